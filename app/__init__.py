@@ -1,0 +1,1 @@
+"""ActiveLog: the background half of an activity tracker."""

@@ -1,0 +1,1 @@
+"""What people have recorded, and their photos of it: seen and changed by each alone."""

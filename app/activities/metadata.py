@@ -1,0 +1,126 @@
+"""Taking metadata out of picture files, block by block: the pixels' bytes are copied as they are.
+
+What may stay is listed, everything else goes: EXIF, XMP, IPTC, comments, thumbnails, and whatever
+is appended to the picture. https://www.w3.org/TR/png-3/, RFC 9649 (WebP), ITU T.81 (JPEG).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Literal
+
+Format = Literal["JPEG", "PNG", "WEBP"]
+
+UPRIGHT = 1
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+JPEG_SCAN = 0xDA
+JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+"""The application segments that say how the pixels are to be read, by what they begin with."""
+JPEG_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+"""A marker that ends the data of a scan: neither a stuffed byte nor a restart."""
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_KEPT = set(
+    b"IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD pHYs sPLT hIST"
+    b" acTL fcTL fdAT".split()
+)
+WEBP_KEPT = {b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"}
+WEBP_HAS_EXIF, WEBP_HAS_XMP = 0x08, 0x04
+
+
+def strip(data: bytes, kind: Format, orientation: int) -> bytes:
+    """The file without its metadata; an EXIF of one entry keeps an orientation other than upright.
+
+    Raises:
+        ValueError: the file is not built as its format wants.
+    """
+    exif = b"" if orientation == UPRIGHT else _exif(orientation)
+    try:
+        match kind:
+            case "JPEG":
+                return b"".join(_jpeg(data, exif))
+            case "PNG":
+                return b"".join(_png(data, exif))
+            case "WEBP":
+                return _webp(data, exif)
+    except (IndexError, struct.error) as error:
+        raise ValueError("the file ends too early") from error
+
+
+def _exif(orientation: int) -> bytes:
+    """A TIFF header and one directory of one entry: orientation, a short."""
+    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def _jpeg(data: bytes, exif: bytes) -> Iterator[bytes]:
+    yield JPEG_START
+    if exif:
+        yield struct.pack(">BBH6s", 0xFF, 0xE1, len(exif) + 8, b"Exif\0\0") + exif
+    at = len(JPEG_START)
+    while True:
+        if data[at] != 0xFF:
+            raise ValueError("no marker where a segment must begin")
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker == JPEG_END[1]:
+            yield JPEG_END
+            return
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        end = at + 2 + length
+        if marker == JPEG_SCAN:
+            following = JPEG_AFTER_SCAN.search(data, end)
+            end = following.start() if following else len(data)
+        if _stays(marker, data[at + 4 : at + 16]):
+            yield data[at:end]
+        at = end
+
+
+def _stays(marker: int, beginning: bytes) -> bool:
+    is_application_or_comment = 0xE0 <= marker <= 0xEF or marker == 0xFE
+    return not is_application_or_comment or (
+        marker in JPEG_KEPT and beginning.startswith(JPEG_KEPT[marker])
+    )
+
+
+def _png(data: bytes, exif: bytes) -> Iterator[bytes]:
+    yield PNG_START
+    at, name = len(PNG_START), b""
+    while name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            raise ValueError("a chunk ends behind the file")
+        if name in PNG_KEPT:
+            yield data[at:end]
+        if name == b"IHDR" and exif:
+            chunk = b"eXIf" + exif
+            yield struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        at = end
+
+
+def _webp(data: bytes, exif: bytes) -> bytes:
+    chunks = [data[at:end] for name, at, end in _riff(data) if name in WEBP_KEPT]
+    if chunks and chunks[0].startswith(b"VP8X"):
+        flags = chunks[0][8] & ~(WEBP_HAS_EXIF | WEBP_HAS_XMP) | (WEBP_HAS_EXIF if exif else 0)
+        chunks[0] = chunks[0][:8] + bytes([flags]) + chunks[0][9:]
+    if exif:
+        chunks.append(struct.pack("<4sI", b"EXIF", len(exif)) + exif)
+    body = b"WEBP" + b"".join(chunks)
+    return struct.pack("<4sI", b"RIFF", len(body)) + body
+
+
+def _riff(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, beginning and end of each chunk; an odd one is followed by a byte of padding."""
+    (size,) = struct.unpack_from("<I", data, 4)
+    at, last = 12, min(8 + size, len(data))
+    while at < last:
+        name, length = struct.unpack_from("<4sI", data, at)
+        end = at + 8 + length + length % 2
+        yield name, at, end
+        at = end

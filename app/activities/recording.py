@@ -1,0 +1,86 @@
+"""Recording activities, changing and deleting them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from app.activities import statements
+from app.activities.activity import Activity, ActivityId, Changes, Entry
+from app.errors import Invalid, NotFound
+from app.postgres.query import Queryable
+from app.transaction import Transaction
+from app.users.user import UserId
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""How far in the future an activity may start: clocks are wrong, and zones are mistaken."""
+
+
+async def record(tx: Transaction, user_id: UserId, entry: Entry, *, now: datetime) -> Activity:
+    """Add an activity of this person's.
+
+    Raises:
+        Invalid: it starts before 1970 or more than a day from now.
+    """
+    _check_start(entry.started_at, now)
+    return await statements.insert_activity(tx, user_id, *msgspec.structs.astuple(entry))
+
+
+async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activity:
+    """One activity of this person's.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    activity = await statements.activity(db, activity_id, user_id)
+    if activity is None:
+        raise no_such_activity()
+    return activity
+
+
+async def change(
+    tx: Transaction, user_id: UserId, activity_id: ActivityId, changes: Changes, *, now: datetime
+) -> Activity:
+    """Replace the parts that are given; the rest stays.
+
+    Raises:
+        Invalid: it starts before 1970 or more than a day from now.
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    entry = await statements.lock_activity(tx, activity_id, user_id)
+    if entry is None:
+        raise no_such_activity()
+    if isinstance(changes.started_at, datetime):
+        _check_start(changes.started_at, now)
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(changes).items()
+        if value is not msgspec.UNSET
+    }
+    entry = msgspec.structs.replace(entry, **given)
+    return await statements.update_activity(
+        tx, activity_id, user_id, *msgspec.structs.astuple(entry)
+    )
+
+
+async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> None:
+    """Mark it deleted: nobody sees it any more, and a nightly job removes it after 30 days.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    if await statements.delete_activity(tx, activity_id, user_id) is None:
+        raise no_such_activity()
+
+
+def no_such_activity() -> NotFound:
+    return NotFound("There is no such activity.")
+
+
+def _check_start(started_at: datetime, now: datetime) -> None:
+    if started_at < EARLIEST:
+        raise Invalid("An activity cannot start before 1970.", field="started_at")
+    if started_at > now + AHEAD:
+        raise Invalid("An activity cannot start more than a day in the future.", field="started_at")

@@ -1,0 +1,92 @@
+"""Signatures of `sql/queries/activities.sql` and `photos.sql`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from app.activities.activity import Activity, ActivityId, Entry, Photo, PhotoId
+from app.postgres.query import Queryable, statement
+from app.users.user import UserId
+
+
+@statement("activities")
+async def insert_activity(
+    db: Queryable,
+    user_id: UserId,
+    type: str,
+    started_at: datetime,
+    duration_s: int,
+    distance_m: float | None,
+    calories: int | None,
+    notes: str | None,
+) -> Activity: ...
+
+
+@statement("activities")
+async def activity(db: Queryable, activity_id: ActivityId, user_id: UserId) -> Activity | None: ...
+
+
+@statement("activities")
+async def list_activities(
+    db: Queryable,
+    user_id: UserId,
+    first_day: date | None,
+    last_day: date | None,
+    type: str | None,
+    after: datetime | None,
+    after_id: UUID | None,
+    limit: int,
+) -> list[Activity]: ...
+
+
+@statement("activities")
+async def lock_activity(
+    db: Queryable, activity_id: ActivityId, user_id: UserId
+) -> Entry | None: ...
+
+
+@statement("activities")
+async def update_activity(
+    db: Queryable,
+    activity_id: ActivityId,
+    user_id: UserId,
+    type: str,
+    started_at: datetime,
+    duration_s: int,
+    distance_m: float | None,
+    calories: int | None,
+    notes: str | None,
+) -> Activity: ...
+
+
+@statement("activities")
+async def delete_activity(
+    db: Queryable, activity_id: ActivityId, user_id: UserId
+) -> ActivityId | None: ...
+
+
+@statement("photos")
+async def new_photo_id(
+    db: Queryable, activity_id: ActivityId, user_id: UserId
+) -> PhotoId | None: ...
+
+
+@statement("photos")
+async def insert_photo(
+    db: Queryable,
+    photo_id: PhotoId,
+    activity_id: ActivityId,
+    user_id: UserId,
+    content_type: str,
+    size_bytes: int,
+    most: int,
+) -> Photo | None: ...
+
+
+@statement("photos")
+async def photo(db: Queryable, photo_id: PhotoId, user_id: UserId) -> Photo | None: ...
+
+
+@statement("photos")
+async def delete_photo(db: Queryable, photo_id: PhotoId, user_id: UserId) -> Photo | None: ...

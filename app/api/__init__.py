@@ -1,0 +1,1 @@
+"""The HTTP API: requests in, use cases, answers out. With `app.pages`, all that knows Litestar."""

@@ -1,0 +1,136 @@
+"""Activities: `/activities`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, Router, delete, get, patch, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, Parameter
+from msgspec import Struct
+
+from app.activities import listing, recording
+from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.api.idempotency import Creation
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.api.photos import ShownPhoto, add_photo, shown_photo
+from app.transaction import Database, Transaction
+from app.users.user import Me
+
+ENTRY = Example(
+    value={
+        "type": "run",
+        "started_at": "2026-11-21T07:30:00+01:00",
+        "duration_s": 2700,
+        "distance_m": 8400,
+        "calories": 610,
+        "notes": "Frost on the towpath.",
+    }
+)
+CHANGES = Example(value={"duration_s": 2760, "notes": None})
+
+
+class ShownActivity(Struct, frozen=True):
+    """An activity, as its owner sees it."""
+
+    id: ActivityId
+    type: ActivityType
+    started_at: datetime
+    duration_s: int
+    distance_m: float | None
+    calories: int | None
+    notes: str | None
+    photos: list[ShownPhoto]
+    created_at: datetime
+    updated_at: datetime
+
+
+def shown(activity: Activity) -> ShownActivity:
+    return ShownActivity(
+        id=activity.id,
+        type=activity.type,
+        started_at=activity.started_at,
+        duration_s=activity.duration_s,
+        distance_m=activity.distance_m,
+        calories=activity.calories,
+        notes=activity.notes,
+        photos=[shown_photo(photo_id) for photo_id in activity.photo_ids],
+        created_at=activity.created_at,
+        updated_at=activity.updated_at,
+    )
+
+
+@post("/", operation_id="createActivity")
+async def create_activity(
+    data: Annotated[Entry, Body(examples=[ENTRY])], me: Me, creation: Creation
+) -> Response[ShownActivity]:
+    """Record an activity. It may start up to a day from now, and not before 1970."""
+
+    async def act(tx: Transaction) -> ShownActivity:
+        return shown(await recording.record(tx, me.id, data, now=datetime.now(UTC)))
+
+    return await creation(act)
+
+
+@get("/", operation_id="listActivities")
+async def list_activities(
+    me: Me,
+    database: Database,
+    first_day: Annotated[date | None, Parameter(query="from", description="UTC, inclusive")] = None,
+    last_day: Annotated[date | None, Parameter(query="to", description="UTC, inclusive")] = None,
+    activity_type: Annotated[ActivityType | None, Parameter(query="type")] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ShownActivity]:
+    """List your activities, newest first, with their photos."""
+    wanted = listing.Filter(first_day, last_day, activity_type)
+    after = after_cursor(cursor, tuple[datetime, ActivityId])
+    position = listing.Position(*after) if after else listing.Position()
+    found = await listing.page(database, me.id, wanted, position, limit + 1)
+    return page(
+        [shown(activity) for activity in found], limit, key=lambda last: (last.started_at, last.id)
+    )
+
+
+@get("/{activity_id:uuid}", operation_id="readActivity")
+async def read_activity(activity_id: UUID, me: Me, database: Database) -> ShownActivity:
+    """See one of your activities."""
+    return shown(await recording.find(database, me.id, ActivityId(activity_id)))
+
+
+@patch("/{activity_id:uuid}", operation_id="changeActivity")
+async def change_activity(
+    activity_id: UUID,
+    data: Annotated[Changes, Body(examples=[CHANGES])],
+    me: Me,
+    database: Database,
+) -> ShownActivity:
+    """Change what is given. What is left out stays as it is, and null empties what may be empty."""
+    async with database.transaction() as tx:
+        changed = await recording.change(
+            tx, me.id, ActivityId(activity_id), data, now=datetime.now(UTC)
+        )
+    return shown(changed)
+
+
+@delete("/{activity_id:uuid}", operation_id="deleteActivity")
+async def delete_activity(activity_id: UUID, me: Me, database: Database) -> None:
+    """Delete an activity and its photos."""
+    async with database.transaction() as tx:
+        await recording.delete(tx, me.id, ActivityId(activity_id))
+
+
+router = Router(
+    "/activities",
+    route_handlers=[
+        create_activity,
+        list_activities,
+        read_activity,
+        change_activity,
+        delete_activity,
+        add_photo,
+    ],
+    tags=["activities"],
+)

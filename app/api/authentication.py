@@ -1,0 +1,49 @@
+"""Bearer tokens (RFC 6750). Every route asks for one unless its `opt` says `public=True`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.middleware.base import DefineMiddleware
+
+from app.api.dependencies import resources_of
+from app.errors import Forbidden, Unauthenticated
+from app.users.sessions import signed_in
+from app.users.user import Me
+
+
+class BearerAuthentication(AbstractAuthenticationMiddleware):
+    """Finds out who sent a request, before any of its body is read."""
+
+    async def authenticate_request(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> AuthenticationResult:
+        """The user is a `Me`, the auth the token itself.
+
+        Raises:
+            Unauthenticated: there is no token, or no session of it.
+        """
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("A token is needed, as `Authorization: Bearer <token>`.")
+        me = await signed_in(resources_of(connection).database, token.strip())
+        return AuthenticationResult(user=me, auth=token.strip())
+
+
+# OPTIONS is not excepted, as it is by default: only what is named public is.
+bearer_authentication = DefineMiddleware(
+    BearerAuthentication, exclude_from_auth_key="public", exclude_http_methods=()
+)
+
+
+def admins_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard for routers of operators.
+
+    Raises:
+        Forbidden: the person is none.
+    """
+    if not connection.user.is_admin:
+        raise Forbidden("This is for operators.")

@@ -1,0 +1,119 @@
+"""Every failure as problem+json (RFC 9457), from one table of kinds."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from msgspec import UNSET, Struct, UnsetType
+
+from app import errors
+from app.postgres.pool import OUTAGES
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUSES: dict[type[errors.Failure], int] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+
+SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    413: "The body is larger than this address takes.",
+}
+"""What is said where Litestar only names the status."""
+
+
+class FieldProblem(Struct, frozen=True):
+    """What is wrong with one part of a request."""
+
+    field: str
+    detail: str
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """A failure. `errors` is there when parts of the request are to blame."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | UnsetType = UNSET
+
+
+class WrongBody(Exception):
+    """The body of a request was read and does not fit."""
+
+    def __init__(self, wrong: list[FieldProblem]) -> None:
+        super().__init__(wrong)
+        self.wrong = wrong
+
+
+def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Translate any exception. What was not foreseen is logged here and tells nothing outside."""
+    if isinstance(error, OUTAGES):
+        log.warning("outage", error=repr(error))
+        error = errors.Unavailable("Please try again soon.", dependency="postgres")
+    if isinstance(error, errors.Failure):
+        return _failure(error)
+    if isinstance(error, WrongBody):
+        return _wrong_parts(error.wrong)
+    if isinstance(error, ValidationException):
+        return _wrong_parts(_parameters(error))
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        status = error.status_code
+        said = error.detail if error.detail != HTTPStatus(status).phrase else ""
+        return _response(status, SENTENCES.get(status, said) or said, headers=error.headers)
+    log.error("unexpected exception", exc_info=error)
+    return _response(500, "Something went wrong on our side.")
+
+
+def _failure(error: errors.Failure) -> Response[Problem]:
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    headers: dict[str, str] = {}
+    wrong: list[FieldProblem] | UnsetType = UNSET
+    match error:
+        case errors.Unauthenticated():
+            headers["WWW-Authenticate"] = "Bearer"
+        case errors.TooMany() | errors.Unavailable():
+            headers["Retry-After"] = str(error.retry_after)
+        case errors.Invalid(field=str(field)):
+            wrong = [FieldProblem(field, error.detail)]
+    return _response(status, error.detail, headers=headers, wrong=wrong)
+
+
+def _wrong_parts(wrong: list[FieldProblem]) -> Response[Problem]:
+    names = ", ".join(dict.fromkeys(part.field for part in wrong))
+    return _response(400, f"The request is wrong in: {names}.", wrong=wrong)
+
+
+def _parameters(error: ValidationException) -> list[FieldProblem]:
+    """What Litestar says of path, query and header parameters."""
+    parts = error.extra if isinstance(error.extra, list) else []
+    return [
+        FieldProblem(part.get("key", "request"), part.get("message", "is wrong")) for part in parts
+    ] or [FieldProblem("request", error.detail.partition(" for path ")[0])]
+
+
+def _response(
+    status: int,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    wrong: list[FieldProblem] | UnsetType = UNSET,
+) -> Response[Problem]:
+    title = HTTPStatus(status).phrase
+    content = Problem(title=title, status=status, detail=detail or title, errors=wrong)
+    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)

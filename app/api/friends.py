@@ -1,0 +1,107 @@
+"""Friends and requests: `/friends`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, Router, delete, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from msgspec import Struct
+
+from app.api.idempotency import Creation
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.friends import friendship, requests
+from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
+from app.transaction import Database, Transaction
+from app.users.user import Email, Me, UserId
+
+NEW_REQUEST = Example(value={"email": "sam@example.com"})
+
+
+class NewRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+
+
+class ShownRequest(Struct, frozen=True):
+    """A request, as the one who asked and the one who answered see it."""
+
+    id: RequestId
+    status: Status
+
+
+def shown(request: FriendRequest) -> ShownRequest:
+    return ShownRequest(request.id, request.status)
+
+
+@post("/requests", operation_id="askFriend")
+async def ask_friend(
+    data: Annotated[NewRequest, Body(examples=[NEW_REQUEST])], me: Me, creation: Creation
+) -> Response[ShownRequest]:
+    """Ask the owner of an address to be a friend; what they asked you first is accepted by it.
+
+    The answer is the same whether or not anybody has the address. 409 when you are friends already.
+    """
+
+    async def act(tx: Transaction) -> ShownRequest:
+        return shown(await requests.ask(tx, me.id, data.email))
+
+    return await creation(act)
+
+
+@get("/requests", operation_id="listFriendRequests")
+async def list_requests(
+    me: Me, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[IncomingRequest]:
+    """List the requests that wait for your answer, newest first."""
+    after = after_cursor(cursor, tuple[RequestId])
+    found = await requests.waiting(database, me.id, after[0] if after else None, limit + 1)
+    return page(found, limit, key=lambda last: (last.id,))
+
+
+@post("/requests/{request_id:uuid}/accept", status_code=200, operation_id="acceptFriend")
+async def accept_friend(request_id: UUID, me: Me, database: Database) -> ShownRequest:
+    """Accept a request that waits for your answer."""
+    async with database.transaction() as tx:
+        return shown(await requests.accept(tx, me.id, RequestId(request_id)))
+
+
+@post("/requests/{request_id:uuid}/decline", status_code=200, operation_id="declineFriend")
+async def decline_friend(request_id: UUID, me: Me, database: Database) -> ShownRequest:
+    """Decline a request that waits for your answer."""
+    async with database.transaction() as tx:
+        return shown(await requests.decline(tx, me.id, RequestId(request_id)))
+
+
+@get("/", operation_id="listFriends")
+async def list_friends(
+    me: Me, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[Friend]:
+    """List your friends, newest first."""
+    after = after_cursor(cursor, tuple[datetime, UserId])
+    position = friendship.Position(*after) if after else friendship.Position()
+    found = await friendship.page(database, me.id, position, limit + 1)
+    return page(found, limit, key=lambda last: (last.since, last.user_id))
+
+
+@delete("/{user_id:uuid}", operation_id="endFriendship")
+async def end_friendship(user_id: UUID, me: Me, database: Database) -> None:
+    """End a friendship, on both sides."""
+    async with database.transaction() as tx:
+        await friendship.end(tx, me.id, UserId(user_id))
+
+
+router = Router(
+    "/friends",
+    route_handlers=[
+        ask_friend,
+        list_requests,
+        accept_friend,
+        decline_friend,
+        list_friends,
+        end_friendship,
+    ],
+    tags=["friends"],
+)

@@ -1,0 +1,48 @@
+"""What machines ask: whether the process lives, whether it can serve, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar import get
+
+from app import metrics
+from app.api.statements import postgres_answers
+from app.errors import Unavailable
+from app.postgres.pool import OUTAGES
+from app.transaction import Database
+
+PATIENCE = 1.0
+"""Seconds that Postgres has to answer."""
+
+
+@get("/health/live", opt={"public": True}, tags=["operations"], operation_id="live")
+async def live() -> dict[str, str]:
+    """Whether this process's event loop turns. Nothing else is asked."""
+    return {"status": "live"}
+
+
+@get("/health/ready", opt={"public": True}, tags=["operations"], operation_id="ready")
+async def ready(database: Database) -> dict[str, str]:
+    """Whether requests can be served: 503 while Postgres does not answer within a second.
+
+    Redis, mail and the bucket may be away: requests do not wait for them.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await postgres_answers(database)
+    except OUTAGES:
+        raise Unavailable("Postgres does not answer.", dependency="postgres") from None
+    return {"status": "ready"}
+
+
+@get(
+    "/metrics",
+    opt={"public": True},
+    tags=["operations"],
+    operation_id="metrics",
+    media_type="text/plain; version=0.0.4; charset=utf-8",
+)
+async def prometheus() -> bytes:
+    """This process's metrics, in Prometheus's text format."""
+    return metrics.render()

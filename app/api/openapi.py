@@ -1,0 +1,152 @@
+"""The OpenAPI document at `/schema/openapi.json` and a page of our own at `/schema`.
+
+The page is a plain list of the routes. The viewers that Litestar offers load megabytes of script
+from public servers; whoever wants one can point it at the document.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from litestar import Litestar, Request, Router
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Reference,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.routes import HTTPRoute
+
+from app.api.errors import MEDIA_TYPE
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 56rem;
+  margin: 2rem auto; padding: 0 1rem }}
+dt {{ font-family: ui-monospace, monospace; margin-top: 1rem }}
+dd {{ margin: 0 0 0 2rem; white-space: pre-line }}
+</style></head>
+<body><h1>{title} {version}</h1>
+<p>{description}</p>
+<p>The whole contract is in <a href="/schema/openapi.json">openapi.json</a>.</p>
+{sections}
+</body></html>
+"""
+
+
+_TEXT = Schema(type=OpenAPIType.STRING)
+
+PROBLEM = Schema(
+    title="Problem",
+    description="A failure (RFC 9457).",
+    type=OpenAPIType.OBJECT,
+    required=["type", "title", "status", "detail"],
+    properties={
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": Schema(type=OpenAPIType.INTEGER),
+        "detail": Schema(type=OpenAPIType.STRING, description="A sentence for people."),
+        "errors": Schema(
+            type=OpenAPIType.ARRAY,
+            description="The parts of the request that are to blame, if parts of it are.",
+            items=Schema(
+                type=OpenAPIType.OBJECT,
+                required=["field", "detail"],
+                properties={"field": _TEXT, "detail": _TEXT},
+            ),
+        ),
+    },
+)
+
+FAILURE = OpenAPIResponse(
+    description=(
+        "400 wrong input, 401 no valid token, 403 not allowed, 404 nothing there or not yours, "
+        "409 in the way of something, 410 gone, 413 too large, 415 another media type, "
+        "422 the idempotency key was used for something else, 429 too many, "
+        "503 an outage (Retry-After says when to come back)."
+    ),
+    content={MEDIA_TYPE: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
+)
+
+
+class RouteList(OpenAPIRenderPlugin):
+    """A page without scripts that lists the routes by tag."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/")
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        entries: dict[str, list[str]] = {tag["name"]: [] for tag in openapi_schema["tags"]}
+        for path, item in openapi_schema["paths"].items():
+            for method in METHODS:
+                if operation := item.get(method):
+                    entries[operation["tags"][0]].append(_entry(method, path, operation))
+        sections = "".join(
+            f"<h2>{escape(tag)}</h2><dl>{''.join(lines)}</dl>" for tag, lines in entries.items()
+        )
+        info = {name: escape(str(value)) for name, value in openapi_schema["info"].items()}
+        return PAGE.format(sections=sections, **info).encode()
+
+
+def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
+    description = escape(operation.get("description", ""))
+    return f"<dt>{method.upper()} {escape(path)}</dt><dd>{description}</dd>"
+
+
+def openapi_config() -> OpenAPIConfig:
+    """A configuration for one application: Litestar adds its routes to the router in it."""
+    return OpenAPIConfig(
+        title="ActiveLog",
+        version="1",
+        description=(
+            "Activities, friends, statistics, exports and reports. "
+            "POST /api/v1/sessions gives the token that all but a few routes ask for."
+        ),
+        tags=[
+            Tag("users", "Accounts."),
+            Tag("sessions", "Signing in and out."),
+            Tag("activities", "Runs, rides, swims, and their photos."),
+            Tag("friends", "Who sees what you do."),
+            Tag("operations", "For the machines that watch this one."),
+        ],
+        components=Components(
+            security_schemes={"bearer": SecurityScheme("http", scheme="bearer")},
+        ),
+        security=[{"bearer": []}],
+        use_handler_docstrings=True,
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, opt={"public": True}
+        ),
+        render_plugins=[RouteList(), JsonRenderPlugin()],
+    )
+
+
+def describe_edges(app: Litestar) -> None:
+    """Say how operations fail, in the place of what Litestar assumes, and which need no token."""
+    document = app.openapi_schema
+    document.components.schemas["Problem"] = PROBLEM
+    for route in app.routes:
+        item = (document.paths or {}).get(route.path_format)
+        if item is None or not isinstance(route, HTTPRoute):
+            continue
+        for method, (handler, _) in route.route_handler_map.items():
+            operation: Operation | None = getattr(item, method.lower(), None)
+            if operation is None or operation.responses is None:
+                continue
+            operation.responses.pop("400", None)
+            operation.responses["default"] = FAILURE
+            if handler.opt.get("public"):
+                operation.security = []

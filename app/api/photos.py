@@ -1,0 +1,82 @@
+"""Photos: `/activities/{id}/photos` and `/photos`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, Router, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+from msgspec import Struct
+
+from app.activities import photos
+from app.activities.activity import ActivityId, PhotoId
+from app.api.idempotency import Creation
+from app.s3 import Bucket
+from app.transaction import Database, Transaction
+from app.users.user import Me
+
+MAX_BODY = 11_000_000
+"""Bytes: a photo of the largest size and what multipart lays around it."""
+
+
+class PhotoForm(Struct, frozen=True, forbid_unknown_fields=True):
+    photo: UploadFile
+
+
+class ShownPhoto(Struct, frozen=True):
+    """A photo, as its owner sees it. The URL wants the owner's token and redirects."""
+
+    id: PhotoId
+    url: str
+
+
+def shown_photo(photo_id: PhotoId) -> ShownPhoto:
+    return ShownPhoto(photo_id, f"/api/v1/photos/{photo_id}")
+
+
+@post("/{activity_id:uuid}/photos", request_max_body_size=MAX_BODY, operation_id="addPhoto")
+async def add_photo(
+    activity_id: UUID,
+    data: Annotated[PhotoForm, Body(media_type=RequestEncodingType.MULTI_PART)],
+    me: Me,
+    database: Database,
+    bucket: Bucket,
+    creation: Creation,
+) -> Response[ShownPhoto]:
+    """Add a photo: JPEG, PNG or WebP, up to 10 MB. Its EXIF, with positions, is not kept.
+
+    409 when the activity has 20 photos.
+    """
+    content = await data.photo.read()
+    upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)
+
+    async def act(tx: Transaction) -> ShownPhoto:
+        return shown_photo((await photos.attach(tx, me.id, ActivityId(activity_id), upload)).id)
+
+    return await creation(act, content=content)
+
+
+@get("/{photo_id:uuid}", status_code=302, operation_id="showPhoto")
+async def show_photo(photo_id: UUID, me: Me, database: Database, bucket: Bucket) -> Redirect:
+    """See a photo: a redirect to a URL that works for five minutes and needs no token."""
+    url = await photos.url(database, bucket, me.id, PhotoId(photo_id))
+    return Redirect(url, status_code=302)
+
+
+@delete("/{photo_id:uuid}", operation_id="deletePhoto")
+async def delete_photo(
+    photo_id: UUID, me: Me, database: Database, bucket: Bucket
+) -> Response[None]:
+    """Delete a photo. Its bytes are removed after the answer."""
+    async with database.transaction() as tx:
+        photo = await photos.delete(tx, me.id, PhotoId(photo_id))
+    discard = BackgroundTask(photos.discard, bucket, me.id, photo)
+    return Response(None, status_code=204, background=discard)
+
+
+router = Router("/photos", route_handlers=[show_photo, delete_photo], tags=["activities"])

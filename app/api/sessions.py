@@ -1,0 +1,54 @@
+"""Signing in and out: `/sessions`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, Router, delete, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from msgspec import Meta, Struct
+
+from app.api.dependencies import resources_of
+from app.transaction import Database
+from app.users.passwords import Passwords
+from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
+from app.users.user import Me
+
+
+class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Only as strict as it must be: what is no address or no password is a wrong one."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=200)]
+
+
+SIGN_IN = Example(value={"email": "kim@example.com", "password": "a long walk on the beach"})
+
+
+@post("/", opt={"public": True}, operation_id="signIn")
+async def sign_in(
+    data: Annotated[SignIn, Body(examples=[SIGN_IN])],
+    request: Request[Any, Any, Any],
+    database: Database,
+    passwords: Passwords,
+) -> Session:
+    """Open a session. Its token is sent as `Authorization: Bearer <token>`.
+
+    401 when the address or the password is wrong, without telling which.
+    """
+    checked = await check_password(database, passwords, data.email, data.password)
+    checked = await renew_hash(database, passwords, checked, data.password)
+    lifetime = resources_of(request).settings.http.session
+    async with database.transaction() as tx:
+        return await open_session(tx, checked, lifetime)
+
+
+@delete("/current", operation_id="signOut")
+async def sign_out(request: Request[Me, str, Any], database: Database) -> None:
+    """End the session of the token that this request bears."""
+    async with database.transaction() as tx:
+        await close_session(tx, request.auth)
+
+
+router = Router("/sessions", route_handlers=[sign_in, sign_out], tags=["sessions"])

@@ -1,0 +1,95 @@
+"""Accounts: `/users`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Response, Router, get, patch, post
+from litestar.openapi.spec import Example
+from litestar.params import Body
+from msgspec import UNSET, Struct, UnsetType
+
+from app.api.idempotency import Creation
+from app.transaction import Database
+from app.users.confirmation import confirm
+from app.users.passwords import Passwords
+from app.users.profile import change_profile, profile_of
+from app.users.registration import register
+from app.users.user import Account, Email, Me, Name, Password, Profile
+
+
+class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+    name: Name
+    password: Password
+
+
+class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True):
+    weekly_summary: bool | UnsetType = UNSET
+    friend_activity: bool | UnsetType = UNSET
+    monthly_report: bool | UnsetType = UNSET
+
+
+class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name | UnsetType = UNSET
+    preferences: PreferencesChange | UnsetType = UNSET
+
+
+NEW_USER = Example(
+    value={"email": "kim@example.com", "name": "Kim", "password": "a long walk on the beach"}
+)
+PROFILE_CHANGE = Example(value={"name": "Kim Lee", "preferences": {"weekly_summary": False}})
+
+
+@post("/", opt={"public": True}, operation_id="createUser")
+async def create_user(
+    data: Annotated[NewUser, Body(examples=[NEW_USER])], creation: Creation, passwords: Passwords
+) -> Response[Account]:
+    """Sign up. A letter with a link that confirms the address follows.
+
+    409 when the address is taken.
+    """
+    password_hash = await passwords.hash(data.password)
+    return await creation(lambda tx: register(tx, data.email, data.name, password_hash))
+
+
+@post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
+async def confirm_user(token: str, database: Database) -> None:
+    """Confirm the address of an account with the token from its letter.
+
+    410 when the token has been used, has expired, or never was one.
+    """
+    async with database.transaction() as tx:
+        await confirm(tx, token)
+
+
+@get("/me", operation_id="readMe")
+async def read_me(me: Me, database: Database) -> Profile:
+    """See your own account."""
+    return await profile_of(database, me.id)
+
+
+@patch("/me", operation_id="changeMe")
+async def change_me(
+    data: Annotated[ProfileChange, Body(examples=[PROFILE_CHANGE])], me: Me, database: Database
+) -> Profile:
+    """Change your name or which letters you get. What is left out stays as it is."""
+    preferences = PreferencesChange() if data.preferences is UNSET else data.preferences
+    async with database.transaction() as tx:
+        return await change_profile(
+            tx,
+            me.id,
+            name=data.name or None,
+            weekly_summary=_given(preferences.weekly_summary),
+            friend_activity=_given(preferences.friend_activity),
+            monthly_report=_given(preferences.monthly_report),
+        )
+
+
+def _given(choice: bool | UnsetType) -> bool | None:
+    return None if choice is UNSET else choice
+
+
+router = Router(
+    "/users", route_handlers=[create_user, confirm_user, read_me, change_me], tags=["users"]
+)

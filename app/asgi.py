@@ -1,0 +1,68 @@
+"""The API process: `python -m app.asgi`, or an ASGI server on `app.asgi:app`.
+
+Importing this module reads no environment; asking it for `app` does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache, partial
+from pathlib import Path
+
+import uvicorn
+from litestar import Litestar
+
+from app import logs
+from app.api.application import create_app
+from app.environment import SettingsError, environment_with_dotenv
+from app.resources import open_resources
+from app.settings import Settings
+
+FOLDER = Path(__file__).parents[1]
+"""Where `.env` is looked for."""
+
+BAD_SETTINGS = 2
+"""The exit code when a setting is missing or wrong."""
+
+
+@cache
+def _settings() -> Settings:
+    """The process's settings; a wrong one ends the process with a line that names it."""
+    try:
+        return Settings.from_env(environment_with_dotenv(os.environ, FOLDER))
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 # there are no logs before there are settings
+        sys.exit(BAD_SETTINGS)
+
+
+@cache
+def _application() -> Litestar:
+    settings = _settings()
+    logs.configure(settings.logs)
+    return create_app(settings, partial(open_resources, settings, process="activelog-api"))
+
+
+def __getattr__(name: str) -> object:
+    if name == "app":
+        return _application()
+    raise AttributeError(name)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; requests at work then have `SHUTDOWN_GRACE` to end."""
+    settings = _settings()
+    uvicorn.run(
+        _application(),
+        host=settings.http.host,
+        port=settings.http.port,
+        log_config=None,  # its lines go through app/logs.py
+        access_log=False,  # app/api/frame.py writes one line a request
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.worker.shutdown_grace.total_seconds()),
+    )
+
+
+if __name__ == "__main__":
+    main()

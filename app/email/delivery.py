@@ -1,0 +1,145 @@
+"""Delivery: one letter an occasion, whatever is retried, killed or run twice.
+
+The ledger (`emails`) is consulted before every send and committed on both sides of it. A letter
+goes out twice only if the process or the connection dies between the end of DATA and the commit of
+`sent`; the copies then bear one Message-ID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from app.email import statements
+from app.email.compose import Stationery, compose, message_id
+from app.email.letter import Letter, Recipient
+from app.email.statements import Attempt
+from app.errors import Unavailable
+from app.jobs import JobId, Run
+from app.jobs.outcomes import Dead, Retry, Snooze
+from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
+from app.transaction import Transaction
+
+L = TypeVar("L", bound=Letter)
+
+RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+"""After the first, the second and every further refusal for now."""
+MOST_DOUBTS = 2
+"""A letter that may have been taken twice is not sent a third time."""
+
+log = structlog.get_logger(__name__)
+
+
+async def deliver(
+    run: Run,
+    mailer: Mailer,
+    stationery: Stationery,
+    recipient: Recipient,
+    letter: type[L],
+    write: Callable[[Transaction], Awaitable[L]],
+    *,
+    occasion: str,
+) -> None:
+    """Send a letter unless it was sent before, and finish the job with it.
+
+    `write` makes the letter, in the transaction that claims it, and only if it is to be sent.
+    Nothing is sent to a suppressed address, and an address that does not exist becomes one.
+
+    Raises:
+        Snooze: another attempt may be sending it at this moment.
+        Retry: refused for now, or taken in doubt.
+        Unavailable: no server takes letters from us now.
+        Dead: refused for good, or taken in doubt twice.
+        LeaseLost: the job is another worker's now.
+    """
+    lease = 2 * mailer.timeout
+    async with run.transaction() as tx:
+        attempt = await _claim(tx, run.job_id, stationery, recipient, letter, occasion, lease)
+        if attempt is None or attempt.state == "suppressed":
+            return
+        written = await write(tx)
+    message = compose(stationery, recipient, written, occasion, attempt.date)
+    (to,) = message["To"].addresses
+
+    async def still_ours() -> None:
+        async with run.transaction() as tx:
+            if not await statements.attempt_may_send(tx, attempt.id, attempt.attempts):
+                raise Snooze("another attempt at this letter has begun", delay=lease)
+
+    async with _recorded(run, attempt, recipient):
+        await mailer.send(
+            stationery.address, to.addr_spec, message.as_bytes(), before_data=still_ours
+        )
+    async with run.completion() as tx:
+        await statements.record_sent(tx, attempt.id)
+    log.info("letter.sent", letter=letter.letter, email_id=str(attempt.id))
+
+
+async def _claim(
+    tx: Transaction,
+    job_id: JobId,
+    stationery: Stationery,
+    recipient: Recipient,
+    letter: type[Letter],
+    occasion: str,
+    lease: timedelta,
+) -> Attempt | None:
+    """The attempt that may send now, or None when the letter is sent.
+
+    Raises:
+        Snooze: until another attempt's time has passed.
+    """
+    attempt = await statements.claim_letter(
+        tx,
+        recipient.id,
+        letter.letter,
+        occasion,
+        job_id,
+        message_id(stationery, recipient, letter, occasion),
+        recipient.address,
+        lease,
+    )
+    if attempt is None:
+        left = await statements.letter_lease(tx, recipient.id, letter.letter, occasion)
+        if left is not None:
+            raise Snooze("another attempt may be sending this letter", delay=left)
+    return attempt
+
+
+@asynccontextmanager
+async def _recorded(run: Run, attempt: Attempt, recipient: Recipient) -> AsyncIterator[None]:
+    """Write what became of an attempt that failed, and say what becomes of its job."""
+    try:
+        yield
+    except Refused as refusal:
+        async with run.transaction() as tx:
+            await statements.record_refusal(tx, attempt.id, attempt.attempts, str(refusal))
+            if refusal.blames_address:
+                await statements.suppress(tx, recipient.address, str(refusal))
+        raise Dead(str(refusal)) from None
+    except TemporarilyRefused as refusal:
+        await _record_failure(run, attempt, str(refusal))
+        raise Retry(str(refusal), after=_wait(run)) from None
+    except Ambiguous as silence:
+        await _record_failure(run, attempt, str(silence), doubted=True)
+        if attempt.doubts + 1 >= MOST_DOUBTS:
+            raise Dead(f"{silence}, twice: a third copy is not risked") from None
+        raise Retry(str(silence), after=_wait(run)) from None
+    except Unavailable as outage:
+        if isinstance(outage, AuthenticationFailed):
+            log.critical("smtp.turns_us_away", answer=str(outage))
+        await _record_failure(run, attempt, str(outage))
+        raise
+
+
+async def _record_failure(run: Run, attempt: Attempt, error: str, *, doubted: bool = False) -> None:
+    async with run.transaction() as tx:
+        await statements.record_failure(tx, attempt.id, attempt.attempts, error, doubted)
+
+
+def _wait(run: Run) -> timedelta:
+    return RETRY_AFTER[min(run.claimed.failures, len(RETRY_AFTER) - 1)]

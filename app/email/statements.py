@@ -1,0 +1,67 @@
+"""Signatures of sql/queries/emails.sql."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal, NewType
+from uuid import UUID
+
+import msgspec
+
+from app.jobs import JobId
+from app.postgres.query import Queryable, statement
+
+EmailId = NewType("EmailId", UUID)
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt at sending a letter, as the ledger has it."""
+
+    id: EmailId
+    state: Literal["sending", "suppressed"]
+    attempts: int
+    """This one counted."""
+    doubts: int
+    date: datetime
+    """The time by Postgres's clock."""
+
+
+@statement("emails")
+async def claim_letter(
+    db: Queryable,
+    recipient_id: UUID,
+    letter: str,
+    occasion: str,
+    job_id: JobId,
+    message_id: str,
+    address: str,
+    lease: timedelta,
+) -> Attempt | None: ...
+
+
+@statement("emails")
+async def letter_lease(
+    db: Queryable, recipient_id: UUID, letter: str, occasion: str
+) -> timedelta | None: ...
+
+
+@statement("emails")
+async def attempt_may_send(db: Queryable, id: EmailId, attempt: int) -> bool | None: ...
+
+
+@statement("emails")
+async def record_sent(db: Queryable, id: EmailId) -> None: ...
+
+
+@statement("emails")
+async def record_failure(
+    db: Queryable, id: EmailId, attempt: int, error: str, doubted: bool
+) -> None: ...
+
+
+@statement("emails")
+async def record_refusal(db: Queryable, id: EmailId, attempt: int, error: str) -> None: ...
+
+
+@statement("emails")
+async def suppress(db: Queryable, address: str, reason: str) -> None: ...

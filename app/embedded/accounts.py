@@ -1,0 +1,63 @@
+"""The unprivileged account that Postgres runs under when we are root, which it refuses to be.
+
+No folder that existed before is ever opened to it: what it cannot reach, it gets a place of its own
+for.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+if sys.platform != "win32":
+    import pwd
+
+
+class AccountArguments(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    user: int
+    group: int
+
+    def own(self, path: Path) -> None:
+        os.chown(path, self.user, self.group)
+
+    def can_enter(self, folder: Path) -> bool:
+        return self._succeeds("cd", str(folder))
+
+    def can_run(self, program: Path) -> bool:
+        """Tried, so that access lists and mounts without execution count too."""
+        return self._succeeds(str(program), "--version")
+
+    def _succeeds(self, *command: str) -> bool:
+        script = ["/bin/sh", "-c", '"$@"', "sh", *command]
+        return (
+            subprocess.run(
+                script, capture_output=True, check=False, cwd="/", **as_account(self)
+            ).returncode
+            == 0
+        )
+
+
+def as_account(account: Account | None) -> AccountArguments:
+    """The keyword arguments by which a child process runs under it; none: as we do."""
+    if account is None:
+        return {}
+    return {"user": account.user, "group": account.group, "extra_groups": []}
+
+
+def account_for_postgres() -> Account | None:
+    """`nobody` when we are root; otherwise None: Postgres runs as we do."""
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam("nobody")
+    return Account(entry.pw_uid, entry.pw_gid)

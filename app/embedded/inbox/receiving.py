@@ -1,0 +1,29 @@
+"""The SMTP side of the inbox: takes every letter for anybody."""
+
+from __future__ import annotations
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from app.embedded.inbox.letters import Inbox
+
+LARGEST = 32 * 1024 * 1024
+
+
+class Receiver:
+    """The hooks that aiosmtpd calls by name."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 # aiosmtpd's name
+        letter = self._inbox.store(
+            envelope.mail_from or "", envelope.rcpt_tos, envelope.original_content or b""
+        )
+        return f"250 OK {letter}"
+
+
+def smtp_protocol(inbox: Inbox) -> SMTP:
+    """One connection's protocol."""
+    return SMTP(
+        Receiver(inbox), data_size_limit=LARGEST, enable_SMTPUTF8=True, hostname="localhost"
+    )

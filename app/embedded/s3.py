@@ -1,0 +1,139 @@
+"""S3: SeaweedFS, whose master, volume, filer and S3 servers run in one process."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.embedded.answers import http_status
+from app.embedded.daemon import Daemon
+from app.embedded.ports import LOOPBACK, free_ports
+from app.embedded.wheels import weed
+
+BUCKET = "activelog"
+REGION = "us-east-1"
+ACCESS_KEY = "activelog"
+SECRET_KEY = "activelog-secret"
+CONFLICT = 409
+"""The bucket is there already."""
+
+
+class S3(Daemon):
+    name = "s3"
+    # Asked to end, its filer waits 15 s for a stream of its own. It writes through the operating
+    # system and reads its volumes back after a kill, so it is not asked.
+    stop_signal = signal.SIGKILL
+
+    def choose_ports(self) -> None:
+        self._port = self.place.port(8333)
+        inner = [port for port in free_ports(8) if port != self._port]
+        self._master, self._volume, self._filer, *self._grpc = inner[:7]
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "S3_ENDPOINT_URL": self._url,
+            "S3_PUBLIC_ENDPOINT_URL": self._url,
+            "S3_REGION": REGION,
+            "S3_BUCKET": BUCKET,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        }
+
+    @property
+    def _url(self) -> str:
+        return f"http://{LOOPBACK}:{self._port}"
+
+    def environment(self) -> Mapping[str, str]:
+        """No configuration of the user's may be found; one volume at a time is grown, not seven."""
+        return {
+            "PATH": os.defpath,
+            "HOME": str(self.place.folder("s3")),
+            "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
+            "GOMEMLIMIT": "256MiB",
+        }
+
+    async def prepare(self) -> None:
+        """Its master's memory goes by port number: an earlier run's is of no use to this one."""
+        folder = self.place.folder("s3")
+        for memory in folder.glob("m[0-9]*"):
+            shutil.rmtree(memory, ignore_errors=True)
+        identity = {
+            "name": BUCKET,
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        file = folder / "identities.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"identities": [identity]}))
+
+    def command(self) -> Sequence[str | Path]:
+        folder = self.place.folder("s3")
+        master_grpc, volume_grpc, filer_grpc, s3_grpc = self._grpc
+        options = {
+            "dir": folder,
+            "ip": LOOPBACK,
+            "ip.bind": LOOPBACK,
+            "filer": "true",
+            "s3": "true",
+            "s3.config": folder / "identities.json",
+            "s3.port": self._port,
+            "s3.port.grpc": s3_grpc,
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "master.port": self._master,
+            "master.port.grpc": master_grpc,
+            "master.peers": "none",
+            "master.telemetry": "false",
+            "master.volumeSizeLimitMB": 256,
+            "volume.port": self._volume,
+            "volume.port.grpc": volume_grpc,
+            "volume.max": 40,
+            "filer.port": self._filer,
+            "filer.port.grpc": filer_grpc,
+        }
+        arguments = [f"-{name}={value}" for name, value in options.items()]
+        return [weed(), "-logtostderr=true", "server", *arguments]
+
+    def litter(self) -> Sequence[Path]:
+        """Sockets that it puts into /tmp whatever it is told."""
+        grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
+        names = [f"{name}-grpc-{port}" for name, port in grpc]
+        names += [f"filer-{self._filer}", f"s3-{self._port}"]
+        return [Path(f"/tmp/seaweedfs-{name}.sock") for name in names]  # noqa: S108 # its choice
+
+    async def answers(self) -> bool:
+        """It listens before it can do anything: ready is when it has made, or finds, the bucket."""
+        url = f"{self._url}/{BUCKET}"
+        status = await http_status(url, "PUT", signed("PUT", url, datetime.now(UTC)))
+        return status in {200, CONFLICT}
+
+
+def signed(method: str, url: str, now: datetime) -> dict[str, str]:
+    """The headers of an AWS signature, version 4, for a request without a body or a query."""
+    day, instant = f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}"
+    scope = f"{day}/{REGION}/s3/aws4_request"
+    parts = urlsplit(url)
+    empty = hashlib.sha256(b"").hexdigest()
+    headers = {"host": parts.netloc, "x-amz-content-sha256": empty, "x-amz-date": instant}
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    names = ";".join(headers)
+    request = f"{method}\n{parts.path}\n\n{lines}\n{names}\n{empty}"
+    text = f"AWS4-HMAC-SHA256\n{instant}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    key = f"AWS4{SECRET_KEY}".encode()
+    for word in (*scope.split("/"), text):
+        key = hmac.digest(key, word.encode(), "sha256")
+    credential = f"Credential={ACCESS_KEY}/{scope}"
+    return {
+        "x-amz-content-sha256": empty,
+        "x-amz-date": instant,
+        "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names},"
+        f" Signature={key.hex()}",
+    }

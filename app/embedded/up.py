@@ -1,0 +1,122 @@
+"""`just up`: the servers, the migrations, the demo data, the API and the worker, until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.embedded.child import Child, ChildSpec
+from app.embedded.console import say, shown_as
+from app.embedded.daemon import DidNotStart, Place
+from app.embedded.lock import lock
+from app.embedded.register import ROOT, Register, end_leftovers
+from app.embedded.servers import embedded, make_home, settings_of, start_all, stop_all
+from app.embedded.supervision import keep_running
+from app.embedded.table import table
+from app.embedded.variables import keep_variables, variables_of_children
+
+LOCK, PROCESSES, VARIABLES = "lock", "processes.json", "env"
+"""Files of the home folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What runs on top of the servers."""
+
+    steps: tuple[ChildSpec, ...]
+    """Run to their ends, one after the other, before the children start."""
+    demo: ChildSpec | None
+    """A further step, which is left out when the database is not ours."""
+    children: tuple[ChildSpec, ...]
+
+
+MIGRATE = ChildSpec("migrate", ("-m", "app", "migrate"))
+DEMO = ChildSpec("demo", ("-m", "app.embedded.demo"))
+API = ChildSpec("api", ("-m", "app.asgi"), "http://127.0.0.1:{PORT}/health/ready")
+WORKER = ChildSpec(
+    "worker", ("-m", "arq", "worker.WorkerSettings"), "http://127.0.0.1:{METRICS_PORT}/metrics"
+)
+HAS_DEMO = (ROOT / "app" / "embedded" / "demo.py").exists()
+ACTIVELOG = Plan(steps=(MIGRATE,), demo=DEMO if HAS_DEMO else None, children=(API, WORKER))
+
+
+def up(home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG) -> int:
+    """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code.
+
+    A child that fails at its start ends all, and its code is the code. A second signal kills
+    everything at once.
+
+    Raises:
+        AlreadyRunning: another `up` runs in this folder.
+    """
+    home = make_home(home)
+    with lock(home / LOCK):
+        if ended := end_leftovers(home / PROCESSES):
+            say(f"ended what an earlier `up` left: {', '.join(ended)}")
+        try:
+            with Register(home / PROCESSES) as register:
+                return asyncio.run(_until_stopped(Place(home, register, True), environ, plan))
+        finally:
+            (home / VARIABLES).unlink(missing_ok=True)
+
+
+async def _until_stopped(place: Place, environ: Mapping[str, str], plan: Plan) -> int:
+    running = asyncio.create_task(_run(place, environ, plan))
+    signals = 0
+
+    def stop() -> None:
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            say("stopping")
+            running.cancel()
+        else:
+            place.register.kill_all()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await running
+    except asyncio.CancelledError:
+        say("stopped")
+        return 0 if signals == 1 else 128 + signal.SIGINT
+    except DidNotStart as error:
+        say(str(error))
+        return _exit_code(error.code)
+    return 0
+
+
+async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
+    since = time.monotonic()
+    family = embedded(place, environ)
+    try:
+        say("starting " + ", ".join(one.name for one in family))
+        await start_all(family)
+        variables = variables_of_children(environ, settings_of(family))
+        demo = plan.demo if "DATABASE_URL" in settings_of(family) else None
+        if demo is None and plan.demo is not None:
+            say(f"{plan.demo.name} left out: this database is not an embedded one")
+        for step in (*plan.steps, *([demo] if demo else [])):
+            await Child(step, place, variables, shown_as(step.name)).run()
+        children = [Child(one, place, variables, shown_as(one.name)) for one in plan.children]
+        try:
+            await start_all(children)
+            keep_variables(place.home / VARIABLES, variables)
+            say(f"ready after {time.monotonic() - since:.1f} s")
+            print(f"\n{table(variables, demo=demo is not None)}\n", flush=True)
+            await keep_running([*family, *children])
+        finally:
+            await stop_all(children)
+    finally:
+        await stop_all(family)
+
+
+def _exit_code(code: int | None) -> int:
+    """As a shell tells it: a signal is 128 and its number, silence is 1."""
+    if code is None or code == 0:
+        return 1
+    return code if code > 0 else 128 - code

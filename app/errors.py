@@ -1,0 +1,56 @@
+"""The few kinds of failure. Both edges, the API and the worker, translate kinds."""
+
+from __future__ import annotations
+
+
+class Failure(Exception):
+    """A fact that a use case reports, in a sentence that may be shown to the person who asked."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFound(Failure):
+    """The thing does not exist, or belongs to someone else: the two are not told apart."""
+
+
+class Forbidden(Failure):
+    """The person is known and may not do this."""
+
+
+class Unauthenticated(Failure):
+    """The credentials are missing, wrong or expired."""
+
+
+class Conflict(Failure):
+    """The thing is in a state, or held by someone, that excludes the act."""
+
+
+class Gone(Failure):
+    """The thing existed and will not come back."""
+
+
+class Invalid(Failure):
+    """The input is wrong; `field` names the part, as the person wrote it."""
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class TooMany(Failure):
+    """A limit is reached; `retry_after` seconds from now it may have passed."""
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Unavailable(Failure):
+    """An outage of something that we depend on, named by `dependency`: worth waiting for."""
+
+    def __init__(self, detail: str, *, dependency: str, retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.dependency = dependency
+        self.retry_after = retry_after

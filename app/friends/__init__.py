@@ -1,0 +1,1 @@
+"""Who is whose friend, and who asks to be."""

@@ -1,0 +1,55 @@
+"""Signatures of `sql/queries/friends.sql`. Every address is in lower case."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
+from app.postgres.query import Queryable, statement
+from app.users.user import UserId
+
+
+@statement("friends")
+async def own_address(db: Queryable, user_id: UserId) -> str: ...
+
+
+@statement("friends")
+async def hold_pair(db: Queryable, one: str, other: str) -> None: ...
+
+
+@statement("friends")
+async def accept_from(db: Queryable, user_id: UserId, email: str) -> FriendRequest | None: ...
+
+
+@statement("friends")
+async def answer_request(
+    db: Queryable, request_id: RequestId, user_id: UserId, status: Status
+) -> FriendRequest | None: ...
+
+
+@statement("friends")
+async def befriend(db: Queryable, user_id: UserId, friend_id: UserId) -> None: ...
+
+
+@statement("friends")
+async def is_friend(db: Queryable, user_id: UserId, email: str) -> bool: ...
+
+
+@statement("friends")
+async def add_request(db: Queryable, user_id: UserId, email: str) -> FriendRequest: ...
+
+
+@statement("friends")
+async def list_requests(
+    db: Queryable, user_id: UserId, after_id: RequestId | None, limit: int
+) -> list[IncomingRequest]: ...
+
+
+@statement("friends")
+async def list_friends(
+    db: Queryable, user_id: UserId, after: datetime | None, after_id: UserId | None, limit: int
+) -> list[Friend]: ...
+
+
+@statement("friends")
+async def unfriend(db: Queryable, user_id: UserId, friend_id: UserId) -> list[UserId]: ...

@@ -1,0 +1,74 @@
+"""How an attempt ended, and the statement that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from app.jobs import statements
+from app.jobs.outcomes import LeaseLost
+from app.jobs.record import Claimed
+from app.transaction import Database, Transaction
+
+LONGEST_ERROR = 8192
+
+Outcome = Literal["done", "retried", "snoozed", "dead", "cancelled"]
+STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of an attempt. `failed` is whether it counts against the job's retries."""
+
+    outcome: Outcome
+    error: str = ""
+    traceback: str | None = None
+    failed: bool = False
+    delay: timedelta = timedelta(0)
+    waits_for: str | None = None
+    """The dependency whose outage snoozes the job."""
+
+
+DONE = Ending("done")
+
+
+async def record(database: Database, worker_id: UUID, claimed: Claimed, ending: Ending) -> None:
+    """Commit the end of an attempt that is not done, with the attempt itself.
+
+    Raises:
+        LeaseLost: the job is another worker's now; nothing is written.
+    """
+    async with database.transaction() as tx:
+        if not await _leave_running(tx, claimed, ending):
+            raise LeaseLost
+        await statements.insert_attempt(
+            tx,
+            claimed.id,
+            claimed.attempt,
+            worker_id,
+            claimed.started_at,
+            ending.outcome,
+            _text(ending.error),
+            _text(ending.traceback),
+        )
+
+
+async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> bool | None:
+    state, error = STATES[ending.outcome], _text(ending.error) or ""
+    if ending.outcome in {"dead", "cancelled"}:
+        return await statements.end_unfinished(
+            tx, claimed.id, claimed.token, state, ending.failed, error
+        )
+    return await statements.put_off(
+        tx, claimed.id, claimed.token, state, ending.delay, ending.failed, ending.waits_for, error
+    )
+
+
+def _text(text: str | None) -> str | None:
+    """What Postgres can hold: no NUL, no half of a surrogate pair, and not without end."""
+    if text is None:
+        return None
+    clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= LONGEST_ERROR else clean[:LONGEST_ERROR] + " …"

@@ -1,0 +1,103 @@
+"""Handing jobs to Redis, in arq's format. What does not arrive, the relay brings again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from time import time
+
+import msgspec
+import structlog
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+
+from app import metrics
+from app.jobs.queues import BELL, QUEUES, queue_key
+from app.redis import OUTAGES, Redis
+from app.transaction import Departure
+
+log = structlog.get_logger()
+
+FUNCTION = "run"
+"""The one arq function: it takes the id of a job."""
+
+MOST_AT_ONCE = 500
+MOST_PENDING = 100_000
+LIFE = 7 * 24 * 3600 * 1000
+"""Milliseconds that Redis keeps an id that nobody claims; the relay would bring it again."""
+
+ADD = """
+local bell, prefix, life = KEYS[#KEYS], ARGV[1], ARGV[2]
+for i = 3, #ARGV, 4 do
+    local key, id, score, job = KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    redis.call('SET', prefix .. id, job, 'PX', life)
+    redis.call('ZADD', key, 'NX', score, id)
+end
+if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, 1) end
+"""
+
+
+class Handover:
+    """Takes the jobs of committed transactions and brings them to Redis, many at a time.
+
+    `depart` never waits and never fails. While Redis is away what departs is dropped: the rows are
+    safe in Postgres, and the relay hands them over when Redis is back.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._add = redis.register_script(ADD)
+        self._pending: deque[Departure] = deque(maxlen=MOST_PENDING)
+        self._waiting = asyncio.Event()
+
+    def depart(self, departures: Sequence[Departure]) -> None:
+        self._pending.extend(departures)
+        self._waiting.set()
+
+    async def add(self, departures: Sequence[Departure]) -> None:
+        """Put ids where the workers look. Putting one twice is harmless.
+
+        Raises:
+            redis.RedisError: Redis is away; some may have arrived.
+        """
+        now = int(time() * 1000)
+        arguments: list[str | bytes | int] = [job_key_prefix, LIFE]
+        for queue, job_id in departures:
+            text = str(job_id)
+            job = serialize_job(FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode)
+            arguments += [QUEUES.index(queue) + 1, text, now, job]
+        await self._add(keys=[*map(queue_key, QUEUES), BELL], args=arguments)
+        metrics.handed_over.inc(len(departures))
+
+    async def run(self) -> None:
+        """Flush what has departed, until cancelled."""
+        while True:
+            await self._waiting.wait()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Bring what is pending to Redis, or drop it."""
+        while batch := list(islice(self._pending, MOST_AT_ONCE)):
+            for _ in batch:
+                self._pending.popleft()
+            try:
+                await self.add(batch)
+            except OUTAGES as error:
+                log.warning("handover.dropped", jobs=len(batch), error=type(error).__name__)
+        self._waiting.clear()
+
+
+@asynccontextmanager
+async def open_handover(redis: Redis) -> AsyncIterator[Handover]:
+    """A handover whose flusher runs as long as the block. What is pending at its end is flushed."""
+    handover = Handover(redis)
+    flusher = asyncio.create_task(handover.run(), name="handover")
+    try:
+        yield handover
+    finally:
+        flusher.cancel()
+        await asyncio.gather(flusher, return_exceptions=True)
+        await handover.flush()

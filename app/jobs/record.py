@@ -1,0 +1,50 @@
+"""The rows of jobs and attempts, as they are read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from app.jobs.job import JobId, Queue
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A job that this worker has just taken."""
+
+    id: JobId
+    kind: str
+    queue: Queue
+    payload: str
+    attempt: int
+    failures: int
+    crashes: int
+    token: UUID
+    concerns: UUID | None
+    request_id: str | None
+    run_at: datetime
+    started_at: datetime
+    outdated: bool
+    """Its usefulness ended before it could start."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A job that is due and belongs in Redis."""
+
+    id: JobId
+    queue: Queue
+    run_at: datetime
+
+
+class Inserted(msgspec.Struct, frozen=True):
+    id: JobId
+    due: bool
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A job that runs in a worker's name."""
+
+    id: JobId
+    token: UUID
+    cancelled: bool

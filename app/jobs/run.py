@@ -1,0 +1,78 @@
+"""A running job, as its handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from app.jobs import statements
+from app.jobs.outcomes import LeaseLost
+from app.jobs.record import Claimed
+from app.transaction import Database, Transaction
+
+
+class Run:
+    """One attempt at a job. Whatever it writes to Postgres, it writes in these transactions.
+
+    None of them may stay open across SMTP, S3 or any other wait: Postgres ends one that idles.
+    """
+
+    def __init__(self, database: Database, claimed: Claimed) -> None:
+        self._database = database
+        self.claimed = claimed
+        self.job_id = claimed.id
+        self.attempt = claimed.attempt
+        self.finished = False
+        """The job's end was committed together with its last effect."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that commits only while this attempt holds the job.
+
+        An effect committed here happens again when the attempt dies before its end: let the last
+        effect, or the only one, go through `completion`.
+
+        Raises:
+            LeaseLost: the job is another worker's now, or its end was asked for.
+        """
+        async with self._database.transaction() as tx:
+            if not await statements.hold(tx, self.claimed.id, self.claimed.token):
+                raise LeaseLost
+            yield tx
+
+    @asynccontextmanager
+    async def completion(self) -> AsyncIterator[Transaction]:
+        """The last transaction: its effects and the job's `done` commit together, or not at all.
+
+        Raises:
+            LeaseLost: the job is another worker's now.
+        """
+        async with self._database.transaction() as tx:
+            if not await statements.finish(tx, self.claimed.id, self.claimed.token):
+                raise LeaseLost
+            yield tx
+        self.finished = True
+
+    async def held(self) -> None:
+        """Make sure, just before an effect that cannot be undone, that the job is still ours.
+
+        Raises:
+            LeaseLost: it is another worker's now.
+        """
+        if not await statements.hold(self._database, self.claimed.id, self.claimed.token):
+            raise LeaseLost
+
+    async def progress(self, done: int, total: int | None = None, **figures: Any) -> None:
+        """Tell those who watch how far it is.
+
+        Raises:
+            LeaseLost: the job is another worker's now.
+        """
+        report = msgspec.json.encode({"done": done, "total": total, **figures}).decode()
+        if not await statements.report_progress(
+            self._database, self.claimed.id, self.claimed.token, report
+        ):
+            raise LeaseLost

@@ -1,0 +1,112 @@
+"""Signatures of sql/queries/jobs.sql."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.jobs.job import JobId, Queue
+from app.jobs.record import Claimed, Inserted, Running, Waiting
+from app.postgres.query import Queryable, statement
+
+
+@statement("jobs")
+async def insert_job(
+    db: Queryable,
+    kind: str,
+    queue: Queue,
+    payload: str,
+    occasion: str | None,
+    concerns: UUID | None,
+    request_id: str | None,
+    run_at: datetime | None,
+    useful_for: timedelta | None,
+) -> Inserted | None: ...
+
+
+@statement("jobs")
+async def claim(db: Queryable, ids: list[JobId], worker_id: UUID, token: UUID) -> list[Claimed]: ...
+
+
+@statement("jobs")
+async def hold(db: Queryable, id: JobId, token: UUID) -> bool | None: ...
+
+
+@statement("jobs")
+async def finish(db: Queryable, id: JobId, token: UUID) -> bool | None: ...
+
+
+@statement("jobs")
+async def finish_many(db: Queryable, ids: list[JobId], tokens: list[UUID]) -> list[JobId]: ...
+
+
+@statement("jobs")
+async def put_off(
+    db: Queryable,
+    id: JobId,
+    token: UUID,
+    state: str,
+    delay: timedelta,
+    failed: bool,
+    waits_for: str | None,
+    error: str,
+) -> bool | None: ...
+
+
+@statement("jobs")
+async def end_unfinished(
+    db: Queryable, id: JobId, token: UUID, state: str, failed: bool, error: str
+) -> bool | None: ...
+
+
+@statement("jobs")
+async def insert_attempt(
+    db: Queryable,
+    job_id: JobId,
+    attempt: int,
+    worker_id: UUID,
+    started_at: datetime,
+    outcome: str,
+    error: str | None,
+    traceback: str | None,
+) -> None: ...
+
+
+@statement("jobs")
+async def report_progress(db: Queryable, id: JobId, token: UUID, progress: str) -> bool | None: ...
+
+
+@statement("jobs")
+async def never_handed_over(db: Queryable, most: int) -> list[Waiting]: ...
+
+
+@statement("jobs")
+async def not_seen_lately(db: Queryable, most: int) -> list[Waiting]: ...
+
+
+@statement("jobs")
+async def forget_handed_over(db: Queryable) -> None: ...
+
+
+@statement("jobs")
+async def stamp_handed_over(db: Queryable, ids: list[JobId]) -> None: ...
+
+
+@statement("jobs")
+async def beat(db: Queryable, id: UUID, host: str, pid: int, slots: int) -> None: ...
+
+
+@statement("jobs")
+async def end_worker(db: Queryable, id: UUID) -> None: ...
+
+
+@statement("jobs")
+async def running_here(db: Queryable, worker_id: UUID) -> list[Running]: ...
+
+
+@statement("jobs")
+async def take_over(db: Queryable) -> list[Waiting]: ...
+
+
+@statement("jobs")
+async def give_back(db: Queryable, ids: list[JobId], token: UUID) -> list[Waiting]: ...

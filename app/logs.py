@@ -1,0 +1,67 @@
+"""One log pipeline for our lines, arq's, the HTTP server's and every library's."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+
+from app.settings import Logs
+
+QUIET = {"botocore": "WARNING", "aiobotocore": "WARNING", "boto3": "WARNING", "asyncio": "WARNING"}
+
+
+def configure(settings: Logs) -> None:
+    """Route structlog and the standard library's loggers into one stream on stderr."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"one": _formatter(settings, shared)},
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "one",
+                    "stream": sys.stderr,
+                }
+            },
+            "root": {"handlers": ["stderr"], "level": settings.level.upper()},
+            "loggers": {
+                name: {"handlers": [], "propagate": True, "level": level}
+                for name, level in {**QUIET, "arq": "INFO", "uvicorn": "INFO"}.items()
+            },
+        }
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict[str, Any]:
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if settings.format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    return {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": shared,
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    }

@@ -1,0 +1,1 @@
+"""Postgres through raw asyncpg: the pool, the typed statements, the migrations."""

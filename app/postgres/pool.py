@@ -1,0 +1,87 @@
+"""Opening pools of connections."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import asyncpg
+
+from app.errors import Unavailable
+
+OLDEST = 18
+"""The first Postgres with uuidv7()."""
+
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
+Record: TypeAlias = asyncpg.Record
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+OUTAGES = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What asyncpg raises while the server is away, restarting or full."""
+
+
+class TooOld(Exception):
+    """This Postgres is older than the first one that we can work with."""
+
+
+async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
+    """A pool that connects when it is first needed, so that it can be made while Postgres is away.
+
+    Every connection gives up a statement after 30 s, a lock after 5 s, and is closed by the server
+    when a transaction idles for 8 s: below the lease of a running job (10 s), so that a worker that
+    was cut off cannot hold the locks of a job that another has taken over.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        timeout=5,
+        command_timeout=30,
+        max_inactive_connection_lifetime=300,
+        server_settings={
+            "application_name": application_name,
+            "timezone": "UTC",
+            "lock_timeout": "5s",
+            "idle_in_transaction_session_timeout": "8s",
+        },
+        reset=_nothing_to_reset,
+    )
+
+
+async def _nothing_to_reset(_connection: object) -> None:
+    """Skip the reset that costs a round trip a release: no code of ours sets session state."""
+
+
+async def require_version(pool: Pool) -> None:
+    """Refuse a Postgres that is too old.
+
+    Raises:
+        TooOld: its version is below `OLDEST`.
+        Unavailable: it does not answer.
+    """
+    try:
+        async with pool.acquire(timeout=5) as connection:
+            version = connection.get_server_version()
+    except OUTAGES as error:
+        raise Unavailable(f"Postgres does not answer: {error}", dependency="postgres") from error
+    require_new_enough(version.major)
+
+
+def require_new_enough(major: int) -> None:
+    """Refuse a Postgres whose major version is below `OLDEST`.
+
+    Raises:
+        TooOld: it is.
+    """
+    if major < OLDEST:
+        raise TooOld(f"Postgres {major} is too old: {OLDEST} or newer is needed")

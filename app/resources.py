@@ -1,0 +1,61 @@
+"""Everything that a process opens, defined once for the API, the worker, the CLI and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.email import Stationery
+from app.jinja import Templates
+from app.jobs.handover import Handover, open_handover
+from app.postgres.pool import open_pool
+from app.redis import Redis, open_redis
+from app.s3 import Bucket, open_bucket
+from app.settings import Settings
+from app.smtp import Mailer, open_mailer
+from app.transaction import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Only the edges hold this. They hand on what a use case needs, never the whole."""
+
+    settings: Settings
+    database: Database
+    redis: Redis
+    handover: Handover
+    bucket: Bucket
+    mailer: Mailer
+    templates: Templates
+    stationery: Stationery
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[Resources]:
+    """Open all of it without needing any of it to answer; close it in reverse.
+
+    Args:
+        process: what Postgres shows as the application's name, such as `activelog-api`.
+    """
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            await open_pool(
+                settings.database.url, size=settings.database.pool_size, application_name=process
+            )
+        )
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        handover = await stack.enter_async_context(open_handover(redis))
+        bucket = await stack.enter_async_context(open_bucket(settings.bucket))
+        templates = Templates()
+        mailer = await stack.enter_async_context(open_mailer(settings.mail))
+        yield Resources(
+            settings=settings,
+            database=Database(pool, handover.depart),
+            redis=redis,
+            handover=handover,
+            bucket=bucket,
+            mailer=mailer,
+            templates=templates,
+            stationery=Stationery(templates, settings.mail.sender, settings.http.app_url),
+        )

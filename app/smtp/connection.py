@@ -1,0 +1,115 @@
+"""One connection to the SMTP server, and one letter after another over it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from ssl import SSLContext
+
+import aiosmtplib
+
+from app.settings import Smtp
+from app.smtp.answers import Ambiguous, Refused, meaning, outage, scrubbed
+
+OLDEST = 240
+"""Seconds after which a connection is not used again: many servers end theirs after 300."""
+MOST_LETTERS = 100
+"""Letters after which a connection is not used again: many servers refuse the next."""
+GO_AHEAD = 354
+
+
+class Connection:
+    """An open, greeted, encrypted and authenticated connection.
+
+    Every method may raise the facts of app/smtp/answers.py. After any of them the connection is
+    in an unknown state, and whoever holds it closes it.
+    """
+
+    def __init__(self, client: aiosmtplib.SMTP) -> None:
+        self._client = client
+        self._opened_at = time.monotonic()
+        self._letters = 0
+
+    @classmethod
+    async def open(
+        cls, smtp: Smtp, tls: SSLContext | None, *, hostname: str, patience: timedelta
+    ) -> Connection:
+        client = aiosmtplib.SMTP(
+            hostname=smtp.host,
+            port=smtp.port,
+            username=smtp.username,
+            password=smtp.password,
+            local_hostname=hostname,
+            timeout=patience.total_seconds(),
+            use_tls=smtp.tls == "implicit",
+            start_tls=smtp.tls == "starttls",
+            tls_context=tls,
+        )
+        with _facts("connecting"):
+            await client.connect()
+        return cls(client)
+
+    @property
+    def worn(self) -> bool:
+        """Too old or too much used for another letter, or ended by the server."""
+        too_old = time.monotonic() - self._opened_at > OLDEST
+        return too_old or self._letters >= MOST_LETTERS or not self._client.is_connected
+
+    async def address(self, sender: str, recipient: str) -> None:
+        """Have the server accept both names, which must be ASCII: no account has another."""
+        with _facts("MAIL", recipient):
+            await self._client.mail(sender)
+        with _facts("RCPT", recipient):
+            await self._client.rcpt(recipient)
+
+    async def start_data(self) -> None:
+        with _facts("DATA"):
+            answer = await self._client.execute_command(b"DATA")
+            if answer.code != GO_AHEAD:
+                raise aiosmtplib.SMTPResponseException(answer.code, answer.message)
+
+    async def hand_over(self, content: bytes, recipient: str, patience: timedelta) -> None:
+        """Send the content, whose lines end with CRLF, and read the answer to it.
+
+        aiosmtplib's own `data` cannot tell silence before the content from silence after it.
+        """
+        protocol = self._client.protocol
+        if protocol is None:
+            raise outage("DATA: disconnected")
+        stuffed = re.sub(rb"(?m)^\.", b"..", content)
+        end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
+        try:
+            protocol.write(stuffed + end)
+            code, text = await protocol.read_response(patience.total_seconds())
+        except (aiosmtplib.SMTPException, OSError):
+            raise Ambiguous("SMTP: no answer after the letter was handed over") from None
+        self._letters += 1
+        if not 200 <= code < 300:
+            raise meaning("content", code, scrubbed(text, recipient))
+
+    async def quit(self) -> None:
+        """Take leave, for a second at most."""
+        with suppress(aiosmtplib.SMTPException, OSError):
+            await self._client.quit(timeout=1)
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def _facts(stage: str, recipient: str = "") -> Iterator[None]:
+    """Turn the library's exceptions into ours, without a cause: theirs name the recipient."""
+    try:
+        yield
+    except aiosmtplib.SMTPAuthenticationError as error:
+        raise meaning("AUTH", error.code, scrubbed(error.message, recipient)) from None
+    except aiosmtplib.SMTPResponseException as error:
+        raise meaning(stage, error.code, scrubbed(error.message, recipient)) from None
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise outage(f"{stage}: {scrubbed(str(error), recipient)}") from None
+    except ValueError:
+        raise Refused(f"SMTP: {stage}: cannot carry this address", blames_address=True) from None

@@ -1,0 +1,137 @@
+"""The mailer: a small pool of kept connections, one letter to one recipient at a time on each."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from email.utils import parseaddr
+
+from app.errors import Unavailable
+from app.settings import Mail, Smtp
+from app.smtp.answers import outage
+from app.smtp.connection import Connection
+
+TIMEOUT = timedelta(seconds=60)
+
+
+class Mailer:
+    """Sends letters over at most `smtp.connections` connections, made when they are needed."""
+
+    def __init__(self, smtp: Smtp, *, hostname: str, timeout: timedelta = TIMEOUT) -> None:
+        """`hostname` is how we greet the server.
+
+        `timeout` is for all that comes before a letter is handed over, the wait for a free
+        connection included, and again for the server to take it.
+        """
+        self.timeout = timeout
+        self._smtp = smtp
+        self._hostname = hostname
+        self._tls = None if smtp.tls == "none" else ssl.create_default_context()
+        self._free = asyncio.Semaphore(smtp.connections)
+        self._kept: list[Connection] = []
+
+    async def send(
+        self,
+        sender: str,
+        recipient: str,
+        content: bytes,
+        *,
+        before_data: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Hand a letter over: the server has taken it when this returns.
+
+        Takes at most twice `timeout`. `before_data` is called at the last moment at which the
+        letter can be withheld, by raising.
+
+        Raises:
+            Refused, TemporarilyRefused: what the server said to this letter.
+            Unavailable: no connection, 421, or silence before the letter was handed over.
+            AuthenticationFailed: an Unavailable that a person must mend.
+            Ambiguous: silence after it.
+        """
+        deadline = asyncio.get_running_loop().time() + self.timeout.total_seconds()
+        async with _until(deadline):
+            await self._free.acquire()
+        try:
+            async with _until(deadline):
+                connection = await self._addressed(sender, recipient)
+            async with self._keeping(connection):
+                async with _until(deadline):
+                    await before_data()
+                    await connection.start_data()
+                await connection.hand_over(content, recipient, self.timeout)
+        finally:
+            self._free.release()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(connection.quit() for connection in self._kept))
+        self._kept.clear()
+
+    async def _addressed(self, sender: str, recipient: str) -> Connection:
+        """A connection on which the server has accepted sender and recipient.
+
+        A kept one may have been ended by the server while it idled. That is no outage: the next
+        is tried, and then a new one.
+        """
+        while self._kept:
+            kept = self._kept.pop()
+            if kept.worn:
+                kept.close()
+                continue
+            try:
+                await _address(kept, sender, recipient)
+            except Unavailable:
+                continue
+            return kept
+        fresh = await Connection.open(
+            self._smtp, self._tls, hostname=self._hostname, patience=self.timeout
+        )
+        await _address(fresh, sender, recipient)
+        return fresh
+
+    @asynccontextmanager
+    async def _keeping(self, connection: Connection) -> AsyncIterator[None]:
+        """Keep the connection if the block succeeds; after an error its state is unknown."""
+        try:
+            yield
+        except BaseException:
+            connection.close()
+            raise
+        self._kept.append(connection)
+
+
+async def _address(connection: Connection, sender: str, recipient: str) -> None:
+    try:
+        await connection.address(sender, recipient)
+    except BaseException:
+        connection.close()
+        raise
+
+
+@asynccontextmanager
+async def _until(deadline: float) -> AsyncIterator[None]:
+    limit = asyncio.timeout_at(deadline)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise outage("no answer in time") from None
+        raise
+
+
+@asynccontextmanager
+async def open_mailer(mail: Mail) -> AsyncIterator[Mailer]:
+    """A mailer that greets the server in the name of the sender's domain.
+
+    It connects when it first sends, so that it can be opened while the server is away.
+    """
+    domain = parseaddr(mail.sender)[1].rpartition("@")[2]
+    mailer = Mailer(mail.smtp, hostname=domain.encode("idna").decode())
+    try:
+        yield mailer
+    finally:
+        await mailer.close()

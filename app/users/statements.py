@@ -1,0 +1,84 @@
+"""Signatures of `sql/queries/users.sql`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from app.postgres.query import Queryable, statement
+from app.users.user import Account, Me, UserId
+
+
+class Credentials(Struct, frozen=True):
+    id: UserId
+    password_hash: str
+
+
+class AccountSettings(Struct, frozen=True):
+    id: UserId
+    email: str
+    name: str
+    is_admin: bool
+    weekly_summary: bool
+    friend_activity: bool
+    monthly_report: bool
+    confirmed_at: datetime | None
+    created_at: datetime
+
+
+@statement("users")
+async def add_user(db: Queryable, email: str, name: str, password_hash: str) -> Account | None: ...
+
+
+@statement("users")
+async def credentials_by_email(db: Queryable, email: str) -> Credentials | None: ...
+
+
+@statement("users")
+async def replace_password_hash(
+    db: Queryable, user_id: UserId, old_hash: str, new_hash: str
+) -> None: ...
+
+
+@statement("users")
+async def add_session(
+    db: Queryable, token_hash: bytes, user_id: UserId, password_hash: str, lifetime: timedelta
+) -> datetime | None: ...
+
+
+@statement("users")
+async def session_by_token(db: Queryable, token_hash: bytes) -> Me | None: ...
+
+
+@statement("users")
+async def remove_session(db: Queryable, token_hash: bytes) -> None: ...
+
+
+@statement("users")
+async def account_settings(db: Queryable, user_id: UserId) -> AccountSettings | None: ...
+
+
+@statement("users")
+async def change_account_settings(
+    db: Queryable,
+    user_id: UserId,
+    name: str | None,
+    weekly_summary: bool | None,
+    friend_activity: bool | None,
+    monthly_report: bool | None,
+) -> AccountSettings | None: ...
+
+
+@statement("users")
+async def add_token(
+    db: Queryable, token_hash: bytes, user_id: UserId, purpose: str, lifetime: timedelta
+) -> None: ...
+
+
+@statement("users")
+async def use_token(db: Queryable, token_hash: bytes, purpose: str) -> UserId | None: ...
+
+
+@statement("users")
+async def confirm_address(db: Queryable, user_id: UserId) -> None: ...

@@ -1,0 +1,34 @@
+# List the recipes.
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Start Postgres, Valkey, S3, an SMTP inbox, the API and the worker; stop with Ctrl-C.
+up:
+    @python -m app.embedded up
+
+# Stop a running `just up`.
+down:
+    @python -m app.embedded down
+
+# Print the URLs of the running system as KEY=value lines.
+env:
+    @python -m app.embedded env
+
+# Stop it and remove all of its data.
+reset:
+    @python -m app.embedded reset
+
+# Apply the migrations to DATABASE_URL.
+migrate:
+    python -m app migrate
+
+# Run the tests against servers of their own: `just test tests/users -k register`.
+test *args:
+    pytest -q {{ args }}
+
+# Check style, format, types and the direction of imports.
+check:
+    ruff check
+    ruff format --check
+    mypy
+    lint-imports

@@ -1,0 +1,49 @@
+-- migrate:up
+
+create table users (
+    id uuid primary key default uuidv7(),
+    email text not null check (char_length(email) between 3 and 254),
+    name text not null check (char_length(name) between 1 and 100),
+    password_hash text not null,
+    is_admin boolean not null default false,
+    weekly_summary boolean not null default true,
+    friend_activity boolean not null default true,
+    monthly_report boolean not null default true,
+    confirmed_at timestamptz,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    deleted_at timestamptz
+);
+
+-- An address is kept as it was written and compared in lower case; a deleted account frees it.
+create unique index users_email on users (lower(email)) where deleted_at is null;
+
+-- Only the hash of a token is kept: whoever reads this table cannot sign in with it.
+create table sessions (
+    token_hash bytea primary key check (octet_length(token_hash) = 32),
+    user_id uuid not null references users on delete cascade,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null
+);
+
+create index sessions_user on sessions (user_id);
+create index sessions_expiry on sessions (expires_at);
+
+-- What a letter's link proves: its holder reads the mail of the account.
+create table account_tokens (
+    token_hash bytea primary key check (octet_length(token_hash) = 32),
+    user_id uuid not null references users on delete cascade,
+    purpose text not null check (purpose in ('confirm', 'reset', 'unsubscribe')),
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    used_at timestamptz
+);
+
+create index account_tokens_user on account_tokens (user_id);
+create index account_tokens_expiry on account_tokens (expires_at);
+
+-- migrate:down
+
+drop table account_tokens;
+drop table sessions;
+drop table users;

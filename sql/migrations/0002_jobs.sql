@@ -1,0 +1,67 @@
+-- migrate:up
+create table jobs (
+    id uuid primary key default uuidv7(),
+    kind text not null,
+    queue text not null check (queue in ('critical', 'default', 'low')),
+    payload jsonb not null,
+    state text not null default 'queued'
+        check (state in ('queued', 'running', 'retrying', 'snoozed', 'done', 'dead', 'cancelled')),
+    occasion text,
+    concerns uuid, -- a user, but no foreign key: the record of a job outlives whom it was about
+    request_id text,
+    enqueued_at timestamptz not null default now(),
+    run_at timestamptz not null default now(),
+    useful_until timestamptz,
+    handed_over_at timestamptz, -- when Redis was last seen to hold it
+    waits_for text, -- the dependency whose outage snoozed it
+    attempt int not null default 0,
+    failures int not null default 0,
+    crashes int not null default 0,
+    worker_id uuid,
+    token uuid, -- the fence: whoever does not hold it commits nothing
+    started_at timestamptz,
+    finished_at timestamptz,
+    cancel_requested_at timestamptz,
+    progress jsonb,
+    error text,
+    check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),
+    check ((state in ('done', 'dead', 'cancelled')) = (finished_at is not null))
+);
+
+create unique index jobs_one_unfinished_an_occasion on jobs (kind, occasion)
+    where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed');
+
+-- The relay's two questions: which due rows has Redis never been seen to hold, and which not lately.
+create index jobs_never_handed_over on jobs (run_at)
+    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null;
+create index jobs_handed_over on jobs (handed_over_at)
+    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null;
+
+create index jobs_running on jobs (worker_id) where state = 'running';
+
+create table job_attempts (
+    job_id uuid not null references jobs on delete cascade,
+    attempt int not null,
+    worker_id uuid,
+    started_at timestamptz not null,
+    finished_at timestamptz not null default now(),
+    outcome text not null
+        check (outcome in ('done', 'retried', 'snoozed', 'dead', 'cancelled', 'crashed')),
+    error text,
+    traceback text,
+    primary key (job_id, attempt)
+);
+
+create table workers (
+    id uuid primary key,
+    host text not null,
+    pid int not null,
+    slots int not null,
+    started_at timestamptz not null default now(),
+    seen_at timestamptz not null default now()
+);
+
+-- migrate:down
+drop table workers;
+drop table job_attempts;
+drop table jobs;

@@ -1,0 +1,34 @@
+-- migrate:up
+create table activities (
+    id uuid primary key default uuidv7(),
+    user_id uuid not null references users on delete cascade,
+    type text not null check (type in ('run', 'ride', 'swim', 'walk', 'hike', 'other')),
+    -- Bounds that keep every sum finite and every date one that all programs can read.
+    started_at timestamptz not null
+        check (started_at between '1970-01-01 00:00+00' and '9999-12-30 00:00+00'),
+    duration_s int not null check (duration_s between 1 and 604800),
+    distance_m double precision check (distance_m between 0 and 100000000),
+    calories int check (calories between 0 and 1000000),
+    notes text check (char_length(notes) <= 5000),
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    deleted_at timestamptz
+);
+
+create index activities_newest_first on activities (user_id, started_at desc, id desc)
+    where deleted_at is null;
+
+-- Whose photo it is, its activity tells. The object's key follows from the row (app/activities/photos.py).
+create table photos (
+    id uuid primary key default uuidv7(),
+    activity_id uuid not null references activities on delete cascade,
+    content_type text not null check (content_type in ('image/jpeg', 'image/png', 'image/webp')),
+    size_bytes int not null check (size_bytes > 0),
+    created_at timestamptz not null default now()
+);
+
+create index photos_of_an_activity on photos (activity_id, id);
+
+-- migrate:down
+drop table photos;
+drop table activities;

@@ -1,0 +1,33 @@
+-- migrate:up
+
+-- Addressed to an e-mail address and not to a user: whether anybody has the address is looked up
+-- only when its owner reads or answers, so that asking reveals nothing.
+create table friend_requests (
+    id uuid primary key default uuidv7(),
+    requester_id uuid not null references users on delete cascade,
+    email text not null check (email = lower(email)),
+    status text not null default 'pending' check (status in ('pending', 'accepted', 'declined')),
+    created_at timestamptz not null default now(),
+    answered_at timestamptz,
+    check ((status = 'pending') = (answered_at is null))
+);
+
+create unique index friend_requests_one_pending on friend_requests (email, requester_id)
+    where status = 'pending';
+create index friend_requests_of_requester on friend_requests (requester_id);
+
+-- A friendship is two rows, one for each of the two.
+create table friends (
+    user_id uuid not null references users on delete cascade,
+    friend_id uuid not null references users on delete cascade,
+    since timestamptz not null default now(),
+    primary key (user_id, friend_id),
+    check (user_id <> friend_id)
+);
+
+create index friends_newest_first on friends (user_id, since desc, friend_id desc);
+create index friends_of_friend on friends (friend_id);
+
+-- migrate:down
+drop table friends;
+drop table friend_requests;

@@ -1,0 +1,33 @@
+-- migrate:up
+-- The delivery ledger: a letter goes out once for each recipient, letter and occasion.
+create table emails (
+    id uuid primary key default uuidv7(),
+    recipient_id uuid not null references users on delete cascade,
+    letter text not null,
+    occasion text not null,
+    state text not null check (state in ('sending', 'sent', 'refused', 'suppressed')),
+    job_id uuid not null, -- no foreign key: the ledger outlives the job
+    message_id text not null,
+    attempts int not null, -- also the fence: an attempt that is no longer the last must not send
+    doubts int not null default 0, -- times that a server fell silent with the letter in its hands
+    sending_until timestamptz, -- until then no other attempt may send
+    sent_at timestamptz,
+    created_at timestamptz not null default now(),
+    error text, -- what the server said, without the address
+    unique (recipient_id, letter, occasion),
+    check ((state = 'sending') = (sending_until is not null)),
+    check ((state = 'sent') = (sent_at is not null))
+);
+
+create index emails_created_at on emails (created_at); -- for their retention
+
+-- Addresses that nothing is sent to: there is no such mailbox, or an operator says so.
+create table suppressions (
+    address text primary key check (address = lower(address)),
+    reason text not null,
+    created_at timestamptz not null default now()
+);
+
+-- migrate:down
+drop table suppressions;
+drop table emails;

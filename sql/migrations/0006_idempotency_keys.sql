@@ -1,0 +1,21 @@
+-- migrate:up
+
+-- The answer to a POST that created something, written by the transaction that created it.
+create table idempotency_keys (
+    -- The nil UUID stands for those who have no account yet, so there is no foreign key.
+    user_id uuid not null,
+    route text not null,
+    key text not null check (char_length(key) between 1 and 255),
+    -- An HMAC, because bodies hold passwords.
+    fingerprint bytea not null check (octet_length(fingerprint) = 32),
+    status smallint not null check (status between 200 and 299),
+    body bytea not null,
+    created_at timestamptz not null default now(),
+    primary key (user_id, route, key)
+);
+
+create index idempotency_keys_age on idempotency_keys (created_at);
+
+-- migrate:down
+
+drop table idempotency_keys;

@@ -1,0 +1,64 @@
+-- name: insert_activity
+-- A new activity of mine; it has no photos yet.
+insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
+values (:user_id, :type, :started_at, :duration_s, :distance_m, :calories, :notes)
+returning
+    id, type, started_at, duration_s, distance_m, calories, notes, created_at, updated_at,
+    '{}'::uuid[] as photo_ids;
+
+-- name: activity
+-- My activity with its photos, unless it is deleted or not mine.
+select
+    a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
+    a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids
+from activities as a
+where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null;
+
+-- name: list_activities
+-- My activities of these UTC days and this type that follow the cursor, newest first, with their photos.
+select
+    a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
+    a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids
+from activities as a
+where
+    a.user_id = :user_id
+    and a.deleted_at is null
+    and a.started_at >= coalesce(:first_day::date, '-infinity')::timestamp at time zone 'utc'
+    and a.started_at < coalesce(:last_day::date + 1, 'infinity')::timestamp at time zone 'utc'
+    and (:type::text is null or a.type = :type::text)
+    and (a.started_at, a.id) < (
+        coalesce(:after::timestamptz, 'infinity'),
+        coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    )
+order by a.started_at desc, a.id desc
+limit :limit;
+
+-- name: lock_activity
+-- My activity, held against other changes until the transaction ends; none when deleted or not mine.
+select type, started_at, duration_s, distance_m, calories, notes
+from activities
+where id = :activity_id and user_id = :user_id and deleted_at is null
+for no key update;
+
+-- name: update_activity
+-- Everything that a person may change of an activity of theirs, which exists.
+update activities as a
+set
+    type = :type,
+    started_at = :started_at,
+    duration_s = :duration_s,
+    distance_m = :distance_m,
+    calories = :calories,
+    notes = :notes,
+    updated_at = now()
+where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null
+returning
+    a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
+    a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids;
+
+-- name: delete_activity
+-- My activity is marked deleted; no row when it was already, or is not mine.
+update activities
+set deleted_at = now(), updated_at = now()
+where id = :activity_id and user_id = :user_id and deleted_at is null
+returning id;

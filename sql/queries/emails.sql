@@ -1,0 +1,62 @@
+-- name: claim_letter
+-- Records that an attempt is about to send, unless the letter is sent or another attempt may be at
+-- it: then it gives no row. A letter to a suppressed address is recorded as that.
+insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts, sending_until)
+select
+    :recipient_id,
+    :letter,
+    :occasion,
+    :job_id,
+    :message_id,
+    case when suppressed then 'suppressed' else 'sending' end,
+    case when suppressed then 0 else 1 end,
+    case when suppressed then null else clock_timestamp() + :lease::interval end
+from (select exists (select from suppressions where address = lower(:address))) s (suppressed)
+on conflict (recipient_id, letter, occasion) do update set
+    job_id = excluded.job_id,
+    state = excluded.state,
+    attempts = emails.attempts + excluded.attempts,
+    sending_until = excluded.sending_until
+where
+    emails.state in ('refused', 'suppressed')
+    or (emails.state = 'sending' and emails.sending_until <= clock_timestamp())
+returning id, state, attempts, doubts, clock_timestamp() as date;
+
+-- name: letter_lease
+-- How long another attempt may still be sending a letter; null when it is sent.
+select sending_until - clock_timestamp() as lease
+from emails
+where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
+
+-- name: attempt_may_send
+-- Whether an attempt is the last one at its letter and still has the time to send it.
+select state = 'sending' and attempts = :attempt and sending_until > clock_timestamp()
+from emails
+where id = :id;
+
+-- name: record_sent
+-- The server has taken the letter: no attempt sends it again.
+update emails
+set state = 'sent', sent_at = clock_timestamp(), sending_until = null, error = null
+where id = :id and state = 'sending';
+
+-- name: record_failure
+-- An attempt ended without a letter, or in doubt of it; the next need not wait for its time to pass.
+update emails
+set
+    sending_until = least(sending_until, clock_timestamp()),
+    doubts = doubts + :doubted::bool::int,
+    error = :error
+where id = :id and state = 'sending' and attempts = :attempt;
+
+-- name: record_refusal
+-- The server will not take the letter, whatever we do.
+update emails
+set state = 'refused', sending_until = null, error = :error
+where id = :id and state = 'sending' and attempts = :attempt;
+
+-- name: suppress
+-- Nothing is sent to an address any more, in whatever case it is written.
+insert into suppressions (address, reason)
+values (lower(:address), :reason)
+on conflict (address) do nothing;

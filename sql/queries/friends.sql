@@ -1,0 +1,93 @@
+-- name: own_address
+-- My address as requests to me bear it.
+select lower(email) from users where id = :user_id;
+
+-- name: hold_pair
+-- Of two people who ask each other at once, the second waits until the first has committed.
+select pg_advisory_xact_lock(hashtextextended(:one::text || ' ' || :other::text, 0));
+
+-- name: accept_from
+-- What the owner of this address asked me is accepted; no row when they did not ask.
+update friend_requests as r
+set status = 'accepted', answered_at = now()
+from users as requester, users as me
+where
+    me.id = :user_id
+    and r.email = lower(me.email)
+    and r.status = 'pending'
+    and requester.id = r.requester_id
+    and lower(requester.email) = :email
+    and requester.deleted_at is null
+returning r.id, r.status, r.requester_id;
+
+-- name: answer_request
+-- A request to me is answered; no row when it is not to me, was answered, or its maker is gone.
+update friend_requests as r
+set status = :status, answered_at = now()
+from users as requester, users as me
+where
+    r.id = :request_id
+    and me.id = :user_id
+    and r.email = lower(me.email)
+    and r.status = 'pending'
+    and requester.id = r.requester_id
+    and requester.deleted_at is null
+returning r.id, r.status, r.requester_id;
+
+-- name: befriend
+-- I and another are friends, whether or not we were.
+insert into friends (user_id, friend_id)
+values (:user_id, :friend_id), (:friend_id, :user_id)
+on conflict do nothing;
+
+-- name: is_friend
+-- Whether the owner of this address is my friend.
+select exists (
+    select from friends as f
+    join users as u on u.id = f.friend_id
+    where f.user_id = :user_id and lower(u.email) = :email and u.deleted_at is null
+);
+
+-- name: add_request
+-- My request to this address, new or still unanswered: it is asked once.
+insert into friend_requests (requester_id, email)
+values (:user_id, :email)
+on conflict (email, requester_id) where status = 'pending' do update set email = excluded.email
+returning id, status, requester_id;
+
+-- name: list_requests
+-- The requests to me that I have not answered and that follow the cursor, newest first.
+select r.id, r.requester_id as user_id, requester.name, r.created_at
+from friend_requests as r
+join users as requester on requester.id = r.requester_id
+join users as me on lower(me.email) = r.email
+where
+    me.id = :user_id
+    and r.status = 'pending'
+    and requester.deleted_at is null
+    and r.id < coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+order by r.id desc
+limit :limit;
+
+-- name: list_friends
+-- My friends who follow the cursor, newest first.
+select f.friend_id as user_id, u.name, f.since
+from friends as f
+join users as u on u.id = f.friend_id
+where
+    f.user_id = :user_id
+    and u.deleted_at is null
+    and (f.since, f.friend_id) < (
+        coalesce(:after::timestamptz, 'infinity'),
+        coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    )
+order by f.since desc, f.friend_id desc
+limit :limit;
+
+-- name: unfriend
+-- I and another are no friends, on either side; no row when we were not.
+delete from friends
+where
+    (user_id = :user_id and friend_id = :friend_id)
+    or (user_id = :friend_id and friend_id = :user_id)
+returning user_id;

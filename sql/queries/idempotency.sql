@@ -1,0 +1,24 @@
+-- name: hold_key
+-- True when no other open transaction works on this key; held until this one ends.
+select pg_try_advisory_xact_lock(
+    hashtextextended(:user_id::uuid || ' ' || :route::text || ' ' || :key::text, 0)
+);
+
+-- name: answer_for_key
+-- The answer given under a key in the last 24 hours.
+select fingerprint, status, body
+from idempotency_keys
+where user_id = :user_id
+    and route = :route
+    and key = :key
+    and created_at > now() - interval '24 hours';
+
+-- name: keep_answer
+-- Stores an answer; one that is older than a day makes way.
+insert into idempotency_keys (user_id, route, key, fingerprint, status, body)
+values (:user_id, :route, :key, :fingerprint, :status, :body)
+on conflict (user_id, route, key) do update
+set fingerprint = excluded.fingerprint,
+    status = excluded.status,
+    body = excluded.body,
+    created_at = now();

@@ -1,0 +1,170 @@
+-- name: insert_job
+-- One job, or no row when an unfinished one of its kind and occasion exists.
+insert into jobs (kind, queue, payload, occasion, concerns, request_id, run_at, useful_until)
+select :kind, :queue, :payload::jsonb, :occasion, :concerns, :request_id, due, due + :useful_for::interval
+from (select greatest(:run_at::timestamptz, now()) as due) as timing
+on conflict (kind, occasion)
+    where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+    do nothing
+returning id, run_at <= now() as due;
+
+-- name: claim
+-- Of these jobs, those that are due and free are mine under this token; asking again gives them again.
+with claimable as (
+    select id from jobs
+    where id = any(:ids::uuid[])
+        and (
+            (state in ('queued', 'retrying', 'snoozed') and run_at <= now())
+            or (state = 'running' and worker_id = :worker_id and token = :token)
+        )
+    for no key update skip locked
+)
+update jobs set
+    state = 'running',
+    attempt = attempt + case when state = 'running' then 0 else 1 end,
+    worker_id = :worker_id,
+    token = :token,
+    started_at = now(),
+    waits_for = null,
+    progress = null
+from claimable
+where jobs.id = claimable.id
+returning jobs.id, kind, queue, payload::text as payload, attempt, failures, crashes, token,
+    concerns, request_id, run_at, started_at, coalesce(useful_until < now(), false) as outdated;
+
+-- name: hold
+-- The job is still mine, and stays mine until this transaction ends: its token cannot change before.
+select true from jobs
+where id = :id and token = :token and state = 'running'
+for share;
+
+-- name: finish
+-- This job is done, if it is mine.
+update jobs set state = 'done', finished_at = now(), error = null, progress = null
+where id = :id and token = :token and state = 'running'
+returning true;
+
+-- name: finish_many
+-- The ids, of these jobs, that are done under these tokens: by this statement or by an earlier one.
+with mine as (
+    select jobs.id, jobs.state
+    from unnest(:ids::uuid[], :tokens::uuid[]) as finished (id, token)
+    join jobs on jobs.id = finished.id and jobs.token = finished.token
+    where jobs.state in ('running', 'done')
+    for no key update of jobs
+),
+updated as (
+    update jobs set state = 'done', finished_at = now(), error = null, progress = null
+    from mine
+    where jobs.id = mine.id and mine.state = 'running'
+)
+select id from mine;
+
+-- name: put_off
+-- The job will be tried again after the delay, if it is mine; a failure counts, a snooze does not.
+update jobs set
+    state = :state,
+    run_at = now() + :delay::interval,
+    failures = failures + :failed::int,
+    waits_for = :waits_for,
+    error = :error,
+    handed_over_at = null,
+    worker_id = null,
+    token = null
+where id = :id and token = :token and state = 'running'
+returning true;
+
+-- name: end_unfinished
+-- The job ends as dead or cancelled, if it is mine.
+update jobs set
+    state = :state, finished_at = now(), failures = failures + :failed::int, error = :error
+where id = :id and token = :token and state = 'running'
+returning true;
+
+-- name: insert_attempt
+-- How an attempt ended. Repeating it changes nothing.
+insert into job_attempts (job_id, attempt, worker_id, started_at, outcome, error, traceback)
+values (:job_id, :attempt, :worker_id, :started_at, :outcome, :error, :traceback)
+on conflict do nothing;
+
+-- name: report_progress
+-- What those who watch will see, if the job is mine.
+update jobs set progress = :progress::jsonb
+where id = :id and token = :token and state = 'running'
+returning true;
+
+-- name: never_handed_over
+-- Due jobs that Redis was never seen to hold, oldest first; younger than a second may be on their way.
+select id, queue, run_at from jobs
+where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+    and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
+order by run_at
+limit :most;
+
+-- name: not_seen_lately
+-- Due jobs that Redis was last seen to hold more than ten seconds ago.
+select id, queue, run_at from jobs
+where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
+    and handed_over_at <= now() - interval '10 seconds'
+order by handed_over_at
+limit :most;
+
+-- name: forget_handed_over
+-- No waiting job counts as held by Redis any more.
+update jobs set handed_over_at = null
+where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null;
+
+-- name: stamp_handed_over
+-- Redis holds these jobs as of now.
+update jobs set handed_over_at = clock_timestamp()
+where id = any(:ids::uuid[]) and state in ('queued', 'retrying', 'snoozed');
+
+-- name: beat
+-- This worker is alive by Postgres's clock.
+insert into workers (id, host, pid, slots)
+values (:id, :host, :pid, :slots)
+on conflict (id) do update set seen_at = clock_timestamp();
+
+-- name: end_worker
+-- This worker has drained and gone.
+delete from workers where id = :id;
+
+-- name: running_here
+-- The jobs that run in this worker's name, and whether someone asked for their end.
+select id, token, cancel_requested_at is not null as cancelled from jobs
+where state = 'running' and worker_id = :worker_id;
+
+-- name: take_over
+-- The jobs of workers that have not been seen for ten seconds wait again, after a growing pause.
+with lost as (
+    select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at
+    from jobs
+    left join workers on workers.id = jobs.worker_id
+    where jobs.state = 'running'
+        and coalesce(workers.seen_at, '-infinity') < clock_timestamp() - interval '10 seconds'
+    order by jobs.id
+    limit 1000
+    for no key update of jobs skip locked
+),
+crashed as (
+    insert into job_attempts (job_id, attempt, worker_id, started_at, outcome, error)
+    select id, attempt, worker_id, started_at, 'crashed', 'the worker was lost' from lost
+    on conflict do nothing
+)
+update jobs set
+    state = 'queued',
+    run_at = now() + case when crashes = 0 then interval '0' else interval '5 seconds' * (2 ^ least(crashes, 6)) end,
+    crashes = crashes + 1,
+    handed_over_at = null,
+    worker_id = null,
+    token = null
+from lost
+where jobs.id = lost.id
+returning jobs.id, jobs.queue, jobs.run_at;
+
+-- name: give_back
+-- These jobs, claimed under this token, were not run: they wait again as if never claimed.
+update jobs set
+    state = 'queued', attempt = attempt - 1, handed_over_at = null, worker_id = null, token = null
+where id = any(:ids::uuid[]) and token = :token and state = 'running'
+returning id, queue, run_at;

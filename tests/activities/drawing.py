@@ -1,0 +1,71 @@
+"""Small pictures whose upper left corner is red, so that a turn can be seen."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+
+from PIL import ExifTags, Image, ImageOps
+
+SIZE = (96, 64)
+RED, BLUE = (220, 20, 20), (20, 20, 220)
+UPRIGHT, ROTATED = 1, 6
+"""6: to be turned clockwise by a quarter, as a phone held upright writes it."""
+
+
+def drawing() -> Image.Image:
+    image = Image.new("RGB", SIZE, BLUE)
+    image.paste(RED, (0, 0, SIZE[0] // 2, SIZE[1] // 2))
+    return image
+
+
+def exif(orientation: int) -> Image.Exif:
+    """What a phone writes: a position, a maker, and how to turn the picture."""
+    told = Image.Exif()
+    told[ExifTags.Base.Orientation] = orientation
+    told[ExifTags.Base.Make] = "Maker of phones"
+    told.get_ifd(ExifTags.IFD.GPSInfo).update(
+        {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (52.0, 31.0, 12.0)}
+    )
+    return told
+
+
+def saved(kind: str, orientation: int = UPRIGHT) -> bytes:
+    """A picture file with a position; shown as `drawing()` whatever the orientation."""
+    image = drawing()
+    if orientation == ROTATED:
+        image = image.transpose(Image.Transpose.ROTATE_90)
+    file = BytesIO()
+    image.save(file, kind, exif=exif(orientation), quality=90)
+    return file.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(BytesIO(data))
+    image.load()
+    return image
+
+
+def looks_like_the_drawing(data: bytes) -> bool:
+    """Whether a viewer, which turns what it is told to turn, shows the drawing."""
+    image = ImageOps.exif_transpose(opened(data)).convert("RGB")
+    corners = [image.getpixel(at) for at in ((4, 4), (image.width - 5, image.height - 5))]
+    expected = (RED, BLUE)
+    return image.size == SIZE and all(
+        isinstance(seen, tuple) and all(abs(a - b) < 30 for a, b in zip(seen, colour, strict=True))
+        for seen, colour in zip(corners, expected, strict=True)
+    )
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says of itself how large it is."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 100_000)
+    parts = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)

@@ -1,0 +1,164 @@
+"""Real servers for every test: Postgres, Valkey, S3 and an SMTP inbox, started once a run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from app.api.application import create_app
+from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox.receiving import smtp_protocol
+from app.resources import Resources, open_resources
+from app.s3 import Bucket
+from app.settings import Settings
+from app.transaction import Database
+from tests.kit.servers import RunServers
+from tests.kit.working import run_jobs as run_jobs_of
+
+SERVERS = pytest.StashKey[RunServers]()
+VARIABLES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    config.stash[SERVERS] = running = RunServers()
+    variables = running.start()
+    os.environ.update({f"TEST_{name}": variables[name] for name in VARIABLES + KEYS})
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (running := config.stash.get(SERVERS, None)) is not None:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def lane(worker_id: str) -> int:
+    """The number of this test worker: each has a database, a Redis database and a bucket."""
+    return 0 if worker_id == "master" else int(worker_id.removeprefix("gw")) + 1
+
+
+@pytest.fixture(scope="session")
+async def database_url(lane: int) -> str:
+    """The URL of a database of this test worker, a copy of the migrated one."""
+    template = os.environ["TEST_DATABASE_URL"]
+    name = f"lane_{lane}"
+    parts = urlsplit(template)
+    admin = await asyncpg.connect(parts._replace(path="/postgres").geturl())
+    try:
+        await admin.execute(f'create database "{name}" template "{parts.path[1:]}"')
+    finally:
+        await admin.close()
+    return parts._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+async def smtp_inbox() -> AsyncIterator[tuple[Inbox, int]]:
+    """An inbox of this test worker, and the port of its SMTP server."""
+    folder = Path(tempfile.mkdtemp(prefix="activelog-inbox-"))
+    inbox = Inbox(folder)
+    loop = asyncio.get_running_loop()
+    receiving = await loop.create_server(lambda: smtp_protocol(inbox), "127.0.0.1", 0)
+    try:
+        yield inbox, receiving.sockets[0].getsockname()[1]
+    finally:
+        receiving.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def environ(database_url: str, smtp_inbox: tuple[Inbox, int], lane: int) -> dict[str, str]:
+    """The environment of the service under test."""
+    given = {name: os.environ[f"TEST_{name}"] for name in VARIABLES + KEYS}
+    redis = urlsplit(given["REDIS_URL"])._replace(path=f"/{lane}").geturl()
+    return {
+        **given,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis,
+        "S3_BUCKET": f"lane-{lane}",
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp_inbox[1]}",
+        "MAIL_FROM": "ActiveLog <hello@activelog.example>",
+        "APP_URL": "https://activelog.example",
+        "SECRET_KEY": "a secret of the tests, and long enough",
+        "ENVIRONMENT": "test",
+        "SHUTDOWN_GRACE": "5",
+        "METRICS_PORT": "0",
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(environ: dict[str, str]) -> Settings:
+    return Settings.from_env(environ)
+
+
+@pytest.fixture(scope="session")
+async def opened(settings: Settings) -> AsyncIterator[Resources]:
+    async with open_resources(settings, process="activelog-tests") as resources:
+        await resources.bucket.create_if_missing()
+        yield resources
+
+
+@pytest.fixture
+async def resources(opened: Resources) -> Resources:
+    """Everything that a process opens, on empty tables and an empty Redis."""
+    await opened.database.execute(EMPTY)
+    await opened.redis.flushdb()
+    return opened
+
+
+EMPTY = """
+do $$ begin
+    execute (
+        select 'truncate ' || string_agg(quote_ident(tablename), ', ') from pg_tables
+        where schemaname = 'public' and tablename <> 'schema_migrations'
+    );
+end $$
+"""
+
+
+@pytest.fixture
+def database(resources: Resources) -> Database:
+    return resources.database
+
+
+@pytest.fixture
+def bucket(resources: Resources) -> Bucket:
+    return resources.bucket
+
+
+@pytest.fixture
+def inbox(smtp_inbox: tuple[Inbox, int]) -> Inbox:
+    smtp_inbox[0].clear()
+    return smtp_inbox[0]
+
+
+@pytest.fixture
+def run_jobs(resources: Resources) -> Callable[[], Awaitable[None]]:
+    """Run what is queued with the real worker until nothing that is due is unfinished."""
+    return partial(run_jobs_of, resources)
+
+
+@pytest.fixture
+async def api(resources: Resources, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API, without a token."""
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Resources]:
+        yield resources
+
+    app = create_app(settings, lend)
+    transport = httpx.ASGITransport(app=app)
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
+        yield it

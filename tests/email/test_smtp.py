@@ -1,0 +1,228 @@
+"""The mailer against servers that refuse, drop, hang and lie."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.errors import Unavailable
+from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
+from tests.email.scripted import DROP, HANG, Scripted, mailer_to, scripted
+
+SENDER, RECIPIENT = "hello@activelog.example", "ada@example.com"
+CONTENT = b"Subject: hello\r\n\r\n.a line that begins with a dot\r\n"
+
+
+async def nothing() -> None:
+    pass
+
+
+async def send(mailer: Mailer, recipient: str = RECIPIENT) -> None:
+    await mailer.send(SENDER, recipient, CONTENT, before_data=nothing)
+
+
+async def failure(script: Scripted, **how: object) -> Exception:
+    async with mailer_to(script, **how) as mailer:  # type: ignore[arg-type] # passed through
+        with pytest.raises(Exception) as caught:  # its kind is what is asked for
+            await send(mailer)
+        assert "ada" not in repr(caught.value)
+        assert caught.value.__cause__ is None
+        assert mailer._kept == []
+    return caught.value
+
+
+async def test_a_letter_arrives_as_it_was_handed_over() -> None:
+    async with scripted() as script, mailer_to(script) as mailer:
+        await send(mailer)
+    assert [CONTENT.replace(b"\r\n.", b"\r\n..") + b".\r\n"] == script.taken
+    assert f"MAIL FROM:<{SENDER}>" in script.commands
+    assert f"RCPT TO:<{RECIPIENT}>" in script.commands
+    assert "EHLO activelog.example" in script.commands
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "kind"),
+    [
+        ("greeting", "421 busy", Unavailable),
+        ("greeting", "554 go away", Unavailable),
+        ("greeting", "nonsense", Unavailable),
+        ("greeting", DROP, Unavailable),
+        ("greeting", HANG, Unavailable),
+        ("EHLO", "421 closing", Unavailable),
+        ("MAIL", "421 closing", Unavailable),
+        ("MAIL", "451 try later", TemporarilyRefused),
+        ("MAIL", "530 authenticate first", AuthenticationFailed),
+        ("MAIL", "550 5.7.1 not your address", AuthenticationFailed),
+        ("RCPT", "421 too many", Unavailable),
+        ("RCPT", "450 4.2.1 mailbox ada busy", TemporarilyRefused),
+        ("RCPT", "451 greylisted", TemporarilyRefused),
+        ("RCPT", "550 5.1.1 <ada@example.com>: no such user ada", Refused),
+        ("RCPT", "552 mailbox full", Refused),
+        ("RCPT", DROP, Unavailable),
+        ("RCPT", HANG, Unavailable),
+        ("DATA", "451 not now", TemporarilyRefused),
+        ("DATA", "554 no valid recipients", Refused),
+        ("DATA", DROP, Unavailable),
+        ("DATA", HANG, Unavailable),
+        ("content", "421 closing", Unavailable),
+        ("content", "451 disk full", TemporarilyRefused),
+        ("content", "552 too big", Refused),
+        ("content", "554 5.7.1 spam", Refused),
+        ("content", DROP, Ambiguous),
+        ("content", HANG, Ambiguous),
+    ],
+)
+async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exception]) -> None:
+    async with scripted(**{stage: answer}) as script:
+        assert kind is type(await failure(script))
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "blamed"),
+    [
+        ("RCPT", "550 no such user", True),
+        ("RCPT", "550 5.1.1 no such user", True),
+        ("RCPT", "550 5.2.1 disabled", True),
+        ("RCPT", "550 5.5.0 mailbox unavailable", True),
+        ("RCPT", "553 malformed", True),
+        ("RCPT", "552 full", False),
+        ("RCPT", "552 5.2.2 full", False),
+        ("RCPT", "550 5.7.1 your server is on a list", False),
+        ("RCPT", "550 5.1.8 the sender's domain does not exist", False),
+        ("content", "550 5.1.1 no such user", True),
+        ("content", "550 5.7.1 spam", False),
+        ("content", "554 spam", False),
+    ],
+)
+async def test_an_address_is_blamed_only_for_itself(stage: str, answer: str, blamed: bool) -> None:
+    async with scripted(**{stage: answer}) as script:
+        refusal = await failure(script)
+    assert isinstance(refusal, Refused)
+    assert blamed == refusal.blames_address
+
+
+async def test_no_server_is_an_outage() -> None:
+    async with scripted() as script:
+        pass
+    assert Unavailable is type(await failure(script))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [("535 5.7.8 wrong", AuthenticationFailed), ("454 4.7.0 not now", Unavailable)],
+)
+async def test_refused_credentials_are_told_from_a_server_that_cannot_check_them(
+    answer: str, kind: type[Exception]
+) -> None:
+    async with scripted(AUTH=answer) as script:
+        assert kind is type(await failure(script, password="secret"))
+
+
+async def test_an_address_that_smtp_cannot_carry_is_refused_before_it_is_sent() -> None:
+    async with scripted() as script, mailer_to(script) as mailer:
+        with pytest.raises(Refused) as caught:
+            await send(mailer, "adä@example.com")
+    assert caught.value.blames_address
+    assert not [command for command in script.commands if command.startswith("RCPT")]
+
+
+async def test_many_letters_share_few_connections() -> None:
+    async with scripted() as script, mailer_to(script, connections=3, timeout=5) as mailer:
+        await asyncio.gather(*(send(mailer) for _ in range(60)))
+    assert len(script.taken) == 60
+    assert script.connections == 3
+    assert script.most_at_once == 3
+    assert script.commands.count("QUIT") == 3
+
+
+async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
+    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+        for _ in range(101):
+            await send(mailer)
+    assert len(script.taken) == 101
+    assert script.connections == 2
+
+
+async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> None:
+    async with scripted() as script, mailer_to(script) as mailer:
+        await send(mailer)
+        script.hang_up()
+        await send(mailer)
+        script.says_once["MAIL"] = "421 idle for too long"
+        await send(mailer)
+    assert script.says_once == {}
+    assert len(script.taken) == 3
+
+
+async def test_a_recipient_refused_among_good_ones_harms_none_of_them() -> None:
+    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+        script.says_to["gone@example.com"] = "550 5.1.1 gone"
+        names = [*("ada@example.com",) * 9, "gone@example.com", *("bo@example.com",) * 9]
+        results = await asyncio.gather(
+            *(send(mailer, name) for name in names), return_exceptions=True
+        )
+    assert len(script.taken) == 18
+    assert [Refused] == [type(result) for result in results if result is not None]
+
+
+async def test_a_letter_can_be_withheld_until_data() -> None:
+    async def withhold() -> None:
+        raise LookupError
+
+    async with scripted() as script, mailer_to(script) as mailer:
+        with pytest.raises(LookupError):
+            await mailer.send(SENDER, RECIPIENT, CONTENT, before_data=withhold)
+        assert "DATA" not in script.commands
+        await send(mailer)
+    assert len(script.taken) == 1
+
+
+async def test_waiting_for_a_free_connection_ends_in_time() -> None:
+    async with scripted(content=HANG) as script, mailer_to(script, connections=1) as mailer:
+        results = await asyncio.gather(send(mailer), send(mailer), return_exceptions=True)
+    assert {Ambiguous, Unavailable} == {type(result) for result in results}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that nobody has signed, with its key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=scripted"
+        f" -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path}.crt"
+    )
+    subprocess.run(shlex.split(command), check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+@pytest.mark.parametrize("how", ["implicit", "starttls"])
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_the_server_must_show_a_certificate_that_we_trust(
+    how: str, trusted: bool, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with scripted(implicit_tls=how == "implicit", tls=context) as script:
+        if not trusted:
+            assert Unavailable is type(await failure(script, tls=how, password="secret"))
+            assert not [command for command in script.commands if command.startswith("AUTH")]
+            return
+        async with mailer_to(script, tls=how, password="secret", timeout=5) as mailer:
+            await send(mailer)
+    assert len(script.taken) == 1
+
+
+async def test_no_password_is_sent_to_a_server_without_starttls() -> None:
+    async with scripted(EHLO="250-scripted\r\n250 AUTH PLAIN") as script:
+        assert Unavailable is type(await failure(script, tls="starttls", password="secret"))
+    assert not [command for command in script.commands if command.startswith("AUTH")]

@@ -1,0 +1,101 @@
+"""Looking at processes, and a `just up` that a test can watch line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from app.embedded.ports import free_ports
+from app.embedded.register import ROOT
+
+PLENTY = 20.0
+SMALL_UP = Path(__file__).with_name("small_up.py")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def registered(home: Path) -> dict[str, int]:
+    """The processes that the home's register names: name to id."""
+    entries = json.loads((home / "processes.json").read_text())
+    return {entry["name"]: entry["pid"] for entry in entries}
+
+
+async def until(condition: Callable[[], bool], within: float = PLENTY) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        await asyncio.sleep(0.02)
+
+
+def small_environment(**variables: str) -> dict[str, str]:
+    """One in which only Postgres and Valkey are embedded, for speed, and ports are our own."""
+    port, metrics_port = free_ports(2)
+    known = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    return {
+        **known,
+        "PYTHONPATH": str(ROOT),
+        "S3_ENDPOINT_URL": "http://127.0.0.1:1",
+        "SMTP_URL": "smtp://127.0.0.1:1",
+        "PORT": str(port),
+        "METRICS_PORT": str(metrics_port),
+        "SHUTDOWN_GRACE": "1",
+        **variables,
+    }
+
+
+class Up:
+    """A running `up`, and the lines it printed."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def read_until(self, words: str) -> None:
+        """Raises: EOFError: it ended before it said so."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PLENTY):
+            while line := await self.process.stdout.readline():
+                self.lines.append(line.decode().rstrip())
+                if words in self.lines[-1]:
+                    return
+        raise EOFError(self.text)
+
+    async def end(self) -> int:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PLENTY):
+            self.lines += (await self.process.stdout.read()).decode().splitlines()
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> AsyncIterator[Up]:
+    """Killed on the way out, if the test left it running; its guard then ends the servers."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(SMALL_UP), str(home), fault, env=environ, stdout=PIPE, stderr=STDOUT
+    )
+    try:
+        yield Up(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+            await until(lambda: not registered(home))

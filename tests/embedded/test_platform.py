@@ -1,0 +1,37 @@
+"""Machines that have no wheels, and the table's discretion."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import pytest
+
+from app.embedded.table import without_password
+from app.embedded.wheels import Unsupported, refuse_unsupported
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
+@pytest.mark.parametrize("library", [("glibc", "2.17"), ("", "")])
+def test_an_old_or_foreign_libc_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, library: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: library)
+    with pytest.raises(Unsupported, match="docker compose up"):
+        refuse_unsupported()
+
+
+def test_this_machine_is_supported() -> None:
+    refuse_unsupported()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:hush@db:5432/app?x=1", "postgresql://me:***@db:5432/app?x=1"),
+        ("redis://:hush@cache/0", "redis://:***@cache/0"),
+        ("smtp://127.0.0.1:25", "smtp://127.0.0.1:25"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown

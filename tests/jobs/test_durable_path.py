@@ -1,0 +1,1 @@
+"""From the transaction that causes a job to its end."""

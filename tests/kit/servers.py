@@ -1,0 +1,37 @@
+"""The servers of a test run: started once by the process that starts the run, and used by all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.embedded.servers import servers
+from app.postgres.migrations import migrate
+
+NAMED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "SMTP_URL")
+"""Tests never touch the servers of the person who runs them."""
+
+
+class RunServers:
+    """Servers that live from `start` to `stop`, on an event loop that runs only in these two."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._folder = Path(tempfile.mkdtemp(prefix="activelog-tests-"))
+        environ = {k: v for k, v in os.environ.items() if k not in NAMED}
+        self._servers = servers(self._folder / "servers", environ, durable=False)
+
+    def start(self) -> Mapping[str, str]:
+        """Start them and migrate the database that each test worker copies."""
+        variables = self._loop.run_until_complete(self._servers.__aenter__())
+        self._loop.run_until_complete(migrate(variables["DATABASE_URL"]))
+        return variables
+
+    def stop(self) -> None:
+        self._loop.run_until_complete(self._servers.__aexit__(None, None, None))
+        self._loop.close()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,117 @@
+"""The bucket, on a real S3 server."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import socket
+from time import perf_counter
+
+import httpx
+import pytest
+
+from app.errors import NotFound, Unavailable
+from app.s3 import Bucket, open_bucket
+from app.settings import Settings
+
+
+async def test_what_was_put_is_found(bucket: Bucket) -> None:
+    await bucket.put("s3/found.txt", b"twelve bytes", "text/plain")
+
+    head = await bucket.head("s3/found.txt")
+
+    assert (head.size, head.content_type) == (12, "text/plain")
+
+
+async def test_what_was_not_put_is_not_found(bucket: Bucket) -> None:
+    with pytest.raises(NotFound):
+        await bucket.head("s3/nothing.txt")
+
+
+async def test_what_was_deleted_is_gone_and_deleting_again_is_fine(bucket: Bucket) -> None:
+    await bucket.put("s3/gone.txt", b"bytes", "text/plain")
+
+    await bucket.delete(["s3/gone.txt", "s3/never was.txt"])
+    await bucket.delete(["s3/gone.txt"])
+    await bucket.delete([])
+
+    with pytest.raises(NotFound):
+        await bucket.head("s3/gone.txt")
+
+
+async def test_more_keys_than_one_request_takes_are_deleted(bucket: Bucket) -> None:
+    await bucket.put("s3/last.txt", b"bytes", "text/plain")
+
+    await bucket.delete([*(f"s3/{number}.txt" for number in range(1500)), "s3/last.txt"])
+
+    with pytest.raises(NotFound):
+        await bucket.head("s3/last.txt")
+
+
+async def test_a_presigned_url_is_open_to_anybody_and_names_the_file(bucket: Bucket) -> None:
+    await bucket.put("s3/open.csv", b"a,b", "text/csv")
+
+    async with httpx.AsyncClient() as anybody:
+        answer = await anybody.get(await bucket.presigned_url("s3/open.csv", "activities.csv"))
+
+    assert answer.content == b"a,b"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="activities.csv"'
+    assert answer.headers["Content-Type"] == "text/csv"
+
+
+async def test_a_presigned_url_for_one_object_opens_no_other(bucket: Bucket) -> None:
+    await bucket.put("s3/mine.txt", b"mine", "text/plain")
+    await bucket.put("s3/other.txt", b"other", "text/plain")
+    url = await bucket.presigned_url("s3/mine.txt", "mine.txt")
+
+    async with httpx.AsyncClient() as anybody:
+        answer = await anybody.get(url.replace("mine.txt?", "other.txt?"))
+
+    assert answer.status_code == 403
+
+
+async def test_a_presigned_url_is_of_the_public_endpoint(settings: Settings) -> None:
+    section = dataclasses.replace(
+        settings.bucket, public_endpoint_url="https://files.activelog.example"
+    )
+    async with open_bucket(section) as bucket:
+        url = await bucket.presigned_url("a key", "file")
+
+    assert url.startswith(f"https://files.activelog.example/{section.name}/a%20key?")
+
+
+async def test_the_bucket_is_made_once(settings: Settings) -> None:
+    section = dataclasses.replace(settings.bucket, name=f"{settings.bucket.name}-new")
+    async with open_bucket(section) as bucket:
+        with pytest.raises(NotFound):
+            await bucket.head("anything")
+        await asyncio.gather(bucket.create_if_missing(), bucket.create_if_missing())
+        await bucket.create_if_missing()
+        await bucket.put("anything", b"", "text/plain")
+        await bucket.head("anything")
+
+
+async def test_it_opens_without_s3_and_says_that_it_is_away(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{port}")
+    async with open_bucket(section) as bucket:
+        begun = perf_counter()
+        for act in (
+            bucket.put("key", b"", "text/plain"),
+            bucket.head("key"),
+            bucket.delete(["key"]),
+            bucket.create_if_missing(),
+        ):
+            with pytest.raises(Unavailable) as outage:
+                await act
+            assert outage.value.dependency == "s3"
+        assert perf_counter() - begun < 10
+
+
+async def test_a_refusal_is_an_outage(settings: Settings) -> None:
+    """Somebody has to mend a wrong key, and then what waits for the bucket can go on."""
+    section = dataclasses.replace(settings.bucket, secret_access_key="another secret")
+    async with open_bucket(section) as bucket:
+        with pytest.raises(Unavailable):
+            await bucket.put("key", b"", "text/plain")

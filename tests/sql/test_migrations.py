@@ -1,0 +1,51 @@
+"""Migrations go up, down and up again, and whoever comes second waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from app.postgres.migrations import FOLDER, migrate
+
+TABLES = """
+select count(*) from information_schema.tables
+where table_schema = 'public' and table_name <> 'schema_migrations'
+"""
+
+
+@pytest.fixture
+async def empty_database(database_url: str, lane: int) -> AsyncIterator[str]:
+    """The URL of a database without a schema."""
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(f"drop database if exists migrations_{lane}")
+    await admin.execute(f"create database migrations_{lane}")
+    yield urlsplit(database_url)._replace(path=f"/migrations_{lane}").geturl()
+    await admin.execute(f"drop database migrations_{lane} with (force)")
+    await admin.close()
+
+
+async def count_tables(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        return int(await connection.fetchval(TABLES))
+    finally:
+        await connection.close()
+
+
+async def test_every_migration_can_be_taken_back_and_made_again(empty_database: str) -> None:
+    await migrate(empty_database)
+    made = await count_tables(empty_database)
+    for _ in FOLDER.glob("*.sql"):
+        await migrate(empty_database, "down")
+    assert await count_tables(empty_database) == 0
+    await migrate(empty_database)
+    assert await count_tables(empty_database) == made
+
+
+async def test_two_who_migrate_at_once_do_not_collide(empty_database: str) -> None:
+    await asyncio.gather(*(migrate(empty_database) for _ in range(3)))
+    assert await count_tables(empty_database) > 0

@@ -1,0 +1,95 @@
+"""The beat: once a second this worker tells Postgres that it lives, and hears what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Collection
+from time import monotonic
+
+import structlog
+
+from app import metrics
+from app.jobs import statements
+from app.jobs.job import JobId
+from app.jobs.record import Running
+from app.jobs.relay import Relay
+from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
+from app.redis import OUTAGES as REDIS_OUTAGES
+from app.transaction import Database
+from worker.intake import Intake
+
+log = structlog.get_logger()
+
+INTERVAL = 1.0
+LEASE = 10.0
+"""Seconds without a beat after which other workers take over what this one runs."""
+
+
+class Beat:
+    """Keeps the lease of everything that this worker runs."""
+
+    def __init__(self, database: Database, intake: Intake) -> None:
+        self._database = database
+        self._intake = intake
+        self._beaten_at = monotonic()
+        self._in_doubt: set[JobId] = set()
+        self.trusted_from = self._beaten_at
+        """From when on this worker may take over the jobs of others: it was not cut off lately."""
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            began = monotonic()
+            try:
+                await self.beat()
+            except POSTGRES_OUTAGES as error:
+                log.warning("beat.missed", error=type(error).__name__)
+            await asyncio.sleep(max(0.1, INTERVAL - (monotonic() - began)))
+
+    async def beat(self) -> None:
+        """Renew the lease, then bring what runs here and what Postgres says to agreement.
+
+        Raises:
+            OSError, asyncpg.PostgresError: Postgres is away.
+        """
+        mine = self._intake.worker_id
+        await statements.beat(
+            self._database, mine, socket.gethostname(), os.getpid(), self._intake.slots
+        )
+        now = monotonic()
+        if now - self._beaten_at > LEASE:
+            self.trusted_from = now + LEASE
+        self._beaten_at = now
+        before = set(self._intake.running)
+        rows = await statements.running_here(self._database, mine)
+        self._intake.cancel(row.id for row in rows if row.cancelled)
+        await self._settle(rows, before)
+
+    async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
+        """Settle what is in doubt at two beats in a row; once may be a claim or an end under way."""
+        here, there = set(self._intake.running), {row.id for row in rows}
+        doubted = (there - here - before) | ((before & here) - there)
+        settled = doubted & self._in_doubt
+        self._in_doubt = doubted
+        self._intake.abandon(settled & here)
+        for row in rows:
+            if row.id in settled and row.id not in here:
+                log.warning("beat.gives_back", job=str(row.id))
+                await statements.give_back(self._database, [row.id], row.token)
+
+
+async def relay_until_cancelled(relay: Relay, beat: Beat, database: Database) -> None:
+    """Once a second, hand over what Redis lacks and take over what lost workers ran."""
+    while True:
+        try:
+            if monotonic() >= beat.trusted_from:
+                lost = await statements.take_over(database)
+                metrics.taken_over.inc(len(lost))
+                for job in lost:
+                    log.warning("relay.took_over", job=str(job.id))
+            await relay.turn()
+        except (*POSTGRES_OUTAGES, *REDIS_OUTAGES) as error:
+            log.warning("relay.waits", error=type(error).__name__)
+        await asyncio.sleep(INTERVAL)

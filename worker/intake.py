@@ -1,0 +1,210 @@
+"""The intake: claims jobs for the free slots of this worker and runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from time import monotonic
+from typing import cast
+from uuid import UUID
+
+import structlog
+
+from app import metrics
+from app.jobs import Run
+from app.jobs.claims import Claims
+from app.jobs.endings import Ending, record
+from app.jobs.finishing import Finisher
+from app.jobs.job import JobId, Queue
+from app.jobs.outcomes import LeaseLost
+from app.jobs.queues import BELL, QUEUES, low_slots
+from app.jobs.record import Claimed
+from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
+from app.redis import OUTAGES as REDIS_OUTAGES
+from app.redis import Redis
+from app.transaction import Database
+
+log = structlog.get_logger()
+
+POLL = 1
+"""Seconds after which the queues are looked at without having been woken."""
+PAUSE = 0.5
+"""Seconds between attempts while Redis or Postgres is away."""
+
+
+@dataclass(slots=True)
+class Running:
+    claimed: Claimed
+    task: asyncio.Task[None]
+    cancelled: bool = False
+    """Someone asked for its end, so that the CancelledError is no deploy."""
+
+
+class Intake:
+    """One worker's slots, and what runs in them."""
+
+    def __init__(
+        self,
+        database: Database,
+        claims: Claims,
+        finisher: Finisher,
+        attempt: Callable[[Run], Awaitable[Ending]],
+        *,
+        worker_id: UUID,
+        slots: int,
+    ) -> None:
+        self._database = database
+        self._claims = claims
+        self._finisher = finisher
+        self._attempt = attempt
+        self.worker_id = worker_id
+        self.slots = slots
+        self.running: dict[JobId, Running] = {}
+        self.paused: frozenset[str] = frozenset()
+        self.looked_at = 0.0
+        """When the queues were last looked at with success, by the monotonic clock."""
+        self._woken = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        metrics.slots.set(slots)
+
+    def wake(self) -> None:
+        """Look at the queues now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Claim and start jobs until cancelled. What runs by then goes on."""
+        while True:
+            await self._room.wait()
+            self._woken.clear()
+            try:
+                emptied = await self._fill()
+            except (*REDIS_OUTAGES, *POSTGRES_OUTAGES) as error:
+                log.warning("intake.waits", error=type(error).__name__)
+                await asyncio.sleep(PAUSE)
+                continue
+            if emptied:
+                await self._nap()
+
+    async def run_one(self, job_id: JobId) -> None:
+        """Claim one job and run it to its end, whatever the slots. A job that is taken is dropped."""
+        for claimed in await self._claims.claim([job_id]):
+            await self._start(claimed)
+
+    async def listen(self, redis: Redis) -> None:
+        """Be woken by the bell that a hand-over rings, until cancelled."""
+        while True:
+            await self._room.wait()
+            ring = cast("Awaitable[object]", redis.blpop([BELL], timeout=POLL))
+            try:
+                if await ring:
+                    self.wake()
+            except REDIS_OUTAGES:
+                await asyncio.sleep(PAUSE)
+
+    async def drain(self, grace: float) -> list[JobId]:
+        """Wait that many seconds for what runs, then cut the rest short and give it back.
+
+        Returns:
+            The jobs that were cut short.
+        """
+        if tasks := [entry.task for entry in self.running.values()]:
+            await asyncio.wait(tasks, timeout=grace)
+        rest = list(self.running.values())
+        for entry in rest:
+            entry.task.cancel()
+        await asyncio.gather(*(entry.task for entry in rest), return_exceptions=True)
+        return [entry.claimed.id for entry in rest]
+
+    def cancel(self, job_ids: Iterable[JobId]) -> None:
+        """End these jobs as cancelled, if they run here."""
+        for job_id in job_ids:
+            if entry := self.running.get(job_id):
+                entry.cancelled = True
+                entry.task.cancel()
+
+    def abandon(self, job_ids: Iterable[JobId]) -> None:
+        """Stop working at jobs that have become another worker's."""
+        for job_id in job_ids:
+            if entry := self.running.get(job_id):
+                entry.task.cancel()
+
+    async def _nap(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), POLL)
+        except TimeoutError:
+            return
+
+    async def _fill(self) -> bool:
+        """Fill the free slots; whether the queues had fewer jobs than that for us."""
+        free = self.slots - len(self.running)
+        claimed = await self._claims.take(free, self._room_by_queue())
+        self.looked_at = monotonic()
+        for job in claimed:
+            self._start(job)
+        return len(claimed) < free
+
+    def _room_by_queue(self) -> dict[Queue, int]:
+        low = sum(entry.claimed.queue == "low" for entry in self.running.values())
+        room: dict[Queue, int] = dict.fromkeys(QUEUES, self.slots)
+        room["low"] = max(0, low_slots(self.slots) - low)
+        return {queue: 0 if queue in self.paused else free for queue, free in room.items()}
+
+    def _start(self, claimed: Claimed) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._see_through(claimed), name=f"{claimed.kind} {claimed.id}")
+        self.running[claimed.id] = Running(claimed, task)
+        if len(self.running) >= self.slots:
+            self._room.clear()
+        return task
+
+    async def _see_through(self, claimed: Claimed) -> None:
+        structlog.contextvars.bind_contextvars(
+            job=str(claimed.id),
+            kind=claimed.kind,
+            attempt=claimed.attempt,
+            request_id=claimed.request_id,
+        )
+        waited = (claimed.started_at - claimed.run_at).total_seconds()
+        metrics.started.labels(claimed.kind, claimed.queue).inc()
+        metrics.wait_seconds.labels(claimed.kind).observe(max(0.0, waited))
+        began = monotonic()
+        try:
+            outcome = await self._end(claimed)
+        except LeaseLost:
+            log.warning("job.lease_lost")
+            metrics.leases_lost.inc()
+            outcome = "lost"
+        except asyncio.CancelledError:
+            outcome = "given_back"
+            raise
+        finally:
+            metrics.ended.labels(claimed.kind, claimed.queue, outcome).inc()
+            metrics.run_seconds.labels(claimed.kind).observe(monotonic() - began)
+            del self.running[claimed.id]
+            metrics.running.set(len(self.running))
+            self._room.set()
+            self.wake()
+
+    async def _end(self, claimed: Claimed) -> str:
+        run = Run(self._database, claimed)
+        try:
+            ending = await self._attempt(run)
+        except asyncio.CancelledError:
+            if not self.running[claimed.id].cancelled:
+                raise
+            ending = Ending("cancelled", "on request")
+        if ending.outcome == "done":
+            if not run.finished:
+                await self._finisher.done(claimed)
+        else:
+            await self._record(claimed, ending)
+        return ending.outcome
+
+    async def _record(self, claimed: Claimed, ending: Ending) -> None:
+        log.warning("job.ended", outcome=ending.outcome, error=ending.error)
+        while True:
+            try:
+                return await record(self._database, self.worker_id, claimed, ending)
+            except POSTGRES_OUTAGES:
+                await asyncio.sleep(PAUSE)

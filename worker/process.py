@@ -1,0 +1,104 @@
+"""The worker's own process life: what is opened and started, and how it drains."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from app.jobs import statements
+from app.jobs.claims import Claims
+from app.jobs.finishing import Finisher
+from app.jobs.relay import Relay
+from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
+from app.redis import open_redis
+from app.resources import Resources
+from app.settings import Settings
+from worker.beat import Beat, relay_until_cancelled
+from worker.handler import Attempt
+from worker.intake import POLL, Intake
+
+log = structlog.get_logger()
+
+
+class Process:
+    """An intake and the loops around it. Runs inside arq's process, and in tests by itself."""
+
+    def __init__(self, settings: Settings, resources: Resources) -> None:
+        self._settings = settings
+        self._resources = resources
+        self._stack = AsyncExitStack()
+        database, redis = resources.database, resources.redis
+        worker_id = uuid4()
+        draw = random.SystemRandom().random
+        self._finisher = Finisher(database)
+        self.intake = Intake(
+            database,
+            Claims(database, redis, worker_id, settings.worker.queue_weights, draw),
+            self._finisher,
+            Attempt(resources, draw),
+            worker_id=worker_id,
+            slots=settings.worker.slots,
+        )
+        self._beat = Beat(database, self.intake)
+        self._relay = Relay(database, redis, resources.handover)
+        self._loops: list[asyncio.Task[None]] = []
+        self._claiming: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to claim."""
+        doorbell = await self._stack.enter_async_context(
+            open_redis(self._settings.redis_url, socket_timeout=POLL + 4)
+        )
+        self._loops = [
+            _loop(self._beat.run()),
+            _loop(self._finisher.run()),
+            _loop(relay_until_cancelled(self._relay, self._beat, self._resources.database)),
+        ]
+        self._claiming = [_loop(self.intake.run()), _loop(self.intake.listen(doorbell))]
+        log.info("worker.claims", slots=self.intake.slots, worker=str(self.intake.worker_id))
+
+    async def drain(self) -> None:
+        """Claim no more, let what runs end within the grace, give the rest back, say goodbye."""
+        await _end(self._claiming)
+        grace = self._settings.worker.shutdown_grace.total_seconds()
+        cut_short = await self.intake.drain(grace)
+        await _end(self._loops)
+        try:
+            await self._say_goodbye()
+        except POSTGRES_OUTAGES as error:
+            log.warning("worker.leaves_without_goodbye", error=type(error).__name__)
+        await self._stack.aclose()
+        log.info("worker.drained", cut_short=len(cut_short))
+
+    async def _say_goodbye(self) -> None:
+        """Give back every row in our name, then leave the list of workers."""
+        database, mine = self._resources.database, self.intake.worker_id
+        for row in await statements.running_here(database, mine):
+            await statements.give_back(database, [row.id], row.token)
+        await statements.end_worker(database, mine)
+
+
+def _loop(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that is meant never to end; if it does, the process must not go on without it."""
+    task = asyncio.create_task(coroutine)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("worker.loop_failed", loop=repr(task.get_coro()), exc_info=error)
+            signal.raise_signal(signal.SIGTERM)
+
+    task.add_done_callback(ended)
+    return task
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

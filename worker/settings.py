@@ -1,0 +1,89 @@
+"""WorkerSettings: the schedule, the life cycle and the limits of the process that arq hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import structlog
+import uvloop
+from arq import func
+from arq.connections import RedisSettings
+from prometheus_client import start_http_server
+
+from app import logs, metrics
+from app.email import check_letters
+from app.errors import Unavailable
+from app.jobs import JobId
+from app.postgres.pool import require_version as require_postgres
+from app.redis import require_version as require_redis
+from app.resources import Resources, open_resources
+from app.settings import Settings
+from worker import email
+from worker.host import drain_on_signals, host_redis
+from worker.process import Process
+
+log = structlog.get_logger()
+
+HANDLERS = (email,)
+"""The modules whose import registers the handlers."""
+
+
+async def run(ctx: dict[str, Any], job_id: str) -> None:
+    """The arq function of every job, for a stock arq worker that serves one of our queues.
+
+    It claims the row like any other worker of ours; an id whose row is not free is dropped.
+    """
+    await ctx["process"].intake.run_one(JobId(UUID(job_id)))
+
+
+def worker_settings(settings: Settings) -> type:
+    """The class that `arq worker.WorkerSettings` reads.
+
+    Makes the event loop of the process, which arq then finds, so that the first thing to run in it
+    is the setting up of our logs: arq sets up its own after this returns.
+    """
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.call_soon(logs.configure, settings.logs)
+    stack = AsyncExitStack()
+
+    async def on_startup(ctx: dict[str, Any]) -> None:
+        opened = open_resources(settings, process="activelog-worker")
+        resources = await stack.enter_async_context(opened)
+        await _check(resources)
+        ctx["process"] = process = Process(settings, resources)
+        if port := settings.worker.metrics_port:
+            start_http_server(port, settings.http.host, metrics.registry)
+        await process.start()
+        drain_on_signals(process.drain)
+
+    async def on_shutdown(_ctx: dict[str, Any]) -> None:
+        await stack.aclose()
+
+    return type(
+        "WorkerSettings",
+        (),
+        {
+            "functions": [func(run, name="run")],
+            "redis_pool": host_redis(settings.redis_url),
+            "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
+            "health_check_interval": 5,
+            "keep_result": 0,
+            "on_startup": on_startup,
+            "on_shutdown": on_shutdown,
+        },
+    )
+
+
+async def _check(resources: Resources) -> None:
+    """Refuse to start with what can never work; an outage is waited for."""
+    resources.templates.check()
+    check_letters(resources.templates)
+    await require_redis(resources.redis)
+    try:
+        await require_postgres(resources.database.pool)
+    except Unavailable as error:
+        log.warning("worker.starts_without_postgres", error=error.detail)
