@@ -4,7 +4,7 @@ default:
 
 # Start Postgres, Valkey, S3, an SMTP inbox, the API and the worker; stop with Ctrl-C.
 up:
-    @python -m app.embedded up
+    @exec python -m app.embedded up # exec: a signal to just shall reach it, not the shell
 
 # Stop a running `just up`.
 down:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -16,8 +15,6 @@ OLDEST = (6, 2)
 """The first Redis with ZMSCORE."""
 
 OUTAGES = (
-    OSError,
-    asyncio.TimeoutError,
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,

@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.postgres.pool import Connection, Pool, Record
+from app.errors import Unavailable
+from app.postgres.pool import OUTAGES, Connection, Pool, Record
+
+ACQUIRE = 5
+"""Seconds that anyone waits for a connection, so that a full pool is an error and not a queue."""
 
 
 class Departure(NamedTuple):
@@ -43,7 +47,10 @@ class Transaction:
 
 
 class Database:
-    """The pool, and who is told of the jobs of a committed transaction."""
+    """The pool, and who is told of the jobs of a committed transaction.
+
+    An outage of Postgres is raised as `Unavailable`, whatever it did to the connection.
+    """
 
     def __init__(self, pool: Pool, depart: Callable[[Sequence[Departure]], None]) -> None:
         """`depart` must not block and must not raise: the commit has already happened."""
@@ -54,26 +61,46 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit at the end of the block, roll back when it raises.
 
-        Waits at most 5 s for a connection, so that a full pool is an error and not a queue.
-
         Raises:
-            TimeoutError: no connection became free.
+            Unavailable: Postgres is away, or no connection became free within 5 s. If it went away
+                during the commit, the commit may have happened.
         """
-        async with self.pool.acquire(timeout=5) as connection:
+        async with self._connection() as connection:
             tx = Transaction(connection)
             async with connection.transaction():
                 yield tx
         if tx.departures:
             self._depart(tx.departures)
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self.pool.acquire(timeout=ACQUIRE)
+        except (OSError, TimeoutError, *OUTAGES) as error:
+            raise _unavailable(error) from error
+        try:
+            yield connection
+        except OUTAGES as error:
+            raise _unavailable(error) from error
+        finally:
+            await self.pool.release(connection)
+
     async def fetch(self, query: str, *args: Any) -> list[Record]:
-        return await self.pool.fetch(query, *args)
+        async with self._connection() as connection:
+            return await connection.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> Record | None:
-        return await self.pool.fetchrow(query, *args)
+        async with self._connection() as connection:
+            return await connection.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        return await self.pool.fetchval(query, *args)
+        async with self._connection() as connection:
+            return await connection.fetchval(query, *args)
 
     async def execute(self, query: str, *args: Any) -> str:
-        return await self.pool.execute(query, *args)
+        async with self._connection() as connection:
+            return await connection.execute(query, *args)
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    return Unavailable(f"Postgres is away ({type(error).__name__}).", dependency="postgres")

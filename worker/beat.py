@@ -11,12 +11,12 @@ from time import monotonic
 import structlog
 
 from app import metrics
+from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.record import Running
 from app.jobs.relay import Relay
-from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
-from app.redis import OUTAGES as REDIS_OUTAGES
+from app.redis import OUTAGES
 from app.transaction import Database
 from worker.intake import Intake
 
@@ -44,7 +44,7 @@ class Beat:
             began = monotonic()
             try:
                 await self.beat()
-            except POSTGRES_OUTAGES as error:
+            except Unavailable as error:
                 log.warning("beat.missed", error=type(error).__name__)
             await asyncio.sleep(max(0.1, INTERVAL - (monotonic() - began)))
 
@@ -68,7 +68,7 @@ class Beat:
         await self._settle(rows, before)
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
-        """Settle what is in doubt at two beats in a row; once may be a claim or an end under way."""
+        """Settle what two beats in a row found in doubt: one may have met a claim or an end."""
         here, there = set(self._intake.running), {row.id for row in rows}
         doubted = (there - here - before) | ((before & here) - there)
         settled = doubted & self._in_doubt
@@ -90,6 +90,6 @@ async def relay_until_cancelled(relay: Relay, beat: Beat, database: Database) ->
                 for job in lost:
                     log.warning("relay.took_over", job=str(job.id))
             await relay.turn()
-        except (*POSTGRES_OUTAGES, *REDIS_OUTAGES) as error:
+        except (Unavailable, *OUTAGES) as error:
             log.warning("relay.waits", error=type(error).__name__)
         await asyncio.sleep(INTERVAL)

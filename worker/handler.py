@@ -18,8 +18,7 @@ from app.jobs.endings import DONE, Ending
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.jobs.record import Claimed
-from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
-from app.redis import OUTAGES as REDIS_OUTAGES
+from app.redis import OUTAGES
 from app.resources import Resources
 
 J = TypeVar("J", bound=Job)
@@ -86,9 +85,7 @@ class Attempt:
             case Unavailable():
                 delay = timedelta(seconds=error.retry_after)
                 return Ending("snoozed", text, delay=delay, waits_for=error.dependency)
-            case _ if isinstance(error, POSTGRES_OUTAGES) and not isinstance(error, TimeoutError):
-                return Ending("snoozed", text, delay=OUTAGE, waits_for="postgres")
-            case _ if isinstance(error, REDIS_OUTAGES) and not isinstance(error, TimeoutError):
+            case _ if isinstance(error, OUTAGES):
                 return Ending("snoozed", text, delay=OUTAGE, waits_for="redis")
             case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
                 return Ending("dead", text, traceback=_trace(error), failed=True)

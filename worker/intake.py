@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from app import metrics
+from app.errors import Unavailable
 from app.jobs import Run
 from app.jobs.claims import Claims
 from app.jobs.endings import Ending, record
@@ -20,9 +21,7 @@ from app.jobs.job import JobId, Queue
 from app.jobs.outcomes import LeaseLost
 from app.jobs.queues import BELL, QUEUES, low_slots
 from app.jobs.record import Claimed
-from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
-from app.redis import OUTAGES as REDIS_OUTAGES
-from app.redis import Redis
+from app.redis import OUTAGES, Redis
 from app.transaction import Database
 
 log = structlog.get_logger()
@@ -80,7 +79,7 @@ class Intake:
             self._woken.clear()
             try:
                 emptied = await self._fill()
-            except (*REDIS_OUTAGES, *POSTGRES_OUTAGES) as error:
+            except (Unavailable, *OUTAGES) as error:
                 log.warning("intake.waits", error=type(error).__name__)
                 await asyncio.sleep(PAUSE)
                 continue
@@ -88,7 +87,7 @@ class Intake:
                 await self._nap()
 
     async def run_one(self, job_id: JobId) -> None:
-        """Claim one job and run it to its end, whatever the slots. A job that is taken is dropped."""
+        """Claim one job and run it to its end, whatever the slots; or drop it if it is taken."""
         for claimed in await self._claims.claim([job_id]):
             await self._start(claimed)
 
@@ -100,7 +99,7 @@ class Intake:
             try:
                 if await ring:
                     self.wake()
-            except REDIS_OUTAGES:
+            except OUTAGES:
                 await asyncio.sleep(PAUSE)
 
     async def drain(self, grace: float) -> list[JobId]:
@@ -206,5 +205,5 @@ class Intake:
         while True:
             try:
                 return await record(self._database, self.worker_id, claimed, ending)
-            except POSTGRES_OUTAGES:
+            except Unavailable:
                 await asyncio.sleep(PAUSE)

@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import structlog
 
+from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.claims import Claims
 from app.jobs.finishing import Finisher
 from app.jobs.relay import Relay
-from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
@@ -72,7 +72,7 @@ class Process:
         await _end(self._loops)
         try:
             await self._say_goodbye()
-        except POSTGRES_OUTAGES as error:
+        except Unavailable as error:
             log.warning("worker.leaves_without_goodbye", error=type(error).__name__)
         await self._stack.aclose()
         log.info("worker.drained", cut_short=len(cut_short))

@@ -7,8 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, Router, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import Struct
 
 from app.activities import listing, recording
@@ -64,7 +65,9 @@ def shown(activity: Activity) -> ShownActivity:
 
 @post("/", operation_id="createActivity")
 async def create_activity(
-    data: Annotated[Entry, Body(examples=[ENTRY])], me: Me, creation: Creation
+    data: Annotated[Entry, Body(examples=[ENTRY])],
+    me: NamedDependency[Me],
+    creation: NamedDependency[Creation],
 ) -> Response[ShownActivity]:
     """Record an activity. It may start up to a day from now, and not before 1970."""
 
@@ -76,11 +79,15 @@ async def create_activity(
 
 @get("/", operation_id="listActivities")
 async def list_activities(
-    me: Me,
-    database: Database,
-    first_day: Annotated[date | None, Parameter(query="from", description="UTC, inclusive")] = None,
-    last_day: Annotated[date | None, Parameter(query="to", description="UTC, inclusive")] = None,
-    activity_type: Annotated[ActivityType | None, Parameter(query="type")] = None,
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    first_day: Annotated[
+        date | None, QueryParameter(name="from", description="UTC, inclusive")
+    ] = None,
+    last_day: Annotated[
+        date | None, QueryParameter(name="to", description="UTC, inclusive")
+    ] = None,
+    activity_type: Annotated[ActivityType | None, QueryParameter(name="type")] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ShownActivity]:
@@ -95,17 +102,19 @@ async def list_activities(
 
 
 @get("/{activity_id:uuid}", operation_id="readActivity")
-async def read_activity(activity_id: UUID, me: Me, database: Database) -> ShownActivity:
+async def read_activity(
+    activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> ShownActivity:
     """See one of your activities."""
     return shown(await recording.find(database, me.id, ActivityId(activity_id)))
 
 
 @patch("/{activity_id:uuid}", operation_id="changeActivity")
 async def change_activity(
-    activity_id: UUID,
+    activity_id: FromPath[UUID],
     data: Annotated[Changes, Body(examples=[CHANGES])],
-    me: Me,
-    database: Database,
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
 ) -> ShownActivity:
     """Change what is given. What is left out stays as it is, and null empties what may be empty."""
     async with database.transaction() as tx:
@@ -116,7 +125,9 @@ async def change_activity(
 
 
 @delete("/{activity_id:uuid}", operation_id="deleteActivity")
-async def delete_activity(activity_id: UUID, me: Me, database: Database) -> None:
+async def delete_activity(
+    activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> None:
     """Delete an activity and its photos."""
     async with database.transaction() as tx:
         await recording.delete(tx, me.id, ActivityId(activity_id))

@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 
-from app.api import health, sessions, users
+from app.api import activities, friends, health, photos, sessions, users
 from app.api.authentication import bearer_authentication
 from app.api.dependencies import DEPENDENCIES
 from app.api.errors import problem
@@ -47,7 +47,16 @@ def create_app(
 
     app = Application(
         route_handlers=[
-            Router("/api/v1", route_handlers=[users.router, sessions.router]),
+            Router(
+                "/api/v1",
+                route_handlers=[
+                    users.router,
+                    sessions.router,
+                    activities.router,
+                    photos.router,
+                    friends.router,
+                ],
+            ),
             health.live,
             health.ready,
             health.prometheus,

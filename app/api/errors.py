@@ -11,7 +11,6 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
 
 from app import errors
-from app.postgres.pool import OUTAGES
 
 log = structlog.get_logger(__name__)
 
@@ -63,9 +62,6 @@ class WrongBody(Exception):
 
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Translate any exception. What was not foreseen is logged here and tells nothing outside."""
-    if isinstance(error, OUTAGES):
-        log.warning("outage", error=repr(error))
-        error = errors.Unavailable("Please try again soon.", dependency="postgres")
     if isinstance(error, errors.Failure):
         return _failure(error)
     if isinstance(error, WrongBody):
@@ -87,7 +83,10 @@ def _failure(error: errors.Failure) -> Response[Problem]:
     match error:
         case errors.Unauthenticated():
             headers["WWW-Authenticate"] = "Bearer"
-        case errors.TooMany() | errors.Unavailable():
+        case errors.Unavailable():
+            log.warning("outage", dependency=error.dependency, detail=error.detail)
+            headers["Retry-After"] = str(error.retry_after)
+        case errors.TooMany():
             headers["Retry-After"] = str(error.retry_after)
         case errors.Invalid(field=str(field)):
             wrong = [FieldProblem(field, error.detail)]

@@ -7,8 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, Router, delete, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from app.api.idempotency import Creation
@@ -38,7 +39,9 @@ def shown(request: FriendRequest) -> ShownRequest:
 
 @post("/requests", operation_id="askFriend")
 async def ask_friend(
-    data: Annotated[NewRequest, Body(examples=[NEW_REQUEST])], me: Me, creation: Creation
+    data: Annotated[NewRequest, Body(examples=[NEW_REQUEST])],
+    me: NamedDependency[Me],
+    creation: NamedDependency[Creation],
 ) -> Response[ShownRequest]:
     """Ask the owner of an address to be a friend; what they asked you first is accepted by it.
 
@@ -53,7 +56,10 @@ async def ask_friend(
 
 @get("/requests", operation_id="listFriendRequests")
 async def list_requests(
-    me: Me, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
 ) -> Page[IncomingRequest]:
     """List the requests that wait for your answer, newest first."""
     after = after_cursor(cursor, tuple[RequestId])
@@ -62,14 +68,18 @@ async def list_requests(
 
 
 @post("/requests/{request_id:uuid}/accept", status_code=200, operation_id="acceptFriend")
-async def accept_friend(request_id: UUID, me: Me, database: Database) -> ShownRequest:
+async def accept_friend(
+    request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> ShownRequest:
     """Accept a request that waits for your answer."""
     async with database.transaction() as tx:
         return shown(await requests.accept(tx, me.id, RequestId(request_id)))
 
 
 @post("/requests/{request_id:uuid}/decline", status_code=200, operation_id="declineFriend")
-async def decline_friend(request_id: UUID, me: Me, database: Database) -> ShownRequest:
+async def decline_friend(
+    request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> ShownRequest:
     """Decline a request that waits for your answer."""
     async with database.transaction() as tx:
         return shown(await requests.decline(tx, me.id, RequestId(request_id)))
@@ -77,7 +87,10 @@ async def decline_friend(request_id: UUID, me: Me, database: Database) -> ShownR
 
 @get("/", operation_id="listFriends")
 async def list_friends(
-    me: Me, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Friend]:
     """List your friends, newest first."""
     after = after_cursor(cursor, tuple[datetime, UserId])
@@ -87,7 +100,9 @@ async def list_friends(
 
 
 @delete("/{user_id:uuid}", operation_id="endFriendship")
-async def end_friendship(user_id: UUID, me: Me, database: Database) -> None:
+async def end_friendship(
+    user_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> None:
     """End a friendship, on both sides."""
     async with database.transaction() as tx:
         await friendship.end(tx, me.id, UserId(user_id))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from litestar import get
+from litestar.di import NamedDependency
 
 from app import metrics
 from app.api.statements import postgres_answers
 from app.errors import Unavailable
-from app.postgres.pool import OUTAGES
 from app.transaction import Database
 
 PATIENCE = 1.0
@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", opt={"public": True}, tags=["operations"], operation_id="ready")
-async def ready(database: Database) -> dict[str, str]:
+async def ready(database: NamedDependency[Database]) -> dict[str, str]:
     """Whether requests can be served: 503 while Postgres does not answer within a second.
 
     Redis, mail and the bucket may be away: requests do not wait for them.
@@ -31,7 +31,7 @@ async def ready(database: Database) -> dict[str, str]:
     try:
         async with asyncio.timeout(PATIENCE):
             await postgres_answers(database)
-    except OUTAGES:
+    except TimeoutError:
         raise Unavailable("Postgres does not answer.", dependency="postgres") from None
     return {"status": "ready"}
 
@@ -41,7 +41,7 @@ async def ready(database: Database) -> dict[str, str]:
     opt={"public": True},
     tags=["operations"],
     operation_id="metrics",
-    media_type="text/plain; version=0.0.4; charset=utf-8",
+    media_type="text/plain; version=0.0.4",
 )
 async def prometheus() -> bytes:
     """This process's metrics, in Prometheus's text format."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import (
@@ -17,6 +18,7 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     OpenAPIResponse,
     Operation,
+    Parameter,
     Reference,
     Schema,
     SecurityScheme,
@@ -26,6 +28,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
 from app.api.errors import MEDIA_TYPE
+from app.api.idempotency import HEADER
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -81,6 +84,16 @@ FAILURE = OpenAPIResponse(
     content={MEDIA_TYPE: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
 )
 
+IDEMPOTENCY_KEY = Parameter(
+    name=HEADER,
+    param_in="header",
+    description=(
+        "Sent again with the same body within 24 hours, it gets the first answer and creates "
+        "nothing. 409 while the first is at work, 422 with another body."
+    ),
+    schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
+)
+
 
 class RouteList(OpenAPIRenderPlugin):
     """A page without scripts that lists the routes by tag."""
@@ -106,6 +119,17 @@ def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
     return f"<dt>{method.upper()} {escape(path)}</dt><dd>{description}</dd>"
 
 
+def _refuse_unknown(response: Response[Any]) -> Response[Any]:
+    """Litestar's own page for what is not there would be the one failure that is no problem+json.
+
+    Raises:
+        NotFoundException: it is such a page.
+    """
+    if response.status_code == NotFoundException.status_code:
+        raise NotFoundException
+    return response
+
+
 def openapi_config() -> OpenAPIConfig:
     """A configuration for one application: Litestar adds its routes to the router in it."""
     return OpenAPIConfig(
@@ -128,7 +152,14 @@ def openapi_config() -> OpenAPIConfig:
         security=[{"bearer": []}],
         use_handler_docstrings=True,
         openapi_router=Router(
-            "/schema", route_handlers=[], include_in_schema=False, opt={"public": True}
+            "/schema",
+            route_handlers=[],
+            include_in_schema=False,
+            opt={"public": True},
+            after_request=_refuse_unknown,
+            response_headers={
+                "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
+            },
         ),
         render_plugins=[RouteList(), JsonRenderPlugin()],
     )
@@ -150,3 +181,5 @@ def describe_edges(app: Litestar) -> None:
             operation.responses["default"] = FAILURE
             if handler.opt.get("public"):
                 operation.security = []
+            if "creation" in handler.parsed_fn_signature.parameters:
+                operation.parameters = [*(operation.parameters or []), IDEMPOTENCY_KEY]

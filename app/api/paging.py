@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from app.errors import Invalid
@@ -24,9 +24,9 @@ from app.errors import Invalid
 T = TypeVar("T")
 K = TypeVar("K", bound=tuple[Any, ...])
 
-Limit = Annotated[int, Parameter(ge=1, le=200, description="How many items a page holds.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many items a page holds.")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=500, description="`next_cursor` of the page before.")
+    str | None, QueryParameter(max_length=500, description="`next_cursor` of the page before.")
 ]
 DEFAULT_LIMIT = 50
 

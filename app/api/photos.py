@@ -8,8 +8,9 @@ from uuid import UUID
 from litestar import Response, Router, delete, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from msgspec import Struct
 
@@ -41,12 +42,12 @@ def shown_photo(photo_id: PhotoId) -> ShownPhoto:
 
 @post("/{activity_id:uuid}/photos", request_max_body_size=MAX_BODY, operation_id="addPhoto")
 async def add_photo(
-    activity_id: UUID,
+    activity_id: FromPath[UUID],
     data: Annotated[PhotoForm, Body(media_type=RequestEncodingType.MULTI_PART)],
-    me: Me,
-    database: Database,
-    bucket: Bucket,
-    creation: Creation,
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+    creation: NamedDependency[Creation],
 ) -> Response[ShownPhoto]:
     """Add a photo: JPEG, PNG or WebP, up to 10 MB. Its EXIF, with positions, is not kept.
 
@@ -62,7 +63,12 @@ async def add_photo(
 
 
 @get("/{photo_id:uuid}", status_code=302, operation_id="showPhoto")
-async def show_photo(photo_id: UUID, me: Me, database: Database, bucket: Bucket) -> Redirect:
+async def show_photo(
+    photo_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+) -> Redirect:
     """See a photo: a redirect to a URL that works for five minutes and needs no token."""
     url = await photos.url(database, bucket, me.id, PhotoId(photo_id))
     return Redirect(url, status_code=302)
@@ -70,7 +76,10 @@ async def show_photo(photo_id: UUID, me: Me, database: Database, bucket: Bucket)
 
 @delete("/{photo_id:uuid}", operation_id="deletePhoto")
 async def delete_photo(
-    photo_id: UUID, me: Me, database: Database, bucket: Bucket
+    photo_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
 ) -> Response[None]:
     """Delete a photo. Its bytes are removed after the answer."""
     async with database.transaction() as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, Router, delete, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta, Struct
@@ -30,8 +31,8 @@ SIGN_IN = Example(value={"email": "kim@example.com", "password": "a long walk on
 async def sign_in(
     data: Annotated[SignIn, Body(examples=[SIGN_IN])],
     request: Request[Any, Any, Any],
-    database: Database,
-    passwords: Passwords,
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
 ) -> Session:
     """Open a session. Its token is sent as `Authorization: Bearer <token>`.
 
@@ -45,7 +46,7 @@ async def sign_in(
 
 
 @delete("/current", operation_id="signOut")
-async def sign_out(request: Request[Me, str, Any], database: Database) -> None:
+async def sign_out(request: Request[Me, str, Any], database: NamedDependency[Database]) -> None:
     """End the session of the token that this request bears."""
     async with database.transaction() as tx:
         await close_session(tx, request.auth)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import Response, Router, get, patch, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from msgspec import UNSET, Struct, UnsetType
 
 from app.api.idempotency import Creation
@@ -43,7 +44,9 @@ PROFILE_CHANGE = Example(value={"name": "Kim Lee", "preferences": {"weekly_summa
 
 @post("/", opt={"public": True}, operation_id="createUser")
 async def create_user(
-    data: Annotated[NewUser, Body(examples=[NEW_USER])], creation: Creation, passwords: Passwords
+    data: Annotated[NewUser, Body(examples=[NEW_USER])],
+    creation: NamedDependency[Creation],
+    passwords: NamedDependency[Passwords],
 ) -> Response[Account]:
     """Sign up. A letter with a link that confirms the address follows.
 
@@ -54,7 +57,7 @@ async def create_user(
 
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
-async def confirm_user(token: str, database: Database) -> None:
+async def confirm_user(token: FromPath[str], database: NamedDependency[Database]) -> None:
     """Confirm the address of an account with the token from its letter.
 
     410 when the token has been used, has expired, or never was one.
@@ -64,14 +67,16 @@ async def confirm_user(token: str, database: Database) -> None:
 
 
 @get("/me", operation_id="readMe")
-async def read_me(me: Me, database: Database) -> Profile:
+async def read_me(me: NamedDependency[Me], database: NamedDependency[Database]) -> Profile:
     """See your own account."""
     return await profile_of(database, me.id)
 
 
 @patch("/me", operation_id="changeMe")
 async def change_me(
-    data: Annotated[ProfileChange, Body(examples=[PROFILE_CHANGE])], me: Me, database: Database
+    data: Annotated[ProfileChange, Body(examples=[PROFILE_CHANGE])],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
 ) -> Profile:
     """Change your name or which letters you get. What is left out stays as it is."""
     preferences = PreferencesChange() if data.preferences is UNSET else data.preferences

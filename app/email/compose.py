@@ -53,8 +53,8 @@ def compose(
     subject, text, html = _rendered(stationery, letter)
     message = EmailMessage(policy.SMTP)
     message["From"] = _address(*parseaddr(stationery.sender))
-    message["To"] = _address(_cut(one_line(recipient.name), LONGEST_NAME), recipient.address)
-    message["Subject"] = _cut(subject, LONGEST_SUBJECT)
+    message["To"] = _address(_in_header(recipient.name, LONGEST_NAME), recipient.address)
+    message["Subject"] = _in_header(subject, LONGEST_SUBJECT)
     message["Date"] = date
     message["Message-ID"] = message_id(stationery, recipient, type(letter), occasion)
     if stationery.reply_to:
@@ -98,6 +98,11 @@ def _address(name: str, address: str) -> Address:
     """An address for a header, its domain in ASCII (RFC 5891)."""
     mailbox, _, domain = address.rpartition("@")
     return Address(name, mailbox, domain.encode("idna").decode())
+
+
+def _in_header(text: str, longest: int) -> str:
+    """Text for a header; what looks like an encoded word (RFC 2047) is not to be decoded."""
+    return _cut(one_line(text).replace("=?", "= ?"), longest)
 
 
 def _cut(text: str, longest: int) -> str:

@@ -23,11 +23,15 @@ def shown_as(name: str) -> Callable[[str], None]:
 
 
 def write(name: str, line: str) -> None:
-    """A reader that went away (`just up | head`) is no reason to stop."""
     label = f"{name:<{WIDTH}}"
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         label = f"\033[{COLOURS.get(name, OTHER)}m{label}\033[0m"
+    print_safely(f"{label}| {line}")
+
+
+def print_safely(text: str) -> None:
+    """A reader that went away (`just up | head`) is no reason to stop."""
     try:
-        print(f"{label}| {line}", flush=True)
+        print(text, flush=True)
     except OSError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 # for the rest of this process

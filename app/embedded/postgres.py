@@ -139,7 +139,7 @@ class Postgres(Daemon):
             output, _ = await process.communicate(words)
         except asyncio.CancelledError:
             process.kill()
-            await process.wait()
+            await process.communicate()
             raise
         if process.returncode or b"ERROR:" in output:
             lines = output.decode(errors="replace").strip().splitlines()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.embedded.child import Child, ChildSpec
-from app.embedded.console import say, shown_as
+from app.embedded.console import print_safely, say, shown_as
 from app.embedded.daemon import DidNotStart, Place
 from app.embedded.lock import lock
 from app.embedded.register import ROOT, Register, end_leftovers
@@ -21,6 +21,8 @@ from app.embedded.variables import keep_variables, variables_of_children
 
 LOCK, PROCESSES, VARIABLES = "lock", "processes.json", "env"
 """Files of the home folder."""
+SAME_SIGNAL = 0.5
+"""Seconds within which signals are one: a group is sent one that `just` passes on as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ ACTIVELOG = Plan(steps=(MIGRATE,), demo=DEMO if HAS_DEMO else None, children=(AP
 def up(home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG) -> int:
     """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code.
 
-    A child that fails at its start ends all, and its code is the code. A second signal kills
+    A child that fails at its start ends all, and its code is the code. A second SIGINT kills
     everything at once.
 
     Raises:
@@ -66,24 +68,31 @@ def up(home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG) -> int:
 
 async def _until_stopped(place: Place, environ: Mapping[str, str], plan: Plan) -> int:
     running = asyncio.create_task(_run(place, environ, plan))
-    signals = 0
+    stopping: list[float] = []
+    killed = False
 
     def stop() -> None:
-        nonlocal signals
-        signals += 1
-        if signals == 1:
+        if not stopping:
+            stopping.append(time.monotonic())
             say("stopping")
             running.cancel()
-        else:
-            place.register.kill_all()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    def interrupt() -> None:
+        nonlocal killed
+        if stopping and time.monotonic() - stopping[0] > SAME_SIGNAL:
+            killed = True
+            place.register.kill_all()
+        stop()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGHUP, stop)
     try:
         await running
     except asyncio.CancelledError:
         say("stopped")
-        return 0 if signals == 1 else 128 + signal.SIGINT
+        return 128 + signal.SIGINT if killed else 0
     except DidNotStart as error:
         say(str(error))
         return _exit_code(error.code)
@@ -94,8 +103,9 @@ async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
     since = time.monotonic()
     family = embedded(place, environ)
     try:
-        say("starting " + ", ".join(one.name for one in family))
-        await start_all(family)
+        if family:
+            say("starting " + ", ".join(one.name for one in family))
+            await start_all(family)
         variables = variables_of_children(environ, settings_of(family))
         demo = plan.demo if "DATABASE_URL" in settings_of(family) else None
         if demo is None and plan.demo is not None:
@@ -107,7 +117,7 @@ async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
             await start_all(children)
             keep_variables(place.home / VARIABLES, variables)
             say(f"ready after {time.monotonic() - since:.1f} s")
-            print(f"\n{table(variables, demo=demo is not None)}\n", flush=True)
+            print_safely(f"\n{table(variables, demo=demo is not None)}\n")
             await keep_running([*family, *children])
         finally:
             await stop_all(children)

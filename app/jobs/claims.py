@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from uuid import UUID, uuid4
 
-from arq.constants import job_key_prefix
-
+from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId, Queue
-from app.jobs.queues import BELL, QUEUES, queue_key
+from app.jobs.queues import BELL, JOB_KEY, QUEUES, queue_key
 from app.jobs.record import Claimed
-from app.postgres.pool import OUTAGES as POSTGRES_OUTAGES
 from app.redis import Redis
 from app.transaction import Database
 
@@ -91,7 +89,7 @@ class Claims:
         ids = await self._draw_script(
             keys=[*map(queue_key, QUEUES), BELL],
             args=[
-                job_key_prefix,
+                JOB_KEY,
                 *self._weights,
                 *(room[queue] for queue in QUEUES),
                 *(self._draw() for _ in range(slots)),
@@ -104,5 +102,5 @@ class Claims:
         token = uuid4()
         try:
             return await statements.claim(self._database, ids, self._worker_id, token)
-        except POSTGRES_OUTAGES:
+        except Unavailable:
             return await statements.claim(self._database, ids, self._worker_id, token)

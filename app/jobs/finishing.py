@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.outcomes import LeaseLost
 from app.jobs.record import Claimed
-from app.postgres.pool import OUTAGES
 from app.transaction import Database
 
 MOST_AT_ONCE = 500
@@ -62,13 +62,13 @@ class Finisher:
                 committed.set_exception(LeaseLost())
 
     async def _commit(self, jobs: Sequence[Claimed]) -> set[JobId]:
-        """The jobs that are done, however often it takes: repeating the statement tells them again."""
+        """The jobs that are done. Tries until Postgres answers: repeating the statement is safe."""
         while True:
             try:
                 done = await statements.finish_many(
                     self._database, [job.id for job in jobs], [job.token for job in jobs]
                 )
-            except OUTAGES:
+            except Unavailable:
                 await asyncio.sleep(PAUSE)
             else:
                 return set(done)

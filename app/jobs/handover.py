@@ -11,11 +11,10 @@ from time import time
 
 import msgspec
 import structlog
-from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 
 from app import metrics
-from app.jobs.queues import BELL, QUEUES, queue_key
+from app.jobs.queues import BELL, JOB_KEY, QUEUES, queue_key
 from app.redis import OUTAGES, Redis
 from app.transaction import Departure
 
@@ -64,7 +63,7 @@ class Handover:
             redis.RedisError: Redis is away; some may have arrived.
         """
         now = int(time() * 1000)
-        arguments: list[str | bytes | int] = [job_key_prefix, LIFE]
+        arguments: list[str | bytes | int] = [JOB_KEY, LIFE]
         for queue, job_id in departures:
             text = str(job_id)
             job = serialize_job(FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode)

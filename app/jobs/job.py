@@ -18,7 +18,7 @@ KINDS: dict[str, type[Job]] = {}
 class Job(msgspec.Struct, frozen=True):
     """What is to be done, as ids only: names and addresses are read when the job runs.
 
-        class WelcomeEmail(Job):
+        class WelcomeEmail(Job, frozen=True):
             kind = "email:welcome"
             queue = "critical"
             user_id: UserId

@@ -15,6 +15,10 @@ EPOCH = "activelog:epoch"
 """Exists as long as Redis has not lost what it held."""
 
 
+JOB_KEY = "arq:job:"
+"""Before the id: the key under which arq looks for what to call."""
+
+
 def queue_key(queue: str) -> str:
     """The sorted set of the ids that wait, scored by when they became due."""
     return f"arq:queue:{queue}"

@@ -34,7 +34,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
     id: JobId
     queue: Queue
-    run_at: datetime
+    attempt: int
 
 
 class Inserted(msgspec.Struct, frozen=True):

@@ -55,6 +55,8 @@ class Relay:
         log.info("relay.redis_is_empty")
 
     async def _bring(self, waiting: Sequence[Waiting]) -> int:
+        if not waiting:
+            return 0
         lacking: list[Departure] = []
         for queue, jobs in groupby(sorted(waiting, key=attrgetter("queue")), attrgetter("queue")):
             ids = [job.id for job in jobs]
@@ -64,8 +66,11 @@ class Relay:
                 for job_id, score in zip(ids, scores, strict=True)
                 if score is None
             ]
+        # Stamped before they are added: an attempt that began and failed in between would be
+        # stamped by its old reading, and wait for ten seconds.
+        await statements.stamp_handed_over(
+            self._database, [job.id for job in waiting], [job.attempt for job in waiting]
+        )
         if lacking:
             await self._handover.add(lacking)
-        if waiting:
-            await statements.stamp_handed_over(self._database, [job.id for job in waiting])
         return len(lacking)

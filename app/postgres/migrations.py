@@ -34,7 +34,7 @@ async def migrate(url: str, command: str = "up") -> str:
     """
     try:
         connection = await asyncpg.connect(url, timeout=10)
-    except OUTAGES as error:
+    except (OSError, TimeoutError, *OUTAGES) as error:
         raise Unavailable(f"Postgres does not answer: {error}", dependency="postgres") from error
     try:
         require_new_enough(connection.get_server_version().major)

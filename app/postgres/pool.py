@@ -18,8 +18,6 @@ Record: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 OUTAGES = (
-    OSError,
-    TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -27,7 +25,7 @@ OUTAGES = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
-"""What asyncpg raises while the server is away, restarting or full."""
+"""What asyncpg raises on a connection whose server is away, restarting or full."""
 
 
 class TooOld(Exception):
@@ -72,7 +70,7 @@ async def require_version(pool: Pool) -> None:
     try:
         async with pool.acquire(timeout=5) as connection:
             version = connection.get_server_version()
-    except OUTAGES as error:
+    except (OSError, TimeoutError, *OUTAGES) as error:
         raise Unavailable(f"Postgres does not answer: {error}", dependency="postgres") from error
     require_new_enough(version.major)
 

@@ -95,7 +95,7 @@ returning true;
 
 -- name: never_handed_over
 -- Due jobs that Redis was never seen to hold, oldest first; younger than a second may be on their way.
-select id, queue, run_at from jobs
+select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
     and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
 order by run_at
@@ -103,7 +103,7 @@ limit :most;
 
 -- name: not_seen_lately
 -- Due jobs that Redis was last seen to hold more than ten seconds ago.
-select id, queue, run_at from jobs
+select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
     and handed_over_at <= now() - interval '10 seconds'
 order by handed_over_at
@@ -115,9 +115,11 @@ update jobs set handed_over_at = null
 where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null;
 
 -- name: stamp_handed_over
--- Redis holds these jobs as of now.
+-- Redis holds these jobs as of now, unless an attempt was made since they were read.
 update jobs set handed_over_at = clock_timestamp()
-where id = any(:ids::uuid[]) and state in ('queued', 'retrying', 'snoozed');
+from unnest(:ids::uuid[], :attempts::int[]) as seen (id, attempt)
+where jobs.id = seen.id and jobs.attempt = seen.attempt
+    and jobs.state in ('queued', 'retrying', 'snoozed');
 
 -- name: beat
 -- This worker is alive by Postgres's clock.
@@ -160,11 +162,11 @@ update jobs set
     token = null
 from lost
 where jobs.id = lost.id
-returning jobs.id, jobs.queue, jobs.run_at;
+returning jobs.id, jobs.queue, jobs.attempt;
 
 -- name: give_back
 -- These jobs, claimed under this token, were not run: they wait again as if never claimed.
 update jobs set
     state = 'queued', attempt = attempt - 1, handed_over_at = null, worker_id = null, token = null
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
-returning id, queue, run_at;
+returning id, queue, attempt;

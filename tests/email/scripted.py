@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -98,10 +98,13 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(
-    *, implicit_tls: bool = False, tls: ssl.SSLContext | None = None, **says: str
+    says: Mapping[str, str] | None = None,
+    *,
+    implicit_tls: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Scripted]:
     """A scripted server; `says` replaces what it says at a command."""
-    script = Scripted(says=says, tls=tls)
+    script = Scripted(says=dict(says or {}), tls=tls)
     sessions: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -125,13 +128,14 @@ async def scripted(
 async def mailer_to(
     script: Scripted,
     *,
+    kind: type[Mailer] = Mailer,
     connections: int = 2,
     tls: str = "none",
     password: str | None = None,
     timeout: float = 0.3,  # noqa: ASYNC109 # the mailer's, not this function's
 ) -> AsyncIterator[Mailer]:
     smtp = Smtp("127.0.0.1", script.port, tls, "mail" if password else None, password, connections)
-    mailer = Mailer(smtp, hostname="activelog.example", timeout=timedelta(seconds=timeout))
+    mailer = kind(smtp, hostname="activelog.example", timeout=timedelta(seconds=timeout))
     try:
         yield mailer
     finally:

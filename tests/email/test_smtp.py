@@ -79,7 +79,7 @@ async def test_a_letter_arrives_as_it_was_handed_over() -> None:
     ],
 )
 async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exception]) -> None:
-    async with scripted(**{stage: answer}) as script:
+    async with scripted({stage: answer}) as script:
         assert kind is type(await failure(script))
 
 
@@ -101,7 +101,7 @@ async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exce
     ],
 )
 async def test_an_address_is_blamed_only_for_itself(stage: str, answer: str, blamed: bool) -> None:
-    async with scripted(**{stage: answer}) as script:
+    async with scripted({stage: answer}) as script:
         refusal = await failure(script)
     assert isinstance(refusal, Refused)
     assert blamed == refusal.blames_address
@@ -120,7 +120,7 @@ async def test_no_server_is_an_outage() -> None:
 async def test_refused_credentials_are_told_from_a_server_that_cannot_check_them(
     answer: str, kind: type[Exception]
 ) -> None:
-    async with scripted(AUTH=answer) as script:
+    async with scripted({"AUTH": answer}) as script:
         assert kind is type(await failure(script, password="secret"))
 
 
@@ -184,7 +184,7 @@ async def test_a_letter_can_be_withheld_until_data() -> None:
 
 
 async def test_waiting_for_a_free_connection_ends_in_time() -> None:
-    async with scripted(content=HANG) as script, mailer_to(script, connections=1) as mailer:
+    async with scripted({"content": HANG}) as script, mailer_to(script, connections=1) as mailer:
         results = await asyncio.gather(send(mailer), send(mailer), return_exceptions=True)
     assert {Ambiguous, Unavailable} == {type(result) for result in results}
 
@@ -223,6 +223,6 @@ async def test_the_server_must_show_a_certificate_that_we_trust(
 
 
 async def test_no_password_is_sent_to_a_server_without_starttls() -> None:
-    async with scripted(EHLO="250-scripted\r\n250 AUTH PLAIN") as script:
+    async with scripted({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as script:
         assert Unavailable is type(await failure(script, tls="starttls", password="secret"))
     assert not [command for command in script.commands if command.startswith("AUTH")]

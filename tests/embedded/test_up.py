@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from app.embedded.commands import down, env, reset
 from app.embedded.postgres import place_aside
+from app.embedded.up import SAME_SIGNAL
 from tests.embedded.running import is_alive, registered, small_environment, small_up, until
 
 
@@ -92,17 +94,28 @@ async def test_a_child_that_refuses_its_settings_ends_all_with_its_code(home: Pa
     assert registered(home) == {}
 
 
-async def test_a_second_signal_kills_a_child_that_does_not_listen(home: Path) -> None:
+async def test_a_second_interrupt_kills_a_child_that_does_not_listen(home: Path) -> None:
     async with small_up(home, small_environment(SHUTDOWN_GRACE="60"), "deaf") as up:
         await up.read_until("ready")
         pids = registered(home)
         up.process.send_signal(signal.SIGINT)
         await up.read_until("stopping")
+        await asyncio.sleep(SAME_SIGNAL + 0.1)
         up.process.send_signal(signal.SIGINT)
         code = await up.end()
 
     assert code == 130
     assert not any(is_alive(pid) for pid in pids.values())
+
+
+async def test_one_signal_that_comes_twice_still_lets_children_finish(home: Path) -> None:
+    async with small_up(home, small_environment()) as up:
+        await up.read_until("ready")
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            up.process.send_signal(number)
+        code = await up.end()
+
+    assert code == 0
 
 
 async def test_when_it_is_killed_its_guard_ends_everything(home: Path) -> None:

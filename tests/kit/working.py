@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 
 from app.resources import Resources
@@ -16,14 +18,29 @@ UNFINISHED = (
 
 
 @asynccontextmanager
-async def working(resources: Resources) -> AsyncIterator[Process]:
-    """A worker in this process, drained at the end."""
-    process = Process(resources.settings, resources)
+async def working(resources: Resources, *, grace: float | None = None) -> AsyncIterator[Process]:
+    """A worker in this process, drained at the end within the grace, in seconds."""
+    settings = resources.settings
+    if grace is not None:
+        worker = replace(settings.worker, shutdown_grace=timedelta(seconds=grace))
+        settings = replace(settings, worker=worker)
+    process = Process(settings, resources)
     await process.start()
     try:
         yield process
     finally:
         await process.drain()
+
+
+async def until(holds: Callable[[], bool], *, within: float = 5) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it does not after that many seconds.
+    """
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110 # what is waited for has no event
+            await asyncio.sleep(0.01)
 
 
 async def run_jobs(resources: Resources, *, within: float = 15) -> None:
@@ -39,3 +56,20 @@ async def run_jobs(resources: Resources, *, within: float = 15) -> None:
                 rows = await resources.database.fetch("select kind, state, error from jobs")
                 raise TimeoutError(f"jobs are unfinished: {[dict(row) for row in rows]}")
             await asyncio.sleep(0.01)
+
+
+async def eventually(
+    ask: Callable[[], Awaitable[object]], wanted: object, *, within: float = 10
+) -> None:
+    """Ask until the answer is the one wanted.
+
+    Raises:
+        TimeoutError: the last answer was another.
+    """
+    answer: object = None
+    try:
+        async with asyncio.timeout(within):
+            while (answer := await ask()) != wanted:
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(f"{answer!r} instead of {wanted!r}") from None

@@ -1,0 +1,42 @@
+"""All pages under one router, with what their answers share."""
+
+from __future__ import annotations
+
+from litestar import Router
+from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
+
+from app.pages import confirmation, front, style
+from app.pages.failures import failure_page
+from app.pages.page import database_of, templates_of
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+pages_router = Router(
+    "/",
+    route_handlers=[
+        front.front,
+        confirmation.ask,
+        confirmation.confirm_address,
+        confirmation.confirmed,
+        style.stylesheet,
+    ],
+    dependencies={
+        "templates": Provide(templates_of, sync_to_thread=False),
+        "database": Provide(database_of, sync_to_thread=False),
+    },
+    exception_handlers={Exception: failure_page},
+    response_headers=[
+        ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY)
+    ],
+    include_in_schema=False,
+)

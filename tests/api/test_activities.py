@@ -1,0 +1,203 @@
+"""Activities over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.transaction import Database
+from tests.friends.people import Person, person
+
+RUN = {"type": "run", "started_at": "2026-11-21T07:30:00+01:00", "duration_s": 2700}
+
+
+@pytest.fixture
+async def kim(database: Database) -> Person:
+    return await person(database, "kim")
+
+
+@pytest.fixture
+async def sam(database: Database) -> Person:
+    return await person(database, "sam")
+
+
+async def recorded(api: httpx.AsyncClient, who: Person, **parts: Any) -> dict[str, Any]:
+    answer = await api.post("/api/v1/activities", json={**RUN, **parts}, headers=who.headers)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def test_an_activity_is_recorded_and_read(api: httpx.AsyncClient, kim: Person) -> None:
+    told = {**RUN, "distance_m": 8400.5, "calories": 610, "notes": "Frost on the towpath. ❄"}
+
+    made = await recorded(api, kim, **told)
+    read = await api.get(f"/api/v1/activities/{made['id']}", headers=kim.headers)
+
+    assert read.json() == made
+    assert made["started_at"] == "2026-11-21T06:30:00Z"
+    del told["started_at"]
+    assert {name: made[name] for name in told} == told
+    assert made["photos"] == []
+
+
+async def test_what_is_left_out_is_null(api: httpx.AsyncClient, kim: Person) -> None:
+    made = await recorded(api, kim)
+
+    assert (made["distance_m"], made["calories"], made["notes"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("type", "flight"),
+        ("type", None),
+        ("started_at", "2026-11-21T07:30:00"),
+        ("started_at", "9999-12-31T23:59:59Z"),
+        ("started_at", "9999-12-31T23:59:59-14:00"),
+        ("started_at", "1969-12-31T23:59:59Z"),
+        ("started_at", "0001-01-01T00:00:00+14:00"),
+        ("started_at", "yesterday"),
+        ("started_at", 1764000000),
+        ("duration_s", -1),
+        ("duration_s", 0),
+        ("duration_s", 604801),
+        ("duration_s", 2.5),
+        ("duration_s", "60"),
+        ("duration_s", True),
+        ("duration_s", None),
+        ("distance_m", -0.5),
+        ("distance_m", "NaN"),
+        ("distance_m", 1e9),
+        ("calories", -1),
+        ("calories", 10**12),
+        ("notes", "x" * 5001),
+        ("notes", "a NUL \0"),
+        ("notes", 5),
+        ("speed", 5),
+        ("id", "00000000-0000-0000-0000-000000000000"),
+        ("user_id", "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+async def test_a_wrong_field_is_named(
+    api: httpx.AsyncClient, kim: Person, field: str, value: Any
+) -> None:
+    made = await recorded(api, kim)
+
+    create = await api.post("/api/v1/activities", json={**RUN, field: value}, headers=kim.headers)
+    change = await api.patch(
+        f"/api/v1/activities/{made['id']}", json={field: value}, headers=kim.headers
+    )
+
+    for answer in (create, change):
+        assert answer.status_code == 400, answer.text
+        assert [part["field"] for part in answer.json()["errors"]] == [field]
+    assert (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"] == [made]
+
+
+@pytest.mark.parametrize("field", ["type", "started_at", "duration_s"])
+async def test_a_missing_field_is_named(api: httpx.AsyncClient, kim: Person, field: str) -> None:
+    body = {name: value for name, value in RUN.items() if name != field}
+
+    answer = await api.post("/api/v1/activities", json=body, headers=kim.headers)
+
+    assert answer.status_code == 400
+    assert [part["field"] for part in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+async def test_a_number_that_is_none_is_refused(
+    api: httpx.AsyncClient, kim: Person, number: str
+) -> None:
+    body = (
+        '{"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 1, "distance_m": %s}'
+    )
+
+    answer = await api.post(
+        "/api/v1/activities",
+        content=body % number,
+        headers={**kim.headers, "Content-Type": "application/json"},
+    )
+
+    assert answer.status_code == 400
+
+
+async def test_an_activity_may_start_up_to_a_day_from_now(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
+    now = datetime.now(UTC)
+    await recorded(api, kim, started_at=(now + timedelta(hours=23)).isoformat())
+
+    body = {**RUN, "started_at": (now + timedelta(hours=25)).isoformat()}
+    answer = await api.post("/api/v1/activities", json=body, headers=kim.headers)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        {
+            "field": "started_at",
+            "detail": "An activity cannot start more than a day in the future.",
+        }
+    ]
+
+
+async def test_a_change_tells_absent_from_null(api: httpx.AsyncClient, kim: Person) -> None:
+    made = await recorded(api, kim, distance_m=8400, calories=610, notes="Frost")
+
+    answer = await api.patch(
+        f"/api/v1/activities/{made['id']}",
+        json={"notes": None, "duration_s": 60},
+        headers=kim.headers,
+    )
+
+    changed = answer.json()
+    assert changed.pop("updated_at") > made.pop("updated_at")
+    assert changed == {**made, "notes": None, "duration_s": 60}
+
+
+async def test_a_deleted_activity_is_gone(
+    api: httpx.AsyncClient, kim: Person, database: Database
+) -> None:
+    path = f"/api/v1/activities/{(await recorded(api, kim))['id']}"
+
+    assert (await api.delete(path, headers=kim.headers)).status_code == 204
+
+    for method in ("GET", "PATCH", "DELETE"):
+        json: dict[str, str] | None = {} if method == "PATCH" else None
+        answer = await api.request(method, path, json=json, headers=kim.headers)
+        assert answer.status_code == 404, method
+    assert (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"] == []
+    assert await database.fetchval("select deleted_at is not null from activities")
+
+
+async def test_the_activity_of_someone_else_is_not_found(
+    api: httpx.AsyncClient, kim: Person, sam: Person
+) -> None:
+    made = await recorded(api, kim)
+    path = f"/api/v1/activities/{made['id']}"
+
+    theirs = [
+        await api.get(path, headers=sam.headers),
+        await api.patch(path, json={"notes": "mine"}, headers=sam.headers),
+        await api.delete(path, headers=sam.headers),
+    ]
+    nobodys = await api.get(f"/api/v1/activities/{uuid4()}", headers=sam.headers)
+
+    for answer in theirs:
+        assert answer.status_code == 404
+        assert answer.json() == nobodys.json()
+    assert (await api.get(path, headers=kim.headers)).json() == made
+    assert (await api.get("/api/v1/activities", headers=sam.headers)).json()["items"] == []
+
+
+async def test_a_repetition_under_one_key_records_once(api: httpx.AsyncClient, kim: Person) -> None:
+    headers = {**kim.headers, "Idempotency-Key": "a run of mine"}
+
+    answers = [await api.post("/api/v1/activities", json=RUN, headers=headers) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    listed = (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"]
+    assert len(listed) == 1

@@ -1,0 +1,76 @@
+"""The description of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture
+async def document(api: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await api.get("/schema/openapi.json")
+    assert answer.status_code == 200
+    described: dict[str, Any] = answer.json()
+    return described
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    paths = document["paths"].values()
+    return [item[method] for item in paths for method in METHODS if method in item]
+
+
+async def test_every_operation_has_an_id_of_its_own_and_a_known_tag(
+    document: dict[str, Any],
+) -> None:
+    ids = [operation["operationId"] for operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    known = {tag["name"] for tag in document["tags"]}
+    assert {tag for operation in operations(document) for tag in operation["tags"]} <= known
+
+
+async def test_every_operation_says_how_it_fails_and_what_it_does(
+    document: dict[str, Any],
+) -> None:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operation in operations(document):
+        failure = operation["responses"]["default"]
+        assert failure["content"]["application/problem+json"] == problem
+        assert operation["description"]
+    assert "Problem" in document["components"]["schemas"]
+
+
+async def test_a_token_is_asked_for_but_where_it_is_not(document: dict[str, Any]) -> None:
+    assert document["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert document["paths"]["/api/v1/users"]["post"]["security"] == []
+    assert "security" not in document["paths"]["/api/v1/users/me"]["get"]
+
+
+async def test_every_json_body_has_an_example(document: dict[str, Any]) -> None:
+    bodies = [
+        content["schema"]
+        for operation in operations(document)
+        if (content := operation.get("requestBody", {}).get("content", {}).get("application/json"))
+    ]
+    assert bodies
+    assert all(body.get("examples") for body in bodies)
+
+
+async def test_a_post_that_creates_tells_of_the_idempotency_key(document: dict[str, Any]) -> None:
+    for path in ("/api/v1/users", "/api/v1/activities", "/api/v1/friends/requests"):
+        parameters = document["paths"][path]["post"]["parameters"]
+        assert "Idempotency-Key" in {parameter["name"] for parameter in parameters}
+
+
+async def test_the_page_lists_the_routes_and_loads_nothing(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/schema")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "POST /api/v1/users" in answer.text
+    assert "&lt;token&gt;" in answer.text
+    assert "<script" not in answer.text
+    assert "http" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")

@@ -1,0 +1,233 @@
+"""Photos over HTTP, with a real bucket."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from app.activities import photos, statements
+from app.activities.activity import PhotoId
+from app.api.application import create_app
+from app.errors import NotFound
+from app.resources import Resources
+from app.s3 import Bucket, open_bucket
+from app.settings import Settings
+from app.transaction import Database
+from tests.activities import drawing
+from tests.friends.people import Person, person
+
+RUN = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 2700}
+
+
+@pytest.fixture
+async def kim(database: Database) -> Person:
+    return await person(database, "kim")
+
+
+@pytest.fixture
+async def sam(database: Database) -> Person:
+    return await person(database, "sam")
+
+
+@pytest.fixture
+async def run(api: httpx.AsyncClient, kim: Person) -> str:
+    """The path of an activity of Kim's."""
+    made = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
+    return f"/api/v1/activities/{made.json()['id']}"
+
+
+async def sent(
+    api: httpx.AsyncClient, who: Person, run: str, data: bytes, **headers: str
+) -> httpx.Response:
+    files = {"photo": ("photo.jpg", BytesIO(data), "image/jpeg")}
+    return await api.post(f"{run}/photos", files=files, headers={**who.headers, **headers})
+
+
+async def key_of(database: Database, who: Person, photo_id: str) -> str:
+    photo = await statements.photo(database, PhotoId(UUID(photo_id)), who.id)
+    assert photo is not None
+    return photos.key(who.id, photo)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+async def test_a_photo_is_kept_without_its_position_and_shown(
+    api: httpx.AsyncClient, kim: Person, run: str, kind: str
+) -> None:
+    made = await sent(api, kim, run, drawing.saved(kind, drawing.ROTATED))
+    redirect = await api.get(made.json()["url"], headers=kim.headers)
+    async with httpx.AsyncClient() as anybody:
+        shown = await anybody.get(redirect.headers["Location"])
+
+    assert (made.status_code, redirect.status_code, shown.status_code) == (201, 302, 200)
+    assert shown.headers["Content-Type"] == f"image/{kind.lower()}"
+    assert shown.headers["Content-Disposition"].startswith("inline; filename=")
+    assert b"Maker of phones" not in shown.content
+    assert drawing.looks_like_the_drawing(shown.content)
+
+
+async def test_photos_are_listed_with_their_activity(
+    api: httpx.AsyncClient, kim: Person, run: str
+) -> None:
+    made = [(await sent(api, kim, run, drawing.saved("PNG"))).json() for _ in range(2)]
+
+    read = await api.get(run, headers=kim.headers)
+    changed = await api.patch(run, json={"notes": "with photos"}, headers=kim.headers)
+    listed = await api.get("/api/v1/activities", headers=kim.headers)
+
+    assert read.json()["photos"] == made
+    assert changed.json()["photos"] == made
+    assert [item["photos"] for item in listed.json()["items"]] == [made]
+
+
+async def test_a_deleted_photo_is_gone_from_the_bucket_too(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, kim: Person, run: str
+) -> None:
+    photo = (await sent(api, kim, run, drawing.saved("PNG"))).json()
+    key = await key_of(database, kim, photo["id"])
+    await bucket.head(key)
+
+    answer = await api.delete(photo["url"], headers=kim.headers)
+
+    assert answer.status_code == 204
+    assert (await api.get(photo["url"], headers=kim.headers)).status_code == 404
+    assert (await api.delete(photo["url"], headers=kim.headers)).status_code == 404
+    assert (await api.get(run, headers=kim.headers)).json()["photos"] == []
+    with pytest.raises(NotFound):
+        await bucket.head(key)
+
+
+async def test_the_photo_of_someone_else_is_not_found(
+    api: httpx.AsyncClient, database: Database, kim: Person, sam: Person, run: str
+) -> None:
+    photo = (await sent(api, kim, run, drawing.saved("PNG"))).json()
+
+    answers = [
+        await sent(api, sam, run, drawing.saved("PNG")),
+        await api.get(photo["url"], headers=sam.headers),
+        await api.delete(photo["url"], headers=sam.headers),
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert await database.fetchval("select count(*) from photos") == 1
+
+
+async def test_the_photos_of_a_deleted_activity_are_not_found(
+    api: httpx.AsyncClient, kim: Person, run: str
+) -> None:
+    photo = (await sent(api, kim, run, drawing.saved("PNG"))).json()
+    await api.delete(run, headers=kim.headers)
+
+    assert (await api.get(photo["url"], headers=kim.headers)).status_code == 404
+    assert (await api.delete(photo["url"], headers=kim.headers)).status_code == 404
+    assert (await sent(api, kim, run, drawing.saved("PNG"))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"text in a file named .jpg", drawing.bomb(50_000, 50_000), b"\xff\xd8\xff\xe0"]
+)
+async def test_what_is_no_picture_is_refused(
+    api: httpx.AsyncClient, database: Database, kim: Person, run: str, data: bytes
+) -> None:
+    answer = await sent(api, kim, run, data)
+
+    assert answer.status_code == 400
+    assert [part["field"] for part in answer.json()["errors"]] == ["photo"]
+    assert await database.fetchval("select count(*) from photos") == 0
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"files": {"picture": b"bytes"}},
+        {"files": {"photo": b"bytes", "another": b"bytes"}},
+        {"files": {"photo": (None, "a text")}},
+        {"files": [("photo", b"bytes"), ("photo", b"bytes")]},
+        {"json": {"photo": "bytes"}},
+        {"content": b"bytes", "headers": {"Content-Type": "image/jpeg"}},
+        {"content": b"bytes", "headers": {"Content-Type": "multipart/form-data"}},
+    ],
+)
+async def test_another_form_is_refused(
+    api: httpx.AsyncClient, kim: Person, run: str, form: dict[str, Any]
+) -> None:
+    headers = {**form.pop("headers", {}), **kim.headers}
+
+    answer = await api.post(f"{run}/photos", **form, headers=headers)
+
+    assert answer.status_code in {400, 415}, answer.text
+
+
+async def test_a_photo_of_ten_megabytes_is_taken_and_no_larger_one(
+    api: httpx.AsyncClient, kim: Person, run: str
+) -> None:
+    picture = drawing.saved("JPEG")
+    filled = picture + bytes(10_000_000 - len(picture))
+
+    assert (await sent(api, kim, run, filled)).status_code == 201
+    assert (await sent(api, kim, run, filled + b"\0")).status_code == 400
+    assert (await sent(api, kim, run, filled + bytes(1_000_000))).status_code == 413
+
+
+async def test_an_activity_has_at_most_twenty_photos(
+    api: httpx.AsyncClient, database: Database, kim: Person, run: str
+) -> None:
+    await database.execute(
+        "insert into photos (activity_id, content_type, size_bytes)"
+        " select id, 'image/png', 1 from activities, generate_series(1, 19)"
+    )
+
+    last = await sent(api, kim, run, drawing.saved("PNG"), **{"Idempotency-Key": "the last"})
+    again = await sent(api, kim, run, drawing.saved("PNG"), **{"Idempotency-Key": "the last"})
+    more = await sent(api, kim, run, drawing.saved("PNG"))
+
+    assert (last.status_code, again.status_code, more.status_code) == (201, 201, 409)
+    assert again.json() == last.json()
+    assert await database.fetchval("select count(*) from photos") == 20
+
+
+async def test_while_the_bucket_is_away_nothing_is_written_and_deleting_goes_on(
+    resources: Resources, settings: Settings, database: Database, kim: Person
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{port}")
+    async with open_bucket(section) as away, client(resources, settings, away) as api:
+        made = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
+        run = f"/api/v1/activities/{made.json()['id']}"
+        answer = await sent(api, kim, run, drawing.saved("PNG"))
+
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert await database.fetchval("select count(*) from photos") == 0
+
+        photo_id = await database.fetchval(
+            "insert into photos (activity_id, content_type, size_bytes)"
+            " select id, 'image/png', 1 from activities returning id"
+        )
+        path = f"/api/v1/photos/{photo_id}"
+        assert (await api.get(path, headers=kim.headers)).status_code == 302
+        assert (await api.delete(path, headers=kim.headers)).status_code == 204
+
+
+@asynccontextmanager
+async def client(
+    resources: Resources, settings: Settings, bucket: Bucket
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an API with another bucket."""
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Resources]:
+        yield dataclasses.replace(resources, bucket=bucket)
+
+    app = create_app(settings, lend)
+    transport = httpx.ASGITransport(app=app)
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
+        yield it

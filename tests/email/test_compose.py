@@ -1,0 +1,234 @@
+"""Letters to awkward people, and templates that are wrong."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.utils import parseaddr
+from html.parser import HTMLParser
+from pathlib import Path
+from shutil import copytree
+from uuid import UUID
+
+import pytest
+
+from app.email import Letter, Recipient, Stationery, check_letters, one_line
+from app.email.compose import LONGEST_NAME, LONGEST_SUBJECT, compose
+from app.email.letter import LETTERS
+from app.jinja import FOLDER, BrokenTemplate, Templates
+from app.users.letters import Welcome
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+LINK = "https://activelog.example/confirm/0123456789abcdef"
+AWKWARD = {
+    "plain": "Ada Lovelace",
+    "emoji": "Ada 👩‍🚀🏃🏽‍♀️",
+    "Chinese": "王小明",
+    "Arabic": "عائشة بنت محمد",
+    "200 characters": "Wolfeschlegelsteinhausen " * 8,
+    "200 emoji": "👩‍🚀" * 66,
+    "script": "<script>alert('x')</script>",
+    "CR LF": "Ada\r\nBcc: eve@example.com\r\n\r\nhello",
+    "template": "{{ app_url }}{% raw %}",
+    "quotes": 'Ada "the" Lovelace, <eve@example.com>',
+    "encoded word": "=?utf-8?q?Eve?=",
+    "overrides": "Ada\u202eecalevoL\u202c",
+}
+
+
+class Shout(Letter, frozen=True):
+    """A letter of the tests, whose subject is what it is told."""
+
+    letter = "shout"
+
+    name: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_the_letter_of_the_tests() -> None:
+    LETTERS.pop(Shout.letter, None)
+
+
+class Text(HTMLParser):
+    """The text that a reader of the HTML sees, and the tags around it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def stationery(folder: Path = FOLDER, reply_to: str | None = None) -> Stationery:
+    sender = "ActiveLog <hello@activelog.example>"
+    return Stationery(Templates(folder), sender, "https://activelog.example", reply_to)
+
+
+def welcome(name: str) -> Welcome:
+    return Welcome(name=one_line(name), confirm_url=LINK, days=7)
+
+
+def person(name: str) -> Recipient:
+    return Recipient(UUID(int=1), name, "ada@example.com")
+
+
+def received(letter: Letter, recipient: Recipient, paper: Stationery | None = None) -> EmailMessage:
+    """A letter as it is read at the other end."""
+    sent = compose(paper or stationery(), recipient, letter, "once", NOON).as_bytes()
+    assert len(sent) < 100_000
+    assert all(len(line) <= 998 for line in sent.split(b"\r\n"))
+    assert sent.isascii()
+    message = message_from_bytes(sent, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert message.defects == []
+    return message
+
+
+def name_shown(message: EmailMessage) -> str:
+    """The name in the To header, read as RFC 2047 has it.
+
+    `display_name` of the standard library keeps the folds between encoded words as spaces.
+    """
+    old = message_from_bytes(message.as_bytes(policy=policy.SMTP), policy=policy.compat32)
+    name, _ = parseaddr("".join(str(old["To"]).splitlines()))
+    return str(make_header(decode_header(name)))
+
+
+def in_header(text: str) -> str:
+    return one_line(text).replace("=?", "= ?")
+
+
+@pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD.keys())
+def test_an_awkward_name_reaches_both_parts_and_injects_nothing(name: str) -> None:
+    message = received(welcome(name), person(name))
+
+    expected = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
+    assert [*expected, "MIME-Version", "Content-Type"] == message.keys()
+    (to,) = message["To"].addresses
+    assert to.addr_spec == "ada@example.com"
+    shown = name_shown(message)
+    assert len(shown) <= LONGEST_NAME
+    assert in_header(name).startswith(shown.removesuffix("…"))
+
+    text, html = message.iter_parts()
+    assert isinstance(text, EmailMessage)
+    assert isinstance(html, EmailMessage)
+    assert [text.get_content_type(), html.get_content_type()] == ["text/plain", "text/html"]
+    assert f"Welcome, {one_line(name)}." in text.get_content()
+    assert LINK in text.get_content()
+    seen = Text(html.get_content())
+    assert f"Welcome, {one_line(name)}." in seen.text
+    assert LINK in html.get_content()
+    assert "script" not in seen.tags
+
+
+@pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD.keys())
+def test_an_awkward_name_in_a_subject_stays_in_one_short_header(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "email" / "shout"
+    folder.mkdir(parents=True)
+    for part in ("subject.txt", "body.txt", "body.html"):
+        (folder / part).write_text("{{ name }} invites you\n")
+    message = received(Shout(name=name), person("Ada"), stationery(tmp_path))
+    subject = str(message["Subject"])
+    assert len(subject) <= LONGEST_SUBJECT
+    assert in_header(f"{name} invites you").startswith(subject.removesuffix("…"))
+    assert "Bcc" not in message
+
+
+def test_a_long_name_is_cut_between_words_and_never_inside_an_emoji() -> None:
+    words = name_shown(received(welcome("x"), person("Wolfe Schlegel " * 9)))
+    astronauts = name_shown(received(welcome("x"), person("👩‍🚀" * 30)))
+    assert words == "Wolfe Schlegel Wolfe Schlegel Wolfe Schlegel Wolfe Schlegel…"
+    assert astronauts == "👩‍🚀" * 21 + "…"
+
+
+def test_a_second_copy_is_the_same_letter() -> None:
+    first, second = (received(welcome("Ada"), person("Ada")) for _ in range(2))
+    other = compose(stationery(), person("Ada"), welcome("Ada"), "another occasion", NOON)
+    assert first["Message-ID"] == second["Message-ID"]
+    assert re.fullmatch(r"<[0-9a-f]{32}@activelog\.example>", first["Message-ID"])
+    assert other["Message-ID"] != first["Message-ID"]
+    assert first["Date"].datetime == NOON
+
+
+def test_answers_go_where_the_stationery_says() -> None:
+    paper = stationery(reply_to="Help <help@activelog.example>")
+    message = received(welcome("Ada"), person("Ada"), paper)
+    assert message["Reply-To"] == "Help <help@activelog.example>"
+    assert message["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_host_name_beyond_ascii_is_written_in_ascii() -> None:
+    (to,) = received(welcome("Ada"), Recipient(UUID(int=1), "Ada", "ada@bücher.example"))[
+        "To"
+    ].addresses
+    assert to.addr_spec == "ada@xn--bcher-kva.example"
+
+
+def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:
+    html = received(welcome("Ada"), person("Ada")).get_body(("html",))
+    assert html is not None
+    source = html.get_content()
+    assert "@media (prefers-color-scheme: dark)" in source
+    assert '<meta name="color-scheme" content="light dark">' in source
+    assert "max-width: 600px" in source
+    assert "<!--[if mso]>" in source
+    assert "<img" not in source
+    assert 'class="button-link" href="' in source
+    assert "background-color: #0b5d47" in source.partition("</head>")[2]
+
+
+def test_every_letter_of_the_project_has_templates_that_fit() -> None:
+    templates = Templates()
+    templates.check()
+    check_letters(templates)
+    assert "welcome" in LETTERS
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "problem"),
+    [
+        ("body.html", "{% if name %}", "email/welcome/body.html: line 1"),
+        ("body.txt", "Hello {{ nickname }}", "email/welcome/body.txt: names nickname"),
+        ("body.txt", "{{ name | shout }}", "email/welcome/body.txt: line 1: No filter"),
+        ("body.html", "{% extends 'email/gone.html' %}", "email/gone.html: is missing"),
+        ("subject.txt", None, "email/welcome/subject.txt: is missing"),
+    ],
+)
+def test_a_broken_template_is_named_before_any_letter_is_written(
+    part: str, content: str | None, problem: str, tmp_path: Path
+) -> None:
+    copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    changed = tmp_path / "email" / "welcome" / part
+    if content is None:
+        changed.unlink()
+    else:
+        changed.write_text(content)
+    with pytest.raises(BrokenTemplate, match=re.escape(f"templates/{problem}")):
+        check_letters(Templates(tmp_path))
+
+
+def test_a_changed_template_is_picked_up(tmp_path: Path) -> None:
+    copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    paper = stationery(tmp_path)
+    before = received(welcome("Ada"), person("Ada"), paper)
+    (tmp_path / "email" / "welcome" / "subject.txt").write_text("Another subject")
+    after = received(welcome("Ada"), person("Ada"), paper)
+    assert before["Subject"] != "Another subject"
+    assert after["Subject"] == "Another subject"
+
+
+def test_a_name_that_a_template_is_not_given_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "hello.txt").write_text("Hello {{ name }}")
+    with pytest.raises(BrokenTemplate, match="'name' is undefined"):
+        Templates(tmp_path).render("hello.txt", {})

@@ -1,0 +1,305 @@
+"""The ledger: one letter an occasion, whatever servers say and whatever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+from asyncpg import Record
+from structlog.testing import capture_logs
+
+from app import jobs
+from app.email import Stationery
+from app.embedded.inbox.letters import Inbox
+from app.errors import Unavailable
+from app.jinja import Templates
+from app.jobs import JobId, Run, statements
+from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
+from app.resources import Resources
+from app.smtp import AuthenticationFailed, Mailer
+from app.transaction import Database, Transaction
+from app.users.jobs import WelcomeEmail
+from app.users.letters import welcome
+from app.users.registration import register
+from app.users.user import UserId
+from tests.email.scripted import DROP, HANG, mailer_to, scripted
+from tests.kit.working import run_jobs
+
+PAPER = Stationery(Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example")
+ADDRESS = "Ada@Example.com"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class KilledBeforeTheEnd(Run):
+    """An attempt whose process dies after the letter was sent, before that is recorded."""
+
+    @asynccontextmanager
+    async def completion(self) -> AsyncIterator[Transaction]:
+        raise Killed
+        yield  # type: ignore[unreachable] # what makes this a generator
+
+
+async def registered(database: Database, address: str = ADDRESS) -> tuple[UserId, JobId]:
+    """A person who has just signed up, and the job of the welcome letter."""
+    async with database.transaction() as tx:
+        account = await register(tx, address, "Ada", "no password")
+    job_id = await database.fetchval("select id from jobs where concerns = $1", account.id)
+    return account.id, JobId(job_id)
+
+
+async def attempt(
+    database: Database, job_id: JobId, kind: type[Run] = Run, *, failures: int = 0
+) -> Run:
+    """Another attempt at a job, as a worker has it after its claim."""
+    await database.execute(
+        "update jobs set state = 'queued', run_at = now(), finished_at = null, failures = $2"
+        " where id = $1",
+        job_id,
+        failures,
+    )
+    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    return kind(database, claimed)
+
+
+async def ledger(database: Database) -> Record:
+    (row,) = await database.fetch("select * from emails")
+    return row
+
+
+async def state(database: Database) -> str:
+    return str((await ledger(database))["state"])
+
+
+async def test_one_job_run_three_times_sends_one_letter(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted() as script, mailer_to(script) as mailer:
+        for _ in range(3):
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert len(script.taken) == 1
+    row = await ledger(database)
+    assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
+    assert row["message_id"].encode() in script.taken[0]
+    assert await database.fetchval("select state from jobs where id = $1", job_id) == "running"
+    assert await database.fetchval("select count(*) from account_tokens") == 1
+
+
+async def test_the_letter_and_the_job_are_finished_together(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted() as script, mailer_to(script) as mailer:
+        run = await attempt(database, job_id)
+        await welcome(run, mailer, PAPER, user_id)
+    assert run.finished
+    assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
+
+
+async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Database) -> None:
+    user_id, first_id = await registered(database)
+    await database.execute("update jobs set occasion = 'another'")
+    async with database.transaction() as tx:
+        second_id = await jobs.enqueue(tx, WelcomeEmail(user_id=user_id))
+    assert second_id is not None
+    async with scripted() as script, mailer_to(script) as mailer:
+        results = await asyncio.gather(
+            welcome(await attempt(database, first_id), mailer, PAPER, user_id),
+            welcome(await attempt(database, second_id), mailer, PAPER, user_id),
+            return_exceptions=True,
+        )
+    assert len(script.taken) == 1
+    assert [Snooze] == [type(result) for result in results if result is not None]
+
+
+async def test_killed_after_sending_the_next_waits_and_its_copy_bears_the_same_id(
+    database: Database,
+) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted() as script, mailer_to(script, timeout=0.15) as mailer:
+        with pytest.raises(Killed):
+            await welcome(
+                await attempt(database, job_id, KilledBeforeTheEnd), mailer, PAPER, user_id
+            )
+        with pytest.raises(Snooze) as snoozed:
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        assert timedelta() < snoozed.value.delay <= 2 * mailer.timeout
+        await asyncio.sleep(snoozed.value.delay.total_seconds())
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    message_id = (await ledger(database))["message_id"].encode()
+    assert [message_id in letter for letter in script.taken] == [True, True]
+    assert await state(database) == "sent"
+
+
+async def test_killed_before_sending_the_letter_goes_out_once(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted({"RCPT": HANG}) as script, mailer_to(script, timeout=0.15) as mailer:
+        run = await attempt(database, job_id)
+        killed = asyncio.create_task(welcome(run, mailer, PAPER, user_id))
+        await asyncio.sleep(0.1)
+        killed.cancel()
+        await asyncio.sleep(2 * mailer.timeout.total_seconds())
+        script.says.clear()
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert len(script.contents) == 1
+
+
+async def test_an_attempt_that_lost_its_job_withholds_the_letter(database: Database) -> None:
+    user_id, job_id = await registered(database)
+
+    class Late(Mailer):
+        async def send(self, *args: object, **kwargs: object) -> None:
+            await attempt(database, job_id)
+            await super().send(*args, **kwargs)  # type: ignore[arg-type] # passed through
+
+    async with scripted() as script, mailer_to(script, kind=Late) as mailer:
+        with pytest.raises(LeaseLost):
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert "DATA" not in script.commands
+
+
+@pytest.mark.parametrize(("failures", "minutes"), [(0, 1), (1, 5), (2, 30), (3, 30)])
+async def test_a_letter_refused_for_now_is_tried_again(
+    database: Database, failures: int, minutes: int
+) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted({"RCPT": "451 greylisted"}) as script, mailer_to(script) as mailer:
+        run = await attempt(database, job_id, failures=failures)
+        with pytest.raises(Retry) as retry:
+            await welcome(run, mailer, PAPER, user_id)
+        assert timedelta(minutes=minutes) == retry.value.after
+        assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
+        script.says.clear()
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    row = await ledger(database)
+    assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
+
+
+@pytest.mark.parametrize("answer", ["421 closing", DROP, HANG])
+async def test_an_outage_is_waited_for_and_holds_nothing_up(
+    database: Database, answer: str
+) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted({"MAIL": answer}) as script, mailer_to(script) as mailer:
+        with pytest.raises(Unavailable) as outage:
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        assert outage.value.dependency == "smtp"
+        script.says.clear()
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert len(script.taken) == 1
+
+
+async def test_refused_credentials_burn_no_letter_and_raise_an_alarm(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    async with (
+        scripted({"AUTH": "535 5.7.8 wrong"}) as script,
+        mailer_to(script, password="secret") as mailer,
+    ):
+        with capture_logs() as logs, pytest.raises(AuthenticationFailed):
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert [(log["log_level"], log["event"]) for log in logs] == [
+        ("critical", "smtp.turns_us_away")
+    ]
+    assert await state(database) == "sending"
+
+
+async def test_an_address_without_a_mailbox_is_never_written_to_again(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
+    async with scripted(refusal) as script, mailer_to(script) as mailer:
+        with pytest.raises(Dead) as dead:
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        said = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
+        row = await ledger(database)
+        assert ("refused", said, said) == (row["state"], row["error"], dead.value.reason)
+        suppressed = await database.fetch("select address, reason from suppressions")
+        assert [("ada@example.com", said)] == [tuple(one.values()) for one in suppressed]
+
+        script.says.clear()
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        assert await state(database) == "suppressed"
+        assert script.contents == []
+
+        await database.execute("delete from suppressions")
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert len(script.taken) == 1
+    assert await state(database) == "sent"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"RCPT": "552 5.2.2 mailbox full"},
+        {"RCPT": "550 5.7.1 your server is on a list"},
+        {"content": "554 5.7.1 this is spam"},
+    ],
+)
+async def test_a_refusal_for_another_cause_ends_the_letter_but_not_the_address(
+    database: Database, refusal: dict[str, str]
+) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted(refusal) as script, mailer_to(script) as mailer:
+        with pytest.raises(Dead):
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        assert await state(database) == "refused"
+        script.says.clear()
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert len(script.taken) == 1
+
+
+@pytest.mark.parametrize("answer", [DROP, HANG])
+async def test_silence_after_the_letter_risks_one_more_copy_and_no_third(
+    database: Database, answer: str
+) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted({"content": answer}) as script, mailer_to(script) as mailer:
+        with pytest.raises(Retry):
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        with pytest.raises(Dead):
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert len(script.contents) == 2
+    assert (await ledger(database))["doubts"] == 2
+
+
+async def test_someone_who_has_left_is_not_written_to(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    await database.execute("update users set deleted_at = now()")
+    async with scripted() as script, mailer_to(script) as mailer:
+        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    assert script.connections == 0
+
+
+async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Database) -> None:
+    user_id, job_id = await registered(database)
+    async with (
+        scripted({"RCPT": "450 Ada <ada@example.com>"}) as script,
+        mailer_to(script) as mailer,
+    ):
+        with capture_logs() as logs:
+            with pytest.raises(Retry):
+                await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            script.says.clear()
+            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+    kept = str(dict(await ledger(database))) + str(logs)
+    assert "letter.sent" in kept
+    assert "ada" not in kept.lower()
+
+
+async def test_a_new_person_is_welcomed_and_confirms_by_the_link(
+    resources: Resources, api: httpx.AsyncClient, inbox: Inbox
+) -> None:
+    person = {"email": ADDRESS, "name": "Ada 👩‍🚀", "password": "a long enough one"}
+    assert (await api.post("/api/v1/users", json=person)).status_code == 201
+    await run_jobs(resources)
+    (letter,) = inbox.letters()
+    assert letter.to == (ADDRESS,)
+    assert letter.subject == "Welcome to ActiveLog: please confirm your address"
+    assert "Welcome, Ada 👩‍🚀." in str(letter.text)
+    (link,) = [line for line in str(letter.text).splitlines() if "/confirm/" in line]
+    token = link.removeprefix("https://activelog.example/confirm/")
+    assert (await api.post(f"/api/v1/users/confirm/{token}")).is_success
+    assert await resources.database.fetchval("select confirmed_at is not null from users")

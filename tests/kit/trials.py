@@ -1,0 +1,87 @@
+"""Jobs of the tests, whose handlers do what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from app import jobs
+from app.jobs import Job, JobId, Run
+from app.resources import Resources
+from app.transaction import Database
+from worker.handler import handles
+
+Deed = Callable[[Run, Resources], Awaitable[None]]
+
+DEEDS: dict[str, Deed] = {}
+CALLS: Counter[str] = Counter()
+"""How often the handler of a trial was called, by the trial's name."""
+
+
+class Trial(Job, frozen=True):
+    """Does `DEEDS[name]`, or nothing."""
+
+    kind = "test:trial"
+    backoff = timedelta(milliseconds=20)
+    timeout = timedelta(seconds=1)
+
+    name: str
+    key: str | None = None
+
+    @property
+    def occasion(self) -> str | None:
+        return self.key
+
+
+class LowTrial(Trial, frozen=True):
+    kind = "test:low"
+    queue = "low"
+
+
+class CriticalTrial(Trial, frozen=True):
+    kind = "test:critical"
+    queue = "critical"
+
+
+async def _do(job: Trial, run: Run, resources: Resources) -> None:
+    CALLS[job.name] += 1
+    if deed := DEEDS.get(job.name):
+        await deed(run, resources)
+
+
+for trial in (Trial, LowTrial, CriticalTrial):
+    handles(trial)(_do)
+
+
+async def put(database: Database, job: Job) -> JobId:
+    """Enqueue a job in a transaction of its own."""
+    async with database.transaction() as tx:
+        job_id = await jobs.enqueue(tx, job)
+    assert job_id is not None
+    return job_id
+
+
+async def row(database: Database, job_id: JobId) -> dict[str, Any]:
+    """All columns of a job."""
+    found = await database.fetchrow("select * from jobs where id = $1", job_id)
+    assert found is not None
+    return dict(found)
+
+
+class Effect(Job, frozen=True):
+    """Leaves a row in `effects` with its `done`, after so many seconds."""
+
+    kind = "test:effect"
+
+    seconds: float = 0
+
+
+@handles(Effect)
+async def leave_effect(job: Effect, run: Run, _: Resources) -> None:
+    """Write the row."""
+    await asyncio.sleep(job.seconds)
+    async with run.completion() as tx:
+        await tx.execute("insert into effects (job_id) values ($1)", run.job_id)

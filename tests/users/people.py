@@ -1,0 +1,34 @@
+"""People who sign up and in as anyone does: through the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+PASSWORD = "a long walk on the beach"
+
+
+def new_user(email: str = "kim@example.com", **changes: Any) -> dict[str, Any]:
+    return {"email": email, "name": "Kim", "password": PASSWORD, **changes}
+
+
+async def sign_up(api: httpx.AsyncClient, email: str = "kim@example.com") -> dict[str, Any]:
+    """The account of somebody who has just signed up."""
+    answer = await api.post("/api/v1/users", json=new_user(email))
+    assert answer.status_code == 201, answer.text
+    account: dict[str, Any] = answer.json()
+    return account
+
+
+async def sign_in(api: httpx.AsyncClient, email: str = "kim@example.com") -> dict[str, str]:
+    """The headers of a request of somebody who has signed up."""
+    answer = await api.post("/api/v1/sessions", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+async def signed_in(api: httpx.AsyncClient, email: str = "kim@example.com") -> dict[str, str]:
+    """The headers of a request of somebody new."""
+    await sign_up(api, email)
+    return await sign_in(api, email)

@@ -1,0 +1,124 @@
+"""Signing up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from app.errors import Conflict
+from app.transaction import Database
+from app.users.registration import register
+from tests.users.people import new_user, sign_up
+
+
+async def jobs(database: Database) -> list[tuple[str, str]]:
+    rows = await database.fetch("select kind, occasion from jobs order by id")
+    return [(row["kind"], row["occasion"]) for row in rows]
+
+
+async def test_signing_up_answers_the_account_and_enqueues_one_welcome(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    answer = await api.post("/api/v1/users", json=new_user("Kim@Example.com"))
+    assert answer.status_code == 201
+    account = answer.json()
+    assert set(account) == {"id", "email", "name", "created_at"}
+    assert (account["email"], account["name"]) == ("Kim@Example.com", "Kim")
+    assert await jobs(database) == [("email:welcome", account["id"])]
+
+
+async def test_the_password_is_stored_as_argon2id(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(api)
+    stored = await database.fetchval("select password_hash from users")
+    assert stored.startswith("$argon2id$")
+
+
+@pytest.mark.parametrize("email", ["kim@example.com", "KIM@example.COM"])
+async def test_a_taken_address_is_a_conflict_and_sends_nothing(
+    api: httpx.AsyncClient, database: Database, email: str
+) -> None:
+    account = await sign_up(api)
+    answer = await api.post("/api/v1/users", json=new_user(email))
+    assert answer.status_code == 409
+    assert await jobs(database) == [("email:welcome", account["id"])]
+
+
+async def test_of_two_who_take_an_address_at_once_one_gets_it(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    answers = await asyncio.gather(*(api.post("/api/v1/users", json=new_user()) for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert len(await jobs(database)) == 1
+
+
+async def test_a_deleted_account_frees_its_address(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(api)
+    await database.execute("update users set deleted_at = now()")
+    assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
+
+
+async def test_a_registration_that_is_rolled_back_leaves_no_account_and_no_job(
+    database: Database,
+) -> None:
+    async def registration_and_power_cut() -> None:
+        async with database.transaction() as tx:
+            await register(tx, "kim@example.com", "Kim", "hash")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        await registration_and_power_cut()
+    assert await jobs(database) == []
+    assert await database.fetchval("select count(*) from users") == 0
+
+
+async def test_the_use_case_names_a_conflict(database: Database) -> None:
+    async with database.transaction() as tx:
+        await register(tx, "kim@example.com", "Kim", "hash")
+    with pytest.raises(Conflict):
+        async with database.transaction() as tx:
+            await register(tx, "kim@example.com", "Kim", "hash")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"email": "kim"}, "email"),
+        ({"email": "kim@localhost"}, "email"),
+        ({"email": "kim@@example.com"}, "email"),
+        ({"email": "kim..lee@example.com"}, "email"),
+        ({"email": "kim@example.com\n"}, "email"),
+        ({"email": "kim@example.com\r\nBcc: sam@example.com"}, "email"),
+        ({"email": f"{'k' * 65}@example.com"}, "email"),
+        ({"email": f"kim@{'e' * 250}.com"}, "email"),
+        ({"email": None}, "email"),
+        ({"name": ""}, "name"),
+        ({"name": "   "}, "name"),
+        ({"name": "Kim\r\nBcc: sam@example.com"}, "name"),
+        ({"name": "Kim\u202e"}, "name"),
+        ({"name": "K" * 101}, "name"),
+        ({"name": 7}, "name"),
+        ({"password": "too short"}, "password"),
+        ({"password": "x" * 201}, "password"),
+        ({"is_admin": True}, "is_admin"),
+    ],
+)
+async def test_wrong_input_is_refused_by_the_name_of_its_field(
+    api: httpx.AsyncClient, database: Database, changes: dict[str, Any], field: str
+) -> None:
+    answer = await api.post("/api/v1/users", json=new_user(**changes))
+    assert answer.status_code == 400
+    assert [wrong["field"] for wrong in answer.json()["errors"]] == [field]
+    assert await jobs(database) == []
+
+
+@pytest.mark.parametrize("name", ["👩‍👩‍👧", "李小龙", "محمد", "<script>", "K" * 100])
+async def test_any_printable_name_is_a_name(api: httpx.AsyncClient, name: str) -> None:
+    answer = await api.post("/api/v1/users", json=new_user(name=name))
+    assert (answer.status_code, answer.json()["name"]) == (201, name)

@@ -1,0 +1,127 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Literal
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from app.errors import Unauthenticated
+from app.transaction import Database
+from app.users.passwords import Passwords
+from app.users.sessions import check_password, open_session, renew_hash
+from tests.users.people import PASSWORD, sign_in, sign_up, signed_in
+
+ME = "/api/v1/users/me"
+
+
+async def test_a_session_opens_the_api_until_it_is_closed(api: httpx.AsyncClient) -> None:
+    headers = await signed_in(api)
+    assert (await api.get(ME, headers=headers)).status_code == 200
+    assert (await api.delete("/api/v1/sessions/current", headers=headers)).status_code == 204
+    assert (await api.get(ME, headers=headers)).status_code == 401
+
+
+async def test_closing_a_session_leaves_the_others_open(api: httpx.AsyncClient) -> None:
+    phone = await signed_in(api)
+    laptop = await sign_in(api)
+    await api.delete("/api/v1/sessions/current", headers=phone)
+    assert (await api.get(ME, headers=laptop)).status_code == 200
+
+
+async def test_a_session_lasts_as_long_as_the_settings_say(api: httpx.AsyncClient) -> None:
+    await sign_up(api)
+    credentials = {"email": "KIM@example.com", "password": PASSWORD}
+    answer = await api.post("/api/v1/sessions", json=credentials)
+    assert set(answer.json()) == {"token", "expires_at"}
+    left = datetime.fromisoformat(answer.json()["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=29, hours=23) < left <= timedelta(days=30)
+
+
+async def test_only_the_hash_of_a_token_is_stored(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    headers = await signed_in(api)
+    token = headers["Authorization"].removeprefix("Bearer ")
+    stored = await database.fetchval("select token_hash from sessions")
+    assert stored == sha256(token.encode()).digest()
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("kim@example.com", "a long walk in the park"),
+        ("sam@example.com", PASSWORD),
+        ("not an address", PASSWORD),
+        ("kim@example.com", ""),
+    ],
+)
+async def test_a_wrong_address_and_a_wrong_password_get_one_answer(
+    api: httpx.AsyncClient, email: str, password: str
+) -> None:
+    await sign_up(api)
+    answer = await api.post("/api/v1/sessions", json={"email": email, "password": password})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["detail"] == "The e-mail address or the password is wrong."
+
+
+async def test_an_unknown_address_costs_a_hash_like_a_known_one() -> None:
+    checked: list[str] = []
+
+    class Counting(PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 # its name
+            checked.append(str(hash))
+            return super().verify(hash, password)
+
+    passwords = Passwords(Counting(time_cost=1, memory_cost=8, parallelism=1))
+    assert not await passwords.verify(PASSWORD, None)
+    assert not await passwords.verify("", None)
+    assert [entry.split("$")[3] for entry in checked] == ["m=8,t=1,p=1", "m=8,t=1,p=1"]
+
+
+async def test_a_session_that_has_expired_opens_nothing(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    headers = await signed_in(api)
+    await database.execute("update sessions set expires_at = now()")
+    assert (await api.get(ME, headers=headers)).status_code == 401
+
+
+async def test_a_deleted_account_is_signed_out_and_cannot_sign_in(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    headers = await signed_in(api)
+    await database.execute("update users set deleted_at = now()")
+    assert (await api.get(ME, headers=headers)).status_code == 401
+    credentials = {"email": "kim@example.com", "password": PASSWORD}
+    assert (await api.post("/api/v1/sessions", json=credentials)).status_code == 401
+
+
+async def test_a_hash_of_old_parameters_is_renewed_at_the_next_sign_in(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(api)
+    old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    await database.execute("update users set password_hash = $1", old)
+    await sign_in(api)
+    renewed = await database.fetchval("select password_hash from users")
+    assert PasswordHasher().check_needs_rehash(renewed) is False
+    await sign_in(api)
+
+
+async def test_a_password_that_changes_between_check_and_session_opens_none(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(api)
+    passwords = Passwords()
+    checked = await check_password(database, passwords, "kim@example.com", PASSWORD)
+    assert await renew_hash(database, passwords, checked, PASSWORD) == checked
+    await database.execute("update users set password_hash = 'another'")
+    with pytest.raises(Unauthenticated):
+        async with database.transaction() as tx:
+            await open_session(tx, checked, timedelta(days=1))

@@ -1,0 +1,271 @@
+"""From the transaction that causes a job to its end, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from app import jobs
+from app.errors import Unavailable
+from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
+from app.jobs.queues import queue_key
+from app.resources import Resources
+from app.transaction import Database
+from tests.kit.trials import CALLS, DEEDS, LowTrial, Trial, put, row
+from tests.kit.working import until, working
+
+RunJobs = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _forget_trials() -> None:
+    DEEDS.clear()
+    CALLS.clear()
+
+
+async def test_a_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
+    job_id = await put(database, Trial("a"))
+    await run_jobs()
+    assert (
+        CALLS["a"],
+        *[(await row(database, job_id))[c] for c in ("state", "attempt")],
+    ) == (1, "done", 1)
+
+
+async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
+    database: Database, resources: Resources
+) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as tx:
+            await jobs.enqueue(tx, Trial("a"))
+            raise RuntimeError
+    await resources.handover.flush()
+    assert await database.fetchval("select count(*) from jobs") == 0
+    assert await resources.redis.zcard(queue_key("default")) == 0
+
+
+async def test_a_job_of_a_rolled_back_savepoint_does_not_leave(
+    database: Database, resources: Resources
+) -> None:
+    async with database.transaction() as tx:
+        kept = await jobs.enqueue(tx, Trial("kept"))
+        with pytest.raises(RuntimeError):
+            async with tx.savepoint():
+                await jobs.enqueue(tx, Trial("lost"))
+                raise RuntimeError
+    await resources.handover.flush()
+    assert [str(kept).encode()] == await resources.redis.zrange(queue_key("default"), 0, -1)
+
+
+async def test_an_occasion_has_one_unfinished_job(database: Database, run_jobs: RunJobs) -> None:
+    await put(database, Trial("a", key="one"))
+    async with database.transaction() as tx:
+        assert await jobs.enqueue(tx, Trial("a", key="one")) is None
+    await run_jobs()
+    await put(database, Trial("a", key="one"))
+    await run_jobs()
+    assert CALLS["a"] == 2
+
+
+async def test_redis_holds_ids_and_nothing_else(database: Database, resources: Resources) -> None:
+    job_id = await put(database, Trial("a secret"))
+    await resources.handover.flush()
+    held = await resources.redis.get(f"arq:job:{job_id}")
+    assert str(job_id).encode() in held
+    assert b"a secret" not in held
+
+
+async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resources) -> None:
+    async with working(resources) as process:
+        await until(lambda: process.intake.looked_at > 0)
+        ids = [await put(database, LowTrial("a")) for _ in range(50)]
+        await resources.redis.flushdb()
+        await until(lambda: CALLS["a"] == len(ids), within=10)
+
+
+async def test_a_deferred_job_starts_within_a_second_of_its_time(
+    database: Database, resources: Resources
+) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=1.5)
+    async with database.transaction() as tx:
+        job_id = await jobs.enqueue(tx, Trial("a"), run_at=due)
+    assert job_id is not None
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 1, within=5)
+    started = (await row(database, job_id))["started_at"]
+    assert timedelta(0) <= started - due <= timedelta(seconds=2)
+
+
+async def test_a_failure_is_retried_three_times_and_then_dead(
+    database: Database, resources: Resources
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ValueError("no\0pe")
+
+    DEEDS["a"] = fail
+    job_id = await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 4, within=10)
+    ended = await row(database, job_id)
+    assert (ended["state"], ended["attempt"], ended["failures"]) == ("dead", 4, 4)
+    assert ended["error"] == "ValueError: no\N{REPLACEMENT CHARACTER}pe"
+    attempts = await database.fetch("select outcome, traceback from job_attempts order by attempt")
+    assert [a["outcome"] for a in attempts] == ["retried", "retried", "retried", "dead"]
+    assert all("ValueError" in a["traceback"] for a in attempts)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "failures"),
+    [
+        (Dead("never"), "dead", 1),
+        (Snooze("later", delay=timedelta(minutes=1)), "snoozed", 0),
+        (Unavailable("down", dependency="smtp"), "snoozed", 0),
+        (Retry("busy", after=timedelta(minutes=1)), "retrying", 1),
+        (OSError("refused"), "retrying", 1),
+    ],
+)
+async def test_what_a_handler_raises_decides_what_becomes_of_its_job(
+    database: Database, resources: Resources, error: Exception, state: str, failures: int
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    DEEDS["a"] = fail
+    job_id = await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 1)
+    ended = await row(database, job_id)
+    assert (state, failures) == (ended["state"], ended["failures"])
+
+
+async def test_a_job_that_takes_too_long_is_a_failure(
+    database: Database, resources: Resources
+) -> None:
+    async def sleep(*_: object) -> None:
+        await asyncio.sleep(10)
+
+    DEEDS["a"] = sleep
+    job_id = await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 2, within=5)
+    assert (await row(database, job_id))["error"] == "it took longer than 1 s"
+
+
+async def test_an_effect_and_its_done_commit_together(
+    database: Database, run_jobs: RunJobs
+) -> None:
+    async def write(run: jobs.Run, _: Resources) -> None:
+        async with run.completion() as tx:
+            await jobs.enqueue(tx, Trial("follows"))
+
+    DEEDS["a"] = write
+    job_id = await put(database, Trial("a"))
+    await run_jobs()
+    assert (CALLS["follows"], (await row(database, job_id))["state"]) == (1, "done")
+
+
+async def test_whoever_lost_the_lease_commits_nothing(
+    database: Database, resources: Resources
+) -> None:
+    lost: list[bool] = []
+
+    async def lose(run: jobs.Run, _: Resources) -> None:
+        await database.execute("update jobs set token = $1 where id = $2", uuid4(), run.job_id)
+        try:
+            async with run.transaction() as tx:
+                await jobs.enqueue(tx, Trial("forged"))
+        except LeaseLost:
+            lost.append(True)
+            raise
+
+    DEEDS["a"] = lose
+    await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: bool(lost))
+        await asyncio.sleep(0.1)
+    assert CALLS["forged"] == 0
+
+
+async def test_the_jobs_of_a_lost_worker_are_taken_over_and_their_attempt_told(
+    database: Database, resources: Resources
+) -> None:
+    job_id = await put(database, Trial("a"))
+    gone = uuid4()
+    await database.execute(
+        "insert into workers (id, host, pid, slots, seen_at)"
+        " values ($1, 'gone', 1, 1, now() - interval '11 seconds')",
+        gone,
+    )
+    await database.execute(
+        "update jobs set state = 'running', attempt = 1, worker_id = $1, token = $1,"
+        " started_at = now() where id = $2",
+        gone,
+        job_id,
+    )
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 1, within=5)
+    ended = await row(database, job_id)
+    assert tuple(ended[c] for c in ("state", "attempt", "failures", "crashes")) == ("done", 2, 0, 1)
+    assert await database.fetchval("select outcome from job_attempts") == "crashed"
+
+
+async def test_a_worker_that_leaves_gives_its_jobs_back_without_a_cost(
+    database: Database, resources: Resources
+) -> None:
+    async def sleep(*_: object) -> None:
+        await asyncio.sleep(0.8)
+
+    DEEDS["a"] = sleep
+    job_id = await put(database, Trial("a"))
+    async with working(resources, grace=0.1):
+        await until(lambda: CALLS["a"] == 1)
+    ended = await row(database, job_id)
+    assert tuple(ended[c] for c in ("state", "attempt", "failures")) == ("queued", 0, 0)
+    assert await database.fetchval("select count(*) from workers") == 0
+
+
+async def test_a_job_that_ends_within_the_grace_is_done(
+    database: Database, resources: Resources
+) -> None:
+    async def sleep(*_: object) -> None:
+        await asyncio.sleep(0.5)
+
+    DEEDS["a"] = sleep
+    job_id = await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 1)
+    assert (await row(database, job_id))["state"] == "done"
+
+
+async def test_a_kind_that_is_unknown_here_waits_for_a_newer_worker(
+    database: Database, resources: Resources
+) -> None:
+    job_id = await put(database, Trial("a"))
+    await database.execute("update jobs set kind = 'from:tomorrow'")
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 0)
+        await asyncio.sleep(0.5)
+    assert (await row(database, job_id))["state"] == "snoozed"
+
+
+async def test_a_running_job_is_cancelled_within_two_seconds(
+    database: Database, resources: Resources
+) -> None:
+    async def sleep(*_: object) -> None:
+        await asyncio.sleep(10)
+
+    DEEDS["a"] = sleep
+    Trial.timeout = timedelta(seconds=20)
+    try:
+        job_id = await put(database, Trial("a"))
+        async with working(resources):
+            await until(lambda: CALLS["a"] == 1)
+            await database.execute("update jobs set cancel_requested_at = now()")
+            await asyncio.sleep(2)
+            assert (await row(database, job_id))["state"] == "cancelled"
+    finally:
+        Trial.timeout = timedelta(seconds=1)

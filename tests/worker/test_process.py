@@ -1,0 +1,110 @@
+"""The process `arq worker.WorkerSettings`, through signals and outages of Redis."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+
+import pytest
+
+from app import jobs
+from app.resources import Resources
+from app.transaction import Database
+from tests.kit.processes import WORKER, program, valkey_of_one
+from tests.kit.trials import Effect
+from tests.kit.working import eventually
+
+
+@pytest.fixture
+async def effects(database: Database) -> Database:
+    """The database, with an empty table of effects."""
+    await database.execute("create table if not exists effects (job_id uuid primary key)")
+    await database.execute("truncate effects")
+    return database
+
+
+async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
+    async with database.transaction() as tx:
+        for _ in range(count):
+            await jobs.enqueue(tx, Effect(seconds))
+
+
+async def count_effects(database: Database) -> int:
+    return int(await database.fetchval("select count(*) from effects"))
+
+
+async def test_it_runs_jobs_and_drains_on_sigterm(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        await put_effects(effects, 5)
+        await eventually(lambda: count_effects(effects), 5)
+        await put_effects(effects, 3, seconds=1)
+        await eventually(lambda: running(effects), 3)
+        worker.send(signal.SIGTERM)
+        assert await worker.ended() == 0
+    assert await count_effects(effects) == 8
+    assert '"event": "worker.drained"' in worker.said
+
+
+async def running(database: Database) -> int:
+    return int(await database.fetchval("select count(*) from jobs where state = 'running'"))
+
+
+async def test_it_starts_and_drains_without_redis_and_works_when_redis_comes(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with valkey_of_one() as valkey:
+        without = {**environ, **valkey.settings()}
+        async with program(*WORKER, environ=without) as worker:
+            await worker.says("worker.claims")
+            await put_effects(effects, 5)
+            await valkey.start()
+            await eventually(lambda: count_effects(effects), 5, within=15)
+            await valkey.stop()
+            await worker.says("intake.waits")
+            worker.send(signal.SIGTERM)
+            assert await worker.ended() == 0
+
+
+async def test_every_line_of_its_log_is_one_json_object(environ: Mapping[str, str]) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        await worker.says("worker.claims")
+        worker.send(signal.SIGTERM)
+        await worker.ended()
+    lines = worker.said.splitlines()
+    assert [line for line in lines if not line.startswith("{")] == []
+    assert any("Starting worker for" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("DATABASE_URL", ""),
+        ("WORKER_SLOTS", "many"),
+        ("SMTP_URL", "smtp://host?tls=perhaps"),
+        ("QUEUE_WEIGHTS", "critical=1"),
+        ("SECRET_KEY", "short"),
+    ],
+)
+async def test_a_bad_setting_is_one_line_that_names_it_and_exit_code_2(
+    environ: Mapping[str, str], variable: str, value: str
+) -> None:
+    bad = {**environ, variable: value}
+    async with program(*WORKER, environ=bad) as worker:
+        assert await worker.ended() == 2
+    assert worker.said.startswith(f"activelog: {variable} ")
+    assert len(worker.said.splitlines()) == 1
+
+
+async def test_a_killed_worker_loses_no_job(
+    effects: Database, environ: Mapping[str, str], resources: Resources
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        await put_effects(effects, 3, seconds=3)
+        await eventually(lambda: running(effects), 3)
+        worker.send(signal.SIGKILL)
+        await worker.ended()
+        async with program(*WORKER, environ=environ):
+            await eventually(lambda: count_effects(effects), 3, within=20)
