@@ -36,7 +36,7 @@ class Application(Litestar):
 
 def create_app(
     settings: Settings, open_resources: Callable[[], AbstractAsyncContextManager[Resources]]
-) -> Litestar:
+) -> Application:
     """The application. The resources are opened when it starts and closed when it ends."""
 
     @asynccontextmanager

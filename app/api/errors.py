@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import ParameterKwarg
 from msgspec import UNSET, Struct, UnsetType
 
 from app import errors
@@ -67,7 +68,7 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
     if isinstance(error, WrongBody):
         return _wrong_parts(error.wrong)
     if isinstance(error, ValidationException):
-        return _wrong_parts(_parameters(error))
+        return _wrong_parts(_parameters(request, error))
     if isinstance(error, HTTPException) and error.status_code < 500:
         status = error.status_code
         said = error.detail if error.detail != HTTPStatus(status).phrase else ""
@@ -98,12 +99,16 @@ def _wrong_parts(wrong: list[FieldProblem]) -> Response[Problem]:
     return _response(400, f"The request is wrong in: {names}.", wrong=wrong)
 
 
-def _parameters(error: ValidationException) -> list[FieldProblem]:
-    """What Litestar says of path, query and header parameters."""
-    parts = error.extra if isinstance(error.extra, list) else []
-    return [
-        FieldProblem(part.get("key", "request"), part.get("message", "is wrong")) for part in parts
-    ] or [FieldProblem("request", error.detail.partition(" for path ")[0])]
+def _parameters(request: Request[Any, Any, Any], error: ValidationException) -> list[FieldProblem]:
+    """What Litestar says of parameters, by the names that they have in the request."""
+    known = request.route_handler.parsed_fn_signature.parameters
+    wrong = []
+    for part in error.extra if isinstance(error.extra, list) else []:
+        name = part.get("key", "request")
+        definition = known[name].kwarg_definition if name in known else None
+        alias = definition.query if isinstance(definition, ParameterKwarg) else None
+        wrong.append(FieldProblem(alias or name, part["message"].replace("`", "")))
+    return wrong or [FieldProblem("request", error.detail.partition(" for path ")[0])]
 
 
 def _response(

@@ -29,7 +29,7 @@ L = TypeVar("L", bound=Letter)
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 """After the first, the second and every further refusal for now."""
 MOST_DOUBTS = 2
-"""A letter that may have been taken twice is not sent a third time."""
+"""A letter that may have been taken twice is not sent again, unless an operator says so."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +61,7 @@ async def deliver(
         attempt = await _claim(tx, run.job_id, stationery, recipient, letter, occasion, lease)
         if attempt is None or attempt.state == "suppressed":
             return
-        written = await write(tx)
-    message = compose(stationery, recipient, written, occasion, attempt.date)
+        message = compose(stationery, recipient, await write(tx), occasion, attempt.date)
     (to,) = message["To"].addresses
 
     async def still_ours() -> None:

@@ -162,17 +162,19 @@ class Daemon(ABC):
         self.place.register.add(self._process.pid, self.name, self.stop_signal, self.litter())
 
     async def wait(self) -> int:
-        """Until it has ended: its exit code, negative for a signal."""
+        """Until it has ended, and its group with it: its exit code, negative for a signal."""
         if self._process is None:
             return 0
-        code = await self._process.wait()
+        process = self._process
+        code = await process.wait()
+        if self.place.register.remove(process.pid):
+            kill_group(process.pid)  # what it started and left behind
         if self._reading is not None:
-            await asyncio.wait([self._reading], timeout=1)  # a grandchild may hold the pipe
-        self.place.register.remove(self._process.pid)
+            await asyncio.wait([self._reading], timeout=1)
         return code
 
     async def stop(self) -> None:
-        """Ask it to end, kill it when it does not, and kill what it left in its group."""
+        """Ask it to end, and kill it when it does not."""
         process = self._process
         if process is None:
             return
@@ -182,7 +184,8 @@ class Daemon(ABC):
                 async with asyncio.timeout(self.grace):
                     await process.wait()
         finally:
-            kill_group(process.pid)
+            if process.returncode is None:
+                kill_group(process.pid)
             await self.wait()
             self._process = None
 

@@ -77,20 +77,21 @@ class Register:
             self._entries[pid] = Entry(name, pid, created, stop_signal, paths)
             self._write()
 
-    def remove(self, pid: int) -> None:
+    def remove(self, pid: int) -> bool:
+        """Forget one that has ended, and sweep up after it. False when that was done before."""
         entry = self._entries.pop(pid, None)
-        if entry is not None:
-            sweep(entry)
-            self._write()
+        if entry is None:
+            return False
+        sweep(entry)
+        self._write()
+        return True
 
     def kill_all(self) -> None:
         for entry in self._entries.values():
             kill_group(entry.pid)
 
     def _write(self) -> None:
-        unfinished = self._file.with_suffix(".new")
-        unfinished.write_text(json.dumps([asdict(entry) for entry in self._entries.values()]))
-        unfinished.replace(self._file)
+        _write(self._file, self._entries.values())
 
 
 def end_leftovers(file: Path) -> list[str]:
@@ -109,7 +110,7 @@ def end_leftovers(file: Path) -> list[str]:
     for entry in entries:
         sweep(entry)
     if entries:
-        file.write_text("[]")
+        _write(file, [])
     return [entry.name for entry, _ in running]
 
 
@@ -129,6 +130,13 @@ def _read(file: Path) -> list[Entry]:
         return [Entry(**entry) for entry in json.loads(file.read_text())]
     except (OSError, ValueError, TypeError):
         return []
+
+
+def _write(file: Path, entries: Iterable[Entry]) -> None:
+    """Whole or not at all: this process may be killed at any time."""
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(json.dumps([asdict(entry) for entry in entries]))
+    unfinished.replace(file)
 
 
 def _process(entry: Entry) -> psutil.Process | None:

@@ -69,7 +69,8 @@ def scrubbed(text: str, recipient: str = "") -> str:
     mailbox = recipient.partition("@")[0].lower()
 
     def names_someone(word: str) -> bool:
-        return "@" in word or word.strip("<>()[]\"'.,:;").lower() == mailbox
+        bare = word.strip("<>()[]\"'.,:;").lower()
+        return "@" in word or (mailbox != "" and bare == mailbox)
 
     words = ["(address)" if names_someone(word) else word for word in text.split()]
     return " ".join(words)[:300].encode("ascii", "replace").decode()

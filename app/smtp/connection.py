@@ -12,13 +12,14 @@ from ssl import SSLContext
 import aiosmtplib
 
 from app.settings import Smtp
-from app.smtp.answers import Ambiguous, Refused, meaning, outage, scrubbed
+from app.smtp.answers import Ambiguous, meaning, outage, scrubbed
 
 OLDEST = 240
 """Seconds after which a connection is not used again: many servers end theirs after 300."""
 MOST_LETTERS = 100
 """Letters after which a connection is not used again: many servers refuse the next."""
 GO_AHEAD = 354
+NO_ADDRESS = 553
 
 
 class Connection:
@@ -112,4 +113,4 @@ def _facts(stage: str, recipient: str = "") -> Iterator[None]:
     except (aiosmtplib.SMTPException, OSError) as error:
         raise outage(f"{stage}: {scrubbed(str(error), recipient)}") from None
     except ValueError:
-        raise Refused(f"SMTP: {stage}: cannot carry this address", blames_address=True) from None
+        raise meaning(stage, NO_ADDRESS, "SMTP cannot carry this address") from None

@@ -2,7 +2,83 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import httpx
+import pytest
+
+from app.embedded.ports import free_ports
 
 FROM_MODULE = [sys.executable, "-m", "app.asgi"]
 FROM_SERVER = [sys.executable, "-m", "uvicorn", "app.asgi:app"]
+
+
+async def started(command: Sequence[str], environ: dict[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command, env={**environ, "PATH": os.environ["PATH"]}, stderr=asyncio.subprocess.PIPE
+    )
+
+
+@asynccontextmanager
+async def serving(environ: dict[str, str]) -> AsyncIterator[tuple[httpx.AsyncClient, list[bytes]]]:
+    """The API on a port of its own, and what it has written when the block is left."""
+    (port,) = free_ports(1)
+    process = await started(FROM_MODULE, {**environ, "PORT": str(port)})
+    written: list[bytes] = []
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as api:
+            await _answers(api)
+            yield api, written
+    finally:
+        process.send_signal(signal.SIGTERM)
+        written.append((await process.communicate())[1])
+
+
+async def _answers(api: httpx.AsyncClient) -> None:
+    deadline = monotonic() + 20
+    while True:
+        try:
+            await api.get("/health/live")
+        except httpx.TransportError:
+            assert monotonic() < deadline
+            await asyncio.sleep(0.05)
+        else:
+            return
+
+
+async def test_it_serves_until_sigterm_with_one_line_a_request(environ: dict[str, str]) -> None:
+    async with serving(environ) as (api, written):
+        answer = await api.get("/api/v1/users/me", headers={"X-Request-ID": "seen-1"})
+        assert answer.status_code == 401
+        assert "server" not in answer.headers
+    lines = written[0].decode().splitlines()
+    (line,) = [line for line in lines if "seen-1" in line]
+    assert '"route": "/api/v1/users/me"' in line
+    assert any("Finished server process" in line for line in lines)
+    assert all(line.startswith("{") for line in lines)
+
+
+@pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("DATABASE_URL", ""), ("PORT", "http"), ("SECRET_KEY", "short")]
+)
+async def test_a_bad_setting_is_one_line_that_names_it_and_exit_code_2(
+    environ: dict[str, str], command: Sequence[str], variable: str, value: str
+) -> None:
+    process = await started(command, {**environ, variable: value})
+    _, stderr = await process.communicate()
+    (line,) = stderr.decode().splitlines()
+    assert line.startswith(variable)
+    assert process.returncode == 2
+
+
+async def test_importing_it_reads_no_environment() -> None:
+    process = await started([sys.executable, "-c", "import app.asgi"], {})
+    assert (await process.communicate())[1] == b""
+    assert process.returncode == 0

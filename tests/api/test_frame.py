@@ -20,7 +20,7 @@ async def test_a_request_id_is_kept(api: httpx.AsyncClient, given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "<script>", "\xfc"])
 async def test_a_request_id_that_is_not_fit_is_replaced(api: httpx.AsyncClient, given: str) -> None:
-    headers = {"X-Request-ID": given.encode("latin-1")}
+    headers = {b"X-Request-ID": given.encode("latin-1")}
     answer = await api.get("/health/live", headers=headers)
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 

@@ -10,7 +10,8 @@ import pytest
 from app.api import statements
 from app.api.idempotency import NOBODY
 from app.transaction import Database
-from tests.users.people import PASSWORD, new_user, signed_in
+from tests.friends.people import person
+from tests.users.people import PASSWORD, new_user
 
 USERS = "/api/v1/users"
 ACTIVITIES = "/api/v1/activities"
@@ -46,9 +47,9 @@ async def test_a_failure_is_not_kept(api: httpx.AsyncClient, database: Database)
     assert (await api.post(USERS, json=new_user(), headers=KEY)).status_code == 201
 
 
-async def test_a_key_belongs_to_one_person(api: httpx.AsyncClient) -> None:
-    kim = await signed_in(api)
-    sam = await signed_in(api, "sam@example.com")
+async def test_a_key_belongs_to_one_person(api: httpx.AsyncClient, database: Database) -> None:
+    kim = (await person(database, "kim")).headers
+    sam = (await person(database, "sam")).headers
     first = await api.post(ACTIVITIES, json=RUN, headers=kim | KEY)
     other = await api.post(ACTIVITIES, json=RUN, headers=sam | KEY)
     again = await api.post(ACTIVITIES, json=RUN, headers=kim | KEY)
@@ -57,8 +58,8 @@ async def test_a_key_belongs_to_one_person(api: httpx.AsyncClient) -> None:
     assert again.json() == first.json()
 
 
-async def test_a_key_belongs_to_one_route(api: httpx.AsyncClient) -> None:
-    kim = await signed_in(api)
+async def test_a_key_belongs_to_one_route(api: httpx.AsyncClient, database: Database) -> None:
+    kim = (await person(database, "kim")).headers
     await api.post(ACTIVITIES, json=RUN, headers=kim | KEY)
     request = {"email": "sam@example.com"}
     answer = await api.post("/api/v1/friends/requests", json=request, headers=kim | KEY)
@@ -66,7 +67,7 @@ async def test_a_key_belongs_to_one_route(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_key_is_free_again_after_a_day(api: httpx.AsyncClient, database: Database) -> None:
-    kim = await signed_in(api)
+    kim = (await person(database, "kim")).headers
     first = await api.post(ACTIVITIES, json=RUN, headers=kim | KEY)
     await database.execute(
         "update idempotency_keys set created_at = created_at - interval '24 hours'"
@@ -89,7 +90,7 @@ async def test_while_the_first_is_at_work_a_repetition_is_409(
 async def test_of_many_at_once_one_creates_and_none_fails_otherwise(
     api: httpx.AsyncClient, database: Database
 ) -> None:
-    kim = await signed_in(api)
+    kim = (await person(database, "kim")).headers
     answers = await asyncio.gather(
         *(api.post(ACTIVITIES, json=RUN, headers=kim | KEY) for _ in range(8))
     )
@@ -108,7 +109,7 @@ async def test_neither_body_nor_password_is_stored(
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "\xfc"])
 async def test_a_bad_key_is_400(api: httpx.AsyncClient, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
+    headers = {b"Idempotency-Key": key.encode("latin-1")}
     answer = await api.post(USERS, json=new_user(), headers=headers)
     assert answer.status_code == 400
     assert [wrong["field"] for wrong in answer.json()["errors"]] == ["Idempotency-Key"]

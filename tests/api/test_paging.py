@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from app.api.paging import after_cursor, cursor_of, page
 from app.errors import Invalid
 
 KEY = (datetime(2026, 11, 24, 12, 30, 0, 123456, tzinfo=UTC), UUID(int=7))
-SHAPE = tuple[datetime, UUID]
+SHAPE: Any = tuple[datetime, UUID]
 
 
 def test_a_cursor_is_read_back_as_the_key_that_made_it() -> None:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -228,6 +228,6 @@ async def client(
         yield dataclasses.replace(resources, bucket=bucket)
 
     app = create_app(settings, lend)
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=cast("Any", app))  # the two describe ASGI differently
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
         yield it

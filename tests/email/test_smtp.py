@@ -132,6 +132,12 @@ async def test_an_address_that_smtp_cannot_carry_is_refused_before_it_is_sent() 
     assert not [command for command in script.commands if command.startswith("RCPT")]
 
 
+async def test_a_sender_that_smtp_cannot_carry_is_no_fault_of_the_recipient() -> None:
+    async with scripted() as script, mailer_to(script) as mailer:
+        with pytest.raises(AuthenticationFailed):
+            await mailer.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=nothing)
+
+
 async def test_many_letters_share_few_connections() -> None:
     async with scripted() as script, mailer_to(script, connections=3, timeout=5) as mailer:
         await asyncio.gather(*(send(mailer) for _ in range(60)))

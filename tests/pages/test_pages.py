@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from app.users.tokens import issue_token
 
 @pytest.fixture
 async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    app = Litestar([pages_router], state=State({"resources": resources}), logging_config=None)
+    app: Any = Litestar([pages_router], state=State({"resources": resources}), logging_config=None)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
