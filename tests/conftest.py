@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -158,7 +159,29 @@ async def api(resources: Resources, settings: Settings) -> AsyncIterator[httpx.A
     async def lend() -> AsyncIterator[Resources]:
         yield resources
 
-    app = create_app(settings, lend)
+    app: Any = create_app(settings, lend)
     transport = httpx.ASGITransport(app=app)
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
-        yield it
+    async with (
+        lifespan_of(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def lifespan_of(app: Any) -> AsyncIterator[None]:
+    """An application's lifespan in a task of its own: a fixture ends in another than it began in."""
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            begun.set()
+            await over.wait()
+
+    living = asyncio.create_task(live())
+    await asyncio.wait([living, asyncio.create_task(begun.wait())], return_when="FIRST_COMPLETED")
+    try:
+        yield
+    finally:
+        over.set()
+        await living

@@ -106,7 +106,7 @@ def _parameters(request: Request[Any, Any, Any], error: ValidationException) -> 
     for part in error.extra if isinstance(error.extra, list) else []:
         name = part.get("key", "request")
         definition = known[name].kwarg_definition if name in known else None
-        alias = definition.query if isinstance(definition, ParameterKwarg) else None
+        alias = definition.name if isinstance(definition, ParameterKwarg) else None
         wrong.append(FieldProblem(alias or name, part["message"].replace("`", "")))
     return wrong or [FieldProblem("request", error.detail.partition(" for path ")[0])]
 

@@ -48,7 +48,7 @@ def client(app: Application) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
 
 
-async def test_every_route_but_the_public_ones_answers_401_without_a_token(
+async def test_every_route_but_the_public_answers_401_without_a_token(
     app: Application,
 ) -> None:
     routes = {
