@@ -22,9 +22,24 @@ reset:
 migrate:
     python -m app migrate
 
+# Look at jobs, cancel them, run them again: `just jobs list --state dead`, `just jobs show ID`.
+jobs *args:
+    @{{ joined }}; exec python -m app jobs {{ args }}
+
+# Look at queues, pause and resume them: `just queues pause low`.
+queues *args:
+    @{{ joined }}; exec python -m app queues {{ args }}
+
+# The variables of a running `just up`, unless DATABASE_URL says what to join.
+joined := 'test -n "$DATABASE_URL" || eval "$(python -m app.embedded env 2>/dev/null | sed "s/^/export /")"'
+
 # Run the tests against servers of their own: `just test tests/users -k register`.
 test *args:
     pytest -q {{ args }}
+
+# Measure beside others and print a table: `just bench jobs`.
+bench *args:
+    python -m tests.bench {{ args }}
 
 # Check style, format, types and the direction of imports.
 check:

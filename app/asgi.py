@@ -5,6 +5,7 @@ Importing this module reads no environment; asking it for `app` does.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from functools import cache, partial
@@ -16,7 +17,9 @@ from litestar import Litestar
 from app import logs
 from app.api.application import create_app
 from app.environment import SettingsError, environment_with_dotenv
-from app.resources import open_resources
+from app.errors import TooOld
+from app.pages import pages_router
+from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 
 FOLDER = Path(__file__).parents[1]
@@ -32,7 +35,7 @@ def _settings() -> Settings:
     try:
         return Settings.from_env(environment_with_dotenv(os.environ, FOLDER))
     except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 # there are no logs before there are settings
+        print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # there are no logs before there are settings
         sys.exit(BAD_SETTINGS)
 
 
@@ -40,7 +43,8 @@ def _settings() -> Settings:
 def _application() -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
-    return create_app(settings, partial(open_resources, settings, process="activelog-api"))
+    opening = partial(open_resources, settings, process="activelog-api")
+    return create_app(opening, pages=[pages_router])
 
 
 def __getattr__(name: str) -> object:
@@ -49,15 +53,25 @@ def __getattr__(name: str) -> object:
     raise AttributeError(name)
 
 
+async def _refuse_old_servers(settings: Settings) -> None:
+    async with open_resources(settings, process="activelog-api") as resources:
+        await refuse_old_servers(resources)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT; requests at work then have `SHUTDOWN_GRACE` to end."""
-    settings = _settings()
+    settings, application = _settings(), _application()
+    try:
+        asyncio.run(_refuse_old_servers(settings))
+    except TooOld as error:
+        print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # one line, and not a traceback
+        sys.exit(1)
     uvicorn.run(
-        _application(),
+        application,
         host=settings.http.host,
         port=settings.http.port,
         log_config=None,  # its lines go through app/logs.py
-        access_log=False,  # app/api/frame.py writes one line a request
+        access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=int(settings.worker.shutdown_grace.total_seconds()),

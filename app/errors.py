@@ -47,6 +47,10 @@ class TooMany(Failure):
         self.retry_after = retry_after
 
 
+class TooOld(Exception):
+    """A server is older than the first version that we can work with: not worth waiting for."""
+
+
 class Unavailable(Failure):
     """An outage of something that we depend on, named by `dependency`: worth waiting for."""
 

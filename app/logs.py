@@ -11,7 +11,13 @@ import structlog
 
 from app.settings import Logs
 
-QUIET = {"botocore": "WARNING", "aiobotocore": "WARNING", "boto3": "WARNING", "asyncio": "WARNING"}
+QUIET = {
+    "uvicorn.access": "WARNING",  # its line holds the path, and paths hold tokens
+    "botocore": "WARNING",
+    "aiobotocore": "WARNING",
+    "boto3": "WARNING",
+    "asyncio": "WARNING",
+}
 
 
 def configure(settings: Logs) -> None:

@@ -15,6 +15,12 @@ ProcessCollector(registry=registry)
 BY_KIND = ("kind", "queue")
 SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 
+enqueued = Counter(
+    "activelog_jobs_enqueued",
+    "Jobs inserted by this process, counted when their transaction commits.",
+    BY_KIND,
+    registry=registry,
+)
 handed_over = Counter(
     "activelog_jobs_handed_over", "Ids given to Redis by this process.", registry=registry
 )
@@ -48,6 +54,37 @@ leases_lost = Counter(
 )
 taken_over = Counter(
     "activelog_jobs_taken_over", "Jobs of lost workers put back by this one.", registry=registry
+)
+
+
+queue_size = Gauge(
+    "activelog_queue_size", "Jobs that are due and wait.", ("queue",), registry=registry
+)
+queue_oldest_age = Gauge(
+    "activelog_queue_oldest_age_seconds",
+    "How long the job that has waited longest has been due.",
+    ("queue",),
+    registry=registry,
+)
+queue_running = Gauge(
+    "activelog_queue_running", "Jobs that run, in all workers.", ("queue",), registry=registry
+)
+dead_letters = Gauge(
+    "activelog_dead_letters",
+    "Jobs that are dead and undealt with.",
+    ("queue",),
+    registry=registry,
+)
+outbox_lag = Gauge(
+    "activelog_outbox_lag_seconds",
+    "How long the oldest due job has waited without having been seen in Redis.",
+    registry=registry,
+)
+loop_lag = Histogram(
+    "activelog_loop_lag_seconds",
+    "How late the event loop of this process wakes.",
+    buckets=SECONDS,
+    registry=registry,
 )
 
 

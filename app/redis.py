@@ -9,6 +9,8 @@ from typing import TypeAlias
 import redis.asyncio
 from redis import exceptions
 
+from app.errors import TooOld
+
 Redis: TypeAlias = redis.asyncio.Redis
 
 OLDEST = (6, 2)
@@ -20,10 +22,6 @@ OUTAGES = (
     exceptions.ReadOnlyError,
 )
 """What the client raises while the server is away, frozen, loading or a replica."""
-
-
-class TooOld(Exception):
-    """This Redis is older than the first one that we can work with."""
 
 
 @asynccontextmanager

@@ -6,15 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from app.email import Stationery
+from app.errors import Unavailable
 from app.jinja import Templates
 from app.jobs.handover import Handover, open_handover
 from app.postgres.pool import open_pool
+from app.postgres.pool import require_version as require_postgres
 from app.redis import Redis, open_redis
+from app.redis import require_version as require_redis
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 from app.smtp import Mailer, open_mailer
 from app.transaction import Database
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,16 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             templates=templates,
             stationery=Stationery(templates, settings.mail.sender, settings.http.app_url),
         )
+
+
+async def refuse_old_servers(resources: Resources) -> None:
+    """Make sure that no server is too old to work with. One that does not answer is not asked.
+
+    Raises:
+        TooOld: Postgres or Redis is.
+    """
+    await require_redis(resources.redis)
+    try:
+        await require_postgres(resources.database.pool)
+    except Unavailable as error:
+        log.warning("starting_without_postgres", error=error.detail)

@@ -20,6 +20,7 @@ import pytest
 from app.api.application import create_app
 from app.embedded.inbox.letters import Inbox
 from app.embedded.inbox.receiving import smtp_protocol
+from app.pages import pages_router
 from app.resources import Resources, open_resources
 from app.s3 import Bucket
 from app.settings import Settings
@@ -151,26 +152,30 @@ def run_jobs(resources: Resources) -> Callable[[], Awaitable[None]]:
     return partial(run_jobs_of, resources)
 
 
-@pytest.fixture
-async def api(resources: Resources, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API, without a token."""
+@pytest.fixture(scope="session")
+async def application(opened: Resources) -> AsyncIterator[Any]:
+    """The API as an ASGI application, on the resources of the test worker."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
-        yield resources
+        yield opened
 
-    app: Any = create_app(settings, lend)
-    transport = httpx.ASGITransport(app=app)
-    async with (
-        lifespan_of(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
-    ):
+    app = create_app(lend, pages=[pages_router])
+    async with lifespan_of(app):
+        yield app
+
+
+@pytest.fixture
+async def api(application: Any, resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API, without a token, on empty tables."""
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 
 
 @asynccontextmanager
 async def lifespan_of(app: Any) -> AsyncIterator[None]:
-    """An application's lifespan in a task of its own: a fixture ends in another than it began in."""
+    """An application's lifespan, in a task of its own: fixtures end in another than theirs."""
     begun, over = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

@@ -14,6 +14,7 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
+from app.jobs.pauses import Pauses
 from app.jobs.record import Running
 from app.jobs.relay import Relay
 from app.redis import OUTAGES
@@ -30,9 +31,10 @@ LEASE = 10.0
 class Beat:
     """Keeps the lease of everything that this worker runs."""
 
-    def __init__(self, database: Database, intake: Intake) -> None:
+    def __init__(self, database: Database, intake: Intake, pauses: Pauses) -> None:
         self._database = database
         self._intake = intake
+        self._pauses = pauses
         self._beaten_at = monotonic()
         self._in_doubt: set[JobId] = set()
         self.trusted_from = self._beaten_at
@@ -66,6 +68,7 @@ class Beat:
         rows = await statements.running_here(self._database, mine)
         self._intake.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
+        self._pauses.hear(await statements.pauses(self._database))
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
         """Settle what two beats in a row found in doubt: one may have met a claim or an end."""

@@ -14,11 +14,13 @@ import msgspec
 from app.errors import Failure, TooMany, Unavailable
 from app.jobs import Job, Run
 from app.jobs.backoff import equal_jitter
+from app.jobs.breakers import Breakers
 from app.jobs.endings import DONE, Ending
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
+from app.jobs.pauses import KIND_WAITS, Pauses, waits_for_kind
 from app.jobs.record import Claimed
-from app.redis import OUTAGES
+from app.redis import OUTAGES as REDIS_OUTAGES
 from app.resources import Resources
 
 J = TypeVar("J", bound=Job)
@@ -28,7 +30,6 @@ HANDLERS: dict[type[Job], Handler[Any]] = {}
 
 UNKNOWN_KIND = timedelta(minutes=1)
 """How long a kind that this worker does not know waits for a newer worker."""
-OUTAGE = timedelta(seconds=5)
 
 
 def handles(job_type: type[J]) -> Callable[[Handler[J]], Handler[J]]:
@@ -48,6 +49,8 @@ class Attempt:
     """Runs one claimed job to its end."""
 
     resources: Resources
+    breakers: Breakers
+    pauses: Pauses
     draw: Callable[[], float]
     """Gives a random number from [0, 1)."""
 
@@ -58,45 +61,66 @@ class Attempt:
             LeaseLost: the job became another worker's.
             CancelledError: the worker is ending, or the job was cancelled.
         """
-        claimed = run.claimed
-        job_type = KINDS.get(claimed.kind)
+        job_type = KINDS.get(run.claimed.kind)
         if job_type is None or job_type not in HANDLERS:
-            return Ending("snoozed", f"no handler of {claimed.kind} here", delay=UNKNOWN_KIND)
+            reason = f"no handler of {run.claimed.kind} here"
+            return Ending("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
+        return self._not_now(run.claimed) or await self._try(job_type, run)
+
+    def _not_now(self, claimed: Claimed) -> Ending | None:
+        """Why the job is not even tried."""
         if claimed.outdated:
             return Ending("cancelled", "it was no longer useful when its turn came")
+        if claimed.kind in self.pauses.kinds:
+            waits_for = waits_for_kind(claimed.kind)
+            reason = f"{claimed.kind} is paused"
+            return Ending("snoozed", reason, delay=KIND_WAITS, waits_for=waits_for, tried=False)
+        if held := self.breakers.hold(claimed.kind):
+            dependency, delay = held
+            reason = f"{dependency} is away"
+            return Ending("snoozed", reason, delay=delay, waits_for=dependency, tried=False)
+        return None
+
+    async def _try(self, job_type: type[Job], run: Run) -> Ending:
         try:
-            job = msgspec.json.decode(claimed.payload, type=job_type)
+            job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):
                 await HANDLERS[job_type](job, run, self.resources)
-        except LeaseLost:
+        except (LeaseLost, asyncio.CancelledError):
+            self.breakers.undecided(job_type.kind)
             raise
         except Exception as error:  # noqa: BLE001 # every failure of a handler is an ending
-            return self._ending(error, job_type, claimed)
+            return self._ending(error, job_type, run.claimed)
         return DONE
 
     def _ending(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Ending:
         """The one table from kinds of failure to endings."""
         text = f"{type(error).__name__}: {error}"
         match error:
+            case Unavailable():
+                return self._outage(text, job_type, error.dependency)
+            case _ if isinstance(error, REDIS_OUTAGES):
+                return self._outage(text, job_type, "redis")
+        self.breakers.undecided(job_type.kind)
+        match error:
             case Snooze():
                 return Ending("snoozed", error.reason, delay=error.delay)
             case TooMany():
                 return Ending("snoozed", text, delay=timedelta(seconds=error.retry_after))
-            case Unavailable():
-                delay = timedelta(seconds=error.retry_after)
-                return Ending("snoozed", text, delay=delay, waits_for=error.dependency)
-            case _ if isinstance(error, OUTAGES):
-                return Ending("snoozed", text, delay=OUTAGE, waits_for="redis")
             case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
-                return Ending("dead", text, traceback=_trace(error), failed=True)
+                return Ending("dead", text, _trace(error), failed=True)
             case TimeoutError():
                 text = f"it took longer than {job_type.timeout.total_seconds():.0f} s"
         if claimed.failures >= job_type.retries:
-            return Ending("dead", text, traceback=_trace(error), failed=True)
+            return Ending("dead", text, _trace(error), failed=True)
         delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.draw())
         if isinstance(error, Retry) and error.after is not None:
             delay = error.after
-        return Ending("retried", text, traceback=_trace(error), failed=True, delay=delay)
+        return Ending("retried", text, _trace(error), failed=True, delay=delay)
+
+    def _outage(self, text: str, job_type: type[Job], dependency: str) -> Ending:
+        delay = self.breakers.outage(job_type.kind, dependency)
+        return Ending("snoozed", text, delay=delay, waits_for=dependency)
 
 
 def _trace(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import cast
@@ -13,16 +14,19 @@ import structlog
 
 from app import metrics
 from app.errors import Unavailable
-from app.jobs import Run
+from app.jobs import Run, statements
+from app.jobs.breakers import Breakers
 from app.jobs.claims import Claims
 from app.jobs.endings import Ending, record
 from app.jobs.finishing import Finisher
 from app.jobs.job import JobId, Queue
 from app.jobs.outcomes import LeaseLost
+from app.jobs.pauses import Pauses
 from app.jobs.queues import BELL, QUEUES, low_slots
 from app.jobs.record import Claimed
 from app.redis import OUTAGES, Redis
 from app.transaction import Database
+from worker.solitude import SUSPECT_AFTER, Solitude
 
 log = structlog.get_logger()
 
@@ -49,6 +53,8 @@ class Intake:
         claims: Claims,
         finisher: Finisher,
         attempt: Callable[[Run], Awaitable[Ending]],
+        breakers: Breakers,
+        pauses: Pauses,
         *,
         worker_id: UUID,
         slots: int,
@@ -57,15 +63,17 @@ class Intake:
         self._claims = claims
         self._finisher = finisher
         self._attempt = attempt
+        self._breakers = breakers
+        self._pauses = pauses
         self.worker_id = worker_id
         self.slots = slots
         self.running: dict[JobId, Running] = {}
-        self.paused: frozenset[str] = frozenset()
         self.looked_at = 0.0
         """When the queues were last looked at with success, by the monotonic clock."""
         self._woken = asyncio.Event()
         self._room = asyncio.Event()
-        self._room.set()
+        self._solitude = Solitude(self._update_room)
+        self._update_room()
         metrics.slots.set(slots)
 
     def wake(self) -> None:
@@ -130,10 +138,9 @@ class Intake:
                 entry.task.cancel()
 
     async def _nap(self) -> None:
-        try:
-            await asyncio.wait_for(self._woken.wait(), POLL)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self._woken.wait()
 
     async def _fill(self) -> bool:
         """Fill the free slots; whether the queues had fewer jobs than that for us."""
@@ -145,16 +152,27 @@ class Intake:
         return len(claimed) < free
 
     def _room_by_queue(self) -> dict[Queue, int]:
-        low = sum(entry.claimed.queue == "low" for entry in self.running.values())
         room: dict[Queue, int] = dict.fromkeys(QUEUES, self.slots)
-        room["low"] = max(0, low_slots(self.slots) - low)
-        return {queue: 0 if queue in self.paused else free for queue, free in room.items()}
+        room["low"] = max(0, low_slots(self.slots) - self._running_low())
+        if self._solitude.wanted_by:
+            room["low"] = 0
+        return {q: 0 if q in self._pauses.queues else free for q, free in room.items()}
+
+    def _running_low(self) -> int:
+        return sum(entry.claimed.queue == "low" for entry in self.running.values())
+
+    def _update_room(self) -> None:
+        """Those who want solitude wait for the long jobs to end, and only then for the rest."""
+        alone = self._solitude.wanted_by > 0 and self._running_low() <= self._solitude.wanted_by
+        if len(self.running) < self.slots and not alone:
+            self._room.set()
+        else:
+            self._room.clear()
 
     def _start(self, claimed: Claimed) -> asyncio.Task[None]:
         task = asyncio.create_task(self._see_through(claimed), name=f"{claimed.kind} {claimed.id}")
         self.running[claimed.id] = Running(claimed, task)
-        if len(self.running) >= self.slots:
-            self._room.clear()
+        self._update_room()
         return task
 
     async def _see_through(self, claimed: Claimed) -> None:
@@ -182,13 +200,14 @@ class Intake:
             metrics.run_seconds.labels(claimed.kind).observe(monotonic() - began)
             del self.running[claimed.id]
             metrics.running.set(len(self.running))
-            self._room.set()
+            self._solitude.ended()
+            self._update_room()
             self.wake()
 
     async def _end(self, claimed: Claimed) -> str:
         run = Run(self._database, claimed)
         try:
-            ending = await self._attempt(run)
+            ending = await self._run(run)
         except asyncio.CancelledError:
             if not self.running[claimed.id].cancelled:
                 raise
@@ -196,9 +215,24 @@ class Intake:
         if ending.outcome == "done":
             if not run.finished:
                 await self._finisher.done(claimed)
+            await self._succeeded(claimed.kind)
         else:
             await self._record(claimed, ending)
         return ending.outcome
+
+    async def _succeeded(self, kind: str) -> None:
+        """What this success shows to be back need not be waited for any longer."""
+        for dependency in self._breakers.success(kind):
+            log.info("breaker.closed", dependency=dependency)
+            await statements.wake_waiting(self._database, dependency)
+
+    async def _run(self, run: Run) -> Ending:
+        if run.claimed.crashes < SUSPECT_AFTER:
+            return await self._attempt(run)
+        async with self._solitude.granted(lambda: len(self.running)):
+            log.warning("job.runs_alone", crashes=run.claimed.crashes)
+            await run.mark_alone()
+            return await self._attempt(run)
 
     async def _record(self, claimed: Claimed, ending: Ending) -> None:
         log.warning("job.ended", outcome=ending.outcome, error=ending.error)

@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -14,14 +15,18 @@ import structlog
 
 from app.errors import Unavailable
 from app.jobs import statements
+from app.jobs.breakers import Breakers
 from app.jobs.claims import Claims
 from app.jobs.finishing import Finisher
+from app.jobs.pauses import Pauses
 from app.jobs.relay import Relay
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
 from worker.beat import Beat, relay_until_cancelled
+from worker.figures import publish_until_cancelled
 from worker.handler import Attempt
+from worker.health import Health
 from worker.intake import POLL, Intake
 
 log = structlog.get_logger()
@@ -37,17 +42,21 @@ class Process:
         database, redis = resources.database, resources.redis
         worker_id = uuid4()
         draw = random.SystemRandom().random
+        breakers, pauses = Breakers(monotonic, draw), Pauses()
         self._finisher = Finisher(database)
         self.intake = Intake(
             database,
             Claims(database, redis, worker_id, settings.worker.queue_weights, draw),
             self._finisher,
-            Attempt(resources, draw),
+            Attempt(resources, breakers, pauses, draw),
+            breakers,
+            pauses,
             worker_id=worker_id,
             slots=settings.worker.slots,
         )
-        self._beat = Beat(database, self.intake)
+        self._beat = Beat(database, self.intake, pauses)
         self._relay = Relay(database, redis, resources.handover)
+        self._health = Health(resources, self.intake)
         self._loops: list[asyncio.Task[None]] = []
         self._claiming: list[asyncio.Task[None]] = []
 
@@ -56,7 +65,11 @@ class Process:
         doorbell = await self._stack.enter_async_context(
             open_redis(self._settings.redis_url, socket_timeout=POLL + 4)
         )
+        worker, host = self._settings.worker, self._settings.http.host
+        await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         self._loops = [
+            _loop(self._health.watch_lag()),
+            _loop(publish_until_cancelled(self._resources.database)),
             _loop(self._beat.run()),
             _loop(self._finisher.run()),
             _loop(relay_until_cancelled(self._relay, self._beat, self._resources.database)),
@@ -99,6 +112,9 @@ def _loop(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Cancel tasks until they are gone: a library may have taken one cancellation for its own."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)

@@ -11,15 +11,11 @@ import structlog
 import uvloop
 from arq import func
 from arq.connections import RedisSettings
-from prometheus_client import start_http_server
 
-from app import logs, metrics
+from app import logs
 from app.email import check_letters
-from app.errors import Unavailable
 from app.jobs import JobId
-from app.postgres.pool import require_version as require_postgres
-from app.redis import require_version as require_redis
-from app.resources import Resources, open_resources
+from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from worker import email
 from worker.host import drain_on_signals, host_redis
@@ -53,10 +49,9 @@ def worker_settings(settings: Settings) -> type:
     async def on_startup(ctx: dict[str, Any]) -> None:
         opened = open_resources(settings, process="activelog-worker")
         resources = await stack.enter_async_context(opened)
-        await _check(resources)
+        check_letters(resources.templates)
+        await refuse_old_servers(resources)
         ctx["process"] = process = Process(settings, resources)
-        if port := settings.worker.metrics_port:
-            start_http_server(port, settings.http.host, metrics.registry)
         await process.start()
         drain_on_signals(process.drain)
 
@@ -76,14 +71,3 @@ def worker_settings(settings: Settings) -> type:
             "on_shutdown": on_shutdown,
         },
     )
-
-
-async def _check(resources: Resources) -> None:
-    """Refuse to start with what can never work; an outage is waited for."""
-    resources.templates.check()
-    check_letters(resources.templates)
-    await require_redis(resources.redis)
-    try:
-        await require_postgres(resources.database.pool)
-    except Unavailable as error:
-        log.warning("worker.starts_without_postgres", error=error.detail)

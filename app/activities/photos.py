@@ -105,8 +105,8 @@ async def discard(bucket: Bucket, user_id: UserId, photo: Photo) -> None:
     """Remove the bytes of a deleted photo, if the bucket answers; a nightly job does it if not."""
     try:
         await bucket.delete([key(user_id, photo)])
-    except Unavailable:
-        log.warning("photo left in the bucket", photo_id=str(photo.id), exc_info=True)
+    except Unavailable as outage:
+        log.warning("photo left in the bucket", photo_id=str(photo.id), error=outage.detail)
 
 
 def key(user_id: UserId, photo: Photo) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
 
-from app.api import activities, friends, health, photos, sessions, users
+from app.api import activities, admin, friends, health, photos, sessions, users
 from app.api.authentication import bearer_authentication
 from app.api.dependencies import DEPENDENCIES
 from app.api.errors import problem
@@ -17,7 +17,6 @@ from app.api.frame import framed
 from app.api.input import StrictRequest, check_input
 from app.api.openapi import describe_edges, openapi_config
 from app.resources import Resources
-from app.settings import Settings
 from app.users.passwords import Passwords
 
 MAX_BODY = 1_000_000
@@ -35,9 +34,15 @@ class Application(Litestar):
 
 
 def create_app(
-    settings: Settings, open_resources: Callable[[], AbstractAsyncContextManager[Resources]]
+    open_resources: Callable[[], AbstractAsyncContextManager[Resources]],
+    *,
+    pages: Sequence[Router] = (),
 ) -> Application:
-    """The application. The resources are opened when it starts and closed when it ends."""
+    """The application. The resources are opened when it starts and closed when it ends.
+
+    Args:
+        pages: what is served to people at a browser, beside the API.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -55,11 +60,13 @@ def create_app(
                     activities.router,
                     photos.router,
                     friends.router,
+                    admin.router,
                 ],
             ),
             health.live,
             health.ready,
             health.prometheus,
+            *pages,
         ],
         lifespan=[lifespan],
         state=State({"passwords": Passwords()}),

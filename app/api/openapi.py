@@ -144,6 +144,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag("sessions", "Signing in and out."),
             Tag("activities", "Runs, rides, swims, and their photos."),
             Tag("friends", "Who sees what you do."),
+            Tag("admin", "For operators: queues, jobs, dead letters, workers."),
             Tag("operations", "For the machines that watch this one."),
         ],
         components=Components(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.embedded.answers import http_status
 from app.embedded.daemon import Daemon, DidNotStart, Place
@@ -42,6 +43,7 @@ class Child(Daemon):
         self._spec = spec
         self._variables = variables
         self._ready_url = (spec.ready_url or "").format_map(variables)
+        self.port = urlsplit(self._ready_url).port or 0
 
     def working_folder(self) -> Path:
         return ROOT

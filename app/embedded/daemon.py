@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.embedded.accounts import Account, as_account
-from app.embedded.ports import free_ports, usual_or_free
+from app.embedded.ports import free_ports, listens, usual_or_free
 from app.embedded.register import Register, kill_group
 
 ATTEMPTS = 3
@@ -59,6 +59,9 @@ class Daemon(ABC):
     """Seconds between asking it to stop and killing it."""
     within = 30.0
     """Seconds that it may take until it answers."""
+
+    port = 0
+    """Where it must itself be listening; 0 when `answers` knows whom it asks."""
 
     def __init__(self, place: Place, show: Callable[[str], None] | None = None) -> None:
         """`show` takes its lines as they come; without it they go to a log file."""
@@ -130,17 +133,17 @@ class Daemon(ABC):
             raise
 
     async def _until_it_answers(self) -> None:
-        """An answer counts only while it lives: another program may have taken its port."""
         deadline = time.monotonic() + self.within
-        while not (await self.answers() and self._lives()):
-            if not self._lives():
+        while not (await self.answers() and self._is_the_one_that_answers()):
+            if self._process is None or self._process.returncode is not None:
                 raise DidNotStart(self.name, await self.wait(), self._last_words())
             if time.monotonic() > deadline:
                 raise DidNotStart(self.name, None, self._last_words())
             await asyncio.sleep(0.02)
 
-    def _lives(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+    def _is_the_one_that_answers(self) -> bool:
+        """Another of its kind may have taken the port, while this one is about to find out."""
+        return not self.port or (self.pid is not None and listens(self.pid, self.port))
 
     async def spawn(self) -> None:
         """Start it without waiting for its answer."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+import psutil
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -32,3 +34,16 @@ def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((LOOPBACK, port)) != 0
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether the process, or one that it started, holds the port; also when we may not look."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        found = [one for member in family for one in member.net_connections("tcp")]
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found)

@@ -69,6 +69,9 @@ class Postgres(Daemon):
         arguments = [word for option in options for word in ("-c", option)]
         return [self._programs / "bin" / "postgres", "-D", self._data, *arguments]
 
+    def litter(self) -> Sequence[Path]:
+        return () if self.place.durable else (self._aside,)
+
     async def answers(self) -> bool:
         """As pg_ctl asks: the postmaster writes its state into the last line of its pid file."""
         lines = _pid_file_lines(self._data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +37,8 @@ class Entry:
     created: float
     stop_signal: int
     litter: tuple[str, ...]
-    """Files outside of its folder that the program leaves behind when it is killed."""
+    """Files outside of its home that the program leaves behind when it is killed, and folders that
+    are of no use once its owner is gone: a restart by its owner finds these."""
 
 
 class Register:
@@ -108,7 +110,7 @@ def end_leftovers(file: Path) -> list[str]:
         kill_group(process.pid)
     _still_alive(running, GRACE)
     for entry in entries:
-        sweep(entry)
+        sweep(entry, folders=True)
     if entries:
         _write(file, [])
     return [entry.name for entry, _ in running]
@@ -120,9 +122,12 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def sweep(entry: Entry) -> None:
-    for path in entry.litter:
-        Path(path).unlink(missing_ok=True)
+def sweep(entry: Entry, *, folders: bool = False) -> None:
+    for path in map(Path, entry.litter):
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif folders:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _read(file: Path) -> list[Entry]:

@@ -33,8 +33,8 @@ class S3(Daemon):
     stop_signal = signal.SIGKILL
 
     def choose_ports(self) -> None:
-        self._port = self.place.port(8333)
-        inner = [port for port in free_ports(8) if port != self._port]
+        self.port = self.place.port(8333)
+        inner = [port for port in free_ports(8) if port != self.port]
         self._master, self._volume, self._filer, *self._grpc = inner[:7]
 
     def settings(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class S3(Daemon):
 
     @property
     def _url(self) -> str:
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     def environment(self) -> Mapping[str, str]:
         """No configuration of the user's may be found; one volume at a time is grown, not seven."""
@@ -84,7 +84,7 @@ class S3(Daemon):
             "filer": "true",
             "s3": "true",
             "s3.config": folder / "identities.json",
-            "s3.port": self._port,
+            "s3.port": self.port,
             "s3.port.grpc": s3_grpc,
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
@@ -106,7 +106,7 @@ class S3(Daemon):
         """Sockets that it puts into /tmp whatever it is told."""
         grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
         names = [f"{name}-grpc-{port}" for name, port in grpc]
-        names += [f"filer-{self._filer}", f"s3-{self._port}"]
+        names += [f"filer-{self._filer}", f"s3-{self.port}"]
         return [Path(f"/tmp/seaweedfs-{name}.sock") for name in names]  # noqa: S108 # its choice
 
     async def answers(self) -> bool:

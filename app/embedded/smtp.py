@@ -17,12 +17,12 @@ class Smtp(Daemon):
     name = "inbox"
 
     def choose_ports(self) -> None:
-        self._smtp = self.place.port(1025)
+        self.port = self.place.port(1025)
         self._web = self.place.port(8025)
 
     def settings(self) -> dict[str, str]:
         return {
-            "SMTP_URL": f"smtp://{LOOPBACK}:{self._smtp}",
+            "SMTP_URL": f"smtp://{LOOPBACK}:{self.port}",
             "INBOX_URL": f"http://{LOOPBACK}:{self._web}",
             "INBOX_FOLDER": str(self.place.folder("inbox")),
         }
@@ -32,10 +32,10 @@ class Smtp(Daemon):
 
     def command(self) -> Sequence[str | Path]:
         program = [sys.executable, "-m", "app.embedded.inbox"]
-        return [*program, self.place.folder("inbox"), str(self._smtp), str(self._web)]
+        return [*program, self.place.folder("inbox"), str(self.port), str(self._web)]
 
     async def answers(self) -> bool:
-        greeting = await first_line(self._smtp)
+        greeting = await first_line(self.port)
         return greeting.startswith(b"220") and (
             await http_status(f"http://{LOOPBACK}:{self._web}/letters") == 200
         )

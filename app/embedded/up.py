@@ -46,7 +46,9 @@ HAS_DEMO = (ROOT / "app" / "embedded" / "demo.py").exists()
 ACTIVELOG = Plan(steps=(MIGRATE,), demo=DEMO if HAS_DEMO else None, children=(API, WORKER))
 
 
-def up(home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG) -> int:
+def up(
+    home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG, *, durable: bool = True
+) -> int:
     """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code.
 
     A child that fails at its start ends all, and its code is the code. A second SIGINT kills
@@ -61,7 +63,7 @@ def up(home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG) -> int:
             say(f"ended what an earlier `up` left: {', '.join(ended)}")
         try:
             with Register(home / PROCESSES) as register:
-                return asyncio.run(_until_stopped(Place(home, register, True), environ, plan))
+                return asyncio.run(_until_stopped(Place(home, register, durable), environ, plan))
         finally:
             (home / VARIABLES).unlink(missing_ok=True)
 

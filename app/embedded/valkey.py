@@ -15,17 +15,17 @@ class Valkey(Daemon):
     name = "valkey"
 
     def choose_ports(self) -> None:
-        self._port = self.place.port(6379)
+        self.port = self.place.port(6379)
 
     def settings(self) -> dict[str, str]:
-        return {"REDIS_URL": f"redis://{LOOPBACK}:{self._port}/0"}
+        return {"REDIS_URL": f"redis://{LOOPBACK}:{self.port}/0"}
 
     def command(self) -> Sequence[str | Path]:
         kept = "yes" if self.place.durable else "no"
         return [
             valkey_server(),
             *("--bind", LOOPBACK),
-            *("--port", str(self._port)),
+            *("--port", str(self.port)),
             *("--dir", self.place.folder("valkey")),
             *("--save", ""),
             *("--appendonly", kept),
@@ -35,4 +35,4 @@ class Valkey(Daemon):
 
     async def answers(self) -> bool:
         """It answers LOADING, not PONG, while it reads its file."""
-        return (await first_line(self._port, b"PING\r\n")).startswith(b"+PONG")
+        return (await first_line(self.port, b"PING\r\n")).startswith(b"+PONG")

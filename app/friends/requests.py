@@ -24,7 +24,7 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
     email = email.lower()
     own = await statements.own_address(tx, user_id)
     if email == own:
-        raise Invalid("You cannot be a friend of your own.", field="email")
+        raise Invalid("You cannot ask yourself.", field="email")
     await statements.hold_pair(tx, *sorted((own, email)))
     accepted = await statements.accept_from(tx, user_id, email)
     if accepted is not None:

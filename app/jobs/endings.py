@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from app.jobs import statements
+from app.jobs.dead_letters import fingerprint
 from app.jobs.outcomes import LeaseLost
 from app.jobs.record import Claimed
 from app.transaction import Database, Transaction
@@ -28,7 +29,9 @@ class Ending:
     failed: bool = False
     delay: timedelta = timedelta(0)
     waits_for: str | None = None
-    """The dependency whose outage snoozes the job."""
+    """What the job is snoozed for: a dependency that is away, a kind that is paused."""
+    tried: bool = True
+    """False: the handler was not called, and it counts as no attempt."""
 
 
 DONE = Ending("done")
@@ -43,6 +46,8 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, ending: 
     async with database.transaction() as tx:
         if not await _leave_running(tx, claimed, ending):
             raise LeaseLost
+        if not ending.tried:
+            return
         await statements.insert_attempt(
             tx,
             claimed.id,
@@ -58,11 +63,20 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, ending: 
 async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> bool | None:
     state, error = STATES[ending.outcome], _text(ending.error) or ""
     if ending.outcome in {"dead", "cancelled"}:
+        mark = fingerprint(claimed.kind, error) if ending.outcome == "dead" else None
         return await statements.end_unfinished(
-            tx, claimed.id, claimed.token, state, ending.failed, error
+            tx, claimed.id, claimed.token, state, ending.failed, error, mark
         )
     return await statements.put_off(
-        tx, claimed.id, claimed.token, state, ending.delay, ending.failed, ending.waits_for, error
+        tx,
+        claimed.id,
+        claimed.token,
+        state,
+        ending.delay,
+        ending.failed,
+        not ending.tried,
+        ending.waits_for,
+        error,
     )
 
 

@@ -42,6 +42,24 @@ class Inserted(msgspec.Struct, frozen=True):
     due: bool
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """A queue or a kind that an operator has stopped."""
+
+    what: str
+    name: str
+
+
+class QueueFigures(msgspec.Struct, frozen=True):
+    """A queue as the metrics show it. Ages are in seconds."""
+
+    queue: Queue
+    waiting: int
+    running: int
+    dead: int
+    oldest_age: float
+    outbox_lag: float
+
+
 class Running(msgspec.Struct, frozen=True):
     """A job that runs in a worker's name."""
 

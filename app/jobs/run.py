@@ -65,6 +65,15 @@ class Run:
         if not await statements.hold(self._database, self.claimed.id, self.claimed.token):
             raise LeaseLost
 
+    async def mark_alone(self) -> None:
+        """Put on record that no other job runs in this worker: if it is lost now, this one did it.
+
+        Raises:
+            LeaseLost: the job is another worker's now.
+        """
+        if not await statements.mark_alone(self._database, self.claimed.id, self.claimed.token):
+            raise LeaseLost
+
     async def progress(self, done: int, total: int | None = None, **figures: Any) -> None:
         """Tell those who watch how far it is.
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.jobs.job import JobId, Queue
-from app.jobs.record import Claimed, Inserted, Running, Waiting
+from app.jobs.record import Claimed, Inserted, Pause, QueueFigures, Running, Waiting
 from app.postgres.query import Queryable, statement
 
 
@@ -48,6 +48,7 @@ async def put_off(
     state: str,
     delay: timedelta,
     failed: bool,
+    untried: bool,
     waits_for: str | None,
     error: str,
 ) -> bool | None: ...
@@ -55,7 +56,13 @@ async def put_off(
 
 @statement("jobs")
 async def end_unfinished(
-    db: Queryable, id: JobId, token: UUID, state: str, failed: bool, error: str
+    db: Queryable,
+    id: JobId,
+    token: UUID,
+    state: str,
+    failed: bool,
+    error: str,
+    fingerprint: str | None,
 ) -> bool | None: ...
 
 
@@ -110,3 +117,33 @@ async def take_over(db: Queryable) -> list[Waiting]: ...
 
 @statement("jobs")
 async def give_back(db: Queryable, ids: list[JobId], token: UUID) -> list[Waiting]: ...
+
+
+@statement("jobs")
+async def mark_alone(db: Queryable, id: JobId, token: UUID) -> bool | None: ...
+
+
+@statement("jobs")
+async def pauses(db: Queryable) -> list[Pause]: ...
+
+
+@statement("jobs")
+async def wake_waiting(db: Queryable, waits_for: str) -> None: ...
+
+
+@statement("jobs")
+async def queue_figures(db: Queryable) -> list[QueueFigures]: ...
+
+
+@statement("jobs")
+async def insert_jobs(
+    db: Queryable,
+    kinds: list[str],
+    queues: list[Queue],
+    payloads: list[str],
+    occasions: list[str | None],
+    concerns: list[UUID | None],
+    useful_fors: list[timedelta | None],
+    request_id: str | None,
+    run_at: datetime | None,
+) -> list[Waiting]: ...

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from app.errors import Unavailable
+from app.errors import TooOld, Unavailable
 
 OLDEST = 18
 """The first Postgres with uuidv7()."""
@@ -26,10 +26,6 @@ OUTAGES = (
     asyncpg.TooManyConnectionsError,
 )
 """What asyncpg raises on a connection whose server is away, restarting or full."""
-
-
-class TooOld(Exception):
-    """This Postgres is older than the first one that we can work with."""
 
 
 async def open_pool(url: str, *, size: int, application_name: str) -> Pool:

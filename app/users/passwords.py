@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
+from secrets import token_bytes
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 T = TypeVar("T")
 
@@ -18,7 +21,7 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None, *, at_once: int = 2) -> None:
         self._hasher = hasher or PasswordHasher()
         self._slots = asyncio.Semaphore(at_once)
-        self._decoy = self._hasher.hash("")
+        self._decoy = _decoy(self._hasher)
 
     async def hash(self, password: str) -> str:
         return await self._in_thread(lambda: self._hasher.hash(password))
@@ -42,3 +45,13 @@ class Passwords:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:
             return await asyncio.to_thread(work)
+
+
+def _decoy(hasher: PasswordHasher) -> str:
+    """A hash that no password has, and that takes as much work to find out as a real one."""
+    salt, digest = (
+        b64encode(token_bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"

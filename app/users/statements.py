@@ -82,3 +82,15 @@ async def use_token(db: Queryable, token_hash: bytes, purpose: str) -> UserId | 
 
 @statement("users")
 async def confirm_address(db: Queryable, user_id: UserId) -> None: ...
+
+
+@statement("users")
+async def user_id_by_email(db: Queryable, email: str) -> UserId | None: ...
+
+
+@statement("users")
+async def make_admin(db: Queryable, email: str) -> UserId | None: ...
+
+
+@statement("users")
+async def add_admin(db: Queryable, email: str, password_hash: str) -> UserId: ...

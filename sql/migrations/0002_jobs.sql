@@ -17,6 +17,7 @@ create table jobs (
     attempt int not null default 0,
     failures int not null default 0,
     crashes int not null default 0,
+    alone boolean not null default false, -- it runs with no other job beside it, after two crashes
     worker_id uuid,
     token uuid, -- the fence: whoever does not hold it commits nothing
     started_at timestamptz,
@@ -24,6 +25,7 @@ create table jobs (
     cancel_requested_at timestamptz,
     progress jsonb,
     error text,
+    fingerprint text, -- of a dead letter: kind, exception and message without ids and numbers
     check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),
     check ((state in ('done', 'dead', 'cancelled')) = (finished_at is not null))
 );
@@ -38,6 +40,10 @@ create index jobs_handed_over on jobs (handed_over_at)
     where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null;
 
 create index jobs_running on jobs (worker_id) where state = 'running';
+
+-- Dead letters are few, and grouped and searched by people.
+create index jobs_dead on jobs (fingerprint, finished_at) where state = 'dead';
+create index jobs_concerns on jobs (concerns, id) where concerns is not null;
 
 create table job_attempts (
     job_id uuid not null references jobs on delete cascade,
@@ -61,7 +67,16 @@ create table workers (
     seen_at timestamptz not null default now()
 );
 
+-- What operators have stopped: a queue's jobs wait in Redis, a kind's are snoozed when their turn comes.
+create table pauses (
+    what text not null check (what in ('queue', 'kind')),
+    name text not null,
+    paused_at timestamptz not null default now(),
+    primary key (what, name)
+);
+
 -- migrate:down
+drop table pauses;
 drop table workers;
 drop table job_attempts;
 drop table jobs;

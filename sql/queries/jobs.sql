@@ -61,13 +61,16 @@ updated as (
 select id from mine;
 
 -- name: put_off
--- The job will be tried again after the delay, if it is mine; a failure counts, a snooze does not.
+-- The job will be tried again after the delay, if it is mine. Failures count, snoozes do not, and
+-- what was not even tried was no attempt.
 update jobs set
     state = :state,
     run_at = now() + :delay::interval,
+    attempt = attempt - :untried::int,
     failures = failures + :failed::int,
     waits_for = :waits_for,
     error = :error,
+    alone = false,
     handed_over_at = null,
     worker_id = null,
     token = null
@@ -77,7 +80,11 @@ returning true;
 -- name: end_unfinished
 -- The job ends as dead or cancelled, if it is mine.
 update jobs set
-    state = :state, finished_at = now(), failures = failures + :failed::int, error = :error
+    state = :state,
+    finished_at = now(),
+    failures = failures + :failed::int,
+    error = :error,
+    fingerprint = :fingerprint
 where id = :id and token = :token and state = 'running'
 returning true;
 
@@ -137,9 +144,10 @@ select id, token, cancel_requested_at is not null as cancelled from jobs
 where state = 'running' and worker_id = :worker_id;
 
 -- name: take_over
--- The jobs of workers that have not been seen for ten seconds wait again, after a growing pause.
+-- The jobs of workers that have not been seen for ten seconds wait again, after a growing pause;
+-- one that ran alone in its worker has killed it, and is a dead letter.
 with lost as (
-    select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at
+    select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, jobs.alone
     from jobs
     left join workers on workers.id = jobs.worker_id
     where jobs.state = 'running'
@@ -154,7 +162,13 @@ crashed as (
     on conflict do nothing
 )
 update jobs set
-    state = 'queued',
+    state = case when lost.alone then 'dead' else 'queued' end,
+    finished_at = case when lost.alone then now() end,
+    error = case when lost.alone then 'its worker was lost while it ran alone' else error end,
+    fingerprint = case
+        when lost.alone then left(encode(sha256((kind || ': lost alone')::bytea), 'hex'), 16)
+    end,
+    alone = false,
     run_at = now() + case when crashes = 0 then interval '0' else interval '5 seconds' * (2 ^ least(crashes, 6)) end,
     crashes = crashes + 1,
     handed_over_at = null,
@@ -167,6 +181,58 @@ returning jobs.id, jobs.queue, jobs.attempt;
 -- name: give_back
 -- These jobs, claimed under this token, were not run: they wait again as if never claimed.
 update jobs set
-    state = 'queued', attempt = attempt - 1, handed_over_at = null, worker_id = null, token = null
+    state = 'queued',
+    attempt = attempt - 1,
+    alone = false,
+    handed_over_at = null,
+    worker_id = null,
+    token = null
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
+returning id, queue, attempt;
+
+-- name: mark_alone
+-- The job, if it is mine, runs with no other beside it: if its worker is lost now, it is to blame.
+update jobs set alone = true
+where id = :id and token = :token and state = 'running'
+returning true;
+
+-- name: pauses
+-- The queues and kinds that operators have stopped.
+select what, name from pauses;
+
+-- name: wake_waiting
+-- The jobs that were waiting for this are due now.
+update jobs set run_at = now(), waits_for = null, handed_over_at = null
+where state = 'snoozed' and waits_for = :waits_for;
+
+-- name: queue_figures
+-- Each queue that has unfinished or dead jobs, in figures.
+select
+    queue,
+    count(*) filter (where state not in ('running', 'dead') and run_at <= now()) as waiting,
+    count(*) filter (where state = 'running') as running,
+    count(*) filter (where state = 'dead') as dead,
+    coalesce(extract(epoch from now() - min(run_at) filter (
+        where state not in ('running', 'dead') and run_at <= now()
+    )), 0)::float8 as oldest_age,
+    coalesce(extract(epoch from now() - min(run_at) filter (
+        where state not in ('running', 'dead') and run_at <= now() and handed_over_at is null
+    )), 0)::float8 as outbox_lag
+from jobs
+where state in ('queued', 'retrying', 'snoozed', 'running', 'dead')
+group by queue;
+
+-- name: insert_jobs
+-- Many jobs at once; those whose kind and occasion are taken by an unfinished one are left out.
+insert into jobs (kind, queue, payload, occasion, concerns, request_id, run_at, useful_until)
+select
+    kind, queue, payload::jsonb, occasion, concerns, :request_id,
+    greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + useful_for
+from unnest(
+    :kinds::text[], :queues::text[], :payloads::text[], :occasions::text[], :concerns::uuid[],
+    :useful_fors::interval[]
+) as many (kind, queue, payload, occasion, concerns, useful_for)
+on conflict (kind, occasion)
+    where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+    do nothing
 returning id, queue, attempt;

@@ -79,3 +79,22 @@ returning user_id;
 update users
 set confirmed_at = now(), updated_at = now()
 where id = :user_id and confirmed_at is null and deleted_at is null;
+
+-- name: user_id_by_email
+-- Whose address this is, if anybody's.
+select id from users where lower(email) = lower(:email) and deleted_at is null;
+
+-- name: make_admin
+-- The account of this address is an operator's; no row when there is none.
+update users
+set is_admin = true, updated_at = now()
+where lower(email) = lower(:email) and deleted_at is null
+returning id;
+
+-- name: add_admin
+-- Creates an operator, named by the address and confirmed; an account that has it becomes one.
+insert into users (email, name, password_hash, is_admin, confirmed_at)
+values (:email, split_part(:email, '@', 1), :password_hash, true, now())
+on conflict (lower(email)) where deleted_at is null
+    do update set is_admin = true, updated_at = now()
+returning id;

@@ -26,10 +26,14 @@ async def started(command: Sequence[str], environ: dict[str, str]) -> asyncio.su
 
 
 @asynccontextmanager
-async def serving(environ: dict[str, str]) -> AsyncIterator[tuple[httpx.AsyncClient, list[bytes]]]:
+async def serving(
+    environ: dict[str, str], command: Sequence[str] = FROM_MODULE
+) -> AsyncIterator[tuple[httpx.AsyncClient, list[bytes]]]:
     """The API on a port of its own, and what it has written when the block is left."""
     (port,) = free_ports(1)
-    process = await started(FROM_MODULE, {**environ, "PORT": str(port)})
+    # `python -m app.asgi` reads PORT, the server of the second command its own UVICORN_PORT.
+    ports = {"PORT": str(port), "UVICORN_PORT": str(port)}
+    process = await started(command, {**environ, **ports})
     written: list[bytes] = []
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as api:
@@ -65,6 +69,17 @@ async def test_it_serves_until_sigterm_with_one_line_a_request(environ: dict[str
 
 
 @pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
+async def test_no_line_of_the_server_holds_a_path(
+    environ: dict[str, str], command: Sequence[str]
+) -> None:
+    async with serving(environ, command) as (api, written):
+        answer = await api.post("/api/v1/users/confirm/secret-token")
+        assert answer.status_code == 410
+    assert "/api/v1/users/confirm/{token}" in written[0].decode()
+    assert "secret-token" not in written[0].decode()
+
+
+@pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
 @pytest.mark.parametrize(
     ("variable", "value"), [("DATABASE_URL", ""), ("PORT", "http"), ("SECRET_KEY", "short")]
 )
@@ -74,7 +89,7 @@ async def test_a_bad_setting_is_one_line_that_names_it_and_exit_code_2(
     process = await started(command, {**environ, variable: value})
     _, stderr = await process.communicate()
     (line,) = stderr.decode().splitlines()
-    assert line.startswith(variable)
+    assert line.startswith(f"activelog: {variable} ")
     assert process.returncode == 2
 
 

@@ -39,7 +39,7 @@ def app(settings: Settings, resources: Resources) -> Application:
     async def lend() -> AsyncIterator[Resources]:
         yield resources
 
-    app = create_app(settings, lend)
+    app = create_app(lend)
     app.state.resources = resources
     return app
 

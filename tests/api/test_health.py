@@ -20,7 +20,7 @@ NOWHERE = "127.0.0.1:9"
 
 @asynccontextmanager
 async def api_with(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings, partial(open_resources, settings, process="activelog-tests"))
+    app = create_app(partial(open_resources, settings, process="activelog-tests"))
     transport = httpx.ASGITransport(app=app)
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
         yield it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import socket
 from collections.abc import AsyncIterator
@@ -193,6 +194,20 @@ async def test_an_activity_has_at_most_twenty_photos(
     assert await database.fetchval("select count(*) from photos") == 20
 
 
+async def test_photos_sent_at_once_do_not_exceed_the_most(
+    api: httpx.AsyncClient, database: Database, kim: Person, run: str
+) -> None:
+    await database.execute(
+        "insert into photos (activity_id, content_type, size_bytes)"
+        " select id, 'image/png', 1 from activities, generate_series(1, 18)"
+    )
+
+    answers = await asyncio.gather(*(sent(api, kim, run, drawing.saved("PNG")) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409, 409]
+    assert await database.fetchval("select count(*) from photos") == 20
+
+
 async def test_while_the_bucket_is_away_nothing_is_written_and_deleting_goes_on(
     resources: Resources, settings: Settings, database: Database, kim: Person
 ) -> None:
@@ -227,7 +242,7 @@ async def client(
     async def lend() -> AsyncIterator[Resources]:
         yield dataclasses.replace(resources, bucket=bucket)
 
-    app = create_app(settings, lend)
+    app = create_app(lend)
     transport = httpx.ASGITransport(app=cast("Any", app))  # the two describe ASGI differently
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
         yield it

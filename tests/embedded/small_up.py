@@ -1,4 +1,4 @@
-"""`just up` with small children in place of the API and the worker: small_up.py HOME [FAULT]."""
+"""`just up` with small children in place of the API and the worker: small_up.py HOME FAULT."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def plan(fault: str) -> Plan:
 
 if __name__ == "__main__":
     try:
-        sys.exit(up(Path(sys.argv[1]), os.environ, plan(" ".join(sys.argv[2:]))))
+        home, fault = Path(sys.argv[1]), sys.argv[2]
+        sys.exit(up(home, os.environ, plan(fault), durable=False))
     except AlreadyRunning:
         sys.exit(complain("it runs already"))

@@ -98,6 +98,19 @@ async def test_a_taken_port_leads_to_another() -> None:
     assert usual_or_free(port) == port
 
 
+async def test_two_that_want_the_usual_port_at_once_both_start(home: Path) -> None:
+    homes = [make_home(make_home(home) / name) for name in ("first", "second", "third")]
+
+    async def url(of: Path) -> str:
+        async with servers(of, only("REDIS_URL")) as env:
+            await together.wait()
+            return env["REDIS_URL"]
+
+    together = asyncio.Barrier(len(homes))
+    urls = await asyncio.gather(*map(url, homes))
+    assert len(set(urls)) == len(homes)
+
+
 async def test_data_is_found_again(home: Path) -> None:
     environ = only("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
     async with servers(home, environ) as env:

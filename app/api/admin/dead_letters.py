@@ -1,0 +1,59 @@
+"""Dead letters by kind and error: `/admin/dead-letters`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.jobs.operating import dead_letters
+from app.jobs.operating.records import DeadLetters, Discarded, Rerun
+from app.transaction import Database
+from app.users.user import Me
+
+
+@get("/dead-letters", operation_id="listDeadLetters")
+async def list_dead_letters(
+    database: NamedDependency[Database], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[DeadLetters]:
+    """List the dead jobs grouped by kind and error, the latest death first."""
+    after = after_cursor(cursor, tuple[datetime, str])
+    position = dead_letters.Position(*after) if after else dead_letters.Position()
+    found = await dead_letters.page(database, position, limit + 1)
+    return page(found, limit, key=lambda last: (last.last_seen, last.fingerprint))
+
+
+@post("/dead-letters/retry", status_code=200, operation_id="retryAllDeadLetters")
+async def retry_all(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    kind: Annotated[str | None, QueryParameter(max_length=100)] = None,
+) -> Rerun:
+    """Run all dead jobs again, or those of one kind."""
+    return await dead_letters.retry_all(database, kind, by=str(me.id))
+
+
+@post("/dead-letters/{fingerprint:str}/retry", status_code=200, operation_id="retryDeadLetters")
+async def retry_group(
+    fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Rerun:
+    """Run the dead jobs of one kind and error again, as if they had not failed yet.
+
+    Skipped are those that are no longer useful, and those of which an unfinished job exists.
+    """
+    return await dead_letters.retry_group(database, fingerprint, by=str(me.id))
+
+
+@post("/dead-letters/{fingerprint:str}/discard", status_code=200, operation_id="discardDeadLetters")
+async def discard_group(
+    fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Discarded:
+    """Give the dead jobs of one kind and error up: they become cancelled."""
+    return await dead_letters.discard_group(database, fingerprint, by=str(me.id))
+
+
+routes = [list_dead_letters, retry_all, retry_group, discard_group]

@@ -1,0 +1,77 @@
+"""Jobs: `/admin/jobs`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.jobs.job import JobId, Queue
+from app.jobs.operating import dead_letters, inspection
+from app.jobs.operating.cancelling import cancel
+from app.jobs.operating.records import JobDetail, JobSummary, State
+from app.transaction import Database
+from app.users.administration import find_user
+from app.users.user import Me
+
+User = Annotated[
+    str | None,
+    QueryParameter(max_length=254, description="Whom a job is about: a user's id or address."),
+]
+Kind = Annotated[str | None, QueryParameter(max_length=100)]
+
+
+@get("/jobs", operation_id="listJobs")
+async def list_jobs(
+    database: NamedDependency[Database],
+    job_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    kind: Kind = None,
+    queue: FromQuery[Queue | None] = None,
+    user: User = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[JobSummary]:
+    """List jobs, newest first."""
+    user_id = await find_user(database, user) if user is not None else None
+    wanted = inspection.Filter(job_state, kind, queue, user_id)
+    after = after_cursor(cursor, tuple[JobId])
+    found = await inspection.page(database, wanted, after[0] if after else None, limit + 1)
+    return page(found, limit, key=lambda last: (last.id,))
+
+
+@get("/jobs/{job_id:uuid}", operation_id="readJob")
+async def read_job(job_id: FromPath[UUID], database: NamedDependency[Database]) -> JobDetail:
+    """See a job with its attempts and their errors, its progress and its history."""
+    return await inspection.find(database, JobId(job_id))
+
+
+@post("/jobs/{job_id:uuid}/retry", status_code=200, operation_id="retryJob")
+async def retry_job(
+    job_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> JobDetail:
+    """Run a dead job again, as if it had not failed yet.
+
+    409 when it is not dead, no longer useful, or an unfinished job has its kind and occasion.
+    """
+    await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
+    return await inspection.find(database, JobId(job_id))
+
+
+@post("/jobs/{job_id:uuid}/cancel", status_code=200, operation_id="cancelJob")
+async def cancel_job(
+    job_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> JobDetail:
+    """Cancel a waiting job at once; a running one ends within two seconds and is shown running.
+
+    409 when it is finished: a job that was done before the cancel came stays done.
+    """
+    async with database.transaction() as tx:
+        await cancel(tx, JobId(job_id), by=str(me.id))
+        return await inspection.find(tx, JobId(job_id))
+
+
+routes = [list_jobs, read_job, retry_job, cancel_job]

@@ -1,0 +1,87 @@
+"""Queues and kinds: `/admin/queues`, `/admin/kinds`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+
+from app.api.dependencies import resources_of
+from app.api.paging import Page
+from app.jobs.operating import queues
+from app.jobs.operating.records import KindState, QueueState
+from app.transaction import Database
+from app.users.user import Me
+
+
+def _weights(request: Request[Any, Any, Any]) -> Mapping[str, int]:
+    return resources_of(request).settings.worker.queue_weights
+
+
+DEPENDENCIES = {"weights": Provide(_weights, sync_to_thread=False)}
+
+
+@get("/queues", operation_id="listQueues")
+async def list_queues(
+    database: NamedDependency[Database], weights: NamedDependency[Mapping[str, int]]
+) -> Page[QueueState]:
+    """See how full the queues are. Ages are in seconds."""
+    return Page(await queues.list_queues(database, weights), None)
+
+
+@post("/queues/{name:str}/pause", status_code=200, operation_id="pauseQueue")
+async def pause_queue(
+    name: FromPath[str],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    weights: NamedDependency[Mapping[str, int]],
+) -> QueueState:
+    """Stop a queue: within a second no worker claims from it. What runs goes on."""
+    async with database.transaction() as tx:
+        await queues.pause_queue(tx, name, by=str(me.id))
+        return await queues.find_queue(tx, name, weights)
+
+
+@post("/queues/{name:str}/resume", status_code=200, operation_id="resumeQueue")
+async def resume_queue(
+    name: FromPath[str],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    weights: NamedDependency[Mapping[str, int]],
+) -> QueueState:
+    """Let a queue go on."""
+    async with database.transaction() as tx:
+        await queues.resume_queue(tx, name, by=str(me.id))
+        return await queues.find_queue(tx, name, weights)
+
+
+@get("/kinds", operation_id="listKinds")
+async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
+    """See the kinds of jobs, and which of them are paused."""
+    return Page(await queues.list_kinds(database), None)
+
+
+@post("/kinds/{name:str}/pause", status_code=200, operation_id="pauseKind")
+async def pause_kind(
+    name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> KindState:
+    """Stop a kind: within a second no job of it is started, and those that come up are put off."""
+    async with database.transaction() as tx:
+        await queues.pause_kind(tx, name, by=str(me.id))
+        return await queues.find_kind(tx, name)
+
+
+@post("/kinds/{name:str}/resume", status_code=200, operation_id="resumeKind")
+async def resume_kind(
+    name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> KindState:
+    """Let a kind go on; what was put off is due now."""
+    async with database.transaction() as tx:
+        await queues.resume_kind(tx, name, by=str(me.id))
+        return await queues.find_kind(tx, name)
+
+
+routes = [list_queues, pause_queue, resume_queue, list_kinds, pause_kind, resume_kind]

@@ -1,0 +1,20 @@
+"""Workers: `/admin/workers`."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.di import NamedDependency
+
+from app.api.paging import Page
+from app.jobs.operating.records import Worker
+from app.jobs.operating.workers import list_workers as all_workers
+from app.transaction import Database
+
+
+@get("/workers", operation_id="listWorkers")
+async def list_workers(database: NamedDependency[Database]) -> Page[Worker]:
+    """See the worker processes and what they run. One that was killed is shown as not alive."""
+    return Page(await all_workers(database), None)
+
+
+routes = [list_workers]

@@ -1,0 +1,74 @@
+"""Looking at jobs: the list, and one of them with its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from app.errors import NotFound
+from app.jobs.job import JobId, Queue
+from app.jobs.operating import statements
+from app.jobs.operating.records import Attempt, JobDetail, JobSummary, Moment, State
+from app.jobs.operating.statements import JobRow
+from app.postgres.query import Queryable
+
+
+class Filter(NamedTuple):
+    """The jobs that are wanted; None means any. The user is the one whom a job is about."""
+
+    state: State | None = None
+    kind: str | None = None
+    queue: Queue | None = None
+    user_id: UUID | None = None
+
+
+async def page(db: Queryable, wanted: Filter, before: JobId | None, limit: int) -> list[JobSummary]:
+    """At most `limit` jobs that follow `before`, newest first."""
+    return await statements.jobs_before(db, *wanted, before, limit)
+
+
+async def find(db: Queryable, job_id: JobId) -> JobDetail:
+    """
+    Raises:
+        NotFound: there is no such job, or no longer.
+    """
+    row = await find_row(db, job_id)
+    attempts = await statements.attempts(db, job_id)
+    known = msgspec.structs.asdict(row)
+    known["payload"] = msgspec.json.decode(row.payload)
+    known["progress"] = msgspec.json.decode(row.progress) if row.progress else None
+    return JobDetail(**known, attempts=attempts, timeline=_timeline(row, attempts))
+
+
+async def find_row(db: Queryable, job_id: JobId) -> JobRow:
+    """
+    Raises:
+        NotFound: there is no such job, or no longer.
+    """
+    row = await statements.job(db, job_id)
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.")
+    return row
+
+
+def _timeline(job: JobRow, attempts: Sequence[Attempt]) -> list[Moment]:
+    return sorted(_moments(job, attempts), key=lambda moment: moment.at)
+
+
+def _moments(job: JobRow, attempts: Sequence[Attempt]) -> Iterator[Moment]:
+    yield Moment(job.enqueued_at, "enqueued")
+    for past in attempts:
+        yield Moment(past.started_at, f"attempt {past.attempt} started")
+        yield Moment(past.finished_at, f"attempt {past.attempt} ended: {past.outcome}")
+    latest = max((past.attempt for past in attempts), default=0)
+    if job.started_at and job.attempt > latest:
+        yield Moment(job.started_at, f"attempt {job.attempt} started")
+    if job.cancel_requested_at:
+        yield Moment(job.cancel_requested_at, "its end was asked for")
+    if job.finished_at:
+        yield Moment(job.finished_at, job.state)
+    elif job.state != "running":
+        yield Moment(job.run_at, f"due, {job.state}")

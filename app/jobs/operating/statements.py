@@ -1,0 +1,144 @@
+"""Signatures of `sql/queries/operating.sql`, `queues.sql` and `dead_letters.sql`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.jobs.job import JobId, Queue
+from app.jobs.operating.records import (
+    Attempt,
+    DeadLetters,
+    JobSummary,
+    KindState,
+    QueueState,
+    State,
+)
+from app.postgres.query import Queryable, statement
+
+
+class JobRow(Struct, frozen=True):
+    id: JobId
+    kind: str
+    queue: Queue
+    state: State
+    attempt: int
+    failures: int
+    crashes: int
+    user_id: UUID | None
+    payload: str
+    progress: str | None
+    occasion: str | None
+    request_id: str | None
+    enqueued_at: datetime
+    run_at: datetime
+    useful_until: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    waits_for: str | None
+    worker_id: UUID | None
+    error: str | None
+    fingerprint: str | None
+
+
+class RerunBatch(Struct, frozen=True):
+    rerun: int
+    outdated: int
+    superseded: int
+    last: JobId | None
+    """The last one looked at; None: there was none left."""
+
+
+class WorkerRow(Struct, frozen=True):
+    id: UUID
+    host: str
+    pid: int
+    slots: int
+    started_at: datetime
+    seen_at: datetime
+    alive: bool
+
+
+class RunningRow(Struct, frozen=True):
+    worker_id: UUID
+    id: JobId
+    kind: str
+    attempt: int
+    started_at: datetime
+
+
+@statement("queues")
+async def queues(db: Queryable, names: list[str], weights: list[int]) -> list[QueueState]: ...
+
+
+@statement("queues")
+async def kinds(db: Queryable, names: list[str]) -> list[KindState]: ...
+
+
+@statement("queues")
+async def kind_was_seen(db: Queryable, name: str) -> bool: ...
+
+
+@statement("queues")
+async def pause(db: Queryable, what: Literal["queue", "kind"], name: str) -> None: ...
+
+
+@statement("queues")
+async def resume(db: Queryable, what: Literal["queue", "kind"], name: str) -> None: ...
+
+
+@statement("operating")
+async def jobs_before(
+    db: Queryable,
+    state: State | None,
+    kind: str | None,
+    queue: Queue | None,
+    user_id: UUID | None,
+    before: JobId | None,
+    limit: int,
+) -> list[JobSummary]: ...
+
+
+@statement("operating")
+async def job(db: Queryable, id: JobId) -> JobRow | None: ...
+
+
+@statement("operating")
+async def attempts(db: Queryable, job_id: JobId) -> list[Attempt]: ...
+
+
+@statement("operating")
+async def cancel(db: Queryable, id: JobId) -> State | None: ...
+
+
+@statement("operating")
+async def workers(db: Queryable) -> list[WorkerRow]: ...
+
+
+@statement("operating")
+async def running_jobs(db: Queryable) -> list[RunningRow]: ...
+
+
+@statement("dead_letters")
+async def dead_letters(
+    db: Queryable, before: datetime | None, before_fingerprint: str | None, limit: int
+) -> list[DeadLetters]: ...
+
+
+@statement("dead_letters")
+async def rerun(
+    db: Queryable,
+    id: JobId | None,
+    fingerprint: str | None,
+    kind: str | None,
+    before: JobId | None,
+    most: int,
+) -> RerunBatch: ...
+
+
+@statement("dead_letters")
+async def discard(db: Queryable, fingerprint: str, most: int) -> int: ...

@@ -1,0 +1,28 @@
+"""What operators have stopped, as this process last heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from app.jobs.record import Pause
+
+KIND_WAITS = timedelta(minutes=1)
+"""How long a job of a paused kind sleeps at a time; resuming the kind wakes it."""
+
+
+class Pauses:
+    def __init__(self) -> None:
+        self.queues: frozenset[str] = frozenset()
+        self.kinds: frozenset[str] = frozenset()
+
+    def hear(self, pauses: Iterable[Pause]) -> None:
+        """Replace what was known."""
+        found = list(pauses)
+        self.queues = frozenset(pause.name for pause in found if pause.what == "queue")
+        self.kinds = frozenset(pause.name for pause in found if pause.what == "kind")
+
+
+def waits_for_kind(kind: str) -> str:
+    """The `waits_for` of a job whose kind is paused."""
+    return f"kind {kind}"

@@ -1,0 +1,7 @@
+"""What Postgres refuses and a use case may expect."""
+
+from __future__ import annotations
+
+from asyncpg import UniqueViolationError as UniqueViolation
+
+__all__ = ["UniqueViolation"]

@@ -1,0 +1,97 @@
+-- name: dead_letters
+-- The dead jobs by kind and error that follow the cursor, latest first, each with its latest as a sample.
+select
+    letters.fingerprint, sample.kind, letters.count, letters.first_seen, letters.last_seen,
+    sample.id as sample_job_id, sample.error
+from (
+    select
+        fingerprint, count(*) as count, min(finished_at) as first_seen, max(finished_at) as last_seen
+    from jobs
+    where state = 'dead' and fingerprint is not null
+    group by fingerprint
+    having (max(finished_at), fingerprint) < (
+        coalesce(:before::timestamptz, 'infinity'), coalesce(:before_fingerprint::text, '')
+    )
+) as letters
+cross join lateral (
+    select id, kind, error from jobs
+    where state = 'dead' and jobs.fingerprint = letters.fingerprint
+    order by finished_at desc
+    limit 1
+) as sample
+order by letters.last_seen desc, letters.fingerprint desc
+limit :limit;
+
+-- name: rerun
+-- The next dead jobs of this id, fingerprint and kind (null: any) before this one, newest first, wait as
+-- if new; but not those that are no longer useful, nor a second unfinished one of a kind and occasion.
+with looked_at as (
+    select id, kind, occasion, coalesce(useful_until < now(), false) as outdated
+    from jobs
+    where
+        state = 'dead'
+        and (:id::uuid is null or id = :id)
+        and (:fingerprint::text is null or fingerprint = :fingerprint)
+        and (:kind::text is null or kind = :kind)
+        and (:before::uuid is null or id < :before)
+    order by id desc
+    limit :most
+    for no key update
+),
+wanted as (
+    select distinct on (kind, coalesce(occasion, id::text)) id
+    from looked_at
+    where
+        not outdated
+        and not exists (
+            select from jobs as unfinished
+            where unfinished.kind = looked_at.kind
+                and unfinished.occasion = looked_at.occasion
+                and unfinished.state in ('queued', 'running', 'retrying', 'snoozed')
+        )
+    order by kind, coalesce(occasion, id::text), id desc
+),
+rerun as (
+    update jobs set
+        state = 'queued',
+        run_at = now(),
+        failures = 0,
+        crashes = 0,
+        alone = false,
+        handed_over_at = null,
+        waits_for = null,
+        worker_id = null,
+        token = null,
+        finished_at = null,
+        cancel_requested_at = null,
+        progress = null,
+        fingerprint = null
+    from wanted
+    where jobs.id = wanted.id
+    returning jobs.id
+)
+select
+    (select count(*) from rerun) as rerun,
+    count(*) filter (where outdated) as outdated,
+    count(*) filter (where not outdated) - (select count(*) from rerun) as superseded,
+    (select id from looked_at order by id limit 1) as last
+from looked_at;
+
+-- name: discard
+-- The next dead jobs of this fingerprint are cancelled, with a note before their error; how many.
+with discarded as (
+    update jobs set
+        state = 'cancelled',
+        finished_at = now(),
+        error = left('discarded by an operator: ' || coalesce(error, ''), 8192),
+        fingerprint = null
+    where id = any(array(
+        select id from jobs
+        where state = 'dead' and fingerprint = :fingerprint
+        order by finished_at
+        limit :most
+        for no key update
+    ))
+    returning id
+)
+select count(*) from discarded;

@@ -1,0 +1,55 @@
+-- name: jobs_before
+-- The jobs of this state, kind, queue and user (null: any) that follow the cursor, newest first.
+select
+    id, kind, queue, state, attempt, failures, concerns as user_id, enqueued_at, run_at, started_at,
+    finished_at, left(error, 200) as error
+from jobs
+where
+    (:state::text is null or state = :state)
+    and (:kind::text is null or kind = :kind)
+    and (:queue::text is null or queue = :queue)
+    and (:user_id::uuid is null or concerns = :user_id)
+    and (:before::uuid is null or id < :before)
+order by id desc
+limit :limit;
+
+-- name: job
+-- Everything that is known of a job, its attempts aside.
+select
+    id, kind, queue, state, attempt, failures, crashes, concerns as user_id,
+    payload::text as payload, progress::text as progress, occasion, request_id, enqueued_at, run_at,
+    useful_until, started_at, finished_at, cancel_requested_at, waits_for, worker_id, error,
+    fingerprint
+from jobs
+where id = :id;
+
+-- name: attempts
+-- The attempts of a job that were not a success at once, in their order.
+select attempt, worker_id, started_at, finished_at, outcome, error, traceback
+from job_attempts
+where job_id = :job_id
+order by attempt;
+
+-- name: cancel
+-- A waiting job is cancelled, and a running one asked to end; no row when it is finished or unknown.
+update jobs set
+    state = case when state = 'running' then 'running' else 'cancelled' end,
+    finished_at = case when state = 'running' then null else now() end,
+    error = case when state = 'running' then error else 'cancelled by an operator' end,
+    cancel_requested_at = coalesce(cancel_requested_at, now())
+where id = :id and state in ('queued', 'retrying', 'snoozed', 'running')
+returning state;
+
+-- name: workers
+-- The workers that have not said goodbye, oldest first; alive are those whose lease holds.
+select
+    id, host, pid, slots, started_at, seen_at,
+    seen_at > clock_timestamp() - interval '10 seconds' as alive
+from workers
+order by started_at, id;
+
+-- name: running_jobs
+-- What runs, oldest first, and in whose name.
+select worker_id, id, kind, attempt, started_at from jobs
+where state = 'running'
+order by started_at, id;

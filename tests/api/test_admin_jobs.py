@@ -1,0 +1,244 @@
+"""Jobs, as operators list, read, cancel and run them again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.jobs import JobId, Run
+from app.resources import Resources
+from app.transaction import Database
+from app.users.jobs import WelcomeEmail
+from tests.friends.people import person
+from tests.jobs.operators import RunJobs, dead, operator
+from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial, put, row
+from tests.kit.working import eventually, until, working
+
+JOBS = "/api/v1/admin/jobs"
+
+
+@pytest.fixture(autouse=True)
+def _forget_trials() -> None:
+    DEEDS.clear()
+    CALLS.clear()
+
+
+@pytest.fixture
+async def admin(api: httpx.AsyncClient, database: Database) -> httpx.AsyncClient:
+    """The client of an operator."""
+    api.headers.update((await operator(database)).headers)
+    return api
+
+
+async def ids(admin: httpx.AsyncClient, **query: Any) -> list[str]:
+    answer = await admin.get(JOBS, params=query)
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in answer.json()["items"]]
+
+
+async def test_jobs_are_listed_by_pages_newest_first(
+    admin: httpx.AsyncClient, database: Database
+) -> None:
+    made = [str(await put(database, Trial(name))) for name in "abcde"]
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(3):
+        query = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        answer = (await admin.get(JOBS, params=query)).json()
+        seen += [job["id"] for job in answer["items"]]
+        cursor = answer["next_cursor"]
+    assert (made[::-1], None) == (seen, cursor)
+
+
+async def test_jobs_are_found_by_state_kind_queue_and_user(
+    admin: httpx.AsyncClient, database: Database
+) -> None:
+    kim = await person(database, "kim")
+    low = str(await put(database, LowTrial("a")))
+    mail = str(await put(database, WelcomeEmail(kim.id)))
+    trial = await put(database, Trial("b"))
+    await database.execute(
+        "update jobs set state = 'cancelled', finished_at = now() where id = $1", trial
+    )
+    assert [str(trial)] == await ids(admin, state="cancelled")
+    assert [low] == await ids(admin, kind="test:low")
+    assert [mail] == await ids(admin, queue="critical", state="queued")
+    assert [mail] == await ids(admin, user=str(kim.id))
+    assert [mail] == await ids(admin, user="KIM@example.com")
+    assert [] == await ids(admin, user=str(trial))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("state=lost", "state"),
+        ("queue=urgent", "queue"),
+        ("user=nobody@example.com", "user"),
+        ("cursor=nonsense", "cursor"),
+        ("limit=201", "limit"),
+    ],
+)
+async def test_a_wrong_filter_is_400_and_named(
+    admin: httpx.AsyncClient, query: str, field: str
+) -> None:
+    answer = await admin.get(f"{JOBS}?{query}")
+    assert (400, [field]) == (
+        answer.status_code,
+        [wrong["field"] for wrong in answer.json()["errors"]],
+    )
+
+
+async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_history(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    async def fail_once(run: Run, _: Resources) -> None:
+        if run.attempt == 1:
+            raise RuntimeError("the first time")
+
+    DEEDS["a"] = fail_once
+    job_id = await put(database, Trial("a"))
+    await run_jobs()
+    job = (await admin.get(f"{JOBS}/{job_id}")).json()
+    assert ("done", 2, {"name": "a", "key": None}) == (job["state"], job["attempt"], job["payload"])
+    (attempt,) = job["attempts"]
+    assert (1, "retried", "RuntimeError: the first time") == (
+        attempt["attempt"],
+        attempt["outcome"],
+        attempt["error"],
+    )
+    assert "fail_once" in attempt["traceback"]
+    assert [
+        "enqueued",
+        "attempt 1 started",
+        "attempt 1 ended: retried",
+        "attempt 2 started",
+        "done",
+    ] == [moment["what"] for moment in job["timeline"]]
+
+
+async def test_a_job_shows_its_progress_and_the_request_that_caused_it(
+    admin: httpx.AsyncClient, database: Database, resources: Resources
+) -> None:
+    async def report(run: Run, _: Resources) -> None:
+        await run.progress(3, 10, rows=7)
+        await asyncio.sleep(0.8)
+
+    DEEDS["a"] = report
+    job_id = await put(database, Trial("a"))
+    await database.execute("update jobs set request_id = 'req-1'")
+    async with working(resources):
+
+        async def progress() -> object:
+            return (await admin.get(f"{JOBS}/{job_id}")).json()["progress"]
+
+        await eventually(progress, {"done": 3, "total": 10, "rows": 7})
+    assert "req-1" == (await admin.get(f"{JOBS}/{job_id}")).json()["request_id"]
+
+
+@pytest.mark.parametrize("path", ["", "/retry", "/cancel"])
+async def test_an_unknown_job_is_404(admin: httpx.AsyncClient, path: str) -> None:
+    unknown = f"{JOBS}/01980000-0000-7000-8000-000000000000{path}"
+    answer = await (admin.post(unknown) if path else admin.get(unknown))
+    assert 404 == answer.status_code
+    assert 404 == (await admin.get(f"{JOBS}/no-id")).status_code
+
+
+async def test_a_waiting_job_is_cancelled_at_once_and_never_runs(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    job_id = await put(database, CriticalTrial("a"))
+    answer = await admin.post(f"{JOBS}/{job_id}/cancel")
+    assert (200, "cancelled") == (answer.status_code, answer.json()["state"])
+    await run_jobs()
+    assert 0 == CALLS["a"]
+
+
+async def test_a_running_job_is_cancelled_within_two_seconds(
+    admin: httpx.AsyncClient,
+    database: Database,
+    resources: Resources,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def sleep(*_: object) -> None:
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr(Trial, "timeout", timedelta(seconds=20))
+    DEEDS["a"] = sleep
+    job_id = await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 1)
+        answer = await admin.post(f"{JOBS}/{job_id}/cancel")
+        assert (200, "running") == (answer.status_code, answer.json()["state"])
+        assert answer.json()["cancel_requested_at"]
+        await eventually(lambda: state(database, job_id), "cancelled", within=2)
+
+
+async def state(database: Database, job_id: JobId) -> object:
+    return (await row(database, job_id))["state"]
+
+
+async def test_done_came_first_and_wins_over_a_cancel(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    job_id = await put(database, Trial("a"))
+    await run_jobs()
+    answer = await admin.post(f"{JOBS}/{job_id}/cancel")
+    assert 409 == answer.status_code
+    assert "it was done before the cancel came" in answer.json()["detail"]
+    assert "done" == await state(database, job_id)
+
+
+async def test_a_dead_job_runs_again_as_if_it_had_not_failed_and_keeps_its_attempts(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
+    await database.execute("update jobs set crashes = 2, cancel_requested_at = now()")
+    answer = await admin.post(f"{JOBS}/{job_id}/retry")
+    job = answer.json()
+    assert (200, "queued", 0, 0, 1) == (
+        answer.status_code,
+        *(job[key] for key in ("state", "failures", "crashes", "attempt")),
+    )
+    await run_jobs()
+    job = (await admin.get(f"{JOBS}/{job_id}")).json()
+    assert ("done", 2, ["dead"]) == (
+        job["state"],
+        job["attempt"],
+        [attempt["outcome"] for attempt in job["attempts"]],
+    )
+
+
+async def test_a_job_that_is_not_dead_is_not_run_again(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    job_id = await put(database, Trial("a"))
+    await run_jobs()
+    answer = await admin.post(f"{JOBS}/{job_id}/retry")
+    assert (409, "Only a dead job can be run again, and this one is done.") == (
+        answer.status_code,
+        answer.json()["detail"],
+    )
+
+
+async def test_a_dead_job_whose_time_has_passed_is_not_run_again(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
+    await database.execute("update jobs set useful_until = now() - interval '1 s'")
+    answer = await admin.post(f"{JOBS}/{job_id}/retry")
+    assert 409 == answer.status_code
+    assert "no longer useful" in answer.json()["detail"]
+
+
+async def test_a_dead_job_is_not_run_beside_an_unfinished_one_of_its_occasion(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    (job_id,) = await dead(database, run_jobs, Trial("a", key="k"), reason="no such page")
+    await put(database, Trial("a", key="k"))
+    answer = await admin.post(f"{JOBS}/{job_id}/retry")
+    assert 409 == answer.status_code
+    assert "kind and occasion" in answer.json()["detail"]

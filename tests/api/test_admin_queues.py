@@ -1,0 +1,200 @@
+"""Queues, kinds and workers, as operators see and stop them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from app import jobs
+from app.jobs.queues import queue_key
+from app.resources import Resources
+from app.transaction import Database
+from tests.friends.people import person
+from tests.jobs.operators import operator
+from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial, put, row
+from tests.kit.working import eventually, until, working
+
+UUID = "01980000-0000-7000-8000-000000000000"
+ROUTES = [
+    ("GET", "queues"),
+    ("POST", "queues/low/pause"),
+    ("POST", "queues/low/resume"),
+    ("GET", "kinds"),
+    ("POST", "kinds/test:trial/pause"),
+    ("POST", "kinds/test:trial/resume"),
+    ("GET", "workers"),
+    ("GET", "jobs"),
+    ("GET", f"jobs/{UUID}"),
+    ("POST", f"jobs/{UUID}/retry"),
+    ("POST", f"jobs/{UUID}/cancel"),
+    ("GET", "dead-letters"),
+    ("POST", "dead-letters/retry"),
+    ("POST", "dead-letters/0123456789abcdef/retry"),
+    ("POST", "dead-letters/0123456789abcdef/discard"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _forget_trials() -> None:
+    DEEDS.clear()
+    CALLS.clear()
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_what_operators_do_is_for_operators(
+    api: httpx.AsyncClient, database: Database, method: str, path: str
+) -> None:
+    kim = await person(database, "kim")
+    answer = await api.request(method, f"/api/v1/admin/{path}", headers=kim.headers)
+    assert (403, "application/problem+json") == (
+        answer.status_code,
+        answer.headers["content-type"],
+    )
+    assert (await api.request(method, f"/api/v1/admin/{path}")).status_code == 401
+
+
+async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada = await operator(database)
+    async with database.transaction() as tx:
+        await jobs.enqueue(tx, Trial("a"))
+        await jobs.enqueue(tx, Trial("b"))
+        await jobs.enqueue(tx, Trial("c"), run_at=datetime.now(UTC) + timedelta(hours=1))
+    await database.execute("update jobs set run_at = now() - interval '90 s' where run_at <= now()")
+    answer = await api.get("/api/v1/admin/queues", headers=ada.headers)
+    critical, default, low = answer.json()["items"]
+    assert 90 == pytest.approx(default.pop("oldest_age_s"), abs=5)
+    assert default == {
+        "name": "default",
+        "size": 2,
+        "scheduled": 1,
+        "running": 0,
+        "paused": False,
+        "paused_at": None,
+        "weight": 3,
+    }
+    assert ("critical", 0, None, 6) == tuple(
+        critical[key] for key in ("name", "size", "oldest_age_s", "weight")
+    )
+    assert ("low", 1) == (low["name"], low["weight"])
+
+
+async def test_a_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
+    api: httpx.AsyncClient, database: Database, resources: Resources
+) -> None:
+    ada = await operator(database)
+    async with working(resources):
+        paused = await api.post("/api/v1/admin/queues/critical/pause", headers=ada.headers)
+        assert (200, True) == (paused.status_code, paused.json()["paused"])
+        await asyncio.sleep(1.2)
+        job_id = await put(database, CriticalTrial("a"))
+        await put(database, LowTrial("b"))
+        await until(lambda: CALLS["b"] == 1)
+        await asyncio.sleep(1)
+        held = await resources.redis.zrange(queue_key("critical"), 0, -1)
+        assert ([str(job_id).encode()], 0) == (held, CALLS["a"])
+        resumed = await api.post("/api/v1/admin/queues/critical/resume", headers=ada.headers)
+        assert (200, False) == (resumed.status_code, resumed.json()["paused"])
+        await until(lambda: CALLS["a"] == 1)
+
+
+async def test_a_paused_kind_is_put_off_until_it_is_resumed(
+    api: httpx.AsyncClient, database: Database, resources: Resources
+) -> None:
+    ada = await operator(database)
+    async with working(resources):
+        answer = await api.post("/api/v1/admin/kinds/test:trial/pause", headers=ada.headers)
+        assert (200, "test:trial", True) == (
+            answer.status_code,
+            answer.json()["name"],
+            answer.json()["paused"],
+        )
+        await asyncio.sleep(1.2)
+        job_id = await put(database, Trial("a"))
+
+        async def state() -> object:
+            return (await row(database, job_id))["state"]
+
+        await eventually(state, "snoozed")
+        assert 0 == CALLS["a"]
+        answer = await api.post("/api/v1/admin/kinds/test:trial/resume", headers=ada.headers)
+        assert (200, False) == (answer.status_code, answer.json()["paused"])
+        await until(lambda: CALLS["a"] == 1)
+
+
+@pytest.mark.parametrize("act", ["pause", "resume"])
+async def test_pausing_and_resuming_twice_is_the_same_as_once(
+    api: httpx.AsyncClient, database: Database, act: str
+) -> None:
+    ada = await operator(database)
+    path = f"/api/v1/admin/queues/low/{act}"
+    first = await api.post(path, headers=ada.headers)
+    assert first.json() == (await api.post(path, headers=ada.headers)).json()
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [("queues/urgent/pause", "critical, default, low"), ("kinds/a:typo/resume", "test:trial")],
+)
+async def test_an_unknown_name_is_404_and_the_known_ones_are_said(
+    api: httpx.AsyncClient, database: Database, path: str, known: str
+) -> None:
+    ada = await operator(database)
+    answer = await api.post(f"/api/v1/admin/{path}", headers=ada.headers)
+    assert 404 == answer.status_code
+    assert known in answer.json()["detail"]
+
+
+async def test_a_kind_that_only_the_database_knows_can_be_paused(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada = await operator(database)
+    await put(database, Trial("a"))
+    await database.execute("update jobs set kind = 'from:tomorrow'")
+    answer = await api.post("/api/v1/admin/kinds/from:tomorrow/pause", headers=ada.headers)
+    assert (200, 1, True) == (
+        answer.status_code,
+        answer.json()["waiting"],
+        answer.json()["paused"],
+    )
+
+
+async def test_the_log_says_which_operator_acted(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada = await operator(database)
+    with capture_logs() as lines:
+        await api.post("/api/v1/admin/queues/low/pause", headers=ada.headers)
+    assert [str(ada.id)] == [
+        line["by"] for line in lines if line["event"] == "operator.paused_queue"
+    ]
+
+
+async def test_workers_show_what_they_run_and_whether_they_live(
+    api: httpx.AsyncClient, database: Database, resources: Resources
+) -> None:
+    ada = await operator(database)
+
+    async def sleep(*_: object) -> None:
+        await asyncio.sleep(0.8)
+
+    DEEDS["a"] = sleep
+    await database.execute(
+        "insert into workers (id, host, pid, slots, started_at, seen_at)"
+        " values (uuidv7(), 'gone', 1, 4, now() - interval '1 day', now() - interval '11 s')"
+    )
+    async with working(resources):
+        job_id = await put(database, Trial("a"))
+        await until(lambda: CALLS["a"] == 1)
+        answer = await api.get("/api/v1/admin/workers", headers=ada.headers)
+    gone, here = answer.json()["items"]
+    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["runs"])
+    assert (True, 10) == (here["alive"], here["slots"])
+    assert [(str(job_id), "test:trial", 1)] == [
+        (run["id"], run["kind"], run["attempt"]) for run in here["runs"]
+    ]

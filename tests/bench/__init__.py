@@ -1,0 +1,1 @@
+"""`python -m tests.bench`: programs that measure beside others and print a table. No tests."""

@@ -1,0 +1,45 @@
+"""`python -m tests.bench jobs [--rounds 3] [--quick]`: run benches, print tables."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from types import ModuleType
+
+from tests.bench import jobs
+from tests.bench.ground import SERVERS, ground, machine
+from tests.bench.table import show
+
+BENCHES: Mapping[str, ModuleType] = {"jobs": jobs}
+"""Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and bench()."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument(
+        "names", nargs="+", choices=BENCHES, metavar="bench", help=", ".join(BENCHES)
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="medians are taken of this many")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, to see that it works"
+    )
+    parser.add_argument("--only", default="", help="the parts whose names contain this")
+    arguments = parser.parse_args()
+    rounds = 1 if arguments.quick else arguments.rounds
+    for name in arguments.names:
+        asyncio.run(_run(name, rounds, quick=arguments.quick, only=arguments.only))
+
+
+async def _run(name: str, rounds: int, *, quick: bool, only: str) -> None:
+    bench = BENCHES[name]
+    print(f"{name}: {machine(bench.VERSIONS)}")
+    print(f"{SERVERS}.")
+    print(f"Medians of {rounds} rounds, the sides in turn. {bench.NOTES}", flush=True)
+    async with ground(bench.NEEDS) as servers:
+        rows = await bench.bench(servers, rounds=rounds, quick=quick, only=only)
+    show(f"just bench {name}", rows)
+
+
+if __name__ == "__main__":
+    main()

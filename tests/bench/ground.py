@@ -1,0 +1,85 @@
+"""The ground that all sides of a bench stand on: the same servers, and a word about the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from app.embedded.daemon import Place
+from app.embedded.ports import free_ports
+from app.embedded.postgres import place_aside
+from app.embedded.register import Register
+from app.embedded.servers import KINDS, embedded, make_home, settings_of, start_all, stop_all
+from app.postgres.migrations import migrate
+
+SERVERS = (
+    "Postgres and Valkey as `just up` runs them (fsync and synchronous_commit on, appendonly every "
+    "second), on free ports and in a temporary folder; the same ones for all sides"
+)
+NOWHERE = {
+    "S3_ENDPOINT_URL": "http://127.0.0.1:9",
+    "SMTP_URL": "smtp://127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": "bench",
+    "AWS_SECRET_ACCESS_KEY": "bench",
+}
+"""For a bench that does not need them: clients connect when they are first used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    folder: Path
+    environ: Mapping[str, str]
+    """The whole environment of a process of the service: this machine's is left out."""
+
+
+class _FreePlace(Place):
+    def port(self, usual: int) -> int:
+        """Never the usual one: a system that is up here keeps it."""
+        return free_ports(1)[0]
+
+
+@asynccontextmanager
+async def ground(needed: Collection[str]) -> AsyncIterator[Ground]:
+    """Start the servers of these variables, with care for the disk, and migrate the database."""
+    folder = Path(tempfile.mkdtemp(prefix="activelog-bench-"))
+    home = make_home(folder / "servers")
+    others = {name: "elsewhere" for name in KINDS if name not in needed}
+    try:
+        with Register(home / "processes.json") as register:
+            family = embedded(_FreePlace(home, register, durable=True), others)
+            try:
+                await start_all(family)
+                variables = settings_of(family)
+                await migrate(variables["DATABASE_URL"])
+                yield Ground(folder, {**_service(), **NOWHERE, **variables})
+            finally:
+                await stop_all(family)
+    finally:
+        shutil.rmtree(place_aside(home), ignore_errors=True)
+        shutil.rmtree(folder)
+
+
+def _service() -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": "a secret of the benches, and long enough",
+        "METRICS_PORT": "0",
+        "LOG_FORMAT": "json",
+    }
+
+
+def machine(packages: Collection[str]) -> str:
+    """One line: cores, load, system, Python and the versions of these packages."""
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
+    return (
+        f"{os.cpu_count()} cores ({load} at the start), {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, {versions}"
+    )

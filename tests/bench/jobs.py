@@ -1,0 +1,160 @@
+"""The job engine beside stock arq and procrastinate, and the bars it has to meet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from statistics import median
+from typing import TypeVar
+
+from tests.bench.ground import Ground
+from tests.bench.measures.idling import idle_cores
+from tests.bench.measures.killing import restarts
+from tests.bench.measures.latency import Latency, commit_to_start
+from tests.bench.measures.throughput import jobs_per_second, slot_use
+from tests.bench.measures.weights import shares
+from tests.bench.sides.activelog import ActiveLog, open_activelog
+from tests.bench.sides.procrastinate import open_procrastinate
+from tests.bench.sides.side import Bench, Side
+from tests.bench.sides.stock_arq import open_stock_arq
+from tests.bench.stamps import Stamps
+from tests.bench.table import Row
+
+T = TypeVar("T")
+
+NEEDS = ("DATABASE_URL", "REDIS_URL")
+VERSIONS = ("arq", "asyncpg", "redis", "uvloop", "procrastinate", "psycopg")
+NOTES = (
+    "One worker process a side, on a backlog that was enqueued before it started; stock arq keeps "
+    "no results and writes no log lines."
+)
+
+OURS, DEFAULT, TUNED, PROCRASTINATE = "ours", "default", "tuned", "procrastinate"
+BACKLOG = {OURS: 10_000, DEFAULT: 1_000, TUNED: 6_000, PROCRASTINATE: 2_000}
+SLEEPERS = {OURS: 600, DEFAULT: 100, TUNED: 600, PROCRASTINATE: 600}
+SINGLES = 300
+KILLS = 5
+QUICK = 5
+"""By how much --quick divides the counts."""
+
+
+async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    async with AsyncExitStack() as stack:
+        ours = await stack.enter_async_context(open_activelog(ground))
+        default, tuned = await stack.enter_async_context(open_stock_arq(ground))
+        procrastinate = await stack.enter_async_context(open_procrastinate(ground))
+        sides: dict[str, Side] = {
+            OURS: ours, DEFAULT: default, TUNED: tuned, PROCRASTINATE: procrastinate,
+        }  # fmt: skip
+        frame = Bench(ground, Stamps(ground.folder / "stamps"), sides, rounds, quick)
+        parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
+            "throughput-10": lambda: _throughput(frame, slots=10, bar=3),
+            "throughput-100": lambda: _throughput(frame, slots=100, bar=5),
+            "slots": lambda: _slots(frame),
+            "latency": lambda: _latency(frame),
+            "idle": lambda: _idle(frame),
+            "weights": lambda: _weights(frame, ours),
+            "kill": lambda: _kill(frame, ours),
+        }
+        return [row for name, part in parts.items() if only in name for row in await part()]
+
+
+async def _throughput(bench: Bench, *, slots: int, bar: float) -> list[Row]:
+    async def measure(key: str, side: Side) -> float:
+        count = BACKLOG[key] // (QUICK if bench.quick else 1)
+        return await jobs_per_second(bench, side, count=count, slots=slots)
+
+    seen = {key: median(values) for key, values in (await _in_turn(bench, measure)).items()}
+    what = f"no-ops through the whole path, {slots} slots"
+    rows = [Row(what, bench.sides[OURS].name, f"{seen[OURS]:,.0f}/s")]
+    for key, least in ((TUNED, bar), (PROCRASTINATE, 5.0), (DEFAULT, None)):
+        ratio = seen[OURS] / seen[key]
+        rows.append(
+            Row(
+                what,
+                bench.sides[key].name,
+                f"{seen[key]:,.0f}/s: ours is {ratio:.1f}x",
+                "" if least is None else f">= {least:.0f}x",
+                None if least is None else ratio >= least,
+            )
+        )
+    return rows
+
+
+async def _slots(bench: Bench) -> list[Row]:
+    async def measure(key: str, side: Side) -> float:
+        count = SLEEPERS[key] // (QUICK if bench.quick else 1)
+        return await slot_use(bench, side, count=count, slots=10)
+
+    seen = {key: median(values) for key, values in (await _in_turn(bench, measure)).items()}
+    what = "slots in use, 100 ms jobs, 10 slots"
+    return [
+        Row(what, bench.sides[key].name, f"{share:.1%}", *_bar(key, ">= 97 %", share >= 0.97))
+        for key, share in seen.items()
+    ]
+
+
+async def _latency(bench: Bench) -> list[Row]:
+    async def measure(_key: str, side: Side) -> Latency:
+        count = SINGLES // (QUICK if bench.quick else 1)
+        return await commit_to_start(bench, side, count=count, slots=10)
+
+    rows = []
+    for key, values in (await _in_turn(bench, measure)).items():
+        p50, p99 = (median(figures) for figures in zip(*values, strict=True))
+        bar = _bar(key, "p50 <= 3 ms, p99 <= 10 ms", p50 <= 3 and p99 <= 10)
+        what = "commit to start, idle worker"
+        rows.append(Row(what, bench.sides[key].name, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", *bar))
+    return rows
+
+
+async def _idle(bench: Bench) -> list[Row]:
+    seconds = 20 / (QUICK if bench.quick else 1)
+    rounds = [
+        await idle_cores(bench, bench.sides, slots=10, seconds=seconds) for _ in range(bench.rounds)
+    ]
+    seen = {key: median(shares[key] for shares in rounds) for key in bench.sides}
+    return [
+        Row("idle worker", bench.sides[key].name, f"{share:.2%} of a core",
+            *_bar(key, "<= 1 %", share <= 0.01))
+        for key, share in seen.items()
+    ]  # fmt: skip
+
+
+async def _weights(bench: Bench, ours: ActiveLog) -> list[Row]:
+    wanted = {"critical": 60, "default": 30, "low": 10}
+    rounds = [await shares(bench, ours, starts=1000, slots=10) for _ in range(bench.rounds)]
+    worst = max(abs(seen[queue] - share) for seen in rounds for queue, share in wanted.items())
+    seen = " ".join(f"{median(one[queue] for one in rounds):.1f}" for queue in wanted)
+    return [
+        Row("weights, three full queues, 1,000 starts", ours.name,
+            f"{seen}; worst of all rounds off by {worst:.1f}", "60/30/10 within 3", worst <= 3)
+    ]  # fmt: skip
+
+
+async def _kill(bench: Bench, ours: ActiveLog) -> list[Row]:
+    waits = sorted(
+        [wait for _ in range(1 if bench.quick else KILLS) for wait in await restarts(bench, ours)]
+    )
+    p99 = waits[int(len(waits) * 0.99)]
+    return [
+        Row("re-start elsewhere after kill -9", ours.name,
+            f"p50 {median(waits):.1f} s, p99 {p99:.1f} s, of {len(waits)} jobs",
+            "p99 <= 12 s", p99 <= 12)
+    ]  # fmt: skip
+
+
+async def _in_turn(
+    bench: Bench, measure: Callable[[str, Side], Awaitable[T]]
+) -> dict[str, list[T]]:
+    """A, B, C, A, B, C: what else the machine does in these minutes falls on all of them."""
+    seen: dict[str, list[T]] = {key: [] for key in bench.sides}
+    for _ in range(bench.rounds):
+        for key, side in bench.sides.items():
+            seen[key].append(await measure(key, side))
+    return seen
+
+
+def _bar(key: str, bar: str, met: bool) -> tuple[str, bool | None]:
+    """Bars are for ours."""
+    return (bar, met) if key == OURS else ("", None)

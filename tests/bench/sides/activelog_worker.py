@@ -1,0 +1,20 @@
+"""`arq tests.bench.sides.activelog_worker.WorkerSettings`: the real worker and the bench's jobs."""
+
+from __future__ import annotations
+
+from app.jobs import Run
+from app.resources import Resources
+from tests.bench.sides.activelog import TYPES, Noop
+from tests.bench.stamps import work
+from worker import WorkerSettings
+from worker.handler import handles
+
+__all__ = ["WorkerSettings"]
+
+
+async def _noop(job: Noop, _run: Run, _resources: Resources) -> None:
+    await work(job.number, job.seconds)
+
+
+for job_type in TYPES.values():
+    handles(job_type)(_noop)

@@ -1,0 +1,37 @@
+"""Operators, and what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from app.jobs import JobId, Run
+from app.jobs.outcomes import Dead
+from app.resources import Resources
+from app.transaction import Database
+from tests.friends.people import Person, person
+from tests.kit.trials import DEEDS, Trial, put
+
+RunJobs = Callable[[], Awaitable[None]]
+
+
+async def operator(database: Database, name: str = "ada") -> Person:
+    """Somebody who is signed in and may do everything."""
+    signed_in = await person(database, name)
+    await database.execute("update users set is_admin = true where id = $1", signed_in.id)
+    return signed_in
+
+
+async def dead(database: Database, run_jobs: RunJobs, *jobs: Trial, reason: str) -> list[JobId]:
+    """These jobs, each dead for that reason by the hand of a real worker."""
+
+    async def fail(_: Run, __: Resources) -> None:
+        raise Dead(reason)
+
+    ids = []
+    for job in jobs:
+        DEEDS[job.name] = fail
+        ids.append(await put(database, job))
+    await run_jobs()
+    for job in jobs:
+        del DEEDS[job.name]
+    return ids

@@ -1,1 +1,0 @@
-"""From the transaction that causes a job to its end."""

@@ -1,0 +1,86 @@
+"""What machines ask the worker: whether it lives, whether it works, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
+from typing import Any
+
+import uvicorn
+
+from app import metrics
+from app.jobs import statements
+from app.resources import Resources
+from worker.intake import Intake
+
+FRESH = 5.0
+"""Seconds since the intake last looked at the queues with success."""
+TICK = 0.5
+PATIENCE = 1.0
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the worker."""
+        yield
+
+
+class Health:
+    """`/health/live`, `/health/ready` and `/metrics`, served on the worker's own event loop.
+
+    So that it answers only while the loop turns; that is what live means, Redis or not.
+    """
+
+    def __init__(self, resources: Resources, intake: Intake) -> None:
+        self._resources = resources
+        self._intake = intake
+
+    @asynccontextmanager
+    async def served(self, host: str, port: int) -> AsyncIterator[None]:
+        """Answer as long as the block runs. Port 0: do not."""
+        if not port:
+            yield
+            return
+        config = uvicorn.Config(
+            self._answer, host, port, log_config=None, access_log=False, lifespan="off"
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve())
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
+
+    async def watch_lag(self) -> None:
+        """Measure how late the loop wakes, until cancelled."""
+        while True:
+            began = monotonic()
+            await asyncio.sleep(TICK)
+            metrics.loop_lag.observe(max(0.0, monotonic() - began - TICK))
+
+    async def ready(self) -> bool:
+        """Postgres and Redis answer, and the intake looked at the queues a moment ago."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await statements.pauses(self._resources.database)
+                await self._resources.redis.ping()
+        except Exception:  # noqa: BLE001 # whatever it is, it is not ready
+            return False
+        return monotonic() - self._intake.looked_at < FRESH
+
+    async def _answer(self, scope: Any, _receive: Any, send: Any) -> None:
+        status, kind, body = 404, b"text/plain", b"not found\n"
+        match scope["path"]:
+            case "/health/live":
+                status, body = 200, b"live\n"
+            case "/health/ready":
+                status, body = (200, b"ready\n") if await self.ready() else (503, b"not ready\n")
+            case "/metrics":
+                status, kind, body = 200, b"text/plain; version=0.0.4", metrics.render()
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
