@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from app import logs
 from app.environment import SettingsError, environment_with_dotenv
-from app.errors import TooOld, Failure, Invalid, NotFound
+from app.errors import Failure, Invalid, NotFound, TooOld
 from app.jobs.job import JobId
 from app.jobs.operating import dead_letters, inspection, queues
 from app.jobs.operating.cancelling import cancel

@@ -81,27 +81,22 @@ async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[
         await running.ended()
 
 
-class _ValkeyOfOne(Valkey):
+class ValkeyOfOne(Valkey):
+    """Keeps the port that it was given, so that its URL is known while it is away."""
+
     def choose_ports(self) -> None:
-        """The port was chosen before the first start, so that it can be known while it is away."""
-
-    def settings(self) -> dict[str, str]:
-        return {"REDIS_URL": self.url}
-
-    def set_port(self, port: int) -> None:
-        self._port = port
-        self.url = f"redis://127.0.0.1:{port}/0"
+        """Nothing to choose."""
 
 
 @asynccontextmanager
-async def valkey_of_one() -> AsyncIterator[_ValkeyOfOne]:
+async def valkey_of_one() -> AsyncIterator[ValkeyOfOne]:
     """A Valkey that belongs to one test. It is not started: the test says when."""
     with (
         tempfile.TemporaryDirectory(prefix="activelog-valkey-") as folder,
         Register(Path(folder) / "processes.json") as register,
     ):
-        valkey = _ValkeyOfOne(Place(Path(folder), register, durable=False))
-        valkey.set_port(free_ports(1)[0])
+        valkey = ValkeyOfOne(Place(Path(folder), register, durable=False))
+        valkey.port = free_ports(1)[0]
         try:
             yield valkey
         finally:

@@ -69,7 +69,7 @@ async def eventually(
     answer: object = None
     try:
         async with asyncio.timeout(within):
-            while (answer := await ask()) != wanted:
+            while (answer := await ask()) != wanted:  # noqa: ASYNC110 # nothing tells of it
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"{answer!r} instead of {wanted!r}") from None

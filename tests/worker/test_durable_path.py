@@ -14,7 +14,7 @@ from app.errors import Unavailable
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.jobs.queues import queue_key
 from app.resources import Resources
-from app.transaction import Database
+from app.transaction import Database, Transaction
 from tests.kit.trials import CALLS, DEEDS, LowTrial, Trial, put, row
 from tests.kit.working import until, working
 
@@ -39,10 +39,13 @@ async def test_a_committed_job_runs_once_and_is_done(database: Database, run_job
 async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
     database: Database, resources: Resources
 ) -> None:
-    with pytest.raises(RuntimeError):
+    async def enqueue_and_fail() -> None:
         async with database.transaction() as tx:
             await jobs.enqueue(tx, Trial("a"))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await enqueue_and_fail()
     await resources.handover.flush()
     assert await database.fetchval("select count(*) from jobs") == 0
     assert await resources.redis.zcard(queue_key("default")) == 0
@@ -51,12 +54,15 @@ async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
 async def test_a_job_of_a_rolled_back_savepoint_does_not_leave(
     database: Database, resources: Resources
 ) -> None:
+    async def enqueue_and_fail(tx: Transaction) -> None:
+        async with tx.savepoint():
+            await jobs.enqueue(tx, Trial("lost"))
+            raise RuntimeError
+
     async with database.transaction() as tx:
         kept = await jobs.enqueue(tx, Trial("kept"))
         with pytest.raises(RuntimeError):
-            async with tx.savepoint():
-                await jobs.enqueue(tx, Trial("lost"))
-                raise RuntimeError
+            await enqueue_and_fail(tx)
     await resources.handover.flush()
     assert [str(kept).encode()] == await resources.redis.zrange(queue_key("default"), 0, -1)
 
