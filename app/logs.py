@@ -64,7 +64,12 @@ def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,  # others print local variables
+            )
+        ]
     )
     return {
         "()": structlog.stdlib.ProcessorFormatter,

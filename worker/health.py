@@ -45,7 +45,13 @@ class Health:
             yield
             return
         config = uvicorn.Config(
-            self._answer, host, port, log_config=None, access_log=False, lifespan="off"
+            self._answer,
+            host,
+            port,
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve())

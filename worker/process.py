@@ -57,6 +57,8 @@ class Process:
         self._beat = Beat(database, self.intake, pauses)
         self._relay = Relay(database, redis, resources.handover)
         self._health = Health(resources, self.intake)
+        self.failed = False
+        """A loop ended by an error of ours: the process drains, and exits with 1."""
         self._loops: list[asyncio.Task[None]] = []
         self._claiming: list[asyncio.Task[None]] = []
 
@@ -68,13 +70,13 @@ class Process:
         worker, host = self._settings.worker, self._settings.http.host
         await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         self._loops = [
-            _loop(self._health.watch_lag()),
-            _loop(publish_until_cancelled(self._resources.database)),
-            _loop(self._beat.run()),
-            _loop(self._finisher.run()),
-            _loop(relay_until_cancelled(self._relay, self._beat, self._resources.database)),
+            self._loop(self._health.watch_lag()),
+            self._loop(publish_until_cancelled(self._resources.database)),
+            self._loop(self._beat.run()),
+            self._loop(self._finisher.run()),
+            self._loop(relay_until_cancelled(self._relay, self._beat, self._resources.database)),
         ]
-        self._claiming = [_loop(self.intake.run()), _loop(self.intake.listen(doorbell))]
+        self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
         log.info("worker.claims", slots=self.intake.slots, worker=str(self.intake.worker_id))
 
     async def drain(self) -> None:
@@ -90,25 +92,24 @@ class Process:
         await self._stack.aclose()
         log.info("worker.drained", cut_short=len(cut_short))
 
+    def _loop(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that is meant never to end; if it does, the process must not go on without it."""
+        task = asyncio.create_task(coroutine)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, loop: asyncio.Task[None]) -> None:
+        if not loop.cancelled() and (error := loop.exception()):
+            log.critical("worker.loop_failed", loop=repr(loop.get_coro()), exc_info=error)
+            self.failed = True
+            signal.raise_signal(signal.SIGTERM)
+
     async def _say_goodbye(self) -> None:
         """Give back every row in our name, then leave the list of workers."""
         database, mine = self._resources.database, self.intake.worker_id
         for row in await statements.running_here(database, mine):
             await statements.give_back(database, [row.id], row.token)
         await statements.end_worker(database, mine)
-
-
-def _loop(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that is meant never to end; if it does, the process must not go on without it."""
-    task = asyncio.create_task(coroutine)
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            log.critical("worker.loop_failed", loop=repr(task.get_coro()), exc_info=error)
-            signal.raise_signal(signal.SIGTERM)
-
-    task.add_done_callback(ended)
-    return task
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -55,8 +55,10 @@ def worker_settings(settings: Settings) -> type:
         await process.start()
         drain_on_signals(process.drain)
 
-    async def on_shutdown(_ctx: dict[str, Any]) -> None:
+    async def on_shutdown(ctx: dict[str, Any]) -> None:
         await stack.aclose()
+        if ctx["process"].failed:
+            raise SystemExit(1)
 
     return type(
         "WorkerSettings",

@@ -15,7 +15,6 @@ def table(variables: Mapping[str, str], *, demo: bool) -> str:
         ("API", f"{app}/api/v1"),
         ("OpenAPI", f"{app}/schema"),
         ("Pages", f"{app}/"),
-        ("Operations", f"{app}/ops"),
         ("Inbox", variables.get("INBOX_URL", "")),
         ("Metrics", f"{app}/metrics"),
         ("", f"http://{LOOPBACK}:{variables['METRICS_PORT']}/metrics (worker)"),

@@ -93,7 +93,7 @@ async def test_a_wrong_filter_is_400_and_named(
 
 
 async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_history(
-    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+    admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     async def fail_once(run: Run, _: Resources) -> None:
         if run.attempt == 1:
@@ -101,7 +101,8 @@ async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_histo
 
     DEEDS["a"] = fail_once
     job_id = await put(database, Trial("a"))
-    await run_jobs()
+    async with working(resources):
+        await eventually(lambda: state(database, job_id), "done")
     job = (await admin.get(f"{JOBS}/{job_id}")).json()
     assert ("done", 2, {"name": "a", "key": None}) == (job["state"], job["attempt"], job["payload"])
     (attempt,) = job["attempts"]
