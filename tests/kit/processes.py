@@ -1,20 +1,15 @@
-"""The service's own processes, and servers that a test may take away."""
+"""The service's own processes, which a test may signal and kill."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-import tempfile
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from app.embedded.daemon import Place
-from app.embedded.ports import free_ports
-from app.embedded.register import ROOT, Register
-from app.embedded.valkey import Valkey
+from app.embedded.register import ROOT
 
 WORKER = ("-m", "arq", "tests.kit.trial_worker.WorkerSettings")
 API = ("-m", "app.asgi")
@@ -49,6 +44,15 @@ class Program:
     def send(self, signum: signal.Signals) -> None:
         self.process.send_signal(signum)
 
+    async def kill(self) -> None:
+        """As `kill -9` does."""
+        self.send(signal.SIGKILL)
+        await self.ended()
+
+    @property
+    def lives(self) -> bool:
+        return self.process.returncode is None
+
     async def ended(self, *, within: float = 15) -> int:
         """Its exit code.
 
@@ -76,28 +80,6 @@ async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[
     try:
         yield running
     finally:
-        if process.returncode is None:
+        if running.lives:
             process.kill()
         await running.ended()
-
-
-class ValkeyOfOne(Valkey):
-    """Keeps the port that it was given, so that its URL is known while it is away."""
-
-    def choose_ports(self) -> None:
-        """Nothing to choose."""
-
-
-@asynccontextmanager
-async def valkey_of_one() -> AsyncIterator[ValkeyOfOne]:
-    """A Valkey that belongs to one test. It is not started: the test says when."""
-    with (
-        tempfile.TemporaryDirectory(prefix="activelog-valkey-") as folder,
-        Register(Path(folder) / "processes.json") as register,
-    ):
-        valkey = ValkeyOfOne(Place(Path(folder), register, durable=False))
-        valkey.port = free_ports(1)[0]
-        try:
-            yield valkey
-        finally:
-            await valkey.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -12,6 +14,7 @@ from app import jobs
 from app.jobs import Job, JobId, Run
 from app.resources import Resources
 from app.transaction import Database
+from tests.kit import ledger
 from worker.handler import handles
 
 Deed = Callable[[Run, Resources], Awaitable[None]]
@@ -72,16 +75,28 @@ async def row(database: Database, job_id: JobId) -> dict[str, Any]:
 
 
 class Effect(Job, frozen=True):
-    """Leaves a row in `effects` with its `done`, after so many seconds."""
+    """Leaves its effect after so many seconds; the first attempt may take longer."""
 
     kind = "test:effect"
 
     seconds: float = 0
+    at_first: float = 0
 
 
 @handles(Effect)
-async def leave_effect(job: Effect, run: Run, _: Resources) -> None:
-    """Write the row."""
-    await asyncio.sleep(job.seconds)
-    async with run.completion() as tx:
-        await tx.execute("insert into effects (job_id) values ($1)", run.job_id)
+async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
+    await ledger.note_start(resources.database, run)
+    await asyncio.sleep(max(job.seconds, job.at_first if run.attempt == 1 else 0))
+    await ledger.leave_effect(run)
+
+
+class Killer(Job, frozen=True):
+    """Kills its worker, every time."""
+
+    kind = "test:killer"
+
+
+@handles(Killer)
+async def kill_worker(_job: Killer, run: Run, resources: Resources) -> None:
+    await ledger.note_start(resources.database, run)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -10,17 +10,10 @@ import pytest
 from app import jobs
 from app.resources import Resources
 from app.transaction import Database
-from tests.kit.processes import WORKER, program, valkey_of_one
+from tests.kit.outages import valkey_of_one
+from tests.kit.processes import WORKER, program
 from tests.kit.trials import Effect
 from tests.kit.working import eventually
-
-
-@pytest.fixture
-async def effects(database: Database) -> Database:
-    """The database, with an empty table of effects."""
-    await database.execute("create table if not exists effects (job_id uuid primary key)")
-    await database.execute("truncate effects")
-    return database
 
 
 async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
