@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.transaction import Database
-from tests.friends.people import Person, person
+from tests.kit.people import Person, person
 
 RUN = {"type": "run", "started_at": "2026-11-21T07:30:00+01:00", "duration_s": 2700}
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.postgres.query import STATEMENTS
 from app.transaction import Database
-from tests.friends.people import Person, person
+from tests.kit.people import Person, person
 
 
 @pytest.fixture

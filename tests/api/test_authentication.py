@@ -15,7 +15,7 @@ from app.api.authentication import admins_only
 from app.resources import Resources
 from app.settings import Settings
 from app.transaction import Database
-from tests.friends.people import person
+from tests.kit.people import person
 
 PUBLIC = {
     ("GET", "/health/live"),

@@ -12,7 +12,7 @@ from app import errors
 from app.api.errors import STATUSES, problem
 from app.api.frame import framed
 from app.transaction import Database
-from tests.friends.people import person
+from tests.kit.people import person
 from tests.users.people import new_user
 
 USERS = "/api/v1/users"

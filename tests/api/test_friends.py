@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.transaction import Database
-from tests.friends.people import Person, person
+from tests.kit.people import Person, person
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from app.api import statements
 from app.api.idempotency import NOBODY
 from app.transaction import Database
-from tests.friends.people import person
+from tests.kit.people import person
 from tests.users.people import PASSWORD, new_user
 
 USERS = "/api/v1/users"

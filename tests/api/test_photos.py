@@ -23,7 +23,7 @@ from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 from app.transaction import Database
 from tests.activities import drawing
-from tests.friends.people import Person, person
+from tests.kit.people import Person, person
 
 RUN = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 2700}
 

@@ -8,7 +8,7 @@ from app.jobs import JobId, Run
 from app.jobs.outcomes import Dead
 from app.resources import Resources
 from app.transaction import Database
-from tests.friends.people import Person, person
+from tests.kit.people import Person, person
 from tests.kit.trials import DEEDS, Trial, put
 
 RunJobs = Callable[[], Awaitable[None]]

@@ -1,0 +1,132 @@
+"""Dead letters, as operators group them, run them again and give them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from app.transaction import Database
+from tests.jobs.operators import RunJobs, dead, operator
+from tests.kit.trials import CALLS, DEEDS, CriticalTrial, Trial, put, row
+
+LETTERS = "/api/v1/admin/dead-letters"
+
+
+@pytest.fixture(autouse=True)
+def _forget_trials() -> None:
+    DEEDS.clear()
+    CALLS.clear()
+
+
+@pytest.fixture
+async def admin(api: httpx.AsyncClient, database: Database) -> httpx.AsyncClient:
+    """The client of an operator."""
+    api.headers.update((await operator(database)).headers)
+    return api
+
+
+async def groups(admin: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
+    answer = await admin.get(LETTERS, params=query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def test_dead_letters_are_grouped_by_kind_and_error_without_its_numbers(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    await dead(database, run_jobs, Trial("a"), reason="page 17 is missing")
+    (last,) = await dead(database, run_jobs, Trial("b"), reason="page 4 is missing")
+    (other,) = await dead(database, run_jobs, CriticalTrial("c"), reason="page 4 is missing")
+    latest, earlier = await groups(admin)
+    assert ("test:critical", 1, str(other)) == tuple(
+        latest[key] for key in ("kind", "count", "sample_job_id")
+    )
+    assert ("test:trial", 2, str(last), "Dead: page 4 is missing") == tuple(
+        earlier[key] for key in ("kind", "count", "sample_job_id", "error")
+    )
+    assert earlier["first_seen"] < earlier["last_seen"] < latest["first_seen"]
+
+
+async def test_groups_come_by_pages(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    for reason in ("red", "green", "blue"):
+        await dead(database, run_jobs, Trial("a"), reason=reason)
+    first = (await admin.get(LETTERS, params={"limit": 2})).json()
+    rest = (await admin.get(LETTERS, params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert ["Dead: blue", "Dead: green", "Dead: red"] == [
+        group["error"] for group in first["items"] + rest["items"]
+    ]
+    assert rest["next_cursor"] is None
+
+
+async def test_a_group_runs_again_and_the_other_groups_do_not(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="page 4 is missing")
+    await dead(database, run_jobs, Trial("c"), reason="no paper")
+    _, group = await groups(admin)
+    answer = await admin.post(f"{LETTERS}/{group['fingerprint']}/retry")
+    assert (200, {"rerun": 2, "skipped": 0}) == (answer.status_code, answer.json())
+    await run_jobs()
+    assert {"a": 2, "b": 2, "c": 1} == CALLS
+    assert [1] == [group["count"] for group in await groups(admin)]
+
+
+async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    reason = "page 4 is missing"
+    (outdated,) = await dead(database, run_jobs, Trial("outdated"), reason=reason)
+    await database.execute("update jobs set useful_until = now() - interval '1 s'")
+    await dead(database, run_jobs, Trial("older", key="twice"), reason=reason)
+    (newer,) = await dead(database, run_jobs, Trial("newer", key="twice"), reason=reason)
+    await dead(database, run_jobs, Trial("waits", key="waits"), reason=reason)
+    await put(database, Trial("waits", key="waits"))
+    (group,) = await groups(admin)
+    answer = await admin.post(f"{LETTERS}/{group['fingerprint']}/retry")
+    assert {"rerun": 1, "skipped": 3} == answer.json()
+    assert ("queued", "dead") == (
+        (await row(database, newer))["state"],
+        (await row(database, outdated))["state"],
+    )
+
+
+async def test_all_run_again_or_those_of_a_kind(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    await dead(database, run_jobs, Trial("a"), CriticalTrial("b"), reason="no paper")
+    await dead(database, run_jobs, Trial("c"), reason="no ink")
+    answer = await admin.post(f"{LETTERS}/retry", params={"kind": "test:critical"})
+    assert (200, {"rerun": 1, "skipped": 0}) == (answer.status_code, answer.json())
+    answer = await admin.post(f"{LETTERS}/retry")
+    assert {"rerun": 2, "skipped": 0} == answer.json()
+    assert [] == await groups(admin)
+
+
+async def test_a_discarded_group_is_cancelled_with_a_note_before_its_error(
+    admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    job_id, _ = await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
+    (group,) = await groups(admin)
+    with capture_logs() as lines:
+        answer = await admin.post(f"{LETTERS}/{group['fingerprint']}/discard")
+    assert (200, {"discarded": 2}) == (answer.status_code, answer.json())
+    job = await row(database, job_id)
+    assert ("cancelled", "discarded by an operator: Dead: no paper", None) == (
+        job["state"],
+        job["error"],
+        job["fingerprint"],
+    )
+    assert [2] == [line["discarded"] for line in lines if "discarded" in line]
+    assert [] == await groups(admin)
+
+
+@pytest.mark.parametrize("act", ["retry", "discard"])
+async def test_a_fingerprint_of_no_dead_letter_is_404(admin: httpx.AsyncClient, act: str) -> None:
+    answer = await admin.post(f"{LETTERS}/0123456789abcdef/{act}")
+    assert 404 == answer.status_code

@@ -1,0 +1,191 @@
+"""`python -m app jobs|queues|kinds|workers|create-admin`, as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from app.embedded.register import ROOT
+from app.transaction import Database
+from tests.kit.people import person
+from tests.jobs.operators import RunJobs, dead
+from tests.kit.trials import CALLS, DEEDS, Trial, put, row
+
+NO_JOB = "01980000-0000-7000-8000-000000000000"
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+async def cli(environ: Mapping[str, str], *arguments: str, typed: str = "") -> Said:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app", *arguments),
+        cwd=ROOT,
+        env=environ,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    out, err = await process.communicate(typed.encode())
+    assert process.returncode is not None
+    return Said(process.returncode, out.decode(), err.decode())
+
+
+@pytest.fixture(autouse=True)
+def _forget_trials() -> None:
+    DEEDS.clear()
+    CALLS.clear()
+
+
+async def test_jobs_are_listed_as_an_aligned_table_and_as_json(
+    environ: Mapping[str, str], database: Database
+) -> None:
+    kim = await person(database, "kim")
+    job_id = await put(database, Trial("a"))
+    await database.execute("update jobs set concerns = $1, error = $2", kim.id, "red\n\x1b[31m ink")
+    await put(database, Trial("b"))
+    table = await cli(environ, "jobs", "list", "--user", "kim@example.com", "--state", "queued")
+    head, line = table.out.splitlines()
+    assert line.startswith(f"{job_id}  queued  test:trial  default")
+    assert line.endswith("red  [31m ink")
+    assert line.index("queued") == head.index("state")
+    listed = (await cli(environ, "jobs", "list", "--limit", "1", "--json")).json
+    assert [("queued", None)] == [(job["state"], job["error"]) for job in listed]
+
+
+async def test_a_dead_job_is_shown_with_its_traceback_and_run_again(
+    environ: Mapping[str, str], database: Database, run_jobs: RunJobs
+) -> None:
+    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no paper")
+    shown = await cli(environ, "jobs", "show", str(job_id))
+    assert "traceback of attempt 1\nTraceback (most recent call last):" in shown.out
+    assert "attempt 1 ended: dead" in shown.out
+    again = await cli(environ, "jobs", "retry", str(job_id), "--json")
+    assert (0, "queued") == (again.code, again.json["state"])
+    logged = json.loads(again.err.splitlines()[0])
+    assert ("operator.reran", "cli") == (logged["event"], logged["by"])
+    await run_jobs()
+    assert 2 == CALLS["a"]
+
+
+async def test_a_waiting_job_is_cancelled_and_a_finished_one_is_not(
+    environ: Mapping[str, str], database: Database
+) -> None:
+    job_id = await put(database, Trial("a"))
+    assert 0 == (await cli(environ, "jobs", "cancel", str(job_id))).code
+    assert "cancelled" == (await row(database, job_id))["state"]
+    again = await cli(environ, "jobs", "cancel", str(job_id))
+    assert (1, "activelog: The job cannot be cancelled: it is cancelled already.\n") == (
+        again.code,
+        again.err,
+    )
+
+
+async def test_dead_letters_are_listed_run_again_and_discarded(
+    environ: Mapping[str, str], database: Database, run_jobs: RunJobs
+) -> None:
+    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
+    (group,) = (await cli(environ, "jobs", "dead", "--json")).json
+    table = await cli(environ, "jobs", "dead")
+    assert ("test:trial", 2) == (group["kind"], group["count"])
+    assert f"{group['fingerprint']}  test:trial" in table.out
+    again = await cli(environ, "jobs", "dead", "--retry", group["fingerprint"], "--json")
+    assert {"rerun": 2, "skipped": 0} == again.json
+    await dead(database, run_jobs, Trial("c"), reason="no paper")
+    other = await cli(environ, "jobs", "dead", "--retry-all", "--kind", "test:low", "--json")
+    assert {"rerun": 0, "skipped": 0} == other.json
+    gone = await cli(environ, "jobs", "dead", "--discard", group["fingerprint"], "--json")
+    assert {"discarded": 1} == gone.json
+    assert "none\n" == (await cli(environ, "jobs", "dead")).out
+
+
+async def test_queues_and_kinds_are_paused_and_resumed(
+    environ: Mapping[str, str], database: Database
+) -> None:
+    await put(database, Trial("a"))
+    for noun, name in (("queues", "critical"), ("kinds", "test:trial")):
+        for verb, paused in (("pause", True), ("resume", False)):
+            after = (await cli(environ, noun, verb, name, "--json")).json
+            assert [paused] == [entry["paused"] for entry in after if entry["name"] == name]
+    assert 4 == len((await cli(environ, "queues", "list")).out.splitlines())
+    assert "none\n" == (await cli(environ, "workers")).out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"jobs show {NO_JOB}", NO_JOB),
+        ("jobs show five", "'five' is no job's id"),
+        ("jobs list --state lost", "lost"),
+        ("jobs list --limit 0", "'0' is no number from 1"),
+        ("jobs list --user nobody@example.com", "no account has this address"),
+        ("jobs dead --retry 0123", "0123"),
+        ("jobs dead --kind a", "--retry-all"),
+        ("queues pause urgent", "critical, default, low"),
+        ("kinds pause a:typo", "a:typo"),
+        ("create-admin nobody", "e-mail address"),
+        ("jobs", "required"),
+    ],
+)
+async def test_bad_input_is_one_line_and_exit_code_2(
+    environ: Mapping[str, str], database: Database, line: str, words: str
+) -> None:
+    said = await cli(environ, *line.split())
+    assert (2, "", 1) == (said.code, said.out, len(said.err.splitlines()))
+    assert said.err.startswith("activelog: ")
+    assert words in said.err
+
+
+async def test_an_outage_is_one_line_and_exit_code_1(environ: Mapping[str, str]) -> None:
+    away = {**environ, "DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    said = await cli(away, "queues", "list")
+    assert (1, 1) == (said.code, len(said.err.splitlines()))
+    assert said.err.startswith("activelog: Postgres is away")
+
+
+async def test_without_redis_an_operator_can_act(
+    environ: Mapping[str, str], database: Database
+) -> None:
+    job_id = await put(database, Trial("a"))
+    without = {**environ, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    assert 0 == (await cli(without, "jobs", "cancel", str(job_id))).code
+
+
+async def test_an_operator_is_created_with_a_password_from_a_pipe(
+    environ: Mapping[str, str], api: httpx.AsyncClient
+) -> None:
+    arguments = ("create-admin", "ada@example.com")
+    short = await cli(environ, *arguments, typed="short\n")
+    assert (2, "activelog: This is not a password of 10 to 200 characters") == (
+        short.code,
+        short.err.partition(",")[0],
+    )
+    made = await cli(environ, *arguments, typed="a long walk on the beach\n")
+    assert 0 == made.code, made.err
+    assert "ada@" not in made.err
+    credentials = {"email": "ada@example.com", "password": "a long walk on the beach"}
+    token = (await api.post("/api/v1/sessions", json=credentials)).json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert 200 == (await api.get("/api/v1/admin/queues", headers=headers)).status_code
+
+
+async def test_an_existing_account_becomes_an_operators_without_a_password(
+    environ: Mapping[str, str], database: Database, api: httpx.AsyncClient
+) -> None:
+    kim = await person(database, "kim")
+    assert 0 == (await cli(environ, "create-admin", "Kim@example.com")).code
+    assert 200 == (await api.get("/api/v1/admin/jobs", headers=kim.headers)).status_code

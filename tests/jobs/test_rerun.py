@@ -1,0 +1,54 @@
+"""Running many dead jobs again, and beside others who enqueue."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app import jobs
+from app.errors import Conflict
+from app.jobs import JobId
+from app.jobs.operating import dead_letters
+from app.jobs.operating.records import Discarded, Rerun
+from app.transaction import Database
+from tests.kit.trials import Trial, put, row
+
+INSERT_DEAD = """
+insert into jobs (kind, queue, payload, state, occasion, fingerprint, failures, finished_at)
+select 'test:trial', 'default', '{"name": "a"}', 'dead', $2 || n, 'abc', 4, now()
+from generate_series(1, $1) as n
+"""
+
+
+async def test_a_group_of_any_size_runs_again_in_batches(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "BATCH", 7)
+    await database.execute(INSERT_DEAD, 30, None)
+    await database.execute(
+        "update jobs set useful_until = now() where id in (select id from jobs limit 9)"
+    )
+    assert Rerun(21, 9) == await dead_letters.retry_group(database, "abc", by="test")
+    assert 21 == await database.fetchval("select count(*) from jobs where state = 'queued'")
+    assert Discarded(9) == await dead_letters.discard_group(database, "abc", by="test")
+
+
+async def test_a_job_enqueued_at_the_same_time_is_not_doubled(database: Database) -> None:
+    await database.execute(INSERT_DEAD, 3, "day-")
+    async with database.transaction() as tx:
+        await jobs.enqueue(tx, Trial("a", key="day-2"))
+        rerun = asyncio.create_task(dead_letters.retry_group(database, "abc", by="test"))
+        await asyncio.sleep(0.3)
+    assert Rerun(2, 1) == await rerun
+
+
+async def test_of_two_operators_who_run_a_job_again_one_is_told_that_it_is_not_dead(
+    database: Database,
+) -> None:
+    job_id = await put(database, Trial("a"))
+    await database.execute("update jobs set state = 'dead', finished_at = now()")
+    acts = (dead_letters.retry_job(database, job_id, by="test") for _ in range(2))
+    answers = await asyncio.gather(*acts, return_exceptions=True)
+    assert {type(None), Conflict} == set(map(type, answers))
+    assert "queued" == (await row(database, JobId(job_id)))["state"]

@@ -1,0 +1,58 @@
+"""The welcome letter, through the real processes and what may happen to them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+
+from app.embedded.inbox.letters import Inbox
+from app.embedded.ports import free_ports
+from app.resources import Resources
+from tests.kit.outages import valkey_of_one
+from tests.kit.processes import API, WORKER, Program, program
+from tests.users.people import new_user
+
+
+@asynccontextmanager
+async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program, str]]:
+    """The API as a process, and its address."""
+    port = free_ports(1)[0]
+    async with program(*API, environ={**environ, "PORT": str(port)}) as api:
+        await api.says("Uvicorn running")
+        yield api, f"http://127.0.0.1:{port}/api/v1"
+
+
+async def sign_up(url: str) -> str:
+    """Register somebody, and give the address back."""
+    somebody = new_user()
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{url}/users", json=somebody)
+    assert answer.status_code == 201
+    return str(somebody["email"])
+
+
+async def test_the_letter_arrives_though_the_api_is_killed_right_after_its_answer(
+    resources: Resources, environ: Mapping[str, str], inbox: Inbox
+) -> None:
+    async with running_api(environ) as (api, url):
+        address = await sign_up(url)
+        api.send(signal.SIGKILL)
+        await api.ended()
+    async with program(*WORKER, environ=environ):
+        (letter,) = await inbox.wait_for(address)
+    assert letter.subject == "Welcome to ActiveLog: please confirm your address"
+
+
+async def test_the_letter_waits_for_redis_and_the_answer_does_not(
+    resources: Resources, environ: Mapping[str, str], inbox: Inbox
+) -> None:
+    async with valkey_of_one() as valkey:
+        without = {**environ, **valkey.settings()}
+        async with program(*WORKER, environ=without), running_api(without) as (_, url):
+            address = await sign_up(url)
+            assert inbox.letters(address) == []
+            await valkey.start()
+            assert len(await inbox.wait_for(address)) == 1
