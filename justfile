@@ -23,15 +23,17 @@ migrate:
     python -m app migrate
 
 # Look at jobs, cancel them, run them again: `just jobs list --state dead`, `just jobs show ID`.
+[no-exit-message]
 jobs *args:
     @{{ joined }}; exec python -m app jobs {{ args }}
 
 # Look at queues, pause and resume them: `just queues pause low`.
+[no-exit-message]
 queues *args:
     @{{ joined }}; exec python -m app queues {{ args }}
 
 # The variables of a running `just up`, unless DATABASE_URL says what to join.
-joined := 'test -n "$DATABASE_URL" || eval "$(python -m app.embedded env 2>/dev/null | sed "s/^/export /")"'
+joined := 'test -n "${DATABASE_URL:-}" || eval "$(python -m app.embedded env 2>/dev/null | sed "s/^/export /")"'
 
 # Run the tests against servers of their own: `just test tests/users -k register`.
 test *args:

@@ -141,8 +141,8 @@ def _checked(text: str, kind: object) -> str:
     try:
         return str(msgspec.convert(text, kind))
     except msgspec.ValidationError:
-        schema = msgspec.json.schema(kind)
-        raise Invalid(f"This is not {schema['description']}") from None
+        description = msgspec.json.schema(kind)["description"]
+        raise Invalid(f"This is not {description[0].lower()}{description[1:]}") from None
 
 
 def _ask_password() -> str:

@@ -14,7 +14,7 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
-from app.jobs.pauses import Pauses
+from app.jobs.pauses import Pauses, waits_for_kind
 from app.jobs.record import Running
 from app.jobs.relay import Relay
 from app.redis import OUTAGES
@@ -68,7 +68,8 @@ class Beat:
         rows = await statements.running_here(self._database, mine)
         self._intake.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
-        self._pauses.hear(await statements.pauses(self._database))
+        for kind in self._pauses.hear(await statements.pauses(self._database)):
+            await statements.wake_waiting(self._database, waits_for_kind(kind))
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
         """Settle what two beats in a row found in doubt: one may have met a claim or an end."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
 import structlog
@@ -40,8 +40,8 @@ PAUSE = 0.5
 class Running:
     claimed: Claimed
     task: asyncio.Task[None]
-    cancelled: bool = False
-    """Someone asked for its end, so that the CancelledError is no deploy."""
+    cut: Literal["given_back", "cancelled", "lost"] = "given_back"
+    """Why its task is cancelled: the worker ends, someone asked, or it is no longer ours."""
 
 
 class Intake:
@@ -128,13 +128,14 @@ class Intake:
         """End these jobs as cancelled, if they run here."""
         for job_id in job_ids:
             if entry := self.running.get(job_id):
-                entry.cancelled = True
+                entry.cut = "cancelled"
                 entry.task.cancel()
 
     def abandon(self, job_ids: Iterable[JobId]) -> None:
         """Stop working at jobs that have become another worker's."""
         for job_id in job_ids:
             if entry := self.running.get(job_id):
+                entry.cut = "lost"
                 entry.task.cancel()
 
     async def _nap(self) -> None:
@@ -185,17 +186,19 @@ class Intake:
         waited = (claimed.started_at - claimed.run_at).total_seconds()
         metrics.started.labels(claimed.kind, claimed.queue).inc()
         metrics.wait_seconds.labels(claimed.kind).observe(max(0.0, waited))
-        began = monotonic()
+        began, outcome = monotonic(), "given_back"
         try:
             outcome = await self._end(claimed)
         except LeaseLost:
-            log.warning("job.lease_lost")
-            metrics.leases_lost.inc()
             outcome = "lost"
         except asyncio.CancelledError:
-            outcome = "given_back"
-            raise
+            outcome = self.running[claimed.id].cut
+        except Exception:
+            log.exception("job.end_not_recorded")
         finally:
+            if outcome == "lost":
+                log.warning("job.lease_lost")
+                metrics.leases_lost.inc()
             metrics.ended.labels(claimed.kind, claimed.queue, outcome).inc()
             metrics.run_seconds.labels(claimed.kind).observe(monotonic() - began)
             del self.running[claimed.id]
@@ -209,7 +212,7 @@ class Intake:
         try:
             ending = await self._run(run)
         except asyncio.CancelledError:
-            if not self.running[claimed.id].cancelled:
+            if self.running[claimed.id].cut != "cancelled":
                 raise
             ending = Ending("cancelled", "on request")
         if ending.outcome == "done":

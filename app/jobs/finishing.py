@@ -52,7 +52,15 @@ class Finisher:
                 await self._finish(batch)
 
     async def _finish(self, batch: Sequence[_Waiting]) -> None:
-        finished = await self._commit([waiting.claimed for waiting in batch])
+        try:
+            finished = await self._commit([waiting.claimed for waiting in batch])
+        except Exception as error:  # noqa: BLE001 # whatever one row does must not touch the others
+            if len(batch) > 1:
+                for waiting in batch:
+                    await self._finish([waiting])
+            elif not batch[0].committed.done():
+                batch[0].committed.set_exception(error)
+            return
         for claimed, committed in batch:
             if committed.done():
                 continue

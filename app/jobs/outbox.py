@@ -9,6 +9,7 @@ from itertools import islice
 import msgspec
 import structlog
 
+from app import metrics
 from app.jobs import statements
 from app.jobs.job import Job, JobId
 from app.transaction import Departure, Transaction
@@ -40,6 +41,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
     )
     if inserted is None:
         return None
+    metrics.enqueued.labels(job.kind, job.queue).inc()
     if inserted.due:
         tx.departures.append(Departure(job.queue, inserted.id))
     return inserted.id

@@ -16,11 +16,17 @@ class Pauses:
         self.queues: frozenset[str] = frozenset()
         self.kinds: frozenset[str] = frozenset()
 
-    def hear(self, pauses: Iterable[Pause]) -> None:
-        """Replace what was known."""
-        found = list(pauses)
+    def hear(self, pauses: Iterable[Pause]) -> frozenset[str]:
+        """Replace what was known.
+
+        Returns:
+            The kinds that are no longer paused. Whoever hears it wakes their jobs, once more: it may
+            have put some to sleep since the operator woke them.
+        """
+        found, before = list(pauses), self.kinds
         self.queues = frozenset(pause.name for pause in found if pause.what == "queue")
         self.kinds = frozenset(pause.name for pause in found if pause.what == "kind")
+        return before - self.kinds
 
 
 def waits_for_kind(kind: str) -> str:

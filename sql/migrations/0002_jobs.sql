@@ -27,7 +27,8 @@ create table jobs (
     error text,
     fingerprint text, -- of a dead letter: kind, exception and message without ids and numbers
     check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),
-    check ((state in ('done', 'dead', 'cancelled')) = (finished_at is not null))
+    check ((state in ('done', 'dead', 'cancelled')) = (finished_at is not null)),
+    check ((state = 'dead') = (fingerprint is not null))
 );
 
 create unique index jobs_one_unfinished_an_occasion on jobs (kind, occasion)
@@ -43,6 +44,7 @@ create index jobs_running on jobs (worker_id) where state = 'running';
 
 -- Dead letters are few, and grouped and searched by people.
 create index jobs_dead on jobs (fingerprint, finished_at) where state = 'dead';
+create index jobs_waits_for on jobs (waits_for) where state = 'snoozed' and waits_for is not null;
 create index jobs_concerns on jobs (concerns, id) where concerns is not null;
 
 create table job_attempts (

@@ -39,10 +39,18 @@ where id = :id and token = :token and state = 'running'
 for share;
 
 -- name: finish
--- This job is done, if it is mine.
-update jobs set state = 'done', finished_at = now(), error = null, progress = null
-where id = :id and token = :token and state = 'running'
-returning true;
+-- This job is done, if it is mine. An attempt that succeeded at once is told by the job alone.
+with done as (
+    update jobs set state = 'done', finished_at = now(), error = null, progress = null
+    where id = :id and token = :token and state = 'running'
+    returning id, attempt, worker_id, started_at
+),
+told as (
+    insert into job_attempts (job_id, attempt, worker_id, started_at, outcome)
+    select id, attempt, worker_id, started_at, 'done' from done where attempt > 1
+    on conflict do nothing
+)
+select true from done;
 
 -- name: finish_many
 -- The ids, of these jobs, that are done under these tokens: by this statement or by an earlier one.
@@ -53,18 +61,25 @@ with mine as (
     where jobs.state in ('running', 'done')
     for no key update of jobs
 ),
-updated as (
+done as (
     update jobs set state = 'done', finished_at = now(), error = null, progress = null
     from mine
     where jobs.id = mine.id and mine.state = 'running'
+    returning jobs.id, attempt, worker_id, started_at
+),
+told as (
+    insert into job_attempts (job_id, attempt, worker_id, started_at, outcome)
+    select id, attempt, worker_id, started_at, 'done' from done where attempt > 1
+    on conflict do nothing
 )
 select id from mine;
 
 -- name: put_off
 -- The job will be tried again after the delay, if it is mine. Failures count, snoozes do not, and
--- what was not even tried was no attempt.
+-- what was not even tried was no attempt. One whose end was asked for meanwhile is cancelled.
 update jobs set
-    state = :state,
+    state = case when cancel_requested_at is null then :state else 'cancelled' end,
+    finished_at = case when cancel_requested_at is not null then now() end,
     run_at = now() + :delay::interval,
     attempt = attempt - :untried::int,
     failures = failures + :failed::int,
@@ -162,11 +177,15 @@ crashed as (
     on conflict do nothing
 )
 update jobs set
-    state = case when lost.alone then 'dead' else 'queued' end,
-    finished_at = case when lost.alone then now() end,
+    state = case
+        when cancel_requested_at is not null then 'cancelled'
+        when lost.alone then 'dead'
+        else 'queued'
+    end,
+    finished_at = case when lost.alone or cancel_requested_at is not null then now() end,
     error = case when lost.alone then 'its worker was lost while it ran alone' else error end,
     fingerprint = case
-        when lost.alone then left(encode(sha256((kind || ': lost alone')::bytea), 'hex'), 16)
+        when lost.alone and cancel_requested_at is null then left(encode(sha256((kind || ': lost alone')::bytea), 'hex'), 16)
     end,
     alone = false,
     run_at = now() + case when crashes = 0 then interval '0' else interval '5 seconds' * (2 ^ least(crashes, 6)) end,
@@ -179,9 +198,11 @@ where jobs.id = lost.id
 returning jobs.id, jobs.queue, jobs.attempt;
 
 -- name: give_back
--- These jobs, claimed under this token, were not run: they wait again as if never claimed.
+-- These jobs, claimed under this token, were not run: they wait again as if never claimed. One whose
+-- end was asked for meanwhile is cancelled.
 update jobs set
-    state = 'queued',
+    state = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
+    finished_at = case when cancel_requested_at is not null then now() end,
     attempt = attempt - 1,
     alone = false,
     handed_over_at = null,

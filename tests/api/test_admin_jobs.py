@@ -13,8 +13,8 @@ from app.jobs import JobId, Run
 from app.resources import Resources
 from app.transaction import Database
 from app.users.jobs import WelcomeEmail
-from tests.kit.people import person
 from tests.jobs.operators import RunJobs, dead, operator
+from tests.kit.people import person
 from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial, put, row
 from tests.kit.working import eventually, until, working
 
@@ -105,7 +105,8 @@ async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_histo
         await eventually(lambda: state(database, job_id), "done")
     job = (await admin.get(f"{JOBS}/{job_id}")).json()
     assert ("done", 2, {"name": "a", "key": None}) == (job["state"], job["attempt"], job["payload"])
-    (attempt,) = job["attempts"]
+    attempt, success = job["attempts"]
+    assert (2, "done", None) == (success["attempt"], success["outcome"], success["error"])
     assert (1, "retried", "RuntimeError: the first time") == (
         attempt["attempt"],
         attempt["outcome"],
@@ -117,6 +118,7 @@ async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_histo
         "attempt 1 started",
         "attempt 1 ended: retried",
         "attempt 2 started",
+        "attempt 2 ended: done",
         "done",
     ] == [moment["what"] for moment in job["timeline"]]
 
@@ -206,7 +208,7 @@ async def test_a_dead_job_runs_again_as_if_it_had_not_failed_and_keeps_its_attem
     )
     await run_jobs()
     job = (await admin.get(f"{JOBS}/{job_id}")).json()
-    assert ("done", 2, ["dead"]) == (
+    assert ("done", 2, ["dead", "done"]) == (
         job["state"],
         job["attempt"],
         [attempt["outcome"] for attempt in job["attempts"]],

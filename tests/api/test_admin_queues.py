@@ -13,8 +13,8 @@ from app import jobs
 from app.jobs.queues import queue_key
 from app.resources import Resources
 from app.transaction import Database
-from tests.kit.people import person
 from tests.jobs.operators import operator
+from tests.kit.people import person
 from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial, put, row
 from tests.kit.working import eventually, until, working
 

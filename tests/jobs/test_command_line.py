@@ -14,8 +14,8 @@ import pytest
 
 from app.embedded.register import ROOT
 from app.transaction import Database
-from tests.kit.people import person
 from tests.jobs.operators import RunJobs, dead
+from tests.kit.people import person
 from tests.kit.trials import CALLS, DEEDS, Trial, put, row
 
 NO_JOB = "01980000-0000-7000-8000-000000000000"

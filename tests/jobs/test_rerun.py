@@ -47,7 +47,7 @@ async def test_of_two_operators_who_run_a_job_again_one_is_told_that_it_is_not_d
     database: Database,
 ) -> None:
     job_id = await put(database, Trial("a"))
-    await database.execute("update jobs set state = 'dead', finished_at = now()")
+    await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
     acts = (dead_letters.retry_job(database, job_id, by="test") for _ in range(2))
     answers = await asyncio.gather(*acts, return_exceptions=True)
     assert {type(None), Conflict} == set(map(type, answers))

@@ -275,3 +275,60 @@ async def test_a_running_job_is_cancelled_within_two_seconds(
             assert (await row(database, job_id))["state"] == "cancelled"
     finally:
         Trial.timeout = timedelta(seconds=1)
+
+
+async def test_a_success_after_a_failure_is_told_among_the_attempts(
+    database: Database, resources: Resources
+) -> None:
+    async def fail_once(*_: object) -> None:
+        if CALLS["a"] == 1:
+            raise ValueError("at first")
+
+    DEEDS["a"] = fail_once
+    await put(database, Trial("a"))
+    await put(database, Trial("b"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] == 2)
+    attempts = await database.fetch("select attempt, outcome from job_attempts order by attempt")
+    assert [(1, "retried"), (2, "done")] == [tuple(attempt) for attempt in attempts]
+
+
+async def test_the_jobs_of_a_paused_queue_wait_in_redis_until_it_is_resumed(
+    database: Database, resources: Resources
+) -> None:
+    await database.execute("insert into pauses (what, name) values ('queue', 'low')")
+    async with working(resources) as process:
+        await until(lambda: process.intake.looked_at > 0)
+        await asyncio.sleep(1.2)
+        job_id = await put(database, LowTrial("a"))
+        await asyncio.sleep(1.5)
+        assert [str(job_id).encode()] == await resources.redis.zrange(queue_key("low"), 0, -1)
+        await database.execute("delete from pauses")
+        await until(lambda: CALLS["a"] == 1)
+
+
+async def test_many_jobs_are_inserted_at_once_and_taken_occasions_left_out(
+    database: Database, run_jobs: RunJobs
+) -> None:
+    await put(database, Trial("a", key="taken"))
+    async with database.transaction() as tx:
+        many = (Trial("a", key="taken" if n % 2 else None) for n in range(2500))
+        assert await jobs.enqueue_all(tx, many) == 1250
+    await run_jobs()
+    assert CALLS["a"] == 1251
+
+
+async def test_an_outage_is_waited_for_without_a_cost_and_its_end_wakes_all(
+    database: Database, resources: Resources
+) -> None:
+    async def need(*_: object) -> None:
+        if CALLS["a"] < 3:
+            raise Unavailable("down", dependency="smtp")
+
+    DEEDS["a"] = need
+    for _ in range(20):
+        await put(database, Trial("a"))
+    async with working(resources):
+        await until(lambda: CALLS["a"] >= 22, within=25)
+    states = await database.fetch("select state, max(failures), count(*) from jobs group by state")
+    assert [("done", 0, 20)] == [tuple(state) for state in states]

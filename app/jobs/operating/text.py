@@ -24,7 +24,7 @@ def table(rows: Sequence[Struct], *columns: str) -> str:
         return "none"
     names = columns or rows[0].__struct_fields__
     body = [[_cell(getattr(row, name)) for name in names] for row in rows]
-    head = [name.removesuffix("_at").removesuffix("_s").replace("_", " ") for name in names]
+    head = [name.replace("_", " ") for name in names]
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
     numeric = [type(getattr(rows[0], name)) in {int, float} for name in names]
     return "\n".join(_line(cells, widths, numeric) for cells in [head, *body])

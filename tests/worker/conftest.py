@@ -1,0 +1,15 @@
+"""What the tests of the worker share."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.transaction import Database
+from tests.kit.ledger import open_ledger
+
+
+@pytest.fixture
+async def effects(database: Database) -> Database:
+    """The database, with an empty ledger."""
+    await open_ledger(database)
+    return database

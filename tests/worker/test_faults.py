@@ -1,0 +1,222 @@
+"""Nothing is lost and no effect happens twice, whatever is killed, frozen or flushed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import pytest
+
+from app import jobs
+from app.jobs import Job
+from app.postgres.migrations import migrate
+from app.resources import Resources, open_resources
+from app.settings import Settings
+from app.transaction import Database
+from tests.kit.ledger import effects_of, open_ledger
+from tests.kit.outages import (
+    frozen,
+    kill,
+    lapse,
+    postgres_of_one,
+    terminate_backends,
+    valkey_of_one,
+)
+from tests.kit.processes import WORKER, program
+from tests.kit.trials import Effect, Killer, put, row
+from tests.kit.working import eventually
+
+STOCK = ("-m", "arq", "tests.kit.stock_worker.WorkerSettings")
+CHECK = ("-m", "arq", "--check", "tests.kit.trial_worker.WorkerSettings")
+
+
+async def put_many(database: Database, count: int, job: Job) -> None:
+    async with database.transaction() as tx:
+        await jobs.enqueue_all(tx, [job] * count)
+
+
+async def once_each(database: Database, count: int, *, within: float = 15) -> None:
+    """Wait until so many jobs have had their effect, and make sure that none had it twice."""
+    await eventually(lambda: effects_of(database), (count, 0), within=within)
+
+
+async def in_state(database: Database, state: str) -> int:
+    return int(await database.fetchval("select count(*) from jobs where state = $1", state))
+
+
+async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as zombie:
+        await put_many(effects, 3, Effect(seconds=2))
+        await put_many(effects, 2, Effect(at_first=60))
+        await eventually(lambda: in_state(effects, "running"), 5)
+        zombie.send(signal.SIGSTOP)
+        async with program(*WORKER, environ=environ):
+            await asyncio.sleep(20)
+            await once_each(effects, 5)
+            zombie.send(signal.SIGCONT)
+            await eventually(lambda: losses(zombie.said), 5)
+            await once_each(effects, 5)
+            assert zombie.lives
+
+
+async def losses(said: str) -> int:
+    return said.count('"job.lease_lost"')
+
+
+async def test_a_redis_that_is_frozen_for_ten_seconds_loses_nothing(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with valkey_of_one() as valkey:
+        await valkey.start()
+        with_own = {**environ, **valkey.settings()}
+        async with program(*WORKER, environ=with_own) as worker:
+            await put_many(effects, 30, Effect(seconds=0.5))
+            await eventually(lambda: in_state(effects, "done"), 10)
+            assert valkey.pid is not None
+            with frozen(valkey.pid):
+                await put_many(effects, 10, Effect())
+                await asyncio.sleep(10)
+            await once_each(effects, 40)
+            assert worker.lives
+
+
+async def test_a_redis_killed_and_restarted_in_mid_job_means_one_run(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with valkey_of_one() as valkey:
+        await valkey.start()
+        async with program(*WORKER, environ={**environ, **valkey.settings()}) as worker:
+            job_id = await put(effects, Effect(seconds=4))
+            await eventually(lambda: in_state(effects, "running"), 1)
+            await kill(valkey)
+            await asyncio.sleep(1)
+            await valkey.start()
+            await once_each(effects, 1)
+            assert worker.lives
+            assert (await row(effects, job_id))["attempt"] == 1
+
+
+async def test_terminated_backends_end_no_worker_and_repeat_no_effect(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        await put_many(effects, 40, Effect(seconds=0.3))
+        for _ in range(4):
+            await asyncio.sleep(0.4)
+            await terminate_backends(effects)
+        await once_each(effects, 40, within=25)
+        assert worker.lives
+
+
+async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
+    effects: Database, environ: Mapping[str, str], settings: Settings
+) -> None:
+    async with valkey_of_one() as valkey, AsyncExitStack() as stack:
+        await valkey.start()
+        own = {**environ, **valkey.settings()}
+        opened = open_resources(Settings.from_env(own), process="activelog-tests")
+        resources = await stack.enter_async_context(opened)
+        async with program(*WORKER, environ=own):
+            await put_many(resources.database, 1000, Effect(seconds=0.02))
+            await at_least(resources.database, 100)
+            await resources.redis.flushall()
+            await once_each(effects, 1000, within=20)
+
+
+async def at_least(database: Database, count: int) -> None:
+    async def enough() -> bool:
+        return (await effects_of(database))[0] >= count
+
+    await eventually(enough, True)
+
+
+async def test_a_job_that_kills_its_worker_ends_alone_and_its_neighbours_do_not(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    killer = await put(effects, Killer())
+    await put_many(effects, 5, Effect(at_first=3))
+    for life in range(1, 4):
+        async with program(*WORKER, environ=environ) as worker:
+            assert await worker.ended() == -signal.SIGKILL
+            await lapse(effects, worker.process.pid)
+        assert life == await effects.fetchval(
+            "select count(*) from starts where job_id = $1", killer
+        )
+    async with program(*WORKER, environ=environ):
+        await once_each(effects, 5)
+        await eventually(lambda: in_state(effects, "dead"), 1)
+    assert (await row(effects, killer))["error"] == "its worker was lost while it ran alone"
+
+
+async def test_a_stock_arq_worker_beside_ours_runs_the_same_jobs_each_once(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*STOCK, environ=environ) as stock, program(*WORKER, environ=environ) as ours:
+        for worker in (stock, ours):
+            await worker.says("worker.claims")
+        await put_many(effects, 200, Effect(seconds=0.05))
+        await once_each(effects, 200)
+        stock.send(signal.SIGTERM)
+        await stock.ended()
+    pids = await effects.fetch("select distinct pid from starts")
+    assert {stock.process.pid, ours.process.pid} == {found["pid"] for found in pids}
+    assert 200 == await effects.fetchval("select count(*) from starts")
+
+
+async def test_arq_check_tells_whether_a_worker_lives(
+    resources: Resources, environ: Mapping[str, str]
+) -> None:
+    async with program(*CHECK, environ=environ) as check:
+        assert await check.ended() == 1
+    async with program(*WORKER, environ=environ) as worker:
+        await worker.says("worker.claims")
+        async with program(*CHECK, environ=environ) as check:
+            assert await check.ended() == 0
+
+
+async def test_sigterm_gives_a_long_job_back_after_the_grace_without_a_cost(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ={**environ, "SHUTDOWN_GRACE": "1"}) as worker:
+        job_id = await put(effects, Effect(seconds=60))
+        await eventually(lambda: in_state(effects, "running"), 1)
+        worker.send(signal.SIGTERM)
+        assert await worker.ended() == 0
+    given_back = await row(effects, job_id)
+    assert ("queued", 0, 0, 0) == tuple(
+        given_back[column] for column in ("state", "attempt", "failures", "crashes")
+    )
+
+
+@pytest.mark.parametrize("seconds", [0.5, 13])
+async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
+    environ: Mapping[str, str], seconds: float
+) -> None:
+    async with postgres_of_one() as postgres, AsyncExitStack() as stack:
+        own = {**environ, **postgres.settings()}
+        await migrate(own["DATABASE_URL"])
+        opened = open_resources(Settings.from_env(own), process="activelog-tests")
+        database = (await stack.enter_async_context(opened)).database
+        await open_ledger(database)
+        first, second = [
+            await stack.enter_async_context(program(*WORKER, environ=own)) for _ in range(2)
+        ]
+        for worker in (first, second):
+            await worker.says("worker.claims")
+        await put_many(database, 4, Effect(seconds=seconds + 4))
+        await eventually(lambda: database.fetchval("select count(*) from starts"), 4)
+        await kill(postgres, signal.SIGINT)
+        await asyncio.sleep(seconds)
+        await postgres.start()
+        await once_each(database, 4)
+        assert first.lives
+        assert second.lives
+        assert [1] == [found["attempt"] for found in await database.fetch(ATTEMPTS)]
+
+
+ATTEMPTS = "select distinct attempt from effects"
+STARTS_OF = "select count(*) from starts where job_id = $1"
