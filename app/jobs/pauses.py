@@ -20,8 +20,8 @@ class Pauses:
         """Replace what was known.
 
         Returns:
-            The kinds that are no longer paused. Whoever hears it wakes their jobs, once more: it may
-            have put some to sleep since the operator woke them.
+            The kinds that are no longer paused. Whoever hears it wakes their jobs once more: some
+            may have been put to sleep here since the operator woke them.
         """
         found, before = list(pauses), self.kinds
         self.queues = frozenset(pause.name for pause in found if pause.what == "queue")

@@ -1,0 +1,1 @@
+"""`python -m tests.chaos`: jobs enqueued while everything they need is killed. No tests."""

@@ -1,0 +1,159 @@
+"""`python -m tests.chaos [--minutes 1] [--jobs 2000] [--workers 3] [--seed N] [--long]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from random import Random, SystemRandom
+from time import monotonic
+
+from app import jobs
+from app.jobs.operating import dead_letters
+from app.resources import open_resources
+from app.settings import Settings
+from app.transaction import Database
+from tests.bench.ground import ground, machine
+from tests.bench.table import Row, show
+from tests.chaos.crew import Crew, crew
+from tests.chaos.faults import Faults
+from tests.chaos.verdict import judge
+from tests.chaos.work import Long, mix
+from tests.kit.ledger import open_ledger
+from tests.kit.outages import valkey_of_one
+
+PATIENCE = 180.0
+"""Seconds that the rest may take after the last fault."""
+TICK = 0.1
+LONG = 110.0
+"""Seconds: more than ten leases."""
+
+QUARANTINED = """
+select id from jobs where state = 'dead' and error = 'its worker was lost while it ran alone'
+"""
+WAITING = "select count(*) from jobs where state not in ('done', 'dead', 'cancelled')"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    minutes: float
+    jobs: int
+    workers: int
+    seed: int
+    long: bool
+
+    @property
+    def seconds(self) -> float:
+        return self.minutes * 60
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos")
+    parser.add_argument("--minutes", type=float, default=1, help="how long things go wrong")
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
+    parser.add_argument(
+        "--long", action="store_true", help="and, calmly, a job that is longer than ten leases"
+    )
+    plan = Plan(**vars(parser.parse_args()))
+    print(f"chaos: {machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
+    rows = asyncio.run(_run(plan))
+    show(f"just chaos: {plan.minutes:g} min, {plan.workers} workers", rows)
+    failed = any(row.met is False for row in rows)
+    print("\nNOT GOOD ENOUGH" if failed else "\nGood: nothing lost, nothing twice.")
+    return int(failed)
+
+
+async def _run(plan: Plan) -> list[Row]:
+    _cancelled_by_sigterm()
+    async with AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(ground({"DATABASE_URL"}))
+        valkey = await stack.enter_async_context(valkey_of_one())
+        await valkey.start()
+        environ = {**servers.environ, **valkey.settings()}
+        opened = open_resources(Settings.from_env(environ), process="activelog-chaos")
+        resources = await stack.enter_async_context(opened)
+        await open_ledger(resources.database)
+        async with crew(environ, plan.workers) as workers:
+            faults = Faults(resources, valkey, workers, Random(plan.seed), plan.seconds)
+            began = monotonic()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(faults.run())
+                group.create_task(_feed(resources.database, plan))
+            rerun = await _finish(resources.database)
+            enqueued, long = plan.jobs, []
+            if plan.long:
+                long = await _run_long(resources.database)
+                enqueued += 1
+            took = monotonic() - began
+        rows = await judge(resources.database, workers, enqueued)
+        _keep_words(workers)
+    rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
+    rows.append(Row("quarantined in crashes, and run again", "", str(rerun)))
+    return [*long, *rows, Row("time until all was done", "", f"{took:.0f} s")]
+
+
+def _cancelled_by_sigterm() -> None:
+    """So that the servers and the workers are ended then too."""
+    main = asyncio.current_task()
+    assert main is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+
+
+async def _feed(database: Database, plan: Plan) -> None:
+    """Enqueue the jobs evenly over the run."""
+    work = list(mix(Random(plan.seed), plan.jobs))
+    began, put = monotonic(), 0
+    while put < len(work):
+        due = min(len(work), ceil((monotonic() - began) / plan.seconds * len(work)))
+        async with database.transaction() as tx:
+            for job in work[put:due]:
+                await jobs.enqueue(tx, job)
+        put = due
+        await asyncio.sleep(TICK)
+
+
+async def _finish(database: Database) -> int:
+    """Wait for the rest. What a quarantine has set aside is run again, as an operator would.
+
+    Returns:
+        How many those were.
+    """
+    deadline, rerun = monotonic() + PATIENCE, 0
+    while monotonic() < deadline:
+        for row in await database.fetch(QUARANTINED):
+            await dead_letters.retry_job(database, row["id"], by="chaos")
+            rerun += 1
+        if not await database.fetchval(WAITING):
+            break
+        await asyncio.sleep(TICK)
+    return rerun
+
+
+async def _run_long(database: Database) -> list[Row]:
+    """A job of more than ten leases runs once while all workers live."""
+    async with database.transaction() as tx:
+        job_id = await jobs.enqueue(tx, Long(LONG))
+    deadline = monotonic() + LONG + 30
+    while monotonic() < deadline and await database.fetchval(WAITING):
+        await asyncio.sleep(1)
+    starts = await database.fetchval("select count(*) from starts where job_id = $1", job_id)
+    return [Row(f"starts of a job of {LONG:.0f} s", "", str(starts), "1", starts == 1)]
+
+
+def _keep_words(workers: Crew) -> None:
+    """What the workers said, for whoever has to find out why."""
+    folder = Path(tempfile.gettempdir()) / "activelog-chaos"
+    folder.mkdir(exist_ok=True)
+    (folder / "workers.log").write_text("".join(workers.said))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The workers, one of which is always about to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from app.transaction import Database
+from tests.kit.processes import Program, program
+
+WORKER = ("-m", "arq", "tests.chaos.worker.WorkerSettings")
+
+ORPHANS = """
+select jobs.id, jobs.crashes, clock_timestamp() as at
+from jobs join workers on workers.id = jobs.worker_id
+where jobs.state = 'running' and workers.pid = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A job that ran in a worker when it was killed."""
+
+    job_id: UUID
+    crashes: int
+    """Those before this one: after the first a job waits on purpose."""
+    pid: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class Crew:
+    environ: Mapping[str, str]
+    size: int
+    members: list[tuple[Program, AsyncExitStack]] = field(default_factory=list)
+    orphans: list[Orphan] = field(default_factory=list)
+    kills: int = 0
+    ended_by_themselves: list[str] = field(default_factory=list)
+    """What those said that nobody had killed."""
+    said: list[str] = field(default_factory=list)
+    """What those said that have ended."""
+
+    async def hire(self) -> None:
+        """Start workers until there are enough of them."""
+        while len(self.members) < self.size:
+            stack = AsyncExitStack()
+            member = await stack.enter_async_context(program(*WORKER, environ=self.environ))
+            self.members.append((member, stack))
+
+    async def kill_one(self, database: Database, which: int) -> None:
+        """Kill the one that has lived longest or the next, and start another."""
+        member, stack = self.members.pop(which % len(self.members))
+        if member.lives:
+            await member.kill()
+            self.kills += 1
+            pid = member.process.pid
+            for row in await database.fetch(ORPHANS, pid):
+                self.orphans.append(Orphan(row["id"], row["crashes"], pid, row["at"]))
+        else:
+            self.ended_by_themselves.append(member.said)
+        await stack.aclose()
+        self.said.append(member.said)
+        await self.hire()
+
+    async def dismiss(self) -> None:
+        """End all of them, and hear what they said."""
+        for member, stack in self.members:
+            if not member.lives:
+                self.ended_by_themselves.append(member.said)
+            await stack.aclose()
+            self.said.append(member.said)
+        self.members.clear()
+
+    def heard(self, event: str) -> int:
+        """How often they said this."""
+        pattern = re.compile(f'"event": "{re.escape(event)}"')
+        return sum(len(pattern.findall(said)) for said in self.said)
+
+
+@asynccontextmanager
+async def crew(environ: Mapping[str, str], size: int) -> AsyncIterator[Crew]:
+    """So many workers; none is left at the end."""
+    found = Crew(environ, size)
+    try:
+        await found.hire()
+        for member, _ in found.members:
+            await member.says("worker.claims")
+        yield found
+    finally:
+        await asyncio.shield(found.dismiss())

@@ -1,0 +1,73 @@
+"""What a run found, and whether it is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from app.transaction import Database
+from tests.bench.table import Row
+from tests.chaos.crew import Crew, Orphan
+from tests.kit.ledger import effects_of
+
+BAR = 12.0
+"""Seconds from a kill to the second start, at the 99th percentile."""
+
+NEXT_START = """
+select extract(epoch from min(at) - $3)::float8 from starts
+where job_id = $1 and pid <> $2 and at > $3
+"""
+UNFINISHED = "select count(*) from jobs where state <> 'done'"
+WITHOUT_EFFECT = """
+select count(*) from jobs where state = 'done' and kind <> 'chaos:no-op'
+    and not exists (select from effects where effects.job_id = jobs.id)
+"""
+ATTEMPTS = "select sum(attempt) as made, max(attempt) as most, max(crashes) as crashes from jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """Seconds from the kill of a worker to the next start of each job that it ran, in order."""
+
+    seconds: Sequence[float]
+
+    def percentile(self, part: float) -> float:
+        """By the nearest rank; 0 when there were none."""
+        found = self.seconds
+        return found[max(0, ceil(part * len(found)) - 1)] if found else 0.0
+
+    def __str__(self) -> str:
+        p50, p99 = self.percentile(0.5), self.percentile(0.99)
+        return f"{p50:.1f} / {p99:.1f} / {self.percentile(1):.1f} s of {len(self.seconds)}"
+
+
+async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
+    """The run's figures, those with a bar first."""
+    rows = await database.fetchval("select count(*) from jobs")
+    lost = enqueued - rows + await database.fetchval(UNFINISHED)
+    lost += await database.fetchval(WITHOUT_EFFECT)
+    effects, twice = await effects_of(database)
+    first = await _restarts(database, [one for one in crew.orphans if one.crashes == 0])
+    later = await _restarts(database, [one for one in crew.orphans if one.crashes > 0])
+    attempts = await database.fetchrow(ATTEMPTS)
+    assert attempts is not None
+    p99 = first.percentile(0.99)
+    ended = len(crew.ended_by_themselves)
+    return [
+        Row("jobs lost", "", f"{lost} of {enqueued}", "0", lost == 0),
+        Row("effects beyond the first", "", f"{twice} of {effects}", "0", twice == 0),
+        Row("workers that ended unasked", "", str(ended), "0", ended == 0),
+        Row("re-start, p50 / p99 / max", "first crash", str(first), "p99 <= 12 s", p99 <= BAR),
+        Row("", "with its pause", str(later)),
+        Row("workers killed", "", str(crew.kills)),
+        Row("attempts made", "", f"{attempts['made']}, {attempts['most']} for one job"),
+        Row("most crashes of one job", "", str(attempts["crashes"])),
+        Row("leases lost", "", str(crew.heard("job.lease_lost"))),
+        Row("runs alone", "", str(crew.heard("job.runs_alone"))),
+    ]
+
+
+async def _restarts(database: Database, orphans: Sequence[Orphan]) -> Restarts:
+    found = [await database.fetchval(NEXT_START, one.job_id, one.pid, one.at) for one in orphans]
+    return Restarts(sorted(seconds for seconds in found if seconds is not None))
