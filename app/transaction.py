@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -75,7 +76,8 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
-            connection = await self.pool.acquire(timeout=ACQUIRE)
+            async with asyncio.timeout(ACQUIRE):  # asyncpg's own costs a task each time
+                connection = await self.pool.acquire()
         except (OSError, TimeoutError, *OUTAGES) as error:
             raise _unavailable(error) from error
         try:

@@ -20,25 +20,22 @@ from app.jobs.relay import Relay
 from app.redis import OUTAGES
 from app.transaction import Database
 from worker.intake import Intake
+from worker.lease import Lease
 
 log = structlog.get_logger()
 
 INTERVAL = 1.0
-LEASE = 10.0
-"""Seconds without a beat after which other workers take over what this one runs."""
 
 
 class Beat:
     """Keeps the lease of everything that this worker runs."""
 
-    def __init__(self, database: Database, intake: Intake, pauses: Pauses) -> None:
+    def __init__(self, database: Database, intake: Intake, pauses: Pauses, lease: Lease) -> None:
         self._database = database
         self._intake = intake
         self._pauses = pauses
-        self._beaten_at = monotonic()
+        self._lease = lease
         self._in_doubt: set[JobId] = set()
-        self.trusted_from = self._beaten_at
-        """From when on this worker may take over the jobs of others: it was not cut off lately."""
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -47,6 +44,7 @@ class Beat:
             try:
                 await self.beat()
             except Unavailable as error:
+                self._lease.doubt()
                 log.warning("beat.missed", error=type(error).__name__)
             await asyncio.sleep(max(0.1, INTERVAL - (monotonic() - began)))
 
@@ -60,16 +58,13 @@ class Beat:
         await statements.beat(
             self._database, mine, socket.gethostname(), os.getpid(), self._intake.slots
         )
-        now = monotonic()
-        if now - self._beaten_at > LEASE:
-            self.trusted_from = now + LEASE
-        self._beaten_at = now
         before = set(self._intake.running)
         rows = await statements.running_here(self._database, mine)
         self._intake.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
         for kind in self._pauses.hear(await statements.pauses(self._database)):
             await statements.wake_waiting(self._database, waits_for_kind(kind))
+        self._lease.renew()
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
         """Settle what two beats in a row found in doubt: one may have met a claim or an end."""
@@ -84,11 +79,11 @@ class Beat:
                 await statements.give_back(self._database, [row.id], row.token)
 
 
-async def relay_until_cancelled(relay: Relay, beat: Beat, database: Database) -> None:
+async def relay_until_cancelled(relay: Relay, lease: Lease, database: Database) -> None:
     """Once a second, hand over what Redis lacks and take over what lost workers ran."""
     while True:
         try:
-            if monotonic() >= beat.trusted_from:
+            if lease.trusted:
                 lost = await statements.take_over(database)
                 metrics.taken_over.inc(len(lost))
                 for job in lost:

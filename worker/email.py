@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from app.email import Stationery
+from app.friends import letters as friends
+from app.friends.jobs import FriendActivityEmail, FriendRequestEmail
 from app.jobs import Run
 from app.resources import Resources
+from app.stats import letters as stats
+from app.stats.jobs import WeeklySummaryEmail
 from app.users import letters as users
-from app.users.jobs import WelcomeEmail
+from app.users.jobs import PasswordResetEmail, WelcomeEmail
 from worker.handler import handles
 
 
 @handles(WelcomeEmail)
 async def welcome(job: WelcomeEmail, run: Run, resources: Resources) -> None:
-    await users.welcome(run, resources.mailer, stationery(resources), job.user_id)
+    await users.welcome(run, resources.post, job.user_id)
 
 
-def stationery(resources: Resources) -> Stationery:
-    settings = resources.settings
-    return Stationery(resources.templates, settings.mail.sender, settings.http.app_url)
+@handles(PasswordResetEmail)
+async def password_reset(job: PasswordResetEmail, run: Run, resources: Resources) -> None:
+    await users.password_reset(run, resources.post, job.request_id)
+
+
+@handles(FriendRequestEmail)
+async def friend_request(job: FriendRequestEmail, run: Run, resources: Resources) -> None:
+    await friends.friend_request(run, resources.post, job.request_id)
+
+
+@handles(FriendActivityEmail)
+async def friend_activity(job: FriendActivityEmail, run: Run, resources: Resources) -> None:
+    await friends.friend_activity(run, resources.post, job.user_id)
+
+
+@handles(WeeklySummaryEmail)
+async def weekly_summary(job: WeeklySummaryEmail, run: Run, resources: Resources) -> None:
+    await stats.weekly_summary(run, resources.post, job.user_id, job.saturday)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
@@ -76,7 +77,12 @@ def host_redis(url: str) -> HostRedis:
     pool: ConnectionPool = ConnectionPool.from_url(
         url, socket_timeout=3, socket_connect_timeout=2, socket_keepalive=True
     )
-    return HostRedis(pool_or_conn=pool)
+    # Never pickle: whoever can write to Redis would run code here.
+    return HostRedis(
+        pool_or_conn=pool,
+        job_serializer=msgspec.json.encode,
+        job_deserializer=msgspec.json.decode,
+    )
 
 
 def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:

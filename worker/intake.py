@@ -26,6 +26,7 @@ from app.jobs.queues import BELL, QUEUES, low_slots
 from app.jobs.record import Claimed
 from app.redis import OUTAGES, Redis
 from app.transaction import Database
+from worker.lease import Lease
 from worker.solitude import SUSPECT_AFTER, Solitude
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class Intake:
         attempt: Callable[[Run], Awaitable[Ending]],
         breakers: Breakers,
         pauses: Pauses,
+        lease: Lease,
         *,
         worker_id: UUID,
         slots: int,
@@ -65,6 +67,7 @@ class Intake:
         self._attempt = attempt
         self._breakers = breakers
         self._pauses = pauses
+        self._lease = lease
         self.worker_id = worker_id
         self.slots = slots
         self.running: dict[JobId, Running] = {}
@@ -84,10 +87,13 @@ class Intake:
         """Claim and start jobs until cancelled. What runs by then goes on."""
         while True:
             await self._room.wait()
+            await self._lease.fresh()
             self._woken.clear()
             try:
                 emptied = await self._fill()
             except (Unavailable, *OUTAGES) as error:
+                if isinstance(error, Unavailable):
+                    self._lease.doubt()
                 log.warning("intake.waits", error=type(error).__name__)
                 await asyncio.sleep(PAUSE)
                 continue

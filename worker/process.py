@@ -28,6 +28,8 @@ from worker.figures import publish_until_cancelled
 from worker.handler import Attempt
 from worker.health import Health
 from worker.intake import POLL, Intake
+from worker.lease import Lease
+from worker.schedule import keep_schedules
 
 log = structlog.get_logger()
 
@@ -43,18 +45,27 @@ class Process:
         worker_id = uuid4()
         draw = random.SystemRandom().random
         breakers, pauses = Breakers(monotonic, draw), Pauses()
+        self._lease = Lease()
         self._finisher = Finisher(database)
         self.intake = Intake(
             database,
-            Claims(database, redis, worker_id, settings.worker.queue_weights, draw),
+            Claims(
+                database,
+                redis,
+                resources.handover,
+                worker_id,
+                settings.worker.queue_weights,
+                draw(),
+            ),
             self._finisher,
             Attempt(resources, breakers, pauses, draw),
             breakers,
             pauses,
+            self._lease,
             worker_id=worker_id,
             slots=settings.worker.slots,
         )
-        self._beat = Beat(database, self.intake, pauses)
+        self._beat = Beat(database, self.intake, pauses, self._lease)
         self._relay = Relay(database, redis, resources.handover)
         self._health = Health(resources, self.intake)
         self.failed = False
@@ -72,9 +83,10 @@ class Process:
         self._loops = [
             self._loop(self._health.watch_lag()),
             self._loop(publish_until_cancelled(self._resources.database)),
+            self._loop(keep_schedules(self._resources.database)),
             self._loop(self._beat.run()),
             self._loop(self._finisher.run()),
-            self._loop(relay_until_cancelled(self._relay, self._beat, self._resources.database)),
+            self._loop(relay_until_cancelled(self._relay, self._lease, self._resources.database)),
         ]
         self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
         log.info("worker.claims", slots=self.intake.slots, worker=str(self.intake.worker_id))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 import uvloop
 from arq import func
@@ -17,13 +19,14 @@ from app.email import check_letters
 from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
-from worker import email
+from worker import email, housekeeping, reports, stats, users
 from worker.host import drain_on_signals, host_redis
 from worker.process import Process
+from worker.schedule import CRON_JOBS
 
 log = structlog.get_logger()
 
-HANDLERS = (email,)
+HANDLERS = (email, housekeeping, reports, stats, users)
 """The modules whose import registers the handlers."""
 
 
@@ -51,6 +54,7 @@ def worker_settings(settings: Settings) -> type:
         resources = await stack.enter_async_context(opened)
         check_letters(resources.templates)
         await refuse_old_servers(resources)
+        ctx["database"] = resources.database
         ctx["process"] = process = Process(settings, resources)
         await process.start()
         drain_on_signals(process.drain)
@@ -67,6 +71,10 @@ def worker_settings(settings: Settings) -> type:
             "functions": [func(run, name="run")],
             "redis_pool": host_redis(settings.redis_url),
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
+            "cron_jobs": CRON_JOBS,
+            "timezone": UTC,
+            "job_serializer": msgspec.json.encode,
+            "job_deserializer": msgspec.json.decode,
             "health_check_interval": 5,
             "keep_result": 0,
             "on_startup": on_startup,

@@ -17,6 +17,7 @@ class Claimed(msgspec.Struct, frozen=True):
     kind: str
     queue: Queue
     payload: str
+    position: str | None
     attempt: int
     failures: int
     crashes: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from app.jobs import statements
 from app.jobs.outcomes import LeaseLost
 from app.jobs.record import Claimed
 from app.transaction import Database, Transaction
+
+P = TypeVar("P", bound=msgspec.Struct)
 
 
 class Run:
@@ -72,6 +74,23 @@ class Run:
             LeaseLost: the job is another worker's now.
         """
         if not await statements.mark_alone(self._database, self.claimed.id, self.claimed.token):
+            raise LeaseLost
+
+    def position(self, kind: type[P]) -> P | None:
+        """Where an earlier attempt left off, or None at the beginning."""
+        kept = self.claimed.position
+        return None if kept is None else msgspec.json.decode(kept, type=kind)
+
+    async def keep_position(self, tx: Transaction, position: msgspec.Struct) -> None:
+        """Commit, with what this transaction did, where the next attempt goes on.
+
+        Those who watch see it as progress.
+
+        Raises:
+            LeaseLost: the job is another worker's now.
+        """
+        kept = msgspec.json.encode(position).decode()
+        if not await statements.keep_position(tx, self.claimed.id, self.claimed.token, kept, kept):
             raise LeaseLost
 
     async def progress(self, done: int, total: int | None = None, **figures: Any) -> None:

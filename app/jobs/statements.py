@@ -29,6 +29,10 @@ async def claim(db: Queryable, ids: list[JobId], worker_id: UUID, token: UUID) -
 
 
 @statement("jobs")
+async def still_waiting(db: Queryable, ids: list[JobId]) -> list[Waiting]: ...
+
+
+@statement("jobs")
 async def hold(db: Queryable, id: JobId, token: UUID) -> bool | None: ...
 
 
@@ -81,6 +85,12 @@ async def insert_attempt(
 
 @statement("jobs")
 async def report_progress(db: Queryable, id: JobId, token: UUID, progress: str) -> bool | None: ...
+
+
+@statement("jobs")
+async def keep_position(
+    db: Queryable, id: JobId, token: UUID, position: str, progress: str
+) -> bool | None: ...
 
 
 @statement("jobs")

@@ -10,7 +10,12 @@ returning id, run_at <= now() as due;
 
 -- name: claim
 -- Of these jobs, those that are due and free are mine under this token; asking again gives them again.
-with claimable as (
+-- It does not wait for the disk. A crash of Postgres that forgets a claim forgets all that was fenced
+-- by it, since a later commit takes every earlier one to the disk; the job then waits as before.
+with unhurried as materialized (
+    select set_config('synchronous_commit', 'off', true)
+),
+claimable as (
     select id from jobs
     where id = any(:ids::uuid[])
         and (
@@ -27,10 +32,17 @@ update jobs set
     started_at = now(),
     waits_for = null,
     progress = null
-from claimable
+from claimable, unhurried
 where jobs.id = claimable.id
-returning jobs.id, kind, queue, payload::text as payload, attempt, failures, crashes, token,
+returning jobs.id, kind, queue, payload::text as payload, position::text as position,
+    attempt, failures, crashes, token,
     concerns, request_id, run_at, started_at, coalesce(useful_until < now(), false) as outdated;
+
+-- name: still_waiting
+-- Of these jobs, those that are due and free, though their rows may be locked for a moment.
+select id, queue, attempt from jobs
+where id = any(:ids::uuid[])
+    and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
 
 -- name: hold
 -- The job is still mine, and stays mine until this transaction ends: its token cannot change before.
@@ -115,6 +127,12 @@ update jobs set progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
+-- name: keep_position
+-- Where the job goes on if it is interrupted, and what those who watch see, if the job is mine.
+update jobs set position = :position::jsonb, progress = :progress::jsonb
+where id = :id and token = :token and state = 'running'
+returning true;
+
 -- name: never_handed_over
 -- Due jobs that Redis was never seen to hold, oldest first; younger than a second may be on their way.
 select id, queue, attempt from jobs
@@ -132,16 +150,25 @@ order by handed_over_at
 limit :most;
 
 -- name: forget_handed_over
--- No waiting job counts as held by Redis any more.
-update jobs set handed_over_at = null
-where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null;
+-- No waiting job counts as held by Redis any more; one whose row is locked is just being claimed.
+with waiting as (
+    select id from jobs
+    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+    for no key update skip locked
+)
+update jobs set handed_over_at = null from waiting where jobs.id = waiting.id;
 
 -- name: stamp_handed_over
 -- Redis holds these jobs as of now, unless an attempt was made since they were read.
-update jobs set handed_over_at = clock_timestamp()
-from unnest(:ids::uuid[], :attempts::int[]) as seen (id, attempt)
-where jobs.id = seen.id and jobs.attempt = seen.attempt
-    and jobs.state in ('queued', 'retrying', 'snoozed');
+-- A locked row is skipped: waiting for it while holding others would be a deadlock with a finish.
+with waiting as (
+    select jobs.id
+    from unnest(:ids::uuid[], :attempts::int[]) as seen (id, attempt)
+    join jobs on jobs.id = seen.id and jobs.attempt = seen.attempt
+    where jobs.state in ('queued', 'retrying', 'snoozed')
+    for no key update of jobs skip locked
+)
+update jobs set handed_over_at = clock_timestamp() from waiting where jobs.id = waiting.id;
 
 -- name: beat
 -- This worker is alive by Postgres's clock.

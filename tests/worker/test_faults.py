@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from app import jobs
-from app.jobs import Job
+from app.jobs import Job, statements
 from app.postgres.migrations import migrate
 from app.resources import Resources, open_resources
 from app.settings import Settings
@@ -26,7 +29,8 @@ from tests.kit.outages import (
 )
 from tests.kit.processes import WORKER, program
 from tests.kit.trials import Effect, Killer, put, row
-from tests.kit.working import eventually
+from tests.kit.working import eventually, until, working
+from worker.beat import relay_until_cancelled
 
 STOCK = ("-m", "arq", "tests.kit.stock_worker.WorkerSettings")
 CHECK = ("-m", "arq", "--check", "tests.kit.trial_worker.WorkerSettings")
@@ -104,12 +108,62 @@ async def test_terminated_backends_end_no_worker_and_repeat_no_effect(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await put_many(effects, 40, Effect(seconds=0.3))
-        for _ in range(4):
-            await asyncio.sleep(0.4)
+        await worker.says("worker.claims")
+        await put_many(effects, 200, Effect(seconds=0.02))
+        for _ in range(60):
+            await asyncio.sleep(0.05)
             await terminate_backends(effects)
-        await once_each(effects, 40, within=25)
+        await once_each(effects, 200, within=20)
         assert worker.lives
+
+
+async def test_a_row_that_another_program_locks_ends_no_worker(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        await worker.says("worker.claims")
+        async with effects.transaction() as tx:
+            await jobs.enqueue(tx, Effect(), run_at=datetime.now(UTC) + timedelta(seconds=0.5))
+        async with effects.transaction() as tx:
+            await tx.execute("select from jobs for update")
+            await asyncio.sleep(7)
+        await once_each(effects, 1)
+        assert worker.lives
+
+
+async def test_a_worker_that_was_cut_off_takes_nothing_over_on_its_return(
+    effects: Database, resources: Resources
+) -> None:
+    async with working(resources, grace=0) as process:
+        job_id = await put(effects, Effect(seconds=60))
+        await until(lambda: job_id in process.intake.running)
+        await asyncio.sleep(0.5)
+        apart = relay_until_cancelled(process._relay, process._beat, effects)
+        relay = asyncio.create_task(apart)  # so that it is not always the beat that comes first
+        await asyncio.sleep(0.7)
+        time.sleep(10.5)  # noqa: ASYNC251 # the whole process stands still
+        await asyncio.sleep(1)
+        relay.cancel()
+        assert (await row(effects, job_id))["crashes"] == 0
+
+
+async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
+    effects: Database, resources: Resources
+) -> None:
+    async with working(resources, grace=0) as process:
+        job_id = await put(effects, Effect(at_first=60))
+        await until(lambda: job_id in process.intake.running)
+        await effects.execute("update workers set seen_at = '-infinity'")
+        await statements.take_over(effects)
+        await once_each(effects, 1)
+        await until(lambda: not process.intake.running)
+        assert [] == [task for task in asyncio.all_tasks() if "test:effect" in task.get_name()]
+
+
+async def test_a_claim_that_comes_before_the_first_beat_is_left_alone(effects: Database) -> None:
+    job_id = await put(effects, Effect())
+    await statements.claim(effects, [job_id], uuid4(), uuid4())
+    assert [] == await statements.take_over(effects)
 
 
 async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
@@ -192,7 +246,7 @@ async def test_sigterm_gives_a_long_job_back_after_the_grace_without_a_cost(
     )
 
 
-@pytest.mark.parametrize("seconds", [0.5, 13])
+@pytest.mark.parametrize("seconds", [1, 11])
 async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
     environ: Mapping[str, str], seconds: float
 ) -> None:
@@ -207,7 +261,7 @@ async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
         ]
         for worker in (first, second):
             await worker.says("worker.claims")
-        await put_many(database, 4, Effect(seconds=seconds + 4))
+        await put_many(database, 4, Effect(seconds=seconds + 3))
         await eventually(lambda: database.fetchval("select count(*) from starts"), 4)
         await kill(postgres, signal.SIGINT)
         await asyncio.sleep(seconds)

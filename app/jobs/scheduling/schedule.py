@@ -1,0 +1,77 @@
+"""When each schedule is due, in UTC, and what becomes of the slots that nobody was there for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+DAY = timedelta(days=1)
+LONGEST = 32 * DAY
+"""More than there can be between two slots."""
+SUNDAY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The job of kind `name` is due at this minute of these hours of these days."""
+
+    name: str
+    grace: timedelta
+    """How late a missed slot is still caught up."""
+    hour: int | None = None
+    """None: every hour."""
+    minute: int = 0
+    weekday: int | None = None
+    """0 is Monday."""
+    day: int | None = None
+    """Of the month."""
+    each: bool = False
+    """Every missed slot is caught up, and skipped ones too; otherwise only the last missed one."""
+    dry_run: bool = False
+    """Its job can count what it would do, and not do it."""
+
+    def slots(self, after: datetime, until: datetime) -> list[datetime]:
+        """The slots later than the one time and not later than the other, oldest first."""
+        days = (until.date() - after.date()).days
+        return [
+            slot
+            for offset in range(days + 1)
+            for slot in self._slots_of(after.date() + timedelta(days=offset))
+            if after < slot <= until
+        ]
+
+    def next_slot(self, after: datetime) -> datetime:
+        return self.slots(after, after + LONGEST)[0]
+
+    def last_slot(self, until: datetime) -> datetime:
+        return self.slots(until - LONGEST, until)[-1]
+
+    def slot_about(self, day: date) -> datetime:
+        """The slot whose run is about the period that this day is in: the first one after it."""
+        midnight = datetime.combine(day, time(), UTC) + DAY
+        return self.next_slot(midnight - timedelta.resolution)
+
+    def _slots_of(self, day: date) -> Iterator[datetime]:
+        if self.weekday not in {None, day.weekday()} or self.day not in {None, day.day}:
+            return
+        for hour in range(24) if self.hour is None else (self.hour,):
+            yield datetime.combine(day, time(hour, self.minute), UTC)
+
+
+def day_about(slot: datetime) -> date:
+    """The day that the run of a slot is about: the last one that was over, and its period."""
+    return slot.date() - DAY
+
+
+SCHEDULES = {
+    schedule.name: schedule
+    for schedule in (
+        Schedule("stats:daily", hour=0, grace=7 * DAY, each=True),
+        Schedule("stats:recount", minute=30, grace=timedelta(hours=1)),
+        Schedule("emails:weekly", weekday=SUNDAY, hour=9, grace=timedelta(hours=12)),
+        Schedule("reports:monthly", day=1, hour=0, grace=3 * DAY),
+        Schedule("cleanup:daily", hour=2, grace=DAY, dry_run=True),
+    )
+}
+"""By name, which is the kind of the job."""

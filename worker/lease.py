@@ -1,0 +1,45 @@
+"""The lease of this worker on all that it runs: fresh while Postgres hears its beat."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+LENGTH = 10.0
+"""Seconds without a beat after which other workers take over what this one runs."""
+FRESH = LENGTH / 2
+"""Seconds after a beat within which new jobs may be claimed under it."""
+
+
+class Lease:
+    def __init__(self) -> None:
+        self._renewed_at = float("-inf")
+        self._renewed = asyncio.Event()
+        self._trusted_from = 0.0
+
+    def renew(self) -> None:
+        """Postgres has just heard a beat.
+
+        After a silence longer than the lease this worker takes nothing over for the length of one:
+        it may have been the one that was cut off, and the others are as alive as it is.
+        """
+        now = monotonic()
+        if self._renewed_at < now - LENGTH:
+            self._trusted_from = now + (LENGTH if self._renewed_at > 0 else 0)
+        self._renewed_at = now
+        self._renewed.set()
+
+    def doubt(self) -> None:
+        """Postgres did not answer: claim nothing before the next beat is heard."""
+        self._renewed.clear()
+
+    async def fresh(self) -> None:
+        """Wait until jobs may be claimed: a claim under no beat would be taken over at once."""
+        while not self._renewed.is_set() or monotonic() - self._renewed_at > FRESH:
+            self._renewed.clear()
+            await self._renewed.wait()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this worker may take over the jobs of others."""
+        return self._renewed.is_set() and monotonic() >= self._trusted_from

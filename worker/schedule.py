@@ -1,0 +1,73 @@
+"""The cron table, in UTC, and the loop that catches up what cron missed.
+
+arq only wakes us: whether a slot is due, and who fires it, Postgres decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from arq import cron
+from arq.cron import CronJob
+
+from app import metrics
+from app.errors import Unavailable
+from app.jobs.scheduling import SCHEDULES, Schedule, fire_due, history, statements
+from app.postgres.query import Queryable
+from app.transaction import Database
+
+log = structlog.get_logger()
+
+INTERVAL = 60.0
+"""Seconds between two looks at what is due, whatever became of cron's call."""
+
+
+async def fire(ctx: dict[str, Any]) -> None:
+    """What arq calls at every slot."""
+    try:
+        await fire_due(ctx["database"])
+    except Unavailable as error:
+        log.warning("schedule.waits", error=error.detail)
+
+
+def cron_job(schedule: Schedule) -> CronJob:
+    """The line of a schedule in arq's table."""
+    return cron(
+        fire,
+        name=f"cron:{schedule.name}",
+        day=schedule.day,
+        weekday=schedule.weekday,
+        hour=schedule.hour,
+        minute=schedule.minute,
+    )
+
+
+CRON_JOBS = [cron_job(schedule) for schedule in SCHEDULES.values()]
+
+
+async def keep_schedules(database: Database) -> None:
+    """Every minute fire what is due and publish how the schedules stand, until cancelled."""
+    while True:
+        try:
+            await fire_due(database)
+            await publish(database)
+        except Unavailable as error:
+            log.warning("schedule.waits", error=error.detail)
+        await asyncio.sleep(INTERVAL)
+
+
+async def publish(db: Queryable, *, now: datetime | None = None) -> None:
+    """Set the metrics of the schedules."""
+    for one in await history.list_schedules(db, now=now):
+        if one.last_success_at:
+            metrics.schedule_last_success.labels(one.name).set(one.last_success_at.timestamp())
+        if one.last_duration_s is not None:
+            metrics.schedule_duration.labels(one.name).set(one.last_duration_s)
+        metrics.schedule_failures.labels(one.name).set(one.consecutive_failures)
+        next_run = one.next_run_at or datetime.fromtimestamp(0, UTC)
+        metrics.schedule_next_due.labels(one.name).set(next_run.timestamp())
+    for row in await statements.run_outcomes(db):
+        metrics.schedule_runs.labels(row.schedule, row.state).set(row.runs)

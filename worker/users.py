@@ -1,0 +1,14 @@
+"""What accounts leave to be done."""
+
+from __future__ import annotations
+
+from app.jobs import Run
+from app.resources import Resources
+from app.users.erasure import erase
+from app.users.jobs import EraseUser
+from worker.handler import handles
+
+
+@handles(EraseUser)
+async def erase_user(job: EraseUser, run: Run, resources: Resources) -> None:
+    await erase(run, resources.bucket, job.user_id)
