@@ -32,6 +32,16 @@ jobs *args:
 queues *args:
     @{{ joined }}; exec python -m app queues {{ args }}
 
+# Run a job now and wait: `just trigger stats:daily --date 2026-11-23`; an unknown name lists all.
+[no-exit-message]
+trigger *args:
+    @{{ joined }}; exec python -m worker.trigger {{ args }}
+
+# Try the mail settings, lift suppressions: `just email test me@example.com`.
+[no-exit-message]
+email *args:
+    @{{ joined }}; exec python -m app email {{ args }}
+
 # The variables of a running `just up`, unless DATABASE_URL says what to join.
 joined := 'test -n "${DATABASE_URL:-}" || eval "$(python -m app.embedded env 2>/dev/null | sed "s/^/export /")"'
 
@@ -42,6 +52,11 @@ test *args:
 # Measure beside others and print a table: `just bench jobs`.
 bench *args:
     python -m tests.bench {{ args }}
+
+# Kill workers, Redis and connections under load, and see that nothing is lost: `just chaos --long`.
+[no-exit-message]
+chaos *args:
+    python -m tests.chaos {{ args }}
 
 # Check style, format, types and the direction of imports.
 check:

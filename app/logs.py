@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Protocol
+from uuid import UUID
 
 import structlog
+from structlog.typing import EventDict
 
 from app.settings import Logs
 
@@ -20,10 +23,42 @@ QUIET = {
 }
 
 
+class Attempt(Protocol):
+    """What a log line tells of the job that it was written in."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def request_id(self) -> str | None: ...
+
+
+ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+"""The attempt that runs in this context: one variable, read only when a line is written."""
+
+
+def request_id() -> str | None:
+    """Of the request that is being answered, or of the one that caused the job that runs."""
+    if attempt := ATTEMPT.get(None):
+        return attempt.request_id
+    return structlog.contextvars.get_contextvars().get("request_id")
+
+
+def _tell_attempt(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    if attempt := ATTEMPT.get(None):
+        event["job"], event["kind"] = str(attempt.id), attempt.kind
+        event["attempt"], event["request_id"] = attempt.attempt, attempt.request_id
+    return event
+
+
 def configure(settings: Logs) -> None:
     """Route structlog and the standard library's loggers into one stream on stderr."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _tell_attempt,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

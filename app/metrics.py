@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -57,6 +59,17 @@ taken_over = Counter(
 )
 
 
+class KindMetrics:
+    """The metrics of one kind, found once: looking labels up costs more than counting."""
+
+    def __init__(self, kind: str, queue: str) -> None:
+        self.started = started.labels(kind, queue)
+        self.wait_seconds = wait_seconds.labels(kind)
+        self.run_seconds = run_seconds.labels(kind)
+        self.ended = cache(partial(ended.labels, kind, queue))
+
+
+of_kind = cache(KindMetrics)
 queue_size = Gauge(
     "activelog_queue_size", "Jobs that are due and wait.", ("queue",), registry=registry
 )
@@ -84,6 +97,37 @@ loop_lag = Histogram(
     "activelog_loop_lag_seconds",
     "How late the event loop of this process wakes.",
     buckets=SECONDS,
+    registry=registry,
+)
+
+schedule_runs = Gauge(
+    "activelog_schedule_runs",
+    "Ended runs in the kept history: done, dead, cancelled, skipped.",
+    ("schedule", "outcome"),
+    registry=registry,
+)
+schedule_duration = Gauge(
+    "activelog_schedule_duration_seconds",
+    "How long the last run took that was done or died.",
+    ("schedule",),
+    registry=registry,
+)
+schedule_last_success = Gauge(
+    "activelog_schedule_last_success_timestamp_seconds",
+    "When a run was last done.",
+    ("schedule",),
+    registry=registry,
+)
+schedule_failures = Gauge(
+    "activelog_schedule_consecutive_failures",
+    "Runs that died since the last that was done.",
+    ("schedule",),
+    registry=registry,
+)
+schedule_next_due = Gauge(
+    "activelog_schedule_next_due_timestamp_seconds",
+    "When the next slot is; 0 while the schedule is paused.",
+    ("schedule",),
     registry=registry,
 )
 

@@ -20,8 +20,9 @@ OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
+    exceptions.OutOfMemoryError,
 )
-"""What the client raises while the server is away, frozen, loading or a replica."""
+"""What the client raises while the server is away, frozen, loading, full or a replica."""
 
 
 @asynccontextmanager

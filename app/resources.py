@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.email import Stationery
+from app.email import Pace, Post, Stationery
 from app.errors import Unavailable
 from app.jinja import Templates
 from app.jobs.handover import Handover, open_handover
@@ -18,10 +18,13 @@ from app.redis import Redis, open_redis
 from app.redis import require_version as require_redis
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from app.smtp import Mailer, open_mailer
+from app.smtp import open_mailer
 from app.transaction import Database
 
 log = structlog.get_logger()
+
+ENGINE = 4
+"""Connections: for the beat, the claims, the finishes and the relay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,13 @@ class Resources:
 
     settings: Settings
     database: Database
+    engine: Database
+    """A small pool of its own for what keeps jobs alive, so that handlers cannot starve it."""
     redis: Redis
     handover: Handover
     bucket: Bucket
-    mailer: Mailer
     templates: Templates
-    stationery: Stationery
+    post: Post
 
 
 @asynccontextmanager
@@ -51,6 +55,9 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
                 settings.database.url, size=settings.database.pool_size, application_name=process
             )
         )
+        small_pool = await stack.enter_async_context(
+            await open_pool(settings.database.url, size=ENGINE, application_name=process)
+        )
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         handover = await stack.enter_async_context(open_handover(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
@@ -59,13 +66,25 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         yield Resources(
             settings=settings,
             database=Database(pool, handover.depart),
+            engine=Database(small_pool, handover.depart),
             redis=redis,
             handover=handover,
             bucket=bucket,
-            mailer=mailer,
             templates=templates,
-            stationery=Stationery(templates, settings.mail.sender, settings.http.app_url),
+            post=Post(stationery(settings, templates), mailer, Pace(redis, settings.mail.rates)),
         )
+
+
+def stationery(settings: Settings, templates: Templates) -> Stationery:
+    mail = settings.mail
+    return Stationery(
+        templates,
+        mail.sender,
+        settings.http.app_url,
+        settings.secret_key,
+        reply_to=mail.reply_to,
+        dkim=mail.dkim,
+    )
 
 
 async def refuse_old_servers(resources: Resources) -> None:

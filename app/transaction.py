@@ -82,7 +82,7 @@ class Database:
             raise _unavailable(error) from error
         try:
             yield connection
-        except OUTAGES as error:
+        except (TimeoutError, *OUTAGES) as error:
             raise _unavailable(error) from error
         finally:
             await self.pool.release(connection)
@@ -91,9 +91,14 @@ class Database:
         async with self._connection() as connection:
             return await connection.fetch(query, *args)
 
-    async def fetchrow(self, query: str, *args: Any) -> Record | None:
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 # as asyncpg
+    ) -> Record | None:
         async with self._connection() as connection:
-            return await connection.fetchrow(query, *args)
+            return await connection.fetchrow(query, *args, timeout=timeout)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         async with self._connection() as connection:

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Collection
 from time import monotonic
+from uuid import UUID
 
 import structlog
 
@@ -21,6 +22,7 @@ from app.redis import OUTAGES
 from app.transaction import Database
 from worker.intake import Intake
 from worker.lease import Lease
+from worker.slots import Slots
 
 log = structlog.get_logger()
 
@@ -30,9 +32,19 @@ INTERVAL = 1.0
 class Beat:
     """Keeps the lease of everything that this worker runs."""
 
-    def __init__(self, database: Database, intake: Intake, pauses: Pauses, lease: Lease) -> None:
-        self._database = database
+    def __init__(
+        self,
+        engine: Database,
+        intake: Intake,
+        slots: Slots,
+        pauses: Pauses,
+        lease: Lease,
+        worker_id: UUID,
+    ) -> None:
+        self._engine = engine
         self._intake = intake
+        self._slots = slots
+        self._worker_id = worker_id
         self._pauses = pauses
         self._lease = lease
         self._in_doubt: set[JobId] = set()
@@ -52,23 +64,23 @@ class Beat:
         """Renew the lease, then bring what runs here and what Postgres says to agreement.
 
         Raises:
-            OSError, asyncpg.PostgresError: Postgres is away.
+            Unavailable: Postgres is away.
         """
-        mine = self._intake.worker_id
+        mine = self._worker_id
         await statements.beat(
-            self._database, mine, socket.gethostname(), os.getpid(), self._intake.slots
+            self._engine, mine, socket.gethostname(), os.getpid(), self._slots.count
         )
-        before = set(self._intake.running)
-        rows = await statements.running_here(self._database, mine)
+        before = set(self._slots.running)
+        rows = await statements.running_here(self._engine, mine)
         self._intake.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
-        for kind in self._pauses.hear(await statements.pauses(self._database)):
-            await statements.wake_waiting(self._database, waits_for_kind(kind))
+        for kind in self._pauses.hear(await statements.pauses(self._engine)):
+            await statements.wake_waiting(self._engine, waits_for_kind(kind))
         self._lease.renew()
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
         """Settle what two beats in a row found in doubt: one may have met a claim or an end."""
-        here, there = set(self._intake.running), {row.id for row in rows}
+        here, there = set(self._slots.running), {row.id for row in rows}
         doubted = (there - here - before) | ((before & here) - there)
         settled = doubted & self._in_doubt
         self._in_doubt = doubted
@@ -76,19 +88,27 @@ class Beat:
         for row in rows:
             if row.id in settled and row.id not in here:
                 log.warning("beat.gives_back", job=str(row.id))
-                await statements.give_back(self._database, [row.id], row.token)
+                await statements.give_back(self._engine, [row.id], row.token)
 
 
-async def relay_until_cancelled(relay: Relay, lease: Lease, database: Database) -> None:
-    """Once a second, hand over what Redis lacks and take over what lost workers ran."""
+async def relay_until_cancelled(relay: Relay) -> None:
+    """Once a second, hand over what Redis lacks."""
     while True:
         try:
-            if lease.trusted:
-                lost = await statements.take_over(database)
-                metrics.taken_over.inc(len(lost))
-                for job in lost:
-                    log.warning("relay.took_over", job=str(job.id))
             await relay.turn()
         except (Unavailable, *OUTAGES) as error:
             log.warning("relay.waits", error=type(error).__name__)
         await asyncio.sleep(INTERVAL)
+
+
+async def take_over_until_cancelled(engine: Database, relay: Relay, lease: Lease) -> None:
+    """Twice a second, put back what lost workers ran."""
+    while True:
+        try:
+            if lease.trusted and (lost := await statements.take_over(engine)):
+                metrics.taken_over.inc(len(lost))
+                log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
+                await relay.turn()
+        except (Unavailable, *OUTAGES) as error:
+            log.warning("take_over.waits", error=type(error).__name__)
+        await asyncio.sleep(INTERVAL / 2)

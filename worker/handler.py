@@ -28,6 +28,7 @@ Handler = Callable[[J, Run, Resources], Awaitable[None]]
 
 HANDLERS: dict[type[Job], Handler[Any]] = {}
 
+LOST_CONNECTION = timedelta(seconds=1)
 UNKNOWN_KIND = timedelta(minutes=1)
 """How long a kind that this worker does not know waits for a newer worker."""
 
@@ -97,6 +98,9 @@ class Attempt:
         """The one table from kinds of failure to endings."""
         text = f"{type(error).__name__}: {error}"
         match error:
+            case Unavailable(dependency="postgres"):
+                # No breaker: without Postgres nothing is claimed, and one connection is no outage.
+                return Ending("snoozed", text, delay=LOST_CONNECTION)
             case Unavailable():
                 return self._outage(text, job_type, error.dependency)
             case _ if isinstance(error, REDIS_OUTAGES):

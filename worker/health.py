@@ -72,7 +72,7 @@ class Health:
         """Postgres and Redis answer, and the intake looked at the queues a moment ago."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await statements.pauses(self._resources.database)
+                await statements.pauses(self._resources.engine)
                 await self._resources.redis.ping()
         except Exception:  # noqa: BLE001 # whatever it is, it is not ready
             return False

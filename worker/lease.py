@@ -41,5 +41,6 @@ class Lease:
 
     @property
     def trusted(self) -> bool:
-        """Whether this worker may take over the jobs of others."""
-        return self._renewed.is_set() and monotonic() >= self._trusted_from
+        """Whether it may take over the jobs of others: it was not cut off lately itself."""
+        now = monotonic()
+        return now - self._renewed_at < FRESH and now >= self._trusted_from

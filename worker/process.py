@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from app.cancellation import cancel_all
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.breakers import Breakers
@@ -23,13 +24,15 @@ from app.jobs.relay import Relay
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
-from worker.beat import Beat, relay_until_cancelled
+from worker.beat import Beat, relay_until_cancelled, take_over_until_cancelled
 from worker.figures import publish_until_cancelled
 from worker.handler import Attempt
 from worker.health import Health
 from worker.intake import POLL, Intake
 from worker.lease import Lease
+from worker.runner import Runner
 from worker.schedule import keep_schedules
+from worker.slots import Slots
 
 log = structlog.get_logger()
 
@@ -41,32 +44,23 @@ class Process:
         self._settings = settings
         self._resources = resources
         self._stack = AsyncExitStack()
-        database, redis = resources.database, resources.redis
-        worker_id = uuid4()
+        engine, redis, worker = resources.engine, resources.redis, settings.worker
+        self.worker_id = uuid4()
         draw = random.SystemRandom().random
         breakers, pauses = Breakers(monotonic, draw), Pauses()
         self._lease = Lease()
-        self._finisher = Finisher(database)
-        self.intake = Intake(
-            database,
-            Claims(
-                database,
-                redis,
-                resources.handover,
-                worker_id,
-                settings.worker.queue_weights,
-                draw(),
-            ),
-            self._finisher,
-            Attempt(resources, breakers, pauses, draw),
-            breakers,
-            pauses,
-            self._lease,
-            worker_id=worker_id,
-            slots=settings.worker.slots,
+        self.slots = slots = Slots(worker.slots, pauses)
+        self._finisher = Finisher(engine)
+        attempt = Attempt(resources, breakers, pauses, draw)
+        runner = Runner(
+            engine, resources.database, slots, self._finisher, breakers, attempt, self.worker_id
         )
-        self._beat = Beat(database, self.intake, pauses, self._lease)
-        self._relay = Relay(database, redis, resources.handover)
+        claims = Claims(
+            engine, redis, resources.handover, self.worker_id, worker.queue_weights, draw()
+        )
+        self.intake = Intake(claims, slots, self._lease, runner)
+        self._beat = Beat(engine, self.intake, slots, pauses, self._lease, self.worker_id)
+        self._relay = Relay(engine, redis, resources.handover)
         self._health = Health(resources, self.intake)
         self.failed = False
         """A loop ended by an error of ours: the process drains, and exits with 1."""
@@ -82,21 +76,22 @@ class Process:
         await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         self._loops = [
             self._loop(self._health.watch_lag()),
-            self._loop(publish_until_cancelled(self._resources.database)),
+            self._loop(publish_until_cancelled(self._resources.engine)),
             self._loop(keep_schedules(self._resources.database)),
             self._loop(self._beat.run()),
             self._loop(self._finisher.run()),
-            self._loop(relay_until_cancelled(self._relay, self._lease, self._resources.database)),
+            self._loop(relay_until_cancelled(self._relay)),
+            self._loop(take_over_until_cancelled(self._resources.engine, self._relay, self._lease)),
         ]
         self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
-        log.info("worker.claims", slots=self.intake.slots, worker=str(self.intake.worker_id))
+        log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
         """Claim no more, let what runs end within the grace, give the rest back, say goodbye."""
-        await _end(self._claiming)
+        await cancel_all(self._claiming)
         grace = self._settings.worker.shutdown_grace.total_seconds()
         cut_short = await self.intake.drain(grace)
-        await _end(self._loops)
+        await cancel_all(self._loops)
         try:
             await self._say_goodbye()
         except Unavailable as error:
@@ -118,16 +113,7 @@ class Process:
 
     async def _say_goodbye(self) -> None:
         """Give back every row in our name, then leave the list of workers."""
-        database, mine = self._resources.database, self.intake.worker_id
+        database, mine = self._resources.engine, self.worker_id
         for row in await statements.running_here(database, mine):
             await statements.give_back(database, [row.id], row.token)
         await statements.end_worker(database, mine)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they are gone: a library may have taken one cancellation for its own."""
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=1)

@@ -36,6 +36,7 @@ class Solitude:
             running: how many jobs the worker runs, with all who wait here.
         """
         self.wanted_by += 1
+        self._one_ended.set()  # whoever waits counts again: one more of those that run only waits
         self._changed()
         try:
             async with self._turn:

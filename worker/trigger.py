@@ -10,10 +10,10 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -38,6 +38,8 @@ __all__ = ["HANDLERS", "main"]  # the handlers' modules bring the kinds that one
 BY = "cli"
 LOOK = 0.25
 ENDED = {"done", "dead", "cancelled"}
+REWRITE = "\r\x1b[K"
+"""To the beginning of the line, which is emptied."""
 
 
 async def enqueue(tx: Transaction, arguments: argparse.Namespace, given: Sequence[str]) -> JobId:
@@ -97,41 +99,31 @@ def _options(job_type: type[Job]) -> str:
 
 
 async def wait(database: Database, job_id: JobId) -> JobDetail:
-    """Until the job has ended, showing on a terminal how it goes."""
-    shown = ""
-    while True:
-        job = await find(database, job_id)
-        if job.state in ENDED:
-            _show("", shown)
-            return job
-        shown = _show(_line(job), shown)
+    """Until the job has ended; on a terminal a line shows how it goes."""
+    terminal = sys.stderr.isatty()
+    while (job := await find(database, job_id)).state not in ENDED:
+        if terminal:
+            line = await described(database, job)
+            print(f"{REWRITE}{line[:100]}", end="", file=sys.stderr, flush=True)
         await asyncio.sleep(LOOK)
+    if terminal:
+        print(REWRITE, end="", file=sys.stderr, flush=True)
+    return job
 
 
-def _line(job: JobDetail) -> str:
-    progress = job.progress or {}
-    figures = ", ".join(f"{name} {value}" for name, value in progress.items() if value is not None)
-    return " ".join(filter(None, [job.kind, job.state, figures or job.error]))
-
-
-def _show(line: str, before: str) -> str:
-    if sys.stderr.isatty() and line != before:
-        print(f"\r{line[:100]:{len(before)}}", end="\n" if not line and before else "",
-              file=sys.stderr, flush=True)  # fmt: skip
-    return line[:100]
-
-
-async def result(database: Database, job: JobDetail) -> str:
-    """One line: what became of the job, and what it did."""
+async def described(database: Database, job: JobDetail) -> str:
+    """One line: what became of the job so far, what it did, and what is wrong."""
     run = await history.run_of_job(database, job.id)
-    parts = [f"{job.kind} {job.state}"]
-    if job.started_at and job.finished_at:
-        parts.append(f"in {(job.finished_at - job.started_at).total_seconds():.1f} s")
+    figures: Mapping[str, object] = run.counts if run else job.progress or {}
+    said = f"{job.kind} {job.state}"
     if run:
-        parts.append(f"for {run.day}")
-    said = " ".join(parts)
-    counts = ", ".join(f"{name} {count}" for name, count in run.counts.items()) if run else ""
-    return ": ".join(filter(None, [said, counts, job.error if job.state != "done" else None]))
+        said += f" for {run.day}"
+    began = run.started_at if run else job.started_at
+    if began and job.finished_at:
+        said += f" in {(job.finished_at - began).total_seconds():.1f} s"
+    counts = ", ".join(f"{name} {figure}" for name, figure in figures.items())
+    line = ": ".join(filter(None, [said, counts, job.error if job.state != "done" else None]))
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 async def run(settings: Settings, arguments: argparse.Namespace, given: Sequence[str]) -> int:
@@ -147,7 +139,7 @@ async def run(settings: Settings, arguments: argparse.Namespace, given: Sequence
         if arguments.no_wait or not alive:
             return 0 if arguments.no_wait else 1
         job = await wait(database, job_id)
-        print(await result(database, job))
+        print(await described(database, job))
         return 0 if job.state == "done" else 1
 
 
@@ -175,7 +167,8 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-11-23") from None
 
 
-def main(argv: Sequence[str] | None = None) -> Any:
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what is asked for; 2 for bad input, 1 for a failure, each with a line on stderr."""
     arguments, given = _parser().parse_known_args(argv)
     try:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))

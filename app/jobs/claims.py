@@ -93,33 +93,36 @@ class Claims:
         self._keys = [*map(queue_key, QUEUES), BELL]
         self._point = start
 
-    async def take(self, slots: int, room: Mapping[Queue, int]) -> list[Claimed]:
-        """Claim jobs for that many free slots, from no queue more than its room.
+    async def draw(self, slots: int, room: Mapping[Queue, int]) -> list[JobId]:
+        """Take ids out of Redis for that many slots, from no queue more than its room.
 
         Raises:
-            redis.RedisError: Redis is away. Nothing was claimed.
-            Unavailable: Postgres is. What was claimed is found at the next beat.
+            redis.RedisError: Redis is away. Nothing was drawn.
         """
         ids = await self._draw_script(
             keys=self._keys,
             args=[JOB_KEY, slots, self._point, *self._weights, *(room[q] for q in QUEUES)],
         )
         self._point = (self._point + slots * GOLDEN) % 1
-        return await self.claim([JobId(UUID(job_id.decode())) for job_id in ids]) if ids else []
+        return [JobId(UUID(job_id.decode())) for job_id in ids]
 
     async def claim(self, ids: list[JobId]) -> list[Claimed]:
-        """Take the rows; a reply that was lost is asked for again under the same token."""
+        """Take the rows; a reply that was lost is asked for again under the same token.
+
+        Raises:
+            Unavailable: Postgres is away. What was claimed all the same is found at the next beat.
+        """
         token = uuid4()
         try:
             claimed = await statements.claim(self._database, ids, self._worker_id, token)
         except Unavailable:
             claimed = await statements.claim(self._database, ids, self._worker_id, token)
         if len(claimed) < len(ids):
-            await self._bring_back(set(ids) - {job.id for job in claimed})
+            await self.bring_back(set(ids) - {job.id for job in claimed})
         return claimed
 
-    async def _bring_back(self, ids: Collection[JobId]) -> None:
-        """Return to Redis what was drawn while the relay, say, had its row locked.
+    async def bring_back(self, ids: Collection[JobId]) -> None:
+        """Return to Redis what was drawn and not claimed: its row was locked, by the relay, say.
 
         Otherwise it would wait until the relay misses it, ten seconds later.
         """

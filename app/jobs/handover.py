@@ -14,6 +14,7 @@ import structlog
 from arq.jobs import serialize_job
 
 from app import metrics
+from app.cancellation import cancel_all
 from app.jobs.queues import BELL, JOB_KEY, QUEUES, queue_key
 from app.redis import OUTAGES, Redis
 from app.transaction import Departure
@@ -97,6 +98,5 @@ async def open_handover(redis: Redis) -> AsyncIterator[Handover]:
     try:
         yield handover
     finally:
-        flusher.cancel()
-        await asyncio.gather(flusher, return_exceptions=True)
+        await cancel_all([flusher])
         await handover.flush()

@@ -7,9 +7,8 @@ from datetime import datetime
 from itertools import islice
 
 import msgspec
-import structlog
 
-from app import metrics
+from app import logs, metrics
 from app.jobs import statements
 from app.jobs.job import Job, JobId
 from app.transaction import Departure, Transaction
@@ -35,7 +34,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
         msgspec.json.encode(job).decode(),
         job.occasion,
         job.concerns,
-        structlog.contextvars.get_contextvars().get("request_id"),
+        logs.request_id(),
         run_at,
         job.useful_for,
     )
@@ -67,7 +66,7 @@ async def enqueue_all(
             [job.occasion for job in page],
             [job.concerns for job in page],
             [job.useful_for for job in page],
-            structlog.contextvars.get_contextvars().get("request_id"),
+            logs.request_id(),
             run_at,
         )
         inserted += len(rows)

@@ -24,8 +24,12 @@ OUTAGES = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # a backend was terminated in the middle of a message
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
 )
-"""What asyncpg raises on a connection whose server is away, restarting or full."""
+"""What asyncpg raises while the server is away, restarting, full or at odds with itself for now."""
 
 
 async def open_pool(url: str, *, size: int, application_name: str) -> Pool:

@@ -37,7 +37,12 @@ class Queryable(Protocol):
     """What a statement runs on: a pool, a connection or an open transaction."""
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]: ...
-    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None: ...
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 # as asyncpg
+    ) -> asyncpg.Record | None: ...
     async def fetchval(self, query: str, *args: Any) -> Any: ...
     async def execute(self, query: str, *args: Any) -> str: ...
 
@@ -61,9 +66,12 @@ STATEMENTS: dict[str, Statement] = {}
 
 
 def statement(
-    noun: str,
+    noun: str, *, timeout: float | None = None
 ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Give a signature the SQL of its name from `sql/queries/<noun>.sql`.
+
+    Args:
+        timeout: seconds that a statement of one row may take, where the pool's limit is too short.
 
     Raises:
         StatementError: there is no such statement, or its parameters have other names.
@@ -83,7 +91,7 @@ def statement(
         elif many:
             run = _fetch(sql, row)
         else:
-            run = _fetch_one(sql, row, optional=optional, name=name)
+            run = _fetch_one(sql, row, timeout, optional=optional, name=name)
 
         @wraps(signature)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -133,11 +141,13 @@ def _fetch(sql: str, row: Any) -> Callable[..., Awaitable[Any]]:
     return run
 
 
-def _fetch_one(sql: str, row: Any, *, optional: bool, name: str) -> Callable[..., Awaitable[Any]]:
+def _fetch_one(
+    sql: str, row: Any, timeout: float | None, *, optional: bool, name: str
+) -> Callable[..., Awaitable[Any]]:
     struct = is_struct(row)
 
     async def run(db: Queryable, *args: Any) -> Any:
-        record = await db.fetchrow(sql, *args)
+        record = await db.fetchrow(sql, *args, timeout=timeout)
         if record is None:
             if optional:
                 return None

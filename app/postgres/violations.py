@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncpg import LockNotAvailableError as LockTimeout
 from asyncpg import UniqueViolationError as UniqueViolation
 
-__all__ = ["UniqueViolation"]
+__all__ = ["LockTimeout", "UniqueViolation"]

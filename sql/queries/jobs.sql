@@ -142,10 +142,10 @@ order by run_at
 limit :most;
 
 -- name: not_seen_lately
--- Due jobs that Redis was last seen to hold more than ten seconds ago.
+-- Due jobs that Redis was last seen to hold more than five seconds ago.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
-    and handed_over_at <= now() - interval '10 seconds'
+    and handed_over_at <= now() - interval '5 seconds'
 order by handed_over_at
 limit :most;
 
@@ -193,7 +193,7 @@ with lost as (
     from jobs
     left join workers on workers.id = jobs.worker_id
     where jobs.state = 'running'
-        and coalesce(workers.seen_at, '-infinity') < clock_timestamp() - interval '10 seconds'
+        and coalesce(workers.seen_at, jobs.started_at) < clock_timestamp() - interval '10 seconds'
     order by jobs.id
     limit 1000
     for no key update of jobs skip locked

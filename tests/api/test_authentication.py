@@ -24,6 +24,8 @@ PUBLIC = {
     ("GET", "/schema"),
     ("GET", "/schema/openapi.json"),
     ("GET", "/schema/{path}"),
+    ("POST", "/api/v1/password-resets"),
+    ("POST", "/api/v1/password-resets/{token}"),
     ("POST", "/api/v1/sessions"),
     ("POST", "/api/v1/users"),
     ("POST", "/api/v1/users/confirm/{token}"),

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Mapping
 from types import ModuleType
 
-from tests.bench import jobs
-from tests.bench.ground import SERVERS, ground, machine
+from tests.bench import fanout, jobs
+from tests.bench.ground import SERVERS, disk, ground, machine
 from tests.bench.table import show
 
-BENCHES: Mapping[str, ModuleType] = {"jobs": jobs}
+BENCHES: Mapping[str, ModuleType] = {"jobs": jobs, "fanout": fanout}
 """Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and bench()."""
 
 
@@ -37,6 +37,7 @@ async def _run(name: str, rounds: int, *, quick: bool, only: str) -> None:
     print(f"{SERVERS}.")
     print(f"Medians of {rounds} rounds, the sides in turn. {bench.NOTES}", flush=True)
     async with ground(bench.NEEDS) as servers:
+        print(f"Disk: {disk(servers.folder)}.", flush=True)
         rows = await bench.bench(servers, rounds=rounds, quick=quick, only=only)
     show(f"just bench {name}", rows)
 

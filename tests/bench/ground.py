@@ -6,11 +6,13 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median, quantiles
 
 from app.embedded.daemon import Place
 from app.embedded.ports import free_ports
@@ -23,6 +25,7 @@ SERVERS = (
     "Postgres and Valkey as `just up` runs them (fsync and synchronous_commit on, appendonly every "
     "second), on free ports and in a temporary folder; the same ones for all sides"
 )
+SYNCS = 200
 NOWHERE = {
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
     "SMTP_URL": "smtp://127.0.0.1:9",
@@ -64,6 +67,19 @@ async def ground(needed: Collection[str]) -> AsyncIterator[Ground]:
     finally:
         shutil.rmtree(place_aside(home), ignore_errors=True)
         shutil.rmtree(folder)
+
+
+def disk(folder: Path) -> str:
+    """How long the disk takes to sync 8 kB: whatever is durable waits for it, and nothing else."""
+    taken = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(SYNCS):
+            file.write(b"x" * 8192)
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            taken.append(1000 * (time.perf_counter() - began))
+    *_, ninth = quantiles(taken, n=10)
+    return f"a sync of 8 kB takes {median(taken):.2f} ms, one in ten more than {ninth:.2f} ms"
 
 
 def _service() -> dict[str, str]:

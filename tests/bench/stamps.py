@@ -65,7 +65,7 @@ class Stamps:
     def starts(self) -> Sequence[Stamp]:
         return [stamp for stamp in self.read() if stamp.number >= 0]
 
-    async def reach(self, count: int, *, within: float = 300) -> None:
+    async def reach(self, count: int, *, within: float = 120) -> None:
         """Wait for that many.
 
         Raises:

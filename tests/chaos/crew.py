@@ -16,7 +16,7 @@ from tests.kit.processes import Program, program
 WORKER = ("-m", "arq", "tests.chaos.worker.WorkerSettings")
 
 ORPHANS = """
-select jobs.id, jobs.crashes, clock_timestamp() as at
+select jobs.id, jobs.attempt, jobs.crashes
 from jobs join workers on workers.id = jobs.worker_id
 where jobs.state = 'running' and workers.pid = $1
 """
@@ -27,9 +27,9 @@ class Orphan:
     """A job that ran in a worker when it was killed."""
 
     job_id: UUID
+    attempt: int
     crashes: int
     """Those before this one: after the first a job waits on purpose."""
-    pid: int
     at: datetime
 
 
@@ -53,14 +53,14 @@ class Crew:
             self.members.append((member, stack))
 
     async def kill_one(self, database: Database, which: int) -> None:
-        """Kill the one that has lived longest or the next, and start another."""
+        """Kill one, by its place in the order in which they were started, and start another."""
         member, stack = self.members.pop(which % len(self.members))
         if member.lives:
+            at, pid = await database.fetchval("select clock_timestamp()"), member.process.pid
             await member.kill()
             self.kills += 1
-            pid = member.process.pid
             for row in await database.fetch(ORPHANS, pid):
-                self.orphans.append(Orphan(row["id"], row["crashes"], pid, row["at"]))
+                self.orphans.append(Orphan(row["id"], row["attempt"], row["crashes"], at))
         else:
             self.ended_by_themselves.append(member.said)
         await stack.aclose()

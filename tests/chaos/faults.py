@@ -14,6 +14,8 @@ from tests.chaos.crew import Crew
 from tests.kit.outages import ValkeyOfOne, kill, terminate_backends
 
 KILL_EVERY = 2.0
+"""Seconds, give or take a third: a lease is a multiple of them, and what comes back at the end of
+one is not to be hit every time."""
 DOWN = 1.0
 """Seconds that Redis stays away after a kill."""
 FLUSHES = (0.2, 0.5, 0.8)
@@ -32,6 +34,7 @@ class Faults:
     draw: Random
     seconds: float
     done: Counter[str] = field(default_factory=Counter)
+    _redis_is_there: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """All of them."""
@@ -42,8 +45,9 @@ class Faults:
             group.create_task(self._at(TERMINATIONS, "backends terminated", self._terminate))
 
     async def _kill_workers(self) -> None:
-        began, count = monotonic(), 0
-        while (due := began + KILL_EVERY * (count + 1)) < began + self.seconds:
+        began, count = monotonic(), 1
+        while KILL_EVERY * count < self.seconds:
+            due = began + KILL_EVERY * (count + self.draw.uniform(-0.3, 0.3))
             await asyncio.sleep(max(0.0, due - monotonic()))
             await self.crew.kill_one(self.resources.database, self.draw.randrange(self.crew.size))
             count += 1
@@ -57,13 +61,15 @@ class Faults:
             self.done[name] += await do()
 
     async def _flush(self) -> int:
-        await self.resources.redis.flushall()
+        async with self._redis_is_there:
+            await self.resources.redis.flushall()
         return 1
 
     async def _restart(self) -> int:
-        await kill(self.valkey)
-        await asyncio.sleep(DOWN)
-        await self.valkey.start()
+        async with self._redis_is_there:
+            await kill(self.valkey)
+            await asyncio.sleep(DOWN)
+            await self.valkey.start()
         return 1
 
     async def _terminate(self) -> int:

@@ -15,8 +15,11 @@ BAR = 12.0
 """Seconds from a kill to the second start, at the 99th percentile."""
 
 NEXT_START = """
-select extract(epoch from min(at) - $3)::float8 from starts
-where job_id = $1 and pid <> $2 and at > $3
+select extract(epoch from min(at) - $3)::float8
+from (
+    select at from starts where job_id = $1 and attempt > $2
+    union all select started_at from job_attempts where job_id = $1 and attempt > $2
+) as later (at)
 """
 UNFINISHED = "select count(*) from jobs where state <> 'done'"
 WITHOUT_EFFECT = """
@@ -69,5 +72,7 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
 
 
 async def _restarts(database: Database, orphans: Sequence[Orphan]) -> Restarts:
-    found = [await database.fetchval(NEXT_START, one.job_id, one.pid, one.at) for one in orphans]
+    found = [
+        await database.fetchval(NEXT_START, one.job_id, one.attempt, one.at) for one in orphans
+    ]
     return Restarts(sorted(seconds for seconds in found if seconds is not None))

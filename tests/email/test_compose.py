@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.header import decode_header, make_header
 from email.message import EmailMessage
-from email.utils import parseaddr
-from html.parser import HTMLParser
 from pathlib import Path
 from shutil import copytree
 from uuid import UUID
 
 import pytest
 
-from app.email import Letter, Recipient, Stationery, check_letters, one_line
+from app.email import Letter, Recipient, check_letters, one_line
 from app.email.compose import LONGEST_NAME, LONGEST_SUBJECT, compose
 from app.email.letter import LETTERS
 from app.jinja import FOLDER, BrokenTemplate, Templates
 from app.users.letters import Welcome
+from tests.email.reading import (
+    AWKWARD,
+    NOON,
+    Text,
+    in_header,
+    name_shown,
+    person,
+    received,
+    stationery,
+)
 
-NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LINK = "https://activelog.example/confirm/0123456789abcdef"
-AWKWARD = {
-    "plain": "Ada Lovelace",
-    "emoji": "Ada 👩‍🚀🏃🏽‍♀️",
-    "Chinese": "王小明",
-    "Arabic": "عائشة بنت محمد",
-    "200 characters": "Wolfeschlegelsteinhausen " * 8,
-    "200 emoji": "👩‍🚀" * 66,
-    "script": "<script>alert('x')</script>",
-    "CR LF": "Ada\r\nBcc: eve@example.com\r\n\r\nhello",
-    "template": "{{ app_url }}{% raw %}",
-    "quotes": 'Ada "the" Lovelace, <eve@example.com>',
-    "encoded word": "=?utf-8?q?Eve?=",
-    "overrides": "Ada\u202eecalevoL\u202c",
-}
 
 
 class Shout(Letter, frozen=True):
@@ -52,60 +42,8 @@ def _forget_the_letter_of_the_tests() -> None:
     LETTERS.pop(Shout.letter, None)
 
 
-class Text(HTMLParser):
-    """The text that a reader of the HTML sees, and the tags around it."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text = ""
-        self.tags: set[str] = set()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        assert not [name for name, _ in attrs if name.startswith("on")]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def stationery(folder: Path = FOLDER, reply_to: str | None = None) -> Stationery:
-    sender = "ActiveLog <hello@activelog.example>"
-    return Stationery(Templates(folder), sender, "https://activelog.example", reply_to)
-
-
 def welcome(name: str) -> Welcome:
     return Welcome(name=one_line(name), confirm_url=LINK, days=7)
-
-
-def person(name: str) -> Recipient:
-    return Recipient(UUID(int=1), name, "ada@example.com")
-
-
-def received(letter: Letter, recipient: Recipient, paper: Stationery | None = None) -> EmailMessage:
-    """A letter as it is read at the other end."""
-    sent = compose(paper or stationery(), recipient, letter, "once", NOON).as_bytes()
-    assert len(sent) < 100_000
-    assert all(len(line) <= 998 for line in sent.split(b"\r\n"))
-    assert sent.isascii()
-    message = message_from_bytes(sent, policy=policy.default)
-    assert isinstance(message, EmailMessage)
-    assert message.defects == []
-    return message
-
-
-def name_shown(message: EmailMessage) -> str:
-    """The name in the To header, read as RFC 2047 has it.
-
-    `display_name` of the standard library keeps the folds between encoded words as spaces.
-    """
-    old = message_from_bytes(message.as_bytes(policy=policy.SMTP), policy=policy.compat32)
-    name, _ = parseaddr("".join(str(old["To"]).splitlines()))
-    return str(make_header(decode_header(name)))
-
-
-def in_header(text: str) -> str:
-    return one_line(text).replace("=?", "= ?")
 
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD.keys())

@@ -14,13 +14,15 @@ from asyncpg import Record
 from structlog.testing import capture_logs
 
 from app import jobs
-from app.email import Stationery
+from app.email import Pace, Post, Stationery
 from app.embedded.inbox.letters import Inbox
 from app.errors import Unavailable
 from app.jinja import Templates
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
+from app.redis import Redis
 from app.resources import Resources
+from app.settings import Rate
 from app.smtp import AuthenticationFailed, Mailer
 from app.transaction import Database, Transaction
 from app.users.jobs import WelcomeEmail
@@ -30,8 +32,15 @@ from app.users.user import UserId
 from tests.email.scripted import DROP, HANG, mailer_to, scripted
 from tests.kit.working import run_jobs
 
-PAPER = Stationery(Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example")
+PAPER = Stationery(
+    Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example", "secret"
+)
 ADDRESS = "Ada@Example.com"
+
+
+def post(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> Post:
+    """What it takes to send a letter by this mailer; Redis is asked only if there are rates."""
+    return Post(PAPER, mailer, Pace(redis or Redis(), rates))
 
 
 class Killed(BaseException):
@@ -82,7 +91,7 @@ async def test_one_job_run_three_times_sends_one_letter(database: Database) -> N
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
         for _ in range(3):
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert len(script.taken) == 1
     row = await ledger(database)
     assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
@@ -95,7 +104,7 @@ async def test_the_letter_and_the_job_are_finished_together(database: Database) 
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id)
-        await welcome(run, mailer, PAPER, user_id)
+        await welcome(run, post(mailer), user_id)
     assert run.finished
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
@@ -108,8 +117,8 @@ async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Datab
     assert second_id is not None
     async with scripted() as script, mailer_to(script) as mailer:
         results = await asyncio.gather(
-            welcome(await attempt(database, first_id), mailer, PAPER, user_id),
-            welcome(await attempt(database, second_id), mailer, PAPER, user_id),
+            welcome(await attempt(database, first_id), post(mailer), user_id),
+            welcome(await attempt(database, second_id), post(mailer), user_id),
             return_exceptions=True,
         )
     assert len(script.taken) == 1
@@ -123,13 +132,13 @@ async def test_killed_after_sending_the_next_waits_and_its_copy_bears_the_same_i
     async with scripted() as script, mailer_to(script, timeout=0.15) as mailer:
         with pytest.raises(Killed):
             await welcome(
-                await attempt(database, job_id, KilledBeforeTheEnd), mailer, PAPER, user_id
+                await attempt(database, job_id, KilledBeforeTheEnd), post(mailer), user_id
             )
         with pytest.raises(Snooze) as snoozed:
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
         assert timedelta() < snoozed.value.delay <= 2 * mailer.timeout
         await asyncio.sleep(snoozed.value.delay.total_seconds())
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     message_id = (await ledger(database))["message_id"].encode()
     assert [message_id in letter for letter in script.taken] == [True, True]
     assert await state(database) == "sent"
@@ -139,12 +148,12 @@ async def test_killed_before_sending_the_letter_goes_out_once(database: Database
     user_id, job_id = await registered(database)
     async with scripted({"RCPT": HANG}) as script, mailer_to(script, timeout=0.15) as mailer:
         run = await attempt(database, job_id)
-        killed = asyncio.create_task(welcome(run, mailer, PAPER, user_id))
+        killed = asyncio.create_task(welcome(run, post(mailer), user_id))
         await asyncio.sleep(0.1)
         killed.cancel()
         await asyncio.sleep(2 * mailer.timeout.total_seconds())
         script.says.clear()
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert len(script.contents) == 1
 
 
@@ -158,7 +167,7 @@ async def test_an_attempt_that_lost_its_job_withholds_the_letter(database: Datab
 
     async with scripted() as script, mailer_to(script, kind=Late) as mailer:
         with pytest.raises(LeaseLost):
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert "DATA" not in script.commands
 
 
@@ -170,11 +179,11 @@ async def test_a_letter_refused_for_now_is_tried_again(
     async with scripted({"RCPT": "451 greylisted"}) as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
-            await welcome(run, mailer, PAPER, user_id)
+            await welcome(run, post(mailer), user_id)
         assert timedelta(minutes=minutes) == retry.value.after
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         script.says.clear()
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     row = await ledger(database)
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
@@ -186,10 +195,10 @@ async def test_an_outage_is_waited_for_and_holds_nothing_up(
     user_id, job_id = await registered(database)
     async with scripted({"MAIL": answer}) as script, mailer_to(script) as mailer:
         with pytest.raises(Unavailable) as outage:
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
         assert outage.value.dependency == "smtp"
         script.says.clear()
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert len(script.taken) == 1
 
 
@@ -200,7 +209,7 @@ async def test_refused_credentials_burn_no_letter_and_raise_an_alarm(database: D
         mailer_to(script, password="secret") as mailer,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert [(log["log_level"], log["event"]) for log in logs] == [
         ("critical", "smtp.turns_us_away")
     ]
@@ -212,7 +221,7 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted(refusal) as script, mailer_to(script) as mailer:
         with pytest.raises(Dead) as dead:
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
         said = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
         row = await ledger(database)
         assert ("refused", said, said) == (row["state"], row["error"], dead.value.reason)
@@ -220,12 +229,12 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
         assert [("ada@example.com", said)] == [tuple(one.values()) for one in suppressed]
 
         script.says.clear()
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
         assert await state(database) == "suppressed"
         assert script.contents == []
 
         await database.execute("delete from suppressions")
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert len(script.taken) == 1
     assert await state(database) == "sent"
 
@@ -244,10 +253,10 @@ async def test_a_refusal_for_another_cause_ends_the_letter_but_not_the_address(
     user_id, job_id = await registered(database)
     async with scripted(refusal) as script, mailer_to(script) as mailer:
         with pytest.raises(Dead):
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
         assert await state(database) == "refused"
         script.says.clear()
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert len(script.taken) == 1
 
 
@@ -258,9 +267,9 @@ async def test_silence_after_the_letter_risks_one_more_copy_and_no_third(
     user_id, job_id = await registered(database)
     async with scripted({"content": answer}) as script, mailer_to(script) as mailer:
         with pytest.raises(Retry):
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
         with pytest.raises(Dead):
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert len(script.contents) == 2
     assert (await ledger(database))["doubts"] == 2
 
@@ -269,7 +278,7 @@ async def test_someone_who_has_left_is_not_written_to(database: Database) -> Non
     user_id, job_id = await registered(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted() as script, mailer_to(script) as mailer:
-        await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
     assert script.connections == 0
 
 
@@ -281,9 +290,9 @@ async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Databas
     ):
         with capture_logs() as logs:
             with pytest.raises(Retry):
-                await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+                await welcome(await attempt(database, job_id), post(mailer), user_id)
             script.says.clear()
-            await welcome(await attempt(database, job_id), mailer, PAPER, user_id)
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
     kept = str(dict(await ledger(database))) + str(logs)
     assert "letter.sent" in kept
     assert "ada" not in kept.lower()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
-import shutil
 import ssl
-import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from app.errors import Unavailable
 from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
@@ -196,30 +195,28 @@ async def test_waiting_for_a_free_connection_ends_in_time() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of 127.0.0.1 that nobody has signed, with its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=scripted"
-        f" -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path}.crt"
-    )
-    subprocess.run(shlex.split(command), check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
 @pytest.mark.parametrize("how", ["implicit", "starttls"])
-@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("flaw", [None, "unknown authority", "another name", "expired"])
 async def test_the_server_must_show_a_certificate_that_we_trust(
-    how: str, trusted: bool, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    how: str,
+    flaw: str | None,
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    trusted = tmp_path / "trusted.pem"
+    (trustme.CA() if flaw == "unknown authority" else authority).cert_pem.write_to_path(trusted)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    name = "smtp.example.com" if flaw == "another name" else "127.0.0.1"
+    until = datetime.now(UTC) - timedelta(days=1) if flaw == "expired" else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    authority.issue_cert(name, not_after=until).configure_cert(context)
     async with scripted(implicit_tls=how == "implicit", tls=context) as script:
-        if not trusted:
+        if flaw:
             assert Unavailable is type(await failure(script, tls=how, password="secret"))
             assert not [command for command in script.commands if command.startswith("AUTH")]
             return

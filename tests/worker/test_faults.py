@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 
 from app import jobs
-from app.jobs import Job, statements
+from app.jobs import Job
 from app.postgres.migrations import migrate
 from app.resources import Resources, open_resources
 from app.settings import Settings
@@ -29,8 +27,7 @@ from tests.kit.outages import (
 )
 from tests.kit.processes import WORKER, program
 from tests.kit.trials import Effect, Killer, put, row
-from tests.kit.working import eventually, until, working
-from worker.beat import relay_until_cancelled
+from tests.kit.working import eventually
 
 STOCK = ("-m", "arq", "tests.kit.stock_worker.WorkerSettings")
 CHECK = ("-m", "arq", "--check", "tests.kit.trial_worker.WorkerSettings")
@@ -131,41 +128,6 @@ async def test_a_row_that_another_program_locks_ends_no_worker(
         assert worker.lives
 
 
-async def test_a_worker_that_was_cut_off_takes_nothing_over_on_its_return(
-    effects: Database, resources: Resources
-) -> None:
-    async with working(resources, grace=0) as process:
-        job_id = await put(effects, Effect(seconds=60))
-        await until(lambda: job_id in process.intake.running)
-        await asyncio.sleep(0.5)
-        apart = relay_until_cancelled(process._relay, process._beat, effects)
-        relay = asyncio.create_task(apart)  # so that it is not always the beat that comes first
-        await asyncio.sleep(0.7)
-        time.sleep(10.5)  # noqa: ASYNC251 # the whole process stands still
-        await asyncio.sleep(1)
-        relay.cancel()
-        assert (await row(effects, job_id))["crashes"] == 0
-
-
-async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
-    effects: Database, resources: Resources
-) -> None:
-    async with working(resources, grace=0) as process:
-        job_id = await put(effects, Effect(at_first=60))
-        await until(lambda: job_id in process.intake.running)
-        await effects.execute("update workers set seen_at = '-infinity'")
-        await statements.take_over(effects)
-        await once_each(effects, 1)
-        await until(lambda: not process.intake.running)
-        assert [] == [task for task in asyncio.all_tasks() if "test:effect" in task.get_name()]
-
-
-async def test_a_claim_that_comes_before_the_first_beat_is_left_alone(effects: Database) -> None:
-    job_id = await put(effects, Effect())
-    await statements.claim(effects, [job_id], uuid4(), uuid4())
-    assert [] == await statements.take_over(effects)
-
-
 async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
     effects: Database, environ: Mapping[str, str], settings: Settings
 ) -> None:
@@ -174,7 +136,8 @@ async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
         own = {**environ, **valkey.settings()}
         opened = open_resources(Settings.from_env(own), process="activelog-tests")
         resources = await stack.enter_async_context(opened)
-        async with program(*WORKER, environ=own):
+        async with program(*WORKER, environ=own) as worker:
+            await worker.says("worker.claims")
             await put_many(resources.database, 1000, Effect(seconds=0.02))
             await at_least(resources.database, 100)
             await resources.redis.flushall()

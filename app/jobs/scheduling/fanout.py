@@ -68,7 +68,7 @@ class Throttle(msgspec.Struct, frozen=True):
     """While more jobs than that wait in the queue, the fan-out gives its slot up and waits."""
 
     most_waiting: int = 10_000
-    delay: timedelta = timedelta(seconds=30)
+    delay: timedelta = timedelta(seconds=10)
 
 
 EnqueueBatch = Callable[[Transaction, UUID | None, int], Awaitable[Batch]]

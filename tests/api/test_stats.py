@@ -1,0 +1,114 @@
+"""Figures by day and by week, over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from app.transaction import Database
+from tests.kit.crowd import add_run
+from tests.kit.people import person
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+async def test_a_week_is_monday_to_sunday_with_its_days(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    kim, sam = await person(database, "kim"), await person(database, "sam")
+    for moment in ("2026-11-15 23:59", "2026-11-16 00:00", "2026-11-22 23:59", "2026-11-23 00:00"):
+        await add_run(database, kim.id, at(moment))
+    await add_run(database, sam.id, at("2026-11-17 12:00"))
+
+    answer = await api.get("/api/v1/stats/weekly?week=2026-W47", headers=kim.headers)
+
+    week = answer.json()
+    assert (200, 7) == (answer.status_code, len(week["days"]))
+    assert week["days"][0] == {
+        "day": "2026-11-16",
+        "activities": 1,
+        "distance_m": 5000.0,
+        "duration_s": 1800,
+        "calories": 300,
+    }
+    del week["days"]
+    assert week == {
+        "week": "2026-W47",
+        "first_day": "2026-11-16",
+        "last_day": "2026-11-22",
+        "activities": 2,
+        "distance_m": 10000.0,
+        "duration_s": 3600,
+        "calories": 600,
+    }
+
+
+async def test_a_week_across_two_years_is_one_week(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    kim = await person(database, "kim")
+    for moment in ("2026-12-28 00:00", "2026-12-31 23:59", "2027-01-01 00:00", "2027-01-03 23:59"):
+        await add_run(database, kim.id, at(moment))
+    answer = await api.get("/api/v1/stats/weekly?week=2026-W53", headers=kim.headers)
+    week = answer.json()
+    assert ("2026-12-28", "2027-01-03", 4) == (
+        week["first_day"],
+        week["last_day"],
+        week["activities"],
+    )
+
+
+async def test_without_a_week_it_is_this_week_and_today_counts(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    kim = await person(database, "kim")
+    now = datetime.now(UTC)
+    await add_run(database, kim.id, now)
+    week = (await api.get("/api/v1/stats/weekly", headers=kim.headers)).json()
+    year, number, _ = now.isocalendar()
+    assert (f"{year}-W{number:02}", 1) == (week["week"], week["activities"])
+
+
+async def test_days_are_listed_one_by_one_with_those_when_nothing_was_done(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    kim = await person(database, "kim")
+    await add_run(database, kim.id, at("2028-02-29 12:00"))
+    answer = await api.get("/api/v1/stats/daily?from=2028-02-28&to=2028-03-01", headers=kim.headers)
+    days = answer.json()
+    assert None is days["next_cursor"]
+    assert [("2028-02-28", 0), ("2028-02-29", 1), ("2028-03-01", 0)] == [
+        (day["day"], day["activities"]) for day in days["items"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("weekly?week=2026-W54", 400),
+        ("weekly?week=2027-W53", 400),
+        ("weekly?week=2026-47", 400),
+        ("weekly?week=0000-W01", 400),
+        ("weekly?week=9999-W52", 400),
+        ("weekly?week=9998-W52", 200),
+        ("weekly?week=1970-W01", 400),  # it begins in 1969
+        ("weekly?week=1970-W02", 200),
+        ("daily?from=2026-01-01", 400),
+        ("daily?from=2026-01-02&to=2026-01-01", 400),
+        ("daily?from=2026-01-01&to=2027-01-02", 400),
+        ("daily?from=2028-01-01&to=2028-12-31", 200),
+        ("daily?from=0001-01-01&to=0001-01-02", 400),
+        ("daily?from=9999-12-31&to=9999-12-31", 400),
+        ("daily?from=yesterday&to=2026-01-01", 400),
+    ],
+)
+async def test_what_cannot_be_asked_for_is_said(
+    api: httpx.AsyncClient, database: Database, query: str, status: int
+) -> None:
+    kim = await person(database, "kim")
+    answer = await api.get(f"/api/v1/stats/{query}", headers=kim.headers)
+    assert status == answer.status_code, answer.text

@@ -1,0 +1,10 @@
+"""`arq tests.bench.sides.fanout_worker.WorkerSettings`: fans out without a throttle to letters that
+are written nowhere, and runs the bench's jobs beside them."""
+
+from __future__ import annotations
+
+from tests.bench.sides import activelog_worker
+from tests.kit import fanout_worker
+from worker import WorkerSettings
+
+__all__ = ["WorkerSettings", "activelog_worker", "fanout_worker"]

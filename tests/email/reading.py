@@ -1,0 +1,92 @@
+"""Awkward people, and their letters as they are read at the other end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.utils import parseaddr
+from html.parser import HTMLParser
+from pathlib import Path
+from uuid import UUID
+
+from app.email import Letter, Recipient, Stationery, one_line
+from app.email.compose import compose
+from app.jinja import FOLDER, Templates
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+AWKWARD = {
+    "plain": "Ada Lovelace",
+    "emoji": "Ada 👩‍🚀🏃🏽‍♀️",
+    "Chinese": "王小明",
+    "Arabic": "عائشة بنت محمد",
+    "200 characters": "Wolfeschlegelsteinhausen " * 8,
+    "200 emoji": "👩‍🚀" * 66,
+    "script": "<script>alert('x')</script>",
+    "CR LF": "Ada\r\nBcc: eve@example.com\r\n\r\nhello",
+    "template": "{{ app_url }}{% raw %}",
+    "quotes": 'Ada "the" Lovelace, <eve@example.com>',
+    "encoded word": "=?utf-8?q?Eve?=",
+    "overrides": "Ada\u202eecalevoL\u202c",
+}
+
+
+class Text(HTMLParser):
+    """The text that a reader of the HTML sees, and the tags around it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def stationery(folder: Path = FOLDER, reply_to: str | None = None) -> Stationery:
+    sender = "ActiveLog <hello@activelog.example>"
+    url = "https://activelog.example"
+    return Stationery(Templates(folder), sender, url, "a secret of the tests", reply_to=reply_to)
+
+
+def person(name: str) -> Recipient:
+    return Recipient(UUID(int=1), name, "ada@example.com")
+
+
+def received(letter: Letter, recipient: Recipient, paper: Stationery | None = None) -> EmailMessage:
+    """A letter as it is read at the other end."""
+    sent = compose(paper or stationery(), recipient, letter, "once", NOON).as_bytes()
+    assert len(sent) < 100_000
+    assert all(len(line) <= 998 for line in sent.split(b"\r\n"))
+    assert sent.isascii()
+    message = message_from_bytes(sent, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert message.defects == []
+    return message
+
+
+def name_shown(message: EmailMessage) -> str:
+    """The name in the To header, read as RFC 2047 has it.
+
+    `display_name` of the standard library keeps the folds between encoded words as spaces.
+    """
+    old = message_from_bytes(message.as_bytes(policy=policy.SMTP), policy=policy.compat32)
+    name, _ = parseaddr("".join(str(old["To"]).splitlines()))
+    return str(make_header(decode_header(name)))
+
+
+def in_header(text: str) -> str:
+    return one_line(text).replace("=?", "= ?")
+
+
+def html_of(letter: Letter) -> str:
+    """The HTML of a letter, with its styles inlined."""
+    part = received(letter, person("Ada")).get_body(("html",))
+    assert part is not None
+    return str(part.get_content())

@@ -1,0 +1,94 @@
+"""`python -m app email`, as a process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from app.transaction import Database
+from tests.email.scripted import scripted
+from tests.jobs.test_command_line import cli
+
+SUPPRESSIONS = ("email", "suppressions")
+
+
+async def suppressed(database: Database) -> list[str]:
+    rows = await database.fetch("select address from suppressions order by address")
+    return [row["address"] for row in rows]
+
+
+async def test_addresses_are_imported_listed_and_lifted(
+    environ: Mapping[str, str], database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "bounces.txt"
+    file.write_text("Ada@Example.com\n\n  bob@example.com\r\nada@example.com\n")
+    first = await cli(environ, *SUPPRESSIONS, "import", str(file), "--reason", "complaints")
+    assert (0, "2 of 2 are new\n") == (first.code, first.out)
+    piped = await cli(
+        environ, *SUPPRESSIONS, "import", "-", typed="bob@example.com\neve@example.com"
+    )
+    assert (0, "1 of 2 are new\n") == (piped.code, piped.out)
+    assert ["ada@example.com", "bob@example.com", "eve@example.com"] == await suppressed(database)
+
+    listed = await cli(environ, *SUPPRESSIONS, "list")
+    assert "address" in listed.out.splitlines()[0]
+    assert "complaints" in listed.out
+    newest = await cli(environ, *SUPPRESSIONS, "list", "--limit", "1", "--json")
+    assert ["eve@example.com"] == [row["address"] for row in newest.json]
+
+    lifted = await cli(environ, *SUPPRESSIONS, "lift", "EVE@example.com")
+    assert (0, "letters go to this address again\n") == (lifted.code, lifted.out)
+    again = await cli(environ, *SUPPRESSIONS, "lift", "eve@example.com")
+    assert (2, "activelog: This address is not suppressed.\n") == (again.code, again.err)
+    assert ["ada@example.com", "bob@example.com"] == await suppressed(database)
+
+
+async def test_a_file_with_a_wrong_line_is_not_imported(
+    environ: Mapping[str, str], database: Database, tmp_path: Path
+) -> None:
+    wrong = await cli(environ, *SUPPRESSIONS, "import", "-", typed="ada@example.com\nno address\n")
+    assert (2, "activelog: Line 2 is no address. Nothing was imported.\n") == (
+        wrong.code,
+        wrong.err,
+    )
+    gone = await cli(environ, *SUPPRESSIONS, "import", str(tmp_path / "gone"))
+    assert gone.code == 2
+    assert "gone cannot be read" in gone.err
+    assert [] == await suppressed(database)
+
+
+async def test_a_test_letter_is_sent_at_once(
+    environ: Mapping[str, str], database: Database, inbox: Inbox
+) -> None:
+    sent = await cli(environ, "email", "test", "ada@example.com")
+    assert sent.code == 0, sent.err
+    assert "(in plain text) took it in" in sent.out
+    (letter,) = inbox.letters("ada@example.com")
+    assert letter.subject == "A test letter from ActiveLog"
+    assert "Signed   none" in str(letter.text)
+    assert 0 == await database.fetchval("select count(*) from emails")
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        ({"RCPT": "550 5.1.1 no such user"}, "SMTP: RCPT: 550 5.1.1 no such user"),
+        ({"greeting": "421 busy"}, "SMTP: connecting: 421 busy"),
+    ],
+)
+async def test_a_test_letter_that_is_refused_says_why(
+    environ: Mapping[str, str], database: Database, says: dict[str, str], said: str
+) -> None:
+    async with scripted(says) as script:
+        url = f"smtp://127.0.0.1:{script.port}"
+        refused = await cli({**environ, "SMTP_URL": url}, "email", "test", "ada@example.com")
+    assert (1, f"activelog: {said}\n") == (refused.code, refused.err)
+
+
+async def test_a_test_letter_needs_an_address(environ: Mapping[str, str]) -> None:
+    refused = await cli(environ, "email", "test", "nobody")
+    assert refused.code == 2
+    assert refused.err.startswith("activelog: This is not an e-mail address")

@@ -1,0 +1,96 @@
+"""What servers do to letters, and what becomes of the letter, its job and the address."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.errors import Unavailable
+from app.jobs.outcomes import Dead, Retry
+from app.smtp import AuthenticationFailed
+from app.transaction import Database
+from app.users.letters import welcome
+from tests.email.scripted import DROP, HANG, mailer_to, scripted
+from tests.email.test_delivery import attempt, post, registered
+
+
+class Case(NamedTuple):
+    says: dict[str, str]
+    raises: type[Exception]
+    """What the job makes of it: Retry counts, Unavailable waits behind the breaker, Dead ends."""
+    ledger: str
+    suppressed: bool = False
+    sent_again: bool = True
+    """Whether the next attempt, when the server has come to its senses, sends the letter."""
+    how: dict[str, Any] = {}  # noqa: RUF012 # never changed
+
+
+PASSWORD = {"password": "secret"}
+STARTTLS = {"tls": "starttls"}
+
+CASES = {
+    "421 at the greeting": Case({"greeting": "421 busy"}, Unavailable, "sending"),
+    "421 at RCPT": Case({"RCPT": "421 too many"}, Unavailable, "sending"),
+    "421 after the content": Case({"content": "421 closing"}, Unavailable, "sending"),
+    "450": Case({"RCPT": "450 4.2.1 busy"}, Retry, "sending"),
+    "451": Case({"RCPT": "451 4.7.1 greylisted"}, Retry, "sending"),
+    "451 after the content": Case({"content": "451 disk full"}, Retry, "sending"),
+    "550": Case({"RCPT": "550 5.1.1 nobody"}, Dead, "refused", suppressed=True, sent_again=False),
+    "550 for what it says": Case({"content": "550 5.7.1 spam"}, Dead, "refused"),
+    "552": Case({"RCPT": "552 5.2.2 full"}, Dead, "refused"),
+    "552 after the content": Case({"content": "552 5.3.4 too big"}, Dead, "refused"),
+    "535": Case({"AUTH": "535 5.7.8 no"}, AuthenticationFailed, "sending", how=PASSWORD),
+    "454 on AUTH": Case({"AUTH": "454 4.7.0 later"}, Unavailable, "sending", how=PASSWORD),
+    "dropped before DATA": Case({"RCPT": DROP}, Unavailable, "sending"),
+    "dropped at DATA": Case({"DATA": DROP}, Unavailable, "sending"),
+    "dropped after the content": Case({"content": DROP}, Retry, "sending"),
+    "hangs at the greeting": Case({"greeting": HANG}, Unavailable, "sending"),
+    "hangs before DATA": Case({"MAIL": HANG}, Unavailable, "sending"),
+    "hangs after the content": Case({"content": HANG}, Retry, "sending"),
+    "TLS refused": Case({"STARTTLS": "454 no TLS"}, Unavailable, "sending", how=STARTTLS),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
+    case: Case, database: Database
+) -> None:
+    user_id, job_id = await registered(database)
+    async with scripted(case.says) as script, mailer_to(script, **case.how) as mailer:
+        with pytest.raises(case.raises) as caught:
+            await welcome(await attempt(database, job_id), post(mailer), user_id)
+        assert case.raises is type(caught.value)
+        assert case.ledger == await database.fetchval("select state from emails")
+        assert case.suppressed == await database.fetchval(
+            "select exists (select from suppressions)"
+        )
+        assert "ada" not in str(caught.value).lower()
+        in_doubt = len(script.contents) - len(script.taken)
+
+    async with scripted() as sane, mailer_to(sane, timeout=5) as mailer:
+        await welcome(await attempt(database, job_id), post(mailer), user_id)
+    assert case.sent_again == bool(sane.taken)
+    assert in_doubt == int("content" in case.says)
+    assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
+        "select state from emails"
+    )
+
+
+async def test_a_recipient_refused_among_good_ones_is_the_only_one_without_a_letter(
+    database: Database,
+) -> None:
+    people = [await registered(database, f"{n}@example.com") for n in range(8)]
+    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+        script.says_to["3@example.com"] = "550 5.1.1 nobody"
+        sends = [
+            welcome(await attempt(database, job_id), post(mailer), user_id)
+            for user_id, job_id in people
+        ]
+        results = await asyncio.gather(*sends, return_exceptions=True)
+    assert [Dead] == [type(result) for result in results if result is not None]
+    assert 7 == len(script.taken)
+    assert ["3@example.com"] == [
+        row["address"] for row in await database.fetch("select address from suppressions")
+    ]

@@ -1,0 +1,188 @@
+"""Every letter of the project: to awkward people, subscribed or not, signed, and small enough."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import replace
+from datetime import timedelta
+from email.message import EmailMessage
+from uuid import UUID
+
+import dkim  # type: ignore[import-untyped] # has no stubs
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from app.email import Letter, one_line
+from app.email.compose import compose
+from app.email.letter import LETTERS
+from app.email.subscriptions import SUBSCRIPTIONS, read_token, unsubscribe_token
+from app.friends.letters import FriendActivity, told
+from app.friends.statements import News
+from app.pages.letters import MODULES
+from app.settings import Dkim
+from tests.email.reading import AWKWARD, NOON, Text, person, received, stationery
+
+SAMPLES = {
+    name: letter.sample()
+    for name, letter in LETTERS.items()
+    if letter.__module__ in {module.__name__ for module in MODULES}
+}
+SUBSCRIBED = [name for name, letter in SAMPLES.items() if letter.subscription]
+
+
+def addressed(letter: Letter, name: str) -> Letter:
+    """The letter, with this for everybody's name."""
+    names = {"name", "requester"} & set(letter.__struct_fields__)
+    return msgspec.structs.replace(letter, **dict.fromkeys(names, one_line(name)))
+
+
+def parts(message: EmailMessage) -> tuple[str, str]:
+    text, html = (message.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    return text.get_content().replace("\r\n", "\n"), html.get_content()
+
+
+@pytest.mark.parametrize("who", AWKWARD)
+@pytest.mark.parametrize("letter", SAMPLES)
+def test_a_letter_to_an_awkward_person_has_the_name_in_both_parts(letter: str, who: str) -> None:
+    name = one_line(AWKWARD[who])
+    message = received(addressed(SAMPLES[letter], AWKWARD[who]), person(AWKWARD[who]))
+    text, html = parts(message)
+    seen = Text(html)
+    assert name in " ".join(text.split())
+    assert name in " ".join(seen.text.split())
+    assert "script" not in seen.tags
+    assert message["Bcc"] is None
+
+
+@pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
+def test_friends_names_and_notes_are_words_and_nothing_else(words: str) -> None:
+    did = News(words, "run", NOON, 3000, 8200.0, words, 1)
+    message = received(told(words, [did]), person("Ada"))
+    text, html = parts(message)
+    seen = Text(html)
+    for shown in (" ".join(text.split()), " ".join(seen.text.split())):
+        assert one_line(words) + " ran 8.2 km in 50 min" in shown
+        assert one_line(words)[:80] in shown.partition("24 November")[2]
+    assert "script" not in seen.tags
+    assert len(str(message["Subject"])) <= 120
+    assert message["Bcc"] is None
+
+
+def test_long_news_are_counted_and_long_notes_are_cut() -> None:
+    many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400, 40) for n in range(12)]
+    letter = told("Ada", many)
+    assert isinstance(letter, FriendActivity)
+    assert (12, 28) == (len(letter.entries), letter.more)
+    assert letter.headline == "Friend 0, Friend 1 and other friends were active"
+    assert all(len(entry.notes) <= 160 for entry in letter.entries)
+    assert "And 28 more." in parts(received(letter, person("Ada")))[0]
+
+
+@pytest.mark.parametrize("letter", SAMPLES)
+def test_a_letter_needs_no_images_and_no_styles(letter: str) -> None:
+    text, html = parts(received(SAMPLES[letter], person("Ada")))
+    bare = re.sub(r'<style>.*?</style>|style="[^"]*"|class="[^"]*"', "", html, flags=re.DOTALL)
+    assert "<img" not in html
+    assert "url(" not in html
+    links = re.findall(r'href="([^"]+)"', bare)
+    assert all(link in text for link in links)
+    assert 'role="presentation"' in bare
+    assert len(html.encode()) < 60_000
+    assert max(len(line) for line in text.splitlines() if "http" not in line) <= 76
+
+
+def test_the_chart_of_the_week_is_a_table_whose_cells_are_the_bars() -> None:
+    text, html = parts(received(SAMPLES["weekly_summary"], person("Ada")))
+    bare = re.sub(r'<style>.*?</style>|style="[^"]*"', "", html, flags=re.DOTALL)
+    bars = re.findall(r'<td class="fill" bgcolor="#0b5d47" width="(\d+)%"', bare)
+    assert bars == ["27", "55", "20", "100", "42"]
+    assert re.findall(r"(?m)^(Mon|Fri) +█+ (.*)$", text) == [
+        ("Mon", "45 min, 8.1 km"),
+        ("Fri", "2 h 44 min, 61.4 km"),
+    ]
+
+
+@pytest.mark.parametrize("letter", SAMPLES)
+def test_only_subscribed_letters_say_how_to_get_no_more(letter: str) -> None:
+    url = "https://activelog.example/a-path-that-makes-the-address-quite-long"
+    paper = replace(stationery(), app_url=url)
+    source = compose(paper, person("Ada"), SAMPLES[letter], "once", NOON).as_bytes()
+    head = source.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    said = [line for line in head if line.startswith("List-Unsubscribe")]
+    if letter not in SUBSCRIBED:
+        assert said == []
+        return
+    assert said[1] == "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
+    found = re.fullmatch(rf"List-Unsubscribe: <({re.escape(url)}/unsubscribe/(\S+))>", said[0])
+    assert found is not None
+    subscription = SAMPLES[letter].subscription
+    assert read_token(paper.secret, found[2]) == (person("Ada").id, subscription)
+    for part in parts(received(SAMPLES[letter], person("Ada"), paper)):
+        assert found[1] in part
+
+
+def test_a_token_to_unsubscribe_cannot_be_made_up() -> None:
+    ada, eve = UUID(int=1), UUID(int=2)
+    token = unsubscribe_token("secret", ada, "weekly_summary")
+    assert read_token("secret", token) == (ada, "weekly_summary")
+    letter, _, signature = token.split(".")
+    others = unsubscribe_token("other secret", ada, "weekly_summary")
+    eves = unsubscribe_token("secret", eve, "weekly_summary").split(".")[1]
+    wrong = [
+        "", ".", "..", "...", "ü.ü.ü", token[:-1], token + "A", others,
+        f"{letter}.{eves}.{signature}", token.replace(letter, "friend_activity"),
+        token.replace(letter, "welcome"), f"{letter}.AAAA.{signature}", f"{letter}..{signature}",
+    ]  # fmt: skip
+    assert [read_token("secret", one) for one in wrong] == [None] * len(wrong)
+    assert set(SUBSCRIPTIONS) >= {SAMPLES[letter].subscription for letter in SUBSCRIBED}
+
+
+@pytest.fixture(scope="module")
+def key() -> tuple[Dkim, bytes]:
+    """A key as `openssl genrsa` makes it, and what DNS says of it."""
+    pair = rsa.generate_private_key(65537, 2048)
+    pem = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = pair.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return Dkim("mail", pem), b"v=DKIM1; k=rsa; p=" + b64encode(public)
+
+
+@pytest.mark.parametrize("letter", SAMPLES)
+def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
+    letter: str, key: tuple[Dkim, bytes]
+) -> None:
+    paper = replace(stationery(), dkim=key[0])
+    sent = paper.sealed(compose(paper, person("Zoë"), SAMPLES[letter], "once", NOON))
+
+    def answer(name: bytes, timeout: int = 5) -> bytes:
+        assert name == b"mail._domainkey.activelog.example."
+        return key[1]
+
+    assert dkim.verify(sent, dnsfunc=answer)
+    (names,) = re.findall(rb"\sh=([^;]+);", sent)
+    signed = set("".join(names.decode().split()).split(":"))
+    assert signed >= {
+        "from", "subject", "date", "message-id", "list-unsubscribe", "list-unsubscribe-post",
+    }  # fmt: skip
+    for changed in (b"From: ", b"Subject: ", b"Message-ID: <", b"List-Unsubscribe: <"):
+        if changed in sent:
+            assert not dkim.verify(sent.replace(changed, changed + b"x", 1), dnsfunc=answer)
+    head = sent.index(b"Subject: ")
+    second = sent[:head] + b"From: eve@example.com\r\n" + sent[head:]
+    assert not dkim.verify(second, dnsfunc=answer)
+    assert "BEGIN" not in repr(paper)
+    assert "a secret of the tests" not in repr(paper)
+
+
+def test_no_letter_is_sent_more_often_than_it_says() -> None:
+    limits = {name: letter.at_most for name, letter in SAMPLES.items() if letter.at_most}
+    assert limits == {"friend_request": (10, timedelta(days=1))}

@@ -1,0 +1,67 @@
+"""The settings of mail: rates and keys, read or refused by name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from app.environment import SettingsError
+from app.settings import Dkim, Rate, Settings
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        ("", []),
+        ("10/s", [Rate(10, SECOND)]),
+        ("10/s, 500/h,10000/d", [
+            Rate(10, SECOND), Rate(500, 3600 * SECOND), Rate(10_000, 86400 * SECOND)]),
+    ],
+)  # fmt: skip
+def test_a_rate_is_read(text: str, rates: list[Rate], environ: dict[str, str]) -> None:
+    assert rates == Settings.from_env({**environ, "MAIL_RATE": text}).mail.rates
+
+
+@pytest.mark.parametrize(
+    "text", ["10", "10/", "0/s", "-1/s", "10/w", "10/s,20/s", "1e3/s", "1/s/h"]
+)
+def test_a_wrong_rate_is_named(text: str, environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"^MAIL_RATE takes"):
+        Settings.from_env({**environ, "MAIL_RATE": text})
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_key_is_read_with_its_selector(
+    form: PrivateFormat, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    pem = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, form, NoEncryption())
+    file = tmp_path / "key.pem"
+    file.write_bytes(pem.replace(b"\n", b"\r\n"))
+    given = {**environ, "DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail-2026"}
+    assert Dkim("mail-2026", pem) == Settings.from_env(given).mail.dkim
+    assert Settings.from_env(environ).mail.dkim is None
+
+
+def test_half_of_dkim_and_a_key_that_is_none_are_refused_by_name(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    other = ed25519.Ed25519PrivateKey.generate()
+    file, wrong = tmp_path / "key.pem", tmp_path / "ed25519.pem"
+    file.write_text("no key")
+    wrong.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    for given, problem in (
+        ({"DKIM_KEY_FILE": str(file)}, "DKIM_SELECTOR is not set"),
+        ({"DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE is not set"),
+        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE holds no RSA"),
+        ({"DKIM_KEY_FILE": str(wrong), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE holds no RSA"),
+        ({"DKIM_KEY_FILE": "/gone.pem", "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE cannot be read"),
+        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "a b"}, "DKIM_SELECTOR is no name"),
+    ):
+        with pytest.raises(SettingsError, match=problem):
+            Settings.from_env({**environ, **given})

@@ -1,0 +1,123 @@
+"""The weekly summary: who gets it, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from app import jobs
+from app.embedded.inbox.letters import Inbox
+from app.stats.jobs import WeeklySummaryEmail
+from app.transaction import Database
+from app.users.user import UserId
+from tests.kit.people import person
+
+RunJobs = Callable[[], Awaitable[None]]
+SATURDAY = date(2026, 11, 21)
+
+
+def at(day: date, time: str = "12:00") -> datetime:
+    return datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=UTC)
+
+
+async def reader(database: Database) -> UserId:
+    ada = await person(database, "ada")
+    await database.execute("update users set confirmed_at = now()")
+    return ada.id
+
+
+async def add(
+    database: Database,
+    user_id: UserId,
+    started_at: datetime,
+    *,
+    seconds: int = 3600,
+    metres: float | None = 10_000,
+) -> None:
+    await database.execute(
+        "insert into activities (user_id, type, started_at, duration_s, distance_m, calories)"
+        " values ($1, 'run', $2, $3, $4, 500)",
+        user_id,
+        started_at,
+        seconds,
+        metres,
+    )
+
+
+async def summarise(database: Database, user_id: UserId) -> None:
+    async with database.transaction() as tx:
+        await jobs.enqueue(tx, WeeklySummaryEmail(user_id=user_id, saturday=SATURDAY))
+
+
+async def test_seven_days_are_counted_and_set_beside_the_seven_before(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    sunday = SATURDAY - timedelta(days=6)
+    await add(database, ada, at(sunday, "00:00"))
+    await add(database, ada, at(SATURDAY, "23:59:59.9"), seconds=7200, metres=None)
+    await add(database, ada, at(SATURDAY + timedelta(days=1), "00:00"), metres=99_000)
+    await add(database, ada, at(sunday - timedelta(days=1), "23:59"), seconds=1800)
+    await add(database, ada, at(sunday - timedelta(days=8), "23:59"), metres=99_000)
+    await summarise(database, ada)
+    await run_jobs()
+    (letter,) = inbox.letters()
+    assert letter.subject == "Your week: 2 activities, 3 h 00 min"
+    text = str(letter.text).replace("\r\n", "\n")
+    assert "15 to 21 November, beside the week before. Active on 2 days." in text
+    assert "Activities  2 (100% more)\n" in text
+    assert "Time        3 h 00 min (500% more)\n" in text
+    assert "Distance    10.0 km (as the week before)\n" in text
+    assert "Energy      1,000 kcal (100% more)\n" in text
+    assert "Sun  ██████████ 1 h 00 min, 10.0 km\nMon  rest\n" in text
+    assert "Sat  ████████████████████ 2 h 00 min\n" in text
+    assert "unsubscribe/weekly_summary." in letter.message["List-Unsubscribe"]
+
+
+async def test_a_quiet_week_is_told_while_the_month_was_none(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada, at(SATURDAY - timedelta(days=27), "00:00"))
+    await summarise(database, ada)
+    await run_jobs()
+    (letter,) = inbox.letters()
+    assert letter.subject == "Your week: a quiet one"
+    assert "A quiet week, ada." in str(letter.text)
+    assert "█" not in str(letter.text)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "update users set weekly_summary = false",
+        "update users set confirmed_at = null",
+        "update users set deleted_at = now()",
+        "update activities set deleted_at = now()",
+        "update activities set started_at = started_at - interval '28 days'",
+        "update activities set started_at = started_at + interval '1 day'",
+    ],
+)
+async def test_nothing_is_sent_to_whom_it_is_not_for_when_the_letter_is_written(
+    cause: str, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada, at(SATURDAY, "23:59"))
+    await summarise(database, ada)
+    await database.execute(cause)
+    await run_jobs()
+    assert inbox.letters() == []
+    assert "done" == await database.fetchval("select state from jobs")
+
+
+async def test_a_week_is_summarised_once(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada, at(SATURDAY))
+    for _ in range(3):
+        await summarise(database, ada)
+        await run_jobs()
+    assert len(inbox.letters()) == 1

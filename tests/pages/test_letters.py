@@ -1,0 +1,60 @@
+"""The pages that show every letter to those who work on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from app.api.application import create_app
+from app.pages import pages_router
+from app.resources import Resources
+from tests.email.test_letters import SAMPLES
+
+LETTERS = "/dev/letters"
+
+
+@pytest.fixture
+async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in development."""
+    settings = replace(resources.settings, environment="development")
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Resources]:
+        yield resources
+
+    app = create_app(lend, pages=[pages_router])
+    app.state.resources = replace(resources, settings=settings)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.mark.parametrize("letter", SAMPLES)
+async def test_a_letter_is_shown_in_light_and_dark_as_text_and_as_it_is_sent(
+    browser: httpx.AsyncClient, letter: str
+) -> None:
+    assert f'href="{LETTERS}/{letter}"' in (await browser.get(LETTERS)).text
+    shown = await browser.get(f"{LETTERS}/{letter}")
+    assert shown.status_code == 200
+    for scheme in ("light", "dark"):
+        path = f"{LETTERS}/{letter}/{scheme}"
+        assert 2 == shown.text.count(f'src="{path}"')
+        html = (await browser.get(path)).text
+        assert "prefers-color-scheme" not in html
+        assert ("@media all {" in html) == (scheme == "dark")
+    assert "Message-ID: &lt;" in shown.text
+    assert "frame-src 'self'" in shown.headers["content-security-policy"]
+
+
+async def test_what_is_no_letter_is_404(browser: httpx.AsyncClient) -> None:
+    for path in ("nothing", "nothing/light", "welcome/blue"):
+        assert (await browser.get(f"{LETTERS}/{path}")).status_code in {400, 404}
+
+
+@pytest.mark.parametrize("path", ["", "/welcome", "/welcome/light"])
+async def test_outside_of_development_there_are_none(api: httpx.AsyncClient, path: str) -> None:
+    assert (await api.get(LETTERS + path)).status_code == 404

@@ -1,0 +1,119 @@
+"""Where the links of letters lead: a new password, and no more letters."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.email.subscriptions import SUBSCRIPTIONS, Subscription, unsubscribe_token
+from app.resources import Resources
+from app.transaction import Database
+from app.users.tokens import issue_token
+from app.users.user import UserId
+from tests.users.people import PASSWORD, sign_in, sign_up
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+NEW = "a longer walk on the beach"
+
+
+async def subscriptions(database: Database) -> set[str]:
+    row = await database.fetchrow(
+        "select weekly_summary, friend_activity, monthly_report from users"
+    )
+    assert row is not None
+    return {name for name, wanted in row.items() if wanted}
+
+
+async def way_out(
+    api: httpx.AsyncClient, resources: Resources, subscription: Subscription = "weekly_summary"
+) -> str:
+    account = await sign_up(api)
+    secret = resources.settings.secret_key
+    user_id = UserId(await resources.database.fetchval("select id from users"))
+    assert str(user_id) == account["id"]
+    return f"/unsubscribe/{unsubscribe_token(secret, user_id, subscription)}"
+
+
+@pytest.mark.parametrize("subscription", SUBSCRIPTIONS)
+async def test_opening_the_link_changes_nothing_and_the_button_unsubscribes(
+    api: httpx.AsyncClient, resources: Resources, subscription: Subscription
+) -> None:
+    path = await way_out(api, resources, subscription)
+    asked = await api.get(path)
+    assert asked.status_code == 200
+    assert set(SUBSCRIPTIONS) == await subscriptions(resources.database)
+    (action,) = re.findall(r'<form method="post" action="([^"]+)"', asked.text)
+    assert path == action
+    for _ in range(2):
+        pressed = await api.post(action)
+        assert pressed.status_code == 200
+        assert "You are unsubscribed" in pressed.text
+    assert set(SUBSCRIPTIONS) - {subscription} == await subscriptions(resources.database)
+
+
+@pytest.mark.parametrize(
+    "body", [{"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}]
+)
+async def test_a_mail_program_unsubscribes_with_one_request(
+    api: httpx.AsyncClient, resources: Resources, body: dict[str, Any]
+) -> None:
+    """RFC 8058: no cookie, no token, no redirect, in either form of a body."""
+    answer = await api.post(await way_out(api, resources), **body)
+    assert (answer.status_code, answer.history) == (200, [])
+    assert "weekly_summary" not in await subscriptions(resources.database)
+
+
+async def test_a_token_that_is_none_of_ours_is_404(
+    api: httpx.AsyncClient, resources: Resources
+) -> None:
+    path = await way_out(api, resources)
+    for wrong in (path[:-2] + "xy", "/unsubscribe/weekly_summary", "/unsubscribe/a.b.c"):
+        assert (await api.get(wrong)).status_code == 404
+        assert (await api.post(wrong, data=ONE_CLICK)).status_code == 404
+    assert set(SUBSCRIPTIONS) == await subscriptions(resources.database)
+
+
+async def test_the_way_out_outlives_the_account(
+    api: httpx.AsyncClient, resources: Resources
+) -> None:
+    path = await way_out(api, resources)
+    await resources.database.execute("delete from users")
+    assert (await api.post(path, data=ONE_CLICK)).status_code == 200
+
+
+async def reset_link(api: httpx.AsyncClient, database: Database) -> str:
+    await sign_up(api)
+    user_id = UserId(await database.fetchval("select id from users"))
+    async with database.transaction() as tx:
+        return f"/reset/{await issue_token(tx, user_id, 'reset', timedelta(hours=1))}"
+
+
+async def test_the_form_sets_a_new_password_once(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    link = await reset_link(api, database)
+    session = await sign_in(api)
+    form = await api.get(link)
+    assert form.status_code == 200
+    assert f'action="{link}"' in form.text
+
+    short = await api.post(link, data={"password": "short"})
+    assert short.status_code == 400
+    assert "10 to 200 characters" in short.text
+    assert (await api.post(link, data={})).status_code == 400
+
+    done = await api.post(link, data={"password": NEW})
+    assert (done.status_code, done.headers["location"]) == (303, "/reset-done")
+    assert "Your password is set" in (await api.get("/reset-done")).text
+    assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
+    for password, status in ((NEW, 201), (PASSWORD, 401)):
+        credentials = {"email": "kim@example.com", "password": password}
+        assert (await api.post("/api/v1/sessions", json=credentials)).status_code == status
+
+    for answer in (await api.get(link), await api.post(link, data={"password": NEW})):
+        assert answer.status_code == 410
+        assert "This link has been used or has expired" in answer.text

@@ -1,0 +1,208 @@
+"""The nightly cleanup: what is past its time goes, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.housekeeping import cleaning, sweeps
+from app.housekeeping.orphans import orphans
+from app.jobs import Run, statements
+from app.jobs.scheduling.statements import clock
+from app.resources import Resources
+from app.s3 import Bucket
+from app.transaction import Database
+from tests.kit.crowd import add_crowd
+from tests.kit.schedules import ran, triggered
+
+OLD = """
+insert into users (email, name, password_hash, deleted_at)
+    select 'old' || n || '@example.com', 'Old', 'no hash',
+           now() - interval '1 day' * (29.9 + n / 10.0)
+    from generate_series(0, 2) as n;
+insert into activities (user_id, type, started_at, duration_s, deleted_at)
+    select id, 'run', now(), 60, now() - interval '1 day' * (29.9 + n / 10.0)
+    from users, generate_series(0, 2) as n where deleted_at is null;
+insert into sessions (token_hash, user_id, expires_at)
+    select sha256(n::text::bytea), id, now() + interval '1 hour' * n
+    from users, generate_series(-1, 1) as n where n <> 0 and deleted_at is null;
+insert into account_tokens (token_hash, user_id, purpose, expires_at)
+    select sha256(n::text::bytea), id, 'confirm', now() - interval '1 hour' * n
+    from users, generate_series(23, 25, 2) as n where deleted_at is null;
+insert into idempotency_keys (user_id, route, key, fingerprint, status, body, created_at)
+    select id, 'POST /', n::text, sha256(''), 201, '', now() - interval '1 hour' * n
+    from users, generate_series(23, 25, 2) as n where deleted_at is null;
+insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts, sent_at,
+                    written_at, created_at)
+    select id, 'welcome', n::text, id, n::text, 'sent', 1, now(), now(),
+           now() - interval '1 day' * n
+    from users, generate_series(399, 401, 2) as n where deleted_at is null;
+insert into jobs (id, kind, queue, payload, state, finished_at, fingerprint)
+    select uuidv7(interval '-1 day' * n), 'test', 'low', '{}', state, now() - interval '1 day' * n,
+           case when state = 'dead' then 'f' end
+    from unnest(array['done', 'cancelled', 'dead']) as state, unnest(array[6, 8, 91]) as n;
+insert into job_attempts (job_id, attempt, started_at, outcome)
+    select id, 1, now(), 'done' from jobs;
+insert into schedule_runs (schedule, slot, day, fired_by, state, job_id, finished_at)
+    select 'test', now() - interval '1 day' * n, now(), 'schedule', 'done', uuidv7(),
+           now() - interval '1 day' * n
+    from unnest(array[399, 401]) as n;
+insert into workers (id, host, pid, slots, seen_at)
+    select uuidv7(), 'host', n, 1, now() - interval '1 hour' * n from unnest(array[1, 25]) as n;
+"""
+REMOVED = {
+    "users": 2,
+    "activities": 2,
+    "sessions": 1,
+    "account_tokens": 1,
+    "idempotency_keys": 1,
+    "jobs": 4,
+    "dead_letters": 1,
+    "runs": 1,
+    "emails": 1,
+    "workers": 1,
+    "photos": 0,
+}
+TABLES = (*(set(REMOVED) - {"dead_letters", "runs", "photos"}), "schedule_runs", "job_attempts")
+
+
+@pytest.fixture
+async def old_house(database: Database) -> UUID:
+    """Rows on both sides of every retention; the id of the one user who stays."""
+    (user_id,) = await add_crowd(database, 1)
+    await database.execute(OLD)
+    return user_id
+
+
+async def counts_of(database: Database) -> dict[str, int]:
+    return {table: await database.fetchval(f"select count(*) from {table}") for table in TABLES}  # noqa: S608 # names of ours
+
+
+async def test_what_is_past_its_time_goes_and_the_rest_stays(
+    database: Database, resources: Resources, old_house: UUID
+) -> None:
+    before = await counts_of(database)
+    run = await ran(resources, "cleanup:daily")
+    assert ("done", REMOVED) == (run.state, run.counts)
+    after = await counts_of(database)
+    ours = {"jobs": 1, "schedule_runs": 1, "workers": 0}  # the cleanup's own
+    gone = {table: before[table] - after[table] + ours.get(table, 0) for table in TABLES}
+    expected = {**REMOVED, "jobs": 5, "schedule_runs": 1, "job_attempts": 5}
+    assert {table: expected[table] for table in TABLES} == gone
+
+
+async def test_a_dry_run_counts_the_same_and_removes_nothing(
+    database: Database, resources: Resources, old_house: UUID
+) -> None:
+    before = await counts_of(database)
+    run = await ran(resources, "cleanup:daily", dry_run=True)
+    assert ("done", REMOVED) == (run.state, run.counts)
+    after = await counts_of(database)
+    ours = {"jobs": 1, "schedule_runs": 1}
+    assert before == {table: count - ours.get(table, 0) for table, count in after.items()}
+
+
+async def test_many_rows_go_in_batches_and_all_are_counted(
+    database: Database, resources: Resources
+) -> None:
+    await database.execute(
+        "insert into jobs (id, kind, queue, payload, state, finished_at)"
+        " select uuidv7(interval '-8 days'), 'test', 'low', '{}', 'done', now() - interval '8 days'"
+        " from generate_series(1, $1::int)",
+        2 * sweeps.BATCH + 1,
+    )
+    run = await ran(resources, "cleanup:daily")
+    assert 2 * sweeps.BATCH + 1 == run.counts["jobs"]
+
+
+async def photo_of(database: Database, user_id: UUID) -> str:
+    """The key of a photo that has a row."""
+    photo_id = await database.fetchval(
+        "with a as (insert into activities (user_id, type, started_at, duration_s)"
+        " values ($1, 'run', now(), 60) returning id)"
+        " insert into photos (activity_id, content_type, size_bytes)"
+        " select id, 'image/png', 1 from a returning id",
+        user_id,
+    )
+    return f"photos/{user_id}/{photo_id}.png"
+
+
+async def keys_in(bucket: Bucket) -> set[str]:
+    return {one.key async for page in bucket.pages("photos/") for one in page}
+
+
+@pytest.fixture
+async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
+    """Objects by what they are; the bucket holds no others."""
+    await bucket.delete(sorted(await keys_in(bucket)))
+    (user_id,) = await add_crowd(database, 1)
+    named = await photo_of(database, user_id)
+    keys = {
+        "named": named,
+        "orphan": f"photos/{user_id}/{uuid4()}.png",
+        "of another format": named.replace(".png", ".jpg"),
+        "of another person": named.replace(str(user_id), str(uuid4())),
+        "no photo": "photos/readme.txt",
+    }
+    for key in keys.values():
+        await bucket.put(key, b"x", "image/png")
+    return keys
+
+
+async def cleanup_of(database: Database) -> Run:
+    job_id = await triggered(database, "cleanup:daily")
+    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    return Run(database, claimed)
+
+
+async def test_photos_that_no_row_names_go_when_they_are_a_day_old(
+    database: Database, bucket: Bucket, photos: dict[str, str]
+) -> None:
+    now = await clock(database)
+    await cleaning.clean(await cleanup_of(database), bucket, now=now + timedelta(hours=23))
+    assert set(photos.values()) == await keys_in(bucket)
+    tomorrow = now + timedelta(hours=25)
+    await cleaning.count(await cleanup_of(database), database, bucket, now=tomorrow)
+    assert set(photos.values()) == await keys_in(bucket)
+    await cleaning.clean(await cleanup_of(database), bucket, now=tomorrow)
+    assert {photos["named"]} == await keys_in(bucket)
+    counts = await database.fetch("select (counts->>'photos')::int from schedule_runs order by id")
+    assert [0, 4, 4] == [row[0] for row in counts]
+
+
+async def test_the_bucket_is_walked_by_pages_from_where_an_attempt_got_to(
+    database: Database, bucket: Bucket, photos: dict[str, str]
+) -> None:
+    keys = sorted(photos.values())
+    found = [one.key async for page in bucket.pages("photos/", after=keys[1]) for one in page]
+    assert keys[2:] == found
+    pages = [page async for page in bucket.pages("photos/")]
+    tomorrow = await clock(database) + timedelta(hours=25)
+    assert [key for key in keys if key != photos["named"]] == await orphans(
+        database, pages[0], tomorrow
+    )
+
+
+async def test_a_cleanup_that_is_cut_short_keeps_its_counts(
+    database: Database, bucket: Bucket, old_house: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await cleanup_of(database)
+    now = await clock(database)
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bucket, "pages", away)
+        with pytest.raises(ConnectionError):
+            await cleaning.clean(run, bucket, now=now)
+    await database.execute(
+        "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
+    )
+    (claimed,) = await statements.claim(database, [run.job_id], uuid4(), uuid4())
+    await cleaning.clean(Run(database, claimed), bucket, now=now)
+    assert REMOVED["activities"] == await database.fetchval(
+        "select (counts->>'activities')::int from schedule_runs where job_id = $1", run.job_id
+    )

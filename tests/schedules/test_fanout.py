@@ -1,0 +1,207 @@
+"""Fanning out: everyone who is meant has one job, whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from app.jobs import JobId, Run, statements
+from app.jobs.outcomes import Snooze
+from app.jobs.scheduling import history
+from app.jobs.scheduling.fanout import BATCH, Batch, Throttle, fan_out
+from app.reports.jobs import ReportGenerate
+from app.reports.monthly import fan_out_reports
+from app.stats.jobs import WeeklySummaryEmail
+from app.stats.statements import enqueue_weekly_emails
+from app.stats.weekly import fan_out_emails
+from app.transaction import Database, Transaction
+from tests.kit.crowd import add_crowd, add_run, have_all_run
+from tests.kit.outages import lapse
+from tests.kit.processes import program
+from tests.kit.schedules import triggered
+from tests.kit.working import eventually
+
+SATURDAY = date(2026, 11, 21)
+WORKER = ("-m", "arq", "tests.kit.fanout_worker.WorkerSettings")
+LIFTED = Throttle(most_waiting=1_000_000)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+async def begun(database: Database, job_id: JobId) -> Run:
+    """An attempt at a job, without a worker."""
+    await database.execute(
+        "update jobs set state = 'queued', token = null, worker_id = null where id = $1", job_id
+    )
+    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    return Run(database, claimed)
+
+
+async def enqueued(database: Database, kind: str) -> list[UUID]:
+    """The users of the jobs of a kind, sorted."""
+    rows = await database.fetch("select concerns from jobs where kind = $1", kind)
+    return sorted(row["concerns"] for row in rows)
+
+
+async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
+    database: Database,
+) -> None:
+    first, last, early, late, unconfirmed, opted_out, gone = await add_crowd(database, 7)
+    await add_run(database, first, at("2026-10-25 00:00"))
+    await add_run(database, last, at("2026-11-21 23:59:59.9"))
+    await add_run(database, early, at("2026-10-24 23:59:59.9"))
+    await add_run(database, late, at("2026-11-22 00:00"))
+    for user in (unconfirmed, opted_out, gone):
+        await add_run(database, user, at("2026-11-20 12:00"))
+    await database.execute("update users set confirmed_at = null where id = $1", unconfirmed)
+    await database.execute("update users set weekly_summary = false where id = $1", opted_out)
+    await database.execute("update users set deleted_at = now() where id = $1", gone)
+
+    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    await fan_out_emails(await begun(database, job_id), SATURDAY)
+
+    assert [first, last] == await enqueued(database, "email:weekly_summary")
+    run = await history.run_of_job(database, job_id)
+    assert run is not None
+    assert {
+        "looked_at": 6,
+        "enqueued": 2,
+        "inactive": 2,
+        "opted_out": 1,
+        "unconfirmed": 1,
+    } == run.counts
+    assert ("done", SATURDAY) == (run.state, run.day)
+
+
+async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
+    database: Database,
+) -> None:
+    (user,) = await add_crowd(database, 1)
+    await have_all_run(database, at("2026-11-20 12:00"))
+    letters = await triggered(database, "emails:weekly", str(SATURDAY))
+    await fan_out_emails(await begun(database, letters), SATURDAY)
+    reports = await triggered(database, "reports:monthly", "2026-10-01")
+    await have_all_run(database, at("2026-10-31 23:59"))
+    await fan_out_reports(await begun(database, reports), date(2026, 10, 1))
+    for job_type, job in (
+        (WeeklySummaryEmail, WeeklySummaryEmail(user_id=user, saturday=SATURDAY)),
+        (ReportGenerate, ReportGenerate(user_id=user, month=date(2026, 10, 1))),
+    ):
+        row = await database.fetchrow(
+            "select queue, payload::text, occasion, concerns, useful_until - run_at as useful"
+            " from jobs where kind = $1",
+            job_type.kind,
+        )
+        assert row is not None
+        assert job == msgspec.json.decode(row["payload"], type=job_type)
+        assert (job.queue, job.occasion, user, job.useful_for) == (
+            row["queue"],
+            row["occasion"],
+            row["concerns"],
+            row["useful"],
+        )
+
+
+@pytest.mark.parametrize(
+    ("moment", "month", "reports"),
+    [
+        ("2028-02-29 23:59", date(2028, 2, 1), 1),
+        ("2028-03-01 00:00", date(2028, 2, 1), 0),
+        ("2026-12-31 23:59", date(2026, 12, 1), 1),
+        ("2027-01-01 00:00", date(2026, 12, 1), 0),
+    ],
+)
+async def test_a_report_is_for_those_with_an_activity_in_the_month(
+    database: Database, moment: str, month: date, reports: int
+) -> None:
+    await add_crowd(database, 1)
+    await have_all_run(database, at(moment))
+    await database.execute("update users set monthly_report = false")
+    job_id = await triggered(database, "reports:monthly", "2026-10-01")
+    await fan_out_reports(await begun(database, job_id), month)
+    assert reports == len(await enqueued(database, "report:generate"))
+
+
+async def test_a_fanout_that_is_cut_short_goes_on_where_it_was(database: Database) -> None:
+    users = await add_crowd(database, 3 * BATCH)
+    await have_all_run(database, at("2026-11-20 12:00"))
+    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    seen: list[UUID | None] = []
+
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+        seen.append(after)
+        batch = await enqueue_weekly_emails(
+            tx, "email:weekly_summary", "default", None, SATURDAY, after, most
+        )
+        if len(seen) in {2, 3}:
+            raise ConnectionError
+        return batch
+
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            await fan_out(await begun(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
+        # Nobody's first job is unfinished any more: only the position tells that they had one.
+        await database.execute(
+            "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
+        )
+    await fan_out(await begun(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
+
+    first, second = users[BATCH - 1], users[2 * BATCH - 1]
+    assert [None, first, first, first, second, users[-1]] == seen
+    assert users == await enqueued(database, "email:weekly_summary")
+
+
+async def test_a_full_queue_makes_the_fanout_wait_and_go_on(database: Database) -> None:
+    users = await add_crowd(database, 2 * BATCH)
+    await have_all_run(database, at("2026-11-20 12:00"))
+    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    small = Throttle(most_waiting=10, delay=timedelta(seconds=1))
+    for done in (BATCH, 2 * BATCH):
+        with pytest.raises(Snooze):
+            await fan_out_emails(await begun(database, job_id), SATURDAY, throttle=small)
+        assert users[:done] == await enqueued(database, "email:weekly_summary")
+        await database.execute(
+            "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
+        )
+    await fan_out_emails(await begun(database, job_id), SATURDAY, throttle=small)
+    run = await history.run_of_job(database, job_id)
+    assert run is not None
+    assert ("done", 2 * BATCH) == (run.state, run.counts["enqueued"])
+
+
+@pytest.mark.timeout(120)
+async def test_a_worker_killed_amid_50_000_users_has_every_user_enqueued_once(
+    database: Database, environ: Mapping[str, str]
+) -> None:
+    users = await add_crowd(database, 50_000)
+    await have_all_run(database, at("2026-11-20 12:00"))
+    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+
+    async def far_enough() -> bool:
+        run = await history.run_of_job(database, job_id)
+        return run is not None and run.counts.get("enqueued", 0) >= 10_000
+
+    async def state() -> object:
+        return await database.fetchval("select state from jobs where id = $1", job_id)
+
+    async with program(*WORKER, environ=environ) as first:
+        await eventually(far_enough, True, within=30)
+        await first.kill()
+    assert "running" == await state()
+    kept = await database.fetchval(
+        "select (position->>'enqueued')::int from jobs where id = $1", job_id
+    )
+    assert 10_000 <= kept < 50_000
+    assert kept == await database.fetchval(
+        "select count(*) from jobs where kind = 'email:weekly_summary'"
+    )
+    await lapse(database, first.process.pid)
+    async with program(*WORKER, environ=environ):
+        await eventually(state, "done", within=60)
+    assert users == await enqueued(database, "email:weekly_summary")

@@ -1,0 +1,293 @@
+"""A slot happens once, or says why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.scheduling import SCHEDULES, fire_due, history, trigger
+from app.jobs.scheduling.statements import clock
+from app.resources import Resources
+from app.transaction import Database
+from tests.kit.working import eventually, working
+from worker.schedule import fire
+
+RunJobs = Callable[[], Awaitable[None]]
+MINUTE = timedelta(minutes=1)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:
+    """Day and state of each run, in the order of the slots."""
+    rows = await database.fetch(
+        "select day, state from schedule_runs where schedule = $1 order by slot", schedule
+    )
+    return [(str(row["day"]), row["state"]) for row in rows]
+
+
+async def end_jobs(database: Database, state: str) -> None:
+    """End all that wait, after two seconds of work."""
+    await database.execute(
+        "update jobs set state = $1, started_at = now() - interval '2 s', finished_at = now(),"
+        " error = 'why', fingerprint = case when $1 = 'dead' then 'f' end where state = 'queued'",
+        state,
+    )
+
+
+@pytest.fixture
+async def since_tuesday(database: Database) -> Database:
+    """The schedules are known since noon of 2026-11-24, a Tuesday."""
+    assert [] == await fire_due(database, now=at("2026-11-24 12:00"))
+    return database
+
+
+async def test_slots_before_the_schedules_were_known_are_not_fired(
+    since_tuesday: Database,
+) -> None:
+    assert 0 == await since_tuesday.fetchval("select count(*) from schedule_runs")
+
+
+async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Database) -> None:
+    assert [] == await fire_due(since_tuesday, now=at("2026-11-24 12:29:59.999"))
+    (job_id,) = await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
+    row = await since_tuesday.fetchrow(
+        "select kind, queue, payload->>'day' as day, occasion, slot, fired_by, r.state"
+        " from jobs j join schedule_runs r on r.job_id = j.id where j.id = $1",
+        job_id,
+    )
+    assert row is not None
+    assert (
+        "stats:recount",
+        "default",
+        "2026-11-23",
+        "slot 2026-11-24T12:30:00+00:00",
+        at("2026-11-24 12:30"),
+        "schedule",
+        "going",
+    ) == tuple(row)
+
+
+async def test_any_number_of_workers_fire_a_slot_once(since_tuesday: Database) -> None:
+    midnight = at("2026-11-25 00:00")
+    await asyncio.gather(
+        *(fire_due(since_tuesday, now=midnight + n * timedelta(seconds=1)) for n in range(8))
+    )
+    assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
+
+
+async def test_a_clock_that_is_thirty_seconds_ahead_does_no_harm(since_tuesday: Database) -> None:
+    for now in ("2026-11-25 00:00:30", "2026-11-25 00:00:00", "2026-11-25 00:01:00"):
+        await fire_due(since_tuesday, now=at(now))
+    assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
+
+
+async def test_a_call_of_arq_goes_by_the_clock_of_postgres(since_tuesday: Database) -> None:
+    now = await clock(since_tuesday)
+    await since_tuesday.execute(
+        "update schedules set decided_until = $1 where name <> 'stats:daily'", now
+    )
+    slot = SCHEDULES["stats:daily"].last_slot(now)
+    await since_tuesday.execute(
+        "update schedules set decided_until = $1 where name = 'stats:daily'",
+        slot - timedelta(seconds=1),
+    )
+    await fire({"database": since_tuesday})
+    assert [slot] == [
+        row["slot"] for row in await since_tuesday.fetch("select slot from schedule_runs")
+    ]
+
+
+async def test_each_of_three_missed_midnights_has_a_run_of_its_own(
+    since_tuesday: Database, run_jobs: RunJobs
+) -> None:
+    await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
+    await run_jobs()
+    assert [(f"2026-11-{day}", "done") for day in (24, 25, 26)] == await runs_of(
+        since_tuesday, "stats:daily"
+    )
+
+
+async def test_cleanup_is_caught_up_once_whatever_was_missed(since_tuesday: Database) -> None:
+    await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
+    assert [("2026-11-26", "going")] == await runs_of(since_tuesday, "cleanup:daily")
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "grace", "about"),
+    [
+        ("stats:daily", "2026-11-25 00:00", timedelta(days=7), "2026-11-24"),
+        ("emails:weekly", "2026-11-29 09:00", timedelta(hours=12), "2026-11-28"),
+        ("reports:monthly", "2026-12-01 00:00", timedelta(days=3), "2026-11-30"),
+    ],
+)
+async def test_a_missed_slot_is_caught_up_within_its_grace_and_not_later(
+    since_tuesday: Database, name: str, slot: str, grace: timedelta, about: str
+) -> None:
+    late = at(slot) + grace
+    await fire_due(since_tuesday, now=late)
+    assert (about, "going") in await runs_of(since_tuesday, name)
+    await since_tuesday.execute("truncate schedule_runs, jobs cascade")
+    await since_tuesday.execute(
+        "update schedules set decided_until = $1", at(slot) - timedelta(seconds=1)
+    )
+    await fire_due(since_tuesday, now=late + timedelta(seconds=1))
+    assert (about, "going") not in await runs_of(since_tuesday, name)
+
+
+async def test_a_run_that_is_still_going_makes_the_next_one_skipped(
+    since_tuesday: Database,
+) -> None:
+    await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
+    (first,) = await since_tuesday.fetch("select job_id from schedule_runs")
+    assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
+    note = await since_tuesday.fetchval("select note from schedule_runs where state = 'skipped'")
+    assert f"job {first['job_id']} of an earlier slot was still going" == note
+    await end_jobs(since_tuesday, "done")
+    assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
+
+
+async def test_a_skipped_day_of_statistics_is_made_up_for_when_the_other_has_ended(
+    since_tuesday: Database,
+) -> None:
+    await fire_due(since_tuesday, now=at("2026-11-25 00:00"))
+    await fire_due(since_tuesday, now=at("2026-11-26 00:00"))
+    assert [("2026-11-24", "going"), ("2026-11-25", "skipped")] == await runs_of(
+        since_tuesday, "stats:daily"
+    )
+    await end_jobs(since_tuesday, "dead")
+    await fire_due(since_tuesday, now=at("2026-11-26 00:01"))
+    assert [("2026-11-24", "dead"), ("2026-11-25", "going")] == await runs_of(
+        since_tuesday, "stats:daily"
+    )
+
+
+async def test_a_paused_schedule_fires_nothing_and_catches_nothing_up(
+    since_tuesday: Database,
+) -> None:
+    async with since_tuesday.transaction() as tx:
+        await history.pause(tx, "stats:daily", by="test", now=at("2026-11-24 13:00"))
+    await fire_due(since_tuesday, now=at("2026-11-26 00:01"))
+    async with since_tuesday.transaction() as tx:
+        await history.resume(tx, "stats:daily", by="test", now=at("2026-11-26 12:00"))
+    await fire_due(since_tuesday, now=at("2026-11-27 00:01"))
+    assert [("2026-11-26", "going")] == await runs_of(since_tuesday, "stats:daily")
+
+
+@pytest.mark.parametrize(
+    ("end", "state"), [("done", "done"), ("dead", "dead"), ("cancelled", "cancelled")]
+)
+async def test_a_run_ends_with_its_job_however_that_ends(
+    since_tuesday: Database, end: str, state: str
+) -> None:
+    await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
+    await end_jobs(since_tuesday, end)
+    run = (await history.page(since_tuesday, "stats:recount", None, 1))[0]
+    assert (state, None if end == "done" else "why") == (run.state, run.error)
+    assert run.duration_s == pytest.approx(2)
+
+
+async def test_a_rerun_of_a_dead_job_lets_the_run_go_on(since_tuesday: Database) -> None:
+    await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
+    await end_jobs(since_tuesday, "dead")
+    await since_tuesday.execute(
+        "update jobs set state = 'queued', finished_at = null, fingerprint = null"
+    )
+    (run,) = await history.page(since_tuesday, "stats:recount", None, 9)
+    assert ("going", None) == (run.state, run.finished_at)
+
+
+async def test_failures_are_counted_since_the_last_success(since_tuesday: Database) -> None:
+    ends = ("dead", "done", "dead", "cancelled", "dead")
+    for hour, end in zip(range(12, 17), ends, strict=True):
+        await fire_due(since_tuesday, now=at(f"2026-11-24 {hour}:30"))
+        await end_jobs(since_tuesday, end)
+    found = await history.find_schedule(since_tuesday, "stats:recount", now=at("2026-11-24 16:45"))
+    assert (2, "dead", at("2026-11-24 17:30")) == (
+        found.consecutive_failures,
+        found.last_run and found.last_run.state,
+        found.next_run_at,
+    )
+    assert found.last_success_at is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "about"),
+    [
+        ("stats:daily", None, "2026-11-23"),
+        ("stats:daily", "2026-02-03", "2026-02-03"),
+        ("emails:weekly", None, "2026-11-21"),
+        ("emails:weekly", "2026-11-09", "2026-11-14"),
+        ("reports:monthly", None, "2026-10-31"),
+        ("reports:monthly", "2026-09-09", "2026-09-30"),
+    ],
+)
+async def test_a_trigger_is_about_the_last_period_that_is_over_or_the_one_named(
+    since_tuesday: Database, name: str, day: str | None, about: str
+) -> None:
+    async with since_tuesday.transaction() as tx:
+        began = await trigger(
+            tx,
+            name,
+            by="test",
+            day=date.fromisoformat(day) if day else None,
+            now=at("2026-11-24 12:00"),
+        )
+    assert [(about, "going")] == await runs_of(since_tuesday, name)
+    assert about == str(began.day)
+
+
+async def test_a_trigger_takes_no_slot_of_the_schedule(since_tuesday: Database) -> None:
+    async with since_tuesday.transaction() as tx:
+        await trigger(tx, "stats:recount", by="test", now=at("2026-11-24 12:29"))
+    assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 12:30")))
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "error"),
+    [
+        ("stats:dayly", {}, NotFound),
+        ("stats:daily", {"day": date(2026, 11, 24)}, Invalid),
+        ("stats:daily", {"day": date(9999, 12, 31)}, Invalid),
+        ("emails:weekly", {"day": date(2026, 11, 23)}, Invalid),
+        ("reports:monthly", {"day": date(2026, 11, 23)}, Invalid),
+        ("stats:daily", {"dry_run": True}, Invalid),
+    ],
+)
+async def test_what_cannot_be_triggered_is_refused(
+    since_tuesday: Database, name: str, asked: dict[str, Any], error: type[Exception]
+) -> None:
+    async with since_tuesday.transaction() as tx:
+        with pytest.raises(error):
+            await trigger(tx, name, by="test", now=at("2026-11-24 12:00"), **asked)
+
+
+async def test_two_triggers_at_one_moment_are_one(since_tuesday: Database) -> None:
+    async with since_tuesday.transaction() as tx:
+        await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
+        with pytest.raises(Conflict):
+            await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
+
+
+async def test_a_worker_catches_up_what_was_missed_as_soon_as_it_starts(
+    since_tuesday: Database, resources: Resources
+) -> None:
+    now = await clock(since_tuesday)
+    await since_tuesday.execute("update schedules set decided_until = $1", now)
+    await since_tuesday.execute(
+        "update schedules set decided_until = $1 where name = 'stats:daily'",
+        SCHEDULES["stats:daily"].last_slot(now) - timedelta(days=2, seconds=1),
+    )
+    async with working(resources):
+
+        async def states() -> list[str]:
+            return [state for _, state in await runs_of(since_tuesday, "stats:daily")]
+
+        await eventually(states, ["done"] * 3)

@@ -1,0 +1,76 @@
+"""When the schedules are due, and which period each slot is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from app.jobs.scheduling.schedule import SCHEDULES, day_about
+from worker.schedule import CRON_JOBS
+
+DAILY, WEEKLY, MONTHLY = (
+    SCHEDULES[name] for name in ("stats:daily", "emails:weekly", "reports:monthly")
+)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "slot", "about"),
+    [
+        ("stats:daily", "2026-12-31 00:00", "2027-01-01 00:00", "2026-12-31"),
+        ("stats:daily", "2028-02-28 12:00", "2028-02-29 00:00", "2028-02-28"),
+        ("stats:daily", "2028-02-29 00:00", "2028-03-01 00:00", "2028-02-29"),
+        ("stats:daily", "2027-02-28 00:00", "2027-03-01 00:00", "2027-02-28"),
+        ("stats:recount", "2026-12-31 23:30", "2027-01-01 00:30", "2026-12-31"),
+        ("emails:weekly", "2026-11-22 08:59", "2026-11-22 09:00", "2026-11-21"),
+        ("emails:weekly", "2026-12-27 09:00", "2027-01-03 09:00", "2027-01-02"),
+        ("reports:monthly", "2026-12-01 00:00", "2027-01-01 00:00", "2026-12-31"),
+        ("reports:monthly", "2028-02-02 00:00", "2028-03-01 00:00", "2028-02-29"),
+        ("cleanup:daily", "2026-11-24 02:00", "2026-11-25 02:00", "2026-11-24"),
+    ],
+)
+def test_the_next_slot_and_what_it_is_about(name: str, after: str, slot: str, about: str) -> None:
+    found = SCHEDULES[name].next_slot(at(after))
+    assert (at(slot), date.fromisoformat(about)) == (found, day_about(found))
+
+
+def test_a_month_of_five_sundays_has_five_weekly_slots() -> None:
+    slots = WEEKLY.slots(at("2026-11-01 00:00"), at("2026-11-30 23:59"))
+    assert [1, 8, 15, 22, 29] == [slot.day for slot in slots]
+
+
+def test_a_slot_is_after_the_one_time_and_not_after_the_other() -> None:
+    midnight = at("2026-11-24 00:00")
+    assert [] == DAILY.slots(midnight, midnight)
+    assert [midnight] == DAILY.slots(midnight - timedelta.resolution, midnight)
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "about"),
+    [
+        ("stats:daily", "2028-02-29", "2028-02-29"),
+        ("emails:weekly", "2026-11-15", "2026-11-21"),  # its Sunday
+        ("emails:weekly", "2026-11-21", "2026-11-21"),
+        ("emails:weekly", "2026-12-31", "2027-01-02"),
+        ("reports:monthly", "2026-12-01", "2026-12-31"),
+        ("reports:monthly", "2028-02-29", "2028-02-29"),
+    ],
+)
+def test_a_day_belongs_to_the_period_that_it_is_in(name: str, day: str, about: str) -> None:
+    slot = SCHEDULES[name].slot_about(date.fromisoformat(day))
+    assert date.fromisoformat(about) == day_about(slot)
+
+
+@pytest.mark.parametrize("cron_job", CRON_JOBS, ids=lambda cron_job: cron_job.name)
+def test_arq_wakes_at_the_slots_that_we_know(cron_job: object) -> None:
+    schedule = SCHEDULES[cron_job.name.removeprefix("cron:")]  # type: ignore[attr-defined]
+    now = at("2026-12-30 22:15")
+    for _ in range(40):
+        cron_job.calculate_next(now)  # type: ignore[attr-defined]
+        woken = cron_job.next_run.replace(microsecond=0)  # type: ignore[attr-defined]
+        assert schedule.next_slot(now) == woken
+        now = woken + timedelta(seconds=1)

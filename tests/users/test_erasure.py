@@ -1,0 +1,182 @@
+"""Leaving: at once for everybody to see, and then without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from app.jobs import JobId, Run, statements
+from app.jobs.outcomes import LeaseLost
+from app.resources import Resources
+from app.s3 import Bucket
+from app.transaction import Database
+from app.users import erasure
+from app.users.erasure import erase
+from app.users.user import UserId
+from tests.activities.drawing import saved
+from tests.users.people import PASSWORD, sign_in, signed_in
+
+RunJobs = Callable[[], Awaitable[None]]
+ME = "/api/v1/users/me"
+RUN = {"type": "run", "started_at": "2026-11-20T10:00:00Z", "duration_s": 60}
+
+TRACES = """
+select table_name, column_name from information_schema.columns
+where table_schema = 'public' and table_name not in ('jobs', 'schema_migrations')
+    and data_type = 'uuid'
+"""
+
+
+async def leave(api: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    answer = await api.request("DELETE", ME, json={"password": PASSWORD}, headers=headers)
+    assert answer.status_code == 204
+
+
+async def traces(database: Database, user_id: UUID) -> set[str]:
+    """Where an id still stands."""
+    found = set()
+    for table, column in await database.fetch(TRACES):
+        query = f"select exists (select from {table} where {column} = $1)"  # noqa: S608 # catalog
+        if await database.fetchval(query, user_id):
+            found.add(f"{table}.{column}")
+    return found
+
+
+async def full_life(api: httpx.AsyncClient, database: Database, run_jobs: RunJobs) -> UserId:
+    """Kim, with something in every corner, and Sam, who has asked Kim and whom Kim has asked."""
+    kim, sam = await signed_in(api), await signed_in(api, "sam@example.com")
+    kept = {**kim, "Idempotency-Key": "one"}
+    activity = (await api.post("/api/v1/activities", json=RUN, headers=kept)).json()["id"]
+    photo = {"photo": ("a.jpg", saved("JPEG"), "image/jpeg")}
+    added = await api.post(f"/api/v1/activities/{activity}/photos", files=photo, headers=kim)
+    assert added.status_code == 201, added.text
+    await api.post("/api/v1/friends/requests", json={"email": "sam@example.com"}, headers=kim)
+    await api.post("/api/v1/friends/requests", json={"email": "kim@example.com"}, headers=sam)
+    await api.post("/api/v1/friends/requests", json={"email": "eve@example.com"}, headers=kim)
+    await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
+    await run_jobs()
+    user_id = await database.fetchval("select id from users where email = 'kim@example.com'")
+    return UserId(user_id)
+
+
+async def test_nothing_is_left_but_the_records_of_jobs(
+    api: httpx.AsyncClient,
+    database: Database,
+    bucket: Bucket,
+    inbox: Inbox,
+    run_jobs: RunJobs,
+) -> None:
+    kim = await full_life(api, database, run_jobs)
+    await bucket.put(f"exports/{kim}/one.csv", b"x", "text/csv")
+    await bucket.put(f"reports/{kim}/2026-10.pdf", b"x", "application/pdf")
+    await bucket.put(f"reports/{uuid4()}/2026-10.pdf", b"x", "application/pdf")
+    others = len(await bucket.keys("reports/")) - 1
+    seen = await traces(database, kim)
+    assert seen >= {
+        "users.id", "sessions.user_id", "account_tokens.user_id", "activities.user_id",
+        "friend_requests.requester_id", "friends.user_id", "friends.friend_id",
+        "emails.recipient_id", "idempotency_keys.user_id",
+    }  # fmt: skip
+    await leave(api, await sign_in(api))
+    await run_jobs()
+    assert set() == await traces(database, kim)
+    assert [] == await bucket.keys(f"photos/{kim}/") + await bucket.keys(f"exports/{kim}/")
+    assert others == len(await bucket.keys("reports/"))
+    addresses = "select email from friend_requests union all select email from reset_requests"
+    assert [] == await database.fetch(addresses)
+    assert 1 == await database.fetchval("select count(*) from users")
+
+
+async def test_the_account_is_gone_at_once(
+    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    headers = await signed_in(api)
+    second = await sign_in(api)
+    await leave(api, headers)
+    for session in (headers, second):
+        assert (await api.get(ME, headers=session)).status_code == 401
+    answer = await api.post(
+        "/api/v1/sessions", json={"email": "kim@example.com", "password": PASSWORD}
+    )
+    assert answer.status_code == 401
+    await signed_in(api)
+    await run_jobs()
+    assert (await api.get(ME, headers=await sign_in(api))).status_code == 200
+
+
+async def test_only_the_password_opens_the_way_out(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    headers = await signed_in(api)
+    wrong = await api.request("DELETE", ME, json={"password": "wrong"}, headers=headers)
+    none = await api.request("DELETE", ME, json={}, headers=headers)
+    assert [403, 400] == [wrong.status_code, none.status_code]
+    assert 0 == await database.fetchval("select count(*) from jobs where kind = 'user:erase'")
+    assert (await api.get(ME, headers=headers)).status_code == 200
+
+
+async def running(database: Database, user_id: UserId) -> Run:
+    job_id = JobId(await database.fetchval("select id from jobs where kind = 'user:erase'"))
+    await database.execute("update jobs set state = 'queued', run_at = now() where id = $1", job_id)
+    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    return Run(database, claimed)
+
+
+async def test_an_erasure_that_was_cut_short_goes_on_and_a_late_one_does_nothing(
+    api: httpx.AsyncClient,
+    database: Database,
+    bucket: Bucket,
+    run_jobs: RunJobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(erasure, "BATCH", 2)
+    kim = await full_life(api, database, run_jobs)
+    headers = await sign_in(api)
+    for _ in range(5):
+        await api.post("/api/v1/activities", json=RUN, headers=headers)
+    await leave(api, headers)
+
+    class Cut(Run):
+        turns = 0
+
+        @asynccontextmanager
+        async def transaction(self) -> Any:
+            self.turns += 1
+            if self.turns == 3:
+                raise RuntimeError("the process ends here")
+            async with super().transaction() as tx:
+                yield tx
+
+    late = await running(database, kim)
+    cut = Cut(database, late.claimed)
+    with pytest.raises(RuntimeError):
+        await erase(cut, bucket, kim)
+    assert 4 == await database.fetchval("select count(*) from activities")
+    assert "users.id" in await traces(database, kim)
+
+    again = await running(database, kim)
+    with pytest.raises(LeaseLost):
+        await erase(late, bucket, kim)
+    assert 4 == await database.fetchval("select count(*) from activities")
+    await erase(again, bucket, kim)
+    assert again.finished
+    assert set() == await traces(database, kim)
+
+
+async def test_an_account_that_lives_is_never_erased(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, resources: Resources
+) -> None:
+    headers = await signed_in(api)
+    await leave(api, headers)
+    user_id = UserId(await database.fetchval("select id from users"))
+    await bucket.put(f"photos/{user_id}/one.jpg", b"x", "image/jpeg")
+    await database.execute("update users set deleted_at = null")
+    await erase(await running(database, user_id), bucket, user_id)
+    assert 1 == await database.fetchval("select count(*) from users")
+    assert 1 == len(await bucket.keys(f"photos/{user_id}/"))

@@ -1,0 +1,166 @@
+"""Forgotten passwords: the request, the letter, the link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from app.transaction import Database
+from app.users.resets import MOST_AN_HOUR
+from tests.users.people import PASSWORD, new_user, sign_in, sign_up, signed_in
+
+RunJobs = Callable[[], Awaitable[None]]
+RESETS = "/api/v1/password-resets"
+NEW = {"password": "a longer walk on the beach"}
+
+
+async def ask(api: httpx.AsyncClient, email: str = "kim@example.com") -> tuple[int, bytes]:
+    answer = await api.post(RESETS, json={"email": email})
+    return answer.status_code, answer.content
+
+
+@pytest.fixture
+async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> None:
+    """Kim, who has been welcomed."""
+    await sign_up(api)
+    await run_jobs()
+    inbox.clear()
+
+
+def token_in(inbox: Inbox) -> str:
+    letter = inbox.letters()[0]
+    assert letter.subject == "Set a new password for ActiveLog"
+    (token,) = re.findall(r"https://activelog\.example/reset/(\S+)", str(letter.text))
+    return str(token)
+
+
+async def opens(api: httpx.AsyncClient, password: str) -> bool:
+    answer = await api.post(
+        "/api/v1/sessions", json={"email": "kim@example.com", "password": password}
+    )
+    return answer.status_code == 201
+
+
+async def test_a_link_sets_a_new_password_once_and_ends_all_sessions(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    session = await sign_in(api)
+    await ask(api, "KIM@example.com")
+    await run_jobs()
+    token = token_in(inbox)
+    assert (await api.get("/api/v1/users/me", headers=session)).status_code == 200
+    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 204
+    assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
+    assert [True, False] == [await opens(api, NEW["password"]), await opens(api, PASSWORD)]
+    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
+    assert await database.fetchval("select confirmed_at is not null from users")
+
+
+async def test_a_spent_link_voids_the_others(
+    api: httpx.AsyncClient, kim: None, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    tokens = []
+    for _ in range(2):
+        await ask(api)
+        await run_jobs()
+        tokens.append(token_in(inbox))
+    assert tokens[0] != tokens[1]
+    assert (await api.post(f"{RESETS}/{tokens[1]}", json=NEW)).status_code == 204
+    assert (await api.post(f"{RESETS}/{tokens[0]}", json=NEW)).status_code == 410
+
+
+async def test_the_answer_and_the_work_are_the_same_whoever_asks(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await database.execute("delete from jobs")
+    assert await ask(api) == await ask(api, "nobody@example.com")
+    assert (await ask(api))[0] == 202
+    rows = await database.fetch(
+        "select kind, concerns, (payload - 'request_id')::text as ids from jobs"
+    )
+    assert [("email:password_reset", None, "{}")] * 3 == [tuple(row) for row in rows]
+    await run_jobs()
+    assert {("kim@example.com",)} == {letter.to for letter in inbox.letters()}
+
+
+async def test_an_address_gets_a_few_letters_an_hour_and_the_answer_does_not_change(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    answers = [await ask(api) for _ in range(MOST_AN_HOUR + 2)]
+    assert answers == [answers[0]] * len(answers)
+    await run_jobs()
+    assert len(inbox.letters()) == MOST_AN_HOUR
+    await database.execute("update reset_requests set created_at = now() - interval '61 minutes'")
+    await ask(api)
+    await run_jobs()
+    assert len(inbox.letters()) == MOST_AN_HOUR + 1
+
+
+async def test_requests_are_forgotten(
+    api: httpx.AsyncClient, kim: None, database: Database, run_jobs: RunJobs
+) -> None:
+    await ask(api, "nobody@example.com")
+    await database.execute("update reset_requests set created_at = now() - interval '3 hours'")
+    await ask(api)
+    await run_jobs()
+    assert ["kim@example.com"] == [
+        row["email"] for row in await database.fetch("select email from reset_requests")
+    ]
+
+
+async def test_wrong_tokens_and_passwords_change_nothing(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await ask(api)
+    await run_jobs()
+    token = token_in(inbox)
+    assert (await api.post(f"{RESETS}/{token}", json={"password": "short"})).status_code == 400
+    assert (await api.post(f"{RESETS}/unknown", json=NEW)).status_code == 410
+    assert (await api.post(RESETS, json={"email": "no address"})).status_code == 400
+    life = await database.fetchval("select expires_at - created_at from account_tokens"
+                                   " where purpose = 'reset'")  # fmt: skip
+    assert timedelta(hours=1) == life
+    await database.execute("update account_tokens set expires_at = now()")
+    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
+    assert await opens(api, PASSWORD)
+
+
+async def test_a_deleted_account_gets_no_link_and_its_links_are_void(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await ask(api)
+    await run_jobs()
+    token = token_in(inbox)
+    await database.execute("update users set deleted_at = now()")
+    await ask(api)
+    await run_jobs()
+    assert len(inbox.letters()) == 1
+    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
+
+
+async def test_one_changes_the_password_with_the_current_one_and_is_signed_out(
+    api: httpx.AsyncClient,
+) -> None:
+    headers = await signed_in(api)
+    others = await sign_in(api)
+    path = "/api/v1/users/me/password"
+    wrong = {"current_password": "another one", **NEW}
+    right = {"current_password": PASSWORD, **NEW}
+    short = {"current_password": PASSWORD, "password": "short"}
+    assert (await api.put(path, json=wrong, headers=headers)).status_code == 403
+    assert (await api.put(path, json=short, headers=headers)).status_code == 400
+    assert (await api.put(path, json=right, headers=headers)).status_code == 204
+    for session in (headers, others):
+        assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
+    assert [True, False] == [await opens(api, NEW["password"]), await opens(api, PASSWORD)]
+
+
+async def test_a_new_password_is_one_as_at_sign_up(api: httpx.AsyncClient) -> None:
+    refused = await api.post("/api/v1/users", json=new_user(password="short"))
+    reset = await api.post(f"{RESETS}/any", json={"password": "short"})
+    assert refused.json()["errors"] == reset.json()["errors"]

@@ -1,0 +1,118 @@
+"""The runner: sees a claimed job through to an end that is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from uuid import UUID
+
+import structlog
+
+from app import logs, metrics
+from app.errors import Unavailable
+from app.jobs import Run, statements
+from app.jobs.breakers import Breakers
+from app.jobs.endings import Ending, record
+from app.jobs.finishing import Finisher
+from app.jobs.outcomes import LeaseLost
+from app.jobs.record import Claimed
+from app.transaction import Database
+from worker.slots import Running, Slots
+from worker.solitude import SUSPECT_AFTER
+
+log = structlog.get_logger()
+
+PAUSE = 0.5
+"""Seconds between attempts to commit while Postgres is away."""
+
+
+class Runner:
+    def __init__(
+        self,
+        engine: Database,
+        database: Database,
+        slots: Slots,
+        finisher: Finisher,
+        breakers: Breakers,
+        attempt: Callable[[Run], Awaitable[Ending]],
+        worker_id: UUID,
+    ) -> None:
+        """Handlers write through `database`; `engine` is kept for the ends of jobs."""
+        self._engine = engine
+        self._database = database
+        self._slots = slots
+        self._finisher = finisher
+        self._breakers = breakers
+        self._attempt = attempt
+        self._worker_id = worker_id
+
+    def start(self, claimed: Claimed) -> asyncio.Task[None]:
+        """Run a job in a slot of its own."""
+        running = Running(claimed)
+        running.task = task = asyncio.create_task(self._see_through(running))
+        self._slots.occupy(running)
+        return task
+
+    async def _see_through(self, running: Running) -> None:
+        claimed = running.claimed
+        logs.ATTEMPT.set(claimed)
+        began, outcome = monotonic(), "given_back"
+        counts = metrics.of_kind(claimed.kind, claimed.queue)
+        counts.started.inc()
+        counts.wait_seconds.observe(max(0.0, (claimed.started_at - claimed.run_at).total_seconds()))
+        try:
+            outcome = await self._end(running)
+        except LeaseLost:
+            outcome = "lost"
+        except asyncio.CancelledError:
+            outcome = running.cut
+        except Exception:
+            log.exception("job.end_not_recorded")
+        finally:
+            counts.ended(outcome).inc()
+            counts.run_seconds.observe(monotonic() - began)
+            self._slots.release(running)
+        if outcome == "lost":
+            log.warning("job.lease_lost")
+            metrics.leases_lost.inc()
+
+    async def _end(self, running: Running) -> str:
+        claimed = running.claimed
+        run = Run(self._database, claimed)
+        try:
+            ending = await self._run(run)
+        except asyncio.CancelledError:
+            if running.cut != "cancelled":
+                raise
+            ending = Ending("cancelled", "on request")
+        if ending.outcome != "done":
+            await self._record(claimed, ending)
+        elif not run.finished:
+            with self._slots.committing():
+                await self._finisher.done(claimed)
+        if ending.outcome == "done":
+            await self._close_breakers(claimed.kind)
+        return ending.outcome
+
+    async def _run(self, run: Run) -> Ending:
+        if run.claimed.crashes < SUSPECT_AFTER:
+            return await self._attempt(run)
+        async with self._slots.solitude.granted(lambda: len(self._slots.running)):
+            log.warning("job.runs_alone", crashes=run.claimed.crashes)
+            await run.mark_alone()
+            return await self._attempt(run)
+
+    async def _record(self, claimed: Claimed, ending: Ending) -> None:
+        log.warning("job.ended", outcome=ending.outcome, error=ending.error)
+        while True:
+            try:
+                return await record(self._engine, self._worker_id, claimed, ending)
+            except Unavailable:
+                await asyncio.sleep(PAUSE)
+
+    async def _close_breakers(self, kind: str) -> None:
+        """What this success shows to be back need not be waited for any longer."""
+        for dependency in self._breakers.success(kind):
+            log.info("breaker.closed", dependency=dependency)
+            await statements.wake_waiting(self._engine, dependency)

@@ -1,0 +1,113 @@
+"""The slots of a worker: what runs in them, and what there is room for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from app import metrics
+from app.jobs.job import JobId, Queue
+from app.jobs.pauses import Pauses
+from app.jobs.queues import QUEUES, low_slots
+from app.jobs.record import Claimed
+from worker.solitude import Solitude
+
+
+@dataclass(slots=True)
+class Running:
+    claimed: Claimed
+    task: asyncio.Task[None] | None = None
+    cut: Literal["given_back", "cancelled", "lost"] = "given_back"
+    """Why its task is cancelled: the worker ends, someone asked, or it is no longer ours."""
+
+    def cut_short(self, why: Literal["cancelled", "lost"]) -> None:
+        """Cancel its task."""
+        self.cut = why
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Slots:
+    """A job holds its slot until its end is committed."""
+
+    def __init__(self, count: int, pauses: Pauses) -> None:
+        self.count = count
+        self.running: dict[JobId, Running] = {}
+        self.room = asyncio.Event()
+        """Set while jobs may be drawn."""
+        self.woken = asyncio.Event()
+        """Set when it is time to look at the queues, because something has changed."""
+        self.solitude = Solitude(self._update)
+        self._pauses = pauses
+        self._committing = 0
+        self._freed = asyncio.Event()
+        metrics.slots.set(count)
+        self._update()
+
+    @property
+    def free(self) -> int:
+        return max(0, self.count - len(self.running))
+
+    @property
+    def wanted(self) -> int:
+        """How many jobs to draw: for the free slots, and for those whose job only has to commit."""
+        return self.free + self._committing
+
+    async def until_free(self, slots: int) -> None:
+        """Wait until so many are free, or until no more are about to be."""
+        while self._committing and self.free < slots:
+            self._freed.clear()
+            await self._freed.wait()
+
+    def occupy(self, running: Running) -> None:
+        """Give a job its slot. An older attempt, lost and then claimed anew by us, is cut short."""
+        if older := self.running.get(running.claimed.id):
+            older.cut_short("lost")
+        self.running[running.claimed.id] = running
+        self._update()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        return [running.task for running in self.running.values() if running.task is not None]
+
+    def release(self, running: Running) -> None:
+        if self.running.get(running.claimed.id) is running:
+            del self.running[running.claimed.id]
+        self.solitude.ended()
+        self._freed.set()
+        self._update()
+        self.woken.set()
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """The job has ended well and waits for its commit: its successor may be drawn meanwhile."""
+        self._committing += 1
+        self._update()
+        self.woken.set()
+        try:
+            yield
+        finally:
+            self._committing -= 1
+            self._update()
+
+    def room_by_queue(self) -> dict[Queue, int]:
+        """How many jobs each queue may fill slots with: none when it is paused."""
+        room: dict[Queue, int] = dict.fromkeys(QUEUES, self.count)
+        room["low"] = max(0, low_slots(self.count) - self._running_low())
+        if self.solitude.wanted_by:
+            room["low"] = 0
+        return {queue: 0 if queue in self._pauses.queues else most for queue, most in room.items()}
+
+    def _running_low(self) -> int:
+        return sum(running.claimed.queue == "low" for running in self.running.values())
+
+    def _update(self) -> None:
+        """Those who want solitude wait for the long jobs to end, and only then for the rest."""
+        metrics.running.set(len(self.running))
+        alone = self.solitude.wanted_by > 0 and self._running_low() <= self.solitude.wanted_by
+        if self.wanted and not alone:
+            self.room.set()
+        else:
+            self.room.clear()
