@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import aioboto3
@@ -32,6 +32,13 @@ class Head(NamedTuple):
     size: int
     etag: str
     content_type: str
+
+
+class Listed(NamedTuple):
+    """An object in a list."""
+
+    key: str
+    modified_at: datetime
 
 
 class Bucket:
@@ -77,6 +84,25 @@ class Bucket:
                 )
             if failures := answer.get("Errors"):
                 raise _unavailable(f"{failures[0].get('Code')} for {len(failures)} keys")
+
+    async def keys(self, prefix: str) -> list[str]:
+        """At most a thousand keys that begin with this, in their order."""
+        with _translated():
+            answer = await self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return [found["Key"] for found in answer.get("Contents", [])]
+
+    async def pages(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[Listed]]:
+        """What there is under a prefix behind a key, in the order of the keys, by the thousand."""
+        while True:
+            with _translated():
+                answer = await self._client.list_objects_v2(
+                    Bucket=self.name, Prefix=prefix, StartAfter=after
+                )
+            found = [Listed(one["Key"], one["LastModified"]) for one in answer.get("Contents", [])]
+            if not found:
+                return
+            yield found
+            after = found[-1].key
 
     async def presigned_url(
         self,

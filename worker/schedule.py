@@ -14,7 +14,7 @@ from arq import cron
 from arq.cron import CronJob
 
 from app import metrics
-from app.errors import Unavailable
+from app.errors import Failure
 from app.jobs.scheduling import SCHEDULES, Schedule, fire_due, history, statements
 from app.postgres.query import Queryable
 from app.transaction import Database
@@ -29,7 +29,7 @@ async def fire(ctx: dict[str, Any]) -> None:
     """What arq calls at every slot."""
     try:
         await fire_due(ctx["database"])
-    except Unavailable as error:
+    except Failure as error:
         log.warning("schedule.waits", error=error.detail)
 
 
@@ -54,7 +54,7 @@ async def keep_schedules(database: Database) -> None:
         try:
             await fire_due(database)
             await publish(database)
-        except Unavailable as error:
+        except Failure as error:
             log.warning("schedule.waits", error=error.detail)
         await asyncio.sleep(INTERVAL)
 

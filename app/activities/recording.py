@@ -9,6 +9,7 @@ import msgspec
 from app.activities import statements
 from app.activities.activity import Activity, ActivityId, Changes, Entry
 from app.errors import Invalid, NotFound
+from app.friends.news import announce
 from app.postgres.query import Queryable
 from app.transaction import Transaction
 from app.users.user import UserId
@@ -19,13 +20,15 @@ AHEAD = timedelta(days=1)
 
 
 async def record(tx: Transaction, user_id: UserId, entry: Entry, *, now: datetime) -> Activity:
-    """Add an activity of this person's.
+    """Add an activity of this person's, and have friends told who want to be.
 
     Raises:
         Invalid: it starts before 1970 or more than a day from now.
     """
     _check_start(entry.started_at, now)
-    return await statements.insert_activity(tx, user_id, *msgspec.structs.astuple(entry))
+    activity = await statements.insert_activity(tx, user_id, *msgspec.structs.astuple(entry))
+    await announce(tx, user_id, entry.started_at, now=now)
+    return activity
 
 
 async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activity:

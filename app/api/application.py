@@ -9,7 +9,17 @@ from typing import Any
 from litestar import Litestar, Router
 from litestar.datastructures import State
 
-from app.api import activities, admin, friends, health, photos, sessions, users
+from app.api import (
+    activities,
+    admin,
+    friends,
+    health,
+    password_resets,
+    photos,
+    sessions,
+    stats,
+    users,
+)
 from app.api.authentication import bearer_authentication
 from app.api.dependencies import DEPENDENCIES
 from app.api.errors import problem
@@ -57,9 +67,11 @@ def create_app(
                 route_handlers=[
                     users.router,
                     sessions.router,
+                    password_resets.router,
                     activities.router,
                     photos.router,
                     friends.router,
+                    stats.router,
                     admin.router,
                 ],
             ),

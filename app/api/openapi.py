@@ -144,7 +144,8 @@ def openapi_config() -> OpenAPIConfig:
             Tag("sessions", "Signing in and out."),
             Tag("activities", "Runs, rides, swims, and their photos."),
             Tag("friends", "Who sees what you do."),
-            Tag("admin", "For operators: queues, jobs, dead letters, workers."),
+            Tag("stats", "What you did, by day and by week."),
+            Tag("admin", "For operators: queues, jobs, dead letters, schedules, workers."),
             Tag("operations", "For the machines that watch this one."),
         ],
         components=Components(

@@ -18,6 +18,8 @@ create table users (
 -- An address is kept as it was written and compared in lower case; a deleted account frees it.
 create unique index users_email on users (lower(email)) where deleted_at is null;
 
+create index users_deleted on users (deleted_at) where deleted_at is not null;
+
 -- Only the hash of a token is kept: whoever reads this table cannot sign in with it.
 create table sessions (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
@@ -33,7 +35,7 @@ create index sessions_expiry on sessions (expires_at);
 create table account_tokens (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,
-    purpose text not null check (purpose in ('confirm', 'reset', 'unsubscribe')),
+    purpose text not null check (purpose in ('confirm', 'reset')),
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     used_at timestamptz
@@ -42,8 +44,19 @@ create table account_tokens (
 create index account_tokens_user on account_tokens (user_id);
 create index account_tokens_expiry on account_tokens (expires_at);
 
+-- Who has asked for a new password, by address: it may be nobody's. Kept for an hour.
+create table reset_requests (
+    id uuid primary key default uuidv7(),
+    email text not null check (email = lower(email)),
+    created_at timestamptz not null default now()
+);
+
+create index reset_requests_email on reset_requests (email, created_at);
+create index reset_requests_age on reset_requests (created_at);
+
 -- migrate:down
 
+drop table reset_requests;
 drop table account_tokens;
 drop table sessions;
 drop table users;

@@ -24,6 +24,7 @@ create table jobs (
     finished_at timestamptz,
     cancel_requested_at timestamptz,
     progress jsonb,
+    position jsonb, -- where a job that goes on after a pause or a crash has got to
     error text,
     fingerprint text, -- of a dead letter: kind, exception and message without ids and numbers
     check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),

@@ -18,6 +18,13 @@ create table activities (
 create index activities_newest_first on activities (user_id, started_at desc, id desc)
     where deleted_at is null;
 
+-- A day's statistics ask for everybody's activities of it. By the day and not by the moment, lest one
+-- person's newest are looked for in everybody's.
+create index activities_by_day on activities (((started_at at time zone 'utc')::date))
+    where deleted_at is null;
+
+create index activities_deleted on activities (deleted_at) where deleted_at is not null;
+
 -- Whose photo it is, its activity tells. The object's key follows from the row (app/activities/photos.py).
 create table photos (
     id uuid primary key default uuidv7(),

@@ -1,7 +1,9 @@
 -- name: claim_letter
 -- Records that an attempt is about to send, unless the letter is sent or another attempt may be at
 -- it: then it gives no row. A letter to a suppressed address is recorded as that.
-insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts, sending_until)
+insert into emails (
+    recipient_id, letter, occasion, job_id, message_id, state, attempts, sending_until, written_at
+)
 select
     :recipient_id,
     :letter,
@@ -10,23 +12,39 @@ select
     :message_id,
     case when suppressed then 'suppressed' else 'sending' end,
     case when suppressed then 0 else 1 end,
-    case when suppressed then null else clock_timestamp() + :lease::interval end
+    case when suppressed then null else clock_timestamp() + :lease::interval end,
+    clock_timestamp()
 from (select exists (select from suppressions where address = lower(:address))) s (suppressed)
 on conflict (recipient_id, letter, occasion) do update set
     job_id = excluded.job_id,
     state = excluded.state,
     attempts = emails.attempts + excluded.attempts,
-    sending_until = excluded.sending_until
+    sending_until = excluded.sending_until,
+    written_at = excluded.written_at
 where
     emails.state in ('refused', 'suppressed')
     or (emails.state = 'sending' and emails.sending_until <= clock_timestamp())
-returning id, state, attempts, doubts, clock_timestamp() as date;
+returning id, state, attempts, doubts, written_at as date;
 
 -- name: letter_lease
 -- How long another attempt may still be sending a letter; null when it is sent.
 select sending_until - clock_timestamp() as lease
 from emails
 where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
+
+-- name: wait_for_another
+-- How long until a person may get one more letter of a kind, this occasion aside; no row: now.
+select written_at + :period::interval - clock_timestamp() as wait
+from emails
+where
+    recipient_id = :recipient_id
+    and letter = :letter
+    and occasion <> :occasion
+    and state in ('sending', 'sent')
+    and written_at > clock_timestamp() - :period::interval
+order by written_at desc
+offset :most::int - 1
+limit 1;
 
 -- name: attempt_may_send
 -- Whether an attempt is the last one at its letter and still has the time to send it.
@@ -60,3 +78,24 @@ where id = :id and state = 'sending' and attempts = :attempt;
 insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;
+
+-- name: suppress_all
+-- Nothing is sent to these addresses any more; how many of them were new.
+with added as (
+    insert into suppressions (address, reason)
+    select lower(address), :reason from unnest(:addresses::text[]) as given (address)
+    on conflict (address) do nothing
+    returning address
+)
+select count(*)::int from added;
+
+-- name: list_suppressions
+-- The addresses that nothing is sent to, the newest first.
+select address, created_at, reason
+from suppressions
+order by created_at desc, address
+limit :limit;
+
+-- name: lift_suppression
+-- An address is sent to again; no row when it was not suppressed.
+delete from suppressions where address = lower(:address) returning address;

@@ -91,3 +91,60 @@ where
     (user_id = :user_id and friend_id = :friend_id)
     or (user_id = :friend_id and friend_id = :user_id)
 returning user_id;
+
+-- name: asked_person
+-- Who is asked by a request that waits, has confirmed the address, and can be told who asks.
+select me.id, me.name, me.email, requester.name as requester
+from friend_requests as r
+join users as requester on requester.id = r.requester_id
+join users as me on lower(me.email) = r.email
+where
+    r.id = :request_id
+    and r.status = 'pending'
+    and requester.deleted_at is null
+    and me.deleted_at is null
+    and me.confirmed_at is not null;
+
+-- name: friends_to_tell
+-- My friends who get letters on what their friends do.
+select u.id
+from friends as f
+join users as u on u.id = f.friend_id
+where
+    f.user_id = :user_id
+    and u.friend_activity
+    and u.confirmed_at is not null
+    and u.deleted_at is null
+order by u.id;
+
+-- name: news_reader
+-- Me, if I get letters on what my friends do.
+select id, name, email
+from users
+where id = :user_id and friend_activity and confirmed_at is not null and deleted_at is null;
+
+-- name: news
+-- What my friends have recorded since the last letter told me, oldest first; of the letter that is
+-- being sent, what it tells. Nothing from before we were friends, and nothing older than a day.
+with letters as (
+    select
+        max(written_at) filter (where state = 'sent') as last,
+        max(written_at) filter (where state = 'sending') as this
+    from emails
+    where recipient_id = :user_id and letter = 'friend_activity'
+)
+select
+    u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes, count(*) over () as total
+from friends as f
+cross join letters
+join users as u on u.id = f.friend_id
+join activities as a on a.user_id = f.friend_id
+where
+    f.user_id = :user_id
+    and u.deleted_at is null
+    and a.deleted_at is null
+    and a.started_at > now() - :stale::interval
+    and a.created_at > greatest(f.since, letters.last, now() - interval '1 day')
+    and a.created_at <= coalesce(letters.this, 'infinity')
+order by a.created_at, a.id
+limit :limit;

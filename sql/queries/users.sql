@@ -11,6 +11,24 @@ select id, password_hash
 from users
 where lower(email) = lower(:email) and deleted_at is null;
 
+-- name: credentials
+-- What a person who is signed in is checked against once more.
+select id, password_hash from users where id = :user_id and deleted_at is null;
+
+-- name: set_password
+-- The account has another password; no row when it is gone.
+update users
+set password_hash = :password_hash, updated_at = now()
+where id = :user_id and deleted_at is null
+returning true;
+
+-- name: change_password
+-- The account has another password; no row when it is gone or had a third one meanwhile.
+update users
+set password_hash = :new_hash, updated_at = now()
+where id = :user_id and password_hash = :old_hash and deleted_at is null
+returning true;
+
 -- name: replace_password_hash
 -- Stores another hash of the same password, unless the password has changed meanwhile.
 update users
@@ -37,6 +55,10 @@ where sessions.token_hash = :token_hash
 -- name: remove_session
 -- Ends one session; a second time changes nothing.
 delete from sessions where token_hash = :token_hash;
+
+-- name: remove_sessions
+-- Ends all sessions of a person.
+delete from sessions where user_id = :user_id;
 
 -- name: account_settings
 -- What a person sees and may change of their own account.
@@ -73,6 +95,103 @@ where token_hash = :token_hash
     and used_at is null
     and expires_at > now()
 returning user_id;
+
+-- name: token_is_good
+-- Whether a token could be spent now.
+select exists (
+    select from account_tokens as t
+    join users as u on u.id = t.user_id
+    where
+        t.token_hash = :token_hash
+        and t.purpose = :purpose
+        and t.used_at is null
+        and t.expires_at > now()
+        and u.deleted_at is null
+);
+
+-- name: void_tokens
+-- The tokens of a purpose that a person still has cannot be spent any more.
+delete from account_tokens where user_id = :user_id and purpose = :purpose and used_at is null;
+
+-- name: hold_address
+-- Of two who ask for the same address at once, the second waits until the first has committed.
+select pg_advisory_xact_lock(hashtextextended('reset ' || lower(:email), 0));
+
+-- name: add_reset_request
+-- Somebody asks for a new password for this address; no row when it was asked often in an hour.
+insert into reset_requests (email)
+select lower(:email)
+where (
+    select count(*) from reset_requests
+    where email = lower(:email) and created_at > now() - interval '1 hour'
+) < :most::int
+returning id;
+
+-- name: reset_requester
+-- Whose address a request names, if anybody's.
+select u.id, u.email, u.name, u.created_at
+from reset_requests as r
+join users as u on lower(u.email) = r.email
+where r.id = :request_id and u.deleted_at is null;
+
+-- name: forget_reset_requests
+-- Requests that count for nothing any more are gone.
+delete from reset_requests where created_at < now() - interval '2 hours';
+
+-- name: unsubscribe
+-- A person gets no more letters of this kind; whoever is gone stays so.
+update users
+set weekly_summary = weekly_summary and :subscription <> 'weekly_summary',
+    friend_activity = friend_activity and :subscription <> 'friend_activity',
+    monthly_report = monthly_report and :subscription <> 'monthly_report',
+    updated_at = now()
+where id = :user_id;
+
+-- name: mark_deleted
+-- My account is gone for everybody; no row when it was, or its password is another.
+update users
+set deleted_at = now(), updated_at = now()
+where id = :user_id and password_hash = :password_hash and deleted_at is null
+returning true;
+
+-- name: is_deleted
+-- Whether an account is deleted and waits to be erased; no row when it is erased.
+select deleted_at is not null from users where id = :user_id;
+
+-- name: erase_activities
+-- Removes at most so many activities of a deleted account, with their photos; how many they were.
+with gone as (
+    delete from activities
+    where id in (
+        select a.id
+        from activities as a
+        join users as u on u.id = a.user_id
+        where u.id = :user_id and u.deleted_at is not null
+        limit :most
+    )
+    returning id
+)
+select count(*)::int from gone;
+
+-- name: erase_requests
+-- Removes what was addressed to a deleted account by its address, and not to one that came after it.
+with gone as (
+    select lower(email) as email, deleted_at from users where id = :user_id and deleted_at is not null
+),
+resets as (
+    delete from reset_requests as r using gone where r.email = gone.email and r.created_at <= gone.deleted_at
+)
+delete from friend_requests as r using gone where r.email = gone.email and r.created_at <= gone.deleted_at;
+
+-- name: erase_answers
+-- Removes the answers that were kept for a deleted account's requests.
+delete from idempotency_keys as k
+using users as u
+where k.user_id = :user_id and u.id = k.user_id and u.deleted_at is not null;
+
+-- name: erase_user
+-- Removes a deleted account, and by their foreign keys all rows that belong to it.
+delete from users where id = :user_id and deleted_at is not null;
 
 -- name: confirm_address
 -- Records that the person reads the mail of this account; the first time counts.

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Mapping
 from types import ModuleType
 
-from tests.bench import fanout, jobs
+from tests.bench import email, fanout, jobs
 from tests.bench.ground import SERVERS, disk, ground, machine
 from tests.bench.table import show
 
-BENCHES: Mapping[str, ModuleType] = {"jobs": jobs, "fanout": fanout}
+BENCHES: Mapping[str, ModuleType] = {"jobs": jobs, "fanout": fanout, "email": email}
 """Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and bench()."""
 
 

@@ -4,49 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from app.errors import Conflict, Invalid, NotFound
-from app.jobs.scheduling import SCHEDULES, fire_due, history, trigger
+from app.jobs.scheduling import SCHEDULES, fire_due, history
 from app.jobs.scheduling.statements import clock
 from app.resources import Resources
 from app.transaction import Database
+from tests.kit.schedules import at, end_jobs, runs_of
 from tests.kit.working import eventually, working
 from worker.schedule import fire
 
 RunJobs = Callable[[], Awaitable[None]]
-MINUTE = timedelta(minutes=1)
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:
-    """Day and state of each run, in the order of the slots."""
-    rows = await database.fetch(
-        "select day, state from schedule_runs where schedule = $1 order by slot", schedule
-    )
-    return [(str(row["day"]), row["state"]) for row in rows]
-
-
-async def end_jobs(database: Database, state: str) -> None:
-    """End all that wait, after two seconds of work."""
-    await database.execute(
-        "update jobs set state = $1, started_at = now() - interval '2 s', finished_at = now(),"
-        " error = 'why', fingerprint = case when $1 = 'dead' then 'f' end where state = 'queued'",
-        state,
-    )
-
-
-@pytest.fixture
-async def since_tuesday(database: Database) -> Database:
-    """The schedules are known since noon of 2026-11-24, a Tuesday."""
-    assert [] == await fire_due(database, now=at("2026-11-24 12:00"))
-    return database
 
 
 async def test_slots_before_the_schedules_were_known_are_not_fired(
@@ -218,65 +188,7 @@ async def test_failures_are_counted_since_the_last_success(since_tuesday: Databa
     assert found.last_success_at is not None
 
 
-@pytest.mark.parametrize(
-    ("name", "day", "about"),
-    [
-        ("stats:daily", None, "2026-11-23"),
-        ("stats:daily", "2026-02-03", "2026-02-03"),
-        ("emails:weekly", None, "2026-11-21"),
-        ("emails:weekly", "2026-11-09", "2026-11-14"),
-        ("reports:monthly", None, "2026-10-31"),
-        ("reports:monthly", "2026-09-09", "2026-09-30"),
-    ],
-)
-async def test_a_trigger_is_about_the_last_period_that_is_over_or_the_one_named(
-    since_tuesday: Database, name: str, day: str | None, about: str
-) -> None:
-    async with since_tuesday.transaction() as tx:
-        began = await trigger(
-            tx,
-            name,
-            by="test",
-            day=date.fromisoformat(day) if day else None,
-            now=at("2026-11-24 12:00"),
-        )
-    assert [(about, "going")] == await runs_of(since_tuesday, name)
-    assert about == str(began.day)
-
-
-async def test_a_trigger_takes_no_slot_of_the_schedule(since_tuesday: Database) -> None:
-    async with since_tuesday.transaction() as tx:
-        await trigger(tx, "stats:recount", by="test", now=at("2026-11-24 12:29"))
-    assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 12:30")))
-
-
-@pytest.mark.parametrize(
-    ("name", "asked", "error"),
-    [
-        ("stats:dayly", {}, NotFound),
-        ("stats:daily", {"day": date(2026, 11, 24)}, Invalid),
-        ("stats:daily", {"day": date(9999, 12, 31)}, Invalid),
-        ("emails:weekly", {"day": date(2026, 11, 23)}, Invalid),
-        ("reports:monthly", {"day": date(2026, 11, 23)}, Invalid),
-        ("stats:daily", {"dry_run": True}, Invalid),
-    ],
-)
-async def test_what_cannot_be_triggered_is_refused(
-    since_tuesday: Database, name: str, asked: dict[str, Any], error: type[Exception]
-) -> None:
-    async with since_tuesday.transaction() as tx:
-        with pytest.raises(error):
-            await trigger(tx, name, by="test", now=at("2026-11-24 12:00"), **asked)
-
-
-async def test_two_triggers_at_one_moment_are_one(since_tuesday: Database) -> None:
-    async with since_tuesday.transaction() as tx:
-        await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
-        with pytest.raises(Conflict):
-            await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
-
-
-async def test_a_worker_catches_up_what_was_missed_as_soon_as_it_starts(
+async def test_workers_that_start_together_catch_up_what_was_missed_once(
     since_tuesday: Database, resources: Resources
 ) -> None:
     now = await clock(since_tuesday)
@@ -285,9 +197,10 @@ async def test_a_worker_catches_up_what_was_missed_as_soon_as_it_starts(
         "update schedules set decided_until = $1 where name = 'stats:daily'",
         SCHEDULES["stats:daily"].last_slot(now) - timedelta(days=2, seconds=1),
     )
-    async with working(resources):
+    async with working(resources), working(resources):
 
         async def states() -> list[str]:
             return [state for _, state in await runs_of(since_tuesday, "stats:daily")]
 
         await eventually(states, ["done"] * 3)
+    assert 3 == await since_tuesday.fetchval("select count(*) from jobs")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from litestar import Router
 
-from app.api.admin import dead_letters, jobs, queues, workers
+from app.api.admin import dead_letters, jobs, queues, schedules, workers
 from app.api.authentication import admins_only
 
 router = Router(
     "/admin",
-    route_handlers=[*queues.routes, *workers.routes, *jobs.routes, *dead_letters.routes],
+    route_handlers=[
+        *queues.routes,
+        *workers.routes,
+        *jobs.routes,
+        *dead_letters.routes,
+        *schedules.routes,
+    ],
     dependencies=queues.DEPENDENCIES,
     guards=[admins_only],
     tags=["admin"],

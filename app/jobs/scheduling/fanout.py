@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from app import metrics
 from app.jobs.job import Job
 from app.jobs.outcomes import Snooze
 from app.jobs.run import Run
@@ -97,6 +98,7 @@ async def fan_out(
             position = position.behind(batch)
             await run.keep_position(tx, position)
             await note_counts(tx, run, position.counts)
+        metrics.enqueued.labels(job_type.kind, job_type.queue).inc(batch.enqueued)
     async with run.completion() as tx:
         await note_counts(tx, run, position.counts)
     log.info("fanout.done", of=job_type.kind, **position.counts)

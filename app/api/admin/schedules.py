@@ -1,0 +1,81 @@
+"""Schedules: `/admin/schedules`."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.jobs import scheduling
+from app.jobs.scheduling import history
+from app.jobs.scheduling.records import RunId, ScheduleRun, ScheduleState, Triggered
+from app.transaction import Database
+from app.users.user import Me
+
+
+@get("/schedules", operation_id="listSchedules")
+async def list_schedules(database: NamedDependency[Database]) -> Page[ScheduleState]:
+    """See the schedules: their last run, their next, and how many have died since a success."""
+    return Page(await history.list_schedules(database), None)
+
+
+@get("/schedules/{name:str}/runs", operation_id="listRuns")
+async def list_runs(
+    name: FromPath[str],
+    database: NamedDependency[Database],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ScheduleRun]:
+    """List the runs of a schedule and the slots that it skipped, newest first."""
+    after = after_cursor(cursor, tuple[RunId])
+    found = await history.page(database, name, after[0] if after else None, limit + 1)
+    return page(found, limit, key=lambda last: (last.id,))
+
+
+@post("/schedules/{name:str}/trigger", status_code=202, operation_id="triggerSchedule")
+async def trigger_schedule(
+    name: FromPath[str],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    day: Annotated[
+        date | None,
+        QueryParameter(
+            name="date",
+            description="UTC, any day of the period that is wanted; absent: the last that is over",
+        ),
+    ] = None,
+    dry_run: FromQuery[bool] = False,
+) -> Triggered:
+    """Run a schedule's job now, paused or not. `/admin/jobs/{job_id}` tells how it goes.
+
+    With `dry_run`, cleanup:daily counts what it would remove.
+    """
+    async with database.transaction() as tx:
+        return await scheduling.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
+
+
+@post("/schedules/{name:str}/pause", status_code=200, operation_id="pauseSchedule")
+async def pause_schedule(
+    name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> ScheduleState:
+    """Stop a schedule: none of its slots is fired. What runs goes on."""
+    async with database.transaction() as tx:
+        await history.pause(tx, name, by=str(me.id))
+        return await history.find_schedule(tx, name)
+
+
+@post("/schedules/{name:str}/resume", status_code=200, operation_id="resumeSchedule")
+async def resume_schedule(
+    name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> ScheduleState:
+    """Let a schedule go on. The slots that passed meanwhile are not caught up."""
+    async with database.transaction() as tx:
+        await history.resume(tx, name, by=str(me.id))
+        return await history.find_schedule(tx, name)
+
+
+routes = [list_schedules, list_runs, trigger_schedule, pause_schedule, resume_schedule]

@@ -1,0 +1,74 @@
+"""Figures by day and by week: `/stats`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from msgspec import Struct
+
+from app.api.paging import Page
+from app.stats import reading
+from app.stats.figures import DayFigures, total
+from app.transaction import Database
+from app.users.user import Me
+
+
+class WeekFigures(Struct, frozen=True):
+    """A week's totals, and those of its days. Distances in metres, times in seconds."""
+
+    week: str
+    first_day: date
+    last_day: date
+    activities: int
+    distance_m: float
+    duration_s: int
+    calories: int
+    days: list[DayFigures]
+
+
+@get("/weekly", operation_id="readWeek")
+async def read_week(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    week: Annotated[
+        str | None,
+        QueryParameter(max_length=10, description="ISO 8601, such as 2026-W47; absent: this week"),
+    ] = None,
+) -> WeekFigures:
+    """See your figures of a week, Monday to Sunday by UTC. Deleted activities do not count."""
+    monday = reading.monday_of(week or reading.week_of(_today()))
+    sunday = reading.sunday_after(monday)
+    days = await reading.daily(database, me.id, monday, sunday)
+    sums = total(days)
+    return WeekFigures(
+        week=reading.week_of(monday),
+        first_day=monday,
+        last_day=sunday,
+        activities=sums.activities,
+        distance_m=sums.distance_m,
+        duration_s=sums.duration_s,
+        calories=sums.calories,
+        days=days,
+    )
+
+
+@get("/daily", operation_id="listDays")
+async def list_days(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    first_day: Annotated[date, QueryParameter(name="from", description="UTC, inclusive")],
+    last_day: Annotated[date, QueryParameter(name="to", description="UTC, inclusive")],
+) -> Page[DayFigures]:
+    """See your figures of each day, at most 366 days. Deleted activities do not count."""
+    return Page(await reading.daily(database, me.id, first_day, last_day), None)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+router = Router("/stats", route_handlers=[read_week, list_days], tags=["stats"])

@@ -1,0 +1,1 @@
+"""Keeping the house: what nobody needs any more goes."""

@@ -1,0 +1,33 @@
+"""The jobs of reports."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from app.jobs import Job
+from app.users.user import UserId
+
+
+class ReportGenerate(Job, frozen=True):
+    """Draws one person's report of a month, which is named by its first day."""
+
+    kind = "report:generate"
+    queue = "low"
+    timeout = timedelta(minutes=10)
+
+    user_id: UserId
+    month: date
+
+    @property
+    def occasion(self) -> str:
+        return f"{self.user_id} {self.month:%Y-%m}"
+
+
+class MonthlyReports(Job, frozen=True):
+    """One report for each who was active in the month that ends on `day`."""
+
+    kind = "reports:monthly"
+    timeout = timedelta(hours=1)
+
+    day: date
+    dry_run: bool = False

@@ -1,0 +1,29 @@
+"""The monthly reports: who is to have one."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from app.jobs import Run
+from app.jobs.scheduling.fanout import Batch, Throttle, fan_out
+from app.reports import statements
+from app.reports.jobs import ReportGenerate
+from app.transaction import Transaction
+
+THROTTLE = Throttle()
+
+
+async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTLE) -> None:
+    """A report's job for everyone who was active in the month that has this first day.
+
+    Raises:
+        Snooze: enough reports wait; it goes on from where it is.
+        LeaseLost: the job is another worker's now.
+    """
+    kind, queue, useful_for = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.useful_for
+
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+        return await statements.enqueue_reports(tx, kind, queue, useful_for, month, after, most)
+
+    await fan_out(run, ReportGenerate, enqueue, throttle)

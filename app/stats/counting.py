@@ -1,0 +1,73 @@
+"""Counting: the totals of a day for everyone, by one statement, and again what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+
+import structlog
+
+from app.jobs import Run
+from app.jobs.outcomes import Snooze
+from app.jobs.scheduling.fanout import note_counts
+from app.postgres.violations import LockTimeout
+from app.stats import statements
+from app.transaction import Transaction
+
+log = structlog.get_logger()
+
+STALE_BATCH = 5000
+WAIT = timedelta(seconds=30)
+
+
+async def count_day(run: Run, day: date) -> None:
+    """Count a day, and mark it counted with the end of the job. Repeating it changes nothing.
+
+    Raises:
+        Snooze: somebody else is counting.
+        LeaseLost: the job is another worker's now.
+    """
+    recounted = await _recount(run)
+    async with run.completion() as tx, _alone(tx):
+        counted = await statements.count_day(tx, day)
+        counts = {
+            "users": counted.users,
+            "activities": counted.activities,
+            "recounted": recounted,
+        }
+        await note_counts(tx, run, counts)
+    log.info("stats.counted", day=str(day), **counts)
+
+
+async def recount_stale(run: Run) -> None:
+    """Recount all that has changed.
+
+    Raises:
+        Snooze: somebody else is counting.
+        LeaseLost: the job is another worker's now.
+    """
+    recounted = await _recount(run)
+    async with run.completion() as tx:
+        await note_counts(tx, run, {"recounted": recounted})
+
+
+async def _recount(run: Run) -> int:
+    recounted = 0
+    while True:
+        async with run.transaction() as tx, _alone(tx):
+            batch = await statements.recount_stale(tx, STALE_BATCH)
+        recounted += batch
+        if batch < STALE_BATCH:
+            return recounted
+
+
+@asynccontextmanager
+async def _alone(tx: Transaction) -> AsyncIterator[None]:
+    """Have no other count begin before this transaction ends: a statement sees what was committed
+    when it began, so that the older of two would overwrite the younger."""
+    try:
+        await statements.lock_counting(tx)
+    except LockTimeout:
+        raise Snooze("another count is going", delay=WAIT) from None
+    yield

@@ -1,0 +1,22 @@
+"""The jobs that statistics cause."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from app.jobs import Job
+from app.users.user import UserId
+
+
+class WeeklySummaryEmail(Job, frozen=True):
+    """Tells one person how the seven days that end on a Saturday were."""
+
+    kind = "email:weekly_summary"
+    useful_for = timedelta(days=6)
+
+    user_id: UserId
+    saturday: date
+
+    @property
+    def occasion(self) -> str:
+        return f"{self.user_id} {self.saturday}"

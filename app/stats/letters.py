@@ -1,0 +1,150 @@
+"""The weekly summary: seven days in figures, beside the seven before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Self
+
+import msgspec
+
+from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email.wording import distance, duration
+from app.jobs import Run
+from app.stats import statements
+from app.stats.statements import DaySums
+from app.transaction import Transaction
+from app.users.user import UserId
+
+DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+BAR = 20
+"""Characters of the longest bar in the text."""
+
+
+class Total(msgspec.Struct, frozen=True):
+    """One figure of the week, and the words for what changed."""
+
+    label: str
+    value: str
+    change: str
+
+
+class Day(msgspec.Struct, frozen=True):
+    """One bar of the chart. Bars are as long as the time spent: every activity has one."""
+
+    name: str
+    share: int
+    """Of the longest bar, in percent; 0: nothing was done."""
+    bar: str
+    time: str
+    distance: str
+
+
+class WeeklySummary(Letter, frozen=True):
+    """Tells a person how the week was."""
+
+    letter = "weekly_summary"
+    subscription = "weekly_summary"
+
+    name: str
+    period: str
+    active_days: int
+    headline: str
+    totals: Sequence[Total]
+    days: Sequence[Day]
+
+    @classmethod
+    def sample(cls) -> Self:
+        first = date(2026, 11, 8)
+        seconds = (3120, 0, 4290, 1500, 0, 6020, 2280, 0, 2700, 5400, 0, 1980, 9840, 4140)
+        metres = (9100, 0, 12200, 1400, 0, 32500, 6300, 0, 8100, 15800, 0, 1900, 61400, 7300)
+        days = [
+            DaySums(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
+            for n, (s, m) in enumerate(zip(seconds, metres, strict=True))
+        ]
+        return cls.about("Ada Lovelace", days)
+
+    @classmethod
+    def about(cls, name: str, days: Sequence[DaySums]) -> Self:
+        """
+        Args:
+            days: fourteen, of which the last seven are summarised.
+        """
+        before, week = days[:7], days[7:]
+        activities = sum(day.activities for day in week)
+        seconds = sum(day.duration_s for day in week)
+        longest = max(day.duration_s for day in week)
+        return cls(
+            name=name,
+            period=_period(week[0].day, week[-1].day),
+            active_days=sum(day.activities > 0 for day in week),
+            headline=f"{_count(activities)}, {duration(seconds)}" if activities else "a quiet one",
+            totals=_totals(before, week),
+            days=[_bar(day, longest) for day in week],
+        )
+
+
+async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) -> None:
+    """Summarise the seven days that end on this Saturday (UTC), once.
+
+    Whoever has opted out, has not confirmed the address, or was not active in the 28 days up to
+    that Saturday is not written to.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        reader = await statements.summary_reader(tx, user_id, saturday)
+    if reader is None:
+        return
+
+    async def write(tx: Transaction) -> WeeklySummary:
+        days = await statements.fortnight(tx, user_id, saturday)
+        return WeeklySummary.about(one_line(reader.name), days)
+
+    recipient = Recipient(reader.id, reader.name, reader.email)
+    await deliver(run, post, recipient, WeeklySummary, write, occasion=saturday.isoformat())
+
+
+def _totals(before: Sequence[DaySums], week: Sequence[DaySums]) -> list[Total]:
+    activities = [sum(day.activities for day in days) for days in (before, week)]
+    seconds = [sum(day.duration_s for day in days) for days in (before, week)]
+    metres = [sum(day.distance_m for day in days) for days in (before, week)]
+    calories = [sum(day.calories for day in days) for days in (before, week)]
+    return [
+        Total("Activities", str(activities[1]), _change(*activities)),
+        Total("Time", duration(seconds[1]) if seconds[1] else "0 min", _change(*seconds)),
+        Total("Distance", distance(metres[1]), _change(*metres)),
+        Total("Energy", f"{calories[1]:,} kcal", _change(*calories)),
+    ]
+
+
+def _change(before: float, now: float) -> str:
+    if before == 0:
+        return "none the week before" if now else "as the week before"
+    percent = round((now - before) / before * 100)
+    if percent == 0:
+        return "as the week before"
+    return f"{abs(percent):,}% {'more' if percent > 0 else 'less'}"
+
+
+def _bar(day: DaySums, longest: int) -> Day:
+    """At least a sliver of a bar for whatever was done."""
+    share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
+    return Day(
+        name=DAYS[day.day.isoweekday() % 7],
+        share=share,
+        bar="█" * max(1, round(share / 100 * BAR)) if share else "",
+        time=duration(day.duration_s) if day.duration_s else "",
+        distance=distance(day.distance_m) if day.distance_m else "",
+    )
+
+
+def _count(activities: int) -> str:
+    return "1 activity" if activities == 1 else f"{activities} activities"
+
+
+def _period(first: date, last: date) -> str:
+    """`15 to 21 November`, `29 November to 5 December`."""
+    month = "" if first.month == last.month else f" {first:%B}"
+    return f"{first.day}{month} to {last.day} {last:%B}"

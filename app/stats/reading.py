@@ -1,0 +1,60 @@
+"""Reading figures: a counted day's from `daily_stats`, any other's from the activities themselves.
+
+So that a figure is right at once: today, before the night's count, after a change of a past day,
+and when the count of a day has failed. Reading writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+from app.errors import Invalid
+from app.postgres.query import Queryable
+from app.stats import statements
+from app.stats.figures import DayFigures
+from app.users.user import UserId
+
+MOST_DAYS = 366
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""The years of activities."""
+
+
+async def daily(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayFigures]:
+    """This person's figures of each day from the first to the last, both counted in.
+
+    Raises:
+        Invalid: the last is before the first, or more than a year after it.
+    """
+    if last < first:
+        raise Invalid("The last day is before the first.", field="to")
+    if (last - first).days >= MOST_DAYS:
+        raise Invalid(f"At most {MOST_DAYS} days can be asked for at once.", field="to")
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        raise Invalid(f"The years are {FIRST_YEAR} to {LAST_YEAR}.", field="from")
+    return await statements.daily_figures(db, user_id, first, last)
+
+
+def monday_of(week: str) -> date:
+    """The first day of an ISO 8601 week such as 2026-W47.
+
+    Raises:
+        Invalid: there is no such week.
+    """
+    match = re.fullmatch(r"(\d{4})-W(\d\d)", week, re.ASCII)
+    try:
+        if match and FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
+            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
+    except ValueError:
+        pass
+    raise Invalid("A week is written as 2026-W47, by ISO 8601.", field="week")
+
+
+def week_of(day: date) -> str:
+    """The ISO 8601 week that a day is in."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def sunday_after(monday: date) -> date:
+    return monday + timedelta(days=6)

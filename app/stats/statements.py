@@ -1,0 +1,77 @@
+"""Signatures of `sql/queries/stats.sql` and `summaries.sql`."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.jobs import Queue
+from app.jobs.scheduling.fanout import Batch
+from app.postgres.query import Queryable, statement
+from app.stats.figures import DayFigures
+from app.users.user import UserId
+
+
+class CountedDay(Struct, frozen=True):
+    users: int
+    activities: int
+
+
+class SummaryReader(Struct, frozen=True):
+    """Who is to have a weekly summary."""
+
+    id: UserId
+    name: str
+    email: str
+
+
+class DaySums(Struct, frozen=True):
+    """What a person did on a UTC day."""
+
+    day: date
+    activities: int
+    distance_m: float
+    duration_s: int
+    calories: int
+
+
+@statement("stats")
+async def lock_counting(db: Queryable) -> None: ...
+
+
+@statement("stats", timeout=1800)
+async def count_day(db: Queryable, day: date) -> CountedDay: ...
+
+
+@statement("stats")
+async def recount_stale(db: Queryable, most: int) -> int: ...
+
+
+@statement("stats")
+async def daily_figures(
+    db: Queryable, user_id: UserId, first_day: date, last_day: date
+) -> list[DayFigures]: ...
+
+
+@statement("stats")
+async def enqueue_weekly_emails(
+    db: Queryable,
+    kind: str,
+    queue: Queue,
+    useful_for: timedelta | None,
+    saturday: date,
+    after: UUID | None,
+    most: int,
+) -> Batch: ...
+
+
+@statement("summaries")
+async def summary_reader(
+    db: Queryable, user_id: UserId, saturday: date
+) -> SummaryReader | None: ...
+
+
+@statement("summaries")
+async def fortnight(db: Queryable, user_id: UserId, saturday: date) -> list[DaySums]: ...

@@ -1,0 +1,141 @@
+-- name: clock
+-- The time by Postgres, the only clock that schedules go by.
+select clock_timestamp();
+
+-- name: open_schedule
+-- A schedule is known from now on: slots before are none of its own.
+insert into schedules (name, decided_until)
+values (:name, :now)
+on conflict (name) do nothing;
+
+-- name: lock_schedule
+-- The schedule, for the one who decides what becomes of its slots; no row when somebody else does.
+select decided_until, paused_at is not null as paused
+from schedules
+where name = :name
+for update skip locked;
+
+-- name: decide_until
+-- What became of the slots up to now is decided.
+update schedules set decided_until = greatest(decided_until, :now) where name = :name;
+
+-- name: going_run
+-- The job of a slot of this schedule that has not ended yet.
+select job_id from schedule_runs
+where schedule = :schedule and state = 'going' and fired_by = 'schedule'
+order by id
+limit 1;
+
+-- name: unfired
+-- Those of these slots that have had no run, oldest first; with the skipped ones since then, if asked.
+select slot from unnest(:slots::timestamptz[]) as due (slot)
+where not exists (
+    select from schedule_runs as r
+    where r.schedule = :schedule and r.slot = due.slot and r.state <> 'skipped'
+)
+union
+select slot from schedule_runs
+where schedule = :schedule and state = 'skipped' and slot >= :skipped_since::timestamptz
+order by slot;
+
+-- name: insert_run
+-- The run of a slot begins with its job; no row when the slot had one that was not skipped.
+insert into schedule_runs (schedule, slot, day, fired_by, job_id, state)
+values (:schedule, :slot, :day, :fired_by, :job_id, 'going')
+on conflict (schedule, slot) do update set
+    state = 'going', job_id = excluded.job_id, fired_at = now(), finished_at = null
+where schedule_runs.state = 'skipped'
+returning id;
+
+-- name: insert_skipped_run
+-- The slot passes without a run, and says why.
+insert into schedule_runs (schedule, slot, day, fired_by, state, note, finished_at)
+values (:schedule, :slot, :day, 'schedule', 'skipped', :note, now())
+on conflict (schedule, slot) do nothing;
+
+-- name: note_counts
+-- What the run of a job, if it is one, has done so far.
+update schedule_runs set counts = :counts::jsonb where job_id = :job_id;
+
+-- name: pause_schedule
+-- No slot of the schedule is fired from now on.
+insert into schedules (name, decided_until, paused_at)
+values (:name, :now, :now)
+on conflict (name) do update set paused_at = coalesce(schedules.paused_at, excluded.paused_at);
+
+-- name: resume_schedule
+-- Slots are fired again from now on; those of the pause are not caught up.
+update schedules set paused_at = null, decided_until = greatest(decided_until, :now)
+where name = :name and paused_at is not null;
+
+-- name: schedule_summaries
+-- Each of these schedules: its pause, its last run, its last success and its failures since.
+select
+    asked.name,
+    s.paused_at,
+    last.id as last_run_id,
+    succeeded.finished_at as last_success_at,
+    extract(epoch from finished.finished_at - coalesce(finished.started_at, finished.fired_at))::float8
+        as last_duration_s,
+    (
+        select count(*) from schedule_runs as r
+        where r.schedule = asked.name and r.state = 'dead'
+            and (succeeded.id is null or r.id > succeeded.id)
+    ) as consecutive_failures
+from unnest(:names::text[]) with ordinality as asked (name, place)
+left join schedules as s on s.name = asked.name
+left join lateral (
+    select id from schedule_runs as r where r.schedule = asked.name order by id desc limit 1
+) as last on true
+left join lateral (
+    select fired_at, started_at, finished_at from schedule_runs as r
+    where r.schedule = asked.name and r.state in ('done', 'dead') order by id desc limit 1
+) as finished on true
+left join lateral (
+    select id, finished_at from schedule_runs as r
+    where r.schedule = asked.name and r.state = 'done' order by id desc limit 1
+) as succeeded on true
+order by place;
+
+-- name: runs_by_id
+-- These runs.
+select
+    id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
+    extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
+    counts::text as counts, error
+from schedule_runs
+where id = any(:ids::uuid[]);
+
+-- name: runs_before
+-- The runs of a schedule that follow the cursor, newest first.
+select
+    id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
+    extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
+    counts::text as counts, error
+from schedule_runs
+where schedule = :schedule and (:before::uuid is null or id < :before)
+order by id desc
+limit :limit;
+
+-- name: run_of_job
+-- The run that a job belongs to, if it is one's.
+select
+    id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
+    extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
+    counts::text as counts, error
+from schedule_runs
+where job_id = :job_id;
+
+-- name: run_outcomes
+-- How many runs in the kept history ended in each way.
+select schedule, state, count(*) as runs from schedule_runs
+where state <> 'going'
+group by schedule, state;
+
+-- name: waiting_in_queue
+-- How many due jobs wait in a queue, counted up to a limit.
+select count(*) from (
+    select from jobs
+    where queue = :queue and state in ('queued', 'retrying', 'snoozed') and run_at <= now()
+    limit :most
+) as waiting;

@@ -1,0 +1,153 @@
+-- name: lock_counting
+-- Nobody else counts until this transaction ends: of two counts the older must not win.
+select pg_advisory_xact_lock(hashtext('daily_stats'));
+
+-- name: count_day
+-- The totals of a UTC day for everyone, in place of any that were there. Counting again changes nothing.
+with counted as (
+    select
+        user_id,
+        count(*)::int as activities,
+        coalesce(sum(distance_m), 0) as distance_m,
+        sum(duration_s) as duration_s,
+        coalesce(sum(calories), 0) as calories
+    from activities
+    where deleted_at is null and (started_at at time zone 'utc')::date = :day::date
+    group by user_id
+),
+emptied as (
+    delete from daily_stats as s
+    where s.day = :day::date and not exists (select from counted as c where c.user_id = s.user_id)
+),
+upserted as (
+    insert into daily_stats (user_id, day, activities, distance_m, duration_s, calories)
+    select user_id, :day::date, activities, distance_m, duration_s, calories from counted
+    on conflict (user_id, day) do update set
+        activities = excluded.activities,
+        distance_m = excluded.distance_m,
+        duration_s = excluded.duration_s,
+        calories = excluded.calories
+)
+select count(*) as users, coalesce(sum(activities), 0)::bigint as activities from counted;
+
+-- name: recount_stale
+-- Counts the stalest days anew and takes them off the list; how many entries there were.
+with taken as (
+    delete from stale_days
+    where id in (select id from stale_days order by id limit :most)
+    returning user_id, day
+),
+counted as (
+    select
+        t.user_id,
+        t.day,
+        count(a.id)::int as activities,
+        coalesce(sum(a.distance_m), 0) as distance_m,
+        coalesce(sum(a.duration_s), 0) as duration_s,
+        coalesce(sum(a.calories), 0) as calories
+    from (select distinct user_id, day from taken) as t
+    left join activities as a on
+        a.user_id = t.user_id
+        and a.deleted_at is null
+        and a.started_at >= t.day::timestamp at time zone 'utc'
+        and a.started_at < (t.day + 1)::timestamp at time zone 'utc'
+    group by t.user_id, t.day
+),
+emptied as (
+    delete from daily_stats as s using counted as c
+    where c.activities = 0 and s.user_id = c.user_id and s.day = c.day
+),
+upserted as (
+    insert into daily_stats (user_id, day, activities, distance_m, duration_s, calories)
+    select user_id, day, activities, distance_m, duration_s, calories from counted
+    where activities > 0
+    on conflict (user_id, day) do update set
+        activities = excluded.activities,
+        distance_m = excluded.distance_m,
+        duration_s = excluded.duration_s,
+        calories = excluded.calories
+)
+select count(*) from taken;
+
+-- name: daily_figures
+-- My figures of each of these days: as counted, or from the activities where the day is not counted
+-- or has changed since.
+with days as (
+    select
+        d::date as day,
+        exists (
+            select from schedule_runs as r
+            where r.schedule = 'stats:daily' and r.state = 'done' and r.day = d::date
+        ) and not exists (
+            select from stale_days as s where s.user_id = :user_id and s.day = d::date
+        ) as counted
+    from generate_series(:first_day::date::timestamp, :last_day::date::timestamp, interval '1 day') as d
+)
+select
+    days.day,
+    coalesce(s.activities, raw.activities, 0) as activities,
+    coalesce(s.distance_m, raw.distance_m, 0) as distance_m,
+    coalesce(s.duration_s, raw.duration_s, 0) as duration_s,
+    coalesce(s.calories, raw.calories, 0) as calories
+from days
+left join daily_stats as s on days.counted and s.user_id = :user_id and s.day = days.day
+left join lateral (
+    select
+        count(*)::int as activities,
+        sum(a.distance_m) as distance_m,
+        sum(a.duration_s) as duration_s,
+        sum(a.calories) as calories
+    from activities as a
+    where
+        not days.counted
+        and a.user_id = :user_id
+        and a.deleted_at is null
+        and a.started_at >= days.day::timestamp at time zone 'utc'
+        and a.started_at < (days.day + 1)::timestamp at time zone 'utc'
+) as raw on true
+order by days.day;
+
+-- name: enqueue_weekly_emails
+-- A letter's job for each user of the next batch who is to have one, and what became of the others.
+with batch as (
+    select
+        u.id,
+        u.confirmed_at is not null as confirmed,
+        u.weekly_summary as wanted,
+        exists (
+            select from activities as a
+            where
+                a.user_id = u.id
+                and a.deleted_at is null
+                and a.started_at >= (:saturday::date - 27)::timestamp at time zone 'utc'
+                and a.started_at < (:saturday::date + 1)::timestamp at time zone 'utc'
+        ) as active
+    from users as u
+    where u.deleted_at is null and (:after::uuid is null or u.id > :after)
+    order by u.id
+    limit :most
+),
+enqueued as (
+    insert into jobs (kind, queue, payload, occasion, concerns, useful_until)
+    select
+        :kind,
+        :queue,
+        jsonb_build_object('user_id', id, 'saturday', :saturday::date),
+        id || ' ' || :saturday::date,
+        id,
+        now() + :useful_for::interval
+    from batch
+    where confirmed and wanted and active
+    on conflict (kind, occasion)
+        where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+        do nothing
+    returning 1
+)
+select
+    (select id from batch order by id desc limit 1) as last,
+    count(*) as looked_at,
+    (select count(*) from enqueued) as enqueued,
+    count(*) filter (where confirmed and wanted and not active) as inactive,
+    count(*) filter (where confirmed and not wanted) as opted_out,
+    count(*) filter (where not confirmed) as unconfirmed
+from batch;

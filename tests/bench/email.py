@@ -1,0 +1,196 @@
+"""2,000 letters to a local server, beside one connection a letter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+from uuid import UUID
+
+import aiosmtplib
+import trustme
+import uvloop
+
+from app.email import Recipient, Stationery
+from app.email.compose import compose
+from app.embedded.register import ROOT
+from app.jinja import Templates
+from app.settings import Smtp
+from app.smtp import Mailer
+from app.stats.letters import WeeklySummary
+from tests.bench.ground import Ground
+from tests.bench.table import Row
+
+NEEDS = ("DATABASE_URL",)
+VERSIONS = ("aiosmtplib", "uvloop", "css-inline", "jinja2")
+NOTES = (
+    "Weekly summaries of some 20 kB, composed beforehand, to an SMTP server in a process of its "
+    "own that takes all and keeps none; four at once, over four connections or one each; uvloop, "
+    "as in the worker."
+)
+
+LETTERS = 2_000
+AT_ONCE = 4
+COMPOSED = 100
+QUICK = 10
+"""By how much --quick divides the letters."""
+OURS, PLAIN = "ActiveLog, kept connections", "aiosmtplib, one connection a letter"
+
+PAPER = Stationery(Templates(), "ActiveLog <hello@bench.example>", "https://bench.example", "bench")
+SENDER = PAPER.address
+READER = Recipient(UUID(int=0), "Ada", "ada@bench.example")
+
+Send = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server of one measurement."""
+
+    process: Process
+    port: int
+    tls: str
+    authority: str
+    """The file of the certificate that its own is signed with."""
+
+    async def ended(self) -> tuple[int, int]:
+        """How many connections and letters it had; it is gone after that."""
+        self.process.terminate()
+        said, _ = await self.process.communicate()
+        connections, letters = said.split()
+        return int(connections), int(letters)
+
+
+Way = Callable[[Server], AbstractAsyncContextManager[Send]]
+
+
+class Seen(NamedTuple):
+    rate: float
+    connections: int
+
+
+async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    count = LETTERS // (QUICK if quick else 1)
+    rows = [Row("composing a letter", "ActiveLog", f"{_composing():.1f} ms")]
+    for tls, what in (("none", "letters in plain text"), ("starttls", "letters with STARTTLS")):
+        if only not in what:
+            continue
+        seen: dict[str, list[Seen]] = {PLAIN: [], OURS: []}
+        for _ in range(rounds):
+            for name, way in ((PLAIN, _one_by_one), (OURS, _kept)):
+                seen[name].append(await _measure(ground.folder, tls, way, count))
+        rows += _compared(f"{count:,} {what}", seen)
+    return rows
+
+
+def _compared(what: str, seen: dict[str, list[Seen]]) -> list[Row]:
+    rates = {name: median(one.rate for one in found) for name, found in seen.items()}
+    ratio = rates[OURS] / rates[PLAIN]
+    used = {name: max(one.connections for one in found) for name, found in seen.items()}
+    texts = {name: f"{rates[name]:,.0f}/s over {used[name]:,} connections" for name in seen}
+    return [
+        Row(what, PLAIN, texts[PLAIN]),
+        Row(what, OURS, f"{texts[OURS]}: {ratio:.1f}x", ">= 4x", ratio >= 4),
+    ]
+
+
+async def _measure(folder: Path, tls: str, way: Way, count: int) -> Seen:
+    content = _letter().as_bytes()
+    async with _server(folder, tls) as server:
+        seconds = await asyncio.to_thread(uvloop.run, _send(server, way, content, count))
+        connections, taken = await server.ended()
+    if taken != count:
+        raise RuntimeError(f"{taken} of {count} letters arrived")
+    return Seen(count / seconds, connections)
+
+
+async def _send(server: Server, way: Way, content: bytes, count: int) -> float:
+    """How many seconds it takes to send this often, on a loop like the worker's."""
+    begun = perf_counter()
+    async with way(server) as send:
+
+        async def send_a_share() -> None:
+            for _ in range(count // AT_ONCE):
+                await send(content)
+
+        await asyncio.gather(*(send_a_share() for _ in range(AT_ONCE)))
+    return perf_counter() - begun
+
+
+@asynccontextmanager
+async def _one_by_one(server: Server) -> AsyncIterator[Send]:
+    trusted = ssl.create_default_context(cafile=server.authority)
+
+    async def send(content: bytes) -> None:
+        await aiosmtplib.send(
+            content,
+            sender=SENDER,
+            recipients=READER.address,
+            hostname="127.0.0.1",
+            port=server.port,
+            local_hostname=PAPER.domain,  # else a name is looked up for each connection
+            start_tls=server.tls == "starttls",
+            tls_context=trusted,
+        )
+
+    yield send
+
+
+@asynccontextmanager
+async def _kept(server: Server) -> AsyncIterator[Send]:
+    os.environ["SSL_CERT_FILE"] = server.authority
+    smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
+    mailer = Mailer(smtp, hostname=PAPER.domain)
+
+    async def send(content: bytes) -> None:
+        await mailer.send(SENDER, READER.address, content, before_data=_nothing)
+
+    yield send
+    await mailer.close()
+
+
+async def _nothing() -> None:
+    """Nothing withholds a letter."""
+
+
+@asynccontextmanager
+async def _server(folder: Path, tls: str) -> AsyncIterator[Server]:
+    authority, certificate = folder / "authority.pem", folder / "certificate.pem"
+    made = trustme.CA()
+    made.cert_pem.write_to_path(authority)
+    made.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.sides.smtp_sink", certificate), cwd=ROOT, stdout=PIPE
+    )
+    assert process.stdout is not None  # it is piped
+    try:
+        port = int(await process.stdout.readline())
+        yield Server(process, port, tls, str(authority))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _letter() -> EmailMessage:
+    return compose(PAPER, READER, WeeklySummary.sample(), "bench", datetime.now(UTC))
+
+
+def _composing() -> float:
+    """Milliseconds for a letter, all templates parsed."""
+    _letter().as_bytes()
+    begun = perf_counter()
+    for _ in range(COMPOSED):
+        _letter().as_bytes()
+    return (perf_counter() - begun) / COMPOSED * 1000

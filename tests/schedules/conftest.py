@@ -1,0 +1,16 @@
+"""What the tests of the schedules share."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.jobs.scheduling import fire_due
+from app.transaction import Database
+from tests.kit.schedules import at
+
+
+@pytest.fixture
+async def since_tuesday(database: Database) -> Database:
+    """The schedules are known since noon of 2026-11-24, a Tuesday."""
+    assert [] == await fire_due(database, now=at("2026-11-24 12:00"))
+    return database

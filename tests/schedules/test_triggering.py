@@ -1,0 +1,71 @@
+"""Runs that a person asks for."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.scheduling import fire_due, trigger
+from app.transaction import Database
+from tests.kit.schedules import at, runs_of
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "about"),
+    [
+        ("stats:daily", None, "2026-11-23"),
+        ("stats:daily", "2026-02-03", "2026-02-03"),
+        ("emails:weekly", None, "2026-11-21"),
+        ("emails:weekly", "2026-11-09", "2026-11-14"),
+        ("reports:monthly", None, "2026-10-31"),
+        ("reports:monthly", "2026-09-09", "2026-09-30"),
+    ],
+)
+async def test_a_trigger_is_about_the_last_period_that_is_over_or_the_one_named(
+    since_tuesday: Database, name: str, day: str | None, about: str
+) -> None:
+    async with since_tuesday.transaction() as tx:
+        began = await trigger(
+            tx,
+            name,
+            by="test",
+            day=date.fromisoformat(day) if day else None,
+            now=at("2026-11-24 12:00"),
+        )
+    assert [(about, "going")] == await runs_of(since_tuesday, name)
+    assert about == str(began.day)
+
+
+async def test_a_trigger_takes_no_slot_of_the_schedule(since_tuesday: Database) -> None:
+    async with since_tuesday.transaction() as tx:
+        await trigger(tx, "stats:recount", by="test", now=at("2026-11-24 12:29"))
+    assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 12:30")))
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "error"),
+    [
+        ("stats:dayly", {}, NotFound),
+        ("stats:daily", {"day": date(2026, 11, 24)}, Invalid),
+        ("stats:daily", {"day": date(9999, 12, 31)}, Invalid),
+        ("emails:weekly", {"day": date(2026, 11, 23)}, Invalid),
+        ("reports:monthly", {"day": date(2026, 11, 23)}, Invalid),
+        ("stats:daily", {"dry_run": True}, Invalid),
+    ],
+)
+async def test_what_cannot_be_triggered_is_refused(
+    since_tuesday: Database, name: str, asked: dict[str, Any], error: type[Exception]
+) -> None:
+    async with since_tuesday.transaction() as tx:
+        with pytest.raises(error):
+            await trigger(tx, name, by="test", now=at("2026-11-24 12:00"), **asked)
+
+
+async def test_two_triggers_at_one_moment_are_one(since_tuesday: Database) -> None:
+    async with since_tuesday.transaction() as tx:
+        await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
+        with pytest.raises(Conflict):
+            await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
