@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
+
+from dkim import crypto  # type: ignore[import-untyped] # has no stubs
 
 from app.environment import REQUIRED, SettingsError, Variables, split_url
 
@@ -53,8 +57,24 @@ class Smtp:
 
 
 @dataclass(frozen=True, slots=True)
+class Dkim:
+    selector: str
+    key: bytes = field(repr=False)  # an RSA private key in PEM
+
+
+class Rate(NamedTuple):
+    """At most so many letters in any period of this length."""
+
+    most: int
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     sender: str
+    reply_to: str | None
+    dkim: Dkim | None
+    rates: Sequence[Rate]
     smtp: Smtp
 
 
@@ -114,7 +134,13 @@ class Settings:
             ),
             redis_url=env.url("REDIS_URL", {"redis", "rediss", "unix"}),
             bucket=_bucket(env),
-            mail=Mail(sender=env.text("MAIL_FROM", "ActiveLog <hello@localhost>"), smtp=_smtp(env)),
+            mail=Mail(
+                sender=env.text("MAIL_FROM", "ActiveLog <hello@localhost>"),
+                reply_to=env.optional("MAIL_REPLY_TO"),
+                dkim=_dkim(env),
+                rates=_mail_rates(env),
+                smtp=_smtp(env),
+            ),
             worker=Worker(
                 slots=env.number("WORKER_SLOTS", 10, 1, 1000),
                 metrics_port=env.number("METRICS_PORT", 9100, 0, 65535),
@@ -181,6 +207,34 @@ def _smtp(env: Variables) -> Smtp:
         password=unquote(parts.password) if parts.password else None,
         connections=env.number("SMTP_CONNECTIONS", 4, 1, 100),
     )
+
+
+def _dkim(env: Variables) -> Dkim | None:
+    path, selector = env.optional(name := "DKIM_KEY_FILE"), env.optional("DKIM_SELECTOR")
+    if path is None and selector is None:
+        return None
+    if path is None or selector is None:
+        raise SettingsError(name if selector else "DKIM_SELECTOR", "is not set: DKIM needs both")
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", selector):
+        raise SettingsError("DKIM_SELECTOR", "is no name that DNS can hold")
+    try:
+        key = Path(path).read_bytes().replace(b"\r\n", b"\n")
+        crypto.parse_pem_private_key(key)
+    except OSError as error:
+        raise SettingsError(name, f"cannot be read: {error.strerror}") from None
+    except (crypto.UnparsableKeyError, ValueError):
+        raise SettingsError(name, "holds no RSA private key in PEM") from None
+    return Dkim(selector, key)
+
+
+def _mail_rates(env: Variables) -> Sequence[Rate]:
+    """`10/s,500/h,10000/d`: any of them, each at most once; none: no limit of ours."""
+    name, units = "MAIL_RATE", {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    limits = [limit.strip() for limit in env.text(name, "").split(",") if limit]
+    fine = all(re.fullmatch(r"[1-9]\d{0,5}/[smhd]", limit) for limit in limits)
+    if not fine or len({limit[-1] for limit in limits}) < len(limits):
+        raise SettingsError(name, "takes limits such as 10/s,500/h,10000/d, one for a unit")
+    return [Rate(int(limit[:-2]), timedelta(seconds=units[limit[-1]])) for limit in limits]
 
 
 def _queue_weights(env: Variables) -> Mapping[str, int]:

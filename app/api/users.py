@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import Response, Router, get, patch, post
+from litestar import Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.api.idempotency import Creation
 from app.transaction import Database
 from app.users.confirmation import confirm
+from app.users.erasure import leave
+from app.users.own_password import change_password, check_own_password
 from app.users.passwords import Passwords
 from app.users.profile import change_profile, profile_of
 from app.users.registration import register
@@ -36,10 +38,30 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
     preferences: PreferencesChange | UnsetType = UNSET
 
 
+OwnPassword = Annotated[str, Meta(max_length=200)]
+"""Only as strict as it must be: what is no password is a wrong one."""
+
+
+class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
+    current_password: OwnPassword
+    password: Password
+
+
+class Leaving(Struct, frozen=True, forbid_unknown_fields=True):
+    password: OwnPassword
+
+
 NEW_USER = Example(
     value={"email": "kim@example.com", "name": "Kim", "password": "a long walk on the beach"}
 )
 PROFILE_CHANGE = Example(value={"name": "Kim Lee", "preferences": {"weekly_summary": False}})
+PASSWORD_CHANGE = Example(
+    value={
+        "current_password": "a long walk on the beach",
+        "password": "a longer walk on the beach",
+    }
+)
+LEAVING = Example(value={"password": "a long walk on the beach"})
 
 
 @post("/", opt={"public": True}, operation_id="createUser")
@@ -91,10 +113,52 @@ async def change_me(
         )
 
 
+@put("/me/password", status_code=204, operation_id="changePassword")
+async def change_own_password(
+    data: Annotated[PasswordChange, Body(examples=[PASSWORD_CHANGE])],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> None:
+    """Change your password. All sessions end, this one too.
+
+    403 when the current password is wrong.
+    """
+    checked = await check_own_password(database, passwords, me.id, data.current_password)
+    password_hash = await passwords.hash(data.password)
+    async with database.transaction() as tx:
+        await change_password(tx, checked, password_hash)
+
+
+@delete("/me", operation_id="deleteMe")
+async def delete_me(
+    data: Annotated[Leaving, Body(examples=[LEAVING])],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> None:
+    """Delete your account. It is gone at once; all that it leaves is erased right after.
+
+    403 when the password is wrong.
+    """
+    checked = await check_own_password(database, passwords, me.id, data.password)
+    async with database.transaction() as tx:
+        await leave(tx, checked)
+
+
 def _given(choice: bool | UnsetType) -> bool | None:
     return None if choice is UNSET else choice
 
 
 router = Router(
-    "/users", route_handlers=[create_user, confirm_user, read_me, change_me], tags=["users"]
+    "/users",
+    route_handlers=[
+        create_user,
+        confirm_user,
+        read_me,
+        change_me,
+        change_own_password,
+        delete_me,
+    ],
+    tags=["users"],
 )

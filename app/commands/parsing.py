@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
+from app.errors import Invalid
 from app.jobs.job import JobId
 from app.resources import Resources
 
@@ -46,6 +48,18 @@ def add(
     command.add_argument("--json", action="store_true", help="for scripts, with all fields")
     command.set_defaults(operation=operation, columns=columns)
     return command
+
+
+def checked(text: str, kind: object) -> str:
+    """
+    Raises:
+        Invalid: the text is none of that kind, with the kind's own description.
+    """
+    try:
+        return str(msgspec.convert(text, kind))
+    except msgspec.ValidationError:
+        description = msgspec.json.schema(kind)["description"]
+        raise Invalid(f"This is not {description[0].lower()}{description[1:]}") from None
 
 
 def job_id(text: str) -> JobId:

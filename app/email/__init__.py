@@ -3,8 +3,21 @@
 Who is written to, and why, stands in each noun's own letters.py.
 """
 
-from app.email.compose import Stationery, one_line
+from app.email.compose import Stationery
 from app.email.delivery import deliver
-from app.email.letter import Letter, Recipient, check_letters
+from app.email.letter import AtMost, Letter, Recipient, check_letters
+from app.email.pace import Pace
+from app.email.post import Post
+from app.email.wording import one_line
 
-__all__ = ["Letter", "Recipient", "Stationery", "check_letters", "deliver", "one_line"]
+__all__ = [
+    "AtMost",
+    "Letter",
+    "Pace",
+    "Post",
+    "Recipient",
+    "Stationery",
+    "check_letters",
+    "deliver",
+    "one_line",
+]

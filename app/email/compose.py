@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import parseaddr
 from typing import Any
 
 import css_inline
 import msgspec
 
+from app.email.dkim import signed
 from app.email.letter import Letter, Recipient, part
+from app.email.subscriptions import unsubscribe_token
+from app.email.wording import cut, one_line
 from app.jinja import Templates
+from app.settings import Dkim
 
 LONGEST_SUBJECT = 120
 LONGEST_NAME = 64
 """In the To header. The letter itself has the whole name."""
 
-_JOINERS = "\u200c\u200d"
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+
+
+class _Policy(EmailPolicy):
+    """Folds long headers, but not the two that RFC 8058 wants readers to find on one line."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.startswith("List-Unsubscribe"):
+            return f"{name}: {value}\r\n".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep="\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +48,23 @@ class Stationery:
     sender: str
     """`Name <address>`; the domain of the address is also that of the Message-IDs."""
     app_url: str
+    secret: str = field(repr=False)
+    """Signs the links by which people unsubscribe."""
     reply_to: str | None = None
+    dkim: Dkim | None = None
 
     @property
     def address(self) -> str:
         return parseaddr(self.sender)[1]
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2].encode("idna").decode()
+
+    def sealed(self, message: EmailMessage) -> bytes:
+        """The message as it goes out, signed when there is a key."""
+        content = message.as_bytes()
+        return content if self.dkim is None else signed(content, self.dkim, self.domain)
 
 
 def compose(
@@ -50,8 +76,9 @@ def compose(
         BrokenTemplate: a part is missing, broken, or names what the letter does not give.
         ValueError: an address cannot stand in a header.
     """
-    subject, text, html = _rendered(stationery, letter)
-    message = EmailMessage(policy.SMTP)
+    way_out = _unsubscribe_url(stationery, recipient, type(letter))
+    subject, text, html = _rendered(stationery, letter, way_out)
+    message = EmailMessage(_POLICY)
     message["From"] = _address(*parseaddr(stationery.sender))
     message["To"] = _address(_in_header(recipient.name, LONGEST_NAME), recipient.address)
     message["Subject"] = _in_header(subject, LONGEST_SUBJECT)
@@ -60,6 +87,9 @@ def compose(
     if stationery.reply_to:
         message["Reply-To"] = _address(*parseaddr(stationery.reply_to))
     message["Auto-Submitted"] = "auto-generated"
+    if way_out:
+        message["List-Unsubscribe"] = f"<{way_out}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
@@ -70,21 +100,26 @@ def message_id(
 ) -> str:
     """The same for every copy of one letter, so that a second copy can be recognised."""
     key = f"{recipient.id}\0{letter.letter}\0{occasion}".encode()
-    domain = stationery.address.rpartition("@")[2]
-    return f"<{hashlib.sha256(key).hexdigest()[:32]}@{domain}>"
+    return f"<{hashlib.sha256(key).hexdigest()[:32]}@{stationery.domain}>"
 
 
-def one_line(text: str) -> str:
-    """Text without line breaks, control characters and overrides of the writing direction."""
-    return " ".join("".join(" " if _unwritable(c) else c for c in text).split())
+def _unsubscribe_url(
+    stationery: Stationery, recipient: Recipient, letter: type[Letter]
+) -> str | None:
+    if letter.subscription is None:
+        return None
+    token = unsubscribe_token(stationery.secret, recipient.id, letter.subscription)
+    return f"{stationery.app_url}/unsubscribe/{token}"
 
 
-def _unwritable(character: str) -> bool:
-    return character not in _JOINERS and unicodedata.category(character) in {"Cc", "Cf", "Cs"}
-
-
-def _rendered(stationery: Stationery, letter: Letter) -> tuple[str, str, str]:
-    context: dict[str, Any] = {"app_url": stationery.app_url, **msgspec.structs.asdict(letter)}
+def _rendered(
+    stationery: Stationery, letter: Letter, unsubscribe_url: str | None
+) -> tuple[str, str, str]:
+    context: dict[str, Any] = {
+        "app_url": stationery.app_url,
+        "unsubscribe_url": unsubscribe_url,
+        **msgspec.structs.asdict(letter),
+    }
 
     def render(name: str) -> str:
         return stationery.templates.render(part(type(letter), name), context)
@@ -102,22 +137,4 @@ def _address(name: str, address: str) -> Address:
 
 def _in_header(text: str, longest: int) -> str:
     """Text for a header; what looks like an encoded word (RFC 2047) is not to be decoded."""
-    return _cut(one_line(text).replace("=?", "= ?"), longest)
-
-
-def _cut(text: str, longest: int) -> str:
-    """Text of at most `longest` characters, cut between words where there is a gap to cut at.
-
-    Never inside a character that is written as several: an accent, an emoji of a family.
-    """
-    if len(text) <= longest:
-        return text
-    end = longest - 1
-    while end > 0 and (_continues(text[end]) or text[end - 1] in _JOINERS):
-        end -= 1
-    words = text[:end].rpartition(" ")[0]
-    return (words if len(words) > longest // 2 else text[:end]).rstrip() + "…"
-
-
-def _continues(character: str) -> bool:
-    return character in _JOINERS or unicodedata.category(character) in {"Mn", "Mc", "Me", "Sk"}
+    return cut(one_line(text).replace("=?", "= ?"), longest)

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from email.message import EmailMessage
 from typing import TypeVar
 
 import structlog
 
 from app.email import statements
-from app.email.compose import Stationery, compose, message_id
+from app.email.compose import compose, message_id
 from app.email.letter import Letter, Recipient
+from app.email.post import Post
 from app.email.statements import Attempt
 from app.errors import Unavailable
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Dead, Retry, Snooze
-from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
+from app.smtp import Ambiguous, AuthenticationFailed, Refused, TemporarilyRefused
 from app.transaction import Transaction
 
 L = TypeVar("L", bound=Letter)
@@ -36,61 +38,74 @@ log = structlog.get_logger(__name__)
 
 async def deliver(
     run: Run,
-    mailer: Mailer,
-    stationery: Stationery,
+    post: Post,
     recipient: Recipient,
     letter: type[L],
     write: Callable[[Transaction], Awaitable[L]],
     *,
     occasion: str,
+    then: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> None:
     """Send a letter unless it was sent before, and finish the job with it.
 
-    `write` makes the letter, in the transaction that claims it, and only if it is to be sent.
-    Nothing is sent to a suppressed address, and an address that does not exist becomes one.
+    `write` makes the letter, in the transaction that claims it, and only if it is to be sent; what
+    `then` does is committed with `sent`. Nothing is sent to a suppressed address, and an address
+    that does not exist becomes one.
 
     Raises:
-        Snooze: another attempt may be sending it at this moment.
+        Snooze: a limit is reached, or another attempt may be sending it at this moment.
         Retry: refused for now, or taken in doubt.
         Unavailable: no server takes letters from us now.
         Dead: refused for good, or taken in doubt twice.
         LeaseLost: the job is another worker's now.
     """
-    lease = 2 * mailer.timeout
+    if wait := await post.pace.wait(subscribed=letter.subscription is not None):
+        raise Snooze("all letters that MAIL_RATE allows are sent", delay=wait)
     async with run.transaction() as tx:
-        attempt = await _claim(tx, run.job_id, stationery, recipient, letter, occasion, lease)
+        attempt = await _claim(tx, run.job_id, post, recipient, letter, occasion)
         if attempt is None or attempt.state == "suppressed":
             return
-        message = compose(stationery, recipient, await write(tx), occasion, attempt.date)
+        written = await write(tx)
+        message = compose(post.stationery, recipient, written, occasion, attempt.date)
+    async with _recorded(run, attempt, recipient):
+        await _send(run, post, message, attempt)
+    async with run.completion() as tx:
+        await statements.record_sent(tx, attempt.id)
+        if then is not None:
+            await then(tx)
+    log.info("letter.sent", letter=letter.letter, email_id=str(attempt.id))
+
+
+async def _send(run: Run, post: Post, message: EmailMessage, attempt: Attempt) -> None:
+    """Hand the letter over, unless the job or the letter is another's at the last moment."""
     (to,) = message["To"].addresses
+    content = post.stationery.sealed(message)
 
     async def still_ours() -> None:
         async with run.transaction() as tx:
             if not await statements.attempt_may_send(tx, attempt.id, attempt.attempts):
-                raise Snooze("another attempt at this letter has begun", delay=lease)
+                raise Snooze("another attempt at this letter has begun", delay=_lease(post))
 
-    async with _recorded(run, attempt, recipient):
-        await mailer.send(
-            stationery.address, to.addr_spec, message.as_bytes(), before_data=still_ours
-        )
-    async with run.completion() as tx:
-        await statements.record_sent(tx, attempt.id)
-    log.info("letter.sent", letter=letter.letter, email_id=str(attempt.id))
+    await post.mailer.send(post.stationery.address, to.addr_spec, content, before_data=still_ours)
+
+
+def _lease(post: Post) -> timedelta:
+    """How long an attempt may take."""
+    return 2 * post.mailer.timeout
 
 
 async def _claim(
     tx: Transaction,
     job_id: JobId,
-    stationery: Stationery,
+    post: Post,
     recipient: Recipient,
     letter: type[Letter],
     occasion: str,
-    lease: timedelta,
 ) -> Attempt | None:
     """The attempt that may send now, or None when the letter is sent.
 
     Raises:
-        Snooze: until another attempt's time has passed.
+        Snooze: until another attempt's time has passed, or until the person may get another.
     """
     attempt = await statements.claim_letter(
         tx,
@@ -98,14 +113,20 @@ async def _claim(
         letter.letter,
         occasion,
         job_id,
-        message_id(stationery, recipient, letter, occasion),
+        message_id(post.stationery, recipient, letter, occasion),
         recipient.address,
-        lease,
+        _lease(post),
     )
     if attempt is None:
         left = await statements.letter_lease(tx, recipient.id, letter.letter, occasion)
         if left is not None:
             raise Snooze("another attempt may be sending this letter", delay=left)
+    elif letter.at_most is not None:
+        wait = await statements.wait_for_another(
+            tx, recipient.id, letter.letter, occasion, *letter.at_most
+        )
+        if wait is not None:
+            raise Snooze("the person has had enough of these letters for now", delay=wait)
     return attempt
 
 

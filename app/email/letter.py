@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import timedelta
+from typing import ClassVar, NamedTuple, Self
 from uuid import UUID
 
 import msgspec
 
+from app.email.subscriptions import Subscription
 from app.jinja import BrokenTemplate, Templates
 
 LETTERS: dict[str, type[Letter]] = {}
 """Every letter type that has been imported, by its name."""
 
 PARTS = ("subject.txt", "body.txt", "body.html")
-GIVEN = {"app_url", "subject"}
+GIVEN = {"app_url", "subject", "unsubscribe_url"}
 """What every template is given beside the letter's own fields."""
+
+
+class AtMost(NamedTuple):
+    """So many letters of a kind to one person in any period of this length."""
+
+    most: int
+    period: timedelta
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -29,6 +38,14 @@ class Letter(msgspec.Struct, frozen=True):
     """
 
     letter: ClassVar[str]
+    subscription: ClassVar[Subscription | None] = None
+    """What a person ends to get no more of them; None: the letter answers an act, and is sent."""
+    at_most: ClassVar[AtMost | None] = None
+
+    @classmethod
+    def sample(cls) -> Self:
+        """One as it might be, for those who work on its words and looks."""
+        raise NotImplementedError
 
     @classmethod
     def __init_subclass__(cls) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NewType
 from uuid import UUID
@@ -26,6 +27,14 @@ class Attempt(msgspec.Struct, frozen=True):
     """The time by Postgres's clock."""
 
 
+class Suppression(msgspec.Struct, frozen=True):
+    """An address that nothing is sent to."""
+
+    address: str
+    created_at: datetime
+    reason: str
+
+
 @statement("emails")
 async def claim_letter(
     db: Queryable,
@@ -42,6 +51,12 @@ async def claim_letter(
 @statement("emails")
 async def letter_lease(
     db: Queryable, recipient_id: UUID, letter: str, occasion: str
+) -> timedelta | None: ...
+
+
+@statement("emails")
+async def wait_for_another(
+    db: Queryable, recipient_id: UUID, letter: str, occasion: str, most: int, period: timedelta
 ) -> timedelta | None: ...
 
 
@@ -65,3 +80,15 @@ async def record_refusal(db: Queryable, id: EmailId, attempt: int, error: str) -
 
 @statement("emails")
 async def suppress(db: Queryable, address: str, reason: str) -> None: ...
+
+
+@statement("emails")
+async def suppress_all(db: Queryable, addresses: Sequence[str], reason: str) -> int: ...
+
+
+@statement("emails")
+async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]: ...
+
+
+@statement("emails")
+async def lift_suppression(db: Queryable, address: str) -> str | None: ...

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from app import jobs
 from app.errors import Conflict, Invalid, NotFound
 from app.friends import statements
 from app.friends.friend import FriendRequest, IncomingRequest, RequestId
+from app.friends.jobs import FriendRequestEmail
 from app.postgres.query import Queryable
 from app.transaction import Transaction
 from app.users.user import UserId
@@ -15,7 +17,8 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
 
     A request is kept under the address. So an address that nobody has is answered, once and again,
     exactly as one that somebody has; who signs up with it later finds the request. Asking twice
-    gives the first request again; a declined one may be asked anew.
+    gives the first request again; a declined one may be asked anew. A letter tells the owner, if
+    there is one and the address is confirmed: that is found out by the job.
 
     Raises:
         Conflict: they are friends already.
@@ -32,7 +35,9 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
         return accepted
     if await statements.is_friend(tx, user_id, email):
         raise Conflict("You are friends already.")
-    return await statements.add_request(tx, user_id, email)
+    request = await statements.add_request(tx, user_id, email)
+    await jobs.enqueue(tx, FriendRequestEmail(request_id=request.id))
+    return request
 
 
 async def accept(tx: Transaction, user_id: UserId, request_id: RequestId) -> FriendRequest:

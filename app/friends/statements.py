@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
 from app.postgres.query import Queryable, statement
 from app.users.user import UserId
+
+
+class AskedPerson(Struct, frozen=True):
+    """Who is asked by a request, and by whom."""
+
+    id: UserId
+    name: str
+    email: str
+    requester: str
+
+
+class NewsReader(Struct, frozen=True):
+    id: UserId
+    name: str
+    email: str
+
+
+class News(Struct, frozen=True):
+    """An activity of a friend, and how many there are in all."""
+
+    name: str
+    type: str
+    started_at: datetime
+    duration_s: int
+    distance_m: float | None
+    notes: str | None
+    total: int
 
 
 @statement("friends")
@@ -53,3 +82,19 @@ async def list_friends(
 
 @statement("friends")
 async def unfriend(db: Queryable, user_id: UserId, friend_id: UserId) -> list[UserId]: ...
+
+
+@statement("friends")
+async def asked_person(db: Queryable, request_id: RequestId) -> AskedPerson | None: ...
+
+
+@statement("friends")
+async def friends_to_tell(db: Queryable, user_id: UserId) -> list[UserId]: ...
+
+
+@statement("friends")
+async def news_reader(db: Queryable, user_id: UserId) -> NewsReader | None: ...
+
+
+@statement("friends")
+async def news(db: Queryable, user_id: UserId, stale: timedelta, limit: int) -> list[News]: ...

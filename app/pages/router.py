@@ -6,9 +6,9 @@ from litestar import Router
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
-from app.pages import confirmation, front, style
+from app.pages import confirmation, front, letters, resetting, style, unsubscribing
 from app.pages.failures import failure_page
-from app.pages.page import database_of, templates_of
+from app.pages.page import database_of, passwords_of, templates_of
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -28,11 +28,18 @@ pages_router = Router(
         confirmation.ask,
         confirmation.confirm_address,
         confirmation.confirmed,
+        resetting.ask,
+        resetting.choose,
+        resetting.done,
+        unsubscribing.ask,
+        unsubscribing.end,
         style.stylesheet,
+        letters.router,
     ],
     dependencies={
         "templates": Provide(templates_of, sync_to_thread=False),
         "database": Provide(database_of, sync_to_thread=False),
+        "passwords": Provide(passwords_of, sync_to_thread=False),
     },
     exception_handlers={Exception: failure_page},
     response_headers=[

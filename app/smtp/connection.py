@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from ssl import SSLContext
@@ -18,6 +18,7 @@ OLDEST = 240
 """Seconds after which a connection is not used again: many servers end theirs after 300."""
 MOST_LETTERS = 100
 """Letters after which a connection is not used again: many servers refuse the next."""
+TAKEN = (250, 251)
 GO_AHEAD = 354
 NO_ADDRESS = 553
 
@@ -51,6 +52,8 @@ class Connection:
         )
         with _facts("connecting"):
             await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await client.ehlo()
         return cls(client)
 
     @property
@@ -62,15 +65,13 @@ class Connection:
     async def address(self, sender: str, recipient: str) -> None:
         """Have the server accept both names, which must be ASCII: no account has another."""
         with _facts("MAIL", recipient):
-            await self._client.mail(sender)
+            await self._command(b"MAIL", b"FROM:" + _path(sender))
         with _facts("RCPT", recipient):
-            await self._client.rcpt(recipient)
+            await self._command(b"RCPT", b"TO:" + _path(recipient))
 
     async def start_data(self) -> None:
         with _facts("DATA"):
-            answer = await self._client.execute_command(b"DATA")
-            if answer.code != GO_AHEAD:
-                raise aiosmtplib.SMTPResponseException(answer.code, answer.message)
+            await self._command(b"DATA", wanted=(GO_AHEAD,))
 
     async def hand_over(self, content: bytes, recipient: str, patience: timedelta) -> None:
         """Send the content, whose lines end with CRLF, and read the answer to it.
@@ -80,7 +81,7 @@ class Connection:
         protocol = self._client.protocol
         if protocol is None:
             raise outage("DATA: disconnected")
-        stuffed = re.sub(rb"(?m)^\.", b"..", content)
+        stuffed = (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:]
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
         try:
             protocol.write(stuffed + end)
@@ -91,6 +92,12 @@ class Connection:
         if not 200 <= code < 300:
             raise meaning("content", code, scrubbed(text, recipient))
 
+    async def _command(self, *words: bytes, wanted: Collection[int] = TAKEN) -> None:
+        """Without a limit of its own: whoever sends has one for all commands of a letter."""
+        answer = await self._client.execute_command(*words, timeout=None)
+        if answer.code not in wanted:
+            raise aiosmtplib.SMTPResponseException(answer.code, answer.message)
+
     async def quit(self) -> None:
         """Take leave, for a second at most."""
         with suppress(aiosmtplib.SMTPException, OSError):
@@ -99,6 +106,16 @@ class Connection:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _path(address: str) -> bytes:
+    """
+    Raises:
+        ValueError: it is not ASCII, or holds what would end it.
+    """
+    if not re.fullmatch(r"[!-;=?-~]+", address):
+        raise ValueError
+    return b"<" + address.encode("ascii") + b">"
 
 
 @contextmanager

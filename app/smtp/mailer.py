@@ -33,6 +33,12 @@ class Mailer:
         self._free = asyncio.Semaphore(smtp.connections)
         self._kept: list[Connection] = []
 
+    @property
+    def server(self) -> str:
+        """In words that may be shown: where it is and how it is spoken to."""
+        tls = {"none": "in plain text", "starttls": "STARTTLS", "implicit": "TLS"}[self._smtp.tls]
+        return f"{self._smtp.host}:{self._smtp.port} ({tls})"
+
     async def send(
         self,
         sender: str,

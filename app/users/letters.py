@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from app.email import Letter, Recipient, Stationery, deliver, one_line
+from typing import Self
+
+from app.email import Letter, Post, Recipient, deliver, one_line
 from app.jobs import Run
-from app.smtp import Mailer
 from app.transaction import Transaction
-from app.users import statements
-from app.users.confirmation import LIFETIME
+from app.users import confirmation, resets, statements
 from app.users.tokens import issue_token
-from app.users.user import UserId
+from app.users.user import ResetRequestId, UserId
+
+SAMPLE_URL = "https://activelog.example"
+SAMPLE_TOKEN = "u3w9Xk0c2tqP5Zb7Yd1fGhJ4LmN6RsTvAeBiCoDuEfI"
+"""It opens nothing."""
 
 
 class Welcome(Letter, frozen=True):
@@ -22,8 +26,28 @@ class Welcome(Letter, frozen=True):
     days: int
     """How long the link works."""
 
+    @classmethod
+    def sample(cls) -> Self:
+        url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
+        return cls(name="Ada Lovelace", confirm_url=url, days=confirmation.LIFETIME.days)
 
-async def welcome(run: Run, mailer: Mailer, stationery: Stationery, user_id: UserId) -> None:
+
+class PasswordReset(Letter, frozen=True):
+    """Carries the link under which a new password is chosen."""
+
+    letter = "password_reset"
+
+    name: str
+    reset_url: str
+    minutes: int
+    """How long the link works."""
+
+    @classmethod
+    def sample(cls) -> Self:
+        return cls(name="Ada Lovelace", reset_url=f"{SAMPLE_URL}/reset/{SAMPLE_TOKEN}", minutes=60)
+
+
+async def welcome(run: Run, post: Post, user_id: UserId) -> None:
     """Welcome a person, once. Someone who has left in the meantime is not written to.
 
     Raises:
@@ -35,12 +59,36 @@ async def welcome(run: Run, mailer: Mailer, stationery: Stationery, user_id: Use
         return
 
     async def write(tx: Transaction) -> Welcome:
-        token = await issue_token(tx, user_id, "confirm", LIFETIME)
+        token = await issue_token(tx, user_id, "confirm", confirmation.LIFETIME)
         return Welcome(
             name=one_line(account.name),
-            confirm_url=f"{stationery.app_url}/confirm/{token}",
-            days=LIFETIME.days,
+            confirm_url=f"{post.stationery.app_url}/confirm/{token}",
+            days=confirmation.LIFETIME.days,
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, mailer, stationery, recipient, Welcome, write, occasion=str(user_id))
+    await deliver(run, post, recipient, Welcome, write, occasion=str(user_id))
+
+
+async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> None:
+    """Send a link to the owner of the address of a request; no owner: nothing to do.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        await statements.forget_reset_requests(tx)
+        account = await statements.reset_requester(tx, request_id)
+    if account is None:
+        return
+
+    async def write(tx: Transaction) -> PasswordReset:
+        token = await issue_token(tx, account.id, "reset", resets.LIFETIME)
+        return PasswordReset(
+            name=one_line(account.name),
+            reset_url=f"{post.stationery.app_url}/reset/{token}",
+            minutes=int(resets.LIFETIME.total_seconds() // 60),
+        )
+
+    recipient = Recipient(account.id, account.name, account.email)
+    await deliver(run, post, recipient, PasswordReset, write, occasion=str(request_id))

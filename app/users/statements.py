@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from app.postgres.query import Queryable, statement
-from app.users.user import Account, Me, UserId
+from app.users.user import Account, Me, ResetRequestId, UserId
 
 
 class Credentials(Struct, frozen=True):
@@ -36,6 +36,20 @@ async def credentials_by_email(db: Queryable, email: str) -> Credentials | None:
 
 
 @statement("users")
+async def credentials(db: Queryable, user_id: UserId) -> Credentials | None: ...
+
+
+@statement("users")
+async def set_password(db: Queryable, user_id: UserId, password_hash: str) -> bool | None: ...
+
+
+@statement("users")
+async def change_password(
+    db: Queryable, user_id: UserId, old_hash: str, new_hash: str
+) -> bool | None: ...
+
+
+@statement("users")
 async def replace_password_hash(
     db: Queryable, user_id: UserId, old_hash: str, new_hash: str
 ) -> None: ...
@@ -53,6 +67,10 @@ async def session_by_token(db: Queryable, token_hash: bytes) -> Me | None: ...
 
 @statement("users")
 async def remove_session(db: Queryable, token_hash: bytes) -> None: ...
+
+
+@statement("users")
+async def remove_sessions(db: Queryable, user_id: UserId) -> None: ...
 
 
 @statement("users")
@@ -78,6 +96,58 @@ async def add_token(
 
 @statement("users")
 async def use_token(db: Queryable, token_hash: bytes, purpose: str) -> UserId | None: ...
+
+
+@statement("users")
+async def token_is_good(db: Queryable, token_hash: bytes, purpose: str) -> bool: ...
+
+
+@statement("users")
+async def void_tokens(db: Queryable, user_id: UserId, purpose: str) -> None: ...
+
+
+@statement("users")
+async def hold_address(db: Queryable, email: str) -> None: ...
+
+
+@statement("users")
+async def add_reset_request(db: Queryable, email: str, most: int) -> ResetRequestId | None: ...
+
+
+@statement("users")
+async def reset_requester(db: Queryable, request_id: ResetRequestId) -> Account | None: ...
+
+
+@statement("users")
+async def forget_reset_requests(db: Queryable) -> None: ...
+
+
+@statement("users")
+async def unsubscribe(db: Queryable, user_id: UserId, subscription: str) -> None: ...
+
+
+@statement("users")
+async def mark_deleted(db: Queryable, user_id: UserId, password_hash: str) -> bool | None: ...
+
+
+@statement("users")
+async def is_deleted(db: Queryable, user_id: UserId) -> bool | None: ...
+
+
+@statement("users")
+async def erase_activities(db: Queryable, user_id: UserId, most: int) -> int: ...
+
+
+@statement("users")
+async def erase_requests(db: Queryable, user_id: UserId) -> None: ...
+
+
+@statement("users")
+async def erase_answers(db: Queryable, user_id: UserId) -> None: ...
+
+
+@statement("users")
+async def erase_user(db: Queryable, user_id: UserId) -> None: ...
 
 
 @statement("users")

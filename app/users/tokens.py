@@ -11,7 +11,7 @@ from app.transaction import Transaction
 from app.users import statements
 from app.users.user import UserId
 
-Purpose = Literal["confirm", "reset", "unsubscribe"]
+Purpose = Literal["confirm", "reset"]
 
 
 def new_token() -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 UserId = NewType("UserId", UUID)
+ResetRequestId = NewType("ResetRequestId", UUID)
 
 # The dot-atom of RFC 5322 before the @, host names with a dot after it. Whether anyone reads the
 # mail is for the confirmation to find out.

@@ -106,7 +106,7 @@ where
     and me.confirmed_at is not null;
 
 -- name: friends_to_tell
--- My friends who get letters on what their friends do.
+-- My friends who get letters on what their friends do, and whom letters reach.
 select u.id
 from friends as f
 join users as u on u.id = f.friend_id
@@ -115,6 +115,7 @@ where
     and u.friend_activity
     and u.confirmed_at is not null
     and u.deleted_at is null
+    and not exists (select from suppressions as s where s.address = lower(u.email))
 order by u.id;
 
 -- name: news_reader

@@ -13,7 +13,7 @@ from app.smtp import AuthenticationFailed
 from app.transaction import Database
 from app.users.letters import welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted
-from tests.email.test_delivery import attempt, post, registered
+from tests.email.sending import attempt, post, registered
 
 
 class Case(NamedTuple):

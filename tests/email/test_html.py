@@ -1,8 +1,8 @@
 """Whether Gmail and Outlook can show the letters, by the data of caniemail.com.
 
-The linter is caniemail's, from npm. What it said of all letters is kept in lint/result.json with the
-features that it was asked about, so that the test holds without Node: a feature that is new in any
-letter fails it. Where the linter is installed it is asked again. To install it and renew the result:
+The linter is caniemail's, from npm. What it said of all letters stands in lint/result.json, with
+the features that it was asked about, so that the test holds without Node: a feature that is new in
+a letter fails it. Where the linter is installed, it is asked again. To install it and ask anew:
 
     npm install --prefix tests/email/lint && python -m tests.email.test_html
 """
@@ -33,7 +33,10 @@ BEARABLE = {
     "<style> element": "the rules stand inline too, all but those of phones and of the dark",
     "@media": "without it, a letter is in one column and light",
     "border-radius": "corners are square",
+    "color-scheme CSS property": "Apple Mail reads it; the others darken letters in their own way",
+    "color-scheme meta tag": "as the property",
     "display:none": "the preheader is one pixel high and of the page's colour",
+    "max-height property": "the preheader again, which is hidden by mso-hide there",
     "role attribute": "only a screen reader takes notice",
     "word-break": "a name or a link without spaces is wider than its place",
 }
@@ -77,12 +80,9 @@ def linted(letters: Iterable[Letter]) -> dict[str, Any]:
     """What the linter says of these letters together."""
     said: dict[str, dict[str, set[str]]] = {"errors": {}, "warnings": {}}
     for letter in letters:
-        answer = subprocess.run(
-            ["node", FOLDER / "lint.mjs"],
-            input=html_of(letter).encode(),
-            capture_output=True,
-            check=True,
-        )
+        html = html_of(letter).encode()
+        command = ["node", str(FOLDER / "lint.mjs")]
+        answer = subprocess.run(command, input=html, capture_output=True, check=True)
         for kind, issues in json.loads(answer.stdout).items():
             for feature, clients in issues.items():
                 said[kind].setdefault(feature, set()).update(clients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from shutil import copytree
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from app.email import AtMost, Pace, Post, Recipient, Stationery, deliver
 from app.email.letter import LETTERS
+from app.embedded.inbox.letters import Inbox
 from app.jinja import FOLDER
 from app.jobs import JobId
 from app.jobs.outcomes import Snooze
@@ -24,8 +26,9 @@ from app.users.letters import Welcome, welcome
 from app.users.user import UserId
 from tests.email.reading import stationery
 from tests.email.scripted import mailer_to, scripted
-from tests.email.test_delivery import attempt, post, registered
+from tests.email.sending import attempt, post, registered
 from tests.kit.outages import frozen, valkey_of_one
+from tests.kit.working import eventually, working
 
 SECOND = timedelta(seconds=1)
 NOW = timedelta(0)
@@ -120,6 +123,26 @@ async def test_a_letter_beyond_the_rate_is_snoozed_and_nothing_is_recorded(
     assert 0 == await database.fetchval("select count(*) from emails")
 
 
+async def test_a_crowd_of_letters_goes_out_at_the_pace_and_nothing_counts_as_failed(
+    database: Database, resources: Resources, inbox: Inbox
+) -> None:
+    pace = Pace(resources.redis, [Rate(5, SECOND / 2)])
+    paced = replace(resources, post=replace(resources.post, pace=pace))
+    for number in range(20):
+        await registered(database, f"{number}@example.com")
+
+    async def sent() -> int:
+        return int(await database.fetchval("select count(*) from jobs where state = 'done'"))
+
+    async with working(paced):
+        await eventually(sent, 20, within=20)
+    arrived = sorted(letter.received_at for letter in inbox.letters())
+    assert 20 == len(arrived)
+    spans = [later - first for first, later in zip(arrived, arrived[5:], strict=False)]
+    assert min(spans) > SECOND / 3
+    assert 0 == await database.fetchval("select sum(failures) from jobs")
+
+
 class Nudge(Welcome, frozen=True):
     """A letter of the tests, of which a person gets two in an hour."""
 
@@ -127,10 +150,12 @@ class Nudge(Welcome, frozen=True):
     at_most = AtMost(2, timedelta(hours=1))
 
 
+del LETTERS[Nudge.letter]  # the checks of all letters are not to find it
+
+
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Stationery:
     """Stationery with templates for it."""
-    LETTERS.pop(Nudge.letter, None)
     folder = tmp_path_factory.mktemp("templates")
     copytree(FOLDER / "email" / "welcome", folder / "email" / "nudge")
     copytree(FOLDER, folder, dirs_exist_ok=True)

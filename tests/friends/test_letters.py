@@ -139,7 +139,9 @@ async def test_only_friends_who_want_to_be_told_are(
         await confirmed(database, "left"),
         await confirmed(database, "refuser"),
     )
-    for friend in (unconfirmed, left, refuser):
+    bounced = await confirmed(database, "bounced")
+    await database.execute("insert into suppressions values ('bounced@example.com', 'no mailbox')")
+    for friend in (unconfirmed, left, refuser, bounced):
         await befriend(database, ada.id, friend.id)
     await database.execute("update users set deleted_at = now() where id = $1", left.id)
     await api.patch(

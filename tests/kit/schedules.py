@@ -1,8 +1,8 @@
-"""Running a schedule's job now."""
+"""Running a schedule's job now, and what became of its runs."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from app.jobs import JobId
 from app.jobs.scheduling import history, trigger
@@ -30,3 +30,24 @@ async def ran(
     run = await history.run_of_job(resources.database, job_id)
     assert run is not None
     return run
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:
+    """Day and state of each run, in the order of the slots."""
+    rows = await database.fetch(
+        "select day, state from schedule_runs where schedule = $1 order by slot", schedule
+    )
+    return [(str(row["day"]), row["state"]) for row in rows]
+
+
+async def end_jobs(database: Database, state: str) -> None:
+    """End all that wait, after two seconds of work."""
+    await database.execute(
+        "update jobs set state = $1, started_at = now() - interval '2 s', finished_at = now(),"
+        " error = 'why', fingerprint = case when $1 = 'dead' then 'f' end where state = 'queued'",
+        state,
+    )

@@ -16,7 +16,7 @@ from app.jobs.queues import queue_key
 from app.resources import Resources
 from app.transaction import Database, Transaction
 from tests.kit.trials import CALLS, DEEDS, LowTrial, Trial, put, row
-from tests.kit.working import until, working
+from tests.kit.working import eventually, until, working
 
 RunJobs = Callable[[], Awaitable[None]]
 
@@ -332,3 +332,31 @@ async def test_an_outage_is_waited_for_without_a_cost_and_its_end_wakes_all(
         await until(lambda: CALLS["a"] >= 22, within=25)
     states = await database.fetch("select state, max(failures), count(*) from jobs group by state")
     assert [("done", 0, 20)] == [tuple(state) for state in states]
+
+
+async def test_a_payload_that_cannot_be_read_is_a_dead_letter(
+    database: Database, resources: Resources
+) -> None:
+    job_id = await put(database, Trial("a"))
+    await database.execute("""update jobs set payload = '{"name": 7}'""")
+    async with working(resources) as process:
+        await until(lambda: process.intake.looked_at > 0 and not process.slots.running)
+        await eventually(lambda: states(database), ["dead"])
+    assert "ValidationError" in (await row(database, job_id))["error"]
+
+
+async def states(database: Database) -> list[str]:
+    return [found["state"] for found in await database.fetch("select state from jobs")]
+
+
+async def test_a_payload_of_an_older_or_a_newer_version_is_read(
+    database: Database, run_jobs: RunJobs
+) -> None:
+    await put(database, Trial("older"))
+    await put(database, Trial("newer"))
+    await database.execute(
+        """update jobs set payload = case payload ->> 'name'
+            when 'older' then payload - 'key' else payload || '{"of": "tomorrow"}' end"""
+    )
+    await run_jobs()
+    assert (1, 1) == (CALLS["older"], CALLS["newer"])

@@ -1,0 +1,61 @@
+"""Forgotten passwords: `/password-resets`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Router, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath
+from msgspec import Struct
+
+from app.transaction import Database
+from app.users.passwords import Passwords
+from app.users.resets import ask_for_reset, check_reset, reset_password
+from app.users.user import Email, Password
+
+
+class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+
+
+class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
+    password: Password
+
+
+RESET_REQUEST = Example(value={"email": "kim@example.com"})
+NEW_PASSWORD = Example(value={"password": "a longer walk on the beach"})
+
+
+@post("/", opt={"public": True}, status_code=202, operation_id="requestPasswordReset")
+async def request_reset(
+    data: Annotated[ResetRequest, Body(examples=[RESET_REQUEST])],
+    database: NamedDependency[Database],
+) -> None:
+    """Have a link sent under which a new password is chosen.
+
+    The answer is the same whether or not there is an account of this address.
+    """
+    async with database.transaction() as tx:
+        await ask_for_reset(tx, data.email)
+
+
+@post("/{token:str}", opt={"public": True}, status_code=204, operation_id="resetPassword")
+async def reset(
+    token: FromPath[str],
+    data: Annotated[NewPassword, Body(examples=[NEW_PASSWORD])],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> None:
+    """Choose a new password with the token from the letter. All sessions end.
+
+    410 when the token has been used, has expired, or never was one.
+    """
+    await check_reset(database, token)
+    password_hash = await passwords.hash(data.password)
+    async with database.transaction() as tx:
+        await reset_password(tx, token, password_hash)
+
+
+router = Router("/password-resets", route_handlers=[request_reset, reset], tags=["users"])

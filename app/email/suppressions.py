@@ -1,0 +1,38 @@
+"""Addresses that nothing is sent to, as operators see and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from app.email import statements
+from app.email.statements import Suppression
+from app.errors import NotFound
+from app.postgres.query import Queryable
+from app.transaction import Transaction
+
+log = structlog.get_logger(__name__)
+
+
+async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]:
+    """At most so many, newest first."""
+    return await statements.list_suppressions(db, limit)
+
+
+async def lift(tx: Transaction, address: str, *, by: str) -> None:
+    """Send to an address again. Letters that were held back stay so; the next one goes.
+
+    Raises:
+        NotFound: it was not suppressed.
+    """
+    if await statements.lift_suppression(tx, address) is None:
+        raise NotFound("This address is not suppressed.")
+    log.info("operator.lifted_suppression", by=by)
+
+
+async def suppress_all(tx: Transaction, addresses: Sequence[str], reason: str, *, by: str) -> int:
+    """Send nothing to these any more; how many of them were new."""
+    added = await statements.suppress_all(tx, addresses, reason)
+    log.info("operator.suppressed", addresses=added, by=by)
+    return added

@@ -1,0 +1,43 @@
+"""The jobs that friends cause."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.friends.friend import RequestId
+from app.jobs import Job
+from app.users.user import UserId
+
+
+class FriendRequestEmail(Job, frozen=True):
+    """Tells whoever has the address, if anybody, that somebody asks to be a friend."""
+
+    kind = "email:friend_request"
+    queue = "critical"
+
+    request_id: RequestId
+
+    @property
+    def occasion(self) -> str:
+        return str(self.request_id)
+
+    @property
+    def concerns(self) -> UUID | None:
+        return None  # whether anybody has the address is found out when it runs
+
+
+class FriendActivityEmail(Job, frozen=True):
+    """Tells a person what friends have recorded since the last such letter.
+
+    While one waits, activities need no other: it reads all of them.
+    """
+
+    kind = "email:friend_activity"
+    useful_for = timedelta(days=1)
+
+    user_id: UserId
+
+    @property
+    def occasion(self) -> str:
+        return str(self.user_id)

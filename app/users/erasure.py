@@ -1,0 +1,62 @@
+"""Leaving: the account is gone at once, and a job removes all that it leaves."""
+
+from __future__ import annotations
+
+from app import jobs
+from app.errors import Forbidden
+from app.jobs import Run
+from app.s3 import Bucket
+from app.transaction import Transaction
+from app.users import statements
+from app.users.jobs import EraseUser
+from app.users.statements import Credentials
+from app.users.user import UserId
+
+FOLDERS = ("photos", "exports", "reports")
+"""Of the bucket: what a person has lies in `<folder>/<user id>/`."""
+BATCH = 1000
+"""Activities that one transaction removes."""
+
+
+async def leave(tx: Transaction, checked: Credentials) -> None:
+    """Delete an account whose password was checked: nobody can sign in to it any more, its sessions
+    end, and its address is free.
+
+    Raises:
+        Forbidden: the account was deleted or its password changed since the check.
+    """
+    if not await statements.mark_deleted(tx, checked.id, checked.password_hash):
+        raise Forbidden("The password is wrong.")
+    await statements.remove_sessions(tx, checked.id)
+    await jobs.enqueue(tx, EraseUser(user_id=checked.id))
+
+
+async def erase(run: Run, bucket: Bucket, user_id: UserId) -> None:
+    """Remove the objects, the rows, and the account itself. An account that lives is left alone.
+
+    Objects go first, so that an attempt that is cut short leaves the account, and the next goes on.
+    What stays is what names nobody: jobs bear the id of an account that is no more.
+
+    Raises:
+        Unavailable: the bucket is away.
+        LeaseLost: the job is another worker's now.
+    """
+    async with run.transaction() as tx:
+        if not await statements.is_deleted(tx, user_id):
+            return
+    await _erase_objects(run, bucket, user_id)
+    removed = BATCH
+    while removed == BATCH:
+        async with run.transaction() as tx:
+            removed = await statements.erase_activities(tx, user_id, BATCH)
+    async with run.completion() as tx:
+        await statements.erase_requests(tx, user_id)
+        await statements.erase_answers(tx, user_id)
+        await statements.erase_user(tx, user_id)
+
+
+async def _erase_objects(run: Run, bucket: Bucket, user_id: UserId) -> None:
+    for folder in FOLDERS:
+        while keys := await bucket.keys(f"{folder}/{user_id}/"):
+            await run.held()
+            await bucket.delete(keys)

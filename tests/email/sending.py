@@ -1,0 +1,47 @@
+"""What it takes to have a letter sent, as a worker has it."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from app.email import Pace, Post, Stationery
+from app.jinja import Templates
+from app.jobs import JobId, Run, statements
+from app.redis import Redis
+from app.settings import Rate
+from app.smtp import Mailer
+from app.transaction import Database
+from app.users.registration import register
+from app.users.user import UserId
+
+PAPER = Stationery(
+    Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example", "secret"
+)
+ADDRESS = "Ada@Example.com"
+
+
+def post(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> Post:
+    """What it takes to send a letter by this mailer; Redis is asked only if there are rates."""
+    return Post(PAPER, mailer, Pace(redis or Redis(), rates))
+
+
+async def registered(database: Database, address: str = ADDRESS) -> tuple[UserId, JobId]:
+    """A person who has just signed up, and the job of the welcome letter."""
+    async with database.transaction() as tx:
+        account = await register(tx, address, "Ada", "no password")
+    job_id = await database.fetchval("select id from jobs where concerns = $1", account.id)
+    return account.id, JobId(job_id)
+
+
+async def attempt(
+    database: Database, job_id: JobId, kind: type[Run] = Run, *, failures: int = 0
+) -> Run:
+    """Another attempt at a job, as a worker has it after its claim."""
+    await database.execute(
+        "update jobs set state = 'queued', run_at = now(), finished_at = null, failures = $2"
+        " where id = $1",
+        job_id,
+        failures,
+    )
+    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    return kind(database, claimed)

@@ -1,0 +1,76 @@
+"""Breakers, with the clock in the test's hands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.jobs.breakers import Breakers
+
+LETTER, EXPORT = "email:welcome", "export:generate"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breakers(clock: Clock) -> Breakers:
+    return Breakers(clock, lambda: 0.0)
+
+
+def seconds(*waits: float) -> list[timedelta]:
+    return [timedelta(seconds=wait) for wait in waits]
+
+
+def test_the_wait_doubles_from_five_seconds_to_five_minutes(
+    breakers: Breakers, clock: Clock
+) -> None:
+    waits = []
+    for _ in range(8):
+        waits.append(breakers.outage(LETTER, "smtp"))
+        clock.now += waits[-1].total_seconds()
+    assert waits == seconds(5, 10, 20, 40, 80, 160, 300, 300)
+
+
+def test_jobs_that_fail_during_one_outage_do_not_lengthen_it(breakers: Breakers) -> None:
+    assert [breakers.outage(LETTER, "smtp") for _ in range(3)] == seconds(5, 5, 5)
+
+
+def test_while_it_is_open_the_kinds_that_need_it_are_not_tried(breakers: Breakers) -> None:
+    breakers.outage(LETTER, "smtp")
+    assert breakers.hold(LETTER) == ("smtp", timedelta(seconds=5))
+    assert breakers.hold(EXPORT) is None
+
+
+def test_after_the_wait_one_job_is_let_through(breakers: Breakers, clock: Clock) -> None:
+    breakers.outage(LETTER, "smtp")
+    clock.now += 5
+    assert breakers.hold(LETTER) is None
+    assert breakers.hold(LETTER) == ("smtp", timedelta(seconds=5))
+
+
+def test_a_probe_that_tells_nothing_lets_another_through(breakers: Breakers, clock: Clock) -> None:
+    breakers.outage(LETTER, "smtp")
+    clock.now += 5
+    assert breakers.hold(LETTER) is None
+    breakers.undecided(LETTER)
+    assert breakers.hold(LETTER) is None
+
+
+def test_a_success_closes_it_and_tells_what_is_back(breakers: Breakers, clock: Clock) -> None:
+    breakers.outage(LETTER, "smtp")
+    clock.now += 5
+    assert breakers.hold(LETTER) is None
+    assert breakers.success(LETTER) == ["smtp"]
+    assert breakers.success(LETTER) == []
+    assert breakers.outage(LETTER, "smtp") == timedelta(seconds=5)

@@ -1,0 +1,102 @@
+"""How draws fall over the queues, on a real Redis and real rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from uuid import uuid4
+
+import pytest
+
+from app import jobs
+from app.jobs.claims import Claims
+from app.jobs.job import Job, JobId, Queue
+from app.jobs.queues import QUEUES
+from app.resources import Resources
+from app.transaction import Database
+from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial
+from tests.kit.working import until, working
+
+KINDS: Mapping[Queue, type[Trial]] = {
+    "critical": CriticalTrial,
+    "default": Trial,
+    "low": LowTrial,
+}
+USUAL = {"critical": 6, "default": 3, "low": 1}
+ROOM: Mapping[Queue, int] = dict.fromkeys(QUEUES, 10)
+
+
+class Filled:
+    """Queues with jobs in them, and whose each id is."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._queues: dict[JobId, Queue] = {}
+
+    async def fill(self, **counts: int) -> None:
+        """So many jobs a queue."""
+        for queue, count in counts.items():
+            many: list[Job] = [KINDS[queue]("a") for _ in range(count)]  # type: ignore[index] # its names
+            async with self._resources.database.transaction() as tx:
+                await jobs.enqueue_all(tx, many)
+        await self._resources.handover.flush()
+        rows = await self._resources.database.fetch("select id, queue from jobs")
+        self._queues = {row["id"]: row["queue"] for row in rows}
+
+    def claims(self, weights: Mapping[str, int] = USUAL) -> Claims:
+        """The claims of a worker that is asked for draws only."""
+        made = self._resources
+        return Claims(made.engine, made.redis, made.handover, uuid4(), weights, start=0.3)
+
+    def count(self, ids: list[JobId]) -> Counter[str]:
+        return Counter(self._queues[job_id] for job_id in ids)
+
+
+@pytest.fixture
+def filled(resources: Resources) -> Filled:
+    return Filled(resources)
+
+
+@pytest.mark.parametrize("slots", [1, 3, 10])
+@pytest.mark.parametrize("weights", [USUAL, {"critical": 1, "default": 1, "low": 8}])
+async def test_full_queues_share_a_thousand_draws_by_their_weights(
+    filled: Filled, slots: int, weights: Mapping[str, int]
+) -> None:
+    await filled.fill(critical=850, default=850, low=850)
+    claims = filled.claims(weights)
+    drawn: Counter[str] = Counter()
+    while drawn.total() < 1000:
+        drawn += filled.count(await claims.draw(slots, ROOM))
+    for queue, weight in weights.items():
+        assert abs(drawn[queue] - weight * drawn.total() / 10) <= 30
+
+
+async def test_the_share_of_an_idle_queue_serves_the_others(filled: Filled) -> None:
+    await filled.fill(default=6, low=20)
+    drawn = filled.count(await filled.claims().draw(20, ROOM))
+    assert drawn == {"default": 6, "low": 10}
+
+
+async def test_a_queue_gives_no_more_than_its_room(filled: Filled) -> None:
+    await filled.fill(critical=2, low=20)
+    drawn = filled.count(await filled.claims().draw(10, {**ROOM, "low": 6}))
+    assert drawn == {"critical": 2, "low": 6}
+    assert filled.count(await filled.claims().draw(10, {**ROOM, "low": 0})) == {}
+
+
+async def test_long_jobs_hold_at_most_six_of_ten_slots(
+    database: Database, resources: Resources, filled: Filled
+) -> None:
+    most_at_once = 0
+
+    async def sleep(run: jobs.Run, _: Resources) -> None:
+        nonlocal most_at_once
+        most_at_once = max(most_at_once, len(process.slots.running))
+        await asyncio.sleep(0.2)
+
+    DEEDS["a"] = sleep
+    await filled.fill(low=20)
+    async with working(resources) as process:
+        await until(lambda: CALLS["a"] == 20)
+    assert most_at_once == 6
