@@ -103,17 +103,13 @@ class Intake:
     async def _fill(self) -> bool:
         """Fill the slots; whether the queues had fewer jobs than that for us.
 
-        Redis is asked while the ends of the last jobs are being committed. The rows are claimed
-        when their slots are free.
+        Jobs are drawn and claimed while the ends of the last ones are being committed, and start
+        when their slots are free. If the worker ends before that, they are given back.
         """
         wanted = self._slots.wanted
         ids = await self._claims.draw(wanted, self._slots.room_by_queue())
         self.looked_at = monotonic()
-        await self._slots.until_free(len(ids))
-        free = self._slots.free
-        if late := ids[free:]:
-            await self._claims.bring_back(late)
-        if in_time := ids[:free]:
-            for claimed in await self._claims.claim(in_time):
-                self._runner.start(claimed)
+        for claimed in await self._claims.claim(ids) if ids else []:
+            await self._slots.one_free()
+            self._runner.start(claimed)
         return len(ids) < wanted

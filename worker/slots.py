@@ -54,11 +54,11 @@ class Slots:
     @property
     def wanted(self) -> int:
         """How many jobs to draw: for the free slots, and for those whose job only has to commit."""
-        return self.free + self._committing
+        return max(0, self.count - len(self.running) + self._committing)
 
-    async def until_free(self, slots: int) -> None:
-        """Wait until so many are free, or until no more are about to be."""
-        while self._committing and self.free < slots:
+    async def one_free(self) -> None:
+        """Wait until a slot is free, or none is about to be."""
+        while self._committing and not self.free:
             self._freed.clear()
             await self._freed.wait()
 

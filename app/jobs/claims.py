@@ -118,11 +118,11 @@ class Claims:
         except Unavailable:
             claimed = await statements.claim(self._database, ids, self._worker_id, token)
         if len(claimed) < len(ids):
-            await self.bring_back(set(ids) - {job.id for job in claimed})
+            await self._bring_back(set(ids) - {job.id for job in claimed})
         return claimed
 
-    async def bring_back(self, ids: Collection[JobId]) -> None:
-        """Return to Redis what was drawn and not claimed: its row was locked, by the relay, say.
+    async def _bring_back(self, ids: Collection[JobId]) -> None:
+        """Return to Redis what was drawn while its row was locked, by the relay, say.
 
         Otherwise it would wait until the relay misses it, ten seconds later.
         """
