@@ -20,7 +20,7 @@ OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
-    exceptions.OutOfMemoryError,
+    exceptions.ResponseError,  # full, busy, cannot persist: told in as many words as versions
 )
 """What the client raises while the server is away, frozen, loading, full or a replica."""
 

@@ -66,7 +66,7 @@ class Beat:
         Raises:
             Unavailable: Postgres is away.
         """
-        mine = self._worker_id
+        mine, heard = self._worker_id, monotonic()
         await statements.beat(
             self._engine, mine, socket.gethostname(), os.getpid(), self._slots.count
         )
@@ -76,7 +76,7 @@ class Beat:
         await self._settle(rows, before)
         for kind in self._pauses.hear(await statements.pauses(self._engine)):
             await statements.wake_waiting(self._engine, waits_for_kind(kind))
-        self._lease.renew()
+        self._lease.renew(heard)
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
         """Settle what two beats in a row found in doubt: one may have met a claim or an end."""

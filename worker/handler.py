@@ -62,6 +62,8 @@ class Attempt:
             LeaseLost: the job became another worker's.
             CancelledError: the worker is ending, or the job was cancelled.
         """
+        if run.claimed.outdated:
+            return Ending("cancelled", "it was no longer useful when its turn came")
         job_type = KINDS.get(run.claimed.kind)
         if job_type is None or job_type not in HANDLERS:
             reason = f"no handler of {run.claimed.kind} here"
@@ -70,8 +72,6 @@ class Attempt:
 
     def _not_now(self, claimed: Claimed) -> Ending | None:
         """Why the job is not even tried."""
-        if claimed.outdated:
-            return Ending("cancelled", "it was no longer useful when its turn came")
         if claimed.kind in self.pauses.kinds:
             waits_for = waits_for_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"

@@ -17,16 +17,15 @@ class Lease:
         self._renewed = asyncio.Event()
         self._trusted_from = 0.0
 
-    def renew(self) -> None:
-        """Postgres has just heard a beat.
+    def renew(self, heard: float) -> None:
+        """Postgres heard a beat, at this moment of the monotonic clock or a little later.
 
         After a silence longer than the lease this worker takes nothing over for the length of one:
         it may have been the one that was cut off, and the others are as alive as it is.
         """
-        now = monotonic()
-        if self._renewed_at < now - LENGTH:
-            self._trusted_from = now + (LENGTH if self._renewed_at > 0 else 0)
-        self._renewed_at = now
+        if self._renewed_at < heard - LENGTH:
+            self._trusted_from = heard + (LENGTH if self._renewed_at > 0 else 0)
+        self._renewed_at = heard
         self._renewed.set()
 
     def doubt(self) -> None:

@@ -108,8 +108,9 @@ class Process:
     def _ended(self, loop: asyncio.Task[None]) -> None:
         if not loop.cancelled() and (error := loop.exception()):
             log.critical("worker.loop_failed", loop=repr(loop.get_coro()), exc_info=error)
-            self.failed = True
-            signal.raise_signal(signal.SIGTERM)
+            if not self.failed:  # a second signal would cut the drain short
+                self.failed = True
+                signal.raise_signal(signal.SIGTERM)
 
     async def _say_goodbye(self) -> None:
         """Give back every row in our name, then leave the list of workers."""

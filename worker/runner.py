@@ -88,11 +88,15 @@ class Runner:
             ending = Ending("cancelled", "on request")
         if ending.outcome != "done":
             await self._record(claimed, ending)
-        elif not run.finished:
-            with self._slots.committing():
-                await self._finisher.done(claimed)
-        if ending.outcome == "done":
-            await self._close_breakers(claimed.kind)
+            return ending.outcome
+        try:
+            if not run.finished:
+                with self._slots.committing():
+                    await self._finisher.done(claimed)
+        except BaseException:
+            self._breakers.undecided(claimed.kind)
+            raise
+        await self._close_breakers(claimed.kind)
         return ending.outcome
 
     async def _run(self, run: Run) -> Ending:
@@ -115,4 +119,7 @@ class Runner:
         """What this success shows to be back need not be waited for any longer."""
         for dependency in self._breakers.success(kind):
             log.info("breaker.closed", dependency=dependency)
-            await statements.wake_waiting(self._engine, dependency)
+            try:
+                await statements.wake_waiting(self._engine, dependency)
+            except Unavailable as error:
+                log.warning("breaker.wake_missed", error=error.detail)

@@ -26,6 +26,9 @@ from worker.schedule import CRON_JOBS
 
 log = structlog.get_logger()
 
+LONGEST = 24 * 3600
+"""Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
+
 HANDLERS = (email, housekeeping, reports, stats, users)
 """The modules whose import registers the handlers."""
 
@@ -61,14 +64,14 @@ def worker_settings(settings: Settings) -> type:
 
     async def on_shutdown(ctx: dict[str, Any]) -> None:
         await stack.aclose()
-        if ctx["process"].failed:
+        if (process := ctx.get("process")) and process.failed:
             raise SystemExit(1)
 
     return type(
         "WorkerSettings",
         (),
         {
-            "functions": [func(run, name="run")],
+            "functions": [func(run, name="run", timeout=LONGEST)],
             "redis_pool": host_redis(settings.redis_url),
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
             "cron_jobs": CRON_JOBS,

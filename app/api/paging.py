@@ -3,7 +3,7 @@
 K = tuple[datetime, ActivityId]
 
 after = after_cursor(cursor, K)
-rows = await statements.activities_of(database, me.id, *(after or (None, None)), limit + 1)
+rows = await listing.page(database, me.id, wanted, position, limit + 1)
 return page(rows, limit, key=lambda row: (row.started_at, row.id))
 """
 

@@ -41,13 +41,15 @@ class Breakers:
 
     def hold(self, kind: str) -> tuple[str, timedelta] | None:
         """The dependency that a job of this kind has to wait for, and how long; None: try it."""
-        now = self.clock()
+        now, probed = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
             if not breaker.is_open:
                 continue
             if now < breaker.open_until or breaker.probing:
                 return dependency, self._spread(max(breaker.open_until - now, SHORTEST))
+            probed.append(breaker)
+        for breaker in probed:
             breaker.probing = True
         return None
 

@@ -124,7 +124,7 @@ class Claims:
     async def _bring_back(self, ids: Collection[JobId]) -> None:
         """Return to Redis what was drawn while its row was locked, by the relay, say.
 
-        Otherwise it would wait until the relay misses it, ten seconds later.
+        Otherwise it would wait until the relay misses it, five seconds later.
         """
         try:
             waiting = await statements.still_waiting(self._database, list(ids))

@@ -37,7 +37,7 @@ class Relay:
             How many ids Redis lacked.
 
         Raises:
-            redis.RedisError, OSError: Redis or Postgres is away; the next turn goes on.
+            redis.RedisError, Unavailable: Redis or Postgres is away; the next turn goes on.
         """
         if not await self._redis.exists(EPOCH):
             await self._start_over()
@@ -67,7 +67,7 @@ class Relay:
                 if score is None
             ]
         # Stamped before they are added: an attempt that began and failed in between would be
-        # stamped by its old reading, and wait for ten seconds.
+        # stamped by its old reading, and wait for five seconds.
         await statements.stamp_handed_over(
             self._database, [job.id for job in waiting], [job.attempt for job in waiting]
         )

@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 GONE = "This link has been used or has expired"
 NOT_THERE = "There is nothing at this address"
+REFUSED = "This cannot be done as it was asked"
 AWAY = "We are away for a moment"
 WRONG = "Something went wrong on our side"
 
@@ -36,6 +37,14 @@ def _told(error: Exception) -> tuple[int, str]:
             return 410, GONE
         case errors.NotFound():
             return 404, NOT_THERE
+        case errors.Invalid():
+            return 400, REFUSED
+        case errors.Forbidden():
+            return 403, REFUSED
+        case errors.Conflict():
+            return 409, REFUSED
+        case errors.TooMany():
+            return 429, AWAY
         case errors.Unavailable():
             return 503, AWAY
         case HTTPException(status_code=code) if code < 500:

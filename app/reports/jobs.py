@@ -14,6 +14,7 @@ class ReportGenerate(Job, frozen=True):
     kind = "report:generate"
     queue = "low"
     timeout = timedelta(minutes=10)
+    useful_for = timedelta(days=14)
 
     user_id: UserId
     month: date

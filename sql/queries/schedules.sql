@@ -43,7 +43,7 @@ order by slot;
 insert into schedule_runs (schedule, slot, day, fired_by, job_id, state)
 values (:schedule, :slot, :day, :fired_by, :job_id, 'going')
 on conflict (schedule, slot) do update set
-    state = 'going', job_id = excluded.job_id, fired_at = now(), finished_at = null
+    state = 'going', job_id = excluded.job_id, note = null, fired_at = now(), finished_at = null
 where schedule_runs.state = 'skipped'
 returning id;
 

@@ -21,12 +21,6 @@ from tests.kit.working import eventually, until, working
 RunJobs = Callable[[], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def _forget_trials() -> None:
-    DEEDS.clear()
-    CALLS.clear()
-
-
 async def test_a_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
     job_id = await put(database, Trial("a"))
     await run_jobs()

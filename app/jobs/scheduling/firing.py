@@ -12,7 +12,7 @@ from datetime import date, datetime
 import msgspec
 import structlog
 
-from app import metrics
+from app import logs, metrics
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs import statements as jobs
 from app.jobs.job import JobId, Queue
@@ -161,7 +161,7 @@ async def _begin(
         msgspec.json.encode(payload).decode(),
         f"slot {slot.isoformat()}",
         None,
-        structlog.contextvars.get_contextvars().get("request_id"),
+        logs.request_id(),
         None,
         None,
     )
