@@ -35,7 +35,8 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId) -> None:
     """Remove the objects, the rows, and the account itself. An account that lives is left alone.
 
     Objects go first, so that an attempt that is cut short leaves the account, and the next goes on.
-    What stays is what names nobody: jobs bear the id of an account that is no more.
+    What stays: jobs, which bear the id of an account that is no more, and a suppression of its
+    address, which has to outlive it.
 
     Raises:
         Unavailable: the bucket is away.
