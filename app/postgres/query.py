@@ -96,7 +96,7 @@ def statement(
         @wraps(signature)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             if kwargs:
-                args = order.bind(*args, **kwargs).args  # type: ignore[assignment]
+                args = order.bind(*args, **kwargs).args  # type: ignore[assignment] # bound by P
             return typing.cast("R", await run(*args))
 
         return call

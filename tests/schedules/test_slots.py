@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from arq.cron import CronJob
 
 from app.jobs.scheduling.schedule import SCHEDULES, day_about
 from worker.schedule import CRON_JOBS
@@ -66,11 +67,12 @@ def test_a_day_belongs_to_the_period_that_it_is_in(name: str, day: str, about: s
 
 
 @pytest.mark.parametrize("cron_job", CRON_JOBS, ids=lambda cron_job: cron_job.name)
-def test_arq_wakes_at_the_slots_that_we_know(cron_job: object) -> None:
-    schedule = SCHEDULES[cron_job.name.removeprefix("cron:")]  # type: ignore[attr-defined]
+def test_arq_wakes_at_the_slots_that_we_know(cron_job: CronJob) -> None:
+    schedule = SCHEDULES[cron_job.name.removeprefix("cron:")]
     now = at("2026-12-30 22:15")
     for _ in range(40):
-        cron_job.calculate_next(now)  # type: ignore[attr-defined]
-        woken = cron_job.next_run.replace(microsecond=0)  # type: ignore[attr-defined]
+        cron_job.calculate_next(now)
+        assert cron_job.next_run is not None
+        woken = cron_job.next_run.replace(microsecond=0)
         assert schedule.next_slot(now) == woken
         now = woken + timedelta(seconds=1)
