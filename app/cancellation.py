@@ -1,10 +1,12 @@
-"""Ending tasks."""
+"""Ending tasks, and keeping what must not be cut short from being ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -18,3 +20,18 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=1)
+
+
+async def to_the_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Let it run to its end, whoever is cancelled meanwhile: that is raised afterwards."""
+    task = asyncio.ensure_future(coroutine)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as cancellation:
+            cancelled = cancellation
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result

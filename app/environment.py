@@ -1,4 +1,4 @@
-"""Variables of an environment, checked as they are read. What they mean stands in settings.py."""
+"""Variables of an environment, checked as they are read. What they mean stands in app/settings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dotenv import dotenv_values
 T = TypeVar("T")
 
 REQUIRED = object()
+THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1"}
+"""The hosts of URLs that lead nowhere else; None: a socket in the file system."""
 
 
 class SettingsError(Exception):

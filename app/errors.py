@@ -47,12 +47,19 @@ class TooMany(Failure):
         self.retry_after = retry_after
 
 
+class Busy(TooMany):
+    """A limit of ours, not of the one who asks: everything that could serve this is taken."""
+
+
 class TooOld(Exception):
     """A server is older than the first version that we can work with: not worth waiting for."""
 
 
 class Unavailable(Failure):
-    """An outage of something that we depend on, named by `dependency`: worth waiting for."""
+    """An outage of something that we depend on, named by `dependency`: worth waiting for.
+
+    When it answers again, its client says so (app/reached.py), and jobs wait no longer.
+    """
 
     def __init__(self, detail: str, *, dependency: str, retry_after: int = 5) -> None:
         super().__init__(detail)

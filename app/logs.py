@@ -6,7 +6,7 @@ import logging
 import logging.config
 import sys
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
@@ -34,34 +34,54 @@ class Attempt(Protocol):
     def attempt(self) -> int: ...
     @property
     def request_id(self) -> str | None: ...
+    @property
+    def traceparent(self) -> str | None: ...
 
 
+class Cause(NamedTuple):
+    """The request behind what happens, and the trace that the request was part of."""
+
+    request_id: str | None = None
+    traceparent: str | None = None
+    """Of version 00 of https://www.w3.org/TR/trace-context/, checked."""
+
+    @property
+    def trace_id(self) -> str | None:
+        return self.traceparent and self.traceparent.split("-")[1]
+
+
+REQUEST: ContextVar[Cause] = ContextVar("request")
+"""The request that is answered in this context."""
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 """The attempt that runs in this context: one variable, read only when a line is written."""
 
 
-def request_id() -> str | None:
-    """Of the request that is being answered, or of the one that caused the job that runs."""
+def cause() -> Cause:
+    """The request that is being answered, or the one that caused the job that runs."""
     if attempt := ATTEMPT.get(None):
-        return attempt.request_id
-    return structlog.contextvars.get_contextvars().get("request_id")
+        return Cause(attempt.request_id, attempt.traceparent)
+    return REQUEST.get(Cause())
 
 
-def _tell_attempt(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _tell_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if attempt := ATTEMPT.get(None):
         event["job"], event["kind"] = str(attempt.id), attempt.kind
-        event["attempt"], event["request_id"] = attempt.attempt, attempt.request_id
+        event["attempt"] = attempt.attempt
+    caused_by = cause()
+    if caused_by.request_id:
+        event["request_id"] = caused_by.request_id
+    if caused_by.traceparent:
+        event["trace_id"] = caused_by.trace_id
     return event
 
 
 def configure(settings: Logs) -> None:
     """Route structlog and the standard library's loggers into one stream on stderr."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # none is shown
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        _tell_attempt,
+        _tell_cause,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     logging.config.dictConfig(
@@ -108,6 +128,6 @@ def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict
     )
     return {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": shared,
+        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -54,6 +56,32 @@ leases_lost = Counter(
     "Attempts whose job had become another worker's, or nobody's, before they ended.",
     registry=registry,
 )
+draws = Counter(
+    "activelog_draws", "Times that this worker looked at the queues in Redis.", registry=registry
+)
+drawn = Counter(
+    "activelog_drawn",
+    "Ids that this worker took out of Redis; those that it started no job of were no longer free.",
+    registry=registry,
+)
+breaker_open = Gauge(
+    "activelog_breaker_open",
+    "1 while this process waits for a dependency that it found away.",
+    ("dependency",),
+    registry=registry,
+)
+letters = Counter(
+    "activelog_letters",
+    "Letters by outcome: sent, refused, deferred, doubted, unanswered, turned_away, suppressed.",
+    ("letter", "outcome"),
+    registry=registry,
+)
+export_bytes = Counter(
+    "activelog_export_bytes",
+    "Bytes of finished exports, as they were put into the bucket.",
+    ("format",),
+    registry=registry,
+)
 taken_over = Counter(
     "activelog_jobs_taken_over", "Jobs of lost workers put back by this one.", registry=registry
 )
@@ -70,6 +98,12 @@ class KindMetrics:
 
 
 of_kind = cache(KindMetrics)
+# What follows is read from Postgres, by every worker for all of them: one asks for the maximum.
+figures_read = Gauge(
+    "activelog_figures_read_timestamp_seconds",
+    "When this worker last read the figures of queues, kinds and workers from Postgres.",
+    registry=registry,
+)
 queue_size = Gauge(
     "activelog_queue_size", "Jobs that are due and wait.", ("queue",), registry=registry
 )
@@ -82,17 +116,38 @@ queue_oldest_age = Gauge(
 queue_running = Gauge(
     "activelog_queue_running", "Jobs that run, in all workers.", ("queue",), registry=registry
 )
-dead_letters = Gauge(
-    "activelog_dead_letters",
-    "Jobs that are dead and undealt with.",
-    ("queue",),
+queue_paused = Gauge(
+    "activelog_queue_paused", "1 while operators have the queue stopped.", ("queue",),
     registry=registry,
-)
+)  # fmt: skip
 outbox_lag = Gauge(
     "activelog_outbox_lag_seconds",
     "How long the oldest due job has waited without having been seen in Redis.",
     registry=registry,
 )
+jobs_waiting = Gauge(
+    "activelog_jobs_waiting", "Jobs of a kind that are due and wait.", ("kind",), registry=registry
+)
+jobs_held = Gauge(
+    "activelog_jobs_held",
+    "Jobs that wait for a dependency that is away, or for their paused kind.",
+    ("kind", "waits_for"),
+    registry=registry,
+)
+dead_letters = Gauge(
+    "activelog_dead_letters", "Jobs that are dead and undealt with.", ("kind",), registry=registry
+)
+kind_paused = Gauge(
+    "activelog_kind_paused", "1 while operators have the kind stopped.", ("kind",),
+    registry=registry,
+)  # fmt: skip
+workers = Gauge(
+    "activelog_workers",
+    "Workers whose lease holds, and those that went without a goodbye.",
+    ("state",),
+    registry=registry,
+)
+
 loop_lag = Histogram(
     "activelog_loop_lag_seconds",
     "How late the event loop of this process wakes.",
@@ -100,6 +155,40 @@ loop_lag = Histogram(
     registry=registry,
 )
 
+refused = Counter(
+    "activelog_refused",
+    "Requests that this process refused because a limit was reached.",
+    ("limit",),
+    registry=registry,
+)
+POOL = ("pool",)
+_pool_limit = Gauge(
+    "activelog_database_pool_limit", "Connections that a pool may open.", POOL, registry=registry
+)
+_pool_size = Gauge(
+    "activelog_database_pool_size", "Connections that a pool has open.", POOL, registry=registry
+)
+_pool_idle = Gauge(
+    "activelog_database_pool_idle", "Open connections that are free.", POOL, registry=registry
+)
+_pool_waiting = Gauge(
+    "activelog_database_pool_waiting",
+    "Who waits for a connection: for a free one, or for a new one to be opened.",
+    POOL,
+    registry=registry,
+)
+
+schedules_looked_at = Gauge(
+    "activelog_schedules_looked_at_timestamp_seconds",
+    "When this worker last fired what was due.",
+    registry=registry,
+)
+schedule_going = Gauge(
+    "activelog_schedule_going_seconds",
+    "How long ago the oldest run was fired that has not ended; 0: none goes.",
+    ("schedule",),
+    registry=registry,
+)
 schedule_runs = Gauge(
     "activelog_schedule_runs",
     "Ended runs in the kept history: done, dead, cancelled, skipped.",
@@ -130,6 +219,20 @@ schedule_next_due = Gauge(
     ("schedule",),
     registry=registry,
 )
+
+
+class WatchedPool(Protocol):
+    def get_max_size(self) -> int: ...
+    def get_size(self) -> int: ...
+    def get_idle_size(self) -> int: ...
+
+
+def watch_pool(name: str, pool: WatchedPool, waiting: Callable[[], int]) -> None:
+    """Show a pool of this process, as it is whenever the metrics are asked for."""
+    _pool_limit.labels(name).set_function(pool.get_max_size)
+    _pool_size.labels(name).set_function(pool.get_size)
+    _pool_idle.labels(name).set_function(pool.get_idle_size)
+    _pool_waiting.labels(name).set_function(waiting)
 
 
 def render() -> bytes:

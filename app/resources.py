@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
+from app import metrics
 from app.email import Pace, Post, Stationery
 from app.errors import Unavailable
 from app.jinja import Templates
 from app.jobs.handover import Handover, open_handover
+from app.pdf import Artists, open_artists
 from app.postgres.pool import open_pool
 from app.postgres.pool import require_version as require_postgres
+from app.postgres.snapshot import Snapshots
+from app.rates import Limit, Rates, Tally, open_tally
 from app.redis import Redis, open_redis
 from app.redis import require_version as require_redis
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 from app.smtp import open_mailer
 from app.transaction import Database
+
+D = TypeVar("D", Database, Snapshots)
 
 log = structlog.get_logger()
 
@@ -35,9 +42,16 @@ class Resources:
     database: Database
     engine: Database
     """A small pool of its own for what keeps jobs alive, so that handlers cannot starve it."""
+    snapshots: Snapshots
+    """The exports' own pool: a reader holds a connection for as long as it reads."""
     redis: Redis
+    rates: Rates
+    tally: Tally
+    """Of all requests, by person."""
     handover: Handover
     bucket: Bucket
+    artists: Artists
+    """No process is started before a document is to be drawn."""
     templates: Templates
     post: Post
 
@@ -58,21 +72,42 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         small_pool = await stack.enter_async_context(
             await open_pool(settings.database.url, size=ENGINE, application_name=process)
         )
+        export_pool = await stack.enter_async_context(
+            await open_pool(
+                settings.database.url,
+                size=settings.database.export_pool_size,
+                application_name=f"{process}-exports",
+                statement=60,
+                idle="60s",
+            )
+        )
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        requests = Limit("requests", *settings.http.request_rate)
+        tally = await stack.enter_async_context(open_tally(redis, settings.secret_key, requests))
         handover = await stack.enter_async_context(open_handover(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
+        artists = await stack.enter_async_context(open_artists())
         templates = Templates()
         mailer = await stack.enter_async_context(open_mailer(settings.mail))
         yield Resources(
             settings=settings,
-            database=Database(pool, handover.depart),
-            engine=Database(small_pool, handover.depart),
+            database=_watched("main", Database(pool, handover.depart)),
+            engine=_watched("engine", Database(small_pool, handover.depart)),
+            snapshots=_watched("exports", Snapshots(export_pool)),
             redis=redis,
+            rates=Rates(redis, settings.secret_key),
+            tally=tally,
             handover=handover,
             bucket=bucket,
+            artists=artists,
             templates=templates,
             post=Post(stationery(settings, templates), mailer, Pace(redis, settings.mail.rates)),
         )
+
+
+def _watched(name: str, database: D) -> D:
+    metrics.watch_pool(name, database.pool, lambda: database.waiting)
+    return database
 
 
 def stationery(settings: Settings, templates: Templates) -> Stationery:

@@ -56,6 +56,8 @@ class Database:
     def __init__(self, pool: Pool, depart: Callable[[Sequence[Departure]], None]) -> None:
         """`depart` must not block and must not raise: the commit has already happened."""
         self.pool = pool
+        self.waiting = 0
+        """How many wait for a connection."""
         self._depart = depart
 
     @asynccontextmanager
@@ -75,11 +77,17 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
+        self.waiting += 1
         try:
-            async with asyncio.timeout(ACQUIRE):  # asyncpg's own costs a task each time
+            if self.pool.get_idle_size():  # one is given at once: no time is kept, which would cost
                 connection = await self.pool.acquire()
+            else:
+                async with asyncio.timeout(ACQUIRE):  # asyncpg's own costs a task each time
+                    connection = await self.pool.acquire()
         except (OSError, TimeoutError, *OUTAGES) as error:
             raise _unavailable(error) from error
+        finally:
+            self.waiting -= 1
         try:
             yield connection
         except (TimeoutError, *OUTAGES) as error:

@@ -15,6 +15,7 @@ def table(variables: Mapping[str, str], *, demo: bool) -> str:
         ("API", f"{app}/api/v1"),
         ("OpenAPI", f"{app}/schema"),
         ("Pages", f"{app}/"),
+        ("Ops", f"{app}/ops (for the operator)"),
         ("Inbox", variables.get("INBOX_URL", "")),
         ("Metrics", f"{app}/metrics"),
         ("", f"http://{LOOPBACK}:{variables['METRICS_PORT']}/metrics (worker)"),

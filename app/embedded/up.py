@@ -34,6 +34,8 @@ class Plan:
     demo: ChildSpec | None
     """A further step, which is left out when the database is not ours."""
     children: tuple[ChildSpec, ...]
+    bucket: ChildSpec | None = None
+    """Another, which is left out without a word when the bucket is not ours."""
 
 
 MIGRATE = ChildSpec("migrate", ("-m", "app", "migrate"))
@@ -43,7 +45,10 @@ WORKER = ChildSpec(
     "worker", ("-m", "arq", "worker.WorkerSettings"), "http://127.0.0.1:{METRICS_PORT}/metrics"
 )
 HAS_DEMO = (ROOT / "app" / "embedded" / "demo.py").exists()
-ACTIVELOG = Plan(steps=(MIGRATE,), demo=DEMO if HAS_DEMO else None, children=(API, WORKER))
+BUCKET = ChildSpec("bucket", ("-m", "app", "bucket", "prepare"))
+ACTIVELOG = Plan(
+    steps=(MIGRATE,), demo=DEMO if HAS_DEMO else None, children=(API, WORKER), bucket=BUCKET
+)
 
 
 def up(
@@ -112,7 +117,8 @@ async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
         demo = plan.demo if "DATABASE_URL" in settings_of(family) else None
         if demo is None and plan.demo is not None:
             say(f"{plan.demo.name} left out: this database is not an embedded one")
-        for step in (*plan.steps, *([demo] if demo else [])):
+        bucket = plan.bucket if "S3_ENDPOINT_URL" in settings_of(family) else None
+        for step in (*plan.steps, *(one for one in (demo, bucket) if one)):
             await Child(step, place, variables, shown_as(step.name)).run()
         children = [Child(one, place, variables, shown_as(one.name)) for one in plan.children]
         try:

@@ -15,7 +15,8 @@ class Unsupported(Exception):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"the embedded servers do not run here ({why}): use `docker compose up` instead"
+            f"the embedded servers do not run here ({why}): use"
+            " `docker compose --env-file deploy/development.env up` instead"
         )
 
 

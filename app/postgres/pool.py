@@ -14,6 +14,7 @@ OLDEST = 18
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
+Pooled: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Record: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -32,25 +33,29 @@ OUTAGES = (
 """What asyncpg raises while the server is away, restarting, full or at odds with itself for now."""
 
 
-async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
+async def open_pool(
+    url: str, *, size: int, application_name: str, statement: float = 30, idle: str = "8s"
+) -> Pool:
     """A pool that connects when it is first needed, so that it can be made while Postgres is away.
 
     Every connection gives up a statement after 30 s, a lock after 5 s, and is closed by the server
     when a transaction idles for 8 s: below the lease of a running job (10 s), so that a worker that
-    was cut off cannot hold the locks of a job that another has taken over.
+    was cut off cannot hold the locks of a job that another has taken over. Only those who take no
+    lock may be given longer.
     """
     return await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=size,
         timeout=5,
-        command_timeout=30,
+        command_timeout=statement,
         max_inactive_connection_lifetime=300,
         server_settings={
             "application_name": application_name,
             "timezone": "UTC",
+            "datestyle": "ISO",  # what Postgres writes as text itself, into a CSV
             "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": "8s",
+            "idle_in_transaction_session_timeout": idle,
         },
         reset=_nothing_to_reset,
     )

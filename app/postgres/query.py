@@ -6,7 +6,8 @@
 The file holds `-- name: user_by_email`, a line that says what the statement promises, and the SQL
 with parameters as `:email`. The return annotation decides how the answer is read: a struct is one
 row that must exist, `struct | None` one that may, `list[struct]` all; the same for a plain type,
-which is the first column; `None` runs the statement and reads nothing.
+which is the first column; `None` runs the statement and reads nothing. What is too long for a list
+is a `@query`, which only names the SQL and its arguments.
 """
 
 from __future__ import annotations
@@ -59,7 +60,15 @@ class Statement:
     sql: str
     parameters: tuple[str, ...]
     row: Any
-    """The struct or plain type of a row; None when nothing is read."""
+    """The struct or plain type of a row; None when nothing is read, Query when it is in pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement with its arguments, for a reader that takes it piece by piece."""
+
+    sql: str
+    args: tuple[Any, ...]
 
 
 STATEMENTS: dict[str, Statement] = {}
@@ -98,6 +107,28 @@ def statement(
             if kwargs:
                 args = order.bind(*args, **kwargs).args  # type: ignore[assignment] # bound by P
             return typing.cast("R", await run(*args))
+
+        return call
+
+    return decorate
+
+
+def query(noun: str) -> Callable[[Callable[P, Query]], Callable[P, Query]]:
+    """Give a signature the SQL of its name from `sql/queries/<noun>.sql`, to be read in pieces.
+
+    Raises:
+        StatementError: there is no such statement, or its parameters have other names.
+    """
+
+    def decorate(signature: Callable[P, Query]) -> Callable[P, Query]:
+        name, order = signature.__name__, inspect.signature(signature)
+        parameters = tuple(order.parameters)
+        sql = _numbered(f"{noun}.{name}", _statements(noun), name, parameters)
+        STATEMENTS[f"{noun}.{name}"] = Statement(f"{noun}.{name}", sql, parameters, Query)
+
+        @wraps(signature)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Query:
+            return Query(sql, order.bind(*args, **kwargs).args)
 
         return call
 

@@ -6,6 +6,7 @@ import re
 
 from app.errors import Unavailable
 
+DEPENDENCY = "smtp"
 CONNECTION_ENDS = 421
 MAILBOX_FULL = 552
 NOT_AUTHENTICATED = {530, 534, 535, 538}
@@ -39,7 +40,7 @@ class AuthenticationFailed(Unavailable):
 
 
 def outage(text: str) -> Unavailable:
-    return Unavailable(f"SMTP: {text}", dependency="smtp")
+    return Unavailable(f"SMTP: {text}", dependency=DEPENDENCY)
 
 
 def meaning(stage: str, code: int, text: str) -> Exception:
@@ -51,7 +52,7 @@ def meaning(stage: str, code: int, text: str) -> Exception:
     if code < 500:
         return outage(said) if stage == "AUTH" else TemporarilyRefused(f"SMTP: {said}")
     if stage in {"AUTH", "MAIL"} or code in NOT_AUTHENTICATED:
-        return AuthenticationFailed(f"SMTP: {said}", dependency="smtp")
+        return AuthenticationFailed(f"SMTP: {said}", dependency=DEPENDENCY)
     return Refused(f"SMTP: {said}", blames_address=_blames_address(stage, code, text))
 
 

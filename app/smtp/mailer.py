@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import parseaddr
 
+from app import reached
 from app.errors import Unavailable
 from app.settings import Mail, Smtp
-from app.smtp.answers import outage
+from app.smtp.answers import DEPENDENCY, Refused, TemporarilyRefused, outage
 from app.smtp.connection import Connection
 
 TIMEOUT = timedelta(seconds=60)
@@ -112,9 +113,12 @@ class Mailer:
 async def _address(connection: Connection, sender: str, recipient: str) -> None:
     try:
         await connection.address(sender, recipient)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, Refused | TemporarilyRefused):
+            reached.note(DEPENDENCY)
         raise
+    reached.note(DEPENDENCY)
 
 
 @asynccontextmanager
