@@ -10,6 +10,7 @@ from time import perf_counter
 import httpx
 import pytest
 
+from app import reached
 from app.errors import NotFound, Unavailable
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
@@ -24,8 +25,10 @@ async def test_what_was_put_is_found(bucket: Bucket) -> None:
 
 
 async def test_what_was_not_put_is_not_found(bucket: Bucket) -> None:
+    answers = reached.listen()
     with pytest.raises(NotFound):
         await bucket.head("s3/nothing.txt")
+    assert "s3" in answers
 
 
 async def test_what_was_deleted_is_gone_and_deleting_again_is_fine(bucket: Bucket) -> None:
@@ -103,9 +106,11 @@ async def test_it_opens_without_s3_and_says_that_it_is_away(settings: Settings) 
             bucket.delete(["key"]),
             bucket.create_if_missing(),
         ):
+            answers = reached.listen()
             with pytest.raises(Unavailable) as outage:
                 await act
             assert outage.value.dependency == "s3"
+            assert "s3" not in answers
         assert perf_counter() - begun < 10
 
 

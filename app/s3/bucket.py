@@ -1,29 +1,30 @@
-"""S3 through aioboto3: one bucket, one client a process."""
+"""The bucket that all objects of ours are in."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-import aioboto3
-from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # has no stubs
-from botocore.exceptions import (  # type: ignore[import-untyped] # has no stubs
-    BotoCoreError,
-    ClientError,
-)
-
-from app import settings
-from app.errors import NotFound, Unavailable
+from app.cancellation import to_the_end
+from app.errors import NotFound
+from app.s3.failures import translated, unavailable
+from app.s3.upload import Upload, abort
 
 if TYPE_CHECKING:  # stubs of the development group
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.literals import BucketLocationConstraintType
-    from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef
+    from types_aiobotocore_s3.type_defs import (
+        LifecycleRuleOutputTypeDef,
+        LifecycleRuleUnionTypeDef,
+        ObjectIdentifierTypeDef,
+    )
 
 LARGEST_DELETE = 1000
 """Keys in one request, by S3's own rule."""
+OURS = "activelog "
+"""What the names of our lifecycle rules begin with."""
 
 
 class Head(NamedTuple):
@@ -41,6 +42,14 @@ class Listed(NamedTuple):
     modified_at: datetime
 
 
+class Incomplete(NamedTuple):
+    """An upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    begun_at: datetime
+
+
 class Bucket:
     """The bucket that all objects of ours are in. Every method but `presigned_url` waits for S3.
 
@@ -56,10 +65,42 @@ class Bucket:
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Keep these bytes under a key, in place of any that were there."""
-        with _translated():
+        with translated():
             await self._client.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type
             )
+
+    @asynccontextmanager
+    async def upload(
+        self, key: str, content_type: str, filename: str, tags: Mapping[str, str]
+    ) -> AsyncIterator[Upload]:
+        """Put an object while it is made. It appears with `complete`, or not at all.
+
+        What earlier attempts at this key left incomplete is taken back first, so that one key never
+        has two uploads: whoever began the other one can no longer complete it.
+        """
+        earlier = [one for one in await self.incomplete(key) if one.key == key]
+        await self.take_back(earlier)
+        upload = Upload(self._client, self.name, key)
+        try:
+            await to_the_end(upload.begin(content_type, filename, tags))
+            yield upload
+        finally:
+            await to_the_end(upload.abort_unless_completed())
+
+    async def incomplete(self, prefix: str) -> Sequence[Incomplete]:
+        """At most a thousand uploads of keys that begin with this."""
+        with translated():
+            answer = await self._client.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
+        return [
+            Incomplete(one["Key"], one["UploadId"], one["Initiated"])
+            for one in answer.get("Uploads", [])
+        ]
+
+    async def take_back(self, uploads: Iterable[Incomplete]) -> None:
+        """Abort uploads: their parts go, and nobody can complete them."""
+        for one in uploads:
+            await abort(self._client, self.name, one.key, one.upload_id)
 
     async def head(self, key: str) -> Head:
         """What there is under a key.
@@ -67,7 +108,7 @@ class Bucket:
         Raises:
             NotFound: nothing.
         """
-        with _translated():
+        with translated():
             answer = await self._client.head_object(Bucket=self.name, Key=key)
         return Head(answer["ContentLength"], answer["ETag"], answer["ContentType"])
 
@@ -77,24 +118,24 @@ class Bucket:
             objects: list[ObjectIdentifierTypeDef] = [
                 {"Key": key} for key in keys[first : first + LARGEST_DELETE]
             ]
-            with _translated():
+            with translated():
                 answer = await self._client.delete_objects(
                     Bucket=self.name,
                     Delete={"Objects": objects, "Quiet": True},
                 )
             if failures := answer.get("Errors"):
-                raise _unavailable(f"{failures[0].get('Code')} for {len(failures)} keys")
+                raise unavailable(f"{failures[0].get('Code')} for {len(failures)} keys")
 
     async def keys(self, prefix: str) -> list[str]:
         """At most a thousand keys that begin with this, in their order."""
-        with _translated():
+        with translated():
             answer = await self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)
         return [found["Key"] for found in answer.get("Contents", [])]
 
     async def pages(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[Listed]]:
         """What there is under a prefix behind a key, in the order of the keys, by the thousand."""
         while True:
-            with _translated():
+            with translated():
                 answer = await self._client.list_objects_v2(
                     Bucket=self.name, Prefix=prefix, StartAfter=after
                 )
@@ -127,13 +168,48 @@ class Bucket:
             ExpiresIn=int(expires.total_seconds()),
         )
 
-    async def create_if_missing(self) -> None:
-        """Make the bucket unless it is there. Only for development and tests."""
+    async def expire(self, days: Mapping[str, int]) -> None:
+        """Have the server remove objects by itself, so many days after they were put, by prefix;
+        and whatever upload is incomplete after a day. Rules of others stay.
+        """
+        rules: list[LifecycleRuleUnionTypeDef] = [
+            {
+                "ID": f"{OURS}{prefix}",
+                "Filter": {"Prefix": prefix},
+                "Status": "Enabled",
+                "Expiration": {"Days": kept},
+            }
+            for prefix, kept in days.items()
+        ]
+        incomplete: LifecycleRuleUnionTypeDef = {
+            "ID": f"{OURS}incomplete",
+            "Filter": {"Prefix": ""},
+            "Status": "Enabled",
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+        others = [rule for rule in await self.rules() if not rule.get("ID", "").startswith(OURS)]
+        with translated():
+            await self._client.put_bucket_lifecycle_configuration(
+                Bucket=self.name,
+                LifecycleConfiguration={"Rules": [*others, *rules, incomplete]},
+            )
+
+    async def rules(self) -> Sequence[LifecycleRuleOutputTypeDef]:
+        """By which the server removes objects by itself."""
         try:
-            with _translated():
+            with translated():
+                answer = await self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
+        except NotFound:
+            return []
+        return answer["Rules"]
+
+    async def create_if_missing(self) -> None:
+        """Make the bucket unless it is there."""
+        try:
+            with translated():
                 await self._client.head_bucket(Bucket=self.name)
         except NotFound:
-            with _translated():
+            with translated():
                 await self._create()
 
     async def _create(self) -> None:
@@ -149,46 +225,3 @@ class Bucket:
                 )
         except self._client.exceptions.BucketAlreadyOwnedByYou:
             pass  # somebody was faster
-
-
-@asynccontextmanager
-async def open_bucket(section: settings.Bucket) -> AsyncIterator[Bucket]:
-    """Open the clients. Nothing is asked of S3 yet, so that this works while it is away."""
-    session = aioboto3.Session(
-        aws_access_key_id=section.access_key_id,
-        aws_secret_access_key=section.secret_access_key,
-        region_name=section.region,
-    )
-    config = AioConfig(
-        signature_version="s3v4",
-        s3={"addressing_style": "path" if section.endpoint_url else "auto"},
-        connect_timeout=2,
-        read_timeout=10,
-        max_pool_connections=50,
-        retries={"mode": "standard", "total_max_attempts": 2},
-        request_checksum_calculation=section.checksums,
-        response_checksum_validation=section.checksums,
-    )
-    async with (
-        session.client("s3", endpoint_url=section.endpoint_url, config=config) as client,
-        session.client("s3", endpoint_url=section.public_endpoint_url, config=config) as signer,
-    ):
-        yield Bucket(section.name, section.region, client, signer)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Failures of S3 as kinds of ours."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in {"NoSuchKey", "404"}:
-            raise NotFound("There is no such object.") from error
-        raise _unavailable(code) from error
-    except BotoCoreError as error:
-        raise _unavailable(type(error).__name__) from error
-
-
-def _unavailable(why: str) -> Unavailable:
-    return Unavailable(f"The file store does not answer as it should ({why}).", dependency="s3")

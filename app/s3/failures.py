@@ -1,0 +1,43 @@
+"""Failures of S3 as kinds of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (  # type: ignore[import-untyped] # has no stubs
+    BotoCoreError,
+    ClientError,
+)
+
+from app import reached
+from app.errors import NotFound, Unavailable
+
+DEPENDENCY = "s3"
+NOTHING_THERE = {"NoSuchKey", "NoSuchLifecycleConfiguration", "404"}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """
+    Raises:
+        NotFound: there is nothing under the key.
+        Unavailable: S3 does not answer, or refuses.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in NOTHING_THERE:
+            reached.note(DEPENDENCY)
+            raise NotFound("There is no such object.") from error
+        raise unavailable(code) from error
+    except BotoCoreError as error:
+        raise unavailable(type(error).__name__) from error
+    reached.note(DEPENDENCY)
+
+
+def unavailable(why: str) -> Unavailable:
+    return Unavailable(
+        f"The file store does not answer as it should ({why}).", dependency=DEPENDENCY
+    )

@@ -1,0 +1,37 @@
+"""Opening the clients."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aioboto3
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # has no stubs
+
+from app import settings
+from app.s3.bucket import Bucket
+
+
+@asynccontextmanager
+async def open_bucket(section: settings.Bucket) -> AsyncIterator[Bucket]:
+    """Open the clients. Nothing is asked of S3 yet, so that this works while it is away."""
+    session = aioboto3.Session(
+        aws_access_key_id=section.access_key_id,
+        aws_secret_access_key=section.secret_access_key,
+        region_name=section.region,
+    )
+    config = AioConfig(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if section.endpoint_url else "auto"},
+        connect_timeout=2,
+        read_timeout=10,
+        max_pool_connections=50,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        request_checksum_calculation=section.checksums,
+        response_checksum_validation=section.checksums,
+    )
+    async with (
+        session.client("s3", endpoint_url=section.endpoint_url, config=config) as client,
+        session.client("s3", endpoint_url=section.public_endpoint_url, config=config) as signer,
+    ):
+        yield Bucket(section.name, section.region, client, signer)

@@ -1,0 +1,22 @@
+"""`python -m app bucket`, as a process."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from app.s3 import open_bucket
+from app.settings import Settings
+from tests.jobs.test_command_line import cli
+
+
+async def test_a_bucket_is_made_ready_as_often_as_one_likes(
+    environ: dict[str, str], settings: Settings
+) -> None:
+    name = f"{settings.bucket.name}-prepared"
+    for _ in range(2):
+        said = await cli({**environ, "S3_BUCKET": name}, "bucket", "prepare")
+        assert (0, "") == (said.code, said.err)
+
+    async with open_bucket(dataclasses.replace(settings.bucket, name=name)) as bucket:
+        rules = {rule["ID"] for rule in await bucket.rules()}
+    assert rules == {"activelog exports/", "activelog incomplete"}
