@@ -1,0 +1,60 @@
+"""How dates and figures are written on paper."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from app.activities.activity import ActivityType
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+TYPES: dict[ActivityType, tuple[str, str]] = {
+    "run": ("Run", "Runs"), "ride": ("Ride", "Rides"), "swim": ("Swim", "Swims"),
+    "walk": ("Walk", "Walks"), "hike": ("Hike", "Hikes"), "other": ("Other", "Other activities"),
+}  # fmt: skip
+"""One of them, and several."""
+
+
+def short_day(day: date) -> str:
+    """`5 Nov 2026`."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def long_day(day: date) -> str:
+    """`5 November 2026`."""
+    return f"{day.day} {day:%B} {day.year}"
+
+
+def period(first: date | None, last: date | None) -> str:
+    """`1 to 30 November 2026`, `5 March 2025 to 4 March 2026`, `since 1 January 2026`."""
+    if first is None and last is None:
+        return "all days"
+    if first is None or last is None:
+        return f"since {long_day(first)}" if first else f"until {long_day(last or date.max)}"
+    if first == last:
+        return long_day(first)
+    start = long_day(first)
+    if first.year == last.year:
+        start = f"{first.day}" if first.month == last.month else f"{first.day} {first:%B}"
+    return f"{start} to {long_day(last)}"
+
+
+def kilometres(metres: float) -> str:
+    """`8.2 km`, `1,204 km`."""
+    return f"{metres / 1000:,.1f} km" if metres < 999_950 else f"{metres / 1000:,.0f} km"
+
+
+def hours(seconds: int) -> str:
+    """`45 min`, `31 h 05 min`; minutes are rounded half up."""
+    whole, minutes = divmod((seconds + 30) // 60, 60)
+    return f"{whole:,} h {minutes:02} min" if whole else f"{minutes} min"
+
+
+def clock(seconds: int) -> str:
+    """`0:45:12`."""
+    minutes, rest = divmod(seconds, 60)
+    whole, minutes = divmod(minutes, 60)
+    return f"{whole}:{minutes:02}:{rest:02}"
+
+
+def count(activities: int) -> str:
+    return "1 activity" if activities == 1 else f"{activities:,} activities"

@@ -1,0 +1,26 @@
+"""PDF documents, drawn in child processes, so that an event loop never waits for one.
+
+    async with artists.drawing("app.exports.document", Cover(...)) as drawing:
+        async for batch in batches:
+            await drawing.rows(batch)
+        pdf = await drawing.finish()
+        async for chunk in pdf:
+            ...
+
+The module that is named holds `document(cover: bytes) -> Document`. Only the child imports it: it,
+and what it imports, must load neither the whole app nor a library that drawing does not need.
+"""
+
+from app.pdf.artists import Artists, Drawing, Finished, open_artists
+from app.pdf.failures import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
+
+__all__ = [
+    "Artists",
+    "Drawing",
+    "DrawingFailed",
+    "DrawingKilled",
+    "Finished",
+    "OutOfMemory",
+    "OutOfTime",
+    "open_artists",
+]

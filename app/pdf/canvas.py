@@ -1,0 +1,181 @@
+"""The pages that documents draw on: A4, in points from the upper left corner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Literal, NamedTuple
+
+from fpdf import FPDF
+from fpdf.drawing_primitives import convert_to_device_color
+from fpdf.fonts import TTFFont
+
+from app.pdf import palette
+from app.pdf.document import Drawn
+from app.pdf.faces import PREPARED, Prepared, face, face_of, takes_shapes
+
+WIDTH, HEIGHT = 595.28, 841.89
+MARGIN = 50.0
+LEFT, RIGHT = MARGIN, WIDTH - MARGIN
+TOP, BOTTOM = 54.0, HEIGHT - 58.0
+
+LONGEST_MEASURED = 100
+"""Characters of mixed text that fpdf2 is given at once: it calls itself for each."""
+
+Align = Literal["left", "right", "center"]
+
+
+class Style(NamedTuple):
+    """How text is set. What its face lacks is set in others."""
+
+    face: Prepared
+    size: float
+    color: str
+
+
+TITLE = Style("serif", 27, palette.INK)
+LEAD = Style("sans", 10, palette.MUTED)
+HEADING = Style("sans", 9.5, palette.INK)
+LABEL = Style("sans", 8, palette.MUTED)
+FIGURE = Style("serif", 19, palette.GREEN)
+BODY = Style("sans", 8.5, palette.TEXT)
+SMALL = Style("sans", 7.5, palette.MUTED)
+
+
+class Codes(dict[str, str]):
+    """A document's codes for the characters of one font, escaped as they stand in a string."""
+
+    def __init__(self, font: TTFFont) -> None:
+        self._font = font
+
+    def __missing__(self, character: str) -> str:
+        code = self._font.escape_text(chr(self._font.subset.pick(ord(character)) or 0))
+        self[character] = code
+        return code
+
+
+class Canvas(FPDF):
+    """A document's pages. Text is drawn if it is `drawable` (app/pdf/drawable.py), whatever it is.
+
+    Text of one face, which is nearly all, is written as PDF operators here: fpdf2's own ways to
+    write a line do more, and take three times as long.
+    """
+
+    def __init__(self, title: str, made_at: datetime) -> None:
+        super().__init__(unit="pt", format="A4")
+        self.set_auto_page_break(False)
+        self.set_margin(0)
+        self.c_margin = 0
+        self.alias_nb_pages(None)  # type: ignore[arg-type] # None: a note may hold {nb}
+        self.set_title(title)
+        self.set_lang("en")
+        self.set_creator("ActiveLog")
+        self.set_creation_date(made_at)
+        self._style: Style | None = None
+        self._color = ""
+        self._codes = {name: Codes(face(name).lend(self)) for name in PREPARED}
+        self._last_face: str | None = None
+        self._widths: dict[str, float] = {}
+        """Of mixed texts, which take long to measure, at size 1."""
+
+    def turn_to(self, page: int) -> None:
+        """Draw on this page from now on; one more than there are is a new one."""
+        if page > len(self.pages):
+            self.add_page()
+        else:
+            self.page = page
+        self.current_font_is_set_on_page = False
+        self._style, self._color = None, ""
+
+    def write_text(
+        self, x: float, baseline: float, text: str, style: Style, align: Align = "left"
+    ) -> None:
+        """Draw a line of text; `x` is its left, right or middle, as it is aligned."""
+        if align != "left":
+            width = self.measure(text, style)
+            x -= width if align == "right" else width / 2
+        if not face(style.face).draws(text):
+            self._write_mixed(x, baseline, text, style)
+            return
+        if style is not self._style:
+            self._set_style(style)
+        self._paint(style.color)
+        codes = "".join(map(self._codes[style.face].__getitem__, text))
+        self._out(f"BT {x:.2f} {HEIGHT - baseline:.2f} Td ({codes}) Tj ET")
+
+    def measure(self, text: str, style: Style) -> float:
+        """The width of a line."""
+        its = face(style.face)
+        if its.draws(text):
+            return sum(map(its.widths.__getitem__, text)) * style.size / 1000
+        if len(text) > LONGEST_MEASURED:
+            parts = range(0, len(text), LONGEST_MEASURED)
+            return sum(self.measure(text[at : at + LONGEST_MEASURED], style) for at in parts)
+        if text not in self._widths:
+            self._begin_mixed(text, 100)
+            self._widths[text] = self.get_string_width(text) / 100
+            self._end_mixed()
+        return self._widths[text] * style.size
+
+    def rectangle(self, x: float, y: float, width: float, height: float, color: str) -> None:
+        self._paint(color)
+        self._out(f"{x:.2f} {HEIGHT - y:.2f} {width:.2f} {-height:.2f} re f")
+
+    def rule(self, x: float, y: float, width: float, color: str = palette.RULE) -> None:
+        """A hairline."""
+        self.rectangle(x, y - 0.25, width, 0.5, color)
+
+    def finish(self) -> Drawn:
+        """Number the pages, and put the document together."""
+        pages = len(self.pages)
+        for number in range(1, pages + 1):
+            self.turn_to(number)
+            self.write_text(RIGHT, HEIGHT - 34, f"{number} of {pages}", SMALL, "right")
+        return Drawn(self.output(), pages)
+
+    def get_fallback_font(self, char: str, style: str = "") -> str | None:
+        """Which face draws what `text` lacks; fpdf2 asks for every such character."""
+        name = face_of(char, self._last_face)
+        self._last_face = name
+        if name is not None and name not in self.fonts:
+            face(name).lend(self)
+            self.set_fallback_fonts([*self._fallback_font_ids, name])
+        return name
+
+    def _write_mixed(self, x: float, baseline: float, text: str, style: Style) -> None:
+        """Text of several faces or directions, and text whose letters take shapes."""
+        self._begin_mixed(text, style.size)
+        self.set_text_color(style.color)
+        self.set_xy(x, baseline - 0.8 * style.size)  # where a cell of this height has its baseline
+        self.cell(h=style.size, text=text)
+        self._end_mixed()
+
+    def _begin_mixed(self, text: str, size: float) -> None:
+        if "text" not in self.fonts:
+            face("text").lend(self)
+            self.set_fallback_fonts(["text"])  # with none, it would not ask for others
+        self.set_font("text", size=size)
+        self._last_face = None
+        self.set_text_shaping(takes_shapes(text))
+
+    def _end_mixed(self) -> None:
+        self.set_text_shaping(False)
+        self.current_font_is_set_on_page = False
+        self._style, self._color = None, ""
+
+    def _set_style(self, style: Style) -> None:
+        self.set_font(style.face, size=style.size)
+        if not self.current_font_is_set_on_page and self.current_font is not None:
+            self._out(self._set_font_for_page(self.current_font, style.size))
+        self._style = style
+
+    def _paint(self, color: str) -> None:
+        """Fill what comes with this colour: text, too, is filled."""
+        if color != self._color:
+            self._out(_operator(color))
+            self._color = color
+
+
+@cache
+def _operator(color: str) -> str:
+    return convert_to_device_color(color).serialize().lower()

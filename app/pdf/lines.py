@@ -1,0 +1,80 @@
+"""Fitting text into a width: cut with an ellipsis, or wrapped into a few lines."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from app.pdf.canvas import Canvas, Style
+from app.pdf.faces import JOINERS
+
+ELLIPSIS = "…"
+LONGEST_CLUSTER = 20
+
+
+def fitted(canvas: Canvas, text: str, style: Style, width: float) -> str:
+    """The text, or as much of its beginning as there is room for."""
+    if canvas.measure(text, style) <= width:
+        return text
+    room = width - canvas.measure(ELLIPSIS, style)
+    kept = ""
+    for cluster in _clusters(text):
+        room -= canvas.measure(cluster, style)
+        if room < 0:
+            break
+        kept += cluster
+    return kept.rstrip() + ELLIPSIS
+
+
+def wrapped(canvas: Canvas, text: str, style: Style, width: float, most: int) -> list[str]:
+    """The text in at most so many lines, none for an empty one.
+
+    Words stay whole where they can. The last line ends with an ellipsis when there was more.
+    """
+    if canvas.measure(text, style) <= width:
+        return [text] if text else []
+    space = canvas.measure(" ", style)
+    lines: list[str] = []
+    line, room = "", width
+    for gap, piece in _pieces(canvas, text, style, width):
+        taken = canvas.measure(piece, style)
+        if line and taken + gap * space > room:
+            if len(lines) == most - 1:
+                return [*lines, fitted(canvas, f"{line}{' ' * gap}{piece}…", style, width)]
+            lines.append(line)
+            line, room = piece, width - taken
+        else:
+            spaced = gap and line
+            line += f" {piece}" if spaced else piece
+            room -= taken + (space if spaced else 0)
+    return [*lines, line]
+
+
+def _pieces(canvas: Canvas, text: str, style: Style, width: float) -> Iterator[tuple[bool, str]]:
+    """What may stand on a line of its own, and whether a space goes before it: words, or parts of
+    a word that is too long."""
+    for word in text.split():
+        if canvas.measure(word, style) <= width:
+            yield True, word
+        else:
+            gap = True
+            for cluster in _clusters(word):
+                yield gap, cluster
+                gap = False
+
+
+def _clusters(text: str) -> Iterator[str]:
+    """Characters, each with the marks and joiners that belong to it."""
+    cluster = ""
+    for character in text:
+        joins = len(cluster) < LONGEST_CLUSTER and (
+            character in JOINERS
+            or cluster[-1:] in JOINERS
+            or unicodedata.category(character) in {"Mn", "Mc", "Me", "Sk"}
+        )
+        if cluster and not joins:
+            yield cluster
+            cluster = ""
+        cluster += character
+    if cluster:
+        yield cluster

@@ -1,0 +1,16 @@
+"""Colours: the letters' own (templates/email/layout.html), on white, so that they print well."""
+
+from __future__ import annotations
+
+INK = "#17201c"
+TEXT = "#36403b"
+MUTED = "#66706a"
+RULE = "#e3dfd5"
+BAND = "#faf8f4"
+TRACK = "#f0ede5"
+GREEN = "#0b5d47"
+MID_GREEN = "#3f8f77"
+LIGHT_GREEN = "#7db8a4"
+
+SHARES = (GREEN, "#c9a14a", MID_GREEN, "#8a5a44", LIGHT_GREEN, "#b7b1a3")
+"""For parts of a whole: neighbours differ in lightness, so that they differ in grey, too."""

@@ -1,0 +1,46 @@
+"""A document that the drawing process loads in the tests: it does what its cover says."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Literal
+
+from msgspec import Struct, msgpack
+
+from app.pdf.document import Drawn
+
+MODULE = __name__
+
+
+class Cover(Struct, frozen=True):
+    what: Literal["echo", "environment", "raise", "hang", "swell", "die"] = "echo"
+
+
+class TestDocument:
+    __test__ = False
+
+    def __init__(self, cover: Cover) -> None:
+        self._what = cover.what
+        self._rows: list[bytes] = []
+
+    def rows(self, batch: bytes) -> None:
+        self._rows.append(batch)
+        if self._what == "raise":
+            raise ValueError("these rows cannot be drawn")
+
+    def finish(self) -> Drawn:
+        if self._what == "hang":
+            time.sleep(600)
+        if self._what == "swell":
+            self._rows = [b"x" * 1_000_000 for _ in range(1_000_000)]
+        if self._what == "die":
+            os.abort()
+        if self._what == "environment":
+            return Drawn(msgpack.encode(sorted(os.environ)), os.getpid())
+        rows = [row for batch in self._rows for row in msgpack.decode(batch)]
+        return Drawn(msgpack.encode(rows), os.getpid())
+
+
+def document(cover: bytes) -> TestDocument:
+    return TestDocument(msgpack.decode(cover, type=Cover))

@@ -1,0 +1,20 @@
+"""PDFs read back."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from pypdf import PdfReader
+
+
+def pages(pdf: bytes | bytearray) -> list[str]:
+    """The text of each page.
+
+    pypdf reads the two bytes of a character of the CJK face as two characters: the first is a NUL.
+    """
+    return [page.extract_text().replace("\0", "") for page in PdfReader(BytesIO(pdf)).pages]
+
+
+def words(pdf: bytes | bytearray) -> str:
+    """All text, with single spaces."""
+    return " ".join(" ".join(pages(pdf)).split())

@@ -1,0 +1,85 @@
+"""The faces: what they hold, and that documents embed no more than they need."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import pytest
+from fontTools import ttLib
+from pypdf import PdfReader
+
+from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
+from app.pdf.drawable import drawable
+from app.pdf.faces import FILES, LATIN, face, face_of
+
+
+def drawn(*texts: str) -> bytes:
+    canvas = Canvas("Test", datetime(2026, 11, 25, tzinfo=UTC))
+    canvas.turn_to(1)
+    for number, text in enumerate(texts):
+        canvas.write_text(LEFT, 100 + 20 * number, drawable(text), BODY)
+        canvas.write_text(LEFT, 400 + 20 * number, drawable(text), TITLE)
+    return bytes(canvas.finish().content)
+
+
+def fonts(pdf: bytes) -> dict[str, Any]:
+    """The fonts of the first page, by their names."""
+    resources: Any = PdfReader(BytesIO(pdf)).pages[0]["/Resources"]
+    found = [font.get_object() for font in resources["/Font"].values()]
+    return {font["/BaseFont"].partition("+")[2]: font for font in found}
+
+
+def outlines(font: Any) -> ttLib.TTFont:
+    descriptor = font["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object()
+    return ttLib.TTFont(BytesIO(descriptor["/FontFile2"].get_object().get_data()))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_face_is_there_and_draws_its_own(name: str) -> None:
+    assert len(face(name).characters) > 60
+    assert set(face(name).widths) == face(name).characters
+
+
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [("Ж", "text"), ("λ", "text"), ("李", "cjk"), ("한", "cjk"), ("م", "arabic"), ("ש", "hebrew"),
+     ("ก", "thai"), ("🎉", "emoji"), ("Ⅷ", "symbols"), ("\ue000", None), ("\U00012000", None)],
+)  # fmt: skip
+def test_a_character_is_drawn_by_the_face_of_its_script(character: str, name: str | None) -> None:
+    assert name == face_of(character)
+
+
+def test_what_joins_and_what_has_no_script_stays_with_what_is_before_it() -> None:
+    assert ("emoji", "emoji") == (face_of("\u200d", "emoji"), face_of("♀", "emoji"))
+    assert face_of("\u200d", "cjk") is None
+    assert face_of("\u200d") is None
+
+
+def test_latin_text_needs_the_two_prepared_faces_only() -> None:
+    pdf = drawn("Zoë Ångström, 12 °C “Łódź”")
+    assert {"NotoSans", "SourceSerif4"} == set(fonts(pdf))
+    assert len(pdf) < 50_000
+
+
+def test_a_prepared_face_is_embedded_with_the_right_glyphs() -> None:
+    font = fonts(drawn("Zoë"))["NotoSans"]
+    embedded = outlines(font)
+    assert set(LATIN) >= set(embedded.getBestCmap())
+    numbers = font["/DescendantFonts"][0].get_object()["/CIDToGIDMap"].get_object().get_data()
+    codes = [numbers[2 * code] * 256 + numbers[2 * code + 1] for code in range(1, 4)]
+    names = [embedded.getGlyphName(code) for code in codes]
+    assert ["Z", "o", "edieresis"] == names
+
+
+def test_another_script_is_embedded_as_far_as_it_is_used() -> None:
+    pdf = drawn("Привет", "李小龍", "🎉")
+    assert {"NotoSans", "NotoSansCJKJP", "NotoEmoji"} == set(fonts(pdf))
+    assert len(pdf) < 60_000
+
+
+def test_documents_of_one_process_do_not_meet() -> None:
+    alone = drawn("Привет")
+    drawn("Мир", "李小龍")
+    assert alone == drawn("Привет")

@@ -1,0 +1,125 @@
+"""Text in PDFs: whatever people write is drawn, fits, and can be read back."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
+from app.pdf.drawable import MISSING, drawable
+from app.pdf.lines import fitted, wrapped
+from tests.pdf.reading import words
+
+SHOWN = {
+    "Latin": "Zoë Ångström, Łódź, Đặng Thị",
+    "Greek": "Αθήνα",
+    "Cyrillic": "Привет",
+    "Chinese": "李小龍跑步",
+    "Japanese": "東京マラソン",
+    "Korean": "한국어",
+    "formula": "=SUM(A1:A9)",
+    "markup": "<script>alert(1)</script> **bold** __it__ {nb} \\",
+    "quotes": "\"quoted\" 'so' “and” (so)",
+    "symbols": "€ → ★ ½ 42 °C",
+}
+SHAPED = {
+    "Arabic": "محمد علي",
+    "Hebrew": "שלום עולם",
+    "Devanagari": "हिन्दी",
+    "Thai": "ภาษาไทย",
+    "emoji": "🏃🎉",
+    "a family": "👨\u200d👩\u200d👧\u200d👦",
+    "a flag": "🇩🇪",
+}
+CLEANED = {
+    "newlines": ("one\r\ntwo\n\nthree", "one two three"),
+    "controls": ("a\x00b\x07c\x7f\x9d", "abc"),
+    "overrides": ("a\u202egnirts\u202c b", "agnirts b"),
+    "blanks": ("  a \t b\u2003c\u00a0 ", "a b c"),
+    "combining": ("e\u0301", "é"),
+    "private": ("a\ue000b", f"a{MISSING}b"),
+    "unassigned": ("a\u0378b", f"a{MISSING}b"),
+    "a surrogate": ("a\ud800b", "ab"),
+    "joiners alone": ("\u200d\ufe0f\u200c", ""),
+    "a chain of joiners": ("🏃" + "\u200d\ufe0f" * 2000, "🏃\u200d\ufe0f"),
+    "a tower of marks": ("x" + "\u0301" * 2000, "x" + "\u0301" * 8),
+}
+
+
+@pytest.fixture
+def canvas() -> Canvas:
+    made = Canvas("Test", datetime(2026, 11, 25, tzinfo=UTC))
+    made.turn_to(1)
+    return made
+
+
+@pytest.mark.parametrize("text", SHOWN.values(), ids=SHOWN)
+def test_text_can_be_read_back(canvas: Canvas, text: str) -> None:
+    canvas.write_text(LEFT, 100, drawable(text), BODY)
+    canvas.write_text(LEFT, 200, drawable(text), TITLE)
+    assert f"{text} {text}" in words(canvas.finish().content)
+
+
+@pytest.mark.parametrize("text", SHAPED.values(), ids=SHAPED)
+def test_text_of_other_directions_and_shapes_is_drawn(canvas: Canvas, text: str) -> None:
+    canvas.write_text(LEFT, 100, drawable(text), BODY)
+    assert MISSING not in drawable(text)
+    seen = words(canvas.finish().content)
+    assert {c for c in text if c.isalpha() or c in "🏃🎉"} <= set(seen)
+
+
+@pytest.mark.parametrize(("text", "cleaned"), CLEANED.values(), ids=CLEANED)
+def test_what_cannot_be_drawn_is_left_out_or_replaced(
+    canvas: Canvas, text: str, cleaned: str
+) -> None:
+    assert cleaned == drawable(text)
+    canvas.write_text(LEFT, 100, drawable(text), BODY)
+    assert cleaned.replace(" ", "") in words(canvas.finish().content).replace(" ", "")
+
+
+def characters() -> Iterator[str]:
+    """One in 113 of all there are: nearly every block of Unicode has some."""
+    for code in range(0, sys.maxunicode + 1, 113):
+        yield chr(code)
+
+
+def test_no_character_makes_a_document_fail(canvas: Canvas) -> None:
+    some = [c for c in characters() if unicodedata.category(c) not in {"Co", "Cn"}]
+    for first in range(0, len(some), 60):
+        text = drawable("".join(some[first : first + 60]))
+        canvas.write_text(LEFT, 100, text, BODY)
+        canvas.write_text(LEFT, 100, text, TITLE, "right")
+    assert canvas.finish().pages == 1
+
+
+LONG = {
+    "words": "word " * 300,
+    "one word": "W" * 5000,
+    "Chinese": "李小龍" * 400,
+    "Arabic": "محمد علي " * 100,
+    "emoji": "🏃\u200d♀\ufe0f" * 200,
+    "marks": "e" + "\u0301" * 900,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_long_text_is_wrapped_into_few_lines_that_fit(canvas: Canvas, text: str) -> None:
+    text = drawable(text)
+    lines = wrapped(canvas, text, BODY, 180, 4)
+    assert len(lines) == (1 if text.startswith("é") else 4)
+    assert all(canvas.measure(line, BODY) <= 180.5 for line in lines)
+    assert lines[-1].endswith("…") or len(lines) == 1
+    assert canvas.measure(fitted(canvas, text, BODY, 90), BODY) <= 90.5
+
+
+def test_words_stay_whole_and_nothing_is_lost(canvas: Canvas) -> None:
+    text = "Easy run with Sam along the river, and back over the old bridge in the rain."
+    lines = wrapped(canvas, text, BODY, 120, 9)
+    assert text == " ".join(lines)
+    assert len(lines) > 2
+    assert wrapped(canvas, "", BODY, 120, 9) == []
+    assert fitted(canvas, "short", BODY, 120) == "short"
