@@ -1,0 +1,202 @@
+"""Exports: `/export`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, Router, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect
+from msgspec import Struct
+
+from app.activities.activity import ActivityType
+from app.api.idempotency import Creation
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.streaming import Streamed
+from app.exports import requests
+from app.exports.export import Export, ExportId, Filters, Format, Status, filename
+from app.exports.streaming import stream
+from app.jobs import JobId
+from app.postgres.snapshot import Snapshots
+from app.s3 import Bucket
+from app.transaction import Database, Transaction
+from app.users.user import Me
+from app.web.cursors import after_cursor
+
+NEW_EXPORT = Example(
+    value={"format": "csv", "from": "2026-01-01", "to": "2026-12-31", "type": "run"}
+)
+FROM_AND_TO = {"first": "from", "last": "to"}
+
+
+class NewExport(Struct, frozen=True, forbid_unknown_fields=True, rename=FROM_AND_TO):
+    """What is wanted: days by UTC, both inclusive; what is left out means any."""
+
+    format: Format
+    first: date | None = None
+    last: date | None = None
+    type: ActivityType | None = None
+
+
+class ShownProgress(Struct, frozen=True):
+    """Rows."""
+
+    done: int
+    total: int | None
+
+
+class ShownExport(Struct, frozen=True, rename=FROM_AND_TO):
+    """An export, as its owner sees it. The download wants the owner's token and redirects."""
+
+    id: ExportId
+    job_id: JobId
+    format: Format
+    first: date | None
+    last: date | None
+    type: ActivityType | None
+    status: Status
+    progress: ShownProgress | None
+    row_count: int | None
+    size_bytes: int | None
+    sha256: str | None
+    requested_at: datetime
+    completed_at: datetime | None
+    expires_at: datetime | None
+    download_url: str | None
+    error: str | None
+
+
+def shown(export: Export) -> ShownExport:
+    progress = export.progress
+    return ShownExport(
+        id=export.id,
+        job_id=export.job_id,
+        format=export.format,
+        first=export.first,
+        last=export.last,
+        type=export.type,
+        status=export.status,
+        progress=ShownProgress(*progress) if progress else None,
+        row_count=export.row_count,
+        size_bytes=export.size_bytes,
+        sha256=export.sha256,
+        requested_at=export.requested_at,
+        completed_at=export.completed_at,
+        expires_at=export.expires_at,
+        download_url=f"/api/v1/export/{export.id}/download" if export.ready else None,
+        error=export.error,
+    )
+
+
+@get("/activities/csv", media_type="text/csv", operation_id="downloadActivities")
+async def download_activities(
+    me: NamedDependency[Me],
+    snapshots: NamedDependency[Snapshots],
+    first_day: Annotated[
+        date | None, QueryParameter(name="from", description="UTC, inclusive")
+    ] = None,
+    last_day: Annotated[
+        date | None, QueryParameter(name="to", description="UTC, inclusive")
+    ] = None,
+    activity_type: Annotated[ActivityType | None, QueryParameter(name="type")] = None,
+    bom: Annotated[
+        bool, QueryParameter(description="Begin with a mark by which some programs know UTF-8.")
+    ] = False,
+) -> Response[str]:
+    """Download your activities now, oldest first, all as of this moment.
+
+    A body that ends abnormally is not complete. 503 when too many download at once; a download that
+    takes more than 15 minutes, or less than 50 kB a second for 30 seconds, is cut off.
+    """
+    filters = Filters(first_day, last_day, activity_type)
+    filters.check()
+    source = partial(stream, snapshots, me.id, filters, bom=bom)
+    return Streamed(source, "text/csv", filename("csv"))
+
+
+@post("/request", status_code=202, operation_id="requestExport")
+async def request_export(
+    data: Annotated[NewExport, Body(examples=[NEW_EXPORT])],
+    me: NamedDependency[Me],
+    creation: NamedDependency[Creation],
+) -> Response[ShownExport]:
+    """Have an export made. A letter says when it is there.
+
+    One that is unfinished and asks for the same is given instead. 429 when two are unfinished.
+    """
+    filters = Filters(data.first, data.last, data.type)
+
+    async def act(tx: Transaction) -> ShownExport:
+        return shown(await requests.request(tx, me.id, data.format, filters))
+
+    return await creation(act, status=202)
+
+
+@get("/{export_id:uuid}/status", operation_id="readExport")
+async def read_export(
+    export_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> ShownExport:
+    """See how far an export is, or what came of it."""
+    return shown(await requests.status(database, me.id, ExportId(export_id)))
+
+
+@get("/{export_id:uuid}/download", status_code=302, operation_id="downloadExport")
+async def download_export(
+    export_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+) -> Redirect:
+    """Fetch an export: a redirect to a URL that works for five minutes and needs no token.
+
+    409 while it is not finished or when it has failed, 410 when it has expired.
+    """
+    url = await requests.download(database, bucket, me.id, ExportId(export_id))
+    return Redirect(url, status_code=302)
+
+
+@get("/history", operation_id="listExports")
+async def list_exports(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ShownExport]:
+    """List your exports, newest first."""
+    after = after_cursor(cursor, tuple[ExportId])
+    found = await requests.history(database, me.id, after[0] if after else None, limit + 1)
+    return page([shown(export) for export in found], limit, key=lambda last: (last.id,))
+
+
+@delete("/{export_id:uuid}", operation_id="deleteExport")
+async def delete_export(
+    export_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+) -> Response[None]:
+    """Delete an export, finished or not. Its file is removed after the answer."""
+    async with database.transaction() as tx:
+        key = await requests.delete(tx, me.id, ExportId(export_id))
+    discard = BackgroundTask(requests.discard, bucket, key)
+    return Response(None, status_code=204, background=discard)
+
+
+router = Router(
+    "/export",
+    route_handlers=[
+        download_activities,
+        request_export,
+        read_export,
+        download_export,
+        list_exports,
+        delete_export,
+    ],
+    tags=["exports"],
+)

@@ -1,0 +1,1 @@
+"""Exports: what a person takes along, as CSV or PDF."""

@@ -1,0 +1,54 @@
+"""The jobs that exports cause."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from app.exports.export import ExportId
+from app.jobs import Job
+from app.users.user import UserId
+
+
+class ExportReadyEmail(Job, frozen=True):
+    """Tells whoever asked for an export that it is there."""
+
+    kind = "email:export_ready"
+
+    export_id: ExportId
+    user_id: UserId
+
+    @property
+    def occasion(self) -> str:
+        return str(self.export_id)
+
+
+class ExportFailedEmail(Job, frozen=True):
+    """Tells whoever asked for an export that it cannot be had, and what can be done."""
+
+    kind = "email:export_failed"
+
+    export_id: ExportId
+    user_id: UserId
+
+    @property
+    def occasion(self) -> str:
+        return str(self.export_id)
+
+
+class ExportGenerate(Job, frozen=True):
+    """Makes the file and puts it into the bucket."""
+
+    kind = "export:generate"
+    queue = "low"
+    timeout = timedelta(minutes=30)
+    useful_for = timedelta(days=7)
+
+    export_id: ExportId
+    user_id: UserId
+
+    @property
+    def occasion(self) -> str:
+        return str(self.export_id)
+
+    def if_dead(self) -> ExportFailedEmail:
+        return ExportFailedEmail(self.export_id, self.user_id)

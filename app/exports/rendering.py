@@ -1,0 +1,110 @@
+"""The bytes of an export, passed on as they are made. Nothing of any length is held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from app.exports import statements
+from app.exports.cover import DOCUMENT, MOST_ROWS, Cover
+from app.exports.statements import OwnedExport
+from app.pdf import Artists
+from app.postgres.snapshot import Snapshots
+from app.transaction import Database
+
+BATCH = 2000
+"""Rows that are read and sent to be drawn at once."""
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class TooLong(Exception):
+    """More rows than a PDF may have."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(f"{rows} rows")
+        self.rows = rows
+
+
+class Rendering(NamedTuple):
+    """An export that is about to be made."""
+
+    total: int
+    make: Callable[[Write], Coroutine[Any, Any, int]]
+    """Writes the whole file; the number of rows."""
+    done: Callable[[], Awaitable[int]]
+    """How many rows are written by now."""
+
+
+@asynccontextmanager
+async def csv(
+    database: Database, snapshots: Snapshots, export: OwnedExport
+) -> AsyncIterator[Rendering]:
+    """The CSV, written by Postgres itself.
+
+    Raises:
+        Busy: as many are read as can be at once.
+    """
+    query = statements.activities_csv(export.user_id, *export.filters)
+    async with snapshots.open() as snapshot:
+        total = await statements.count_rows(snapshot, export.user_id, *export.filters)
+
+        begun = False
+
+        async def make(write: Write) -> int:
+            async def pass_on(data: bytes) -> None:
+                nonlocal begun
+                begun = True
+                await write(data)
+
+            return await snapshot.csv(query, pass_on)
+
+        async def done() -> int:
+            """What Postgres tells of its COPY, and once that has ended: all."""
+            copied = await statements.rows_copied(database, snapshot.pid)
+            if copied is None:
+                return total if begun else 0
+            return copied
+
+        yield Rendering(total, make, done)
+
+
+@asynccontextmanager
+async def pdf(
+    database: Database,
+    snapshots: Snapshots,
+    artists: Artists,
+    export: OwnedExport,
+    made_at: datetime,
+) -> AsyncIterator[Rendering]:
+    """The PDF, drawn by a process of its own from rows that a cursor reads.
+
+    Raises:
+        TooLong: it would have too many rows.
+        DrawingFailed: as said there.
+        Busy: as many are read as can be at once.
+    """
+    total = await statements.count_rows(database, export.user_id, *export.filters)
+    if total > MOST_ROWS:
+        raise TooLong(total)
+    query = statements.activities_to_draw(export.user_id, *export.filters)
+    cover = Cover(export.name, *export.filters, made_at)
+    sent = 0
+
+    async def make(write: Write) -> int:
+        nonlocal sent
+        async with artists.drawing(DOCUMENT, cover) as drawing:
+            async with snapshots.open() as snapshot:
+                async for batch in snapshot.batches(query, BATCH):
+                    await drawing.rows(batch)
+                    sent += len(batch)
+            async for piece in await drawing.finish():
+                await write(piece)
+        return sent
+
+    async def done() -> int:
+        return sent
+
+    yield Rendering(total, make, done)

@@ -1,0 +1,155 @@
+"""What people do with their exports: ask for one, watch it, fetch it, delete it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from app import jobs
+from app.errors import Conflict, Gone, NotFound, TooMany, Unavailable
+from app.exports import statements
+from app.exports.export import Export, ExportId, Filters, Format, filename, key
+from app.exports.jobs import ExportGenerate
+from app.jobs.operating.cancelling import withdraw
+from app.postgres.query import Queryable
+from app.s3 import Bucket
+from app.transaction import Database, Transaction
+from app.users.user import UserId
+
+MOST_OPEN = 2
+"""Unfinished exports of one person."""
+ASK_AGAIN = 60
+"""Seconds after which one of them may have been finished."""
+LOOK = 2
+"""Seconds that a download waits for the bucket to say what object it has."""
+
+log = structlog.get_logger(__name__)
+
+
+async def request(tx: Transaction, user_id: UserId, format: Format, filters: Filters) -> Export:
+    """Have an export made. One that is unfinished and asks for the same is given in its place.
+
+    Raises:
+        Invalid: the last day is before the first.
+        TooMany: two others of this person's are unfinished.
+    """
+    filters.check()
+    await statements.hold_exports(tx, user_id)
+    await statements.close_ended(tx, user_id)
+    unfinished = await statements.exports(tx, user_id, None, None, True, MOST_OPEN)
+    for export in unfinished:
+        if (export.format, export.filters) == (format, filters):
+            return export
+    if len(unfinished) == MOST_OPEN:
+        raise TooMany(
+            f"{MOST_OPEN} of your exports are being made: wait for one, or delete it.",
+            retry_after=ASK_AGAIN,
+        )
+    export_id = await statements.insert_export(tx, user_id, format, *filters)
+    await _make(tx, user_id, export_id)
+    return await status(tx, user_id, export_id)
+
+
+async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
+    """How far an export is, or what came of it.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    found = await statements.exports(db, user_id, export_id, None, False, 1)
+    if not found:
+        raise _no_such_export()
+    return found[0]
+
+
+async def history(
+    db: Queryable, user_id: UserId, before: ExportId | None, limit: int
+) -> Sequence[Export]:
+    """At most `limit` exports of this person's, newest first, from behind that one on."""
+    return await statements.exports(db, user_id, None, before, False, limit)
+
+
+async def download(database: Database, bucket: Bucket, user_id: UserId, export_id: ExportId) -> str:
+    """A URL under which whoever holds it may read the file for five minutes: never to be logged.
+
+    An object that is not the one that was put there is made again.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+        Conflict: it is not finished, has failed, or is made again.
+        Gone: it has expired.
+    """
+    export = await status(database, user_id, export_id)
+    if export.status == "failed":
+        raise Conflict(f"The export has failed. {export.error}")
+    if export.status != "completed":
+        raise Conflict("The export is not finished yet.")
+    if export.expired:
+        raise Gone("The export has expired. Ask for it again.")
+    if not await _intact(database, bucket, user_id, export):
+        raise Conflict("The file is not as it was made. It is being made again.")
+    return await bucket.presigned_url(
+        key(user_id, export_id, export.format), filename(export.format)
+    )
+
+
+async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
+    """Delete an export, and end its job. `discard` the object once that is committed.
+
+    Returns:
+        The object's key.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    job_id = await statements.job_of_export(tx, export_id, user_id)
+    if job_id is not None:  # first, since a job that completes takes the rows in this order
+        await withdraw(tx, job_id, "its export was deleted")
+    deleted = await statements.delete_export(tx, export_id, user_id)
+    if deleted is None:
+        raise _no_such_export()
+    return key(user_id, export_id, deleted)
+
+
+async def discard(bucket: Bucket, object_key: str) -> None:
+    """Remove a deleted export's object, if the bucket answers; a nightly job does it if not."""
+    try:
+        await bucket.delete([object_key])
+    except Unavailable as outage:
+        log.warning("export left in the bucket", key=object_key, error=outage.detail)
+
+
+async def _make(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
+    job_id = await jobs.enqueue(tx, ExportGenerate(export_id, user_id))
+    if job_id is not None:
+        await statements.set_job(tx, export_id, job_id)
+
+
+async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: Export) -> bool:
+    """Whether the object is the one that was put there; if not, its export is made again.
+
+    A bucket that does not answer soon is not waited for: it will speak for itself.
+    """
+    kept = await statements.kept_object(database, export.id, user_id)
+    if kept is None:
+        return False
+    try:
+        async with asyncio.timeout(LOOK):
+            found = (await bucket.head(key(user_id, export.id, export.format))).etag
+    except NotFound:
+        found = None
+    except (TimeoutError, Unavailable):
+        return True
+    if found == kept:
+        return True
+    log.warning("export.object_differs", export=str(export.id), kept=kept, found=found)
+    async with database.transaction() as tx:
+        if await statements.forget_result(tx, export.id, user_id, kept):
+            await _make(tx, user_id, export.id)
+    return False
+
+
+def _no_such_export() -> NotFound:
+    return NotFound("There is no such export. Exports are there for seven days.")

@@ -1,0 +1,143 @@
+"""Signatures of `sql/queries/exports.sql`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.activities.activity import ActivityType
+from app.exports.export import Export, ExportId, Filters, Format
+from app.jobs import JobId
+from app.postgres.query import Query, Queryable, query, statement
+from app.users.user import UserId
+
+
+class OwnedExport(Struct, frozen=True):
+    """An export and whose it is, as its jobs see it."""
+
+    id: ExportId
+    user_id: UserId
+    name: str
+    email: str
+    format: Format
+    first: date | None
+    last: date | None
+    type: ActivityType | None
+    row_count: int | None
+    size_bytes: int | None
+    expires_at: datetime | None
+    error: str | None
+
+    @property
+    def filters(self) -> Filters:
+        return Filters(self.first, self.last, self.type)
+
+
+class NamedExport(Struct, frozen=True):
+    """What the key of an export's object is made of."""
+
+    id: ExportId
+    user_id: UserId
+    format: Format
+
+
+@statement("exports")
+async def hold_exports(db: Queryable, user_id: UserId) -> None: ...
+
+
+@statement("exports")
+async def close_ended(db: Queryable, user_id: UserId) -> None: ...
+
+
+@statement("exports")
+async def exports(
+    db: Queryable,
+    user_id: UserId,
+    id: ExportId | None,
+    before: ExportId | None,
+    only_open: bool,
+    limit: int,
+) -> list[Export]: ...
+
+
+@statement("exports")
+async def insert_export(
+    db: Queryable,
+    user_id: UserId,
+    format: Format,
+    first: date | None,
+    last: date | None,
+    type: ActivityType | None,
+) -> ExportId: ...
+
+
+@statement("exports")
+async def set_job(db: Queryable, id: ExportId, job_id: JobId) -> None: ...
+
+
+@statement("exports")
+async def job_of_export(db: Queryable, id: ExportId, user_id: UserId) -> JobId | None: ...
+
+
+@statement("exports")
+async def delete_export(db: Queryable, id: ExportId, user_id: UserId) -> Format | None: ...
+
+
+@statement("exports")
+async def kept_object(db: Queryable, id: ExportId, user_id: UserId) -> str | None: ...
+
+
+@statement("exports")
+async def forget_result(db: Queryable, id: ExportId, user_id: UserId, etag: str) -> bool | None: ...
+
+
+@statement("exports")
+async def owned_export(db: Queryable, id: ExportId) -> OwnedExport | None: ...
+
+
+@statement("exports")
+async def complete_export(
+    db: Queryable,
+    id: ExportId,
+    life: timedelta,
+    row_count: int,
+    size_bytes: int,
+    sha256: str,
+    etag: str,
+) -> bool | None: ...
+
+
+@statement("exports")
+async def give_reason(db: Queryable, id: ExportId, error: str) -> None: ...
+
+
+@statement("exports")
+async def count_rows(
+    db: Queryable,
+    user_id: UserId,
+    first: date | None,
+    last: date | None,
+    type: ActivityType | None,
+) -> int: ...
+
+
+@statement("exports")
+async def rows_copied(db: Queryable, pid: int) -> int | None: ...
+
+
+@statement("exports")
+async def named_exports(db: Queryable, ids: list[UUID]) -> list[NamedExport]: ...
+
+
+@query("exports")
+def activities_csv(
+    user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
+) -> Query: ...
+
+
+@query("exports")
+def activities_to_draw(
+    user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
+) -> Query: ...

@@ -1,0 +1,167 @@
+-- name: hold_exports
+-- Of two requests of one person at once, the second waits until the first has committed.
+select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text, 0));
+
+-- name: close_ended
+-- My exports whose jobs ended without a result stand in the way of no other any more.
+update exports
+set open = false
+where
+    user_id = :user_id
+    and open
+    and not exists (
+        select from jobs
+        where jobs.id = exports.job_id and state in ('queued', 'running', 'retrying', 'snoozed')
+    );
+
+-- name: exports
+-- My exports but for deleted ones, newest first: this one, those before that one, or those that are
+-- open (null and false: whichever). Its job tells how far one is that is not completed.
+select
+    e.id, e.job_id, e.format, e.first_day as first, e.last_day as last, e.type, known.status,
+    case when known.status = 'processing' then (j.progress ->> 'done')::bigint end as done,
+    case when known.status = 'processing' then (j.progress ->> 'total')::bigint end as total,
+    e.row_count, e.size_bytes, e.sha256, e.requested_at, e.completed_at, e.expires_at,
+    coalesce(e.expires_at <= now(), false) as expired,
+    case when known.status = 'failed' then coalesce(
+        e.error,
+        case j.state when 'cancelled' then 'It was cancelled. Ask for it again.' end,
+        'It could not be made. Ask for it again, or for a narrower period if it was a long one.'
+    ) end as error
+from exports as e
+left join jobs as j on j.id = e.job_id
+cross join lateral (
+    select case
+        when e.completed_at is not null then 'completed'
+        when j.state = 'running' then 'processing'
+        when j.state in ('queued', 'retrying', 'snoozed') then 'pending'
+        else 'failed'
+    end as status
+) as known
+where
+    e.user_id = :user_id
+    and e.deleted_at is null
+    and (:id::uuid is null or e.id = :id)
+    and (:before::uuid is null or e.id < :before)
+    and (e.open or not :only_open::bool)
+order by e.id desc
+limit :limit;
+
+-- name: insert_export
+-- A new export of mine, which has no job yet.
+insert into exports (user_id, format, first_day, last_day, type)
+values (:user_id, :format, :first, :last, :type)
+returning id;
+
+-- name: set_job
+-- This is the job that makes the export.
+update exports set job_id = :job_id where id = :id;
+
+-- name: job_of_export
+-- The job of my export; no row when there is none, or it is deleted.
+select job_id from exports where id = :id and user_id = :user_id and deleted_at is null;
+
+-- name: delete_export
+-- My export is marked deleted; no row when it was, or is not mine.
+update exports
+set deleted_at = now(), open = false
+where id = :id and user_id = :user_id and deleted_at is null
+returning format;
+
+-- name: kept_object
+-- What the bucket said of my completed export when it was put there.
+select etag from exports
+where id = :id and user_id = :user_id and deleted_at is null and completed_at is not null;
+
+-- name: forget_result
+-- My export is to be made again; no row when it is deleted, or another has forgotten this result.
+update exports
+set
+    completed_at = null, expires_at = null, row_count = null, size_bytes = null, sha256 = null,
+    etag = null
+where id = :id and user_id = :user_id and deleted_at is null and etag = :etag
+returning true;
+
+-- name: owned_export
+-- An export and whose it is, as its jobs need it; no row when it or its owner is deleted.
+select
+    e.id, e.user_id, u.name, u.email, e.format, e.first_day as first, e.last_day as last, e.type,
+    e.row_count, e.size_bytes, e.expires_at, e.error
+from exports as e
+join users as u on u.id = e.user_id
+where e.id = :id and e.deleted_at is null and u.deleted_at is null;
+
+-- name: complete_export
+-- The export is made, and there for so long; no row when it or its owner is deleted.
+with owner as (
+    -- Held, so that whoever leaves now finds the object when what is theirs is erased.
+    select u.id from exports as e
+    join users as u on u.id = e.user_id
+    where e.id = :id and u.deleted_at is null
+    for share of u
+)
+update exports as e
+set
+    open = false, completed_at = now(), expires_at = now() + :life, row_count = :row_count,
+    size_bytes = :size_bytes, sha256 = :sha256, etag = :etag, error = null
+from owner
+where e.id = :id and e.user_id = owner.id and e.deleted_at is null
+returning true;
+
+-- name: give_reason
+-- Why the export fails, for the person who asked for it.
+update exports set error = :error where id = :id;
+
+-- name: count_rows
+-- How many activities an export of these filters has.
+select count(*)
+from activities
+where
+    user_id = :user_id
+    and deleted_at is null
+    and started_at >= coalesce(:first::date, '-infinity')::timestamp at time zone 'utc'
+    and started_at < coalesce(:last::date + 1, 'infinity')::timestamp at time zone 'utc'
+    and (:type::text is null or type = :type::text);
+
+-- name: activities_csv
+-- My activities of these filters as the lines of a CSV. Days are UTC's, minutes are rounded half up,
+-- kilometres to a tenth of a metre. A note that a spreadsheet would run as a formula gets an apostrophe.
+select
+    (started_at at time zone 'utc')::date as "Date",
+    type as "Type",
+    (duration_s + 30) / 60 as "Duration (min)",
+    round(distance_m * 10) / 10000 as "Distance (km)",
+    calories as "Calories",
+    case
+        when left(notes, 1) in ('=', '+', '-', '@', E'\t', E'\r', E'\n', '＝', '＋', '－', '＠')
+            then '''' || notes
+        else notes
+    end as "Notes"
+from activities
+where
+    user_id = :user_id
+    and deleted_at is null
+    and started_at >= coalesce(:first::date, '-infinity')::timestamp at time zone 'utc'
+    and started_at < coalesce(:last::date + 1, 'infinity')::timestamp at time zone 'utc'
+    and (:type::text is null or type = :type::text)
+order by started_at, id;
+
+-- name: activities_to_draw
+-- My activities of these filters as the rows of a PDF (app/exports/cover.py).
+select started_at, type, duration_s, distance_m, calories, notes
+from activities
+where
+    user_id = :user_id
+    and deleted_at is null
+    and started_at >= coalesce(:first::date, '-infinity')::timestamp at time zone 'utc'
+    and started_at < coalesce(:last::date + 1, 'infinity')::timestamp at time zone 'utc'
+    and (:type::text is null or type = :type::text)
+order by started_at, id;
+
+-- name: rows_copied
+-- How many rows the COPY of this backend has written so far; no row when it runs none.
+select tuples_processed from pg_stat_progress_copy where pid = :pid;
+
+-- name: named_exports
+-- The exports that there are of these, but for deleted ones, with whose they are.
+select id, user_id, format from exports where id = any(:ids::uuid[]) and deleted_at is null;

@@ -1,0 +1,91 @@
+"""What the nightly cleanup does about exports."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from app.exports import expiry, requests
+from app.exports.export import Export, ExportId, Filters, key
+from app.jobs.scheduling.statements import clock
+from app.resources import Resources
+from app.s3 import Bucket
+from app.transaction import Database
+from app.users.user import UserId
+from tests.kit.crowd import add_crowd
+from tests.kit.schedules import ran
+from tests.kit.working import run_jobs
+
+
+@pytest.fixture
+async def kim(database: Database, bucket: Bucket) -> UserId:
+    await bucket.delete(await bucket.keys("exports/"))
+    (user_id,) = await add_crowd(database, 1)
+    return user_id
+
+
+async def made(resources: Resources, user_id: UserId, day: int) -> Export:
+    """A completed export of this day of January."""
+    filters = Filters(datetime(2026, 1, day).date(), None, None)  # noqa: DTZ001 # only a day
+    async with resources.database.transaction() as tx:
+        export = await requests.request(tx, user_id, "csv", filters)
+    await run_jobs(resources)
+    return await requests.status(resources.database, user_id, export.id)
+
+
+async def test_what_has_expired_goes_with_its_object_and_the_rest_stays(
+    resources: Resources, database: Database, bucket: Bucket, kim: UserId
+) -> None:
+    expired, kept = await made(resources, kim, 1), await made(resources, kim, 2)
+    await database.execute("update exports set expires_at = now() where id = $1", expired.id)
+
+    run = await ran(resources, "cleanup:daily")
+
+    assert (run.counts["exports"], run.counts["export_files"]) == (1, 1)
+    assert await bucket.keys("exports/") == [key(kim, kept.id, "csv")]
+    history = await requests.history(database, kim, None, 10)
+    assert [export.id for export in history] == [kept.id]
+
+
+async def test_objects_of_exports_that_are_deleted_or_unknown_go(
+    resources: Resources, database: Database, bucket: Bucket, kim: UserId
+) -> None:
+    deleted = await made(resources, kim, 1)
+    async with database.transaction() as tx:
+        await requests.delete(tx, kim, deleted.id)  # and the bucket was away
+    for strange in (key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
+        await bucket.put(strange, b"x", "text/csv")
+
+    run = await ran(resources, "cleanup:daily")
+
+    assert run.counts["export_files"] == 3
+    assert await bucket.keys("exports/") == []
+
+
+async def test_an_object_of_an_export_that_is_being_made_stays(
+    resources: Resources, database: Database, bucket: Bucket, kim: UserId
+) -> None:
+    export = await made(resources, kim, 1)
+    await database.execute(
+        "update exports set completed_at = null, expires_at = null, row_count = null,"
+        " size_bytes = null, sha256 = null, etag = null"
+    )
+
+    await ran(resources, "cleanup:daily")
+
+    assert await bucket.keys("exports/") == [key(kim, export.id, "csv")]
+
+
+async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
+    database: Database, bucket: Bucket, kim: UserId
+) -> None:
+    given_up = key(kim, ExportId(uuid4()), "csv")
+    await bucket._client.create_multipart_upload(Bucket=bucket.name, Key=given_up)
+    now = await clock(database)
+
+    await expiry.take_back_stale(bucket, now + timedelta(hours=23))
+    assert len(await bucket.incomplete(given_up)) == 1
+    await expiry.take_back_stale(bucket, now + timedelta(hours=25))
+    assert await bucket.incomplete(given_up) == []

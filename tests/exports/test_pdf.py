@@ -1,0 +1,72 @@
+"""The PDF of an export, from the request to the bytes in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from app.s3 import Bucket
+from app.transaction import Database
+from tests.kit.exports import asked, status
+from tests.kit.people import Person, person
+from tests.pdf.reading import words
+
+RunJobs = Callable[[], Awaitable[None]]
+NOTE = 'She said "go" & <ran>, =1+1 🏃'
+
+
+@pytest.fixture
+async def kim(database: Database) -> Person:
+    return await person(database, "kim")
+
+
+async def add(database: Database, who: Person, day: str, notes: str, deleted: str = "") -> None:
+    await database.execute(
+        "insert into activities (user_id, type, started_at, duration_s, distance_m, notes,"
+        " deleted_at) values ($1, 'run', $2::text::timestamptz, 2700, 8400, $3,"
+        " nullif($4, '')::timestamptz)",
+        who.id,
+        f"{day}T07:30:00Z",
+        notes,
+        deleted,
+    )
+
+
+async def test_a_pdf_has_the_rows_that_were_asked_for(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, kim: Person
+) -> None:
+    await add(database, kim, "2026-11-20", "the day before")
+    await add(database, kim, "2026-11-21", NOTE)
+    await add(database, kim, "2026-11-22", "the last day")
+    await add(database, kim, "2026-11-22", "gone", deleted="2026-11-23")
+    await add(database, await person(database, "sam"), "2026-11-21", "somebody else's")
+
+    export = await asked(api, kim, "pdf", **{"from": "2026-11-21", "to": "2026-11-22"})
+    await run_jobs()
+
+    made = await status(api, kim, export["id"])
+    assert (made["status"], made["row_count"]) == ("completed", 2)
+    url = f"/api/v1/export/{export['id']}/download"
+    redirect = await api.get(url, headers=kim.headers)
+    async with httpx.AsyncClient() as anybody:
+        file = await anybody.get(redirect.headers["location"])
+    assert file.headers["content-type"] == "application/pdf"
+    assert file.headers["content-disposition"] == 'attachment; filename="activities.pdf"'
+    text = words(file.content)
+    assert "She said" in text
+    assert "the last day" in text
+    for other in ("the day before", "gone", "somebody else's"):
+        assert other not in text
+
+
+async def test_a_pdf_of_nothing_is_a_pdf(
+    api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
+) -> None:
+    export = await asked(api, kim, "pdf")
+
+    await run_jobs()
+
+    made = await status(api, kim, export["id"])
+    assert (made["status"], made["row_count"]) == ("completed", 0)

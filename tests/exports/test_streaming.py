@@ -1,0 +1,215 @@
+"""Downloads of any size: what a reader may take, and what is left when they go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import pytest
+
+from app.embedded.ports import free_ports
+from app.errors import Busy
+from app.exports.export import Filters
+from app.exports.streaming import Patience, TooSlow, stream
+from app.resources import Resources
+from app.transaction import Database
+from tests.kit.exports import CSV, add_activities, add_megabytes
+from tests.kit.outages import terminate_backends
+from tests.kit.people import Person, person
+from tests.kit.processes import API, program
+from tests.kit.working import eventually
+
+POOL = 2
+READERS = "activelog-api-exports"
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+@pytest.fixture
+async def kim(database: Database) -> Person:
+    """Somebody with 40 MB of activities."""
+    kim = await person(database, "kim")
+    await add_megabytes(database, kim.id, 40)
+    return kim
+
+
+@pytest.fixture
+async def served(environ: dict[str, str], resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
+    """The API as a process of its own, which reads two exports at once."""
+    (port,) = free_ports(1)
+    variables = {"PORT": str(port), "EXPORT_POOL": str(POOL), "PATH": "/usr/bin"}
+    async with program(*API, environ={**environ, **variables}) as running:
+        await running.says("Uvicorn running")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
+            yield api
+
+
+@asynccontextmanager
+async def begun(api: httpx.AsyncClient, who: Person) -> AsyncIterator[AsyncIterator[bytes]]:
+    """A download of which the first bytes are read, and the rest of it."""
+    async with api.stream("GET", CSV, headers=who.headers) as answer:
+        assert answer.status_code == 200
+        pieces = answer.aiter_raw(1024)
+        assert (await anext(pieces)).startswith(b"Date,Type,")
+        yield pieces
+
+
+async def reading(database: Database) -> int:
+    """How many downloads are read from Postgres."""
+    return int(
+        await database.fetchval(
+            "select count(*) from pg_stat_activity where application_name = $1 and state <> 'idle'",
+            READERS,
+        )
+    )
+
+
+async def test_a_hundred_aborted_downloads_leave_the_pool_whole(
+    served: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
+    async def abort(count: int) -> None:
+        for _ in range(count):
+            async with begun(served, kim):
+                pass
+
+    await asyncio.gather(abort(50), abort(50))
+
+    await eventually(lambda: reading(database), 0)
+    async with begun(served, kim), begun(served, kim):
+        assert await reading(database) == POOL
+
+
+async def test_one_more_than_can_be_read_at_once_is_told_to_come_back(
+    served: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
+    async with begun(served, kim):
+        async with begun(served, kim):
+            refused = await served.get(CSV, headers=kim.headers)
+            assert refused.status_code == 503
+            assert int(refused.headers["Retry-After"]) > 0
+            me = await served.get("/api/v1/users/me", headers=kim.headers)
+            assert me.status_code == 200
+        await eventually(lambda: reading(database), 1)
+        async with begun(served, kim):
+            pass
+
+
+async def test_a_download_that_breaks_in_the_middle_does_not_end_well(
+    served: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
+    async with begun(served, kim) as pieces:
+        assert await terminate_backends(database, READERS) == 1
+        with pytest.raises(httpx.RemoteProtocolError):
+            [piece async for piece in pieces]
+
+    async with begun(served, kim):
+        pass  # and another gets a connection
+
+
+async def test_postgres_is_read_no_faster_than_the_reader_reads(
+    served: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
+    async with begun(served, kim):
+        await eventually(lambda: stands_still(database), True)
+        done = await rows_done(database)
+        assert 0 < done < 8000
+
+
+async def rows_done(database: Database) -> int:
+    rows = "select max(tuples_processed) from pg_stat_progress_copy"
+    return int(await database.fetchval(rows) or 0)
+
+
+async def stands_still(database: Database) -> bool:
+    before = await rows_done(database)
+    await asyncio.sleep(0.3)
+    return before > 0 and before == await rows_done(database)
+
+
+async def test_a_reader_who_hardly_reads_is_cut_off(resources: Resources, kim: Person) -> None:
+    patience = Patience(slowest=10_000_000, stretch=0.3)
+
+    async def crawl(_: bytes) -> None:
+        await asyncio.sleep(0.1)
+
+    with pytest.raises(TooSlow, match="10,000,000 bytes a second"):
+        await streamed(resources, kim, crawl, patience)
+
+
+async def test_a_reader_who_stops_is_cut_off(resources: Resources, kim: Person) -> None:
+    async def stop(_: bytes) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TooSlow):
+        await streamed(resources, kim, stop, Patience(stretch=0.1))
+    await streamed(resources, kim, nothing, Patience())  # and the connection is good
+
+
+async def test_a_reader_who_is_only_just_fast_enough_is_served(
+    resources: Resources, kim: Person
+) -> None:
+    async def walk(_: bytes) -> None:
+        await asyncio.sleep(0.001)
+
+    await streamed(resources, kim, walk, Patience(slowest=100_000, stretch=0.5))
+
+
+async def test_nobody_reads_for_ever(resources: Resources, kim: Person) -> None:
+    async def walk(_: bytes) -> None:
+        await asyncio.sleep(0.05)
+
+    with pytest.raises(TooSlow, match="after 0 s"):
+        await streamed(resources, kim, walk, Patience(longest=0.3))
+
+
+async def test_pieces_are_large_and_lines_may_end_anywhere(
+    resources: Resources, kim: Person
+) -> None:
+    sizes: list[int] = []
+
+    async def weigh(data: bytes) -> None:
+        sizes.append(len(data))
+
+    await streamed(resources, kim, weigh, Patience())
+
+    assert min(sizes[:-1]) >= 64 * 1024
+    assert sum(sizes) > 40_000_000
+
+
+async def test_all_rows_are_as_of_one_moment(resources: Resources, database: Database) -> None:
+    sam = await person(database, "sam")
+    await add_activities(database, sam.id, 20_000)
+    lines = 0
+
+    async def interfere(data: bytes) -> None:
+        nonlocal lines
+        if not lines:
+            await database.execute("delete from activities where user_id = $1", sam.id)
+            await add_activities(database, sam.id, 10)
+        lines += data.count(b"\n")
+
+    await streamed(resources, sam, interfere, Patience())
+
+    assert lines == 20_001
+
+
+async def test_more_readers_than_connections_are_busy_and_not_an_outage(
+    resources: Resources, kim: Person
+) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(resources.settings.database.export_pool_size):
+            await stack.enter_async_context(resources.snapshots.open())
+        with pytest.raises(Busy):
+            await streamed(resources, kim, nothing, Patience())
+
+
+async def nothing(_: bytes) -> None:
+    """Read at once."""
+
+
+async def streamed(resources: Resources, who: Person, write: Write, patience: Patience) -> None:
+    async def begin() -> None: ...
+
+    await stream(resources.snapshots, who.id, Filters(), begin, write, bom=False, patience=patience)
