@@ -1,10 +1,10 @@
-"""The monthly reports' fan-out."""
+"""The monthly reports, and their fan-out."""
 
 from __future__ import annotations
 
 from app.jobs import Run
-from app.reports import monthly
-from app.reports.jobs import MonthlyReports
+from app.reports import generation, monthly
+from app.reports.jobs import MonthlyReports, ReportGenerate
 from app.resources import Resources
 from worker.handler import handles
 
@@ -12,3 +12,9 @@ from worker.handler import handles
 @handles(MonthlyReports)
 async def fan_out_reports(job: MonthlyReports, run: Run, _: Resources) -> None:
     await monthly.fan_out_reports(run, job.day.replace(day=1))
+
+
+@handles(ReportGenerate)
+async def generate(job: ReportGenerate, run: Run, resources: Resources) -> None:
+    bucket, artists = resources.bucket, resources.artists
+    await generation.generate(run, bucket, artists, job.user_id, job.month)

@@ -24,6 +24,20 @@ class ReportGenerate(Job, frozen=True):
         return f"{self.user_id} {self.month:%Y-%m}"
 
 
+class ReportReadyEmail(Job, frozen=True):
+    """Tells one person that the report of a month is there."""
+
+    kind = "email:report_ready"
+    useful_for = timedelta(days=14)
+
+    user_id: UserId
+    month: date
+
+    @property
+    def occasion(self) -> str:
+        return f"{self.user_id} {self.month:%Y-%m}"
+
+
 class MonthlyReports(Job, frozen=True):
     """One report for each who was active in the month that ends on `day`."""
 

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from msgspec import Struct
+
+from app.activities.activity import ActivityType
 from app.jobs import Queue
 from app.jobs.scheduling.fanout import Batch
 from app.postgres.query import Queryable, statement
+from app.reports.cover import TypeFigures
+from app.reports.report import Report
+from app.users.user import UserId
+
+
+class ReportOwner(Struct, frozen=True):
+    """Whose report is made, at which moment."""
+
+    id: UserId
+    name: str
+    now: datetime
+
+
+class ReportReader(Struct, frozen=True):
+    """Who is to have a letter about a report."""
+
+    id: UserId
+    name: str
+    email: str
+
+
+class PrintedActivity(Struct, frozen=True):
+    """An activity as a report lists it."""
+
+    started_at: datetime
+    type: ActivityType
+    duration_s: int
+    distance_m: float | None
+    calories: int | None
+    notes: str | None
 
 
 @statement("reports")
@@ -20,3 +53,37 @@ async def enqueue_reports(
     after: UUID | None,
     most: int,
 ) -> Batch: ...
+
+
+@statement("reports")
+async def report_owner(db: Queryable, user_id: UserId) -> ReportOwner | None: ...
+
+
+@statement("reports")
+async def types_of_month(db: Queryable, user_id: UserId, month: date) -> list[TypeFigures]: ...
+
+
+@statement("reports")
+async def activities_of_month(
+    db: Queryable, user_id: UserId, month: date, most: int
+) -> list[PrintedActivity]: ...
+
+
+@statement("reports")
+async def record_report(
+    db: Queryable, user_id: UserId, month: date, size_bytes: int, sha256: str
+) -> bool | None: ...
+
+
+@statement("reports")
+async def reports(
+    db: Queryable, user_id: UserId, before: date | None, limit: int
+) -> list[Report]: ...
+
+
+@statement("reports")
+async def has_report(db: Queryable, user_id: UserId, month: date) -> bool: ...
+
+
+@statement("reports")
+async def report_reader(db: Queryable, user_id: UserId, month: date) -> ReportReader | None: ...

@@ -38,5 +38,74 @@ select
     (select count(*) from enqueued) as enqueued,
     count(*) filter (where not active) as inactive,
     0 as opted_out,
-    0 as unconfirmed
+    0 as unconfirmed,
+    0 as suppressed
 from batch;
+
+-- name: report_owner
+-- Whose report is to be made, and what time it is; no row when the person has left.
+select u.id, u.name, now() as now from users as u where u.id = :user_id and u.deleted_at is null;
+
+-- name: types_of_month
+-- My sums of a month by type, the longest time first.
+select
+    count(*)::int as activities,
+    coalesce(sum(distance_m), 0)::float8 as distance_m,
+    sum(duration_s)::bigint as duration_s,
+    coalesce(sum(calories), 0)::bigint as calories,
+    type
+from activities
+where
+    user_id = :user_id
+    and deleted_at is null
+    and started_at >= :month::date::timestamp at time zone 'utc'
+    and started_at < (:month::date + interval '1 month') at time zone 'utc'
+group by type
+order by sum(duration_s) desc, type;
+
+-- name: activities_of_month
+-- At most so many of my activities of a month, in their order.
+select started_at, type, duration_s, distance_m, calories, notes
+from activities
+where
+    user_id = :user_id
+    and deleted_at is null
+    and started_at >= :month::date::timestamp at time zone 'utc'
+    and started_at < (:month::date + interval '1 month') at time zone 'utc'
+order by started_at, id
+limit :most;
+
+-- name: record_report
+-- The report is in the bucket, in place of an earlier one; no row when its owner has left.
+with owner as (
+    -- Held, so that whoever leaves now finds the object when what is theirs is erased.
+    select id from users where id = :user_id and deleted_at is null for share
+)
+insert into reports (user_id, month, size_bytes, sha256)
+select id, :month, :size_bytes, :sha256 from owner
+on conflict (user_id, month) do update set
+    size_bytes = excluded.size_bytes, sha256 = excluded.sha256, created_at = excluded.created_at
+returning true;
+
+-- name: reports
+-- At most so many of my reports, newest month first, before that month (null: from the newest on).
+select month, size_bytes, created_at
+from reports
+where user_id = :user_id and (:before::date is null or month < :before)
+order by month desc
+limit :limit;
+
+-- name: has_report
+-- Whether my report of this month is made.
+select exists (select from reports where user_id = :user_id and month = :month);
+
+-- name: report_reader
+-- Me, if I get a letter about this month's report: not opted out, the address confirmed, and it is made.
+select u.id, u.name, u.email
+from users as u
+join reports as r on r.user_id = u.id and r.month = :month
+where
+    u.id = :user_id
+    and u.monthly_report
+    and u.confirmed_at is not null
+    and u.deleted_at is null;

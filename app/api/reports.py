@@ -1,0 +1,70 @@
+"""Monthly reports: `/reports`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+from msgspec import Meta, Struct
+
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.reports import requests
+from app.reports.report import Report, month_of, slug
+from app.s3 import Bucket
+from app.transaction import Database
+from app.users.user import Me
+from app.web.cursors import after_cursor
+
+
+class ShownReport(Struct, frozen=True):
+    """A report that can be downloaded."""
+
+    month: Annotated[str, Meta(examples=["2026-11"])]
+    size_bytes: int
+    created_at: datetime
+    download_url: str
+
+
+def shown(report: Report) -> ShownReport:
+    month = slug(report.month)
+    return ShownReport(
+        month=month,
+        size_bytes=report.size_bytes,
+        created_at=report.created_at,
+        download_url=f"/api/v1/reports/{month}/download",
+    )
+
+
+@get("/", operation_id="listReports")
+async def list_reports(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ShownReport]:
+    """List your reports, newest month first. One is made on the first of a month, for the month
+    before, if you recorded something in it."""
+    after = after_cursor(cursor, tuple[date])
+    found = await requests.reports(database, me.id, after[0] if after else None, limit + 1)
+    listed = page(found, limit, key=lambda last: (last.month,))
+    return Page([shown(report) for report in listed.items], listed.next_cursor)
+
+
+@get("/{month:str}/download", status_code=302, operation_id="downloadReport")
+async def download_report(
+    month: FromPath[str],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+) -> Redirect:
+    """Download the report of a month such as 2026-11: a redirect to a URL that works for five
+    minutes and needs no token."""
+    url = await requests.download(database, bucket, me.id, month_of(month))
+    return Redirect(url, status_code=302)
+
+
+router = Router("/reports", route_handlers=[list_reports, download_report], tags=["reports"])

@@ -1,0 +1,102 @@
+"""Reports over HTTP: listed by their owner, downloaded by a redirect, and nobody else's."""
+
+from __future__ import annotations
+
+from datetime import date
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from app.reports import statements
+from app.reports.report import key
+from app.s3 import Bucket
+from app.transaction import Database
+from tests.kit.people import Person, person
+
+REPORTS = "/api/v1/reports"
+
+
+async def made(database: Database, owner: Person, *months: str) -> None:
+    for month in months:
+        first = date.fromisoformat(f"{month}-01")
+        assert await statements.record_report(database, owner.id, first, 48_211, "0" * 64)
+
+
+async def test_reports_are_listed_newest_month_first(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada, eve = await person(database, "ada"), await person(database, "eve")
+    await made(database, ada, "2026-09", "2026-11", "2025-12", "2026-10")
+    await made(database, eve, "2026-11")
+    answer = await api.get(REPORTS, headers=ada.headers, params={"limit": 3})
+    first = answer.json()
+    assert first["items"][0].pop("created_at")
+    assert first["items"][0] == {
+        "month": "2026-11",
+        "size_bytes": 48_211,
+        "download_url": "/api/v1/reports/2026-11/download",
+    }
+    assert [item["month"] for item in first["items"]] == ["2026-11", "2026-10", "2026-09"]
+    query = {"limit": 3, "cursor": first["next_cursor"]}
+    rest = (await api.get(REPORTS, headers=ada.headers, params=query)).json()
+    assert [item["month"] for item in rest["items"]] == ["2025-12"]
+    assert rest["next_cursor"] is None
+
+
+async def test_whoever_has_none_sees_an_empty_list(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada = await person(database, "ada")
+    answer = await api.get(REPORTS, headers=ada.headers)
+    assert answer.json() == {"items": [], "next_cursor": None}
+
+
+async def test_a_report_is_downloaded_by_a_redirect(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket
+) -> None:
+    ada = await person(database, "ada")
+    await made(database, ada, "2026-11")
+    await bucket.put(key(ada.id, date(2026, 11, 1)), b"%PDF", "application/pdf")
+    answer = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
+    assert answer.status_code == 302
+    url = answer.headers["location"]
+    assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["300"]
+    async with httpx.AsyncClient() as client:
+        found = await client.get(url)
+    assert found.content == b"%PDF"
+    assert found.headers["content-type"] == "application/pdf"
+    assert found.headers["content-disposition"] == 'attachment; filename="activelog-2026-11.pdf"'
+
+
+@pytest.mark.parametrize("month", ["2026-10", "2026-13", "2026-1", "november", "2026-11-01"])
+async def test_a_month_without_a_report_is_not_found(
+    api: httpx.AsyncClient, database: Database, month: str
+) -> None:
+    ada = await person(database, "ada")
+    await made(database, ada, "2026-11")
+    answer = await api.get(f"{REPORTS}/{month}/download", headers=ada.headers)
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "There is no report of this month."
+
+
+async def test_somebody_elses_report_is_not_found(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada, eve = await person(database, "ada"), await person(database, "eve")
+    await made(database, ada, "2026-11")
+    answer = await api.get(f"{REPORTS}/2026-11/download", headers=eve.headers)
+    assert answer.status_code == 404
+
+
+async def test_reports_want_a_token(api: httpx.AsyncClient) -> None:
+    for path in (REPORTS, f"{REPORTS}/2026-11/download"):
+        assert (await api.get(path)).status_code == 401
+
+
+async def test_a_cursor_of_another_list_is_refused(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    ada = await person(database, "ada")
+    answer = await api.get(REPORTS, headers=ada.headers, params={"cursor": "bm9uZQ"})
+    assert answer.status_code == 400

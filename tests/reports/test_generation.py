@@ -1,0 +1,194 @@
+"""Monthly reports: made once, right, and for nobody who has left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from app.errors import NotFound
+from app.jobs.outcomes import Retry
+from app.reports import generation
+from app.reports.report import key, last_day, month_before, month_of
+from app.resources import Resources
+from app.s3 import Bucket
+from app.transaction import Database
+from app.users.user import UserId
+from tests.kit.schedules import ran
+from tests.pdf.reading import words
+from tests.reports.months import NOVEMBER, add, order, reader
+
+RunJobs = Callable[[], Awaitable[None]]
+
+
+async def content(bucket: Bucket, user_id: UserId, month: date = NOVEMBER) -> bytes:
+    async with httpx.AsyncClient() as client:
+        url = await bucket.presigned_url(key(user_id, month), "report.pdf")
+        answer = await client.get(url)
+    assert answer.status_code == 200
+    return answer.content
+
+
+async def recorded(database: Database) -> list[tuple[Any, ...]]:
+    rows = await database.fetch("select user_id, month, size_bytes from reports")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_report_has_the_months_figures_beside_those_of_the_month_before(
+    database: Database, bucket: Bucket, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-01T00:00", notes="the first of it")
+    await add(database, ada.id, "2026-11-30T23:59:59.9", type="swim", metres=1500)
+    await add(database, ada.id, "2026-10-31T23:59", metres=4000)
+    await add(database, ada.id, "2026-12-01T00:00", notes="too late")
+    await database.execute("update users set name = 'Ada 李小龍'")
+    await order(database, ada.id)
+    await run_jobs()
+    pdf = await content(bucket, ada.id)
+    text = words(pdf)
+    for said in (
+        "November 2026",
+        "Ada 李小龍",
+        "Active on 2 of 30 days",
+        "Activities 2 1 in October",
+        "Distance 11.5 km 4.0 km in October",
+        "Time 2 h 00 min 1 h 00 min in October",
+        "Energy 1,000 kcal 500 kcal in October",
+        "Run 50 % 1 activity · 10.0 km · 1 h 00 min",
+        "1 Nov 2026 Run 1:00:00 10.00 500 the first of it",
+        "30 Nov 2026 Swim 1:00:00 1.50 500",
+    ):
+        assert said in text
+    assert "too late" not in text
+    assert [(ada.id, NOVEMBER, len(pdf))] == await recorded(database)
+
+
+async def test_a_day_that_was_counted_is_read_as_it_was_counted(
+    resources: Resources, database: Database, bucket: Bucket, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await ran(resources, "stats:daily", "2026-11-03")
+    await add(database, ada.id, "2026-11-03T10:00")
+    await database.execute(
+        "insert into daily_stats (user_id, day, activities, distance_m, duration_s, calories)"
+        " values ($1, '2026-11-03', 1, 12000, 3600, 500)",
+        ada.id,
+    )
+    await order(database, ada.id)
+    await run_jobs()
+    assert "Distance 12.0 km" in words(await content(bucket, ada.id))
+
+
+async def test_a_report_made_again_takes_the_place_of_the_first(
+    database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00")
+    for _ in range(3):
+        await order(database, ada.id)
+        await run_jobs()
+        await add(database, ada.id, "2026-11-04T10:00")
+    assert "Activities 3" in words(await content(bucket, ada.id))
+    assert [key(ada.id, NOVEMBER)] == await bucket.keys(f"reports/{ada.id}/")
+    assert len(await recorded(database)) == 1
+    assert len(inbox.letters()) == 1
+
+
+async def test_a_report_that_is_interrupted_is_one_object_and_one_letter(
+    database: Database,
+    bucket: Bucket,
+    inbox: Inbox,
+    run_jobs: RunJobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00")
+    record, failed = generation._record, list[object]()
+
+    async def fail_once(*given: Any) -> None:
+        if not failed:
+            failed.append(await bucket.head(key(ada.id, NOVEMBER)))
+            raise Retry("gone for a moment", after=timedelta(0))
+        await record(*given)
+
+    monkeypatch.setattr(generation, "_record", fail_once)
+    await order(database, ada.id)
+    await run_jobs()
+    assert len(failed) == 1
+    assert [key(ada.id, NOVEMBER)] == await bucket.keys(f"reports/{ada.id}/")
+    assert len(await recorded(database)) == 1
+    assert len(inbox.letters()) == 1
+
+
+async def test_a_month_without_activities_has_no_report(
+    database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await order(database, ada.id)
+    await run_jobs()
+    assert [] == await recorded(database)
+    assert [] == await bucket.keys(f"reports/{ada.id}/")
+    assert [] == inbox.letters()
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+async def test_whoever_leaves_is_left_nothing(
+    moment: str,
+    database: Database,
+    bucket: Bucket,
+    inbox: Inbox,
+    run_jobs: RunJobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00")
+    leave = "update users set deleted_at = now()"
+    if moment == "before":
+        await bucket.put(key(ada.id, NOVEMBER), b"of an attempt before", "application/pdf")
+        await database.execute(leave)
+    else:
+        draw = generation._draw
+
+        async def leave_meanwhile(*given: Any) -> bytes:
+            pdf = await draw(*given)
+            await database.execute(leave)
+            return pdf
+
+        monkeypatch.setattr(generation, "_draw", leave_meanwhile)
+    await order(database, ada.id)
+    await run_jobs()
+    assert [] == await recorded(database)
+    assert [] == await bucket.keys(f"reports/{ada.id}/")
+    assert [] == inbox.letters()
+    assert "done" == await database.fetchval("select state from jobs where kind like 'report:%'")
+
+
+async def test_a_month_of_very_many_activities_lists_the_first_of_them(
+    database: Database, bucket: Bucket, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await database.execute(
+        "insert into activities (user_id, type, started_at, duration_s)"
+        " select $1, 'walk', '2026-11-01'::timestamptz + n * interval '10 minutes', 60"
+        " from generate_series(1, 1003) as n",
+        ada.id,
+    )
+    await order(database, ada.id)
+    await run_jobs()
+    text = words(await content(bucket, ada.id))
+    assert "Activities 1,003" in text
+    assert "3 more are not listed here." in text
+
+
+def test_months_of_addresses() -> None:
+    assert date(2026, 2, 1) == month_of("2026-02")
+    assert date(2024, 2, 29) == last_day(date(2024, 2, 1))
+    assert date(2025, 12, 1) == month_before(date(2026, 1, 1))
+    for wrong in ("2026-13", "2026-2", "2026-02-01", "0000-01", "٢٠٢٦-٠٢", "", "../2026-02"):
+        with pytest.raises(NotFound):
+            month_of(wrong)

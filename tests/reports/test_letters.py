@@ -1,0 +1,47 @@
+"""The letter about a report: who gets it, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from app.transaction import Database
+from tests.reports.months import add, order, reader
+
+RunJobs = Callable[[], Awaitable[None]]
+
+
+async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00", metres=8200)
+    await add(database, ada.id, "2026-11-24T10:00")
+    await add(database, ada.id, "2026-11-24T12:00", type="swim", metres=None)
+    await order(database, ada.id)
+    await run_jobs()
+    (letter,) = inbox.letters()
+    assert letter.subject == "Your November 2026: 3 activities, 3 h 00 min"
+    text = str(letter.text).replace("\r\n", "\n")
+    assert "https://activelog.example/reports/2026-11/download\n" in text
+    assert "Distance    18.2 km\n" in text
+    assert "Energy      1,500 kcal\n" in text
+    assert "Active      2 days\nLongest     Tuesday, 24 November, 2 h 00 min\n" in text
+    assert "unsubscribe/monthly_report." in letter.message["List-Unsubscribe"]
+
+
+@pytest.mark.parametrize(
+    "change", ["update users set monthly_report = false", "update users set confirmed_at = null"]
+)
+async def test_whoever_opted_out_or_has_not_confirmed_gets_the_report_and_no_letter(
+    database: Database, inbox: Inbox, run_jobs: RunJobs, change: str
+) -> None:
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00")
+    await database.execute(change)
+    await order(database, ada.id)
+    await run_jobs()
+    assert inbox.letters() == []
+    assert await database.fetchval("select count(*) from reports") == 1
