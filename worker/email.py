@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from app.exports import letters as exports
+from app.exports.jobs import ExportFailedEmail, ExportReadyEmail
 from app.friends import letters as friends
 from app.friends.jobs import FriendActivityEmail, FriendRequestEmail
 from app.jobs import Run
+from app.reports import letters as reports
+from app.reports.jobs import ReportReadyEmail
 from app.resources import Resources
 from app.stats import letters as stats
 from app.stats.jobs import WeeklySummaryEmail
@@ -36,3 +40,18 @@ async def friend_activity(job: FriendActivityEmail, run: Run, resources: Resourc
 @handles(WeeklySummaryEmail)
 async def weekly_summary(job: WeeklySummaryEmail, run: Run, resources: Resources) -> None:
     await stats.weekly_summary(run, resources.post, job.user_id, job.saturday)
+
+
+@handles(ReportReadyEmail)
+async def report_ready(job: ReportReadyEmail, run: Run, resources: Resources) -> None:
+    await reports.report_ready(run, resources.post, job.user_id, job.month)
+
+
+@handles(ExportReadyEmail)
+async def export_ready(job: ExportReadyEmail, run: Run, resources: Resources) -> None:
+    await exports.export_ready(run, resources.post, job.export_id)
+
+
+@handles(ExportFailedEmail)
+async def export_failed(job: ExportFailedEmail, run: Run, resources: Resources) -> None:
+    await exports.export_failed(run, resources.post, job.export_id)

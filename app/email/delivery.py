@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import structlog
 
+from app import metrics
 from app.email import statements
 from app.email.compose import compose, message_id
 from app.email.letter import Letter, Recipient
@@ -59,21 +60,50 @@ async def deliver(
         Dead: refused for good, or taken in doubt twice.
         LeaseLost: the job is another worker's now.
     """
-    if wait := await post.pace.wait(subscribed=letter.subscription is not None):
-        raise Snooze("all letters that MAIL_RATE allows are sent", delay=wait)
+    placed = await _placed(run, post, recipient, letter, occasion)
     async with run.transaction() as tx:
         attempt = await _claim(tx, run.job_id, post, recipient, letter, occasion)
-        if attempt is None or attempt.state == "suppressed":
+        if attempt is None:
             return
+        if attempt.state == "suppressed":
+            _count(letter, "suppressed")
+            return
+        if not placed:
+            raise Snooze("what kept this letter back has just ended", delay=timedelta(0))
         written = await write(tx)
         message = compose(post.stationery, recipient, written, occasion, attempt.date)
-    async with _recorded(run, attempt, recipient):
+    async with _recorded(run, attempt, recipient, letter):
         await _send(run, post, message, attempt)
     async with run.completion() as tx:
         await statements.record_sent(tx, attempt.id)
         if then is not None:
             await then(tx)
+    _count(letter, "sent")
     log.info("letter.sent", letter=letter.letter, email_id=str(attempt.id))
+
+
+async def _placed(
+    run: Run, post: Post, recipient: Recipient, letter: type[Letter], occasion: str
+) -> bool:
+    """Whether a place in MAIL_RATE is taken for this letter: none is for one that is not sent.
+
+    Asked with no transaction open, and before anything is claimed or written: of a fan-out, most
+    letters are asked for several times until their turn comes.
+
+    Raises:
+        Snooze: until the letter's turn, or until the person may get another.
+    """
+    if not post.pace.limited:
+        return True
+    async with run.transaction() as tx:
+        if not await statements.may_claim_letter(
+            tx, recipient.id, letter.letter, occasion, recipient.address
+        ):
+            return False
+        await _spare(tx, recipient, letter, occasion)
+    if wait := await post.pace.wait(subscribed=letter.subscription is not None):
+        raise Snooze("all letters that MAIL_RATE allows are sent", delay=wait)
+    return True
 
 
 async def _send(run: Run, post: Post, message: EmailMessage, attempt: Attempt) -> None:
@@ -121,30 +151,47 @@ async def _claim(
         left = await statements.letter_lease(tx, recipient.id, letter.letter, occasion)
         if left is not None:
             raise Snooze("another attempt may be sending this letter", delay=left)
-    elif letter.at_most is not None:
-        wait = await statements.wait_for_another(
-            tx, recipient.id, letter.letter, occasion, *letter.at_most
-        )
-        if wait is not None:
-            raise Snooze("the person has had enough of these letters for now", delay=wait)
+    else:
+        await _spare(tx, recipient, letter, occasion)
     return attempt
 
 
+async def _spare(
+    tx: Transaction, recipient: Recipient, letter: type[Letter], occasion: str
+) -> None:
+    """
+    Raises:
+        Snooze: until the person may get another.
+    """
+    if letter.at_most is None:
+        return
+    wait = await statements.wait_for_another(
+        tx, recipient.id, letter.letter, occasion, *letter.at_most
+    )
+    if wait is not None:
+        raise Snooze("the person has had enough of these letters for now", delay=wait)
+
+
 @asynccontextmanager
-async def _recorded(run: Run, attempt: Attempt, recipient: Recipient) -> AsyncIterator[None]:
+async def _recorded(
+    run: Run, attempt: Attempt, recipient: Recipient, letter: type[Letter]
+) -> AsyncIterator[None]:
     """Write what became of an attempt that failed, and say what becomes of its job."""
     try:
         yield
     except Refused as refusal:
+        _count(letter, "refused")
         async with run.transaction() as tx:
             await statements.record_refusal(tx, attempt.id, attempt.attempts, str(refusal))
             if refusal.blames_address:
                 await statements.suppress(tx, recipient.address, str(refusal))
         raise Dead(str(refusal)) from None
     except TemporarilyRefused as refusal:
+        _count(letter, "deferred")
         await _record_failure(run, attempt, str(refusal))
         raise Retry(str(refusal), after=_wait(run)) from None
     except Ambiguous as silence:
+        _count(letter, "doubted")
         await _record_failure(run, attempt, str(silence), doubted=True)
         if attempt.doubts + 1 >= MOST_DOUBTS:
             raise Dead(f"{silence}, twice: a third copy is not risked") from None
@@ -152,8 +199,15 @@ async def _recorded(run: Run, attempt: Attempt, recipient: Recipient) -> AsyncIt
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):
             log.critical("smtp.turns_us_away", answer=str(outage))
+            _count(letter, "turned_away")
+        else:
+            _count(letter, "unanswered")
         await _record_failure(run, attempt, str(outage))
         raise
+
+
+def _count(letter: type[Letter], outcome: str) -> None:
+    metrics.letters.labels(letter.letter, outcome).inc()
 
 
 async def _record_failure(run: Run, attempt: Attempt, error: str, *, doubted: bool = False) -> None:

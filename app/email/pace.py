@@ -63,6 +63,10 @@ class Pace:
         self._take = redis.register_script(_TAKE)
         self._ask_from = 0.0
 
+    @property
+    def limited(self) -> bool:
+        return bool(self._rates)
+
     async def wait(self, *, subscribed: bool) -> timedelta:
         """Take the place of one letter; zero: it may go. Else nothing is taken, and this is when
         to come again.

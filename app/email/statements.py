@@ -49,6 +49,12 @@ async def claim_letter(
 
 
 @statement("emails")
+async def may_claim_letter(
+    db: Queryable, recipient_id: UUID, letter: str, occasion: str, address: str
+) -> bool: ...
+
+
+@statement("emails")
 async def letter_lease(
     db: Queryable, recipient_id: UUID, letter: str, occasion: str
 ) -> timedelta | None: ...

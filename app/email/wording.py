@@ -24,7 +24,7 @@ def cut(text: str, longest: int) -> str:
     while end > 0 and (_continues(text[end]) or text[end - 1] in _JOINERS):
         end -= 1
     words = text[:end].rpartition(" ")[0]
-    return (words if len(words) > longest // 2 else text[:end]).rstrip() + "…"
+    return (words if len(words) > longest // 2 else text[:end]).rstrip(" ,;:.") + "…"
 
 
 def distance(metres: float) -> str:

@@ -14,7 +14,7 @@ from app.email.wording import cut, day, distance, duration
 from app.friends import statements
 from app.friends.friend import RequestId
 from app.friends.jobs import FriendActivityEmail
-from app.friends.news import STALE
+from app.friends.news import end_look
 from app.friends.statements import News
 from app.jobs import Run
 from app.jobs.outcomes import Snooze
@@ -100,25 +100,30 @@ async def friend_request(run: Run, post: Post, request_id: RequestId) -> None:
 async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
     """Tell a person what friends have recorded, if there is any of it, and look again in an hour.
 
-    The next look is committed with the letter, so that there are never two in an hour, and what is
-    recorded while this one is on its way is told by the next.
+    The next look is committed with the letter, so that there are never two in an hour, and what
+    this letter does not tell is told by the next.
 
     Raises:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
         reader = await statements.news_reader(tx, user_id)
-        news = await statements.news(tx, user_id, STALE, MOST_NEWS)
-    if reader is None or not news:
+        unread = await statements.unread(tx, user_id)
+    if reader is None:
+        return
+    if not unread:
+        await end_look(run, user_id)
         return
 
     async def write(tx: Transaction) -> FriendActivity:
-        news = await statements.news(tx, user_id, STALE, MOST_NEWS)
+        unread[:] = await statements.unread(tx, user_id)
+        news = await statements.news(tx, unread[:MOST_NEWS])
         if not news:
             raise Snooze("what was news is deleted", delay=timedelta(0))
-        return told(reader.name, news)
+        return told(reader.name, news, more=len(unread[MOST_NEWS:]))
 
     async def look_again(tx: Transaction) -> None:
+        await statements.forget_news(tx, user_id, unread)
         in_an_hour = run.claimed.started_at + BETWEEN
         await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=in_an_hour)
 
@@ -128,8 +133,8 @@ async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
     )
 
 
-def told(name: str, news: Sequence[News]) -> FriendActivity:
-    """The letter to a person of this name on news that are not empty."""
+def told(name: str, news: Sequence[News], *, more: int) -> FriendActivity:
+    """The letter to a person of this name on some news, and on so many more that it only counts."""
     entries = [
         Entry(
             day=day(one.started_at.date()),
@@ -137,14 +142,13 @@ def told(name: str, news: Sequence[News]) -> FriendActivity:
             what=_what(one),
             notes=cut(one_line(one.notes or ""), LONGEST_NOTES),
         )
-        for one in news
+        for one in sorted(news, key=lambda one: one.started_at)
     ]
-    total = news[0].total
     return FriendActivity(
         name=one_line(name),
-        headline=_headline(entries, total),
+        headline=_headline(entries, len(entries) + more),
         entries=entries,
-        more=total - len(entries),
+        more=more,
     )
 
 

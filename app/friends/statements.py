@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -27,7 +29,7 @@ class NewsReader(Struct, frozen=True):
 
 
 class News(Struct, frozen=True):
-    """An activity of a friend, and how many there are in all."""
+    """An activity of a friend."""
 
     name: str
     type: str
@@ -35,7 +37,6 @@ class News(Struct, frozen=True):
     duration_s: int
     distance_m: float | None
     notes: str | None
-    total: int
 
 
 @statement("friends")
@@ -89,7 +90,7 @@ async def asked_person(db: Queryable, request_id: RequestId) -> AskedPerson | No
 
 
 @statement("friends")
-async def friends_to_tell(db: Queryable, user_id: UserId) -> list[UserId]: ...
+async def add_news(db: Queryable, user_id: UserId, activity_id: UUID) -> list[UserId]: ...
 
 
 @statement("friends")
@@ -97,4 +98,16 @@ async def news_reader(db: Queryable, user_id: UserId) -> NewsReader | None: ...
 
 
 @statement("friends")
-async def news(db: Queryable, user_id: UserId, stale: timedelta, limit: int) -> list[News]: ...
+async def unread(db: Queryable, user_id: UserId) -> list[UUID]: ...
+
+
+@statement("friends")
+async def news(db: Queryable, activity_ids: Sequence[UUID]) -> list[News]: ...
+
+
+@statement("friends")
+async def forget_news(db: Queryable, user_id: UserId, activity_ids: Sequence[UUID]) -> None: ...
+
+
+@statement("friends")
+async def hold_reader(db: Queryable, user_id: UserId) -> bool | None: ...

@@ -50,6 +50,8 @@ class WeeklySummary(Letter, frozen=True):
     period: str
     active_days: int
     headline: str
+    before: str
+    """The week before, in a few words; empty: it was as quiet."""
     totals: Sequence[Total]
     days: Sequence[Day]
 
@@ -71,14 +73,13 @@ class WeeklySummary(Letter, frozen=True):
             days: fourteen, of which the last seven are summarised.
         """
         before, week = days[:7], days[7:]
-        activities = sum(day.activities for day in week)
-        seconds = sum(day.duration_s for day in week)
         longest = max(day.duration_s for day in week)
         return cls(
             name=name,
             period=_period(week[0].day, week[-1].day),
             active_days=sum(day.activities > 0 for day in week),
-            headline=f"{_count(activities)}, {duration(seconds)}" if activities else "a quiet one",
+            headline=_in_words(week) or "a quiet one",
+            before=_in_words(before),
             totals=_totals(before, week),
             days=[_bar(day, longest) for day in week],
         )
@@ -140,8 +141,12 @@ def _bar(day: DaySums, longest: int) -> Day:
     )
 
 
-def _count(activities: int) -> str:
-    return "1 activity" if activities == 1 else f"{activities} activities"
+def _in_words(week: Sequence[DaySums]) -> str:
+    activities = sum(day.activities for day in week)
+    if not activities:
+        return ""
+    count = "1 activity" if activities == 1 else f"{activities} activities"
+    return f"{count}, {duration(sum(day.duration_s for day in week))}"
 
 
 def _period(first: date, last: date) -> str:

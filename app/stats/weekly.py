@@ -15,8 +15,8 @@ THROTTLE = Throttle()
 
 
 async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROTTLE) -> None:
-    """A letter's job for everyone with a confirmed address who did not opt out and was active in
-    the four weeks that end on that Saturday.
+    """A letter's job for everyone with a confirmed address that is not suppressed, who did not opt
+    out and was active in the four weeks that end on that Saturday.
 
     Raises:
         Snooze: enough letters wait; it goes on from where it is.

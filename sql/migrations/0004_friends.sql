@@ -28,6 +28,18 @@ create table friends (
 create index friends_newest_first on friends (user_id, since desc, friend_id desc);
 create index friends_of_friend on friends (friend_id);
 
+-- What a person is to be told of, until a letter has told it: by row and not by time, since what a
+-- transaction records may appear after a letter was written that is younger.
+create table news (
+    user_id uuid not null references users on delete cascade,
+    activity_id uuid not null, -- no foreign key: it is looked up within a day, and may be gone then
+    created_at timestamptz not null default now(),
+    primary key (user_id, activity_id)
+);
+
+create index news_age on news (created_at); -- for their retention
+
 -- migrate:down
+drop table news;
 drop table friends;
 drop table friend_requests;

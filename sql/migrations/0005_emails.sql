@@ -11,7 +11,7 @@ create table emails (
     attempts int not null, -- also the fence: an attempt that is no longer the last must not send
     doubts int not null default 0, -- times that a server fell silent with the letter in its hands
     sending_until timestamptz, -- until then no other attempt may send
-    written_at timestamptz not null, -- by the last attempt: what is newer is not in it
+    written_at timestamptz not null, -- by the last attempt
     sent_at timestamptz,
     created_at timestamptz not null default now(),
     error text, -- what the server said, without the address

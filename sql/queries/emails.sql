@@ -26,6 +26,19 @@ where
     or (emails.state = 'sending' and emails.sending_until <= clock_timestamp())
 returning id, state, attempts, doubts, written_at as date;
 
+-- name: may_claim_letter
+-- Whether a claim of a letter would let it be sent: see claim_letter.
+select
+    not exists (select from suppressions where address = lower(:address))
+    and not exists (
+        select from emails
+        where
+            recipient_id = :recipient_id
+            and letter = :letter
+            and occasion = :occasion
+            and (state = 'sent' or (state = 'sending' and sending_until > clock_timestamp()))
+    );
+
 -- name: letter_lease
 -- How long another attempt may still be sending a letter; null when it is sent.
 select sending_until - clock_timestamp() as lease

@@ -105,9 +105,11 @@ where
     and me.deleted_at is null
     and me.confirmed_at is not null;
 
--- name: friends_to_tell
--- My friends who get letters on what their friends do, and whom letters reach.
-select u.id
+-- name: add_news
+-- My friends who get letters on what their friends do, and whom letters reach, are to be told of this
+-- activity; who they are. By its foreign key each row holds the reader's until this transaction ends.
+insert into news (user_id, activity_id)
+select u.id, :activity_id
 from friends as f
 join users as u on u.id = f.friend_id
 where
@@ -116,7 +118,8 @@ where
     and u.confirmed_at is not null
     and u.deleted_at is null
     and not exists (select from suppressions as s where s.address = lower(u.email))
-order by u.id;
+order by u.id
+returning user_id;
 
 -- name: news_reader
 -- Me, if I get letters on what my friends do.
@@ -124,28 +127,34 @@ select id, name, email
 from users
 where id = :user_id and friend_activity and confirmed_at is not null and deleted_at is null;
 
--- name: news
--- What my friends have recorded since the last letter told me, oldest first; of the letter that is
--- being sent, what it tells. Nothing from before we were friends, and nothing older than a day.
-with letters as (
-    select
-        max(written_at) filter (where state = 'sent') as last,
-        max(written_at) filter (where state = 'sending') as this
-    from emails
-    where recipient_id = :user_id and letter = 'friend_activity'
-)
-select
-    u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes, count(*) over () as total
-from friends as f
-cross join letters
-join users as u on u.id = f.friend_id
-join activities as a on a.user_id = f.friend_id
+-- name: unread
+-- The activities of friends that no letter has told me of yet, oldest first. Nothing from before we
+-- were friends, and nothing older than a day.
+select n.activity_id
+from news as n
+join activities as a on a.id = n.activity_id
+join friends as f on f.user_id = n.user_id and f.friend_id = a.user_id
+join users as u on u.id = a.user_id
 where
-    f.user_id = :user_id
-    and u.deleted_at is null
+    n.user_id = :user_id
+    and n.created_at > greatest(f.since, now() - interval '1 day')
     and a.deleted_at is null
-    and a.started_at > now() - :stale::interval
-    and a.created_at > greatest(f.since, letters.last, now() - interval '1 day')
-    and a.created_at <= coalesce(letters.this, 'infinity')
-order by a.created_at, a.id
-limit :limit;
+    and u.deleted_at is null
+order by n.created_at, n.activity_id;
+
+-- name: news
+-- What these activities were and whose, in their order, deleted ones left out.
+select u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes
+from unnest(:activity_ids::uuid[]) with ordinality as asked (id, place)
+join activities as a on a.id = asked.id
+join users as u on u.id = a.user_id
+where a.deleted_at is null and u.deleted_at is null
+order by asked.place;
+
+-- name: forget_news
+-- I was told of these activities.
+delete from news where user_id = :user_id and activity_id = any(:activity_ids::uuid[]);
+
+-- name: hold_reader
+-- Nobody adds news of mine until this transaction ends; no row when somebody has begun to.
+select true from users where id = :user_id for update skip locked;

@@ -114,6 +114,7 @@ with batch as (
         u.id,
         u.confirmed_at is not null as confirmed,
         u.weekly_summary as wanted,
+        exists (select from suppressions as s where s.address = lower(u.email)) as suppressed,
         exists (
             select from activities as a
             where
@@ -137,7 +138,7 @@ enqueued as (
         id,
         now() + :useful_for::interval
     from batch
-    where confirmed and wanted and active
+    where confirmed and wanted and active and not suppressed
     on conflict (kind, occasion)
         where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
         do nothing
@@ -149,5 +150,6 @@ select
     (select count(*) from enqueued) as enqueued,
     count(*) filter (where confirmed and wanted and not active) as inactive,
     count(*) filter (where confirmed and not wanted) as opted_out,
-    count(*) filter (where not confirmed) as unconfirmed
+    count(*) filter (where not confirmed) as unconfirmed,
+    count(*) filter (where confirmed and wanted and active and suppressed) as suppressed
 from batch;

@@ -67,8 +67,8 @@ def test_a_letter_to_an_awkward_person_has_the_name_in_both_parts(letter: str, w
 
 @pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
 def test_friends_names_and_notes_are_words_and_nothing_else(words: str) -> None:
-    did = News(words, "run", NOON, 3000, 8200.0, words, 1)
-    message = received(told(words, [did]), person("Ada"))
+    did = News(words, "run", NOON, 3000, 8200.0, words)
+    message = received(told(words, [did], more=0), person("Ada"))
     text, html = parts(message)
     seen = Text(html)
     for shown in (" ".join(text.split()), " ".join(seen.text.split())):
@@ -79,9 +79,19 @@ def test_friends_names_and_notes_are_words_and_nothing_else(words: str) -> None:
     assert message["Bcc"] is None
 
 
+def test_news_are_told_by_the_day_they_are_of_and_a_single_one_is_told_once() -> None:
+    monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
+    tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
+    text, html = parts(received(told("Ada", [tuesday, *monday], more=0), person("Ada")))
+    assert (1, 1) == (text.count("Monday, 23 November"), html.count("Monday, 23 November"))
+    assert text.index("A ran") < text.index("B ran") < text.index("24 November")
+    text, html = parts(received(told("Ada", [tuesday], more=0), person("Ada")))
+    assert (1, 3) == (text.count("swam"), html.count("swam"))  # with its title and preheader
+
+
 def test_long_news_are_counted_and_long_notes_are_cut() -> None:
-    many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400, 40) for n in range(12)]
-    letter = told("Ada", many)
+    many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
+    letter = told("Ada", many, more=28)
     assert isinstance(letter, FriendActivity)
     assert (12, 28) == (len(letter.entries), letter.more)
     assert letter.headline == "Friend 0, Friend 1 and other friends were active"

@@ -86,7 +86,21 @@ async def test_a_quiet_week_is_told_while_the_month_was_none(
     (letter,) = inbox.letters()
     assert letter.subject == "Your week: a quiet one"
     assert "A quiet week, ada." in str(letter.text)
+    assert "The week before" not in str(letter.text)
     assert "█" not in str(letter.text)
+
+
+async def test_a_quiet_week_is_told_with_the_week_before_and_without_its_naughts(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    await add(database, ada, at(SATURDAY - timedelta(days=7), "12:00"))
+    await summarise(database, ada)
+    await run_jobs()
+    (letter,) = inbox.letters()
+    for part in (letter.text, letter.html):
+        assert "The week before had 1 activity, 1 h 00 min." in str(part)
+        assert "100% less" not in str(part)
 
 
 @pytest.mark.parametrize(

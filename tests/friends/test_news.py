@@ -1,0 +1,200 @@
+"""No news is lost, whenever its transaction commits: here they are held open by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from app import jobs
+from app.activities.activity import Entry
+from app.activities.recording import record
+from app.email import Post
+from app.embedded.inbox.letters import Inbox
+from app.friends.jobs import FriendActivityEmail
+from app.friends.letters import friend_activity
+from app.jobs import JobId, Run
+from app.jobs.record import Claimed
+from app.resources import Resources
+from app.transaction import Database, Transaction
+from tests.email.sending import attempt
+from tests.friends.test_letters import befriend, confirmed
+from tests.kit.people import Person
+from tests.kit.working import eventually
+
+Step = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """No step."""
+
+
+@pytest.fixture
+async def ada(database: Database) -> Person:
+    return await confirmed(database, "ada")
+
+
+@pytest.fixture
+async def sam(database: Database, ada: Person) -> Person:
+    sam = await confirmed(database, "sam")
+    await befriend(database, ada.id, sam.id)
+    return sam
+
+
+@pytest.fixture
+def post(resources: Resources, inbox: Inbox) -> Post:
+    return resources.post
+
+
+async def run_of(tx: Transaction, who: Person, notes: str) -> None:
+    now = datetime.now(UTC)
+    await record(tx, who.id, Entry("run", now, 2700, 8200.0, None, notes), now=now)
+
+
+async def look_at_nothing(database: Database, who: Person) -> JobId:
+    """A look that has nothing to find, as the one that follows each letter."""
+    async with database.transaction() as tx:
+        look = await jobs.enqueue(tx, FriendActivityEmail(user_id=who.id))
+    assert look is not None
+    return look
+
+
+async def waiting_look(database: Database) -> JobId | None:
+    """The one look that waits, if any does."""
+    found = await database.fetch("select id from jobs where state = 'queued'")
+    assert len(found) <= 1
+    return JobId(found[0]["id"]) if found else None
+
+
+async def take_looks(database: Database, post: Post, who: Person, *, most: int = 3) -> None:
+    """Take the looks that wait, due or not, until none does or so many were taken."""
+    for _ in range(most):
+        if (look := await waiting_look(database)) is not None:
+            await friend_activity(await attempt(database, look), post, who.id)
+
+
+def told(inbox: Inbox) -> list[str]:
+    """The notes in the letters, oldest letter first."""
+    texts = [str(letter.text) for letter in reversed(inbox.letters())]
+    return [line.strip(' "') for text in texts for line in text.splitlines() if '"' in line]
+
+
+class Paced(Run):
+    """A look that comes to its end step by step."""
+
+    def __init__(
+        self,
+        database: Database,
+        claimed: Claimed,
+        *,
+        before: Step = nothing,
+        within: Step = nothing,
+    ) -> None:
+        """`before` is its last transaction, `within` is after that has ended the look."""
+        super().__init__(database, claimed)
+        self.before, self.within = before, within
+
+    @asynccontextmanager
+    async def completion(self) -> AsyncIterator[Transaction]:
+        await self.before()
+        async with super().completion() as tx:
+            await self.within()
+            yield tx
+
+
+async def test_what_commits_after_a_letter_was_written_is_told_by_the_next(
+    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+) -> None:
+    async with database.transaction() as tx:
+        await run_of(tx, ada, "first")
+    async with database.transaction() as late:
+        await run_of(late, ada, "late")
+        await take_looks(database, post, sam, most=1)
+        assert ["first"] == told(inbox)
+    await take_looks(database, post, sam)
+    assert ["first", "late"] == told(inbox)
+    assert await waiting_look(database) is None
+
+
+async def test_what_commits_while_a_letter_is_on_its_way_is_told_by_the_next(
+    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+) -> None:
+    async with database.transaction() as tx:
+        await run_of(tx, ada, "first")
+
+    async def commit() -> None:
+        async with database.transaction() as tx:
+            await run_of(tx, ada, "late")
+
+    look = await waiting_look(database)
+    assert look is not None
+    run = await attempt(database, look)
+    await friend_activity(Paced(database, run.claimed, before=commit), post, sam.id)
+    assert ["first"] == told(inbox)
+    await take_looks(database, post, sam)
+    assert ["first", "late"] == told(inbox)
+
+
+async def test_what_commits_after_a_look_found_nothing_is_told_by_another(
+    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+) -> None:
+    run = await attempt(database, await look_at_nothing(database, sam))
+    async with database.transaction() as late:
+        await run_of(late, ada, "late")
+        await friend_activity(run, post, sam.id)
+        assert run.finished
+        await take_looks(database, post, sam, most=2)
+        assert [] == told(inbox)
+    await take_looks(database, post, sam)
+    assert ["late"] == told(inbox)
+
+
+async def test_what_commits_while_a_look_that_found_nothing_ends_is_told(
+    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+) -> None:
+    async def commit() -> None:
+        async with database.transaction() as tx:
+            await run_of(tx, ada, "late")
+
+    run = await attempt(database, await look_at_nothing(database, sam))
+    await friend_activity(Paced(database, run.claimed, before=commit), post, sam.id)
+    await take_looks(database, post, sam)
+    assert ["late"] == told(inbox)
+
+
+async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_of_its_own(
+    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+) -> None:
+    async with database.transaction() as late:
+        announcing: asyncio.Task[None] | None = None
+
+        async def begin() -> None:
+            nonlocal announcing
+            announcing = asyncio.create_task(run_of(late, ada, "late"))
+            await eventually(lambda: database.fetchval(WAITING), 1)
+
+        run = await attempt(database, await look_at_nothing(database, sam))
+        await friend_activity(Paced(database, run.claimed, within=begin), post, sam.id)
+        assert announcing is not None
+        await announcing
+    await take_looks(database, post, sam)
+    assert ["late"] == told(inbox)
+
+
+WAITING = """
+select count(*) from pg_locks where not granted and locktype in ('transactionid', 'tuple')
+    and pid in (select pid from pg_stat_activity where datname = current_database())
+"""
+
+
+async def test_a_look_that_nothing_leans_on_is_the_last(
+    database: Database, sam: Person, post: Post, inbox: Inbox
+) -> None:
+    run = await attempt(database, await look_at_nothing(database, sam))
+    await friend_activity(run, post, sam.id)
+    assert run.finished
+    assert await waiting_look(database) is None
+    assert [] == told(inbox)
