@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from litestar import Response, get, post
+from typing import Any
+
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from app.jinja import Templates
 from app.pages.page import page
 from app.transaction import Database
 from app.users.confirmation import confirm
 
 
-@get("/confirm/{token:str}", opt={"public": True})
-async def ask(token: FromPath[str], templates: NamedDependency[Templates]) -> Response[str]:
+@get("/confirm/{token:str}", opt={"anonymous": True})
+async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """A page with one button, whatever the token is worth."""
-    return page(templates, "confirm", token=token)
+    return page(request, "confirm", token=token)
 
 
-@post("/confirm/{token:str}", opt={"public": True})
+@post("/confirm/{token:str}", opt={"anonymous": True})
 async def confirm_address(token: FromPath[str], database: NamedDependency[Database]) -> Redirect:
-    """Spend the token. It is the proof that no other site made this request up."""
+    """Spend the token."""
     async with database.transaction() as tx:
         await confirm(tx, token)
     return Redirect("/confirmed", status_code=303)
 
 
-@get("/confirmed", opt={"public": True})
-async def confirmed(templates: NamedDependency[Templates]) -> Response[str]:
-    return page(templates, "confirmed")
+@get("/confirmed", opt={"anonymous": True})
+async def confirmed(request: Request[Any, Any, Any]) -> Response[str]:
+    return page(request, "confirmed")
+
+
+routes = [ask, confirm_address, confirmed]

@@ -1,4 +1,4 @@
-"""Every failure of a page as a page, from one table of kinds."""
+"""Every failure of a page as a page."""
 
 from __future__ import annotations
 
@@ -7,48 +7,62 @@ from typing import Any
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.response import Redirect
 
-from app import errors
-from app.pages.page import page, templates_of
-from app.postgres.pool import OUTAGES
+from app.errors import Failure, Unavailable
+from app.pages.page import CONTENT_SECURITY_POLICY, is_part, page
+from app.pages.visit import SAFE_METHODS, SignInFirst, sign_in_address
+from app.web.failures import headers_of, status_of
 
 log = structlog.get_logger(__name__)
 
-GONE = "This link has been used or has expired"
-NOT_THERE = "There is nothing at this address"
-REFUSED = "This cannot be done as it was asked"
-AWAY = "We are away for a moment"
-WRONG = "Something went wrong on our side"
+TITLES = {
+    400: "This cannot be done as it was asked",
+    403: "This may not be done",
+    404: "There is nothing at this address",
+    405: "There is nothing at this address",
+    409: "Not now",
+    410: "This is over",
+    413: "This is too large",
+    429: "Too many at once",
+    503: "We are away for a moment",
+    500: "Something went wrong on our side",
+}
+NOT_ITS_DOING = "It is not your doing. Please try again in a few minutes."
 
 
-def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
-    """Say what happened, and log what was not foreseen."""
-    status, title = _told(error)
+def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Say what happened, and log what was not foreseen. Who must sign in is shown where."""
+    if isinstance(error, SignInFirst):
+        return _sign_in_first(request)
+    status, detail = _told(error)
     if status == 500:
         log.error("unexpected exception", exc_info=error)
-    elif status == 503:
-        log.warning("outage", error=type(error).__name__)
-    return page(templates_of(request), "failure", status=status, title=title, code=status)
+    elif isinstance(error, Unavailable):
+        log.warning("outage", dependency=error.dependency, detail=error.detail)
+    title = TITLES.get(status, TITLES[400])
+    shown = page(request, "failure", status=status, title=title, detail=detail, code=status)
+    shown.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY  # not the router's
+    if isinstance(error, Failure):
+        shown.headers.update(headers_of(error))
+    return shown
 
 
 def _told(error: Exception) -> tuple[int, str]:
-    match error:
-        case errors.Gone():
-            return 410, GONE
-        case errors.NotFound():
-            return 404, NOT_THERE
-        case errors.Invalid():
-            return 400, REFUSED
-        case errors.Forbidden():
-            return 403, REFUSED
-        case errors.Conflict():
-            return 409, REFUSED
-        case errors.TooMany():
-            return 429, AWAY
-        case errors.Unavailable():
-            return 503, AWAY
-        case HTTPException(status_code=code) if code < 500:
-            return code, NOT_THERE
-        case _ if isinstance(error, OUTAGES):
-            return 503, AWAY
-    return 500, WRONG
+    if isinstance(error, Unavailable):
+        return status_of(error), NOT_ITS_DOING
+    if isinstance(error, Failure):
+        return status_of(error), error.detail
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return error.status_code, ""
+    return 500, NOT_ITS_DOING
+
+
+def _sign_in_first(request: Request[Any, Any, Any]) -> Response[Any]:
+    """A part of a page has no place for the form: the whole page is loaded anew."""
+    if is_part(request):
+        return Response(None, status_code=204, headers={"HX-Refresh": "true"})
+    query = request.scope["query_string"].decode("latin-1")
+    path = request.scope["path"] + (f"?{query}" if query else "")
+    wanted = path if request.method in SAFE_METHODS else "/"
+    return Redirect(sign_in_address(wanted), status_code=303)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from litestar import Response, get
-from litestar.di import NamedDependency
+from typing import Any
 
-from app.jinja import Templates
-from app.pages.page import page
+from litestar import Request, Response, get
+
+from app.pages.page import page, see_other
 
 
-@get("/", opt={"public": True})
-async def front(templates: NamedDependency[Templates]) -> Response[str]:
-    return page(templates, "front")
+@get("/", opt={"anonymous": True})
+async def front(request: Request[Any, Any, Any]) -> Response[Any]:
+    """What this is, for those who do not know; the others go on to what is theirs."""
+    if request.user is not None:
+        return see_other(request, "/activities")
+    return page(request, "front")

@@ -12,7 +12,6 @@ from uuid import UUID
 from litestar import MediaType, Request, Response, Router, get
 from litestar.connection import ASGIConnection
 from litestar.datastructures import ResponseHeader
-from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
@@ -20,13 +19,15 @@ from app.email import Letter, Recipient, Stationery, trial
 from app.email.compose import compose
 from app.email.letter import LETTERS
 from app.errors import NotFound
+from app.exports import letters as exports
 from app.friends import letters as friends
-from app.jinja import Templates
-from app.pages.page import page, post_of, settings_of
+from app.pages.page import page
+from app.reports import letters as reports
 from app.stats import letters as stats
 from app.users import letters as users
+from app.web.connection import resources_of
 
-MODULES = (friends, stats, trial, users)
+MODULES = (exports, friends, reports, stats, trial, users)
 """The modules whose import makes the letters known."""
 
 READER = Recipient(UUID(int=0), "Ada Lovelace", "ada@example.com")
@@ -40,13 +41,13 @@ def in_development(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
     Raises:
         NotFound: this is no development.
     """
-    if not settings_of(connection).development:
+    if not resources_of(connection).settings.development:
         raise NotFound("There is nothing at this address.")
 
 
 @get("/")
-async def index(templates: NamedDependency[Templates]) -> Response[str]:
-    return page(templates, "letters", letters=[known for known in sorted(LETTERS) if _shown(known)])
+async def index(request: Request[Any, Any, Any]) -> Response[str]:
+    return page(request, "letters", letters=[known for known in sorted(LETTERS) if _shown(known)])
 
 
 @get(
@@ -58,13 +59,11 @@ async def index(templates: NamedDependency[Templates]) -> Response[str]:
         )
     ],
 )
-async def letter(
-    name: FromPath[str], request: Request[Any, Any, Any], templates: NamedDependency[Templates]
-) -> Response[str]:
+async def letter(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """One letter in every way it can be seen."""
-    source = _composed(post_of(request).stationery, name)
+    source = _composed(resources_of(request).post.stationery, name)
     return page(
-        templates,
+        request,
         "letter",
         letter=name,
         subject=str(_parsed(source)["Subject"]),
@@ -86,7 +85,7 @@ async def rendered(
     name: FromPath[str], scheme: FromPath[Scheme], request: Request[Any, Any, Any]
 ) -> Response[str]:
     """The HTML part, as a mail program shows it that prefers light or dark."""
-    html = _part(_composed(post_of(request).stationery, name), "html")
+    html = _part(_composed(resources_of(request).post.stationery, name), "html")
     return Response(in_scheme(html, scheme), media_type=MediaType.HTML)
 
 
@@ -125,5 +124,5 @@ router = Router(
     "/dev/letters",
     route_handlers=[index, letter, rendered],
     guards=[in_development],
-    opt={"public": True},
+    opt={"anonymous": True},
 )

@@ -1,42 +1,84 @@
-"""A page: a template of templates/pages, filled in."""
+"""A page: a template of templates/pages, filled in for the one who asks."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from litestar import MediaType, Request, Response
-from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.response import Redirect
 
-from app.email import Post
-from app.jinja import Templates
-from app.pages.style import STYLE_PATH
-from app.resources import Resources
+from app.pages import wording
+from app.pages.assets import PATHS
+from app.pages.forms import Form
+from app.pages.notices import NAME, no_notice, notice_cookie, notice_in
+from app.pages.visit import form_token, session_cookie, visiting, visitor_cookie
 from app.settings import Settings
-from app.transaction import Database
-from app.users.passwords import Passwords
+from app.web.connection import resources_of
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
 
 
-def templates_of(request: Request[Any, Any, Any]) -> Templates:
-    return cast("Resources", request.app.state.resources).templates
+def page(
+    request: Request[Any, Any, Any], name: str, *, status: int = 200, **context: Any
+) -> Response[str]:
+    """Render `templates/pages/<name>.html`, which may be a part of a page, too.
+
+    Beside what is given, a template has `me`, `csrf()`, `notice`, `path`, `assets`, `form` and the
+    functions of `wording`.
+    """
+    resources = resources_of(request)
+    cookies: list[Cookie] = []
+    settings = resources.settings
+    notice = None if is_part(request) else notice_in(settings, request.cookies.get(NAME))
+    if notice:
+        cookies.append(no_notice(settings))
+    shared = {
+        "me": request.scope.get("user"),
+        "csrf": partial(_form_token, request, settings, cookies),
+        "notice": notice,
+        "path": request.scope["path"],
+        "assets": PATHS,
+        "form": Form(),
+        **wording.FUNCTIONS,
+    }
+    html = resources.templates.render(f"pages/{name}.html", {**shared, **context})
+    return Response(html, status_code=status, media_type=MediaType.HTML, cookies=cookies)
 
 
-def database_of(request: Request[Any, Any, Any]) -> Database:
-    return cast("Resources", request.app.state.resources).database
+def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: list[Cookie]) -> str:
+    """What a form of this page brings; a browser without any cookie of ours gets one for it."""
+    names = [visitor_cookie(settings)]
+    if request.scope.get("user"):
+        names.insert(0, session_cookie(settings))
+    given = (request.cookies.get(name) for name in names)
+    new = (cookie.value for cookie in cookies if cookie.key in names)
+    bearer = next((bearer for bearer in (*given, *new) if bearer), None)
+    if bearer is None:
+        cookies.append(visiting(settings))
+        bearer = str(cookies[-1].value)
+    return form_token(settings.secret_key, bearer)
 
 
-def settings_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Settings:
-    return cast("Resources", connection.app.state.resources).settings
+def is_part(request: Request[Any, Any, Any]) -> bool:
+    """Whether htmx asks, for a part of a page that is shown already."""
+    return request.headers.get("HX-Request") == "true"
 
 
-def post_of(request: Request[Any, Any, Any]) -> Post:
-    return cast("Resources", request.app.state.resources).post
-
-
-def passwords_of(request: Request[Any, Any, Any]) -> Passwords:
-    return cast("Passwords", request.app.state.passwords)
-
-
-def page(templates: Templates, name: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Render `templates/pages/<name>.html`."""
-    html = templates.render(f"pages/{name}.html", {"style_path": STYLE_PATH, **context})
-    return Response(html, status_code=status, media_type=MediaType.HTML)
+def see_other(request: Request[Any, Any, Any], path: str, notice: str | None = None) -> Redirect:
+    """Where an accepted form leads, and what is said there of it."""
+    settings = resources_of(request).settings
+    cookies = [notice_cookie(settings, notice)] if notice else []
+    return Redirect(path, status_code=303, cookies=cookies)

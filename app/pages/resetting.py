@@ -4,52 +4,80 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
+from msgspec import Struct
 
-from app.jinja import Templates
+from app.pages.forms import WrongForm, sent_form
 from app.pages.page import page
 from app.transaction import Database
 from app.users.passwords import Passwords
-from app.users.resets import check_reset, reset_password
-from app.users.user import Password
+from app.users.resets import ask_for_reset, check_reset, reset_password
+from app.users.user import Email, Password
 
 
-@get("/reset/{token:str}", opt={"public": True})
+class Forgotten(Struct, frozen=True):
+    email: Email
+
+
+class NewPassword(Struct, frozen=True):
+    password: Password
+
+
+@get("/forgotten", opt={"anonymous": True})
+async def forgotten_form(request: Request[Any, Any, Any]) -> Response[str]:
+    return page(request, "forgotten")
+
+
+@post("/forgotten", opt={"anonymous": True})
+async def forgotten(
+    request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Response[str]:
+    """Have a link sent. The answer is the same whether or not there is such an account."""
+    form = await sent_form(request)
+    try:
+        wanted = form.read(Forgotten)
+    except WrongForm as error:
+        return page(request, "forgotten", status=400, form=form.refused(error))
+    async with database.transaction() as tx:
+        await ask_for_reset(tx, wanted.email)
+    return page(request, "forgotten_sent", email=wanted.email)
+
+
+@get("/reset/{token:str}", opt={"anonymous": True})
 async def ask(
-    token: FromPath[str],
-    templates: NamedDependency[Templates],
-    database: NamedDependency[Database],
+    token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     """A form, if the token is still good."""
     await check_reset(database, token)
-    return page(templates, "reset", token=token, wrong=False)
+    return page(request, "reset", token=token)
 
 
-@post("/reset/{token:str}", opt={"public": True})
+@post("/reset/{token:str}", opt={"anonymous": True})
 async def choose(
     token: FromPath[str],
     request: Request[Any, Any, Any],
-    templates: NamedDependency[Templates],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
 ) -> Response[Any]:
-    """Spend the token. It is the proof that no other site made this request up."""
+    """Spend the token."""
     await check_reset(database, token)
-    form = await request.form()
+    form = await sent_form(request)
     try:
-        password = msgspec.convert(form.get("password"), Password)
-    except msgspec.ValidationError:
-        return page(templates, "reset", status=400, token=token, wrong=True)
-    password_hash = await passwords.hash(password)
+        wanted = form.read(NewPassword)
+    except WrongForm as error:
+        return page(request, "reset", status=400, token=token, form=form.refused(error))
+    password_hash = await passwords.hash(wanted.password)
     async with database.transaction() as tx:
         await reset_password(tx, token, password_hash)
     return Redirect("/reset-done", status_code=303)
 
 
-@get("/reset-done", opt={"public": True})
-async def done(templates: NamedDependency[Templates]) -> Response[str]:
-    return page(templates, "reset_done")
+@get("/reset-done", opt={"anonymous": True})
+async def done(request: Request[Any, Any, Any]) -> Response[str]:
+    return page(request, "reset_done")
+
+
+routes = [forgotten_form, forgotten, ask, choose, done]

@@ -4,46 +4,52 @@ from __future__ import annotations
 
 from litestar import Router
 from litestar.datastructures import ResponseHeader
-from litestar.di import Provide
 
-from app.pages import confirmation, front, letters, resetting, style, unsubscribing
-from app.pages.failures import failure_page
-from app.pages.page import database_of, passwords_of, templates_of
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
+from app.pages import (
+    accounts,
+    activities,
+    assets,
+    confirmation,
+    exports,
+    friends,
+    front,
+    letters,
+    ops,
+    reports,
+    resetting,
+    settings,
+    unsubscribing,
 )
+from app.pages.failures import failure_page
+from app.pages.page import CONTENT_SECURITY_POLICY
+from app.pages.visit import admit
+
+MAX_FORM = 100_000
+"""Bytes."""
 
 pages_router = Router(
     "/",
     route_handlers=[
         front.front,
-        confirmation.ask,
-        confirmation.confirm_address,
-        confirmation.confirmed,
-        resetting.ask,
-        resetting.choose,
-        resetting.done,
-        unsubscribing.ask,
-        unsubscribing.end,
-        style.stylesheet,
+        *accounts.routes,
+        *activities.routes,
+        *exports.routes,
+        *friends.routes,
+        *reports.routes,
+        *settings.routes,
+        *confirmation.routes,
+        *resetting.routes,
+        *unsubscribing.routes,
+        assets.static,
         letters.router,
+        ops.router,
     ],
-    dependencies={
-        "templates": Provide(templates_of, sync_to_thread=False),
-        "database": Provide(database_of, sync_to_thread=False),
-        "passwords": Provide(passwords_of, sync_to_thread=False),
-    },
+    guards=[admit],
     exception_handlers={Exception: failure_page},
     response_headers=[
         ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY)
     ],
+    request_max_body_size=MAX_FORM,
+    opt={"public": True},  # the API's tokens are not asked for: `admit` decides
     include_in_schema=False,
 )

@@ -9,10 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app.email.subscriptions import Subscription
-from app.jinja import Templates
-from app.pages.page import page, settings_of
+from app.pages.page import page
 from app.transaction import Database
 from app.users.preferences import subscription_of, unsubscribe
+from app.web.connection import resources_of
 
 WORDS: dict[Subscription, str] = {
     "weekly_summary": "weekly summaries",
@@ -21,23 +21,27 @@ WORDS: dict[Subscription, str] = {
 }
 
 
-@get("/unsubscribe/{token:str}", opt={"public": True})
-async def ask(
-    token: FromPath[str], request: Request[Any, Any, Any], templates: NamedDependency[Templates]
-) -> Response[str]:
+@get("/unsubscribe/{token:str}", opt={"anonymous": True})
+async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """A page with one button."""
-    letters = WORDS[subscription_of(settings_of(request).secret_key, token)]
-    return page(templates, "unsubscribe", token=token, letters=letters)
+    letters = WORDS[subscription_of(_secret(request), token)]
+    return page(request, "unsubscribe", token=token, letters=letters)
 
 
-@post("/unsubscribe/{token:str}", opt={"public": True}, status_code=200)
+@post("/unsubscribe/{token:str}", opt={"anonymous": True, "forgeable": True}, status_code=200)
 async def end(
     token: FromPath[str],
     request: Request[Any, Any, Any],
-    templates: NamedDependency[Templates],
     database: NamedDependency[Database],
 ) -> Response[str]:
     """What the button does, and what mail programs do by themselves. The token is all it takes."""
     async with database.transaction() as tx:
-        subscription = await unsubscribe(tx, settings_of(request).secret_key, token)
-    return page(templates, "unsubscribed", letters=WORDS[subscription])
+        subscription = await unsubscribe(tx, _secret(request), token)
+    return page(request, "unsubscribed", letters=WORDS[subscription])
+
+
+def _secret(request: Request[Any, Any, Any]) -> str:
+    return resources_of(request).settings.secret_key
+
+
+routes = [ask, end]

@@ -14,6 +14,7 @@ from app.resources import Resources
 from app.transaction import Database
 from app.users.tokens import issue_token
 from app.users.user import UserId
+from tests.pages.browsing import press
 from tests.users.people import PASSWORD, sign_in, sign_up
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -93,27 +94,26 @@ async def reset_link(api: httpx.AsyncClient, database: Database) -> str:
 
 
 async def test_the_form_sets_a_new_password_once(
-    api: httpx.AsyncClient, database: Database
+    api: httpx.AsyncClient, browser: httpx.AsyncClient, database: Database
 ) -> None:
     link = await reset_link(api, database)
     session = await sign_in(api)
-    form = await api.get(link)
+    form = await browser.get(link)
     assert form.status_code == 200
-    assert f'action="{link}"' in form.text
 
-    short = await api.post(link, data={"password": "short"})
+    short = await press(browser, form, link, password="short")
     assert short.status_code == 400
     assert "10 to 200 characters" in short.text
-    assert (await api.post(link, data={})).status_code == 400
+    assert (await press(browser, form, link)).status_code == 400
 
-    done = await api.post(link, data={"password": NEW})
+    done = await press(browser, short, link, password=NEW)
     assert (done.status_code, done.headers["location"]) == (303, "/reset-done")
-    assert "Your password is set" in (await api.get("/reset-done")).text
+    assert "Your password is set" in (await browser.get("/reset-done")).text
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
     for password, status in ((NEW, 201), (PASSWORD, 401)):
         credentials = {"email": "kim@example.com", "password": password}
         assert (await api.post("/api/v1/sessions", json=credentials)).status_code == status
 
-    for answer in (await api.get(link), await api.post(link, data={"password": NEW})):
+    for answer in (await browser.get(link), await press(browser, form, link, password=NEW)):
         assert answer.status_code == 410
         assert "This link has been used or has expired" in answer.text

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
-from litestar.datastructures import State
 
-from app.pages import pages_router
 from app.resources import Resources
 from app.users.registration import register
 from app.users.tokens import issue_token
-
-
-@pytest.fixture
-async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    app: Any = Litestar([pages_router], state=State({"resources": resources}), logging_config=None)
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
+from tests.pages.browsing import press
 
 
 async def confirm_token(resources: Resources) -> str:
@@ -44,14 +32,12 @@ async def test_opening_the_link_changes_nothing_and_the_button_confirms(
     asked = await browser.get(f"/confirm/{token}")
     assert asked.status_code == 200
     assert not await is_confirmed(resources)
-    (action,) = re.findall(r'<form method="post" action="([^"]+)"', asked.text)
-
-    pressed = await browser.post(action)
+    pressed = await press(browser, asked)
     assert (pressed.status_code, pressed.headers["location"]) == (303, "/confirmed")
     assert await is_confirmed(resources)
     assert "your address is confirmed" in (await browser.get("/confirmed")).text
 
-    again = await browser.post(action)
+    again = await press(browser, asked)
     assert again.status_code == 410
     assert "This link has been used or has expired" in again.text
 

@@ -1,0 +1,137 @@
+"""Signing up, in and out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Redirect
+from msgspec import Meta, Struct
+
+from app.errors import Failure
+from app.pages.forms import REFUSALS, Form, sent_form
+from app.pages.page import page, see_other
+from app.pages.visit import local_path, session_cookie, signing_in, signing_out
+from app.transaction import Database
+from app.users.passwords import Passwords
+from app.users.registration import register
+from app.users.sessions import check_password, close_session, open_session, renew_hash
+from app.users.statements import Credentials
+from app.users.user import Email, Name, Password
+from app.web.connection import resources_of
+from app.web.failures import headers_of, status_of
+
+HOME = "/activities"
+
+Next = Annotated[str | None, QueryParameter(name="next", max_length=2000)]
+
+
+class SignUp(Struct, frozen=True):
+    name: Name
+    email: Email
+    password: Password
+
+
+class SignIn(Struct, frozen=True):
+    """Only as strict as it must be: what is no address or no password is a wrong one."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=200)]
+
+
+@get("/sign-up", opt={"anonymous": True})
+async def sign_up_form(request: Request[Any, Any, Any], wanted: Next = None) -> Response[Any]:
+    if request.user is not None:
+        return see_other(request, local_path(wanted, HOME))
+    return page(request, "sign_up", next=local_path(wanted, HOME))
+
+
+@post("/sign-up", opt={"anonymous": True})
+async def sign_up(
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> Response[Any]:
+    """Create an account and sign in to it. A letter that confirms the address follows."""
+    form = await sent_form(request)
+    goal = local_path(form.values.get("next"), HOME)
+    try:
+        wanted = form.read(SignUp)
+        password_hash = await passwords.hash(wanted.password)
+        async with database.transaction() as tx:
+            account = await register(tx, wanted.email, wanted.name, password_hash)
+    except REFUSALS as error:
+        return _again(request, "sign_up", form, error, goal)
+    return await _signed_in(request, database, Credentials(account.id, password_hash), goal)
+
+
+@get("/sign-in", opt={"anonymous": True})
+async def sign_in_form(request: Request[Any, Any, Any], wanted: Next = None) -> Response[Any]:
+    if request.user is not None:
+        return see_other(request, local_path(wanted, HOME))
+    return page(request, "sign_in", next=local_path(wanted, HOME))
+
+
+@post("/sign-in", opt={"anonymous": True})
+async def sign_in(
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> Response[Any]:
+    form = await sent_form(request)
+    goal = local_path(form.values.get("next"), HOME)
+    try:
+        wanted = form.read(SignIn)
+        checked = await check_password(database, passwords, wanted.email, wanted.password)
+        checked = await renew_hash(database, passwords, checked, wanted.password)
+        return await _signed_in(request, database, checked, goal)
+    except REFUSALS as error:
+        return _again(request, "sign_in", form, error, goal)
+
+
+@post("/sign-out")
+async def sign_out(
+    request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Redirect:
+    settings = resources_of(request).settings
+    async with database.transaction() as tx:
+        await close_session(tx, request.cookies[session_cookie(settings)])
+    away = see_other(request, "/sign-in", "You are signed out.")
+    away.set_cookie(signing_out(settings))
+    return away
+
+
+async def _signed_in(
+    request: Request[Any, Any, Any], database: Database, checked: Credentials, goal: str
+) -> Response[Any]:
+    """On to where the person wanted to go, with a session; the browser's last one ends.
+
+    Raises:
+        Unauthenticated: the account was deleted or its password changed since the check.
+    """
+    settings = resources_of(request).settings
+    async with database.transaction() as tx:
+        if last := request.cookies.get(session_cookie(settings)):
+            await close_session(tx, last)
+        session = await open_session(tx, checked, settings.http.session)
+    there = page(request, "onward", goal=goal) if leaves(goal) else see_other(request, goal)
+    there.set_cookie(signing_in(settings, session))
+    return there
+
+
+def leaves(goal: str) -> bool:
+    """Whether a page of ours redirects to another host: a form may not lead there (form-action)."""
+    return goal.endswith("/download")
+
+
+def _again(
+    request: Request[Any, Any, Any], name: str, form: Form, error: Failure, goal: str
+) -> Response[str]:
+    shown = page(request, name, status=status_of(error), form=form.refused(error), next=goal)
+    shown.headers.update(headers_of(error))
+    return shown
+
+
+routes = [sign_up_form, sign_up, sign_in_form, sign_in, sign_out]

@@ -1,0 +1,141 @@
+"""Activities: record one, see them, delete one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect
+from msgspec import Meta, Struct
+
+from app.activities import listing, recording
+from app.activities.activity import ActivityId, ActivityType, Entry, Kilocalories, Notes
+from app.errors import Invalid
+from app.pages.forms import REFUSALS, sent_form
+from app.pages.page import page, see_other
+from app.stats import reading
+from app.stats.figures import total
+from app.transaction import Database
+from app.users.profile import profile_of
+from app.users.user import Me
+from app.web.cursors import after_cursor, cursor_of
+from app.web.failures import headers_of, status_of
+
+A_PAGE = 30
+A_WEEK = timedelta(days=6)
+"""From its first day to its last."""
+
+Minutes = Annotated[int, Meta(ge=1, le=7 * 24 * 60, description="In whole minutes, from 1 on.")]
+WallClock = Annotated[
+    str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$", description="A day and a time.")
+]
+"""What a field of type datetime-local holds: a time that knows no zone."""
+Kilometres = Annotated[float, Meta(ge=0, le=100_000, description="In kilometres, as 8.4.")]
+
+
+class Told(Struct, frozen=True):
+    """What the form says. A script adds the instant, which only the reader's zone tells."""
+
+    type: ActivityType
+    started: WallClock
+    minutes: Minutes
+    instant: Annotated[datetime, Meta(tz=True)] | None = None
+    kilometres: Kilometres | None = None
+    calories: Annotated[Kilocalories, Meta(description="In kcal, a whole number.")] | None = None
+    notes: Annotated[Notes, Meta(description="At most 5,000 characters.")] | None = None
+
+    def entry(self) -> Entry:
+        """
+        Raises:
+            Invalid: there is no such day or time.
+        """
+        return Entry(
+            type=self.type,
+            started_at=self.instant or self._in_utc(),
+            duration_s=self.minutes * 60,
+            distance_m=None if self.kilometres is None else self.kilometres * 1000,
+            calories=self.calories,
+            notes=self.notes,
+        )
+
+    def _in_utc(self) -> datetime:
+        try:
+            return datetime.fromisoformat(self.started).replace(tzinfo=UTC)
+        except ValueError:
+            raise Invalid("There is no such day or time.", field="started") from None
+
+
+@get("/activities")
+async def activities(
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    after: Annotated[str | None, QueryParameter(max_length=500)] = None,
+) -> Response[str]:
+    return await _shown(request, me, database, after=after)
+
+
+@post("/activities")
+async def record(
+    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Response[Any]:
+    form = await sent_form(request)
+    try:
+        entry = form.read(Told).entry()
+        async with database.transaction() as tx:
+            await recording.record(tx, me.id, entry, now=datetime.now(UTC))
+    except REFUSALS as error:
+        refused = form.refused(error)
+        shown = await _shown(request, me, database, form=refused, status=status_of(error))
+        shown.headers.update(headers_of(error))
+        return shown
+    return see_other(request, "/activities", "It is recorded.")
+
+
+@post("/activities/{activity_id:uuid}/delete")
+async def delete(
+    activity_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await recording.delete(tx, me.id, ActivityId(activity_id))
+    return see_other(request, "/activities", "The activity is deleted.")
+
+
+async def _shown(
+    request: Request[Me, Any, Any],
+    me: Me,
+    database: Database,
+    *,
+    after: str | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Response[str]:
+    key = after_cursor(after, tuple[datetime, ActivityId])
+    position = listing.Position(*key) if key else listing.Position()
+    found = await listing.page(database, me.id, listing.Filter(), position, A_PAGE + 1)
+    shown = found[:A_PAGE]
+    following = None
+    if len(found) > A_PAGE:
+        following = f"/activities?after={cursor_of((shown[-1].started_at, shown[-1].id))}"
+    monday = reading.monday_of(reading.week_of(datetime.now(UTC).date()))
+    return page(
+        request,
+        "activities",
+        status=status,
+        profile=await profile_of(database, me.id),
+        week=total(await reading.daily(database, me.id, monday, monday + A_WEEK)),
+        activities=shown,
+        first="/activities" if after else None,
+        following=following,
+        **context,
+    )
+
+
+routes = [activities, record, delete]

@@ -1,0 +1,183 @@
+"""Exports: ask for one, watch it, take it, delete it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect
+from msgspec import Meta, Struct, field
+
+from app.activities.activity import ActivityType
+from app.errors import Conflict, Gone, Invalid, NotFound
+from app.exports import requests
+from app.exports.export import Export, ExportId, Filters, Format, Status
+from app.pages.forms import REFUSALS, sent_form
+from app.pages.page import is_part, page, see_other
+from app.pages.periods import PRESETS, Days, Period, choices
+from app.s3 import Bucket
+from app.transaction import Database
+from app.users.profile import profile_of
+from app.users.user import Me
+from app.web.failures import headers_of, status_of
+
+A_PAGE = 20
+
+Day = Annotated[date, Meta(description="A day is written as 2026-11-25.")]
+
+
+class Wanted(Struct, frozen=True):
+    """What a person asks for. The days count when the period says so."""
+
+    format: Format = "csv"
+    period: Period = "all"
+    first: Day | None = field(default=None, name="from")
+    last: Day | None = field(default=None, name="to")
+    type: ActivityType | None = None
+
+    def filters(self, today: date) -> Filters:
+        """
+        Raises:
+            Invalid: the days are meant to count, and there are none.
+        """
+        days = Days(self.first, self.last)
+        if self.period in PRESETS:
+            days = PRESETS[self.period](today)
+        elif days == Days():
+            raise Invalid("Say which days.", field="from")
+        return Filters(*days, self.type)
+
+
+@get("/exports")
+async def exports(
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    before: Annotated[UUID | None, QueryParameter()] = None,
+) -> Response[str]:
+    return await _listed(request, me, database, before=before)
+
+
+@post("/exports")
+async def ask(
+    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Response[Any]:
+    form = await sent_form(request)
+    try:
+        wanted = form.read(Wanted)
+        filters = wanted.filters(datetime.now(UTC).date())
+        async with database.transaction() as tx:
+            asked = await requests.request(tx, me.id, wanted.format, filters)
+    except REFUSALS as error:
+        again = await _listed(
+            request, me, database, form=form.refused(error), status=status_of(error)
+        )
+        again.headers.update(headers_of(error))
+        return again
+    return see_other(request, f"/exports#export-{asked.id}", "The export is asked for.")
+
+
+@get("/exports/{export_id:uuid}")
+async def export(
+    export_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    was: Annotated[Status | None, QueryParameter()] = None,
+) -> Response[str]:
+    """One export. As a part of a page it is a line of the list, or nothing once it is deleted.
+
+    Args:
+        was: the status that the page shows; a change of it is said aloud.
+    """
+    try:
+        found = await requests.status(database, me.id, ExportId(export_id))
+    except NotFound:
+        if is_part(request):
+            return Response("", media_type=MediaType.HTML)
+        raise
+    name = "exports/_line" if is_part(request) else "exports/one"
+    return page(request, name, export=found, was=was, every=patience(found))
+
+
+@get("/exports/{export_id:uuid}/download")
+async def download(
+    export_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+) -> Response[Any]:
+    """To the file; or what has become of the export, where there is none."""
+    try:
+        address = await requests.download(database, bucket, me.id, ExportId(export_id))
+    except (Conflict, Gone) as error:
+        found = await requests.status(database, me.id, ExportId(export_id))
+        return page(
+            request,
+            "exports/one",
+            status=status_of(error),
+            export=found,
+            every=patience(found),
+        )
+    return Redirect(address, status_code=302)
+
+
+@post("/exports/{export_id:uuid}/delete")
+async def delete(
+    export_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    bucket: NamedDependency[Bucket],
+) -> Redirect:
+    """Delete an export, or cancel it while it is not finished."""
+    async with database.transaction() as tx:
+        key = await requests.delete(tx, me.id, ExportId(export_id))
+    await requests.discard(bucket, key)
+    return see_other(request, "/exports", "The export is deleted.")
+
+
+def patience(export: Export, now: datetime | None = None) -> int | None:
+    """Seconds until a page asks again how far an export is; None: nothing will change."""
+    if export.status not in ("pending", "processing"):
+        return None
+    age = (now or datetime.now(UTC)) - export.requested_at
+    for limit, seconds in ((10, 1), (60, 2), (300, 5)):
+        if age < timedelta(seconds=limit):
+            return seconds
+    return 15
+
+
+async def _listed(
+    request: Request[Me, Any, Any],
+    me: Me,
+    database: Database,
+    *,
+    before: UUID | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Response[str]:
+    found = await requests.history(
+        database, me.id, ExportId(before) if before else None, A_PAGE + 1
+    )
+    profile = await profile_of(database, me.id)
+    following = f"/exports?before={found[A_PAGE - 1].id}" if len(found) > A_PAGE else None
+    return page(
+        request,
+        "exports/list",
+        status=status,
+        lines=[(export, patience(export)) for export in found[:A_PAGE]],
+        first="/exports" if before else None,
+        following=following,
+        profile=profile,
+        periods=choices(datetime.now(UTC).date()),
+        **context,
+    )
+
+
+routes = [exports, ask, export, download, delete]

@@ -1,0 +1,127 @@
+"""Friends, those who ask to be, and asking. The letter on a request leads here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect
+from msgspec import Struct
+
+from app.friends import friendship, requests
+from app.friends.friend import RequestId
+from app.pages.forms import REFUSALS, sent_form
+from app.pages.page import page, see_other
+from app.transaction import Database
+from app.users.user import Email, Me, UserId
+from app.web.cursors import after_cursor, cursor_of
+from app.web.failures import headers_of, status_of
+
+A_PAGE = 50
+MOST_WAITING = 100
+"""Requests that are shown at once; the others come up as these are answered."""
+
+
+class Asked(Struct, frozen=True):
+    email: Email
+
+
+@get("/friends")
+async def friends(
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    after: Annotated[str | None, QueryParameter(max_length=500)] = None,
+) -> Response[str]:
+    return await _shown(request, me, database, after=after)
+
+
+@post("/friends")
+async def ask(
+    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Response[Any]:
+    """The answer is the same whether or not anybody has the address."""
+    form = await sent_form(request)
+    try:
+        wanted = form.read(Asked)
+        async with database.transaction() as tx:
+            asked = await requests.ask(tx, me.id, wanted.email)
+    except REFUSALS as error:
+        refused = form.refused(error)
+        shown = await _shown(request, me, database, form=refused, status=status_of(error))
+        shown.headers.update(headers_of(error))
+        return shown
+    if asked.status == "accepted":
+        return see_other(request, "/friends", "They had asked you: you are friends now.")
+    return see_other(request, "/friends", f"We ask whoever has the address {wanted.email}.")
+
+
+@post("/friends/requests/{request_id:uuid}/accept")
+async def accept(
+    request_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await requests.accept(tx, me.id, RequestId(request_id))
+    return see_other(request, "/friends", "You are friends now.")
+
+
+@post("/friends/requests/{request_id:uuid}/decline")
+async def decline(
+    request_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await requests.decline(tx, me.id, RequestId(request_id))
+    return see_other(request, "/friends", "The request is declined. They are not told.")
+
+
+@post("/friends/{friend_id:uuid}/end")
+async def end(
+    friend_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await friendship.end(tx, me.id, UserId(friend_id))
+    return see_other(request, "/friends", "You are friends no more. They are not told.")
+
+
+async def _shown(
+    request: Request[Me, Any, Any],
+    me: Me,
+    database: Database,
+    *,
+    after: str | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Response[str]:
+    key = after_cursor(after, tuple[datetime, UserId])
+    position = friendship.Position(*key) if key else friendship.Position()
+    found = await friendship.page(database, me.id, position, A_PAGE + 1)
+    shown = found[:A_PAGE]
+    following = None
+    if len(found) > A_PAGE:
+        following = f"/friends?after={cursor_of((shown[-1].since, shown[-1].user_id))}"
+    return page(
+        request,
+        "friends",
+        status=status,
+        waiting=await requests.waiting(database, me.id, None, MOST_WAITING),
+        friends=shown,
+        first="/friends" if after else None,
+        following=following,
+        **context,
+    )
+
+
+routes = [friends, ask, accept, decline, end]

@@ -1,0 +1,112 @@
+"""Dead letters by kind and error: `/ops/dead-letters`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+from msgspec import Struct
+
+from app.jobs.operating import dead_letters, inspection
+from app.jobs.operating.records import Rerun
+from app.pages.forms import Form
+from app.pages.ops.listing import listing
+from app.pages.page import page, see_other
+from app.pages.wording import count
+from app.transaction import Database
+from app.users.user import Me
+
+LETTERS = "/ops/dead-letters"
+LIMIT = 25
+
+
+class Query(Struct, frozen=True):
+    """Where the page before has ended."""
+
+    before: datetime | None = None
+    fingerprint: str | None = None
+
+
+@get("/dead-letters")
+async def list_groups(
+    request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Response[str]:
+    query = Form(dict(request.query_params)).read(Query)
+    after = dead_letters.Position(query.before, query.fingerprint)
+    found = await dead_letters.page(database, after, LIMIT + 1)
+    groups, following = found[:LIMIT], None
+    if len(found) > LIMIT:
+        last = groups[-1]
+        position = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
+        following = f"{LETTERS}?{urlencode(position)}"
+    return page(
+        request,
+        "ops/dead_letters",
+        groups=groups,
+        total=await dead_letters.count(database),
+        first=LETTERS if query.before else None,
+        following=following,
+    )
+
+
+@get("/dead-letters/{fingerprint:str}")
+async def show_group(
+    request: Request[Any, Any, Any],
+    fingerprint: FromPath[str],
+    database: NamedDependency[Database],
+) -> Response[str]:
+    group = await dead_letters.find_group(database, fingerprint)
+    sample = await inspection.find(database, group.sample_job_id)
+    path = f"{LETTERS}/{fingerprint}"
+    form = Form(dict(request.query_params))
+    jobs = await listing(database, path, form, fingerprint=fingerprint)
+    return page(request, "ops/dead_letter", group=group, sample=sample, listing=jobs)
+
+
+@post("/dead-letters/retry")
+async def retry_all(
+    request: Request[Any, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Redirect:
+    rerun = await dead_letters.retry_all(database, None, by=str(me.id))
+    return see_other(request, LETTERS, _said(rerun))
+
+
+@post("/dead-letters/{fingerprint:str}/retry")
+async def retry_group(
+    request: Request[Any, Any, Any],
+    fingerprint: FromPath[str],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    rerun = await dead_letters.retry_group(database, fingerprint, by=str(me.id))
+    return see_other(request, LETTERS, _said(rerun))
+
+
+@post("/dead-letters/{fingerprint:str}/discard")
+async def discard_group(
+    request: Request[Any, Any, Any],
+    fingerprint: FromPath[str],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    done = await dead_letters.discard_group(database, fingerprint, by=str(me.id))
+    return see_other(request, LETTERS, f"{_jobs(done.discarded)} discarded.")
+
+
+def _said(done: Rerun) -> str:
+    said = f"{_jobs(done.rerun)} set to run again."
+    if done.skipped:
+        said += f" {_jobs(done.skipped)} left dead: no longer useful, or done by a newer job."
+    return said
+
+
+def _jobs(number: int) -> str:
+    return "1 job was" if number == 1 else f"{count(number)} jobs were"
+
+
+routes = [list_groups, show_group, retry_all, retry_group, discard_group]

@@ -1,0 +1,99 @@
+"""Jobs: `/ops/jobs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, get_args
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from app.errors import Invalid
+from app.jobs.job import KINDS, JobId
+from app.jobs.operating import dead_letters, inspection
+from app.jobs.operating.cancelling import cancel
+from app.jobs.operating.records import State
+from app.jobs.queues import QUEUES
+from app.jobs.scheduling import history
+from app.pages.forms import Form
+from app.pages.ops.listing import Listing, job_named, listing
+from app.pages.page import page, see_other
+from app.transaction import Database
+from app.users.user import Me
+
+JOBS = "/ops/jobs"
+
+
+@get("/jobs")
+async def list_jobs(
+    request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Response[Any]:
+    """A search for a job's id leads to the job."""
+    form = Form(dict(request.query_params))
+    if found := await job_named(database, form.values.get("search", "")):
+        return see_other(request, f"{JOBS}/{found}")
+    choices: dict[str, Any] = {
+        "states": _choices(get_args(State)),
+        "queues": _choices(QUEUES),
+        "kinds": KINDS,
+    }
+    try:
+        jobs = await listing(database, JOBS, form)
+    except Invalid as error:
+        nothing = Listing([], JOBS, None)
+        form = form.refused(error)
+        return page(request, "ops/jobs", status=400, form=form, listing=nothing, **choices)
+    return page(request, "ops/jobs", form=form, listing=jobs, **choices)
+
+
+@get("/jobs/{job_id:uuid}")
+async def show_job(
+    request: Request[Any, Any, Any], job_id: FromPath[UUID], database: NamedDependency[Database]
+) -> Response[str]:
+    job = await inspection.find(database, JobId(job_id))
+    return page(
+        request,
+        "ops/job",
+        job=job,
+        run=await history.run_of_job(database, job.id),
+        payload=_readable(job.payload),
+    )
+
+
+@post("/jobs/{job_id:uuid}/retry")
+async def retry_job(
+    request: Request[Any, Any, Any],
+    job_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
+    return see_other(request, f"{JOBS}/{job_id}", "1 job runs again.")
+
+
+@post("/jobs/{job_id:uuid}/cancel")
+async def cancel_job(
+    request: Request[Any, Any, Any],
+    job_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        state = await cancel(tx, JobId(job_id), by=str(me.id))
+    said = "Its worker ends it within two seconds." if state == "running" else "1 job is cancelled."
+    return see_other(request, f"{JOBS}/{job_id}", said)
+
+
+def _choices(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [("", "any"), *((value, value) for value in values)]
+
+
+def _readable(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+routes = [list_jobs, show_job, retry_job, cancel_job]

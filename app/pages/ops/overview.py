@@ -1,0 +1,36 @@
+"""Whether all is well, and if not, what needs somebody: `/ops`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from app.jobs.operating import dead_letters, queues
+from app.jobs.operating.workers import list_workers
+from app.jobs.scheduling import history
+from app.pages.ops.troubles import Situation, troubles
+from app.pages.page import page
+from app.transaction import Database
+from app.web.connection import resources_of
+
+
+@get("/")
+async def overview(
+    request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Response[str]:
+    weights = resources_of(request).settings.worker.queue_weights
+    async with database.transaction() as tx:
+        seen = Situation(
+            queues=await queues.list_queues(tx, weights),
+            paused_kinds=await queues.paused_kinds(tx),
+            outages=await queues.list_outages(tx),
+            dead=await dead_letters.count(tx),
+            schedules=await history.list_schedules(tx),
+            workers=await list_workers(tx),
+        )
+    return page(request, "ops/overview", seen=seen, troubles=troubles(seen))
+
+
+routes = [overview]

@@ -1,0 +1,22 @@
+"""Workers: `/ops/workers`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from app.jobs.operating.workers import list_workers
+from app.pages.page import page
+from app.transaction import Database
+
+
+@get("/workers")
+async def show_workers(
+    request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Response[str]:
+    return page(request, "ops/workers", workers=await list_workers(database))
+
+
+routes = [show_workers]

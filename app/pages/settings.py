@@ -1,0 +1,152 @@
+"""What a person sets about their account."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.response import Redirect
+from msgspec import Meta, Struct
+
+from app.errors import Failure
+from app.pages.forms import REFUSALS, Form, sent_form
+from app.pages.page import page, see_other
+from app.pages.visit import signing_in, signing_out
+from app.transaction import Database
+from app.users.erasure import leave
+from app.users.own_password import change_password, check_own_password
+from app.users.passwords import Passwords
+from app.users.profile import change_profile, profile_of
+from app.users.sessions import open_session
+from app.users.statements import Credentials
+from app.users.user import Me, Name, Password
+from app.web.connection import resources_of
+from app.web.failures import headers_of, status_of
+
+OwnPassword = Annotated[str, Meta(max_length=200)]
+"""Only as strict as it must be: what is no password is a wrong one."""
+
+
+class NewName(Struct, frozen=True):
+    name: Name
+
+
+class Letters(Struct, frozen=True):
+    """A box that is not ticked is not sent."""
+
+    weekly_summary: bool = False
+    friend_activity: bool = False
+    monthly_report: bool = False
+
+
+class NewPassword(Struct, frozen=True):
+    current_password: OwnPassword
+    password: Password
+
+
+class Leaving(Struct, frozen=True):
+    own_password: OwnPassword
+
+
+@get("/settings")
+async def settings(
+    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Response[str]:
+    return await _shown(request, me, database)
+
+
+@post("/settings/name")
+async def change_name(
+    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Response[Any]:
+    form = await sent_form(request)
+    try:
+        name = form.read(NewName).name
+        async with database.transaction() as tx:
+            await change_profile(tx, me.id, name=name)
+    except REFUSALS as error:
+        return await _shown(request, me, database, form, error)
+    return see_other(request, "/settings", "Your name is changed.")
+
+
+@post("/settings/letters")
+async def change_letters(
+    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+) -> Redirect:
+    wanted = (await sent_form(request)).read(Letters)
+    async with database.transaction() as tx:
+        await change_profile(
+            tx,
+            me.id,
+            weekly_summary=wanted.weekly_summary,
+            friend_activity=wanted.friend_activity,
+            monthly_report=wanted.monthly_report,
+        )
+    return see_other(request, "/settings", "Your choice of letters is kept.")
+
+
+@post("/settings/password")
+async def change_own_password(
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> Response[Any]:
+    """A new password, and a new session in the place of all others."""
+    form = await sent_form(request)
+    site = resources_of(request).settings
+    try:
+        wanted = form.read(NewPassword)
+        checked = await check_own_password(database, passwords, me.id, wanted.current_password)
+        password_hash = await passwords.hash(wanted.password)
+        async with database.transaction() as tx:
+            await change_password(tx, checked, password_hash)
+            renewed = Credentials(me.id, password_hash)
+            session = await open_session(tx, renewed, site.http.session)
+    except REFUSALS as error:
+        return await _shown(request, me, database, form, error)
+    words = "Your password is changed. Wherever else you were signed in, you are no more."
+    back = see_other(request, "/settings", words)
+    back.set_cookie(signing_in(site, session))
+    return back
+
+
+@post("/settings/leave")
+async def leave_for_good(
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> Response[Any]:
+    form = await sent_form(request)
+    try:
+        password = form.read(Leaving).own_password
+        checked = await check_own_password(database, passwords, me.id, password)
+        async with database.transaction() as tx:
+            await leave(tx, checked)
+    except REFUSALS as error:
+        return await _shown(request, me, database, form, error)
+    away = see_other(request, "/", "Your account is deleted. All that was in it is being erased.")
+    away.set_cookie(signing_out(resources_of(request).settings))
+    return away
+
+
+async def _shown(
+    request: Request[Me, Any, Any],
+    me: Me,
+    database: Database,
+    form: Form | None = None,
+    error: Failure | None = None,
+) -> Response[str]:
+    """The page, with the form that was refused."""
+    profile = await profile_of(database, me.id)
+    if form is None or error is None:
+        return page(request, "settings", profile=profile)
+    refused = form.refused(error)
+    shown = page(request, "settings", status=status_of(error), profile=profile, form=refused)
+    shown.headers.update(headers_of(error))
+    return shown
+
+
+routes = [settings, change_name, change_letters, change_own_password, leave_for_good]

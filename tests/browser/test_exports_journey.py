@@ -1,0 +1,100 @@
+"""The whole journey of a person: sign up, record, export, watch, download, delete."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from app.resources import Resources
+from tests.browser.looking import page_is_accessible
+from tests.kit.working import run_jobs, working
+from tests.users.people import PASSWORD
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def open_account(page: Page, name: str = "Kim Lee") -> None:
+    await page.goto("/")
+    await page.get_by_role("link", name="Open an account").click()
+    await page_is_accessible(page, "sign-up")
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("E-mail address").fill("kim@example.com")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Open the account").click()
+    await expect(page.get_by_role("heading", name="Activities", exact=True)).to_be_visible()
+
+
+async def record(page: Page) -> None:
+    await page.get_by_label("What", exact=True).select_option(label="Ride")
+    await page.get_by_label("Began").fill("2026-11-20T07:30")
+    await page.get_by_label("Minutes").fill("95")
+    await page.get_by_label("Kilometres").fill("31.5")
+    await page.get_by_label("Notes").fill('Ice & "sun" <b>')
+    await page.get_by_role("button", name="Record it").click()
+    await expect(page.get_by_text("It is recorded.")).to_be_visible()
+
+
+async def test_from_signing_up_to_a_file_and_its_end(
+    page: Page, resources: Resources, tmp_path: Path
+) -> None:
+    await open_account(page)
+    await page_is_accessible(page, "activities-empty")
+    await record(page)
+    began = page.get_by_role("listitem").get_by_role("time").first
+    await expect(began).to_have_text("20 Nov 2026, 07:30")  # by the clock where the reader is
+    await expect(began).to_have_attribute("title", "20 Nov 2026, 12:30 UTC")
+    await page_is_accessible(page, "activities")
+
+    await page.get_by_role("link", name="Exports").click()
+    await page_is_accessible(page, "exports-empty")
+    await page.get_by_role("button", name="Make the export").click()
+    line = page.get_by_role("listitem").filter(has_text="All activities as CSV")
+    await expect(line.get_by_text("Pending")).to_be_visible()
+    await page_is_accessible(page, "exports-pending")
+
+    async with working(resources):
+        await expect(line.get_by_text("Ready")).to_be_visible()  # without loading the page anew
+    await expect(page.get_by_role("status").get_by_text("is ready")).to_be_attached()
+    await expect(line.get_by_text("1 row")).to_be_visible()
+    await page_is_accessible(page, "exports-ready")
+
+    async with page.expect_download() as arriving:
+        await line.get_by_role("link", name="Download").click()
+    download = await arriving.value
+    assert download.suggested_filename == "activities.csv"
+    await download.save_as(tmp_path / "taken.csv")
+    rows = list(csv.reader((tmp_path / "taken.csv").open()))
+    assert ["2026-11-20", "ride", "95", "31.5", "", 'Ice & "sun" <b>'] == rows[1]
+
+    await line.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page_is_accessible(page, "exports-delete")
+    await page.get_by_role("button", name="Delete it").click()
+    await expect(page.get_by_text("The export is deleted.")).to_be_visible()
+    await expect(page.get_by_text("No exports yet")).to_be_visible()
+    kim = await resources.database.fetchval("select id from users")
+    assert await resources.bucket.keys(f"exports/{kim}/") == []
+
+
+async def test_the_link_of_a_letter_asks_to_sign_in_and_then_gives_the_file(
+    page: Page, context: BrowserContext, resources: Resources
+) -> None:
+    await open_account(page)
+    await page.get_by_role("link", name="Exports").click()
+    await page.get_by_role("radio", name="PDF").check()
+    await page.get_by_role("button", name="Make the export").click()
+    await run_jobs(resources)
+    export_id = await resources.database.fetchval("select id from exports")
+    await context.clear_cookies()
+
+    await page.goto(f"/exports/{export_id}/download")
+    await page.get_by_label("E-mail address").fill("kim@example.com")
+    await page.get_by_label("Password").fill(PASSWORD)
+    async with page.expect_download() as arriving:
+        await page.get_by_role("button", name="Sign in").click()
+    assert (await arriving.value).suggested_filename == "activities.pdf"
+    await expect(page.get_by_text("Your download begins now.")).to_be_visible()
+    await page_is_accessible(page, "onward")

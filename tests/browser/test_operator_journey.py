@@ -1,0 +1,166 @@
+"""What operators do at three in the morning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from app import jobs
+from app.jobs.operating import queues
+from app.resources import Resources
+from app.transaction import Database
+from app.users.registration import register
+from tests.browser.conftest import Site
+from tests.browser.guard import Troubles
+from tests.browser.looking import page_is_accessible
+from tests.browser.people import add_operator, sign_in
+from tests.email.scripted import mailer_to, scripted
+from tests.jobs.operators import RunJobs, dead
+from tests.kit.schedules import end_jobs, triggered
+from tests.kit.trials import CriticalTrial, LowTrial, Trial, put
+from tests.kit.working import working
+
+SPAM = "550 5.7.1 <b>looks</b> like spam"
+
+
+async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_done(
+    page: Page, resources: Resources
+) -> None:
+    database = resources.database
+    await add_operator(database)
+    async with scripted({"content": SPAM}) as server, mailer_to(server, timeout=5) as mailer:
+        async with working(replace(resources, post=replace(resources.post, mailer=mailer))):
+            await sign_in(page, "/ops")
+            async with database.transaction() as tx:
+                for name in ("kim", "lee"):
+                    await register(tx, f"{name}@example.com", name, "no password")
+
+            await page.get_by_role("link", name="2 dead letters of 1 cause").click()
+            await page_is_accessible(page, "ops-dead-letters")
+            await page.get_by_role("link", name="2 email:welcome").click()
+            await expect(page.get_by_role("region", name="Error")).to_contain_text(SPAM)
+            await page_is_accessible(page, "ops-dead-letter")
+
+            server.says.clear()
+            await page.get_by_role("button", name="Run all 2 again").click()
+            await expect(page.get_by_role("status")).to_have_text("2 jobs were set to run again.")
+            await expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
+
+            await page.get_by_role("link", name="Jobs").click()
+            done = page.get_by_role("row", name="done email:welcome")
+            await expect(done).to_have_count(2)
+            await done.first.get_by_role("link", name="email:welcome").click()
+            await expect(
+                page.get_by_role("listitem").filter(has_text="Attempt 2 done")
+            ).to_be_visible()
+            await page_is_accessible(page, "ops-job")
+    assert 2 == len(server.taken)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("overview", "/ops"),
+        ("queues", "/ops/queues"),
+        ("jobs", "/ops/jobs"),
+        ("jobs-none", "/ops/jobs?kind=none"),
+        ("job-running", "/ops/jobs?search={running}"),
+        ("schedules", "/ops/schedules"),
+        ("schedule", "/ops/schedules/cleanup:daily"),
+        ("workers", "/ops/workers"),
+    ],
+)
+async def test_everyone_can_read_a_page_that_is_full(
+    page: Page, database: Database, run_jobs: RunJobs, name: str, path: str
+) -> None:
+    await add_operator(database)
+    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no such page, " * 40)
+    await triggered(database, "cleanup:daily")
+    await end_jobs(database, "dead")
+    await put(database, LowTrial("c"))
+    await database.execute(
+        """update jobs set state = 'snoozed', waits_for = 'smtp' where kind = 'test:low'"""
+    )
+    running = await put(database, CriticalTrial("d"))
+    await database.execute(RUNNING, running)
+    async with database.transaction() as tx:
+        await queues.pause_queue(tx, "low", by="test")
+    await sign_in(page, "/ops")
+    await page.goto(path.format(running=running))
+    await page_is_accessible(page, f"ops-{name}")
+
+
+RUNNING = """
+with worker as (
+    insert into workers (id, host, pid, slots) values (uuidv7(), 'worker-1', 4711, 10) returning id
+)
+update jobs set
+    state = 'running', started_at = now(), token = uuidv7(), worker_id = worker.id,
+    progress = '{"done": 1204, "total": 5000}'
+from worker where jobs.id = $1
+"""
+
+
+async def test_a_question_stays_open_while_the_page_lives_on(
+    page: Page, resources: Resources
+) -> None:
+    await add_operator(resources.database)
+    async with resources.database.transaction() as tx:
+        later = datetime.now(UTC) + timedelta(days=1)
+        job_id = await jobs.enqueue(tx, Trial("a"), run_at=later)
+    await sign_in(page, f"/ops/jobs/{job_id}")
+    await page.get_by_role("button", name="Cancel").click()
+    await page.evaluate(NOTE_A_HELD_POLL)
+    await page.wait_for_function("() => window.pollWasHeld")
+    question = page.get_by_role("dialog", name="Cancel this job?")
+    await page_is_accessible(page, "ops-question")
+    await page.keyboard.press("Escape")
+    await expect(question).to_be_hidden()
+
+    await resources.database.execute("update jobs set occasion = 'a new one'")
+    await expect(page.get_by_text("a new one")).to_be_visible()
+    await page.get_by_role("button", name="Cancel").click()
+    await question.get_by_role("button", name="Cancel it").click()
+    await expect(page.get_by_role("status")).to_have_text("1 job is cancelled.")
+
+
+NOTE_A_HELD_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
+    window.pollWasHeld = event.defaultPrevented
+})"""
+
+
+async def test_a_page_says_that_it_is_old_when_the_service_is_away(
+    page: Page, database: Database, troubles: Troubles
+) -> None:
+    await add_operator(database)
+    await sign_in(page, "/ops/workers")
+    told = page.get_by_role("alert")
+    await page.route("**/ops/workers", lambda route: route.abort("connectionrefused"))
+    await expect(told).to_contain_text("The service does not answer")
+    troubles.clear()
+    await page_is_accessible(page, "ops-stale")
+    await page.unroute("**/ops/workers")
+    await expect(told).to_be_hidden()
+    troubles.clear()
+
+
+async def test_an_operator_can_do_without_scripts(
+    browser: Browser, site: Site, resources: Resources, run_jobs: RunJobs
+) -> None:
+    await add_operator(resources.database)
+    await dead(resources.database, run_jobs, Trial("a"), Trial("b"), reason="no such page")
+    async with await browser.new_context(base_url=site.url, java_script_enabled=False) as context:
+        page = await context.new_page()
+        await sign_in(page, "/ops/queues")
+        await page.get_by_role("button", name="Pause low").click()
+        await expect(page.get_by_role("status")).to_contain_text("The queue low is paused.")
+
+        await page.get_by_role("link", name="Dead letters").click()
+        await page.get_by_role("button", name="Discard 2 test:trial").click()
+        await page.get_by_role("button", name="Discard them").click()
+        await expect(page.get_by_role("status")).to_have_text("2 jobs were discarded.")
+    states = await resources.database.fetch("select distinct state from jobs")
+    assert ["cancelled"] == [row["state"] for row in states]

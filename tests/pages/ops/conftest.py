@@ -1,0 +1,32 @@
+"""An operator before a browser without scripts."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from app.transaction import Database
+from tests.jobs.operators import operator
+from tests.kit.people import Person
+from tests.kit.trials import CALLS, DEEDS
+
+SESSION = "__Host-session"
+
+
+@pytest.fixture(autouse=True)
+def _forget_trials() -> None:
+    DEEDS.clear()
+    CALLS.clear()
+
+
+@pytest.fixture
+async def ada(database: Database) -> Person:
+    """The operator."""
+    return await operator(database)
+
+
+@pytest.fixture
+def desk(browser: httpx.AsyncClient, ada: Person) -> httpx.AsyncClient:
+    """The browser of the operator, who is signed in."""
+    browser.cookies.set(SESSION, ada.token)
+    return browser

@@ -1,0 +1,75 @@
+"""The overview: whether all is well."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from app.jobs.operating import queues
+from app.jobs.scheduling import history
+from app.resources import Resources
+from app.transaction import Database
+from tests.jobs.operators import RunJobs, dead
+from tests.kit.schedules import end_jobs, triggered
+from tests.kit.trials import LowTrial, Trial, put
+from tests.kit.working import working
+from tests.pages.browsing import words
+
+
+async def overview(desk: httpx.AsyncClient) -> str:
+    answer = await desk.get("/ops")
+    assert answer.status_code == 200, answer.text
+    return words(answer)
+
+
+async def test_nothing_is_wrong_while_a_worker_lives(
+    desk: httpx.AsyncClient, resources: Resources
+) -> None:
+    async with working(resources):
+        assert "All is well." in await overview(desk)
+
+
+async def test_that_no_worker_lives_is_said_first(desk: httpx.AsyncClient) -> None:
+    said = await overview(desk)
+    assert "No worker is alive Nothing runs until one starts." in said
+    assert "All is well" not in said
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "said"),
+    [(50, False), (70, True)],
+)
+async def test_a_job_that_has_waited_for_too_long_is_told(
+    desk: httpx.AsyncClient, database: Database, waits_s: int, *, said: bool
+) -> None:
+    await put(database, Trial("a"))
+    await database.execute(
+        "update jobs set queue = 'critical', run_at = now() - make_interval(secs => $1)", waits_s
+    )
+    assert said == ("A job in critical has waited for" in await overview(desk))
+
+
+async def test_what_is_paused_dead_failing_or_away_is_told(
+    desk: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no such page")
+    await triggered(database, "stats:daily")
+    await end_jobs(database, "dead")
+    await put(database, LowTrial("c"))
+    await database.execute(
+        "update jobs set state = 'snoozed', waits_for = 'smtp' where kind = 'test:low'"
+    )
+    async with database.transaction() as tx:
+        await queues.pause_queue(tx, "low", by="test")
+        await queues.pause_kind(tx, "test:trial", by="test")
+        await history.pause(tx, "cleanup:daily", by="test")
+    said = await overview(desk)
+    for trouble in (
+        "smtp is away What needs it waits, and goes on by itself: 1 job.",
+        "3 dead letters of 2 causes",
+        "stats:daily has failed 1 time since it last succeeded",
+        "The queue low is paused",
+        "1 kind is paused None of it is begun: test:trial",
+        "The schedule cleanup:daily is paused",
+    ):
+        assert trouble in said

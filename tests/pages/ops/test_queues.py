@@ -1,0 +1,65 @@
+"""Queues and kinds, seen and stopped."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from app.transaction import Database
+from tests.jobs.operators import RunJobs
+from tests.kit.people import Person
+from tests.kit.trials import CriticalTrial, Trial, put
+from tests.pages.browsing import path_of, press, words
+
+
+async def paused(database: Database) -> list[tuple[str, str]]:
+    return [tuple(row) for row in await database.fetch("select what, name from pauses")]
+
+
+async def test_a_queue_shows_what_waits_what_runs_and_how_fast_it_empties(
+    desk: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    for name in "abcdefghij":
+        await put(database, CriticalTrial(name))
+    await run_jobs()
+    await put(database, CriticalTrial("k"))
+    await database.execute(
+        "update jobs set run_at = now() - interval '90 s' where state = 'queued'"
+    )
+    said = words(await desk.get("/ops/queues"))
+    # waiting, oldest, not due yet, running, finished a minute, weight
+    assert "critical open 1 1 min 30 s 0 0 2.0 6 Pause" in said
+    assert "0 0 0 1 Pause" in said.partition(" low open 0 ")[2]
+
+
+@pytest.mark.parametrize(
+    ("plural", "name", "what"), [("queues", "low", "queue"), ("kinds", "test:trial", "kind")]
+)
+async def test_an_operator_pauses_and_resumes_and_is_named_in_the_log(
+    desk: httpx.AsyncClient, database: Database, ada: Person, plural: str, name: str, what: str
+) -> None:
+    await put(database, Trial("a"))
+    asked = await desk.get("/ops/queues")
+    with capture_logs() as logs:
+        done = await press(desk, asked, f"/{plural}/{name}/pause")
+        assert (303, "/ops/queues") == (done.status_code, path_of(done).partition("#")[0])
+        assert [(what, name)] == await paused(database)
+        shown = await desk.get("/ops/queues")
+        assert "paused" in words(shown)
+        await press(desk, shown, f"/{plural}/{name}/resume")
+    assert [] == await paused(database)
+    told = [(line["event"], line[what], line["by"]) for line in logs if "by" in line]
+    assert [
+        (f"operator.paused_{what}", name, str(ada.id)),
+        (f"operator.resumed_{what}", name, str(ada.id)),
+    ] == told
+    assert ada.email not in str(logs)
+
+
+async def test_what_snoozed_jobs_wait_for_is_told(
+    desk: httpx.AsyncClient, database: Database
+) -> None:
+    await put(database, Trial("a"))
+    await database.execute("update jobs set state = 'snoozed', waits_for = 'smtp'")
+    assert "smtp is away : 1 job waits for it" in words(await desk.get("/ops/queues"))

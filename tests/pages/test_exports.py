@@ -1,0 +1,254 @@
+"""Exports at a browser: asked for, watched, taken, deleted; with and without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from app.exports.export import Export, ExportId
+from app.jobs.job import JobId
+from app.pages.exports import patience
+from app.pages.periods import PRESETS, Days
+from app.transaction import Database
+from tests.kit.people import person
+from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
+
+PART = {"HX-Request": "true"}
+
+
+async def asked(browser: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+    return await press(browser, await browser.get("/exports"), "/exports", **fields)
+
+
+async def the_id(database: Database) -> str:
+    return str(await database.fetchval("select max(id::text) from exports"))
+
+
+async def completed(database: Database) -> None:
+    await database.execute(
+        """update exports set completed_at = now(), expires_at = now() + interval '7 days',
+        row_count = 12345, size_bytes = 1234567, sha256 = $1, etag = 'none', open = false""",
+        "a" * 64,
+    )
+
+
+async def test_an_export_is_asked_for_made_taken_and_deleted(
+    browser: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
+) -> None:
+    await sign_up(browser)
+    assert "No exports yet" in words(await browser.get("/exports"))
+    await database.execute(
+        """insert into activities (user_id, type, started_at, duration_s)
+        select id, 'run', now(), 60 from users"""
+    )
+    answer = await asked(browser, type="run")
+    export_id = await the_id(database)
+    assert (answer.status_code, path_of(answer)) == (303, f"/exports#export-{export_id}")
+    shown = words(await browser.get("/exports"))
+    assert "The export is asked for." in shown
+    assert "Runs as CSV" in shown
+    assert "Pending" in shown
+
+    await run_jobs()
+    ready = await browser.get("/exports")
+    assert "Ready" in words(ready)
+    assert "1 row ·" in words(ready)
+    taken = await browser.get(f"/exports/{export_id}/download")
+    assert taken.status_code == 302
+    async with httpx.AsyncClient() as elsewhere:
+        assert b"run" in (await elsewhere.get(taken.headers["location"])).content
+
+    deleted = await press(browser, ready, f"/exports/{export_id}/delete")
+    assert path_of(deleted) == "/exports"
+    assert "No exports yet" in words(await browser.get("/exports"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "status"),
+    [
+        ({"period": "days", "from": "2026-02-01", "to": "2026-01-01"}, "before the first", 400),
+        ({"period": "days"}, "Say which days.", 400),
+        ({"period": "days", "from": "soon"}, "A day is written as 2026-11-25.", 400),
+        ({"format": "xls"}, "Please look at the marked fields.", 400),
+    ],
+)
+async def test_a_wish_that_cannot_be_met_is_shown_again_with_the_reason(
+    browser: httpx.AsyncClient, fields: dict[str, str], reason: str, status: int
+) -> None:
+    await sign_up(browser)
+    answer = await asked(browser, **fields)
+    assert answer.status_code == status
+    assert reason in words(answer)
+    assert form(answer, "/exports").fields["period"] == fields.get("period", "all")
+
+
+async def test_a_third_unfinished_export_has_to_wait(browser: httpx.AsyncClient) -> None:
+    await sign_up(browser)
+    for kind in ("run", "ride"):
+        assert (await asked(browser, type=kind)).status_code == 303
+    refused = await asked(browser, type="swim")
+    assert refused.status_code == 429
+    assert "retry-after" in refused.headers
+    assert "2 of your exports are being made" in words(refused)
+
+
+async def test_the_line_of_an_unfinished_export_asks_anew_until_it_is_finished(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    await asked(browser)
+    (address,) = re.findall(r'hx-get="([^"]+)"', (await browser.get("/exports")).text)
+    part = await browser.get(address, headers=PART)
+    assert part.text.lstrip().startswith("<li ")
+    assert 'hx-trigger="every 1s"' in part.text
+    assert "hx-swap-oob" not in part.text
+
+    await database.execute("update exports set requested_at = now() - interval '1 hour'")
+    assert 'hx-trigger="every 15s"' in (await browser.get(address, headers=PART)).text
+    await completed(database)
+    part = await browser.get(address, headers=PART)
+    assert "hx-trigger" not in part.text
+    assert "is ready." in words(part)
+    assert "12,345 rows · 1.2 MB" in words(part)
+    await database.execute("update exports set deleted_at = now()")
+    assert "" == (await browser.get(address, headers=PART)).text
+    assert 404 == (await browser.get(address)).status_code
+
+
+async def test_progress_is_shown_in_rows(browser: httpx.AsyncClient, database: Database) -> None:
+    await sign_up(browser)
+    await asked(browser)
+    await database.execute(
+        """update jobs
+        set state = 'running', worker_id = uuidv7(), token = uuidv7(), started_at = now(),
+            progress = '{"done": 1500, "total": 6000}'
+        where kind = 'export:generate'"""
+    )
+    shown = await browser.get("/exports")
+    assert '<progress aria-label="Progress of All activities as CSV" max="6000" value="1500">' in (
+        shown.text
+    )
+    assert "1,500 of 6,000 rows" in words(shown)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ("open = open", 409, "not finished yet"),
+        ("open = false, job_id = null, error = 'The bucket & all is full.'", 409, "bucket & all"),
+    ],
+)
+async def test_a_download_that_cannot_be_says_what_to_do(
+    browser: httpx.AsyncClient, database: Database, change: str, status: int, said: str
+) -> None:
+    await sign_up(browser)
+    await asked(browser)
+    await database.execute(f"update exports set {change}")  # noqa: S608 # ours
+    answer = await browser.get(f"/exports/{await the_id(database)}/download")
+    assert (answer.status_code, answer.text.count("<h1>")) == (status, 1)
+    assert said in words(answer)
+
+
+async def test_an_expired_export_is_asked_for_again_with_one_button(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    period = {"from": "2026-01-01", "to": "2026-01-31"}
+    await asked(browser, format="pdf", period="days", **period)
+    await completed(database)
+    await database.execute("update exports set expires_at = now() - interval '1 minute'")
+    answer = await browser.get(f"/exports/{await the_id(database)}/download")
+    assert answer.status_code == 410
+    assert "This export has expired" in words(answer)
+    assert "All activities as PDF 1 Jan 2026 \N{EN DASH} 31 Jan 2026" in words(answer)
+    again = await press(browser, answer, "/exports")
+    assert again.status_code == 303
+    rows = await database.fetch("select format, first_day, last_day from exports order by id")
+    assert rows[0] == rows[1]
+
+
+async def test_the_exports_of_others_are_404(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    await asked(browser)
+    own = await the_id(database)
+    sam = await person(database, "sam")
+    shown = await browser.get("/exports")
+    come_as(browser, sam)
+    for path in ("", "/download"):
+        assert 404 == (await browser.get(f"/exports/{own}{path}")).status_code
+    token = form(await browser.get("/settings"), "/settings/name").fields["csrf"]
+    answer = await browser.post(f"/exports/{own}/delete", data={"csrf": token})
+    assert answer.status_code == 404
+    assert own not in (await browser.get("/exports")).text
+    assert own in shown.text
+
+
+async def test_a_long_history_goes_on(browser: httpx.AsyncClient, database: Database) -> None:
+    await sign_up(browser)
+    await database.execute(
+        """insert into exports (user_id, format, open, error)
+        select id, 'csv', false, 'It failed.' from users, generate_series(1, 41)"""
+    )
+    seen, address = [], "/exports"
+    while address:
+        answer = await browser.get(address)
+        seen.append(answer.text.count('id="export-'))
+        found = re.findall(r'href="(/exports\?before=[^"]+)"', answer.text)
+        address = found[0] if found else ""
+    assert [20, 20, 1] == seen
+
+
+@pytest.mark.parametrize(
+    ("today", "period", "days"),
+    [
+        ("2026-11-25", "month", ("2026-11-01", "2026-11-25")),
+        ("2026-01-15", "last_month", ("2025-12-01", "2025-12-31")),
+        ("2028-03-31", "last_month", ("2028-02-01", "2028-02-29")),
+        ("2026-01-01", "year", ("2026-01-01", "2026-01-01")),
+        ("2026-01-01", "last_year", ("2025-01-01", "2025-12-31")),
+    ],
+)
+def test_a_period_is_the_days_that_it_is_today(
+    today: str, period: str, days: tuple[str, str]
+) -> None:
+    expected = Days(*(date.fromisoformat(day) for day in days))
+    assert expected == PRESETS[period](date.fromisoformat(today))
+    assert Days() == PRESETS["all"](date.fromisoformat(today))
+
+
+def test_a_page_asks_less_and_less_often() -> None:
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    waits = [
+        patience(an_export(now - timedelta(seconds=age)), now) for age in (0, 9, 10, 60, 300, 9000)
+    ]
+    assert [1, 1, 2, 5, 15, 15] == waits
+
+
+def an_export(requested_at: datetime) -> Export:
+    return Export(
+        id=ExportId(UUID(int=1)),
+        job_id=JobId(UUID(int=2)),
+        format="csv",
+        first=None,
+        last=None,
+        type=None,
+        status="processing",
+        done=None,
+        total=None,
+        row_count=None,
+        size_bytes=None,
+        sha256=None,
+        requested_at=requested_at,
+        completed_at=None,
+        expires_at=None,
+        expired=False,
+        error=None,
+    )

@@ -1,0 +1,210 @@
+"""Activities, friends and settings at a browser without scripts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from app.transaction import Database
+from tests.kit.people import person
+from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
+from tests.users.people import PASSWORD
+
+NASTY = '<script>alert("1")</script> & \'"><b>'
+
+
+async def test_an_activity_is_recorded_seen_counted_and_deleted(browser: httpx.AsyncClient) -> None:
+    await sign_up(browser)
+    empty = await browser.get("/activities")
+    assert "Nothing recorded yet" in words(empty)
+    now = datetime.now(UTC)
+    recorded = await press(
+        browser,
+        empty,
+        "/activities",
+        type="ride",
+        started=f"{now:%Y-%m-%dT%H:%M}",
+        minutes="95",
+        kilometres="31.5",
+        notes=NASTY,
+    )
+    assert (recorded.status_code, path_of(recorded)) == (303, "/activities")
+    shown = await browser.get("/activities")
+    said = words(shown)
+    assert "It is recorded." in said
+    assert "This week 1 activity Distance 31.5 km Time 1 h 35 min" in said
+    assert f'<time datetime="{now:%Y-%m-%dT%H:%M}:00Z"' in shown.text
+    assert NASTY not in shown.text
+    assert NASTY in said
+    assert "It is recorded." not in words(await browser.get("/activities"))
+
+    deleted = await press(browser, shown, "/delete")
+    assert path_of(deleted) == "/activities"
+    assert "Nothing recorded yet" in words(await browser.get("/activities"))
+
+
+async def test_a_script_tells_the_instant_that_the_clock_on_the_wall_means(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    fields = {"started": "2026-11-20T07:30", "minutes": "30", "instant": "2026-11-20T12:30:00.000Z"}
+    await press(browser, await browser.get("/activities"), "/activities", **fields)
+    started_at = await database.fetchval("select started_at from activities")
+    assert datetime(2026, 11, 20, 12, 30, tzinfo=UTC) == started_at
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("minutes", "half an hour", "In whole minutes"),
+        ("minutes", "", "This is needed."),
+        ("kilometres", "far", "In kilometres"),
+        ("started", "yesterday", "A day and a time."),
+        ("started", "1969-12-31T10:00", "cannot start before 1970"),
+        ("started", "2026-02-31T10:00", "There is no such day or time."),
+        ("type", "nap", "Invalid"),
+    ],
+)
+async def test_a_wrong_activity_is_shown_again_with_the_reason(
+    browser: httpx.AsyncClient, database: Database, field: str, value: str, said: str
+) -> None:
+    await sign_up(browser)
+    fields = {"started": "2026-11-20T07:30", "minutes": "30", "notes": "kept", field: value}
+    answer = await press(browser, await browser.get("/activities"), "/activities", **fields)
+    assert answer.status_code == 400
+    assert said in words(answer)
+    assert ">kept</textarea>" in answer.text
+    assert 0 == await database.fetchval("select count(*) from activities")
+
+
+async def test_a_long_list_of_activities_goes_on(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    await database.execute(
+        """insert into activities (user_id, type, started_at, duration_s)
+        select id, 'run', timestamptz '2026-01-01' + n * interval '1 hour', 60
+        from users, generate_series(1, 61) as n"""
+    )
+    seen, address = [], "/activities"
+    while address:
+        answer = await browser.get(address)
+        seen.append(answer.text.count("/delete"))
+        following = answer.text.partition(">Further on<")[0].rpartition('href="')[2].rstrip('"')
+        address = following if following.startswith("/activities?after=") else ""
+    assert [30, 30, 1] == seen
+
+
+async def test_a_request_is_answered_where_the_letter_leads(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    sam, kim, ann = [await person(database, name) for name in ("sam", "kim", "ann")]
+    await database.execute("update users set name = $1 where id = $2", NASTY, sam.id)
+    for asking in (sam, ann):
+        come_as(browser, asking)
+        asked = await press(browser, await browser.get("/friends"), "/friends", email=kim.email)
+        assert path_of(asked) == "/friends"
+        assert f"whoever has the address {kim.email}" in words(await browser.get("/friends"))
+    come_as(browser, kim)
+    waiting = await browser.get("/friends")
+    assert NASTY in words(waiting)
+    assert NASTY not in waiting.text
+    requests = await database.fetch("select id, requester_id from friend_requests")
+    by_person = {row["requester_id"]: row["id"] for row in requests}
+    await press(browser, waiting, f"{by_person[sam.id]}/accept")
+    await press(browser, waiting, f"{by_person[ann.id]}/decline")
+
+    friends = await browser.get("/friends")
+    assert "Waiting for your answer" not in words(friends)
+    assert f"{sam.id}/end" in friends.text
+    assert f"{ann.id}/end" not in friends.text
+    again = await press(browser, waiting, f"{by_person[ann.id]}/accept")
+    assert again.status_code == 404
+
+    await press(browser, friends, f"{sam.id}/end")
+    assert "No friends here yet" in words(await browser.get("/friends"))
+
+
+async def test_one_cannot_ask_oneself(browser: httpx.AsyncClient) -> None:
+    await sign_up(browser)
+    answer = await press(
+        browser, await browser.get("/friends"), "/friends", email="kim@example.com"
+    )
+    assert answer.status_code == 400
+    assert "You cannot ask yourself." in words(answer)
+
+
+async def test_a_name_and_a_choice_of_letters_are_kept(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    shown = await browser.get("/settings")
+    await press(browser, shown, "/settings/name", name="Kim Lee")
+    letters = form(shown, "/settings/letters").fields
+    assert {"weekly_summary", "monthly_report", "friend_activity"} < set(letters)
+    del letters["weekly_summary"]
+    await browser.post("/settings/letters", data=letters)
+    shown = await browser.get("/settings")
+    assert form(shown, "/settings/name").fields["name"] == "Kim Lee"
+    assert "weekly_summary" not in form(shown, "/settings/letters").fields
+    assert "friend_activity" in form(shown, "/settings/letters").fields
+
+
+async def test_a_new_password_keeps_this_session_and_ends_the_others(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    stolen = browser.cookies["__Host-session"]
+    shown = await browser.get("/settings")
+    wrong = {"current_password": "not this one", "password": "a longer walk on the beach"}
+    refused = await press(browser, shown, "/settings/password", **wrong)
+    assert refused.status_code == 403
+    assert "The password is wrong." in words(refused)
+
+    right = {**wrong, "current_password": PASSWORD}
+    changed = await press(browser, shown, "/settings/password", **right)
+    assert path_of(changed) == "/settings"
+    assert (await browser.get("/settings")).status_code == 200
+    browser.cookies.clear()
+    browser.cookies.set("__Host-session", stolen)
+    assert (await browser.get("/settings")).status_code == 303
+
+
+async def test_leaving_takes_the_password_and_ends_everything(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    shown = await browser.get("/settings")
+    refused = await press(browser, shown, "/settings/leave", own_password="not this one")
+    assert refused.status_code == 403
+    left = await press(browser, shown, "/settings/leave", own_password=PASSWORD)
+    assert path_of(left) == "/"
+    assert "Your account is deleted" in words(await browser.get("/"))
+    assert 0 == await database.fetchval("select count(*) from sessions")
+    assert await database.fetchval("select deleted_at from users") is not None
+
+
+async def test_an_unconfirmed_address_is_pointed_out(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    for path in ("/activities", "/exports", "/settings"):
+        assert "Please confirm your address." in words(await browser.get(path))
+    await database.execute("update users set confirmed_at = now()")
+    for path in ("/activities", "/exports", "/settings"):
+        assert "Please confirm your address." not in words(await browser.get(path))
+
+
+async def test_a_forgotten_password_is_asked_for_without_telling_who_is_here(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    browser.cookies.clear()
+    said = []
+    for email in ("kim@example.com", "nobody@example.com"):
+        answer = await press(browser, await browser.get("/forgotten"), "/forgotten", email=email)
+        said.append(words(answer).replace(email, "it"))
+    assert said[0] == said[1]
+    assert "If there is an account of it" in said[0]
