@@ -32,6 +32,16 @@ jobs *args:
 queues *args:
     @{{ joined }}; exec python -m app queues {{ args }}
 
+# Look at kinds of jobs, pause and resume them: `just kinds pause email:weekly_summary`.
+[no-exit-message]
+kinds *args:
+    @{{ joined }}; exec python -m app kinds {{ args }}
+
+# List the workers and what they run.
+[no-exit-message]
+workers *args:
+    @{{ joined }}; exec python -m app workers {{ args }}
+
 # Run a job now and wait: `just trigger stats:daily --date 2026-11-23`; an unknown name lists all.
 [no-exit-message]
 trigger *args:
@@ -45,22 +55,45 @@ email *args:
 # The variables of a running `just up`, unless DATABASE_URL says what to join.
 joined := 'test -n "${DATABASE_URL:-}" || eval "$(python -m app.embedded env 2>/dev/null | sed "s/^/export /")"'
 
+# Keep what this release's code asks of the schema, for the tests of later migrations.
+freeze:
+    python -m tests.sql.freeze
+
 # Run the tests against servers of their own: `just test tests/users -k register`.
 test *args:
     pytest -q {{ args }}
 
-# Measure beside others and print a table: `just bench jobs`.
+# Measure beside others and print a table: `just bench jobs`; all, and docs/benchmarks.md: `just bench`.
 bench *args:
     python -m tests.bench {{ args }}
 
-# Kill workers, Redis and connections under load, and see that nothing is lost: `just chaos --long`.
+# Kill workers, Redis and connections under load, and see that nothing is lost: `just chaos --minutes 10`.
 [no-exit-message]
 chaos *args:
     python -m tests.chaos {{ args }}
 
-# Check style, format, types and the direction of imports.
-check:
+# Check style, format, types, the direction of imports, and the dependencies.
+check: && alerts audit
     ruff check
     ruff format --check
     mypy
     lint-imports
+
+# Check the alert rules and run their tests, where promtool is; CI must have it.
+[no-exit-message]
+alerts:
+    @if command -v promtool >/dev/null; then \
+        promtool check config --lint=all deploy/prometheus.yml \
+        && promtool test rules deploy/alerts_test.yml deploy/alerts_days_test.yml; \
+    else \
+        echo "alerts: not tested: promtool is missing (Debian's package prometheus has it)"; \
+        test -z "${CI:-}"; \
+    fi
+
+# Ask osv.dev what is known against the locked dependencies; that it cannot be asked is no failure.
+[no-exit-message]
+audit:
+    @said=$(UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=10 uv audit --quiet --frozen --no-default-groups \
+        --preview-features audit-command 2>&1) || { code=$?; \
+        test $code -eq 1 || said=$(echo "audit: not done: $said" | head -1); \
+        echo "$said"; test $code -ne 1; }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Response, Router, delete, get, patch, post
+from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
@@ -15,10 +15,11 @@ from msgspec import Struct
 from app.activities import listing, recording
 from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
 from app.api.idempotency import Creation
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.api.photos import ShownPhoto, add_photo, shown_photo
 from app.transaction import Database, Transaction
 from app.users.user import Me
+from app.web.cursors import after_cursor
 
 ENTRY = Example(
     value={
@@ -66,13 +67,13 @@ def shown(activity: Activity) -> ShownActivity:
 @post("/", operation_id="createActivity")
 async def create_activity(
     data: Annotated[Entry, Body(examples=[ENTRY])],
-    me: NamedDependency[Me],
+    request: Request[Me, Any, Any],
     creation: NamedDependency[Creation],
 ) -> Response[ShownActivity]:
     """Record an activity. It may start up to a day from now, and not before 1970."""
 
     async def act(tx: Transaction) -> ShownActivity:
-        return shown(await recording.record(tx, me.id, data, now=datetime.now(UTC)))
+        return shown(await recording.record(tx, request.user.id, data, now=datetime.now(UTC)))
 
     return await creation(act)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias, cast
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
 
 from app.api import (
     activities,
     admin,
+    exports,
     friends,
     health,
     password_resets,
     photos,
+    reports,
     sessions,
     stats,
     users,
@@ -23,69 +27,74 @@ from app.api import (
 from app.api.authentication import bearer_authentication
 from app.api.dependencies import DEPENDENCIES
 from app.api.errors import problem
-from app.api.frame import framed
+from app.api.frame import Frame, headers_for
 from app.api.input import StrictRequest, check_input
 from app.api.openapi import describe_edges, openapi_config
+from app.cancellation import cancel_all
+from app.lag import watch_lag
 from app.resources import Resources
 from app.users.passwords import Passwords
 
 MAX_BODY = 1_000_000
 """Bytes; a route that takes more says so itself."""
 
+OpenResources: TypeAlias = Callable[[], AbstractAsyncContextManager[Resources]]
+FailureHandler: TypeAlias = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
+
+API = Router(
+    "/api/v1",
+    route_handlers=[
+        users.router,
+        sessions.router,
+        password_resets.router,
+        activities.router,
+        photos.router,
+        friends.router,
+        stats.router,
+        exports.router,
+        reports.router,
+        admin.router,
+    ],
+)
+MACHINES = (health.live, health.ready, health.prometheus)
+
 
 class Application(Litestar):
     """Litestar, with every request in its frame: also those that the router refuses."""
 
+    frame = Frame()
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            await framed(super().__call__, scope, receive, send)
+            await self.frame.run(super().__call__, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
 def create_app(
-    open_resources: Callable[[], AbstractAsyncContextManager[Resources]],
+    open_resources: OpenResources,
     *,
     pages: Sequence[Router] = (),
+    lost: FailureHandler = problem,
 ) -> Application:
     """The application. The resources are opened when it starts and closed when it ends.
 
     Args:
         pages: what is served to people at a browser, beside the API.
+        lost: what answers them at an address where there is nothing.
     """
 
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_resources() as resources:
-            app.state.resources = resources
-            yield
+    def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        return (lost if _is_person(request) else problem)(request, error)
 
     app = Application(
-        route_handlers=[
-            Router(
-                "/api/v1",
-                route_handlers=[
-                    users.router,
-                    sessions.router,
-                    password_resets.router,
-                    activities.router,
-                    photos.router,
-                    friends.router,
-                    stats.router,
-                    admin.router,
-                ],
-            ),
-            health.live,
-            health.ready,
-            health.prometheus,
-            *pages,
-        ],
-        lifespan=[lifespan],
+        route_handlers=[API, *MACHINES, *pages],
+        lifespan=[_lifespan(open_resources)],
         state=State({"passwords": Passwords()}),
         dependencies=DEPENDENCIES,
         middleware=[bearer_authentication],
         before_request=check_input,
-        exception_handlers={Exception: problem},
+        exception_handlers={Exception: problem, NotFoundException: not_found},
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         openapi_config=openapi_config(),
@@ -94,3 +103,26 @@ def create_app(
     )
     describe_edges(app)
     return app
+
+
+def _is_person(request: Request[Any, Any, Any]) -> bool:
+    """At a browser, and not at an address of the API."""
+    accepts = request.headers.get("Accept", "")
+    return "text/html" in accepts and not request.scope["path"].startswith(API.path)
+
+
+def _lifespan(
+    open_resources: OpenResources,
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_resources() as resources:
+            app.state.resources = resources
+            cast("Application", app).frame = Frame(headers_for(resources.settings))
+            watching = asyncio.create_task(watch_lag())
+            try:
+                yield
+            finally:
+                await cancel_all([watching])
+
+    return lifespan

@@ -9,10 +9,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.middleware.base import DefineMiddleware
 
-from app.api.dependencies import resources_of
 from app.errors import Forbidden, Unauthenticated
 from app.users.sessions import signed_in
 from app.users.user import Me
+from app.web.connection import resources_of
 
 
 class BearerAuthentication(AbstractAuthenticationMiddleware):
@@ -25,11 +25,14 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
 
         Raises:
             Unauthenticated: there is no token, or no session of it.
+            TooMany: this person has sent more than REQUEST_RATE.
         """
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("A token is needed, as `Authorization: Bearer <token>`.")
-        me = await signed_in(resources_of(connection).database, token.strip())
+        resources = resources_of(connection)
+        me = await signed_in(resources.database, token.strip())
+        resources.tally.count(str(me.id))
         return AuthenticationResult(user=me, auth=token.strip())
 
 

@@ -1,4 +1,4 @@
-"""Every failure as problem+json (RFC 9457), from one table of kinds."""
+"""Every failure as problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,11 @@ from litestar.params import ParameterKwarg
 from msgspec import UNSET, Struct, UnsetType
 
 from app import errors
+from app.web.failures import headers_of, status_of
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-STATUSES: dict[type[errors.Failure], int] = {
-    errors.Invalid: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Gone: 410,
-    errors.TooMany: 429,
-    errors.Unavailable: 503,
-}
 
 SENTENCES = {
     404: "There is nothing at this address.",
@@ -78,20 +68,16 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
 
 
 def _failure(error: errors.Failure) -> Response[Problem]:
-    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-    headers: dict[str, str] = {}
+    headers = headers_of(error)
     wrong: list[FieldProblem] | UnsetType = UNSET
     match error:
         case errors.Unauthenticated():
             headers["WWW-Authenticate"] = "Bearer"
         case errors.Unavailable():
             log.warning("outage", dependency=error.dependency, detail=error.detail)
-            headers["Retry-After"] = str(error.retry_after)
-        case errors.TooMany():
-            headers["Retry-After"] = str(error.retry_after)
         case errors.Invalid(field=str(field)):
             wrong = [FieldProblem(field, error.detail)]
-    return _response(status, error.detail, headers=headers, wrong=wrong)
+    return _response(status_of(error), error.detail, headers=headers, wrong=wrong)
 
 
 def _wrong_parts(wrong: list[FieldProblem]) -> Response[Problem]:

@@ -13,11 +13,12 @@ from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from app.api.idempotency import Creation
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.friends import friendship, requests
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
 from app.transaction import Database, Transaction
 from app.users.user import Email, Me, UserId
+from app.web.cursors import after_cursor
 
 NEW_REQUEST = Example(value={"email": "sam@example.com"})
 

@@ -7,7 +7,7 @@ handler's struct. No string anywhere holds a NUL, which Postgres cannot store.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from litestar import Request
@@ -18,6 +18,7 @@ from litestar.typing import FieldDefinition
 
 from app.api.errors import FieldProblem, WrongBody
 from app.errors import Invalid
+from app.web.validation import description_of
 
 
 async def check_input(request: Request[Any, Any, Any]) -> None:
@@ -121,13 +122,5 @@ def _explained(name: str, annotation: Any, message: str) -> FieldProblem:
     """Put msgspec's message into words, and a pattern's description in the place of the pattern."""
     said, _, path = message.partition(" - at `$")
     if "matching regex" in said:
-        said = _description(annotation) or "Its form is wrong."
+        said = description_of(annotation) or "Its form is wrong."
     return FieldProblem(name + path.rstrip("`"), said.replace("`", ""))
-
-
-def _description(annotation: Any) -> str | None:
-    for part in get_args(annotation):
-        found = part.description if isinstance(part, msgspec.Meta) else _description(part)
-        if found:
-            return found
-    return None

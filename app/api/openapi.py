@@ -26,6 +26,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
+from msgspec import inspect
 
 from app.api.errors import MEDIA_TYPE
 from app.api.idempotency import HEADER
@@ -145,6 +146,8 @@ def openapi_config() -> OpenAPIConfig:
             Tag("activities", "Runs, rides, swims, and their photos."),
             Tag("friends", "Who sees what you do."),
             Tag("stats", "What you did, by day and by week."),
+            Tag("exports", "Taking it along, as CSV or PDF."),
+            Tag("reports", "Your months, to keep or to print."),
             Tag("admin", "For operators: queues, jobs, dead letters, schedules, workers."),
             Tag("operations", "For the machines that watch this one."),
         ],
@@ -167,6 +170,19 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
+def _close(schemas: dict[str, Schema], kind: inspect.Type) -> None:
+    """Say of the objects in a body that they take no other fields, where they do not."""
+    match kind:
+        case inspect.StructType():
+            if kind.forbid_unknown_fields:
+                schemas[kind.cls.__name__].additional_properties = False
+            for field in kind.fields:
+                _close(schemas, field.type)
+        case inspect.UnionType():
+            for choice in kind.types:
+                _close(schemas, choice)
+
+
 def describe_edges(app: Litestar) -> None:
     """Say how operations fail, in the place of what Litestar assumes, and which need no token."""
     document = app.openapi_schema
@@ -183,5 +199,7 @@ def describe_edges(app: Litestar) -> None:
             operation.responses["default"] = FAILURE
             if handler.opt.get("public"):
                 operation.security = []
+            if body := handler.parsed_data_field:
+                _close(document.components.schemas, inspect.type_info(body.annotation))
             if "creation" in handler.parsed_fn_signature.parameters:
                 operation.parameters = [*(operation.parameters or []), IDEMPOTENCY_KEY]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Router, post
+from litestar import Request, Router, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
+from app.rates import Rates
 from app.transaction import Database
+from app.users.admission import admit_reset
 from app.users.passwords import Passwords
 from app.users.resets import ask_for_reset, check_reset, reset_password
 from app.users.user import Email, Password
+from app.web.client import client_of
 
 
 class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,12 +34,15 @@ NEW_PASSWORD = Example(value={"password": "a longer walk on the beach"})
 @post("/", opt={"public": True}, status_code=202, operation_id="requestPasswordReset")
 async def request_reset(
     data: Annotated[ResetRequest, Body(examples=[RESET_REQUEST])],
+    request: Request[Any, Any, Any],
     database: NamedDependency[Database],
+    rates: NamedDependency[Rates],
 ) -> None:
     """Have a link sent under which a new password is chosen.
 
     The answer is the same whether or not there is an account of this address.
     """
+    await admit_reset(rates, client_of(request))
     async with database.transaction() as tx:
         await ask_for_reset(tx, data.email)
 

@@ -10,11 +10,14 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta, Struct
 
-from app.api.dependencies import resources_of
+from app.rates import Rates
 from app.transaction import Database
+from app.users.admission import admit_sign_in, welcome_back
 from app.users.passwords import Passwords
 from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
 from app.users.user import Me
+from app.web.client import client_of
+from app.web.connection import resources_of
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,12 +36,16 @@ async def sign_in(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> Session:
     """Open a session. Its token is sent as `Authorization: Bearer <token>`.
 
-    401 when the address or the password is wrong, without telling which.
+    401 when the address or the password is wrong, without telling which; 429 when that was too
+    often.
     """
+    await admit_sign_in(rates, data.email, client_of(request))
     checked = await check_password(database, passwords, data.email, data.password)
+    await welcome_back(rates, data.email)
     checked = await renew_hash(database, passwords, checked, data.password)
     lifetime = resources_of(request).settings.http.session
     async with database.transaction() as tx:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, Router, delete, get, patch, post, put
+from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.api.idempotency import Creation
+from app.rates import Rates
 from app.transaction import Database
+from app.users.admission import admit_own_password, admit_sign_up
 from app.users.confirmation import confirm
 from app.users.erasure import leave
 from app.users.own_password import change_password, check_own_password
@@ -19,6 +21,7 @@ from app.users.passwords import Passwords
 from app.users.profile import change_profile, profile_of
 from app.users.registration import register
 from app.users.user import Account, Email, Me, Name, Password, Profile
+from app.web.client import client_of
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,13 +70,16 @@ LEAVING = Example(value={"password": "a long walk on the beach"})
 @post("/", opt={"public": True}, operation_id="createUser")
 async def create_user(
     data: Annotated[NewUser, Body(examples=[NEW_USER])],
+    request: Request[Any, Any, Any],
     creation: NamedDependency[Creation],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> Response[Account]:
     """Sign up. A letter with a link that confirms the address follows.
 
     409 when the address is taken.
     """
+    await admit_sign_up(rates, client_of(request))
     password_hash = await passwords.hash(data.password)
     return await creation(lambda tx: register(tx, data.email, data.name, password_hash))
 
@@ -119,11 +125,13 @@ async def change_own_password(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> None:
     """Change your password. All sessions end, this one too.
 
     403 when the current password is wrong.
     """
+    await admit_own_password(rates, me.id)
     checked = await check_own_password(database, passwords, me.id, data.current_password)
     password_hash = await passwords.hash(data.password)
     async with database.transaction() as tx:
@@ -136,11 +144,13 @@ async def delete_me(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> None:
     """Delete your account. It is gone at once; all that it leaves is erased right after.
 
     403 when the password is wrong.
     """
+    await admit_own_password(rates, me.id)
     checked = await check_own_password(database, passwords, me.id, data.password)
     async with database.transaction() as tx:
         await leave(tx, checked)

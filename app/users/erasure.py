@@ -34,7 +34,8 @@ async def leave(tx: Transaction, checked: Credentials) -> None:
 async def erase(run: Run, bucket: Bucket, user_id: UserId) -> None:
     """Remove the objects, the rows, and the account itself. An account that lives is left alone.
 
-    Objects go first, so that an attempt that is cut short leaves the account, and the next goes on.
+    Objects go first, so that an attempt that is cut short leaves the account, and the next goes on;
+    where the account is gone all the same, what it left in the bucket goes.
     What stays: jobs, which bear the id of an account that is no more, and a suppression of its
     address, which has to outlive it.
 
@@ -43,7 +44,7 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId) -> None:
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        if not await statements.is_deleted(tx, user_id):
+        if await statements.lives(tx, user_id):
             return
     await _erase_objects(run, bucket, user_id)
     removed = BATCH

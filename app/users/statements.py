@@ -131,7 +131,7 @@ async def mark_deleted(db: Queryable, user_id: UserId, password_hash: str) -> bo
 
 
 @statement("users")
-async def is_deleted(db: Queryable, user_id: UserId) -> bool | None: ...
+async def lives(db: Queryable, user_id: UserId) -> bool: ...
 
 
 @statement("users")

@@ -74,6 +74,7 @@ async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
         "size": 2,
         "scheduled": 1,
         "running": 0,
+        "finished_per_minute": 0,
         "paused": False,
         "paused_at": None,
         "weight": 3,

@@ -50,6 +50,18 @@ async def test_a_token_is_asked_for_but_where_it_is_not(document: dict[str, Any]
     assert "security" not in document["paths"]["/api/v1/users/me"]["get"]
 
 
+async def test_a_body_is_said_to_take_no_unknown_fields(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = [
+        (content["schema"].get("allOf") or [content["schema"]])[0]["$ref"].rpartition("/")[2]
+        for operation in operations(document)
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+    ]
+    assert len(bodies) > 5
+    for name in (*bodies, "PreferencesChange"):
+        assert (name, schemas[name]["additionalProperties"]) == (name, False)
+
+
 async def test_every_json_body_has_an_example(document: dict[str, Any]) -> None:
     bodies = [
         content["schema"]
@@ -61,7 +73,8 @@ async def test_every_json_body_has_an_example(document: dict[str, Any]) -> None:
 
 
 async def test_a_post_that_creates_tells_of_the_idempotency_key(document: dict[str, Any]) -> None:
-    for path in ("/api/v1/users", "/api/v1/activities", "/api/v1/friends/requests"):
+    creations = ("users", "activities", "friends/requests", "export/request")
+    for path in (f"/api/v1/{creation}" for creation in creations):
         parameters = document["paths"][path]["post"]["parameters"]
         assert "Idempotency-Key" in {parameter["name"] for parameter in parameters}
 

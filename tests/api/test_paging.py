@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from app.api.paging import after_cursor, cursor_of, page
+from app.api.paging import page
 from app.errors import Invalid
+from app.web.cursors import after_cursor, cursor_of
 
 KEY = (datetime(2026, 11, 24, 12, 30, 0, 123456, tzinfo=UTC), UUID(int=7))
 SHAPE: Any = tuple[datetime, UUID]

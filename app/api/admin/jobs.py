@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.jobs.job import JobId, Queue
 from app.jobs.operating import dead_letters, inspection
 from app.jobs.operating.cancelling import cancel
@@ -17,6 +17,7 @@ from app.jobs.operating.records import JobDetail, JobSummary, State
 from app.transaction import Database
 from app.users.administration import find_user
 from app.users.user import Me
+from app.web.cursors import after_cursor
 
 User = Annotated[
     str | None,

@@ -9,12 +9,12 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from app.api.dependencies import resources_of
 from app.api.paging import Page
 from app.jobs.operating import queues
 from app.jobs.operating.records import KindState, QueueState
 from app.transaction import Database
 from app.users.user import Me
+from app.web.connection import resources_of
 
 
 def _weights(request: Request[Any, Any, Any]) -> Mapping[str, int]:

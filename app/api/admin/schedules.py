@@ -9,12 +9,13 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, after_cursor, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.jobs import scheduling
 from app.jobs.scheduling import history
 from app.jobs.scheduling.records import RunId, ScheduleRun, ScheduleState, Triggered
 from app.transaction import Database
 from app.users.user import Me
+from app.web.cursors import after_cursor
 
 
 @get("/schedules", operation_id="listSchedules")

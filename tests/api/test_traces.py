@@ -1,0 +1,92 @@
+"""A caller's trace, from the header of a request to the log line of the letter that it causes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import httpx
+import pytest
+
+from app.api.traces import traceparent_of
+from app.embedded.inbox.letters import Inbox
+from app.resources import Resources
+from tests.kit.processes import WORKER, Program, program, running_api
+from tests.users.people import new_user
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+GIVEN = f"00-{TRACE}-{SPAN}-01"
+
+
+def read(*values: str) -> str | None:
+    return traceparent_of([(b"traceparent", value.encode()) for value in values])
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (GIVEN, GIVEN),
+        (f" {GIVEN}\t", GIVEN),
+        (f"00-{TRACE}-{SPAN}-ff", f"00-{TRACE}-{SPAN}-03"),
+        (f"cc-{TRACE}-{SPAN}-01", GIVEN),
+        (f"cc-{TRACE}-{SPAN}-01-what the future brings", GIVEN),
+    ],
+)
+def test_a_valid_traceparent_is_kept_in_the_form_of_version_00(given: str, kept: str) -> None:
+    assert kept == read(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"cc-{TRACE}-{SPAN}-01.more",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{TRACE[1:]}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}",
+        f"0-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-0g",
+    ],
+)
+def test_an_invalid_traceparent_is_ignored(given: str) -> None:
+    assert read(given) is None
+
+
+def test_two_traceparents_are_none() -> None:
+    assert read(GIVEN, GIVEN) is None
+
+
+async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
+    resources: Resources, environ: Mapping[str, str], inbox: Inbox
+) -> None:
+    async with (
+        running_api(environ) as (api, url),
+        program(*WORKER, environ=environ) as worker,
+        httpx.AsyncClient() as client,
+    ):
+        headers = {"traceparent": GIVEN, "X-Request-ID": "seen-7"}
+        answer = await client.post(f"{url}/users", json=new_user(), headers=headers)
+        assert answer.status_code == 201
+        await worker.says("letter.sent")
+    assert line_of(api, "request")["trace_id"] == TRACE
+    sent = line_of(worker, "letter.sent")
+    assert (sent["trace_id"], sent["request_id"]) == (TRACE, "seen-7")
+    assert GIVEN == await resources.database.fetchval("select traceparent from jobs")
+
+
+async def test_a_request_outside_of_a_trace_causes_a_job_outside_of_one(
+    api: httpx.AsyncClient, resources: Resources
+) -> None:
+    await api.post("/api/v1/users", json=new_user(), headers={"traceparent": "00-wrong"})
+    assert await resources.database.fetchval("select traceparent from jobs") is None
+
+
+def line_of(program: Program, event: str) -> dict[str, object]:
+    lines = [json.loads(line) for line in program.said.splitlines() if line.startswith("{")]
+    found: dict[str, object]
+    (found,) = [line for line in lines if line["event"] == event]
+    return found

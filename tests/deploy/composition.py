@@ -1,0 +1,68 @@
+"""compose.yaml as Docker Compose reads it: anchors merged and variables put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from dotenv import dotenv_values
+
+from app.embedded.register import ROOT
+
+FILE = ROOT / "compose.yaml"
+DEVELOPMENT = ROOT / "deploy" / "development.env"
+OURS = ("migrate", "bucket", "api", "worker")
+"""The services that run our image."""
+
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<text>[^}]*))?\}")
+
+
+class Missing(Exception):
+    """A variable that must be set is not, by its name."""
+
+
+def development() -> dict[str, str]:
+    return {name: value or "" for name, value in dotenv_values(DEVELOPMENT).items()}
+
+
+def variables() -> dict[str, str]:
+    """The variables that compose.yaml names, and what each is by default: `?` is nothing."""
+    found: dict[str, str] = {}
+    for one in _VARIABLE.finditer(FILE.read_text()):
+        default = "?" if one["how"] == "?" else one["text"] or ""
+        found[one["name"]] = default
+    return found
+
+
+def composition(environ: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Raises:
+        Missing: a variable that must be set is not.
+    """
+
+    def value(one: re.Match[str]) -> str:
+        if given := environ.get(one["name"]):
+            return given
+        if one["how"] == "?":
+            raise Missing(one["name"])
+        return one["text"] or ""
+
+    def filled(part: Any) -> Any:
+        match part:
+            case str():
+                return _VARIABLE.sub(value, part)
+            case list():
+                return [filled(one) for one in part]
+            case dict():
+                return {key: filled(one) for key, one in part.items()}
+        return part
+
+    loaded: dict[str, Any] = filled(yaml.safe_load(FILE.read_text()))
+    return loaded
+
+
+def seconds(duration: str) -> float:
+    number, unit = re.fullmatch(r"(\d+)(s|m)", duration).groups()  # type: ignore[union-attr] # fails the test
+    return int(number) * {"s": 1, "m": 60}[unit]

@@ -1,0 +1,93 @@
+"""A real API and a real worker, with something of everything that they show."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from app.embedded.ports import free_ports
+from app.jobs.scheduling import SCHEDULES
+from app.resources import Resources
+from tests.conftest import EMPTY
+from tests.kit.processes import API, program
+from tests.kit.working import eventually
+
+WORKER = ("-m", "arq", "worker.WorkerSettings")
+
+HELD = """
+insert into jobs (kind, queue, payload, state, run_at, waits_for)
+values
+    ('email:weekly_summary', 'default', '{}', 'snoozed', now() + interval '1 day', 'smtp'),
+    ('export:generate', 'low', '{}', 'snoozed', now() + interval '1 day', 's3')
+"""
+DEAD = """
+insert into jobs (kind, queue, payload, state, finished_at, error, fingerprint)
+values ('report:generate', 'low', '{}', 'dead', now(), 'Dead: as the test wants it', 'wanted')
+"""
+PAUSED = "insert into pauses (what, name) values ('queue', 'low'), ('kind', 'email:weekly_summary')"
+RUNS = """
+insert into schedule_runs (schedule, slot, day, fired_by, job_id, state, started_at, finished_at)
+select name, now(), current_date, 'test', uuidv7(), 'done', now(), now()
+from unnest($1::text[]) as names (name)
+"""
+
+
+class Served(NamedTuple):
+    """The two processes, and where each says how it does."""
+
+    environ: Mapping[str, str]
+    api: str
+    worker: str
+
+    async def sign_up(self, name: str) -> None:
+        """A request that is answered, and a letter that is sent."""
+        person = {"email": f"{name}@example.com", "name": name, "password": "correct horse battery"}
+        async with httpx.AsyncClient(base_url=self.api) as client:
+            answer = await client.post("/api/v1/users", json=person)
+            answer.raise_for_status()
+
+    async def expositions(self) -> dict[str, str]:
+        """What Prometheus reads, by the name of its job."""
+        async with httpx.AsyncClient() as client:
+            return {
+                "activelog-api": (await client.get(f"{self.api}/metrics")).text,
+                "activelog-worker": (await client.get(f"{self.worker}/metrics")).text,
+            }
+
+
+@pytest.fixture(scope="package")
+async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Served]:
+    """Both at work, on tables with a dead letter, held jobs, pauses and runs of all schedules."""
+    database = opened.database
+    await database.execute(EMPTY)
+    await opened.redis.flushdb()
+    await database.execute(HELD)
+    await database.execute(DEAD)
+    await database.execute(PAUSED)
+    await database.execute(RUNS, list(SCHEDULES))
+    port, metrics_port = map(str, free_ports(2))
+    settings = {**environ, "PORT": port, "METRICS_PORT": metrics_port}
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(program(*API, environ=settings))
+        worker = await stack.enter_async_context(program(*WORKER, environ=settings))
+        await worker.says("worker.claims")
+        running = Served(settings, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}")
+        await eventually(lambda: _ready(running.api), 200)
+        assert api.lives
+        await running.sign_up("first")
+        done = "select count(*) from jobs where kind = 'email:welcome' and state = 'done'"
+        await eventually(lambda: database.fetchval(done), 1)
+        yield running
+    await database.execute(EMPTY)
+
+
+async def _ready(api: str) -> int:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"{api}/health/ready")).status_code
+        except httpx.TransportError:
+            return 0

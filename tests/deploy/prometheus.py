@@ -1,0 +1,99 @@
+"""A Prometheus of one's own, with the rules of deploy/ and a second between two looks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import yaml
+
+from app.embedded.ports import free_ports
+from tests.deploy.conftest import Served
+from tests.deploy.queries import DEPLOY, read
+
+PROGRAM = shutil.which("prometheus")
+LINKS = {
+    "RUNBOOKS": "docs/operations",
+    "GRAFANA": "https://grafana.example",
+    "OPS": "https://activelog.example/ops",
+}
+
+
+class Prometheus:
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def query(self, expression: str) -> list[dict[str, Any]]:
+        """What the expression gives now.
+
+        Raises:
+            AssertionError: Prometheus does not take it.
+        """
+        answer = await self._client.post("/api/v1/query", data={"query": expression})
+        body = answer.json()
+        assert body["status"] == "success", f"{expression}: {body.get('error')}"
+        result = body["data"]["result"]
+        return list(result) if body["data"]["resultType"] != "scalar" else [{"value": result}]
+
+    async def alerts(self) -> list[dict[str, Any]]:
+        """Those that are pending or firing."""
+        return list((await self._client.get("/api/v1/alerts")).json()["data"]["alerts"])
+
+    async def broken_rules(self) -> list[str]:
+        """Those that could not be evaluated."""
+        groups = (await self._client.get("/api/v1/rules")).json()["data"]["groups"]
+        return [
+            rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"
+        ]
+
+    async def looked(self) -> int:
+        """How often it has read both processes."""
+        try:
+            ready = await self._client.get("/-/ready")
+        except httpx.TransportError:
+            return 0
+        if not ready.is_success:
+            return 0
+        seen = await self.query('min(count_over_time(up{job=~"activelog-.+"}[1m]))')
+        return int(seen[0]["value"][1]) if seen else 0
+
+
+@asynccontextmanager
+async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
+    """Prometheus, as deploy/prometheus.yml has it but for the names and the pace."""
+    assert PROGRAM is not None
+    config = read(DEPLOY / "prometheus.yml")
+    config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(DEPLOY / "alerts.yml")]
+    addresses = {"activelog-api": served.api, "activelog-worker": served.worker}
+    for job in config["scrape_configs"]:
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [urlsplit(addresses[job["job_name"]]).netloc]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    (port,) = free_ports(1)
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=expand-external-labels",
+        env={"PATH": os.environ["PATH"], **LINKS},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    said = asyncio.create_task(process.communicate())
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            yield Prometheus(client)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await said

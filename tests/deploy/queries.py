@@ -1,0 +1,80 @@
+"""Every query of the dashboards and the alerts, and what each of them asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import promql_parser as promql
+import yaml
+
+from app.embedded.register import ROOT
+
+DEPLOY = ROOT / "deploy"
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+WINDOW = "10s"
+"""In place of Grafana's own, which follows from the scrape interval."""
+
+
+class Query(NamedTuple):
+    where: str
+    expression: str
+
+
+class Asked(NamedTuple):
+    """One selector: a metric, the labels that it is matched or grouped by, and the matchers."""
+
+    metric: str
+    labels: frozenset[str]
+    matchers: tuple[promql.Matcher, ...]
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for group in read(DEPLOY / "alerts.yml")["groups"] for rule in group["rules"]]
+
+
+def panels(file: Path) -> list[dict[str, Any]]:
+    """Those of a dashboard that show something."""
+    dashboard: dict[str, Any] = json.loads(file.read_text())
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def queries() -> Iterator[Query]:
+    for alert in alerts():
+        yield Query(alert["alert"], alert["expr"])
+    for file in DASHBOARDS:
+        for panel in panels(file):
+            for target in panel["targets"]:
+                expression = target["expr"].replace("$__rate_interval", WINDOW)
+                yield Query(f"{file.stem}: {panel['title']}", expression)
+
+
+def asked(expression: str) -> list[Asked]:
+    """What a query asks for; a label to group by is asked of all that it groups."""
+    found: list[Asked] = []
+
+    def gather(expr: promql.Expr, grouped: frozenset[str]) -> None:
+        def visit(node: promql.Expr) -> bool | None:
+            if isinstance(node, promql.VectorSelector):
+                matchers = tuple(node.matchers.matchers)
+                labels = frozenset(one.name for one in matchers)
+                found.append(Asked(str(node.name), labels | grouped, matchers))
+            return None
+
+        promql.walk(expr, visit)
+
+    def aggregates(node: promql.Expr) -> bool | None:
+        if isinstance(node, promql.AggregateExpr) and node.modifier:
+            gather(node.expr, frozenset(node.modifier.labels))
+        return None
+
+    parsed = promql.parse(expression)
+    gather(parsed, frozenset())
+    promql.walk(parsed, aggregates)
+    return found

@@ -1,0 +1,122 @@
+"""The alerts: that each is tested, explained, and linked to what it speaks of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.__main__ import _parser as command_parser
+from app.embedded.register import ROOT
+from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
+from worker.trigger import _parser as trigger_parser
+
+RUNBOOKS = ROOT / "docs" / "operations"
+TESTS = (DEPLOY / "alerts_test.yml", DEPLOY / "alerts_days_test.yml")
+HEADINGS = ["What it means", "What people notice", "How to look", "What to do", "When it is over"]
+ALERTS = alerts()
+NAMES = [alert["alert"] for alert in ALERTS]
+
+
+def runbook(alert: dict[str, Any]) -> Path:
+    link: str = alert["annotations"]["runbook_url"]
+    return RUNBOOKS / link.removeprefix("{{ $externalLabels.runbooks }}/")
+
+
+def kebab(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
+def test_an_alert_says_what_it_is_and_where_to_go(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in {"critical", "warning"}
+    said = alert["annotations"]
+    assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(said)
+    assert f'alertname="{alert["alert"]}"' in said["silence"]
+    uid, panel = re.findall(r"/d/([\w-]+)\?viewPanel=(\d+)$", said["dashboard_url"])[0]
+    (file,) = [file for file in DASHBOARDS if file.stem == uid]
+    (shown,) = [one for one in panels(file) if one["id"] == int(panel)]
+    assert alert["alert"] in shown["description"]
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
+def test_an_alert_has_a_runbook_page_with_every_part(alert: dict[str, Any]) -> None:
+    page = runbook(alert)
+    assert page.stem == kebab(alert["alert"])
+    text = page.read_text()
+    assert text.startswith(f"# {alert['alert']}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
+    assert f"({page.parent.name}/{page.name})" in (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_no_runbook_is_left_of_an_alert_that_is_gone() -> None:
+    assert {page.name for page in RUNBOOKS.glob("*.md")} == {runbook(one).name for one in ALERTS}
+
+
+def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
+    seen: defaultdict[str, set[bool]] = defaultdict(set)
+    for file in TESTS:
+        for test in yaml.safe_load(file.read_text())["tests"]:
+            for check in test.get("promql_expr_test", []):
+                (name,) = re.findall(r'alertname="(\w+)"', check["expr"])
+                seen[name].add(bool(check["exp_samples"]))
+    assert dict(seen) == {name: {True, False} for name in NAMES}
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_a_dashboard_can_be_read(file: Path) -> None:
+    dashboard = json.loads(file.read_text())
+    assert dashboard["uid"] == file.stem
+    every = dashboard["panels"]
+    assert len({panel["id"] for panel in every}) == len(every)
+    taken: set[tuple[int, int]] = set()
+    for panel in every:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
+    for panel in panels(file):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert panel["title"], panel["id"]
+        assert panel["description"], panel["title"]
+        assert defaults["unit"], panel["title"]
+        assert defaults["thresholds"]["steps"], panel["title"]
+        assert panel["datasource"]["uid"] == "prometheus", panel["title"]
+
+
+PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000"}
+"""What stands for what the reader has to put in, where anything will not do."""
+
+
+def _commands() -> list[tuple[str, str]]:
+    pages = [*RUNBOOKS.glob("*.md"), ROOT / "docs" / "operations.md"]
+    found = [
+        (page.name, line.strip())
+        for page in pages
+        for line in page.read_text().splitlines()
+        if line.lstrip().startswith("just ") and line.startswith("    ")
+    ]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("page", "line"), _commands())
+def test_a_command_of_a_runbook_can_be_given(page: str, line: str) -> None:
+    """The recipe is one, and what stands behind it takes these arguments."""
+    words = line.partition("#")[0].split()[1:]
+    recipe, *arguments = [PLACES.get(word, word) for word in words]
+    recipes = (ROOT / "justfile").read_text()
+    assert re.search(rf"^{recipe}( \*args)?:", recipes, re.MULTILINE), page
+    if recipe == "trigger":
+        trigger_parser().parse_args(arguments)
+    else:
+        command_parser().parse_args([recipe, *arguments])

@@ -1,0 +1,207 @@
+"""compose.yaml: that it can be read, that it fits the settings, and what it promises.
+
+No container is started here. Where Docker Compose is installed, it reads the file itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.embedded.register import ROOT
+from app.environment import SettingsError
+from app.settings import Settings
+from tests.deploy.composition import (
+    DEVELOPMENT,
+    FILE,
+    OURS,
+    Missing,
+    composition,
+    development,
+    seconds,
+    variables,
+)  # fmt: skip
+
+PLUGINS = "/usr/libexec/docker/cli-plugins"
+COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
+OF_LIBPQ = {"PGPASSWORD", "PGPASSFILE"}
+"""Where a DATABASE_URL without a password has it from; that of compose has one."""
+SECRETS = {
+    "SECRET_KEY",
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "GRAFANA_PASSWORD",
+}
+PRODUCTION = {
+    "SECRET_KEY": "of a test, and more than thirty-two characters",
+    "POSTGRES_PASSWORD": "a" * 64,
+    "REDIS_PASSWORD": "b" * 64,
+    "AWS_ACCESS_KEY_ID": "activelog",
+    "AWS_SECRET_ACCESS_KEY": "c" * 64,
+    "GRAFANA_PASSWORD": "d" * 32,
+    "APP_URL": "https://activelog.example",
+    "S3_PUBLIC_ENDPOINT_URL": "https://files.activelog.example",
+    "SMTP_URL": "smtp://user:pass@smtp.example.com:587?tls=starttls",
+    "MAIL_FROM": "ActiveLog <hello@activelog.example>",
+}
+
+
+class Asked(Mapping[str, str]):
+    """An environment that remembers what was asked of it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+
+@pytest.fixture(params=[development(), PRODUCTION], ids=["development", "production"])
+def composed(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return composition(request.param)
+
+
+def test_it_fits_the_schema_of_compose_files(tmp_path: Path) -> None:
+    resolved = tmp_path / "compose.yaml"
+    resolved.write_text(yaml.safe_dump(composition(development())))
+    program = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(program), "--builtin-schema", "vendor.compose-spec", str(FILE), str(resolved)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(COMPOSE is None and "CI" not in os.environ, reason="no docker-compose here")
+@pytest.mark.parametrize("environ", [development(), PRODUCTION], ids=["development", "production"])
+def test_docker_compose_reads_it_as_these_tests_do(environ: dict[str, str]) -> None:
+    assert COMPOSE is not None
+    done = subprocess.run(
+        [COMPOSE, "--env-file", "/dev/null", "--profile", "*", "config", "--format", "json"],
+        cwd=ROOT, env=environ, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read, ours = json.loads(done.stdout)["services"], composition(environ)["services"]
+    assert set(read) == set(ours)
+    for name in OURS:
+        assert read[name]["environment"] == ours[name]["environment"]
+
+
+def test_the_settings_take_it_and_every_setting_can_be_set(composed: dict[str, Any]) -> None:
+    for name in OURS:
+        environ = Asked(composed["services"][name]["environment"])
+        settings = Settings.from_env(environ)
+        assert environ.names - OF_LIBPQ == set(environ)
+        assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, behind its network
+
+
+def test_every_setting_of_the_sample_is_one_of_compose() -> None:
+    sample = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    environment = composition(development())["services"]["api"]["environment"]
+    assert sample == set(environment)
+
+
+@pytest.mark.parametrize("name", [name for name, default in variables().items() if default == "?"])
+def test_what_must_be_set_is_missed_by_its_name(name: str) -> None:
+    without = {key: value for key, value in PRODUCTION.items() if key != name}
+    with pytest.raises(Missing, match=name):
+        composition(without)
+
+
+def test_no_secret_has_a_default() -> None:
+    assert {name for name in SECRETS if variables()[name] != "?"} == set()
+    assert set(PRODUCTION) == {name for name, default in variables().items() if default == "?"}
+
+
+def test_what_everybody_knows_is_refused_in_production() -> None:
+    known = {**development(), "ENVIRONMENT": "production", "SECRET_KEY": "development"}
+    with pytest.raises(SettingsError, match="SECRET_KEY"):
+        Settings.from_env(composition(known)["services"]["api"]["environment"])
+    assert set(development()) - {"COMPOSE_PROFILES"} <= set(variables())
+    assert DEVELOPMENT.name not in (ROOT / ".gitignore").read_text()
+
+
+def test_what_runs_is_given_longer_to_end_than_its_jobs(composed: dict[str, Any]) -> None:
+    for name in ("api", "worker"):
+        service = composed["services"][name]
+        grace = Settings.from_env(service["environment"]).worker.shutdown_grace.total_seconds()
+        assert seconds(service["stop_grace_period"]) >= grace + 10
+
+
+def test_any_number_of_workers_fits_beside_each_other(composed: dict[str, Any]) -> None:
+    worker = composed["services"]["worker"]
+    assert not {"ports", "container_name", "hostname", "volumes"} & set(worker)
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    places = {
+        job["job_name"]: (sd["names"], sd["port"])
+        for job in scraped
+        for sd in job["dns_sd_configs"]
+    }
+    settings = Settings.from_env(worker["environment"])
+    assert places == {
+        "activelog-api": (["api"], settings.http.port),
+        "activelog-worker": (["worker"], settings.worker.metrics_port),
+    }
+
+
+def test_every_service_is_confined(composed: dict[str, Any]) -> None:
+    for name, service in composed["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"].split(":")[0] not in {"0", "root"}, name
+        assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"]), name
+        assert not service["image"].endswith(":latest") or name in OURS, name
+
+
+def test_everything_that_stays_is_restarted_and_asked_how_it_is(composed: dict[str, Any]) -> None:
+    for name, service in composed["services"].items():
+        if name in {"migrate", "bucket"}:
+            assert service["restart"] == "no"
+        else:
+            assert service["restart"] == "unless-stopped", name
+            assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
+
+
+def test_the_schema_is_there_before_what_uses_it(composed: dict[str, Any]) -> None:
+    services = composed["services"]
+    for name in ("api", "worker"):
+        assert services[name]["depends_on"]["migrate"] == {
+            "condition": "service_completed_successfully"
+        }
+        assert services[name]["image"] == services["migrate"]["image"]
+
+
+def test_nothing_that_is_kept_inside_has_a_way_out(composed: dict[str, Any]) -> None:
+    assert composed["networks"]["inside"]["internal"] is True
+    for name in ("postgres", "valkey"):
+        assert composed["services"][name]["networks"] == ["inside"]
+        assert "ports" not in composed["services"][name]
+
+
+def test_what_is_mounted_is_there(composed: dict[str, Any]) -> None:
+    for name, service in composed["services"].items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).exists(), name
+                assert volume.endswith(":ro"), name
+            else:
+                assert source in composed["volumes"], name

@@ -1,0 +1,81 @@
+"""What the dashboards and the alerts ask for is there, under these names and labels."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+import promql_parser as promql
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.deploy.conftest import Served
+from tests.deploy.queries import Query, asked, queries
+from tests.kit.working import eventually
+
+Values = Mapping[str, set[str]]
+"""Of the labels of a metric."""
+
+OF_ALERTS = ("alertname", "alertstate", "severity", "kind", "queue", "schedule")
+OF_PROMETHEUS: Mapping[str, Values] = {
+    "up": {},
+    "ALERTS": {label: set() for label in OF_ALERTS},
+}
+NOT_SEEN_HERE = {("activelog_http_requests_total", "status")}
+"""Matched by values that a healthy service does not show: 5xx."""
+SCRAPED = {"job": {"activelog-api", "activelog-worker"}, "instance": set[str]()}
+
+
+async def test_every_metric_and_label_that_is_asked_for_is_served(served: Served) -> None:
+    await eventually(lambda: _figures_are_read(served), True)
+    shown = _shown(await served.expositions())
+    wrong = [complaint for query in queries() for complaint in _complaints(query, shown)]
+    assert not wrong, "\n".join(wrong)
+
+
+async def _figures_are_read(served: Served) -> bool:
+    text = (await served.expositions())["activelog-worker"]
+    return 'activelog_dead_letters{kind="report:generate"} 1.0' in text
+
+
+def _shown(expositions: Mapping[str, str]) -> dict[str, Values]:
+    found: dict[str, defaultdict[str, set[str]]] = {}
+    for text in expositions.values():
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                labels = found.setdefault(sample.name, defaultdict(set))
+                for label, value in sample.labels.items():
+                    labels[label].add(value)
+    return {**found, **OF_PROMETHEUS}
+
+
+def _complaints(query: Query, shown: Mapping[str, Values]) -> list[str]:
+    found = []
+    for metric, labels, matchers in asked(query.expression):
+        if metric not in shown:
+            found.append(f"{query.where}: there is no {metric}")
+            continue
+        values = {**shown[metric], **SCRAPED}
+        found += [f"{query.where}: {metric} has no {label}" for label in labels - set(values)]
+        found += [
+            f"{query.where}: no {metric} with {matcher}"
+            for matcher in matchers
+            if values.get(matcher.name)
+            and (metric, matcher.name) not in NOT_SEEN_HERE
+            and not any(_matches(matcher, value) for value in values[matcher.name])
+        ]
+    return found
+
+
+def _matches(matcher: promql.Matcher, value: str) -> bool:
+    equal = matcher.value == value
+    like = re.fullmatch(matcher.value, value) is not None
+    match str(matcher.op):
+        case "MatchOp.Equal":
+            return equal
+        case "MatchOp.NotEqual":
+            return not equal
+        case "MatchOp.Re":
+            return like
+        case _:
+            return not like

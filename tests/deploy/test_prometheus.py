@@ -1,0 +1,115 @@
+"""A real Prometheus reads the real service, and whoever it calls finds their way.
+
+Needs the program `prometheus` (Debian's package of that name); CI has it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.embedded.register import ROOT
+from app.resources import Resources
+from tests.deploy.conftest import Served
+from tests.deploy.prometheus import LINKS, PROGRAM, Prometheus, watching
+from tests.deploy.queries import queries
+from tests.kit.processes import program
+from tests.kit.working import eventually
+
+pytestmark = [
+    pytest.mark.skipif(
+        PROGRAM is None and "CI" not in os.environ, reason="no prometheus on this machine"
+    ),
+    pytest.mark.timeout(150),  # the worker reads its figures every five seconds, or more rarely
+]
+
+EMPTY_IN_HEALTH = re.compile(r'ALERTS|status=~"5')
+"""Queries that have no answer while nothing is wrong."""
+BROKEN = """
+insert into jobs (kind, queue, payload)
+values ('email:welcome', 'critical', '{"user_id": "nobody"}')
+returning id
+"""
+MEND = """
+update jobs set payload = jsonb_build_object('user_id', (select id from users limit 1))
+where id = $1
+"""
+
+
+async def test_every_panel_shows_something_and_every_rule_can_be_evaluated(
+    served: Served, tmp_path: Path
+) -> None:
+    async with watching(served, tmp_path) as prometheus:
+        await eventually(lambda: _enough(prometheus), True, within=30)
+        await served.sign_up("second")
+        await eventually(lambda: _shows_both_letters(prometheus), True)
+        empty = [
+            query
+            for query in queries()
+            if not await prometheus.query(query.expression)
+            and ":" in query.where
+            and not EMPTY_IN_HEALTH.search(query.expression)
+        ]
+        assert [] == empty
+        assert [] == await prometheus.broken_rules()
+
+
+async def test_an_alert_leads_to_the_dead_letter_that_caused_it_and_to_its_end(
+    served: Served, opened: Resources, tmp_path: Path
+) -> None:
+    """By what the alert and its runbook say, and nothing else."""
+    async with watching(served, tmp_path) as prometheus:
+        await eventually(lambda: _enough(prometheus), True, within=30)
+        job_id = await opened.database.fetchval(BROKEN)
+        await eventually(lambda: _firing(prometheus), ["email:welcome"], within=60)
+        (alert,) = [
+            one
+            for one in await prometheus.alerts()
+            if one["labels"]["alertname"] == "DeadLettersGrowing"
+        ]
+    assert f"{LINKS['OPS']}/dead-letters" in alert["annotations"]["description"]
+    runbook = (ROOT / alert["annotations"]["runbook_url"]).read_text()
+    assert "just jobs dead" in runbook
+    (group,) = [
+        group
+        for group in msgspec.json.decode(await _just(served, "jobs", "dead", "--json"))
+        if group["kind"] == alert["labels"]["kind"]
+    ]
+    assert group["sample_job_id"] == str(job_id)
+    assert "ValidationError" in group["error"]
+    await opened.database.execute(MEND, job_id)
+    assert "just jobs dead --retry FINGERPRINT" in runbook
+    await _just(served, "jobs", "dead", "--retry", group["fingerprint"])
+    await eventually(lambda: _state(opened, job_id), "done")
+
+
+async def _enough(prometheus: Prometheus) -> bool:
+    return await prometheus.looked() >= 3
+
+
+async def _shows_both_letters(prometheus: Prometheus) -> bool:
+    sent = await prometheus.query('sum(increase(activelog_letters_total{outcome="sent"}[10s])) > 0')
+    return bool(sent)
+
+
+async def _firing(prometheus: Prometheus) -> list[str]:
+    return [
+        alert["labels"]["kind"]
+        for alert in await prometheus.alerts()
+        if alert["labels"]["alertname"] == "DeadLettersGrowing" and alert["state"] == "firing"
+    ]
+
+
+async def _just(served: Served, *arguments: str) -> str:
+    """What a recipe of the justfile runs."""
+    async with program("-m", "app", *arguments, environ=served.environ) as command:
+        assert await command.ended() == 0, command.said
+    return command.said.splitlines()[-1]
+
+
+async def _state(opened: Resources, job_id: object) -> str:
+    return str(await opened.database.fetchval("select state from jobs where id = $1", job_id))

@@ -1,0 +1,206 @@
+"""Who gets what at every route. A route without a line here is a test that fails.
+
+A line says what a stranger, Kim, somebody else and an operator are answered, where the address
+names a thing of Kim's. It is written by the shape of the route:
+
+    everybody(200)    nobody has to sign in, and all get the same
+    own(200)          whoever is signed in, about themselves
+    kims(200)         Kim alone; it does not exist for others, operators among them
+    operators(200)    operators alone
+
+and for pages, which send strangers to the sign-in page: own_page, kims_page, operators_page;
+and for_guests, which send on whoever is signed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tests.users.people import PASSWORD, new_user
+
+
+class Line(NamedTuple):
+    stranger: int
+    kim: int
+    other: int
+    operator: int
+    body: dict[str, Any] | None
+    """JSON for the API, a form for the pages."""
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in ("stranger", "kim", "other", "operator")}
+
+
+def for_guests(status: int) -> Line:
+    return Line(status, 303, 303, 303, None)
+
+
+def everybody(status: int, **body: Any) -> Line:
+    return Line(status, status, status, status, body or None)
+
+
+def own(status: int, **body: Any) -> Line:
+    return Line(401, status, status, status, body or None)
+
+
+def kims(status: int, **body: Any) -> Line:
+    return Line(401, status, 404, 404, body or None)
+
+
+def operators(status: int, **body: Any) -> Line:
+    return Line(401, 403, 403, status, body or None)
+
+
+def own_page(status: int, **body: Any) -> Line:
+    return own(status, **body)._replace(stranger=303)
+
+
+def kims_page(status: int, **body: Any) -> Line:
+    return kims(status, **body)._replace(stranger=303)
+
+
+def operators_page(status: int, **body: Any) -> Line:
+    return operators(status, **body)._replace(stranger=303)
+
+
+ENTRY = {"type": "run", "started_at": "2026-11-02T07:30:00Z", "duration_s": 1800}
+TOLD = {"type": "run", "started": "2026-11-02T07:30", "minutes": "30"}
+NEW_PASSWORD = "a longer walk on the beach"
+
+API = {
+    "POST /users": everybody(201, **new_user("new@example.com")),
+    "POST /users/confirm/{token}": everybody(204),
+    "GET /users/me": own(200),
+    "PATCH /users/me": own(200, name="Kim Lee"),
+    "DELETE /users/me": own(204, password=PASSWORD),
+    "PUT /users/me/password": own(204, current_password=PASSWORD, password=NEW_PASSWORD),
+    "POST /sessions": everybody(201, email="kim@example.com", password=PASSWORD),
+    "DELETE /sessions/current": own(204),
+    "POST /password-resets": everybody(202, email="kim@example.com"),
+    "POST /password-resets/{token}": everybody(204, password=NEW_PASSWORD),
+    "POST /activities": own(201, **ENTRY),
+    "GET /activities": own(200),
+    "GET /activities/{activity_id}": kims(200),
+    "PATCH /activities/{activity_id}": kims(200, notes="Frost."),
+    "DELETE /activities/{activity_id}": kims(204),
+    "POST /activities/{activity_id}/photos": kims(201),
+    "GET /photos/{photo_id}": kims(302),
+    "DELETE /photos/{photo_id}": kims(204),
+    "POST /friends/requests": own(201, email="nobody@example.com"),
+    "GET /friends/requests": own(200),
+    "POST /friends/requests/{request_id}/accept": kims(200),
+    "POST /friends/requests/{request_id}/decline": kims(200),
+    "GET /friends": own(200),
+    "DELETE /friends/{user_id}": kims(204),
+    "GET /stats/weekly": own(200),
+    "GET /stats/daily?from=2026-11-01&to=2026-11-30": own(200),
+    "GET /export/activities/csv": own(200),
+    "POST /export/request": own(202, format="csv"),
+    "GET /export/{export_id}/status": kims(200),
+    "GET /export/{export_id}/download": kims(409),  # it is not finished
+    "GET /export/history": own(200),
+    "DELETE /export/{export_id}": kims(204),
+    "GET /reports": own(200),
+    "GET /reports/{month}/download": kims(302),
+    "GET /admin/queues": operators(200),
+    "POST /admin/queues/{name}/pause": operators(200),
+    "POST /admin/queues/{name}/resume": operators(200),
+    "GET /admin/kinds": operators(200),
+    "POST /admin/kinds/{name}/pause": operators(200),
+    "POST /admin/kinds/{name}/resume": operators(200),
+    "GET /admin/workers": operators(200),
+    "GET /admin/jobs": operators(200),
+    "GET /admin/jobs/{job_id}": operators(200),
+    "POST /admin/jobs/{job_id}/retry": operators(200),
+    "POST /admin/jobs/{job_id}/cancel": operators(409),  # it is dead already
+    "GET /admin/dead-letters": operators(200),
+    "POST /admin/dead-letters/retry": operators(200),
+    "POST /admin/dead-letters/{fingerprint}/retry": operators(200),
+    "POST /admin/dead-letters/{fingerprint}/discard": operators(200),
+    "GET /admin/schedules": operators(200),
+    "GET /admin/schedules/{name}/runs": operators(200),
+    "POST /admin/schedules/{name}/trigger": operators(202),
+    "POST /admin/schedules/{name}/pause": operators(200),
+    "POST /admin/schedules/{name}/resume": operators(200),
+}
+
+MACHINES = {
+    "GET /health/live": everybody(200),
+    "GET /health/ready": everybody(200),
+    "GET /metrics": everybody(200),
+    "GET /schema": everybody(200),
+    "GET /schema/openapi.json": everybody(200),
+    "GET /schema/{path}": everybody(404),
+}
+
+PAGES = {
+    "GET /": for_guests(200),
+    "GET /static/{name}": everybody(200),
+    "GET /sign-up": for_guests(200),
+    "POST /sign-up": everybody(303, name="Kim", email="new@example.com", password=PASSWORD),
+    "GET /sign-in": for_guests(200),
+    "POST /sign-in": everybody(303, email="kim@example.com", password=PASSWORD),
+    "POST /sign-out": own_page(303),
+    "GET /activities": own_page(200),
+    "POST /activities": own_page(303, **TOLD),
+    "POST /activities/{activity_id}/delete": kims_page(303),
+    "GET /exports": own_page(200),
+    "POST /exports": own_page(303, format="csv"),
+    "GET /exports/{export_id}": kims_page(200),
+    "GET /exports/{export_id}/download": kims_page(409),
+    "POST /exports/{export_id}/delete": kims_page(303),
+    "GET /friends": own_page(200),
+    "POST /friends": own_page(303, email="nobody@example.com"),
+    "POST /friends/requests/{request_id}/accept": kims_page(303),
+    "POST /friends/requests/{request_id}/decline": kims_page(303),
+    "POST /friends/{friend_id}/end": kims_page(303),
+    "GET /reports": own_page(200),
+    "GET /reports/{month}/download": kims_page(302),
+    "GET /settings": own_page(200),
+    "POST /settings/name": own_page(303, name="Kim Lee"),
+    "POST /settings/letters": own_page(303, weekly_summary="true"),
+    "POST /settings/password": own_page(303, current_password=PASSWORD, password=NEW_PASSWORD),
+    "POST /settings/leave": own_page(303, own_password=PASSWORD),
+    "GET /confirm/{token}": everybody(200),
+    "POST /confirm/{token}": everybody(303),
+    "GET /confirmed": everybody(200),
+    "GET /forgotten": everybody(200),
+    "POST /forgotten": everybody(200, email="kim@example.com"),
+    "GET /reset/{token}": everybody(200),
+    "POST /reset/{token}": everybody(303, password=NEW_PASSWORD),
+    "GET /reset-done": everybody(200),
+    "GET /unsubscribe/{token}": everybody(200),
+    "POST /unsubscribe/{token}": everybody(200),
+    # The letters are shown in development only.
+    "GET /dev/letters": everybody(404),
+    "GET /dev/letters/{name}": everybody(404),
+    "GET /dev/letters/{name}/{scheme}": everybody(404),
+    "GET /ops": operators_page(200),
+    "GET /ops/queues": operators_page(200),
+    "POST /ops/queues/{name}/pause": operators_page(303),
+    "POST /ops/queues/{name}/resume": operators_page(303),
+    "POST /ops/kinds/{name}/pause": operators_page(303),
+    "POST /ops/kinds/{name}/resume": operators_page(303),
+    "GET /ops/jobs": operators_page(200),
+    "GET /ops/jobs/{job_id}": operators_page(200),
+    "POST /ops/jobs/{job_id}/retry": operators_page(303),
+    "POST /ops/jobs/{job_id}/cancel": operators_page(409),
+    "GET /ops/dead-letters": operators_page(200),
+    "GET /ops/dead-letters/{fingerprint}": operators_page(200),
+    "POST /ops/dead-letters/retry": operators_page(303),
+    "POST /ops/dead-letters/{fingerprint}/retry": operators_page(303),
+    "POST /ops/dead-letters/{fingerprint}/discard": operators_page(303),
+    "GET /ops/schedules": operators_page(200),
+    "GET /ops/schedules/{name}": operators_page(200),
+    "POST /ops/schedules/{name}/trigger": operators_page(303),
+    "POST /ops/schedules/{name}/pause": operators_page(303),
+    "POST /ops/schedules/{name}/resume": operators_page(303),
+    "GET /ops/workers": operators_page(200),
+}
+
+LINES = {
+    **{line.replace(" ", " /api/v1", 1): statuses for line, statuses in API.items()},
+    **MACHINES,
+    **PAGES,
+}

@@ -1,0 +1,241 @@
+"""Limits on signing in, signing up and asking for resets, and on what one person may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import httpx
+import pytest
+
+from app.api.application import create_app
+from app.errors import TooMany
+from app.rates import Limit, Rates, Tally
+from app.redis import open_redis
+from app.resources import Resources
+from app.settings import Rate
+from app.users import admission
+from app.users.admission import admit_reset, admit_sign_in, admit_sign_up, welcome_back
+from app.web.client import counted_address
+from tests.kit.outages import frozen, valkey_of_one
+from tests.kit.people import person
+from tests.kit.working import eventually
+from tests.users.people import PASSWORD, new_user, sign_up
+
+PATIENT = 5.0
+"""Seconds: a busy machine must not make these limits fall open."""
+CLIENT = "203.0.113.7"
+FEW = Limit("few", 3, timedelta(minutes=1))
+
+
+@pytest.fixture
+def rates(resources: Resources) -> Rates:
+    return Rates(resources.redis, "secret", patience=PATIENT)
+
+
+@asynccontextmanager
+async def client_from(
+    address: str, resources: Resources, **changes: Any
+) -> AsyncIterator[tuple[httpx.AsyncClient, Tally]]:
+    """A client at this address, of an API with these settings of `Http` changed, and its tally."""
+    http = replace(resources.settings.http, **changes)
+    settings = replace(resources.settings, http=http)
+    limit = Limit("requests", *http.request_rate)
+    lent = replace(
+        resources,
+        settings=settings,
+        rates=Rates(resources.redis, settings.secret_key, patience=PATIENT),
+        tally=Tally(resources.redis, settings.secret_key, limit),
+    )
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Resources]:
+        yield lent
+
+    app: Any = create_app(lend)
+    transport = httpx.ASGITransport(app=app, client=(address, 1234))
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
+        yield it, lent.tally
+
+
+async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
+    for _ in range(count):
+        await ask()
+
+
+async def test_so_many_are_let_through_and_more_as_time_passes(rates: Rates) -> None:
+    limit = Limit("brief", 2, timedelta(milliseconds=400))
+    await times(2, lambda: rates.take((limit, "kim")))
+    with pytest.raises(TooMany) as refusal:
+        await times(9, lambda: rates.take((limit, "kim")))
+    assert refusal.value.retry_after == 1
+    await rates.take((limit, "sam"))
+
+    async def let_through() -> bool:
+        try:
+            await rates.take((limit, "kim"))
+        except TooMany:
+            return False
+        return True
+
+    await eventually(let_through, True)
+
+
+async def test_one_limit_that_is_reached_costs_nothing_of_the_other(rates: Rates) -> None:
+    other = Limit("other", 3, timedelta(minutes=1))
+    await times(3, lambda: rates.take((FEW, "kim")))
+    with pytest.raises(TooMany):
+        await rates.take((FEW, "kim"), (other, "here"))
+    await times(3, lambda: rates.take((other, "here")))
+    with pytest.raises(TooMany):
+        await rates.take((FEW, "sam"), (other, "here"))
+
+
+async def test_redis_holds_no_address_and_nothing_for_ever(
+    rates: Rates, resources: Resources
+) -> None:
+    await rates.take((FEW, "kim@example.com"))
+    (key,) = await resources.redis.keys("activelog:rate:*")
+    assert b"kim" not in key
+    assert 0 < await resources.redis.pttl(key) <= 60_000
+
+
+async def test_without_redis_nobody_is_refused_and_nobody_waits() -> None:
+    async with open_redis("redis://127.0.0.1:9") as redis:
+        rates = Rates(redis, "secret")
+        await times(100, lambda: rates.take((FEW, "kim")))
+
+
+async def test_a_frozen_redis_is_waited_for_once(resources: Resources) -> None:
+    async with valkey_of_one() as valkey:
+        await valkey.start()
+        assert valkey.pid
+        async with open_redis(valkey.settings()["REDIS_URL"]) as redis:
+            await redis.ping()
+            rates = Rates(redis, "secret", patience=0.2)
+            with frozen(valkey.pid):
+                began = monotonic()
+                await times(100, lambda: rates.take((FEW, "kim")))
+                assert monotonic() - began < 2
+
+
+async def test_a_tally_refuses_who_has_done_enough(resources: Resources) -> None:
+    here, elsewhere = (Tally(resources.redis, "secret", FEW) for _ in range(2))
+    for _ in range(FEW.most):
+        here.count("kim")
+    here.count("sam")
+    await here.flush()
+    with pytest.raises(TooMany) as refusal:
+        here.count("kim")
+    assert refusal.value.retry_after <= 20
+    here.count("sam")
+    elsewhere.count("kim")
+    await elsewhere.flush()
+    with pytest.raises(TooMany):
+        elsewhere.count("kim")
+
+
+async def test_guessing_a_password_ends_after_ten_tries_whoever_asks(
+    resources: Resources, api: httpx.AsyncClient
+) -> None:
+    await sign_up(api)
+    wrong = {"email": "Kim@example.com", "password": "a guess of mine"}
+    right = {"email": "kim@example.com", "password": PASSWORD}
+    async with client_from(CLIENT, resources) as (client, _):
+        answers = [await client.post("/api/v1/sessions", json=wrong) for _ in range(11)]
+        assert [401] * 10 + [429] == [answer.status_code for answer in answers]
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 90
+        assert (await client.post("/api/v1/sessions", json=right)).status_code == 429
+        someone = {"email": "sam@example.com", "password": PASSWORD}
+        assert (await client.post("/api/v1/sessions", json=someone)).status_code == 401
+
+
+async def test_the_right_password_begins_anew(rates: Rates) -> None:
+    for _ in range(3):
+        await times(8, lambda: admit_sign_in(rates, "kim@example.com", None))
+        await welcome_back(rates, "KIM@example.com")
+
+
+async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
+    for number in range(admission.SIGN_INS_FROM.most):
+        await admit_sign_in(rates, f"user{number}@example.com", CLIENT)
+    with pytest.raises(TooMany):
+        await admit_sign_in(rates, "one-more@example.com", CLIENT)
+    await admit_sign_in(rates, "one-more@example.com", "203.0.113.8")
+
+
+@pytest.mark.parametrize(
+    ("admit", "limit", "path", "body"),
+    [
+        (admit_sign_up, admission.SIGN_UPS_FROM, "users", new_user()),
+        (admit_reset, admission.RESETS_FROM, "password-resets", {"email": "kim@example.com"}),
+    ],
+)
+async def test_one_client_can_sign_up_and_ask_for_resets_so_often(
+    admit: Callable[[Rates, str], Awaitable[None]],
+    limit: Limit,
+    path: str,
+    body: dict[str, str],
+    resources: Resources,
+) -> None:
+    rates = Rates(resources.redis, resources.settings.secret_key, patience=PATIENT)
+    await times(limit.most, lambda: admit(rates, CLIENT))
+    async with client_from(CLIENT, resources) as (client, _):
+        assert (await client.post(f"/api/v1/{path}", json=body)).status_code == 429
+    async with client_from("203.0.113.8", resources) as (client, _):
+        assert (await client.post(f"/api/v1/{path}", json=body)).status_code < 300
+
+
+async def test_the_password_of_an_open_session_cannot_be_guessed(resources: Resources) -> None:
+    kim = await person(resources.database, "kim")
+    rates = Rates(resources.redis, resources.settings.secret_key, patience=PATIENT)
+    await times(admission.OWN_PASSWORDS.most, lambda: admission.admit_own_password(rates, kim.id))
+    change = {"current_password": "a guess of mine", "password": "a better one"}
+    async with client_from(CLIENT, resources) as (client, _):
+        put = await client.put("/api/v1/users/me/password", json=change, headers=kim.headers)
+        gone = await client.request(
+            "DELETE", "/api/v1/users/me", json={"password": "a guess"}, headers=kim.headers
+        )
+    assert (put.status_code, gone.status_code) == (429, 429)
+
+
+async def test_one_person_can_send_so_many_requests(resources: Resources) -> None:
+    kim = await person(resources.database, "kim")
+    sam = await person(resources.database, "sam")
+    few = Rate(3, timedelta(minutes=1))
+    async with client_from(CLIENT, resources, request_rate=few) as (client, tally):
+        for who in (kim, kim, kim, sam):
+            answer = await client.get("/api/v1/users/me", headers=who.headers)
+            assert answer.status_code == 200
+        await tally.flush()
+        refused = await client.get("/api/v1/users/me", headers=kim.headers)
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["retry-after"]) <= 20
+        assert (await client.get("/api/v1/users/me", headers=sam.headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "proxies", "counted"),
+    [
+        (CLIENT, "", 0, CLIENT),
+        (CLIENT, "198.51.100.1", 0, CLIENT),
+        ("10.0.0.1", "198.51.100.1", 1, "198.51.100.1"),
+        ("10.0.0.1", "forged, 198.51.100.1", 1, "198.51.100.1"),
+        ("10.0.0.1", "forged, 198.51.100.1, 10.0.0.2", 2, "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1", 2, "10.0.0.1"),
+        ("10.0.0.1", "nonsense", 1, "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "", 0, "2001:db8:1:2::"),
+        ("::ffff:203.0.113.7", "", 0, CLIENT),
+        ("127.0.0.1", "", 0, None),
+        ("::1", "", 0, None),
+        ("", "", 0, None),
+    ],
+)
+def test_limits_are_counted_for(
+    peer: str, forwarded: str, proxies: int, counted: str | None
+) -> None:
+    assert counted == counted_address(peer, forwarded, proxies)

@@ -1,0 +1,75 @@
+"""What production refuses to start with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from app.environment import SettingsError
+from app.settings import Settings
+
+STRONG = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "6f1c2a94d07b58e3f1c2a94d07b58e36",
+    "APP_URL": "https://activelog.example",
+    "DATABASE_URL": "postgresql://activelog:yT4%40kL@db.example.com/activelog",
+    "REDIS_URL": "redis://redis.example.com",
+    "AWS_ACCESS_KEY_ID": "AKIA",
+    "AWS_SECRET_ACCESS_KEY": "of our own",
+    "SMTP_URL": "smtp://us:word@smtp.example.com",
+}
+SECRETS = ("SECRET_KEY", "DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SMTP_URL")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("environment", ["", "test", "production"])
+def test_no_secret_has_a_default_outside_development(environment: str, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is not set$"):
+        Settings.from_env({**STRONG, "ENVIRONMENT": environment, name: ""})
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        {"SECRET_KEY": "change-me-to-64-random-characters"},
+        {"SECRET_KEY": "hush"},
+        {"SECRET_KEY": "abc" * 20},
+        {"APP_URL": "http://activelog.example"},
+        {"DATABASE_URL": "postgresql://activelog@db.example.com/activelog"},
+        {"DATABASE_URL": "postgresql://activelog:activelog@db.example.com/activelog"},
+        {"DATABASE_URL": "postgresql://activelog:secret@db.example.com/activelog"},
+        {"AWS_SECRET_ACCESS_KEY": "minioadmin"},
+        {"AWS_SECRET_ACCESS_KEY": "minioadmin", "S3_ENDPOINT_URL": "https://s3.example.com"},
+        {"SMTP_URL": "smtp://us:word@smtp.example.com?tls=none"},
+    ],
+)
+def test_weak_settings_are_refused_in_production_in_one_line(weak: Mapping[str, str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_env({**STRONG, **weak})
+    assert refusal.value.variable in weak
+    (line,) = str(refusal.value).splitlines()
+    assert not any(value in line for value in weak.values())
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        {},
+        {"APP_URL": "http://127.0.0.1:8000"},
+        {"DATABASE_URL": "postgresql://activelog@localhost/activelog"},
+        {"DATABASE_URL": "postgresql:///activelog?host=/run/postgresql"},
+        {"DATABASE_URL": "postgresql://a@db.example.com/a", "PGPASSFILE": "/run/secrets/pgpass"},
+        {"DATABASE_URL": "postgresql://a@db.example.com/a?sslcert=/run/secrets/a.crt"},
+        {"AWS_SECRET_ACCESS_KEY": "test", "S3_ENDPOINT_URL": "http://127.0.0.1:8333"},
+        {"SMTP_URL": "smtp://us:word@localhost?tls=none"},
+        {"SMTP_URL": "smtp://relay.internal?tls=none"},
+    ],
+)
+def test_what_stays_on_the_machine_or_is_kept_elsewhere_is_not(fine: Mapping[str, str]) -> None:
+    Settings.from_env({**STRONG, **fine})
+
+
+@pytest.mark.parametrize("environment", ["development", "test"])
+def test_elsewhere_than_in_production_they_are_not(environment: str) -> None:
+    Settings.from_env({**STRONG, "ENVIRONMENT": environment, "APP_URL": "http://dev.example"})

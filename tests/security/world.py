@@ -1,0 +1,113 @@
+"""A small world in which every route finds something of Kim's, and something for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from argon2 import PasswordHasher
+
+from app.email.subscriptions import unsubscribe_token
+from app.exports.export import Filters
+from app.exports.requests import request as request_export
+from app.friends import requests
+from app.pages.assets import PATHS
+from app.pages.visit import form_token
+from app.resources import Resources
+from app.users.tokens import issue_token
+from app.users.user import UserId
+from tests.kit.people import Person, person
+from tests.users.people import PASSWORD
+
+HASH = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
+"""Of everybody's password, at next to no cost."""
+VISITOR = "a browser that nobody has signed in at"
+
+DEAD_JOB = """
+insert into jobs (kind, queue, payload, state, fingerprint, finished_at, concerns)
+values ('email:welcome', 'critical', jsonb_build_object('user_id', $1::uuid), 'dead', 'f00d',
+    now(), $1::uuid)
+returning id
+"""
+ACTIVITY = """
+insert into activities (user_id, type, started_at, duration_s)
+values ($1, 'run', '2026-11-02 07:30+00', 1800) returning id
+"""
+PHOTO = """
+insert into photos (activity_id, content_type, size_bytes) values ($1, 'image/png', 1) returning id
+"""
+REPORT = """
+insert into reports (user_id, month, size_bytes, sha256)
+values ($1, '2026-10-01', 1, repeat('0', 64))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    people: Mapping[str, Person | None]
+    """By their part in tests/security/routes.py."""
+    named: dict[str, str]
+    """What stands for a parameter of a path, or for one behind this part of it."""
+    secret: str
+
+    def path(self, template: str) -> str:
+        """The address of Kim's thing, or of the operators', at a route."""
+        parts = template.split("/")
+        return "/".join(
+            self.named.get(f"{before}/{part}", self.named.get(part, part))
+            for before, part in zip(["", *parts], parts, strict=False)
+        )
+
+    def headers(self, who: Person | None) -> dict[str, str]:
+        """What a request of theirs bears: the token of the API, and the cookies of the pages."""
+        if who is None:
+            return {"Cookie": f"__Host-visitor={VISITOR}"}
+        return {**who.headers, "Cookie": f"__Host-session={who.token}"}
+
+    def form(self, who: Person | None) -> dict[str, str]:
+        """The field without which a form is not ours."""
+        return {"csrf": form_token(self.secret, who.token if who else VISITOR)}
+
+
+async def build(resources: Resources) -> World:
+    database, secret = resources.database, resources.settings.secret_key
+    names = ("kim", "sam", "olga", "alex", "jo")
+    kim, sam, olga, alex, jo = [await person(database, name) for name in names]
+    await database.execute("update users set password_hash = $1, confirmed_at = now()", HASH)
+    await database.execute("update users set is_admin = true where id = $1", olga.id)
+    activity = await database.fetchval(ACTIVITY, kim.id)
+    photo = await database.fetchval(PHOTO, activity)
+    await database.execute(REPORT, kim.id)
+    async with database.transaction() as tx:
+        asked = await requests.ask(tx, alex.id, kim.email)
+        befriended = await requests.ask(tx, jo.id, kim.email)
+        await requests.accept(tx, kim.id, befriended.id)
+        export = await request_export(tx, kim.id, "csv", Filters(date(2026, 1, 1)))
+        tokens = [
+            await issue_token(tx, UserId(kim.id), purpose, timedelta(days=1))
+            for purpose in ("confirm", "reset")
+        ]
+    await database.execute("truncate jobs cascade")
+    job = await database.fetchval(DEAD_JOB, kim.id)
+    named = {
+        "{activity_id}": activity,
+        "{photo_id}": photo,
+        "{request_id}": asked.id,
+        "{user_id}": jo.id,
+        "{friend_id}": jo.id,
+        "{export_id}": export.id,
+        "{month}": "2026-10",
+        "{job_id}": job,
+        "{fingerprint}": "f00d",
+        "queues/{name}": "low",
+        "kinds/{name}": "email:welcome",
+        "schedules/{name}": "cleanup:daily",
+        "static/{name}": PATHS["style.css"].rpartition("/")[2],
+        "confirm/{token}": tokens[0],
+        "password-resets/{token}": tokens[1],
+        "reset/{token}": tokens[1],
+        "unsubscribe/{token}": unsubscribe_token(secret, kim.id, "weekly_summary"),
+    }
+    people = {"stranger": None, "kim": kim, "other": sam, "operator": olga}
+    return World(people, {name: str(value) for name, value in named.items()}, secret)

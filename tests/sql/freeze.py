@@ -1,0 +1,85 @@
+"""`python -m tests.sql.freeze`: keep what today's code asks of the schema, as that of a release.
+
+To be run when a release is made: `tests/sql/test_released.py` then holds it against every migration
+that follows, so that the code of that release runs on the schema of the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pkgutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+import app
+from app.embedded.register import ROOT
+from app.postgres.migrations import migrate
+from app.postgres.query import STATEMENTS
+from tests.kit.outages import postgres_of_one
+
+FILE = Path(__file__).with_name("released.json")
+
+COLUMNS = """
+select table_name, column_name, is_nullable = 'NO' and column_default is null
+    and is_identity = 'NO' and is_generated = 'NEVER' as required
+from information_schema.columns
+where table_schema = 'public' and table_name <> 'schema_migrations'
+order by table_name, ordinal_position
+"""
+
+
+def last_release() -> str | None:
+    """The newest tag of a release; None: there is none, or git does not know."""
+    command = ["git", "tag", "--list", "v*", "--sort=-v:refname"]
+    try:
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return next(iter(said.stdout.split()), None)
+
+
+async def shape(connection: asyncpg.Connection[Any], sql: str) -> dict[str, list[str]]:
+    """The types of a statement's parameters, and its columns with theirs."""
+    prepared = await connection.prepare(sql)
+    return {
+        "parameters": [one.name for one in prepared.get_parameters()],
+        "columns": [f"{one.name} {one.type.name}" for one in prepared.get_attributes()],
+    }
+
+
+async def required_columns(connection: asyncpg.Connection[Any]) -> dict[str, list[str]]:
+    """Of each table, the columns that every insert must name."""
+    found: dict[str, list[str]] = {}
+    for row in await connection.fetch(COLUMNS):
+        required = found.setdefault(row["table_name"], [])
+        if row["required"]:
+            required.append(row["column_name"])
+    return found
+
+
+async def _freeze() -> None:
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        if module.name.endswith(".statements"):
+            import_module(module.name)
+    async with postgres_of_one() as postgres:
+        url = postgres.settings()["DATABASE_URL"]
+        await migrate(url)
+        connection = await asyncpg.connect(url)
+        statements = {
+            name: {"sql": statement.sql, **await shape(connection, statement.sql)}
+            for name, statement in sorted(STATEMENTS.items())
+        }
+        tables = await required_columns(connection)
+        await connection.close()
+    kept = {"release": last_release(), "tables": tables, "statements": statements}
+    FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    print(f"{len(statements)} statements on {len(tables)} tables, of {kept['release']}")
+
+
+if __name__ == "__main__":
+    asyncio.run(_freeze())
