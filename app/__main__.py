@@ -1,4 +1,4 @@
-"""The command line: `python -m app migrate|create-admin|jobs|queues|kinds|workers|email`."""
+"""The command line: `python -m app migrate|create-admin|jobs|queues|kinds|workers|email|bucket`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from app import logs
-from app.commands import email, jobs, queues, users
+from app.commands import bucket, email, jobs, queues, users
 from app.commands.parsing import Arguments, Parser, group
 from app.environment import SettingsError, environment_with_dotenv
 from app.errors import Failure, Invalid, NotFound, TooOld
@@ -28,7 +28,7 @@ def _parser() -> Parser:
     migrating = commands.add_parser("migrate", help="carry the schema up to date")
     migrating.add_argument("--down", action="store_true", help="take the last migration back")
     migrating.set_defaults(operation=None)
-    for noun in (users, jobs, queues, email):
+    for noun in (users, jobs, queues, email, bucket):
         noun.declare(commands)
     return parser
 

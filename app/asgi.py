@@ -18,7 +18,7 @@ from app import logs
 from app.api.application import create_app
 from app.environment import SettingsError, environment_with_dotenv
 from app.errors import TooOld
-from app.pages import pages_router
+from app.pages import failure_page, pages_router
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 
@@ -44,7 +44,7 @@ def _application() -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
     opening = partial(open_resources, settings, process="activelog-api")
-    return create_app(opening, pages=[pages_router])
+    return create_app(opening, pages=[pages_router], lost=failure_page)
 
 
 def __getattr__(name: str) -> object:

@@ -17,6 +17,7 @@ from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses, waits_for_kind
 from app.jobs.record import Running
+from app.jobs.recovery import take_over
 from app.jobs.relay import Relay
 from app.redis import OUTAGES
 from app.transaction import Database
@@ -105,7 +106,7 @@ async def take_over_until_cancelled(engine: Database, relay: Relay, lease: Lease
     """Twice a second, put back what lost workers ran."""
     while True:
         try:
-            if lease.trusted and (lost := await statements.take_over(engine)):
+            if lease.trusted and (lost := await take_over(engine)):
                 metrics.taken_over.inc(len(lost))
                 log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
                 await relay.turn()

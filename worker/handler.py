@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
+from app import reached
 from app.errors import Failure, TooMany, Unavailable
-from app.jobs import Job, Run
+from app.jobs import Job, Run, statements
 from app.jobs.backoff import equal_jitter
 from app.jobs.breakers import Breakers
 from app.jobs.endings import DONE, Ending
@@ -27,6 +29,8 @@ J = TypeVar("J", bound=Job)
 Handler = Callable[[J, Run, Resources], Awaitable[None]]
 
 HANDLERS: dict[type[Job], Handler[Any]] = {}
+
+log = structlog.get_logger()
 
 LOST_CONNECTION = timedelta(seconds=1)
 UNKNOWN_KIND = timedelta(minutes=1)
@@ -83,29 +87,31 @@ class Attempt:
         return None
 
     async def _try(self, job_type: type[Job], run: Run) -> Ending:
+        ending, answers = DONE, reached.listen()
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):
                 await HANDLERS[job_type](job, run, self.resources)
         except (LeaseLost, asyncio.CancelledError):
-            self.breakers.undecided(job_type.kind)
+            self.breakers.ended(job_type.kind, {})
             raise
         except Exception as error:  # noqa: BLE001 # every failure of a handler is an ending
-            return self._ending(error, job_type, run.claimed)
-        return DONE
+            ending = self._ending(error, job_type, run.claimed)
+        for dependency in self.breakers.ended(job_type.kind, answers):
+            await self._wake_all_that_wait_for(dependency)
+        return ending
 
     def _ending(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Ending:
         """The one table from kinds of failure to endings."""
         text = f"{type(error).__name__}: {error}"
         match error:
             case Unavailable(dependency="postgres"):
-                # No breaker: without Postgres nothing is claimed, and one connection is no outage.
+                # No breaker: without it nothing is claimed, and one connection is no outage.
                 return Ending("snoozed", text, delay=LOST_CONNECTION)
             case Unavailable():
                 return self._outage(text, job_type, error.dependency)
             case _ if isinstance(error, REDIS_OUTAGES):
-                return self._outage(text, job_type, "redis")
-        self.breakers.undecided(job_type.kind)
+                return Ending("snoozed", text, delay=LOST_CONNECTION)  # as with Postgres
         match error:
             case Snooze():
                 return Ending("snoozed", error.reason, delay=error.delay)
@@ -125,6 +131,14 @@ class Attempt:
     def _outage(self, text: str, job_type: type[Job], dependency: str) -> Ending:
         delay = self.breakers.outage(job_type.kind, dependency)
         return Ending("snoozed", text, delay=delay, waits_for=dependency)
+
+    async def _wake_all_that_wait_for(self, dependency: str) -> None:
+        """Where that fails, they wake by themselves some minutes later."""
+        log.info("breaker.closed", dependency=dependency)
+        try:
+            await statements.wake_waiting(self.resources.engine, dependency)
+        except Unavailable as error:
+            log.warning("breaker.wake_missed", error=error.detail)
 
 
 def _trace(error: Exception) -> str:

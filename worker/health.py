@@ -17,7 +17,6 @@ from worker.intake import Intake
 
 FRESH = 5.0
 """Seconds since the intake last looked at the queues with success."""
-TICK = 0.5
 PATIENCE = 1.0
 
 
@@ -60,13 +59,6 @@ class Health:
         finally:
             server.should_exit = True
             await serving
-
-    async def watch_lag(self) -> None:
-        """Measure how late the loop wakes, until cancelled."""
-        while True:
-            began = monotonic()
-            await asyncio.sleep(TICK)
-            metrics.loop_lag.observe(max(0.0, monotonic() - began - TICK))
 
     async def ready(self) -> bool:
         """Postgres and Redis answer, and the intake looked at the queues a moment ago."""

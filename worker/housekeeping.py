@@ -12,9 +12,9 @@ from worker.handler import handles
 
 @handles(Cleanup)
 async def clean(job: Cleanup, run: Run, resources: Resources) -> None:
-    database, bucket = resources.database, resources.bucket
+    database, bucket, keep = resources.database, resources.bucket, resources.settings.retention
     now = await clock(database)
     if job.dry_run:
-        await cleaning.count(run, database, bucket, now=now)
+        await cleaning.count(run, database, bucket, keep, now=now)
     else:
-        await cleaning.clean(run, bucket, now=now)
+        await cleaning.clean(run, bucket, keep, now=now)

@@ -21,11 +21,12 @@ from app.jobs.claims import Claims
 from app.jobs.finishing import Finisher
 from app.jobs.pauses import Pauses
 from app.jobs.relay import Relay
+from app.lag import watch_lag
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
 from worker.beat import Beat, relay_until_cancelled, take_over_until_cancelled
-from worker.figures import publish_until_cancelled
+from worker.figures import begin_at_zero, publish_until_cancelled
 from worker.handler import Attempt
 from worker.health import Health
 from worker.intake import POLL, Intake
@@ -47,14 +48,13 @@ class Process:
         engine, redis, worker = resources.engine, resources.redis, settings.worker
         self.worker_id = uuid4()
         draw = random.SystemRandom().random
-        breakers, pauses = Breakers(monotonic, draw), Pauses()
+        breakers = Breakers(monotonic, draw)
+        self._pauses = pauses = Pauses()
         self._lease = Lease()
         self.slots = slots = Slots(worker.slots, pauses)
         self._finisher = Finisher(engine)
         attempt = Attempt(resources, breakers, pauses, draw)
-        runner = Runner(
-            engine, resources.database, slots, self._finisher, breakers, attempt, self.worker_id
-        )
+        runner = Runner(engine, resources.database, slots, self._finisher, attempt, self.worker_id)
         claims = Claims(
             engine, redis, resources.handover, self.worker_id, worker.queue_weights, draw()
         )
@@ -72,11 +72,12 @@ class Process:
         doorbell = await self._stack.enter_async_context(
             open_redis(self._settings.redis_url, socket_timeout=POLL + 4)
         )
+        begin_at_zero()
         worker, host = self._settings.worker, self._settings.http.host
         await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         self._loops = [
-            self._loop(self._health.watch_lag()),
-            self._loop(publish_until_cancelled(self._resources.engine)),
+            self._loop(watch_lag()),
+            self._loop(publish_until_cancelled(self._resources.engine, self._pauses)),
             self._loop(keep_schedules(self._resources.database)),
             self._loop(self._beat.run()),
             self._loop(self._finisher.run()),

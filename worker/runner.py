@@ -11,8 +11,7 @@ import structlog
 
 from app import logs, metrics
 from app.errors import Unavailable
-from app.jobs import Run, statements
-from app.jobs.breakers import Breakers
+from app.jobs import Run
 from app.jobs.endings import Ending, record
 from app.jobs.finishing import Finisher
 from app.jobs.outcomes import LeaseLost
@@ -34,7 +33,6 @@ class Runner:
         database: Database,
         slots: Slots,
         finisher: Finisher,
-        breakers: Breakers,
         attempt: Callable[[Run], Awaitable[Ending]],
         worker_id: UUID,
     ) -> None:
@@ -43,7 +41,6 @@ class Runner:
         self._database = database
         self._slots = slots
         self._finisher = finisher
-        self._breakers = breakers
         self._attempt = attempt
         self._worker_id = worker_id
 
@@ -89,14 +86,9 @@ class Runner:
         if ending.outcome != "done":
             await self._record(claimed, ending)
             return ending.outcome
-        try:
-            if not run.finished:
-                with self._slots.committing():
-                    await self._finisher.done(claimed)
-        except BaseException:
-            self._breakers.undecided(claimed.kind)
-            raise
-        await self._close_breakers(claimed.kind)
+        if not run.finished:
+            with self._slots.committing():
+                await self._finisher.done(claimed)
         return ending.outcome
 
     async def _run(self, run: Run) -> Ending:
@@ -114,12 +106,3 @@ class Runner:
                 return await record(self._engine, self._worker_id, claimed, ending)
             except Unavailable:
                 await asyncio.sleep(PAUSE)
-
-    async def _close_breakers(self, kind: str) -> None:
-        """What this success shows to be back need not be waited for any longer."""
-        for dependency in self._breakers.success(kind):
-            log.info("breaker.closed", dependency=dependency)
-            try:
-                await statements.wake_waiting(self._engine, dependency)
-            except Unavailable as error:
-                log.warning("breaker.wake_missed", error=error.detail)

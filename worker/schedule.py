@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 import structlog
@@ -53,6 +54,7 @@ async def keep_schedules(database: Database) -> None:
     while True:
         try:
             await fire_due(database)
+            metrics.schedules_looked_at.set(time())
             await publish(database)
         except Failure as error:
             log.warning("schedule.waits", error=error.detail)
@@ -69,5 +71,8 @@ async def publish(db: Queryable, *, now: datetime | None = None) -> None:
         metrics.schedule_failures.labels(one.name).set(one.consecutive_failures)
         next_run = one.next_run_at or datetime.fromtimestamp(0, UTC)
         metrics.schedule_next_due.labels(one.name).set(next_run.timestamp())
+    going = {row.schedule: row.seconds for row in await statements.going_runs(db)}
+    for name in SCHEDULES:
+        metrics.schedule_going.labels(name).set(going.get(name, 0))
     for row in await statements.run_outcomes(db):
         metrics.schedule_runs.labels(row.schedule, row.state).set(row.runs)

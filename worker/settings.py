@@ -19,7 +19,7 @@ from app.email import check_letters
 from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
-from worker import email, housekeeping, reports, stats, users
+from worker import email, exports, housekeeping, reports, stats, users
 from worker.host import drain_on_signals, host_redis
 from worker.process import Process
 from worker.schedule import CRON_JOBS
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 LONGEST = 24 * 3600
 """Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
 
-HANDLERS = (email, housekeeping, reports, stats, users)
+HANDLERS = (email, exports, housekeeping, reports, stats, users)
 """The modules whose import registers the handlers."""
 
 

@@ -27,7 +27,7 @@ async def record(tx: Transaction, user_id: UserId, entry: Entry, *, now: datetim
     """
     _check_start(entry.started_at, now)
     activity = await statements.insert_activity(tx, user_id, *msgspec.structs.astuple(entry))
-    await announce(tx, user_id, entry.started_at, now=now)
+    await announce(tx, user_id, activity.id, entry.started_at, now=now)
     return activity
 
 

@@ -6,11 +6,21 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.commands.parsing import BY, Answer, Arguments, Operation, add, group
+from app.exports import jobs as exports
+from app.friends import jobs as friends
+from app.housekeeping import jobs as housekeeping
 from app.jobs.operating import queues
 from app.jobs.operating.workers import list_workers
+from app.reports import jobs as reports
 from app.resources import Resources
+from app.stats import jobs as stats
+from app.stats import scheduled
+from app.users import jobs as users
 
 Act = Callable[..., Awaitable[None]]
+
+KINDS_OF = (exports, friends, housekeeping, reports, scheduled, stats, users)
+"""Imported for their kinds, which can be paused before there is a job of them."""
 
 
 def declare(commands: Any) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.activities.activity import PhotoId
+from app.jobs import Queue
 from app.postgres.query import Queryable, statement
 from app.users.user import UserId
 
@@ -25,7 +26,9 @@ async def remove_activities(
 
 
 @statement("housekeeping")
-async def remove_users(db: Queryable, before: datetime, most: int | None, dry_run: bool) -> int: ...
+async def enqueue_erasures(
+    db: Queryable, kind: str, queue: Queue, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
 
 
 @statement("housekeeping")
@@ -41,7 +44,23 @@ async def remove_account_tokens(
 
 
 @statement("housekeeping")
+async def remove_reset_requests(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_news(db: Queryable, before: datetime, most: int | None, dry_run: bool) -> int: ...
+
+
+@statement("housekeeping")
 async def remove_idempotency_keys(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_exports(
     db: Queryable, before: datetime, most: int | None, dry_run: bool
 ) -> int: ...
 

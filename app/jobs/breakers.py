@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from app import metrics
 
 SHORTEST = 5.0
 LONGEST = 300.0
@@ -16,6 +18,8 @@ LONGEST = 300.0
 class _Breaker:
     wait: float = 0.0
     open_until: float = 0.0
+    found_away: float = 0.0
+    """When last."""
     probing: bool = False
 
     @property
@@ -28,8 +32,8 @@ class Breakers:
     """One breaker a dependency, for one worker.
 
     Which kinds need which dependency is learnt from the outages that they report. After the wait
-    one job of such a kind is let through: its success closes the breaker, its failure doubles the
-    wait.
+    one job of such a kind is let through: an answer that it gets closes the breaker, another outage
+    doubles the wait, and if it ends without asking, the next is let through.
     """
 
     clock: Callable[[], float]
@@ -57,24 +61,32 @@ class Breakers:
         """A job of this kind met an outage: how long it waits."""
         self._needs[kind].add(dependency)
         breaker = self._breakers[dependency]
-        now = self.clock()
+        breaker.found_away = now = self.clock()
         if not breaker.is_open or now >= breaker.open_until:
             breaker.wait = min(max(SHORTEST, breaker.wait * 2), LONGEST)
             breaker.open_until = now + breaker.wait
             breaker.probing = False
+        metrics.breaker_open.labels(dependency).set(1)
         return self._spread(breaker.open_until - now)
 
-    def success(self, kind: str) -> list[str]:
-        """A job of this kind is done: the dependencies that are thereby known to be back."""
-        back = [name for name in self._needs.get(kind, ()) if self._breakers[name].is_open]
-        for name in back:
-            del self._breakers[name]
-        return back
+    def ended(self, kind: str, answers: Mapping[str, float]) -> list[str]:
+        """A job of this kind has ended, however it did: the dependencies that are back.
 
-    def undecided(self, kind: str) -> None:
-        """A job of this kind ended without telling anything: another may be let through."""
+        Args:
+            answers: when each dependency answered the job last. An answer from before an outage
+                that another job met says nothing.
+        """
         for dependency in self._needs.get(kind, ()):
             self._breakers[dependency].probing = False
+        back = [
+            name
+            for name, at in answers.items()
+            if (breaker := self._breakers.get(name)) and breaker.is_open and at > breaker.found_away
+        ]
+        for name in back:
+            del self._breakers[name]
+            metrics.breaker_open.labels(name).set(0)
+        return back
 
     def _spread(self, seconds: float) -> timedelta:
         return timedelta(seconds=seconds + self.draw() * min(seconds, SHORTEST))

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.handover import Handover
@@ -103,6 +104,8 @@ class Claims:
             keys=self._keys,
             args=[JOB_KEY, slots, self._point, *self._weights, *(room[q] for q in QUEUES)],
         )
+        metrics.draws.inc()
+        metrics.drawn.inc(len(ids))
         self._point = (self._point + slots * GOLDEN) % 1
         return [JobId(UUID(job_id.decode())) for job_id in ids]
 

@@ -11,6 +11,7 @@ from app.jobs import statements
 from app.jobs.dead_letters import fingerprint
 from app.jobs.outcomes import LeaseLost
 from app.jobs.record import Claimed
+from app.jobs.recovery import follow_death
 from app.transaction import Database, Transaction
 
 LONGEST_ERROR = 8192
@@ -64,9 +65,12 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
     state, error = STATES[ending.outcome], _text(ending.error) or ""
     if ending.outcome in {"dead", "cancelled"}:
         mark = fingerprint(claimed.kind, error) if ending.outcome == "dead" else None
-        return await statements.end_unfinished(
+        ours = await statements.end_unfinished(
             tx, claimed.id, claimed.token, state, ending.failed, error, mark
         )
+        if ours and ending.outcome == "dead":
+            await follow_death(tx, claimed.kind, claimed.payload)
+        return ours
     return await statements.put_off(
         tx,
         claimed.id,

@@ -53,3 +53,7 @@ class Job(msgspec.Struct, frozen=True):
     def concerns(self) -> UUID | None:
         """The user whom the job is about, so that an operator can find it."""
         return getattr(self, "user_id", None)
+
+    def if_dead(self) -> Job | None:
+        """What is enqueued by the transaction that makes this job a dead letter."""
+        return None

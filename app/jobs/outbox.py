@@ -22,7 +22,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
     """Insert a job that exists if and only if the transaction commits.
 
     It leaves for Redis after the commit when it is due now; a later `run_at` is left to the relay.
-    The request id of the log context goes with it.
+    The request that causes it, and that request's trace, go with it.
 
     Returns:
         The job's id, or None when an unfinished job of its kind and occasion exists already.
@@ -34,7 +34,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
         msgspec.json.encode(job).decode(),
         job.occasion,
         job.concerns,
-        logs.request_id(),
+        *logs.cause(),
         run_at,
         job.useful_for,
     )
@@ -66,7 +66,7 @@ async def enqueue_all(
             [job.occasion for job in page],
             [job.concerns for job in page],
             [job.useful_for for job in page],
-            logs.request_id(),
+            *logs.cause(),
             run_at,
         )
         inserted += len(rows)

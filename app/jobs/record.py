@@ -24,6 +24,7 @@ class Claimed(msgspec.Struct, frozen=True):
     token: UUID
     concerns: UUID | None
     request_id: str | None
+    traceparent: str | None
     run_at: datetime
     started_at: datetime
     outdated: bool
@@ -38,6 +39,17 @@ class Waiting(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class Lost(msgspec.Struct, frozen=True):
+    """A job whose worker was lost: it waits again, or has ended."""
+
+    id: JobId
+    queue: Queue
+    attempt: int
+    state: str
+    kind: str
+    payload: str
+
+
 class Inserted(msgspec.Struct, frozen=True):
     id: JobId
     due: bool
@@ -50,11 +62,15 @@ class Pause(msgspec.Struct, frozen=True):
     name: str
 
 
-class QueueFigures(msgspec.Struct, frozen=True):
-    """A queue as the metrics show it. Ages are in seconds."""
+class Figures(msgspec.Struct, frozen=True):
+    """The jobs of one queue and kind that wait for one thing, or none. Ages are in seconds."""
 
     queue: Queue
-    waiting: int
+    kind: str
+    waits_for: str | None
+    unfinished: int
+    """Without those that run."""
+    due: int
     running: int
     dead: int
     oldest_age: float

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.jobs.job import JobId, Queue
-from app.jobs.record import Claimed, Inserted, Pause, QueueFigures, Running, Waiting
+from app.jobs.record import Claimed, Figures, Inserted, Lost, Pause, Running, Waiting
 from app.postgres.query import Queryable, statement
 
 
@@ -19,6 +19,7 @@ async def insert_job(
     occasion: str | None,
     concerns: UUID | None,
     request_id: str | None,
+    traceparent: str | None,
     run_at: datetime | None,
     useful_for: timedelta | None,
 ) -> Inserted | None: ...
@@ -122,7 +123,7 @@ async def running_here(db: Queryable, worker_id: UUID) -> list[Running]: ...
 
 
 @statement("jobs")
-async def take_over(db: Queryable) -> list[Waiting]: ...
+async def take_over(db: Queryable) -> list[Lost]: ...
 
 
 @statement("jobs")
@@ -142,7 +143,7 @@ async def wake_waiting(db: Queryable, waits_for: str) -> None: ...
 
 
 @statement("jobs")
-async def queue_figures(db: Queryable) -> list[QueueFigures]: ...
+async def figures(db: Queryable) -> list[Figures]: ...
 
 
 @statement("jobs")
@@ -155,5 +156,6 @@ async def insert_jobs(
     concerns: list[UUID | None],
     useful_fors: list[timedelta | None],
     request_id: str | None,
+    traceparent: str | None,
     run_at: datetime | None,
 ) -> list[Waiting]: ...

@@ -45,7 +45,7 @@ create index account_tokens_user on account_tokens (user_id);
 create index account_tokens_expiry on account_tokens (expires_at);
 
 -- Who has asked for a new password, by address: it may be nobody's. Counts for an hour, and goes
--- with a later request.
+-- with a later request or at night.
 create table reset_requests (
     id uuid primary key default uuidv7(),
     email text not null check (email = lower(email)),

@@ -1,5 +1,6 @@
 -- name: dead_letters
--- The dead jobs by kind and error that follow the cursor, latest first, each with its latest as a sample.
+-- The dead jobs by kind and error, of this fingerprint (null: any), that follow the cursor, latest first,
+-- each with its latest as a sample.
 select
     letters.fingerprint, sample.kind, letters.count, letters.first_seen, letters.last_seen,
     sample.id as sample_job_id, sample.error
@@ -7,7 +8,7 @@ from (
     select
         fingerprint, count(*) as count, min(finished_at) as first_seen, max(finished_at) as last_seen
     from jobs
-    where state = 'dead' and fingerprint is not null
+    where state = 'dead' and fingerprint = coalesce(:fingerprint::text, fingerprint)
     group by fingerprint
     having (max(finished_at), fingerprint) < (
         coalesce(:before::timestamptz, 'infinity'), coalesce(:before_fingerprint::text, '')
@@ -21,6 +22,10 @@ cross join lateral (
 ) as sample
 order by letters.last_seen desc, letters.fingerprint desc
 limit :limit;
+
+-- name: count_dead
+-- How many dead letters there are, and how many kinds and errors they have.
+select count(*) as letters, count(distinct fingerprint) as groups from jobs where state = 'dead';
 
 -- name: rerun
 -- The next dead jobs of this id, fingerprint and kind (null: any) before this one, newest first, wait as

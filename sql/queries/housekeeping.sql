@@ -6,13 +6,36 @@ with old as (
 gone as (delete from activities where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
--- name: remove_users
--- Accounts deleted before then are gone, with everything of theirs; or are counted, in a dry run.
-with old as (
-    select id from users where deleted_at < :before order by deleted_at limit :most
+-- name: enqueue_erasures
+-- A job erases each account deleted before then that none is about to erase, because its own died; or
+-- they are counted, in a dry run. One that dies again is not tried twice in a night.
+with left_over as (
+    select u.id from users as u
+    where
+        u.deleted_at < :before
+        and not exists (
+            select from jobs as j
+            where
+                j.concerns = u.id
+                and j.kind = :kind
+                and (
+                    j.state in ('queued', 'running', 'retrying', 'snoozed')
+                    or j.enqueued_at > now() - interval '12 hours'
+                )
+        )
+    order by u.deleted_at
+    limit :most
 ),
-gone as (delete from users where id in (select id from old) and not :dry_run::bool)
-select count(*) from old;
+enqueued as (
+    insert into jobs (kind, queue, payload, occasion, concerns)
+    select :kind, :queue, jsonb_build_object('user_id', id), id, id
+    from left_over
+    where not :dry_run::bool
+    on conflict (kind, occasion)
+        where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+        do nothing
+)
+select count(*) from left_over;
 
 -- name: remove_sessions
 -- Sessions that had expired then are gone; or are counted, in a dry run.
@@ -35,6 +58,26 @@ gone as (
 )
 select count(*) from old;
 
+-- name: remove_reset_requests
+-- Requests for a new password from before then, which count for nothing, are gone; or are counted, in
+-- a dry run.
+with old as (
+    select id from reset_requests where created_at < :before order by created_at limit :most
+),
+gone as (delete from reset_requests where id in (select id from old) and not :dry_run::bool)
+select count(*) from old;
+
+-- name: remove_news
+-- News from before then, which no letter tells any more, are gone; or are counted, in a dry run.
+with old as (
+    select user_id, activity_id from news where created_at < :before order by created_at limit :most
+),
+gone as (
+    delete from news
+    where (user_id, activity_id) in (select user_id, activity_id from old) and not :dry_run::bool
+)
+select count(*) from old;
+
 -- name: remove_idempotency_keys
 -- Answers kept from before then are gone; or are counted, in a dry run.
 with old as (
@@ -45,6 +88,17 @@ gone as (
     delete from idempotency_keys
     where (user_id, route, key) in (select user_id, route, key from old) and not :dry_run::bool
 )
+select count(*) from old;
+
+-- name: remove_exports
+-- Exports that had expired then, and those asked for thirty days before, whatever became of them, are
+-- gone; or are counted, in a dry run.
+with old as (
+    select id from exports
+    where expires_at < :before or requested_at < :before::timestamptz - interval '30 days'
+    limit :most
+),
+gone as (delete from exports where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_jobs

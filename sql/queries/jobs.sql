@@ -1,7 +1,10 @@
 -- name: insert_job
 -- One job, or no row when an unfinished one of its kind and occasion exists.
-insert into jobs (kind, queue, payload, occasion, concerns, request_id, run_at, useful_until)
-select :kind, :queue, :payload::jsonb, :occasion, :concerns, :request_id, due, due + :useful_for::interval
+insert into jobs
+    (kind, queue, payload, occasion, concerns, request_id, traceparent, run_at, useful_until)
+select
+    :kind, :queue, :payload::jsonb, :occasion, :concerns, :request_id, :traceparent, due,
+    due + :useful_for::interval
 from (select greatest(:run_at::timestamptz, now()) as due) as timing
 on conflict (kind, occasion)
     where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
@@ -36,7 +39,7 @@ from claimable, unhurried
 where jobs.id = claimable.id
 returning jobs.id, kind, queue, payload::text as payload, position::text as position,
     attempt, failures, crashes, token,
-    concerns, request_id, run_at, started_at, coalesce(useful_until < now(), false) as outdated;
+    concerns, request_id, traceparent, run_at, started_at, coalesce(useful_until < now(), false) as outdated;
 
 -- name: still_waiting
 -- Of these jobs, those that are due and free, though their rows may be locked for a moment.
@@ -222,7 +225,7 @@ update jobs set
     token = null
 from lost
 where jobs.id = lost.id
-returning jobs.id, jobs.queue, jobs.attempt;
+returning jobs.id, jobs.queue, jobs.attempt, state, kind, payload::text as payload;
 
 -- name: give_back
 -- These jobs, claimed under this token, were not run: they wait again as if never claimed. One whose
@@ -253,28 +256,43 @@ select what, name from pauses;
 update jobs set run_at = now(), waits_for = null, handed_over_at = null
 where state = 'snoozed' and waits_for = :waits_for;
 
--- name: queue_figures
--- Each queue that has unfinished or dead jobs, in figures.
+-- name: figures
+-- The unfinished and the dead jobs of each queue, kind, and dependency that they wait for, in figures.
+with present as (
+    -- In a part for each partial index: the finished jobs, which may be millions, stay unread.
+    select queue, kind, waits_for, state, run_at, true as unseen from jobs
+    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+    union all
+    select queue, kind, waits_for, state, run_at, false from jobs
+    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+    union all
+    select queue, kind, null, state, run_at, false from jobs where state = 'running'
+    union all
+    select queue, kind, null, state, run_at, false from jobs where state = 'dead'
+)
 select
     queue,
-    count(*) filter (where state not in ('running', 'dead') and run_at <= now()) as waiting,
+    kind,
+    waits_for,
+    count(*) filter (where state not in ('running', 'dead')) as unfinished,
+    count(*) filter (where state not in ('running', 'dead') and run_at <= now()) as due,
     count(*) filter (where state = 'running') as running,
     count(*) filter (where state = 'dead') as dead,
     coalesce(extract(epoch from now() - min(run_at) filter (
         where state not in ('running', 'dead') and run_at <= now()
     )), 0)::float8 as oldest_age,
     coalesce(extract(epoch from now() - min(run_at) filter (
-        where state not in ('running', 'dead') and run_at <= now() and handed_over_at is null
+        where unseen and run_at <= now()
     )), 0)::float8 as outbox_lag
-from jobs
-where state in ('queued', 'retrying', 'snoozed', 'running', 'dead')
-group by queue;
+from present
+group by queue, kind, waits_for;
 
 -- name: insert_jobs
 -- Many jobs at once; those whose kind and occasion are taken by an unfinished one are left out.
-insert into jobs (kind, queue, payload, occasion, concerns, request_id, run_at, useful_until)
+insert into jobs
+    (kind, queue, payload, occasion, concerns, request_id, traceparent, run_at, useful_until)
 select
-    kind, queue, payload::jsonb, occasion, concerns, :request_id,
+    kind, queue, payload::jsonb, occasion, concerns, :request_id, :traceparent,
     greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + useful_for
 from unnest(
     :kinds::text[], :queues::text[], :payloads::text[], :occasions::text[], :concerns::uuid[],

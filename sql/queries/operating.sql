@@ -1,5 +1,6 @@
 -- name: jobs_before
--- The jobs of this state, kind, queue and user (null: any) that follow the cursor, newest first.
+-- The jobs of this state, kind, queue, user and fingerprint (null: any) that follow the cursor, newest
+-- first; of a search, those of this request or occasion and those whose error has these words.
 select
     id, kind, queue, state, attempt, failures, concerns as user_id, enqueued_at, run_at, started_at,
     finished_at, left(error, 200) as error
@@ -9,6 +10,13 @@ where
     and (:kind::text is null or kind = :kind)
     and (:queue::text is null or queue = :queue)
     and (:user_id::uuid is null or concerns = :user_id)
+    and (:fingerprint::text is null or fingerprint = :fingerprint)
+    and (
+        :search::text is null
+        or request_id = :search
+        or occasion = :search
+        or strpos(lower(error), lower(:search)) > 0
+    )
     and (:before::uuid is null or id < :before)
 order by id desc
 limit :limit;
@@ -16,10 +24,10 @@ limit :limit;
 -- name: job
 -- Everything that is known of a job, its attempts aside.
 select
-    id, kind, queue, state, attempt, failures, crashes, concerns as user_id,
-    payload::text as payload, progress::text as progress, occasion, request_id, enqueued_at, run_at,
-    useful_until, started_at, finished_at, cancel_requested_at, waits_for, worker_id, error,
-    fingerprint
+    id, kind, queue, state, attempt, failures, crashes, concerns as user_id, occasion, request_id,
+    split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, useful_until, started_at,
+    finished_at, cancel_requested_at, waits_for, worker_id, error, fingerprint,
+    payload::text as payload, progress::text as progress
 from jobs
 where id = :id;
 
@@ -35,7 +43,7 @@ order by attempt;
 update jobs set
     state = case when state = 'running' then 'running' else 'cancelled' end,
     finished_at = case when state = 'running' then null else now() end,
-    error = case when state = 'running' then error else 'cancelled by an operator' end,
+    error = case when state = 'running' then error else :why end,
     cancel_requested_at = coalesce(cancel_requested_at, now())
 where id = :id and state in ('queued', 'retrying', 'snoozed', 'running')
 returning state;

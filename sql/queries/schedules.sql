@@ -102,7 +102,7 @@ order by place;
 select
     id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
-    counts::text as counts, error
+    error, counts::text as counts
 from schedule_runs
 where id = any(:ids::uuid[]);
 
@@ -111,7 +111,7 @@ where id = any(:ids::uuid[]);
 select
     id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
-    counts::text as counts, error
+    error, counts::text as counts
 from schedule_runs
 where schedule = :schedule and (:before::uuid is null or id < :before)
 order by id desc
@@ -122,9 +122,15 @@ limit :limit;
 select
     id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
-    counts::text as counts, error
+    error, counts::text as counts
 from schedule_runs
 where job_id = :job_id;
+
+-- name: going_runs
+-- How long ago the oldest run of each schedule was fired that has not ended.
+select schedule, extract(epoch from now() - min(fired_at))::float8 as seconds from schedule_runs
+where state = 'going'
+group by schedule;
 
 -- name: run_outcomes
 -- How many runs in the kept history ended in each way.

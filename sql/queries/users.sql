@@ -154,9 +154,9 @@ set deleted_at = now(), updated_at = now()
 where id = :user_id and password_hash = :password_hash and deleted_at is null
 returning true;
 
--- name: is_deleted
--- Whether an account is deleted and waits to be erased; no row when it is erased.
-select deleted_at is not null from users where id = :user_id;
+-- name: lives
+-- Whether there is such an account, and it is not deleted.
+select exists (select from users where id = :user_id and deleted_at is null);
 
 -- name: erase_activities
 -- Removes at most so many activities of a deleted account, with their photos; how many they were.
@@ -184,10 +184,15 @@ resets as (
 delete from friend_requests as r using gone where r.email = gone.email and r.created_at <= gone.deleted_at;
 
 -- name: erase_answers
--- Removes the answers that were kept for a deleted account's requests.
-delete from idempotency_keys as k
-using users as u
-where k.user_id = :user_id and u.id = k.user_id and u.deleted_at is not null;
+-- Removes the answers that were kept for an account's requests, and the one that its sign-up had: that
+-- is nobody's, and tells whose it was by the id in it.
+delete from idempotency_keys
+where
+    user_id = :user_id
+    or (
+        user_id = '00000000-0000-0000-0000-000000000000'
+        and convert_from(body, 'utf8')::jsonb ->> 'id' = :user_id::uuid::text
+    );
 
 -- name: erase_user
 -- Removes a deleted account, and by their foreign keys all rows that belong to it.

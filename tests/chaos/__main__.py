@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--minutes 1] [--jobs 2000] [--workers 3] [--seed N] [--long]`."""
+"""`python -m tests.chaos [--minutes 1] [--jobs N] [--workers 3] [--seed N] [--long]`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ from tests.bench.table import Row, show
 from tests.chaos.crew import Crew, crew
 from tests.chaos.faults import Faults
 from tests.chaos.verdict import judge
+from tests.chaos.witness import connections_left, witness
 from tests.chaos.work import Long, mix
 from tests.kit.ledger import open_ledger
 from tests.kit.outages import valkey_of_one
 
+A_MINUTE = 2000
+"""Jobs."""
 PATIENCE = 180.0
 """Seconds that the rest may take after the last fault."""
 TICK = 0.1
@@ -61,20 +64,26 @@ class Plan:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--minutes", type=float, default=1, help="how long things go wrong")
-    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--jobs", type=int, help=f"{A_MINUTE} a minute unless said")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
     parser.add_argument(
         "--long", action="store_true", help="and, calmly, a job that is longer than ten leases"
     )
-    plan = Plan(**vars(parser.parse_args()))
+    arguments = parser.parse_args()
+    arguments.jobs = arguments.jobs or round(A_MINUTE * arguments.minutes)
+    plan = Plan(**vars(arguments))
     errors_only = structlog.make_filtering_bound_logger(logging.ERROR)
     structlog.configure(wrapper_class=errors_only)  # what it enqueues while Redis is away
     print(f"chaos: {machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
     rows = asyncio.run(_run(plan))
     show(f"just chaos: {plan.minutes:g} min, {plan.workers} workers", rows)
     failed = any(row.met is False for row in rows)
-    print("\nNOT GOOD ENOUGH" if failed else "\nGood: nothing lost, nothing twice.")
+    print(
+        "\nNOT GOOD ENOUGH"
+        if failed
+        else "\nGood: nothing lost, nothing twice, nothing left behind."
+    )
     return int(failed)
 
 
@@ -90,7 +99,10 @@ async def _run(plan: Plan) -> list[Row]:
         opened = open_resources(Settings.from_env(environ), process="activelog-chaos")
         resources = await stack.enter_async_context(opened)
         await open_ledger(resources.database)
-        async with crew(environ, plan.workers) as workers:
+        async with (
+            crew(environ, plan.workers) as workers,
+            witness(environ, resources.database) as spared,
+        ):
             faults = Faults(resources, valkey, workers, draw, plan.seconds)
             began = monotonic()
             async with asyncio.TaskGroup() as group:
@@ -102,7 +114,9 @@ async def _run(plan: Plan) -> list[Row]:
                 long = await _run_long(resources.database)
                 enqueued += 1
             took = monotonic() - began
+            spared_rows = spared.rows(plan.minutes)
         rows = await judge(resources.database, workers, enqueued)
+        rows += [*spared_rows, await connections_left(resources.database)]
         _keep_words(workers)
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
     rows.append(Row("quarantined in crashes, and run again", "", str(rerun)))

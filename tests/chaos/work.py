@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
+from app import reached
 from app.errors import Unavailable
 from app.jobs import Job, Run
 from app.resources import Resources
@@ -91,6 +92,7 @@ async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
     await note_start(resources.database, run)
     if run.attempt == 1:
         raise Unavailable("It is away, as it was told to be.", dependency="chaos")
+    reached.note("chaos")
     await leave_effect(run)
 
 

@@ -63,14 +63,48 @@ def test_a_probe_that_tells_nothing_lets_another_through(breakers: Breakers, clo
     breakers.outage(LETTER, "smtp")
     clock.now += 5
     assert breakers.hold(LETTER) is None
-    breakers.undecided(LETTER)
+    assert breakers.ended(LETTER, {}) == []
     assert breakers.hold(LETTER) is None
+    assert breakers.hold(LETTER) == ("smtp", timedelta(seconds=5))
 
 
-def test_a_success_closes_it_and_tells_what_is_back(breakers: Breakers, clock: Clock) -> None:
+def test_an_answer_closes_it_and_tells_what_is_back(breakers: Breakers, clock: Clock) -> None:
     breakers.outage(LETTER, "smtp")
     clock.now += 5
     assert breakers.hold(LETTER) is None
-    assert breakers.success(LETTER) == ["smtp"]
-    assert breakers.success(LETTER) == []
+    assert breakers.ended(LETTER, {"smtp": clock.now}) == ["smtp"]
+    assert breakers.ended(LETTER, {"smtp": clock.now}) == []
     assert breakers.outage(LETTER, "smtp") == timedelta(seconds=5)
+
+
+def test_an_answer_to_any_kind_closes_it_and_one_of_another_dependency_does_not(
+    breakers: Breakers, clock: Clock
+) -> None:
+    breakers.outage(LETTER, "smtp")
+    clock.now += 1
+    assert breakers.ended(EXPORT, {"s3": clock.now}) == []
+    assert breakers.ended(EXPORT, {"smtp": clock.now}) == ["smtp"]
+    assert breakers.hold(LETTER) is None
+
+
+def test_an_answer_from_before_the_outage_does_not_close_it(
+    breakers: Breakers, clock: Clock
+) -> None:
+    answered = clock.now
+    clock.now += 1
+    breakers.outage(LETTER, "smtp")
+    assert breakers.ended(LETTER, {"smtp": answered}) == []
+    assert breakers.hold(LETTER) == ("smtp", timedelta(seconds=5))
+
+
+def test_a_job_that_meets_another_outage_lets_the_first_be_tried_again(
+    breakers: Breakers, clock: Clock
+) -> None:
+    breakers.outage(EXPORT, "smtp")
+    breakers.outage(EXPORT, "s3")
+    clock.now += 5
+    assert breakers.hold(EXPORT) is None
+    breakers.outage(EXPORT, "s3")
+    assert breakers.ended(EXPORT, {}) == []
+    clock.now += 10
+    assert breakers.hold(EXPORT) is None

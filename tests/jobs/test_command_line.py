@@ -17,6 +17,10 @@ from app.transaction import Database
 from tests.jobs.operators import RunJobs, dead
 from tests.kit.people import person
 from tests.kit.trials import CALLS, DEEDS, Trial, put, row
+from worker import settings
+from worker.handler import HANDLERS
+
+__all__ = ["settings"]  # whose import registers the handlers
 
 NO_JOB = "01980000-0000-7000-8000-000000000000"
 
@@ -123,6 +127,16 @@ async def test_queues_and_kinds_are_paused_and_resumed(
             assert [paused] == [entry["paused"] for entry in after if entry["name"] == name]
     assert 4 == len((await cli(environ, "queues", "list")).out.splitlines())
     assert "none\n" == (await cli(environ, "workers")).out
+
+
+async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_it(
+    environ: Mapping[str, str], database: Database
+) -> None:
+    handled = {job.kind for job in HANDLERS if job.__module__.startswith("app.")}
+    listed = (await cli(environ, "kinds", "list", "--json")).json
+    assert handled == {entry["name"] for entry in listed}
+    after = (await cli(environ, "kinds", "pause", "email:weekly_summary", "--json")).json
+    assert ["email:weekly_summary"] == [entry["name"] for entry in after if entry["paused"]]
 
 
 @pytest.mark.parametrize(

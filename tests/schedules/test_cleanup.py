@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from app.environment import SettingsError, Variables
 from app.housekeeping import cleaning, sweeps
 from app.housekeeping.orphans import orphans
 from app.jobs import Run, statements
 from app.jobs.scheduling.statements import clock
 from app.resources import Resources
 from app.s3 import Bucket
+from app.settings import Retention
 from app.transaction import Database
 from tests.kit.crowd import add_crowd
 from tests.kit.schedules import ran, triggered
@@ -31,9 +34,21 @@ insert into sessions (token_hash, user_id, expires_at)
 insert into account_tokens (token_hash, user_id, purpose, expires_at)
     select sha256(n::text::bytea), id, 'confirm', now() - interval '1 hour' * n
     from users, generate_series(23, 25, 2) as n where deleted_at is null;
+insert into reset_requests (email, created_at)
+    select 'old@example.com', now() - interval '1 hour' * n from generate_series(1, 3, 2) as n;
+insert into news (user_id, activity_id, created_at)
+    select id, uuidv7(), now() - interval '1 hour' * n
+    from users, generate_series(23, 25, 2) as n where deleted_at is null;
 insert into idempotency_keys (user_id, route, key, fingerprint, status, body, created_at)
     select id, 'POST /', n::text, sha256(''), 201, '', now() - interval '1 hour' * n
     from users, generate_series(23, 25, 2) as n where deleted_at is null;
+insert into exports (user_id, format, open, completed_at, expires_at, row_count, size_bytes,
+                     sha256, etag)
+    select id, 'csv', false, now(), now() - interval '1 hour' * n, 1, 1, repeat('0', 64), 'etag'
+    from users, generate_series(-1, 1, 2) as n where deleted_at is null;
+insert into exports (user_id, format, open, requested_at)
+    select id, 'pdf', false, now() - interval '1 day' * n
+    from users, generate_series(29, 31, 2) as n where deleted_at is null;
 insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts, sent_at,
                     written_at, created_at)
     select id, 'welcome', n::text, id, n::text, 'sent', 1, now(), now(),
@@ -53,19 +68,29 @@ insert into workers (id, host, pid, slots, seen_at)
     select uuidv7(), 'host', n, 1, now() - interval '1 hour' * n from unnest(array[1, 25]) as n;
 """
 REMOVED = {
-    "users": 2,
+    "erasures": 2,
     "activities": 2,
     "sessions": 1,
     "account_tokens": 1,
+    "reset_requests": 1,
     "idempotency_keys": 1,
+    "news": 1,
+    "exports": 2,
     "jobs": 4,
     "dead_letters": 1,
     "runs": 1,
     "emails": 1,
     "workers": 1,
     "photos": 0,
+    "export_files": 0,
 }
-TABLES = (*(set(REMOVED) - {"dead_letters", "runs", "photos"}), "schedule_runs", "job_attempts")
+KEEP = Retention.from_env(Variables({}))
+TABLES = (
+    *(set(REMOVED) - {"erasures", "dead_letters", "runs", "photos", "export_files"}),
+    "users",
+    "schedule_runs",
+    "job_attempts",
+)
 
 
 @pytest.fixture
@@ -87,9 +112,9 @@ async def test_what_is_past_its_time_goes_and_the_rest_stays(
     run = await ran(resources, "cleanup:daily")
     assert ("done", REMOVED) == (run.state, run.counts)
     after = await counts_of(database)
-    ours = {"jobs": 1, "schedule_runs": 1, "workers": 0}  # the cleanup's own
+    ours = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's own, and two erasures
     gone = {table: before[table] - after[table] + ours.get(table, 0) for table in TABLES}
-    expected = {**REMOVED, "jobs": 5, "schedule_runs": 1, "job_attempts": 5}
+    expected = {**REMOVED, "users": 2, "jobs": 5, "schedule_runs": 1, "job_attempts": 5}
     assert {table: expected[table] for table in TABLES} == gone
 
 
@@ -161,12 +186,12 @@ async def test_photos_that_no_row_names_go_when_they_are_a_day_old(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
     now = await clock(database)
-    await cleaning.clean(await cleanup_of(database), bucket, now=now + timedelta(hours=23))
+    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
     assert set(photos.values()) == await keys_in(bucket)
     tomorrow = now + timedelta(hours=25)
-    await cleaning.count(await cleanup_of(database), database, bucket, now=tomorrow)
+    await cleaning.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
     assert set(photos.values()) == await keys_in(bucket)
-    await cleaning.clean(await cleanup_of(database), bucket, now=tomorrow)
+    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
     assert {photos["named"]} == await keys_in(bucket)
     counts = await database.fetch("select (counts->>'photos')::int from schedule_runs order by id")
     assert [0, 4, 4] == [row[0] for row in counts]
@@ -197,12 +222,27 @@ async def test_a_cleanup_that_is_cut_short_keeps_its_counts(
     with monkeypatch.context() as broken:
         broken.setattr(bucket, "pages", away)
         with pytest.raises(ConnectionError):
-            await cleaning.clean(run, bucket, now=now)
+            await cleaning.clean(run, bucket, KEEP, now=now)
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
     )
     (claimed,) = await statements.claim(database, [run.job_id], uuid4(), uuid4())
-    await cleaning.clean(Run(database, claimed), bucket, now=now)
+    await cleaning.clean(Run(database, claimed), bucket, KEEP, now=now)
     assert REMOVED["activities"] == await database.fetchval(
         "select (counts->>'activities')::int from schedule_runs where job_id = $1", run.job_id
     )
+
+
+async def test_the_settings_say_in_days_how_long_things_are_kept(
+    database: Database, bucket: Bucket, old_house: UUID
+) -> None:
+    days = {"RETENTION_JOBS": "5", "RETENTION_EMAILS": "398", "RETENTION_DEAD_LETTERS": "7"}
+    longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
+    keep = Retention.from_env(Variables({**days, **longer}))
+    run = await cleanup_of(database)
+    await cleaning.clean(run, bucket, keep, now=await clock(database))
+    counts = await database.fetchval("select counts::text from schedule_runs where counts <> '{}'")
+    changed = {"jobs": 6, "emails": 2, "dead_letters": 2}
+    assert {**REMOVED, **changed, "erasures": 0, "activities": 0, "runs": 0} == json.loads(counts)
+    with pytest.raises(SettingsError, match=r"^RETENTION_JOBS must be a whole number from 1 to"):
+        Retention.from_env(Variables({"RETENTION_JOBS": "0"}))

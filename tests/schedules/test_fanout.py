@@ -52,16 +52,22 @@ async def enqueued(database: Database, kind: str) -> list[UUID]:
 async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
     database: Database,
 ) -> None:
-    first, last, early, late, unconfirmed, opted_out, gone = await add_crowd(database, 7)
+    crowd = await add_crowd(database, 8)
+    first, last, early, late, unconfirmed, opted_out, gone, bounced = crowd
     await add_run(database, first, at("2026-10-25 00:00"))
     await add_run(database, last, at("2026-11-21 23:59:59.9"))
     await add_run(database, early, at("2026-10-24 23:59:59.9"))
     await add_run(database, late, at("2026-11-22 00:00"))
-    for user in (unconfirmed, opted_out, gone):
+    for user in (unconfirmed, opted_out, gone, bounced):
         await add_run(database, user, at("2026-11-20 12:00"))
     await database.execute("update users set confirmed_at = null where id = $1", unconfirmed)
     await database.execute("update users set weekly_summary = false where id = $1", opted_out)
     await database.execute("update users set deleted_at = now() where id = $1", gone)
+    await database.execute("update users set email = upper(email) where id = $1", bounced)
+    await database.execute(
+        "insert into suppressions select lower(email), 'no mailbox' from users where id = $1",
+        bounced,
+    )
 
     job_id = await triggered(database, "emails:weekly", str(SATURDAY))
     await fan_out_emails(await begun(database, job_id), SATURDAY)
@@ -70,11 +76,12 @@ async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
     run = await history.run_of_job(database, job_id)
     assert run is not None
     assert {
-        "looked_at": 6,
+        "looked_at": 7,
         "enqueued": 2,
         "inactive": 2,
         "opted_out": 1,
         "unconfirmed": 1,
+        "suppressed": 1,
     } == run.counts
     assert ("done", SATURDAY) == (run.state, run.day)
 

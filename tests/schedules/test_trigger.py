@@ -43,7 +43,7 @@ async def test_a_dry_run_of_the_cleanup_says_what_it_would_remove(
     async with working(resources):
         code, said = await trigger(environ, "cleanup:daily", "--dry-run")
     assert 0 == code
-    assert "jobs 0, runs 0, users 0" in said
+    assert "workers 0, erasures 0, sessions 0" in said
 
 
 async def test_without_waiting_it_prints_the_id(

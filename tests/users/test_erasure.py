@@ -20,7 +20,7 @@ from app.users import erasure
 from app.users.erasure import erase
 from app.users.user import UserId
 from tests.activities.drawing import saved
-from tests.users.people import PASSWORD, sign_in, signed_in
+from tests.users.people import PASSWORD, new_user, sign_in, signed_in
 
 RunJobs = Callable[[], Awaitable[None]]
 ME = "/api/v1/users/me"
@@ -180,3 +180,27 @@ async def test_an_account_that_lives_is_never_erased(
     await erase(await running(database, user_id), bucket, user_id)
     assert 1 == await database.fetchval("select count(*) from users")
     assert 1 == len(await bucket.keys(f"photos/{user_id}/"))
+
+
+async def test_what_an_account_that_is_no_more_left_in_the_bucket_goes(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket
+) -> None:
+    await leave(api, await signed_in(api))
+    user_id = UserId(await database.fetchval("delete from users returning id"))
+    await bucket.put(f"photos/{user_id}/one.jpg", b"x", "image/jpeg")
+    run = await running(database, user_id)
+    await erase(run, bucket, user_id)
+    assert run.finished
+    assert [] == await bucket.keys(f"photos/{user_id}/")
+
+
+async def test_the_answer_that_a_sign_up_had_goes_too_and_no_other(
+    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    for email in ("kim@example.com", "sam@example.com"):
+        key = {"Idempotency-Key": email}
+        assert (await api.post("/api/v1/users", json=new_user(email), headers=key)).is_success
+    await leave(api, await sign_in(api))
+    await run_jobs()
+    kept = await database.fetch("select key from idempotency_keys")
+    assert ["sam@example.com"] == [row["key"] for row in kept]

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 import httpx
 
 from app.embedded.inbox.letters import Inbox
-from app.embedded.ports import free_ports
 from app.resources import Resources
 from tests.kit.outages import valkey_of_one
-from tests.kit.processes import API, WORKER, Program, program
+from tests.kit.processes import WORKER, program, running_api
 from tests.users.people import new_user
-
-
-@asynccontextmanager
-async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program, str]]:
-    """The API as a process, and its address."""
-    port = free_ports(1)[0]
-    async with program(*API, environ={**environ, "PORT": str(port)}) as api:
-        await api.says("Uvicorn running")
-        yield api, f"http://127.0.0.1:{port}/api/v1"
 
 
 async def sign_up(url: str) -> str:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from app import jobs
+from app import jobs, reached
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.jobs.queues import queue_key
@@ -318,6 +318,7 @@ async def test_an_outage_is_waited_for_without_a_cost_and_its_end_wakes_all(
     async def need(*_: object) -> None:
         if CALLS["a"] < 3:
             raise Unavailable("down", dependency="smtp")
+        reached.note("smtp")
 
     DEEDS["a"] = need
     for _ in range(20):

@@ -32,10 +32,15 @@ async def cancel(tx: Transaction, job_id: JobId, *, by: str) -> State:
         NotFound: there is no such job.
         Conflict: it is finished, and how.
     """
-    state = await statements.cancel(tx, job_id)
+    state = await statements.cancel(tx, job_id, "cancelled by an operator")
     if state is None:
         row = await find_row(tx, job_id)
         why = EXPLANATIONS.get(row.state, f"it has just become {row.state}: try again")
         raise Conflict(f"The job cannot be cancelled: {why}.")
     log.info("operator.cancelled", job=str(job_id), state=state, by=by)
     return state
+
+
+async def withdraw(tx: Transaction, job_id: JobId, why: str) -> None:
+    """Cancel a job that nobody needs any more. One that is finished or unknown is left as it is."""
+    await statements.cancel(tx, job_id, why)

@@ -15,7 +15,7 @@ from app.errors import Conflict, NotFound
 from app.jobs.job import JobId
 from app.jobs.operating import statements
 from app.jobs.operating.inspection import find_row
-from app.jobs.operating.records import DeadLetters, Discarded, Rerun
+from app.jobs.operating.records import DeadCount, DeadLetters, Discarded, Rerun
 from app.jobs.operating.statements import RerunBatch
 from app.postgres.query import Queryable
 from app.postgres.violations import UniqueViolation
@@ -37,7 +37,22 @@ class Position(NamedTuple):
 
 async def page(db: Queryable, after: Position, limit: int) -> list[DeadLetters]:
     """At most `limit` groups, that with the latest death first."""
-    return await statements.dead_letters(db, *after, limit)
+    return await statements.dead_letters(db, None, *after, limit)
+
+
+async def find_group(db: Queryable, fingerprint: str) -> DeadLetters:
+    """
+    Raises:
+        NotFound: there are no dead letters of this fingerprint, or no longer.
+    """
+    for group in await statements.dead_letters(db, fingerprint, *Position(), 1):
+        return group
+    raise _no_such_group(fingerprint)
+
+
+async def count(db: Queryable) -> DeadCount:
+    """How many dead letters there are, and of how many kinds and errors."""
+    return await statements.count_dead(db)
 
 
 async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
@@ -84,13 +99,13 @@ async def discard_group(database: Database, fingerprint: str, *, by: str) -> Dis
     Raises:
         NotFound: there is none.
     """
-    count = 0
+    discarded = 0
     while batch := await statements.discard(database, fingerprint, BATCH):
-        count += batch
-    if not count:
+        discarded += batch
+    if not discarded:
         raise _no_such_group(fingerprint)
-    log.info("operator.discarded_group", fingerprint=fingerprint, discarded=count, by=by)
-    return Discarded(count)
+    log.info("operator.discarded_group", fingerprint=fingerprint, discarded=discarded, by=by)
+    return Discarded(discarded)
 
 
 class _Wanted(NamedTuple):

@@ -23,6 +23,9 @@ class Filter(NamedTuple):
     kind: str | None = None
     queue: Queue | None = None
     user_id: UUID | None = None
+    fingerprint: str | None = None
+    search: str | None = None
+    """A request's id, an occasion, or words of an error."""
 
 
 async def page(db: Queryable, wanted: Filter, before: JobId | None, limit: int) -> list[JobSummary]:

@@ -13,10 +13,10 @@ import structlog
 from app.errors import NotFound
 from app.jobs.job import KINDS
 from app.jobs.operating import statements
-from app.jobs.operating.records import KindState, QueueState
+from app.jobs.operating.records import KindState, Outage, QueueState
 from app.jobs.pauses import waits_for_kind
 from app.jobs.queues import QUEUES
-from app.jobs.statements import wake_waiting
+from app.jobs.statements import pauses, wake_waiting
 from app.postgres.query import Queryable
 from app.transaction import Transaction
 
@@ -31,6 +31,16 @@ async def list_queues(db: Queryable, weights: Mapping[str, int]) -> list[QueueSt
 async def list_kinds(db: Queryable) -> list[KindState]:
     """The kinds that this process knows, and those that are paused, unfinished or dead."""
     return await statements.kinds(db, list(KINDS))
+
+
+async def list_outages(db: Queryable) -> list[Outage]:
+    """What snoozed jobs wait for, paused kinds among it."""
+    return await statements.outages(db)
+
+
+async def paused_kinds(db: Queryable) -> list[str]:
+    """By name."""
+    return sorted(pause.name for pause in await pauses(db) if pause.what == "kind")
 
 
 async def find_queue(db: Queryable, name: str, weights: Mapping[str, int]) -> QueueState:

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs.job import JobId, Queue
+from app.jobs.pauses import waits_for_kind
 
 State = Literal["queued", "running", "retrying", "snoozed", "done", "dead", "cancelled"]
 
@@ -22,6 +23,8 @@ class QueueState(Struct, frozen=True):
     oldest_age_s: float | None
     """Since when the oldest of `size` has been due."""
     running: int
+    finished_per_minute: float
+    """Done or dead, over the last five minutes."""
     paused: bool
     paused_at: datetime | None
     weight: int
@@ -37,6 +40,19 @@ class KindState(Struct, frozen=True):
     dead: int
     paused: bool
     paused_at: datetime | None
+
+
+class Outage(Struct, frozen=True):
+    """What snoozed jobs wait for: a dependency that is away, or `kind <name>` of a paused kind."""
+
+    waits_for: str
+    jobs: int
+    next_try_at: datetime
+
+    @property
+    def of_a_pause(self) -> bool:
+        """Whether an operator ends it, and no dependency's return."""
+        return self.waits_for.startswith(waits_for_kind(""))
 
 
 class JobSummary(Struct, frozen=True):
@@ -75,8 +91,8 @@ class Moment(Struct, frozen=True):
     what: str
 
 
-class JobDetail(Struct, frozen=True):
-    """A job with its attempts, but for a first one that succeeded: the job itself tells of that."""
+class JobFacts(Struct, frozen=True):
+    """What is known of a job, whichever way its payload is read."""
 
     id: JobId
     kind: str
@@ -86,12 +102,11 @@ class JobDetail(Struct, frozen=True):
     failures: int
     crashes: int
     user_id: UUID | None
-    payload: Any
-    progress: Any
-    """What its handler last reported, while it runs."""
     occasion: str | None
     request_id: str | None
     """The request that caused it."""
+    trace_id: str | None
+    """The trace that the request was part of."""
     enqueued_at: datetime
     run_at: datetime
     useful_until: datetime | None
@@ -102,6 +117,14 @@ class JobDetail(Struct, frozen=True):
     worker_id: UUID | None
     error: str | None
     fingerprint: str | None
+
+
+class JobDetail(JobFacts, frozen=True):
+    """A job with its attempts, but for a first one that succeeded: the job itself tells of that."""
+
+    payload: Any
+    progress: Any
+    """What its handler last reported, while it runs."""
     attempts: list[Attempt]
     timeline: list[Moment]
 
@@ -116,6 +139,13 @@ class DeadLetters(Struct, frozen=True):
     last_seen: datetime
     sample_job_id: JobId
     error: str | None
+
+
+class DeadCount(Struct, frozen=True):
+    """How many dead letters there are, and of how many kinds and errors."""
+
+    letters: int
+    groups: int
 
 
 class Rerun(Struct, frozen=True):

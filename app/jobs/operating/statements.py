@@ -11,38 +11,21 @@ from msgspec import Struct
 from app.jobs.job import JobId, Queue
 from app.jobs.operating.records import (
     Attempt,
+    DeadCount,
     DeadLetters,
+    JobFacts,
     JobSummary,
     KindState,
+    Outage,
     QueueState,
     State,
 )
 from app.postgres.query import Queryable, statement
 
 
-class JobRow(Struct, frozen=True):
-    id: JobId
-    kind: str
-    queue: Queue
-    state: State
-    attempt: int
-    failures: int
-    crashes: int
-    user_id: UUID | None
+class JobRow(JobFacts, frozen=True):
     payload: str
     progress: str | None
-    occasion: str | None
-    request_id: str | None
-    enqueued_at: datetime
-    run_at: datetime
-    useful_until: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    cancel_requested_at: datetime | None
-    waits_for: str | None
-    worker_id: UUID | None
-    error: str | None
-    fingerprint: str | None
 
 
 class RerunBatch(Struct, frozen=True):
@@ -80,6 +63,10 @@ async def kinds(db: Queryable, names: list[str]) -> list[KindState]: ...
 
 
 @statement("queues")
+async def outages(db: Queryable) -> list[Outage]: ...
+
+
+@statement("queues")
 async def kind_was_seen(db: Queryable, name: str) -> bool: ...
 
 
@@ -98,6 +85,8 @@ async def jobs_before(
     kind: str | None,
     queue: Queue | None,
     user_id: UUID | None,
+    fingerprint: str | None,
+    search: str | None,
     before: JobId | None,
     limit: int,
 ) -> list[JobSummary]: ...
@@ -112,7 +101,7 @@ async def attempts(db: Queryable, job_id: JobId) -> list[Attempt]: ...
 
 
 @statement("operating")
-async def cancel(db: Queryable, id: JobId) -> State | None: ...
+async def cancel(db: Queryable, id: JobId, why: str) -> State | None: ...
 
 
 @statement("operating")
@@ -125,8 +114,16 @@ async def running_jobs(db: Queryable) -> list[RunningRow]: ...
 
 @statement("dead_letters")
 async def dead_letters(
-    db: Queryable, before: datetime | None, before_fingerprint: str | None, limit: int
+    db: Queryable,
+    fingerprint: str | None,
+    before: datetime | None,
+    before_fingerprint: str | None,
+    limit: int,
 ) -> list[DeadLetters]: ...
+
+
+@statement("dead_letters")
+async def count_dead(db: Queryable) -> DeadCount: ...
 
 
 @statement("dead_letters")

@@ -36,6 +36,7 @@ class Batch(msgspec.Struct, frozen=True):
     inactive: int
     opted_out: int
     unconfirmed: int
+    suppressed: int
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class Position(msgspec.Struct, frozen=True):
     inactive: int = 0
     opted_out: int = 0
     unconfirmed: int = 0
+    suppressed: int = 0
 
     def behind(self, batch: Batch) -> Position:
         return Position(
@@ -56,6 +58,7 @@ class Position(msgspec.Struct, frozen=True):
             self.inactive + batch.inactive,
             self.opted_out + batch.opted_out,
             self.unconfirmed + batch.unconfirmed,
+            self.suppressed + batch.suppressed,
         )
 
     @property

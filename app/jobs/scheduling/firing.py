@@ -77,7 +77,14 @@ async def trigger(
     if dry_run and not schedule.dry_run:
         raise Invalid(f"{name} cannot be run dry.", field="dry_run")
     began = await _begin(tx, schedule, now, Slot(about, dry_run), by)
-    log.info("schedule.triggered", schedule=name, day=str(about), by=by, job=str(began.job_id))
+    log.info(
+        "operator.triggered_schedule",
+        schedule=name,
+        day=str(about),
+        dry_run=dry_run,
+        by=by,
+        job=str(began.job_id),
+    )
     return began
 
 
@@ -161,7 +168,7 @@ async def _begin(
         msgspec.json.encode(payload).decode(),
         f"slot {slot.isoformat()}",
         None,
-        logs.request_id(),
+        *logs.cause(),
         None,
         None,
     )

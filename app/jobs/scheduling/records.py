@@ -14,8 +14,8 @@ RunId = NewType("RunId", UUID)
 RunState = Literal["going", "done", "dead", "cancelled", "skipped"]
 
 
-class ScheduleRun(Struct, frozen=True):
-    """A firing, or a slot that was skipped."""
+class RunFacts(Struct, frozen=True):
+    """What is known of a run, whichever way its counts are read."""
 
     id: RunId
     schedule: str
@@ -33,9 +33,14 @@ class ScheduleRun(Struct, frozen=True):
     started_at: datetime | None
     finished_at: datetime | None
     duration_s: float | None
+    error: str | None
+
+
+class ScheduleRun(RunFacts, frozen=True):
+    """A firing, or a slot that was skipped."""
+
     counts: dict[str, int]
     """What it did so far."""
-    error: str | None
 
 
 class ScheduleState(Struct, frozen=True):

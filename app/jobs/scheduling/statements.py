@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs.job import JobId, Queue
-from app.jobs.scheduling.records import RunId, RunState
+from app.jobs.scheduling.records import RunFacts, RunId, RunState
 from app.postgres.query import Queryable, statement
 
 
@@ -26,21 +26,13 @@ class Summary(Struct, frozen=True):
     consecutive_failures: int
 
 
-class RunRow(Struct, frozen=True):
-    id: RunId
-    schedule: str
-    slot: datetime
-    day: date
-    fired_by: str
-    state: RunState
-    note: str | None
-    job_id: JobId | None
-    fired_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    duration_s: float | None
+class RunRow(RunFacts, frozen=True):
     counts: str
-    error: str | None
+
+
+class Going(Struct, frozen=True):
+    schedule: str
+    seconds: float
 
 
 class Outcomes(Struct, frozen=True):
@@ -115,6 +107,10 @@ async def runs_before(
 
 @statement("schedules")
 async def run_of_job(db: Queryable, job_id: JobId) -> RunRow | None: ...
+
+
+@statement("schedules")
+async def going_runs(db: Queryable) -> list[Going]: ...
 
 
 @statement("schedules")

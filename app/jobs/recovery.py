@@ -1,0 +1,40 @@
+"""When a job is lost with its worker, and when one is dead: what follows commits with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.jobs import statements
+from app.jobs.job import KINDS
+from app.jobs.outbox import enqueue
+from app.jobs.record import Lost
+from app.transaction import Database, Transaction
+
+
+async def take_over(database: Database) -> Sequence[Lost]:
+    """Put back what workers ran that have not been seen for ten seconds.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    async with database.transaction() as tx:
+        lost = await statements.take_over(tx)
+        for job in lost:
+            if job.state == "dead":
+                await follow_death(tx, job.kind, job.payload)
+    return lost
+
+
+async def follow_death(tx: Transaction, kind: str, payload: str) -> None:
+    """Enqueue what a job wants done when it is dead. One that cannot be read wants nothing."""
+    job_type = KINDS.get(kind)
+    if job_type is None:
+        return
+    try:
+        job = msgspec.json.decode(payload, type=job_type)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return
+    if (then := job.if_dead()) is not None:
+        await enqueue(tx, then)

@@ -1,0 +1,79 @@
+"""A backup, as docs/operations.md has it: what was unfinished when it was made is done after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from app.embedded.wheels import postgres_folder
+from app.resources import Resources, open_resources
+from tests.kit.ledger import effects_of, open_ledger
+from tests.kit.trials import Effect, put
+from tests.kit.working import eventually, working
+
+RUNNING = """
+with gone as (
+    insert into workers (id, host, pid, slots, seen_at)
+    values (uuidv7(), 'elsewhere', 1, 1, now() - interval '1 hour')
+    returning id
+)
+update jobs set
+    state = 'running', attempt = 1, started_at = now() - interval '1 hour', token = uuidv7(),
+    worker_id = gone.id, handed_over_at = now()
+from gone
+where jobs.id = $1
+"""
+PAST = """
+update jobs set state = 'done', finished_at = now(), attempt = 1, handed_over_at = now()
+where id = $1
+"""
+STATES = "select array_agg(distinct concat_ws(' ', state, waits_for, error)) from jobs"
+
+
+async def test_every_job_of_a_restored_dump_is_done_once_beside_an_empty_redis(
+    resources: Resources, tmp_path: Path, lane: int
+) -> None:
+    await open_ledger(resources.database)
+    jobs = [await put(resources.database, Effect()) for _ in range(6)]
+    await resources.database.execute(RUNNING, jobs[0])
+    await resources.database.execute(PAST, jobs[1])
+    await resources.redis.flushdb()
+    source = resources.settings.database.url
+    async with empty_database(source, f"restored_{lane}") as target:
+        dump = tmp_path / "activelog.dump"
+        await run("pg_dump", f"--dbname={source}", "-Fc", f"--file={dump}")
+        await run("pg_restore", f"--dbname={target}", "--exit-on-error", dump)
+        settings = resources.settings
+        settings = replace(settings, database=replace(settings.database, url=target))
+        async with (
+            open_resources(settings, process="activelog-tests") as restored,
+            working(restored),
+        ):
+            await eventually(lambda: restored.database.fetchval(STATES), ["done"], within=30)
+            assert await effects_of(restored.database) == (5, 0)
+
+
+@asynccontextmanager
+async def empty_database(url: str, name: str) -> AsyncIterator[str]:
+    admin = await asyncpg.connect(url)
+    await admin.execute(f"drop database if exists {name} with (force)")
+    await admin.execute(f"create database {name}")
+    try:
+        yield urlsplit(url)._replace(path=f"/{name}").geturl()
+    finally:
+        await admin.execute(f"drop database {name} with (force)")
+        await admin.close()
+
+
+async def run(program: str, *arguments: str | Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        postgres_folder() / "bin" / program, *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()

@@ -1,0 +1,70 @@
+"""An erasure that died is not forgotten: the cleanup has it done again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import msgspec
+
+from app.housekeeping.statements import enqueue_erasures
+from app.resources import Resources
+from app.transaction import Database
+from app.users.jobs import EraseUser
+from app.users.user import UserId
+from tests.kit.crowd import add_crowd
+from tests.kit.schedules import end_jobs, ran
+from tests.users.people import sign_in
+from tests.users.test_erasure import full_life, leave, traces
+
+RunJobs = Callable[[], Awaitable[None]]
+
+
+async def test_an_account_whose_erasure_died_is_erased_by_the_cleanup_a_month_later(
+    api: httpx.AsyncClient, resources: Resources, run_jobs: RunJobs
+) -> None:
+    database, bucket = resources.database, resources.bucket
+    kim = await full_life(api, database, run_jobs)
+    await leave(api, await sign_in(api))
+    await end_jobs(database, "dead")
+    assert 0 == await erasures_of_a_cleanup(resources)
+    for table, column in (
+        ("users", "deleted_at"), ("jobs", "enqueued_at"),
+        ("friend_requests", "created_at"), ("reset_requests", "created_at"),
+    ):  # fmt: skip
+        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # names of ours
+    assert 1 == len(await bucket.keys(f"photos/{kim}/"))
+    assert 1 == await erasures_of_a_cleanup(resources)
+    assert set() == await traces(database, kim)
+    assert [] == await bucket.keys(f"photos/{kim}/")
+    assert 0 == await database.fetchval(
+        "select count(*) from friend_requests where email = 'kim@example.com'"
+    )
+
+
+async def erasures_of_a_cleanup(resources: Resources) -> int:
+    return (await ran(resources, "cleanup:daily")).counts["erasures"]
+
+
+async def test_each_such_account_has_one_job_and_after_another_death_waits_for_the_next_night(
+    database: Database,
+) -> None:
+    await add_crowd(database, 3)
+    await database.execute("update users set deleted_at = now() - interval '31 days'")
+    month_ago = datetime.now(UTC) - timedelta(days=30)
+
+    async def enqueued() -> int:
+        return await enqueue_erasures(database, "user:erase", "default", month_ago, 2, False)
+
+    assert [2, 1, 0] == [await enqueued() for _ in range(3)]
+    await end_jobs(database, "dead")
+    assert 0 == await enqueued()
+    await database.execute("update jobs set enqueued_at = now() - interval '13 hours'")
+    assert 2 == await enqueued()
+    (job,) = await database.fetch(
+        "select payload::text, occasion, concerns from jobs where state = 'queued' limit 1"
+    )
+    same = EraseUser(user_id=UserId(job["concerns"]))
+    assert same == msgspec.json.decode(job["payload"], type=EraseUser)
+    assert (same.queue, same.occasion) == ("default", job["occasion"])

@@ -1,0 +1,100 @@
+"""Outages: what a handler meets, what its job becomes, and what tells that it is over."""
+
+from __future__ import annotations
+
+from time import monotonic
+from uuid import uuid4
+
+import pytest
+
+from app import reached
+from app.errors import Unavailable
+from app.jobs import Job, Run, statements
+from app.jobs.breakers import Breakers
+from app.jobs.endings import Ending, record
+from app.jobs.outcomes import Dead
+from app.jobs.pauses import Pauses
+from app.resources import Resources
+from tests.kit.trials import DEEDS, Trial, put, row
+from worker.handler import Attempt
+
+
+class Clock:
+    """The monotonic one, which a test can put forward."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def away(*_: object) -> None:
+    raise Unavailable("down", dependency="smtp")
+
+
+async def asks(*_: object) -> None:
+    reached.note("smtp")
+
+
+async def asks_in_vain(*_: object) -> None:
+    reached.note("smtp")
+    raise Dead("a server that answers refuses it")
+
+
+async def does_not_ask(*_: object) -> None:
+    """It finds that there is nothing to send."""
+
+
+@pytest.fixture
+def attempt(resources: Resources, clock: Clock) -> Attempt:
+    DEEDS.update(
+        {"away": away, "asks": asks, "asks in vain": asks_in_vain, "does not ask": does_not_ask}
+    )
+    return Attempt(resources, Breakers(clock, lambda: 0.0), Pauses(), lambda: 0.0)
+
+
+async def ended(attempt: Attempt, job: Job) -> tuple[Run, Ending]:
+    """A job, and how the attempt at it ended."""
+    database = attempt.resources.database
+    job_id = await put(database, job)
+    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    run = Run(database, claimed)
+    return run, await attempt(run)
+
+
+async def waiting_for_smtp(attempt: Attempt) -> Run:
+    """A job that has met an outage, and is put off for it."""
+    run, ending = await ended(attempt, Trial("away"))
+    await record(attempt.resources.engine, uuid4(), run.claimed, ending)
+    assert ("snoozed", "smtp") == (ending.outcome, ending.waits_for)
+    return run
+
+
+async def test_a_job_that_is_done_without_asking_the_server_does_not_tell_that_it_is_back(
+    attempt: Attempt, clock: Clock
+) -> None:
+    waiting = await waiting_for_smtp(attempt)
+    clock.ahead = 5
+    for _ in range(2):
+        assert "done" == (await ended(attempt, Trial("does not ask")))[1].outcome
+    assert "smtp" == (await row(attempt.resources.database, waiting.job_id))["waits_for"]
+    assert attempt.breakers.hold(Trial.kind) is None
+    assert attempt.breakers.hold(Trial.kind) is not None
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("asks", "done"), ("asks in vain", "dead")])
+async def test_an_answer_tells_that_it_is_back_and_wakes_all_whatever_became_of_the_job(
+    attempt: Attempt, clock: Clock, name: str, outcome: str
+) -> None:
+    waiting = await waiting_for_smtp(attempt)
+    clock.ahead = 5
+    assert outcome == (await ended(attempt, Trial(name)))[1].outcome
+    woken = await row(attempt.resources.database, waiting.job_id)
+    assert woken["waits_for"] is None
+    assert attempt.breakers.hold(Trial.kind) is None
+    assert attempt.breakers.hold(Trial.kind) is None
