@@ -1,24 +1,39 @@
-"""`python -m tests.bench jobs [--rounds 3] [--quick]`: run benches, print tables."""
+"""`python -m tests.bench [jobs ...] [--rounds 3] [--quick]`: run benches, print tables.
+
+Without a name all are run, and kept as docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import ModuleType
 
-from tests.bench import email, fanout, jobs
+from app.embedded.register import ROOT
+from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
 from tests.bench.ground import SERVERS, disk, ground, machine
+from tests.bench.report import FILE, Part, keep
 from tests.bench.table import show
 
-BENCHES: Mapping[str, ModuleType] = {"jobs": jobs, "fanout": fanout, "email": email}
+BENCHES: Mapping[str, ModuleType] = {
+    "jobs": jobs,
+    "fanout": fanout,
+    "email": email,
+    "exports": exports,
+    "pdf": pdf,
+    "pages": pages,
+    "api": api,
+    "workers": workers_scaling,
+}
 """Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and bench()."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument(
-        "names", nargs="+", choices=BENCHES, metavar="bench", help=", ".join(BENCHES)
+        "names", nargs="*", choices=[*BENCHES, []], metavar="bench", help=", ".join(BENCHES)
     )
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken of this many")
     parser.add_argument(
@@ -27,11 +42,18 @@ def main() -> None:
     parser.add_argument("--only", default="", help="the parts whose names contain this")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
-    for name in arguments.names:
+    names = arguments.names or list(BENCHES)
+    parts = [
         asyncio.run(_run(name, rounds, quick=arguments.quick, only=arguments.only))
+        for name in names
+    ]
+    if not (arguments.names or arguments.quick or arguments.only):
+        packages = sorted({package for name in names for package in BENCHES[name].VERSIONS})
+        keep(parts, machine(packages), rounds, datetime.now(UTC).date())
+        print(f"\nkept as {FILE.relative_to(ROOT)}")
 
 
-async def _run(name: str, rounds: int, *, quick: bool, only: str) -> None:
+async def _run(name: str, rounds: int, *, quick: bool, only: str) -> Part:
     bench = BENCHES[name]
     print(f"{name}: {machine(bench.VERSIONS)}")
     print(f"{SERVERS}.")
@@ -40,6 +62,8 @@ async def _run(name: str, rounds: int, *, quick: bool, only: str) -> None:
         print(f"Disk: {disk(servers.folder)}.", flush=True)
         rows = await bench.bench(servers, rounds=rounds, quick=quick, only=only)
     show(f"just bench {name}", rows)
+    print(flush=True)
+    return Part(name, bench.NOTES, rows)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,11 @@ class Row:
     met: bool | None = None
 
 
+VERDICTS = {True: "met", False: "NOT MET", None: ""}
+
+
 def show(title: str, rows: Sequence[Row]) -> None:
-    verdicts = {True: "met", False: "NOT MET", None: ""}
-    cells = [(row.what, row.side, row.seen, row.bar, verdicts[row.met]) for row in rows]
+    cells = [(row.what, row.side, row.seen, row.bar, VERDICTS[row.met]) for row in rows]
     table = [("what", "side", "seen", "bar", ""), *cells]
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     rule = tuple("-" * width for width in widths)

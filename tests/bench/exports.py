@@ -1,0 +1,188 @@
+"""Exports of any size: beside psql, beside a cursor and Python's csv module, and by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from app import logs
+from app.cancellation import cancel_all
+from app.resources import Resources, open_resources
+from app.settings import Settings
+from tests.bench.ground import Ground
+from tests.bench.measures.exporting import (
+    Asking,
+    download,
+    export,
+    psql_copy,
+    runner,
+    upload_file,
+)
+from tests.bench.measures.lagging import FILE, lags, p99
+from tests.bench.services import Growth, Service, service
+from tests.bench.table import Row
+from tests.kit.exports import CSV
+from tests.kit.people import Person
+
+NEEDS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
+VERSIONS = ("asyncpg", "aioboto3", "litestar", "uvicorn", "uvloop", "fpdf2")
+NOTES = (
+    "One process of the API, one worker; the CSV's bytes are thrown away by who downloads them. "
+    "`--only memory` takes the longest: five million activities of one person."
+)
+
+ROWS, MANY, PAGES = 1_000_000, 5_000_000, 20_000
+QUICK = 20
+"""By how much --quick divides the rows."""
+LONGEST = 900
+"""Seconds that an export may take."""
+IDLE = 5
+"""Seconds for which the API is asked before anything is drawn."""
+ARTISTS = 4
+"""PDFs that are drawn at once."""
+OURS, PSQL, CURSOR, BOTO = (
+    "ActiveLog",
+    "psql \\copy",
+    "cursor and Python's csv",
+    "boto3, finished file",
+)
+
+
+async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    settings = Settings.from_env(ground.environ)
+    logs.configure(replace(settings.logs, level="warning"))
+    by = QUICK if quick else 1
+    async with open_resources(settings, process="activelog-bench") as resources:
+        await resources.bucket.create_if_missing()
+        frame = Frame(ground, resources, rounds)
+        parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
+            "csv": partial(_csv, frame, ROWS // by),
+            "drawing": partial(_drawing, frame, PAGES // by),
+            "memory": partial(_memory, frame, MANY // by),
+        }
+        return [row for name, part in parts.items() if only in name for row in await part()]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every part needs."""
+
+    ground: Ground
+    resources: Resources
+    rounds: int
+
+    @property
+    def lag_file(self) -> Path:
+        return self.ground.folder / "lag"
+
+    def api(self) -> AbstractAsyncContextManager[Service]:
+        return service(self.ground, "-m", "app.asgi", answers="/health/ready")
+
+    def worker(self) -> AbstractAsyncContextManager[Service]:
+        program = ("-m", "arq", "tests.bench.sides.exports_worker.WorkerSettings")
+        more = {FILE: str(self.lag_file)}
+        return service(self.ground, *program, answers="/health/ready", more=more)
+
+    def rival(self) -> AbstractAsyncContextManager[Service]:
+        program = ("-m", "uvicorn", "tests.bench.sides.csv_cursor:app", "--no-access-log")
+        return service(self.ground, *program, "--port", "{port}")
+
+
+async def _csv(frame: Frame, rows: int) -> list[Row]:
+    """Over HTTP and to S3, each beside the others, in turn."""
+    who = await runner(frame.resources, "runner", rows)
+    file = frame.ground.folder / "activities.csv"
+    url = frame.ground.environ["DATABASE_URL"]
+    seen: dict[str, list[float]] = {name: [] for name in (OURS, PSQL, CURSOR, BOTO, "s3")}
+    async with frame.api() as api, frame.rival() as rival, frame.worker():
+        for _ in range(frame.rounds):
+            seen[PSQL].append(await psql_copy(url, who.id, str(file)))
+            seen[OURS].append(await download(api.url + CSV, who.headers, rows))
+            seen[CURSOR].append(await download(f"{rival.url}/{who.id}", {}, rows))
+            seen["s3"].append(await export(frame.resources, who, "csv", within=LONGEST))
+            seen[BOTO].append(await upload_file(frame.resources, file))
+    took = {name: median(seconds) for name, seconds in seen.items()}
+    return [*_over_http(rows, took), *_to_s3(rows, took)]
+
+
+def _over_http(rows: int, took: dict[str, float]) -> list[Row]:
+    what = f"CSV over HTTP, {rows:,} rows"
+    to_psql, to_cursor = took[OURS] / took[PSQL], took[CURSOR] / took[OURS]
+    return [
+        Row(what, OURS, _rate(rows, took[OURS])),
+        Row(what, PSQL, f"{_rate(rows, took[PSQL])}: ours takes {to_psql:.2f}x",
+            "<= 1.25x", to_psql <= 1.25),
+        Row(what, CURSOR, f"{_rate(rows, took[CURSOR])}: ours is {to_cursor:.1f}x as fast",
+            ">= 4x", to_cursor >= 4),
+    ]  # fmt: skip
+
+
+def _to_s3(rows: int, took: dict[str, float]) -> list[Row]:
+    what = f"CSV to S3, {rows:,} rows"
+    slower = took["s3"] / max(took[PSQL], took[BOTO])
+    return [
+        Row(what, PSQL, _rate(rows, took[PSQL])),
+        Row(what, BOTO, _rate(rows, took[BOTO])),
+        Row(what, OURS, f"{_rate(rows, took['s3'])}: {slower:.2f}x the slower of the two",
+            "<= 1.3x", slower <= 1.3),
+    ]  # fmt: skip
+
+
+def _rate(rows: int, seconds: float) -> str:
+    return f"{seconds:.2f} s, {rows / seconds:,.0f} rows/s"
+
+
+async def _memory(frame: Frame, rows: int) -> list[Row]:
+    """After a first export, by which all that is loaded once is loaded."""
+    small = await runner(frame.resources, "small", 1000)
+    who = await runner(frame.resources, "marathon", rows)
+    async with frame.api() as api, frame.worker() as worker:
+        await download(api.url + CSV, small.headers, 1000)
+        await export(frame.resources, small, "csv", within=60)
+        async with Growth(api) as of_api:
+            await download(api.url + CSV, who.headers, rows)
+        async with Growth(worker) as of_worker:
+            await export(frame.resources, who, "csv", within=LONGEST)
+    return [
+        Row(f"{rows:,} rows over HTTP", OURS, f"the API grows {of_api.mebibytes:.1f} MiB",
+            "< 64 MiB", of_api.mebibytes < 64),
+        Row(f"{rows:,} rows to S3", OURS, f"the worker grows {of_worker.mebibytes:.1f} MiB",
+            "< 64 MiB", of_worker.mebibytes < 64),
+    ]  # fmt: skip
+
+
+async def _drawing(frame: Frame, rows: int) -> list[Row]:
+    """The worker's loop and the API's answers, before and while PDFs are drawn."""
+    people = [await runner(frame.resources, f"artist{n}", rows) for n in range(ARTISTS)]
+    async with frame.api() as api, frame.worker():
+        idle = await _asked(api, people[0], asyncio.sleep(IDLE))
+        noted = frame.lag_file.stat().st_size
+        drawing = asyncio.gather(
+            *(export(frame.resources, who, "pdf", within=LONGEST) for who in people)
+        )
+        busy = await _asked(api, people[0], drawing)
+        lag = p99(lags(frame.lag_file, noted))
+    ratio = p99(busy) / p99(idle)
+    what = f"while {ARTISTS} PDFs of {rows:,} rows are drawn"
+    return [
+        Row("GET /activities, idle", OURS, f"p99 {p99(idle):.1f} ms"),
+        Row(f"GET /activities {what}", OURS, f"p99 {p99(busy):.1f} ms: {ratio:.1f}x",
+            "<= 2x", ratio <= 2),
+        Row(f"the worker's loop {what}", OURS, f"lag p99 {lag:.1f} ms", "< 100 ms", lag < 100),
+    ]  # fmt: skip
+
+
+async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> list[float]:
+    """Milliseconds of each answer while something else goes on."""
+    asking = Asking(api.url, who)
+    task = asyncio.create_task(asking.until_cancelled())
+    try:
+        await meanwhile
+    finally:
+        await cancel_all([task])
+    return asking.took

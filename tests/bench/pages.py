@@ -1,0 +1,72 @@
+"""How long pages take when the tables are full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+import httpx
+
+from app.pages.visit import session_cookie
+from app.resources import open_resources
+from app.settings import Settings
+from tests.bench.ground import Ground
+from tests.bench.measures.browsing import EXPORTS, JOBS, times, use
+from tests.bench.table import Row
+from tests.kit.processes import running_api
+
+NEEDS = ("DATABASE_URL", "REDIS_URL")
+VERSIONS = ("litestar", "uvicorn", "uvloop", "jinja2", "asyncpg")
+NOTES = (
+    f"One API process and one reader, {JOBS:,} jobs and {EXPORTS:,} exports in the tables; the "
+    "reader is an operator with 1,000 activities and a hundred exports."
+)
+
+TIMES = 200
+QUICK = 5
+"""By how much --quick divides them."""
+WARM = 10
+BAR = 50
+"""Milliseconds."""
+
+PAGES = (
+    "/activities",
+    "/exports",
+    "/reports",
+    "/friends",
+    "/settings",
+    "/ops",
+    "/ops/queues",
+    "/ops/jobs",
+    "/ops/jobs?state=done",
+    "/ops/jobs?state=dead&kind=export:generate",
+    "/ops/dead-letters",
+    "/ops/schedules",
+    "/ops/workers",
+)
+
+
+async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    settings = Settings.from_env(ground.environ)
+    async with open_resources(settings, process="activelog-bench") as resources:
+        reader = await use(resources.database)
+    cookies = {session_cookie(settings): reader.token}
+    wanted = [path for path in PAGES if only in path]
+    taken: dict[str, list[list[float]]] = {path: [] for path in wanted}
+    async with running_api(ground.environ) as (_, address):
+        base = address.removesuffix("/api/v1")
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as client:
+            for path in wanted:
+                await times(client, path, WARM)
+            for _ in range(rounds):
+                for path in wanted:
+                    taken[path].append(await times(client, path, TIMES // (QUICK if quick else 1)))
+    return [_row(path, found) for path, found in taken.items()]
+
+
+def _row(path: str, rounds: Sequence[Sequence[float]]) -> Row:
+    p50 = median(median(one) for one in rounds)
+    p95 = median(one[int(len(one) * 0.95)] for one in rounds)
+    seen = f"p50 {p50:.1f} ms, p95 {p95:.1f} ms"
+    return Row(path, "ActiveLog", seen, f"p95 < {BAR} ms", p95 < BAR)

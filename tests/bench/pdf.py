@@ -1,0 +1,156 @@
+"""PDFs from the drawing processes, beside plain fpdf2 with the font added each time and `table()`.
+
+Times are seconds of CPU of the process that draws, so that what else runs hardly counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Sequence
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+import msgspec
+import psutil
+
+from app.activities.printed.sums import Row as Activity
+from app.exports.cover import DOCUMENT as EXPORT
+from app.pdf import Artists, open_artists
+from app.reports.cover import DOCUMENT as REPORT
+from tests.bench.ground import Ground
+from tests.bench.printing import activities, export_cover, report_cover
+from tests.bench.table import Row
+
+NEEDS = ("DATABASE_URL",)
+"""Nothing: but the ground wants a database."""
+VERSIONS = ("fpdf2", "fonttools", "msgspec")
+NOTES = "Milliseconds of CPU of the drawing process; memory is what it holds at most."
+
+OURS, PLAIN = "ActiveLog", "plain fpdf2"
+BATCH = 1000
+REPORTS = 30
+MONTH, YEARS, MOST = 22, 5000, 50_000
+TICK = 0.005
+MEBI = 1024 * 1024
+
+
+class Drawn(NamedTuple):
+    seconds: float
+    """Of CPU, a document."""
+    memory: float
+    """MiB."""
+
+
+async def bench(_: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    reports = [await _both(REPORT, _report, MONTH, REPORTS) for _ in range(rounds)]
+    exports = [await _both(EXPORT, _export, YEARS, 1) for _ in range(rounds)]
+    count = YEARS if quick else MOST
+    most = await _ours(EXPORT, _export, count, 1)
+    return [
+        *_rows(f"a month's report, {MONTH} activities", reports, bar=2),
+        *_rows(f"an export of {YEARS:,} rows", exports, bar=6),
+        Row(f"the longest, {count:,} rows", OURS, _said(most), "< 512 MiB", most.memory < 512),
+        await _lag(),
+    ]
+
+
+def _rows(what: str, seen: Sequence[tuple[Drawn, Drawn]], bar: float) -> list[Row]:
+    ours, plain = (
+        Drawn(median(one.seconds for one in side), max(one.memory for one in side))
+        for side in zip(*seen, strict=True)
+    )
+    ratio = plain.seconds / ours.seconds
+    said = f"{_said(ours)}: {ratio:.1f}x"
+    return [
+        Row(what, PLAIN, _said(plain)),
+        Row(what, OURS, said, f">= {bar}x", ratio >= bar),
+    ]
+
+
+def _said(drawn: Drawn) -> str:
+    return f"{drawn.seconds * 1000:,.0f} ms, {drawn.memory:.0f} MiB"
+
+
+async def _both(
+    document: str, cover: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
+) -> tuple[Drawn, Drawn]:
+    return await _ours(document, cover, count, many), await _plain(count, many)
+
+
+async def _ours(
+    document: str, cover: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
+) -> Drawn:
+    rows = activities(count)
+    async with open_artists(1) as artists:
+        await _draw(artists, document, cover(rows[:1]), rows[:1])  # what is loaded once
+        (process,) = (
+            child for child in psutil.Process().children() if "app.pdf.process" in child.cmdline()
+        )
+        before = sum(process.cpu_times()[:2])
+        for _ in range(many):
+            await _draw(artists, document, cover(rows), rows)
+        spent = sum(process.cpu_times()[:2]) - before
+        return Drawn(spent / many, _peak(process))
+
+
+async def _draw(
+    artists: Artists, document: str, cover: msgspec.Struct, rows: Sequence[Activity]
+) -> None:
+    async with artists.drawing(document, cover) as drawing:
+        for first in range(0, len(rows), BATCH):
+            await drawing.rows(rows[first : first + BATCH])
+        async for _ in await drawing.finish():
+            pass
+
+
+async def _plain(count: int, many: int) -> Drawn:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.sides.plain_pdf", str(count), str(many)), stdout=PIPE
+    )
+    watched, memory = psutil.Process(process.pid), 0.0
+    answer = asyncio.create_task(process.communicate())
+    while not answer.done():
+        try:
+            memory = max(memory, _peak(watched))
+        except psutil.Error:  # it has just ended
+            break
+        await asyncio.sleep(0.02)
+    return Drawn(float((await answer)[0]), memory)
+
+
+def _peak(process: psutil.Process) -> float:
+    info = process.memory_info()
+    return float(getattr(info, "peak_rss", info.rss)) / MEBI
+
+
+async def _lag() -> Row:
+    """How late the event loop is while four documents are drawn at once."""
+    rows, cover = activities(YEARS), export_cover()
+    late: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            due = perf_counter() + TICK
+            await asyncio.sleep(TICK)
+            late.append(perf_counter() - due)
+
+    async with open_artists(4) as artists:
+        ticking = asyncio.create_task(tick())
+        drawing = (_draw(artists, EXPORT, cover, rows) for _ in range(8))
+        await asyncio.gather(*drawing)
+        ticking.cancel()
+    p99 = sorted(late)[int(len(late) * 0.99)] * 1000
+    return Row(
+        "event loop's lag while 4 are drawn", OURS, f"p99 {p99:.0f} ms", "< 100 ms", p99 < 100
+    )
+
+
+def _report(rows: Sequence[Activity]) -> msgspec.Struct:
+    return report_cover(rows)
+
+
+def _export(_: Sequence[Activity]) -> msgspec.Struct:
+    return export_cover()

@@ -1,0 +1,41 @@
+"""Activities to print, with the notes that people write: most in one script, a few in more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from app.activities.printed.sums import Row
+from app.exports.cover import Cover as ExportCover
+from app.reports.cover import Cover, TypeFigures
+from app.stats.figures import DayFigures, Figures
+
+FIRST = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
+NOTES = (
+    "Intervals: 6 x 3 min",
+    "Easy run with Sam along the river",
+    None,
+    "Łódź and back, 12 °C",
+    None,
+)
+
+
+def activities(count: int) -> Sequence[Row]:
+    """So many, evenly over a month when there are few, three a day when there are many."""
+    step = min(timedelta(hours=8), timedelta(days=29) / count)
+    return [
+        (FIRST + number * step, "run", 1800 + number % 900, 5000.0 + number % 999, 300, notes)
+        for number in range(count)
+        for notes in [NOTES[number % len(NOTES)]]
+    ]
+
+
+def export_cover() -> ExportCover:
+    return ExportCover("Ada Lovelace", None, None, None, FIRST)
+
+
+def report_cover(rows: Sequence[Row]) -> Cover:
+    sums = Figures(len(rows), 1e5, 90_000, 12_000)
+    days = [DayFigures(date(2026, 11, n), 1, 5000.0 + n, 1800, 300) for n in range(1, 31)]
+    types = [TypeFigures(len(rows), 1e5, 90_000, 12_000, "run")]
+    return Cover("Ada Lovelace", date(2026, 11, 1), sums, days, types, FIRST)

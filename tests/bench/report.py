@@ -1,0 +1,48 @@
+"""All benches as one table, docs/benchmarks.md, with the machine, the versions and the date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from app.embedded.register import ROOT
+from tests.bench.table import VERDICTS, Row
+
+FILE = ROOT / "docs" / "benchmarks.md"
+
+
+class Part(NamedTuple):
+    """One bench of a run."""
+
+    name: str
+    notes: str
+    rows: Sequence[Row]
+
+
+def keep(parts: Sequence[Part], machine: str, rounds: int, day: date, path: Path = FILE) -> None:
+    """Write the page anew."""
+    path.write_text(page(parts, machine, rounds, day))
+
+
+def page(parts: Sequence[Part], machine: str, rounds: int, day: date) -> str:
+    met = [row.met for part in parts for row in part.rows if row.met is not None]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `just bench` on {day:%d %B %Y}. {sum(met)} of {len(met)} bars are met. Ratios",
+        "count; times are of this machine, which ran the servers, the service and the measuring.",
+        "",
+        f"- Machine and versions: {machine}.",
+        f"- Medians of {rounds} rounds, the sides in turn.",
+        *(f"- **{part.name}**: {part.notes}" for part in parts),
+        "",
+        "| bench | what | side | seen | bar | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for part in parts:
+        for row in part.rows:
+            cells = (part.name, row.what, row.side, row.seen, row.bar, VERDICTS[row.met])
+            lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,99 @@
+"""Processes of the service, and of others, as the benches start them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import STDOUT, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from app.embedded.ports import free_ports
+from app.embedded.register import ROOT
+from tests.bench.ground import Ground
+
+TICK = 0.02
+MEBI = 2**20
+
+
+class Service:
+    """A process that answers HTTP."""
+
+    def __init__(self, process: Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def resident(self) -> float:
+        """MiB."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / MEBI
+
+
+@asynccontextmanager
+async def service(
+    ground: Ground, *arguments: str, answers: str = "/", more: Mapping[str, str] | None = None
+) -> AsyncIterator[Service]:
+    """Python with these arguments, in which `{port}` is one of its own; killed at the end.
+
+    Args:
+        answers: the path that it answers, whatever it answers, once it is ready.
+    """
+    (port,) = free_ports(1)
+    environ = {**ground.environ, "PORT": str(port), "METRICS_PORT": str(port), **(more or {})}
+    with (ground.folder / "services.log").open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *(argument.format(port=port) for argument in arguments),
+            cwd=ROOT,
+            env=environ,
+            stdout=output,
+            stderr=STDOUT,
+        )
+    running = Service(process, f"http://127.0.0.1:{port}")
+    try:
+        async with asyncio.timeout(30):
+            while not await asyncio.to_thread(_answers, running.url + answers):  # noqa: ASYNC110 # it says no word
+                await asyncio.sleep(0.05)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        urlopen(url, timeout=1).close()  # noqa: S310 # a server of ours
+    except URLError as error:
+        return hasattr(error, "status")
+    except OSError:
+        return False
+    return True
+
+
+class Growth:
+    """How much a process takes at most while the block runs, beyond what it took before."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._before = self._peak = 0.0
+
+    async def __aenter__(self) -> Growth:
+        self._before = self._peak = self._service.resident()
+        self._watching = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._watching.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            self._peak = max(self._peak, self._service.resident())
+            await asyncio.sleep(TICK)
+
+    @property
+    def mebibytes(self) -> float:
+        return self._peak - self._before

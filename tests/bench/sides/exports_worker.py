@@ -1,0 +1,17 @@
+"""`arq tests.bench.sides.exports_worker.WorkerSettings`: the real worker, which notes its lag."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.bench.measures.lagging import note_lag
+from worker import WorkerSettings as Real
+
+
+async def _start(ctx: dict[str, Any]) -> None:
+    await Real.on_startup(ctx)
+    ctx["lag"] = asyncio.create_task(note_lag())
+
+
+WorkerSettings = type("WorkerSettings", (), {**vars(Real), "on_startup": _start})

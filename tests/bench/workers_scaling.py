@@ -1,0 +1,67 @@
+"""One, two and four worker processes beside each other: what more of them bring."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from statistics import median
+
+from tests.bench.ground import Ground
+from tests.bench.measures.scaling import Scaled, side_by_side
+from tests.bench.sides.activelog import open_activelog
+from tests.bench.sides.side import Bench
+from tests.bench.stamps import Stamps
+from tests.bench.table import Row
+
+NEEDS = ("DATABASE_URL", "REDIS_URL")
+VERSIONS = ("arq", "asyncpg", "redis", "uvloop")
+NOTES = (
+    "Worker processes of 10 slots on a backlog that was enqueued before they started; no-ops are "
+    "nothing but the engine, jobs of 100 ms wait as for a mail server or a bucket."
+)
+
+PROCESSES = (1, 2, 4)
+NOOPS = 20_000
+SLEEPERS = 400
+"""For each process."""
+SLEEP = 0.1
+QUICK = 5
+"""By how much --quick divides the jobs."""
+
+
+async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    scale = QUICK if quick else 1
+    rows: list[Row] = []
+    async with open_activelog(ground) as ours:
+        frame = Bench(ground, Stamps(ground.folder / "stamps"), {}, rounds, quick)
+        for what, seconds in (("no-ops", 0.0), ("jobs of 100 ms", SLEEP)):
+            if only not in what:
+                continue
+            seen: dict[int, list[Scaled]] = {processes: [] for processes in PROCESSES}
+            for _ in range(rounds):
+                for processes in PROCESSES:
+                    count = (SLEEPERS * processes if seconds else NOOPS) // scale
+                    one = await side_by_side(
+                        frame, ours, processes=processes, count=count, seconds=seconds
+                    )
+                    seen[processes].append(one)
+            rows += _compared(what, seen)
+    return rows
+
+
+def _compared(what: str, seen: dict[int, list[Scaled]]) -> list[Row]:
+    cores = os.cpu_count() or 1
+    alone = median(one.rate for one in seen[1])
+    return [
+        Row(
+            what,
+            f"{processes} worker process{'es' if processes > 1 else ''}",
+            f"{_median(found, 0):,.0f}/s: {_median(found, 0) / alone:.1f}x; the workers use "
+            f"{_median(found, 1):.1f}, all use {_median(found, 2):.1f} of {cores} cores",
+        )
+        for processes, found in seen.items()
+    ]
+
+
+def _median(found: Sequence[Scaled], figure: int) -> float:
+    return median(one[figure] for one in found)
