@@ -20,7 +20,7 @@ import pytest
 from app.api.application import create_app
 from app.embedded.inbox.letters import Inbox
 from app.embedded.inbox.receiving import smtp_protocol
-from app.pages import pages_router
+from app.pages import failure_page, pages_router
 from app.resources import Resources, open_resources
 from app.s3 import Bucket
 from app.settings import Settings
@@ -160,7 +160,7 @@ async def application(opened: Resources) -> AsyncIterator[Any]:
     async def lend() -> AsyncIterator[Resources]:
         yield opened
 
-    app = create_app(lend, pages=[pages_router])
+    app = create_app(lend, pages=[pages_router], lost=failure_page)
     async with lifespan_of(app):
         yield app
 

@@ -17,7 +17,7 @@ def test_an_old_or_foreign_libc_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, library: tuple[str, str]
 ) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: library)
-    with pytest.raises(Unsupported, match="docker compose up"):
+    with pytest.raises(Unsupported, match=r"docker compose --env-file deploy/development\.env up"):
         refuse_unsupported()
 
 

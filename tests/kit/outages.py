@@ -17,7 +17,7 @@ from app.embedded.postgres import Postgres
 from app.embedded.register import Register
 from app.embedded.servers import make_home
 from app.embedded.valkey import Valkey
-from app.jobs import statements
+from app.jobs.recovery import take_over
 from app.transaction import Database
 
 
@@ -109,5 +109,5 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
 async def lapse(database: Database, pid: int) -> None:
     """Do now what would happen in ten seconds to the jobs of a worker that was killed."""
     await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
-    await statements.take_over(database)
+    await take_over(database)
     await database.execute("update jobs set run_at = now() where state = 'queued'")

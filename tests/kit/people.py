@@ -18,6 +18,11 @@ class Person(NamedTuple):
     headers: dict[str, str]
     """What signs a request of theirs."""
 
+    @property
+    def token(self) -> str:
+        """Of their session: what the cookie of a browser of theirs holds."""
+        return self.headers["Authorization"].removeprefix("Bearer ")
+
 
 async def person(database: Database, name: str) -> Person:
     """Somebody who is signed in and whose address is `{name}@example.com`."""

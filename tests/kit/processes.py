@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
 
 WORKER = ("-m", "arq", "tests.kit.trial_worker.WorkerSettings")
@@ -83,3 +84,12 @@ async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[
         if running.lives:
             process.kill()
         await running.ended()
+
+
+@asynccontextmanager
+async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program, str]]:
+    """The API as a process, and its address."""
+    port = free_ports(1)[0]
+    async with program(*API, environ={**environ, "PORT": str(port)}) as api:
+        await api.says("Uvicorn running")
+        yield api, f"http://127.0.0.1:{port}/api/v1"
