@@ -36,11 +36,12 @@ class Templates:
         """Fill a template in.
 
         Raises:
-            BrokenTemplate: it is missing or broken, or names something that `context` lacks.
+            BrokenTemplate: it is missing or broken, names something that `context` lacks, or does
+                to a value what cannot be done to it.
         """
         try:
             return self._environment.get_template(name).render(context)
-        except jinja2.TemplateError as error:
+        except Exception as error:  # an expression of a template can raise anything
             raise _broken(name, error) from error
 
     def names(self) -> list[str]:
@@ -65,7 +66,7 @@ class Templates:
             source, _, _ = self._loader.get_source(self._environment, name)
             self._environment.compile(source, name)
             tree = self._environment.parse(source, name)
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, UnicodeDecodeError) as error:
             raise _broken(name, error) from error
         expected = jinja2.meta.find_undeclared_variables(tree)
         for other in jinja2.meta.find_referenced_templates(tree):
@@ -79,9 +80,11 @@ class Templates:
         return self._environment.loader
 
 
-def _broken(name: str, error: jinja2.TemplateError) -> BrokenTemplate:
+def _broken(name: str, error: Exception) -> BrokenTemplate:
     if isinstance(error, jinja2.TemplateSyntaxError):
         return BrokenTemplate(error.name or name, f"line {error.lineno}: {error.message}")
     if isinstance(error, jinja2.TemplateNotFound):
         return BrokenTemplate(str(error.name or name), "is missing")
-    return BrokenTemplate(name, str(error))
+    if isinstance(error, jinja2.TemplateError):
+        return BrokenTemplate(name, str(error))
+    return BrokenTemplate(name, f"{type(error).__name__}: {error}")

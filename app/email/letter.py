@@ -68,15 +68,17 @@ def part(letter: type[Letter], name: str) -> str:
 
 
 def check_letters(templates: Templates) -> None:
-    """Make sure that every letter has its parts, and that they name only what they are given.
+    """Make sure that every letter has its parts, that they name only what they are given, and that
+    its sample can be written: what an entry of a list lacks shows in no other way.
 
     Raises:
         BrokenTemplate: names the first template at fault.
     """
     for letter in LETTERS.values():
+        given = {**dict.fromkeys(GIVEN, "given"), **msgspec.structs.asdict(letter.sample())}
         for name in PARTS:
             path = part(letter, name)
-            unknown = templates.variables(path) - set(letter.__struct_fields__) - GIVEN
-            if unknown:
+            if unknown := templates.variables(path) - given.keys():
                 names = ", ".join(sorted(unknown))
                 raise BrokenTemplate(path, f"names {names}, which {letter.__name__} does not give")
+            templates.render(path, given)

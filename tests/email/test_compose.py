@@ -137,19 +137,22 @@ def test_every_letter_of_the_project_has_templates_that_fit() -> None:
         ("body.html", "{% if name %}", "email/welcome/body.html: line 1"),
         ("body.txt", "Hello {{ nickname }}", "email/welcome/body.txt: names nickname"),
         ("body.txt", "{{ name | shout }}", "email/welcome/body.txt: line 1: No filter"),
+        ("body.txt", "{{ name.first }}", "email/welcome/body.txt: 'str object' has no attribute"),
+        ("body.html", "{{ days + name }}", "email/welcome/body.html: TypeError: "),
+        ("body.txt", b"Bonjour \xe9", "email/welcome/body.txt: UnicodeDecodeError: "),
         ("body.html", "{% extends 'email/gone.html' %}", "email/gone.html: is missing"),
         ("subject.txt", None, "email/welcome/subject.txt: is missing"),
     ],
 )
 def test_a_broken_template_is_named_before_any_letter_is_written(
-    part: str, content: str | None, problem: str, tmp_path: Path
+    part: str, content: str | bytes | None, problem: str, tmp_path: Path
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     changed = tmp_path / "email" / "welcome" / part
     if content is None:
         changed.unlink()
     else:
-        changed.write_text(content)
+        changed.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(BrokenTemplate, match=re.escape(f"templates/{problem}")):
         check_letters(Templates(tmp_path))
 

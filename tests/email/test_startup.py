@@ -1,0 +1,46 @@
+"""What a worker does about templates that are wrong: it does not start."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from app.embedded.register import ROOT
+from app.jinja import FOLDER
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        ("{% if name %}", "line 1"),
+        ("{{ entries[0].nme }}", "no attribute 'nme'"),
+        (None, "is missing"),
+    ],
+)
+async def test_a_worker_with_a_broken_template_names_it_and_ends(
+    broken: str | None, problem: str, environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    for part in ("app", "worker", "sql"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    copytree(FOLDER, tmp_path / "templates")
+    body = tmp_path / "templates" / "email" / "friend_activity" / "body.txt"
+    body.unlink() if broken is None else body.write_text(broken)
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "arq", "worker.WorkerSettings"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 1
+    said = ended.stderr.splitlines()[-1]
+    assert "templates/email/friend_activity/body.txt: " in said
+    assert problem in said
