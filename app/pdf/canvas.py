@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from typing import Literal, NamedTuple
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
 
 from fpdf import FPDF
 from fpdf.drawing_primitives import convert_to_device_color
 from fpdf.fonts import TTFFont
+from fpdf.line_break import Fragment
 
 from app.pdf import palette
 from app.pdf.document import Drawn
@@ -141,6 +144,16 @@ class Canvas(FPDF):
             face(name).lend(self)
             self.set_fallback_fonts([*self._fallback_font_ids, name])
         return name
+
+    def _parse_chars(self, text: str, markdown: bool, **more: Any) -> Iterator[Fragment]:
+        """One piece for as long as the face stays the same. fpdf2 also begins another at a mark or
+        a joiner, so that it would be drawn beside what it belongs to."""
+        pieces = super()._parse_chars(text, markdown, **more)
+        for _, same in groupby(pieces, key=lambda piece: id(piece.font)):
+            whole, *others = same
+            for piece in others:
+                whole.characters += piece.characters
+            yield whole
 
     def _write_mixed(self, x: float, baseline: float, text: str, style: Style) -> None:
         """Text of several faces or directions, and text whose letters take shapes."""

@@ -38,5 +38,5 @@ def _drawn(text: str) -> Iterator[str]:
             last = None
             yield character
         else:
-            last = cached_face_of(character)
+            last = cached_face_of(character, last)
             yield character if last else MISSING

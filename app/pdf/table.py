@@ -41,14 +41,13 @@ class Table:
         self._columns = [*fixed, last._replace(width=RIGHT - self._lefts[-1])]
         self._y = top
         self._banded = False
-        if top + HEADER + 3 * (LEADING + 2 * PADDING) > BOTTOM:
-            self._new_page()
-        else:
-            self._header()
+        self._begun = False
 
     def row(self, *cells: str) -> None:
         """Draw a row of drawable texts, one for each column. Only the last column wraps: whoever
         gives the others knows that they fit."""
+        if not self._begun:
+            self._begin()
         canvas, last = self._canvas, self._columns[-1]
         lines = wrapped(canvas, cells[-1], BODY, last.width, MOST_LINES)
         height = max(1, len(lines)) * LEADING + 2 * PADDING
@@ -69,6 +68,14 @@ class Table:
             self._new_page()
         self._y += LEADING + 2 * PADDING
         self._canvas.write_text(LEFT, self._y - PADDING, text, LABEL)
+
+    def _begin(self) -> None:
+        """The header, which a table without rows does not have."""
+        self._begun = True
+        if self._y + HEADER + 3 * (LEADING + 2 * PADDING) > BOTTOM:
+            self._new_page()
+        else:
+            self._header()
 
     def _new_page(self) -> None:
         self._canvas.turn_to(len(self._canvas.pages) + 1)

@@ -82,6 +82,7 @@ async def test_an_empty_export_says_so(artists: Artists) -> None:
     text = words(await drawn(artists, cover(first=None, last=None), []))
     assert "Nothing was recorded." in text
     assert "All days" in text
+    assert "Notes" not in text  # no table without rows
 
 
 async def test_every_row_is_on_some_page_under_a_header_that_is_repeated(

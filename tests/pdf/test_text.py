@@ -72,6 +72,22 @@ def test_text_of_other_directions_and_shapes_is_drawn(canvas: Canvas, text: str)
     assert {c for c in text if c.isalpha() or c in "🏃🎉"} <= set(seen)
 
 
+@pytest.mark.parametrize(
+    ("text", "narrow"),
+    [
+        ("Fast 🏃\u200d♀\ufe0f today", "Fast 🏃 today"),
+        ("With 👨\u200d👩\u200d👧 along", "With 👨 along"),
+        ("مُحَمَّد", "محمد"),
+    ],
+    ids=["a runner", "a family", "vowels"],
+)
+def test_what_marks_and_joiners_join_is_drawn_as_one(
+    canvas: Canvas, text: str, narrow: str
+) -> None:
+    widths = [canvas.measure(drawable(one), BODY) for one in (text, narrow)]
+    assert widths[0] == pytest.approx(widths[1])
+
+
 @pytest.mark.parametrize(("text", "cleaned"), CLEANED.values(), ids=CLEANED)
 def test_what_cannot_be_drawn_is_left_out_or_replaced(
     canvas: Canvas, text: str, cleaned: str
