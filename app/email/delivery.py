@@ -137,6 +137,8 @@ async def _claim(
     Raises:
         Snooze: until another attempt's time has passed, or until the person may get another.
     """
+    if letter.at_most is not None:
+        await statements.hold_letters(tx, letter.letter, recipient.id)
     attempt = await statements.claim_letter(
         tx,
         recipient.id,

@@ -61,6 +61,10 @@ async def letter_lease(
 
 
 @statement("emails")
+async def hold_letters(db: Queryable, letter: str, recipient_id: UUID) -> None: ...
+
+
+@statement("emails")
 async def wait_for_another(
     db: Queryable, recipient_id: UUID, letter: str, occasion: str, most: int, period: timedelta
 ) -> timedelta | None: ...

@@ -45,6 +45,12 @@ select sending_until - clock_timestamp() as lease
 from emails
 where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
 
+-- name: hold_letters
+-- Of two letters of a kind to one person at once, the second waits until the first is counted.
+select pg_advisory_xact_lock(
+    hashtextextended('letters ' || :letter::text || ' ' || :recipient_id::uuid::text, 0)
+);
+
 -- name: wait_for_another
 -- How long until a person may get one more letter of a kind, this occasion aside; no row: now.
 select written_at + :period::interval - clock_timestamp() as wait

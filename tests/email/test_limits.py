@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from shutil import copytree
+from uuid import uuid4
 
 import pytest
 
+from app import jobs
 from app.email import AtMost, Pace, Post, Recipient, Stationery, deliver
 from app.email.letter import LETTERS
 from app.embedded.inbox.letters import Inbox
 from app.jinja import FOLDER
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Retry, Snooze
+from app.redis import Redis
 from app.resources import Resources
 from app.settings import Rate
 from app.transaction import Database, Transaction
+from app.users.jobs import WelcomeEmail
 from app.users.letters import Welcome, welcome
 from app.users.user import UserId
 from tests.email.reading import stationery
@@ -136,30 +141,53 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Stationery:
     return stationery(folder)
 
 
+async def nudge(run: Run, sending: Post, user_id: UserId, occasion: str) -> None:
+    """Writing takes a moment, in which others may write too."""
+
+    async def write(_: Transaction) -> Nudge:
+        await asyncio.sleep(0.1)
+        return Nudge(name="Ada", confirm_url="https://activelog.example", days=1)
+
+    recipient = Recipient(user_id, "Ada", "ada@example.com")
+    await deliver(run, sending, recipient, Nudge, write, occasion=occasion)
+
+
 async def test_a_person_gets_no_more_of_a_letter_than_it_says_and_what_waits_takes_no_place(
     database: Database, paper: Stationery, resources: Resources
 ) -> None:
     async with scripted() as script, mailer_to(script) as mailer:
 
-        async def nudge(user_id: UserId, job_id: JobId, occasion: str) -> None:
-            async def write(_: Transaction) -> Nudge:
-                return Nudge(name="Ada", confirm_url="https://activelog.example", days=1)
-
-            run = await attempt(database, job_id)
-            recipient = Recipient(user_id, "Ada", "ada@example.com")
+        async def send(user_id: UserId, job_id: JobId, occasion: str) -> None:
             sending = Post(paper, mailer, Pace(resources.redis, [Rate(9, 3600 * SECOND)]))
-            await deliver(run, sending, recipient, Nudge, write, occasion=occasion)
+            await nudge(await attempt(database, job_id), sending, user_id, occasion)
 
         ada, bob = await registered(database), await registered(database, "bob@example.com")
-        await nudge(*ada, "first")
-        await nudge(*ada, "second")
+        await send(*ada, "first")
+        await send(*ada, "second")
         with pytest.raises(Snooze) as snoozed:
-            await nudge(*ada, "third")
+            await send(*ada, "third")
         assert 3590 * SECOND < snoozed.value.delay <= 3600 * SECOND
-        await nudge(*ada, "second")
-        await nudge(*bob, "first")
+        await send(*ada, "second")
+        await send(*bob, "first")
         await database.execute("update emails set written_at = written_at - interval '1 hour'")
-        await nudge(*ada, "third")
+        await send(*ada, "third")
     assert len(script.taken) == 4
     assert 4 == await resources.redis.zcard(PLACES)
     assert 4 == await database.fetchval("select count(*) from emails where state = 'sent'")
+
+
+async def test_of_many_letters_to_a_person_at_once_no_more_go_out_than_it_says(
+    database: Database, paper: Stationery
+) -> None:
+    user_id, _ = await registered(database)
+    async with database.transaction() as tx:
+        job_ids = [await jobs.enqueue(tx, WelcomeEmail(user_id=UserId(uuid4()))) for _ in range(6)]
+    runs = [await attempt(database, job_id) for job_id in job_ids if job_id is not None]
+    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+        sending = Post(paper, mailer, Pace(Redis(), []))
+        results = await asyncio.gather(
+            *(nudge(run, sending, user_id, str(run.job_id)) for run in runs),
+            return_exceptions=True,
+        )
+    assert 2 == len(script.taken)
+    assert [Snooze] * 4 == [type(result) for result in results if result is not None]
