@@ -50,10 +50,14 @@ class Connection:
             start_tls=smtp.tls == "starttls",
             tls_context=tls,
         )
-        with _facts("connecting"):
-            await client.connect()
-            if client.is_ehlo_or_helo_needed:
-                await client.ehlo()
+        try:
+            with _facts("connecting"):
+                await client.connect()
+                if client.is_ehlo_or_helo_needed:
+                    await client.ehlo()
+        except BaseException:
+            client.close()
+            raise
         return cls(client)
 
     @property

@@ -229,3 +229,11 @@ async def test_no_password_is_sent_to_a_server_without_starttls() -> None:
     async with scripted({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as script:
         assert Unavailable is type(await failure(script, tls="starttls", password="secret"))
     assert not [command for command in script.commands if command.startswith("AUTH")]
+
+
+async def test_a_connection_that_is_not_greeted_back_is_closed() -> None:
+    async with scripted({"EHLO": "550 go away"}) as script:
+        assert Unavailable is type(await failure(script))
+        async with asyncio.timeout(1):
+            while script.open_now:  # noqa: ASYNC110 # what the server sees is all there is to see
+                await asyncio.sleep(0.01)
