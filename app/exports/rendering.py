@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.exports import statements
+from app.exports.copying import copy
 from app.exports.cover import DOCUMENT, MOST_ROWS, Cover
 from app.exports.statements import OwnedExport
 from app.pdf import Artists
@@ -47,7 +48,6 @@ async def csv(
     Raises:
         Busy: as many are read as can be at once.
     """
-    query = statements.activities_csv(export.user_id, *export.filters)
     async with snapshots.open() as snapshot:
         total = await statements.count_rows(snapshot, export.user_id, *export.filters)
 
@@ -59,7 +59,7 @@ async def csv(
                 begun = True
                 await write(data)
 
-            return await snapshot.csv(query, pass_on)
+            return await copy(snapshot, export.user_id, export.filters, pass_on)
 
         async def done() -> int:
             """What Postgres tells of its COPY, and once that has ended: all."""

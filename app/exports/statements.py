@@ -131,6 +131,10 @@ async def rows_copied(db: Queryable, pid: int) -> int | None: ...
 async def named_exports(db: Queryable, ids: list[UUID]) -> list[NamedExport]: ...
 
 
+@statement("exports")
+async def read_in_order(db: Queryable) -> None: ...
+
+
 @query("exports")
 def activities_csv(
     user_id: UserId, first: date | None, last: date | None, type: ActivityType | None

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import NamedTuple
 
-from app.exports import statements
+from app.exports.copying import copy
 from app.exports.export import Filters
 from app.postgres.snapshot import Snapshots
 from app.users.user import UserId
@@ -60,7 +60,7 @@ async def stream(
             async with asyncio.timeout(patience.longest):
                 if bom:
                     await reader.take(BOM)
-                await snapshot.csv(statements.activities_csv(user_id, *filters), reader.take)
+                await copy(snapshot, user_id, filters, reader.take)
         except TimeoutError:
             raise TooSlow(f"not at the end after {patience.longest:.0f} s") from None
 

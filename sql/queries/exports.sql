@@ -123,6 +123,11 @@ where
     and started_at < coalesce(:last::date + 1, 'infinity')::timestamp at time zone 'utc'
     and (:type::text is null or type = :type::text);
 
+-- name: read_in_order
+-- What this transaction reads comes by an index that has its order, from the first row on, even where
+-- to read all and to sort it would be done sooner.
+set local enable_sort = off;
+
 -- name: activities_csv
 -- My activities of these filters as the lines of a CSV. Days are UTC's, minutes are rounded half up,
 -- kilometres to a tenth of a metre. A note that a spreadsheet would run as a formula gets an apostrophe.

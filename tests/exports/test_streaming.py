@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 
 import httpx
 import pytest
 
 from app.embedded.ports import free_ports
 from app.errors import Busy
+from app.exports import statements
+from app.exports.copying import copy
 from app.exports.export import Filters
 from app.exports.streaming import Patience, TooSlow, stream
 from app.resources import Resources
@@ -176,6 +179,32 @@ async def test_pieces_are_large_and_lines_may_end_anywhere(
 
     assert min(sizes[:-1]) >= 64 * 1024
     assert sum(sizes) > 40_000_000
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(),
+        Filters(first=date(2020, 3, 1), last=date(2020, 8, 31)),
+        Filters(type="run"),
+        Filters(first=date(2020, 3, 1), type="swim"),
+    ],
+)
+async def test_no_filter_has_all_rows_sorted_before_the_first_leaves(
+    resources: Resources, database: Database, filters: Filters
+) -> None:
+    sam = await person(database, "sam")
+    await add_activities(database, sam.id, 20_000)
+    await database.execute("analyze activities")
+    query = statements.activities_csv(sam.id, *filters)
+
+    async with resources.snapshots.open() as snapshot:
+        await copy(snapshot, sam.id, filters, nothing)
+        rows = await snapshot.fetch(f"explain {query.sql}", *query.args)
+
+    plan = "\n".join(row[0] for row in rows)
+    assert "Sort" not in plan
+    assert "using activities_newest_first" in plan
 
 
 async def test_all_rows_are_as_of_one_moment(resources: Resources, database: Database) -> None:
