@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from email.message import EmailMessage
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from app.email import Letter, one_line
 from app.email.compose import compose
 from app.email.letter import LETTERS
 from app.email.subscriptions import SUBSCRIPTIONS, read_token, unsubscribe_token
+from app.exports.export import Filters
+from app.exports.letters import described
 from app.friends.letters import FriendActivity, told
 from app.friends.statements import News
 from app.pages.letters import MODULES
@@ -121,6 +123,44 @@ def test_the_chart_of_the_week_is_a_table_whose_cells_are_the_bars() -> None:
         ("Mon", "45 min, 8.1 km"),
         ("Fri", "2 h 44 min, 61.4 km"),
     ]
+
+
+def test_a_button_can_be_read_without_styles() -> None:
+    """On the green of its cell, which no style gives, the blue of a link cannot."""
+    _, html = parts(received(SAMPLES["welcome"], person("Ada")))
+    bare = re.sub(r'<style>.*?</style>| style="[^"]*"', "", html, flags=re.DOTALL)
+    (button,) = re.findall(r"<td[^>]*button-cell[^>]*>.*?</td>", bare)
+    assert 'bgcolor="#0b5d47"' in button
+    assert re.search(r'<font [^>]*color="#ffffff"[^>]*>Confirm my address</font>', button)
+
+
+@pytest.mark.parametrize(
+    ("filters", "what"),
+    [
+        (Filters(), "all activities"),
+        (Filters(type="run"), "all runs"),
+        (Filters(date(2026, 1, 1), None, "ride"), "rides since 1 January 2026"),
+    ],
+)
+def test_what_was_exported_is_said_in_english(filters: Filters, what: str) -> None:
+    for name, said in (
+        ("export_ready", f"It is a PDF of {what}: 184 activities, 482 kB."),
+        ("export_failed", f"You asked for a PDF of {what}."),
+    ):
+        letter = msgspec.structs.replace(SAMPLES[name], what=described(filters))
+        text, html = parts(received(letter, person("Ada")))
+        assert said in " ".join(text.split())
+        assert said in " ".join(Text(html).text.split())
+
+
+def test_the_longest_news_are_no_letter_that_gmail_cuts() -> None:
+    """It cuts what is longer than 102 kB of HTML."""
+    name, notes = "𓀀" * 100, "𓀀" * 5000
+    news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
+    message = compose(stationery(), person(name), told(name, news, more=99), "once", NOON)
+    body = message.get_body(("html",))
+    assert body is not None
+    assert len(body.as_bytes()) < 100_000
 
 
 @pytest.mark.parametrize("letter", SAMPLES)
