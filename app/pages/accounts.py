@@ -14,12 +14,15 @@ from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
 from app.pages.visit import local_path, session_cookie, signing_in, signing_out
+from app.rates import Rates
 from app.transaction import Database
+from app.users.admission import admit_sign_in, admit_sign_up, welcome_back
 from app.users.passwords import Passwords
 from app.users.registration import register
 from app.users.sessions import check_password, close_session, open_session, renew_hash
 from app.users.statements import Credentials
 from app.users.user import Email, Name, Password
+from app.web.client import client_of
 from app.web.connection import resources_of
 from app.web.failures import headers_of, status_of
 
@@ -53,12 +56,14 @@ async def sign_up(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> Response[Any]:
     """Create an account and sign in to it. A letter that confirms the address follows."""
     form = await sent_form(request)
     goal = local_path(form.values.get("next"), HOME)
     try:
         wanted = form.read(SignUp)
+        await admit_sign_up(rates, client_of(request))
         password_hash = await passwords.hash(wanted.password)
         async with database.transaction() as tx:
             account = await register(tx, wanted.email, wanted.name, password_hash)
@@ -79,12 +84,15 @@ async def sign_in(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> Response[Any]:
     form = await sent_form(request)
     goal = local_path(form.values.get("next"), HOME)
     try:
         wanted = form.read(SignIn)
+        await admit_sign_in(rates, wanted.email, client_of(request))
         checked = await check_password(database, passwords, wanted.email, wanted.password)
+        await welcome_back(rates, wanted.email)
         checked = await renew_hash(database, passwords, checked, wanted.password)
         return await _signed_in(request, database, checked, goal)
     except REFUSALS as error:

@@ -10,12 +10,17 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import Struct
 
+from app.errors import TooMany
 from app.pages.forms import WrongForm, sent_form
 from app.pages.page import page
+from app.rates import Rates
 from app.transaction import Database
+from app.users.admission import admit_reset
 from app.users.passwords import Passwords
 from app.users.resets import ask_for_reset, check_reset, reset_password
 from app.users.user import Email, Password
+from app.web.client import client_of
+from app.web.failures import headers_of, status_of
 
 
 class Forgotten(Struct, frozen=True):
@@ -33,14 +38,19 @@ async def forgotten_form(request: Request[Any, Any, Any]) -> Response[str]:
 
 @post("/forgotten", opt={"anonymous": True})
 async def forgotten(
-    request: Request[Any, Any, Any], database: NamedDependency[Database]
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Database],
+    rates: NamedDependency[Rates],
 ) -> Response[str]:
     """Have a link sent. The answer is the same whether or not there is such an account."""
     form = await sent_form(request)
     try:
         wanted = form.read(Forgotten)
-    except WrongForm as error:
-        return page(request, "forgotten", status=400, form=form.refused(error))
+        await admit_reset(rates, client_of(request))
+    except (TooMany, WrongForm) as error:
+        shown = page(request, "forgotten", status=status_of(error), form=form.refused(error))
+        shown.headers.update(headers_of(error))
+        return shown
     async with database.transaction() as tx:
         await ask_for_reset(tx, wanted.email)
     return page(request, "forgotten_sent", email=wanted.email)

@@ -13,7 +13,9 @@ from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
 from app.pages.visit import signing_in, signing_out
+from app.rates import Rates
 from app.transaction import Database
+from app.users.admission import admit_own_password
 from app.users.erasure import leave
 from app.users.own_password import change_password, check_own_password
 from app.users.passwords import Passwords
@@ -92,12 +94,14 @@ async def change_own_password(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> Response[Any]:
     """A new password, and a new session in the place of all others."""
     form = await sent_form(request)
     site = resources_of(request).settings
     try:
         wanted = form.read(NewPassword)
+        await admit_own_password(rates, me.id)
         checked = await check_own_password(database, passwords, me.id, wanted.current_password)
         password_hash = await passwords.hash(wanted.password)
         async with database.transaction() as tx:
@@ -118,10 +122,12 @@ async def leave_for_good(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    rates: NamedDependency[Rates],
 ) -> Response[Any]:
     form = await sent_form(request)
     try:
         password = form.read(Leaving).own_password
+        await admit_own_password(rates, me.id)
         checked = await check_own_password(database, passwords, me.id, password)
         async with database.transaction() as tx:
             await leave(tx, checked)

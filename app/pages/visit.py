@@ -44,6 +44,7 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
     Raises:
         SignInFirst: it is nobody, and the page is not for everybody.
+        TooMany: this person has sent more than REQUEST_RATE.
         Forbidden: a form lacks its token.
     """
     if handler.opt.get("static"):
@@ -52,6 +53,8 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     request.scope["user"] = me = await _visitor(request)
     if me is None and not handler.opt.get("anonymous"):
         raise SignInFirst
+    if me is not None:
+        resources_of(request).tally.count(str(me.id))
     if request.method not in SAFE_METHODS and not handler.opt.get("forgeable"):
         await _refuse_forged(request)
 

@@ -1,0 +1,130 @@
+"""How often one may try something at a browser: as often as by the API, and counted with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from app.api.application import create_app
+from app.pages import pages_router
+from app.rates import Limit, Rates, Tally
+from app.resources import Resources
+from app.users import admission
+from app.users.admission import admit_own_password, admit_reset, admit_sign_in, admit_sign_up
+from tests.kit.people import person
+from tests.pages.browsing import come_as, form, press, words
+from tests.users.people import PASSWORD
+from tests.users.people import sign_up as sign_up_by_api
+
+CLIENT = "203.0.113.7"
+PATIENT = 5.0
+"""Seconds: a busy machine must not make these limits fall open."""
+SAID = "That was too often. Try again later."
+
+
+@pytest.fixture
+def rates(resources: Resources) -> Rates:
+    return Rates(resources.redis, resources.settings.secret_key, patience=PATIENT)
+
+
+@pytest.fixture
+def tally(resources: Resources) -> Tally:
+    """Of three requests a minute."""
+    limit = Limit("requests", 3, timedelta(minutes=1))
+    return Tally(resources.redis, resources.settings.secret_key, limit)
+
+
+@pytest.fixture
+async def browser(
+    resources: Resources, rates: Rates, tally: Tally
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser somewhere on the network."""
+
+    lent = replace(resources, rates=rates, tally=tally)
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Resources]:
+        yield lent
+
+    app = create_app(lend, pages=[pages_router])
+    app.state.resources = lent
+    transport = httpx.ASGITransport(app=app, client=(CLIENT, 1234))
+    async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
+        yield client
+
+
+def told(answer: httpx.Response) -> None:
+    assert answer.status_code == 429
+    assert SAID in words(answer)
+    assert 0 < int(answer.headers["retry-after"])
+
+
+async def test_guessing_a_password_ends_after_ten_tries(
+    browser: httpx.AsyncClient, api: httpx.AsyncClient
+) -> None:
+    await sign_up_by_api(api)
+    asked = await browser.get("/sign-in")
+    wrong = {"email": "Kim@example.com", "password": "a guess of mine"}
+    for _ in range(admission.SIGN_INS.most):
+        assert 401 == (await press(browser, asked, "/sign-in", **wrong)).status_code
+    refused = await press(browser, asked, "/sign-in", **{**wrong, "password": PASSWORD})
+    told(refused)
+    assert form(refused, "/sign-in").fields["email"] == "Kim@example.com"
+    assert "__Host-session" not in browser.cookies
+
+
+async def test_the_right_password_begins_anew(
+    browser: httpx.AsyncClient, api: httpx.AsyncClient, rates: Rates
+) -> None:
+    await sign_up_by_api(api)
+    right = {"email": "kim@example.com", "password": PASSWORD}
+    for _ in range(3):
+        for _ in range(admission.SIGN_INS.most - 2):
+            await admit_sign_in(rates, "kim@example.com", None)
+        browser.cookies.clear()
+        asked = await browser.get("/sign-in")
+        assert 303 == (await press(browser, asked, "/sign-in", **right)).status_code
+
+
+async def test_one_client_can_sign_up_and_ask_for_letters_so_often(
+    browser: httpx.AsyncClient, resources: Resources, rates: Rates
+) -> None:
+    for _ in range(admission.SIGN_UPS_FROM.most):
+        await admit_sign_up(rates, CLIENT)
+    for _ in range(admission.RESETS_FROM.most):
+        await admit_reset(rates, CLIENT)
+    fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
+    for path in ("/sign-up", "/forgotten"):
+        told(await press(browser, await browser.get(path), path, **fields))
+    assert 0 == await resources.database.fetchval("select count(*) from users")
+
+
+async def test_the_password_of_an_open_session_cannot_be_guessed(
+    browser: httpx.AsyncClient, resources: Resources, rates: Rates
+) -> None:
+    kim = await person(resources.database, "kim")
+    for _ in range(admission.OWN_PASSWORDS.most):
+        await admit_own_password(rates, kim.id)
+    come_as(browser, kim)
+    asked = await browser.get("/settings")
+    change = {"current_password": "a guess of mine", "password": "a longer walk on the beach"}
+    told(await press(browser, asked, "/settings/password", **change))
+    told(await press(browser, asked, "/settings/leave", own_password="a guess of mine"))
+
+
+async def test_one_person_can_ask_for_so_many_pages(
+    browser: httpx.AsyncClient, resources: Resources, tally: Tally
+) -> None:
+    kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]
+    come_as(browser, kim)
+    for _ in range(3):
+        assert 200 == (await browser.get("/exports")).status_code
+    await tally.flush()
+    told(await browser.get("/exports"))
+    come_as(browser, sam)
+    assert 200 == (await browser.get("/exports")).status_code
