@@ -161,6 +161,15 @@ def test_any_number_of_workers_fits_beside_each_other(composed: dict[str, Any]) 
     }
 
 
+def test_as_many_workers_as_are_wanted_stay_as_many_at_the_next_up() -> None:
+    """`--scale` holds for one `up` alone: the next one, as of a deploy, would end the rest."""
+    replicas = [
+        composition({**PRODUCTION, **wanted})["services"]["worker"]["deploy"]["replicas"]
+        for wanted in ({}, {"WORKERS": "4"})
+    ]
+    assert replicas == ["1", "4"]
+
+
 def test_every_service_is_confined(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
         assert service["read_only"] is True, name
