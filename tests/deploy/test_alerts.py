@@ -13,6 +13,7 @@ import yaml
 
 from app.__main__ import _parser as command_parser
 from app.embedded.register import ROOT
+from tests.deploy.composition import OURS
 from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
 from worker.trigger import _parser as trigger_parser
 
@@ -38,10 +39,12 @@ def test_an_alert_says_what_it_is_and_where_to_go(alert: dict[str, Any]) -> None
     said = alert["annotations"]
     assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(said)
     assert f'alertname="{alert["alert"]}"' in said["silence"]
-    uid, panel = re.findall(r"/d/([\w-]+)\?viewPanel=(\d+)$", said["dashboard_url"])[0]
-    (file,) = [file for file in DASHBOARDS if file.stem == uid]
-    (shown,) = [one for one in panels(file) if one["id"] == int(panel)]
-    assert alert["alert"] in shown["description"]
+    shown = re.findall(r"([\w-]+)\?viewPanel=(\d+)", said["dashboard_url"])
+    assert shown
+    for uid, number in shown:
+        (file,) = [file for file in DASHBOARDS if file.stem == uid]
+        (panel,) = [one for one in panels(file) if one["id"] == int(number)]
+        assert alert["alert"] in panel["description"]
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
@@ -98,25 +101,44 @@ PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000"}
 """What stands for what the reader has to put in, where anything will not do."""
 
 
+IN_A_CONTAINER = re.compile(
+    r"docker compose (?:exec|run --rm --no-deps) (?P<service>\w+) python -m (?P<module>[\w.]+) "
+)
+
+
 def _commands() -> list[tuple[str, str]]:
     pages = [*RUNBOOKS.glob("*.md"), ROOT / "docs" / "operations.md"]
     found = [
         (page.name, line.strip())
         for page in pages
         for line in page.read_text().splitlines()
-        if line.lstrip().startswith("just ") and line.startswith("    ")
+        if line.startswith("    ")
     ]
-    return sorted(set(found))
+    ours = [one for one in found if one[1].startswith("just ") or IN_A_CONTAINER.match(one[1])]
+    return sorted(set(ours))
+
+
+def test_a_page_with_recipes_says_what_they_are_where_there_is_no_just() -> None:
+    """And so does the page of all of them, at more length."""
+    for page in RUNBOOKS.glob("*.md"):
+        text = page.read_text()
+        recipes = set(re.findall(r"^ {4,}just (\w+)", text, re.MULTILINE))
+        said = set(re.findall(r"`docker compose exec api python -m ([\w.]+)`", text))
+        assert ("app" in said) == bool(recipes), page.name
+        assert ("worker.trigger" in said) == ("trigger" in recipes), page.name
 
 
 @pytest.mark.parametrize(("page", "line"), _commands())
 def test_a_command_of_a_runbook_can_be_given(page: str, line: str) -> None:
-    """The recipe is one, and what stands behind it takes these arguments."""
-    words = line.partition("#")[0].split()[1:]
-    recipe, *arguments = [PLACES.get(word, word) for word in words]
-    recipes = (ROOT / "justfile").read_text()
-    assert re.search(rf"^{recipe}( \*args)?:", recipes, re.MULTILINE), page
-    if recipe == "trigger":
-        trigger_parser().parse_args(arguments)
+    """The recipe is one, or the service runs our image; and what runs takes these arguments."""
+    if inside := IN_A_CONTAINER.match(line):
+        assert inside["service"] in OURS, page
+        triggers, words = inside["module"] == "worker.trigger", line[inside.end() :].split()
     else:
-        command_parser().parse_args([recipe, *arguments])
+        recipe, *words = line.partition("#")[0].split()[1:]
+        recipes = (ROOT / "justfile").read_text()
+        assert re.search(rf"^{recipe}( \*args)?:", recipes, re.MULTILINE), page
+        triggers = recipe == "trigger"
+        words = words if triggers else [recipe, *words]
+    arguments = [PLACES.get(word, word) for word in words]
+    (trigger_parser if triggers else command_parser)().parse_args(arguments)
