@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from app.api.frame import HEADERS, headers_for
+from app.resources import Resources
 from app.transaction import Database
 from tests.users.people import new_user, sign_up
 
@@ -60,3 +63,21 @@ async def test_every_answer_has_the_headers_of_safety(api: httpx.AsyncClient, pa
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "app_url", "told"),
+    [
+        ("production", "https://activelog.example", True),
+        ("production", "http://127.0.0.1:8000", False),
+        ("development", "https://activelog.example", False),
+    ],
+)
+def test_browsers_are_told_to_come_by_https_alone_where_they_can(
+    environment: str, app_url: str, told: bool, resources: Resources
+) -> None:
+    http = replace(resources.settings.http, app_url=app_url)
+    headers = headers_for(replace(resources.settings, environment=environment, http=http))
+    assert ("Strict-Transport-Security" in headers) is told
+    assert headers.items() >= HEADERS.items()

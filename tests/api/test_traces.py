@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from app.api.traces import traceparent_of
 from app.embedded.inbox.letters import Inbox
 from app.resources import Resources
+from tests.kit.people import person
 from tests.kit.processes import WORKER, Program, program, running_api
 from tests.users.people import new_user
 
@@ -72,9 +73,13 @@ async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
         answer = await client.post(f"{url}/users", json=new_user(), headers=headers)
         assert answer.status_code == 201
         await worker.says("letter.sent")
-    assert line_of(api, "request")["trace_id"] == TRACE
-    sent = line_of(worker, "letter.sent")
-    assert (sent["trace_id"], sent["request_id"]) == (TRACE, "seen-7")
+        (job_id,) = [row["id"] for row in await resources.database.fetch("select id from jobs")]
+    asked = line_of(api, "request")
+    assert (asked["trace_id"], asked["request_id"]) == (TRACE, "seen-7")
+    line_of(worker, "letter.sent")
+    of_job = [line for line in lines_of(worker) if line.get("job") == str(job_id)]
+    assert len(of_job) >= 1
+    assert {(line["trace_id"], line["request_id"]) for line in of_job} == {(TRACE, "seen-7")}
     assert GIVEN == await resources.database.fetchval("select traceparent from jobs")
 
 
@@ -85,8 +90,24 @@ async def test_a_request_outside_of_a_trace_causes_a_job_outside_of_one(
     assert await resources.database.fetchval("select traceparent from jobs") is None
 
 
+async def test_a_trace_goes_on_from_a_job_to_the_job_that_it_causes(
+    api: httpx.AsyncClient, resources: Resources, run_jobs: Callable[[], Awaitable[None]]
+) -> None:
+    kim = await person(resources.database, "kim")
+    headers = {**kim.headers, "traceparent": GIVEN, "X-Request-ID": "seen-8"}
+    await api.post("/api/v1/export/request", json={"format": "csv"}, headers=headers)
+    await run_jobs()
+    rows = await resources.database.fetch("select kind, traceparent, request_id from jobs")
+    assert {tuple(row) for row in rows} == {
+        ("export:generate", GIVEN, "seen-8"),
+        ("email:export_ready", GIVEN, "seen-8"),
+    }
+
+
+def lines_of(program: Program) -> list[dict[str, object]]:
+    return [json.loads(line) for line in program.said.splitlines() if line.startswith("{")]
+
+
 def line_of(program: Program, event: str) -> dict[str, object]:
-    lines = [json.loads(line) for line in program.said.splitlines() if line.startswith("{")]
-    found: dict[str, object]
-    (found,) = [line for line in lines if line["event"] == event]
+    (found,) = [line for line in lines_of(program) if line["event"] == event]
     return found
