@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import asyncpg
-import pytest
 
 from app.postgres.migrations import FOLDER, migrate
 
@@ -15,17 +12,6 @@ TABLES = """
 select count(*) from information_schema.tables
 where table_schema = 'public' and table_name <> 'schema_migrations'
 """
-
-
-@pytest.fixture
-async def empty_database(database_url: str, lane: int) -> AsyncIterator[str]:
-    """The URL of a database without a schema."""
-    admin = await asyncpg.connect(database_url)
-    await admin.execute(f"drop database if exists migrations_{lane}")
-    await admin.execute(f"create database migrations_{lane}")
-    yield urlsplit(database_url)._replace(path=f"/migrations_{lane}").geturl()
-    await admin.execute(f"drop database migrations_{lane} with (force)")
-    await admin.close()
 
 
 async def count_tables(url: str) -> int:

@@ -1,0 +1,20 @@
+"""What tests of migrations need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+
+@pytest.fixture
+async def empty_database(database_url: str, lane: int) -> AsyncIterator[str]:
+    """The URL of a database without a schema."""
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(f"drop database if exists migrations_{lane}")
+    await admin.execute(f"create database migrations_{lane}")
+    yield urlsplit(database_url)._replace(path=f"/migrations_{lane}").geturl()
+    await admin.execute(f"drop database migrations_{lane} with (force)")
+    await admin.close()
