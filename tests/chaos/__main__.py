@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from math import ceil
@@ -26,7 +26,7 @@ from app.settings import Settings
 from app.transaction import Database
 from tests.bench.ground import ground, machine
 from tests.bench.table import Row, show
-from tests.chaos.crew import Crew, crew
+from tests.chaos.crew import crew
 from tests.chaos.faults import Faults
 from tests.chaos.verdict import judge
 from tests.chaos.witness import connections_left, witness
@@ -117,7 +117,7 @@ async def _run(plan: Plan) -> list[Row]:
             spared_rows = spared.rows(plan.minutes)
         rows = await judge(resources.database, workers, enqueued)
         rows += [*spared_rows, await connections_left(resources.database)]
-        _keep_words(workers)
+        _keep_words({"workers": workers.said, "spared": [spared.member.said]})
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
     rows.append(Row("quarantined in crashes, and run again", "", str(rerun)))
     return [*long, *rows, Row("time until all was done", "", f"{took:.0f} s")]
@@ -168,11 +168,12 @@ async def _run_long(database: Database) -> list[Row]:
     return [Row(f"starts of a job of {LONG:.0f} s", "", str(starts), "1", starts == 1)]
 
 
-def _keep_words(workers: Crew) -> None:
-    """What the workers said, for whoever has to find out why."""
+def _keep_words(said: Mapping[str, Sequence[str]]) -> None:
+    """What they said, for whoever has to find out why."""
     folder = Path(tempfile.gettempdir()) / "activelog-chaos"
     folder.mkdir(exist_ok=True)
-    (folder / "workers.log").write_text("".join(workers.said))
+    for name, words in said.items():
+        (folder / f"{name}.log").write_text("".join(words))
 
 
 if __name__ == "__main__":
