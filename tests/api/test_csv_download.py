@@ -166,9 +166,7 @@ async def test_kilometres_have_a_decimal_point_and_no_exponent(
     assert shown == kilometres
 
 
-async def test_what_is_absent_is_empty_and_nothing_negative_is_quoted(
-    api: httpx.AsyncClient, kim: Person
-) -> None:
+async def test_what_is_absent_is_empty(api: httpx.AsyncClient, kim: Person) -> None:
     await record(api, kim)
 
     assert await rows(api, kim) == [["2026-11-21", "run", "30", "", "", ""]]

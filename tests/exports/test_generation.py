@@ -174,6 +174,8 @@ async def test_whoever_asked_is_told_by_letter_when_it_is_there(
 
 
 READY, FAILED = "email:export_ready", "email:export_failed"
+CANCEL = 2
+"""Seconds after which a cancelled export is at its end."""
 
 
 @pytest.mark.parametrize("status", [503, 0])
@@ -223,9 +225,26 @@ async def test_a_cancel_ends_it_and_takes_back_what_was_sent(
         await reached.wait()
         async with barred.database.transaction() as tx:
             await cancel(tx, export.job_id, by="test")
-        await eventually(lambda: exports.status(export), "failed")
+        await eventually(lambda: exports.status(export), "failed", within=CANCEL)
 
     assert (await exports.now(export)).error == "It was cancelled. Ask for it again."
+    assert await exports.left() == (0, 0)
+
+
+async def test_a_cancel_ends_the_drawing_of_a_pdf(resources: Resources, exports: Exports) -> None:
+    await add_activities(resources.database, exports.who.id, 40_000)
+    async with working(resources):
+        export = await exports.ask("pdf")
+
+        async def drawn() -> bool:
+            progress = (await exports.now(export)).progress
+            return progress is not None and progress.done > 0
+
+        await eventually(drawn, True)
+        async with resources.database.transaction() as tx:
+            await cancel(tx, export.job_id, by="test")
+        await eventually(lambda: exports.status(export), "failed", within=CANCEL)
+
     assert await exports.left() == (0, 0)
 
 
