@@ -26,10 +26,11 @@ def size(octets: int) -> str:
     raise AssertionError
 
 
-def moment(when: datetime) -> str:
+def moment(when: datetime, *, seconds: bool = False) -> str:
     """`25 Nov 2026, 04:12 UTC`: what a script of ours puts into the reader's zone."""
     when = when.astimezone(UTC)
-    return f"{when.day} {when:%b %Y, %H:%M} UTC"
+    clock = f"{when:%H:%M:%S}" if seconds else f"{when:%H:%M}"
+    return f"{when.day} {when:%b %Y}, {clock} UTC"
 
 
 def iso(when: datetime) -> str:

@@ -114,6 +114,8 @@ async def test_a_job_shows_its_attempts_their_traces_and_its_history(
     for part in ("Attempt 4 dead", "Attempt 1 retried", "Traceback (most recent call last)"):
         assert part in said
     assert "attempt 4 ended: dead" in said
+    assert "Attempts 4 Failures 4 since it was last set to run" in said
+    assert re.search(r'title="[^"]+, \d\d:\d\d:\d\d UTC" data-local="second"', answer.text)
     assert 'hx-trigger="every' not in answer.text  # nothing can change any more
 
 
