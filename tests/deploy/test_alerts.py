@@ -29,6 +29,18 @@ def runbook(alert: dict[str, Any]) -> Path:
     return RUNBOOKS / link.removeprefix("{{ $externalLabels.runbooks }}/")
 
 
+def panels_linked_from(alert: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The panels that an alert may lead to, each with the title of its dashboard."""
+    files = {file.stem: file for file in DASHBOARDS}
+    found = []
+    for uid, number in re.findall(
+        r"([\w-]+)\?viewPanel=(\d+)", alert["annotations"]["dashboard_url"]
+    ):
+        (panel,) = [one for one in panels(files[uid]) if one["id"] == int(number)]
+        found.append((json.loads(files[uid].read_text())["title"], panel))
+    return found
+
+
 def kebab(name: str) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
 
@@ -39,12 +51,9 @@ def test_an_alert_says_what_it_is_and_where_to_go(alert: dict[str, Any]) -> None
     said = alert["annotations"]
     assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(said)
     assert f'alertname="{alert["alert"]}"' in said["silence"]
-    shown = re.findall(r"([\w-]+)\?viewPanel=(\d+)", said["dashboard_url"])
-    assert shown
-    for uid, number in shown:
-        (file,) = [file for file in DASHBOARDS if file.stem == uid]
-        (panel,) = [one for one in panels(file) if one["id"] == int(number)]
-        assert alert["alert"] in panel["description"]
+    linked = panels_linked_from(alert)
+    assert linked
+    assert all(alert["alert"] in panel["description"] for _, panel in linked)
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
@@ -54,7 +63,12 @@ def test_an_alert_has_a_runbook_page_with_every_part(alert: dict[str, Any]) -> N
     text = page.read_text()
     assert text.startswith(f"# {alert['alert']}\n")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
-    assert f"({page.parent.name}/{page.name})" in (ROOT / "docs" / "operations.md").read_text()
+    row = f"| [{alert['alert']}](operations/{page.name}) | {alert['labels']['severity']} |"
+    assert row in (ROOT / "docs" / "operations.md").read_text()
+    said = " ".join(text.split())
+    for dashboard, panel in panels_linked_from(alert):
+        assert f"**{dashboard}**" in said
+        assert f"*{panel['title']}*" in said
 
 
 def test_no_runbook_is_left_of_an_alert_that_is_gone() -> None:
