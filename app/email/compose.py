@@ -55,11 +55,12 @@ class Stationery:
 
     @property
     def address(self) -> str:
-        return parseaddr(self.sender)[1]
+        """As SMTP carries it, its domain in ASCII."""
+        return f"{parseaddr(self.sender)[1].rpartition('@')[0]}@{self.domain}"
 
     @property
     def domain(self) -> str:
-        return self.address.rpartition("@")[2].encode("idna").decode()
+        return parseaddr(self.sender)[1].rpartition("@")[2].encode("idna").decode()
 
     def sealed(self, message: EmailMessage) -> bytes:
         """The message as it goes out, signed when there is a key."""

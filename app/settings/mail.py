@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,6 +13,9 @@ from dkim import crypto  # type: ignore[import-untyped] # has no stubs
 
 from app.environment import THIS_MACHINE, SettingsError, Variables, split_url
 from app.settings.rate import Rate, rate_of
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[^\s@.]+(\.[^\s@.]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,10 @@ class Mail:
 
     @classmethod
     def from_env(cls, env: Variables) -> Mail:
+        answers = env.optional("MAIL_REPLY_TO")
         return cls(
-            sender=env.text("MAIL_FROM", "ActiveLog <hello@localhost>"),
-            reply_to=env.optional("MAIL_REPLY_TO"),
+            sender=_mailbox("MAIL_FROM", env.text("MAIL_FROM", "ActiveLog <hello@localhost>")),
+            reply_to=answers and _mailbox("MAIL_REPLY_TO", answers),
             dkim=_dkim(env),
             rates=_rates(env),
             smtp=_smtp(env),
@@ -75,6 +80,18 @@ def _smtp(env: Variables) -> Smtp:
         password=unquote(parts.password) if parts.password else None,
         connections=env.number("SMTP_CONNECTIONS", 4, 1, 100),
     )
+
+
+def _mailbox(name: str, text: str) -> str:
+    """`Name <address>`, or an address: all that stands in every letter, and so is looked at now."""
+    address = parseaddr(text)[1]
+    try:
+        address.rpartition("@")[2].encode("idna")
+    except UnicodeError:
+        address = ""
+    if not (text.isprintable() and _ADDRESS.fullmatch(address)):
+        raise SettingsError(name, "takes an address, such as ActiveLog <hello@activelog.example>")
+    return text
 
 
 def _dkim(env: Variables) -> Dkim | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from shutil import copytree
@@ -109,6 +110,13 @@ def test_a_host_name_beyond_ascii_is_written_in_ascii() -> None:
         "To"
     ].addresses
     assert to.addr_spec == "ada@xn--bcher-kva.example"
+
+
+def test_a_sender_of_such_a_host_is_one_that_smtp_carries() -> None:
+    paper = replace(stationery(), sender="Ä <hello@bücher.example>")
+    (sender,) = received(welcome("Ada"), person("Ada"), paper)["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("Ä", "hello@xn--bcher-kva.example")
+    assert paper.address == "hello@xn--bcher-kva.example"
 
 
 def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:

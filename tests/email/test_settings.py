@@ -36,6 +36,28 @@ def test_a_wrong_rate_is_named(text: str, environ: dict[str, str]) -> None:
         Settings.from_env({**environ, "MAIL_RATE": text})
 
 
+@pytest.mark.parametrize("name", ["MAIL_FROM", "MAIL_REPLY_TO"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense", "hello@", "@activelog.example", "ActiveLog hello@activelog.example",
+        "Active, Log <hello@activelog.example>", "hellö@activelog.example",
+        "hello@activelog..example", "ActiveLog\r\nBcc: <hello@activelog.example>",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_named(name: str, text: str, environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} takes an address"):
+        Settings.from_env({**environ, name: text})
+
+
+@pytest.mark.parametrize(
+    "text", ["hello@localhost", '"Log, Active" <hello@activelog.example>', "Ä <a.b@bücher.example>"]
+)
+def test_an_address_is_taken_with_a_name_or_without(text: str, environ: dict[str, str]) -> None:
+    mail = Settings.from_env({**environ, "MAIL_FROM": text, "MAIL_REPLY_TO": text}).mail
+    assert (text, text) == (mail.sender, mail.reply_to)
+
+
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def test_a_key_is_read_with_its_selector(
     form: PrivateFormat, tmp_path: Path, environ: dict[str, str]
