@@ -55,7 +55,7 @@ async def index(request: Request[Any, Any, Any]) -> Response[str]:
     response_headers=[
         ResponseHeader(
             name="Content-Security-Policy",
-            value="default-src 'none'; style-src 'self'; frame-src 'self'",
+            value="default-src 'none'; img-src 'self'; style-src 'self'; frame-src 'self'",
         )
     ],
 )

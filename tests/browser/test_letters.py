@@ -1,0 +1,75 @@
+"""The letters as they are seen: in the preview of those who work on them, and by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.async_api import Browser, BrowserContext, expect
+
+from app.embedded.ports import free_ports
+from app.pages.letters import in_scheme
+from tests.browser.guard import Troubles
+from tests.browser.looking import page_is_accessible
+from tests.email.reading import html_of
+from tests.email.test_letters import SAMPLES
+from tests.kit.processes import API, program
+
+WIDTHS = {"desktop": 700, "phone": 375}
+PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(25, 31, 28)"}
+LOOKED_AT = """() => axe.run({
+    resultTypes: ['violations'],
+    rules: {'landmark-one-main': {enabled: false}, region: {enabled: false}},
+})"""
+"""All rules but those of landmarks: a letter is shown in a page that has its own."""
+
+
+@pytest.fixture
+async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[BrowserContext]:
+    """A browser before the service as a developer runs it."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    its_own = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}
+    async with program(*API, environ={**environ, **its_own}) as running:
+        await running.says("Application startup complete", within=30)
+        context = await browser.new_context(base_url=url)
+        yield context
+        await context.close()
+
+
+async def test_a_letter_is_previewed_on_a_desk_and_a_phone_by_day_and_by_night(
+    preview: BrowserContext, troubles: Troubles
+) -> None:
+    page = await preview.new_page()
+    troubles.watch(page)
+    await page.goto("/dev/letters")
+    await page.get_by_role("link", name="weekly_summary").click()
+    for scheme, colour in PAPER.items():
+        for device, width in WIDTHS.items():
+            title = f"{device.capitalize()}, {scheme}"
+            frame = page.frame_locator(f'iframe[title="{title}"]')
+            await expect(frame.get_by_role("heading", level=1)).to_have_text(
+                "Your week, Ada Lovelace."
+            )
+            await expect(frame.locator(".card")).to_have_css("background-color", colour)
+            box = await page.get_by_title(title).bounding_box()
+            assert box is not None
+            assert round(box["width"]) == width
+    await page_is_accessible(page, "dev-letters")
+    assert not list(troubles)
+
+
+@pytest.mark.parametrize("scheme", PAPER)
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+async def test_letters_break_no_rule_and_do_not_scroll_sideways(
+    browser: Browser, width: int, scheme: str
+) -> None:
+    page = await browser.new_page(viewport={"width": width, "height": 800})
+    for name, letter in SAMPLES.items():
+        await page.set_content(in_scheme(html_of(letter), scheme))  # type: ignore[arg-type] # a key of PAPER
+        await page.evaluate(AXE_SCRIPT)
+        found = AxeResults(await page.evaluate(LOOKED_AT))
+        assert not found.violations_count, f"{name}: {found.generate_report()}"
+        assert width == await page.evaluate("document.documentElement.scrollWidth"), name
+    await page.close()
