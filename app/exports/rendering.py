@@ -50,7 +50,7 @@ async def csv(
     """
     async with snapshots.open() as snapshot:
         total = await statements.count_rows(snapshot, export.user_id, *export.filters)
-
+        backend = await statements.backend(snapshot)
         begun = False
 
         async def make(write: Write) -> int:
@@ -63,7 +63,7 @@ async def csv(
 
         async def done() -> int:
             """What Postgres tells of its COPY, and once that has ended: all."""
-            copied = await statements.rows_copied(database, snapshot.pid)
+            copied = await statements.rows_copied(database, backend)
             if copied is None:
                 return total if begun else 0
             return copied

@@ -124,6 +124,10 @@ async def count_rows(
 
 
 @statement("exports")
+async def backend(db: Queryable) -> int: ...
+
+
+@statement("exports")
 async def rows_copied(db: Queryable, pid: int) -> int | None: ...
 
 

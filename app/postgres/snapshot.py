@@ -34,11 +34,6 @@ class Snapshot:
         self.fetchval = connection.fetchval
         self.execute = connection.execute
 
-    @property
-    def pid(self) -> int:
-        """Of the backend, as `pg_stat_progress_copy` names it."""
-        return self._connection.get_server_pid()
-
     async def csv(self, query: Query, write: Callable[[bytes], Awaitable[None]]) -> int:
         """Have Postgres write the rows as CSV (COPY), with a header, and pass the bytes on.
 

@@ -163,6 +163,10 @@ where
     and (:type::text is null or type = :type::text)
 order by started_at, id;
 
+-- name: backend
+-- Which backend answers. The driver knows of another where a pooler stands between.
+select pg_backend_pid();
+
 -- name: rows_copied
 -- How many rows the COPY of this backend has written so far; no row when it runs none.
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
