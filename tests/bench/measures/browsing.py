@@ -42,7 +42,8 @@ USED = (
         case when n % 50 = 0 then 'dead' when n % 50 = 1 then 'queued' else 'done' end as state
     ) as known
     join (select id, row_number() over (order by id) as place from users) as u
-        on u.place = 1 + n % (select count(*) from users)""",
+        on u.place = 1 + n % (select count(*) from users)
+    order by n""",
     """insert into job_attempts (job_id, attempt, started_at, outcome, error, traceback)
     select id, 1, started_at, 'dead', error, repeat('  File "app.py", line 1' || chr(10), 20)
     from jobs where state = 'dead'""",
