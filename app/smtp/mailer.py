@@ -16,6 +16,8 @@ from app.smtp.answers import DEPENDENCY, Refused, TemporarilyRefused, outage
 from app.smtp.connection import Connection
 
 TIMEOUT = timedelta(seconds=60)
+KEPT_SHARE = 0.25
+"""Of the timeout: how long kept connections are waited for before they are taken for dead."""
 
 
 class Mailer:
@@ -80,16 +82,19 @@ class Mailer:
     async def _addressed(self, sender: str, recipient: str) -> Connection:
         """A connection on which the server has accepted sender and recipient.
 
-        A kept one may have been ended by the server while it idled. That is no outage: the next
-        is tried, and then a new one.
+        A kept one may have been ended while it idled, by the server or, in silence, by whatever is
+        between. That is no outage: the next is tried, and then a new one.
         """
+        share = self.timeout.total_seconds() * KEPT_SHARE
+        patience = asyncio.get_running_loop().time() + share
         while self._kept:
             kept = self._kept.pop()
             if kept.worn:
                 kept.close()
                 continue
             try:
-                await _address(kept, sender, recipient)
+                async with _until(patience):
+                    await _address(kept, sender, recipient)
             except Unavailable:
                 continue
             return kept

@@ -42,6 +42,7 @@ class Scripted:
     connections: int = 0
     most_at_once: int = 0
     open_now: set[asyncio.StreamWriter] = field(default_factory=set)
+    frozen: set[asyncio.StreamWriter] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     """Every letter that was handed over, answered or not."""
@@ -84,11 +85,15 @@ class Scripted:
         said = answer or self.says_once.pop(stage, usual)
         if said == DROP:
             raise ConnectionError
-        if said == HANG:
+        if said == HANG or writer in self.frozen:
             await asyncio.Event().wait()
         writer.write(said.encode() + b"\r\n")
         await writer.drain()
         return said
+
+    def freeze(self) -> None:
+        """Say nothing more on any open connection, as one that a firewall has forgotten."""
+        self.frozen |= self.open_now
 
     def hang_up(self) -> None:
         """End every open connection, as a server does with idle ones."""

@@ -165,6 +165,16 @@ async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> N
     assert len(script.taken) == 3
 
 
+async def test_connections_that_went_silent_while_idle_are_no_outage() -> None:
+    async with scripted() as script, mailer_to(script, connections=8, timeout=2) as mailer:
+        await asyncio.gather(*(send(mailer) for _ in range(8)))
+        kept = script.connections
+        script.freeze()
+        await send(mailer)
+    assert 8 == kept
+    assert (9, 9) == (len(script.taken), script.connections)
+
+
 async def test_a_recipient_refused_among_good_ones_harms_none_of_them() -> None:
     async with scripted() as script, mailer_to(script, timeout=5) as mailer:
         script.says_to["gone@example.com"] = "550 5.1.1 gone"
