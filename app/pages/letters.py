@@ -21,7 +21,7 @@ from app.email.letter import LETTERS
 from app.errors import NotFound
 from app.exports import letters as exports
 from app.friends import letters as friends
-from app.pages.page import page
+from app.pages.page import CONTENT_SECURITY_POLICY, page
 from app.reports import letters as reports
 from app.stats import letters as stats
 from app.users import letters as users
@@ -55,7 +55,7 @@ async def index(request: Request[Any, Any, Any]) -> Response[str]:
     response_headers=[
         ResponseHeader(
             name="Content-Security-Policy",
-            value="default-src 'none'; img-src 'self'; style-src 'self'; frame-src 'self'",
+            value=f"{CONTENT_SECURITY_POLICY}; frame-src 'self'",
         )
     ],
 )

@@ -6,9 +6,10 @@ import csv
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from app.resources import Resources
+from tests.browser.conftest import Site
 from tests.browser.looking import page_is_accessible
 from tests.kit.working import run_jobs, working
 from tests.users.people import PASSWORD
@@ -16,10 +17,11 @@ from tests.users.people import PASSWORD
 pytestmark = pytest.mark.timeout(180)
 
 
-async def open_account(page: Page, name: str = "Kim Lee") -> None:
+async def open_account(page: Page, name: str = "Kim Lee", *, looked_at: bool = True) -> None:
     await page.goto("/")
     await page.get_by_role("link", name="Open an account").click()
-    await page_is_accessible(page, "sign-up")
+    if looked_at:  # which takes scripts
+        await page_is_accessible(page, "sign-up")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("E-mail address").fill("kim@example.com")
     await page.get_by_label("Password").fill(PASSWORD)
@@ -77,6 +79,32 @@ async def test_from_signing_up_to_a_file_and_its_end(
     await expect(page.get_by_text("No exports yet")).to_be_visible()
     kim = await resources.database.fetchval("select id from users")
     assert await resources.bucket.keys(f"exports/{kim}/") == []
+
+
+async def test_all_of_it_can_be_done_without_scripts(
+    browser: Browser, site: Site, resources: Resources
+) -> None:
+    async with await browser.new_context(base_url=site.url, java_script_enabled=False) as context:
+        page = await context.new_page()
+        await open_account(page, looked_at=False)
+        await record(page)
+        began = page.get_by_role("listitem").get_by_role("time").first
+        await expect(began).to_have_text("20 Nov 2026, 07:30 UTC")
+
+        await page.get_by_role("link", name="Exports").click()
+        await page.get_by_role("button", name="Make the export").click()
+        line = page.get_by_role("listitem").filter(has_text="All activities as CSV")
+        await expect(line.get_by_text("Pending")).to_be_visible()
+        await run_jobs(resources)
+        await line.get_by_role("link", name="See how far it is").click()
+        await expect(line.get_by_text("Ready")).to_be_visible()
+        async with page.expect_download() as arriving:
+            await line.get_by_role("link", name="Download").click()
+        assert (await arriving.value).suggested_filename == "activities.csv"
+
+        await line.get_by_role("button", name="Delete").click()
+        await page.get_by_role("button", name="Delete it").click()
+        await expect(page.get_by_text("No exports yet")).to_be_visible()
 
 
 async def test_the_link_of_a_letter_asks_to_sign_in_and_then_gives_the_file(

@@ -47,7 +47,8 @@ async def test_a_letter_is_shown_in_light_and_dark_as_text_and_as_it_is_sent(
         assert "prefers-color-scheme" not in html
         assert ("@media all {" in html) == (scheme == "dark")
     assert "Message-ID: &lt;" in shown.text
-    assert "frame-src 'self'" in shown.headers["content-security-policy"]
+    policy = (await browser.get("/")).headers["content-security-policy"]
+    assert f"{policy}; frame-src 'self'" == shown.headers["content-security-policy"]
 
 
 async def test_what_is_no_letter_is_404(browser: httpx.AsyncClient) -> None:

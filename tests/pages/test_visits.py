@@ -116,8 +116,11 @@ async def test_the_cookies_are_for_this_host_over_tls_and_for_no_script(
     answer = await press(
         browser, asked, "/sign-up", name="Kim", email="kim@example.com", password=PASSWORD
     )
-    for cookie in (asked.headers["set-cookie"], answer.headers["set-cookie"]):
-        assert cookie.startswith("__Host-")
+    name = await press(browser, await browser.get("/settings"), "/settings/name", name="Kim Lee")
+    cookies = [shown.headers["set-cookie"] for shown in (asked, answer, name)]
+    assert all(cookie.startswith("__Host-") for cookie in cookies[:2])
+    assert cookies[2].startswith("notice=")
+    for cookie in cookies:
         assert {"HttpOnly", "Path=/", "SameSite=lax", "Secure"} <= set(cookie.split("; "))
         assert "Domain" not in cookie
 
