@@ -52,12 +52,15 @@ class S3(Daemon):
         return f"http://{LOOPBACK}:{self.port}"
 
     def environment(self) -> Mapping[str, str]:
-        """No configuration of the user's may be found; one volume at a time is grown, not seven."""
+        """No configuration of the user's may be found; one volume at a time is grown, not seven.
+
+        Below 1 GiB its garbage collector takes as much time as all else while parts are uploaded.
+        """
         return {
             "PATH": os.defpath,
             "HOME": str(self.place.folder("s3")),
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
-            "GOMEMLIMIT": "256MiB",
+            "GOMEMLIMIT": "1GiB",
         }
 
     async def prepare(self) -> None:
