@@ -177,6 +177,6 @@ async def _keep_telling(run: Run, rendered: Rendering) -> Never:
 
 async def _tell(run: Run, rendered: Rendering) -> None:
     try:
-        await run.progress(await rendered.done(), rendered.total)
+        await run.progress(*await rendered.progress())
     except Unavailable as outage:
         log.warning("export.progress_not_told", error=outage.detail)
