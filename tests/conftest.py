@@ -34,8 +34,8 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many a test waits for a lease, a beat or a timeout."""
-    return (os.cpu_count() or 1) + 1
+    """Twice as many as there are cores: many a test waits for a lease, a beat or a timeout."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

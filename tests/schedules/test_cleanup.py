@@ -94,8 +94,9 @@ TABLES = (
 
 
 @pytest.fixture
-async def old_house(database: Database) -> UUID:
+async def old_house(database: Database, bucket: Bucket) -> UUID:
     """Rows on both sides of every retention; the id of the one user who stays."""
+    await bucket.delete(await bucket.keys("exports/"))  # what other tests have left there
     (user_id,) = await add_crowd(database, 1)
     await database.execute(OLD)
     return user_id
