@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import parseaddr
+from types import TracebackType
 
 from app import reached
 from app.errors import Unavailable
@@ -62,22 +63,36 @@ class Mailer:
             Ambiguous: silence after it.
         """
         deadline = asyncio.get_running_loop().time() + self.timeout.total_seconds()
-        async with _until(deadline):
+        async with _Until(deadline):
             await self._free.acquire()
         try:
-            async with _until(deadline):
-                connection = await self._addressed(sender, recipient)
-            async with self._keeping(connection):
-                async with _until(deadline):
-                    await before_data()
-                    await connection.start_data()
+            async with _Until(deadline):
+                connection = await self._ready(sender, recipient, before_data)
+            try:
                 await connection.hand_over(content, recipient, self.timeout)
+            except BaseException:
+                connection.close()  # its state is unknown
+                raise
+            self._kept.append(connection)
         finally:
             self._free.release()
 
     async def close(self) -> None:
         await asyncio.gather(*(connection.quit() for connection in self._kept))
         self._kept.clear()
+
+    async def _ready(
+        self, sender: str, recipient: str, before_data: Callable[[], Awaitable[None]]
+    ) -> Connection:
+        """A connection on which the server waits for the letter."""
+        connection = await self._addressed(sender, recipient)
+        try:
+            await before_data()
+            await connection.start_data()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     async def _addressed(self, sender: str, recipient: str) -> Connection:
         """A connection on which the server has accepted sender and recipient.
@@ -93,7 +108,7 @@ class Mailer:
                 kept.close()
                 continue
             try:
-                async with _until(patience):
+                async with _Until(patience):
                     await _address(kept, sender, recipient)
             except Unavailable:
                 continue
@@ -103,16 +118,6 @@ class Mailer:
         )
         await _address(fresh, sender, recipient)
         return fresh
-
-    @asynccontextmanager
-    async def _keeping(self, connection: Connection) -> AsyncIterator[None]:
-        """Keep the connection if the block succeeds; after an error its state is unknown."""
-        try:
-            yield
-        except BaseException:
-            connection.close()
-            raise
-        self._kept.append(connection)
 
 
 async def _address(connection: Connection, sender: str, recipient: str) -> None:
@@ -126,16 +131,30 @@ async def _address(connection: Connection, sender: str, recipient: str) -> None:
     reached.note(DEPENDENCY)
 
 
-@asynccontextmanager
-async def _until(deadline: float) -> AsyncIterator[None]:
-    limit = asyncio.timeout_at(deadline)
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
+class _Until:
+    """A limit on the block, after which there is an outage.
+
+    A class, as three a letter are: a generator takes twice the time.
+    """
+
+    __slots__ = ("_limit",)
+
+    def __init__(self, deadline: float) -> None:
+        self._limit = asyncio.timeout_at(deadline)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._limit.__aexit__(kind, error, trace)
+        except TimeoutError:
             raise outage("no answer in time") from None
-        raise
 
 
 @asynccontextmanager
