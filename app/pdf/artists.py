@@ -216,9 +216,10 @@ async def open_artists(
     """A pool without a process yet. Closing it kills all that are left.
 
     Args:
-        places: by default one for each processor.
+        places: by default one for each processor but one, which is left to those who wait for an
+            answer meanwhile.
     """
-    artists = Artists(places or os.cpu_count() or 1, limits or Limits())
+    artists = Artists(places or max(1, (os.cpu_count() or 1) - 1), limits or Limits())
     try:
         yield artists
     finally:

@@ -29,15 +29,14 @@ LOOKS_FOR_PARENT = 0.5
 """Seconds between looks at whether the process that started this one still lives."""
 LONG = 50
 """Pages of a document whose memory is not left to the next collection."""
-NICE = 10
-"""The event loops of the machine go first."""
+NICE = 19
 
 
 def main() -> None:
     memory, parent = int(sys.argv[1]), int(sys.argv[2])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICE)
+    _give_way()
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))  # has an effect on Linux only
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     logging.disable(logging.WARNING)  # of what a font lacks: it is drawn as U+FFFD
@@ -52,6 +51,13 @@ def main() -> None:
         del pdf
         if answer.pages > LONG:
             gc.collect()  # pages hold each other; it looks at all faces, too
+
+
+def _give_way() -> None:
+    """The event loops of the machine go first, and need not wait for the end of a time slice."""
+    os.nice(NICE)
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:

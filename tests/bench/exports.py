@@ -159,21 +159,24 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 async def _drawing(frame: Frame, rows: int) -> list[Row]:
     """The worker's loop and the API's answers, before and while PDFs are drawn."""
     people = [await runner(frame.resources, f"artist{n}", rows) for n in range(ARTISTS)]
+    idle, busy, lag = [], [], []
     async with frame.api() as api, frame.worker():
-        idle = await _asked(api, people[0], asyncio.sleep(IDLE))
-        noted = frame.lag_file.stat().st_size
-        drawing = asyncio.gather(
-            *(export(frame.resources, who, "pdf", within=LONGEST) for who in people)
-        )
-        busy = await _asked(api, people[0], drawing)
-        lag = p99(lags(frame.lag_file, noted))
-    ratio = p99(busy) / p99(idle)
+        for _ in range(frame.rounds):
+            idle.append(p99(await _asked(api, people[0], asyncio.sleep(IDLE))))
+            noted = frame.lag_file.stat().st_size
+            drawing = asyncio.gather(
+                *(export(frame.resources, who, "pdf", within=LONGEST) for who in people)
+            )
+            busy.append(p99(await _asked(api, people[0], drawing)))
+            lag.append(p99(lags(frame.lag_file, noted)))
     what = f"while {ARTISTS} PDFs of {rows:,} rows are drawn"
+    ratio = median(busy) / median(idle)
     return [
-        Row("GET /activities, idle", OURS, f"p99 {p99(idle):.1f} ms"),
-        Row(f"GET /activities {what}", OURS, f"p99 {p99(busy):.1f} ms: {ratio:.1f}x",
+        Row("GET /activities, idle", OURS, f"p99 {median(idle):.1f} ms"),
+        Row(f"GET /activities {what}", OURS, f"p99 {median(busy):.1f} ms: {ratio:.1f}x",
             "<= 2x", ratio <= 2),
-        Row(f"the worker's loop {what}", OURS, f"lag p99 {lag:.1f} ms", "< 100 ms", lag < 100),
+        Row(f"the worker's loop {what}", OURS, f"lag p99 {median(lag):.1f} ms",
+            "< 100 ms", median(lag) < 100),
     ]  # fmt: skip
 
 
@@ -183,6 +186,8 @@ async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> lis
     task = asyncio.create_task(asking.until_cancelled())
     try:
         await meanwhile
+        if task.done():
+            task.result()  # it ends by an error only
     finally:
         await cancel_all([task])
     return asking.took

@@ -22,7 +22,7 @@ from tests.kit.exports import add_activities
 from tests.kit.people import Person, person
 
 READ = 1 << 20
-LOOK = 0.05
+LOOK = 0.25
 UNFINISHED = {"pending", "processing"}
 
 
