@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -11,12 +13,11 @@ from pathlib import Path
 from statistics import median
 
 from app import logs
-from app.cancellation import cancel_all
+from app.embedded.register import ROOT
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.bench.ground import Ground
 from tests.bench.measures.exporting import (
-    Asking,
     download,
     export,
     psql_copy,
@@ -181,13 +182,20 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
 
 
 async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> list[float]:
-    """Milliseconds of each answer while something else goes on."""
-    asking = Asking(api.url, who)
-    task = asyncio.create_task(asking.until_cancelled())
+    """Milliseconds of the answers to somebody in a process of their own, meanwhile."""
+    asker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.sides.asker", api.url, who.token),
+        cwd=ROOT,
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    assert asker.stdout is not None  # it is piped
     try:
+        await asker.stdout.readline()
         await meanwhile
-        if task.done():
-            task.result()  # it ends by an error only
+        said, _ = await asker.communicate()
     finally:
-        await cancel_all([task])
-    return asking.took
+        if asker.returncode is None:
+            asker.kill()
+            await asker.wait()
+    return [float(milliseconds) for milliseconds in said.split()]

@@ -20,7 +20,7 @@ Environ = Mapping[str, str]
 async def trigger(environ: Environ, *arguments: str) -> tuple[int, str]:
     """Its exit code and what it said, the log aside."""
     async with program("-m", "worker.trigger", *arguments, environ=environ) as asked:
-        code = await asked.ended()
+        code = await asked.ended(within=45)  # three retries take up to 14 s
     said = [line for line in asked.said.splitlines() if not line.startswith("{")]
     return code, "\n".join(said)
 

@@ -9,7 +9,6 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 import aioboto3
-import httpx
 from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped] # has no stubs
 
 from app.embedded.wheels import postgres_folder
@@ -117,23 +116,3 @@ async def export(resources: Resources, who: Person, format: Format, *, within: f
 
 async def _now(resources: Resources, who: Person, asked: Export) -> Export:
     return await requests.status(resources.database, who.id, asked.id)
-
-
-class Asking:
-    """Somebody who asks the API for the same thing again and again, as one of many would."""
-
-    def __init__(self, url: str, who: Person, pause: float = 0.01) -> None:
-        self._url = url
-        self._who = who
-        self._pause = pause
-        self.took: list[float] = []
-        """Milliseconds."""
-
-    async def until_cancelled(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url, headers=self._who.headers) as api:
-            while True:
-                began = perf_counter()
-                answer = await api.get("/api/v1/activities?limit=20")
-                self.took.append((perf_counter() - began) * 1000)
-                assert answer.status_code == 200
-                await asyncio.sleep(self._pause)
