@@ -193,7 +193,7 @@ async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> lis
     try:
         await asker.stdout.readline()
         await meanwhile
-        said, _ = await asker.communicate()
+        said, _ = await asker.communicate(b"")  # which ends its input
     finally:
         if asker.returncode is None:
             asker.kill()
