@@ -192,7 +192,6 @@ class Artists:
             env={},  # no secret of ours
             stdin=PIPE,
             stdout=PIPE,
-            start_new_session=True,  # signals to our group are not for it
         )
         self._busy.add(process)
         return process

@@ -36,6 +36,9 @@ def main() -> None:
     memory, parent = int(sys.argv[1]), int(sys.argv[2])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    os.setpgid(
+        0, 0
+    )  # no session of its own: Linux would share the processors out by sessions first
     _give_way()
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))  # has an effect on Linux only
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -37,7 +37,7 @@ NOTES = (
     "`--only memory` takes the longest: five million activities of one person."
 )
 
-ROWS, MANY, PAGES = 1_000_000, 5_000_000, 20_000
+ROWS, MANY, PAGES = 1_000_000, 5_000_000, 50000
 QUICK = 20
 """By how much --quick divides the rows."""
 LONGEST = 900

@@ -21,7 +21,7 @@ from tests.kit.exports import add_activities
 from tests.kit.people import Person, person
 
 READ = 1 << 20
-LOOK = 0.25
+LOOK = 1.0
 UNFINISHED = {"pending", "processing"}
 
 
