@@ -9,11 +9,12 @@ from uuid import UUID
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from app.activities import listing, recording
 from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.api.filters import FROM, TO, TYPE
 from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.api.photos import ShownPhoto, add_photo, shown_photo
@@ -82,13 +83,9 @@ async def create_activity(
 async def list_activities(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    first_day: Annotated[
-        date | None, QueryParameter(name="from", description="UTC, inclusive")
-    ] = None,
-    last_day: Annotated[
-        date | None, QueryParameter(name="to", description="UTC, inclusive")
-    ] = None,
-    activity_type: Annotated[ActivityType | None, QueryParameter(name="type")] = None,
+    first_day: Annotated[date | None, FROM] = None,
+    last_day: Annotated[date | None, TO] = None,
+    activity_type: Annotated[ActivityType | None, TYPE] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ShownActivity]:

@@ -16,6 +16,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from app.activities.activity import ActivityType
+from app.api.filters import FROM, TO, TYPE
 from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.api.streaming import Streamed
@@ -98,13 +99,9 @@ def shown(export: Export) -> ShownExport:
 async def download_activities(
     me: NamedDependency[Me],
     snapshots: NamedDependency[Snapshots],
-    first_day: Annotated[
-        date | None, QueryParameter(name="from", description="UTC, inclusive")
-    ] = None,
-    last_day: Annotated[
-        date | None, QueryParameter(name="to", description="UTC, inclusive")
-    ] = None,
-    activity_type: Annotated[ActivityType | None, QueryParameter(name="type")] = None,
+    first_day: Annotated[date | None, FROM] = None,
+    last_day: Annotated[date | None, TO] = None,
+    activity_type: Annotated[ActivityType | None, TYPE] = None,
     bom: Annotated[
         bool, QueryParameter(description="Begin with a mark by which some programs know UTF-8.")
     ] = False,

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Struct
 
+from app.api.filters import FROM, TO
 from app.api.paging import Page
 from app.stats import reading
 from app.stats.figures import DayFigures, total
@@ -60,8 +61,8 @@ async def read_week(
 async def list_days(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    first_day: Annotated[date, QueryParameter(name="from", description="UTC, inclusive")],
-    last_day: Annotated[date, QueryParameter(name="to", description="UTC, inclusive")],
+    first_day: Annotated[date, FROM],
+    last_day: Annotated[date, TO],
 ) -> Page[DayFigures]:
     """See your figures of each day, at most 366 days. Deleted activities do not count."""
     return Page(await reading.daily(database, me.id, first_day, last_day), None)

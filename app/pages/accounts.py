@@ -24,7 +24,6 @@ from app.users.statements import Credentials
 from app.users.user import Email, Name, Password
 from app.web.client import client_of
 from app.web.connection import resources_of
-from app.web.failures import headers_of, status_of
 
 HOME = "/activities"
 
@@ -137,9 +136,7 @@ def leaves(goal: str) -> bool:
 def _again(
     request: Request[Any, Any, Any], name: str, form: Form, error: Failure, goal: str
 ) -> Response[str]:
-    shown = page(request, name, status=status_of(error), form=form.refused(error), next=goal)
-    shown.headers.update(headers_of(error))
-    return shown
+    return page(request, name, error=error, form=form.refused(error), next=goal)
 
 
 routes = [sign_up_form, sign_up, sign_in_form, sign_in, sign_out]

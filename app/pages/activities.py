@@ -23,7 +23,6 @@ from app.transaction import Database
 from app.users.profile import profile_of
 from app.users.user import Me
 from app.web.cursors import after_cursor, cursor_of
-from app.web.failures import headers_of, status_of
 
 A_PAGE = 30
 A_WEEK = timedelta(days=6)
@@ -89,10 +88,7 @@ async def record(
         async with database.transaction() as tx:
             await recording.record(tx, me.id, entry, now=datetime.now(UTC))
     except REFUSALS as error:
-        refused = form.refused(error)
-        shown = await _shown(request, me, database, form=refused, status=status_of(error))
-        shown.headers.update(headers_of(error))
-        return shown
+        return await _shown(request, me, database, form=form.refused(error), error=error)
     return see_other(request, "/activities", "It is recorded.")
 
 
@@ -114,7 +110,6 @@ async def _shown(
     database: Database,
     *,
     after: str | None = None,
-    status: int = 200,
     **context: Any,
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, ActivityId])
@@ -128,7 +123,6 @@ async def _shown(
     return page(
         request,
         "activities",
-        status=status,
         profile=await profile_of(database, me.id),
         week=total(await reading.daily(database, me.id, monday, monday + A_WEEK)),
         activities=shown,

@@ -23,7 +23,6 @@ from app.s3 import Bucket
 from app.transaction import Database
 from app.users.profile import profile_of
 from app.users.user import Me
-from app.web.failures import headers_of, status_of
 
 A_PAGE = 20
 
@@ -73,11 +72,7 @@ async def ask(
         async with database.transaction() as tx:
             asked = await requests.request(tx, me.id, wanted.format, filters)
     except REFUSALS as error:
-        again = await _listed(
-            request, me, database, form=form.refused(error), status=status_of(error)
-        )
-        again.headers.update(headers_of(error))
-        return again
+        return await _listed(request, me, database, form=form.refused(error), error=error)
     return see_other(request, f"/exports#export-{asked.id}", "The export is asked for.")
 
 
@@ -117,13 +112,7 @@ async def download(
         address = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
         found = await requests.status(database, me.id, ExportId(export_id))
-        return page(
-            request,
-            "exports/one",
-            status=status_of(error),
-            export=found,
-            every=patience(found),
-        )
+        return page(request, "exports/one", error=error, export=found, every=patience(found))
     return Redirect(address, status_code=302)
 
 
@@ -159,7 +148,6 @@ async def _listed(
     database: Database,
     *,
     before: UUID | None = None,
-    status: int = 200,
     **context: Any,
 ) -> Response[str]:
     found = await requests.history(
@@ -170,7 +158,6 @@ async def _listed(
     return page(
         request,
         "exports/list",
-        status=status,
         lines=[(export, patience(export)) for export in found[:A_PAGE]],
         first="/exports" if before else None,
         following=following,

@@ -12,7 +12,7 @@ from litestar.response import Redirect
 from app.errors import Failure, Unavailable
 from app.pages.page import CONTENT_SECURITY_POLICY, is_part, page
 from app.pages.visit import SAFE_METHODS, SignInFirst, sign_in_address
-from app.web.failures import headers_of, status_of
+from app.web.failures import status_of
 
 log = structlog.get_logger(__name__)
 
@@ -41,10 +41,16 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
     elif isinstance(error, Unavailable):
         log.warning("outage", dependency=error.dependency, detail=error.detail)
     title = TITLES.get(status, TITLES[400])
-    shown = page(request, "failure", status=status, title=title, detail=detail, code=status)
+    shown = page(
+        request,
+        "failure",
+        status=status,
+        error=error if isinstance(error, Failure) else None,
+        title=title,
+        detail=detail,
+        code=status,
+    )
     shown.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY  # not the router's
-    if isinstance(error, Failure):
-        shown.headers.update(headers_of(error))
     return shown
 
 

@@ -19,7 +19,6 @@ from app.pages.page import page, see_other
 from app.transaction import Database
 from app.users.user import Email, Me, UserId
 from app.web.cursors import after_cursor, cursor_of
-from app.web.failures import headers_of, status_of
 
 A_PAGE = 50
 MOST_WAITING = 100
@@ -51,10 +50,7 @@ async def ask(
         async with database.transaction() as tx:
             asked = await requests.ask(tx, me.id, wanted.email)
     except REFUSALS as error:
-        refused = form.refused(error)
-        shown = await _shown(request, me, database, form=refused, status=status_of(error))
-        shown.headers.update(headers_of(error))
-        return shown
+        return await _shown(request, me, database, form=form.refused(error), error=error)
     if asked.status == "accepted":
         return see_other(request, "/friends", "They had asked you: you are friends now.")
     return see_other(request, "/friends", f"We ask whoever has the address {wanted.email}.")
@@ -102,7 +98,6 @@ async def _shown(
     database: Database,
     *,
     after: str | None = None,
-    status: int = 200,
     **context: Any,
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, UserId])
@@ -115,7 +110,6 @@ async def _shown(
     return page(
         request,
         "friends",
-        status=status,
         waiting=await requests.waiting(database, me.id, None, MOST_WAITING),
         friends=shown,
         first="/friends" if after else None,

@@ -9,6 +9,7 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
+from app.errors import Failure
 from app.pages import wording
 from app.pages.assets import PATHS
 from app.pages.forms import Form
@@ -16,6 +17,7 @@ from app.pages.notices import NAME, no_notice, notice_cookie, notice_in
 from app.pages.visit import form_token, session_cookie, visiting, visitor_cookie
 from app.settings import Settings
 from app.web.connection import resources_of
+from app.web.failures import headers_of, status_of
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -32,9 +34,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 
 def page(
-    request: Request[Any, Any, Any], name: str, *, status: int = 200, **context: Any
+    request: Request[Any, Any, Any],
+    name: str,
+    *,
+    status: int = 200,
+    error: Failure | None = None,
+    **context: Any,
 ) -> Response[str]:
     """Render `templates/pages/<name>.html`, which may be a part of a page, too.
+
+    A page that is shown because of an `error` has its status and headers.
 
     Beside what is given, a template has `me`, `csrf()`, `notice`, `path`, `assets`, `form` and the
     functions of `wording`.
@@ -55,7 +64,13 @@ def page(
         **wording.FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})
-    return Response(html, status_code=status, media_type=MediaType.HTML, cookies=cookies)
+    return Response(
+        html,
+        status_code=status_of(error) if error else status,
+        headers=headers_of(error) if error else None,
+        media_type=MediaType.HTML,
+        cookies=cookies,
+    )
 
 
 def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: list[Cookie]) -> str:

@@ -20,7 +20,6 @@ from app.users.passwords import Passwords
 from app.users.resets import ask_for_reset, check_reset, reset_password
 from app.users.user import Email, Password
 from app.web.client import client_of
-from app.web.failures import headers_of, status_of
 
 
 class Forgotten(Struct, frozen=True):
@@ -48,9 +47,7 @@ async def forgotten(
         wanted = form.read(Forgotten)
         await admit_reset(rates, client_of(request))
     except (TooMany, WrongForm) as error:
-        shown = page(request, "forgotten", status=status_of(error), form=form.refused(error))
-        shown.headers.update(headers_of(error))
-        return shown
+        return page(request, "forgotten", error=error, form=form.refused(error))
     async with database.transaction() as tx:
         await ask_for_reset(tx, wanted.email)
     return page(request, "forgotten_sent", email=wanted.email)

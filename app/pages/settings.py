@@ -24,7 +24,6 @@ from app.users.sessions import open_session
 from app.users.statements import Credentials
 from app.users.user import Me, Name, Password
 from app.web.connection import resources_of
-from app.web.failures import headers_of, status_of
 
 OwnPassword = Annotated[str, Meta(max_length=200)]
 """Only as strict as it must be: what is no password is a wrong one."""
@@ -149,10 +148,7 @@ async def _shown(
     profile = await profile_of(database, me.id)
     if form is None or error is None:
         return page(request, "settings", profile=profile)
-    refused = form.refused(error)
-    shown = page(request, "settings", status=status_of(error), profile=profile, form=refused)
-    shown.headers.update(headers_of(error))
-    return shown
+    return page(request, "settings", error=error, profile=profile, form=form.refused(error))
 
 
 routes = [settings, change_name, change_letters, change_own_password, leave_for_good]
