@@ -6,40 +6,23 @@ import asyncio
 import json
 import os
 import sys
-import time
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil
-
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
+from tests.kit.working import until
 
 PLENTY = 20.0
 SMALL_UP = Path(__file__).with_name("small_up.py")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def registered(home: Path) -> dict[str, int]:
     """The processes that the home's register names: name to id."""
     entries = json.loads((home / "processes.json").read_text())
     return {entry["name"]: entry["pid"] for entry in entries}
-
-
-async def until(condition: Callable[[], bool], within: float = PLENTY) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        await asyncio.sleep(0.02)
 
 
 def small_environment(**variables: str) -> dict[str, str]:
@@ -98,4 +81,4 @@ async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> Asyn
         if process.returncode is None:
             process.kill()
             await process.wait()
-            await until(lambda: not registered(home))
+            await until(lambda: not registered(home), within=PLENTY)

@@ -21,7 +21,9 @@ from app.embedded.postgres import Postgres, place_aside
 from app.embedded.register import Register
 from app.embedded.servers import make_home
 from app.embedded.wheels import postgres_folder
-from tests.embedded.running import is_alive, until
+from tests.embedded.running import PLENTY
+from tests.kit.processes import is_alive
+from tests.kit.working import until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
 
@@ -78,7 +80,7 @@ async def test_a_postmaster_that_outlived_its_owner_is_ended(home: Path) -> None
 async def test_an_interrupted_initdb_is_not_taken_for_a_cluster(home: Path) -> None:
     with Register(make_home(home) / "processes.json") as register:
         starting = asyncio.create_task(Postgres(Place(home, register, False)).start())
-        await until((home / "postgres.new" / "PG_VERSION").exists)
+        await until((home / "postgres.new" / "PG_VERSION").exists, within=PLENTY)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting

@@ -24,7 +24,8 @@ from app.embedded.daemon import DidNotStart
 from app.embedded.ports import LOOPBACK, usual_or_free
 from app.embedded.s3 import signed
 from app.embedded.servers import KINDS, make_home
-from tests.embedded.running import is_alive, registered
+from tests.embedded.running import registered
+from tests.kit.processes import is_alive
 
 ELSEWHERE = dict.fromkeys(KINDS, "given")
 

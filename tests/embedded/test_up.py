@@ -14,7 +14,9 @@ from app.embedded.commands import down, env, reset
 from app.embedded.ports import listens
 from app.embedded.postgres import place_aside
 from app.embedded.up import SAME_SIGNAL
-from tests.embedded.running import is_alive, registered, small_environment, small_up, until
+from tests.embedded.running import PLENTY, registered, small_environment, small_up
+from tests.kit.processes import is_alive
+from tests.kit.working import until
 
 
 async def test_it_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) -> None:
@@ -70,8 +72,10 @@ async def test_a_killed_child_and_a_killed_server_come_back_where_they_were(home
         ports = {"api": int(environ["PORT"]), "valkey": port_of(before["valkey"])}
         for name in ports:
             os.kill(before[name], signal.SIGKILL)
-        await until(lambda: not any(is_alive(before[name]) for name in ports))
-        await until(lambda: all(holds(home, name, port) for name, port in ports.items()))
+        await until(lambda: not any(is_alive(before[name]) for name in ports), within=PLENTY)
+        await until(
+            lambda: all(holds(home, name, port) for name, port in ports.items()), within=PLENTY
+        )
         up.process.terminate()
         code = await up.end()
 
@@ -129,7 +133,7 @@ async def test_when_it_is_killed_its_guard_ends_everything(home: Path) -> None:
         pids = registered(home)
         up.process.kill()
         await up.process.wait()
-        await until(lambda: not registered(home))
+        await until(lambda: not registered(home), within=PLENTY)
 
     assert not any(is_alive(pid) for pid in pids.values())
     assert not is_there(place_aside(home))

@@ -9,11 +9,20 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import psutil
+
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
 
 WORKER = ("-m", "arq", "tests.kit.trial_worker.WorkerSettings")
 API = ("-m", "app.asgi")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Program:

@@ -16,6 +16,7 @@ from msgspec import msgpack
 
 from app.pdf import Artists, DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, open_artists
 from app.pdf.artists import PROJECT, Limits
+from tests.kit.processes import is_alive
 from tests.kit.working import until
 from tests.pdf.documents import MODULE, Cover
 
@@ -34,10 +35,6 @@ async def drawn(artists: Artists, what: Any = "echo", rows: Any = ((1, "a"),)) -
         await drawing.rows(rows)
         finished = await drawing.finish()
         return msgpack.decode(await finished.read()), finished.pages
-
-
-def alive(process_id: int) -> bool:
-    return psutil.pid_exists(process_id) and psutil.Process(process_id).status() != "zombie"
 
 
 def children() -> set[int]:
@@ -73,8 +70,8 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
     async with open_artists(1, LIMITS) as artists:
         names, process = await drawn(artists, "environment")
         assert set(names) <= {"LC_CTYPE"}
-        assert alive(process)
-    await until(lambda: not alive(process))
+        assert is_alive(process)
+    await until(lambda: not is_alive(process))
 
 
 async def test_no_process_is_started_before_it_is_needed(artists: Artists) -> None:
@@ -99,7 +96,7 @@ async def test_what_fails_is_told_and_the_next_document_is_drawn(
     _, process = await drawn(artists)
     with pytest.raises(error, match=words):
         await drawn(artists, what)
-    await until(lambda: not alive(process))
+    await until(lambda: not is_alive(process))
     answer, other = await drawn(artists)
     assert (answer, True) == ([[1, "a"]], other != process)
 
@@ -115,7 +112,7 @@ async def test_a_document_that_takes_too_long_is_killed() -> None:
         _, process = await drawn(artists)
         with pytest.raises(OutOfTime, match="longer than 2 s"):
             await drawn(artists, "hang")
-        await until(lambda: not alive(process))
+        await until(lambda: not is_alive(process))
         assert (await drawn(artists))[0] == [[1, "a"]]
 
 
@@ -132,7 +129,7 @@ async def test_a_cancelled_document_is_killed_at_once(artists: Artists) -> None:
     drawing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await drawing
-    await until(lambda: not alive(process))
+    await until(lambda: not is_alive(process))
     assert (await drawn(artists))[0] == [[1, "a"]]
 
 
@@ -148,7 +145,7 @@ async def test_a_document_that_is_left_before_it_was_read_is_not_mixed_with_the_
 async def test_a_process_that_died_while_it_waited_is_replaced(artists: Artists) -> None:
     _, process = await drawn(artists)
     os.kill(process, signal.SIGKILL)
-    await until(lambda: not alive(process))
+    await until(lambda: not is_alive(process))
     await asyncio.sleep(0.1)  # the loop reaps it
     assert (await drawn(artists))[0] == [[1, "a"]]
 
@@ -156,7 +153,7 @@ async def test_a_process_that_died_while_it_waited_is_replaced(artists: Artists)
 async def test_a_process_that_has_nothing_to_do_ends() -> None:
     async with open_artists(1, LIMITS._replace(idle=0.2)) as artists:
         _, process = await drawn(artists)
-        await until(lambda: not alive(process))
+        await until(lambda: not is_alive(process))
         assert (await drawn(artists))[0] == [[1, "a"]]
 
 
@@ -195,7 +192,7 @@ async def test_a_process_does_not_outlive_a_worker_that_is_killed() -> None:
     )
     assert owner.stdout is not None
     process = int(await owner.stdout.readline())
-    assert alive(process)
+    assert is_alive(process)
     owner.kill()
     await owner.wait()
-    await until(lambda: not alive(process))
+    await until(lambda: not is_alive(process))
