@@ -63,7 +63,8 @@ async def reading(database: Database) -> int:
     """How many downloads are read from Postgres."""
     return int(
         await database.fetchval(
-            "select count(*) from pg_stat_activity where application_name = $1 and state <> 'idle'",
+            "select count(*) from pg_stat_activity"
+            " where application_name = $1 and state <> 'idle' and datname = current_database()",
             READERS,
         )
     )
@@ -121,8 +122,13 @@ async def test_postgres_is_read_no_faster_than_the_reader_reads(
 
 
 async def rows_done(database: Database) -> int:
-    rows = "select max(tuples_processed) from pg_stat_progress_copy"
-    return int(await database.fetchval(rows) or 0)
+    return int(
+        await database.fetchval(
+            "select max(tuples_processed) from pg_stat_progress_copy"
+            " where datname = current_database()"
+        )
+        or 0
+    )
 
 
 async def stands_still(database: Database) -> bool:

@@ -100,7 +100,7 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
     return int(
         await database.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-            " where application_name = $1",
+            " where application_name = $1 and datname = current_database()",
             process,
         )
     )

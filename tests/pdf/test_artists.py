@@ -145,8 +145,7 @@ async def test_a_document_that_is_left_before_it_was_read_is_not_mixed_with_the_
 async def test_a_process_that_died_while_it_waited_is_replaced(artists: Artists) -> None:
     _, process = await drawn(artists)
     os.kill(process, signal.SIGKILL)
-    await until(lambda: not is_alive(process))
-    await asyncio.sleep(0.1)  # the loop reaps it
+    await until(lambda: all(idle.returncode is not None for idle in artists._idle))  # it is reaped
     assert (await drawn(artists))[0] == [[1, "a"]]
 
 
