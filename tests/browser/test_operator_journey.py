@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from app import jobs
 from app.jobs.operating import queues
@@ -126,6 +127,31 @@ async def test_a_question_stays_open_while_the_page_lives_on(
     await question.get_by_role("button", name="Cancel it").click()
     await expect(page.get_by_role("status")).to_have_text("1 job is cancelled.")
 
+
+async def test_an_answer_on_its_way_does_not_close_a_question(
+    page: Page, database: Database
+) -> None:
+    await add_operator(database)
+    job_id = await put(database, Trial("a"))
+    await sign_in(page, f"/ops/jobs/{job_id}")
+    opened = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await opened.wait()
+        await route.continue_()
+
+    async with page.expect_request(f"**/ops/jobs/{job_id}") as asked:
+        await page.route(f"**/ops/jobs/{job_id}", hold)
+    await asked.value
+    await page.get_by_role("button", name="Cancel").click()
+    async with page.expect_response(f"**/ops/jobs/{job_id}"):
+        opened.set()
+    await page.evaluate(UNTIL_SETTLED)
+    await expect(page.get_by_role("dialog", name="Cancel this job?")).to_be_visible()
+
+
+UNTIL_SETTLED = "() => new Promise((done) => setTimeout(done, 200))"
+"""An answer is in the page within htmx's 20 ms of settling."""
 
 NOTE_A_HELD_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
     window.pollWasHeld = event.defaultPrevented

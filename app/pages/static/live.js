@@ -14,6 +14,10 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.matches("[data-live]") && inUse(event.target)) event.preventDefault();
   });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // Asked before it was used, answered while it is.
+    if (event.target.matches("[data-live]") && inUse(event.target)) event.detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:afterRequest", (event) => {
     const part = event.detail.requestConfig.elt; // the event's target may have been replaced
     if (part.matches("[data-live]")) isStale(!event.detail.successful);
