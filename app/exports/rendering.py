@@ -15,7 +15,7 @@ from app.pdf import Artists
 from app.postgres.snapshot import Snapshots
 from app.transaction import Database
 
-BATCH = 100
+BATCH = 250
 """Rows that are read and sent to be drawn at once."""
 
 Write = Callable[[bytes], Awaitable[None]]

@@ -22,7 +22,6 @@ from typing import BinaryIO, cast
 
 from msgspec import msgpack
 
-from app import priority
 from app.pdf.document import Document, Drawn
 from app.pdf.wire import LENGTH, Answer, Order, frame
 
@@ -30,15 +29,17 @@ LOOKS_FOR_PARENT = 0.5
 """Seconds between looks at whether the process that started this one still lives."""
 LONG = 50
 """Pages of a document whose memory is not left to the next collection."""
+NICE = 19
 
 
 def main() -> None:
     memory, parent = int(sys.argv[1]), int(sys.argv[2])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    priority.give_way(priority.DRAWING)
-    if sys.platform == "linux":  # whatever wakes need not wait for the end of a time slice
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.setpgid(
+        0, 0
+    )  # no session of its own: Linux would share the processors out by sessions first
+    _give_way()
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))  # has an effect on Linux only
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     logging.disable(logging.WARNING)  # of what a font lacks: it is drawn as U+FFFD
@@ -53,6 +54,13 @@ def main() -> None:
         del pdf
         if answer.pages > LONG:
             gc.collect()  # pages hold each other; it looks at all faces, too
+
+
+def _give_way() -> None:
+    """The event loops of the machine go first, and need not wait for the end of a time slice."""
+    os.nice(NICE)
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:
