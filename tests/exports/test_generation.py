@@ -240,7 +240,7 @@ async def test_a_cancel_ends_the_drawing_of_a_pdf(resources: Resources, exports:
             progress = (await exports.now(export)).progress
             return progress is not None and progress.done > 0
 
-        await eventually(drawn, True, within=30)  # what draws lets everything else go first
+        await eventually(drawn, True)
         async with resources.database.transaction() as tx:
             await cancel(tx, export.job_id, by="test")
         await eventually(lambda: exports.status(export), "failed", within=CANCEL)
