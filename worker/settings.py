@@ -14,7 +14,7 @@ import uvloop
 from arq import func
 from arq.connections import RedisSettings
 
-from app import logs
+from app import logs, priority
 from app.email import check_letters
 from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
@@ -53,6 +53,7 @@ def worker_settings(settings: Settings) -> type:
     stack = AsyncExitStack()
 
     async def on_startup(ctx: dict[str, Any]) -> None:
+        priority.give_way(priority.WORKER)
         opened = open_resources(settings, process="activelog-worker")
         resources = await stack.enter_async_context(opened)
         check_letters(resources.templates)

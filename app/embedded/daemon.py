@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import priority
 from app.embedded.accounts import Account, as_account
 from app.embedded.ports import free_ports, listens, usual_or_free
 from app.embedded.register import Register, kill_group
@@ -59,6 +60,8 @@ class Daemon(ABC):
     """Seconds between asking it to stop and killing it."""
     within = 30.0
     """Seconds that it may take until it answers."""
+    niceness = 0
+    """How far it lets other programs go first."""
 
     port = 0
     """Where it must itself be listening; 0 when `answers` knows whom it asks."""
@@ -161,6 +164,8 @@ class Daemon(ABC):
                 start_new_session=True,
                 **as_account(account),
             )
+        if self.niceness:
+            priority.have_give_way(self._process.pid, self.niceness)
         self._read_output(self._process)
         self.place.register.add(self._process.pid, self.name, self.stop_signal, self.litter())
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app import priority
 from app.embedded.answers import http_status
 from app.embedded.daemon import Daemon
 from app.embedded.ports import LOOPBACK, free_ports
@@ -31,6 +32,7 @@ class S3(Daemon):
     # Asked to end, its filer waits 15 s for a stream of its own. It writes through the operating
     # system and reads its volumes back after a kill, so it is not asked.
     stop_signal = signal.SIGKILL
+    niceness = priority.WORKER  # in earnest it is on other machines: no answer waits for an upload
 
     def choose_ports(self) -> None:
         self.port = self.place.port(8333)

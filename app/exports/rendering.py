@@ -15,7 +15,7 @@ from app.pdf import Artists
 from app.postgres.snapshot import Snapshots
 from app.transaction import Database
 
-BATCH = 250
+BATCH = 100
 """Rows that are read and sent to be drawn at once."""
 
 Write = Callable[[bytes], Awaitable[None]]

@@ -96,8 +96,7 @@ class Drawing:
         Raises:
             DrawingFailed: the process takes no more.
         """
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101 # it was started with one
+        stdin = _stdin(self._process)
         try:
             stdin.write(frame)
             await stdin.drain()
@@ -192,7 +191,9 @@ class Artists:
             env={},  # no secret of ours
             stdin=PIPE,
             stdout=PIPE,
+            start_new_session=True,  # which gives way as a whole
         )
+        _stdin(process).transport.set_write_buffer_limits(high=0)  # rows are not sent in a rush
         self._busy.add(process)
         return process
 
@@ -230,6 +231,11 @@ async def _killed(process: Process) -> None:
     if process.returncode is None:
         process.kill()
     await process.communicate()
+
+
+def _stdin(process: Process) -> asyncio.StreamWriter:
+    assert process.stdin is not None  # noqa: S101 # it was started with one
+    return process.stdin
 
 
 def _stdout(process: Process) -> asyncio.StreamReader:

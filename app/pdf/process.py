@@ -22,6 +22,7 @@ from typing import BinaryIO, cast
 
 from msgspec import msgpack
 
+from app import priority
 from app.pdf.document import Document, Drawn
 from app.pdf.wire import LENGTH, Answer, Order, frame
 
@@ -29,17 +30,12 @@ LOOKS_FOR_PARENT = 0.5
 """Seconds between looks at whether the process that started this one still lives."""
 LONG = 50
 """Pages of a document whose memory is not left to the next collection."""
-NICE = 19
 
 
 def main() -> None:
     memory, parent = int(sys.argv[1]), int(sys.argv[2])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.setpgid(
-        0, 0
-    )  # no session of its own: Linux would share the processors out by sessions first
-    _give_way()
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))  # has an effect on Linux only
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     logging.disable(logging.WARNING)  # of what a font lacks: it is drawn as U+FFFD
@@ -56,13 +52,6 @@ def main() -> None:
             gc.collect()  # pages hold each other; it looks at all faces, too
 
 
-def _give_way() -> None:
-    """The event loops of the machine go first, and need not wait for the end of a time slice."""
-    os.nice(NICE)
-    if sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
 def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:
     try:
         drawn = _drawn(order, rows)
@@ -75,6 +64,7 @@ def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:
 
 def _drawn(order: Order, rows: BinaryIO) -> Drawn:
     document = cast("Document", importlib.import_module(order.module).document(bytes(order.cover)))
+    priority.give_way(priority.DRAWING)  # not while it only gets ready: that ends at its own pace
     while batch := _read(rows):
         document.rows(batch)
     return document.finish()

@@ -42,8 +42,8 @@ QUICK = 20
 """By how much --quick divides the rows."""
 LONGEST = 900
 """Seconds that an export may take."""
-IDLE = 5
-"""Seconds for which the API is asked before anything is drawn."""
+IDLE = 8
+"""Seconds for which the API is asked before anything is drawn: about as long as that takes."""
 ARTISTS = 4
 """PDFs that are drawn at once."""
 OURS, PSQL, CURSOR, BOTO = (

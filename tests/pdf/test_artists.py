@@ -14,9 +14,10 @@ import psutil
 import pytest
 from msgspec import msgpack
 
+from app import priority
 from app.pdf import Artists, DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, open_artists
 from app.pdf.artists import PROJECT, Limits
-from tests.kit.processes import is_alive
+from tests.kit.processes import is_alive, session_niceness
 from tests.kit.working import until
 from tests.pdf.documents import MODULE, Cover
 
@@ -72,6 +73,12 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
         assert set(names) <= {"LC_CTYPE"}
         assert is_alive(process)
     await until(lambda: not is_alive(process))
+
+
+async def test_a_process_lets_all_others_go_first(artists: Artists) -> None:
+    _, process = await drawn(artists)
+    assert priority.DRAWING == os.getpriority(os.PRIO_PROCESS, process)
+    assert session_niceness(process) in (priority.DRAWING, None)
 
 
 async def test_no_process_is_started_before_it_is_needed(artists: Artists) -> None:
@@ -164,7 +171,7 @@ async def test_signals_that_end_a_worker_let_it_draw_on(
     async with artists.drawing(MODULE, Cover()) as drawing:
         await drawing.rows([(1,)])
         process = drawing._process.pid
-        assert os.getpgid(process) != os.getpgid(0)
+        assert os.getsid(process) == process  # which a terminal's signals do not reach
         os.kill(process, number)
         assert msgpack.decode(await (await drawing.finish()).read()) == [[1]]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Mapping
 
 import pytest
 
-from app import jobs
+from app import jobs, priority
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit.outages import valkey_of_one
@@ -42,6 +43,14 @@ async def test_it_runs_jobs_and_drains_on_sigterm(
 
 async def count_starts(database: Database) -> int:
     return int(await database.fetchval("select count(*) from starts"))
+
+
+async def test_it_lets_those_go_first_that_somebody_waits_for(
+    database: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        await worker.says("worker.claims")
+        assert priority.WORKER == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
 
 async def test_it_starts_and_drains_without_redis_and_works_when_redis_comes(
