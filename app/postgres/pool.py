@@ -54,6 +54,7 @@ async def open_pool(
             "application_name": application_name,
             "timezone": "UTC",
             "datestyle": "ISO",  # what Postgres writes as text itself, into a CSV
+            "max_parallel_workers_per_gather": "0",  # a statement keeps to one processor of all
             "lock_timeout": "5s",
             "idle_in_transaction_session_timeout": idle,
         },

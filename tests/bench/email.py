@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
+from unittest.mock import patch
 from uuid import UUID
 
 import aiosmtplib
@@ -149,15 +150,15 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
 
 @asynccontextmanager
 async def _kept(server: Server) -> AsyncIterator[Send]:
-    os.environ["SSL_CERT_FILE"] = server.authority
     smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
     mailer = Mailer(smtp, hostname=PAPER.domain)
 
     async def send(content: bytes) -> None:
         await mailer.send(SENDER, READER.address, content, before_data=_nothing)
 
-    yield send
-    await mailer.close()
+    with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
+        yield send
+        await mailer.close()
 
 
 async def _nothing() -> None:
