@@ -151,14 +151,14 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
 @asynccontextmanager
 async def _kept(server: Server) -> AsyncIterator[Send]:
     smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
-    mailer = Mailer(smtp, hostname=PAPER.domain)
+    with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
+        mailer = Mailer(smtp, hostname=PAPER.domain)  # which reads whom to trust
 
     async def send(content: bytes) -> None:
         await mailer.send(SENDER, READER.address, content, before_data=_nothing)
 
-    with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
-        yield send
-        await mailer.close()
+    yield send
+    await mailer.close()
 
 
 async def _nothing() -> None:
