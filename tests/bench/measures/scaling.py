@@ -49,4 +49,4 @@ async def side_by_side(
 
 def _busy() -> float:
     times = psutil.cpu_times()
-    return float(times.user + times.system)
+    return float(times.user + times.nice + times.system)  # workers are nice
