@@ -34,6 +34,7 @@ NEEDS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
 VERSIONS = ("asyncpg", "aioboto3", "litestar", "uvicorn", "uvloop", "fpdf2")
 NOTES = (
     "One process of the API, one worker; the CSV's bytes are thrown away by who downloads them. "
+    "Worker, drawing process and bucket let others go first (docs/decisions/0012). "
     "`--only memory` takes the longest: five million activities of one person."
 )
 

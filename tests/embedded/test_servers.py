@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from app import priority
 from app.embedded import Inbox, servers
 from app.embedded.answers import http_status
 from app.embedded.daemon import DidNotStart
@@ -84,6 +86,14 @@ async def send_letter(url: str, to: str) -> None:
     message["From"], message["To"], message["Subject"] = "us@example.org", to, "Hello"
     message.set_content("Hello.")
     await aiosmtplib.send(message, hostname=LOOPBACK, port=urlsplit(url).port)
+
+
+async def test_the_bucket_alone_lets_others_go_first(home: Path) -> None:
+    async with servers(home, only("S3_ENDPOINT_URL", "REDIS_URL"), durable=False):
+        nice = {
+            name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in registered(home).items()
+        }
+    assert nice == {"valkey": os.nice(0), "s3": priority.WORKER}
 
 
 async def test_a_given_url_replaces_its_server(home: Path) -> None:
