@@ -17,6 +17,7 @@ WORKER = 5
 DRAWING = 10
 APART = 0.1
 """Seconds between two changes of sessions that Linux takes from those who are not root."""
+PROC = Path("/proc")
 
 
 def give_way(niceness: int) -> None:
@@ -40,11 +41,23 @@ def have_give_way(leader: int, niceness: int) -> None:
     _have_session_give_way(leader, niceness)
 
 
+def session_niceness(pid: int) -> int | None:
+    """How far the session of this process gives way, by proc(5).
+
+    Returns:
+        None where nothing is shared by sessions: outside of Linux, and for what began before any
+        session was opened, as init may and whatever it starts in its own.
+    """
+    with suppress(FileNotFoundError, ProcessLookupError):
+        words = (PROC / str(pid) / "autogroup").read_text().split()  # "/autogroup-71 nice 0", or ""
+        return int(words[-1]) if words else None
+    return None
+
+
 def _have_session_give_way(leader: int, niceness: int) -> None:
-    session = Path(f"/proc/{leader}/autogroup")  # reads "/autogroup-71 nice 0"
-    with suppress(FileNotFoundError, PermissionError):  # it does not share so, or lets nobody
-        while int(session.read_text().split()[-1]) < niceness:
+    with suppress(OSError):  # it is gone, or the system takes no wishes: work goes on all the same
+        while (given := session_niceness(leader)) is not None and given < niceness:
             try:
-                session.write_text(f"{niceness}\n")
+                (PROC / str(leader) / "autogroup").write_text(f"{niceness}\n")
             except BlockingIOError:  # too soon after another's change
                 time.sleep(APART)

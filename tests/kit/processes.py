@@ -8,7 +8,6 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import psutil
 
@@ -24,14 +23,6 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def session_niceness(pid: int) -> int | None:
-    """How far its whole session gives way; None where the system does not share by sessions."""
-    try:
-        return int(Path(f"/proc/{pid}/autogroup").read_text().split()[-1])
-    except FileNotFoundError:
-        return None
 
 
 class Program:

@@ -17,7 +17,7 @@ from msgspec import msgpack
 from app import priority
 from app.pdf import Artists, DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, open_artists
 from app.pdf.artists import PROJECT, Limits
-from tests.kit.processes import is_alive, session_niceness
+from tests.kit.processes import is_alive
 from tests.kit.working import until
 from tests.pdf.documents import MODULE, Cover
 
@@ -78,7 +78,7 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
 async def test_a_process_lets_all_others_go_first(artists: Artists) -> None:
     _, process = await drawn(artists)
     assert priority.DRAWING == os.getpriority(os.PRIO_PROCESS, process)
-    assert session_niceness(process) in (priority.DRAWING, None)
+    assert priority.session_niceness(process) in (priority.DRAWING, None)
 
 
 async def test_no_process_is_started_before_it_is_needed(artists: Artists) -> None:
