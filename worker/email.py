@@ -13,13 +13,18 @@ from app.resources import Resources
 from app.stats import letters as stats
 from app.stats.jobs import WeeklySummaryEmail
 from app.users import letters as users
-from app.users.jobs import PasswordResetEmail, WelcomeEmail
+from app.users.jobs import ConfirmationEmail, PasswordResetEmail, WelcomeEmail
 from worker.handler import handles
 
 
 @handles(WelcomeEmail)
 async def welcome(job: WelcomeEmail, run: Run, resources: Resources) -> None:
     await users.welcome(run, resources.post, job.user_id)
+
+
+@handles(ConfirmationEmail)
+async def confirmation(job: ConfirmationEmail, run: Run, resources: Resources) -> None:
+    await users.another_link(run, resources.post, job.user_id)
 
 
 @handles(PasswordResetEmail)

@@ -13,8 +13,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from app.api.idempotency import Creation
 from app.rates import Rates
 from app.transaction import Database
-from app.users.admission import admit_own_password, admit_sign_up
-from app.users.confirmation import confirm
+from app.users.admission import admit_confirmation, admit_own_password, admit_sign_up
+from app.users.confirmation import ask_for_letter, confirm
 from app.users.erasure import leave
 from app.users.own_password import change_password, check_own_password
 from app.users.passwords import Passwords
@@ -82,6 +82,21 @@ async def create_user(
     await admit_sign_up(rates, client_of(request))
     password_hash = await passwords.hash(data.password)
     return await creation(lambda tx: register(tx, data.email, data.name, password_hash))
+
+
+@post("/confirm", status_code=202, operation_id="requestConfirmation")
+async def request_confirmation(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    rates: NamedDependency[Rates],
+) -> None:
+    """Have the letter with the link that confirms your address sent again.
+
+    409 when the address is confirmed.
+    """
+    await admit_confirmation(rates, me.id)
+    async with database.transaction() as tx:
+        await ask_for_letter(tx, me.id)
 
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
@@ -164,6 +179,7 @@ router = Router(
     "/users",
     route_handlers=[
         create_user,
+        request_confirmation,
         confirm_user,
         read_me,
         change_me,

@@ -15,7 +15,8 @@ from app.pages.page import page, see_other
 from app.pages.visit import signing_in, signing_out
 from app.rates import Rates
 from app.transaction import Database
-from app.users.admission import admit_own_password
+from app.users.admission import admit_confirmation, admit_own_password
+from app.users.confirmation import ask_for_letter
 from app.users.erasure import leave
 from app.users.own_password import change_password, check_own_password
 from app.users.passwords import Passwords
@@ -87,6 +88,24 @@ async def change_letters(
     return see_other(request, "/settings", "Your choice of letters is kept.")
 
 
+@post("/settings/confirmation")
+async def send_confirmation(
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    rates: NamedDependency[Rates],
+) -> Response[Any]:
+    """The letter that confirms the address, once more."""
+    form = await sent_form(request)
+    try:
+        await admit_confirmation(rates, me.id)
+        async with database.transaction() as tx:
+            profile = await ask_for_letter(tx, me.id)
+    except REFUSALS as error:
+        return await _shown(request, me, database, form, error)
+    return see_other(request, "/settings", f"Another letter is on its way to {profile.email}.")
+
+
 @post("/settings/password")
 async def change_own_password(
     request: Request[Me, Any, Any],
@@ -151,4 +170,11 @@ async def _shown(
     return page(request, "settings", error=error, profile=profile, form=form.refused(error))
 
 
-routes = [settings, change_name, change_letters, change_own_password, leave_for_good]
+routes = [
+    settings,
+    change_name,
+    change_letters,
+    send_confirmation,
+    change_own_password,
+    leave_for_good,
+]

@@ -1,4 +1,4 @@
-"""How often one may try to sign in, sign up and have a password reset.
+"""How often one may try to sign in and up, and have letters sent that open something.
 
 A client is what the network says of who asks (`app/web/client.py`); None is not counted.
 """
@@ -10,13 +10,15 @@ from datetime import timedelta
 from app.rates import Limit, Rates
 from app.users.user import UserId
 
-QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
+QUARTER, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 SIGN_INS = Limit("sign_ins", 10, QUARTER)
 """With wrong passwords, of one address; the right one begins anew."""
 SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER)
 SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
 RESETS_FROM = Limit("resets_from", 30, HOUR)
+CONFIRMATIONS = Limit("confirmations", 3, DAY)
+"""Letters to an address that may be a stranger's."""
 OWN_PASSWORDS = Limit("own_passwords", 10, QUARTER)
 """What somebody who found a session open may guess."""
 
@@ -51,6 +53,14 @@ async def admit_reset(rates: Rates, client: str | None) -> None:
     """
     if client:
         await rates.take((RESETS_FROM, client))
+
+
+async def admit_confirmation(rates: Rates, user_id: UserId) -> None:
+    """
+    Raises:
+        TooMany: this account has asked for enough letters lately.
+    """
+    await rates.take((CONFIRMATIONS, str(user_id)))
 
 
 async def admit_own_password(rates: Rates, user_id: UserId) -> None:

@@ -22,6 +22,20 @@ class WelcomeEmail(Job, frozen=True):
         return str(self.user_id)
 
 
+class ConfirmationEmail(Job, frozen=True):
+    """Carries another link that confirms the address, for a person who asked for it."""
+
+    kind = "email:confirmation"
+    queue = "critical"
+    useful_for = timedelta(days=1)
+
+    user_id: UserId
+
+    @property
+    def occasion(self) -> str:
+        return str(self.user_id)
+
+
 class PasswordResetEmail(Job, frozen=True):
     """Sends the owner of an address, if it has one, the link under which a password is chosen."""
 

@@ -32,6 +32,22 @@ class Welcome(Letter, frozen=True):
         return cls(name="Ada Lovelace", confirm_url=url, days=confirmation.LIFETIME.days)
 
 
+class Confirmation(Letter, frozen=True):
+    """Carries another link that confirms the address."""
+
+    letter = "confirmation"
+
+    name: str
+    confirm_url: str
+    days: int
+    """How long the link works."""
+
+    @classmethod
+    def sample(cls) -> Self:
+        url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
+        return cls(name="Ada Lovelace", confirm_url=url, days=confirmation.LIFETIME.days)
+
+
 class PasswordReset(Letter, frozen=True):
     """Carries the link under which a new password is chosen."""
 
@@ -59,15 +75,43 @@ async def welcome(run: Run, post: Post, user_id: UserId) -> None:
         return
 
     async def write(tx: Transaction) -> Welcome:
-        token = await issue_token(tx, user_id, "confirm", confirmation.LIFETIME)
         return Welcome(
             name=one_line(account.name),
-            confirm_url=f"{post.stationery.app_url}/confirm/{token}",
+            confirm_url=await _confirm_url(tx, post, user_id),
             days=confirmation.LIFETIME.days,
         )
 
     recipient = Recipient(account.id, account.name, account.email)
     await deliver(run, post, recipient, Welcome, write, occasion=str(user_id))
+
+
+async def another_link(run: Run, post: Post, user_id: UserId) -> None:
+    """Send a person the link that confirms the address, if it is not confirmed yet.
+
+    Each job of it is an occasion of its own.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        account = await statements.account_settings(tx, user_id)
+    if account is None or account.confirmed_at is not None:
+        return
+
+    async def write(tx: Transaction) -> Confirmation:
+        return Confirmation(
+            name=one_line(account.name),
+            confirm_url=await _confirm_url(tx, post, user_id),
+            days=confirmation.LIFETIME.days,
+        )
+
+    recipient = Recipient(account.id, account.name, account.email)
+    await deliver(run, post, recipient, Confirmation, write, occasion=str(run.job_id))
+
+
+async def _confirm_url(tx: Transaction, post: Post, user_id: UserId) -> str:
+    token = await issue_token(tx, user_id, "confirm", confirmation.LIFETIME)
+    return f"{post.stationery.app_url}/confirm/{token}"
 
 
 async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> None:

@@ -186,6 +186,23 @@ async def test_leaving_takes_the_password_and_ends_everything(
     assert await database.fetchval("select deleted_at from users") is not None
 
 
+async def test_a_lost_letter_is_sent_again_until_the_address_is_confirmed(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(browser)
+    pointed_out = await browser.get("/activities")
+    await press(browser, pointed_out, "/settings/confirmation")
+    assert "Another letter is on its way to kim@example.com." in words(
+        await browser.get("/settings")
+    )
+    kinds = await database.fetch("select kind from jobs order by kind")
+    assert [row["kind"] for row in kinds] == ["email:confirmation", "email:welcome"]
+    await database.execute("update users set confirmed_at = now()")
+    late = await press(browser, pointed_out, "/settings/confirmation")
+    assert late.status_code == 409
+    assert "Your address is confirmed already." in words(late)
+
+
 async def test_an_unconfirmed_address_is_pointed_out(
     browser: httpx.AsyncClient, database: Database
 ) -> None:

@@ -70,6 +70,7 @@ NEW_PASSWORD = "a longer walk on the beach"
 
 API = {
     "POST /users": everybody(201, **new_user("new@example.com")),
+    "POST /users/confirm": own(409),  # it is confirmed already
     "POST /users/confirm/{token}": everybody(204),
     "GET /users/me": own(200),
     "PATCH /users/me": own(200, name="Kim Lee"),
@@ -160,6 +161,7 @@ PAGES = {
     "GET /settings": own_page(200),
     "POST /settings/name": own_page(303, name="Kim Lee"),
     "POST /settings/letters": own_page(303, weekly_summary="true"),
+    "POST /settings/confirmation": own_page(409),
     "POST /settings/password": own_page(303, current_password=PASSWORD, password=NEW_PASSWORD),
     "POST /settings/leave": own_page(303, own_password=PASSWORD),
     "GET /confirm/{token}": everybody(200),

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
 
 import httpx
+import pytest
 
+from app.embedded.inbox.letters import Inbox
 from app.transaction import Database
+from app.users.admission import CONFIRMATIONS
 from app.users.confirmation import LIFETIME
 from app.users.tokens import Purpose, issue_token
 from app.users.user import UserId
-from tests.users.people import sign_in, sign_up
+from tests.users.people import sign_in, sign_up, signed_in
+
+RunJobs = Callable[[], Awaitable[None]]
+ASKING = "/api/v1/users/confirm"
 
 
 async def token_for(
@@ -53,3 +61,59 @@ async def test_only_the_hash_of_a_token_is_stored(
     token = await token_for(database, api)
     stored = await database.fetchval("select token_hash from account_tokens")
     assert stored == sha256(token.encode()).digest()
+
+
+@pytest.fixture
+async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> dict[str, str]:
+    """The headers of Kim, whose first letter is lost."""
+    headers = await signed_in(api)
+    await run_jobs()
+    inbox.clear()
+    return headers
+
+
+async def test_another_link_is_sent_to_who_asks(
+    api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    for _ in range(2):
+        assert (await api.post(ASKING, headers=kim)).status_code == 202
+        await run_jobs()
+    second, first = inbox.letters()
+    assert first.subject == "Please confirm your address for ActiveLog"
+    for letter in (first, second):
+        (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(letter.text))
+        assert (await api.post(f"{ASKING}/{token}")).status_code == 204
+    assert (await api.post(ASKING, headers=kim)).status_code == 409
+
+
+async def test_asking_again_while_a_letter_is_on_its_way_makes_no_second(
+    api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    for _ in range(2):
+        assert (await api.post(ASKING, headers=kim)).status_code == 202
+    await run_jobs()
+    assert len(inbox.letters()) == 1
+
+
+async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
+    api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    for column in ("deleted_at", "confirmed_at"):
+        await database.execute("update users set deleted_at = null")
+        assert (await api.post(ASKING, headers=kim)).status_code == 202
+        await database.execute(f"update users set {column} = now()")  # noqa: S608 # one of these two
+        await run_jobs()
+    assert inbox.letters() == []
+
+
+async def test_an_address_that_may_be_a_strangers_gets_a_few_letters_a_day(
+    api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    for _ in range(CONFIRMATIONS.most):
+        assert (await api.post(ASKING, headers=kim)).status_code == 202
+        await run_jobs()
+    refused = await api.post(ASKING, headers=kim)
+    assert refused.status_code == 429
+    assert 28_000 < int(refused.headers["Retry-After"]) <= 28_800
+    await run_jobs()
+    assert len(inbox.letters()) == CONFIRMATIONS.most
