@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from fpdf import FPDF
@@ -15,7 +14,7 @@ from fpdf.line_break import Fragment
 
 from app.pdf import palette
 from app.pdf.document import Drawn
-from app.pdf.faces import PREPARED, Prepared, face, face_of, takes_shapes
+from app.pdf.faces import PREPARED, face, runs, takes_shapes
 
 WIDTH, HEIGHT = 595.28, 841.89
 MARGIN = 50.0
@@ -23,7 +22,7 @@ LEFT, RIGHT = MARGIN, WIDTH - MARGIN
 TOP, BOTTOM = 54.0, HEIGHT - 58.0
 
 LONGEST_MEASURED = 100
-"""Characters of mixed text that fpdf2 is given at once: it calls itself for each."""
+"""Characters of text to be shaped that fpdf2 is given at once: it calls itself for each."""
 
 Align = Literal["left", "right", "center"]
 
@@ -31,7 +30,7 @@ Align = Literal["left", "right", "center"]
 class Style(NamedTuple):
     """How text is set. What its face lacks is set in others."""
 
-    face: Prepared
+    face: str
     size: float
     color: str
 
@@ -60,8 +59,9 @@ class Codes(dict[str, str]):
 class Canvas(FPDF):
     """A document's pages. Text is drawn if it is `drawable` (app/pdf/drawable.py), whatever it is.
 
-    Text of one face, which is nearly all, is written as PDF operators here: fpdf2's own ways to
-    write a line do more, and take three times as long.
+    Text whose letters keep their shapes, which is nearly all, is written as PDF operators here, a
+    string for each face that it takes: fpdf2's own ways to write a line do more, and take three
+    times as long for one face, and longer for several.
     """
 
     def __init__(self, title: str, made_at: datetime) -> None:
@@ -77,9 +77,8 @@ class Canvas(FPDF):
         self._style: Style | None = None
         self._color = ""
         self._codes = {name: Codes(face(name).lend(self)) for name in PREPARED}
-        self._last_face: str | None = None
         self._widths: dict[str, float] = {}
-        """Of mixed texts, which take long to measure, at size 1."""
+        """Of texts in shapes, which take long to measure, at size 1."""
 
     def turn_to(self, page: int) -> None:
         """Draw on this page from now on; one more than there are is a new one."""
@@ -97,27 +96,29 @@ class Canvas(FPDF):
         if align != "left":
             width = self.measure(text, style)
             x -= width if align == "right" else width / 2
-        if not face(style.face).draws(text):
-            self._write_mixed(x, baseline, text, style)
-            return
-        if style is not self._style:
-            self._set_style(style)
-        self._paint(style.color)
-        codes = "".join(map(self._codes[style.face].__getitem__, text))
-        self._out(f"BT {x:.2f} {HEIGHT - baseline:.2f} Td ({codes}) Tj ET")
+        if face(style.face).draws(text):
+            self._write(x, baseline, text, style)
+        elif takes_shapes(text):
+            self._write_shaped(x, baseline, text, style)
+        else:
+            for part, its in _parts(text, style):
+                self._write(x, baseline, part, its)
+                x += self.measure(part, its)
 
     def measure(self, text: str, style: Style) -> float:
         """The width of a line."""
         its = face(style.face)
         if its.draws(text):
             return sum(map(its.widths.__getitem__, text)) * style.size / 1000
+        if not takes_shapes(text):
+            return sum(self.measure(part, own) for part, own in _parts(text, style))
         if len(text) > LONGEST_MEASURED:
             parts = range(0, len(text), LONGEST_MEASURED)
             return sum(self.measure(text[at : at + LONGEST_MEASURED], style) for at in parts)
         if text not in self._widths:
-            self._begin_mixed(text, 100)
+            self._begin_shaped(100)
             self._widths[text] = self.get_string_width(text) / 100
-            self._end_mixed()
+            self._end_shaped()
         return self._widths[text] * style.size
 
     def rectangle(self, x: float, y: float, width: float, height: float, color: str) -> None:
@@ -136,47 +137,51 @@ class Canvas(FPDF):
             self.write_text(RIGHT, HEIGHT - 34, f"{number} of {pages}", SMALL, "right")
         return Drawn(self.output(), pages)
 
-    def get_fallback_font(self, char: str, style: str = "") -> str | None:
-        """Which face draws what `text` lacks; fpdf2 asks for every such character."""
-        name = face_of(char, self._last_face)
-        self._last_face = name
-        if name is not None and name not in self.fonts:
-            face(name).lend(self)
-            self.set_fallback_fonts([*self._fallback_font_ids, name])
-        return name
-
     def _parse_chars(self, text: str, markdown: bool, **more: Any) -> Iterator[Fragment]:
-        """One piece for as long as the face stays the same. fpdf2 also begins another at a mark or
-        a joiner, so that it would be drawn beside what it belongs to."""
-        pieces = super()._parse_chars(text, markdown, **more)
-        for _, same in groupby(pieces, key=lambda piece: id(piece.font)):
-            whole, *others = same
-            for piece in others:
-                whole.characters += piece.characters
-            yield whole
+        """The text for fpdf2 to shape, a piece for as long as the face stays the same.
 
-    def _write_mixed(self, x: float, baseline: float, text: str, style: Style) -> None:
-        """Text of several faces or directions, and text whose letters take shapes."""
-        self._begin_mixed(text, style.size)
+        Its own way asks for each character which face to fall back to, and begins another piece at
+        a mark or a joiner, which so is drawn beside what it belongs to.
+        """
+        for name, part in runs(text, "text"):
+            self._lend(name)
+            state = self._get_current_graphics_state()
+            state.font_family, state.current_font = name, self.fonts[name]
+            yield Fragment(list(part), state, self.k)
+
+    def _lend(self, name: str) -> None:
+        """Have a face among the document's fonts."""
+        if name not in self.fonts:
+            self._codes[name] = Codes(face(name).lend(self))
+
+    def _write(self, x: float, baseline: float, text: str, style: Style) -> None:
+        """Text that its face draws."""
+        if style != self._style:
+            self._set_style(style)
+        self._paint(style.color)
+        codes = "".join(map(self._codes[style.face].__getitem__, text))
+        self._out(f"BT {x:.2f} {HEIGHT - baseline:.2f} Td ({codes}) Tj ET")
+
+    def _write_shaped(self, x: float, baseline: float, text: str, style: Style) -> None:
+        """Text whose letters take shapes, or run from right to left."""
+        self._begin_shaped(style.size)
         self.set_text_color(style.color)
         self.set_xy(x, baseline - 0.8 * style.size)  # where a cell of this height has its baseline
         self.cell(h=style.size, text=text)
-        self._end_mixed()
+        self._end_shaped()
 
-    def _begin_mixed(self, text: str, size: float) -> None:
-        if "text" not in self.fonts:
-            face("text").lend(self)
-            self.set_fallback_fonts(["text"])  # with none, it would not ask for others
+    def _begin_shaped(self, size: float) -> None:
+        self._lend("text")
         self.set_font("text", size=size)
-        self._last_face = None
-        self.set_text_shaping(takes_shapes(text))
+        self.set_text_shaping(True)
 
-    def _end_mixed(self) -> None:
+    def _end_shaped(self) -> None:
         self.set_text_shaping(False)
         self.current_font_is_set_on_page = False
         self._style, self._color = None, ""
 
     def _set_style(self, style: Style) -> None:
+        self._lend(style.face)
         self.set_font(style.face, size=style.size)
         if not self.current_font_is_set_on_page and self.current_font is not None:
             self._out(self._set_font_for_page(self.current_font, style.size))
@@ -187,6 +192,12 @@ class Canvas(FPDF):
         if color != self._color:
             self._out(_operator(color))
             self._color = color
+
+
+def _parts(text: str, style: Style) -> Iterator[tuple[str, Style]]:
+    """A text in parts that one face draws."""
+    for name, part in runs(text, style.face):
+        yield part, style._replace(face=name)
 
 
 @cache

@@ -13,11 +13,12 @@ tests/pdf/test_faces.py tells when a new version moves them.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fontTools import subset, ttLib
 from fpdf import FPDF
@@ -26,8 +27,7 @@ from fpdf.unicode_script import UnicodeScript, get_unicode_script
 
 LATIN = (*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2027), 0x20AC, 0x2212)
 """What the prepared faces hold: letters of Europe, dashes, quotes, the euro and the minus."""
-Prepared = Literal["sans", "serif"]
-PREPARED: tuple[Prepared, ...] = ("sans", "serif")
+PREPARED = ("sans", "serif")
 
 NOTO = "manimgx_fonts"
 SANS = (NOTO, "NotoSans[wght].ttf")
@@ -149,6 +149,27 @@ cached_face_of = cache(face_of)
 def takes_shapes(text: str) -> bool:
     """Whether letters of a text change with their neighbours, or run from right to left."""
     return any(character in JOINERS or cached_face_of(character) not in RIGID for character in text)
+
+
+def runs(text: str, first: str) -> Iterator[tuple[str, str]]:
+    """A drawable text as it is set: faces, each with what it draws until the next one does.
+
+    Spaces belong to what stands before them, so that words of a script are in one run.
+
+    Args:
+        first: the face of all that it has.
+    """
+    plain, name, begun = face(first).characters, first, 0
+    for at, character in enumerate(text):
+        if character == " " and name != "emoji":  # whose space is as wide as two of them
+            continue
+        its = first if character in plain else cached_face_of(character, name) or first
+        if its != name:
+            if at > begun:
+                yield name, text[begun:at]
+            name, begun = its, at
+    if text:
+        yield name, text[begun:]
 
 
 def _latin(path: Path) -> bytes:

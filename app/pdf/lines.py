@@ -10,6 +10,8 @@ from app.pdf.faces import JOINERS
 
 ELLIPSIS = "…"
 LONGEST_CLUSTER = 20
+MEASURED_WHOLE = 100
+"""Characters of what may well fit into a line."""
 
 
 def fitted(canvas: Canvas, text: str, style: Style, width: float) -> str:
@@ -31,8 +33,10 @@ def wrapped(canvas: Canvas, text: str, style: Style, width: float, most: int) ->
 
     Words stay whole where they can. The last line ends with an ellipsis when there was more.
     """
-    if canvas.measure(text, style) <= width:
-        return [text] if text else []
+    if not text:
+        return []
+    if len(text) <= MEASURED_WHOLE and canvas.measure(text, style) <= width:
+        return [text]
     space = canvas.measure(" ", style)
     lines: list[str] = []
     line, room = "", width

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
 from app.pdf.drawable import drawable
-from app.pdf.faces import FILES, LATIN, face, face_of
+from app.pdf.faces import FILES, LATIN, face, face_of, runs
 
 
 def drawn(*texts: str) -> bytes:
@@ -55,6 +55,21 @@ def test_what_joins_and_what_has_no_script_stays_with_what_is_before_it() -> Non
     assert ("emoji", "emoji") == (face_of("\u200d", "emoji"), face_of("♀", "emoji"))
     assert face_of("\u200d", "cjk") is None
     assert face_of("\u200d") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Zoë ran", [("sans", "Zoë ran")]),
+        ("Мы и Zoë", [("text", "Мы и "), ("sans", "Zoë")]),
+        ("李小龍\uff0cok", [("cjk", "李小龍\uff0c"), ("sans", "ok")]),
+        ("محمد علي", [("arabic", "محمد علي")]),
+        ("🏃\u200d♀\ufe0f 🎉", [("emoji", "🏃\u200d♀\ufe0f"), ("sans", " "), ("emoji", "🎉")]),
+        ("", []),
+    ],
+)
+def test_text_is_set_in_runs_of_one_face(text: str, seen: list[tuple[str, str]]) -> None:
+    assert seen == list(runs(text, "sans"))
 
 
 def test_latin_text_needs_the_two_prepared_faces_only() -> None:
