@@ -35,17 +35,17 @@ TURN = 0.2
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local ends, wait = {}, 0
+local ends, wait, reached = {}, 0, 0
 for i, key in ipairs(KEYS) do
     local most, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
     ends[i] = math.max(tonumber(redis.call('GET', key) or 0), now) + period / most
-    wait = math.max(wait, ends[i] - period - now)
+    if ends[i] - period - now > wait then wait, reached = ends[i] - period - now, i end
 end
-if wait > 0 then return math.ceil(wait) end
+if wait > 0 then return {math.ceil(wait), reached} end
 for i, key in ipairs(KEYS) do
     redis.call('SET', key, string.format('%.0f', ends[i]), 'PX', math.ceil((ends[i] - now) / 1000))
 end
-return 0
+return {0, 0}
 """
 _ADD = """
 local time = redis.call('TIME')
@@ -93,9 +93,10 @@ class Rates:
         """
         keys = [_key(self._secret, limit, who) for limit, who in wanted]
         figures = [figure for limit, _ in wanted for figure in limit.figures]
-        microseconds = await self._in_time(lambda: self._take(keys=keys, args=figures))
+        answer = await self._in_time(lambda: self._take(keys=keys, args=figures))
+        microseconds, reached = answer or (0, 0)
         if microseconds:
-            metrics.refused.labels(wanted[0][0].name).inc()
+            metrics.refused.labels(wanted[reached - 1][0].name).inc()
             raise _too_many(microseconds / 1e6)
 
     async def forget(self, limit: Limit, who: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app import metrics
 from app.api.application import create_app
 from app.errors import TooMany
 from app.rates import Limit, Rates, Tally
@@ -93,6 +94,19 @@ async def test_one_limit_that_is_reached_costs_nothing_of_the_other(rates: Rates
     await times(3, lambda: rates.take((other, "here")))
     with pytest.raises(TooMany):
         await rates.take((FEW, "sam"), (other, "here"))
+
+
+async def test_what_is_refused_is_counted_under_the_limit_that_is_reached(rates: Rates) -> None:
+    roomy = Limit("roomy", 9, timedelta(minutes=1))
+    await times(3, lambda: rates.take((roomy, "here"), (FEW, "kim")))
+    before = refusals(FEW), refusals(roomy)
+    with pytest.raises(TooMany):
+        await rates.take((roomy, "here"), (FEW, "kim"))
+    assert (refusals(FEW), refusals(roomy)) == (before[0] + 1, before[1])
+
+
+def refusals(limit: Limit) -> float:
+    return metrics.registry.get_sample_value("activelog_refused_total", {"limit": limit.name}) or 0
 
 
 async def test_redis_holds_no_address_and_nothing_for_ever(
@@ -188,6 +202,16 @@ async def test_one_client_can_sign_up_and_ask_for_resets_so_often(
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code == 429
     async with client_from("203.0.113.8", resources) as (client, _):
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code < 300
+
+
+async def test_an_address_that_may_be_a_strangers_gets_few_letters_that_ask_to_be_confirmed(
+    resources: Resources,
+) -> None:
+    kim = await person(resources.database, "kim")
+    async with client_from(CLIENT, resources) as (client, _):
+        asked = [await client.post("/api/v1/users/confirm", headers=kim.headers) for _ in range(4)]
+    assert [202] * 3 + [429] == [answer.status_code for answer in asked]
+    assert 28_000 < int(asked[-1].headers["retry-after"]) <= 28_800
 
 
 async def test_the_password_of_an_open_session_cannot_be_guessed(resources: Resources) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from app.embedded.inbox.letters import Inbox
 from app.transaction import Database
-from app.users.admission import CONFIRMATIONS
 from app.users.confirmation import LIFETIME
 from app.users.tokens import Purpose, issue_token
 from app.users.user import UserId
@@ -104,16 +103,3 @@ async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
         await database.execute(f"update users set {column} = now()")  # noqa: S608 # one of these two
         await run_jobs()
     assert inbox.letters() == []
-
-
-async def test_an_address_that_may_be_a_strangers_gets_a_few_letters_a_day(
-    api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
-) -> None:
-    for _ in range(CONFIRMATIONS.most):
-        assert (await api.post(ASKING, headers=kim)).status_code == 202
-        await run_jobs()
-    refused = await api.post(ASKING, headers=kim)
-    assert refused.status_code == 429
-    assert 28_000 < int(refused.headers["Retry-After"]) <= 28_800
-    await run_jobs()
-    assert len(inbox.letters()) == CONFIRMATIONS.most
