@@ -75,7 +75,8 @@ class Upload:
         self._size += len(data)
         self._filling += data
         while len(self._filling) >= PART:
-            await self._send(bytes(memoryview(self._filling)[:PART]))
+            await self._room()
+            self._send(bytes(memoryview(self._filling)[:PART]))
             del self._filling[:PART]
 
     async def flush(self) -> None:
@@ -85,7 +86,8 @@ class Upload:
             Unavailable: a part could not be sent; the upload is lost.
         """
         if self._filling or not self._sent:
-            await self._send(bytes(self._filling))
+            await self._room()
+            self._send(bytes(self._filling))
             self._filling.clear()
         while self._in_flight:
             await self._arrival()
@@ -122,9 +124,12 @@ class Upload:
         except (TimeoutError, Unavailable) as error:
             log.warning("s3.upload_not_aborted", key=self._key, error=str(error))
 
-    async def _send(self, part: bytes) -> None:
+    async def _room(self) -> None:
+        """Wait until another part may be on its way: before that, it is not copied either."""
         if len(self._in_flight) == IN_FLIGHT:
             await self._arrival()
+
+    def _send(self, part: bytes) -> None:
         self._sent += 1
         sending = asyncio.create_task(self._send_part(self._sent, part))
         sending.add_done_callback(_heard)
