@@ -10,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from app.resources import Resources
 from tests.browser.conftest import Site
+from tests.browser.guard import Troubles
 from tests.browser.looking import page_is_accessible
 from tests.kit.working import run_jobs, working
 from tests.users.people import PASSWORD
@@ -79,6 +80,25 @@ async def test_from_signing_up_to_a_file_and_its_end(
     await expect(page.get_by_text("No exports yet")).to_be_visible()
     kim = await resources.database.fetchval("select id from users")
     assert await resources.bucket.keys(f"exports/{kim}/") == []
+
+
+async def test_a_page_says_that_it_is_old_while_the_service_is_away_and_then_goes_on(
+    page: Page, resources: Resources, troubles: Troubles
+) -> None:
+    await open_account(page)
+    await page.get_by_role("link", name="Exports").click()
+    await page.get_by_role("button", name="Make the export").click()
+    told = page.get_by_role("alert")
+    await expect(told).to_be_hidden()
+    await page.route("**/exports/*", lambda route: route.abort("connectionrefused"))
+    await expect(told).to_contain_text("The service does not answer")
+    troubles.clear()
+    await page_is_accessible(page, "exports-stale")
+    await page.unroute("**/exports/*")
+    async with working(resources):
+        await expect(page.get_by_role("listitem").get_by_text("Ready")).to_be_visible()
+    await expect(told).to_be_hidden()
+    troubles.clear()
 
 
 async def test_all_of_it_can_be_done_without_scripts(
