@@ -11,8 +11,8 @@ import msgspec
 from app.email import Letter, Post, Recipient, deliver, one_line
 from app.email.wording import distance, duration
 from app.jobs import Run
-from app.stats import statements
-from app.stats.statements import DaySums
+from app.stats import reading, statements
+from app.stats.figures import DayFigures, total
 from app.transaction import Transaction
 from app.users.user import UserId
 
@@ -61,13 +61,13 @@ class WeeklySummary(Letter, frozen=True):
         seconds = (3120, 0, 4290, 1500, 0, 6020, 2280, 0, 2700, 5400, 0, 1980, 9840, 4140)
         metres = (9100, 0, 12200, 1400, 0, 32500, 6300, 0, 8100, 15800, 0, 1900, 61400, 7300)
         days = [
-            DaySums(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
+            DayFigures(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
             for n, (s, m) in enumerate(zip(seconds, metres, strict=True))
         ]
         return cls.about("Ada Lovelace", days)
 
     @classmethod
-    def about(cls, name: str, days: Sequence[DaySums]) -> Self:
+    def about(cls, name: str, days: Sequence[DayFigures]) -> Self:
         """
         Args:
             days: fourteen, of which the last seven are summarised.
@@ -100,23 +100,24 @@ async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) 
         return
 
     async def write(tx: Transaction) -> WeeklySummary:
-        days = await statements.fortnight(tx, user_id, saturday)
+        days = await reading.daily(tx, user_id, saturday - timedelta(days=13), saturday)
         return WeeklySummary.about(one_line(reader.name), days)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
     await deliver(run, post, recipient, WeeklySummary, write, occasion=saturday.isoformat())
 
 
-def _totals(before: Sequence[DaySums], week: Sequence[DaySums]) -> list[Total]:
-    activities = [sum(day.activities for day in days) for days in (before, week)]
-    seconds = [sum(day.duration_s for day in days) for days in (before, week)]
-    metres = [sum(day.distance_m for day in days) for days in (before, week)]
-    calories = [sum(day.calories for day in days) for days in (before, week)]
+def _totals(before: Sequence[DayFigures], week: Sequence[DayFigures]) -> list[Total]:
+    then, now = total(before), total(week)
     return [
-        Total("Activities", str(activities[1]), _change(*activities)),
-        Total("Time", duration(seconds[1]) if seconds[1] else "0 min", _change(*seconds)),
-        Total("Distance", distance(metres[1]), _change(*metres)),
-        Total("Energy", f"{calories[1]:,} kcal", _change(*calories)),
+        Total("Activities", str(now.activities), _change(then.activities, now.activities)),
+        Total(
+            "Time",
+            duration(now.duration_s) if now.duration_s else "0 min",
+            _change(then.duration_s, now.duration_s),
+        ),
+        Total("Distance", distance(now.distance_m), _change(then.distance_m, now.distance_m)),
+        Total("Energy", f"{now.calories:,} kcal", _change(then.calories, now.calories)),
     ]
 
 
@@ -129,7 +130,7 @@ def _change(before: float, now: float) -> str:
     return f"{abs(percent):,}% {'more' if percent > 0 else 'less'}"
 
 
-def _bar(day: DaySums, longest: int) -> Day:
+def _bar(day: DayFigures, longest: int) -> Day:
     """At least a sliver of a bar for whatever was done."""
     share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
     return Day(
@@ -141,12 +142,12 @@ def _bar(day: DaySums, longest: int) -> Day:
     )
 
 
-def _in_words(week: Sequence[DaySums]) -> str:
-    activities = sum(day.activities for day in week)
-    if not activities:
+def _in_words(week: Sequence[DayFigures]) -> str:
+    sums = total(week)
+    if not sums.activities:
         return ""
-    count = "1 activity" if activities == 1 else f"{activities} activities"
-    return f"{count}, {duration(sum(day.duration_s for day in week))}"
+    count = "1 activity" if sums.activities == 1 else f"{sums.activities} activities"
+    return f"{count}, {duration(sums.duration_s)}"
 
 
 def _period(first: date, last: date) -> str:

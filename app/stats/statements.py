@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/stats.sql` and `summaries.sql`."""
+"""Signatures of `sql/queries/stats.sql`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,6 @@ class SummaryReader(Struct, frozen=True):
     id: UserId
     name: str
     email: str
-
-
-class DaySums(Struct, frozen=True):
-    """What a person did on a UTC day."""
-
-    day: date
-    activities: int
-    distance_m: float
-    duration_s: int
-    calories: int
 
 
 @statement("stats")
@@ -67,11 +57,7 @@ async def enqueue_weekly_emails(
 ) -> Batch: ...
 
 
-@statement("summaries")
+@statement("stats")
 async def summary_reader(
     db: Queryable, user_id: UserId, saturday: date
 ) -> SummaryReader | None: ...
-
-
-@statement("summaries")
-async def fortnight(db: Queryable, user_id: UserId, saturday: date) -> list[DaySums]: ...

@@ -153,3 +153,21 @@ select
     count(*) filter (where not confirmed) as unconfirmed,
     count(*) filter (where confirmed and wanted and active and suppressed) as suppressed
 from batch;
+
+-- name: summary_reader
+-- Me, if I get weekly summaries: not opted out, the address confirmed, active in the 28 days before.
+select u.id, u.name, u.email
+from users as u
+where
+    u.id = :user_id
+    and u.weekly_summary
+    and u.confirmed_at is not null
+    and u.deleted_at is null
+    and exists (
+        select from activities as a
+        where
+            a.user_id = u.id
+            and a.deleted_at is null
+            and a.started_at >= (:saturday::date - 27)::timestamp at time zone 'utc'
+            and a.started_at < (:saturday::date + 1)::timestamp at time zone 'utc'
+    );
