@@ -50,5 +50,5 @@ class ExportGenerate(Job, frozen=True):
     def occasion(self) -> str:
         return str(self.export_id)
 
-    def if_dead(self) -> ExportFailedEmail:
+    def if_given_up(self) -> ExportFailedEmail:
         return ExportFailedEmail(self.export_id, self.user_id)

@@ -111,10 +111,11 @@ async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
     """
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, export_id)
-    if export is None or export.expires_at is not None:
+        known = export and await statements.exports(tx, export.user_id, export_id, None, False, 1)
+    if not export or not known or known[0].status != "failed":  # it is made again, say
         return
 
-    reason = export.error or "Something went wrong on our side. Ask for it again."
+    reason = known[0].error or ""
 
     async def write(_: Transaction) -> ExportFailed:
         return ExportFailed(

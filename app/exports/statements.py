@@ -28,7 +28,6 @@ class OwnedExport(Struct, frozen=True):
     row_count: int | None
     size_bytes: int | None
     expires_at: datetime | None
-    error: str | None
 
     @property
     def filters(self) -> Filters:

@@ -11,7 +11,7 @@ from app.jobs import statements
 from app.jobs.dead_letters import fingerprint
 from app.jobs.outcomes import LeaseLost
 from app.jobs.record import Claimed
-from app.jobs.recovery import follow_death
+from app.jobs.recovery import follow_giving_up
 from app.transaction import Database, Transaction
 
 LONGEST_ERROR = 8192
@@ -68,10 +68,10 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
         ours = await statements.end_unfinished(
             tx, claimed.id, claimed.token, state, ending.failed, error, mark
         )
-        if ours and ending.outcome == "dead":
-            await follow_death(tx, claimed.kind, claimed.payload)
+        if ours:
+            await follow_giving_up(tx, claimed.kind, claimed.payload)
         return ours
-    return await statements.put_off(
+    left = await statements.put_off(
         tx,
         claimed.id,
         claimed.token,
@@ -82,6 +82,9 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
         ending.waits_for,
         error,
     )
+    if left == "cancelled":  # its end was asked for meanwhile
+        await follow_giving_up(tx, claimed.kind, claimed.payload)
+    return left is not None
 
 
 def _text(text: str | None) -> str | None:

@@ -54,6 +54,7 @@ class Job(msgspec.Struct, frozen=True):
         """The user whom the job is about, so that an operator can find it."""
         return getattr(self, "user_id", None)
 
-    def if_dead(self) -> Job | None:
-        """What is enqueued by the transaction that makes this job a dead letter."""
+    def if_given_up(self) -> Job | None:
+        """What is enqueued by the transaction that makes this job a dead letter, cancels it, or
+        ends it because it came too late."""
         return None

@@ -1,4 +1,4 @@
-"""When a job is lost with its worker, and when one is dead: what follows commits with it."""
+"""When a job is lost with its worker, and when one is given up: what follows commits with it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ async def take_over(database: Database) -> Sequence[Lost]:
     async with database.transaction() as tx:
         lost = await statements.take_over(tx)
         for job in lost:
-            if job.state == "dead":
-                await follow_death(tx, job.kind, job.payload)
+            if job.state in {"dead", "cancelled"}:
+                await follow_giving_up(tx, job.kind, job.payload)
     return lost
 
 
-async def follow_death(tx: Transaction, kind: str, payload: str) -> None:
-    """Enqueue what a job wants done when it is dead. One that cannot be read wants nothing."""
+async def follow_giving_up(tx: Transaction, kind: str, payload: str) -> None:
+    """Enqueue what a job wants done when it is given up. One that cannot be read wants nothing."""
     job_type = KINDS.get(kind)
     if job_type is None:
         return
@@ -36,5 +36,5 @@ async def follow_death(tx: Transaction, kind: str, payload: str) -> None:
         job = msgspec.json.decode(payload, type=job_type)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return
-    if (then := job.if_dead()) is not None:
+    if (then := job.if_given_up()) is not None:
         await enqueue(tx, then)

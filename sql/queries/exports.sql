@@ -86,7 +86,7 @@ returning true;
 -- An export and whose it is, as its jobs need it; no row when it or its owner is deleted.
 select
     e.id, e.user_id, u.name, u.email, e.format, e.first_day as first, e.last_day as last, e.type,
-    e.row_count, e.size_bytes, e.expires_at, e.error
+    e.row_count, e.size_bytes, e.expires_at
 from exports as e
 join users as u on u.id = e.user_id
 where e.id = :id and e.deleted_at is null and u.deleted_at is null;

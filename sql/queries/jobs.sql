@@ -105,7 +105,7 @@ update jobs set
     worker_id = null,
     token = null
 where id = :id and token = :token and state = 'running'
-returning true;
+returning state;
 
 -- name: end_unfinished
 -- The job ends as dead or cancelled, if it is mine.

@@ -46,7 +46,7 @@ update jobs set
     error = case when state = 'running' then error else :why end,
     cancel_requested_at = coalesce(cancel_requested_at, now())
 where id = :id and state in ('queued', 'retrying', 'snoozed', 'running')
-returning state;
+returning state, kind, payload::text as payload;
 
 -- name: workers
 -- The workers that have not said goodbye, oldest first; alive are those whose lease holds.

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import httpx
 import pytest
 
+from app import jobs
 from app.embedded.inbox.letters import Inbox
+from app.exports.export import ExportId
+from app.exports.jobs import ExportFailedEmail
+from app.jobs.operating.cancelling import cancel
+from app.jobs.operating.rerunning import retry_job
 from app.transaction import Database
 from tests.kit.exports import add_activities, asked
 from tests.kit.people import Person, person
@@ -63,3 +69,44 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
     await run_jobs()
 
     assert inbox.letters() == []
+
+
+async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
+    api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
+) -> None:
+    await asked(api, kim)
+    job_id = await database.fetchval("select id from jobs")
+    async with database.transaction() as tx:
+        await cancel(tx, job_id, by="test")
+
+    await run_jobs()
+
+    (letter,) = inbox.letters()
+    assert "It was cancelled. Ask for it again." in " ".join(str(letter.text).split())
+
+
+async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
+    api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
+) -> None:
+    await asked(api, kim)
+    await database.execute("update jobs set useful_until = now() - interval '1 second'")
+
+    await run_jobs()
+
+    (letter,) = inbox.letters()
+    assert "Ask for it again." in str(letter.text)
+
+
+async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(
+    api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
+) -> None:
+    export = await asked(api, kim)
+    await database.execute("update jobs set state = 'dead', finished_at = now()")
+    async with database.transaction() as tx:
+        job = ExportFailedEmail(ExportId(UUID(export["id"])), kim.id)
+        await jobs.enqueue(tx, job)
+    await retry_job(database, await database.fetchval("select job_id from exports"), by="test")
+
+    await run_jobs()
+
+    assert ["Your CSV export is ready"] == [letter.subject for letter in inbox.letters()]

@@ -9,6 +9,7 @@ from app.jobs.job import JobId
 from app.jobs.operating import statements
 from app.jobs.operating.inspection import find_row
 from app.jobs.operating.records import State
+from app.jobs.recovery import follow_giving_up
 from app.transaction import Transaction
 
 log = structlog.get_logger(__name__)
@@ -32,13 +33,15 @@ async def cancel(tx: Transaction, job_id: JobId, *, by: str) -> State:
         NotFound: there is no such job.
         Conflict: it is finished, and how.
     """
-    state = await statements.cancel(tx, job_id, "cancelled by an operator")
-    if state is None:
+    cancelled = await statements.cancel(tx, job_id, "cancelled by an operator")
+    if cancelled is None:
         row = await find_row(tx, job_id)
         why = EXPLANATIONS.get(row.state, f"it has just become {row.state}: try again")
         raise Conflict(f"The job cannot be cancelled: {why}.")
-    log.info("operator.cancelled", job=str(job_id), state=state, by=by)
-    return state
+    if cancelled.state == "cancelled":
+        await follow_giving_up(tx, cancelled.kind, cancelled.payload)
+    log.info("operator.cancelled", job=str(job_id), state=cancelled.state, by=by)
+    return cancelled.state
 
 
 async def withdraw(tx: Transaction, job_id: JobId, why: str) -> None:

@@ -28,6 +28,12 @@ class JobRow(JobFacts, frozen=True):
     progress: str | None
 
 
+class Cancelled(Struct, frozen=True):
+    state: State
+    kind: str
+    payload: str
+
+
 class RerunBatch(Struct, frozen=True):
     rerun: int
     outdated: int
@@ -101,7 +107,7 @@ async def attempts(db: Queryable, job_id: JobId) -> list[Attempt]: ...
 
 
 @statement("operating")
-async def cancel(db: Queryable, id: JobId, why: str) -> State | None: ...
+async def cancel(db: Queryable, id: JobId, why: str) -> Cancelled | None: ...
 
 
 @statement("operating")
