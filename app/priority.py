@@ -11,13 +11,14 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 WORKER = 5
 """The niceness of a worker: behind the API, before whatever draws."""
 DRAWING = 10
-APART = 0.1
-"""Seconds between two changes of sessions that Linux takes from those who are not root."""
-PROC = Path("/proc")
+APART, TRIES = 0.1, 20
+"""Seconds between two changes of sessions that Linux takes from those who are not root, and how
+often it is asked: others may be as quick."""
 
 
 def give_way(niceness: int) -> None:
@@ -31,33 +32,48 @@ def give_way(niceness: int) -> None:
     """
     os.nice(max(0, niceness - os.nice(0)))
     if os.getsid(0) == os.getpid():
-        _have_session_give_way(os.getpid(), niceness)
+        _have_session_give_way(session_of("self"), niceness)
 
 
 def have_give_way(leader: int, niceness: int) -> None:
-    """Have a process that was just started let others go first. It leads a session."""
-    with suppress(ProcessLookupError):  # whoever started it will see that it has ended
-        os.setpriority(os.PRIO_PGRP, leader, niceness)
-    _have_session_give_way(leader, niceness)
+    """Have a process that was just started let others go first, as far as the system lets us.
+
+    It leads a session. Whoever started it will see if it has ended.
+    """
+    with suppress(OSError):
+        given = os.getpriority(os.PRIO_PROCESS, leader)
+        os.setpriority(os.PRIO_PGRP, leader, max(given, niceness))
+    _have_session_give_way(session_of(leader), niceness)
 
 
-def session_niceness(pid: int) -> int | None:
-    """How far the session of this process gives way, by proc(5).
+def session_of(pid: int | Literal["self"]) -> Path:
+    """The file by which Linux tells of a process's session, and is told."""
+    return Path(f"/proc/{pid}/autogroup")
+
+
+def session_niceness(session: Path) -> int | None:
+    """How far a session gives way, by its file (proc(5)).
 
     Returns:
-        None where nothing is shared by sessions: outside of Linux, and for what began before any
-        session was opened, as init may and whatever it starts in its own.
+        None where the system does not say: outside of Linux, and for what began before any session
+        was opened, as init does and whatever it starts in its own.
     """
-    with suppress(FileNotFoundError, ProcessLookupError):
-        words = (PROC / str(pid) / "autogroup").read_text().split()  # "/autogroup-71 nice 0", or ""
+    with suppress(OSError, ValueError):
+        words = session.read_text().split()  # "/autogroup-71 nice 0", or ""
         return int(words[-1]) if words else None
     return None
 
 
-def _have_session_give_way(leader: int, niceness: int) -> None:
-    with suppress(OSError):  # it is gone, or the system takes no wishes: work goes on all the same
-        while (given := session_niceness(leader)) is not None and given < niceness:
+def _have_session_give_way(session: Path, niceness: int) -> None:
+    """A system that takes no such wish is not asked for long: work goes on all the same."""
+    given = session_niceness(session)
+    if given is None or given >= niceness:
+        return
+    with suppress(OSError):
+        for _ in range(TRIES):
             try:
-                (PROC / str(leader) / "autogroup").write_text(f"{niceness}\n")
+                session.write_text(f"{niceness}\n")
             except BlockingIOError:  # too soon after another's change
                 time.sleep(APART)
+            else:
+                return

@@ -13,8 +13,9 @@ import pytest
 from app import priority
 from app.pdf.artists import PROJECT
 
+OURS = priority.session_of("self")
 ON_LINUX = pytest.mark.skipif(
-    not Path("/proc/self/autogroup").exists(), reason="only Linux shares processors by sessions"
+    not OURS.exists(), reason="only Linux shares processors out by sessions"
 )
 GIVES_WAY = """
 import json, os, sys
@@ -22,7 +23,7 @@ from app import priority
 
 for niceness in map(int, sys.argv[1:]):
     priority.give_way(niceness)
-print(json.dumps([os.nice(0), priority.session_niceness(os.getpid())]))
+print(json.dumps([os.nice(0), priority.session_niceness(priority.session_of("self"))]))
 """
 
 
@@ -46,7 +47,7 @@ def test_a_session_gives_way_with_the_process_that_leads_it() -> None:
 
 @ON_LINUX
 def test_a_process_that_leads_no_session_gives_way_within_it() -> None:
-    assert given_way(17, leads=False) == [17, priority.session_niceness(os.getpid())]
+    assert given_way(17, leads=False) == [17, priority.session_niceness(OURS)]
 
 
 @ON_LINUX
@@ -56,7 +57,7 @@ def test_giving_way_is_for_good() -> None:
 
 @ON_LINUX
 def test_a_session_gives_way_whose_leader_was_nice_already() -> None:
-    assert given_way(16, at_first=17) == [17, 16]
+    assert given_way(16, at_first=17) == [min(19, os.nice(0) + 17), 16]
 
 
 @ON_LINUX
@@ -64,8 +65,9 @@ def test_a_process_that_was_started_gives_way_with_all_that_it_is() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
     ) as process:
+        session = priority.session_of(process.pid)
         priority.have_give_way(process.pid, 17)
-        seen = os.getpriority(os.PRIO_PROCESS, process.pid), priority.session_niceness(process.pid)
+        seen = os.getpriority(os.PRIO_PROCESS, process.pid), priority.session_niceness(session)
         process.communicate(b"\n")
     assert seen == (17, 17)
 
@@ -76,22 +78,21 @@ def test_one_that_has_ended_has_nothing_to_give() -> None:
     priority.have_give_way(process.pid, 17)
 
 
-@pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What Linux says, and is told, of the session that process 71 leads."""
-    monkeypatch.setattr(priority, "PROC", tmp_path)
-    (tmp_path / "71").mkdir()
-    return tmp_path / "71" / "autogroup"
+@pytest.mark.parametrize("said", ["", "nothing that we know", None])
+def test_where_the_system_does_not_say_how_it_shares_nothing_is_asked_of_it(
+    said: str | None, tmp_path: Path
+) -> None:
+    session = tmp_path / "autogroup"
+    if said is not None:
+        session.write_text(said)
+    assert priority.session_niceness(session) is None
+    priority._have_session_give_way(session, 17)
+    assert session.exists() == (said is not None)
+    assert not session.exists() or session.read_text() == said
 
 
-def test_what_began_before_any_session_is_in_none(session: Path) -> None:
-    session.write_text("")
-    assert priority.session_niceness(71) is None
-    priority._have_session_give_way(71, 17)
-    assert session.read_text() == ""
-
-
-def test_where_nothing_is_shared_by_sessions_there_is_none(session: Path) -> None:
-    assert priority.session_niceness(71) is None
-    priority._have_session_give_way(71, 17)
-    assert not session.exists()
+def test_what_gives_way_further_already_is_left_as_it_is(tmp_path: Path) -> None:
+    session = tmp_path / "autogroup"
+    session.write_text("/autogroup-71 nice 12\n")
+    priority._have_session_give_way(session, 5)
+    assert priority.session_niceness(session) == 12

@@ -164,10 +164,10 @@ class Daemon(ABC):
                 start_new_session=True,
                 **as_account(account),
             )
+        self.place.register.add(self._process.pid, self.name, self.stop_signal, self.litter())
         if self.niceness:
             priority.have_give_way(self._process.pid, self.niceness)
         self._read_output(self._process)
-        self.place.register.add(self._process.pid, self.name, self.stop_signal, self.litter())
 
     async def wait(self) -> int:
         """Until it has ended, and its group with it: its exit code, negative for a signal."""

@@ -56,7 +56,7 @@ async def put_off(
     untried: bool,
     waits_for: str | None,
     error: str,
-) -> State | None: ...
+) -> str | None: ...
 
 
 @statement("jobs")

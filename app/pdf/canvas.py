@@ -22,7 +22,7 @@ LEFT, RIGHT = MARGIN, WIDTH - MARGIN
 TOP, BOTTOM = 54.0, HEIGHT - 58.0
 
 LONGEST_MEASURED = 100
-"""Characters of text to be shaped that fpdf2 is given at once: it calls itself for each."""
+"""Characters of text to be shaped that fpdf2 is given at once: it calls itself for each emoji."""
 
 Align = Literal["left", "right", "center"]
 
@@ -61,7 +61,7 @@ class Canvas(FPDF):
 
     Text whose letters keep their shapes, which is nearly all, is written as PDF operators here, a
     string for each face that it takes: fpdf2's own ways to write a line do more, and take three
-    times as long for one face, and longer for several.
+    times as long.
     """
 
     def __init__(self, title: str, made_at: datetime) -> None:
@@ -103,15 +103,14 @@ class Canvas(FPDF):
         else:
             for part, its in _parts(text, style):
                 self._write(x, baseline, part, its)
-                x += self.measure(part, its)
+                x += _width(part, its)
 
     def measure(self, text: str, style: Style) -> float:
         """The width of a line."""
-        its = face(style.face)
-        if its.draws(text):
-            return sum(map(its.widths.__getitem__, text)) * style.size / 1000
+        if face(style.face).draws(text):
+            return _width(text, style)
         if not takes_shapes(text):
-            return sum(self.measure(part, own) for part, own in _parts(text, style))
+            return sum(_width(part, its) for part, its in _parts(text, style))
         if len(text) > LONGEST_MEASURED:
             parts = range(0, len(text), LONGEST_MEASURED)
             return sum(self.measure(text[at : at + LONGEST_MEASURED], style) for at in parts)
@@ -192,6 +191,11 @@ class Canvas(FPDF):
         if color != self._color:
             self._out(_operator(color))
             self._color = color
+
+
+def _width(text: str, style: Style) -> float:
+    """Of text that its face draws."""
+    return sum(map(face(style.face).widths.__getitem__, text)) * style.size / 1000
 
 
 def _parts(text: str, style: Style) -> Iterator[tuple[str, Style]]:

@@ -51,7 +51,9 @@ FILES = {
 
 OF_ANY_SCRIPT = ("text", "symbols", "emoji", "cjk")
 """Where to look for what has no face of its script, in this order."""
-RIGID = {"text", "symbols", "cjk", None}
+OF_NO_OTHER = ("arabic", "devanagari", "thai")
+"""Then here: they have commas, full stops and signs that are of no script, and in none of those."""
+RIGID = {"text", "symbols", "cjk"}
 """Their characters need no shaping."""
 CJK_SCRIPTS = {
     UnicodeScript.HAN, UnicodeScript.HIRAGANA, UnicodeScript.KATAKANA, UnicodeScript.HANGUL,
@@ -136,7 +138,7 @@ def face_of(character: str, before: str | None = None) -> str | None:
     elif script in CJK_SCRIPTS:
         candidates = ["cjk"]
     elif script in UNSCRIPTED:
-        candidates = [before, *OF_ANY_SCRIPT]
+        candidates = [before, *OF_ANY_SCRIPT, *OF_NO_OTHER]
     else:
         candidates = [script.name.lower(), *OF_ANY_SCRIPT]
     known = (name for name in candidates if name in FILES)
@@ -147,7 +149,8 @@ cached_face_of = cache(face_of)
 
 
 def takes_shapes(text: str) -> bool:
-    """Whether letters of a text change with their neighbours, or run from right to left."""
+    """Whether letters of a text change with their neighbours, or run from right to left; also if no
+    face has them: then it is fpdf2 that draws what stands for a missing glyph."""
     return any(character in JOINERS or cached_face_of(character) not in RIGID for character in text)
 
 
@@ -161,7 +164,7 @@ def runs(text: str, first: str) -> Iterator[tuple[str, str]]:
     """
     plain, name, begun = face(first).characters, first, 0
     for at, character in enumerate(text):
-        if character == " " and name != "emoji":  # whose space is as wide as two of them
+        if character == " " and name != "emoji":  # whose space is as wide as an emoji
             continue
         its = first if character in plain else cached_face_of(character, name) or first
         if its != name:

@@ -13,7 +13,7 @@ from app.embedded.inbox.letters import Inbox
 from app.exports.export import ExportId
 from app.exports.jobs import ExportFailedEmail
 from app.jobs.operating.cancelling import cancel
-from app.jobs.operating.rerunning import retry_job
+from app.jobs.operating.dead_letters import retry_job
 from app.transaction import Database
 from tests.kit.exports import add_activities, asked
 from tests.kit.people import Person, person
@@ -101,7 +101,7 @@ async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     export = await asked(api, kim)
-    await database.execute("update jobs set state = 'dead', finished_at = now()")
+    await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
     async with database.transaction() as tx:
         job = ExportFailedEmail(ExportId(UUID(export["id"])), kim.id)
         await jobs.enqueue(tx, job)
@@ -109,4 +109,4 @@ async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(
 
     await run_jobs()
 
-    assert ["Your CSV export is ready"] == [letter.subject for letter in inbox.letters()]
+    assert ["Your export is ready"] == [letter.subject for letter in inbox.letters()]

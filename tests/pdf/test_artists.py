@@ -78,7 +78,7 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
 async def test_a_process_lets_all_others_go_first(artists: Artists) -> None:
     _, process = await drawn(artists)
     assert priority.DRAWING == os.getpriority(os.PRIO_PROCESS, process)
-    assert priority.session_niceness(process) in (priority.DRAWING, None)
+    assert priority.session_niceness(priority.session_of(process)) in (priority.DRAWING, None)
 
 
 async def test_no_process_is_started_before_it_is_needed(artists: Artists) -> None:

@@ -45,7 +45,8 @@ def test_every_face_is_there_and_draws_its_own(name: str) -> None:
 @pytest.mark.parametrize(
     ("character", "name"),
     [("Ж", "text"), ("λ", "text"), ("李", "cjk"), ("한", "cjk"), ("م", "arabic"), ("ש", "hebrew"),
-     ("ก", "thai"), ("🎉", "emoji"), ("Ⅷ", "symbols"), ("\ue000", None), ("\U00012000", None)],
+     ("ก", "thai"), ("🎉", "emoji"), ("Ⅷ", "symbols"), ("\ue000", None), ("\U00012000", None),
+     ("؟", "arabic"), ("।", "devanagari")],
 )  # fmt: skip
 def test_a_character_is_drawn_by_the_face_of_its_script(character: str, name: str | None) -> None:
     assert name == face_of(character)

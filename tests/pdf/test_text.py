@@ -117,6 +117,9 @@ LONG = {
     "one word": "W" * 5000,
     "Chinese": "李小龍" * 400,
     "Arabic": "محمد علي " * 100,
+    "Arabic with commas": "جريت اليوم، وكان الجو جميلا، " * 60,
+    "Arabic, drawn out": "ع" + "ـ" * 900,
+    "Hindi with full stops": "आज मैं दौड़ा। मौसम अच्छा था। " * 60,
     "emoji": "🏃\u200d♀\ufe0f" * 200,
     "marks": "e" + "\u0301" * 900,
 }
