@@ -24,7 +24,7 @@ async def welcome(job: WelcomeEmail, run: Run, resources: Resources) -> None:
 
 @handles(ConfirmationEmail)
 async def confirmation(job: ConfirmationEmail, run: Run, resources: Resources) -> None:
-    await users.another_link(run, resources.post, job.user_id)
+    await users.confirmation(run, resources.post, job.user_id)
 
 
 @handles(PasswordResetEmail)

@@ -13,8 +13,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from app.api.idempotency import Creation
 from app.rates import Rates
 from app.transaction import Database
-from app.users.admission import admit_confirmation, admit_own_password, admit_sign_up
-from app.users.confirmation import ask_for_letter, confirm
+from app.users.admission import admit_own_password, admit_sign_up
+from app.users.confirmation import ask_for_confirmation, confirm
 from app.users.erasure import leave
 from app.users.own_password import change_password, check_own_password
 from app.users.passwords import Passwords
@@ -92,11 +92,11 @@ async def request_confirmation(
 ) -> None:
     """Have the letter with the link that confirms your address sent again.
 
-    409 when the address is confirmed.
+    409 when the address is confirmed, or letters to it came back; 429 when it was sent three, until
+    eight hours after.
     """
-    await admit_confirmation(rates, me.id)
     async with database.transaction() as tx:
-        await ask_for_letter(tx, me.id)
+        await ask_for_confirmation(tx, rates, me.id)
 
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")

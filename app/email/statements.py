@@ -93,6 +93,10 @@ async def suppress(db: Queryable, address: str, reason: str) -> None: ...
 
 
 @statement("emails")
+async def is_suppressed(db: Queryable, address: str) -> bool: ...
+
+
+@statement("emails")
 async def suppress_all(db: Queryable, addresses: Sequence[str], reason: str) -> int: ...
 
 

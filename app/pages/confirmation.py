@@ -1,4 +1,4 @@
-"""Where the link of the welcome letter leads. Opening it changes nothing: mail scanners do."""
+"""Where the link that confirms an address leads. Opening it changes nothing: mail scanners do."""
 
 from __future__ import annotations
 

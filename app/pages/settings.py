@@ -15,8 +15,8 @@ from app.pages.page import page, see_other
 from app.pages.visit import signing_in, signing_out
 from app.rates import Rates
 from app.transaction import Database
-from app.users.admission import admit_confirmation, admit_own_password
-from app.users.confirmation import ask_for_letter
+from app.users.admission import admit_own_password
+from app.users.confirmation import ask_for_confirmation
 from app.users.erasure import leave
 from app.users.own_password import change_password, check_own_password
 from app.users.passwords import Passwords
@@ -98,9 +98,8 @@ async def send_confirmation(
     """The letter that confirms the address, once more."""
     form = await sent_form(request)
     try:
-        await admit_confirmation(rates, me.id)
         async with database.transaction() as tx:
-            profile = await ask_for_letter(tx, me.id)
+            profile = await ask_for_confirmation(tx, rates, me.id)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
     return see_other(request, "/settings", f"Another letter is on its way to {profile.email}.")

@@ -18,7 +18,7 @@ SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER)
 SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
 RESETS_FROM = Limit("resets_from", 30, HOUR)
 CONFIRMATIONS = Limit("confirmations", 3, DAY)
-"""Letters to an address that may be a stranger's."""
+"""Letters to one address, which may be a stranger's: so many at once, and one each eight hours."""
 OWN_PASSWORDS = Limit("own_passwords", 10, QUARTER)
 """What somebody who found a session open may guess."""
 
@@ -55,12 +55,12 @@ async def admit_reset(rates: Rates, client: str | None) -> None:
         await rates.take((RESETS_FROM, client))
 
 
-async def admit_confirmation(rates: Rates, user_id: UserId) -> None:
+async def admit_confirmation(rates: Rates, email: str) -> None:
     """
     Raises:
-        TooMany: this account has asked for enough letters lately.
+        TooMany: this address was sent enough letters lately, for whichever account.
     """
-    await rates.take((CONFIRMATIONS, str(user_id)))
+    await rates.take((CONFIRMATIONS, email.lower()))
 
 
 async def admit_own_password(rates: Rates, user_id: UserId) -> None:

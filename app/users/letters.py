@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from datetime import timedelta
+from typing import Self, TypeVar
 
-from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email import AtMost, Letter, Post, Recipient, deliver, one_line
 from app.jobs import Run
 from app.transaction import Transaction
-from app.users import confirmation, resets, statements
+from app.users import resets, statements
+from app.users.confirmation import LIFETIME
+from app.users.statements import AccountSettings
 from app.users.tokens import issue_token
 from app.users.user import ResetRequestId, UserId
 
@@ -29,13 +32,14 @@ class Welcome(Letter, frozen=True):
     @classmethod
     def sample(cls) -> Self:
         url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
-        return cls(name="Ada Lovelace", confirm_url=url, days=confirmation.LIFETIME.days)
+        return cls(name="Ada Lovelace", confirm_url=url, days=LIFETIME.days)
 
 
 class Confirmation(Letter, frozen=True):
-    """Carries another link that confirms the address."""
+    """Carries another link that confirms the address, which may be a stranger's."""
 
     letter = "confirmation"
+    at_most = AtMost(6, timedelta(days=1))
 
     name: str
     confirm_url: str
@@ -45,7 +49,7 @@ class Confirmation(Letter, frozen=True):
     @classmethod
     def sample(cls) -> Self:
         url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
-        return cls(name="Ada Lovelace", confirm_url=url, days=confirmation.LIFETIME.days)
+        return cls(name="Ada Lovelace", confirm_url=url, days=LIFETIME.days)
 
 
 class PasswordReset(Letter, frozen=True):
@@ -63,6 +67,9 @@ class PasswordReset(Letter, frozen=True):
         return cls(name="Ada Lovelace", reset_url=f"{SAMPLE_URL}/reset/{SAMPLE_TOKEN}", minutes=60)
 
 
+L = TypeVar("L", Welcome, Confirmation)
+
+
 async def welcome(run: Run, post: Post, user_id: UserId) -> None:
     """Welcome a person, once. Someone who has left in the meantime is not written to.
 
@@ -71,21 +78,11 @@ async def welcome(run: Run, post: Post, user_id: UserId) -> None:
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id)
-    if account is None:
-        return
-
-    async def write(tx: Transaction) -> Welcome:
-        return Welcome(
-            name=one_line(account.name),
-            confirm_url=await _confirm_url(tx, post, user_id),
-            days=confirmation.LIFETIME.days,
-        )
-
-    recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, Welcome, write, occasion=str(user_id))
+    if account is not None:
+        await _deliver_link(run, post, account, Welcome, str(user_id))
 
 
-async def another_link(run: Run, post: Post, user_id: UserId) -> None:
+async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
     """Send a person the link that confirms the address, if it is not confirmed yet.
 
     Each job of it is an occasion of its own.
@@ -95,23 +92,23 @@ async def another_link(run: Run, post: Post, user_id: UserId) -> None:
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id)
-    if account is None or account.confirmed_at is not None:
-        return
+    if account is not None and account.confirmed_at is None:
+        await _deliver_link(run, post, account, Confirmation, str(run.job_id))
 
-    async def write(tx: Transaction) -> Confirmation:
-        return Confirmation(
+
+async def _deliver_link(
+    run: Run, post: Post, account: AccountSettings, letter: type[L], occasion: str
+) -> None:
+    async def write(tx: Transaction) -> L:
+        token = await issue_token(tx, account.id, "confirm", LIFETIME)
+        return letter(
             name=one_line(account.name),
-            confirm_url=await _confirm_url(tx, post, user_id),
-            days=confirmation.LIFETIME.days,
+            confirm_url=f"{post.stationery.app_url}/confirm/{token}",
+            days=LIFETIME.days,
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, Confirmation, write, occasion=str(run.job_id))
-
-
-async def _confirm_url(tx: Transaction, post: Post, user_id: UserId) -> str:
-    token = await issue_token(tx, user_id, "confirm", confirmation.LIFETIME)
-    return f"{post.stationery.app_url}/confirm/{token}"
+    await deliver(run, post, recipient, letter, write, occasion=occasion)
 
 
 async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> None:

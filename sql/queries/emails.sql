@@ -98,6 +98,10 @@ insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;
 
+-- name: is_suppressed
+-- Whether nothing is sent to an address.
+select exists (select from suppressions where address = lower(:address));
+
 -- name: suppress_all
 -- Nothing is sent to these addresses any more; how many of them were new.
 with added as (

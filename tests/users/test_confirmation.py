@@ -10,6 +10,7 @@ from hashlib import sha256
 import httpx
 import pytest
 
+from app.email.statements import suppress
 from app.embedded.inbox.letters import Inbox
 from app.transaction import Database
 from app.users.confirmation import LIFETIME
@@ -102,4 +103,17 @@ async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
         assert (await api.post(ASKING, headers=kim)).status_code == 202
         await database.execute(f"update users set {column} = now()")  # noqa: S608 # one of these two
         await run_jobs()
+    assert inbox.letters() == []
+    states = await database.fetch("select state from jobs where kind = 'email:confirmation'")
+    assert ["done", "done"] == [row["state"] for row in states]
+
+
+async def test_whoevers_letters_came_back_is_told_so(
+    api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await suppress(database, "KIM@example.com", "550 no such user")
+    refused = await api.post(ASKING, headers=kim)
+    assert refused.status_code == 409
+    assert "Letters to your address came back" in refused.json()["detail"]
+    await run_jobs()
     assert inbox.letters() == []
