@@ -75,9 +75,7 @@ class Upload:
         self._size += len(data)
         self._filling += data
         while len(self._filling) >= PART:
-            await self._room()
-            self._send(bytes(memoryview(self._filling)[:PART]))
-            del self._filling[:PART]
+            await self._send_first(PART)
 
     async def flush(self) -> None:
         """Send what is left, and wait until all parts are there. Nothing can be written after it.
@@ -86,9 +84,7 @@ class Upload:
             Unavailable: a part could not be sent; the upload is lost.
         """
         if self._filling or not self._sent:
-            await self._room()
-            self._send(bytes(self._filling))
-            self._filling.clear()
+            await self._send_first(len(self._filling))
         while self._in_flight:
             await self._arrival()
 
@@ -124,12 +120,12 @@ class Upload:
         except (TimeoutError, Unavailable) as error:
             log.warning("s3.upload_not_aborted", key=self._key, error=str(error))
 
-    async def _room(self) -> None:
-        """Wait until another part may be on its way: before that, it is not copied either."""
+    async def _send_first(self, length: int) -> None:
+        """Have the first bytes on their way, once there is room: until then they are not copied."""
         if len(self._in_flight) == IN_FLIGHT:
             await self._arrival()
-
-    def _send(self, part: bytes) -> None:
+        part = bytes(memoryview(self._filling)[:length])
+        del self._filling[:length]
         self._sent += 1
         sending = asyncio.create_task(self._send_part(self._sent, part))
         sending.add_done_callback(_heard)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 LEFT_EARLY = "net::ERR_ABORTED"
 """A poll that the next page cut off, or an answer that became a download."""
+UNANSWERED = ("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError")
+"""What a poll says that nobody answers."""
 
 
 class Troubles(list[str]):
@@ -16,6 +20,10 @@ class Troubles(list[str]):
         page.on("pageerror", self._error)
         page.on("requestfailed", self._failed)
         page.on("response", self._answered)
+
+    def forgive(self, meant: Iterable[str]) -> None:
+        """What contains one of these was meant to happen."""
+        self[:] = [trouble for trouble in self if not any(words in trouble for words in meant)]
 
     def _console(self, message: ConsoleMessage) -> None:
         # Violations of the content security policy are told here, and answers of 400 and more.

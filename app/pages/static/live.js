@@ -6,10 +6,7 @@
     part.querySelector(":popover-open, details[open], .scroll:hover, .scroll:focus") !== null ||
     (!getSelection().isCollapsed && getSelection().containsNode(part, true));
 
-  const isStale = (stale) => {
-    const told = document.getElementById("stale");
-    if (told) told.hidden = !stale;
-  };
+  const unanswered = new Set(); // ids of parts
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.matches("[data-live]") && inUse(event.target)) event.preventDefault();
@@ -20,6 +17,10 @@
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const part = event.detail.requestConfig.elt; // the event's target may have been replaced
-    if (part.matches("[data-live]")) isStale(!event.detail.successful);
+    if (!part.matches("[data-live]")) return;
+    const { status } = event.detail.xhr; // 0: nobody answered
+    if (status === 0 || status >= 500) unanswered.add(part.id);
+    else unanswered.delete(part.id);
+    document.getElementById("stale").hidden = unanswered.size === 0;
   });
 })();
