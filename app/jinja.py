@@ -1,4 +1,8 @@
-"""Jinja templates: strict about what they name, escaped in HTML, reloaded when a file changes."""
+"""Jinja templates: strict about what they name, escaped in HTML, reloaded when a file changes.
+
+A change that is broken need not reach people: what the process began with can be kept, and used in
+its place until the change is mended.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,12 @@ from typing import Any
 
 import jinja2
 import jinja2.meta
+import structlog
 
 FOLDER = Path(__file__).parents[1] / "templates"
+
+
+log = structlog.get_logger(__name__)
 
 
 class BrokenTemplate(Exception):
@@ -23,14 +31,19 @@ class BrokenTemplate(Exception):
 class Templates:
     """The templates of a folder, each parsed once until its file changes."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(folder),
-            autoescape=jinja2.select_autoescape(disabled_extensions=["txt"], default=True),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+    def __init__(self, folder: Path = FOLDER, *, keep: bool = False) -> None:
+        """
+        Args:
+            keep: use what the files hold now in the place of a later change that is broken.
+
+        Raises:
+            BrokenTemplate: a file cannot be read, so as to be kept.
+        """
+        self._environment = _environment(jinja2.FileSystemLoader(folder))
+        self._kept: jinja2.Environment | None = None
+        if keep:
+            sources = {name: self._source(name) for name in self.names()}
+            self._kept = _environment(jinja2.DictLoader(sources))
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """Fill a template in.
@@ -40,9 +53,12 @@ class Templates:
                 to a value what cannot be done to it.
         """
         try:
-            return self._environment.get_template(name).render(context)
-        except Exception as error:  # an expression of a template can raise anything
-            raise _broken(name, error) from error
+            return _render(self._environment, name, context)
+        except BrokenTemplate as broken:
+            if self._kept is None:
+                raise
+            log.critical("template.broken", template=broken.name, problem=str(broken))
+            return _render(self._kept, name, context)
 
     def names(self) -> list[str]:
         return self._environment.list_templates(extensions=["html", "txt"])
@@ -62,11 +78,11 @@ class Templates:
         Raises:
             BrokenTemplate: one of them is missing or does not parse.
         """
+        source = self._source(name)
         try:
-            source, _, _ = self._loader.get_source(self._environment, name)
             self._environment.compile(source, name)
             tree = self._environment.parse(source, name)
-        except (jinja2.TemplateError, UnicodeDecodeError) as error:
+        except jinja2.TemplateError as error:
             raise _broken(name, error) from error
         expected = jinja2.meta.find_undeclared_variables(tree)
         for other in jinja2.meta.find_referenced_templates(tree):
@@ -74,10 +90,29 @@ class Templates:
                 expected |= self.variables(other)
         return expected
 
-    @property
-    def _loader(self) -> jinja2.BaseLoader:
+    def _source(self, name: str) -> str:
         assert self._environment.loader is not None  # noqa: S101 # set in __init__
-        return self._environment.loader
+        try:
+            return self._environment.loader.get_source(self._environment, name)[0]
+        except (jinja2.TemplateNotFound, UnicodeDecodeError) as error:
+            raise _broken(name, error) from error
+
+
+def _environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=loader,
+        autoescape=jinja2.select_autoescape(disabled_extensions=["txt"], default=True),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _render(environment: jinja2.Environment, name: str, context: Mapping[str, Any]) -> str:
+    try:
+        return environment.get_template(name).render(context)
+    except Exception as error:  # an expression of a template can raise anything
+        raise _broken(name, error) from error
 
 
 def _broken(name: str, error: Exception) -> BrokenTemplate:

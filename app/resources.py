@@ -87,7 +87,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         handover = await stack.enter_async_context(open_handover(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
         artists = await stack.enter_async_context(open_artists())
-        templates = Templates()
+        templates = Templates(keep=not settings.development)
         mailer = await stack.enter_async_context(open_mailer(settings.mail))
         yield Resources(
             settings=settings,

@@ -9,11 +9,12 @@ from pathlib import Path
 from shutil import copytree
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from app.email import Letter, Recipient, check_letters, one_line
 from app.email.compose import LONGEST_NAME, LONGEST_SUBJECT, compose
-from app.email.letter import LETTERS
+from app.email.letter import GIVEN, LETTERS
 from app.jinja import FOLDER, BrokenTemplate, Templates
 from app.users.letters import Welcome
 from tests.email.reading import (
@@ -173,6 +174,24 @@ def test_a_changed_template_is_picked_up(tmp_path: Path) -> None:
     after = received(welcome("Ada"), person("Ada"), paper)
     assert before["Subject"] != "Another subject"
     assert after["Subject"] == "Another subject"
+
+
+@pytest.mark.parametrize("broken", ["{% if %}", "{{ nickname }}", None])
+@pytest.mark.parametrize("file", ["email/welcome/body.html", "email/layout.html"])
+def test_a_change_that_is_broken_does_not_reach_people_until_it_is_mended(
+    file: str, broken: str | None, tmp_path: Path
+) -> None:
+    copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    templates, changed = Templates(tmp_path, keep=True), tmp_path / file
+    given = {**dict.fromkeys(GIVEN, "given"), **msgspec.structs.asdict(welcome("Ada"))}
+    before = templates.render("email/welcome/body.html", given)
+
+    mended = changed.read_text().replace("<table", '<table id="mended"')
+    changed.unlink() if broken is None else changed.write_text(broken)
+    assert before == templates.render("email/welcome/body.html", given)
+
+    changed.write_text(mended)
+    assert 'id="mended"' in templates.render("email/welcome/body.html", given)
 
 
 def test_a_name_that_a_template_is_not_given_is_an_error(tmp_path: Path) -> None:

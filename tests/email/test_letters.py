@@ -236,4 +236,5 @@ def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
 
 def test_no_letter_is_sent_more_often_than_it_says() -> None:
     limits = {name: letter.at_most for name, letter in SAMPLES.items() if letter.at_most}
-    assert limits == {"friend_request": (10, timedelta(days=1))}
+    day = timedelta(days=1)
+    assert limits == {"friend_request": (10, day), "confirmation": (6, day)}
