@@ -62,7 +62,7 @@ async def download_report(
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
     """Download the report of a month such as 2026-11: a redirect to a URL that works for five
-    minutes and needs no token."""
+    minutes and needs no token. 409 while a file that was lost is made again."""
     url = await requests.download(database, bucket, me.id, month_of(month))
     return Redirect(url, status_code=302)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,6 +68,26 @@ async def test_a_report_is_downloaded_by_a_redirect(
     assert found.content == b"%PDF"
     assert found.headers["content-type"] == "application/pdf"
     assert found.headers["content-disposition"] == 'attachment; filename="activelog-2026-11.pdf"'
+
+
+async def test_a_report_whose_file_is_gone_is_made_again(
+    api: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
+) -> None:
+    ada = await person(database, "ada")
+    await made(database, ada, "2026-11")
+    await database.execute(
+        "insert into activities (user_id, type, started_at, duration_s)"
+        " values ($1, 'run', '2026-11-03T07:30Z', 1800)",
+        ada.id,
+    )
+    for _ in range(2):
+        gone = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
+        assert gone.status_code == 409
+        assert gone.json()["detail"] == "The file is gone. It is being made again."
+    assert await database.fetchval("select count(*) from jobs") == 1
+    await run_jobs()
+    again = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
+    assert again.status_code == 302
 
 
 @pytest.mark.parametrize("month", ["2026-10", "2026-13", "2026-1", "november", "2026-11-01"])

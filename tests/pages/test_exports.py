@@ -38,6 +38,19 @@ async def completed(database: Database) -> None:
     )
 
 
+async def test_one_that_waits_is_cancelled(browser: httpx.AsyncClient, database: Database) -> None:
+    await sign_up(browser)
+    await asked(browser)
+    waiting = await browser.get("/exports")
+    cancelling = form(waiting, "/delete")
+    assert cancelling.button == "Cancel"
+    cancelled = await press(browser, waiting, cancelling.action)
+    assert path_of(cancelled) == "/exports"
+    assert "No exports yet" in words(await browser.get("/exports"))
+    state = "select state from jobs where kind = 'export:generate'"
+    assert await database.fetchval(state) == "cancelled"
+
+
 async def test_an_export_is_asked_for_made_taken_and_deleted(
     browser: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
 ) -> None:
