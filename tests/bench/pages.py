@@ -11,7 +11,7 @@ from app.pages.visit import session_cookie
 from app.resources import open_resources
 from app.settings import Settings
 from tests.bench.ground import Ground
-from tests.bench.measures.browsing import EXPORTS, JOBS, times, use
+from tests.bench.measures.browsing import EXPORTS, JOBS, some_of, times, use
 from tests.bench.table import Row
 from tests.kit.processes import running_api
 
@@ -32,6 +32,7 @@ BAR = 50
 PAGES = (
     "/activities",
     "/exports",
+    "/exports/{export}",
     "/reports",
     "/friends",
     "/settings",
@@ -40,8 +41,15 @@ PAGES = (
     "/ops/jobs",
     "/ops/jobs?state=done",
     "/ops/jobs?state=dead&kind=export:generate",
+    "/ops/jobs?queue=critical",
+    "/ops/jobs?user={user}",
+    "/ops/jobs?search=reason 42",
+    "/ops/jobs?search=no such words",
+    "/ops/jobs/{job}",
     "/ops/dead-letters",
+    "/ops/dead-letters/{fingerprint}",
     "/ops/schedules",
+    "/ops/schedules/stats:daily",
     "/ops/workers",
 )
 
@@ -50,18 +58,19 @@ async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[
     settings = Settings.from_env(ground.environ)
     async with open_resources(settings, process="activelog-bench") as resources:
         reader = await use(resources.database)
+        named = await some_of(resources.database, reader)
     cookies = {session_cookie(settings): reader.token}
-    wanted = [path for path in PAGES if only in path]
+    wanted = {page: page.format_map(named) for page in PAGES if only in page}
     taken: dict[str, list[list[float]]] = {path: [] for path in wanted}
     async with running_api(ground.environ) as (_, address):
         base = address.removesuffix("/api/v1")
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as client:
-            for path in wanted:
+            for path in wanted.values():
                 await times(client, path, WARM)
             for _ in range(rounds):
-                for path in wanted:
-                    taken[path].append(await times(client, path, TIMES // (QUICK if quick else 1)))
+                for page, path in wanted.items():
+                    taken[page].append(await times(client, path, TIMES // (QUICK if quick else 1)))
     return [_row(path, found) for path, found in taken.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import perf_counter
 
 import httpx
@@ -77,6 +78,18 @@ async def use(database: Database) -> Person:
     for table in ("users", "activities", "reports", "jobs", "job_attempts", "exports"):
         await database.execute(f"vacuum analyze {table}")  # as autovacuum has done by then
     return reader
+
+
+async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
+    """What the pages of one thing are asked for: somebody, and an export and a dead job."""
+    row = await database.fetchrow(
+        """select id as job, fingerprint, concerns as user,
+            (select id from exports where user_id = $1 and open) as export
+        from jobs where state = 'dead' limit 1""",
+        reader.id,
+    )
+    assert row is not None
+    return dict(row)
 
 
 async def times(client: httpx.AsyncClient, path: str, count: int) -> list[float]:
