@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from app.resources import Resources
 from tests.browser.conftest import Site
@@ -99,6 +99,48 @@ async def test_a_page_says_that_it_is_old_while_the_service_is_away_and_then_goe
         await expect(page.get_by_role("listitem").get_by_text("Ready")).to_be_visible()
     await expect(told).to_be_hidden()
     troubles.forgive(UNANSWERED)
+
+
+async def test_an_export_is_asked_for_and_deleted_by_the_keyboard_alone(
+    page: Page, resources: Resources
+) -> None:
+    await open_account(page)
+    await page.goto("/exports")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+
+    await tab_to(page, page.get_by_role("radio", name="CSV"))
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_role("radio", name="PDF")).to_be_checked()
+    await tab_to(page, page.get_by_role("button", name="Make the export"))
+    await page.keyboard.press("Enter")
+    line = page.get_by_role("listitem").filter(has_text="All activities as PDF")
+    async with working(resources):
+        await expect(line.get_by_text("Ready")).to_be_visible()
+
+    await tab_to(page, line.get_by_role("button", name="Delete"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(line.get_by_role("button", name="Delete")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await tab_to(page, page.get_by_role("button", name="Delete it"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("The export is deleted.")).to_be_visible()
+
+
+async def tab_to(page: Page, goal: Locator, *, most: int = 40) -> None:
+    """
+    Raises:
+        AssertionError: so many presses of the key do not lead there.
+    """
+    for _ in range(most):
+        await page.keyboard.press("Tab")
+        if await goal.evaluate("here => here === document.activeElement"):
+            return
+    raise AssertionError(f"{goal} is not reached")
 
 
 async def test_all_of_it_can_be_done_without_scripts(
