@@ -13,7 +13,7 @@ from types import ModuleType
 
 from app.embedded.register import ROOT
 from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
-from tests.bench.ground import SERVERS, disk, ground, machine
+from tests.bench.ground import PACKAGES_OF_SERVERS, SERVERS, disk, ground, machine
 from tests.bench.report import FILE, Part, keep
 from tests.bench.table import show
 
@@ -48,8 +48,13 @@ def main() -> None:
         for name in names
     ]
     if not (arguments.names or arguments.quick or arguments.only):
-        packages = sorted({package for name in names for package in BENCHES[name].VERSIONS})
-        keep(parts, machine(packages), rounds, datetime.now(UTC).date())
+        packages = {package for name in names for package in BENCHES[name].VERSIONS}
+        keep(
+            parts,
+            machine([*PACKAGES_OF_SERVERS, *sorted(packages)]),
+            rounds,
+            datetime.now(UTC).date(),
+        )
         print(f"\nkept as {FILE.relative_to(ROOT)}")
 
 
@@ -59,11 +64,11 @@ async def _run(name: str, rounds: int, *, quick: bool, only: str) -> Part:
     print(f"{SERVERS}.")
     print(f"Medians of {rounds} rounds, the sides in turn. {bench.NOTES}", flush=True)
     async with ground(bench.NEEDS) as servers:
-        print(f"Disk: {disk(servers.folder)}.", flush=True)
+        print(f"Disk: {(of_disk := disk(servers.folder))}.", flush=True)
         rows = await bench.bench(servers, rounds=rounds, quick=quick, only=only)
     show(f"just bench {name}", rows)
     print(flush=True)
-    return Part(name, bench.NOTES, rows)
+    return Part(name, bench.NOTES, of_disk, rows)
 
 
 if __name__ == "__main__":

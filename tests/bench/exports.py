@@ -34,7 +34,8 @@ NEEDS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
 VERSIONS = ("asyncpg", "aioboto3", "litestar", "uvicorn", "uvloop", "fpdf2")
 NOTES = (
     "One process of the API, one worker; the CSV's bytes are thrown away by who downloads them. "
-    "Worker, drawing process and bucket let others go first (docs/decisions/0012). "
+    "Worker, drawing process and bucket let others go first (docs/decisions/0012). Four PDFs are "
+    "asked for at once; as many are drawn at a time as there are processors but one. "
     "`--only memory` takes the longest: five million activities of one person."
 )
 
@@ -46,7 +47,7 @@ LONGEST = 900
 IDLE = 8
 """Seconds for which the API is asked before anything is drawn: about as long as that takes."""
 ARTISTS = 4
-"""PDFs that are drawn at once."""
+"""PDFs that are asked for at once."""
 OURS, PSQL, CURSOR, BOTO = (
     "ActiveLog",
     "psql \\copy",

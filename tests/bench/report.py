@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.embedded.register import ROOT
+from tests.bench.ground import SERVERS
 from tests.bench.table import VERDICTS, Row
 
 FILE = ROOT / "docs" / "benchmarks.md"
@@ -18,6 +19,7 @@ class Part(NamedTuple):
 
     name: str
     notes: str
+    disk: str
     rows: Sequence[Row]
 
 
@@ -35,6 +37,8 @@ def page(parts: Sequence[Part], machine: str, rounds: int, day: date) -> str:
         "count; times are of this machine, which ran the servers, the service and the measuring.",
         "",
         f"- Machine and versions: {machine}.",
+        f"- Servers: {SERVERS}.",
+        f"- Disk: {parts[0].disk}.",
         f"- Medians of {rounds} rounds, the sides in turn.",
         *(f"- **{part.name}**: {part.notes}" for part in parts),
         "",
