@@ -257,9 +257,10 @@ async def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
         await reached.wait()
         async with barred.database.transaction() as tx:
             await requests.delete(tx, exports.who.id, export.id)
-        await eventually(exports.jobs, {"export:generate": "cancelled"})
+        await eventually(exports.jobs, {"export:generate": "cancelled", FAILED: "done"})
 
     assert await exports.left() == (0, 0)
+    assert 0 == await barred.database.fetchval("select count(*) from emails")  # nobody is told
 
 
 @pytest.mark.parametrize(
