@@ -61,7 +61,9 @@ class Templates:
             return _render(self._kept, name, context)
 
     def names(self) -> list[str]:
-        return self._environment.list_templates(extensions=["html", "txt"])
+        """But for what editors leave beside them."""
+        names = self._environment.list_templates(extensions=["html", "txt"])
+        return [name for name in names if "/." not in f"/{name}"]
 
     def check(self) -> None:
         """Parse every template, so that a broken one stops the start and not a job at night.
@@ -94,7 +96,7 @@ class Templates:
         assert self._environment.loader is not None  # noqa: S101 # set in __init__
         try:
             return self._environment.loader.get_source(self._environment, name)[0]
-        except (jinja2.TemplateNotFound, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise _broken(name, error) from error
 
 

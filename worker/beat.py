@@ -17,7 +17,7 @@ from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses, waits_for_kind
 from app.jobs.record import Running
-from app.jobs.recovery import take_over
+from app.jobs.recovery import give_back, take_over
 from app.jobs.relay import Relay
 from app.redis import OUTAGES
 from app.transaction import Database
@@ -89,7 +89,7 @@ class Beat:
         for row in rows:
             if row.id in settled and row.id not in here:
                 log.warning("beat.gives_back", job=str(row.id))
-                await statements.give_back(self._engine, [row.id], row.token)
+                await give_back(self._engine, row.id, row.token)
 
 
 async def relay_until_cancelled(relay: Relay) -> None:

@@ -20,6 +20,7 @@ from app.jobs.breakers import Breakers
 from app.jobs.claims import Claims
 from app.jobs.finishing import Finisher
 from app.jobs.pauses import Pauses
+from app.jobs.recovery import give_back
 from app.jobs.relay import Relay
 from app.lag import watch_lag
 from app.redis import open_redis
@@ -117,5 +118,5 @@ class Process:
         """Give back every row in our name, then leave the list of workers."""
         database, mine = self._resources.engine, self.worker_id
         for row in await statements.running_here(database, mine):
-            await statements.give_back(database, [row.id], row.token)
+            await give_back(database, row.id, row.token)
         await statements.end_worker(database, mine)

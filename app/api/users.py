@@ -92,8 +92,8 @@ async def request_confirmation(
 ) -> None:
     """Have the letter with the link that confirms your address sent again.
 
-    409 when the address is confirmed, or letters to it came back; 429 when it was sent three, until
-    eight hours after.
+    409 when the address is confirmed, or nothing is sent to it any more; 429 when it was sent
+    three, until eight hours after.
     """
     async with database.transaction() as tx:
         await ask_for_confirmation(tx, rates, me.id)

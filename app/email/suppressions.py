@@ -15,6 +15,11 @@ from app.transaction import Transaction
 log = structlog.get_logger(__name__)
 
 
+async def is_suppressed(db: Queryable, address: str) -> bool:
+    """Whether nothing is sent to this address."""
+    return await statements.is_suppressed(db, address)
+
+
 async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]:
     """At most so many, newest first."""
     return await statements.list_suppressions(db, limit)

@@ -56,5 +56,5 @@ class Job(msgspec.Struct, frozen=True):
 
     def if_given_up(self) -> Job | None:
         """What is enqueued by the transaction that makes this job a dead letter, cancels it, or
-        ends it because it came too late."""
+        ends it because it came too late; not by one that withdraws it while it waits."""
         return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 
 from app.jobs import statements
-from app.jobs.job import KINDS
+from app.jobs.job import KINDS, JobId
 from app.jobs.outbox import enqueue
 from app.jobs.record import Lost
 from app.transaction import Database, Transaction
@@ -21,10 +22,24 @@ async def take_over(database: Database) -> Sequence[Lost]:
     """
     async with database.transaction() as tx:
         lost = await statements.take_over(tx)
-        for job in lost:
-            if job.state in {"dead", "cancelled"}:
-                await follow_giving_up(tx, job.kind, job.payload)
+        await _follow(tx, lost)
     return lost
+
+
+async def give_back(database: Database, job_id: JobId, token: UUID) -> None:
+    """Put back a job that was claimed under this token and not run.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    async with database.transaction() as tx:
+        await _follow(tx, await statements.give_back(tx, [job_id], token))
+
+
+async def _follow(tx: Transaction, left: Sequence[Lost]) -> None:
+    for job in left:
+        if job.state in {"dead", "cancelled"}:
+            await follow_giving_up(tx, job.kind, job.payload)
 
 
 async def follow_giving_up(tx: Transaction, kind: str, payload: str) -> None:

@@ -56,6 +56,7 @@ async def generate(
         await bucket.delete([key(user_id, month)])
         return
     if not known.activities:
+        await _forget(run, bucket, user_id, month)
         return
     pdf = await _draw(artists, known)
     await run.held()
@@ -66,6 +67,13 @@ async def generate(
         await bucket.delete([key(user_id, month)])
         return
     log.info("report.made", month=str(month), size=len(pdf))
+
+
+async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
+    """There is nothing to make a report of. One of what was deleted since goes, too."""
+    await bucket.delete([key(user_id, month)])
+    async with run.completion() as tx:
+        await statements.forget_report(tx, user_id, month)
 
 
 class _Left(Exception):

@@ -76,6 +76,10 @@ async def record_report(
 
 
 @statement("reports")
+async def forget_report(db: Queryable, user_id: UserId, month: date) -> None: ...
+
+
+@statement("reports")
 async def reports(
     db: Queryable, user_id: UserId, before: date | None, limit: int
 ) -> list[Report]: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app import jobs
-from app.email.statements import is_suppressed
+from app.email.suppressions import is_suppressed
 from app.errors import Conflict, Gone
 from app.rates import Rates
 from app.transaction import Transaction
@@ -27,7 +27,7 @@ async def ask_for_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -
     or counted.
 
     Raises:
-        Conflict: the address is confirmed, or letters to it came back.
+        Conflict: the address is confirmed, or suppressed.
         TooMany: it was sent enough of them lately.
         NotFound: the account was deleted.
     """
@@ -36,8 +36,8 @@ async def ask_for_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -
         raise Conflict("Your address is confirmed already.")
     if await is_suppressed(tx, profile.email):
         raise Conflict(
-            "Letters to your address came back, and none is sent to it any more."
-            " Whoever runs this service can lift that."
+            "Nothing is sent to your address any more: letters to it came back, or somebody asked"
+            " for that. Whoever runs this service can lift it."
         )
     if await jobs.enqueue(tx, ConfirmationEmail(user_id=user_id)) is not None:
         await admit_confirmation(rates, profile.email)

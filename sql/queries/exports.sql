@@ -25,7 +25,11 @@ select
     coalesce(e.expires_at <= now(), false) as expired,
     case when known.status = 'failed' then coalesce(
         e.error,
-        case j.state when 'cancelled' then 'It was cancelled. Ask for it again.' end,
+        case
+            when j.state = 'cancelled' and j.useful_until < j.finished_at
+                then 'Its turn came too late. Ask for it again.'
+            when j.state = 'cancelled' then 'It was cancelled. Ask for it again.'
+        end,
         'It could not be made. Ask for it again, or for a narrower period if it was a long one.'
     ) end as error
 from exports as e

@@ -239,7 +239,7 @@ update jobs set
     worker_id = null,
     token = null
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
-returning id, queue, attempt;
+returning id, queue, attempt, state, kind, payload::text as payload;
 
 -- name: mark_alone
 -- The job, if it is mine, runs with no other beside it: if its worker is lost now, it is to blame.

@@ -87,6 +87,10 @@ on conflict (user_id, month) do update set
     size_bytes = excluded.size_bytes, sha256 = excluded.sha256, created_at = excluded.created_at
 returning true;
 
+-- name: forget_report
+-- There is no report of this month any more.
+delete from reports where user_id = :user_id and month = :month;
+
 -- name: reports
 -- At most so many of my reports, newest month first, before that month (null: from the newest on).
 select month, size_bytes, created_at

@@ -90,6 +90,18 @@ async def test_a_report_whose_file_is_gone_is_made_again(
     assert again.status_code == 302
 
 
+async def test_a_report_whose_file_is_gone_goes_with_the_activities_it_was_made_of(
+    api: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
+) -> None:
+    ada = await person(database, "ada")
+    await made(database, ada, "2026-11")
+    gone = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
+    assert gone.status_code == 409
+    await run_jobs()
+    again = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
+    assert again.status_code == 404
+
+
 @pytest.mark.parametrize("month", ["2026-10", "2026-13", "2026-1", "november", "2026-11-01"])
 async def test_a_month_without_a_report_is_not_found(
     api: httpx.AsyncClient, database: Database, month: str

@@ -91,7 +91,7 @@ async def test_a_page_says_that_it_is_old_while_the_service_is_away_and_then_goe
     told = page.get_by_role("alert")
     await expect(page.locator("#stale")).to_be_hidden()
     await page.route("**/exports/*", lambda route: route.abort("connectionrefused"))
-    await expect(told).to_contain_text("The service does not answer")
+    await expect(told).to_contain_text("What this page shows is old")
     troubles.forgive(UNANSWERED)
     await page_is_accessible(page, "exports-stale")
     await page.unroute("**/exports/*")

@@ -165,7 +165,7 @@ async def test_a_page_says_that_it_is_old_when_the_service_is_away(
     await sign_in(page, "/ops/workers")
     told = page.get_by_role("alert")
     await page.route("**/ops/workers", lambda route: route.abort("connectionrefused"))
-    await expect(told).to_contain_text("The service does not answer")
+    await expect(told).to_contain_text("What this page shows is old")
     troubles.forgive(UNANSWERED)
     await page_is_accessible(page, "ops-stale")
     await page.unroute("**/ops/workers")

@@ -147,8 +147,7 @@ def test_what_runs_is_given_longer_to_end_than_its_jobs(composed: dict[str, Any]
 
 def test_any_number_of_workers_fits_beside_each_other(composed: dict[str, Any]) -> None:
     worker = composed["services"]["worker"]
-    assert not {"ports", "container_name", "hostname"} & set(worker)
-    assert all(mount.endswith(":ro") for mount in worker["volumes"])
+    assert not {"ports", "container_name", "hostname", "volumes"} & set(worker)
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
     places = {
         job["job_name"]: (sd["names"], sd["port"])

@@ -14,7 +14,7 @@ from app.exports.export import Export, Filters, Format
 from app.exports.generation import TELL
 from app.jobs.operating.cancelling import cancel
 from app.jobs.operating.dead_letters import retry_job
-from app.jobs.recovery import take_over
+from app.jobs.recovery import give_back, take_over
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from app.transaction import Database
@@ -375,6 +375,21 @@ async def test_one_that_killed_its_worker_alone_fails_and_a_letter_follows(
 
     assert await exports.status(export) == "failed"
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
+
+
+async def test_one_that_was_cancelled_before_it_began_fails_and_a_letter_follows(
+    resources: Resources, exports: Exports
+) -> None:
+    export = await exports.ask()
+    token = await resources.database.fetchval(
+        "update jobs set state = 'running', token = uuidv7(), worker_id = uuidv7(), attempt = 1,"
+        " started_at = now(), cancel_requested_at = now() returning token"
+    )
+
+    await give_back(resources.database, export.job_id, token)
+
+    assert await exports.status(export) == "failed"
+    assert await exports.jobs() == {"export:generate": "cancelled", FAILED: "queued"}
 
 
 async def test_one_that_failed_can_be_made_after_all(

@@ -94,7 +94,7 @@ async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
     await run_jobs()
 
     (letter,) = inbox.letters()
-    assert "Ask for it again." in str(letter.text)
+    assert "Its turn came too late. Ask for it again." in " ".join(str(letter.text).split())
 
 
 async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(

@@ -15,7 +15,7 @@ from app.errors import Busy
 from app.exports import statements
 from app.exports.copying import copy
 from app.exports.export import Filters
-from app.exports.streaming import Patience, TooSlow, stream
+from app.exports.streaming import PATIENCE, Patience, TooSlow, stream
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit.exports import CSV, add_activities, add_megabytes
@@ -41,9 +41,15 @@ async def kim(database: Database) -> Person:
 @pytest.fixture
 async def served(environ: dict[str, str], resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
     """The API as a process of its own, which reads two exports at once."""
+    async with serving(environ, *API) as api:
+        yield api
+
+
+@asynccontextmanager
+async def serving(environ: dict[str, str], *arguments: str) -> AsyncIterator[httpx.AsyncClient]:
     (port,) = free_ports(1)
     variables = {"PORT": str(port), "EXPORT_POOL": str(POOL), "PATH": "/usr/bin"}
-    async with program(*API, environ={**environ, **variables}) as running:
+    async with program(*arguments, environ={**environ, **variables}) as running:
         await running.says("Uvicorn running")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
             yield api
@@ -135,6 +141,30 @@ async def stands_still(database: Database) -> bool:
     before = await rows_done(database)
     await asyncio.sleep(0.3)
     return before > 0 and before == await rows_done(database)
+
+
+IMPATIENT = """
+from app import asgi
+from app.exports.streaming import Patience, stream
+
+stream.__kwdefaults__["patience"] = Patience(stretch=3)
+asgi.main()
+"""
+"""The API as it is, but for this: no setting makes it less patient."""
+
+
+async def test_a_reader_who_stops_and_stays_gives_the_connection_back(
+    environ: dict[str, str], resources: Resources, kim: Person
+) -> None:
+    async with serving(environ, "-c", IMPATIENT) as api, begun(api, kim) as pieces:
+        assert await reading(resources.database) == 1
+        await eventually(lambda: reading(resources.database), 0)
+        with pytest.raises(httpx.RemoteProtocolError):
+            [piece async for piece in pieces]
+
+
+def test_a_reader_has_15_minutes_and_50_kilobytes_a_second_over_half_a_minute() -> None:
+    assert PATIENCE == (900, 50_000, 30)
 
 
 async def test_a_reader_who_hardly_reads_is_cut_off(resources: Resources, kim: Person) -> None:

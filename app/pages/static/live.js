@@ -18,9 +18,8 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const part = event.detail.requestConfig.elt; // the event's target may have been replaced
     if (!part.matches("[data-live]")) return;
-    const { status } = event.detail.xhr; // 0: nobody answered
-    if (status === 0 || status >= 500) unanswered.add(part.id);
-    else unanswered.delete(part.id);
+    if (event.detail.successful) unanswered.delete(part.id);
+    else unanswered.add(part.id);
     document.getElementById("stale").hidden = unanswered.size === 0;
   });
 })();
