@@ -12,6 +12,7 @@ import trustme
 
 from app.errors import Unavailable
 from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
+from app.smtp.connection import OLDEST
 from tests.email.scripted import DROP, HANG, Scripted, mailer_to, scripted
 
 SENDER, RECIPIENT = "hello@activelog.example", "ada@example.com"
@@ -152,6 +153,19 @@ async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
             await send(mailer)
     assert len(script.taken) == 101
     assert script.connections == 2
+
+
+async def test_a_connection_is_replaced_before_servers_end_it_for_its_age() -> None:
+    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+        await send(mailer)
+        (kept,) = mailer._kept
+        kept._opened_at -= OLDEST - 5
+        await send(mailer)
+        assert script.connections == 1
+        kept._opened_at -= 5
+        await send(mailer)
+    assert (len(script.taken), script.connections) == (3, 2)
+    assert OLDEST < 300
 
 
 async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> None:
