@@ -12,7 +12,7 @@ from app.transaction import Database
 from tests.jobs.operators import RunJobs, dead
 from tests.kit.schedules import end_jobs, triggered
 from tests.kit.trials import LowTrial, Trial, put
-from tests.kit.working import working
+from tests.kit.working import eventually, working
 from tests.pages.browsing import words
 
 
@@ -25,8 +25,11 @@ async def overview(desk: httpx.AsyncClient) -> str:
 async def test_nothing_is_wrong_while_a_worker_lives(
     desk: httpx.AsyncClient, resources: Resources
 ) -> None:
+    async def is_well() -> bool:
+        return "All is well." in await overview(desk)
+
     async with working(resources):
-        assert "All is well." in await overview(desk)
+        await eventually(is_well, True)  # with the worker's first beat
 
 
 async def test_that_no_worker_lives_is_said_first(desk: httpx.AsyncClient) -> None:
