@@ -154,8 +154,9 @@ UNTIL_SETTLED = "() => new Promise((done) => setTimeout(done, 200))"
 """An answer is in the page within htmx's 20 ms of settling."""
 
 NOTE_A_HELD_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
-    window.pollWasHeld = event.defaultPrevented
+    setTimeout(() => { window.pollWasHeld = event.defaultPrevented })
 })"""
+"""Told after all others that listen, whichever came first."""
 
 
 async def test_a_page_says_that_it_is_old_when_the_service_is_away(
