@@ -103,7 +103,7 @@ API = {
     "GET /export/history": own(200),
     "DELETE /export/{export_id}": kims(204),
     "GET /reports": own(200),
-    "GET /reports/{month}/download": kims(409),  # its file is not in the bucket
+    "GET /reports/{month}/download": kims(302),
     "GET /admin/queues": operators(200),
     "POST /admin/queues/{name}/pause": operators(200),
     "POST /admin/queues/{name}/resume": operators(200),
@@ -157,7 +157,7 @@ PAGES = {
     "POST /friends/requests/{request_id}/decline": kims_page(303),
     "POST /friends/{friend_id}/end": kims_page(303),
     "GET /reports": own_page(200),
-    "GET /reports/{month}/download": kims_page(409),
+    "GET /reports/{month}/download": kims_page(302),
     "GET /settings": own_page(200),
     "POST /settings/name": own_page(303, name="Kim Lee"),
     "POST /settings/letters": own_page(303, weekly_summary="true"),

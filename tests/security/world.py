@@ -14,6 +14,7 @@ from app.exports.requests import request as request_export
 from app.friends import requests
 from app.pages.assets import PATHS
 from app.pages.visit import form_token
+from app.reports.report import key as report_key
 from app.resources import Resources
 from app.users.tokens import issue_token
 from app.users.user import UserId
@@ -37,6 +38,7 @@ values ($1, 'run', '2026-11-02 07:30+00', 1800) returning id
 PHOTO = """
 insert into photos (activity_id, content_type, size_bytes) values ($1, 'image/png', 1) returning id
 """
+OCTOBER = date(2026, 10, 1)
 REPORT = """
 insert into reports (user_id, month, size_bytes, sha256)
 values ($1, '2026-10-01', 1, repeat('0', 64))
@@ -79,6 +81,7 @@ async def build(resources: Resources) -> World:
     activity = await database.fetchval(ACTIVITY, kim.id)
     photo = await database.fetchval(PHOTO, activity)
     await database.execute(REPORT, kim.id)
+    await resources.bucket.put(report_key(kim.id, OCTOBER), b"%PDF", "application/pdf")
     async with database.transaction() as tx:
         asked = await requests.ask(tx, alex.id, kim.email)
         befriended = await requests.ask(tx, jo.id, kim.email)
