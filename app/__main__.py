@@ -22,7 +22,7 @@ from app.resources import open_resources
 from app.settings import Settings
 
 
-def _parser() -> Parser:
+def command_parser() -> Parser:
     parser = Parser(prog="python -m app", description="ActiveLog")
     commands = group(parser)
     migrating = commands.add_parser("migrate", help="carry the schema up to date")
@@ -56,7 +56,7 @@ async def _operate(settings: Settings, arguments: Arguments) -> None:
 
 def main() -> int:
     """Run one command; 2 for bad input, 1 for a failure, each with one line on stderr."""
-    arguments = _parser().parse_args()
+    arguments = command_parser().parse_args()
     run = _operate if arguments.operation else _migrate
     try:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))

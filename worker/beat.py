@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from time import monotonic
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses, waits_for_kind
-from app.jobs.record import Running
+from app.jobs.record import Lost, Running
 from app.jobs.recovery import give_back, take_over
 from app.jobs.relay import Relay
 from app.redis import OUTAGES
@@ -102,13 +102,25 @@ async def relay_until_cancelled(relay: Relay) -> None:
         await asyncio.sleep(INTERVAL)
 
 
+async def take_over_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]:
+    """Put back what lost workers ran, unless this worker was cut off lately itself.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    if not lease.trusted:
+        return []
+    if lost := await take_over(engine):
+        metrics.taken_over.inc(len(lost))
+        log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
+    return lost
+
+
 async def take_over_until_cancelled(engine: Database, relay: Relay, lease: Lease) -> None:
     """Twice a second, put back what lost workers ran."""
     while True:
         try:
-            if lease.trusted and (lost := await take_over(engine)):
-                metrics.taken_over.inc(len(lost))
-                log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
+            if await take_over_if_trusted(engine, lease):
                 await relay.turn()
         except (Unavailable, *OUTAGES) as error:
             log.warning("take_over.waits", error=type(error).__name__)

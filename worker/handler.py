@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -28,7 +28,10 @@ from app.resources import Resources
 J = TypeVar("J", bound=Job)
 Handler = Callable[[J, Run, Resources], Awaitable[None]]
 
+Handlers: TypeAlias = Mapping[type[Job], Handler[Any]]
+
 HANDLERS: dict[type[Job], Handler[Any]] = {}
+"""Filled by `handles`, when the modules of the handlers are imported."""
 
 log = structlog.get_logger()
 
@@ -58,6 +61,7 @@ class Attempt:
     pauses: Pauses
     draw: Callable[[], float]
     """Gives a random number from [0, 1)."""
+    handlers: Handlers
 
     async def __call__(self, run: Run) -> Ending:
         """Call the handler within its time, and say how it ended.
@@ -69,7 +73,7 @@ class Attempt:
         if run.claimed.outdated:
             return Ending("cancelled", "it was no longer useful when its turn came")
         job_type = KINDS.get(run.claimed.kind)
-        if job_type is None or job_type not in HANDLERS:
+        if job_type is None or job_type not in self.handlers:
             reason = f"no handler of {run.claimed.kind} here"
             return Ending("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
         return self._not_now(run.claimed) or await self._try(job_type, run)
@@ -91,7 +95,7 @@ class Attempt:
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):
-                await HANDLERS[job_type](job, run, self.resources)
+                await self.handlers[job_type](job, run, self.resources)
         except (LeaseLost, asyncio.CancelledError):
             self.breakers.ended(job_type.kind, {})
             raise

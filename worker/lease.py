@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 
 LENGTH = 10.0
@@ -12,7 +13,12 @@ FRESH = LENGTH / 2
 
 
 class Lease:
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """
+        Args:
+            clock: seconds that never go back.
+        """
+        self._clock = clock
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
         self._trusted_from = 0.0
@@ -34,12 +40,12 @@ class Lease:
 
     async def fresh(self) -> None:
         """Wait until jobs may be claimed: a claim under no beat would be taken over at once."""
-        while not self._renewed.is_set() or monotonic() - self._renewed_at > FRESH:
+        while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH:
             self._renewed.clear()
             await self._renewed.wait()
 
     @property
     def trusted(self) -> bool:
         """Whether it may take over the jobs of others: it was not cut off lately itself."""
-        now = monotonic()
+        now = self._clock()
         return now - self._renewed_at < FRESH and now >= self._trusted_from

@@ -28,12 +28,12 @@ from app.resources import Resources
 from app.settings import Settings
 from worker.beat import Beat, relay_until_cancelled, take_over_until_cancelled
 from worker.figures import begin_at_zero, publish_until_cancelled
-from worker.handler import Attempt
+from worker.handler import HANDLERS, Attempt, Handlers
 from worker.health import Health
 from worker.intake import POLL, Intake
 from worker.lease import Lease
 from worker.runner import Runner
-from worker.schedule import keep_schedules
+from worker.schedule import Clock, keep_schedules, postgres_clock
 from worker.slots import Slots
 
 log = structlog.get_logger()
@@ -42,19 +42,32 @@ log = structlog.get_logger()
 class Process:
     """An intake and the loops around it. Runs inside arq's process, and in tests by itself."""
 
-    def __init__(self, settings: Settings, resources: Resources) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resources: Resources,
+        *,
+        clock: Clock | None = postgres_clock,
+        handlers: Handlers = HANDLERS,
+    ) -> None:
+        """
+        Args:
+            clock: what time it is for the schedules; None: this worker fires none of them.
+            handlers: what runs the jobs of each type.
+        """
         self._settings = settings
         self._resources = resources
+        self._clock = clock
         self._stack = AsyncExitStack()
         engine, redis, worker = resources.engine, resources.redis, settings.worker
         self.worker_id = uuid4()
         draw = random.SystemRandom().random
         breakers = Breakers(monotonic, draw)
-        self._pauses = pauses = Pauses()
+        self.pauses = pauses = Pauses()
         self._lease = Lease()
         self.slots = slots = Slots(worker.slots, pauses)
         self._finisher = Finisher(engine)
-        attempt = Attempt(resources, breakers, pauses, draw)
+        attempt = Attempt(resources, breakers, pauses, draw, handlers)
         runner = Runner(engine, resources.database, slots, self._finisher, attempt, self.worker_id)
         claims = Claims(
             engine, redis, resources.handover, self.worker_id, worker.queue_weights, draw()
@@ -78,13 +91,14 @@ class Process:
         await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         self._loops = [
             self._loop(watch_lag()),
-            self._loop(publish_until_cancelled(self._resources.engine, self._pauses)),
-            self._loop(keep_schedules(self._resources.database)),
+            self._loop(publish_until_cancelled(self._resources.engine, self.pauses)),
             self._loop(self._beat.run()),
             self._loop(self._finisher.run()),
             self._loop(relay_until_cancelled(self._relay)),
             self._loop(take_over_until_cancelled(self._resources.engine, self._relay, self._lease)),
         ]
+        if self._clock is not None:
+            self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
         self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
         log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
 

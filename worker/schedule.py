@@ -6,9 +6,10 @@ arq only wakes us: whether a slot is due, and who fires it, Postgres decides.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from time import time
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from arq import cron
@@ -25,11 +26,17 @@ log = structlog.get_logger()
 INTERVAL = 60.0
 """Seconds between two looks at what is due, whatever became of cron's call."""
 
+Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
+"""Tells the schedules what time it is: Postgres's clock, or one that a test passes in."""
+
+postgres_clock: Clock = statements.clock
+
 
 async def fire(ctx: dict[str, Any]) -> None:
     """What arq calls at every slot."""
     try:
-        await fire_due(ctx["database"])
+        database = ctx["database"]
+        await fire_due(database, now=await ctx["clock"](database))
     except Failure as error:
         log.warning("schedule.waits", error=error.detail)
 
@@ -49,13 +56,13 @@ def cron_job(schedule: Schedule) -> CronJob:
 CRON_JOBS = [cron_job(schedule) for schedule in SCHEDULES.values()]
 
 
-async def keep_schedules(database: Database) -> None:
+async def keep_schedules(database: Database, clock: Clock) -> None:
     """Every minute fire what is due and publish how the schedules stand, until cancelled."""
     while True:
         try:
-            await fire_due(database)
+            await fire_due(database, now=await clock(database))
             metrics.schedules_looked_at.set(time())
-            await publish(database)
+            await publish(database, now=await clock(database))
         except Failure as error:
             log.warning("schedule.waits", error=error.detail)
         await asyncio.sleep(INTERVAL)

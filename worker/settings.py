@@ -20,16 +20,17 @@ from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from worker import email, exports, housekeeping, reports, stats, users
+from worker.handler import HANDLERS, Handlers
 from worker.host import drain_on_signals, host_redis
 from worker.process import Process
-from worker.schedule import CRON_JOBS
+from worker.schedule import CRON_JOBS, Clock, postgres_clock
 
 log = structlog.get_logger()
 
 LONGEST = 24 * 3600
 """Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
 
-HANDLERS = (email, exports, housekeeping, reports, stats, users)
+HANDLER_MODULES = (email, exports, housekeeping, reports, stats, users)
 """The modules whose import registers the handlers."""
 
 
@@ -41,11 +42,20 @@ async def run(ctx: dict[str, Any], job_id: str) -> None:
     await ctx["process"].intake.run_one(JobId(UUID(job_id)))
 
 
-def worker_settings(settings: Settings) -> type:
+def worker_settings(
+    settings: Settings,
+    *,
+    clock: Clock | None = postgres_clock,
+    handlers: Handlers = HANDLERS,
+) -> type:
     """The class that `arq worker.WorkerSettings` reads.
 
     Makes the event loop of the process, which arq then finds, so that the first thing to run in it
     is the setting up of our logs: arq sets up its own after this returns.
+
+    Args:
+        clock: what time it is for the schedules; None: this worker fires none of them.
+        handlers: what runs the jobs of each type.
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -58,8 +68,8 @@ def worker_settings(settings: Settings) -> type:
         resources = await stack.enter_async_context(opened)
         check_letters(resources.templates)
         await refuse_old_servers(resources)
-        ctx["database"] = resources.database
-        ctx["process"] = process = Process(settings, resources)
+        ctx["database"], ctx["clock"] = resources.database, clock
+        ctx["process"] = process = Process(settings, resources, clock=clock, handlers=handlers)
         await process.start()
         drain_on_signals(process.drain)
 
@@ -75,7 +85,7 @@ def worker_settings(settings: Settings) -> type:
             "functions": [func(run, name="run", timeout=LONGEST)],
             "redis_pool": host_redis(settings.redis_url),
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
-            "cron_jobs": CRON_JOBS,
+            "cron_jobs": [] if clock is None else CRON_JOBS,
             "timezone": UTC,
             "job_serializer": msgspec.json.encode,
             "job_deserializer": msgspec.json.decode,

@@ -31,9 +31,9 @@ from app.resources import open_resources
 from app.settings import Settings
 from app.transaction import Database, Transaction
 from app.users.administration import find_user
-from worker.settings import HANDLERS
+from worker.settings import HANDLER_MODULES
 
-__all__ = ["HANDLERS", "main"]  # the handlers' modules bring the kinds that one can ask for
+__all__ = ["HANDLER_MODULES", "main"]  # the handlers' modules bring the kinds that one can ask for
 
 BY = "cli"
 LOOK = 0.25
@@ -148,7 +148,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"activelog: {message}\n")
 
 
-def _parser() -> _Parser:
+def trigger_parser() -> _Parser:
     parser = _Parser(prog="just trigger", description="Run a job now.", allow_abbrev=False)
     parser.add_argument("job", help="such as stats:daily; an unknown name lists all")
     parser.add_argument(
@@ -169,7 +169,7 @@ def _day(text: str) -> date:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what is asked for; 2 for bad input, 1 for a failure, each with a line on stderr."""
-    arguments, given = _parser().parse_known_args(argv)
+    arguments, given = trigger_parser().parse_known_args(argv)
     try:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
         logs.configure(settings.logs)

@@ -52,6 +52,7 @@ class Handover:
         self._add = redis.register_script(ADD)
         self._pending: deque[Departure] = deque(maxlen=MOST_PENDING)
         self._waiting = asyncio.Event()
+        self._flushing = asyncio.Lock()
 
     def depart(self, departures: Sequence[Departure]) -> None:
         self._pending.extend(departures)
@@ -79,15 +80,16 @@ class Handover:
             await self.flush()
 
     async def flush(self) -> None:
-        """Bring what is pending to Redis, or drop it."""
-        while batch := list(islice(self._pending, MOST_AT_ONCE)):
-            for _ in batch:
-                self._pending.popleft()
-            try:
-                await self.add(batch)
-            except OUTAGES as error:
-                log.warning("handover.dropped", jobs=len(batch), error=type(error).__name__)
-        self._waiting.clear()
+        """Bring what is pending to Redis, or drop it. What is on its way has arrived, too."""
+        async with self._flushing:
+            while batch := list(islice(self._pending, MOST_AT_ONCE)):
+                for _ in batch:
+                    self._pending.popleft()
+                try:
+                    await self.add(batch)
+                except OUTAGES as error:
+                    log.warning("handover.dropped", jobs=len(batch), error=type(error).__name__)
+            self._waiting.clear()
 
 
 @asynccontextmanager

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
 
+from app.embedded.valkey import Valkey
 from app.resources import Resources
 from tests.chaos.crew import Crew
-from tests.kit.outages import ValkeyOfOne, kill, terminate_backends
+from tests.kit.outages import kill, terminate_backends
 
 KILL_EVERY = 2.0
 """Seconds, give or take a third: a lease is a multiple of them, and what comes back at the end of
@@ -29,7 +30,7 @@ class Faults:
     """One run's: each as a loop that ends with the run's time."""
 
     resources: Resources
-    valkey: ValkeyOfOne
+    valkey: Valkey
     crew: Crew
     draw: Random
     seconds: float

@@ -13,10 +13,11 @@ from app.embedded.ports import free_ports
 from app.jobs.scheduling import SCHEDULES
 from app.resources import Resources
 from tests.conftest import EMPTY
+from tests.kit.http import anybody
 from tests.kit.processes import API, program
-from tests.kit.working import eventually
+from tests.kit.working import WAIT_LIMIT_S, eventually
 
-WORKER = ("-m", "arq", "worker.WorkerSettings")
+WORKER = ("-m", "arq", "tests.deploy.worker.WorkerSettings")
 
 HELD = """
 insert into jobs (kind, queue, payload, state, run_at, waits_for)
@@ -46,13 +47,13 @@ class Served(NamedTuple):
     async def sign_up(self, name: str) -> None:
         """A request that is answered, and a letter that is sent."""
         person = {"email": f"{name}@example.com", "name": name, "password": "correct horse battery"}
-        async with httpx.AsyncClient(base_url=self.api) as client:
+        async with httpx.AsyncClient(base_url=self.api, timeout=WAIT_LIMIT_S) as client:
             answer = await client.post("/api/v1/users", json=person)
             answer.raise_for_status()
 
     async def expositions(self) -> dict[str, str]:
         """What Prometheus reads, by the name of its job."""
-        async with httpx.AsyncClient() as client:
+        async with anybody() as client:
             return {
                 "activelog-api": (await client.get(f"{self.api}/metrics")).text,
                 "activelog-worker": (await client.get(f"{self.worker}/metrics")).text,
@@ -86,7 +87,7 @@ async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Se
 
 
 async def _ready(api: str) -> int:
-    async with httpx.AsyncClient() as client:
+    async with anybody() as client:
         try:
             return (await client.get(f"{api}/health/ready")).status_code
         except httpx.TransportError:

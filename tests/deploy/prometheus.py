@@ -1,4 +1,4 @@
-"""A Prometheus of one's own, with the rules of deploy/ and a second between two looks."""
+"""A Prometheus of one's own, with the rules of deploy/ and seconds between two looks."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import yaml
 from app.embedded.ports import free_ports
 from tests.deploy.conftest import Served
 from tests.deploy.queries import DEPLOY, read
+from tests.kit.working import WAIT_LIMIT_S
 
 PROGRAM = shutil.which("prometheus")
 LINKS = {
@@ -55,14 +56,14 @@ class Prometheus:
         ]
 
     async def looked(self) -> int:
-        """How often it has read both processes."""
+        """How often it has read both processes in the last minutes."""
         try:
             ready = await self._client.get("/-/ready")
         except httpx.TransportError:
             return 0
         if not ready.is_success:
             return 0
-        seen = await self.query('min(count_over_time(up{job=~"activelog-.+"}[1m]))')
+        seen = await self.query('min(sum_over_time(up{job=~"activelog-.+"}[5m]))')
         return int(seen[0]["value"][1]) if seen else 0
 
 
@@ -71,7 +72,7 @@ async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
     """Prometheus, as deploy/prometheus.yml has it but for the names and the pace."""
     assert PROGRAM is not None
     config = read(DEPLOY / "prometheus.yml")
-    config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"] |= {"scrape_interval": "2s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(DEPLOY / "alerts.yml")]
     addresses = {"activelog-api": served.api, "activelog-worker": served.worker}
     for job in config["scrape_configs"]:
@@ -91,7 +92,9 @@ async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
     )
     said = asyncio.create_task(process.communicate())
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=WAIT_LIMIT_S
+        ) as client:
             yield Prometheus(client)
     finally:
         if process.returncode is None:

@@ -14,7 +14,7 @@ from app.embedded.register import ROOT
 
 DEPLOY = ROOT / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
-WINDOW = "10s"
+WINDOW = "1m"
 """In place of Grafana's own, which follows from the scrape interval."""
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from app.__main__ import _parser as command_parser
+from app.__main__ import command_parser
 from app.embedded.register import ROOT
 from tests.deploy.composition import OURS
 from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
-from worker.trigger import _parser as trigger_parser
+from worker.trigger import trigger_parser
 
 RUNBOOKS = ROOT / "docs" / "operations"
 TESTS = (DEPLOY / "alerts_test.yml", DEPLOY / "alerts_days_test.yml")

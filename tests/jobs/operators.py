@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Dead
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit.people import Person, person
 from tests.kit.trials import DEEDS, Trial, put
-
-RunJobs = Callable[[], Awaitable[None]]
+from tests.kit.working import RunJobs
 
 
 async def operator(database: Database, name: str = "ada") -> Person:
@@ -31,7 +28,7 @@ async def dead(database: Database, run_jobs: RunJobs, *jobs: Trial, reason: str)
     for job in jobs:
         DEEDS[job.name] = fail
         ids.append(await put(database, job))
-    await run_jobs()
+    await run_jobs(may_fail=True)
     for job in jobs:
         del DEEDS[job.name]
     return ids

@@ -55,7 +55,7 @@ async def test_every_job_of_a_restored_dump_is_done_once_beside_an_empty_redis(
             open_resources(settings, process="activelog-tests") as restored,
             working(restored),
         ):
-            await eventually(lambda: restored.database.fetchval(STATES), ["done"], within=30)
+            await eventually(lambda: restored.database.fetchval(STATES), ["done"])
             assert await effects_of(restored.database) == (5, 0)
 
 

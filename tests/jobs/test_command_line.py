@@ -14,9 +14,10 @@ import pytest
 
 from app.embedded.register import ROOT
 from app.transaction import Database
-from tests.jobs.operators import RunJobs, dead
+from tests.jobs.operators import dead
 from tests.kit.people import person
-from tests.kit.trials import CALLS, DEEDS, Trial, put, row
+from tests.kit.trials import CALLS, Trial, put, row
+from tests.kit.working import RunJobs
 from worker import settings
 from worker.handler import HANDLERS
 
@@ -47,12 +48,6 @@ async def cli(environ: Mapping[str, str], *arguments: str, typed: str = "") -> S
     out, err = await process.communicate(typed.encode())
     assert process.returncode is not None
     return Said(process.returncode, out.decode(), err.decode())
-
-
-@pytest.fixture(autouse=True)
-def _forget_trials() -> None:
-    DEEDS.clear()
-    CALLS.clear()
 
 
 async def test_jobs_are_listed_as_an_aligned_table_and_as_json(
@@ -165,7 +160,7 @@ async def test_bad_input_is_one_line_and_exit_code_2(
 
 
 async def test_an_outage_is_one_line_and_exit_code_1(environ: Mapping[str, str]) -> None:
-    away = {**environ, "DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    away = {**environ, "DATABASE_URL": "postgresql://activelog@127.0.0.1:1/none"}
     said = await cli(away, "queues", "list")
     assert (1, 1) == (said.code, len(said.err.splitlines()))
     assert said.err.startswith("activelog: Postgres is away")

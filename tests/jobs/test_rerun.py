@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from app import jobs
 from app.errors import Conflict
 from app.jobs import JobId
 from app.jobs.operating import dead_letters
 from app.jobs.operating.records import Discarded, Rerun
 from app.transaction import Database
+from tests.kit.locks import somebody_waits
 from tests.kit.trials import Trial, put, row
 
 INSERT_DEAD = """
@@ -21,17 +20,14 @@ from generate_series(1, $1) as n
 """
 
 
-async def test_a_group_of_any_size_runs_again_in_batches(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dead_letters, "BATCH", 7)
+async def test_a_group_of_any_size_runs_again_in_batches(database: Database) -> None:
     await database.execute(INSERT_DEAD, 30, None)
     await database.execute(
         "update jobs set useful_until = now() where id in (select id from jobs limit 9)"
     )
-    assert Rerun(21, 9) == await dead_letters.retry_group(database, "abc", by="test")
+    assert Rerun(21, 9) == await dead_letters.retry_group(database, "abc", by="test", batch=7)
     assert 21 == await database.fetchval("select count(*) from jobs where state = 'queued'")
-    assert Discarded(9) == await dead_letters.discard_group(database, "abc", by="test")
+    assert Discarded(9) == await dead_letters.discard_group(database, "abc", by="test", batch=7)
 
 
 async def test_a_job_enqueued_at_the_same_time_is_not_doubled(database: Database) -> None:
@@ -39,7 +35,7 @@ async def test_a_job_enqueued_at_the_same_time_is_not_doubled(database: Database
     async with database.transaction() as tx:
         await jobs.enqueue(tx, Trial("a", key="day-2"))
         rerun = asyncio.create_task(dead_letters.retry_group(database, "abc", by="test"))
-        await asyncio.sleep(0.3)
+        await somebody_waits(database)
     assert Rerun(2, 1) == await rerun
 
 

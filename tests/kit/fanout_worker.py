@@ -3,24 +3,14 @@ and whose letters are written nowhere."""
 
 from __future__ import annotations
 
-from app.jobs import Run
-from app.jobs.scheduling.fanout import Throttle
-from app.resources import Resources
-from app.stats import weekly
 from app.stats.jobs import WeeklySummaryEmail
 from app.stats.scheduled import WeeklyEmails
-from worker import WorkerSettings
-from worker.handler import HANDLERS
+from tests.kit.fanning import fan_out_at_once, write_nothing
+from worker import settings_from_environment
+from worker.handler import HANDLERS, Handlers
 
 __all__ = ["WorkerSettings"]
 
+REPLACED: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: write_nothing}
 
-async def fan_out(job: WeeklyEmails, run: Run, _: Resources) -> None:
-    await weekly.fan_out_emails(run, job.day, throttle=Throttle(most_waiting=1_000_000))
-
-
-async def write_nothing(_job: WeeklySummaryEmail, _run: Run, _: Resources) -> None: ...
-
-
-HANDLERS[WeeklyEmails] = fan_out
-HANDLERS[WeeklySummaryEmail] = write_nothing
+WorkerSettings = settings_from_environment(clock=None, handlers={**HANDLERS, **REPLACED})

@@ -13,6 +13,7 @@ import psutil
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
+from tests.kit.working import WAIT_LIMIT_S
 
 WORKER = ("-m", "arq", "tests.kit.trial_worker.WorkerSettings")
 API = ("-m", "app.asgi")
@@ -38,14 +39,14 @@ class Program:
         async for line in self.process.stdout:
             self.said += line.decode()
 
-    async def says(self, words: str, *, within: float = 15) -> None:
+    async def says(self, words: str) -> None:
         """Wait until it has said this.
 
         Raises:
             TimeoutError: it has not, and what it said instead.
         """
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(WAIT_LIMIT_S):
                 while words not in self.said:  # noqa: ASYNC110 # its output is all there is to see
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -63,13 +64,13 @@ class Program:
     def lives(self) -> bool:
         return self.process.returncode is None
 
-    async def ended(self, *, within: float = 15) -> int:
+    async def ended(self) -> int:
         """Its exit code.
 
         Raises:
             TimeoutError: it goes on.
         """
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(WAIT_LIMIT_S):
             code = await self.process.wait()
             await self._reading
         return code

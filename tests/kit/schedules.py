@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from app.jobs import JobId
 from app.jobs.scheduling import history, trigger
 from app.jobs.scheduling.records import ScheduleRun
+from app.postgres.query import Queryable
 from app.resources import Resources
 from app.transaction import Database
+from tests.kit.moments import at
 from tests.kit.working import run_jobs
+from worker.schedule import Clock
 
 
 async def triggered(
@@ -32,8 +35,13 @@ async def ran(
     return run
 
 
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def stopped_at(text: str) -> Clock:
+    """A clock of the schedules that stands at this moment of UTC."""
+
+    async def clock(_: Queryable) -> datetime:
+        return at(text)
+
+    return clock
 
 
 async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ async def start(ctx: dict[str, Any]) -> None:
     opened = open_resources(SETTINGS, process="activelog-worker")
     resources = await STACK.enter_async_context(opened)
     without_slots = replace(SETTINGS, worker=replace(SETTINGS.worker, slots=0))
-    ctx["process"] = process = Process(without_slots, resources)
+    ctx["process"] = process = Process(without_slots, resources, clock=None)
     await process.start()
     STACK.push_async_callback(process.drain)
 

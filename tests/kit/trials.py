@@ -15,6 +15,7 @@ from app.jobs import Job, JobId, Run
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit import ledger
+from tests.kit.working import eventually
 from worker.handler import handles
 
 Deed = Callable[[Run, Resources], Awaitable[None]]
@@ -29,7 +30,7 @@ class Trial(Job, frozen=True):
 
     kind = "test:trial"
     backoff = timedelta(milliseconds=20)
-    timeout = timedelta(seconds=1)
+    timeout = timedelta(minutes=5)
 
     name: str
     key: str | None = None
@@ -49,14 +50,38 @@ class CriticalTrial(Trial, frozen=True):
     queue = "critical"
 
 
+class ShortTrial(Trial, frozen=True):
+    """May take a second."""
+
+    kind = "test:short"
+    timeout = timedelta(seconds=1)
+
+
 async def _do(job: Trial, run: Run, resources: Resources) -> None:
     CALLS[job.name] += 1
     if deed := DEEDS.get(job.name):
         await deed(run, resources)
 
 
-for trial in (Trial, LowTrial, CriticalTrial):
+for trial in (Trial, LowTrial, CriticalTrial, ShortTrial):
     handles(trial)(_do)
+
+
+def held(name: str) -> asyncio.Event:
+    """Have every trial of this name run until the event is set, or it is cut short."""
+    let_go = asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        await let_go.wait()
+
+    DEEDS[name] = wait
+    return let_go
+
+
+def forget_trials() -> None:
+    """No trial does anything any more, and none was called."""
+    DEEDS.clear()
+    CALLS.clear()
 
 
 async def put(database: Database, job: Job) -> JobId:
@@ -65,6 +90,16 @@ async def put(database: Database, job: Job) -> JobId:
         job_id = await jobs.enqueue(tx, job)
     assert job_id is not None
     return job_id
+
+
+async def run_through(database: Database, job: Job) -> None:
+    """Have a job run to its end by a worker, which looks at all queues when it draws it."""
+    job_id = await put(database, job)
+
+    async def state() -> object:
+        return (await row(database, job_id))["state"]
+
+    await eventually(state, "done")
 
 
 async def row(database: Database, job_id: JobId) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Running what is queued with the real worker."""
+"""Running what is queued with the real worker, and waiting for what it does."""
 
 from __future__ import annotations
 
@@ -8,23 +8,44 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
+from typing import TypeAlias
 
 from app.resources import Resources
 from worker.process import Process
+from worker.schedule import Clock
 
-UNFINISHED = (
-    "select count(*) from jobs where state in ('queued', 'running', 'retrying') and run_at <= now()"
-)
+WAIT_LIMIT_S = 60.0
+"""How long a test waits for something to happen before it fails. An idle machine needs far less;
+one on which other work takes every core may need most of it."""
+
+RunJobs: TypeAlias = Callable[..., Awaitable[None]]
+"""`run_jobs` on the resources of the test."""
+
+DUE = """
+select count(*) from jobs where state in ('queued', 'running', 'retrying') and run_at <= now()
+"""
+UNFINISHED = """
+select count(*) from jobs
+where state in ('retrying', 'snoozed') or (state in ('queued', 'running') and run_at <= now())
+"""
+DIED_SINCE = "select kind, error from jobs where state = 'dead' and finished_at >= $1"
 
 
 @asynccontextmanager
-async def working(resources: Resources, *, grace: float | None = None) -> AsyncIterator[Process]:
-    """A worker in this process, drained at the end within the grace, in seconds."""
+async def working(
+    resources: Resources, *, grace: float | None = None, clock: Clock | None = None
+) -> AsyncIterator[Process]:
+    """A worker in this process, drained at the end.
+
+    Args:
+        grace: seconds that running jobs have at the end; None: as the settings say.
+        clock: what time it is for the schedules; None: it fires none of them.
+    """
     settings = resources.settings
     if grace is not None:
         worker = replace(settings.worker, shutdown_grace=timedelta(seconds=grace))
         settings = replace(settings, worker=worker)
-    process = Process(settings, resources)
+    process = Process(settings, resources, clock=clock)
     await process.start()
     try:
         yield process
@@ -32,43 +53,50 @@ async def working(resources: Resources, *, grace: float | None = None) -> AsyncI
         await process.drain()
 
 
-async def until(holds: Callable[[], bool], *, within: float = 5) -> None:
+async def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds.
 
     Raises:
-        TimeoutError: it does not after that many seconds.
+        TimeoutError: it does not within `WAIT_LIMIT_S`.
     """
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(WAIT_LIMIT_S):
         while not holds():  # noqa: ASYNC110 # what is waited for has no event
             await asyncio.sleep(0.01)
 
 
-async def run_jobs(resources: Resources, *, within: float = 15) -> None:
-    """Run until nothing that is due is unfinished.
+async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
+    """Run all jobs that are due to their end.
+
+    Args:
+        may_fail: jobs may die, and those that wait for another attempt are left waiting.
+            Otherwise these are waited for, and none may die.
 
     Raises:
-        TimeoutError: something still is after that many seconds.
+        TimeoutError: something is unfinished after `WAIT_LIMIT_S`.
+        AssertionError: a job died that may not.
     """
-    deadline = monotonic() + within
+    database = resources.database
+    began = await database.fetchval("select clock_timestamp()")
+    deadline = monotonic() + WAIT_LIMIT_S
     async with working(resources):
-        while await resources.database.fetchval(UNFINISHED):
+        while await database.fetchval(DUE if may_fail else UNFINISHED):
             if monotonic() > deadline:
-                rows = await resources.database.fetch("select kind, state, error from jobs")
+                rows = await database.fetch("select kind, state, error from jobs")
                 raise TimeoutError(f"jobs are unfinished: {[dict(row) for row in rows]}")
             await asyncio.sleep(0.01)
+    died = await database.fetch(DIED_SINCE, began)
+    assert may_fail or not died, [dict(row) for row in died]
 
 
-async def eventually(
-    ask: Callable[[], Awaitable[object]], wanted: object, *, within: float = 10
-) -> None:
+async def eventually(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
     """Ask until the answer is the one wanted.
 
     Raises:
-        TimeoutError: the last answer was another.
+        TimeoutError: the last answer within `WAIT_LIMIT_S` was another.
     """
     answer: object = None
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(WAIT_LIMIT_S):
             while (answer := await ask()) != wanted:  # noqa: ASYNC110 # nothing tells of it
                 await asyncio.sleep(0.02)
     except TimeoutError:

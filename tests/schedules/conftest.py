@@ -6,7 +6,7 @@ import pytest
 
 from app.jobs.scheduling import fire_due
 from app.transaction import Database
-from tests.kit.schedules import at
+from tests.kit.moments import at
 
 
 @pytest.fixture

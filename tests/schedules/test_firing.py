@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from app.jobs.scheduling import SCHEDULES, fire_due, history
-from app.jobs.scheduling.statements import clock
+from app.jobs.scheduling import fire_due, history
+from app.postgres.query import Queryable
 from app.resources import Resources
 from app.transaction import Database
-from tests.kit.schedules import at, end_jobs, runs_of
-from tests.kit.working import eventually, working
-from worker.schedule import fire
-
-RunJobs = Callable[[], Awaitable[None]]
+from tests.kit.moments import at
+from tests.kit.schedules import end_jobs, runs_of, stopped_at
+from tests.kit.working import RunJobs, eventually, until, working
+from worker.schedule import fire, postgres_clock
 
 
 async def test_slots_before_the_schedules_were_known_are_not_fired(
@@ -59,20 +57,17 @@ async def test_a_clock_that_is_thirty_seconds_ahead_does_no_harm(since_tuesday: 
     assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
 
 
-async def test_a_call_of_arq_goes_by_the_clock_of_postgres(since_tuesday: Database) -> None:
-    now = await clock(since_tuesday)
-    await since_tuesday.execute(
-        "update schedules set decided_until = $1 where name <> 'stats:daily'", now
-    )
-    slot = SCHEDULES["stats:daily"].last_slot(now)
-    await since_tuesday.execute(
-        "update schedules set decided_until = $1 where name = 'stats:daily'",
-        slot - timedelta(seconds=1),
-    )
-    await fire({"database": since_tuesday})
-    assert [slot] == [
-        row["slot"] for row in await since_tuesday.fetch("select slot from schedule_runs")
-    ]
+async def test_a_call_of_arq_fires_what_is_due_by_the_clock_of_the_worker(
+    since_tuesday: Database,
+) -> None:
+    await fire({"database": since_tuesday, "clock": stopped_at("2026-11-25 00:00")})
+    assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
+
+
+async def test_workers_go_by_the_clock_of_postgres(database: Database) -> None:
+    before = await database.fetchval("select clock_timestamp()")
+    now = await postgres_clock(database)
+    assert before <= now <= await database.fetchval("select clock_timestamp()")
 
 
 async def test_each_of_three_missed_midnights_has_a_run_of_its_own(
@@ -191,16 +186,18 @@ async def test_failures_are_counted_since_the_last_success(since_tuesday: Databa
 async def test_workers_that_start_together_catch_up_what_was_missed_once(
     since_tuesday: Database, resources: Resources
 ) -> None:
-    now = await clock(since_tuesday)
-    await since_tuesday.execute("update schedules set decided_until = $1", now)
-    await since_tuesday.execute(
-        "update schedules set decided_until = $1 where name = 'stats:daily'",
-        SCHEDULES["stats:daily"].last_slot(now) - timedelta(days=2, seconds=1),
-    )
-    async with working(resources), working(resources):
+    asked = 0
 
-        async def states() -> list[str]:
-            return [state for _, state in await runs_of(since_tuesday, "stats:daily")]
+    async def friday(_: Queryable) -> datetime:
+        nonlocal asked
+        asked += 1
+        return at("2026-11-27 07:00")
 
-        await eventually(states, ["done"] * 3)
-    assert 3 == await since_tuesday.fetchval("select count(*) from jobs")
+    async with working(resources, clock=friday), working(resources, clock=friday):
+        await until(lambda: asked == 4)  # both have fired what was due, and published it
+        await eventually(
+            lambda: runs_of(since_tuesday, "stats:daily"),
+            [(f"2026-11-{day}", "done") for day in (24, 25, 26)],
+        )
+    ran = await since_tuesday.fetch("select schedule, count(*) from schedule_runs group by 1")
+    assert {"stats:daily": 3, "stats:recount": 1, "cleanup:daily": 1} == dict(map(tuple, ran))

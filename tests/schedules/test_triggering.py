@@ -10,7 +10,8 @@ import pytest
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.scheduling import fire_due, trigger
 from app.transaction import Database
-from tests.kit.schedules import at, runs_of
+from tests.kit.moments import at
+from tests.kit.schedules import runs_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 
 from app.transaction import Database
 from tests.kit.ledger import open_ledger
-from tests.kit.trials import CALLS, DEEDS
 
 
 @pytest.fixture
@@ -14,9 +13,3 @@ async def effects(database: Database) -> Database:
     """The database, with an empty ledger."""
     await open_ledger(database)
     return database
-
-
-@pytest.fixture(autouse=True)
-def _forget_trials() -> None:
-    DEEDS.clear()
-    CALLS.clear()

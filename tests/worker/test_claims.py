@@ -15,8 +15,8 @@ from app.jobs.job import Job, JobId, Queue
 from app.jobs.queues import QUEUES
 from app.resources import Resources
 from app.transaction import Database
-from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial
-from tests.kit.working import until, working
+from tests.kit.trials import DEEDS, CriticalTrial, LowTrial, Trial
+from tests.kit.working import eventually, working
 
 KINDS: Mapping[Queue, type[Trial]] = {
     "critical": CriticalTrial,
@@ -90,13 +90,14 @@ async def test_long_jobs_hold_at_most_six_of_ten_slots(
 ) -> None:
     most_at_once = 0
 
-    async def sleep(run: jobs.Run, _: Resources) -> None:
+    async def see(run: jobs.Run, _: Resources) -> None:
         nonlocal most_at_once
         most_at_once = max(most_at_once, len(process.slots.running))
         await asyncio.sleep(0.2)
 
-    DEEDS["a"] = sleep
+    DEEDS["a"] = see
     await filled.fill(low=20)
+    done = "select count(*) from jobs where state = 'done'"
     async with working(resources) as process:
-        await until(lambda: CALLS["a"] == 20)
+        await eventually(lambda: database.fetchval(done), 20)
     assert most_at_once == 6

@@ -6,12 +6,13 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from app import jobs
 from app.jobs import Job
+from app.jobs.queues import queue_key
 from app.postgres.migrations import migrate
 from app.resources import Resources, open_resources
 from app.settings import Settings
@@ -29,6 +30,9 @@ from tests.kit.processes import WORKER, program
 from tests.kit.trials import Effect, Killer, put, row
 from tests.kit.working import eventually
 
+STARTS = "select count(*) from starts"
+ATTEMPTS = "select distinct attempt from effects"
+
 STOCK = ("-m", "arq", "tests.kit.stock_worker.WorkerSettings")
 CHECK = ("-m", "arq", "--check", "tests.kit.trial_worker.WorkerSettings")
 
@@ -38,9 +42,9 @@ async def put_many(database: Database, count: int, job: Job) -> None:
         await jobs.enqueue_all(tx, [job] * count)
 
 
-async def once_each(database: Database, count: int, *, within: float = 15) -> None:
+async def once_each(database: Database, count: int) -> None:
     """Wait until so many jobs have had their effect, and make sure that none had it twice."""
-    await eventually(lambda: effects_of(database), (count, 0), within=within)
+    await eventually(lambda: effects_of(database), (count, 0))
 
 
 async def in_state(database: Database, state: str) -> int:
@@ -51,9 +55,9 @@ async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as zombie:
-        await put_many(effects, 3, Effect(seconds=2))
+        await put_many(effects, 3, Effect(at_first=15))  # over when it is continued
         await put_many(effects, 2, Effect(at_first=60))
-        await eventually(lambda: in_state(effects, "running"), 5)
+        await eventually(lambda: effects.fetchval(STARTS), 5)
         zombie.send(signal.SIGSTOP)
         async with program(*WORKER, environ=environ):
             await asyncio.sleep(20)
@@ -76,7 +80,7 @@ async def test_a_redis_that_is_frozen_for_ten_seconds_loses_nothing(
         with_own = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=with_own) as worker:
             await put_many(effects, 30, Effect(seconds=0.5))
-            await eventually(lambda: in_state(effects, "done"), 10)
+            await at_least(effects, 10)
             assert valkey.pid is not None
             with frozen(valkey.pid):
                 await put_many(effects, 10, Effect())
@@ -91,9 +95,10 @@ async def test_a_redis_killed_and_restarted_in_mid_job_means_one_run(
     async with valkey_of_one() as valkey:
         await valkey.start()
         async with program(*WORKER, environ={**environ, **valkey.settings()}) as worker:
-            job_id = await put(effects, Effect(seconds=4))
-            await eventually(lambda: in_state(effects, "running"), 1)
+            job_id = await put(effects, Effect(seconds=15))
+            await eventually(lambda: effects.fetchval(STARTS), 1)
             await kill(valkey)
+            assert 1 == await in_state(effects, "running")
             await asyncio.sleep(1)
             await valkey.start()
             await once_each(effects, 1)
@@ -107,25 +112,29 @@ async def test_terminated_backends_end_no_worker_and_repeat_no_effect(
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.claims")
         await put_many(effects, 200, Effect(seconds=0.02))
+        terminated = 0
         for _ in range(60):
             await asyncio.sleep(0.05)
-            await terminate_backends(effects)
-        await once_each(effects, 200, within=20)
+            terminated += await terminate_backends(effects)
+        assert terminated > 0
+        await once_each(effects, 200)
         assert worker.lives
 
 
 async def test_a_row_that_another_program_locks_ends_no_worker(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
+    await put(effects, Effect())
+    other = await asyncpg.connect(environ["DATABASE_URL"])
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.claims")
-        async with effects.transaction() as tx:
-            await jobs.enqueue(tx, Effect(), run_at=datetime.now(UTC) + timedelta(seconds=0.5))
-        async with effects.transaction() as tx:
-            await tx.execute("select from jobs for update")
-            await asyncio.sleep(7)
+        async with other.transaction():
+            await other.execute("select from jobs for update")
+            await worker.says("worker.claims")
+            await asyncio.sleep(7)  # longer than the worker waits for a lock
+            assert await effects_of(effects) == (0, 0)
         await once_each(effects, 1)
         assert worker.lives
+    await other.close()
 
 
 async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
@@ -140,8 +149,9 @@ async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
             await worker.says("worker.claims")
             await put_many(resources.database, 1000, Effect(seconds=0.02))
             await at_least(resources.database, 100)
+            assert await resources.redis.zcard(queue_key("default")) > 0
             await resources.redis.flushall()
-            await once_each(effects, 1000, within=20)
+            await once_each(effects, 1000)
 
 
 async def at_least(database: Database, count: int) -> None:
@@ -175,24 +185,28 @@ async def test_a_stock_arq_worker_beside_ours_runs_the_same_jobs_each_once(
     async with program(*STOCK, environ=environ) as stock, program(*WORKER, environ=environ) as ours:
         for worker in (stock, ours):
             await worker.says("worker.claims")
-        await put_many(effects, 200, Effect(seconds=0.05))
-        await once_each(effects, 200)
+        both, seen, count = {stock.process.pid, ours.process.pid}, set[int](), 0
+        while seen != both:
+            await put_many(effects, 50, Effect(seconds=0.05))
+            await once_each(effects, count := count + 50)
+            seen = {found["pid"] for found in await effects.fetch("select pid from starts")}
         stock.send(signal.SIGTERM)
         await stock.ended()
-    pids = await effects.fetch("select distinct pid from starts")
-    assert {stock.process.pid, ours.process.pid} == {found["pid"] for found in pids}
-    assert 200 == await effects.fetchval("select count(*) from starts")
+    assert count == await effects.fetchval(STARTS)
 
 
 async def test_arq_check_tells_whether_a_worker_lives(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
-    async with program(*CHECK, environ=environ) as check:
-        assert await check.ended() == 1
+    assert await code_of_check(environ) == 1
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.claims")
-        async with program(*CHECK, environ=environ) as check:
-            assert await check.ended() == 0
+        await eventually(lambda: code_of_check(environ), 0)  # arq writes its key now and then
+
+
+async def code_of_check(environ: Mapping[str, str]) -> int:
+    async with program(*CHECK, environ=environ) as check:
+        return await check.ended()
 
 
 async def test_sigterm_gives_a_long_job_back_after_the_grace_without_a_cost(
@@ -211,7 +225,7 @@ async def test_sigterm_gives_a_long_job_back_after_the_grace_without_a_cost(
 
 @pytest.mark.parametrize("seconds", [1, 11])
 async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
-    environ: Mapping[str, str], seconds: float
+    resources: Resources, environ: Mapping[str, str], seconds: float
 ) -> None:
     async with postgres_of_one() as postgres, AsyncExitStack() as stack:
         own = {**environ, **postgres.settings()}
@@ -225,7 +239,7 @@ async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
         for worker in (first, second):
             await worker.says("worker.claims")
         await put_many(database, 4, Effect(seconds=seconds + 3))
-        await eventually(lambda: database.fetchval("select count(*) from starts"), 4)
+        await eventually(lambda: database.fetchval(STARTS), 4)
         await kill(postgres, signal.SIGINT)
         await asyncio.sleep(seconds)
         await postgres.start()
@@ -233,7 +247,3 @@ async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
         assert first.lives
         assert second.lives
         assert [1] == [found["attempt"] for found in await database.fetch(ATTEMPTS)]
-
-
-ATTEMPTS = "select distinct attempt from effects"
-STARTS_OF = "select count(*) from starts where job_id = $1"

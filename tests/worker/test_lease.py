@@ -3,48 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from uuid import uuid4
 
-from app.jobs import statements
+import pytest
+
+from app.jobs import JobId, Run, statements
 from app.resources import Resources
 from app.transaction import Database
-from tests.kit.ledger import effects_of
-from tests.kit.trials import Effect, put, row
-from tests.kit.working import eventually, until, working
-from worker.beat import take_over_until_cancelled
+from tests.kit.trials import CALLS, DEEDS, Trial, put, row
+from tests.kit.working import until, working
+from worker.beat import take_over_if_trusted
+from worker.lease import LENGTH, Lease
 
 
-async def test_a_worker_that_was_cut_off_takes_nothing_over_on_its_return(
-    effects: Database, resources: Resources
+class Clock:
+    """A monotonic one that a test puts forward."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def renewed(clock: Clock, lease: Lease) -> Lease:
+    """The lease after a heartbeat that Postgres has just answered."""
+    lease.renew(clock.now)
+    return lease
+
+
+def test_a_worker_that_was_cut_off_is_trusted_again_after_the_length_of_a_lease() -> None:
+    lease = renewed(clock := Clock(), Lease(clock))
+    trusted = [lease.trusted]
+    clock.now += LENGTH + 0.5
+    trusted.append(lease.trusted)
+    for _ in range(int(LENGTH) + 1):
+        trusted.append(renewed(clock, lease).trusted)
+        clock.now += 1
+    assert [True, False, *[False] * int(LENGTH), True] == trusted
+
+
+@pytest.fixture
+async def orphan(database: Database) -> JobId:
+    """A job whose worker was last seen a minute ago."""
+    job_id = await put(database, Trial("a"))
+    worker_id = uuid4()
+    await statements.claim(database, [job_id], worker_id, uuid4())
+    await database.execute(
+        "insert into workers (id, host, pid, slots, seen_at)"
+        " values ($1, 'gone', 1, 1, now() - interval '1 minute')",
+        worker_id,
+    )
+    return job_id
+
+
+async def test_only_a_trusted_worker_takes_over_what_a_lost_one_ran(
+    database: Database, orphan: JobId
 ) -> None:
-    async with working(resources, grace=0) as process:
-        job_id = await put(effects, Effect(seconds=60))
-        await until(lambda: job_id in process.slots.running)
-        await asyncio.sleep(0.5)
-        apart = take_over_until_cancelled(effects, process._relay, process._lease)
-        relay = asyncio.create_task(apart)  # so that it is not always the beat that comes first
-        await asyncio.sleep(0.7)
-        time.sleep(10.5)  # noqa: ASYNC251 # the whole process stands still
-        await asyncio.sleep(1)
-        relay.cancel()
-        assert (await row(effects, job_id))["crashes"] == 0
+    lease = renewed(clock := Clock(), Lease(clock))
+    clock.now += LENGTH + 0.5
+    assert [] == await take_over_if_trusted(database, renewed(clock, lease))
+    assert 0 == (await row(database, orphan))["crashes"]
+    lost = await take_over_if_trusted(database, renewed(clock, Lease(clock)))
+    assert [orphan] == [job.id for job in lost]
+    assert 1 == (await row(database, orphan))["crashes"]
 
 
 async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
-    effects: Database, resources: Resources
+    database: Database, resources: Resources
 ) -> None:
+    ended: list[int] = []
+
+    async def hang_at_first(run: Run, _: Resources) -> None:
+        try:
+            if run.attempt == 1:
+                await asyncio.Event().wait()
+        finally:
+            ended.append(run.attempt)
+
+    DEEDS["a"] = hang_at_first
     async with working(resources, grace=0) as process:
-        job_id = await put(effects, Effect(at_first=60))
-        await until(lambda: job_id in process.slots.running)
-        await effects.execute("update workers set seen_at = '-infinity'")
-        await statements.take_over(effects)
-        await eventually(lambda: effects_of(effects), (1, 0))
+        job_id = await put(database, Trial("a"))
+        await until(lambda: CALLS["a"] == 1)
+        async with database.transaction() as tx:  # no heartbeat comes in between
+            await tx.execute("update workers set seen_at = '-infinity'")
+            assert [job_id] == [lost.id for lost in await statements.take_over(tx)]
+        await until(lambda: sorted(ended) == [1, 2])
         await until(lambda: not process.slots.running)
-        assert [] == [task for task in asyncio.all_tasks() if "test:effect" in task.get_name()]
+    ended_as = await row(database, job_id)
+    assert ("done", 2) == (ended_as["state"], ended_as["attempt"])
 
 
-async def test_a_claim_that_comes_before_the_first_beat_is_left_alone(effects: Database) -> None:
-    job_id = await put(effects, Effect())
-    await statements.claim(effects, [job_id], uuid4(), uuid4())
-    assert [] == await statements.take_over(effects)
+async def test_a_claim_that_comes_before_the_first_beat_is_left_alone_for_a_lease(
+    database: Database,
+) -> None:
+    job_id = await put(database, Trial("a"))
+    await statements.claim(database, [job_id], uuid4(), uuid4())
+    assert [] == await statements.take_over(database)
+    await database.execute("update jobs set started_at = started_at - interval '11 seconds'")
+    assert [job_id] == [lost.id for lost in await statements.take_over(database)]

@@ -16,7 +16,7 @@ from app.jobs.outcomes import Dead
 from app.jobs.pauses import Pauses
 from app.resources import Resources
 from tests.kit.trials import DEEDS, Trial, put, row
-from worker.handler import Attempt
+from worker.handler import HANDLERS, Attempt
 
 
 class Clock:
@@ -55,7 +55,8 @@ def attempt(resources: Resources, clock: Clock) -> Attempt:
     DEEDS.update(
         {"away": away, "asks": asks, "asks in vain": asks_in_vain, "does not ask": does_not_ask}
     )
-    return Attempt(resources, Breakers(clock, lambda: 0.0), Pauses(), lambda: 0.0)
+    breakers = Breakers(clock, lambda: 0.0)
+    return Attempt(resources, breakers, Pauses(), lambda: 0.0, HANDLERS)
 
 
 async def ended(attempt: Attempt, job: Job) -> tuple[Run, Ending]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from app.transaction import Database
 from tests.kit.outages import valkey_of_one
 from tests.kit.processes import WORKER, program
 from tests.kit.trials import Effect
-from tests.kit.working import eventually
+from tests.kit.working import eventually, until
 
 
 async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
@@ -50,7 +51,8 @@ async def test_it_lets_those_go_first_that_somebody_waits_for(
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.claims")
-        assert priority.WORKER == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
+        nice = max(priority.WORKER, os.getpriority(os.PRIO_PROCESS, 0))
+        assert nice == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
 
 async def test_it_starts_and_drains_without_redis_and_works_when_redis_comes(
@@ -62,21 +64,23 @@ async def test_it_starts_and_drains_without_redis_and_works_when_redis_comes(
             await worker.says("worker.claims")
             await put_effects(effects, 5)
             await valkey.start()
-            await eventually(lambda: count_effects(effects), 5, within=15)
+            await eventually(lambda: count_effects(effects), 5)
+            waited = worker.said.count("intake.waits")
             await valkey.stop()
-            await worker.says("intake.waits")
+            await until(lambda: worker.said.count("intake.waits") > waited)
             worker.send(signal.SIGTERM)
             assert await worker.ended() == 0
 
 
-async def test_every_line_of_its_log_is_one_json_object(environ: Mapping[str, str]) -> None:
+async def test_every_line_of_its_log_is_one_json_object(
+    resources: Resources, environ: Mapping[str, str]
+) -> None:
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.claims")
         worker.send(signal.SIGTERM)
         await worker.ended()
-    lines = worker.said.splitlines()
-    assert [line for line in lines if not line.startswith("{")] == []
-    assert any("Starting worker for" in line for line in lines)
+    events = [json.loads(line)["event"] for line in worker.said.splitlines()]
+    assert any("Starting worker for" in event for event in events)
 
 
 @pytest.mark.parametrize(
@@ -104,9 +108,10 @@ async def test_a_killed_worker_loses_no_job(
     effects: Database, environ: Mapping[str, str], resources: Resources
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await put_effects(effects, 3, seconds=3)
+        async with effects.transaction() as tx:
+            await jobs.enqueue_all(tx, [Effect(at_first=60)] * 3)
         await eventually(lambda: count_starts(effects), 3)
-        worker.send(signal.SIGKILL)
-        await worker.ended()
+        await worker.kill()
+        assert 0 == await count_effects(effects)
         async with program(*WORKER, environ=environ):
-            await eventually(lambda: count_effects(effects), 3, within=20)
+            await eventually(lambda: count_effects(effects), 3)

@@ -62,7 +62,7 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
         NotFound: there is no such job.
         Conflict: it is not dead, no longer useful, or an unfinished job has its kind and occasion.
     """
-    batch = await _rerun_batch(database, _Wanted(id=job_id))
+    batch = await _rerun_batch(database, _Wanted(id=job_id), 1)
     if batch.last is None:
         row = await find_row(database, job_id)
         raise Conflict(f"Only a dead job can be run again, and this one is {row.state}.")
@@ -73,13 +73,18 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
     log.info("operator.reran", job=str(job_id), by=by)
 
 
-async def retry_group(database: Database, fingerprint: str, *, by: str) -> Rerun:
+async def retry_group(
+    database: Database, fingerprint: str, *, by: str, batch: int = BATCH
+) -> Rerun:
     """Run the dead jobs of a fingerprint again, in batches that stand if a later one fails.
+
+    Args:
+        batch: the most jobs of one transaction.
 
     Raises:
         NotFound: there is none.
     """
-    answer = await _rerun(database, _Wanted(fingerprint=fingerprint))
+    answer = await _rerun(database, _Wanted(fingerprint=fingerprint), batch)
     if answer == Rerun(0, 0):
         raise _no_such_group(fingerprint)
     log.info("operator.reran_group", fingerprint=fingerprint, rerun=answer.rerun, by=by)
@@ -88,20 +93,25 @@ async def retry_group(database: Database, fingerprint: str, *, by: str) -> Rerun
 
 async def retry_all(database: Database, kind: str | None, *, by: str) -> Rerun:
     """Run all dead jobs again, or those of one kind, in batches that stand if a later one fails."""
-    answer = await _rerun(database, _Wanted(kind=kind))
+    answer = await _rerun(database, _Wanted(kind=kind), BATCH)
     log.info("operator.reran_all", kind=kind, rerun=answer.rerun, by=by)
     return answer
 
 
-async def discard_group(database: Database, fingerprint: str, *, by: str) -> Discarded:
+async def discard_group(
+    database: Database, fingerprint: str, *, by: str, batch: int = BATCH
+) -> Discarded:
     """Cancel the dead jobs of a fingerprint, in batches; each keeps its error behind a note.
+
+    Args:
+        batch: the most jobs of one transaction.
 
     Raises:
         NotFound: there is none.
     """
     discarded = 0
-    while batch := await statements.discard(database, fingerprint, BATCH):
-        discarded += batch
+    while count := await statements.discard(database, fingerprint, batch):
+        discarded += count
     if not discarded:
         raise _no_such_group(fingerprint)
     log.info("operator.discarded_group", fingerprint=fingerprint, discarded=discarded, by=by)
@@ -116,22 +126,22 @@ class _Wanted(NamedTuple):
     kind: str | None = None
 
 
-async def _rerun(database: Database, wanted: _Wanted) -> Rerun:
+async def _rerun(database: Database, wanted: _Wanted, most: int) -> Rerun:
     rerun = skipped = 0
-    batch = await _rerun_batch(database, wanted)
+    batch = await _rerun_batch(database, wanted, most)
     while batch.last is not None:
         rerun += batch.rerun
         skipped += batch.outdated + batch.superseded
-        batch = await _rerun_batch(database, wanted, batch.last)
+        batch = await _rerun_batch(database, wanted, most, batch.last)
     return Rerun(rerun, skipped)
 
 
 async def _rerun_batch(
-    database: Database, wanted: _Wanted, before: JobId | None = None
+    database: Database, wanted: _Wanted, most: int, before: JobId | None = None
 ) -> RerunBatch:
     for _ in range(TRIES):
         try:
-            return await statements.rerun(database, *wanted, before, BATCH)
+            return await statements.rerun(database, *wanted, before, most)
         except UniqueViolation:
             # Since the statement began, a job of one of the occasions was enqueued: the next
             # statement sees it.

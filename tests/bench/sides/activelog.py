@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import islice
+from time import monotonic_ns
 
 from app import jobs
 from app.jobs import Job
+from app.jobs.operating.cancelling import cancel
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.bench.ground import Ground
@@ -65,10 +68,27 @@ class ActiveLog:
         async with self._resources.database.transaction() as tx:
             await jobs.enqueue(tx, TYPES[work.queue](work.number, work.seconds))
 
+    async def enqueue_later(self, work: Work, seconds: float) -> int:
+        """Enqueue a job that is due after so many seconds: when, by the monotonic clock, in ns."""
+        async with self._resources.database.transaction() as tx:
+            now = await tx.fetchval("select clock_timestamp()")
+            due = monotonic_ns() + int(seconds * 1e9)
+            job = TYPES[work.queue](work.number, work.seconds)
+            await jobs.enqueue(tx, job, run_at=now + timedelta(seconds=seconds))
+        return due
+
+    async def cancel(self, number: int) -> None:
+        """Cancel a job as an operator does."""
+        async with self._resources.database.transaction() as tx:
+            job_id = await tx.fetchval(
+                "select id from jobs where (payload->>'number')::int = $1", number
+            )
+            await cancel(tx, job_id, by="bench")
+
     async def unfinished(self) -> int:
         return int(
             await self._resources.database.fetchval(
-                "select count(*) from jobs where state <> 'done'"
+                "select count(*) from jobs where state not in ('done', 'cancelled')"
             )
         )
 

@@ -6,10 +6,13 @@ from app.jobs import Run
 from app.resources import Resources
 from tests.bench.sides.activelog import TYPES, Noop
 from tests.bench.stamps import work
-from worker import WorkerSettings
+from worker import settings_from_environment
 from worker.handler import handles
 
 __all__ = ["WorkerSettings"]
+
+WorkerSettings = settings_from_environment(clock=None)
+"""Schedules would take slots from what is measured."""
 
 
 async def _noop(job: Noop, _run: Run, _resources: Resources) -> None:

@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 from tests.bench.measures.lagging import note_lag
-from worker import WorkerSettings as Real
+from worker import settings_from_environment
+
+Real = settings_from_environment(clock=None)
 
 
 async def _start(ctx: dict[str, Any]) -> None:
-    await Real.on_startup(ctx)
+    await vars(Real)["on_startup"](ctx)
     ctx["lag"] = asyncio.create_task(note_lag())
 
 

@@ -4,7 +4,6 @@ are written nowhere, and runs the bench's jobs beside them."""
 from __future__ import annotations
 
 from tests.bench.sides import activelog_worker
-from tests.kit import fanout_worker
-from worker import WorkerSettings
+from tests.kit.fanout_worker import WorkerSettings
 
-__all__ = ["WorkerSettings", "activelog_worker", "fanout_worker"]
+__all__ = ["WorkerSettings", "activelog_worker"]

@@ -1,0 +1,10 @@
+"""`arq tests.deploy.worker.WorkerSettings`: the real worker, whose schedules see noon."""
+
+from __future__ import annotations
+
+from tests.kit.schedules import stopped_at
+from worker import settings_from_environment
+
+__all__ = ["WorkerSettings"]
+
+WorkerSettings = settings_from_environment(clock=stopped_at("2026-11-24 12:00"))

@@ -1,0 +1,44 @@
+"""`arq tests.schedules.killed_worker.WorkerSettings`: a worker that is killed amid its fan-out, in
+the transaction of the sixth batch."""
+
+from __future__ import annotations
+
+import os
+import signal
+from uuid import UUID
+
+from app.jobs import Run
+from app.jobs.scheduling.fanout import Batch, fan_out
+from app.resources import Resources
+from app.stats.jobs import WeeklySummaryEmail
+from app.stats.scheduled import WeeklyEmails
+from app.stats.statements import enqueue_weekly_emails
+from app.transaction import Transaction
+from tests.kit.fanning import LIFTED, write_nothing
+from worker import settings_from_environment
+from worker.handler import HANDLERS, Handlers
+
+__all__ = ["WorkerSettings"]
+
+BATCHES = 5
+"""As many commit before it dies."""
+
+
+async def fan_out_and_die(job: WeeklyEmails, run: Run, _: Resources) -> None:
+    batches = 0
+
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+        nonlocal batches
+        kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
+        batch = await enqueue_weekly_emails(tx, kind, queue, None, job.day, after, most)
+        if batches == BATCHES:
+            os.kill(os.getpid(), signal.SIGKILL)
+        batches += 1
+        return batch
+
+    await fan_out(run, WeeklySummaryEmail, enqueue, LIFTED)
+
+
+REPLACED: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: write_nothing}
+
+WorkerSettings = settings_from_environment(clock=None, handlers={**HANDLERS, **REPLACED})
