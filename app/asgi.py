@@ -18,6 +18,7 @@ from app import logs
 from app.api.application import create_app
 from app.environment import SettingsError, environment_with_dotenv
 from app.errors import TooOld
+from app.exports.streaming import PATIENCE, Patience
 from app.pages import failure_page, pages_router
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
@@ -40,16 +41,16 @@ def _settings() -> Settings:
 
 
 @cache
-def _application() -> Litestar:
+def _application(patience: Patience) -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
     opening = partial(open_resources, settings, process="activelog-api")
-    return create_app(opening, pages=[pages_router], lost=failure_page)
+    return create_app(opening, pages=[pages_router], lost=failure_page, patience=patience)
 
 
 def __getattr__(name: str) -> object:
     if name == "app":
-        return _application()
+        return _application(PATIENCE)
     raise AttributeError(name)
 
 
@@ -58,9 +59,13 @@ async def _refuse_old_servers(settings: Settings) -> None:
         await refuse_old_servers(resources)
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT; requests at work then have `SHUTDOWN_GRACE` to end."""
-    settings, application = _settings(), _application()
+def main(*, patience: Patience = PATIENCE) -> None:
+    """Serve until SIGTERM or SIGINT; requests at work then have `SHUTDOWN_GRACE` to end.
+
+    Args:
+        patience: how slowly a download may be read before it is cut off.
+    """
+    settings, application = _settings(), _application(patience)
     try:
         asyncio.run(_refuse_old_servers(settings))
     except TooOld as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,7 +28,15 @@ from app.s3 import Bucket
 from app.settings import Settings
 from app.transaction import Database
 from tests.kit.servers import RunServers
+from tests.kit.trials import forget_trials
+from tests.kit.wall_clock import WallClock
+from tests.kit.working import RunJobs
 from tests.kit.working import run_jobs as run_jobs_of
+
+KNOWS_A_DATE = re.compile(
+    r"\b20\d\d-\d\d\b|\bdate(time)?\(\d{4}|datetime\.now\(|clock\(|now\(\) [-+]|current_date"
+    r"|recently\(|stopped_at|NOVEMBER"
+)
 
 SERVERS = pytest.StashKey[RunServers]()
 VARIABLES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION")
@@ -44,6 +54,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = running = RunServers()
     variables = running.start()
     os.environ.update({f"TEST_{name}": variables[name] for name in VARIABLES + KEYS})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a file that mentions a date or asks the time; other files say so."""
+    texts = {path: path.read_text() for path in {item.path for item in items}}
+    for item in items:
+        if KNOWS_A_DATE.search(texts[item.path]):
+            item.add_marker(pytest.mark.dated)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -100,8 +118,9 @@ def environ(database_url: str, smtp_inbox: tuple[Inbox, int], lane: int) -> dict
         "APP_URL": "https://activelog.example",
         "SECRET_KEY": "a secret of the tests, and long enough",
         "ENVIRONMENT": "test",
-        "SHUTDOWN_GRACE": "5",
+        "SHUTDOWN_GRACE": "60",
         "METRICS_PORT": "0",
+        "LOG_FORMAT": "json",
     }
 
 
@@ -120,6 +139,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
     """Everything that a process opens, on empty tables and an empty Redis."""
+    await opened.handover.flush()  # of the test before
     await opened.database.execute(EMPTY)
     await opened.redis.flushdb()
     return opened
@@ -162,21 +182,47 @@ def inbox(smtp_inbox: tuple[Inbox, int]) -> Inbox:
     return smtp_inbox[0]
 
 
+@pytest.fixture(autouse=True)
+def _forget_trials() -> Iterator[None]:
+    yield
+    forget_trials()
+
+
 @pytest.fixture
-def run_jobs(resources: Resources) -> Callable[[], Awaitable[None]]:
+def run_jobs(resources: Resources) -> RunJobs:
     """Run what is queued with the real worker until nothing that is due is unfinished."""
     return partial(run_jobs_of, resources)
 
 
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections, and that no other process takes meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
-async def application(opened: Resources) -> AsyncIterator[Any]:
+def application_clock() -> WallClock:
+    return WallClock()
+
+
+@pytest.fixture
+def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
+    """What time it is for the API and the pages: the test says, until it ends."""
+    yield application_clock
+    application_clock.stands_at = None
+
+
+@pytest.fixture(scope="session")
+async def application(opened: Resources, application_clock: WallClock) -> AsyncIterator[Any]:
     """The API as an ASGI application, on the resources of the test worker."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
         yield opened
 
-    app = create_app(lend, pages=[pages_router], lost=failure_page)
+    app = create_app(lend, pages=[pages_router], lost=failure_page, clock=application_clock)
     async with lifespan_of(app):
         yield app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -70,11 +70,12 @@ async def create_activity(
     data: Annotated[Entry, Body(examples=[ENTRY])],
     request: Request[Me, Any, Any],
     creation: NamedDependency[Creation],
+    now: NamedDependency[datetime],
 ) -> Response[ShownActivity]:
     """Record an activity. It may start up to a day from now, and not before 1970."""
 
     async def act(tx: Transaction) -> ShownActivity:
-        return shown(await recording.record(tx, request.user.id, data, now=datetime.now(UTC)))
+        return shown(await recording.record(tx, request.user.id, data, now=now))
 
     return await creation(act)
 
@@ -113,12 +114,11 @@ async def change_activity(
     data: Annotated[Changes, Body(examples=[CHANGES])],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
+    now: NamedDependency[datetime],
 ) -> ShownActivity:
     """Change what is given. What is left out stays as it is, and null empties what may be empty."""
     async with database.transaction() as tx:
-        changed = await recording.change(
-            tx, me.id, ActivityId(activity_id), data, now=datetime.now(UTC)
-        )
+        changed = await recording.change(tx, me.id, ActivityId(activity_id), data, now=now)
     return shown(changed)
 
 

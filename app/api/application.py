@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 from litestar import Litestar, Request, Response, Router
@@ -31,12 +33,18 @@ from app.api.frame import Frame, headers_for
 from app.api.input import StrictRequest, check_input
 from app.api.openapi import describe_edges, openapi_config
 from app.cancellation import cancel_all
+from app.exports.streaming import PATIENCE, Patience
 from app.lag import watch_lag
 from app.resources import Resources
 from app.users.passwords import Passwords
 
 MAX_BODY = 1_000_000
 """Bytes; a route that takes more says so itself."""
+
+Clock: TypeAlias = Callable[[], datetime]
+"""What time it is, in UTC."""
+
+system_clock: Clock = partial(datetime.now, UTC)
 
 OpenResources: TypeAlias = Callable[[], AbstractAsyncContextManager[Resources]]
 FailureHandler: TypeAlias = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
@@ -76,12 +84,16 @@ def create_app(
     *,
     pages: Sequence[Router] = (),
     lost: FailureHandler = problem,
+    clock: Clock = system_clock,
+    patience: Patience = PATIENCE,
 ) -> Application:
     """The application. The resources are opened when it starts and closed when it ends.
 
     Args:
         pages: what is served to people at a browser, beside the API.
         lost: what answers them at an address where there is nothing.
+        clock: what time it is for the handlers.
+        patience: how slowly a download may be read before it is cut off.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -90,7 +102,7 @@ def create_app(
     app = Application(
         route_handlers=[API, *MACHINES, *pages],
         lifespan=[_lifespan(open_resources)],
-        state=State({"passwords": Passwords()}),
+        state=State({"passwords": Passwords(), "clock": clock, "patience": patience}),
         dependencies=DEPENDENCIES,
         middleware=[bearer_authentication],
         before_request=check_input,

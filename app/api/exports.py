@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-from litestar import Response, Router, delete, get, post
+from litestar import Request, Response, Router, delete, get, post
 from litestar.background_tasks import BackgroundTask
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
@@ -22,7 +22,7 @@ from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.api.streaming import Streamed
 from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, Format, Status, filename
-from app.exports.streaming import stream
+from app.exports.streaming import Patience, stream
 from app.jobs import JobId
 from app.postgres.snapshot import Snapshots
 from app.s3 import Bucket
@@ -95,10 +95,20 @@ def shown(export: Export) -> ShownExport:
     )
 
 
-@get("/activities/csv", media_type="text/csv", operation_id="downloadActivities")
+def _patience(request: Request[Any, Any, Any]) -> Patience:
+    return cast("Patience", request.app.state.patience)
+
+
+@get(
+    "/activities/csv",
+    media_type="text/csv",
+    operation_id="downloadActivities",
+    dependencies={"patience": Provide(_patience, sync_to_thread=False)},
+)
 async def download_activities(
     me: NamedDependency[Me],
     snapshots: NamedDependency[Snapshots],
+    patience: NamedDependency[Patience],
     first_day: Annotated[date | None, FROM] = None,
     last_day: Annotated[date | None, TO] = None,
     activity_type: Annotated[ActivityType | None, TYPE] = None,
@@ -113,7 +123,7 @@ async def download_activities(
     """
     filters = Filters(first_day, last_day, activity_type)
     filters.check()
-    source = partial(stream, snapshots, me.id, filters, bom=bom)
+    source = partial(stream, snapshots, me.id, filters, bom=bom, patience=patience)
     return Streamed(source, "text/csv", filename("csv"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from litestar import Router, get
@@ -35,13 +35,14 @@ class WeekFigures(Struct, frozen=True):
 async def read_week(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
+    now: NamedDependency[datetime],
     week: Annotated[
         str | None,
         QueryParameter(max_length=10, description="ISO 8601, such as 2026-W47; absent: this week"),
     ] = None,
 ) -> WeekFigures:
     """See your figures of a week, Monday to Sunday by UTC. Deleted activities do not count."""
-    monday = reading.monday_of(week or reading.week_of(_today()))
+    monday = reading.monday_of(week or reading.week_of(now.date()))
     sunday = reading.sunday_after(monday)
     days = await reading.daily(database, me.id, monday, sunday)
     sums = total(days)
@@ -66,10 +67,6 @@ async def list_days(
 ) -> Page[DayFigures]:
     """See your figures of each day, at most 366 days. Deleted activities do not count."""
     return Page(await reading.daily(database, me.id, first_day, last_day), None)
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
 
 
 router = Router("/stats", route_handlers=[read_week, list_days], tags=["stats"])

@@ -43,17 +43,22 @@ async def stream(
     *,
     bom: bool,
     patience: Patience = PATIENCE,
+    clock: Callable[[], float] = monotonic,
 ) -> None:
     """Write a person's activities, all as of one moment.
 
     `begin` is called first, once there is a connection.
+
+    Args:
+        patience: how slowly the reader may read.
+        clock: counts the seconds for which the reader is waited for.
 
     Raises:
         Busy: as many are read as can be at once.
         Unavailable: Postgres is away, or went away in the middle.
         TooSlow: the reader took longer than they may.
     """
-    reader = _Reader(write, patience)
+    reader = _Reader(write, patience, clock)
     async with snapshots.open() as snapshot:
         await begin()
         try:
@@ -68,9 +73,15 @@ async def stream(
 class _Reader:
     """Counts for how long the reader was waited for, and how many bytes they took meanwhile."""
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]], patience: Patience) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], Awaitable[None]],
+        patience: Patience,
+        clock: Callable[[], float],
+    ) -> None:
         self._write = write
         self._patience = patience
+        self._clock = clock
         self._waited = 0.0
         self._taken = 0
 
@@ -80,13 +91,13 @@ class _Reader:
             TooSlow: of what makes up a stretch at the slowest rate, it took less.
         """
         slowest, stretch = self._patience.slowest, self._patience.stretch
-        began = monotonic()
+        began = self._clock()
         try:
             async with asyncio.timeout(stretch - self._waited):
                 await self._write(data)
         except TimeoutError:
             raise TooSlow(f"less than {slowest:,.0f} bytes a second for {stretch:.0f} s") from None
-        self._waited += monotonic() - began
+        self._waited += self._clock() - began
         self._taken += len(data)
         if self._taken >= slowest * stretch:
             self._waited, self._taken = 0.0, 0

@@ -73,22 +73,26 @@ async def activities(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
+    now: NamedDependency[datetime],
     after: Annotated[str | None, QueryParameter(max_length=500)] = None,
 ) -> Response[str]:
-    return await _shown(request, me, database, after=after)
+    return await _shown(request, me, database, now, after=after)
 
 
 @post("/activities")
 async def record(
-    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    now: NamedDependency[datetime],
 ) -> Response[Any]:
     form = await sent_form(request)
     try:
         entry = form.read(Told).entry()
         async with database.transaction() as tx:
-            await recording.record(tx, me.id, entry, now=datetime.now(UTC))
+            await recording.record(tx, me.id, entry, now=now)
     except REFUSALS as error:
-        return await _shown(request, me, database, form=form.refused(error), error=error)
+        return await _shown(request, me, database, now, form=form.refused(error), error=error)
     return see_other(request, "/activities", "It is recorded.")
 
 
@@ -108,6 +112,7 @@ async def _shown(
     request: Request[Me, Any, Any],
     me: Me,
     database: Database,
+    now: datetime,
     *,
     after: str | None = None,
     **context: Any,
@@ -119,7 +124,7 @@ async def _shown(
     following = None
     if len(found) > A_PAGE:
         following = f"/activities?after={cursor_of((shown[-1].started_at, shown[-1].id))}"
-    monday = reading.monday_of(reading.week_of(datetime.now(UTC).date()))
+    monday = reading.monday_of(reading.week_of(now.date()))
     return page(
         request,
         "activities",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -56,23 +56,27 @@ async def exports(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
+    now: NamedDependency[datetime],
     before: Annotated[UUID | None, QueryParameter()] = None,
 ) -> Response[str]:
-    return await _listed(request, me, database, before=before)
+    return await _listed(request, me, database, now, before=before)
 
 
 @post("/exports")
 async def ask(
-    request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    now: NamedDependency[datetime],
 ) -> Response[Any]:
     form = await sent_form(request)
     try:
         wanted = form.read(Wanted)
-        filters = wanted.filters(datetime.now(UTC).date())
+        filters = wanted.filters(now.date())
         async with database.transaction() as tx:
             asked = await requests.request(tx, me.id, wanted.format, filters)
     except REFUSALS as error:
-        return await _listed(request, me, database, form=form.refused(error), error=error)
+        return await _listed(request, me, database, now, form=form.refused(error), error=error)
     return see_other(request, f"/exports#export-{asked.id}", "The export is asked for.")
 
 
@@ -82,6 +86,7 @@ async def export(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
+    now: NamedDependency[datetime],
     was: Annotated[Status | None, QueryParameter()] = None,
 ) -> Response[str]:
     """One export. As a part of a page it is a line of the list, or nothing once it is deleted.
@@ -96,7 +101,7 @@ async def export(
             return Response("", media_type=MediaType.HTML)
         raise
     name = "exports/_line" if is_part(request) else "exports/one"
-    return page(request, name, export=found, was=was, every=patience(found))
+    return page(request, name, export=found, was=was, every=patience(found, now))
 
 
 @get("/exports/{export_id:uuid}/download")
@@ -106,13 +111,14 @@ async def download(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
+    now: NamedDependency[datetime],
 ) -> Response[Any]:
     """To the file; or what has become of the export, where there is none."""
     try:
         address = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
         found = await requests.status(database, me.id, ExportId(export_id))
-        return page(request, "exports/one", error=error, export=found, every=patience(found))
+        return page(request, "exports/one", error=error, export=found, every=patience(found, now))
     return Redirect(address, status_code=302)
 
 
@@ -131,11 +137,11 @@ async def delete(
     return see_other(request, "/exports", "The export is deleted.")
 
 
-def patience(export: Export, now: datetime | None = None) -> int | None:
+def patience(export: Export, now: datetime) -> int | None:
     """Seconds until a page asks again how far an export is; None: nothing will change."""
     if export.status not in ("pending", "processing"):
         return None
-    age = (now or datetime.now(UTC)) - export.requested_at
+    age = now - export.requested_at
     for limit, seconds in ((10, 1), (60, 2), (300, 5)):
         if age < timedelta(seconds=limit):
             return seconds
@@ -146,6 +152,7 @@ async def _listed(
     request: Request[Me, Any, Any],
     me: Me,
     database: Database,
+    now: datetime,
     *,
     before: UUID | None = None,
     **context: Any,
@@ -158,11 +165,11 @@ async def _listed(
     return page(
         request,
         "exports/list",
-        lines=[(export, patience(export)) for export in found[:A_PAGE]],
+        lines=[(export, patience(export, now)) for export in found[:A_PAGE]],
         first="/exports" if before else None,
         following=following,
         profile=profile,
-        periods=choices(datetime.now(UTC).date()),
+        periods=choices(now.date()),
         **context,
     )
 

@@ -15,7 +15,6 @@ from app.users.user import UserId
 FOLDERS = ("photos", "exports", "reports")
 """Of the bucket: what a person has lies in `<folder>/<user id>/`."""
 BATCH = 1000
-"""Activities that one transaction removes."""
 
 
 async def leave(tx: Transaction, checked: Credentials) -> None:
@@ -31,13 +30,16 @@ async def leave(tx: Transaction, checked: Credentials) -> None:
     await jobs.enqueue(tx, EraseUser(user_id=checked.id))
 
 
-async def erase(run: Run, bucket: Bucket, user_id: UserId) -> None:
+async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH) -> None:
     """Remove the objects, the rows, and the account itself. An account that lives is left alone.
 
     Objects go first, so that an attempt that is cut short leaves the account, and the next goes on;
     where the account is gone all the same, what it left in the bucket goes.
     What stays: jobs, which bear the id of an account that is no more, and a suppression of its
     address, which has to outlive it.
+
+    Args:
+        batch: the most activities that one transaction removes.
 
     Raises:
         Unavailable: the bucket is away.
@@ -47,10 +49,10 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId) -> None:
         if await statements.lives(tx, user_id):
             return
     await _erase_objects(run, bucket, user_id)
-    removed = BATCH
-    while removed == BATCH:
+    removed = batch
+    while removed == batch:
         async with run.transaction() as tx:
-            removed = await statements.erase_activities(tx, user_id, BATCH)
+            removed = await statements.erase_activities(tx, user_id, batch)
     async with run.completion() as tx:
         await statements.erase_requests(tx, user_id)
         await statements.erase_answers(tx, user_id)

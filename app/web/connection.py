@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 
 from litestar import Request
@@ -41,6 +42,11 @@ def _passwords(request: Request[Any, Any, Any]) -> Passwords:
     return cast("Passwords", request.app.state.passwords)
 
 
+def _now(request: Request[Any, Any, Any]) -> datetime:
+    """The time by the application's clock, in UTC."""
+    return cast("datetime", request.app.state.clock())
+
+
 def _me(request: Request[Me, Any, Any]) -> Me:
     return request.user
 
@@ -51,5 +57,6 @@ DEPENDENCIES = {
     "snapshots": Provide(_snapshots, sync_to_thread=False),
     "rates": Provide(_rates, sync_to_thread=False),
     "passwords": Provide(_passwords, sync_to_thread=False),
+    "now": Provide(_now, sync_to_thread=False),
     "me": Provide(_me, sync_to_thread=False),
 }

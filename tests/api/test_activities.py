@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +10,11 @@ import httpx
 import pytest
 
 from app.transaction import Database
+from tests.kit.moments import at
 from tests.kit.people import Person, person
+from tests.kit.wall_clock import WallClock
+
+pytestmark = pytest.mark.usefixtures("in_november")
 
 RUN = {"type": "run", "started_at": "2026-11-21T07:30:00+01:00", "duration_s": 2700}
 
@@ -126,12 +130,12 @@ async def test_a_number_that_is_none_is_refused(
 
 
 async def test_an_activity_may_start_up_to_a_day_from_now(
-    api: httpx.AsyncClient, kim: Person
+    api: httpx.AsyncClient, kim: Person, wall_clock: WallClock
 ) -> None:
-    now = datetime.now(UTC)
-    await recorded(api, kim, started_at=(now + timedelta(hours=23)).isoformat())
+    wall_clock.stands_at = at("2027-12-31 12:00")
+    await recorded(api, kim, started_at="2028-01-01T12:00:00Z")
 
-    body = {**RUN, "started_at": (now + timedelta(hours=25)).isoformat()}
+    body = {**RUN, "started_at": "2028-01-01T12:00:01Z"}
     answer = await api.post("/api/v1/activities", json=body, headers=kim.headers)
 
     assert answer.status_code == 400
@@ -153,7 +157,8 @@ async def test_a_change_tells_absent_from_null(api: httpx.AsyncClient, kim: Pers
     )
 
     changed = answer.json()
-    assert changed.pop("updated_at") > made.pop("updated_at")
+    before, after = (datetime.fromisoformat(one.pop("updated_at")) for one in (made, changed))
+    assert before < after
     assert changed == {**made, "notes": None, "duration_s": 60}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -9,16 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.transaction import Database
-from tests.jobs.operators import RunJobs, dead, operator
-from tests.kit.trials import CALLS, DEEDS, CriticalTrial, Trial, put, row
+from tests.jobs.operators import dead, operator
+from tests.kit.trials import CALLS, CriticalTrial, Trial, put, row
+from tests.kit.working import RunJobs
 
 LETTERS = "/api/v1/admin/dead-letters"
-
-
-@pytest.fixture(autouse=True)
-def _forget_trials() -> None:
-    DEEDS.clear()
-    CALLS.clear()
 
 
 @pytest.fixture
@@ -48,7 +44,9 @@ async def test_dead_letters_are_grouped_by_kind_and_error_without_its_numbers(
     assert ("test:trial", 2, str(last), "Dead: page 4 is missing") == tuple(
         earlier[key] for key in ("kind", "count", "sample_job_id", "error")
     )
-    assert earlier["first_seen"] < earlier["last_seen"] < latest["first_seen"]
+    seen = [earlier["first_seen"], earlier["last_seen"], latest["first_seen"]]
+    first, second, third = map(datetime.fromisoformat, seen)
+    assert first < second < third
 
 
 async def test_groups_come_by_pages(

@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from app.embedded.ports import free_ports
+from app.embedded.register import ROOT
+from tests.kit.working import WAIT_LIMIT_S
 
 FROM_MODULE = [sys.executable, "-m", "app.asgi"]
 FROM_SERVER = [sys.executable, "-m", "uvicorn", "app.asgi:app"]
@@ -21,7 +23,10 @@ FROM_SERVER = [sys.executable, "-m", "uvicorn", "app.asgi:app"]
 
 async def started(command: Sequence[str], environ: dict[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *command, env={**environ, "PATH": os.environ["PATH"]}, stderr=asyncio.subprocess.PIPE
+        *command,
+        cwd=ROOT,
+        env={**environ, "PATH": os.environ["PATH"]},
+        stderr=asyncio.subprocess.PIPE,
     )
 
 
@@ -36,7 +41,9 @@ async def serving(
     process = await started(command, {**environ, **ports})
     written: list[bytes] = []
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as api:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=WAIT_LIMIT_S
+        ) as api:
             await _answers(api)
             yield api, written
     finally:
@@ -45,7 +52,7 @@ async def serving(
 
 
 async def _answers(api: httpx.AsyncClient) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + WAIT_LIMIT_S
     while True:
         try:
             await api.get("/health/live")

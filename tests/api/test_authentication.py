@@ -15,6 +15,7 @@ from app.api.authentication import admins_only
 from app.resources import Resources
 from app.settings import Settings
 from app.transaction import Database
+from tests.conftest import lifespan_of
 from tests.kit.people import person
 
 PUBLIC = {
@@ -36,14 +37,14 @@ UUID = "01980000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
-def app(settings: Settings, resources: Resources) -> Application:
+async def app(settings: Settings, resources: Resources) -> AsyncIterator[Application]:
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
         yield resources
 
     app = create_app(lend)
-    app.state.resources = resources
-    return app
+    async with lifespan_of(app):
+        yield app
 
 
 def client(app: Application) -> httpx.AsyncClient:

@@ -24,6 +24,7 @@ from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
 from app.resources import Resources
 from tests.kit.people import person
+from tests.kit.working import WAIT_LIMIT_S
 
 EXAMPLES = 5
 """Of each operation."""
@@ -62,7 +63,7 @@ def schema(
 
 
 def _wait_for(url: str) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + WAIT_LIMIT_S
     while True:
         try:
             httpx.get(url)
@@ -103,6 +104,8 @@ def _ask(cases: SearchStrategy[schemathesis.Case], session: requests.Session) ->
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case) -> None:
-        case.call_and_validate(session=session, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(
+            session=session, timeout=WAIT_LIMIT_S, excluded_checks=[positive_data_acceptance]
+        )
 
     ask()

@@ -15,6 +15,8 @@ from app.transaction import Database
 from tests.kit.exports import CSV, add_activities
 from tests.kit.people import Person, person
 
+pytestmark = pytest.mark.usefixtures("in_november")
+
 HEADER = ["Date", "Type", "Duration (min)", "Distance (km)", "Calories", "Notes"]
 AWKWARD = [
     'She said "go", twice: ""',

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +14,9 @@ from app.resources import Resources
 from app.s3 import Bucket
 from app.transaction import Database
 from tests.kit.exports import CSV, EXPORT, add_activities, asked, status
+from tests.kit.http import anybody
 from tests.kit.people import Person, person
-
-RunJobs = Callable[[], Awaitable[None]]
+from tests.kit.working import RunJobs
 
 
 @pytest.fixture
@@ -54,8 +53,8 @@ async def test_an_export_is_made_and_fetched(
     export = await completed(api, run_jobs, kim)
 
     redirect = await api.get(f"{EXPORT}/{export['id']}/download", headers=kim.headers)
-    async with httpx.AsyncClient() as anybody:
-        file = await anybody.get(redirect.headers["location"])
+    async with anybody() as somebody_else:
+        file = await somebody_else.get(redirect.headers["location"])
 
     assert redirect.status_code == 302
     assert file.content == (await api.get(CSV, headers=kim.headers)).content
@@ -306,13 +305,14 @@ async def test_what_is_deleted_before_it_is_begun_is_never_made(
     export = await asked(api, kim)
 
     await api.delete(f"{EXPORT}/{export['id']}", headers=kim.headers)
+    another = await asked(api, kim)  # for which there is room
     await run_jobs()
 
-    assert await bucket.keys(f"exports/{kim.id}/") == []
-    row = await database.fetchrow("select state, error from jobs")
-    assert row is not None
-    assert tuple(row) == ("cancelled", "its export was deleted")
-    await asked(api, kim)  # and makes room for another
+    assert await bucket.keys(f"exports/{kim.id}/") == [f"exports/{kim.id}/{another['id']}.csv"]
+    rows = await database.fetch(
+        "select state, error from jobs where kind = 'export:generate' order by id"
+    )
+    assert [("cancelled", "its export was deleted"), ("done", None)] == [tuple(row) for row in rows]
 
 
 async def test_history_is_newest_first_by_pages(

@@ -53,6 +53,7 @@ async def test_lines_about_signing_up_hold_no_address_and_no_password(
 ) -> None:
     with capture_logs() as lines:
         await sign_up(api)
+    assert "request" in [line["event"] for line in lines]
     assert "kim" not in str(lines).lower()
     assert "walk" not in str(lines)
 

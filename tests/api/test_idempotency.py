@@ -13,6 +13,8 @@ from app.transaction import Database
 from tests.kit.people import person
 from tests.users.people import PASSWORD, new_user
 
+pytestmark = pytest.mark.usefixtures("in_november")
+
 USERS = "/api/v1/users"
 ACTIVITIES = "/api/v1/activities"
 KEY = {"Idempotency-Key": "5f1c"}
@@ -104,6 +106,7 @@ async def test_neither_body_nor_password_is_stored(
 ) -> None:
     await api.post(USERS, json=new_user(), headers=KEY)
     stored = await database.fetchval("select idempotency_keys::text from idempotency_keys")
+    assert PASSWORD not in stored
     assert PASSWORD.encode().hex() not in stored
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -23,7 +22,10 @@ from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 from app.transaction import Database
 from tests.activities import drawing
+from tests.kit.http import anybody
 from tests.kit.people import Person, person
+
+pytestmark = pytest.mark.usefixtures("in_november")
 
 RUN = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 2700}
 
@@ -64,8 +66,8 @@ async def test_a_photo_is_kept_without_its_position_and_shown(
 ) -> None:
     made = await sent(api, kim, run, drawing.saved(kind, drawing.ROTATED))
     redirect = await api.get(made.json()["url"], headers=kim.headers)
-    async with httpx.AsyncClient() as anybody:
-        shown = await anybody.get(redirect.headers["Location"])
+    async with anybody() as somebody_else:
+        shown = await somebody_else.get(redirect.headers["Location"])
 
     assert (made.status_code, redirect.status_code, shown.status_code) == (201, 302, 200)
     assert shown.headers["Content-Type"] == f"image/{kind.lower()}"
@@ -159,9 +161,9 @@ async def test_what_is_no_picture_is_refused(
 async def test_another_form_is_refused(
     api: httpx.AsyncClient, kim: Person, run: str, form: dict[str, Any]
 ) -> None:
-    headers = {**form.pop("headers", {}), **kim.headers}
+    headers = {**form.get("headers", {}), **kim.headers}
 
-    answer = await api.post(f"{run}/photos", **form, headers=headers)
+    answer = await api.post(f"{run}/photos", **{**form, "headers": headers})
 
     assert answer.status_code in {400, 415}, answer.text
 
@@ -209,12 +211,10 @@ async def test_photos_sent_at_once_do_not_exceed_the_most(
 
 
 async def test_while_the_bucket_is_away_nothing_is_written_and_deleting_goes_on(
-    resources: Resources, settings: Settings, database: Database, kim: Person
+    resources: Resources, settings: Settings, database: Database, kim: Person, closed_port: int
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{port}")
-    async with open_bucket(section) as away, client(resources, settings, away) as api:
+    nowhere = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
+    async with open_bucket(nowhere) as away, client(resources, settings, away) as api:
         made = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
         run = f"/api/v1/activities/{made.json()['id']}"
         answer = await sent(api, kim, run, drawing.saved("PNG"))

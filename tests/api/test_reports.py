@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +12,9 @@ from app.reports import statements
 from app.reports.report import key
 from app.s3 import Bucket
 from app.transaction import Database
+from tests.kit.http import anybody
 from tests.kit.people import Person, person
+from tests.kit.working import RunJobs
 
 REPORTS = "/api/v1/reports"
 
@@ -63,7 +64,7 @@ async def test_a_report_is_downloaded_by_a_redirect(
     assert answer.status_code == 302
     url = answer.headers["location"]
     assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["300"]
-    async with httpx.AsyncClient() as client:
+    async with anybody() as client:
         found = await client.get(url)
     assert found.content == b"%PDF"
     assert found.headers["content-type"] == "application/pdf"
@@ -71,7 +72,7 @@ async def test_a_report_is_downloaded_by_a_redirect(
 
 
 async def test_a_report_whose_file_is_gone_is_made_again(
-    api: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
+    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     ada = await person(database, "ada")
     await made(database, ada, "2026-11")
@@ -91,7 +92,7 @@ async def test_a_report_whose_file_is_gone_is_made_again(
 
 
 async def test_a_report_whose_file_is_gone_goes_with_the_activities_it_was_made_of(
-    api: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
+    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     ada = await person(database, "ada")
     await made(database, ada, "2026-11")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import httpx
 import pytest
 
 from app.transaction import Database
 from tests.kit.crowd import add_run
+from tests.kit.moments import at
 from tests.kit.people import person
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+from tests.kit.wall_clock import WallClock
 
 
 async def test_a_week_is_monday_to_sunday_with_its_days(
@@ -62,15 +58,28 @@ async def test_a_week_across_two_years_is_one_week(
     )
 
 
-async def test_without_a_week_it_is_this_week_and_today_counts(
-    api: httpx.AsyncClient, database: Database
+@pytest.mark.parametrize(
+    ("now", "week", "activities"),
+    [
+        ("2026-12-27 23:59:59", "2026-W52", 0),
+        ("2026-12-28 00:00:00", "2026-W53", 1),
+        ("2027-01-03 23:59:59", "2026-W53", 1),
+        ("2027-01-04 00:00:00", "2027-W01", 0),
+    ],
+)
+async def test_without_a_week_it_is_the_current_one_with_today(
+    api: httpx.AsyncClient,
+    database: Database,
+    wall_clock: WallClock,
+    now: str,
+    week: str,
+    activities: int,
 ) -> None:
     kim = await person(database, "kim")
-    now = datetime.now(UTC)
-    await add_run(database, kim.id, now)
-    week = (await api.get("/api/v1/stats/weekly", headers=kim.headers)).json()
-    year, number, _ = now.isocalendar()
-    assert (f"{year}-W{number:02}", 1) == (week["week"], week["activities"])
+    await add_run(database, kim.id, at("2027-01-03 20:00"))
+    wall_clock.stands_at = at(now)
+    answer = await api.get("/api/v1/stats/weekly", headers=kim.headers)
+    assert (week, activities) == (answer.json()["week"], answer.json()["activities"])
 
 
 async def test_days_are_listed_one_by_one_with_those_when_nothing_was_done(

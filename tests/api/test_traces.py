@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import httpx
 import pytest
@@ -11,8 +11,10 @@ import pytest
 from app.api.traces import traceparent_of
 from app.embedded.inbox.letters import Inbox
 from app.resources import Resources
+from tests.kit.http import anybody
 from tests.kit.people import person
 from tests.kit.processes import WORKER, Program, program, running_api
+from tests.kit.working import RunJobs
 from tests.users.people import new_user
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -67,13 +69,14 @@ async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
     async with (
         running_api(environ) as (api, url),
         program(*WORKER, environ=environ) as worker,
-        httpx.AsyncClient() as client,
+        anybody() as client,
     ):
         headers = {"traceparent": GIVEN, "X-Request-ID": "seen-7"}
         answer = await client.post(f"{url}/users", json=new_user(), headers=headers)
         assert answer.status_code == 201
         await worker.says("letter.sent")
         (job_id,) = [row["id"] for row in await resources.database.fetch("select id from jobs")]
+        await api.says('"event": "request"')
     asked = line_of(api, "request")
     assert (asked["trace_id"], asked["request_id"]) == (TRACE, "seen-7")
     line_of(worker, "letter.sent")
@@ -91,7 +94,7 @@ async def test_a_request_outside_of_a_trace_causes_a_job_outside_of_one(
 
 
 async def test_a_trace_goes_on_from_a_job_to_the_job_that_it_causes(
-    api: httpx.AsyncClient, resources: Resources, run_jobs: Callable[[], Awaitable[None]]
+    api: httpx.AsyncClient, resources: Resources, run_jobs: RunJobs
 ) -> None:
     kim = await person(resources.database, "kim")
     headers = {**kim.headers, "traceparent": GIVEN, "X-Request-ID": "seen-8"}

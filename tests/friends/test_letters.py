@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +11,8 @@ from app.embedded.inbox.letters import Inbox
 from app.transaction import Database
 from app.users.user import UserId
 from tests.kit.people import Person, person
+from tests.kit.working import RunJobs
 
-RunJobs = Callable[[], Awaitable[None]]
 REQUESTS = "/api/v1/friends/requests"
 
 
@@ -164,12 +163,13 @@ async def test_the_past_the_deleted_and_what_came_before_the_friendship_is_no_ne
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada, sam = await confirmed(database, "ada"), await confirmed(database, "sam")
-    await record(api, ada, notes="before")
     await befriend(database, ada.id, sam.id)
-    await database.execute("update friends set since = now()")
     long_ago = datetime.now(UTC) - timedelta(days=8)
     await record(api, ada, notes="long ago", started_at=long_ago.isoformat())
     assert 0 == await database.fetchval("select count(*) from jobs")
+    await record(api, ada, notes="before")
+    assert 1 == await database.fetchval("select count(*) from news")
+    await database.execute("update friends set since = now()")
     deleted = await record(api, ada, notes="deleted")
     await api.delete(f"/api/v1/activities/{deleted}", headers=ada.headers)
     await run_jobs()

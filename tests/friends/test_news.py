@@ -22,8 +22,8 @@ from app.resources import Resources
 from app.transaction import Database, Transaction
 from tests.email.sending import attempt
 from tests.friends.test_letters import befriend, confirmed
+from tests.kit.locks import somebody_waits
 from tests.kit.people import Person
-from tests.kit.working import eventually
 
 Step = Callable[[], Awaitable[None]]
 
@@ -174,7 +174,7 @@ async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_o
         async def begin() -> None:
             nonlocal announcing
             announcing = asyncio.create_task(run_of(late, ada, "late"))
-            await eventually(lambda: database.fetchval(WAITING), 1)
+            await somebody_waits(database)
 
         run = await attempt(database, await look_at_nothing(database, sam))
         await friend_activity(Paced(database, run.claimed, within=begin), post, sam.id)
@@ -182,12 +182,6 @@ async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_o
         await announcing
     await take_looks(database, post, sam)
     assert ["late"] == told(inbox)
-
-
-WAITING = """
-select count(*) from pg_locks where not granted and locktype in ('transactionid', 'tuple')
-    and pid in (select pid from pg_stat_activity where datname = current_database())
-"""
 
 
 async def test_a_look_that_nothing_leans_on_is_the_last(

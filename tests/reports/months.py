@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 from app import jobs
 from app.reports.jobs import ReportGenerate
 from app.transaction import Database
 from app.users.user import UserId
+from tests.kit.moments import at
 from tests.kit.people import Person, person
 
 NOVEMBER = date(2026, 11, 1)
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 async def reader(database: Database, name: str = "ada") -> Person:

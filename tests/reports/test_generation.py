@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any
 
-import httpx
 import pytest
 
 from app.embedded.inbox.letters import Inbox
 from app.errors import NotFound
-from app.jobs.outcomes import Retry
-from app.reports import generation
+from app.jobs import JobId, Run
+from app.reports.generation import generate
 from app.reports.report import key, last_day, month_before, month_of
 from app.resources import Resources
 from app.s3 import Bucket
-from app.transaction import Database
+from app.transaction import Database, Transaction
 from app.users.user import UserId
+from tests.email.sending import attempt
+from tests.kit.http import anybody
 from tests.kit.schedules import ran
+from tests.kit.working import RunJobs
 from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, order, reader
 
-RunJobs = Callable[[], Awaitable[None]]
-
 
 async def content(bucket: Bucket, user_id: UserId, month: date = NOVEMBER) -> bytes:
-    async with httpx.AsyncClient() as client:
+    async with anybody() as client:
         url = await bucket.presigned_url(key(user_id, month), "report.pdf")
         answer = await client.get(url)
     assert answer.status_code == 200
     return answer.content
+
+
+async def report_job(database: Database) -> JobId:
+    return JobId(await database.fetchval("select id from jobs where kind = 'report:generate'"))
 
 
 async def recorded(database: Database) -> list[tuple[Any, ...]]:
@@ -103,23 +108,28 @@ async def test_a_report_that_is_interrupted_is_one_object_and_one_letter(
     database: Database,
     bucket: Bucket,
     inbox: Inbox,
+    resources: Resources,
     run_jobs: RunJobs,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    class Interrupted(Run):
+        @asynccontextmanager
+        async def completion(self) -> AsyncIterator[Transaction]:
+            async with super().completion() as tx:
+                yield tx
+                raise ConnectionError
+
     ada = await reader(database)
     await add(database, ada.id, "2026-11-03T10:00")
-    record, failed = generation._record, list[object]()
-
-    async def fail_once(*given: Any) -> None:
-        if not failed:
-            failed.append(await bucket.head(key(ada.id, NOVEMBER)))
-            raise Retry("gone for a moment", after=timedelta(0))
-        await record(*given)
-
-    monkeypatch.setattr(generation, "_record", fail_once)
     await order(database, ada.id)
+    run = await attempt(database, await report_job(database), Interrupted)
+    with pytest.raises(ConnectionError):
+        await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
+    assert await bucket.head(key(ada.id, NOVEMBER)) is not None
+    assert [] == await recorded(database)
+
+    run = await attempt(database, run.job_id)
+    await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
     await run_jobs()
-    assert len(failed) == 1
     assert [key(ada.id, NOVEMBER)] == await bucket.keys(f"reports/{ada.id}/")
     assert len(await recorded(database)) == 1
     assert len(inbox.letters()) == 1
@@ -129,6 +139,13 @@ async def test_a_month_without_activities_has_no_report(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00")
+    await order(database, ada.id)
+    await run_jobs()
+    assert len(await recorded(database)) == len(inbox.letters()) == 1
+
+    inbox.clear()
+    await database.execute("update activities set deleted_at = now()")
     await order(database, ada.id)
     await run_jobs()
     assert [] == await recorded(database)
@@ -136,36 +153,42 @@ async def test_a_month_without_activities_has_no_report(
     assert [] == inbox.letters()
 
 
-@pytest.mark.parametrize("moment", ["before", "meanwhile"])
-async def test_whoever_leaves_is_left_nothing(
-    moment: str,
-    database: Database,
-    bucket: Bucket,
-    inbox: Inbox,
-    run_jobs: RunJobs,
-    monkeypatch: pytest.MonkeyPatch,
+LEAVE = "update users set deleted_at = now()"
+
+
+async def test_a_report_of_an_account_that_was_deleted_before_is_removed(
+    database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await reader(database)
     await add(database, ada.id, "2026-11-03T10:00")
-    leave = "update users set deleted_at = now()"
-    if moment == "before":
-        await bucket.put(key(ada.id, NOVEMBER), b"of an attempt before", "application/pdf")
-        await database.execute(leave)
-    else:
-        draw = generation._draw
-
-        async def leave_meanwhile(*given: Any) -> bytes:
-            pdf = await draw(*given)
-            await database.execute(leave)
-            return pdf
-
-        monkeypatch.setattr(generation, "_draw", leave_meanwhile)
+    await bucket.put(key(ada.id, NOVEMBER), b"of an attempt before", "application/pdf")
     await order(database, ada.id)
+    await database.execute(LEAVE)
     await run_jobs()
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
     assert [] == inbox.letters()
-    assert "done" == await database.fetchval("select state from jobs where kind like 'report:%'")
+
+
+async def test_a_report_of_an_account_that_is_deleted_meanwhile_is_removed(
+    database: Database, bucket: Bucket, inbox: Inbox, resources: Resources
+) -> None:
+    class Overtaken(Run):
+        async def held(self) -> None:
+            """Between the drawing and the bucket."""
+            await super().held()
+            await database.execute(LEAVE)
+
+    ada = await reader(database)
+    await add(database, ada.id, "2026-11-03T10:00")
+    await order(database, ada.id)
+    run = await attempt(database, await report_job(database), Overtaken)
+    await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
+    assert [] == await recorded(database)
+    assert [] == await bucket.keys(f"reports/{ada.id}/")
+    assert ["report:generate"] == [
+        row["kind"] for row in await database.fetch("select kind from jobs")
+    ]
 
 
 async def test_a_month_of_very_many_activities_lists_the_first_of_them(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from app.embedded.inbox.letters import Inbox
 from app.transaction import Database
+from tests.kit.working import RunJobs
 from tests.reports.months import add, order, reader
-
-RunJobs = Callable[[], Awaitable[None]]
 
 
 async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(

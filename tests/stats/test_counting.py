@@ -18,12 +18,13 @@ from app.stats.figures import DayFigures
 from app.transaction import Database
 from app.users.user import UserId
 from tests.kit.crowd import add_crowd, add_run
+from tests.kit.locks import somebody_waits
+from tests.kit.moments import at
 from tests.kit.people import Person, person
 from tests.kit.schedules import ran
 
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+MARGIN = timedelta(minutes=10)
+"""So long before midnight a day already counts as one that has ended."""
 
 
 async def counted(database: Database) -> list[tuple[Any, ...]]:
@@ -167,10 +168,15 @@ async def test_the_nightly_count_recounts_what_is_stale(
     assert [("2025-01-01", 1, 5000, 1800, 0)] == await counted(database)
 
 
-async def test_an_activity_of_today_leaves_no_stale_day(database: Database, kim: Person) -> None:
-    soon = datetime.now(UTC) + timedelta(minutes=11)  # beyond the margin, at midnight too
-    await recorded(database, kim.id, soon, soon + timedelta(hours=12))
-    assert [] == await stale(database)
+async def test_a_day_that_has_ended_is_stale_after_an_activity_and_today_is_not(
+    database: Database, kim: Person
+) -> None:
+    async with database.transaction() as tx:
+        now = await tx.fetchval("select now()")  # the same in all of a transaction
+        midnight = (now + MARGIN).replace(hour=0, minute=0, second=0, microsecond=0)
+        for moment in (midnight - timedelta.resolution, midnight, midnight + timedelta(hours=23)):
+            await recording.record(tx, kim.id, Entry("run", moment, 1800), now=now)
+    assert [str(midnight.date() - timedelta(days=1))] == await stale(database)
 
 
 async def test_a_recount_takes_away_no_change_that_it_has_not_seen(
@@ -191,17 +197,16 @@ async def test_a_recount_takes_away_no_change_that_it_has_not_seen(
 
 
 async def test_counts_wait_for_one_another(database: Database) -> None:
-    order = []
-
-    async def count(name: str) -> None:
+    async def count() -> None:
         async with database.transaction() as tx:
             await statements.lock_counting(tx)
-            order.append(name)
-            await asyncio.sleep(0.05)
-            order.append(name)
 
-    await asyncio.gather(count("a"), count("b"))
-    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+    async with database.transaction() as tx:
+        await statements.lock_counting(tx)
+        second = asyncio.create_task(count())
+        await somebody_waits(tx)
+        assert not second.done()
+    await second
 
 
 async def test_reading_figures_reads_zeroes_where_nothing_was_done(

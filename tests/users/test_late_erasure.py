@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,10 +14,9 @@ from app.users.jobs import EraseUser
 from app.users.user import UserId
 from tests.kit.crowd import add_crowd
 from tests.kit.schedules import end_jobs, ran
+from tests.kit.working import RunJobs
 from tests.users.people import sign_in
 from tests.users.test_erasure import full_life, leave, traces
-
-RunJobs = Callable[[], Awaitable[None]]
 
 
 async def test_an_account_whose_erasure_died_is_erased_by_the_cleanup_a_month_later(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import httpx
@@ -12,9 +11,9 @@ import pytest
 from app.embedded.inbox.letters import Inbox
 from app.transaction import Database
 from app.users.resets import MOST_AN_HOUR
+from tests.kit.working import RunJobs
 from tests.users.people import PASSWORD, new_user, sign_in, sign_up, signed_in
 
-RunJobs = Callable[[], Awaitable[None]]
 RESETS = "/api/v1/password-resets"
 NEW = {"password": "a longer walk on the beach"}
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 
-import httpx
-
 from app.embedded.inbox.letters import Inbox
 from app.resources import Resources
+from tests.kit.http import anybody
 from tests.kit.outages import valkey_of_one
 from tests.kit.processes import WORKER, program, running_api
+from tests.kit.working import until
 from tests.users.people import new_user
 
 
 async def sign_up(url: str) -> str:
     """Register somebody, and give the address back."""
     somebody = new_user()
-    async with httpx.AsyncClient() as client:
+    async with anybody() as client:
         answer = await client.post(f"{url}/users", json=somebody)
     assert answer.status_code == 201
     return str(somebody["email"])
@@ -40,8 +40,10 @@ async def test_the_letter_waits_for_redis_and_the_answer_does_not(
 ) -> None:
     async with valkey_of_one() as valkey:
         without = {**environ, **valkey.settings()}
-        async with program(*WORKER, environ=without), running_api(without) as (_, url):
+        async with program(*WORKER, environ=without) as worker, running_api(without) as (_, url):
             address = await sign_up(url)
+            seen = worker.said.count("relay.waits")
+            await until(lambda: worker.said.count("relay.waits") > seen + 1)
             assert inbox.letters(address) == []
             await valkey.start()
             assert len(await inbox.wait_for(address)) == 1

@@ -1,0 +1,14 @@
+"""What the tests of the API share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.moments import at
+from tests.kit.wall_clock import WallClock
+
+
+@pytest.fixture
+def in_november(wall_clock: WallClock) -> None:
+    """It is 23 November 2026, so that a run of the 21st is news to friends."""
+    wall_clock.stands_at = at("2026-11-23 12:00")
