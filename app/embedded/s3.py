@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from app import priority
 from app.embedded.answers import http_status
@@ -117,28 +117,12 @@ class S3(Daemon):
     async def answers(self) -> bool:
         """It listens before it can do anything: ready is when it has made, or finds, the bucket."""
         url = f"{self._url}/{BUCKET}"
-        status = await http_status(url, "PUT", signed("PUT", url, datetime.now(UTC)))
+        status = await http_status(url, "PUT", signed("PUT", url))
         return status in {200, CONFLICT}
 
 
-def signed(method: str, url: str, now: datetime) -> dict[str, str]:
-    """The headers of an AWS signature, version 4, for a request without a body or a query."""
-    day, instant = f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}"
-    scope = f"{day}/{REGION}/s3/aws4_request"
-    parts = urlsplit(url)
-    empty = hashlib.sha256(b"").hexdigest()
-    headers = {"host": parts.netloc, "x-amz-content-sha256": empty, "x-amz-date": instant}
-    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    names = ";".join(headers)
-    request = f"{method}\n{parts.path}\n\n{lines}\n{names}\n{empty}"
-    text = f"AWS4-HMAC-SHA256\n{instant}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{SECRET_KEY}".encode()
-    for word in (*scope.split("/"), text):
-        key = hmac.digest(key, word.encode(), "sha256")
-    credential = f"Credential={ACCESS_KEY}/{scope}"
-    return {
-        "x-amz-content-sha256": empty,
-        "x-amz-date": instant,
-        "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names},"
-        f" Signature={key.hex()}",
-    }
+def signed(method: str, url: str) -> dict[str, str]:
+    """The headers of an AWS signature, version 4, for a request without a body."""
+    request = AWSRequest(method=method, url=url)
+    S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION).add_auth(request)
+    return dict(request.headers.items())
