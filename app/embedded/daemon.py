@@ -41,6 +41,8 @@ class Place:
     register: Register
     durable: bool
     """False for tests: nothing is synced to the disk, and every port is any free one."""
+    fixed_port: int | None = None
+    """The port of a server that is alone here: known before it starts, and kept by a restart."""
 
     def folder(self, name: str) -> Path:
         folder = self.home / name
@@ -48,6 +50,8 @@ class Place:
         return folder
 
     def port(self, usual: int) -> int:
+        if self.fixed_port is not None:
+            return self.fixed_port
         return usual_or_free(usual) if self.durable else free_ports(1)[0]
 
 
@@ -58,7 +62,7 @@ class Daemon(ABC):
     stop_signal = signal.SIGTERM
     grace = 10.0
     """Seconds between asking it to stop and killing it."""
-    within = 30.0
+    within = 120.0
     """Seconds that it may take until it answers."""
     niceness = 0
     """How far it lets other programs go first."""

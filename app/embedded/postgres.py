@@ -21,7 +21,12 @@ from app.embedded.wheels import postgres_folder, postgres_major
 
 NAME = "activelog"
 """The database and its owner. The loopback address is trusted: there is no password."""
-CAREFREE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+CAREFREE = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=1000",  # of all workers of a test run
+)
 
 
 def place_aside(home: Path) -> Path:
@@ -34,11 +39,15 @@ class Postgres(Daemon):
     name = "postgres"
     stop_signal = signal.SIGINT  # a fast shutdown; SIGTERM would wait for every client to leave
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, programs: Path | None = None) -> None:
+        """
+        Args:
+            programs: the folder of Postgres's `bin`, `lib` and `share`; None: the wheel's.
+        """
         super().__init__(place)
         self._account = account_for_postgres()
         self._aside = place_aside(place.home)
-        self._programs = postgres_folder()
+        self._programs = programs or postgres_folder()
         self._data = place.home / "postgres"
 
     def choose_ports(self) -> None:
@@ -63,8 +72,7 @@ class Postgres(Daemon):
             f"port={self._port}",
             f"listen_addresses={LOOPBACK}",
             "unix_socket_directories=",
-            "max_connections=200",
-            *(() if self.place.durable else CAREFREE),
+            *(("max_connections=200",) if self.place.durable else CAREFREE),
         ]
         arguments = [word for option in options for word in ("-c", option)]
         return [self._programs / "bin" / "postgres", "-D", self._data, *arguments]

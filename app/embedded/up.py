@@ -52,12 +52,20 @@ ACTIVELOG = Plan(
 
 
 def up(
-    home: Path, environ: Mapping[str, str], plan: Plan = ACTIVELOG, *, durable: bool = True
+    home: Path,
+    environ: Mapping[str, str],
+    plan: Plan = ACTIVELOG,
+    *,
+    durable: bool = True,
+    same_signal: float = SAME_SIGNAL,
 ) -> int:
     """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code.
 
     A child that fails at its start ends all, and its code is the code. A second SIGINT kills
     everything at once.
+
+    Args:
+        same_signal: seconds within which signals count as one.
 
     Raises:
         AlreadyRunning: another `up` runs in this folder.
@@ -68,12 +76,15 @@ def up(
             say(f"ended what an earlier `up` left: {', '.join(ended)}")
         try:
             with Register(home / PROCESSES) as register:
-                return asyncio.run(_until_stopped(Place(home, register, durable), environ, plan))
+                place = Place(home, register, durable)
+                return asyncio.run(_until_stopped(place, environ, plan, same_signal))
         finally:
             (home / VARIABLES).unlink(missing_ok=True)
 
 
-async def _until_stopped(place: Place, environ: Mapping[str, str], plan: Plan) -> int:
+async def _until_stopped(
+    place: Place, environ: Mapping[str, str], plan: Plan, same_signal: float
+) -> int:
     running = asyncio.create_task(_run(place, environ, plan))
     stopping: list[float] = []
     killed = False
@@ -86,7 +97,7 @@ async def _until_stopped(place: Place, environ: Mapping[str, str], plan: Plan) -
 
     def interrupt() -> None:
         nonlocal killed
-        if stopping and time.monotonic() - stopping[0] > SAME_SIGNAL:
+        if stopping and time.monotonic() - stopping[0] > same_signal:
             killed = True
             place.register.kill_all()
         stop()

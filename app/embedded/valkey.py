@@ -28,6 +28,7 @@ class Valkey(Daemon):
             *("--port", str(self.port)),
             *("--dir", self.place.folder("valkey")),
             *("--save", ""),
+            *("--databases", "1024"),  # each worker of a test run has one
             *("--appendonly", kept),
             *("--appendfsync", "everysec"),
             *("--maxmemory-policy", "noeviction"),

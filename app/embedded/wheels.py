@@ -20,8 +20,11 @@ class Unsupported(Exception):
         )
 
 
-def refuse_unsupported() -> None:
+def refuse_unsupported(libc: tuple[str, str] | None = None) -> None:
     """Check the system and that each wheel is there, before anything is started.
+
+    Args:
+        libc: name and version of the C library; None: this machine's.
 
     Raises:
         Unsupported: the system is too old, or one that no wheel was built for.
@@ -29,7 +32,7 @@ def refuse_unsupported() -> None:
     if sys.platform == "win32":
         raise Unsupported("Windows")
     if sys.platform == "linux":
-        name, number = platform.libc_ver()
+        name, number = libc or platform.libc_ver()
         if name != "glibc":
             raise Unsupported("a Linux without glibc")
         if tuple(int(part) for part in number.split(".")[:2]) < OLDEST_GLIBC:

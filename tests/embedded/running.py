@@ -13,9 +13,8 @@ from pathlib import Path
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
-from tests.kit.working import until
+from tests.kit.working import WAIT_LIMIT_S, until
 
-PLENTY = 20.0
 SMALL_UP = Path(__file__).with_name("small_up.py")
 
 
@@ -55,7 +54,7 @@ class Up:
     async def read_until(self, words: str) -> None:
         """Raises: EOFError: it ended before it said so."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(PLENTY):
+        async with asyncio.timeout(WAIT_LIMIT_S):
             while line := await self.process.stdout.readline():
                 self.lines.append(line.decode().rstrip())
                 if words in self.lines[-1]:
@@ -64,7 +63,7 @@ class Up:
 
     async def end(self) -> int:
         assert self.process.stdout is not None
-        async with asyncio.timeout(PLENTY):
+        async with asyncio.timeout(WAIT_LIMIT_S):
             self.lines += (await self.process.stdout.read()).decode().splitlines()
             return await self.process.wait()
 
@@ -81,4 +80,4 @@ async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> Asyn
         if process.returncode is None:
             process.kill()
             await process.wait()
-            await until(lambda: not registered(home), within=PLENTY)
+            await until(lambda: not registered(home))

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.embedded.child import ChildSpec
 from app.embedded.commands import complain
 from app.embedded.lock import AlreadyRunning
-from app.embedded.up import Plan, up
+from app.embedded.up import SAME_SIGNAL, Plan, up
 
 SERVE = """
 import http.server, os, signal, sys
@@ -44,6 +44,7 @@ def plan(fault: str) -> Plan:
 if __name__ == "__main__":
     try:
         home, fault = Path(sys.argv[1]), sys.argv[2]
-        sys.exit(up(home, os.environ, plan(fault), durable=False))
+        same_signal = 600.0 if fault == "slow signals" else SAME_SIGNAL
+        sys.exit(up(home, os.environ, plan(fault), durable=False, same_signal=same_signal))
     except AlreadyRunning:
         sys.exit(complain("it runs already"))

@@ -14,7 +14,7 @@ from app.embedded.commands import down, env, reset
 from app.embedded.ports import listens
 from app.embedded.postgres import place_aside
 from app.embedded.up import SAME_SIGNAL
-from tests.embedded.running import PLENTY, registered, small_environment, small_up
+from tests.embedded.running import registered, small_environment, small_up
 from tests.kit.processes import is_alive
 from tests.kit.working import until
 
@@ -72,10 +72,8 @@ async def test_a_killed_child_and_a_killed_server_come_back_where_they_were(home
         ports = {"api": int(environ["PORT"]), "valkey": port_of(before["valkey"])}
         for name in ports:
             os.kill(before[name], signal.SIGKILL)
-        await until(lambda: not any(is_alive(before[name]) for name in ports), within=PLENTY)
-        await until(
-            lambda: all(holds(home, name, port) for name, port in ports.items()), within=PLENTY
-        )
+        await until(lambda: not any(is_alive(before[name]) for name in ports))
+        await until(lambda: all(holds(home, name, port) for name, port in ports.items()))
         up.process.terminate()
         code = await up.end()
 
@@ -117,7 +115,7 @@ async def test_a_second_interrupt_kills_a_child_that_does_not_listen(home: Path)
 
 
 async def test_one_signal_that_comes_twice_still_lets_children_finish(home: Path) -> None:
-    async with small_up(home, small_environment()) as up:
+    async with small_up(home, small_environment(), "slow signals") as up:
         await up.read_until("ready")
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
             up.process.send_signal(number)
@@ -133,7 +131,7 @@ async def test_when_it_is_killed_its_guard_ends_everything(home: Path) -> None:
         pids = registered(home)
         up.process.kill()
         await up.process.wait()
-        await until(lambda: not registered(home), within=PLENTY)
+        await until(lambda: not registered(home))
 
     assert not any(is_alive(pid) for pid in pids.values())
     assert not is_there(place_aside(home))

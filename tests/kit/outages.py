@@ -21,31 +21,19 @@ from app.jobs.recovery import take_over
 from app.transaction import Database
 
 
-class ValkeyOfOne(Valkey):
-    """Keeps the port that it was given, so that its URL is known while it is away."""
-
-    def choose_ports(self) -> None:
-        """Nothing to choose."""
-
-
-class PostgresOfOne(Postgres):
-    """Keeps its port too, and its data from one start to the next."""
-
-    _port = 0
-
-    def choose_ports(self) -> None:
-        self._port = self._port or free_ports(1)[0]
+class KeptPostgres(Postgres):
+    """Finds its data again when it is restarted."""
 
     def litter(self) -> Sequence[Path]:
         return ()
 
 
 @asynccontextmanager
-async def valkey_of_one() -> AsyncIterator[ValkeyOfOne]:
+async def valkey_of_one() -> AsyncIterator[Valkey]:
     """A Valkey that belongs to one test. It is not started: the test says when."""
     with _place() as place:
-        valkey = ValkeyOfOne(place)
-        valkey.port = free_ports(1)[0]
+        valkey = Valkey(place)
+        valkey.choose_ports()  # its URL is known while it is away
         try:
             yield valkey
         finally:
@@ -53,10 +41,10 @@ async def valkey_of_one() -> AsyncIterator[ValkeyOfOne]:
 
 
 @asynccontextmanager
-async def postgres_of_one() -> AsyncIterator[PostgresOfOne]:
+async def postgres_of_one() -> AsyncIterator[Postgres]:
     """An empty Postgres that belongs to one test, started."""
     with _place() as place:
-        postgres = PostgresOfOne(place)
+        postgres = KeptPostgres(place)
         try:
             await postgres.start()
             yield postgres
@@ -70,7 +58,7 @@ def _place() -> Iterator[Place]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="activelog-outage-"))
         home = make_home(Path(folder) / "servers")
         register = stack.enter_context(Register(home / "processes.json"))
-        yield Place(home, register, durable=False)
+        yield Place(home, register, durable=False, fixed_port=free_ports(1)[0])
 
 
 async def kill(server: Daemon, signum: signal.Signals = signal.SIGKILL) -> None:
