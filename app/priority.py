@@ -32,7 +32,7 @@ def give_way(niceness: int) -> None:
     """
     os.nice(max(0, niceness - os.nice(0)))
     if os.getsid(0) == os.getpid():
-        _have_session_give_way(session_of("self"), niceness)
+        have_session_give_way(session_of("self"), niceness)
 
 
 def have_give_way(leader: int, niceness: int) -> None:
@@ -43,7 +43,7 @@ def have_give_way(leader: int, niceness: int) -> None:
     with suppress(OSError):
         given = os.getpriority(os.PRIO_PROCESS, leader)
         os.setpriority(os.PRIO_PGRP, leader, max(given, niceness))
-    _have_session_give_way(session_of(leader), niceness)
+    have_session_give_way(session_of(leader), niceness)
 
 
 def session_of(pid: int | Literal["self"]) -> Path:
@@ -64,8 +64,14 @@ def session_niceness(session: Path) -> int | None:
     return None
 
 
-def _have_session_give_way(session: Path, niceness: int) -> None:
-    """A system that takes no such wish is not asked for long: work goes on all the same."""
+def have_session_give_way(session: Path, niceness: int) -> None:
+    """Have a session let others go first, unless it does so as far already.
+
+    A system that refuses is not asked for long: work goes on all the same.
+
+    Args:
+        session: the file of `session_of`.
+    """
     given = session_niceness(session)
     if given is None or given >= niceness:
         return

@@ -14,8 +14,21 @@ from app import priority
 from app.pdf.artists import PROJECT
 
 OURS = priority.session_of("self")
+NICENESS = max(17, os.nice(0))
+"""What a process of the tests has after it was asked for 17: it begins with what pytest has."""
+ATTEMPTS = 3
+"""How often a test asks for it: from all but root, Linux takes one change of a session in 100 ms of
+the whole system, and others may be first each time."""
+
+
+def new_session() -> str:
+    """What the system says of a session that was just opened; empty: nothing."""
+    command = ["cat", str(OURS)]
+    return subprocess.run(command, start_new_session=True, capture_output=True, text=True).stdout
+
+
 ON_LINUX = pytest.mark.skipif(
-    not OURS.exists(), reason="only Linux shares processors out by sessions"
+    "nice" not in new_session(), reason="only Linux shares processors out by sessions"
 )
 GIVES_WAY = """
 import json, os, sys
@@ -27,32 +40,38 @@ print(json.dumps([os.nice(0), priority.session_niceness(priority.session_of("sel
 """
 
 
-def given_way(*niceness: int, leads: bool = True, at_first: int = 0) -> object:
+def given_way(*niceness: int, leads: bool = True, at_first: int = 0) -> list[int | None]:
     """How nice a process, and its session, are in the end."""
-    seen = subprocess.run(
-        ["nice", "-n", str(at_first), sys.executable, "-c", GIVES_WAY, *map(str, niceness)],
-        cwd=PROJECT,
-        start_new_session=leads,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(seen.stdout)
+    given: list[int | None] = []
+    for _ in range(ATTEMPTS):
+        seen = subprocess.run(
+            ["nice", "-n", str(at_first), sys.executable, "-c", GIVES_WAY, *map(str, niceness)],
+            cwd=PROJECT,
+            start_new_session=leads,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        given = json.loads(seen.stdout)
+        if given[1] != 0:
+            break
+    return given
 
 
 @ON_LINUX
 def test_a_session_gives_way_with_the_process_that_leads_it() -> None:
-    assert given_way(17) == [17, 17]
+    assert given_way(17) == [NICENESS, 17]
 
 
 @ON_LINUX
 def test_a_process_that_leads_no_session_gives_way_within_it() -> None:
-    assert given_way(17, leads=False) == [17, priority.session_niceness(OURS)]
+    before = priority.session_niceness(OURS)
+    assert given_way(17, leads=False) == [NICENESS, before]
 
 
 @ON_LINUX
 def test_giving_way_is_for_good() -> None:
-    assert given_way(17, 3) == [17, 17]
+    assert given_way(17, 3) == [NICENESS, 17]
 
 
 @ON_LINUX
@@ -66,10 +85,13 @@ def test_a_process_that_was_started_gives_way_with_all_that_it_is() -> None:
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
     ) as process:
         session = priority.session_of(process.pid)
-        priority.have_give_way(process.pid, 17)
+        for _ in range(ATTEMPTS):
+            priority.have_give_way(process.pid, 17)
+            if priority.session_niceness(session) != 0:
+                break
         seen = os.getpriority(os.PRIO_PROCESS, process.pid), priority.session_niceness(session)
         process.communicate(b"\n")
-    assert seen == (17, 17)
+    assert seen == (NICENESS, 17)
 
 
 def test_one_that_has_ended_has_nothing_to_give() -> None:
@@ -86,7 +108,7 @@ def test_where_the_system_does_not_say_how_it_shares_nothing_is_asked_of_it(
     if said is not None:
         session.write_text(said)
     assert priority.session_niceness(session) is None
-    priority._have_session_give_way(session, 17)
+    priority.have_session_give_way(session, 17)
     assert session.exists() == (said is not None)
     assert not session.exists() or session.read_text() == said
 
@@ -94,5 +116,5 @@ def test_where_the_system_does_not_say_how_it_shares_nothing_is_asked_of_it(
 def test_what_gives_way_further_already_is_left_as_it_is(tmp_path: Path) -> None:
     session = tmp_path / "autogroup"
     session.write_text("/autogroup-71 nice 12\n")
-    priority._have_session_give_way(session, 5)
+    priority.have_session_give_way(session, 5)
     assert priority.session_niceness(session) == 12

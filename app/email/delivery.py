@@ -121,7 +121,7 @@ async def _send(run: Run, post: Post, message: EmailMessage, attempt: Attempt) -
 
 def _lease(post: Post) -> timedelta:
     """How long an attempt may take."""
-    return 2 * post.mailer.timeout
+    return post.mailer.send_timeout
 
 
 async def _claim(

@@ -12,7 +12,7 @@ from app.email.subscriptions import Subscription
 from app.jinja import BrokenTemplate, Templates
 
 LETTERS: dict[str, type[Letter]] = {}
-"""Every letter type that has been imported, by its name."""
+"""Every registered letter type that has been imported, by its name."""
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 GIVEN = {"app_url", "subject", "unsubscribe_url"}
@@ -41,6 +41,8 @@ class Letter(msgspec.Struct, frozen=True):
     subscription: ClassVar[Subscription | None] = None
     """What a person ends to get no more of them; None: the letter answers an act, and is sent."""
     at_most: ClassVar[AtMost | None] = None
+    registered: ClassVar[bool] = True
+    """Whether `LETTERS` has it, and with that the checks and the pages of all letters."""
 
     @classmethod
     def sample(cls) -> Self:
@@ -50,6 +52,8 @@ class Letter(msgspec.Struct, frozen=True):
     @classmethod
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if not cls.registered:
+            return
         if cls.letter in LETTERS:
             raise TypeError(f"two letters called {cls.letter}: {LETTERS[cls.letter]} and {cls}")
         LETTERS[cls.letter] = cls

@@ -7,7 +7,7 @@ more than its limit. It falls open: while Redis is away the server's own limits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import monotonic
 
@@ -18,10 +18,10 @@ from app.settings import Rate
 
 LOG = "activelog:letters"
 """A sorted set with a member for each letter, scored by its time in microseconds."""
-PATIENCE = 0.25
-"""Seconds that a letter waits for Redis."""
-NOT_ASKED = 5.0
-"""Seconds for which a Redis that was away is not asked again."""
+PATIENCE = timedelta(milliseconds=250)
+"""How long a letter waits for Redis."""
+NOT_ASKED = timedelta(seconds=5)
+"""How long a Redis that was away is not asked again."""
 SUBSCRIBED_SHARE = 0.9
 """Of every limit. The rest is kept for letters that somebody is waiting for."""
 
@@ -58,8 +58,22 @@ log = structlog.get_logger(__name__)
 class Pace:
     """The limits of MAIL_RATE, for one process."""
 
-    def __init__(self, redis: Redis, rates: Sequence[Rate]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        rates: Sequence[Rate],
+        *,
+        patience: timedelta = PATIENCE,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """
+        Args:
+            patience: how long a letter waits for Redis, before it goes without being counted.
+            clock: tells, in seconds, when a Redis that was away may be asked again.
+        """
         self._rates = rates
+        self._patience_s = patience.total_seconds()
+        self._clock = clock
         self._take = redis.register_script(_TAKE)
         self._ask_from = 0.0
 
@@ -73,7 +87,7 @@ class Pace:
 
         Letters to subscribers leave a tenth of every limit to the others, and so give way to them.
         """
-        if not self._rates or monotonic() < self._ask_from:
+        if not self._rates or self._clock() < self._ask_from:
             return timedelta(0)
         share = SUBSCRIBED_SHARE if subscribed else 1.0
         limits = [
@@ -83,10 +97,10 @@ class Pace:
         ]
         waiting = f"{LOG}:waiting:{'subscribed' if subscribed else 'others'}"
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience_s):
                 microseconds = await self._take(keys=[LOG, waiting], args=limits)
         except (*OUTAGES, TimeoutError) as error:
             log.warning("mail.unpaced", error=type(error).__name__)
-            self._ask_from = monotonic() + NOT_ASKED
+            self._ask_from = self._clock() + NOT_ASKED.total_seconds()
             return timedelta(0)
         return timedelta(microseconds=int(microseconds))

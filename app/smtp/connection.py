@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from ssl import SSLContext
@@ -30,15 +29,29 @@ class Connection:
     in an unknown state, and whoever holds it closes it.
     """
 
-    def __init__(self, client: aiosmtplib.SMTP) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, clock: Callable[[], float]) -> None:
         self._client = client
-        self._opened_at = time.monotonic()
+        self._clock = clock
+        self._opened_at = clock()
         self._letters = 0
 
     @classmethod
     async def open(
-        cls, smtp: Smtp, tls: SSLContext | None, *, hostname: str, patience: timedelta
+        cls,
+        smtp: Smtp,
+        tls: SSLContext | None,
+        *,
+        hostname: str,
+        patience: timedelta,
+        clock: Callable[[], float],
     ) -> Connection:
+        """Connect, greet the server, and encrypt and authenticate as the settings say.
+
+        Args:
+            hostname: how we greet the server.
+            patience: how long it may take to connect, and each answer of the server until then.
+            clock: tells the age of the connection, in seconds.
+        """
         client = aiosmtplib.SMTP(
             hostname=smtp.host,
             port=smtp.port,
@@ -58,12 +71,12 @@ class Connection:
         except BaseException:
             client.close()
             raise
-        return cls(client)
+        return cls(client, clock)
 
     @property
     def worn(self) -> bool:
         """Too old or too much used for another letter, or ended by the server."""
-        too_old = time.monotonic() - self._opened_at > OLDEST
+        too_old = self._clock() - self._opened_at > OLDEST
         return too_old or self._letters >= MOST_LETTERS or not self._client.is_connected
 
     async def address(self, sender: str, recipient: str) -> None:

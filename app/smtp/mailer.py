@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import parseaddr
+from time import monotonic
 from types import TracebackType
 
 from app import reached
@@ -18,19 +19,36 @@ from app.smtp.connection import Connection
 
 TIMEOUT = timedelta(seconds=60)
 KEPT_SHARE = 0.25
-"""Of the timeout: how long kept connections are waited for before they are taken for dead."""
+"""Of the timeout: how long the kept connections have to answer before they are taken for dead."""
 
 
 class Mailer:
     """Sends letters over at most `smtp.connections` connections, made when they are needed."""
 
-    def __init__(self, smtp: Smtp, *, hostname: str, timeout: timedelta = TIMEOUT) -> None:
-        """`hostname` is how we greet the server.
-
-        `timeout` is for all that comes before a letter is handed over, the wait for a free
-        connection included, and again for the server to take it.
+    def __init__(
+        self,
+        smtp: Smtp,
+        *,
+        hostname: str,
+        timeout: timedelta = TIMEOUT,
+        answer: timedelta | None = None,
+        kept_patience: timedelta | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         """
-        self.timeout = timeout
+        Args:
+            hostname: how we greet the server.
+            timeout: how long everything before the content may take, including the wait for a free
+                connection.
+            answer: how long the server has to answer the content; None: as long as `timeout`.
+            kept_patience: how long all kept connections together have to accept sender and
+                recipient; None: `KEPT_SHARE` of `timeout`.
+            clock: tells the age of connections, in seconds.
+        """
+        self._timeout = timeout
+        self._answer = timeout if answer is None else answer
+        self._kept_patience = KEPT_SHARE * timeout if kept_patience is None else kept_patience
+        self._clock = clock
         self._smtp = smtp
         self._hostname = hostname
         self._tls = None if smtp.tls == "none" else ssl.create_default_context()
@@ -43,6 +61,16 @@ class Mailer:
         tls = {"none": "in plain text", "starttls": "STARTTLS", "implicit": "TLS"}[self._smtp.tls]
         return f"{self._smtp.host}:{self._smtp.port} ({tls})"
 
+    @property
+    def send_timeout(self) -> timedelta:
+        """How long `send` takes at most."""
+        return self._timeout + self._answer
+
+    @property
+    def idle_connections(self) -> int:
+        """How many connections are open and wait for the next letter."""
+        return len(self._kept)
+
     async def send(
         self,
         sender: str,
@@ -53,7 +81,7 @@ class Mailer:
     ) -> None:
         """Hand a letter over: the server has taken it when this returns.
 
-        Takes at most twice `timeout`. `before_data` is called at the last moment at which the
+        Takes at most `send_timeout`. `before_data` is called at the last moment at which the
         letter can be withheld, by raising.
 
         Raises:
@@ -62,14 +90,14 @@ class Mailer:
             AuthenticationFailed: an Unavailable that a person must mend.
             Ambiguous: silence after it.
         """
-        deadline = asyncio.get_running_loop().time() + self.timeout.total_seconds()
+        deadline = asyncio.get_running_loop().time() + self._timeout.total_seconds()
         async with _Until(deadline):
             await self._free.acquire()
         try:
             async with _Until(deadline):
                 connection = await self._ready(sender, recipient, before_data)
             try:
-                await connection.hand_over(content, recipient, self.timeout)
+                await connection.hand_over(content, recipient, self._answer)
             except BaseException:
                 connection.close()  # its state is unknown
                 raise
@@ -100,8 +128,7 @@ class Mailer:
         A kept one may have been ended while it idled, by the server or, in silence, by whatever is
         between. That is no outage: the next is tried, and then a new one.
         """
-        share = self.timeout.total_seconds() * KEPT_SHARE
-        patience = asyncio.get_running_loop().time() + share
+        patience = asyncio.get_running_loop().time() + self._kept_patience.total_seconds()
         while self._kept:
             kept = self._kept.pop()
             if kept.worn:
@@ -114,7 +141,11 @@ class Mailer:
                 continue
             return kept
         fresh = await Connection.open(
-            self._smtp, self._tls, hostname=self._hostname, patience=self.timeout
+            self._smtp,
+            self._tls,
+            hostname=self._hostname,
+            patience=self._timeout,
+            clock=self._clock,
         )
         await _address(fresh, sender, recipient)
         return fresh

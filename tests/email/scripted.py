@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
+from typing import Any
 
 from app.settings import Smtp
 from app.smtp import Mailer
@@ -27,6 +29,10 @@ USUAL = {
     "content": "250 taken",
     "QUIT": "221 bye",
 }
+AMPLE_S = 600.0
+"""A time limit that no test reaches, however busy the machine is."""
+SHORT_S = 0.2
+"""A time limit for a server that never answers."""
 
 
 @dataclass
@@ -129,6 +135,13 @@ async def scripted(
         await asyncio.gather(*sessions, return_exceptions=True)
 
 
+def short_limits(says: Mapping[str, str]) -> dict[str, Any]:
+    """The time limit of `mailer_to` that ends soon what the server never answers, and no other."""
+    if says.get("content") == HANG:
+        return {"answer": SHORT_S}
+    return {"timeout": SHORT_S} if HANG in says.values() else {}
+
+
 @asynccontextmanager
 async def mailer_to(
     script: Scripted,
@@ -137,10 +150,21 @@ async def mailer_to(
     connections: int = 2,
     tls: str = "none",
     password: str | None = None,
-    timeout: float = 0.3,  # noqa: ASYNC109 # the mailer's, not this function's
+    timeout: float = AMPLE_S,  # noqa: ASYNC109 # the mailer's, not this function's
+    answer: float = AMPLE_S,
+    kept_patience: float | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> AsyncIterator[Mailer]:
+    """A mailer of this server; its time limits are in seconds."""
     smtp = Smtp("127.0.0.1", script.port, tls, "mail" if password else None, password, connections)
-    mailer = kind(smtp, hostname="activelog.example", timeout=timedelta(seconds=timeout))
+    mailer = kind(
+        smtp,
+        hostname="activelog.example",
+        timeout=timedelta(seconds=timeout),
+        answer=timedelta(seconds=answer),
+        kept_patience=None if kept_patience is None else timedelta(seconds=kept_patience),
+        clock=clock,
+    )
     try:
         yield mailer
     finally:

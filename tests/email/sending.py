@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from app.email import Pace, Post, Stationery
@@ -13,22 +16,27 @@ from app.smtp import Mailer
 from app.transaction import Database
 from app.users.registration import register
 from app.users.user import UserId
+from tests.kit.working import WAIT_LIMIT_S
 
 PAPER = Stationery(
     Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example", "secret"
 )
 ADDRESS = "Ada@Example.com"
+PATIENCE = timedelta(seconds=WAIT_LIMIT_S)
+"""How long a test waits for Redis, which a letter of the product does not."""
 
 
 def post(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> Post:
     """What it takes to send a letter by this mailer; Redis is asked only if there are rates."""
-    return Post(PAPER, mailer, Pace(redis or Redis(), rates))
+    return Post(PAPER, mailer, Pace(redis or Redis(), rates, patience=PATIENCE))
 
 
-async def registered(database: Database, address: str = ADDRESS) -> tuple[UserId, JobId]:
+async def registered(
+    database: Database, address: str = ADDRESS, name: str = "Ada"
+) -> tuple[UserId, JobId]:
     """A person who has just signed up, and the job of the welcome letter."""
     async with database.transaction() as tx:
-        account = await register(tx, address, "Ada", "no password")
+        account = await register(tx, address, name, "no password")
     job_id = await database.fetchval("select id from jobs where concerns = $1", account.id)
     return account.id, JobId(job_id)
 
@@ -45,3 +53,8 @@ async def attempt(
     )
     (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
     return kind(database, claimed)
+
+
+def logged(logs: Sequence[Mapping[str, Any]], event: str) -> list[Mapping[str, Any]]:
+    """What was logged of this event. Other tasks of the test worker may log too."""
+    return [entry for entry in logs if entry["event"] == event]

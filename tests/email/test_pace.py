@@ -5,36 +5,32 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from itertools import pairwise
-from time import monotonic
 
+import pytest
 from structlog.testing import capture_logs
 
 from app.email import Pace
+from app.email.pace import NOT_ASKED
 from app.redis import Redis, open_redis
-from app.resources import Resources
 from app.settings import Rate
+from tests.email.sending import PATIENCE, logged
 from tests.kit.outages import frozen, valkey_of_one
+from tests.kit.working import WAIT_LIMIT_S
 
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
 NOW = timedelta(0)
 PLACES = "activelog:letters"
-KEEP_THE_LOG = Rate(1000, 3600 * SECOND)
 
 
 async def waits(pace: Pace, letters: int, *, subscribed: bool = False) -> list[timedelta]:
     return [await pace.wait(subscribed=subscribed) for _ in range(letters)]
 
 
-async def test_no_period_of_any_position_holds_more_than_its_limit(resources: Resources) -> None:
-    limits = [Rate(5, SECOND / 5), KEEP_THE_LOG]
-    paces = [Pace(resources.redis, limits) for _ in range(3)]
-    begun, sent = monotonic(), 0
-    while monotonic() < begun + 1:
-        sent += [await pace.wait(subscribed=False) for pace in paces].count(NOW)
-        await asyncio.sleep(0.004)
-    spans = await spans_of_five(resources.redis)
-    assert 10 < sent == len(spans) + 5
-    assert min(spans) >= SECOND / 5
+async def age(redis: Redis, by: timedelta) -> None:
+    """Have every place been taken so much earlier, as if the time had passed."""
+    for place in await redis.zrange(PLACES, 0, -1):
+        await redis.zincrby(PLACES, -(by // MICROSECOND), place)
 
 
 async def spans_of_five(redis: Redis) -> list[timedelta]:
@@ -46,60 +42,89 @@ async def spans_of_five(redis: Redis) -> list[timedelta]:
     ]
 
 
-async def test_every_limit_holds_and_the_wait_is_for_the_longest(resources: Resources) -> None:
-    pace = Pace(resources.redis, [Rate(3, SECOND), Rate(5, 3600 * SECOND)])
+async def test_no_period_of_any_position_holds_more_than_its_limit(redis: Redis) -> None:
+    """Three processes ask every 7 minutes for one letter each."""
+    limits = [Rate(5, HOUR), Rate(1000, 24 * HOUR)]  # the longer one keeps every place in Redis
+    paces = [Pace(redis, limits, patience=PATIENCE) for _ in range(3)]
+    sent = []
+    for _ in range(40):
+        sent.append([await pace.wait(subscribed=False) for pace in paces].count(NOW))
+        await age(redis, 7 * MINUTE)
+    assert [3, 2, 0, 0, 0, 0, 0, 0, 0] * 4 + [3, 2, 0, 0] == sent
+    spans = await spans_of_five(redis)
+    assert sum(sent) == len(spans) + 5
+    assert min(spans) >= HOUR
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [[Rate(3, MINUTE), Rate(6, HOUR)], [Rate(6, HOUR), Rate(3, MINUTE)]],
+    ids=["short first", "long first"],
+)
+async def test_every_limit_holds_and_the_wait_is_for_the_longest(
+    limits: list[Rate], redis: Redis
+) -> None:
+    pace = Pace(redis, limits, patience=PATIENCE)
     assert [NOW] * 3 == await waits(pace, 3)
     (wait,) = await waits(pace, 1)
-    assert NOW < wait <= SECOND
-    await asyncio.sleep(1)
-    assert [NOW] * 2 == await waits(pace, 2)
+    assert NOW < wait <= MINUTE
+    await age(redis, MINUTE)
+    assert [NOW] * 3 == await waits(pace, 3)
     (wait,) = await waits(pace, 1)
-    assert 3590 * SECOND < wait <= 3600 * SECOND
+    assert HOUR / 2 < wait <= HOUR - MINUTE
 
 
 async def test_letters_to_subscribers_leave_room_for_those_that_are_waited_for(
-    resources: Resources,
+    redis: Redis,
 ) -> None:
-    pace = Pace(resources.redis, [Rate(20, 60 * SECOND)])
+    pace = Pace(redis, [Rate(20, HOUR)], patience=PATIENCE)
     subscribed = await waits(pace, 25, subscribed=True)
     assert 18 == subscribed.count(NOW)
     assert [NOW, NOW] == (await waits(pace, 3))[:2]
     assert NOW not in await waits(pace, 1)
 
 
-async def test_those_who_wait_are_told_different_times(resources: Resources) -> None:
-    pace = Pace(resources.redis, [Rate(10, SECOND)])
+async def test_those_who_wait_are_told_different_times(redis: Redis) -> None:
+    pace = Pace(redis, [Rate(10, HOUR)], patience=PATIENCE)
     told = (await waits(pace, 40))[10:]
     gaps = [later - earlier for earlier, later in pairwise(told)]
-    assert all(SECOND / 20 < gap <= SECOND / 10 for gap in gaps)
-    assert told[-1] > 3 * SECOND
+    assert all(HOUR / 20 < gap <= HOUR / 10 for gap in gaps)
+    assert told[-1] > 3 * HOUR
 
 
-async def test_the_log_holds_no_more_than_the_longest_period(resources: Resources) -> None:
-    pace = Pace(resources.redis, [Rate(100, SECOND / 10)])
+async def test_the_log_holds_no_more_than_the_longest_period(redis: Redis) -> None:
+    pace = Pace(redis, [Rate(100, HOUR)], patience=PATIENCE)
     await waits(pace, 60)
-    await asyncio.sleep(0.1)
+    await age(redis, HOUR)
     await waits(pace, 1)
-    assert 1 == await resources.redis.zcard(PLACES)
-    assert 0 < await resources.redis.pttl(PLACES) <= 100
+    assert 1 == await redis.zcard(PLACES)
+    assert 0 < await redis.pttl(PLACES) <= HOUR // timedelta(milliseconds=1)
 
 
-async def test_without_redis_letters_go_and_it_is_not_asked_each_time() -> None:
-    async with open_redis("redis://127.0.0.1:9") as redis:
-        pace = Pace(redis, [Rate(1, SECOND)])
+async def test_without_redis_letters_go_and_it_is_not_asked_each_time(closed_port: int) -> None:
+    seconds = 0.0
+    async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
+        pace = Pace(redis, [Rate(1, HOUR)], patience=PATIENCE, clock=lambda: seconds)
         with capture_logs() as logs:
             assert [NOW] * 50 == await waits(pace, 50)
-    assert ["mail.unpaced"] == [log["event"] for log in logs]
+            asked = len(logged(logs, "mail.unpaced"))
+            seconds = NOT_ASKED.total_seconds()
+            assert [NOW] * 50 == await waits(pace, 50)
+    assert (1, 2) == (asked, len(logged(logs, "mail.unpaced")))
 
 
 async def test_a_frozen_redis_holds_nobody_up() -> None:
+    """Its client would wait for an hour."""
     async with valkey_of_one() as valkey:
         await valkey.start()
         assert valkey.pid is not None
-        async with open_redis(valkey.settings()["REDIS_URL"]) as redis:
-            pace = Pace(redis, [Rate(1, SECOND)])
-            assert [NOW] == await waits(pace, 1)
-            with frozen(valkey.pid):
-                begun = monotonic()
-                assert [NOW] * 10 == await waits(pace, 10)
-                assert monotonic() - begun < 1
+        url = f"{valkey.settings()['REDIS_URL']}?socket_timeout=3600&socket_connect_timeout=3600"
+        async with open_redis(url) as redis:
+            limits = [Rate(1, HOUR)]
+            first, second = await waits(Pace(redis, limits, patience=PATIENCE), 2)
+            assert NOW == first < second
+            pace = Pace(redis, limits, clock=lambda: 0)
+            with frozen(valkey.pid), capture_logs() as logs:
+                async with asyncio.timeout(WAIT_LIMIT_S):
+                    assert [NOW] * 10 == await waits(pace, 10)
+    assert ["TimeoutError"] == [entry["error"] for entry in logged(logs, "mail.unpaced")]

@@ -9,7 +9,7 @@ import pytest
 from app import reached
 from app.errors import Unavailable
 from app.smtp import Refused, TemporarilyRefused
-from tests.email.scripted import HANG, mailer_to, scripted
+from tests.email.scripted import HANG, mailer_to, scripted, short_limits
 from tests.email.test_smtp import send
 
 
@@ -28,7 +28,7 @@ async def test_a_server_that_refuses_a_letter_has_answered_and_one_that_is_away_
     says: dict[str, str], answered: bool
 ) -> None:
     answers = reached.listen()
-    async with scripted(says) as script, mailer_to(script) as mailer:
+    async with scripted(says) as script, mailer_to(script, **short_limits(says)) as mailer:
         with suppress(Unavailable, Refused, TemporarilyRefused):
             await send(mailer)
     assert answered == ("smtp" in answers)

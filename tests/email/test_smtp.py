@@ -13,7 +13,17 @@ import trustme
 from app.errors import Unavailable
 from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
 from app.smtp.connection import OLDEST
-from tests.email.scripted import DROP, HANG, Scripted, mailer_to, scripted
+from app.smtp.mailer import KEPT_SHARE
+from tests.email.scripted import (
+    DROP,
+    HANG,
+    SHORT_S,
+    Scripted,
+    mailer_to,
+    scripted,
+    short_limits,
+)
+from tests.kit.working import until
 
 SENDER, RECIPIENT = "hello@activelog.example", "ada@example.com"
 CONTENT = b"Subject: hello\r\n\r\n.a line that begins with a dot\r\n"
@@ -33,7 +43,7 @@ async def failure(script: Scripted, **how: object) -> Exception:
             await send(mailer)
         assert "ada" not in repr(caught.value)
         assert caught.value.__cause__ is None
-        assert mailer._kept == []
+        assert mailer.idle_connections == 0
     return caught.value
 
 
@@ -79,8 +89,9 @@ async def test_a_letter_arrives_as_it_was_handed_over() -> None:
     ],
 )
 async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exception]) -> None:
-    async with scripted({stage: answer}) as script:
-        assert kind is type(await failure(script))
+    says = {stage: answer}
+    async with scripted(says) as script:
+        assert kind is type(await failure(script, **short_limits(says)))
 
 
 @pytest.mark.parametrize(
@@ -139,16 +150,18 @@ async def test_a_sender_that_smtp_cannot_carry_is_no_fault_of_the_recipient() ->
 
 
 async def test_many_letters_share_few_connections() -> None:
-    async with scripted() as script, mailer_to(script, connections=3, timeout=5) as mailer:
-        await asyncio.gather(*(send(mailer) for _ in range(60)))
+    async with scripted() as script:
+        async with mailer_to(script, connections=3) as mailer:
+            await asyncio.gather(*(send(mailer) for _ in range(60)))
+            assert mailer.idle_connections == 3
+        await until(lambda: script.commands.count("QUIT") == 3)
     assert len(script.taken) == 60
     assert script.connections == 3
     assert script.most_at_once == 3
-    assert script.commands.count("QUIT") == 3
 
 
 async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
-    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+    async with scripted() as script, mailer_to(script) as mailer:
         for _ in range(101):
             await send(mailer)
     assert len(script.taken) == 101
@@ -156,13 +169,13 @@ async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
 
 
 async def test_a_connection_is_replaced_before_servers_end_it_for_its_age() -> None:
-    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+    seconds = 0.0
+    async with scripted() as script, mailer_to(script, clock=lambda: seconds) as mailer:
         await send(mailer)
-        (kept,) = mailer._kept
-        kept._opened_at -= OLDEST - 5
+        seconds = OLDEST - 1
         await send(mailer)
         assert script.connections == 1
-        kept._opened_at -= 5
+        seconds = OLDEST + 1
         await send(mailer)
     assert (len(script.taken), script.connections) == (3, 2)
     assert OLDEST < 300
@@ -180,17 +193,22 @@ async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> N
 
 
 async def test_connections_that_went_silent_while_idle_are_no_outage() -> None:
-    async with scripted() as script, mailer_to(script, connections=8, timeout=2) as mailer:
-        await asyncio.gather(*(send(mailer) for _ in range(8)))
+    """They share one time limit: with a second for each, the letter would run out of time."""
+    async with (
+        scripted() as script,
+        mailer_to(script, connections=64, timeout=60, kept_patience=1) as mailer,
+    ):
+        await asyncio.gather(*(send(mailer) for _ in range(64)))
         kept = script.connections
         script.freeze()
         await send(mailer)
-    assert 8 == kept
-    assert (9, 9) == (len(script.taken), script.connections)
+    assert 64 == kept
+    assert (65, 65) == (len(script.taken), script.connections)
+    assert KEPT_SHARE < 0.5  # by default too, most of the time is left for a new connection
 
 
 async def test_a_recipient_refused_among_good_ones_harms_none_of_them() -> None:
-    async with scripted() as script, mailer_to(script, timeout=5) as mailer:
+    async with scripted() as script, mailer_to(script) as mailer:
         script.says_to["gone@example.com"] = "550 5.1.1 gone"
         names = [*("ada@example.com",) * 9, "gone@example.com", *("bo@example.com",) * 9]
         results = await asyncio.gather(
@@ -213,9 +231,10 @@ async def test_a_letter_can_be_withheld_until_data() -> None:
 
 
 async def test_waiting_for_a_free_connection_ends_in_time() -> None:
-    async with scripted({"content": HANG}) as script, mailer_to(script, connections=1) as mailer:
-        results = await asyncio.gather(send(mailer), send(mailer), return_exceptions=True)
-    assert {Ambiguous, Unavailable} == {type(result) for result in results}
+    """With no connections allowed, none is ever free."""
+    async with scripted() as script:
+        assert Unavailable is type(await failure(script, connections=0, timeout=SHORT_S))
+        assert script.connections == 0
 
 
 @pytest.fixture(scope="module")
@@ -236,15 +255,15 @@ async def test_the_server_must_show_a_certificate_that_we_trust(
     (trustme.CA() if flaw == "unknown authority" else authority).cert_pem.write_to_path(trusted)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     name = "smtp.example.com" if flaw == "another name" else "127.0.0.1"
-    until = datetime.now(UTC) - timedelta(days=1) if flaw == "expired" else None
+    not_after = datetime.now(UTC) - timedelta(days=1) if flaw == "expired" else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name, not_after=until).configure_cert(context)
+    authority.issue_cert(name, not_after=not_after).configure_cert(context)
     async with scripted(implicit_tls=how == "implicit", tls=context) as script:
         if flaw:
             assert Unavailable is type(await failure(script, tls=how, password="secret"))
             assert not [command for command in script.commands if command.startswith("AUTH")]
             return
-        async with mailer_to(script, tls=how, password="secret", timeout=5) as mailer:
+        async with mailer_to(script, tls=how, password="secret") as mailer:
             await send(mailer)
     assert len(script.taken) == 1
 
@@ -258,6 +277,4 @@ async def test_no_password_is_sent_to_a_server_without_starttls() -> None:
 async def test_a_connection_that_is_not_greeted_back_is_closed() -> None:
     async with scripted({"EHLO": "550 go away"}) as script:
         assert Unavailable is type(await failure(script))
-        async with asyncio.timeout(1):
-            while script.open_now:  # noqa: ASYNC110 # what the server sees is all there is to see
-                await asyncio.sleep(0.01)
+        await until(lambda: not script.open_now)

@@ -13,6 +13,7 @@ import pytest
 
 from app.embedded.register import ROOT
 from app.jinja import FOLDER
+from tests.kit.working import WAIT_LIMIT_S
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ async def test_a_worker_with_a_broken_template_names_it_and_ends(
         env=environ,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_LIMIT_S,
     )
     assert ended.returncode == 1
     said = ended.stderr.splitlines()[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -13,8 +12,8 @@ from app.stats.jobs import WeeklySummaryEmail
 from app.transaction import Database
 from app.users.user import UserId
 from tests.kit.people import person
+from tests.kit.working import RunJobs
 
-RunJobs = Callable[[], Awaitable[None]]
 SATURDAY = date(2026, 11, 21)
 
 

@@ -1,0 +1,19 @@
+"""What several tests of letters are given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.redis import Redis, open_redis
+from app.resources import Resources
+from tests.kit.working import WAIT_LIMIT_S
+
+
+@pytest.fixture
+async def redis(resources: Resources) -> AsyncIterator[Redis]:
+    """An empty Redis, by a client that waits for an answer as long as a test does."""
+    limits = f"socket_timeout={WAIT_LIMIT_S}&socket_connect_timeout={WAIT_LIMIT_S}"
+    async with open_redis(f"{resources.settings.redis_url}?{limits}") as client:
+        yield client
