@@ -63,6 +63,11 @@ freeze:
 test *args:
     pytest -q {{ args }}
 
+# Run the tests on other dates, times of day and time zones, as root: `just test-clocks -m dated`.
+[no-exit-message]
+test-clocks *args:
+    @exec python -m tests.clocks {{ args }}
+
 # Measure beside others and print a table: `just bench jobs`; all, and docs/benchmarks.md: `just bench`.
 bench *args:
     python -m tests.bench {{ args }}

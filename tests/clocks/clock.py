@@ -1,0 +1,49 @@
+"""The clocks: moments at which a test that assumes something of the date or the zone shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+SUNDAY = 6
+LEAP_CYCLE = 8
+"""At most so many years lie between two 29ths of February (1896 and 1904, say)."""
+
+
+class Clock(NamedTuple):
+    """What the system's clock shows when the tests start."""
+
+    name: str
+    starts_at: datetime
+    zone: str
+    """The machine's time zone, an IANA name."""
+
+
+def clocks(now: datetime) -> Sequence[Clock]:
+    """All of them, none before `now`.
+
+    Args:
+        now: the real time, in UTC.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    sunday = midnight + timedelta(days=(SUNDAY - now.weekday() - 1) % 7 + 1)
+    return (
+        Clock("sunday", sunday + timedelta(hours=8, minutes=59, seconds=30), "UTC"),
+        Clock("year-end", datetime(now.year, 12, 31, 23, 59, tzinfo=UTC), "Pacific/Kiritimati"),
+        Clock("leap-day", _leap_day(now), "UTC"),
+        Clock("ahead", now + timedelta(days=40), "America/St_Johns"),
+        Clock("decade", now + timedelta(days=3653), "Europe/Berlin"),
+    )
+
+
+def _leap_day(now: datetime) -> datetime:
+    """The next noon of a 29 February."""
+    for year in range(now.year, now.year + LEAP_CYCLE + 1):
+        try:
+            noon = datetime(year, 2, 29, 12, tzinfo=UTC)
+        except ValueError:
+            continue
+        if noon >= now:
+            return noon
+    raise AssertionError(f"there is no 29 February within {LEAP_CYCLE} years of {now}")
