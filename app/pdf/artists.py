@@ -67,6 +67,11 @@ class Drawing:
         self._finished: Finished | None = None
 
     @property
+    def pid(self) -> int:
+        """The id of the process that draws it."""
+        return self._process.pid
+
+    @property
     def complete(self) -> bool:
         """The document was read to its end: the process is ready for another."""
         return self._finished is not None and not self._finished.left
@@ -140,12 +145,25 @@ class Artists:
         self._busy: set[Process] = set()
         self._ending: set[asyncio.Task[Any]] = set()
 
+    @property
+    def idle(self) -> Sequence[Process]:
+        """The processes that wait for a document."""
+        return tuple(self._idle)
+
+    @property
+    def busy(self) -> Sequence[Process]:
+        """The processes that draw a document."""
+        return tuple(self._busy)
+
     @asynccontextmanager
-    async def drawing(self, document: str, cover: msgspec.Struct) -> AsyncIterator[Drawing]:
+    async def drawing(
+        self, document: str, cover: msgspec.Struct, *, seconds: float | None = None
+    ) -> AsyncIterator[Drawing]:
         """Wait for a free place, and have a document drawn. Leaving early kills its process.
 
         Args:
             document: the module that draws it.
+            seconds: how long it may take; None: as long as the pool's limits say.
 
         Raises:
             OutOfTime: the block took longer than a document may, the wait for a place aside.
@@ -154,7 +172,8 @@ class Artists:
         async with self._places:
             process = await self._process()
             drawing = Drawing(process)
-            limit = asyncio.timeout(self._limits.seconds)
+            seconds = self._limits.seconds if seconds is None else seconds
+            limit = asyncio.timeout(seconds)
             try:
                 async with limit:
                     await drawing.send(wire.order(document, cover))
@@ -162,8 +181,7 @@ class Artists:
             except TimeoutError as error:
                 if not limit.expired():
                     raise
-                seconds = f"{self._limits.seconds:.0f} s"
-                raise OutOfTime(f"the document took longer than {seconds}") from error
+                raise OutOfTime(f"the document took longer than {seconds:.0f} s") from error
             finally:
                 self._busy.discard(process)
                 if drawing.complete:

@@ -56,9 +56,22 @@ class Bucket:
     Every one raises Unavailable while S3 does not answer, or refuses.
     """
 
-    def __init__(self, name: str, region: str, client: S3Client, signer: S3Client) -> None:
-        """`signer` is a client of the endpoint that browsers see; it sends nothing."""
+    def __init__(
+        self,
+        name: str,
+        region: str,
+        client: S3Client,
+        signer: S3Client,
+        *,
+        abort_timeout_s: float,
+    ) -> None:
+        """
+        Args:
+            signer: a client of the endpoint that browsers see; it sends nothing.
+            abort_timeout_s: seconds that aborting an upload may take.
+        """
         self.name = name
+        self._abort_timeout_s = abort_timeout_s
         self._region = region
         self._client = client
         self._signer = signer
@@ -81,7 +94,7 @@ class Bucket:
         """
         earlier = [one for one in await self.incomplete(key) if one.key == key]
         await self.take_back(earlier)
-        upload = Upload(self._client, self.name, key)
+        upload = Upload(self._client, self.name, key, abort_timeout_s=self._abort_timeout_s)
         try:
             await to_the_end(upload.begin(content_type, filename, tags))
             yield upload

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import aioboto3
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # has no stubs
@@ -12,9 +13,26 @@ from app import settings
 from app.s3.bucket import Bucket
 
 
+class Timeouts(NamedTuple):
+    """How long a call waits for S3, in seconds. It is tried twice."""
+
+    connect: float = 2
+    read: float = 10
+    """For the next bytes of an answer."""
+    abort: float = 5
+    """For both tries at aborting an upload, so that whoever cancels a job is not kept waiting."""
+
+
 @asynccontextmanager
-async def open_bucket(section: settings.Bucket) -> AsyncIterator[Bucket]:
-    """Open the clients. Nothing is asked of S3 yet, so that this works while it is away."""
+async def open_bucket(
+    section: settings.Bucket, *, timeouts: Timeouts | None = None
+) -> AsyncIterator[Bucket]:
+    """Open the clients. Nothing is asked of S3 yet, so that this works while it is away.
+
+    Args:
+        timeouts: by default those of `Timeouts()`.
+    """
+    timeouts = timeouts or Timeouts()
     session = aioboto3.Session(
         aws_access_key_id=section.access_key_id,
         aws_secret_access_key=section.secret_access_key,
@@ -23,8 +41,8 @@ async def open_bucket(section: settings.Bucket) -> AsyncIterator[Bucket]:
     config = AioConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path" if section.endpoint_url else "auto"},
-        connect_timeout=2,
-        read_timeout=10,
+        connect_timeout=timeouts.connect,
+        read_timeout=timeouts.read,
         max_pool_connections=50,
         retries={"mode": "standard", "total_max_attempts": 2},
         request_checksum_calculation=section.checksums,
@@ -34,4 +52,4 @@ async def open_bucket(section: settings.Bucket) -> AsyncIterator[Bucket]:
         session.client("s3", endpoint_url=section.endpoint_url, config=config) as client,
         session.client("s3", endpoint_url=section.public_endpoint_url, config=config) as signer,
     ):
-        yield Bucket(section.name, section.region, client, signer)
+        yield Bucket(section.name, section.region, client, signer, abort_timeout_s=timeouts.abort)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:  # stubs of the development group
 PART = 8 * 2**20
 """Bytes of every part but the last. S3 takes 10,000 parts, of at least 5 MiB."""
 IN_FLIGHT = 2
-ABORT = 5.0
-"""Seconds that aborting may take, so that who cancels is not kept waiting."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +38,13 @@ class Stored(NamedTuple):
 class Upload:
     """One upload. Holds at most three parts: one that is filled and two that are on their way."""
 
-    def __init__(self, client: S3Client, bucket: str, key: str) -> None:
+    def __init__(self, client: S3Client, bucket: str, key: str, *, abort_timeout_s: float) -> None:
+        """
+        Args:
+            abort_timeout_s: seconds that aborting may take.
+        """
         self._client = client
+        self._abort_timeout_s = abort_timeout_s
         self._bucket = bucket
         self._key = key
         self._id = ""
@@ -115,7 +118,7 @@ class Upload:
         if self._completed or not self._id:
             return
         try:
-            async with asyncio.timeout(ABORT):
+            async with asyncio.timeout(self._abort_timeout_s):
                 await abort(self._client, self._bucket, self._key, self._id)
         except (TimeoutError, Unavailable) as error:
             log.warning("s3.upload_not_aborted", key=self._key, error=str(error))

@@ -17,13 +17,14 @@ from app.resources import Resources
 from tests.browser.chromium import FLAGS, MISSING, chromium
 from tests.browser.guard import Troubles
 from tests.kit.processes import API, Program, program
+from tests.kit.working import WAIT_LIMIT_S
 
-PATIENCE = 10_000
+WAIT_LIMIT_MS = 1000 * WAIT_LIMIT_S
 """Milliseconds that anything in a page may take."""
 ZONE = "America/New_York"
 """Where the reader is: not where times are kept."""
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=WAIT_LIMIT_MS)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,7 +56,9 @@ def chromium_path() -> str:
 @pytest.fixture(scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+        yield await playwright.chromium.launch(
+            executable_path=chromium_path, args=FLAGS, timeout=WAIT_LIMIT_MS
+        )
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +68,7 @@ async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Sit
     url = f"http://127.0.0.1:{port}"
     its_own = {"HOST": "127.0.0.1", "PORT": str(port), "APP_URL": url}
     async with program(*API, environ={**environ, **its_own}) as running:
-        await running.says("Application startup complete", within=30)
+        await running.says("Uvicorn running")
         yield Site(url, running)
 
 
@@ -75,7 +78,18 @@ async def context(
 ) -> AsyncIterator[BrowserContext]:
     """A browser that nobody has used yet, before empty tables."""
     context = await browser.new_context(base_url=site.url, locale="en-GB", timezone_id=ZONE)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(WAIT_LIMIT_MS)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def context_without_scripts(
+    browser: Browser, site: Site, resources: Resources
+) -> AsyncIterator[BrowserContext]:
+    """A browser that runs no scripts, before empty tables."""
+    context = await browser.new_context(base_url=site.url, java_script_enabled=False)
+    context.set_default_timeout(WAIT_LIMIT_MS)
     yield context
     await context.close()
 

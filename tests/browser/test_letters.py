@@ -10,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 
 from app.embedded.ports import free_ports
 from app.pages.letters import in_scheme
+from tests.browser.conftest import WAIT_LIMIT_MS
 from tests.browser.guard import Troubles
 from tests.browser.looking import page_is_accessible
 from tests.email.reading import html_of
@@ -32,8 +33,9 @@ async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[Br
     url = f"http://127.0.0.1:{port}"
     its_own = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}
     async with program(*API, environ={**environ, **its_own}) as running:
-        await running.says("Application startup complete", within=30)
+        await running.says("Uvicorn running")
         context = await browser.new_context(base_url=url)
+        context.set_default_timeout(WAIT_LIMIT_MS)
         yield context
         await context.close()
 
@@ -66,6 +68,7 @@ async def test_letters_break_no_rule_and_do_not_scroll_sideways(
     browser: Browser, width: int, scheme: str
 ) -> None:
     page = await browser.new_page(viewport={"width": width, "height": 800})
+    page.set_default_timeout(WAIT_LIMIT_MS)
     for name, letter in SAMPLES.items():
         await page.set_content(in_scheme(html_of(letter), scheme))  # type: ignore[arg-type] # a key of PAPER
         await page.evaluate(AXE_SCRIPT)

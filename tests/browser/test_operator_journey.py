@@ -7,22 +7,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from app import jobs
 from app.jobs.operating import queues
 from app.resources import Resources
 from app.transaction import Database
 from app.users.registration import register
-from tests.browser.conftest import Site
 from tests.browser.guard import UNANSWERED, Troubles
 from tests.browser.looking import page_is_accessible
 from tests.browser.people import add_operator, sign_in
 from tests.email.scripted import mailer_to, scripted
-from tests.jobs.operators import RunJobs, dead
+from tests.jobs.operators import dead
 from tests.kit.schedules import end_jobs, triggered
 from tests.kit.trials import CriticalTrial, LowTrial, Trial, put
-from tests.kit.working import working
+from tests.kit.working import WAIT_LIMIT_S, RunJobs, until, working
 
 SPAM = "550 5.7.1 <b>looks</b> like spam"
 
@@ -32,7 +31,10 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
 ) -> None:
     database = resources.database
     await add_operator(database)
-    async with scripted({"content": SPAM}) as server, mailer_to(server, timeout=5) as mailer:
+    async with (
+        scripted({"content": SPAM}) as server,
+        mailer_to(server, timeout=WAIT_LIMIT_S) as mailer,
+    ):
         async with working(replace(resources, post=replace(resources.post, mailer=mailer))):
             await sign_in(page, "/ops")
             async with database.transaction() as tx:
@@ -134,29 +136,29 @@ async def test_an_answer_on_its_way_does_not_close_a_question(
     await add_operator(database)
     job_id = await put(database, Trial("a"))
     await sign_in(page, f"/ops/jobs/{job_id}")
-    opened = asyncio.Event()
+    asked, opened = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
+        asked.set()
         await opened.wait()
         await route.continue_()
 
-    async with page.expect_request(f"**/ops/jobs/{job_id}") as asked:
-        await page.route(f"**/ops/jobs/{job_id}", hold)
-    await asked.value
+    await page.route(f"**/ops/jobs/{job_id}", hold)
+    await until(asked.is_set)
     await page.get_by_role("button", name="Cancel").click()
-    async with page.expect_response(f"**/ops/jobs/{job_id}"):
-        opened.set()
-    await page.evaluate(UNTIL_SETTLED)
+    await page.evaluate(NOTE_A_REFUSED_SWAP)
+    opened.set()
+    await page.wait_for_function("() => window.swapWasRefused")
     await expect(page.get_by_role("dialog", name="Cancel this job?")).to_be_visible()
 
-
-UNTIL_SETTLED = "() => new Promise((done) => setTimeout(done, 200))"
-"""An answer is in the page within htmx's 20 ms of settling."""
 
 NOTE_A_HELD_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
     setTimeout(() => { window.pollWasHeld = event.defaultPrevented })
 })"""
-"""Told after all others that listen, whichever came first."""
+NOTE_A_REFUSED_SWAP = """() => document.addEventListener("htmx:beforeSwap", (event) => {
+    setTimeout(() => { window.swapWasRefused = event.detail.shouldSwap === false })
+})"""
+"""Noted after all others have listened, whichever came first."""
 
 
 async def test_a_page_says_that_it_is_old_when_the_service_is_away(
@@ -175,19 +177,18 @@ async def test_a_page_says_that_it_is_old_when_the_service_is_away(
 
 
 async def test_an_operator_can_do_without_scripts(
-    browser: Browser, site: Site, resources: Resources, run_jobs: RunJobs
+    context_without_scripts: BrowserContext, resources: Resources, run_jobs: RunJobs
 ) -> None:
     await add_operator(resources.database)
     await dead(resources.database, run_jobs, Trial("a"), Trial("b"), reason="no such page")
-    async with await browser.new_context(base_url=site.url, java_script_enabled=False) as context:
-        page = await context.new_page()
-        await sign_in(page, "/ops/queues")
-        await page.get_by_role("button", name="Pause low").click()
-        await expect(page.get_by_role("status")).to_contain_text("The queue low is paused.")
+    page = await context_without_scripts.new_page()
+    await sign_in(page, "/ops/queues")
+    await page.get_by_role("button", name="Pause low").click()
+    await expect(page.get_by_role("status")).to_contain_text("The queue low is paused.")
 
-        await page.get_by_role("link", name="Dead letters").click()
-        await page.get_by_role("button", name="Discard 2 test:trial").click()
-        await page.get_by_role("button", name="Discard them").click()
-        await expect(page.get_by_role("status")).to_have_text("2 jobs were discarded.")
+    await page.get_by_role("link", name="Dead letters").click()
+    await page.get_by_role("button", name="Discard 2 test:trial").click()
+    await page.get_by_role("button", name="Discard them").click()
+    await expect(page.get_by_role("status")).to_have_text("2 jobs were discarded.")
     states = await resources.database.fetch("select distinct state from jobs")
     assert ["cancelled"] == [row["state"] for row in states]

@@ -9,12 +9,12 @@ import pytest
 
 from app.exports import expiry, requests
 from app.exports.export import Export, ExportId, Filters, key
-from app.jobs.scheduling.statements import clock
 from app.resources import Resources
 from app.s3 import Bucket
 from app.transaction import Database
 from app.users.user import UserId
 from tests.kit.crowd import add_crowd
+from tests.kit.raw_s3 import raw_s3
 from tests.kit.schedules import ran
 from tests.kit.working import run_jobs
 
@@ -79,13 +79,14 @@ async def test_an_object_of_an_export_that_is_being_made_stays(
 
 
 async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
-    database: Database, bucket: Bucket, kim: UserId
+    resources: Resources, bucket: Bucket, kim: UserId
 ) -> None:
     given_up = key(kim, ExportId(uuid4()), "csv")
-    await bucket._client.create_multipart_upload(Bucket=bucket.name, Key=given_up)
-    now = await clock(database)
+    async with raw_s3(resources.settings.bucket) as s3:
+        await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
+    (one,) = await bucket.incomplete(given_up)  # by the clock of S3
 
-    await expiry.take_back_stale(bucket, now + timedelta(hours=23))
-    assert len(await bucket.incomplete(given_up)) == 1
-    await expiry.take_back_stale(bucket, now + timedelta(hours=25))
+    await expiry.take_back_stale(bucket, one.begun_at + timedelta(hours=23))
+    assert await bucket.incomplete(given_up) == [one]
+    await expiry.take_back_stale(bucket, one.begun_at + timedelta(hours=25))
     assert await bucket.incomplete(given_up) == []

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import httpx
 import pytest
 
 from app.s3 import Bucket
 from app.transaction import Database
 from tests.kit.exports import asked, status
+from tests.kit.http import anybody
 from tests.kit.people import Person, person
+from tests.kit.working import RunJobs
 from tests.pdf.reading import words
 
-RunJobs = Callable[[], Awaitable[None]]
 NOTE = 'She said "go" & <ran>, =1+1 🏃'
 
 
@@ -50,8 +49,8 @@ async def test_a_pdf_has_the_rows_that_were_asked_for(
     assert (made["status"], made["row_count"]) == ("completed", 2)
     url = f"/api/v1/export/{export['id']}/download"
     redirect = await api.get(url, headers=kim.headers)
-    async with httpx.AsyncClient() as anybody:
-        file = await anybody.get(redirect.headers["location"])
+    async with anybody() as client:
+        file = await client.get(redirect.headers["location"])
     assert file.headers["content-type"] == "application/pdf"
     assert file.headers["content-disposition"] == 'attachment; filename="activities.pdf"'
     text = words(file.content)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,10 @@ from app.jobs.job import JobId
 from app.pages.exports import patience
 from app.pages.periods import PRESETS, Days
 from app.transaction import Database
+from tests.kit.http import anybody
 from tests.kit.people import person
+from tests.kit.wall_clock import WallClock
+from tests.kit.working import RunJobs
 from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
 
 PART = {"HX-Request": "true"}
@@ -52,7 +54,7 @@ async def test_one_that_waits_is_cancelled(browser: httpx.AsyncClient, database:
 
 
 async def test_an_export_is_asked_for_made_taken_and_deleted(
-    browser: httpx.AsyncClient, database: Database, run_jobs: Callable[[], Awaitable[None]]
+    browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await sign_up(browser)
     assert "No exports yet" in words(await browser.get("/exports"))
@@ -74,8 +76,8 @@ async def test_an_export_is_asked_for_made_taken_and_deleted(
     assert "1 row ·" in words(ready)
     taken = await browser.get(f"/exports/{export_id}/download")
     assert taken.status_code == 302
-    async with httpx.AsyncClient() as elsewhere:
-        assert b"run" in (await elsewhere.get(taken.headers["location"])).content
+    async with anybody() as client:
+        assert b"run" in (await client.get(taken.headers["location"])).content
 
     deleted = await press(browser, ready, f"/exports/{export_id}/delete")
     assert path_of(deleted) == "/exports"
@@ -112,17 +114,19 @@ async def test_a_third_unfinished_export_has_to_wait(browser: httpx.AsyncClient)
 
 
 async def test_the_line_of_an_unfinished_export_asks_anew_until_it_is_finished(
-    browser: httpx.AsyncClient, database: Database
+    browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
     await sign_up(browser)
     await asked(browser)
+    requested_at = await database.fetchval("select requested_at from exports")
+    wall_clock.stands_at = requested_at + timedelta(seconds=9)
     (address,) = re.findall(r'hx-get="([^"]+)"', (await browser.get("/exports")).text)
     part = await browser.get(address, headers=PART)
     assert part.text.lstrip().startswith("<li ")
     assert 'hx-trigger="every 1s"' in part.text
     assert "hx-swap-oob" not in part.text
 
-    await database.execute("update exports set requested_at = now() - interval '1 hour'")
+    wall_clock.stands_at = requested_at + timedelta(hours=1)
     assert 'hx-trigger="every 15s"' in (await browser.get(address, headers=PART)).text
     await completed(database)
     part = await browser.get(address, headers=PART)

@@ -72,7 +72,8 @@ async def test_a_token_that_is_none_of_ours_is_404(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
     path = await way_out(api, resources)
-    for wrong in (path[:-2] + "xy", "/unsubscribe/weekly_summary", "/unsubscribe/a.b.c"):
+    forged = path[:-1] + ("x" if path[-1] == "y" else "y")
+    for wrong in (forged, "/unsubscribe/weekly_summary", "/unsubscribe/a.b.c"):
         assert (await api.get(wrong)).status_code == 404
         assert (await api.post(wrong, data=ONE_CLICK)).status_code == 404
     assert set(SUBSCRIPTIONS) == await subscriptions(resources.database)

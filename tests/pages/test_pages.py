@@ -66,4 +66,6 @@ async def test_the_stylesheet_is_kept_under_an_address_of_its_own(
 
 async def test_what_stands_in_a_link_is_escaped(browser: httpx.AsyncClient) -> None:
     answer = await browser.get('/confirm/"><script>')
+    assert answer.status_code == 200
+    assert 'action="/confirm/%22%3E%3Cscript%3E"' in answer.text
     assert "<script>" not in answer.text

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import httpx
 import pytest
 
 from app.transaction import Database
+from tests.kit.moments import at
 from tests.kit.people import person
+from tests.kit.wall_clock import WallClock
 from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
 from tests.users.people import PASSWORD
 
 NASTY = '<script>alert("1")</script> & \'"><b>'
 
 
-async def test_an_activity_is_recorded_seen_counted_and_deleted(browser: httpx.AsyncClient) -> None:
+async def test_an_activity_is_recorded_seen_counted_and_deleted(
+    browser: httpx.AsyncClient, wall_clock: WallClock
+) -> None:
+    wall_clock.stands_at = now = at("2026-11-29 23:59")
     await sign_up(browser)
     empty = await browser.get("/activities")
     assert "Nothing recorded yet" in words(empty)
-    now = datetime.now(UTC)
     recorded = await press(
         browser,
         empty,
@@ -46,13 +48,14 @@ async def test_an_activity_is_recorded_seen_counted_and_deleted(browser: httpx.A
 
 
 async def test_a_script_tells_the_instant_that_the_clock_on_the_wall_means(
-    browser: httpx.AsyncClient, database: Database
+    browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
+    wall_clock.stands_at = at("2026-11-20 13:00")
     await sign_up(browser)
     fields = {"started": "2026-11-20T07:30", "minutes": "30", "instant": "2026-11-20T12:30:00.000Z"}
     await press(browser, await browser.get("/activities"), "/activities", **fields)
     started_at = await database.fetchval("select started_at from activities")
-    assert datetime(2026, 11, 20, 12, 30, tzinfo=UTC) == started_at
+    assert at("2026-11-20 12:30") == started_at
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -21,7 +22,7 @@ from tests.kit.processes import is_alive
 from tests.kit.working import until
 from tests.pdf.documents import MODULE, Cover
 
-LIMITS = Limits(seconds=20, memory=256 * 1024 * 1024)
+LIMITS = Limits(seconds=300, memory=256 * 1024 * 1024, idle=300)
 
 
 @pytest.fixture
@@ -30,17 +31,27 @@ async def artists() -> AsyncIterator[Artists]:
         yield pool
 
 
-async def drawn(artists: Artists, what: Any = "echo", rows: Any = ((1, "a"),)) -> tuple[Any, int]:
+async def drawn(
+    artists: Artists,
+    what: Any = "echo",
+    rows: Any = ((1, "a"),),
+    *,
+    seconds: float | None = None,
+) -> tuple[Any, int]:
     """What came back, and the id of the process that drew it."""
-    async with artists.drawing(MODULE, Cover(what)) as drawing:
+    async with artists.drawing(MODULE, Cover(what), seconds=seconds) as drawing:
         await drawing.rows(rows)
         finished = await drawing.finish()
         return msgpack.decode(await finished.read()), finished.pages
 
 
 def children() -> set[int]:
-    found = psutil.Process().children()
-    return {child.pid for child in found if "app.pdf.process" in child.cmdline()}
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "app.pdf.process" in child.cmdline():
+                found.add(child.pid)
+    return found
 
 
 async def test_rows_come_out_in_their_order_however_many(artists: Artists) -> None:
@@ -77,8 +88,10 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
 
 async def test_a_process_lets_all_others_go_first(artists: Artists) -> None:
     _, process = await drawn(artists)
-    assert priority.DRAWING == os.getpriority(os.PRIO_PROCESS, process)
-    assert priority.session_niceness(priority.session_of(process)) in (priority.DRAWING, None)
+    assert max(os.nice(0), priority.DRAWING) == os.getpriority(os.PRIO_PROCESS, process)
+    refused = set() if os.geteuid() == 0 else {0}  # the kernel may put others than root off
+    session = priority.session_niceness(priority.session_of(process))
+    assert session in {priority.DRAWING, None} | refused
 
 
 async def test_no_process_is_started_before_it_is_needed(artists: Artists) -> None:
@@ -115,10 +128,10 @@ async def test_rows_that_nobody_takes_are_told_too(artists: Artists) -> None:
 
 
 async def test_a_document_that_takes_too_long_is_killed() -> None:
-    async with open_artists(1, LIMITS._replace(seconds=2)) as artists:
+    async with open_artists(1, LIMITS) as artists:
         _, process = await drawn(artists)
         with pytest.raises(OutOfTime, match="longer than 2 s"):
-            await drawn(artists, "hang")
+            await drawn(artists, "hang", seconds=2)
         await until(lambda: not is_alive(process))
         assert (await drawn(artists))[0] == [[1, "a"]]
 
@@ -131,11 +144,19 @@ async def test_a_timeout_of_something_else_stays_what_it_is(artists: Artists) ->
 
 async def test_a_cancelled_document_is_killed_at_once(artists: Artists) -> None:
     _, process = await drawn(artists)
-    drawing = asyncio.create_task(drawn(artists, "hang"))
-    await until(lambda: psutil.Process(process).status() == "sleeping")
-    drawing.cancel()
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        async with artists.drawing(MODULE, Cover("hang")) as drawing:
+            assert drawing.pid == process
+            begun.set()
+            await drawing.finish()
+
+    hanging = asyncio.create_task(hang())
+    await until(begun.is_set)
+    hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await drawing
+        await hanging
     await until(lambda: not is_alive(process))
     assert (await drawn(artists))[0] == [[1, "a"]]
 
@@ -152,7 +173,7 @@ async def test_a_document_that_is_left_before_it_was_read_is_not_mixed_with_the_
 async def test_a_process_that_died_while_it_waited_is_replaced(artists: Artists) -> None:
     _, process = await drawn(artists)
     os.kill(process, signal.SIGKILL)
-    await until(lambda: all(idle.returncode is not None for idle in artists._idle))  # it is reaped
+    await until(lambda: all(idle.returncode is not None for idle in artists.idle))  # it is reaped
     assert (await drawn(artists))[0] == [[1, "a"]]
 
 
@@ -170,7 +191,7 @@ async def test_signals_that_end_a_worker_let_it_draw_on(
     await drawn(artists)
     async with artists.drawing(MODULE, Cover()) as drawing:
         await drawing.rows([(1,)])
-        process = drawing._process.pid
+        process = drawing.pid
         assert os.getsid(process) == process  # which a terminal's signals do not reach
         os.kill(process, number)
         assert msgpack.decode(await (await drawing.finish()).read()) == [[1]]
@@ -184,7 +205,7 @@ from tests.pdf.documents import MODULE, Cover
 async def main():
     async with open_artists(1) as artists:
         async with artists.drawing(MODULE, Cover()) as drawing:
-            print((await (await drawing.finish()).read()) and drawing._process.pid, flush=True)
+            print((await (await drawing.finish()).read()) and drawing.pid, flush=True)
         async with artists.drawing(MODULE, Cover("hang")) as drawing:
             await drawing.finish()
 

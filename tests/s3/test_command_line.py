@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from uuid import uuid4
 
 from app.s3 import open_bucket
 from app.settings import Settings
 from tests.jobs.test_command_line import cli
+from tests.kit.raw_s3 import UNHURRIED
 
 
 async def test_a_bucket_is_made_ready_as_often_as_one_likes(
     environ: dict[str, str], settings: Settings
 ) -> None:
-    name = f"{settings.bucket.name}-prepared"
+    name = uuid4().hex
     for _ in range(2):
         said = await cli({**environ, "S3_BUCKET": name}, "bucket", "prepare")
         assert (0, "") == (said.code, said.err)
 
-    async with open_bucket(dataclasses.replace(settings.bucket, name=name)) as bucket:
+    section = dataclasses.replace(settings.bucket, name=name)
+    async with open_bucket(section, timeouts=UNHURRIED) as bucket:
         rules = {rule["ID"] for rule in await bucket.rules()}
     assert rules == {"activelog exports/", "activelog incomplete"}

@@ -7,8 +7,8 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
-import httpx
 import pytest
 from types_aiobotocore_s3.type_defs import LifecycleRuleTypeDef
 
@@ -16,7 +16,10 @@ from app.errors import NotFound, Unavailable
 from app.s3 import Bucket, open_bucket
 from app.s3.upload import PART
 from app.settings import Settings
+from tests.kit.http import anybody
+from tests.kit.raw_s3 import UNHURRIED, raw_s3
 from tests.kit.s3_proxy import Call, S3Proxy, passes, s3_proxy
+from tests.kit.working import WAIT_LIMIT_S, until
 
 KEY = "uploads/one.csv"
 NAME = "activities.csv"
@@ -36,7 +39,7 @@ async def barred(settings: Settings, bucket: Bucket, proxy: S3Proxy) -> AsyncIte
     """The bucket, over the proxy."""
     await bucket.delete(await bucket.keys("uploads/"))
     section = dataclasses.replace(settings.bucket, endpoint_url=proxy.url)
-    async with open_bucket(section) as opened:
+    async with open_bucket(section, timeouts=UNHURRIED) as opened:
         yield opened
 
 
@@ -57,8 +60,8 @@ async def test_an_object_of_many_parts_is_what_was_written(bucket: Bucket) -> No
             await upload.write(piece)
         with_nothing = await upload.complete()
 
-    async with httpx.AsyncClient() as anybody:
-        answer = await anybody.get(await bucket.presigned_url(KEY, NAME))
+    async with anybody() as client:
+        answer = await client.get(await bucket.presigned_url(KEY, NAME))
     assert answer.content == content
     assert with_nothing.size == len(content)
     assert with_nothing.sha256 == hashlib.sha256(content).hexdigest()
@@ -66,11 +69,12 @@ async def test_an_object_of_many_parts_is_what_was_written(bucket: Bucket) -> No
     assert (head.etag, head.content_type) == (with_nothing.etag, "text/csv; charset=utf-8")
 
 
-async def test_the_object_bears_its_name_and_its_tags(bucket: Bucket) -> None:
+async def test_the_object_bears_its_name_and_its_tags(bucket: Bucket, settings: Settings) -> None:
     await put(bucket, 0, more=b"a,b\n")
 
-    head = await bucket._client.head_object(Bucket=bucket.name, Key=KEY)
-    tags = await bucket._client.get_object_tagging(Bucket=bucket.name, Key=KEY)
+    async with raw_s3(settings.bucket) as s3:
+        head = await s3.head_object(Bucket=bucket.name, Key=KEY)
+        tags = await s3.get_object_tagging(Bucket=bucket.name, Key=KEY)
     assert head["ContentDisposition"] == f'attachment; filename="{NAME}"'
     assert tags["TagSet"] == [{"Key": "kind", "Value": "export"}]
 
@@ -95,22 +99,27 @@ async def test_what_is_not_completed_never_was(bucket: Bucket) -> None:
 
 
 async def test_no_more_than_two_parts_are_on_their_way(proxy: S3Proxy, barred: Bucket) -> None:
-    at_once = most = 0
+    on_their_way: set[int] = set()
+    most = 0
+    two = asyncio.Event()
 
-    async def count(call: Call) -> int | None:
-        nonlocal at_once, most
+    async def send(call: Call) -> int | None:
+        nonlocal most
         if call.part:
-            at_once += 1
-            most = max(most, at_once)
-            await asyncio.sleep(0.02)
+            on_their_way.add(call.part)
+            most = max(most, len(on_their_way))
+            if most == 2:
+                two.set()
+            async with asyncio.timeout(WAIT_LIMIT_S):
+                await two.wait()
+            await asyncio.sleep(0.1)  # a third could come meanwhile
         return None
 
-    async def discount(call: Call) -> int | None:
-        nonlocal at_once
-        at_once -= bool(call.part)
+    async def arrive(call: Call) -> int | None:
+        on_their_way.discard(call.part)
         return None
 
-    proxy.before, proxy.after = count, discount
+    proxy.before, proxy.after = send, arrive
     await put(barred, 6)
 
     assert most == 2
@@ -130,7 +139,7 @@ async def test_whoever_is_cancelled_takes_back_what_was_sent(
 
     proxy.before = hold_second
     putting = asyncio.create_task(put(barred, 4))
-    await waiting.wait()
+    await until(waiting.is_set)
     for _ in range(3):  # as a worker does that drains
         putting.cancel()
         await asyncio.sleep(0)
@@ -143,18 +152,20 @@ async def test_whoever_is_cancelled_takes_back_what_was_sent(
 async def test_whoever_is_cancelled_while_it_begins_leaves_nothing(
     proxy: S3Proxy, barred: Bucket
 ) -> None:
-    begun = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def hold_answer(call: Call) -> int | None:
-        if call.query.startswith("uploads"):
+        if call.method == "POST" and call.query.startswith("uploads"):
             begun.set()
-            await asyncio.sleep(0.1)
+            await cancelled.wait()
         return None
 
     proxy.after = hold_answer
     putting = asyncio.create_task(put(barred, 1))
-    await begun.wait()
+    await until(begun.is_set)
     putting.cancel()
+    await asyncio.sleep(0)  # it hears of it before the answer comes
+    cancelled.set()
     with pytest.raises(asyncio.CancelledError):
         await putting
 
@@ -216,8 +227,8 @@ async def test_of_two_uploads_of_one_key_only_the_later_can_be_completed(bucket:
 
 
 async def test_rules_of_ours_are_kept_beside_those_of_others(settings: Settings) -> None:
-    section = dataclasses.replace(settings.bucket, name=f"{settings.bucket.name}-rules")
-    async with open_bucket(section) as bucket:
+    section = dataclasses.replace(settings.bucket, name=uuid4().hex)
+    async with open_bucket(section, timeouts=UNHURRIED) as bucket, raw_s3(section) as s3:
         await bucket.create_if_missing()
         assert await bucket.rules() == []
         theirs: LifecycleRuleTypeDef = {
@@ -226,7 +237,7 @@ async def test_rules_of_ours_are_kept_beside_those_of_others(settings: Settings)
             "Status": "Enabled",
             "Expiration": {"Days": 30},
         }
-        await bucket._client.put_bucket_lifecycle_configuration(
+        await s3.put_bucket_lifecycle_configuration(
             Bucket=bucket.name, LifecycleConfiguration={"Rules": [theirs]}
         )
 

@@ -11,7 +11,9 @@ from litestar.routes import HTTPRoute
 from app.resources import Resources
 from tests.activities import drawing
 from tests.conftest import EMPTY
+from tests.kit.moments import at
 from tests.kit.people import Person
+from tests.kit.wall_clock import WallClock
 from tests.security.routes import LINES, PAGES, Line
 from tests.security.world import World, build
 
@@ -29,8 +31,13 @@ async def test_every_route_has_a_line(application: Any) -> None:
 
 @pytest.mark.parametrize(("route", "line"), LINES.items(), ids=LINES)
 async def test_a_route_is_for_whom_it_is(
-    route: str, line: Line, resources: Resources, api: httpx.AsyncClient
+    route: str,
+    line: Line,
+    resources: Resources,
+    api: httpx.AsyncClient,
+    wall_clock: WallClock,
 ) -> None:
+    wall_clock.stands_at = at("2026-11-02 08:00")  # half an hour after the activity of its line
     spends = route.startswith("POST") and len(set(line.statuses.values())) == 1
     met: dict[str, int] = {}
     world = await build(resources)

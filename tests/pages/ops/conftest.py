@@ -8,15 +8,8 @@ import pytest
 from app.transaction import Database
 from tests.jobs.operators import operator
 from tests.kit.people import Person
-from tests.kit.trials import CALLS, DEEDS
 
 SESSION = "__Host-session"
-
-
-@pytest.fixture(autouse=True)
-def _forget_trials() -> None:
-    DEEDS.clear()
-    CALLS.clear()
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.transaction import Database
-from tests.jobs.operators import RunJobs, dead
+from tests.jobs.operators import dead
 from tests.kit.people import Person
 from tests.kit.trials import CriticalTrial, Trial, put
+from tests.kit.working import RunJobs
 from tests.pages.browsing import path_of, press, words
 
 LETTERS = "/ops/dead-letters"

@@ -13,11 +13,11 @@ from app.jobs import JobId, Run
 from app.resources import Resources
 from app.transaction import Database
 from app.users.jobs import WelcomeEmail
-from tests.jobs.operators import RunJobs, dead
+from tests.jobs.operators import dead
 from tests.kit.people import Person, person
 from tests.kit.schedules import triggered
 from tests.kit.trials import DEEDS, CriticalTrial, LowTrial, Trial, put, row
-from tests.kit.working import eventually, working
+from tests.kit.working import RunJobs, eventually, working
 from tests.pages.browsing import path_of, press, words
 
 JOBS = "/ops/jobs"

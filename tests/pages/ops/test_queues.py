@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.transaction import Database
-from tests.jobs.operators import RunJobs
 from tests.kit.people import Person
 from tests.kit.trials import CriticalTrial, Trial, put
+from tests.kit.working import RunJobs
 from tests.pages.browsing import path_of, press, words
 
 
@@ -25,11 +25,11 @@ async def test_a_queue_shows_what_waits_what_runs_and_how_fast_it_empties(
     await run_jobs()
     await put(database, CriticalTrial("k"))
     await database.execute(
-        "update jobs set run_at = now() - interval '90 s' where state = 'queued'"
+        "update jobs set run_at = now() - interval '2 days 1 hour' where state = 'queued'"
     )
     said = words(await desk.get("/ops/queues"))
     # waiting, oldest, not due yet, running, finished a minute, weight
-    assert "critical open 1 1 min 30 s 0 0 2.0 6 Pause" in said
+    assert "critical open 1 2 d 1 h 0 0 2.0 6 Pause" in said
     assert "0 0 0 1 Pause" in said.partition(" low open 0 ")[2]
 
 

@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from app.jobs.scheduling.schedule import SCHEDULES
 from app.transaction import Database
-from tests.jobs.operators import RunJobs
 from tests.kit.people import Person
 from tests.kit.schedules import end_jobs, runs_of, triggered
+from tests.kit.working import RunJobs
 from tests.pages.browsing import path_of, press, words
 
 PATH = "/ops/schedules"
