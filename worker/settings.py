@@ -48,14 +48,10 @@ def worker_settings(
     clock: Clock | None = postgres_clock,
     handlers: Handlers = HANDLERS,
 ) -> type:
-    """The class that `arq worker.WorkerSettings` reads.
+    """The class that `arq worker.WorkerSettings` reads, for a `Process` of this clock and handlers.
 
     Makes the event loop of the process, which arq then finds, so that the first thing to run in it
     is the setting up of our logs: arq sets up its own after this returns.
-
-    Args:
-        clock: what time it is for the schedules; None: this worker fires none of them.
-        handlers: what runs the jobs of each type.
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

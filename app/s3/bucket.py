@@ -65,7 +65,8 @@ class Bucket:
         *,
         abort_timeout_s: float,
     ) -> None:
-        """
+        """The bucket of this name, which need not exist yet.
+
         Args:
             signer: a client of the endpoint that browsers see; it sends nothing.
             abort_timeout_s: seconds that aborting an upload may take.

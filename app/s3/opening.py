@@ -30,7 +30,7 @@ async def open_bucket(
     """Open the clients. Nothing is asked of S3 yet, so that this works while it is away.
 
     Args:
-        timeouts: by default those of `Timeouts()`.
+        timeouts: how long calls wait, in seconds; None: the defaults of `Timeouts`.
     """
     timeouts = timeouts or Timeouts()
     session = aioboto3.Session(

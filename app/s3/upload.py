@@ -39,9 +39,10 @@ class Upload:
     """One upload. Holds at most three parts: one that is filled and two that are on their way."""
 
     def __init__(self, client: S3Client, bucket: str, key: str, *, abort_timeout_s: float) -> None:
-        """
+        """An upload that S3 does not know of until it begins.
+
         Args:
-            abort_timeout_s: seconds that aborting may take.
+            abort_timeout_s: seconds that aborting it may take.
         """
         self._client = client
         self._abort_timeout_s = abort_timeout_s

@@ -168,7 +168,7 @@ from app.exports.streaming import Patience
 
 asgi.main(patience=Patience(stretch=3))
 """
-"""The API as it is, but that it waits for a reader for 3 s only."""
+"""The API as it is, but it waits for a reader for 3 s only."""
 
 
 async def test_a_reader_who_stops_and_stays_gives_the_connection_back(

@@ -8,5 +8,5 @@ from tests.kit.working import WAIT_LIMIT_S
 
 
 def anybody() -> httpx.AsyncClient:
-    """A client that is nobody in particular: without a token, and in no hurry."""
+    """A client without a token, which waits for an answer as long as a test waits for anything."""
     return httpx.AsyncClient(timeout=WAIT_LIMIT_S)
