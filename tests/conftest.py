@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from app.embedded.inbox.letters import Inbox
 from app.embedded.inbox.receiving import smtp_protocol
 from app.pages import failure_page, pages_router
 from app.resources import Resources, open_resources
-from app.s3 import Bucket
+from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 from app.transaction import Database
+from tests.kit.raw_s3 import UNHURRIED
 from tests.kit.servers import RunServers
 from tests.kit.trials import forget_trials
 from tests.kit.wall_clock import WallClock
@@ -131,9 +133,12 @@ def settings(environ: dict[str, str]) -> Settings:
 
 @pytest.fixture(scope="session")
 async def opened(settings: Settings) -> AsyncIterator[Resources]:
-    async with open_resources(settings, process="activelog-tests") as resources:
-        await resources.bucket.create_if_missing()
-        yield resources
+    async with (
+        open_resources(settings, process="activelog-tests") as resources,
+        open_bucket(settings.bucket, timeouts=UNHURRIED) as bucket,
+    ):
+        await bucket.create_if_missing()
+        yield replace(resources, bucket=bucket)
 
 
 @pytest.fixture
