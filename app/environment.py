@@ -26,7 +26,7 @@ class SettingsError(Exception):
 
 
 def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Lay the environment over the `.env` of a folder; in production and in tests it is alone."""
+    """Lay the environment over a folder's `.env`; production and tests ignore `.env`."""
     if environ.get("ENVIRONMENT") in {"production", "test"}:
         return dict(environ)
     written = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}

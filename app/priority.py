@@ -65,9 +65,9 @@ def session_niceness(session: Path) -> int | None:
 
 
 def have_session_give_way(session: Path, niceness: int) -> None:
-    """Have a session let others go first, unless it does so as far already.
+    """Raise a session's niceness, unless it is that high already.
 
-    A system that refuses is not asked for long: work goes on all the same.
+    If the system refuses, give up soon: the niceness is not essential.
 
     Args:
         session: the file of `session_of`.

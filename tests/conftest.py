@@ -59,11 +59,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of a file that mentions a date or asks the time; other files say so."""
-    texts = {path: path.read_text() for path in {item.path for item in items}}
+    """Mark every test whose file, or the conftest beside it, mentions a date or reads the clock."""
+    dated = {path: _knows_a_date(path) for path in {item.path for item in items}}
     for item in items:
-        if KNOWS_A_DATE.search(texts[item.path]):
+        if dated[item.path]:
             item.add_marker(pytest.mark.dated)
+
+
+def _knows_a_date(file: Path) -> bool:
+    beside = file.with_name("conftest.py")
+    return any(KNOWS_A_DATE.search(one.read_text()) for one in (file, beside) if one.exists())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -144,7 +149,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
     """Everything that a process opens, on empty tables and an empty Redis."""
-    await opened.handover.flush()  # of the test before
+    await opened.handover.flush()  # what the last test left
     await opened.database.execute(EMPTY)
     await opened.redis.flushdb()
     return opened
@@ -195,13 +200,13 @@ def _forget_trials() -> Iterator[None]:
 
 @pytest.fixture
 def run_jobs(resources: Resources) -> RunJobs:
-    """Run what is queued with the real worker until nothing that is due is unfinished."""
+    """Run due jobs and retries with the real worker; fail if one dies."""
     return partial(run_jobs_of, resources)
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that refuses connections, and that no other process takes meanwhile."""
+    """A port that refuses connections, and that no other process can take."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -214,7 +219,7 @@ def application_clock() -> WallClock:
 
 @pytest.fixture
 def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
-    """What time it is for the API and the pages: the test says, until it ends."""
+    """The clock of the API and the pages; it runs on after the test."""
     yield application_clock
     application_clock.stands_at = None
 

@@ -103,7 +103,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
 
 
 async def take_over_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]:
-    """Put back what lost workers ran, unless this worker was cut off lately itself.
+    """Put back what lost workers ran, unless this worker was itself cut off recently.
 
     Raises:
         Unavailable: Postgres is away.

@@ -31,7 +31,7 @@ Handler = Callable[[J, Run, Resources], Awaitable[None]]
 Handlers: TypeAlias = Mapping[type[Job], Handler[Any]]
 
 HANDLERS: dict[type[Job], Handler[Any]] = {}
-"""Filled by `handles`, when the modules of the handlers are imported."""
+"""`handles` fills it as the handler modules are imported."""
 
 log = structlog.get_logger()
 

@@ -28,12 +28,12 @@ from app.resources import Resources
 from app.settings import Settings
 from worker.beat import Beat, relay_until_cancelled, take_over_until_cancelled
 from worker.figures import begin_at_zero, publish_until_cancelled
-from worker.handler import HANDLERS, Attempt, Handlers
+from worker.handler import Attempt, Handlers
 from worker.health import Health
 from worker.intake import POLL, Intake
 from worker.lease import Lease
 from worker.runner import Runner
-from worker.schedule import Clock, keep_schedules, postgres_clock
+from worker.schedule import Clock, keep_schedules
 from worker.slots import Slots
 
 log = structlog.get_logger()
@@ -47,8 +47,8 @@ class Process:
         settings: Settings,
         resources: Resources,
         *,
-        clock: Clock | None = postgres_clock,
-        handlers: Handlers = HANDLERS,
+        clock: Clock | None,
+        handlers: Handlers,
     ) -> None:
         """
         Args:

@@ -1,6 +1,6 @@
 """The cron table, in UTC, and the loop that catches up what cron missed.
 
-arq only wakes us: whether a slot is due, and who fires it, Postgres decides.
+arq only wakes us: the clock decides what is due, and Postgres who fires it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def keep_schedules(database: Database, clock: Clock) -> None:
         await asyncio.sleep(INTERVAL)
 
 
-async def publish(db: Queryable, *, now: datetime | None = None) -> None:
+async def publish(db: Queryable, *, now: datetime) -> None:
     """Set the metrics of the schedules."""
     for one in await history.list_schedules(db, now=now):
         if one.last_success_at:

@@ -20,10 +20,10 @@ from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from worker import email, exports, housekeeping, reports, stats, users
-from worker.handler import HANDLERS, Handlers
+from worker.handler import Handlers
 from worker.host import drain_on_signals, host_redis
 from worker.process import Process
-from worker.schedule import CRON_JOBS, Clock, postgres_clock
+from worker.schedule import CRON_JOBS, Clock
 
 log = structlog.get_logger()
 
@@ -42,12 +42,7 @@ async def run(ctx: dict[str, Any], job_id: str) -> None:
     await ctx["process"].intake.run_one(JobId(UUID(job_id)))
 
 
-def worker_settings(
-    settings: Settings,
-    *,
-    clock: Clock | None = postgres_clock,
-    handlers: Handlers = HANDLERS,
-) -> type:
+def worker_settings(settings: Settings, *, clock: Clock | None, handlers: Handlers) -> type:
     """The class that `arq worker.WorkerSettings` reads, for a `Process` of this clock and handlers.
 
     Makes the event loop of the process, which arq then finds, so that the first thing to run in it

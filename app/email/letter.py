@@ -42,7 +42,7 @@ class Letter(msgspec.Struct, frozen=True):
     """What a person ends to get no more of them; None: the letter answers an act, and is sent."""
     at_most: ClassVar[AtMost | None] = None
     registered: ClassVar[bool] = True
-    """Whether `LETTERS` has it, and with that the checks and the pages of all letters."""
+    """False keeps a letter out of `LETTERS`, and so out of the start-up check and the previews."""
 
     @classmethod
     def sample(cls) -> Self:

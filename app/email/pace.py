@@ -69,7 +69,7 @@ class Pace:
         """
         Args:
             patience: how long a letter waits for Redis, before it goes without being counted.
-            clock: tells, in seconds, when a Redis that was away may be asked again.
+            clock: monotonic seconds; times the pause after Redis was away.
         """
         self._rates = rates
         self._patience_s = patience.total_seconds()

@@ -42,7 +42,7 @@ class Place:
     durable: bool
     """False for tests: nothing is synced to the disk, and every port is any free one."""
     fixed_port: int | None = None
-    """The port of a server that is alone here: known before it starts, and kept by a restart."""
+    """Port of the only server here: known before it starts, kept across restarts."""
 
     def folder(self, name: str) -> Path:
         folder = self.home / name
@@ -62,7 +62,7 @@ class Daemon(ABC):
     stop_signal = signal.SIGTERM
     grace = 10.0
     """Seconds between asking it to stop and killing it."""
-    within = 120.0
+    within = 30.0
     """Seconds that it may take until it answers."""
     niceness = 0
     """How far it lets other programs go first."""
@@ -140,7 +140,8 @@ class Daemon(ABC):
             raise
 
     async def _until_it_answers(self) -> None:
-        deadline = time.monotonic() + self.within
+        patience = self.within if self.place.durable else 4 * self.within
+        deadline = time.monotonic() + patience
         while not (await self.answers() and self._is_the_one_that_answers()):
             if self._process is None or self._process.returncode is not None:
                 raise DidNotStart(self.name, await self.wait(), self._last_words())

@@ -14,8 +14,7 @@ FREE = range(20_000, 32_768)
 
 
 def free_ports(count: int) -> list[int]:
-    """Any free ports, all different. Nothing holds them once this returns, but no outgoing
-    connection takes one either."""
+    """Free ports, all different. They are not reserved, but no outgoing connection takes them."""
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:

@@ -28,7 +28,7 @@ class Valkey(Daemon):
             *("--port", str(self.port)),
             *("--dir", self.place.folder("valkey")),
             *("--save", ""),
-            *("--databases", "1024"),  # each worker of a test run has one
+            *(() if self.place.durable else ("--databases", "1024")),  # one a worker of the tests
             *("--appendonly", kept),
             *("--appendfsync", "everysec"),
             *("--maxmemory-policy", "noeviction"),

@@ -51,7 +51,8 @@ async def stream(
 
     Args:
         patience: how slowly the reader may read.
-        clock: counts the seconds for which the reader is waited for.
+        clock: measures, in seconds, how long writes wait for the reader; the event loop's clock
+            cuts them off.
 
     Raises:
         Busy: as many are read as can be at once.

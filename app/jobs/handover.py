@@ -80,7 +80,7 @@ class Handover:
             await self.flush()
 
     async def flush(self) -> None:
-        """Bring what is pending to Redis, or drop it. What is on its way has arrived, too."""
+        """Send what is pending to Redis, or drop it. Waits for a flush in progress."""
         async with self._flushing:
             while batch := list(islice(self._pending, MOST_AT_ONCE)):
                 for _ in batch:

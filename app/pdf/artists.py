@@ -156,14 +156,11 @@ class Artists:
         return tuple(self._busy)
 
     @asynccontextmanager
-    async def drawing(
-        self, document: str, cover: msgspec.Struct, *, seconds: float | None = None
-    ) -> AsyncIterator[Drawing]:
+    async def drawing(self, document: str, cover: msgspec.Struct) -> AsyncIterator[Drawing]:
         """Wait for a free place, and have a document drawn. Leaving early kills its process.
 
         Args:
             document: the module that draws it.
-            seconds: how long it may take; None: as long as the pool's limits say.
 
         Raises:
             OutOfTime: the block took longer than a document may, the wait for a place aside.
@@ -172,8 +169,7 @@ class Artists:
         async with self._places:
             process = await self._process()
             drawing = Drawing(process)
-            seconds = self._limits.seconds if seconds is None else seconds
-            limit = asyncio.timeout(seconds)
+            limit = asyncio.timeout(self._limits.seconds)
             try:
                 async with limit:
                     await drawing.send(wire.order(document, cover))
@@ -181,7 +177,8 @@ class Artists:
             except TimeoutError as error:
                 if not limit.expired():
                     raise
-                raise OutOfTime(f"the document took longer than {seconds:.0f} s") from error
+                seconds = f"{self._limits.seconds:.0f} s"
+                raise OutOfTime(f"the document took longer than {seconds}") from error
             finally:
                 self._busy.discard(process)
                 if drawing.complete:

@@ -20,7 +20,7 @@ class Timeouts(NamedTuple):
     read: float = 10
     """For the next bytes of an answer."""
     abort: float = 5
-    """For both tries at aborting an upload, so that whoever cancels a job is not kept waiting."""
+    """For both tries at aborting an upload, so that cancelling a job is quick."""
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ class Connection:
 
         Args:
             hostname: how we greet the server.
-            patience: how long it may take to connect, and each answer of the server until then.
+            patience: the limit for connecting, and for each reply until the greeting is done.
             clock: tells the age of the connection, in seconds.
         """
         client = aiosmtplib.SMTP(

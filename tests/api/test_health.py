@@ -31,7 +31,7 @@ async def test_a_process_that_can_serve_is_live_and_ready(api: httpx.AsyncClient
 
 
 async def readiness(api: httpx.AsyncClient) -> object:
-    """It gives Postgres a second: on a busy machine the first answer may be no."""
+    """It gives Postgres a second, so on a busy machine the first answer may be 503."""
     return (await api.get("/health/ready")).json()
 
 

@@ -153,7 +153,7 @@ async def _lateness(bench: Bench, ours: ActiveLog) -> list[Row]:
 
 
 def _waits(what: str, side: Side, waits: Sequence[float], *, most: float) -> Row:
-    """A row about seconds that are sorted, of which one in a hundred may pass the bar."""
+    """A row for sorted waits in seconds, whose p99 may not exceed `most`."""
     p50, p99 = median(waits), waits[int(len(waits) * 0.99)]
     seen = f"p50 {p50:.2f} s, p99 {p99:.2f} s, of {len(waits)} jobs"
     return Row(what, side.name, seen, f"p99 <= {most:g} s", p99 <= most)

@@ -38,7 +38,7 @@ def recent_start() -> datetime:
 
 
 async def record(page: Page, began: datetime) -> None:
-    """Record a ride that began at this moment, by the clock where the reader is."""
+    """Record a ride; `began` is entered as the form's wall time."""
     await page.get_by_label("What", exact=True).select_option(label="Ride")
     await page.get_by_label("Began").fill(f"{began:%Y-%m-%dT%H:%M}")
     await page.get_by_label("Minutes").fill("95")

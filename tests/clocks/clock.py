@@ -1,4 +1,4 @@
-"""The clocks: moments at which a test that assumes something of the date or the zone shows it."""
+"""Moments that expose what a test assumes of the date or the zone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 SUNDAY = 6
 LEAP_CYCLE = 8
-"""At most so many years lie between two 29ths of February (1896 and 1904, say)."""
+"""The longest gap between two 29ths of February, in years: from 1896 to 1904, say."""
 
 
 class Clock(NamedTuple):
@@ -30,11 +30,17 @@ def clocks(now: datetime) -> Sequence[Clock]:
     sunday = midnight + timedelta(days=(SUNDAY - now.weekday() - 1) % 7 + 1)
     return (
         Clock("sunday", sunday + timedelta(hours=8, minutes=59, seconds=30), "UTC"),
-        Clock("year-end", datetime(now.year, 12, 31, 23, 59, tzinfo=UTC), "Pacific/Kiritimati"),
+        Clock("year-end", _year_end(now), "Pacific/Kiritimati"),
         Clock("leap-day", _leap_day(now), "UTC"),
         Clock("ahead", now + timedelta(days=40), "America/St_Johns"),
         Clock("decade", now + timedelta(days=3653), "Europe/Berlin"),
     )
+
+
+def _year_end(now: datetime) -> datetime:
+    """The next last minute of a year."""
+    this = datetime(now.year, 12, 31, 23, 59, tzinfo=UTC)
+    return this if this > now else this.replace(year=now.year + 1)
 
 
 def _leap_day(now: datetime) -> datetime:
@@ -44,6 +50,6 @@ def _leap_day(now: datetime) -> datetime:
             noon = datetime(year, 2, 29, 12, tzinfo=UTC)
         except ValueError:
             continue
-        if noon >= now:
+        if noon > now:
             return noon
     raise AssertionError(f"there is no 29 February within {LEAP_CYCLE} years of {now}")

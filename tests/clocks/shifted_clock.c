@@ -1,5 +1,6 @@
 /* Preloaded into every process: the wall clock is SHIFT_S seconds ahead. Other clocks stay true, so
- * that durations do, and CLOCK_TAI still tells the real time. */
+ * durations and relative waits do, and CLOCK_TAI tells the real time. A wait until an absolute moment of
+ * the wall clock would last SHIFT_S longer; nothing under test does that. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -22,6 +22,7 @@ from tests.kit.moments import at
         ("2026-11-29 08:00", "2026-12-06 08:59:30", "2028-02-29 12:00", "2027-01-08 08:00"),
         ("2028-02-28 23:59", "2028-03-05 08:59:30", "2028-02-29 12:00", "2028-04-08 23:59"),
         ("2096-03-01 00:00", "2096-03-04 08:59:30", "2104-02-29 12:00", "2096-04-10 00:00"),
+        ("2026-12-31 23:59", "2027-01-03 08:59:30", "2028-02-29 12:00", "2027-02-09 23:59"),
     ],
 )
 def test_no_clock_goes_back(now: str, sunday: str, leap_day: str, ahead: str) -> None:
@@ -43,7 +44,7 @@ TRUE_CLOCK = getattr(time, "CLOCK_TAI", time.CLOCK_REALTIME)
 """Not shifted; macOS has no such clock, and nothing shifts the other there."""
 
 
-async def test_every_process_follows_the_clock(resources: Resources) -> None:
+async def test_python_postgres_and_valkey_follow_the_clock(resources: Resources) -> None:
     expected = time.clock_gettime(TRUE_CLOCK) + float(os.environ.get(SHIFT, "0"))
     database, redis = resources.database, resources.redis
     seen = {

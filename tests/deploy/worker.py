@@ -1,4 +1,4 @@
-"""`arq tests.deploy.worker.WorkerSettings`: the real worker, whose schedules see noon."""
+"""`arq tests.deploy.worker.WorkerSettings`: the real worker; its schedules always see noon."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ async def scripted(
 
 
 def short_limits(says: Mapping[str, str]) -> dict[str, Any]:
-    """The time limit of `mailer_to` that ends soon what the server never answers, and no other."""
+    """A short limit for the step that is never answered; the others stay ample."""
     if says.get("content") == HANG:
         return {"answer": SHORT_S}
     return {"timeout": SHORT_S} if HANG in says.values() else {}

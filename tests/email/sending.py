@@ -23,7 +23,7 @@ PAPER = Stationery(
 )
 ADDRESS = "Ada@Example.com"
 PATIENCE = timedelta(seconds=WAIT_LIMIT_S)
-"""How long a test waits for Redis, which a letter of the product does not."""
+"""How long tests wait for Redis; the product waits 250 ms."""
 
 
 def post(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> Post:

@@ -10,10 +10,12 @@ from app.stats.jobs import WeeklySummaryEmail
 from app.stats.scheduled import WeeklyEmails
 
 LIFTED = Throttle(most_waiting=1_000_000)
+BATCHES_BEFORE_DEATH = 5
+"""What tests.schedules.killed_worker commits before it kills itself."""
 
 
 async def fan_out_at_once(job: WeeklyEmails, run: Run, _: Resources) -> None:
-    """However many wait."""
+    """Without a throttle."""
     await weekly.fan_out_emails(run, job.day, throttle=LIFTED)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.postgres.query import Queryable
+from app.transaction import Database
 from tests.kit.working import eventually
 
 WAITING = """
@@ -11,6 +11,9 @@ where not granted and pid in (select pid from pg_stat_activity where datname = c
 """
 
 
-async def somebody_waits(db: Queryable) -> None:
-    """Return once one transaction of this database waits for a lock."""
-    await eventually(lambda: db.fetchval(WAITING), 1)
+async def somebody_waits(database: Database) -> None:
+    """Return once one transaction of this database waits for a lock.
+
+    Ask outside of transactions: within one, the activity is that of its first look.
+    """
+    await eventually(lambda: database.fetchval(WAITING), 1)

@@ -11,5 +11,5 @@ def at(text: str) -> datetime:
 
 
 def recently() -> str:
-    """Two hours ago, as a request says it: an activity of then is news to friends."""
+    """Two hours ago, in ISO 8601: recent enough for friends' news."""
     return (datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="seconds")

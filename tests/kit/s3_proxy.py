@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import httpx
 import uvicorn
 
-from tests.kit.working import until
+from tests.kit.working import WAIT_LIMIT_S, until
 
 HOP_BY_HOP = {b"connection", b"transfer-encoding", b"keep-alive", b"content-length", b"date"}
 
@@ -43,7 +43,7 @@ async def passes(_: Call) -> int | None:
 class S3Proxy:
     def __init__(self, target: str) -> None:
         self._target = target
-        self._client = httpx.AsyncClient(base_url=target, timeout=30)
+        self._client = httpx.AsyncClient(base_url=target, timeout=WAIT_LIMIT_S)
         self.url = ""
         self.before: Rule = passes
         self.after: Rule = passes

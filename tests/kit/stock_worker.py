@@ -18,6 +18,7 @@ from app import logs
 from app.resources import open_resources
 from app.settings import Settings
 from tests.kit import trials
+from worker.handler import HANDLERS
 from worker.process import Process
 from worker.settings import run
 
@@ -32,7 +33,7 @@ async def start(ctx: dict[str, Any]) -> None:
     opened = open_resources(SETTINGS, process="activelog-worker")
     resources = await STACK.enter_async_context(opened)
     without_slots = replace(SETTINGS, worker=replace(SETTINGS.worker, slots=0))
-    ctx["process"] = process = Process(without_slots, resources, clock=None)
+    ctx["process"] = process = Process(without_slots, resources, clock=None, handlers=HANDLERS)
     await process.start()
     STACK.push_async_callback(process.drain)
 

@@ -51,7 +51,7 @@ class CriticalTrial(Trial, frozen=True):
 
 
 class ShortTrial(Trial, frozen=True):
-    """May take a second."""
+    """Times out after one second."""
 
     kind = "test:short"
     timeout = timedelta(seconds=1)
@@ -68,7 +68,7 @@ for trial in (Trial, LowTrial, CriticalTrial, ShortTrial):
 
 
 def held(name: str) -> asyncio.Event:
-    """Have every trial of this name run until the event is set, or it is cut short."""
+    """Have every trial of this name run until the returned event is set, or it is cancelled."""
     let_go = asyncio.Event()
 
     async def wait(*_: object) -> None:
@@ -79,7 +79,7 @@ def held(name: str) -> asyncio.Event:
 
 
 def forget_trials() -> None:
-    """No trial does anything any more, and none was called."""
+    """Clear all deeds and call counts."""
     DEEDS.clear()
     CALLS.clear()
 
@@ -93,7 +93,7 @@ async def put(database: Database, job: Job) -> JobId:
 
 
 async def run_through(database: Database, job: Job) -> None:
-    """Have a job run to its end by a worker, which looks at all queues when it draws it."""
+    """Enqueue a job and wait until it is done: its worker has then looked at every queue."""
     job_id = await put(database, job)
 
     async def state() -> object:

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
-from typing import TypeAlias
+from typing import Protocol
 
 from app.resources import Resources
+from worker.handler import HANDLERS
 from worker.process import Process
 from worker.schedule import Clock
 
@@ -18,8 +19,12 @@ WAIT_LIMIT_S = 60.0
 """How long a test waits for something to happen before it fails. An idle machine needs far less;
 one on which other work takes every core may need most of it."""
 
-RunJobs: TypeAlias = Callable[..., Awaitable[None]]
-"""`run_jobs` on the resources of the test."""
+
+class RunJobs(Protocol):
+    """`run_jobs` on the resources of the test."""
+
+    def __call__(self, *, may_fail: bool = ...) -> Awaitable[None]: ...
+
 
 DUE = """
 select count(*) from jobs where state in ('queued', 'running', 'retrying') and run_at <= now()
@@ -45,7 +50,7 @@ async def working(
     if grace is not None:
         worker = replace(settings.worker, shutdown_grace=timedelta(seconds=grace))
         settings = replace(settings, worker=worker)
-    process = Process(settings, resources, clock=clock)
+    process = Process(settings, resources, clock=clock, handlers=HANDLERS)
     await process.start()
     try:
         yield process
@@ -68,12 +73,12 @@ async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
     """Run all jobs that are due to their end.
 
     Args:
-        may_fail: jobs may die, and those that wait for another attempt are left waiting.
-            Otherwise these are waited for, and none may die.
+        may_fail: jobs may die, and retries and snoozes are not waited for. Otherwise they are, and
+            a dead job fails the test.
 
     Raises:
         TimeoutError: something is unfinished after `WAIT_LIMIT_S`.
-        AssertionError: a job died that may not.
+        AssertionError: a job died.
     """
     database = resources.database
     began = await database.fetchval("select clock_timestamp()")

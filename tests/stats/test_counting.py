@@ -24,7 +24,7 @@ from tests.kit.people import Person, person
 from tests.kit.schedules import ran
 
 MARGIN = timedelta(minutes=10)
-"""So long before midnight a day already counts as one that has ended."""
+"""A day counts as over this long before midnight."""
 
 
 async def counted(database: Database) -> list[tuple[Any, ...]]:
@@ -204,7 +204,7 @@ async def test_counts_wait_for_one_another(database: Database) -> None:
     async with database.transaction() as tx:
         await statements.lock_counting(tx)
         second = asyncio.create_task(count())
-        await somebody_waits(tx)
+        await somebody_waits(database)
         assert not second.done()
     await second
 

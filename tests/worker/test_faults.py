@@ -68,6 +68,24 @@ async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
             assert zombie.lives
 
 
+async def test_a_worker_stopped_for_longer_than_its_lease_does_not_take_its_own_job_over(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        job_id = await put(effects, Effect(seconds=3600))
+        await eventually(lambda: effects.fetchval(STARTS), 1)
+        with frozen(worker.process.pid):
+            await asyncio.sleep(11)
+        continued = await effects.fetchval("select clock_timestamp() + interval '2 seconds'")
+
+        async def beats_again() -> bool:
+            return bool(await effects.fetchval("select max(seen_at) from workers") > continued)
+
+        await eventually(beats_again, True)
+        assert 0 == (await row(effects, job_id))["crashes"]
+        assert 1 == await effects.fetchval(STARTS)
+
+
 async def losses(said: str) -> int:
     return said.count('"job.lease_lost"')
 
@@ -125,8 +143,10 @@ async def test_a_row_that_another_program_locks_ends_no_worker(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     await put(effects, Effect())
-    other = await asyncpg.connect(environ["DATABASE_URL"])
-    async with program(*WORKER, environ=environ) as worker:
+    async with AsyncExitStack() as stack:
+        other = await asyncpg.connect(environ["DATABASE_URL"])
+        stack.push_async_callback(other.close)
+        worker = await stack.enter_async_context(program(*WORKER, environ=environ))
         async with other.transaction():
             await other.execute("select from jobs for update")
             await worker.says("worker.claims")
@@ -134,7 +154,6 @@ async def test_a_row_that_another_program_locks_ends_no_worker(
             assert await effects_of(effects) == (0, 0)
         await once_each(effects, 1)
         assert worker.lives
-    await other.close()
 
 
 async def test_flushall_under_a_thousand_waiting_jobs_loses_none(

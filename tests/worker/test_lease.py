@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
+from app.cancellation import cancel_all
 from app.jobs import JobId, Run, statements
+from app.jobs.relay import Relay
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit.trials import CALLS, DEEDS, Trial, put, row
-from tests.kit.working import until, working
-from worker.beat import take_over_if_trusted
+from tests.kit.working import eventually, until, working
+from worker.beat import take_over_if_trusted, take_over_until_cancelled
 from worker.lease import LENGTH, Lease
 
 
 class Clock:
     """A monotonic one that a test puts forward."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    now = 1000.0
+    asked = 0
 
     def __call__(self) -> float:
+        self.asked += 1
         return self.now
 
 
@@ -67,6 +71,27 @@ async def test_only_a_trusted_worker_takes_over_what_a_lost_one_ran(
     lost = await take_over_if_trusted(database, renewed(clock, Lease(clock)))
     assert [orphan] == [job.id for job in lost]
     assert 1 == (await row(database, orphan))["crashes"]
+
+
+async def test_the_loop_that_takes_over_asks_the_lease(
+    database: Database, resources: Resources, orphan: JobId
+) -> None:
+    lease = renewed(clock := Clock(), Lease(clock))
+    clock.now += LENGTH + 0.5
+    relay = Relay(database, resources.redis, resources.handover)
+    taking_over = asyncio.create_task(take_over_until_cancelled(database, relay, lease))
+    asked = clock.asked
+    await until(lambda: clock.asked > asked + 2)
+    assert 0 == (await row(database, orphan))["crashes"]
+    renewed(clock, lease)
+    clock.now += LENGTH
+    renewed(clock, lease)
+    await eventually(partial(crashes, database, orphan), 1)
+    await cancel_all([taking_over])
+
+
+async def crashes(database: Database, job_id: JobId) -> object:
+    return (await row(database, job_id))["crashes"]
 
 
 async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 from app import jobs, priority
+from app.jobs.scheduling import SCHEDULES
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit.outages import valkey_of_one
@@ -70,6 +71,19 @@ async def test_it_starts_and_drains_without_redis_and_works_when_redis_comes(
             await until(lambda: worker.said.count("intake.waits") > waited)
             worker.send(signal.SIGTERM)
             assert await worker.ended() == 0
+
+
+async def test_the_products_worker_fires_schedules_by_the_clock_of_postgres(
+    database: Database, environ: Mapping[str, str]
+) -> None:
+    before = await database.fetchval("select clock_timestamp()")
+    async with program("-m", "arq", "worker.WorkerSettings", environ=environ) as worker:
+        known = (
+            "select count(*) from schedules where decided_until between $1 and clock_timestamp()"
+        )
+        await eventually(lambda: database.fetchval(known, before), len(SCHEDULES))
+        for name in SCHEDULES:
+            await worker.says(f"cron:{name}")
 
 
 async def test_every_line_of_its_log_is_one_json_object(

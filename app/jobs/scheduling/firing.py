@@ -1,7 +1,7 @@
 """Firing: the run of a slot and its job begin in one transaction, once.
 
-Anyone may call `fire_due` at any time; Postgres's clock says what is due, and the row of a schedule
-says what was decided before. `now` is for the tests, here and everywhere.
+Anyone may call `fire_due` at any time: the row of a schedule says what was decided before. The
+worker passes the time by its clock, which is Postgres's unless a test gives it another.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Slot(msgspec.Struct, frozen=True):
     dry_run: bool = False
 
 
-async def fire_due(database: Database, *, now: datetime | None = None) -> list[JobId]:
+async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
     """Fire what is due of every schedule, unless somebody else is at it.
 
     Returns:
@@ -43,7 +43,6 @@ async def fire_due(database: Database, *, now: datetime | None = None) -> list[J
     Raises:
         Unavailable: Postgres is away.
     """
-    now = now or await statements.clock(database)
     fired: list[JobId] = []
     for schedule in SCHEDULES.values():
         await statements.open_schedule(database, schedule.name, now)

@@ -13,7 +13,7 @@ from tests.bench.workers import worker
 
 SLOTS = 10
 LONG = 60
-"""Seconds that a job would take which is cancelled at once."""
+"""How long a job would run if it were not cancelled, in seconds."""
 SHORTEST, LONGEST = 1.5, 3.5
 """Seconds that a job is deferred by, drawn evenly."""
 

@@ -3,7 +3,7 @@ are written nowhere, and runs the bench's jobs beside them."""
 
 from __future__ import annotations
 
-from tests.bench.sides import activelog_worker
+from tests.bench.sides import activelog_worker  # first, so that its handlers are known
 from tests.kit.fanout_worker import WorkerSettings
 
 __all__ = ["WorkerSettings", "activelog_worker"]
