@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,11 @@ PAPER = Stationery(
 ADDRESS = "Ada@Example.com"
 PATIENCE = timedelta(seconds=WAIT_LIMIT_S)
 """How long tests wait for Redis; the product waits 250 ms."""
+
+
+def since(began: float) -> timedelta:
+    """The time since a reading of the monotonic clock."""
+    return timedelta(seconds=monotonic() - began)
 
 
 def post(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> Post:

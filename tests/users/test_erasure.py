@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -72,7 +71,8 @@ async def full_life(api: httpx.AsyncClient, database: Database, run_jobs: RunJob
     await database.execute("update users set confirmed_at = now()")  # letters come of all of it
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, ReportGenerate(kim_id, date(2026, 11, 1)))
+        month = await tx.fetchval("select min(started_at)::date from activities")
+        await jobs.enqueue(tx, ReportGenerate(kim_id, month.replace(day=1)))
     await run_jobs()
     user_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     return UserId(user_id)
