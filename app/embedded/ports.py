@@ -14,15 +14,30 @@ FREE = range(20_000, 32_768)
 
 
 def free_ports(count: int) -> list[int]:
-    """Free ports, all different. They are not reserved, but no outgoing connection takes them."""
+    """Free ports, all different. For a minute nobody else is given one of them.
+
+    Each is left in the state TIME_WAIT: a server may still bind it, since servers set SO_REUSEADDR,
+    but another search for a free port, which does not, passes it over.
+    """
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:
             port = SystemRandom().choice(FREE)
             with suppress(OSError):
-                held.enter_context(socket.socket()).bind((LOOPBACK, port))
+                one = held.enter_context(socket.socket())
+                one.bind((LOOPBACK, port))
+                _leave_waiting(one)
                 found.append(port)
     return found
+
+
+def _leave_waiting(bound: socket.socket) -> None:
+    """Open a connection to the port and close it from this side, which then waits."""
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.listen(1)
+    with socket.create_connection(bound.getsockname()) as client:
+        bound.accept()[0].close()
+        client.recv(1)
 
 
 def usual_or_free(usual: int) -> int:

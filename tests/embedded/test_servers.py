@@ -100,6 +100,14 @@ async def test_a_given_url_replaces_its_server(home: Path) -> None:
         assert set(registered(home)) == {"valkey"}
 
 
+def test_a_free_port_is_kept_for_the_server_that_it_was_found_for() -> None:
+    (port,) = free_ports(1)
+    with socket.socket() as search, pytest.raises(OSError, match="in use"):
+        search.bind((LOOPBACK, port))
+    with socket.create_server((LOOPBACK, port)):
+        pass
+
+
 async def test_a_taken_port_leads_to_another() -> None:
     (port,) = free_ports(1)
     with socket.create_server((LOOPBACK, port)):
