@@ -83,7 +83,7 @@ class Inbox:
         self._known.clear()
 
     async def wait_for(
-        self, to: str | None = None, count: int = 1, within: float = 60.0
+        self, to: str | None = None, count: int = 1, within: float = 150.0
     ) -> list[Letter]:
         """Wait until that many letters are there, newest first.
 
