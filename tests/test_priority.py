@@ -15,7 +15,7 @@ from app.pdf.artists import PROJECT
 
 OURS = priority.session_of("self")
 NICENESS = max(17, os.nice(0))
-"""What a process of the tests has after it was asked for 17: it begins with what pytest has."""
+"""The niceness of a test process that asks for 17: it inherits pytest's, which may be higher."""
 ATTEMPTS = 3
 """How often a test asks for it: from all but root, Linux takes one change of a session in 100 ms of
 the whole system, and others may be first each time."""
