@@ -1,3 +1,8 @@
+# `just up` runs on what `uv run` installs by default; tests and benchmarks bring the rest when asked for.
+uv := env("UV", "uv")
+with_dev := uv + " run --quiet --group dev"
+with_bench := uv + " run --quiet --group bench"
+
 # List the recipes.
 default:
     @{{ just_executable() }} --list --unsorted
@@ -57,32 +62,32 @@ joined := 'test -n "${DATABASE_URL:-}" || eval "$(python -m app.embedded env 2>/
 
 # Keep what this release's code asks of the schema, for the tests of later migrations.
 freeze:
-    python -m tests.sql.freeze
+    {{ with_dev }} python -m tests.sql.freeze
 
 # Run the tests against servers of their own: `just test tests/users -k register`.
 test *args:
-    pytest -q {{ args }}
+    {{ with_dev }} pytest -q {{ args }}
 
 # Run the tests on other dates, times of day and time zones, as root: `just test-clocks -m dated`.
 [no-exit-message]
 test-clocks *args:
-    @exec python -m tests.clocks {{ args }}
+    @exec {{ with_dev }} python -m tests.clocks {{ args }}
 
 # Measure beside others and print a table: `just bench jobs`; all, and docs/benchmarks.md: `just bench`.
 bench *args:
-    python -m tests.bench {{ args }}
+    {{ with_bench }} python -m tests.bench {{ args }}
 
 # Kill workers, Redis and connections under load, and see that nothing is lost: `just chaos --minutes 10`.
 [no-exit-message]
 chaos *args:
-    python -m tests.chaos {{ args }}
+    {{ with_bench }} python -m tests.chaos {{ args }}
 
 # Check style, format, types, the direction of imports, and the dependencies.
 check: && alerts audit
-    ruff check
-    ruff format --check
-    mypy
-    lint-imports
+    {{ with_dev }} ruff check
+    {{ with_dev }} ruff format --check
+    {{ with_dev }} mypy
+    {{ with_dev }} lint-imports
 
 # Check the alert rules and run their tests, where promtool is; CI must have it.
 [no-exit-message]
