@@ -8,57 +8,79 @@ default:
     @{{ just_executable() }} --list --unsorted
 
 # Start Postgres, Valkey, S3, an SMTP inbox, the API and the worker; stop with Ctrl-C.
+[no-exit-message]
 up:
     @exec python -m app.embedded up # exec: a signal to just shall reach it, not the shell
 
 # Stop a running `just up`.
+[no-exit-message]
 down:
     @python -m app.embedded down
 
-# Print the URLs of the running system as KEY=value lines.
+# Print the URLs of the running system for a shell: `eval "$(uv run just env)"`.
+[no-exit-message]
 env:
     @python -m app.embedded env
 
 # Stop it and remove all of its data.
+[no-exit-message]
 reset:
     @python -m app.embedded reset
 
-# Apply the migrations to DATABASE_URL.
-migrate:
-    python -m app migrate
-
-# Look at jobs, cancel them, run them again: `just jobs list --state dead`, `just jobs show ID`.
+# Run one more API process against the running system, or the servers that .env names.
 [no-exit-message]
+api:
+    @exec python -m app.embedded connect api
+
+# Run one more worker: `just worker --burst` ends when nothing is due.
+[no-exit-message, positional-arguments]
+worker *args:
+    @exec python -m app.embedded connect worker -- "$@"
+
+# Open psql on the database: `just psql -c 'select count(*) from jobs'`.
+[no-exit-message, positional-arguments]
+psql *args:
+    @exec python -m app.embedded connect psql -- "$@"
+
+# Open a Redis client, which uv fetches at first: `just redis zrange arq:queue:critical 0 -1`.
+[no-exit-message, positional-arguments]
+redis *args:
+    @exec python -m app.embedded connect redis -- "$@"
+
+# Apply the migrations that are missing.
+[no-exit-message, positional-arguments]
+migrate *args:
+    @exec python -m app.embedded connect app -- migrate "$@"
+
+# Look at jobs, cancel them, retry them: `just jobs list --state dead`, `just jobs show ID`.
+[no-exit-message, positional-arguments]
 jobs *args:
-    @{{ joined }}; exec python -m app jobs {{ args }}
+    @exec python -m app.embedded connect app -- jobs "$@"
 
 # Look at queues, pause and resume them: `just queues pause low`.
-[no-exit-message]
+[no-exit-message, positional-arguments]
 queues *args:
-    @{{ joined }}; exec python -m app queues {{ args }}
+    @exec python -m app.embedded connect app -- queues "$@"
 
 # Look at kinds of jobs, pause and resume them: `just kinds pause email:weekly_summary`.
-[no-exit-message]
+[no-exit-message, positional-arguments]
 kinds *args:
-    @{{ joined }}; exec python -m app kinds {{ args }}
+    @exec python -m app.embedded connect app -- kinds "$@"
 
 # List the workers and what they run.
-[no-exit-message]
+[no-exit-message, positional-arguments]
 workers *args:
-    @{{ joined }}; exec python -m app workers {{ args }}
+    @exec python -m app.embedded connect app -- workers "$@"
 
-# Run a job now and wait: `just trigger stats:daily --date 2026-11-23`; an unknown name lists all.
-[no-exit-message]
+# Run a job now and say what came of it: `just trigger stats:daily`; without a name, list all jobs.
+[no-exit-message, positional-arguments]
 trigger *args:
-    @{{ joined }}; exec python -m worker.trigger {{ args }}
+    @exec python -m app.embedded connect app -- trigger "$@"
 
-# Try the mail settings, lift suppressions: `just email test me@example.com`.
-[no-exit-message]
+# Test the mail settings, lift suppressions: `just email test me@example.com`.
+[no-exit-message, positional-arguments]
 email *args:
-    @{{ joined }}; exec python -m app email {{ args }}
-
-# The variables of a running `just up`, unless DATABASE_URL says what to join.
-joined := 'test -n "${DATABASE_URL:-}" || eval "$(python -m app.embedded env 2>/dev/null | sed "s/^/export /")"'
+    @exec python -m app.embedded connect app -- email "$@"
 
 # Keep what this release's code asks of the schema, for the tests of later migrations.
 freeze:

@@ -1,73 +1,90 @@
-"""The command line: `python -m app migrate|create-admin|jobs|queues|kinds|workers|email|bucket`."""
+"""The command line of operators: `python -m app`, which lists its commands."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
+from inspect import BoundArguments
 from pathlib import Path
+from typing import Annotated, Any
 
-import msgspec
-from msgspec import Struct
+from cyclopts import App, CycloptsError, Parameter
 
 from app import logs
-from app.commands import bucket, email, jobs, queues, users
-from app.commands.parsing import Arguments, Parser, group
+from app.commands import bucket, email, jobs, queues, trigger, users
 from app.environment import SettingsError, environment_with_dotenv
 from app.errors import Failure, Invalid, NotFound, TooOld
-from app.jobs.operating.records import JobDetail
-from app.jobs.operating.text import sheet, table
 from app.postgres.migrations import MigrationFailed, migrate
 from app.resources import open_resources
 from app.settings import Settings
 
+FAILED, WRONG_INPUT = 1, 2
 
-def command_parser() -> Parser:
-    parser = Parser(prog="python -m app", description="ActiveLog")
-    commands = group(parser)
-    migrating = commands.add_parser("migrate", help="carry the schema up to date")
-    migrating.add_argument("--down", action="store_true", help="take the last migration back")
-    migrating.set_defaults(operation=None)
-    for noun in (users, jobs, queues, email, bucket):
-        noun.declare(commands)
-    return parser
+app = App(name="python -m app", help="Operate ActiveLog.", version_flags=[])
+for commands in (jobs.app, queues.queues, queues.kinds, trigger.app, email.app, bucket.app):
+    app.command(commands)
+app.command(queues.workers)
+app.command(users.create_admin)
 
 
-async def _migrate(settings: Settings, arguments: Arguments) -> None:
-    """Without the other resources: the schema is not there yet."""
-    said = await migrate(settings.database.url, "down" if arguments.down else "up")
-    print(said or "nothing to migrate")
+@app.command(name="migrate")
+async def migrate_(
+    *,
+    down: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    settings: Annotated[Settings, Parameter(parse=False)],
+) -> str:
+    """Apply the migrations that are missing.
+
+    Args:
+        down: Revert the last migration instead.
+    """
+    return await migrate(settings.database.url, "down" if down else "up") or "nothing to migrate"
 
 
-async def _operate(settings: Settings, arguments: Arguments) -> None:
-    logs.configure(settings.logs)
-    async with open_resources(settings, process="activelog-cli") as resources:
-        answer = await arguments.operation(resources, arguments)
-    if arguments.json:
-        print(msgspec.json.encode(answer).decode())
-    elif isinstance(answer, str):
-        print(answer)
-    elif isinstance(answer, JobDetail):
-        print(sheet(answer))
-    else:
-        rows = [answer] if isinstance(answer, Struct) else answer
-        print(table(rows, *arguments.columns))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and print its answer.
 
-
-def main() -> int:
-    """Run one command; 2 for bad input, 1 for a failure, each with one line on stderr."""
-    arguments = command_parser().parse_args()
-    run = _operate if arguments.operation else _migrate
+    Returns:
+        The exit code: 2 for wrong input and 1 for a failure, each with one line on stderr.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        command, bound, unparsed = app.parse_args(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(error, WRONG_INPUT)
+    if not unparsed:  # the list of commands, or the help of one
+        command(*bound.args, **bound.kwargs)
+        return 0 if {"--help", "-h"} & set(given) else WRONG_INPUT
     try:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
-        asyncio.run(run(settings, arguments))
+        answer = asyncio.run(_run(command, bound, settings, needs=set(unparsed)))
     except (SettingsError, NotFound, Invalid) as error:
-        print(f"activelog: {error}", file=sys.stderr)
-        return 2
+        return _complain(error, WRONG_INPUT)
     except (Failure, TooOld, MigrationFailed) as error:
-        print(f"activelog: {error}", file=sys.stderr)
-        return 1
+        return _complain(error, FAILED)
+    except KeyboardInterrupt:
+        return 130
+    if isinstance(answer, int):
+        return answer
+    print(answer)
     return 0
+
+
+async def _run(command: Any, bound: BoundArguments, settings: Settings, needs: set[str]) -> Any:
+    """Open what the command needs, and run it. Migrations run without the other resources."""
+    if "resources" not in needs:
+        return await command(*bound.args, **bound.kwargs, settings=settings)
+    logs.configure(settings.logs)
+    async with open_resources(settings, process="activelog-cli") as resources:
+        return await command(*bound.args, **bound.kwargs, resources=resources)
+
+
+def _complain(error: Exception, code: int) -> int:
+    for line in str(error).splitlines():
+        print(f"activelog: {line}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
-"""`python -m app bucket`: make the bucket ready."""
+"""`python -m app bucket`: prepare the bucket."""
 
 from __future__ import annotations
 
-from typing import Any
+from cyclopts import App
 
-from app.commands.parsing import Answer, Arguments, add, group
+from app.commands.options import Given
 from app.exports.export import LIFE, PREFIX
-from app.resources import Resources
+
+app = App(name="bucket", help="Prepare the bucket.")
 
 
-def declare(commands: Any) -> None:
-    """Add `bucket` and its subcommand."""
-    bucket = group(commands.add_parser("bucket", help="make the bucket ready"))
-    add(bucket, "prepare", _prepare, "make the bucket unless it is there, and its lifecycle rules")
-
-
-async def _prepare(resources: Resources, _: Arguments) -> Answer:
+@app.command
+async def prepare(*, resources: Given) -> str:
+    """Create the bucket if it is missing, and set its lifecycle rules."""
     await resources.bucket.create_if_missing()
     await resources.bucket.expire({PREFIX: LIFE.days})
-    return f"{PREFIX} goes after {LIFE.days} days, what was uploaded by half after one"
+    return f"{PREFIX} expires after {LIFE.days} days, unfinished uploads after one"

@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from cyclopts import App
 
-from app.commands.parsing import BY, Answer, Arguments, Operation, add, group
-from app.exports import jobs as exports
-from app.friends import jobs as friends
-from app.housekeeping import jobs as housekeeping
-from app.jobs.operating import queues
+from app.commands.options import BY, Given, Json, answer
+from app.jobs.operating import queues as operating
 from app.jobs.operating.workers import list_workers
-from app.reports import jobs as reports
-from app.resources import Resources
-from app.stats import jobs as stats
-from app.stats import scheduled
-from app.users import jobs as users
+from app.transaction import Transaction
 
-Act = Callable[..., Awaitable[None]]
-
-KINDS_OF = (exports, friends, housekeeping, reports, scheduled, stats, users)
-"""Imported for their kinds, which can be paused before there is a job of them."""
+queues = App(name="queues", help="Look at queues, pause and resume them.")
+kinds = App(name="kinds", help="Look at kinds of jobs, pause and resume them.")
 
 
-def declare(commands: Any) -> None:
-    """Add `queues`, `kinds` and `workers`."""
-    _declare_pausable(commands, "queues", _queues, queues.pause_queue, queues.resume_queue)
-    _declare_pausable(commands, "kinds", _kinds, queues.pause_kind, queues.resume_kind)
-    add(commands, "workers", _workers, "list the workers and what they run")
-
-
-def _declare_pausable(commands: Any, name: str, list_: Operation, pause: Act, resume: Act) -> None:
-    parts = group(commands.add_parser(name, help=f"look at {name}, pause and resume them"))
-    add(parts, "list", list_, f"list the {name}").set_defaults(act=None)
-    for verb, act in (("pause", pause), ("resume", resume)):
-        acting = add(parts, verb, list_, f"{verb} one of the {name}")
-        acting.add_argument("name", metavar="NAME")
-        acting.set_defaults(act=act)
-
-
-async def _queues(resources: Resources, arguments: Arguments) -> Answer:
+@queues.command(name="list")
+async def list_queues(*, json: Json = False, resources: Given) -> str:
+    """List the queues."""
     async with resources.database.transaction() as tx:
-        if arguments.act:
-            await arguments.act(tx, arguments.name, by=BY)
-        return await queues.list_queues(tx, resources.settings.worker.queue_weights)
+        return await _queues(tx, resources, json=json)
 
 
-async def _kinds(resources: Resources, arguments: Arguments) -> Answer:
+@queues.command(name="pause")
+async def pause_queue(name: str, /, *, json: Json = False, resources: Given) -> str:
+    """Start no more jobs from a queue."""
     async with resources.database.transaction() as tx:
-        if arguments.act:
-            await arguments.act(tx, arguments.name, by=BY)
-        return await queues.list_kinds(tx)
+        await operating.pause_queue(tx, name, by=BY)
+        return await _queues(tx, resources, json=json)
 
 
-async def _workers(resources: Resources, _: Arguments) -> Answer:
-    return await list_workers(resources.database)
+@queues.command(name="resume")
+async def resume_queue(name: str, /, *, json: Json = False, resources: Given) -> str:
+    """Start jobs from a queue again."""
+    async with resources.database.transaction() as tx:
+        await operating.resume_queue(tx, name, by=BY)
+        return await _queues(tx, resources, json=json)
+
+
+@kinds.command(name="list")
+async def list_kinds(*, json: Json = False, resources: Given) -> str:
+    """List the kinds of jobs."""
+    return answer(await operating.list_kinds(resources.database), json=json)
+
+
+@kinds.command(name="pause")
+async def pause_kind(name: str, /, *, json: Json = False, resources: Given) -> str:
+    """Start no more jobs of a kind."""
+    async with resources.database.transaction() as tx:
+        await operating.pause_kind(tx, name, by=BY)
+        return answer(await operating.list_kinds(tx), json=json)
+
+
+@kinds.command(name="resume")
+async def resume_kind(name: str, /, *, json: Json = False, resources: Given) -> str:
+    """Start jobs of a kind again."""
+    async with resources.database.transaction() as tx:
+        await operating.resume_kind(tx, name, by=BY)
+        return answer(await operating.list_kinds(tx), json=json)
+
+
+async def workers(*, json: Json = False, resources: Given) -> str:
+    """List the workers and what they run."""
+    return answer(await list_workers(resources.database), json=json)
+
+
+async def _queues(tx: Transaction, resources: Given, *, json: bool) -> str:
+    weights = resources.settings.worker.queue_weights
+    return answer(await operating.list_queues(tx, weights), json=json)

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import sys
 from getpass import getpass
-from typing import Any
 
-from app.commands.parsing import BY, Answer, Arguments, add, checked
-from app.resources import Resources
-from app.users.administration import create_admin, make_admin
+from app.commands.options import BY, Given, checked
+from app.users.administration import create_admin as create
+from app.users.administration import make_admin
 from app.users.passwords import Passwords
 from app.users.user import Email, Password
 
 
-def declare(commands: Any) -> None:
-    """Add `create-admin`."""
-    admin = add(commands, "create-admin", _create_admin, "make an account an operator's")
-    admin.add_argument("email", metavar="EMAIL", help="an account's, or a new one's")
+async def create_admin(email: str, /, *, resources: Given) -> str:
+    """Make somebody an operator.
 
-
-async def _create_admin(resources: Resources, arguments: Arguments) -> Answer:
-    email = checked(arguments.email, Email)
+    Args:
+        email: The address of an account, or of a new one, whose password is then asked for.
+    """
+    email = checked(email, Email)
     async with resources.database.transaction() as tx:
         if await make_admin(tx, email, by=BY):
             return "the account is an operator's now; its password is what it was"
     password = checked(_ask_password(), Password)
     password_hash = await Passwords().hash(password)
     async with resources.database.transaction() as tx:
-        await create_admin(tx, email, password_hash, by=BY)
+        await create(tx, email, password_hash, by=BY)
     return "the operator can sign in now"
 
 

@@ -61,17 +61,21 @@ async def deliver(
         LeaseLost: the job is another worker's now.
     """
     placed = await _placed(run, post, recipient, letter, occasion)
+    message = None
     async with run.transaction() as tx:
         attempt = await _claim(tx, run.job_id, post, recipient, letter, occasion)
-        if attempt is None:
-            return
-        if attempt.state == "suppressed":
-            _count(letter, "suppressed")
-            return
-        if not placed:
-            raise Snooze("what kept this letter back has just ended", delay=timedelta(0))
-        written = await write(tx)
-        message = compose(post.stationery, recipient, written, occasion, attempt.date)
+        if attempt is not None and attempt.state == "sending":
+            if not placed:
+                raise Snooze("what kept this letter back has just ended", delay=timedelta(0))
+            written = await write(tx)
+            message = compose(post.stationery, recipient, written, occasion, attempt.date)
+    if attempt is None:
+        await _end_as_sent_before(run, recipient, letter, occasion)
+        return
+    if message is None:
+        _count(letter, "suppressed")
+        await run.had_nothing_to_do("the address is suppressed")
+        return
     async with _recorded(run, attempt, recipient, letter):
         await _send(run, post, message, attempt)
     async with run.completion() as tx:
@@ -80,6 +84,15 @@ async def deliver(
             await then(tx)
     _count(letter, "sent")
     log.info("letter.sent", letter=letter.letter, email_id=str(attempt.id))
+
+
+async def _end_as_sent_before(
+    run: Run, recipient: Recipient, letter: type[Letter], occasion: str
+) -> None:
+    async with run.transaction() as tx:
+        sent_at = await statements.letter_sent_at(tx, recipient.id, letter.letter, occasion)
+    on = f", on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
+    await run.had_nothing_to_do(f"sent before{on}")
 
 
 async def _placed(

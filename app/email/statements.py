@@ -61,6 +61,12 @@ async def letter_lease(
 
 
 @statement("emails")
+async def letter_sent_at(
+    db: Queryable, recipient_id: UUID, letter: str, occasion: str
+) -> datetime | None: ...
+
+
+@statement("emails")
 async def hold_letters(db: Queryable, letter: str, recipient_id: UUID) -> None: ...
 
 

@@ -28,6 +28,7 @@ from app.transaction import Database
 TAGS = {"kind": "export"}
 TELL = 1.0
 """Seconds between two reports of the progress."""
+DELETED = "the export or its owner is deleted"
 INSTEAD = "Ask for a CSV, or for a narrower period."
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ async def generate(run: Run, tools: Tools, job: ExportGenerate) -> None:
     """
     export = await _wanted(run, job)
     if export is None:
-        await _remove(tools.bucket, job)
+        await _drop(run, tools.bucket, job)
         return
     place = key(export.user_id, export.id, export.format)
     content_type, name = CONTENT_TYPES[export.format], filename(export.format)
@@ -65,12 +66,13 @@ async def generate(run: Run, tools: Tools, job: ExportGenerate) -> None:
         rows = await _render(run, tools, export, upload.write)
         await upload.flush()
         if await _wanted(run, job) is None:
+            await run.had_nothing_to_do(DELETED)
             return
         stored = await upload.complete()
     try:
         await _record(run, job, rows, stored)
     except _Unwanted:
-        await _remove(tools.bucket, job)
+        await _drop(run, tools.bucket, job)
         return
     metrics.export_bytes.labels(export.format).inc(stored.size)
     log.info("export.completed", export=str(export.id), rows=rows, size=stored.size)
@@ -90,9 +92,10 @@ async def _wanted(run: Run, job: ExportGenerate) -> OwnedExport | None:
         return await statements.owned_export(tx, job.export_id)
 
 
-async def _remove(bucket: Bucket, job: ExportGenerate) -> None:
-    """Whatever there is of an export that nobody wants any more."""
+async def _drop(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
+    """Remove what there is of an export that nobody wants any more, and end the job."""
     await bucket.delete(await bucket.keys(f"{PREFIX}{job.user_id}/{job.export_id}."))
+    await run.had_nothing_to_do(DELETED)
 
 
 async def _record(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> None:

@@ -10,7 +10,7 @@ from app.users.user import UserId
 
 
 class ExportReadyEmail(Job, frozen=True):
-    """Tells whoever asked for an export that it is there."""
+    """Tell a person that their export is ready."""
 
     kind = "email:export_ready"
 
@@ -23,7 +23,7 @@ class ExportReadyEmail(Job, frozen=True):
 
 
 class ExportFailedEmail(Job, frozen=True):
-    """Tells whoever asked for an export that it cannot be had, and what can be done."""
+    """Tell a person that their export failed, and what to do."""
 
     kind = "email:export_failed"
 

@@ -84,6 +84,7 @@ async def export_ready(run: Run, post: Post, export_id: ExportId) -> None:
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, export_id)
     if export is None or export.expires_at is None:
+        await run.had_nothing_to_do("the export is deleted or not finished")
         return
 
     rows, length, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
@@ -113,6 +114,7 @@ async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
         export = await statements.owned_export(tx, export_id)
         known = export and await statements.exports(tx, export.user_id, export_id, None, False, 1)
     if not export or not known or known[0].status != "failed":  # it is made again, say
+        await run.had_nothing_to_do("the export is deleted or has not failed")
         return
 
     reason = known[0].error or ""

@@ -28,7 +28,7 @@ class FriendRequestEmail(Job, frozen=True):
 
 
 class FriendActivityEmail(Job, frozen=True):
-    """Tells a person what friends have recorded since the last such letter.
+    """Tell a person what friends have recorded since the last such email.
 
     While one waits, activities need no other: it reads all of them.
     """

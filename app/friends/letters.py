@@ -21,6 +21,7 @@ from app.jobs.outcomes import Snooze
 from app.transaction import Transaction
 from app.users.user import UserId
 
+NOT_A_READER = "the person has opted out, has left, or has not confirmed the address"
 BETWEEN = timedelta(hours=1)
 """From one letter on friends' activities to the next."""
 MOST_NEWS = 12
@@ -88,6 +89,9 @@ async def friend_request(run: Run, post: Post, request_id: RequestId) -> None:
     async with run.transaction() as tx:
         asked = await statements.asked_person(tx, request_id)
     if asked is None:
+        await run.had_nothing_to_do(
+            "the request is answered or withdrawn, or nobody has confirmed its address"
+        )
         return
 
     async def write(_: Transaction) -> FriendRequest:
@@ -110,6 +114,7 @@ async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
         reader = await statements.news_reader(tx, user_id)
         unread = await statements.unread(tx, user_id)
     if reader is None:
+        await run.had_nothing_to_do(NOT_A_READER)
         return
     if not unread:
         await end_look(run, user_id)

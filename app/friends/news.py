@@ -45,7 +45,7 @@ async def end_look(run: Run, user_id: UserId) -> None:
     Raises:
         LeaseLost: the job is another worker's now.
     """
-    async with run.completion() as tx:
+    async with run.completion("friends have recorded nothing new") as tx:
         all_written = await statements.hold_reader(tx, user_id)
         if not all_written or await statements.unread(tx, user_id):
             soon = run.claimed.started_at + SOON

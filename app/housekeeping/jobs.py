@@ -8,7 +8,7 @@ from app.jobs import Job
 
 
 class Cleanup(Job, frozen=True):
-    """Removes what is past its retention; a dry run only counts it."""
+    """Remove what is past its retention."""
 
     kind = "cleanup:daily"
     timeout = timedelta(hours=1)

@@ -46,17 +46,29 @@ class Run:
             yield tx
 
     @asynccontextmanager
-    async def completion(self) -> AsyncIterator[Transaction]:
+    async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
         """The last transaction: its effects and the job's `done` commit together, or not at all.
+
+        Args:
+            note: why the job had nothing to do, for whoever looks at it.
 
         Raises:
             LeaseLost: the job is another worker's now.
         """
         async with self._database.transaction() as tx:
-            if not await statements.finish(tx, self.claimed.id, self.claimed.token):
+            if not await statements.finish(tx, self.claimed.id, self.claimed.token, note):
                 raise LeaseLost
             yield tx
         self.finished = True
+
+    async def had_nothing_to_do(self, why: str) -> None:
+        """End the job without an effect, and keep the reason with it.
+
+        Raises:
+            LeaseLost: the job is another worker's now.
+        """
+        async with self.completion(why):
+            pass
 
     async def held(self) -> None:
         """Make sure, just before an effect that cannot be undone, that the job is still ours.

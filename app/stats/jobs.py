@@ -9,7 +9,7 @@ from app.users.user import UserId
 
 
 class WeeklySummaryEmail(Job, frozen=True):
-    """Tells one person how the seven days that end on a Saturday were."""
+    """Send one person the summary of a week."""
 
     kind = "email:weekly_summary"
     useful_for = timedelta(days=6)

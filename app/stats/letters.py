@@ -97,6 +97,9 @@ async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) 
     async with run.transaction() as tx:
         reader = await statements.summary_reader(tx, user_id, saturday)
     if reader is None:
+        await run.had_nothing_to_do(
+            "the person has opted out, has not confirmed the address, or was not active for 28 days"
+        )
         return
 
     async def write(tx: Transaction) -> WeeklySummary:

@@ -8,7 +8,7 @@ from app.jobs import Job
 
 
 class DailyStatistics(Job, frozen=True):
-    """Counts a day for everyone, and recounts what has changed of earlier days."""
+    """Count everybody's day, and recount the days that have changed since."""
 
     kind = "stats:daily"
     timeout = timedelta(hours=1)
@@ -18,7 +18,7 @@ class DailyStatistics(Job, frozen=True):
 
 
 class StaleStatistics(Job, frozen=True):
-    """Recounts the days of which activities have changed."""
+    """Recount the days whose activities have changed."""
 
     kind = "stats:recount"
     timeout = timedelta(hours=1)
@@ -28,7 +28,7 @@ class StaleStatistics(Job, frozen=True):
 
 
 class WeeklyEmails(Job, frozen=True):
-    """One summary of the week that ends on `day`, a Saturday, for each who is to have it."""
+    """Send everybody who wants it the summary of the week that ends on `day`, a Saturday."""
 
     kind = "emails:weekly"
     timeout = timedelta(hours=1)

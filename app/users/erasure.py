@@ -46,8 +46,10 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        if await statements.lives(tx, user_id):
-            return
+        lives = await statements.lives(tx, user_id)
+    if lives:
+        await run.had_nothing_to_do("the account is not deleted: only its owner can delete it")
+        return
     await _erase_objects(run, bucket, user_id)
     removed = batch
     while removed == batch:

@@ -10,7 +10,7 @@ from app.users.user import ResetRequestId, UserId
 
 
 class WelcomeEmail(Job, frozen=True):
-    """The first letter; it carries the link that confirms the address."""
+    """Send the welcome email, with the link that confirms the address."""
 
     kind = "email:welcome"
     queue = "critical"
@@ -23,7 +23,7 @@ class WelcomeEmail(Job, frozen=True):
 
 
 class ConfirmationEmail(Job, frozen=True):
-    """Carries another link that confirms the address, for a person who asked for it."""
+    """Send another link that confirms the address."""
 
     kind = "email:confirmation"
     queue = "critical"
@@ -55,7 +55,7 @@ class PasswordResetEmail(Job, frozen=True):
 
 
 class EraseUser(Job, frozen=True):
-    """Removes everything that a deleted account leaves."""
+    """Erase what a deleted account has left."""
 
     kind = "user:erase"
     timeout = timedelta(minutes=30)

@@ -78,8 +78,10 @@ async def welcome(run: Run, post: Post, user_id: UserId) -> None:
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id)
-    if account is not None:
-        await _deliver_link(run, post, account, Welcome, str(user_id))
+    if account is None:
+        await run.had_nothing_to_do("the account is deleted")
+        return
+    await _deliver_link(run, post, account, Welcome, str(user_id))
 
 
 async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
@@ -92,8 +94,10 @@ async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id)
-    if account is not None and account.confirmed_at is None:
-        await _deliver_link(run, post, account, Confirmation, str(run.job_id))
+    if account is None or account.confirmed_at is not None:
+        await run.had_nothing_to_do("the address is confirmed, or the account deleted")
+        return
+    await _deliver_link(run, post, account, Confirmation, str(run.job_id))
 
 
 async def _deliver_link(
@@ -121,6 +125,7 @@ async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> No
         await statements.forget_reset_requests(tx)
         account = await statements.reset_requester(tx, request_id)
     if account is None:
+        await run.had_nothing_to_do("no account has this address")
         return
 
     async def write(tx: Transaction) -> PasswordReset:

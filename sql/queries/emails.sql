@@ -45,6 +45,11 @@ select sending_until - clock_timestamp() as lease
 from emails
 where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
 
+-- name: letter_sent_at
+-- When a letter was sent; null while it is not.
+select sent_at from emails
+where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
+
 -- name: hold_letters
 -- Of two letters of a kind to one person at once, the second waits until the first is counted.
 select pg_advisory_xact_lock(

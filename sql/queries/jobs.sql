@@ -56,7 +56,7 @@ for share;
 -- name: finish
 -- This job is done, if it is mine. An attempt that succeeded at once is told by the job alone.
 with done as (
-    update jobs set state = 'done', finished_at = now(), error = null, progress = null
+    update jobs set state = 'done', finished_at = now(), error = null, progress = null, note = :note
     where id = :id and token = :token and state = 'running'
     returning id, attempt, worker_id, started_at
 ),

@@ -26,7 +26,7 @@ limit :limit;
 select
     id, kind, queue, state, attempt, failures, crashes, concerns as user_id, occasion, request_id,
     split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, useful_until, started_at,
-    finished_at, cancel_requested_at, waits_for, worker_id, error, fingerprint,
+    finished_at, cancel_requested_at, waits_for, worker_id, error, note, fingerprint,
     payload::text as payload, progress::text as progress
 from jobs
 where id = :id;

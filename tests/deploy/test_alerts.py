@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from app.__main__ import command_parser
+from app.__main__ import app
 from app.embedded.register import ROOT
 from tests.deploy.composition import OURS
 from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
-from worker.trigger import trigger_parser
 
 RUNBOOKS = ROOT / "docs" / "operations"
 TESTS = (DEPLOY / "alerts_test.yml", DEPLOY / "alerts_days_test.yml")
@@ -111,7 +110,7 @@ def test_a_dashboard_can_be_read(file: Path) -> None:
         assert panel["datasource"]["uid"] == "prometheus", panel["title"]
 
 
-PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000"}
+PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily"}
 """What stands for what the reader has to put in, where anything will not do."""
 
 
@@ -139,7 +138,6 @@ def test_a_page_with_recipes_says_what_they_are_where_there_is_no_just() -> None
         recipes = set(re.findall(r"^ {4,}just (\w+)", text, re.MULTILINE))
         said = set(re.findall(r"`docker compose exec api python -m ([\w.]+)`", text))
         assert ("app" in said) == bool(recipes), page.name
-        assert ("worker.trigger" in said) == ("trigger" in recipes), page.name
 
 
 @pytest.mark.parametrize(("page", "line"), _commands())
@@ -147,12 +145,11 @@ def test_a_command_of_a_runbook_can_be_given(page: str, line: str) -> None:
     """The recipe is one, or the service runs our image; and what runs takes these arguments."""
     if inside := IN_A_CONTAINER.match(line):
         assert inside["service"] in OURS, page
-        triggers, words = inside["module"] == "worker.trigger", line[inside.end() :].split()
+        words = line[inside.end() :].split()
     else:
         recipe, *words = line.partition("#")[0].split()[1:]
         recipes = (ROOT / "justfile").read_text()
         assert re.search(rf"^{recipe}( \*args)?:", recipes, re.MULTILINE), page
-        triggers = recipe == "trigger"
-        words = words if triggers else [recipe, *words]
+        words = [recipe, *words]
     arguments = [PLACES.get(word, word) for word in words]
-    (trigger_parser if triggers else command_parser)().parse_args(arguments)
+    app.parse_args(arguments, exit_on_error=False, print_error=False)

@@ -40,7 +40,7 @@ async def test_addresses_are_imported_listed_and_lifted(
     assert ["eve@example.com"] == [row["address"] for row in newest.json]
 
     lifted = await cli(environ, *SUPPRESSIONS, "lift", "EVE@example.com")
-    assert (0, "letters go to this address again\n") == (lifted.code, lifted.out)
+    assert (0, "emails go to this address again\n") == (lifted.code, lifted.out)
     again = await cli(environ, *SUPPRESSIONS, "lift", "eve@example.com")
     assert (2, "activelog: This address is not suppressed.\n") == (again.code, again.err)
     assert ["ada@example.com", "bob@example.com"] == await suppressed(database)
@@ -50,7 +50,7 @@ async def test_a_file_with_a_wrong_line_is_not_imported(
     environ: Mapping[str, str], database: Database, tmp_path: Path
 ) -> None:
     wrong = await cli(environ, *SUPPRESSIONS, "import", "-", typed="ada@example.com\nno address\n")
-    assert (2, "activelog: Line 2 is no address. Nothing was imported.\n") == (
+    assert (2, "activelog: Line 2 is not an address. Nothing was imported.\n") == (
         wrong.code,
         wrong.err,
     )
@@ -65,7 +65,7 @@ async def test_a_test_letter_is_sent_at_once(
 ) -> None:
     sent = await cli(environ, "email", "test", "ada@example.com")
     assert sent.code == 0, sent.err
-    assert "(in plain text) took it in" in sent.out
+    assert "(in plain text) accepted it in" in sent.out
     (letter,) = inbox.letters("ada@example.com")
     assert letter.subject == "A test letter from ActiveLog"
     assert "Signed   none" in str(letter.text)

@@ -62,7 +62,9 @@ async def test_one_job_run_three_times_sends_one_letter(database: Database) -> N
     row = await ledger(database)
     assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
     assert row["message_id"].encode() in script.taken[0]
-    assert await database.fetchval("select state from jobs where id = $1", job_id) == "running"
+    job = await database.fetchrow("select state, note from jobs where id = $1", job_id)
+    sent_on = f"{row['sent_at'].day} {row['sent_at']:%B %Y}"
+    assert ("done", f"sent before, on {sent_on}") == tuple(job or ())
     assert await database.fetchval("select count(*) from account_tokens") == 1
 
 

@@ -138,16 +138,17 @@ async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_i
     ("line", "words"),
     [
         (f"jobs show {NO_JOB}", NO_JOB),
-        ("jobs show five", "'five' is no job's id"),
+        ("jobs show five", 'unable to convert "five" into UUID'),
         ("jobs list --state lost", "lost"),
-        ("jobs list --limit 0", "'0' is no number from 1"),
+        ("jobs list --limit 0", 'Invalid value "0" for --limit'),
         ("jobs list --user nobody@example.com", "no account has this address"),
         ("jobs dead --retry 0123", "0123"),
         ("jobs dead --kind a", "--retry-all"),
         ("queues pause urgent", "critical, default, low"),
         ("kinds pause a:typo", "a:typo"),
         ("create-admin nobody", "e-mail address"),
-        ("jobs", "required"),
+        ("jobs list extra", "extra"),
+        ("jobs dead --retry 0123 --retry-all", "exclude each other"),
     ],
 )
 async def test_bad_input_is_one_line_and_exit_code_2(
@@ -157,6 +158,16 @@ async def test_bad_input_is_one_line_and_exit_code_2(
     assert (2, "", 1) == (said.code, said.out, len(said.err.splitlines()))
     assert said.err.startswith("activelog: ")
     assert words in said.err
+
+
+@pytest.mark.parametrize("command", [(), ("jobs",), ("email", "suppressions")])
+async def test_a_call_without_a_command_lists_the_commands_and_is_exit_code_2(
+    environ: Mapping[str, str], command: tuple[str, ...]
+) -> None:
+    said = await cli(environ, *command)
+    assert (2, "") == (said.code, said.err)
+    assert "Usage: python -m app" in said.out
+    assert said.out == (await cli(environ, *command, "--help")).out
 
 
 async def test_an_outage_is_one_line_and_exit_code_1(environ: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m worker.trigger`, as an operator uses it."""
+"""`python -m app trigger`, as an operator uses it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from app.commands.kinds import KINDS_OF
+from app.embedded.inbox.letters import Inbox
+from app.jobs.job import KINDS
 from app.jobs.scheduling import SCHEDULES
 from app.resources import Resources
 from app.transaction import Database
@@ -16,7 +19,10 @@ from tests.kit.people import person
 from tests.kit.processes import program
 from tests.kit.working import until, working
 
+__all__ = ["KINDS_OF"]  # whose import brings all kinds of jobs
+
 Environ = Mapping[str, str]
+KIM = ("--user", str(UUID(int=7)))
 
 
 @asynccontextmanager
@@ -29,7 +35,7 @@ async def alive(resources: Resources) -> AsyncIterator[None]:
 
 async def trigger(environ: Environ, *arguments: str) -> tuple[int, str]:
     """Its exit code and what it said, the log aside."""
-    async with program("-m", "worker.trigger", *arguments, environ=environ) as asked:
+    async with program("-m", "app", "trigger", *arguments, environ=environ) as asked:
         code = await asked.ended()
     said = [line for line in asked.said.splitlines() if not line.startswith("{")]
     return code, "\n".join(said)
@@ -70,7 +76,10 @@ async def test_it_says_at_once_when_no_worker_is_alive(
 ) -> None:
     code, said = await trigger(environ, "stats:daily")
     job_id = await database.fetchval("select id from jobs")
-    assert (1, f"{job_id}\nactivelog: no worker is alive; the job runs when one is") == (code, said)
+    assert (1, f"{job_id}\nactivelog: no worker is alive: the job starts when one is") == (
+        code,
+        said,
+    )
 
 
 async def test_a_job_about_one_user_is_asked_for_by_its_fields(
@@ -84,38 +93,118 @@ async def test_a_job_about_one_user_is_asked_for_by_its_fields(
     assert row is not None
     assert ("report:generate", kim.id, "2026-10-01") == tuple(row)
     code, said = await trigger(environ, *report)
-    assert (1, "activelog: Such a report:generate waits or runs already.") == (code, said)
+    assert (1, "activelog: Such a job is waiting or running already: report:generate.") == (
+        code,
+        said,
+    )
 
 
-async def test_an_unknown_name_lists_the_known_ones(database: Database, environ: Environ) -> None:
-    code, said = await trigger(environ, "stats:dayly")
-    assert 2 == code
-    listed = said.split()
-    assert {*SCHEDULES, "email:welcome", "report:generate"} <= set(listed)
-    assert 0 == await database.fetchval("select count(*) from jobs")
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+async def test_without_a_name_every_job_is_listed_with_its_options(
+    environ: Environ, arguments: tuple[str, ...]
+) -> None:
+    code, said = await trigger(environ, *arguments)
+    assert (0 if arguments else 2) == code
+    about_a_person = {kind for kind, job in KINDS.items() if "user_id" in job.__struct_fields__}
+    ours = {kind for kind in about_a_person if not kind.startswith("test:")}
+    assert {*SCHEDULES, *ours} <= set(said.split())
+    text = " ".join(line.strip("│ ") for line in said.splitlines())
+    assert "export:generate Export a person's activities as a file (--user, --format," in re.sub(
+        r"\s+", " ", text
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("stats:daily", "--date", "yesterday"), "is no day"),
+        (("stats:dayly",), 'Did you mean "stats:daily"?'),
+        (("stats:daily", "--date", "yesterday"), "'yesterday' is not a day such as 2026-11-23"),
+        (("stats:daily", "--date", "20261123"), "'20261123' is not a day"),
         (("stats:daily", "--date", "2999-01-01"), "not over"),
-        (("stats:daily", "--dry-run"), "cannot be run dry"),
-        (("stats:daily", "--month", "2026-10"), "takes --date"),
+        (("stats:daily", "--dry-run"), "--dry-run"),
+        (("stats:daily", "--month", "2026-10"), "--month"),
         (("report:generate", "--user", "nobody@example.com", "--month", "2026-10"), "no account"),
-        (("report:generate", "--month", "2026-10"), "takes --user, --month"),
-        (("report:generate", "--user", str(UUID(int=7)), "--month", "x"), "takes --user, --month"),
-        (("report:generate", "--user", str(UUID(int=7)), "--week", "1"), "takes --user, --month"),
-        (("report:generate", "--user", str(UUID(int=7)), "--date", "2026-10-01"), "takes --user"),
-        ((), "required: job"),
+        (("report:generate", "--month", "2026-10"), "--user requires an argument"),
+        (("report:generate", *KIM, "--month", "2026-10-17"), "'2026-10-17' is not a month such as"),
+        (("report:generate", *KIM, "--month", "2026-13"), "'2026-13' is not a month"),
+        (("report:generate", *KIM, "--week", "1"), "--month requires an argument"),
+        (("report:generate", *KIM, "--month", "2026-10", "--date", "2026-10-01"), "--date"),
+        (
+            ("email:weekly_summary", *KIM, "--week-ending", "2026-11-20"),
+            "2026-11-20 is a Friday; its week ends on Saturday, 2026-11-21",
+        ),
+        (("export:generate", *KIM, "--format", "doc"), 'Choose from: "csv", "pdf"'),
+        (
+            ("export:generate", *KIM, "--format", "csv", "--from", "2026-2-1"),
+            "'2026-2-1' is not a day",
+        ),
     ],
 )
-async def test_what_is_asked_for_badly_is_one_line_and_exit_code_2(
+async def test_a_wrong_request_is_one_line_and_exit_code_2_and_enqueues_nothing(
     database: Database, environ: Environ, arguments: tuple[str, ...], said: str
 ) -> None:
     code, line = await trigger(environ, *arguments)
     assert (2, 1) == (code, len(line.splitlines()))
+    assert line.startswith("activelog: ")
     assert said in line
+    assert 0 == await database.fetchval("select count(*) from jobs")
+
+
+async def test_an_email_that_was_sent_before_says_when(
+    database: Database, resources: Resources, environ: Environ, inbox: Inbox
+) -> None:
+    kim = await person(database, "kim")
+    async with alive(resources):
+        first = await trigger(environ, "email:welcome", "--user", "kim@example.com")
+        again = await trigger(environ, "email:welcome", "--user", str(kim.id))
+    assert 0 == first[0]
+    assert re.fullmatch(r"email:welcome done in \d+\.\d s", first[1])
+    sent_at = await database.fetchval("select sent_at from emails")
+    on = f"{sent_at.day} {sent_at:%B %Y}"
+    assert 0 == again[0]
+    assert re.fullmatch(rf"email:welcome done in \d+\.\d s: sent before, on {on}", again[1])
+    assert 1 == len(inbox.letters("kim@example.com"))
+
+
+async def test_a_job_with_nothing_to_do_says_why(
+    database: Database, resources: Resources, environ: Environ
+) -> None:
+    kim = await person(database, "kim")
+    async with alive(resources):
+        code, said = await trigger(environ, "user:erase", "--user", str(kim.id))
+    assert 0 == code
+    assert said.endswith("the account is not deleted: only its owner can delete it")
+    assert await database.fetchval("select true from users where id = $1", kim.id)
+
+
+@pytest.mark.parametrize("what", ["queue", "kind"])
+async def test_a_paused_job_is_enqueued_and_says_what_it_waits_for(
+    database: Database, resources: Resources, environ: Environ, what: str
+) -> None:
+    await person(database, "kim")
+    name = "critical" if what == "queue" else "email:welcome"
+    await database.execute("insert into pauses (what, name) values ($1, $2)", what, name)
+    async with alive(resources):
+        code, said = await trigger(environ, "email:welcome", "--user", "kim@example.com")
+    job_id = await database.fetchval("select id from jobs")
+    paused = f"{what} {name} is paused: it starts when that is resumed"
+    assert (1, f"email:welcome {job_id}: {paused}") == (code, said)
+
+
+async def test_an_export_is_made_as_if_the_person_had_asked(
+    database: Database, resources: Resources, environ: Environ
+) -> None:
+    kim = await person(database, "kim")
+    asked = ("export:generate", "--user", "kim@example.com", "--format", "csv", "--type", "run")
+    async with alive(resources):
+        code, said = await trigger(environ, *asked)
+    assert 0 == code, said
+    assert said.startswith("export:generate done in ")
+    row = await database.fetchrow(
+        "select user_id, format, type, completed_at is not null as completed from exports"
+    )
+    assert row is not None
+    assert (kim.id, "csv", "run", True) == tuple(row)
 
 
 async def test_a_job_that_does_not_succeed_is_exit_code_1(

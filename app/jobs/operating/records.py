@@ -116,6 +116,8 @@ class JobFacts(Struct, frozen=True):
     waits_for: str | None
     worker_id: UUID | None
     error: str | None
+    note: str | None
+    """Why a job that is done had nothing to do."""
     fingerprint: str | None
 
 

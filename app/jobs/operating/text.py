@@ -12,10 +12,25 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.jobs.operating.records import JobDetail, RunningJob
+from app.jobs.operating.records import JobDetail, JobSummary, RunningJob
 
 WIDEST = 72
 """Characters of a cell, behind which a text is cut."""
+OF_A_JOB = ("id", "state", "kind", "queue", "attempt", "run_at", "finished_at", "error")
+"""The columns of a list of jobs."""
+
+
+def shown(answer: Sequence[Struct] | Struct) -> str:
+    """Rows as a table, a job as a sheet."""
+    match answer:
+        case JobDetail():
+            return sheet(answer)
+        case Struct():
+            return table([answer])
+        case [JobSummary(), *_]:
+            return table(answer, *OF_A_JOB)
+        case _:
+            return table(answer)
 
 
 def table(rows: Sequence[Struct], *columns: str) -> str:

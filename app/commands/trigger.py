@@ -1,0 +1,230 @@
+"""`python -m app trigger <job>`: run a job now and say what came of it.
+
+A triggered job goes the way of any other: a row, Redis, a worker. Every schedule can be triggered,
+every job about one person, and an export.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+import msgspec
+from cyclopts import App, Parameter, Token
+
+from app import jobs
+from app.activities.activity import ActivityType
+from app.commands.kinds import KINDS_OF
+from app.commands.options import BY, Given
+from app.commands.waiting import wait
+from app.errors import Conflict, Invalid
+from app.exports import requests as exports
+from app.exports.export import Filters, Format
+from app.exports.jobs import ExportGenerate
+from app.jobs import Job, JobId
+from app.jobs.job import KINDS
+from app.jobs.operating.workers import list_workers
+from app.jobs.scheduling import SCHEDULES, Schedule
+from app.jobs.scheduling import trigger as trigger_schedule
+from app.resources import Resources
+from app.transaction import Transaction
+from app.users.administration import find_user
+
+__all__ = ["KINDS_OF", "app"]
+
+SATURDAY = 5
+
+app = App(
+    name="trigger",
+    help="Run a job now, wait until it has ended, and say what came of it."
+    " `trigger JOB --help` explains its options; every job takes --no-wait.",
+)
+
+
+def _parsed(text: str, form: str, what: str) -> date:
+    """
+    Raises:
+        ValueError: the text is not exactly of this form.
+    """
+    try:
+        day = datetime.strptime(text, form).replace(tzinfo=UTC).date()
+    except ValueError:
+        day = None
+    if day is None or day.strftime(form) != text:
+        raise ValueError(f"{text!r} is not {what}.")
+    return day
+
+
+def _day(_: Any, tokens: list[Token]) -> date:
+    return _parsed(tokens[0].value, "%Y-%m-%d", "a day such as 2026-11-23")
+
+
+def _month(_: Any, tokens: list[Token]) -> date:
+    return _parsed(tokens[0].value, "%Y-%m", "a month such as 2026-10")
+
+
+def _saturday(type_: Any, tokens: list[Token]) -> date:
+    day = _day(type_, tokens)
+    if day.weekday() != SATURDAY:
+        end = day + timedelta(days=(SATURDAY - day.weekday()) % 7)
+        raise ValueError(f"{day} is a {day:%A}; its week ends on Saturday, {end}.")
+    return day
+
+
+NoWait: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        negative=(), show_default=False, help="Print the job's id and do not wait for its end."
+    ),
+]
+User: TypeAlias = Annotated[str, Parameter(help="Whom it is about: an address or an id.")]
+PeriodDay: TypeAlias = Annotated[
+    date | None,
+    Parameter(
+        name="--date",
+        converter=_day,
+        help="A day of the period it is about, such as 2026-11-23; by default the last period.",
+    ),
+]
+DryRun: TypeAlias = Annotated[
+    bool, Parameter(negative=(), show_default=False, help="Count what it would do, and do nothing.")
+]
+FIELDS = {
+    "month": Annotated[
+        date, Parameter(name="--month", converter=_month, help="A month such as 2026-10.")
+    ],
+    "saturday": Annotated[
+        date,
+        Parameter(
+            name="--week-ending",
+            converter=_saturday,
+            help="The Saturday on which the week ends, such as 2026-11-21.",
+        ),
+    ],
+    "export_id": Annotated[UUID, Parameter(name="--export-id", help="The id of an export.")],
+}
+"""The options for the fields of jobs about one person. A job with another field has no command."""
+
+
+async def run(
+    resources: Resources, enqueue: Callable[[Transaction], Awaitable[JobId]], *, no_wait: bool
+) -> int:
+    """Enqueue a job, wait for its end and print what came of it.
+
+    Returns:
+        The exit code: 0 when the job is done (with `no_wait`: enqueued), otherwise 1.
+    """
+    async with resources.database.transaction() as tx:
+        job_id = await enqueue(tx)
+        alive = any(worker.alive for worker in await list_workers(tx))
+    if no_wait:
+        print(job_id)
+        return 0
+    if not alive:
+        print(job_id)
+        print("activelog: no worker is alive: the job starts when one is", file=sys.stderr)
+        return 1
+    return await wait(resources.database, job_id)
+
+
+@app.command(
+    name=ExportGenerate.kind,
+    help="Export a person's activities as a file (--user, --format, --from, --to, --type).",
+)
+async def export(
+    *,
+    user: User,
+    format: Format,
+    first: Annotated[
+        date | None, Parameter(name="--from", converter=_day, help="The first day wanted.")
+    ] = None,
+    last: Annotated[
+        date | None, Parameter(name="--to", converter=_day, help="The last day wanted.")
+    ] = None,
+    type: ActivityType | None = None,
+    no_wait: NoWait = False,
+    resources: Given,
+) -> int:
+    """Export a person's activities, as if they had asked for it themselves.
+
+    Args:
+        format: The format of the file.
+        type: Only activities of this type.
+    """
+
+    async def enqueue(tx: Transaction) -> JobId:
+        user_id = await find_user(tx, user)
+        return (await exports.request(tx, user_id, format, Filters(first, last, type))).job_id
+
+    return await run(resources, enqueue, no_wait=no_wait)
+
+
+def _add_schedule(schedule: Schedule) -> None:
+    async def enqueue(tx: Transaction, day: date | None = None, dry_run: bool = False) -> JobId:
+        began = await trigger_schedule(tx, schedule.name, by=BY, day=day, dry_run=dry_run)
+        return began.job_id
+
+    options = [_option("day", PeriodDay, default=None)]
+    if schedule.dry_run:
+        options.append(_option("dry_run", DryRun, default=False))
+    _add(KINDS[schedule.name], options, enqueue)
+
+
+def _add_about_a_person(job_type: type[Job], fields: list[str]) -> None:
+    async def enqueue(tx: Transaction, user: str, **given: Any) -> JobId:
+        user_id = await find_user(tx, user)
+        try:
+            job = msgspec.convert({**given, "user_id": user_id}, job_type)
+        except msgspec.ValidationError as error:
+            raise Invalid(str(error)) from None
+        job_id = await jobs.enqueue(tx, job)
+        if job_id is None:
+            raise Conflict(f"Such a job is waiting or running already: {job_type.kind}.")
+        return job_id
+
+    options = [_option("user", User), *(_option(name, FIELDS[name]) for name in fields)]
+    _add(job_type, options, enqueue)
+
+
+def _add(
+    job_type: type[Job],
+    options: list[inspect.Parameter],
+    enqueue: Callable[..., Awaitable[JobId]],
+) -> None:
+    """Add the command of a job; `enqueue` gets the transaction, and the options by name."""
+
+    async def command(*, resources: Resources, no_wait: bool = False, **given: Any) -> int:
+        return await run(resources, lambda tx: enqueue(tx, **given), no_wait=no_wait)
+
+    parameters = [
+        *options,
+        _option("no_wait", NoWait, default=False),
+        _option("resources", Given),
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # for cyclopts
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    sentence = (inspect.getdoc(job_type) or "").partition("\n")[0].rstrip(".")
+    app.command(command, name=job_type.kind, help=f"{sentence} ({', '.join(map(_name, options))}).")
+
+
+def _option(name: str, annotation: object, default: Any = inspect.Parameter.empty) -> Any:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
+    )
+
+
+def _name(option: inspect.Parameter) -> str:
+    (parameter,) = option.annotation.__metadata__
+    return str((parameter.name or [f"--{option.name.replace('_', '-')}"])[0])
+
+
+for _schedule in SCHEDULES.values():
+    _add_schedule(_schedule)
+for _kind, _job_type in sorted(KINDS.items()):
+    _fields = [name for name in _job_type.__struct_fields__ if name != "user_id"]
+    if "user_id" in _job_type.__struct_fields__ and _job_type is not ExportGenerate:
+        _add_about_a_person(_job_type, _fields)

@@ -1,0 +1,78 @@
+"""Waiting for a job to end, and saying in one line what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+
+from app.jobs import JobId, statements
+from app.jobs.operating.inspection import find
+from app.jobs.operating.records import JobDetail
+from app.jobs.scheduling import history
+from app.jobs.scheduling.records import ScheduleRun
+from app.transaction import Database
+
+LOOK_EVERY_S = 0.25
+ENDED = {"done", "dead", "cancelled"}
+EMPTY_LINE = "\r\x1b[K"
+"""Moves to the beginning of a terminal's line and empties it."""
+
+
+async def wait(database: Database, job_id: JobId) -> int:
+    """Wait until a job has ended, or cannot start because an operator has paused it.
+
+    A terminal shows how far it is; otherwise a line says why it has to wait.
+
+    Returns:
+        The exit code: 0 when the job is done, otherwise 1.
+    """
+    terminal = sys.stderr.isatty()
+    said = None
+    while (job := await find(database, job_id)).state not in ENDED:
+        if job.state != "running" and (pause := await paused(database, job)):
+            _clear(terminal)
+            print(f"{job.kind} {job.id}: {pause} is paused: it starts when that is resumed")
+            return 1
+        line = await described(database, job)
+        if terminal:
+            print(f"{EMPTY_LINE}{line[:100]}", end="", file=sys.stderr, flush=True)
+        elif job.state in {"retrying", "snoozed"} and line != said:
+            print(said := line, file=sys.stderr, flush=True)
+        await asyncio.sleep(LOOK_EVERY_S)
+    _clear(terminal)
+    print(await described(database, job))
+    return 0 if job.state == "done" else 1
+
+
+async def paused(database: Database, job: JobDetail) -> str | None:
+    """What an operator has paused that keeps the job from starting; None: nothing."""
+    stopped = {(pause.what, pause.name) for pause in await statements.pauses(database)}
+    for what, name in (("queue", job.queue), ("kind", job.kind)):
+        if (what, name) in stopped:
+            return f"{what} {name}"
+    return None
+
+
+async def described(database: Database, job: JobDetail) -> str:
+    """One line: what became of the job so far, what it did, and what is wrong."""
+    run = await history.run_of_job(database, job.id)
+    said = f"{job.kind} {job.state}"
+    if run:
+        said += f" for {run.day}"
+    began = run.started_at if run else job.started_at
+    if began and job.finished_at:
+        said += f" in {(job.finished_at - began).total_seconds():.1f} s"
+    parts = [said, _figures(job, run), job.note, job.error if job.state != "done" else None]
+    line = ": ".join(filter(None, parts))
+    return "".join(character if character.isprintable() else " " for character in line)
+
+
+def _figures(job: JobDetail, run: ScheduleRun | None) -> str:
+    figures: Mapping[str, object] = run.counts if run else job.progress or {}
+    return ", ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
+
+
+def _clear(terminal: bool) -> None:
+    if terminal:
+        print(EMPTY_LINE, end="", file=sys.stderr, flush=True)

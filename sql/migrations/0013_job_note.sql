@@ -1,0 +1,6 @@
+-- migrate:up
+-- Safe before the deploy: workers of the last release leave it null.
+alter table jobs add column note text; -- why a job that is done had nothing to do
+
+-- migrate:down
+alter table jobs drop column note;
