@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -17,12 +17,31 @@ THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1"}
 """The hosts of URLs that lead nowhere else; None: a socket in the file system."""
 
 
+REMEDIES = {
+    "DATABASE_URL": "for example postgresql://activelog:PASSWORD@db.example.com/activelog",
+    "REDIS_URL": "for example redis://:PASSWORD@redis.example.com",
+    "SMTP_URL": "for example smtp://user:PASSWORD@smtp.example.com:587?tls=starttls",
+    "AWS_ACCESS_KEY_ID": "the bucket's provider gives it to you",
+    "AWS_SECRET_ACCESS_KEY": "the bucket's provider gives it to you",
+    "SECRET_KEY": "make one with `openssl rand -hex 32`",
+}
+"""What helps when a required setting is missing."""
+
+
 class SettingsError(Exception):
     """A setting is missing or wrong. The message names the variable and never its value."""
 
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable} {problem}")
         self.variable = variable
+
+
+class SettingsErrors(SettingsError):
+    """Several settings are missing or wrong: the message has a line for each."""
+
+    def __init__(self, errors: Sequence[SettingsError]) -> None:
+        Exception.__init__(self, "\n".join(map(str, errors)))
+        self.variable = errors[0].variable
 
 
 def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -44,7 +63,7 @@ class Variables:
         if value:
             return parse(value)
         if default is REQUIRED:
-            raise SettingsError(name, "is not set")
+            raise SettingsError(name, f"is not set: {REMEDIES[name]}")
         return default  # type: ignore[return-value] # REQUIRED was the only other object
 
     def text(self, name: str, default: object = REQUIRED) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from dkim import crypto  # type: ignore[import-untyped] # has no stubs
 
-from app.environment import THIS_MACHINE, SettingsError, Variables, split_url
+from app.environment import REMEDIES, THIS_MACHINE, SettingsError, Variables, split_url
 from app.settings.rate import Rate, rate_of
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -64,7 +64,7 @@ def _smtp(env: Variables) -> Smtp:
     name, schemes = "SMTP_URL", {"smtp", "smtps"}
     parts = split_url(name, env.url(name, schemes), schemes)
     if not parts.hostname:
-        raise SettingsError(name, "names no host")
+        raise SettingsError(name, f"names no host: {REMEDIES[name]}")
     query = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
     local = parts.hostname in THIS_MACHINE
     tls = query.pop("tls", "none" if local else "starttls")
@@ -101,14 +101,18 @@ def _dkim(env: Variables) -> Dkim | None:
     if path is None or selector is None:
         raise SettingsError(name if selector else "DKIM_SELECTOR", "is not set: DKIM needs both")
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", selector):
-        raise SettingsError("DKIM_SELECTOR", "is no name that DNS can hold")
+        raise SettingsError(
+            "DKIM_SELECTOR", "is not a name that DNS can hold: use letters, digits and hyphens"
+        )
     try:
         key = Path(path).read_bytes().replace(b"\r\n", b"\n")
         crypto.parse_pem_private_key(key)
     except OSError as error:
         raise SettingsError(name, f"cannot be read: {error.strerror}") from None
     except (crypto.UnparsableKeyError, ValueError):
-        raise SettingsError(name, "holds no RSA private key in PEM") from None
+        raise SettingsError(
+            name, "holds no RSA private key in PEM: docs/email.md says how to make one"
+        ) from None
     return Dkim(selector, key)
 
 

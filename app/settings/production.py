@@ -43,9 +43,11 @@ def refuse_open_database(url: str, env: Variables) -> None:
         return
     elsewhere = env.optional("PGPASSWORD") or env.optional("PGPASSFILE")
     if not parts.password and not elsewhere and "sslcert=" not in parts.query:
-        raise SettingsError("DATABASE_URL", "names another machine and no password")
+        raise SettingsError(
+            "DATABASE_URL", "names another machine and no password: add one, or set PGPASSFILE"
+        )
     if parts.password and parts.password in {*SAMPLE_PASSWORDS, parts.username}:
-        raise SettingsError("DATABASE_URL", "has a password that anyone would try")
+        raise SettingsError("DATABASE_URL", "has a password that anyone would try: choose another")
 
 
 def refuse_sample_keys(bucket: Bucket) -> None:
@@ -55,7 +57,9 @@ def refuse_sample_keys(bucket: Bucket) -> None:
     """
     host = urlsplit(bucket.endpoint_url).hostname if bucket.endpoint_url else "s3.amazonaws.com"
     if bucket.secret_access_key in SAMPLE_KEYS and host not in THIS_MACHINE:
-        raise SettingsError("AWS_SECRET_ACCESS_KEY", "is a sample's: make one in the store")
+        raise SettingsError(
+            "AWS_SECRET_ACCESS_KEY", "is a sample's: create a key of your own in the store"
+        )
 
 
 def refuse_told_password(smtp: Smtp) -> None:
@@ -64,4 +68,6 @@ def refuse_told_password(smtp: Smtp) -> None:
         SettingsError: the password would go over the network in the clear.
     """
     if smtp.password and smtp.tls == "none" and smtp.host not in THIS_MACHINE:
-        raise SettingsError("SMTP_URL", "has a password, and tls=none would show it to others")
+        raise SettingsError(
+            "SMTP_URL", "has a password, and tls=none would show it to others: remove tls=none"
+        )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.environment import REQUIRED, SettingsError, Variables
+from app.environment import REMEDIES, REQUIRED, SettingsError, SettingsErrors, Variables
 from app.settings.http import Http
 from app.settings.logs import Logs
 from app.settings.mail import Mail
@@ -24,6 +24,21 @@ SAMPLE_SECRET = "change-me-to-64-random-characters"
 SHORTEST_SECRET = 32
 FEWEST_CHARACTERS = 8
 """Different ones. Of 32 random hexadecimal digits, fewer are so once in thirty million times."""
+
+
+NO_DKIM = {"DKIM_KEY_FILE": "", "DKIM_SELECTOR": ""}
+STAND_INS = {
+    "SECRET_KEY": {"SECRET_KEY": "0123456789abcdef0123456789abcdef"},
+    "APP_URL": {"APP_URL": "https://activelog.example"},
+    "DATABASE_URL": {"DATABASE_URL": "postgresql://activelog:PASSWORD@db.example.com/activelog"},
+    "REDIS_URL": {"REDIS_URL": "redis://redis.example.com"},
+    "SMTP_URL": {"SMTP_URL": "smtp://smtp.example.com"},
+    "AWS_ACCESS_KEY_ID": {"AWS_ACCESS_KEY_ID": "stand-in"},
+    "AWS_SECRET_ACCESS_KEY": {"AWS_SECRET_ACCESS_KEY": "stand-in"},
+    "DKIM_KEY_FILE": NO_DKIM,
+    "DKIM_SELECTOR": NO_DKIM,
+}
+"""What a wrong setting is read as while the others are checked; any other counts as absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +60,37 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the variables of DESIGN section 10.
+        """Read all variables; `.env.example` lists them.
 
         Raises:
-            SettingsError: a variable is missing or wrong, or too weak for production.
+            SettingsError: variables are missing or wrong, or too weak for production. Its message
+                has a line for each.
         """
-        env = Variables(environ)
+        if errors := cls._errors(environ):
+            raise errors[0] if len(errors) == 1 else SettingsErrors(errors)
+        return cls._read(Variables(environ))
+
+    @classmethod
+    def _errors(cls, environ: Mapping[str, str]) -> Sequence[SettingsError]:
+        """All that is wrong: what was found is read as if it were right, until no more is found."""
+        found: dict[str, SettingsError] = {}
+        while True:
+            try:
+                cls._read(Variables(environ))
+            except SettingsError as error:
+                if error.variable in found:
+                    return list(found.values())
+                found[error.variable] = error
+                environ = {**environ, **STAND_INS.get(error.variable, {error.variable: ""})}
+            else:
+                return list(found.values())
+
+    @classmethod
+    def _read(cls, env: Variables) -> Settings:
+        """
+        Raises:
+            SettingsError: this variable is missing or wrong, maybe among others.
+        """
         environment = env.choice("ENVIRONMENT", {"development", "test", "production"}, "production")
         development = environment == "development"
         settings = cls(
@@ -78,11 +118,11 @@ def _secret_key(env: Variables, *, development: bool) -> str:
     if development:
         return secret
     if secret == SAMPLE_SECRET:
-        raise SettingsError("SECRET_KEY", "is the sample's: make one with `openssl rand -hex 32`")
+        raise SettingsError("SECRET_KEY", f"is the sample's: {REMEDIES['SECRET_KEY']}")
     if len(secret) < SHORTEST_SECRET:
-        raise SettingsError("SECRET_KEY", f"is shorter than {SHORTEST_SECRET} characters")
-    if len(set(secret)) < FEWEST_CHARACTERS:
         raise SettingsError(
-            "SECRET_KEY", "repeats a few characters: `openssl rand -hex 32` does not"
+            "SECRET_KEY", f"is shorter than {SHORTEST_SECRET} characters: {REMEDIES['SECRET_KEY']}"
         )
+    if len(set(secret)) < FEWEST_CHARACTERS:
+        raise SettingsError("SECRET_KEY", f"repeats a few characters: {REMEDIES['SECRET_KEY']}")
     return secret

@@ -83,7 +83,7 @@ def test_half_of_dkim_and_a_key_that_is_none_are_refused_by_name(
         ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE holds no RSA"),
         ({"DKIM_KEY_FILE": str(wrong), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE holds no RSA"),
         ({"DKIM_KEY_FILE": "/gone.pem", "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE cannot be read"),
-        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "a b"}, "DKIM_SELECTOR is no name"),
+        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "a b"}, "DKIM_SELECTOR is not a name"),
     ):
         with pytest.raises(SettingsError, match=problem):
             Settings.from_env({**environ, **given})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
 
-from app.environment import SettingsError
+from app.environment import REMEDIES, SettingsError
 from app.settings import Settings
 
 STRONG = {
@@ -25,7 +26,7 @@ SECRETS = ("SECRET_KEY", "DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("environment", ["", "test", "production"])
 def test_no_secret_has_a_default_outside_development(environment: str, name: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{name} is not set$"):
+    with pytest.raises(SettingsError, match=f"^{name} is not set: {re.escape(REMEDIES[name])}$"):
         Settings.from_env({**STRONG, "ENVIRONMENT": environment, name: ""})
 
 
@@ -50,6 +51,34 @@ def test_weak_settings_are_refused_in_production_in_one_line(weak: Mapping[str, 
     assert refusal.value.variable in weak
     (line,) = str(refusal.value).splitlines()
     assert not any(value in line for value in weak.values())
+
+
+def test_all_that_is_missing_or_wrong_is_listed_at_once() -> None:
+    wrong = {
+        "SECRET_KEY": "hush",
+        "DATABASE_URL": "",
+        "REDIS_URL": "http://redis.example.com",
+        "AWS_SECRET_ACCESS_KEY": "minioadmin",
+        "SMTP_URL": "smtp://us:word@smtp.example.com?tls=none",
+        "APP_URL": "http://activelog.example",
+        "DKIM_SELECTOR": "mail",
+        "PORT": "many",
+        "QUEUE_WEIGHTS": "critical=1",
+        "RETENTION_JOBS": "0",
+    }
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_env({**STRONG, **wrong})
+    named = [line.split()[0] for line in str(refusal.value).splitlines()]
+    assert {*wrong, "DKIM_KEY_FILE"} - {"DKIM_SELECTOR"} == set(named)
+    assert len(named) == len(set(named))
+
+
+def test_an_empty_environment_is_told_everything_that_it_lacks() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_env({})
+    assert set(SECRETS) | {"REDIS_URL"} == {
+        line.split()[0] for line in str(refusal.value).splitlines()
+    }
 
 
 @pytest.mark.parametrize(
