@@ -19,6 +19,7 @@ from app.api.application import create_app
 from app.environment import SettingsError, environment_with_dotenv
 from app.errors import TooOld
 from app.exports.streaming import PATIENCE, Patience
+from app.listening import listen
 from app.pages import failure_page, pages_router
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
@@ -36,7 +37,8 @@ def _settings() -> Settings:
     try:
         return Settings.from_env(environment_with_dotenv(os.environ, FOLDER))
     except SettingsError as error:
-        print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # there are no logs before there are settings
+        for line in str(error).splitlines():
+            print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # no logs before the settings
         sys.exit(BAD_SETTINGS)
 
 
@@ -67,20 +69,20 @@ def main(*, patience: Patience = PATIENCE) -> None:
     """
     settings, application = _settings(), _application(patience)
     try:
+        listening = listen(settings.http.host, settings.http.port, "PORT")
         asyncio.run(_refuse_old_servers(settings))
-    except TooOld as error:
+    except (SettingsError, TooOld) as error:
         print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # one line, and not a traceback
-        sys.exit(1)
-    uvicorn.run(
+        sys.exit(BAD_SETTINGS if isinstance(error, SettingsError) else 1)
+    config = uvicorn.Config(
         application,
-        host=settings.http.host,
-        port=settings.http.port,
         log_config=None,  # its lines go through app/logs.py
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=int(settings.worker.shutdown_grace.total_seconds()),
     )
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

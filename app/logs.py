@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import sys
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +16,8 @@ from structlog.typing import EventDict
 from app.settings import Logs
 
 QUIET = {
+    "arq": "WARNING",  # ours say that a worker has started, and what its jobs do
+    "uvicorn": "WARNING",  # and that the API has
     "uvicorn.access": "WARNING",  # its line holds the path, and paths hold tokens
     "botocore": "WARNING",
     "aiobotocore": "WARNING",
@@ -77,6 +80,7 @@ def _tell_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def configure(settings: Logs) -> None:
     """Route structlog and the standard library's loggers into one stream on stderr."""
+    logging.captureWarnings(True)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # none is shown
     shared: list[structlog.typing.Processor] = [
         _tell_cause,
@@ -99,7 +103,7 @@ def configure(settings: Logs) -> None:
             "root": {"handlers": ["stderr"], "level": settings.level.upper()},
             "loggers": {
                 name: {"handlers": [], "propagate": True, "level": level}
-                for name, level in {**QUIET, "arq": "INFO", "uvicorn": "INFO"}.items()
+                for name, level in QUIET.items()
             },
         }
     )
@@ -115,19 +119,25 @@ def configure(settings: Logs) -> None:
     )
 
 
+def _drop_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """uvicorn adds its lines a second time, in colours."""
+    event.pop("color_message", None)
+    return event
+
+
 def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict[str, Any]:
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.format == "json"
         else [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
+                colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
                 exception_formatter=structlog.dev.plain_traceback,  # others print local variables
             )
         ]
     )
     return {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
+        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder(), _drop_colours],
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     }

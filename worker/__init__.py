@@ -7,11 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
+
 from app.environment import SettingsError, environment_with_dotenv
 from app.settings import Settings
 from worker.handler import HANDLERS, Handlers
 from worker.schedule import Clock, postgres_clock
-from worker.settings import worker_settings
+from worker.settings import BAD_SETTINGS, worker_settings
+
+NO_WATCH = (
+    "activelog: --watch would go on with the old code, since arq loads no module again:"
+    " use `uvx watchfiles 'arq worker.WorkerSettings' app worker`"
+)
 
 
 def settings_from_environment(
@@ -28,10 +35,25 @@ def settings_from_environment(
     """
     try:
         environ = environment_with_dotenv(os.environ, Path.cwd())
-        return worker_settings(Settings.from_env(environ), clock=clock, handlers=handlers)
+        settings, burst = Settings.from_env(environ), _burst()
+        return worker_settings(settings, clock=clock, handlers=handlers, burst=burst)
     except SettingsError as error:
-        print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # the one line of a bad setting
-        raise SystemExit(2) from None
+        for line in str(error).splitlines():
+            print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # a line a bad setting
+        raise SystemExit(BAD_SETTINGS) from None
+
+
+def _burst() -> bool:
+    """Whether the `arq` command was called with --burst.
+
+    Raises:
+        SystemExit: it was called with --watch.
+    """
+    called = click.get_current_context(silent=True)
+    if called and called.params.get("watch"):
+        print(NO_WATCH, file=sys.stderr)  # noqa: T201 # its one line
+        raise SystemExit(BAD_SETTINGS)
+    return bool(called and called.params.get("burst"))
 
 
 def __getattr__(name: str) -> Any:

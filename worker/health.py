@@ -12,6 +12,7 @@ import uvicorn
 
 from app import metrics
 from app.jobs import statements
+from app.listening import listen
 from app.resources import Resources
 from worker.intake import Intake
 
@@ -39,21 +40,20 @@ class Health:
 
     @asynccontextmanager
     async def served(self, host: str, port: int) -> AsyncIterator[None]:
-        """Answer as long as the block runs. Port 0: do not."""
+        """Answer as long as the block runs. Port 0: do not.
+
+        Raises:
+            SettingsError: the port is taken.
+        """
         if not port:
             yield
             return
+        listening = listen(host, port, "METRICS_PORT")
         config = uvicorn.Config(
-            self._answer,
-            host,
-            port,
-            interface="asgi3",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
+            self._answer, interface="asgi3", lifespan="off", log_config=None, access_log=False
         )
         server = _Server(config)
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield
         finally:

@@ -24,10 +24,15 @@ log = structlog.get_logger()
 class HostRedis(ArqRedis):
     """What arq asks of Redis, answered with "nothing there" while Redis is away."""
 
+    has_work: Callable[[], Awaitable[bool]] | None = None
+    """For `arq --burst`, which ends when its queue is empty: whether ours have work left."""
+
     async def zrangebyscore(self, *args: Any, **kwargs: Any) -> Any:
         return await _or(super().zrangebyscore(*args, **kwargs), [])
 
     async def zcard(self, *args: Any, **kwargs: Any) -> Any:
+        if self.has_work is not None:
+            return int(await self.has_work())
         return await _or(super().zcard(*args, **kwargs), 0)
 
     async def delete(self, *args: Any, **kwargs: Any) -> Any:

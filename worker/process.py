@@ -78,17 +78,22 @@ class Process:
         self._health = Health(resources, self.intake)
         self.failed = False
         """A loop ended by an error of ours: the process drains, and exits with 1."""
+        self._claims_jobs = False
         self._loops: list[asyncio.Task[None]] = []
         self._claiming: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to claim."""
+        """Begin to claim.
+
+        Raises:
+            SettingsError: the port of the metrics is taken.
+        """
+        worker, host = self._settings.worker, self._settings.http.host
+        await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         doorbell = await self._stack.enter_async_context(
             open_redis(self._settings.redis_url, socket_timeout=POLL + 4)
         )
         begin_at_zero()
-        worker, host = self._settings.worker, self._settings.http.host
-        await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
         self._loops = [
             self._loop(watch_lag()),
             self._loop(publish_until_cancelled(self._resources.engine, self.pauses)),
@@ -100,10 +105,17 @@ class Process:
         if self._clock is not None:
             self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
         self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
+        self._claims_jobs = True
         log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
-        """Claim no more, let what runs end within the grace, give the rest back, say goodbye."""
+        """Claim no more, let what runs end within the grace, give the rest back, say goodbye.
+
+        Does nothing before `start`, and nothing the second time.
+        """
+        if not self._claims_jobs:
+            return
+        self._claims_jobs = False
         await cancel_all(self._claiming)
         grace = self._settings.worker.shutdown_grace.total_seconds()
         cut_short = await self.intake.drain(grace)
@@ -114,6 +126,13 @@ class Process:
             log.warning("worker.leaves_without_goodbye", error=type(error).__name__)
         await self._stack.aclose()
         log.info("worker.drained", cut_short=len(cut_short))
+
+    async def has_work(self) -> bool:
+        """Whether a job runs here or is due. Without an answer from Postgres there may be one."""
+        try:
+            return bool(self.slots.running) or await statements.work_is_due(self._resources.engine)
+        except Unavailable:
+            return True
 
     def _loop(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that is meant never to end; if it does, the process must not go on without it."""

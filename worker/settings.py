@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from datetime import UTC
 from typing import Any
@@ -16,6 +17,7 @@ from arq.connections import RedisSettings
 
 from app import logs, priority
 from app.email import check_letters
+from app.environment import SettingsError
 from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
@@ -26,6 +28,9 @@ from worker.process import Process
 from worker.schedule import CRON_JOBS, Clock
 
 log = structlog.get_logger()
+
+BAD_SETTINGS = 2
+"""The exit code when a setting is missing or wrong."""
 
 LONGEST = 24 * 3600
 """Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
@@ -42,8 +47,12 @@ async def run(ctx: dict[str, Any], job_id: str) -> None:
     await ctx["process"].intake.run_one(JobId(UUID(job_id)))
 
 
-def worker_settings(settings: Settings, *, clock: Clock | None, handlers: Handlers) -> type:
+def worker_settings(
+    settings: Settings, *, clock: Clock | None, handlers: Handlers, burst: bool = False
+) -> type:
     """The class that `arq worker.WorkerSettings` reads, for a `Process` of this clock and handlers.
+
+    With `burst` the worker ends when Postgres knows of no job that is due.
 
     Makes the event loop of the process, which arq then finds, so that the first thing to run in it
     is the setting up of our logs: arq sets up its own after this returns.
@@ -52,6 +61,7 @@ def worker_settings(settings: Settings, *, clock: Clock | None, handlers: Handle
     asyncio.set_event_loop(loop)
     loop.call_soon(logs.configure, settings.logs)
     stack = AsyncExitStack()
+    redis = host_redis(settings.redis_url)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
         priority.give_way(priority.WORKER)
@@ -61,12 +71,20 @@ def worker_settings(settings: Settings, *, clock: Clock | None, handlers: Handle
         await refuse_old_servers(resources)
         ctx["database"], ctx["clock"] = resources.database, clock
         ctx["process"] = process = Process(settings, resources, clock=clock, handlers=handlers)
-        await process.start()
+        try:
+            await process.start()
+        except SettingsError as error:
+            print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # one line, and no traceback
+            raise SystemExit(BAD_SETTINGS) from None
         drain_on_signals(process.drain)
+        if burst:
+            redis.has_work = process.has_work
 
     async def on_shutdown(ctx: dict[str, Any]) -> None:
+        if process := ctx.get("process"):
+            await process.drain()
         await stack.aclose()
-        if (process := ctx.get("process")) and process.failed:
+        if process and process.failed:
             raise SystemExit(1)
 
     return type(
@@ -74,7 +92,7 @@ def worker_settings(settings: Settings, *, clock: Clock | None, handlers: Handle
         (),
         {
             "functions": [func(run, name="run", timeout=LONGEST)],
-            "redis_pool": host_redis(settings.redis_url),
+            "redis_pool": redis,
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
             "cron_jobs": [] if clock is None else CRON_JOBS,
             "timezone": UTC,

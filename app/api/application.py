@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeAlias, cast
 
+import structlog
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
@@ -37,6 +38,8 @@ from app.exports.streaming import PATIENCE, Patience
 from app.lag import watch_lag
 from app.resources import Resources
 from app.users.passwords import Passwords
+
+log = structlog.get_logger()
 
 MAX_BODY = 1_000_000
 """Bytes; a route that takes more says so itself."""
@@ -132,9 +135,11 @@ def _lifespan(
             app.state.resources = resources
             cast("Application", app).frame = Frame(headers_for(resources.settings))
             watching = asyncio.create_task(watch_lag())
+            log.info("api.started")
             try:
                 yield
             finally:
+                log.info("api.stopping")
                 await cancel_all([watching])
 
     return lifespan

@@ -42,6 +42,10 @@ async def finish(db: Queryable, id: JobId, token: UUID, note: str | None) -> boo
 
 
 @statement("jobs")
+async def work_is_due(db: Queryable) -> bool: ...
+
+
+@statement("jobs")
 async def finish_many(db: Queryable, ids: list[JobId], tokens: list[UUID]) -> list[JobId]: ...
 
 

@@ -152,6 +152,23 @@ where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
 order by handed_over_at
 limit :most;
 
+-- name: work_is_due
+-- Whether a job is due in a queue that is not paused.
+select
+    -- Two parts, one for each partial index: the finished jobs, which may be millions, stay unread.
+    exists (
+        select from jobs
+        where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+            and run_at <= now()
+            and queue not in (select name from pauses where what = 'queue')
+    )
+    or exists (
+        select from jobs
+        where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+            and run_at <= now()
+            and queue not in (select name from pauses where what = 'queue')
+    );
+
 -- name: forget_handed_over
 -- No waiting job counts as held by Redis any more; one whose row is locked is just being claimed.
 with waiting as (

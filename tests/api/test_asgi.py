@@ -71,7 +71,7 @@ async def test_it_serves_until_sigterm_with_one_line_a_request(environ: dict[str
     lines = written[0].decode().splitlines()
     (line,) = [line for line in lines if "seen-1" in line]
     assert '"route": "/api/v1/users/me"' in line
-    assert any("Finished server process" in line for line in lines)
+    assert ['"api.started"' in lines[0], '"api.stopping"' in lines[-1]] == [True, True]
     assert all(line.startswith("{") for line in lines)
 
 

@@ -68,7 +68,7 @@ async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Sit
     url = f"http://127.0.0.1:{port}"
     its_own = {"HOST": "127.0.0.1", "PORT": str(port), "APP_URL": url}
     async with program(*API, environ={**environ, **its_own}) as running:
-        await running.says("Uvicorn running")
+        await running.says("api.started")
         yield Site(url, running)
 
 

@@ -34,7 +34,7 @@ class KilledBeforeTheEnd(Run):
     """An attempt whose process dies after the letter was sent, before that is recorded."""
 
     @asynccontextmanager
-    async def completion(self) -> AsyncIterator[Transaction]:
+    async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
         raise Killed
         yield  # type: ignore[unreachable] # what makes this a generator
 

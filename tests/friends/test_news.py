@@ -98,9 +98,9 @@ class Paced(Run):
         self.before, self.within = before, within
 
     @asynccontextmanager
-    async def completion(self) -> AsyncIterator[Transaction]:
+    async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
         await self.before()
-        async with super().completion() as tx:
+        async with super().completion(note) as tx:
             await self.within()
             yield tx
 

@@ -101,5 +101,5 @@ async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program
     """The API as a process, and its address."""
     port = free_ports(1)[0]
     async with program(*API, environ={**environ, "PORT": str(port)}) as api:
-        await api.says("Uvicorn running")
+        await api.says("api.started")
         yield api, f"http://127.0.0.1:{port}/api/v1"

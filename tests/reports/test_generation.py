@@ -113,8 +113,8 @@ async def test_a_report_that_is_interrupted_is_one_object_and_one_letter(
 ) -> None:
     class Interrupted(Run):
         @asynccontextmanager
-        async def completion(self) -> AsyncIterator[Transaction]:
-            async with super().completion() as tx:
+        async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
+            async with super().completion(note) as tx:
                 yield tx
                 raise ConnectionError
 

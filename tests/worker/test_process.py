@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from app import jobs, priority
+from app.embedded.ports import free_ports
 from app.jobs.scheduling import SCHEDULES
 from app.resources import Resources
 from app.transaction import Database
 from tests.kit.outages import valkey_of_one
 from tests.kit.processes import WORKER, program
-from tests.kit.trials import Effect
+from tests.kit.trials import Effect, LowTrial, Trial, put, row
 from tests.kit.working import eventually, until
+
+BURST = ("-m", "arq", "--burst", "tests.kit.trial_worker.WorkerSettings")
 
 
 async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
@@ -77,24 +82,69 @@ async def test_the_products_worker_fires_schedules_by_the_clock_of_postgres(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     before = await database.fetchval("select clock_timestamp()")
-    async with program("-m", "arq", "worker.WorkerSettings", environ=environ) as worker:
+    async with program("-m", "arq", "worker.WorkerSettings", environ=environ):
         known = (
             "select count(*) from schedules where decided_until between $1 and clock_timestamp()"
         )
         await eventually(lambda: database.fetchval(known, before), len(SCHEDULES))
-        for name in SCHEDULES:
-            await worker.says(f"cron:{name}")
 
 
-async def test_every_line_of_its_log_is_one_json_object(
+async def test_arq_is_given_every_schedule(environ: Mapping[str, str]) -> None:
+    names = "from worker import WorkerSettings as W; print(*(job.name for job in W.cron_jobs))"
+    async with program("-c", names, environ=environ) as process:
+        assert await process.ended() == 0
+    assert process.said.split() == [f"cron:{name}" for name in SCHEDULES]
+
+
+async def test_every_line_of_its_log_is_ours(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
-    async with program(*WORKER, environ=environ) as worker:
+    async with program(*WORKER, environ={**environ, "METRICS_PORT": str(*free_ports(1))}) as worker:
         await worker.says("worker.claims")
         worker.send(signal.SIGTERM)
         await worker.ended()
-    events = [json.loads(line)["event"] for line in worker.said.splitlines()]
-    assert any("Starting worker for" in event for event in events)
+    lines = [json.loads(line) for line in worker.said.splitlines()]
+    assert {"worker.claims", "worker.drains", "worker.drained"} <= {line["event"] for line in lines}
+    assert not any(line["logger"].startswith(("arq", "uvicorn")) for line in lines)
+    assert "\\u001b" not in worker.said
+
+
+async def test_a_taken_metrics_port_is_one_line_and_exit_code_2_before_a_claim(
+    database: Database, environ: Mapping[str, str]
+) -> None:
+    job_id = await put(database, Trial("a"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        async with program(*WORKER, environ={**environ, "METRICS_PORT": str(port)}) as worker:
+            assert await worker.ended() == 2
+    (line,) = worker.said.splitlines()
+    assert line.startswith(f"activelog: METRICS_PORT names port {port}, which is taken: stop")
+    assert (await row(database, job_id))["attempt"] == 0
+
+
+async def test_burst_runs_what_is_due_whether_redis_knows_it_or_not_and_exits_0(
+    effects: Database, resources: Resources, environ: Mapping[str, str]
+) -> None:
+    await put_effects(effects, 30)
+    async with effects.transaction() as tx:
+        waiting = await jobs.enqueue(tx, Trial("later"), run_at=datetime(2999, 1, 1, tzinfo=UTC))
+    paused = await put(effects, LowTrial("paused"))
+    await effects.execute("insert into pauses (what, name) values ('queue', 'low')")
+    await resources.handover.flush()
+    await resources.redis.flushdb()
+    async with program(*BURST, environ=environ) as worker:
+        assert await worker.ended() == 0, worker.said
+    assert await count_effects(effects) == 30
+    unfinished = await effects.fetch("select id from jobs where state = 'queued'")
+    assert {waiting, paused} == {job["id"] for job in unfinished}
+    assert 0 == await effects.fetchval("select count(*) from workers")
+
+
+async def test_watch_is_refused_in_one_line(environ: Mapping[str, str]) -> None:
+    async with program(*WORKER, "--watch", "app", environ=environ) as worker:
+        assert await worker.ended() == 2
+    (line,) = worker.said.splitlines()
+    assert line.startswith("activelog: --watch would go on with the old code")
 
 
 @pytest.mark.parametrize(
