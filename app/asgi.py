@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -82,7 +83,8 @@ def main(*, patience: Patience = PATIENCE) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=int(settings.worker.shutdown_grace.total_seconds()),
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

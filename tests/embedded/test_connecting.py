@@ -1,0 +1,72 @@
+"""`just api`, `worker` and `psql`: programs that join what runs, or what the environment names."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from app.transaction import Database
+from tests.embedded.running import registered, small_environment, small_up
+from tests.kit.processes import program
+from tests.kit.trials import Trial, put, row
+
+CONNECT = ("-m", "app.embedded", "connect")
+AT_HOME = (
+    "import sys; from pathlib import Path; from app.embedded.connecting import connect;"
+    " sys.exit(connect(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))"
+)
+
+
+async def test_psql_joins_the_running_up(home: Path) -> None:
+    async with small_up(home, small_environment()) as up:
+        await up.read_until("ready")
+        unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test"}
+        query = ("psql", "-Atc", "select current_database()")
+        async with program("-c", AT_HOME, str(home), *query, environ=unset) as psql:
+            assert await psql.ended() == 0
+        up.process.terminate()
+        await up.end()
+    assert psql.said == "activelog\n"
+    assert registered(home) == {}
+
+
+async def test_without_a_running_up_or_settings_it_says_what_to_do(home: Path) -> None:
+    unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test"}
+    async with program("-c", AT_HOME, str(home), "worker", environ=unset) as worker:
+        assert await worker.ended() == 1
+    said = "nothing is running: `just up` starts it, or name your servers in .env\n"
+    assert said == worker.said
+
+
+async def test_an_api_gets_a_free_port_and_says_which(environ: Mapping[str, str]) -> None:
+    without_port = {name: value for name, value in environ.items() if name != "PORT"}
+    async with program(*CONNECT, "api", environ=without_port) as api:
+        await api.says("api.started")
+        url = re.search(r"API: (http://127\.0\.0\.1:\d+)", api.said)
+        assert url
+        async with httpx.AsyncClient(base_url=url[1]) as client:
+            assert (await client.get("/health/live")).status_code == 200
+        api.send(signal.SIGINT)
+        assert await api.ended() == 0
+    assert "Traceback" not in api.said
+
+
+async def test_a_worker_takes_the_options_of_arq(
+    database: Database, environ: Mapping[str, str]
+) -> None:
+    job_id = await put(database, Trial("a"))
+    async with program(*CONNECT, "worker", "--", "--burst", environ=environ) as worker:
+        assert await worker.ended() == 0
+    assert (await row(database, job_id))["state"] == "snoozed"  # it has no handler of trials
+
+
+async def test_a_command_joins_with_its_arguments_as_they_are(environ: Mapping[str, str]) -> None:
+    given = ("app", "--", "jobs", "list", "--kind", "no such kind", "--json")
+    async with program(*CONNECT, *given, environ=environ) as listing:
+        assert await listing.ended() == 0
+    assert listing.said == "[]\n"

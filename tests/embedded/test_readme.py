@@ -1,0 +1,106 @@
+"""The README's examples, pasted into a shell while usual ports of `just up` are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from app.embedded.register import ROOT
+from tests.embedded.running import Up
+
+TAKEN = (8000, 9100, 8333)
+NEEDS_THE_NETWORK = "just redis"
+"""This recipe has uv fetch a Redis client."""
+
+
+def examples() -> str:
+    """The blocks of the section as one script, run by the tools of this environment."""
+    section = (
+        (ROOT / "README.md").read_text().partition("## See it work\n")[2].partition("\n## ")[0]
+    )
+    lines = [line[4:] for line in section.splitlines() if line.startswith("    ")]
+    kept = [line for line in lines if NEEDS_THE_NETWORK not in line]
+    return "\n".join(kept).replace("uv run just", "just")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout, so that a `just up` of the developer's is left alone."""
+    copy = tmp_path / "checkout"
+    copy.mkdir()
+    for name in ("app", "worker", "sql", "templates"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "justfile", copy)
+    return copy
+
+
+@pytest.fixture
+def taken_ports() -> Iterator[None]:
+    """Ports that are taken: by us, or by somebody else already."""
+    with ExitStack() as held:
+        for port in TAKEN:
+            with suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    """One without settings; curl fails where the API answers with an error."""
+    home = checkout.parent / "home"
+    home.mkdir(exist_ok=True)
+    (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {"HOME": str(home), "PATH": path, "SHUTDOWN_GRACE": "1"}
+
+
+@pytest.mark.usefixtures("taken_ports")
+async def test_every_example_does_what_it_says_while_the_usual_ports_are_taken(
+    checkout: Path,
+) -> None:
+    environ = environment(checkout)
+    process = await asyncio.create_subprocess_exec(
+        *("just", "up"), cwd=checkout, env=environ, stdout=PIPE, stderr=STDOUT
+    )
+    up = Up(process)
+    try:
+        await up.read_until("grace@example.org")
+        pasted = await asyncio.to_thread(
+            subprocess.run,
+            ["bash", "-euo", "pipefail", "-c", examples()],
+            cwd=checkout,
+            env=environ,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        process.terminate()
+        code = await up.end()
+
+    assert pasted.returncode == 0, pasted.stdout + pasted.stderr
+    assert code == 0
+    for port in TAKEN:
+        assert re.search(rf"port {port} is taken", up.text), up.text
+    assert (checkout / "activities.pdf").read_bytes().startswith(b"%PDF-")
+    for said in (
+        '"email":"kim@example.com"',
+        '"items":[{"id"',
+        "Date,Type,Duration (min)",
+        '"status":"completed"',
+        "emails:weekly done",
+        "report:generate done",
+    ):
+        assert said in pasted.stdout, pasted.stdout
+    daily = re.search(r"stats:daily done for .*: users (\d+)", pasted.stdout)
+    assert daily, pasted.stdout
+    assert int(daily[1]) > 0, "the day of the example has no activities"
