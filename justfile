@@ -1,7 +1,7 @@
 # `just up` runs on what `uv run` installs by default; tests and benchmarks bring the rest when asked for.
 uv := env("UV", "uv")
-with_dev := uv + " run --quiet --group dev"
-with_bench := uv + " run --quiet --group bench"
+with_dev := uv + " run --group dev"
+with_bench := uv + " run --group bench"
 
 # List the recipes.
 default:
