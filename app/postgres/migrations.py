@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sysconfig
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -13,13 +14,14 @@ from app.errors import Unavailable
 from app.postgres.pool import OUTAGES, require_new_enough
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
-DBMATE = Path(sysconfig.get_path("scripts")) / "dbmate"
+DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
+"""Beside the interpreter, or, where `uv run --with` runs another one, on the PATH."""
 LOCK = 0x6163746976656C6F
 """The advisory lock of whoever migrates: dbmate itself takes none."""
 
 
 class MigrationFailed(Exception):
-    """dbmate could not carry the schema on. The message is its own."""
+    """dbmate could not carry the schema on, and says why; or it is missing."""
 
 
 async def migrate(url: str, command: str = "up") -> str:
@@ -47,9 +49,11 @@ async def migrate(url: str, command: str = "up") -> str:
         await connection.close()
 
 
-async def _dbmate(url: str, command: str) -> str:
+async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
+    if program is None:
+        raise MigrationFailed("dbmate is not installed: `uv sync` installs it")
     process = await asyncio.create_subprocess_exec(
-        DBMATE,
+        program,
         "--no-dump-schema",
         "--migrations-dir",
         str(FOLDER),
