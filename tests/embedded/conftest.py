@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.embedded.postgres import place_aside
+from tests.embedded.disks import mounted
 
 
 @pytest.fixture
@@ -20,3 +21,11 @@ def home() -> Iterator[Path]:
         home = Path(folder) / "home"
         yield home
         shutil.rmtree(place_aside(home), ignore_errors=True)
+
+
+@pytest.fixture
+def disk(home: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of its own, of as many MiB as the test's parameter says."""
+    home.mkdir(mode=0o711)
+    with mounted(home, request.param):
+        yield home

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from email.message import EmailMessage
 from pathlib import Path
 
+import aiosmtplib
 import httpx
 import pytest
 
 from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox.receiving import smtp_protocol
 from app.embedded.inbox.web import inbox_application
+from app.embedded.ports import LOOPBACK
+from tests.embedded.disks import fill
 
 HOSTILE = (
     b"Subject: <script>alert(1)</script>\r\n"
@@ -96,3 +103,39 @@ async def test_a_broken_letter_is_shown_all_the_same(inbox: Inbox, content: byte
     async with browser(inbox) as http:
         assert (await http.get("/")).status_code == 200
         assert (await http.get(f"/letters/{letter}")).status_code == 200
+
+
+@pytest.mark.parametrize("disk", [1], indirect=True)
+async def test_the_inbox_has_a_letter_sent_again_when_there_is_room(disk: Path) -> None:
+    ballast = fill(disk)
+    refused = await sent(Inbox(disk))
+    files = os.listdir(disk)  # noqa: PTH208 # pathlib's would count as blocking
+    ballast.unlink()
+    accepted = await sent(Inbox(disk))
+
+    assert refused == "452 4.3.1 The letter cannot be stored: No space left on device"
+    assert files == [ballast.name]
+    assert accepted.startswith("250 OK ")
+    assert len(Inbox(disk).letters()) == 1
+
+
+async def test_the_inbox_answers_451_when_it_cannot_store_a_letter_for_another_reason(
+    tmp_path: Path,
+) -> None:
+    refused = await sent(Inbox(tmp_path / "missing"))
+    assert refused == "451 4.3.0 The letter cannot be stored: No such file or directory"
+
+
+async def sent(inbox: Inbox) -> str:
+    """Send a letter to the inbox's SMTP server; what it answers."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "us@example.org", "ada@example.org", "Hi"
+    message.set_content("Hello. " * 2000)
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: smtp_protocol(inbox), LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        try:
+            _, answer = await aiosmtplib.send(message, hostname=LOOPBACK, port=port)
+        except aiosmtplib.SMTPDataError as error:
+            return f"{error.code} {error.message}"
+    return f"250 {answer}"

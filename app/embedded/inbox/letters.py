@@ -45,13 +45,21 @@ class Inbox:
         self._known: dict[str, Letter] = {}
 
     def store(self, sender: str, recipients: Sequence[str], content: bytes) -> str:
-        """Keep a letter under an id that sorts by the time of its arrival. Atomic."""
+        """Keep a letter under an id that sorts by the time of its arrival: whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         letter = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         trace = f"{ENVELOPE_SENDER}: <{sender}>\r\n"
         trace += "".join(f"{ENVELOPE_RECIPIENT}: {address}\r\n" for address in recipients)
         unfinished = self._folder / f"{letter}.new"
-        unfinished.write_bytes(trace.encode() + content)
-        unfinished.rename(self._folder / f"{letter}.eml")
+        try:
+            unfinished.write_bytes(trace.encode() + content)
+            unfinished.rename(self._folder / f"{letter}.eml")
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
         return letter
 
     def letters(self, to: str | None = None, *, most: int | None = None) -> list[Letter]:
