@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from app.embedded.disk import is_full
+
 WIDTH = 8
 COLOURS = {"api": 36, "worker": 35, "migrate": 33, "demo": 33, "up": 32}
 OTHER = 34
@@ -30,8 +32,10 @@ def write(name: str, line: str) -> None:
 
 
 def print_safely(text: str) -> None:
-    """A reader that went away (`just up | head`) is no reason to stop."""
+    """A reader that went away (`just up | head`) is no reason to stop, nor is a full disk."""
     try:
         print(text, flush=True)
-    except OSError:
+    except OSError as error:
+        if is_full(error):
+            return
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 # for the rest of this process

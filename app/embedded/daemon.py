@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app import priority
 from app.embedded.accounts import Account, as_account
+from app.embedded.disk import lines_of_full_disk
 from app.embedded.ports import free_ports, listens, usual_or_free
 from app.embedded.register import Register, kill_group
 
@@ -27,9 +28,11 @@ class DidNotStart(Exception):
 
     def __init__(self, name: str, code: int | None, output: Sequence[str]) -> None:
         what = "does not answer" if code is None else f"ended with code {code}"
-        why = " / ".join(output[-3:])
+        full = lines_of_full_disk(output)
+        why = full[0] if full else " / ".join(output[-3:])
         super().__init__(f"{name} {what}: {why}" if why else f"{name} {what}")
         self.code = code
+        self.disk_is_full = bool(full)
         self.port_was_taken = "address already in use" in " ".join(output).lower()
 
 
@@ -218,9 +221,10 @@ class Daemon(ABC):
             show(rest.decode(errors="replace").rstrip())
 
     def _last_words(self) -> list[str]:
-        """The end of its output; one line of what was shown already."""
+        """The end of its output; of what was shown already, the one line that matters."""
         if self._show is not None:
-            return [line for line in self._last_lines if line][-1:]
+            lines = [line for line in self._last_lines if line]
+            return lines_of_full_disk(lines)[:1] or lines[-1:]
         with suppress(OSError):
             self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())
         return [line for line in self._last_lines if line]

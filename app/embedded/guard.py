@@ -1,7 +1,8 @@
-"""Waits until its owner is gone, then ends what the owner's register still names.
+"""Waits until its owner is gone, then ends the processes that the owner named last.
 
-A `kill -9` gives the owner no chance to stop its servers; the end of this process's standard input
-tells on every system that it happened. After an orderly stop the register is empty.
+A `kill -9` gives the owner no chance to stop its servers. The owner sends a line with all of them
+through this process's standard input whenever they change, which works on a full disk as well; the
+end of the input tells that the owner is gone. After an orderly stop the last line names nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +10,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from app.embedded.register import end_leftovers
+from app.embedded.register import end_all, parsed
 
 if __name__ == "__main__":
-    sys.stdin.buffer.read()
-    end_leftovers(Path(sys.argv[1]))
+    last = b""
+    for line in sys.stdin.buffer:
+        if line.endswith(b"\n"):
+            last = line
+    if entries := parsed(last):
+        end_all(entries)
+        Path(sys.argv[1]).unlink(missing_ok=True)

@@ -42,15 +42,22 @@ class Entry:
 
 
 class Register:
-    """The file of entries, and a guard: a small process that ends them when this one is killed."""
+    """The file of entries, and a guard: a small process that ends them when this one is killed.
+
+    The guard hears of each change through a pipe. The file is for the next `up`, in case that the
+    guard was killed, too.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._entries: dict[int, Entry] = {}
         self._guard: subprocess.Popen[bytes] | None = None
+        self.unwritten: OSError | None = None
+        """Why the file is not up to date; None when it is."""
 
     def __enter__(self) -> Self:
-        self._write()
+        """Raises: OSError: the file cannot be written."""
+        _write(self._file, [])
         self._guard = subprocess.Popen(
             [sys.executable, "-m", "app.embedded.guard", str(self._file)],
             stdin=subprocess.PIPE,
@@ -77,7 +84,7 @@ class Register:
             created = psutil.Process(pid).create_time()
             paths = tuple(str(path) for path in litter)
             self._entries[pid] = Entry(name, pid, created, stop_signal, paths)
-            self._write()
+            self._record()
 
     def remove(self, pid: int) -> bool:
         """Forget one that has ended, and sweep up after it. False when that was done before."""
@@ -85,24 +92,57 @@ class Register:
         if entry is None:
             return False
         sweep(entry)
-        self._write()
+        self._record()
         return True
 
     def kill_all(self) -> None:
         for entry in self._entries.values():
             kill_group(entry.pid)
 
+    def catch_up(self) -> bool:
+        """Write the file if that failed before; whether it is up to date now."""
+        if self.unwritten is not None:
+            self._write()
+        return self.unwritten is None
+
+    def _record(self) -> None:
+        self._tell_guard()
+        self._write()
+
+    def _tell_guard(self) -> None:
+        if self._guard is None or self._guard.stdin is None:
+            return
+        with suppress(BrokenPipeError):  # it was killed: the file must do
+            self._guard.stdin.write(_serialized(self._entries.values()) + b"\n")
+            self._guard.stdin.flush()
+
     def _write(self) -> None:
-        _write(self._file, self._entries.values())
+        """Keep a failure instead of raising it: what runs goes on when the disk is full."""
+        try:
+            _write(self._file, self._entries.values())
+            self.unwritten = None
+        except OSError as error:
+            self.unwritten = error
 
 
 def end_leftovers(file: Path) -> list[str]:
-    """End what the file names and still runs; the names of what was ended, the last started first.
+    """End what the file names and still runs, and remove the file; the names of what was ended.
 
-    The file is emptied. One that is missing or unreadable names nothing.
+    A file that is missing or unreadable names nothing.
     """
-    entries = _read(file)[::-1]
-    running = [(entry, found) for entry in entries if (found := _process(entry))]
+    try:
+        entries = parsed(file.read_bytes())
+    except FileNotFoundError:
+        return []
+    ended = end_all(entries)
+    file.unlink(missing_ok=True)
+    return ended
+
+
+def end_all(entries: Sequence[Entry]) -> list[str]:
+    """End those that still run, the last started first; the names of what was ended."""
+    newest_first = entries[::-1]
+    running = [(entry, found) for entry in newest_first if (found := _process(entry))]
     for entry, process in running:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(entry.stop_signal)
@@ -111,8 +151,6 @@ def end_leftovers(file: Path) -> list[str]:
     _still_alive(running, GRACE)
     for entry in entries:
         sweep(entry, folders=True)
-    if entries:
-        _write(file, [])
     return [entry.name for entry, _ in running]
 
 
@@ -124,24 +162,35 @@ def kill_group(leader: int) -> None:
 
 def sweep(entry: Entry, *, folders: bool = False) -> None:
     for path in map(Path, entry.litter):
-        if not path.is_dir():
-            path.unlink(missing_ok=True)
-        elif folders:
-            shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            if folders:
+                shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(PermissionError):  # another user's file of that name
+                path.unlink(missing_ok=True)
 
 
-def _read(file: Path) -> list[Entry]:
+def parsed(text: bytes) -> list[Entry]:
+    """The entries; none when it is not a register that this version wrote."""
     try:
-        return [Entry(**entry) for entry in json.loads(file.read_text())]
-    except (OSError, ValueError, TypeError):
+        return [Entry(**entry) for entry in json.loads(text)]
+    except (ValueError, TypeError):
         return []
 
 
+def _serialized(entries: Iterable[Entry]) -> bytes:
+    return json.dumps([asdict(entry) for entry in entries]).encode()
+
+
 def _write(file: Path, entries: Iterable[Entry]) -> None:
-    """Whole or not at all: this process may be killed at any time."""
+    """Whole or not at all: this process may be killed at any time, and the disk may be full."""
     unfinished = file.with_suffix(".new")
-    unfinished.write_text(json.dumps([asdict(entry) for entry in entries]))
-    unfinished.replace(file)
+    try:
+        unfinished.write_bytes(_serialized(entries))
+        unfinished.replace(file)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _process(entry: Entry) -> psutil.Process | None:

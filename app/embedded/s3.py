@@ -101,6 +101,7 @@ class S3(Daemon):
             "volume.port": self._volume,
             "volume.port.grpc": volume_grpc,
             "volume.max": 40,
+            "volume.minFreeSpace": "16MiB",  # its 1 % of a large disk is far from full
             "filer.port": self._filer,
             "filer.port.grpc": filer_grpc,
         }

@@ -1,24 +1,39 @@
-"""Keeping programs running: one that dies is started again, a little later each time."""
+"""Keeping programs running: one that dies is started again, a little later each time.
+
+On a full disk they die of it again and again, until there is room.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from app.embedded.console import say
 from app.embedded.daemon import Daemon, DidNotStart
+from app.embedded.disk import ENOUGH, NEEDED, free_bytes, is_full, room_in
+from app.embedded.register import Register
 
 SHORTEST, LONGEST = 0.5, 10.0
 """Seconds before a restart: doubled by each death in a row."""
 STEADY = 30.0
 """Seconds of life after which a death counts as the first again."""
+EVERY = 1.0
+"""Seconds between two looks at the disk."""
 
 
-async def keep_running(family: Iterable[Daemon]) -> None:
-    """Until cancelled."""
+async def keep_running(
+    family: Sequence[Daemon], folders: Sequence[Path], register: Register
+) -> None:
+    """Until cancelled.
+
+    Args:
+        folders: where the family keeps its files.
+    """
     watchers = [asyncio.create_task(_keep_one_running(one)) for one in family]
+    watchers.append(asyncio.create_task(_watch_disk(family, folders, register)))
     try:
         await asyncio.gather(*watchers)
     finally:
@@ -29,18 +44,59 @@ async def keep_running(family: Iterable[Daemon]) -> None:
 
 async def _keep_one_running(one: Daemon) -> None:
     pause = SHORTEST
+    refusal = ""
     while True:
         since = time.monotonic()
-        code = await one.wait()
+        what = refusal or f"{one.name} {described(await one.wait())}"
         if time.monotonic() - since > STEADY:
             pause = SHORTEST
-        say(f"{one.name} {described(code)}: it is started again in {pause:g} s")
+        say(f"{what}: it is started again in {pause:g} s")
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST)
-        try:
-            await one.spawn()
-        except DidNotStart as error:
-            say(str(error))
+        refusal = await _spawn(one)
+
+
+async def _spawn(one: Daemon) -> str:
+    """Start it; why that could not be done, or nothing."""
+    try:
+        await one.spawn()
+    except DidNotStart as error:
+        return str(error)
+    except OSError as error:
+        return f"{one.name} cannot be started: {error}"
+    return ""
+
+
+async def _watch_disk(
+    family: Iterable[Daemon], folders: Sequence[Path], register: Register
+) -> None:
+    """Say once that the disk is full, and once that everything answers again. Until cancelled."""
+    in_trouble = False
+    while True:
+        await asyncio.sleep(EVERY)
+        if not in_trouble and (trouble := _trouble(folders, register)):
+            in_trouble = True
+            say(trouble)
+        elif in_trouble and await _is_well(family, folders, register):
+            in_trouble = False
+            say(f"there is room again and everything answers: {room_in(folders[0])}")
+
+
+def _trouble(folders: Sequence[Path], register: Register) -> str | None:
+    refused = register.unwritten
+    if refused is not None and not register.catch_up() and not is_full(refused):
+        return f"the list of processes cannot be written: {refused}"
+    full = [folder for folder in folders if free_bytes(folder) < NEEDED]
+    if not full and register.unwritten is None:
+        return None
+    where = room_in(full[0] if full else folders[0])
+    return f"no space left in {where}: free some and everything starts again by itself"
+
+
+async def _is_well(family: Iterable[Daemon], folders: Sequence[Path], register: Register) -> bool:
+    if not register.catch_up() or any(free_bytes(folder) < ENOUGH for folder in folders):
+        return False
+    return all(await asyncio.gather(*(one.answers() for one in family)))
 
 
 def described(code: int) -> str:

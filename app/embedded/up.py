@@ -12,7 +12,9 @@ from pathlib import Path
 from app.embedded.child import Child, ChildSpec
 from app.embedded.console import print_safely, say, shown_as
 from app.embedded.daemon import DidNotStart, Place
+from app.embedded.disk import free_bytes, is_full, room_in
 from app.embedded.lock import lock
+from app.embedded.postgres import place_aside
 from app.embedded.register import ROOT, Register, end_leftovers
 from app.embedded.servers import embedded, make_home, settings_of, start_all, stop_all
 from app.embedded.supervision import keep_running
@@ -70,7 +72,18 @@ def up(
     Raises:
         AlreadyRunning: another `up` runs in this folder.
     """
-    home = make_home(home)
+    try:
+        return _up(make_home(home), environ, plan, durable, same_signal)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        say(f"{error.strerror}: {room_in(home)}")
+        return 1
+
+
+def _up(
+    home: Path, environ: Mapping[str, str], plan: Plan, durable: bool, same_signal: float
+) -> int:
     with lock(home / LOCK):
         if ended := end_leftovers(home / PROCESSES):
             say(f"ended what an earlier `up` left: {', '.join(ended)}")
@@ -112,7 +125,8 @@ async def _until_stopped(
         say("stopped")
         return 128 + signal.SIGINT if killed else 0
     except DidNotStart as error:
-        say(str(error))
+        fullest = min(_folders(place.home), key=free_bytes)
+        say(f"{error}: {room_in(fullest)}" if error.disk_is_full else str(error))
         return _exit_code(error.code)
     return 0
 
@@ -137,11 +151,16 @@ async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
             keep_variables(place.home / VARIABLES, variables)
             say(f"ready after {time.monotonic() - since:.1f} s")
             print_safely(f"\n{table(variables, demo=demo is not None)}\n")
-            await keep_running([*family, *children])
+            await keep_running([*family, *children], _folders(place.home), place.register)
         finally:
             await stop_all(children)
     finally:
         await stop_all(family)
+
+
+def _folders(home: Path) -> list[Path]:
+    """Where the servers keep their files."""
+    return [folder for folder in (home, place_aside(home)) if folder.exists()]
 
 
 def _exit_code(code: int | None) -> int:

@@ -19,8 +19,9 @@ SMALL_UP = Path(__file__).with_name("small_up.py")
 
 
 def registered(home: Path) -> dict[str, int]:
-    """The processes that the home's register names: name to id."""
-    entries = json.loads((home / "processes.json").read_text())
+    """The processes that the home's register names: name to id. None without a register."""
+    file = home / "processes.json"
+    entries = json.loads(file.read_text()) if file.exists() else []
     return {entry["name"]: entry["pid"] for entry in entries}
 
 

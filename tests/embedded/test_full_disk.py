@@ -1,0 +1,88 @@
+"""A disk that is full: nothing ends for good, nothing is left half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.embedded.disks import fill
+from tests.embedded.running import registered, small_environment, small_up
+from tests.kit.processes import is_alive
+from tests.kit.working import until
+
+
+@pytest.mark.parametrize("disk", [160], indirect=True)
+async def test_all_comes_back_when_there_is_room_again(disk: Path) -> None:
+    async with small_up(disk / "home", small_environment()) as up:
+        await up.read_until("ready")
+        ballast = fill(disk)
+        await up.read_until("no space left in")
+        for pid in registered(disk / "home").values():
+            os.kill(pid, signal.SIGKILL)
+        for _ in range(4):
+            await up.read_until("was ended by SIGKILL: it is started again in 0.5 s")
+        ballast.unlink()
+        await up.read_until("there is room again and everything answers")
+        pids = registered(disk / "home")
+        lives = {name: is_alive(pid) for name, pid in pids.items()}
+        up.process.terminate()
+        code = await up.end()
+
+    assert code == 0
+    assert lives == dict.fromkeys(("postgres", "valkey", "api", "worker"), True)
+    assert not any(is_alive(pid) for pid in pids.values())
+    assert up.text.count("no space left") == 1
+    assert f"in {disk}/home (0 MiB free on {disk}): free some and everything starts" in up.text
+    assert "Traceback" not in up.text
+
+
+@pytest.mark.parametrize("disk", [160], indirect=True)
+async def test_the_guard_knows_what_was_started_while_the_disk_was_full(disk: Path) -> None:
+    async with small_up(disk / "home", small_environment()) as up:
+        await up.read_until("ready")
+        before = registered(disk / "home")
+        ballast = fill(disk)
+        os.kill(before["api"], signal.SIGKILL)
+        await until(
+            lambda: before["api"] not in (pids := children(up.process.pid)) and len(pids) == 4
+        )
+        pids = children(up.process.pid)
+        assert json.loads((disk / "home" / "processes.json").read_text())
+        up.process.kill()
+        await up.process.wait()
+        await until(lambda: not any(is_alive(pid) for pid in pids))
+        await until(lambda: not (disk / "home" / "processes.json").exists())
+        ballast.unlink()
+
+
+def children(owner: int) -> list[int]:
+    """What it runs, the guard left out."""
+    found = psutil.Process(owner).children()
+    return [one.pid for one in found if "app.embedded.guard" not in one.cmdline()]
+
+
+@pytest.mark.parametrize("disk", [30], indirect=True)
+async def test_a_disk_too_small_for_the_cluster_is_named_in_one_line(disk: Path) -> None:
+    async with small_up(disk / "home", small_environment()) as up:
+        code = await up.end()
+
+    assert code == 1
+    assert len(up.lines) == 2
+    assert up.lines[0] == "up      | starting postgres, valkey"
+    assert up.lines[1].startswith("up      | postgres ended with code 1: ")
+    assert f"No space left on device: {disk}/home (" in up.lines[1]
+
+
+@pytest.mark.parametrize("disk", [1], indirect=True)
+async def test_a_disk_that_is_full_from_the_start_is_named_in_one_line(disk: Path) -> None:
+    fill(disk)
+    async with small_up(disk / "home", small_environment()) as up:
+        code = await up.end()
+
+    assert code == 1
+    assert up.lines == [f"up      | No space left on device: {disk}/home (0 MiB free on {disk})"]
