@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.auth import S3SigV4Auth
@@ -25,6 +26,7 @@ ACCESS_KEY = "activelog"
 SECRET_KEY = "activelog-secret"
 CONFLICT = 409
 """The bucket is there already."""
+SOCKETS = Path("/tmp")  # noqa: S108 # its choice
 
 
 class S3(Daemon):
@@ -35,9 +37,14 @@ class S3(Daemon):
     niceness = priority.WORKER  # in earnest it is on other machines: no answer waits for an upload
 
     def choose_ports(self) -> None:
-        self.port = self.place.port(8333)
-        inner = [port for port in free_ports(8) if port != self.port]
-        self._master, self._volume, self._filer, *self._grpc = inner[:7]
+        """A port whose socket another user left in the temporary folder counts as taken."""
+        taken = ports_of_foreign_sockets()
+        candidates = dict.fromkeys([self.place.port(8333), *free_ports(16)])
+        usable = [port for port in candidates if port not in taken]
+        self.port, self._master, self._volume, self._filer, *self._grpc = usable[:8]
+
+    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+        return {"S3": (8333, self.port)}
 
     def settings(self) -> dict[str, str]:
         return {
@@ -109,17 +116,29 @@ class S3(Daemon):
         return [weed(), "-logtostderr=true", "server", *arguments]
 
     def litter(self) -> Sequence[Path]:
-        """Sockets that it puts into /tmp whatever it is told."""
+        """Sockets that it puts there whatever it is told."""
         grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
         names = [f"{name}-grpc-{port}" for name, port in grpc]
         names += [f"filer-{self._filer}", f"s3-{self.port}"]
-        return [Path(f"/tmp/seaweedfs-{name}.sock") for name in names]  # noqa: S108 # its choice
+        return [SOCKETS / f"seaweedfs-{name}.sock" for name in names]
 
     async def answers(self) -> bool:
         """It listens before it can do anything: ready is when it has made, or finds, the bucket."""
         url = f"{self._url}/{BUCKET}"
         status = await http_status(url, "PUT", signed("PUT", url))
         return status in {200, CONFLICT}
+
+
+def ports_of_foreign_sockets() -> set[int]:
+    """Ports that SeaweedFS cannot serve: it removes a socket of that number first, and may not."""
+    user = os.geteuid()
+    found: set[int] = set()
+    for file in SOCKETS.glob("seaweedfs-*-*.sock"):
+        number = file.stem.rpartition("-")[2]
+        with suppress(FileNotFoundError):
+            if number.isdigit() and user not in {0, file.lstat().st_uid}:
+                found.add(int(number))
+    return found
 
 
 def signed(method: str, url: str) -> dict[str, str]:
