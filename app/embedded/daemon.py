@@ -95,6 +95,10 @@ class Daemon(ABC):
     def choose_ports(self) -> None:  # noqa: B027 # few have any
         """Called before each attempt of the first start; a restart keeps its ports."""
 
+    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+        """What listens: on which port usually, and on which now."""
+        return {}
+
     async def prepare(self) -> None:  # noqa: B027 # few need it
         """Called before every start."""
 

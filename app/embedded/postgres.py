@@ -53,6 +53,9 @@ class Postgres(Daemon):
     def choose_ports(self) -> None:
         self._port = self.place.port(5432)
 
+    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+        return {"Postgres": (5432, self._port)}
+
     def settings(self) -> dict[str, str]:
         return {"DATABASE_URL": f"postgresql://{NAME}@{LOOPBACK}:{self._port}/{NAME}"}
 

@@ -20,6 +20,9 @@ class Smtp(Daemon):
         self.port = self.place.port(1025)
         self._web = self.place.port(8025)
 
+    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+        return {"the SMTP inbox": (1025, self.port), "the inbox's page": (8025, self._web)}
+
     def settings(self) -> dict[str, str]:
         return {
             "SMTP_URL": f"smtp://{LOOPBACK}:{self.port}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from app.embedded.logins import LOGINS
@@ -27,6 +27,16 @@ def table(variables: Mapping[str, str], *, demo: bool) -> str:
     if demo:
         rows += [(_role(one.operator), f"{one.email}  {one.password}") for one in LOGINS]
     return _aligned([row for row in rows if row[1]])
+
+
+def lines_of_moved_ports(all_ports: Iterable[Mapping[str, tuple[int, int]]]) -> list[str]:
+    """A line for each server that does not listen on its usual port."""
+    return [
+        f"port {usual} is taken: {name} listens on {port} instead"
+        for ports in all_ports
+        for name, (usual, port) in ports.items()
+        if port != usual
+    ]
 
 
 def without_password(url: str) -> str:

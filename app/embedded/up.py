@@ -18,8 +18,8 @@ from app.embedded.postgres import place_aside
 from app.embedded.register import ROOT, Register, end_leftovers
 from app.embedded.servers import embedded, make_home, settings_of, start_all, stop_all
 from app.embedded.supervision import keep_running
-from app.embedded.table import table
-from app.embedded.variables import keep_variables, variables_of_children
+from app.embedded.table import lines_of_moved_ports, table
+from app.embedded.variables import keep_variables, ports_of_children, variables_of_children
 
 LOCK, PROCESSES, VARIABLES = "lock", "processes.json", "env"
 """Files of the home folder."""
@@ -139,6 +139,10 @@ async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
             say("starting " + ", ".join(one.name for one in family))
             await start_all(family)
         variables = variables_of_children(environ, settings_of(family))
+        if place.durable:
+            ports = [one.usual_ports() for one in family] + [ports_of_children(environ, variables)]
+            for line in lines_of_moved_ports(ports):
+                say(line)
         demo = plan.demo if "DATABASE_URL" in settings_of(family) else None
         if demo is None and plan.demo is not None:
             say(f"{plan.demo.name} left out: this database is not an embedded one")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.embedded.answers import first_line
@@ -16,6 +16,9 @@ class Valkey(Daemon):
 
     def choose_ports(self) -> None:
         self.port = self.place.port(6379)
+
+    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+        return {"Valkey": (6379, self.port)}
 
     def settings(self) -> dict[str, str]:
         return {"REDIS_URL": f"redis://{LOOPBACK}:{self.port}/0"}

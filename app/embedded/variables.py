@@ -33,6 +33,18 @@ def variables_of_children(
     return {**found, **{name: found.get(name) or value for name, value in usual.items()}}
 
 
+def ports_of_children(
+    environ: Mapping[str, str], variables: Mapping[str, str]
+) -> dict[str, tuple[int, int]]:
+    """The usual ports of API and worker and those they got, except where one was asked for."""
+    usual = {"PORT": ("the API", 8000), "METRICS_PORT": ("the worker", 9100)}
+    return {
+        who: (port, int(variables[name]))
+        for name, (who, port) in usual.items()
+        if not environ.get(name)
+    }
+
+
 def keep_variables(file: Path, variables: Mapping[str, str]) -> None:
     lines = [f"{name}={shlex.quote(variables[name])}" for name in SHARED if variables.get(name)]
     file.unlink(missing_ok=True)

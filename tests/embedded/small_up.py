@@ -44,7 +44,8 @@ def plan(fault: str) -> Plan:
 if __name__ == "__main__":
     try:
         home, fault = Path(sys.argv[1]), sys.argv[2]
+        durable = fault == "durable"
         same_signal = 600.0 if fault == "slow signals" else SAME_SIGNAL
-        sys.exit(up(home, os.environ, plan(fault), durable=False, same_signal=same_signal))
+        sys.exit(up(home, os.environ, plan(fault), durable=durable, same_signal=same_signal))
     except AlreadyRunning:
         sys.exit(complain("it runs already"))

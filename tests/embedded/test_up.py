@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from app.embedded.commands import down, env, reset
-from app.embedded.ports import listens
+from app.embedded.ports import LOOPBACK, listens
 from app.embedded.postgres import place_aside
 from app.embedded.up import SAME_SIGNAL
 from tests.embedded.running import registered, small_environment, small_up
@@ -34,6 +38,40 @@ async def test_it_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) 
     assert f"http://127.0.0.1:{environ['PORT']}/schema" in up.text
     assert f"PORT={environ['PORT']}" in variables
     assert up.text.index("migrated") < up.text.index("demo data") < up.text.index("api     | pid")
+
+
+async def test_a_usual_port_that_is_taken_is_named_with_the_one_instead(home: Path) -> None:
+    environ = small_environment()
+    del environ["PORT"], environ["METRICS_PORT"]
+    async with small_up(home, environ, "durable") as up:
+        with ExitStack() as held:
+            for port in (8000, 9100, 5432, 6379):
+                held.enter_context(taken(port))
+            await up.read_until("grace@example.org")
+        variables = (home / "env").read_text()
+        up.process.terminate()
+        await up.end()
+
+    moved = re.findall(r"port (\d+) is taken: (.+) listens on (\d+) instead", up.text)
+    assert {(usual, who) for usual, who, _ in moved} == {
+        ("8000", "the API"),
+        ("9100", "the worker"),
+        ("5432", "Postgres"),
+        ("6379", "Valkey"),
+    }
+    assert all(re.search(rf"[:=]{port}\b", variables) for _, _, port in moved)
+    assert up.text.rindex("is taken") < up.text.index("ready after")
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    """By this test, or by somebody who has it already."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            holder.bind((LOOPBACK, port))
+            holder.listen()
+        yield
 
 
 async def test_a_second_up_is_refused(home: Path) -> None:
