@@ -19,6 +19,7 @@ from app.embedded.register import ROOT, Register, end_leftovers
 from app.embedded.servers import embedded, make_home, settings_of, start_all, stop_all
 from app.embedded.supervision import keep_running
 from app.embedded.table import lines_of_moved_ports, table
+from app.embedded.terminal import has_terminal, until_closed
 from app.embedded.variables import keep_variables, ports_of_children, variables_of_children
 
 LOCK, PROCESSES, VARIABLES = "lock", "processes.json", "env"
@@ -61,7 +62,7 @@ def up(
     durable: bool = True,
     same_signal: float = SAME_SIGNAL,
 ) -> int:
-    """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code.
+    """Run everything until SIGINT, SIGTERM, or its terminal is closed; the exit code.
 
     A child that fails at its start ends all, and its code is the code. A second SIGINT kills
     everything at once.
@@ -118,7 +119,9 @@ async def _until_stopped(
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGTERM, stop)
-    loop.add_signal_handler(signal.SIGHUP, stop)
+    loop.add_signal_handler(signal.SIGHUP, stop if has_terminal() else _go_on)
+    watching = asyncio.create_task(until_closed())
+    watching.add_done_callback(lambda watch: None if watch.cancelled() else stop())
     try:
         await running
     except asyncio.CancelledError:
@@ -128,7 +131,13 @@ async def _until_stopped(
         fullest = min(_folders(place.home), key=free_bytes)
         say(f"{error}: {room_in(fullest)}" if error.disk_is_full else str(error))
         return _exit_code(error.code)
+    finally:
+        watching.cancel()
     return 0
+
+
+def _go_on() -> None:
+    """`nohup` asks for this, but `just` takes back what `nohup` sets."""
 
 
 async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:

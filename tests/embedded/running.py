@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -73,8 +73,9 @@ class Up:
 async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> AsyncIterator[Up]:
     """Killed on the way out, if the test left it running; its guard then ends the servers."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(SMALL_UP), str(home), fault, env=environ, stdout=PIPE, stderr=STDOUT
-    )
+        *(sys.executable, str(SMALL_UP), str(home), fault),
+        stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ,
+    )  # fmt: skip
     try:
         yield Up(process)
     finally:

@@ -1,0 +1,102 @@
+"""The terminal of `just up` is closed: it stops, unless its output goes elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app.embedded.lock import holder
+from tests.embedded.running import SMALL_UP, registered, small_environment, small_up
+from tests.kit.processes import is_alive
+from tests.kit.working import WAIT_LIMIT_S, until
+
+LEADER = """
+import fcntl, signal, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, lambda *_: None)
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+"""The leader of a session, which alone is told that the terminal is closed, and stays: as `uv`."""
+
+
+@asynccontextmanager
+async def up_on_a_terminal(
+    home: Path, output: Path | None = None
+) -> AsyncIterator[tuple[Process, int]]:
+    """The leader of its session, and the terminal, which the test closes.
+
+    Args:
+        output: where the output goes; None: to the terminal, whose buffer is large enough.
+    """
+    terminal, end = pty.openpty()
+    opened = os.dup(end) if output is None else os.open(output, os.O_CREAT | os.O_WRONLY)
+    leader = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LEADER, sys.executable, str(SMALL_UP), str(home), ""),
+        stdin=end, stdout=opened, stderr=end, start_new_session=True, env=small_environment(),
+    )  # fmt: skip
+    os.close(end)
+    os.close(opened)
+    try:
+        await until((home / "env").exists)
+        yield leader, terminal
+    finally:
+        if leader.returncode is None:
+            os.killpg(leader.pid, signal.SIGKILL)
+        await leader.wait()
+        await until(lambda: not registered(home))
+
+
+async def ended(process: Process) -> int:
+    async with asyncio.timeout(WAIT_LIMIT_S):
+        return await process.wait()
+
+
+async def test_it_stops_when_its_terminal_is_closed(home: Path) -> None:
+    async with up_on_a_terminal(home) as (leader, terminal):
+        pids = registered(home)
+        os.close(terminal)
+        code = await ended(leader)
+
+    assert code == 0
+    assert len(pids) == 4
+    assert not any(is_alive(pid) for pid in pids.values())
+
+
+async def test_it_goes_on_without_a_terminal_when_its_output_goes_to_a_file(
+    home: Path, tmp_path: Path
+) -> None:
+    async with up_on_a_terminal(home, tmp_path / "log") as (leader, terminal):
+        os.close(terminal)
+        await restarted(home, "api")
+        up = holder(home / "lock")
+        assert up is not None
+        up.terminate()
+        code = await ended(leader)
+
+    assert code == 0
+
+
+async def test_without_any_terminal_a_hang_up_is_none_of_its_business(home: Path) -> None:
+    async with small_up(home, small_environment()) as up:
+        await up.read_until("ready")
+        up.process.send_signal(signal.SIGHUP)
+        await restarted(home, "api")
+        up.process.terminate()
+        code = await up.end()
+
+    assert code == 0
+    assert up.text.index("started again") < up.text.index("stopping")
+
+
+async def restarted(home: Path, name: str) -> None:
+    """Kill one and wait until it is back: whoever stops brings nothing back."""
+    killed = registered(home)[name]
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: registered(home).get(name, killed) != killed)
