@@ -75,7 +75,7 @@ def main() -> int:
     except (CycloptsError, Unsupported) as error:
         return commands.complain(str(error), code=2)
     except PermissionError as error:
-        return commands.complain(f"{error.filename} belongs to another user")
+        return commands.complain(commands.not_permitted(error, HOME))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

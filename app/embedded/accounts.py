@@ -17,6 +17,13 @@ if sys.platform != "win32":
     import pwd
 
 
+UNPRIVILEGED = "nobody"
+
+
+class Nameless(Exception):
+    """The user that Postgres would run as has no name, and initdb insists on one."""
+
+
 class AccountArguments(TypedDict, total=False):
     user: int
     group: int
@@ -59,5 +66,24 @@ def account_for_postgres() -> Account | None:
     """`nobody` when we are root; otherwise None: Postgres runs as we do."""
     if os.geteuid() != 0:
         return None
-    entry = pwd.getpwnam("nobody")
+    entry = pwd.getpwnam(UNPRIVILEGED)
     return Account(entry.pw_uid, entry.pw_gid)
+
+
+def refuse_nameless_user(user: int) -> None:
+    """Check, before anything is started, that initdb will find a name for Postgres's account.
+
+    Args:
+        user: our id; in a container that was started with `--user 12345` it may have no name.
+
+    Raises:
+        Nameless: there is none. The message is one line.
+    """
+    try:
+        _ = pwd.getpwuid(user) if user else pwd.getpwnam(UNPRIVILEGED)
+    except KeyError:
+        who = f"the user with id {user}" if user else UNPRIVILEGED
+        raise Nameless(
+            f"{who} has no entry in /etc/passwd, and Postgres needs one: add it, run as another"
+            " user, or set DATABASE_URL"
+        ) from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from app.embedded.accounts import Nameless, refuse_nameless_user
 from app.embedded.lock import AlreadyRunning, holder, is_locked, lock
 from app.embedded.postgres import place_aside
 from app.embedded.register import ROOT, end_leftovers
@@ -19,8 +22,13 @@ LONGEST_STOP = 120.0
 
 
 def start(home: Path) -> int:
+    environ = environment_with_dotenv(os.environ, ROOT)
     try:
-        return up(home, environment_with_dotenv(os.environ, ROOT))
+        if not environ.get("DATABASE_URL"):
+            refuse_nameless_user(os.geteuid())
+        return up(home, environ)
+    except Nameless as error:
+        return complain(str(error), code=2)
     except AlreadyRunning:
         return complain(f"it runs already, {_whereabouts(home)}: `just down` stops it")
 
@@ -72,6 +80,25 @@ def _whereabouts(home: Path) -> str:
     except OSError:
         return number
     return f"{number}, {dict(line.split('=', 1) for line in lines).get('APP_URL', '')}"
+
+
+def not_permitted(error: PermissionError, home: Path) -> str:
+    """What helps when the home folder, or a file in it, belongs to another user."""
+    file = home / (error.filename or "")  # shutil.rmtree names no folder
+    if not file.is_relative_to(home) or _owner(file) == os.geteuid():
+        return f"{file}: {error.strerror}"
+    return (
+        f"{file} belongs to another user: run this as that user, or remove it and its data"
+        f" with `sudo rm -rf {shlex.quote(str(home))}`"
+    )
+
+
+def _owner(file: Path) -> int | None:
+    """Of the file or, where it cannot be seen, of the nearest folder above it."""
+    for one in (file, *file.parents):
+        with suppress(PermissionError, FileNotFoundError):
+            return one.stat().st_uid
+    return None
 
 
 def complain(line: str, code: int = 1) -> int:
