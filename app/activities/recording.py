@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from msgspec import UNSET
 
 from app.activities import statements
 from app.activities.activity import Activity, ActivityId, Changes, Entry
@@ -19,14 +20,26 @@ AHEAD = timedelta(days=1)
 """How far in the future an activity may start: clocks are wrong, and zones are mistaken."""
 
 
-async def record(tx: Transaction, user_id: UserId, entry: Entry, *, now: datetime) -> Activity:
+async def record(
+    tx: Transaction,
+    user_id: UserId,
+    entry: Entry,
+    *,
+    utc_offset_minutes: int | None = None,
+    now: datetime,
+) -> Activity:
     """Add an activity of this person's, and have friends told who want to be.
+
+    Args:
+        utc_offset_minutes: how far the clock was ahead of UTC where it was recorded, if known.
 
     Raises:
         Invalid: it starts before 1970 or more than a day from now.
     """
     _check_start(entry.started_at, now)
-    activity = await statements.insert_activity(tx, user_id, *msgspec.structs.astuple(entry))
+    activity = await statements.insert_activity(
+        tx, user_id, utc_offset_minutes, *msgspec.structs.astuple(entry)
+    )
     await announce(tx, user_id, activity.id, entry.started_at, now=now)
     return activity
 
@@ -44,9 +57,18 @@ async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activ
 
 
 async def change(
-    tx: Transaction, user_id: UserId, activity_id: ActivityId, changes: Changes, *, now: datetime
+    tx: Transaction,
+    user_id: UserId,
+    activity_id: ActivityId,
+    changes: Changes,
+    *,
+    utc_offset_minutes: int | None = None,
+    now: datetime,
 ) -> Activity:
     """Replace the parts that are given; the rest stays.
+
+    Args:
+        utc_offset_minutes: the same of the new start; ignored when there is none.
 
     Raises:
         Invalid: it starts before 1970 or more than a day from now.
@@ -58,13 +80,16 @@ async def change(
     if isinstance(changes.started_at, datetime):
         _check_start(changes.started_at, now)
     given = {
-        name: value
-        for name, value in msgspec.structs.asdict(changes).items()
-        if value is not msgspec.UNSET
+        name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
     }
     entry = msgspec.structs.replace(entry, **given)
     return await statements.update_activity(
-        tx, activity_id, user_id, *msgspec.structs.astuple(entry)
+        tx,
+        activity_id,
+        user_id,
+        changes.started_at is not UNSET,
+        utc_offset_minutes,
+        *msgspec.structs.astuple(entry),
     )
 
 

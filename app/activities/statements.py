@@ -14,6 +14,7 @@ from app.users.user import UserId
 async def insert_activity(
     db: Queryable,
     user_id: UserId,
+    utc_offset_minutes: int | None,
     type: str,
     started_at: datetime,
     duration_s: int,
@@ -51,6 +52,8 @@ async def update_activity(
     db: Queryable,
     activity_id: ActivityId,
     user_id: UserId,
+    starts_anew: bool,
+    utc_offset_minutes: int | None,
     type: str,
     started_at: datetime,
     duration_s: int,

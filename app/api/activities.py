@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from app.activities import listing, recording
 from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
@@ -18,6 +19,7 @@ from app.api.filters import FROM, TO, TYPE
 from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.api.photos import ShownPhoto, add_photo, shown_photo
+from app.errors import Invalid
 from app.transaction import Database, Transaction
 from app.users.user import Me
 from app.web.cursors import after_cursor
@@ -33,6 +35,9 @@ ENTRY = Example(
     }
 )
 CHANGES = Example(value={"duration_s": 2760, "notes": None})
+
+WEST, EAST = timedelta(hours=-12), timedelta(hours=14)
+"""The UTC offsets of the clocks that are furthest behind and furthest ahead."""
 
 
 class ShownActivity(Struct, frozen=True):
@@ -65,6 +70,34 @@ def shown(activity: Activity) -> ShownActivity:
     )
 
 
+class _Written(Struct):
+    started_at: str | UnsetType = UNSET
+
+
+async def _utc_offset(
+    request: Request[Me, Any, Any], started_at: datetime | UnsetType
+) -> int | None:
+    """Minutes that the clock of the start was ahead of UTC; None if unknown, or there is no start.
+
+    `Z` and `-00:00` mean that the time is in UTC and the local offset is unknown (RFC 3339, 4.3;
+    RFC 9557, 2.2), while `+00:00` is the offset of London in winter. msgspec reads all three as
+    UTC, so the text of the body decides.
+
+    Raises:
+        Invalid: no clock has this offset.
+    """
+    offset = started_at.utcoffset() if isinstance(started_at, datetime) else None
+    if offset is None:
+        return None
+    if not WEST <= offset <= EAST:
+        raise Invalid("A UTC offset is between -12:00 and +14:00.", field="started_at")
+    if not offset:
+        written = msgspec.json.decode(await request.body(), type=_Written).started_at
+        if isinstance(written, str) and "+" not in written:
+            return None
+    return offset // timedelta(minutes=1)
+
+
 @post("/", operation_id="createActivity")
 async def create_activity(
     data: Annotated[Entry, Body(examples=[ENTRY])],
@@ -73,9 +106,12 @@ async def create_activity(
     now: NamedDependency[datetime],
 ) -> Response[ShownActivity]:
     """Record an activity. It may start up to a day from now, and not before 1970."""
+    offset = await _utc_offset(request, data.started_at)
 
     async def act(tx: Transaction) -> ShownActivity:
-        return shown(await recording.record(tx, request.user.id, data, now=now))
+        return shown(
+            await recording.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
+        )
 
     return await creation(act)
 
@@ -112,13 +148,21 @@ async def read_activity(
 async def change_activity(
     activity_id: FromPath[UUID],
     data: Annotated[Changes, Body(examples=[CHANGES])],
-    me: NamedDependency[Me],
+    request: Request[Me, Any, Any],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
 ) -> ShownActivity:
     """Change what is given. What is left out stays as it is, and null empties what may be empty."""
+    offset = await _utc_offset(request, data.started_at)
     async with database.transaction() as tx:
-        changed = await recording.change(tx, me.id, ActivityId(activity_id), data, now=now)
+        changed = await recording.change(
+            tx,
+            request.user.id,
+            ActivityId(activity_id),
+            data,
+            utc_offset_minutes=offset,
+            now=now,
+        )
     return shown(changed)
 
 

@@ -1,8 +1,13 @@
 -- name: insert_activity
 -- A new activity of mine; it has no photos yet. Its day is stale if it may have been counted.
 with added as (
-    insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
-    values (:user_id, :type, :started_at, :duration_s, :distance_m, :calories, :notes)
+    insert into activities (
+        user_id, type, started_at, duration_s, distance_m, calories, notes, utc_offset_minutes
+    )
+    values (
+        :user_id, :type, :started_at, :duration_s, :distance_m, :calories, :notes,
+        :utc_offset_minutes
+    )
     returning
         id, type, started_at, duration_s, distance_m, calories, notes, created_at, updated_at
 ),
@@ -52,8 +57,8 @@ where id = :activity_id and user_id = :user_id and deleted_at is null
 for no key update;
 
 -- name: update_activity
--- Everything that a person may change of an activity of theirs, which exists. The days that it was
--- and is on are stale if they may have been counted.
+-- Everything that a person may change of an activity of theirs, which exists; its offset from UTC only
+-- with its start. The days that it was and is on are stale if they may have been counted.
 with changed as (
     update activities as a
     set
@@ -63,6 +68,9 @@ with changed as (
         distance_m = :distance_m,
         calories = :calories,
         notes = :notes,
+        utc_offset_minutes = case
+            when :starts_anew::bool then :utc_offset_minutes::smallint else a.utc_offset_minutes
+        end,
         updated_at = now()
     where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null
     returning
