@@ -31,7 +31,7 @@ from app.api.authentication import bearer_authentication
 from app.api.dependencies import DEPENDENCIES
 from app.api.errors import problem
 from app.api.frame import Frame, headers_for
-from app.api.input import StrictRequest, check_input
+from app.api.input import StrictRequest, check_input, note_query_parameters
 from app.api.openapi import describe_edges, openapi_config
 from app.cancellation import cancel_all
 from app.exports.streaming import PATIENCE, Patience
@@ -117,6 +117,7 @@ def create_app(
         debug=False,
     )
     describe_edges(app)
+    note_query_parameters(app, API.path)
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -51,12 +52,23 @@ class WrongBody(Exception):
         self.wrong = wrong
 
 
+class UnknownParameters(Exception):
+    """The query of a request has parameters that its route does not take."""
+
+    def __init__(self, unknown: Sequence[str], taken: Collection[str]) -> None:
+        super().__init__(unknown, taken)
+        self.unknown = unknown
+        self.taken = taken
+
+
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Translate any exception. What was not foreseen is logged here and tells nothing outside."""
     if isinstance(error, errors.Failure):
         return _failure(error)
     if isinstance(error, WrongBody):
         return _wrong_parts(error.wrong)
+    if isinstance(error, UnknownParameters):
+        return _unknown_parameters(error)
     if isinstance(error, ValidationException):
         return _wrong_parts(_parameters(request, error))
     if isinstance(error, HTTPException) and error.status_code < 500:
@@ -83,6 +95,15 @@ def _failure(error: errors.Failure) -> Response[Problem]:
 def _wrong_parts(wrong: list[FieldProblem]) -> Response[Problem]:
     names = ", ".join(dict.fromkeys(part.field for part in wrong))
     return _response(400, f"The request is wrong in: {names}.", wrong=wrong)
+
+
+def _unknown_parameters(error: UnknownParameters) -> Response[Problem]:
+    takes = ", ".join(sorted(error.taken)) or "no query parameters"
+    return _response(
+        400,
+        f"Unknown query parameters: {', '.join(error.unknown)}. This route takes {takes}.",
+        wrong=[FieldProblem(name, "No such query parameter is known.") for name in error.unknown],
+    )
 
 
 def _parameters(request: Request[Any, Any, Any], error: ValidationException) -> list[FieldProblem]:

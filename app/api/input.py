@@ -1,7 +1,8 @@
 """What a request may hold, checked before a handler sees any of it.
 
-A body has the media type that its route takes; a JSON body is read strictly, straight into the
-handler's struct. No string anywhere holds a NUL, which Postgres cannot store.
+A query has no parameter that its route does not take: a misspelt filter would silently filter
+nothing. A body has the media type that its route takes; a JSON body is read strictly, straight into
+the handler's struct. No string anywhere holds a NUL, which Postgres cannot store.
 """
 
 from __future__ import annotations
@@ -10,26 +11,44 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from litestar import Request
-from litestar.enums import RequestEncodingType
+from litestar import Litestar, Request
+from litestar.enums import HttpMethod, RequestEncodingType
 from litestar.exceptions import HTTPException
 from litestar.params import BodyKwarg
+from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
-from app.api.errors import FieldProblem, WrongBody
+from app.api.errors import FieldProblem, UnknownParameters, WrongBody
 from app.errors import Invalid
 from app.web.validation import description_of
 
+QUERY = "query"
+"""The option of a handler that names its query parameters; a handler without it takes any."""
+
+
+def note_query_parameters(app: Litestar, path: str) -> None:
+    """Note for each handler below a path which parameters it and its dependencies read, by alias.
+
+    Not for OPTIONS: a browser's preflight has the query of the request that it precedes.
+    """
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and route.path.startswith(f"{path}/"):
+            for method, (handler, model) in route.route_handler_map.items():
+                if method != HttpMethod.OPTIONS:
+                    handler.opt[QUERY] = {one.field_alias for one in model.expected_query_params}
+
 
 async def check_input(request: Request[Any, Any, Any]) -> None:
-    """Refuse a NUL in the address, a body of another media type, and a body that is missing.
+    """Refuse a NUL in the address, unknown parameters, another media type, and a missing body.
 
     Raises:
-        Invalid, HTTPException: as said.
+        Invalid, UnknownParameters, HTTPException: as said.
     """
     query = request.scope["query_string"]
     if "\0" in request.scope["path"] or b"%00" in query or b"\0" in query:
         raise Invalid("A NUL character cannot be part of an address.")
+    if query:
+        _refuse_unknown_parameters(request)
     body = request.route_handler.parsed_data_field
     if body is None:
         return
@@ -38,6 +57,14 @@ async def check_input(request: Request[Any, Any, Any]) -> None:
         raise HTTPException(f"This address takes {expected}.", status_code=415)
     if expected == RequestEncodingType.JSON and not await request.body():
         raise Invalid("The body is missing.")
+
+
+def _refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
+    taken = request.route_handler.opt.get(QUERY)
+    if taken is None:
+        return
+    if unknown := [name for name in dict.fromkeys(request.query_params) if name not in taken]:
+        raise UnknownParameters(unknown, taken)
 
 
 def _media_type(body: FieldDefinition) -> str:

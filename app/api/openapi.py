@@ -77,7 +77,8 @@ PROBLEM = Schema(
 
 FAILURE = OpenAPIResponse(
     description=(
-        "400 wrong input, 401 no valid token, 403 not allowed, 404 nothing there or not yours, "
+        "400 wrong input, or a query parameter that is not listed here, "
+        "401 no valid token, 403 not allowed, 404 nothing there or not yours, "
         "409 in the way of something, 410 gone, 413 too large, 415 another media type, "
         "422 the idempotency key was used for something else, 429 too many, "
         "503 an outage (Retry-After says when to come back)."

@@ -1,0 +1,142 @@
+"""A query parameter that a route does not take is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.resources import Resources
+from app.transaction import Database
+from tests.kit.people import Person, person
+from tests.security.world import World, build
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture
+async def world(resources: Resources) -> World:
+    return await build(resources)
+
+
+@pytest.fixture
+async def kim(database: Database) -> Person:
+    return await person(database, "kim")
+
+
+async def operations(api: httpx.AsyncClient) -> Iterator[tuple[str, str, list[str]]]:
+    """Method, path and query parameters of every operation of the JSON API."""
+    document = (await api.get("/schema/openapi.json")).json()
+    return (
+        (method.upper(), path, declared(item[method]))
+        for path, item in document["paths"].items()
+        if path.startswith("/api/v1/")
+        for method in METHODS
+        if method in item
+    )
+
+
+def declared(operation: dict[str, Any]) -> list[str]:
+    return sorted(one["name"] for one in operation.get("parameters", []) if one["in"] == "query")
+
+
+async def test_every_route_names_a_parameter_that_it_does_not_take(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    headers = world.headers(world.people["operator"])
+    asked = 0
+    for method, path, taken in await operations(api):
+        answer = await api.request(method, f"{world.path(path)}?utm_source=letter", headers=headers)
+
+        assert answer.status_code == 400, (method, path)
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert [one["field"] for one in problem["errors"]] == ["utm_source"], (method, path)
+        takes = ", ".join(taken) or "no query parameters"
+        assert problem["detail"].endswith(f"This route takes {takes}."), (method, path)
+        asked += 1
+    assert asked > 40
+
+
+async def test_no_route_refuses_a_parameter_that_it_declares(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    headers = world.headers(world.people["operator"])
+    asked = 0
+    for method, path, taken in await operations(api):
+        if not taken:
+            continue
+        query = "&".join(f"{name}=1" for name in taken)
+
+        answer = await api.request(method, f"{world.path(path)}?{query}", headers=headers)
+
+        assert "This route takes" not in answer.text, (method, path)
+        asked += 1
+    assert asked > 5
+
+
+async def test_every_unknown_parameter_is_named_beside_what_the_route_takes(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
+    answer = await api.get(
+        "/api/v1/activities?limit=5&first_day=2026-01-01&page=&page=2&sort", headers=kim.headers
+    )
+
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": (
+            "Unknown query parameters: first_day, page, sort."
+            " This route takes cursor, from, limit, to, type."
+        ),
+        "errors": [
+            {"field": name, "detail": "No such query parameter is known."}
+            for name in ("first_day", "page", "sort")
+        ],
+    }
+
+
+async def test_nothing_is_done_for_a_request_with_an_unknown_parameter(
+    api: httpx.AsyncClient, kim: Person, database: Database
+) -> None:
+    run = {"type": "run", "started_at": "2026-11-21T07:30:00+01:00", "duration_s": 2700}
+    headers = {**kim.headers, "Idempotency-Key": "a run"}
+
+    refused = await api.post("/api/v1/activities?dry_run=true", json=run, headers=headers)
+
+    assert refused.status_code == 400
+    assert await database.fetchval("select count(*) from activities") == 0
+    assert (await api.post("/api/v1/activities", json=run, headers=headers)).status_code == 201
+
+
+async def test_repeated_parameter_is_not_unknown(api: httpx.AsyncClient, kim: Person) -> None:
+    answer = await api.get("/api/v1/activities?limit=1&limit=1", headers=kim.headers)
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/health/live", "/health/ready", "/metrics", "/schema"]
+)
+async def test_pages_and_machine_routes_ignore_unknown_parameters(
+    api: httpx.AsyncClient, path: str
+) -> None:
+    answer = await api.get(f"{path}?utm_source=letter")
+
+    assert answer.status_code == 200
+
+
+async def test_options_ignores_parameters(api: httpx.AsyncClient, kim: Person) -> None:
+    answer = await api.options("/api/v1/activities?utm_source=letter", headers=kim.headers)
+
+    assert answer.status_code == 204
+
+
+async def test_stranger_is_asked_for_a_token_first(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/v1/activities?utm_source=letter")
+
+    assert answer.status_code == 401
