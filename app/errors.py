@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol, TypeVar, runtime_checkable
+
+E = TypeVar("E", bound=BaseException)
+
+DATA_EXCEPTION = "22"
+"""The class of SQLSTATEs whose messages quote the value that was refused."""
+
 
 class Failure(Exception):
     """A fact that a use case reports, in a sentence that may be shown to the person who asked."""
@@ -65,3 +72,33 @@ class Unavailable(Failure):
         super().__init__(detail)
         self.dependency = dependency
         self.retry_after = retry_after
+
+
+@runtime_checkable
+class PostgresFields(Protocol):
+    """An error with the fields of Postgres's protocol, of which asyncpg prints message and detail.
+
+    https://www.postgresql.org/docs/current/protocol-error-fields.html
+    """
+
+    sqlstate: str | None
+    detail: str | None
+
+
+def without_values(error: E) -> E:
+    """Take what quotes rows and arguments out of an exception and all exceptions behind it.
+
+    For exceptions that are about to be stored or logged; they are changed in place. The detail
+    is removed, and of a data exception also the message and the cause, which quote the argument.
+    What stays names the constraint, the table and the column.
+    """
+    found: list[BaseException] = [error]
+    for one in found:
+        if isinstance(one, PostgresFields) and one.sqlstate:
+            one.detail = None
+            if one.sqlstate.startswith(DATA_EXCEPTION):
+                one.args = (f"a value was refused (SQLSTATE {one.sqlstate})",)
+                one.__cause__ = None
+        behind = [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        found += [other for other in behind if other is not None and other not in found]
+    return error

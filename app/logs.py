@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from structlog.typing import EventDict
 
+from app.errors import without_values
 from app.settings import Logs
 
 QUIET = {
@@ -78,6 +79,17 @@ def _tell_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Keep what errors of Postgres quote of rows out of the tracebacks."""
+    raised = event.get("exc_info")
+    if raised:
+        error = sys.exc_info()[1] if raised is True else raised
+        error = error[1] if isinstance(error, tuple) else error
+        if isinstance(error, BaseException):
+            without_values(error)
+    return event
+
+
 def configure(settings: Logs) -> None:
     """Route structlog and the standard library's loggers into one stream on stderr."""
     logging.captureWarnings(True)
@@ -139,5 +151,9 @@ def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict
     return {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder(), _drop_colours],
-        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _cut_values,
+            *last,
+        ],
     }

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from app import reached
-from app.errors import Failure, TooMany, Unavailable
+from app.errors import Failure, TooMany, Unavailable, without_values
 from app.jobs import Job, Run, statements
 from app.jobs.backoff import equal_jitter
 from app.jobs.breakers import Breakers
@@ -107,7 +107,7 @@ class Attempt:
 
     def _ending(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Ending:
         """The one table from kinds of failure to endings."""
-        text = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {without_values(error)}"
         match error:
             case Unavailable(dependency="postgres"):
                 # No breaker: without it nothing is claimed, and one connection is no outage.
