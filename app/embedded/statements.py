@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from app.postgres.query import Queryable, statement
 from app.users.user import UserId
 
@@ -17,4 +19,6 @@ async def repeatable_chance(db: Queryable, seed: float) -> str: ...
 
 
 @statement("demo")
-async def add_demo_activities(db: Queryable, user_id: UserId, favourite: str) -> None: ...
+async def add_demo_activities(
+    db: Queryable, user_id: UserId, favourite: str, today: date
+) -> None: ...

@@ -10,10 +10,12 @@ returning id;
 select setseed(:seed::float8)::text;
 
 -- name: add_demo_activities
--- A year of plausible activities that ends yesterday: some days off, the favourite more often.
+-- A year of plausible activities that ends yesterday: some days off, but none in the last eight days,
+-- and the favourite more often. The days are counted at once, in case they were counted for all before.
 with days as (
     select
-        current_date - back as day,
+        :today::date - back as day,
+        back <= 8 as recent,
         random() as whether, random() as which, random() as effort, random() as hour,
         random() as strength, random() as note
     from generate_series(1, 365) as back
@@ -26,7 +28,7 @@ chosen as (
             else (array['run', 'ride', 'swim', 'walk', 'hike'])[1 + floor((which - 0.55) / 0.09)::int % 5]
         end as type
     from days
-    where whether < case when extract(isodow from day) in (6, 7) then 0.75 else 0.5 end
+    where recent or whether < case when extract(isodow from day) in (6, 7) then 0.75 else 0.5 end
 ),
 shapes (type, least_m, most_m, slowest_mps, fastest_mps, calories_per_minute) as (
     values
@@ -43,21 +45,30 @@ measured as (
         slowest_mps + (fastest_mps - slowest_mps) * strength as speed
     from chosen
     join shapes using (type)
+),
+added as (
+    insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
+    select
+        :user_id,
+        type,
+        (day + interval '6 hours' + interval '1 minute' * floor(hour * 720)) at time zone 'UTC',
+        round(distance_m / speed)::int,
+        distance_m,
+        round(distance_m / speed / 60 * calories_per_minute)::int,
+        case
+            when note < 0.06 then 'Rain the whole way, and still glad I went.'
+            when note < 0.12 then 'New shoes. "Fast", they said; we''ll see.'
+            when note < 0.17 then 'With Tomás and Zoë ☀️'
+            when note < 0.21 then 'Felt heavy at first, strong at the end'
+            when note < 0.24 then 'Intervals: 6 x 3 min, 90 s easy'
+        end
+    from measured
+    order by day
+    returning user_id, started_at, duration_s, distance_m, calories
 )
-insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
+insert into daily_stats (user_id, day, activities, distance_m, duration_s, calories)
 select
-    :user_id,
-    type,
-    (day + interval '6 hours' + interval '1 minute' * floor(hour * 720)) at time zone 'UTC',
-    round(distance_m / speed)::int,
-    distance_m,
-    round(distance_m / speed / 60 * calories_per_minute)::int,
-    case
-        when note < 0.06 then 'Rain the whole way, and still glad I went.'
-        when note < 0.12 then 'New shoes. "Fast", they said; we''ll see.'
-        when note < 0.17 then 'With Tomás and Zoë ☀️'
-        when note < 0.21 then 'Felt heavy at first, strong at the end'
-        when note < 0.24 then 'Intervals: 6 x 3 min, 90 s easy'
-    end
-from measured
-order by day;
+    user_id, (started_at at time zone 'utc')::date, count(*), sum(distance_m), sum(duration_s),
+    sum(calories)
+from added
+group by user_id, (started_at at time zone 'utc')::date;

@@ -1,0 +1,115 @@
+"""The demo data of `just up`."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from app.embedded.demo import load
+from app.embedded.inbox.letters import Inbox
+from app.embedded.logins import ADA, GRACE
+from app.resources import Resources
+from app.stats import reading
+from app.transaction import Database
+from tests.kit.schedules import ran
+from tests.kit.working import RunJobs
+
+JOBS = """
+select u.email, j.kind, j.payload::jsonb - 'user_id' as about
+from jobs as j join users as u on u.id = j.concerns
+order by u.email, j.kind, about desc
+"""
+
+
+async def today(database: Database) -> date:
+    day: date = await database.fetchval("select (now() at time zone 'utc')::date")
+    return day
+
+
+async def rows(database: Database, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await database.fetch(sql, *args)]
+
+
+@pytest.mark.parametrize(
+    ("day", "saturday", "months"),
+    [
+        ("2026-11-26", "2026-11-21", ("2026-10-01", "2026-09-01", "2026-08-01")),
+        ("2026-11-28", "2026-11-21", ("2026-10-01", "2026-09-01", "2026-08-01")),
+        ("2026-11-29", "2026-11-28", ("2026-10-01", "2026-09-01", "2026-08-01")),
+        ("2027-01-31", "2027-01-30", ("2026-12-01", "2026-11-01", "2026-10-01")),
+        ("2027-03-01", "2027-02-27", ("2027-02-01", "2027-01-01", "2026-12-01")),
+    ],
+)
+async def test_last_finished_months_and_week_get_their_jobs(
+    database: Database, database_url: str, day: str, saturday: str, months: tuple[str, ...]
+) -> None:
+    await load(database_url, date.fromisoformat(day))
+
+    expected = [
+        (email, kind, about)
+        for email in (ADA.email, GRACE.email)
+        for kind, about in [
+            ("email:weekly_summary", f'{{"saturday": "{saturday}"}}'),
+            *(("report:generate", f'{{"month": "{month}"}}') for month in months),
+        ]
+    ]
+    assert expected == await rows(database, JOBS)
+
+
+async def test_everybody_is_active_on_each_of_the_last_eight_days_and_never_in_the_future(
+    database: Database, database_url: str
+) -> None:
+    now = await today(database)
+    await load(database_url, now)
+
+    found = await rows(
+        database,
+        "select u.email, (a.started_at at time zone 'utc')::date, count(*)"
+        " from activities as a join users as u on u.id = a.user_id"
+        " where a.started_at >= ($1::date - 8)::timestamp at time zone 'utc'"
+        " group by 1, 2 order by 1, 2",
+        now,
+    )
+
+    days = [now - timedelta(days=back) for back in range(8, 0, -1)]
+    assert [(who.email, day, 1) for who in (ADA, GRACE) for day in days] == found
+
+
+async def test_figures_are_the_same_before_and_after_the_days_are_counted(
+    database: Database, database_url: str, resources: Resources
+) -> None:
+    now = await today(database)
+    yesterday = now - timedelta(days=1)
+    await ran(resources, "stats:daily", str(yesterday))  # as in a database that has run for long
+
+    await load(database_url, now)
+    await database.execute("delete from jobs where state = 'queued'")  # reports take their time
+    ada = await database.fetchval("select id from users where email = $1", ADA.email)
+    before = await reading.daily(database, ada, now - timedelta(days=8), yesterday)
+    counted = await ran(resources, "stats:daily", str(yesterday))
+
+    assert [day.activities for day in before] == [1] * 8
+    assert before == await reading.daily(database, ada, now - timedelta(days=8), yesterday)
+    assert counted.counts is not None
+    assert (counted.counts["users"], counted.counts["activities"]) == (2, 2)
+
+
+async def test_worker_makes_reports_and_sends_emails_once(
+    database: Database, database_url: str, run_jobs: RunJobs, inbox: Inbox
+) -> None:
+    now = await today(database)
+    await load(database_url, now)
+    await run_jobs()
+
+    await load(database_url, now)
+    await load(database_url, now + timedelta(days=40))
+    await run_jobs()
+
+    assert [(3, True), (3, True)] == await rows(
+        database, "select count(*), min(size_bytes) > 5000 from reports group by user_id"
+    )
+    sent = sorted((letter.to, letter.subject) for letter in inbox.letters())
+    assert [(ADA.email,)] * 4 + [(GRACE.email,)] * 4 == [to for to, _ in sent]
+    assert len(set(sent)) == 8
