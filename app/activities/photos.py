@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import structlog
-
 from app.activities import pictures, statements
 from app.activities.activity import ActivityId, Photo, PhotoId
 from app.activities.recording import no_such_activity
-from app.errors import Conflict, NotFound, Unavailable
+from app.errors import Conflict, NotFound
 from app.postgres.query import Queryable
 from app.s3 import Bucket
 from app.transaction import Transaction
@@ -24,8 +22,6 @@ MOST = 20
 """Photos of one activity."""
 URL_LIFE = timedelta(minutes=5)
 ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-
-log = structlog.get_logger(__name__)
 
 
 class Upload(Photo, frozen=True):
@@ -102,11 +98,8 @@ async def delete(tx: Transaction, user_id: UserId, photo_id: PhotoId) -> Photo:
 
 
 async def discard(bucket: Bucket, user_id: UserId, photo: Photo) -> None:
-    """Remove the bytes of a deleted photo, if the bucket answers; a nightly job does it if not."""
-    try:
-        await bucket.delete([key(user_id, photo)])
-    except Unavailable as outage:
-        log.warning("photo left in the bucket", photo_id=str(photo.id), error=outage.detail)
+    """Remove the bytes of a deleted photo."""
+    await bucket.discard(key(user_id, photo))
 
 
 def key(user_id: UserId, photo: Photo) -> str:

@@ -191,7 +191,7 @@ async def delete_export(
     """Delete an export, finished or not. Its file is removed after the answer."""
     async with database.transaction() as tx:
         key = await requests.delete(tx, me.id, ExportId(export_id))
-    discard = BackgroundTask(requests.discard, bucket, key)
+    discard = BackgroundTask(bucket.discard, key)
     return Response(None, status_code=204, background=discard)
 
 

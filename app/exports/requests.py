@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-import structlog
-
 from app import jobs
-from app.errors import Conflict, Gone, NotFound, TooMany, Unavailable
+from app.errors import Conflict, Gone, NotFound, TooMany
 from app.exports import statements
 from app.exports.export import Export, ExportId, Filters, Format, filename, key
 from app.exports.jobs import ExportGenerate
@@ -22,10 +19,6 @@ MOST_OPEN = 2
 """Unfinished exports of one person."""
 ASK_AGAIN = 60
 """Seconds after which one of them may have been finished."""
-LOOK = 2
-"""Seconds that a download waits for the bucket to say what object it has."""
-
-log = structlog.get_logger(__name__)
 
 
 async def request(tx: Transaction, user_id: UserId, format: Format, filters: Filters) -> Export:
@@ -96,7 +89,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
 
 
 async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
-    """Delete an export, and end its job. `discard` the object once that is committed.
+    """Delete an export, and end its job. The caller discards the object once that is committed.
 
     Returns:
         The object's key.
@@ -113,14 +106,6 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
     return key(user_id, export_id, deleted)
 
 
-async def discard(bucket: Bucket, object_key: str) -> None:
-    """Remove a deleted export's object, if the bucket answers; a nightly job does it if not."""
-    try:
-        await bucket.delete([object_key])
-    except Unavailable as outage:
-        log.warning("export left in the bucket", key=object_key, error=outage.detail)
-
-
 async def _make(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
     job_id = await jobs.enqueue(tx, ExportGenerate(export_id, user_id))
     if job_id is not None:
@@ -128,23 +113,12 @@ async def _make(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
 
 
 async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: Export) -> bool:
-    """Whether the object is the one that was put there; if not, its export is made again.
-
-    A bucket that does not answer soon is not waited for: it will speak for itself.
-    """
+    """Whether the object is the one that was put there; if not, its export is made again."""
     kept = await statements.kept_object(database, export.id, user_id)
     if kept is None:
         return False
-    try:
-        async with asyncio.timeout(LOOK):
-            found = (await bucket.head(key(user_id, export.id, export.format))).etag
-    except NotFound:
-        found = None
-    except (TimeoutError, Unavailable):
+    if await bucket.holds(key(user_id, export.id, export.format), kept):
         return True
-    if found == kept:
-        return True
-    log.warning("export.object_differs", export=str(export.id), kept=kept, found=found)
     async with database.transaction() as tx:
         if await statements.forget_result(tx, export.id, user_id, kept):
             await _make(tx, user_id, export.id)

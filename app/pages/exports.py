@@ -133,7 +133,7 @@ async def delete(
     """Delete an export, or cancel it while it is not finished."""
     async with database.transaction() as tx:
         key = await requests.delete(tx, me.id, ExportId(export_id))
-    await requests.discard(bucket, key)
+    await bucket.discard(key)
     return see_other(request, "/exports", "The export is deleted.")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+import structlog
+
 from app.cancellation import to_the_end
-from app.errors import NotFound
+from app.errors import NotFound, Unavailable
 from app.s3.failures import translated, unavailable
 from app.s3.upload import Upload, abort
 
@@ -25,6 +28,10 @@ LARGEST_DELETE = 1000
 """Keys in one request, by S3's own rule."""
 OURS = "activelog "
 """What the names of our lifecycle rules begin with."""
+LOOK = 2
+"""Seconds that somebody waits at most to hear whether an object is there."""
+
+log = structlog.get_logger(__name__)
 
 
 class Head(NamedTuple):
@@ -53,7 +60,7 @@ class Incomplete(NamedTuple):
 class Bucket:
     """The bucket that all objects of ours are in. Every method but `presigned_url` waits for S3.
 
-    Every one raises Unavailable while S3 does not answer, or refuses.
+    All but `holds` and `discard` raise Unavailable while S3 does not answer, or refuses.
     """
 
     def __init__(
@@ -77,12 +84,13 @@ class Bucket:
         self._client = client
         self._signer = signer
 
-    async def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Keep these bytes under a key, in place of any that were there."""
+    async def put(self, key: str, body: bytes, content_type: str) -> str:
+        """Keep these bytes under a key, in place of any that were there; their ETag."""
         with translated():
-            await self._client.put_object(
+            answer = await self._client.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type
             )
+        return answer["ETag"]
 
     @asynccontextmanager
     async def upload(
@@ -125,6 +133,32 @@ class Bucket:
         with translated():
             answer = await self._client.head_object(Bucket=self.name, Key=key)
         return Head(answer["ContentLength"], answer["ETag"], answer["ContentType"])
+
+    async def holds(self, key: str, etag: str | None) -> bool:
+        """Whether the object with this ETag is under a key; None: whether any object is.
+
+        If S3 does not answer within `LOOK` seconds, the object counts as there: whoever asks for
+        it next hears from S3 itself.
+        """
+        try:
+            async with asyncio.timeout(LOOK):
+                found = (await self.head(key)).etag
+        except NotFound:
+            found = None
+        except (TimeoutError, Unavailable):
+            return True
+        if found is not None and etag in {None, found}:
+            return True
+        log.warning("s3.object_differs", key=key, kept=etag, found=found)
+        return False
+
+    async def discard(self, key: str) -> None:
+        """Remove an object that no row names any more. If S3 does not answer, the nightly cleanup
+        removes it."""
+        try:
+            await self.delete([key])
+        except Unavailable as outage:
+            log.warning("s3.object_not_removed", key=key, error=outage.detail)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those that are not there count as removed."""

@@ -31,6 +31,27 @@ async def test_what_was_not_put_is_not_found(bucket: Bucket) -> None:
     assert "s3" in answers
 
 
+async def test_an_object_is_held_as_long_as_it_is_the_one_that_was_put(bucket: Bucket) -> None:
+    etag = await bucket.put("s3/held.txt", b"bytes", "text/plain")
+    assert await bucket.holds("s3/held.txt", etag)
+    assert await bucket.holds("s3/held.txt", None)
+
+    await bucket.put("s3/held.txt", b"others", "text/plain")
+    assert not await bucket.holds("s3/held.txt", etag)
+
+    await bucket.discard("s3/held.txt")
+    assert not await bucket.holds("s3/held.txt", None)
+
+
+async def test_an_s3_that_does_not_answer_neither_denies_an_object_nor_fails_a_removal(
+    settings: Settings, closed_port: int
+) -> None:
+    section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
+    async with open_bucket(section) as away:
+        assert await away.holds("s3/away.txt", "etag")
+        await away.discard("s3/away.txt")
+
+
 async def test_what_was_deleted_is_gone_and_deleting_again_is_fine(bucket: Bucket) -> None:
     await bucket.put("s3/gone.txt", b"bytes", "text/plain")
 
