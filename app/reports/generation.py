@@ -4,20 +4,24 @@ and the letter's job are committed with the end of the job."""
 from __future__ import annotations
 
 import hashlib
-from datetime import date
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import NamedTuple, TypeAlias
+from uuid import UUID, uuid4
 
 import structlog
 from msgspec.structs import astuple
 
 from app import jobs
 from app.jobs import Run
+from app.jobs.scheduling.statements import clock as postgres_clock
 from app.pdf import Artists
+from app.postgres.query import Queryable
 from app.reports import statements
 from app.reports.cover import DOCUMENT, Cover
 from app.reports.jobs import ReportReadyEmail
-from app.reports.report import key, last_day, month_before
-from app.reports.statements import PrintedActivity
+from app.reports.report import folder, key, last_day, month_before
+from app.reports.statements import PrintedActivity, Recorded
 from app.s3 import Bucket
 from app.stats import reading
 from app.stats.figures import total
@@ -26,6 +30,8 @@ from app.users.user import UserId
 
 MOST_LISTED = 1000
 """Activities in the table of a report."""
+
+Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +43,33 @@ class Month(NamedTuple):
     activities: list[PrintedActivity]
 
 
+class Made(NamedTuple):
+    """A report whose object is in the bucket, as it is put on record."""
+
+    user_id: UserId
+    month: date
+    made_at: datetime
+    """When what it says was read."""
+    size_bytes: int
+    sha256: str
+    object_id: UUID
+    etag: str
+
+
 async def generate(
-    run: Run, bucket: Bucket, artists: Artists, user_id: UserId, month: date
+    run: Run,
+    bucket: Bucket,
+    artists: Artists,
+    user_id: UserId,
+    month: date,
+    *,
+    clock: Clock = postgres_clock,
 ) -> None:
     """Make a person's report of a month, in place of an earlier one, and have the letter written.
+
+    Every attempt puts an object of its own, and the row names the one that was committed: an
+    attempt that dies or comes too late leaves an earlier report as it was, and its object to the
+    nightly cleanup.
 
     Someone who has left gets none, and one that was put while they left is removed again. Without
     an activity in the month there is none either.
@@ -51,62 +80,72 @@ async def generate(
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        known = await _read(tx, user_id, month)
+        known = await _read(tx, user_id, month, await clock(tx))
     if known is None:
-        await bucket.delete([key(user_id, month)])
+        await bucket.delete(await bucket.keys(folder(user_id, month)))
         return
     if not known.activities:
         await _forget(run, bucket, user_id, month)
         return
     pdf = await _draw(artists, known)
+    object_id = uuid4()
     await run.held()
-    await bucket.put(key(user_id, month), pdf, "application/pdf")
+    etag = await bucket.put(key(user_id, month, object_id), pdf, "application/pdf")
+    made = Made(user_id, month, known.cover.made_at, len(pdf), _sha256(pdf), object_id, etag)
     try:
-        await _record(run, user_id, month, pdf)
+        earlier = await _record(run, made)
     except _Left:
-        await bucket.delete([key(user_id, month)])
+        await bucket.delete([key(user_id, month, object_id)])
         return
     log.info("report.made", month=str(month), size=len(pdf))
+    if earlier.replaced:
+        await bucket.discard(key(user_id, month, earlier.object_id))
 
 
 async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
     """There is nothing to make a report of. One of what was deleted since goes, too."""
-    await bucket.delete([key(user_id, month)])
     async with run.completion() as tx:
-        await statements.forget_report(tx, user_id, month)
+        forgotten = await statements.forget_report(tx, user_id, month)
+    if forgotten:
+        await bucket.discard(key(user_id, month, forgotten.object_id))
 
 
 class _Left(Exception):
     """The person is gone. The job is not done before what it has put is removed."""
 
 
-async def _record(run: Run, user_id: UserId, month: date, pdf: bytes) -> None:
+async def _record(run: Run, made: Made) -> Recorded:
     """The report, the letter's job and the end of this one, in one transaction.
 
     Raises:
         _Left: none of it was committed.
         LeaseLost: the job is another worker's now.
     """
-    sha256 = hashlib.sha256(pdf).hexdigest()
     async with run.completion() as tx:
-        if not await statements.record_report(tx, user_id, month, len(pdf), sha256):
+        earlier = await statements.record_report(tx, *made)
+        if earlier is None:
             raise _Left
-        await jobs.enqueue(tx, ReportReadyEmail(user_id=user_id, month=month))
+        await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
+    return earlier
 
 
-async def _read(tx: Transaction, user_id: UserId, month: date) -> Month | None:
+def _sha256(pdf: bytes) -> str:
+    return hashlib.sha256(pdf).hexdigest()
+
+
+async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) -> Month | None:
     """None when the person has left."""
-    owner = await statements.report_owner(tx, user_id)
-    if owner is None:
+    name = await statements.report_owner(tx, user_id)
+    if name is None:
         return None
     earlier = month_before(month)
     cover = Cover(
-        name=owner.name,
+        name=name,
         month=month,
         before=total(await reading.daily(tx, user_id, earlier, last_day(earlier))),
         days=await reading.daily(tx, user_id, month, last_day(month)),
         types=await statements.types_of_month(tx, user_id, month),
-        made_at=owner.now,
+        made_at=now,
     )
     activities = await statements.activities_of_month(tx, user_id, month, MOST_LISTED)
     return Month(cover, activities)

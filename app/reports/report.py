@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from msgspec import Struct
 
 from app.errors import NotFound
-from app.users.user import UserId
+
+PREFIX = "reports/"
 
 
 class Report(Struct, frozen=True):
@@ -20,9 +22,19 @@ class Report(Struct, frozen=True):
     created_at: datetime
 
 
-def key(user_id: UserId, month: date) -> str:
-    """Where it is in the bucket."""
-    return f"reports/{user_id}/{slug(month)}.pdf"
+def folder(user_id: UUID, month: date) -> str:
+    """What the keys of all objects of a person's month begin with."""
+    return f"{PREFIX}{user_id}/{slug(month)}"
+
+
+def key(user_id: UUID, month: date, object_id: UUID | None) -> str:
+    """Where one of them is in the bucket.
+
+    Args:
+        object_id: the attempt's own; None in the first edition, whose attempts shared one key.
+    """
+    name = "" if object_id is None else f"/{object_id}"
+    return f"{folder(user_id, month)}{name}.pdf"
 
 
 def filename(month: date) -> str:
@@ -46,6 +58,15 @@ def month_of(text: str) -> date:
         except ValueError:
             pass
     raise no_such_report()
+
+
+def named_by(key: str) -> tuple[UUID, date] | None:
+    """Whose report of which month an object is; None: no report has such a key."""
+    try:
+        _, user_id, month = key.split("/", 2)
+        return UUID(user_id), date.fromisoformat(f"{month[:7]}-01")
+    except ValueError:
+        return None
 
 
 def last_day(month: date) -> date:

@@ -16,12 +16,28 @@ from app.reports.report import Report
 from app.users.user import UserId
 
 
-class ReportOwner(Struct, frozen=True):
-    """Whose report is made, at which moment."""
+class ReportObject(Struct, frozen=True):
+    """Which object a report names, and what the bucket said of it; None in the first edition."""
 
-    id: UserId
-    name: str
-    now: datetime
+    object_id: UUID | None
+    etag: str | None
+
+
+class NamedObject(Struct, frozen=True):
+    """The object that the report of a person's month names."""
+
+    user_id: UUID
+    month: date
+    object_id: UUID | None
+
+
+class Recorded(Struct, frozen=True):
+    """What a report took the place of."""
+
+    replaced: bool
+    """Whether there was an earlier one."""
+    object_id: UUID | None
+    """The object of the earlier one."""
 
 
 class ReportReader(Struct, frozen=True):
@@ -56,7 +72,7 @@ async def enqueue_reports(
 
 
 @statement("reports")
-async def report_owner(db: Queryable, user_id: UserId) -> ReportOwner | None: ...
+async def report_owner(db: Queryable, user_id: UserId) -> str | None: ...
 
 
 @statement("reports")
@@ -71,12 +87,19 @@ async def activities_of_month(
 
 @statement("reports")
 async def record_report(
-    db: Queryable, user_id: UserId, month: date, size_bytes: int, sha256: str
-) -> bool | None: ...
+    db: Queryable,
+    user_id: UserId,
+    month: date,
+    made_at: datetime,
+    size_bytes: int,
+    sha256: str,
+    object_id: UUID,
+    etag: str,
+) -> Recorded | None: ...
 
 
 @statement("reports")
-async def forget_report(db: Queryable, user_id: UserId, month: date) -> None: ...
+async def forget_report(db: Queryable, user_id: UserId, month: date) -> ReportObject | None: ...
 
 
 @statement("reports")
@@ -86,7 +109,13 @@ async def reports(
 
 
 @statement("reports")
-async def has_report(db: Queryable, user_id: UserId, month: date) -> bool: ...
+async def report_object(db: Queryable, user_id: UserId, month: date) -> ReportObject | None: ...
+
+
+@statement("reports")
+async def named_objects(
+    db: Queryable, user_ids: list[UUID], months: list[date]
+) -> list[NamedObject]: ...
 
 
 @statement("reports")

@@ -43,8 +43,8 @@ select
 from batch;
 
 -- name: report_owner
--- Whose report is to be made, and what time it is; no row when the person has left.
-select u.id, u.name, now() as now from users as u where u.id = :user_id and u.deleted_at is null;
+-- The name of whose report is to be made; no row when the person has left.
+select name from users where id = :user_id and deleted_at is null;
 
 -- name: types_of_month
 -- My sums of a month by type, the longest time first.
@@ -76,20 +76,25 @@ order by started_at, id
 limit :most;
 
 -- name: record_report
--- The report is in the bucket, in place of an earlier one; no row when its owner has left.
+-- The report is in the bucket, in place of an earlier one, and which object that one named; no row when
+-- its owner has left.
 with owner as (
     -- Held, so that whoever leaves now finds the object when what is theirs is erased.
     select id from users where id = :user_id and deleted_at is null for share
 )
-insert into reports (user_id, month, size_bytes, sha256)
-select id, :month, :size_bytes, :sha256 from owner
+insert into reports (user_id, month, created_at, size_bytes, sha256, object_id, etag)
+select id, :month, :made_at, :size_bytes, :sha256, :object_id, :etag from owner
 on conflict (user_id, month) do update set
-    size_bytes = excluded.size_bytes, sha256 = excluded.sha256, created_at = excluded.created_at
-returning true;
+    created_at = excluded.created_at,
+    size_bytes = excluded.size_bytes,
+    sha256 = excluded.sha256,
+    object_id = excluded.object_id,
+    etag = excluded.etag
+returning old.user_id is not null as replaced, old.object_id;
 
 -- name: forget_report
--- There is no report of this month any more.
-delete from reports where user_id = :user_id and month = :month;
+-- There is no report of this month any more, and which object it named; no row when there was none.
+delete from reports where user_id = :user_id and month = :month returning object_id, etag;
 
 -- name: reports
 -- At most so many of my reports, newest month first, before that month (null: from the newest on).
@@ -99,9 +104,17 @@ where user_id = :user_id and (:before::date is null or month < :before)
 order by month desc
 limit :limit;
 
--- name: has_report
--- Whether my report of this month is made.
-select exists (select from reports where user_id = :user_id and month = :month);
+-- name: report_object
+-- Which object my report of this month names; no row when there is no report.
+select object_id, etag from reports where user_id = :user_id and month = :month;
+
+-- name: named_objects
+-- Which objects the reports name that there are of these people's months.
+select user_id, month, object_id
+from reports
+join (
+    select distinct user_id, month from unnest(:user_ids::uuid[], :months::date[]) as a (user_id, month)
+) as asked using (user_id, month);
 
 -- name: report_reader
 -- Me, if I get a letter about this month's report: not opted out, the address confirmed, and it is made.

@@ -8,21 +8,20 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from app.reports import statements
-from app.reports.report import key
 from app.s3 import Bucket
 from app.transaction import Database
 from tests.kit.http import anybody
 from tests.kit.people import Person, person
 from tests.kit.working import RunJobs
+from tests.pdf.reading import words
+from tests.reports.months import add, keep_as_the_first_edition, kept
 
 REPORTS = "/api/v1/reports"
 
 
 async def made(database: Database, owner: Person, *months: str) -> None:
     for month in months:
-        first = date.fromisoformat(f"{month}-01")
-        assert await statements.record_report(database, owner.id, first, 48_211, "0" * 64)
+        await keep_as_the_first_edition(database, owner.id, date.fromisoformat(f"{month}-01"))
 
 
 async def test_reports_are_listed_newest_month_first(
@@ -54,41 +53,57 @@ async def test_whoever_has_none_sees_an_empty_list(
     assert answer.json() == {"items": [], "next_cursor": None}
 
 
+async def downloaded(api: httpx.AsyncClient, owner: Person, month: str) -> httpx.Response:
+    """What the redirect of a download leads to."""
+    answer = await api.get(f"{REPORTS}/{month}/download", headers=owner.headers)
+    assert answer.status_code == 302, answer.text
+    url = answer.headers["location"]
+    assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["300"]
+    async with anybody() as client:
+        return await client.get(url)
+
+
 async def test_a_report_is_downloaded_by_a_redirect(
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
-    await made(database, ada, "2026-11")
-    await bucket.put(key(ada.id, date(2026, 11, 1)), b"%PDF", "application/pdf")
-    answer = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
-    assert answer.status_code == 302
-    url = answer.headers["location"]
-    assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["300"]
-    async with anybody() as client:
-        found = await client.get(url)
+    await kept(database, bucket, ada.id)
+    found = await downloaded(api, ada, "2025-11")
     assert found.content == b"%PDF"
     assert found.headers["content-type"] == "application/pdf"
-    assert found.headers["content-disposition"] == 'attachment; filename="activelog-2026-11.pdf"'
+    assert found.headers["content-disposition"] == 'attachment; filename="activelog-2025-11.pdf"'
 
 
-async def test_a_report_whose_file_is_gone_is_made_again(
-    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+async def test_a_report_of_the_first_edition_is_downloaded_as_long_as_its_file_is_there(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
-    await made(database, ada, "2026-11")
-    await database.execute(
-        "insert into activities (user_id, type, started_at, duration_s)"
-        " values ($1, 'run', '2026-11-03T07:30Z', 1800)",
-        ada.id,
-    )
+    object_key = await keep_as_the_first_edition(database, ada.id)
+    await bucket.put(object_key, b"%PDF-1", "application/pdf")
+    assert b"%PDF-1" == (await downloaded(api, ada, "2025-11")).content
+
+
+@pytest.mark.parametrize("loss", ["gone", "overwritten", "gone, of the first edition"])
+async def test_a_report_whose_file_is_gone_or_another_is_made_again(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, loss: str
+) -> None:
+    ada = await person(database, "ada")
+    if loss == "gone, of the first edition":
+        await keep_as_the_first_edition(database, ada.id)
+    else:
+        object_key = await kept(database, bucket, ada.id)
+        await bucket.delete([object_key])
+        if loss == "overwritten":
+            await bucket.put(object_key, b"%PDF, of somebody else", "application/pdf")
+    await add(database, ada.id, "2025-11-03T07:30")
     for _ in range(2):
-        gone = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
-        assert gone.status_code == 409
-        assert gone.json()["detail"] == "The file is gone. It is being made again."
+        lost = await api.get(f"{REPORTS}/2025-11/download", headers=ada.headers)
+        assert lost.status_code == 409
+        said = "The file is not as it was made. It is being made again."
+        assert lost.json()["detail"] == said
     assert await database.fetchval("select count(*) from jobs") == 1
     await run_jobs()
-    again = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
-    assert again.status_code == 302
+    assert "Activities 1" in words((await downloaded(api, ada, "2025-11")).content)
 
 
 async def test_a_report_whose_file_is_gone_goes_with_the_activities_it_was_made_of(

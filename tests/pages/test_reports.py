@@ -30,7 +30,7 @@ async def test_the_months_are_listed_and_each_is_a_file(
     assert "October 2026 81.2 kB" in words(shown)
     assert words(shown).index("October") < words(shown).index("September")
 
-    await resources.bucket.put(key(kim.id, date(2026, 10, 1)), b"%PDF-", "application/pdf")
+    await resources.bucket.put(key(kim.id, date(2026, 10, 1), None), b"%PDF-", "application/pdf")
     (address, _) = re.findall(r'href="(/reports/[^"]+/download)"', shown.text)
     taken = await browser.get(address)
     assert taken.status_code == 302

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import uuid4
 
 from app import jobs
+from app.reports import statements
 from app.reports.jobs import ReportGenerate
+from app.reports.report import key
+from app.s3 import Bucket
 from app.transaction import Database
 from app.users.user import UserId
+from tests.kit.http import anybody
 from tests.kit.moments import at
 from tests.kit.people import Person, person
 
-NOVEMBER = date(2026, 11, 1)
+NOVEMBER = date(2025, 11, 1)
+"""A month that is over, whatever the date."""
 
 
 async def reader(database: Database, name: str = "ada") -> Person:
@@ -45,3 +51,42 @@ async def add(
 async def order(database: Database, user_id: UserId, month: date = NOVEMBER) -> None:
     async with database.transaction() as tx:
         await jobs.enqueue(tx, ReportGenerate(user_id=user_id, month=month))
+
+
+async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date = NOVEMBER) -> str:
+    """The key of the object of a report that was made before; it holds `%PDF`."""
+    object_id = uuid4()
+    object_key = key(user_id, month, object_id)
+    etag = await bucket.put(object_key, b"%PDF", "application/pdf")
+    made = (at("2026-01-01 00:05"), 48_211, "0" * 64, object_id, etag)
+    assert await statements.record_report(database, user_id, month, *made)
+    return object_key
+
+
+async def keep_as_the_first_edition(
+    database: Database, user_id: UserId, month: date = NOVEMBER
+) -> str:
+    """The key that the object of a report of the first edition has, which is not put."""
+    await database.execute(
+        "insert into reports (user_id, month, size_bytes, sha256)"
+        " values ($1, $2, 48211, repeat('0', 64))",
+        user_id,
+        month,
+    )
+    return key(user_id, month, None)
+
+
+async def current_key(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
+    """Of the object that the report names."""
+    named = await statements.report_object(database, user_id, month)
+    assert named is not None
+    return key(user_id, month, named.object_id)
+
+
+async def content(database: Database, bucket: Bucket, user_id: UserId) -> bytes:
+    """Of the object that the report of November names."""
+    async with anybody() as client:
+        url = await bucket.presigned_url(await current_key(database, user_id), "report.pdf")
+        answer = await client.get(url)
+    assert answer.status_code == 200
+    return answer.content

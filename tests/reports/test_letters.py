@@ -14,18 +14,18 @@ async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await reader(database)
-    await add(database, ada.id, "2026-11-03T10:00", metres=8200)
-    await add(database, ada.id, "2026-11-24T10:00")
-    await add(database, ada.id, "2026-11-24T12:00", type="swim", metres=None)
+    await add(database, ada.id, "2025-11-03T10:00", metres=8200)
+    await add(database, ada.id, "2025-11-25T10:00")
+    await add(database, ada.id, "2025-11-25T12:00", type="swim", metres=None)
     await order(database, ada.id)
     await run_jobs()
     (letter,) = inbox.letters()
-    assert letter.subject == "Your November 2026: 3 activities, 3 h 00 min"
+    assert letter.subject == "Your November 2025: 3 activities, 3 h 00 min"
     text = str(letter.text).replace("\r\n", "\n")
-    assert "https://activelog.example/reports/2026-11/download\n" in text
+    assert "https://activelog.example/reports/2025-11/download\n" in text
     assert "Distance    18.2 km\n" in text
     assert "Energy      1,500 kcal\n" in text
-    assert "Active      2 days\nLongest     Tuesday, 24 November, 2 h 00 min\n" in text
+    assert "Active      2 days\nLongest     Tuesday, 25 November, 2 h 00 min\n" in text
     assert "unsubscribe/monthly_report." in letter.message["List-Unsubscribe"]
 
 
@@ -36,7 +36,7 @@ async def test_whoever_opted_out_or_has_not_confirmed_gets_the_report_and_no_let
     database: Database, inbox: Inbox, run_jobs: RunJobs, change: str
 ) -> None:
     ada = await reader(database)
-    await add(database, ada.id, "2026-11-03T10:00")
+    await add(database, ada.id, "2025-11-03T10:00")
     await database.execute(change)
     await order(database, ada.id)
     await run_jobs()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,15 +12,17 @@ import pytest
 from app.environment import SettingsError, Variables
 from app.errors import Unavailable
 from app.housekeeping import cleaning, sweeps
-from app.housekeeping.orphans import orphans
+from app.housekeeping.orphans import WALKS
 from app.jobs import Run, statements
 from app.jobs.scheduling.statements import clock
+from app.reports.report import key
 from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Retention
 from app.transaction import Database
 from tests.kit.crowd import add_crowd
 from tests.kit.schedules import ran, triggered
+from tests.reports.months import NOVEMBER, keep_as_the_first_edition, kept
 
 OLD = """
 insert into users (email, name, password_hash, deleted_at)
@@ -85,10 +87,15 @@ REMOVED = {
     "workers": 1,
     "photos": 0,
     "export_files": 0,
+    "report_files": 0,
 }
 KEEP = Retention.from_env(Variables({}))
+OCTOBER = date(2025, 10, 1)
 TABLES = (
-    *(set(REMOVED) - {"erasures", "dead_letters", "runs", "photos", "export_files"}),
+    *(
+        set(REMOVED)
+        - {"erasures", "dead_letters", "runs", "photos", "export_files", "report_files"}
+    ),
     "users",
     "schedule_runs",
     "job_attempts",
@@ -98,7 +105,7 @@ TABLES = (
 @pytest.fixture
 async def old_house(database: Database, bucket: Bucket) -> UUID:
     """Rows on both sides of every retention; the id of the one user who stays."""
-    await empty(bucket, "exports/", "photos/")
+    await empty(bucket, "exports/", "photos/", "reports/")
     (user_id,) = await add_crowd(database, 1)
     await database.execute(OLD)
     return user_id
@@ -168,9 +175,9 @@ async def empty(bucket: Bucket, *prefixes: str) -> None:
             await bucket.delete(keys)
 
 
-async def newest(bucket: Bucket) -> datetime:
-    """When the last photo was put, by the bucket's clock, which tells the age of objects."""
-    return max([one.modified_at async for page in bucket.pages("photos/") for one in page])
+async def newest(bucket: Bucket, prefix: str = "photos/") -> datetime:
+    """When the last object was put, by the bucket's clock, which tells the age of objects."""
+    return max([one.modified_at async for page in bucket.pages(prefix) for one in page])
 
 
 @pytest.fixture
@@ -186,8 +193,8 @@ async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
         "of another person": named.replace(str(user_id), str(uuid4())),
         "no photo": "photos/readme.txt",
     }
-    for key in keys.values():
-        await bucket.put(key, b"x", "image/png")
+    for photo in keys.values():
+        await bucket.put(photo, b"x", "image/png")
     return keys
 
 
@@ -212,6 +219,36 @@ async def test_photos_that_no_row_names_go_when_they_are_a_day_old(
     assert [0, 4, 4] == [row[0] for row in counts]
 
 
+async def test_reports_that_no_row_names_go_when_they_are_a_day_old(
+    database: Database, bucket: Bucket
+) -> None:
+    await empty(bucket, "reports/")
+    (kim, sam) = await add_crowd(database, 2)
+    first_edition = await keep_as_the_first_edition(database, kim, OCTOBER)
+    named = {await kept(database, bucket, kim), first_edition}
+    others = {
+        key(kim, NOVEMBER, uuid4()),
+        key(kim, NOVEMBER, None),
+        key(kim, OCTOBER, uuid4()),
+        key(sam, NOVEMBER, uuid4()),
+        f"reports/{kim}/2025-11/readme.txt",
+        "reports/readme.txt",
+    }
+    for strange in {*others, first_edition}:
+        await bucket.put(strange, b"x", "application/pdf")
+    now = await newest(bucket, "reports/")
+
+    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
+    assert named | others == await keys_in(bucket, "reports/")
+    tomorrow = now + timedelta(hours=25)
+    await cleaning.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
+    assert named | others == await keys_in(bucket, "reports/")
+    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
+    assert named == await keys_in(bucket, "reports/")
+    counts = "select (counts->>'report_files')::int from schedule_runs order by id"
+    assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
+
+
 async def test_the_bucket_is_walked_by_pages_from_where_an_attempt_got_to(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
@@ -220,7 +257,8 @@ async def test_the_bucket_is_walked_by_pages_from_where_an_attempt_got_to(
     assert keys[2:] == found
     pages = [page async for page in bucket.pages("photos/")]
     tomorrow = await newest(bucket) + timedelta(hours=25)
-    assert [key for key in keys if key != photos["named"]] == await orphans(
+    (walk,) = [walk for walk in WALKS if walk.what == "photos"]
+    assert [key for key in keys if key != photos["named"]] == await walk.orphans(
         database, pages[0], tomorrow
     )
 

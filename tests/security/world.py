@@ -81,7 +81,7 @@ async def build(resources: Resources) -> World:
     activity = await database.fetchval(ACTIVITY, kim.id)
     photo = await database.fetchval(PHOTO, activity)
     await database.execute(REPORT, kim.id)
-    await resources.bucket.put(report_key(kim.id, OCTOBER), b"%PDF", "application/pdf")
+    await resources.bucket.put(report_key(kim.id, OCTOBER, None), b"%PDF", "application/pdf")
     async with database.transaction() as tx:
         asked = await requests.ask(tx, alex.id, kim.email)
         befriended = await requests.ask(tx, jo.id, kim.email)

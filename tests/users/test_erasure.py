@@ -87,7 +87,8 @@ async def test_nothing_is_left_but_the_records_of_jobs(
 ) -> None:
     kim = await full_life(api, database, run_jobs)
     await bucket.put(f"exports/{kim}/one.csv", b"x", "text/csv")
-    await bucket.put(f"reports/{kim}/2026-10.pdf", b"x", "application/pdf")
+    for attempt in ("2026-10.pdf", f"2026-10/{uuid4()}.pdf", f"2026-10/{uuid4()}.pdf"):
+        await bucket.put(f"reports/{kim}/{attempt}", b"x", "application/pdf")
     others = f"reports/{uuid4()}/2026-10.pdf"
     await bucket.put(others, b"x", "application/pdf")
     seen = await traces(database, kim)

@@ -1,0 +1,205 @@
+"""Attempts that die or come too late leave a good report as it is, and their objects are swept."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from app.housekeeping import cleaning
+from app.jobs import JobId, Run, statements
+from app.jobs.outcomes import LeaseLost
+from app.reports import requests
+from app.reports.generation import generate
+from app.resources import Resources
+from app.s3 import Bucket, open_bucket
+from app.settings import Settings
+from app.transaction import Database, Transaction
+from app.users.user import UserId
+from tests.email.sending import attempt
+from tests.kit.http import anybody
+from tests.kit.outages import lapse
+from tests.kit.people import Person
+from tests.kit.processes import WORKER, program
+from tests.kit.raw_s3 import UNHURRIED
+from tests.kit.s3_proxy import Call, s3_proxy
+from tests.kit.schedules import triggered
+from tests.kit.working import RunJobs
+from tests.pdf.reading import words
+from tests.reports.months import NOVEMBER, add, current_key, order, reader
+
+
+async def downloaded(database: Database, bucket: Bucket, user_id: UserId) -> bytes:
+    url = await requests.download(database, bucket, user_id, NOVEMBER)
+    async with anybody() as client:
+        answer: httpx.Response = await client.get(url)
+    assert answer.status_code == 200
+    return answer.content
+
+
+@pytest.fixture
+async def ada(database: Database, run_jobs: RunJobs) -> Person:
+    """Somebody with a report of one activity, who has recorded another since."""
+    ada = await reader(database)
+    await add(database, ada.id, "2025-11-03T10:00")
+    await order(database, ada.id)
+    await run_jobs()
+    await add(database, ada.id, "2025-11-04T10:00")
+    return ada
+
+
+async def begun(database: Database, user_id: UserId, kind: type[Run] = Run) -> Run:
+    """An attempt at a new job that makes the report once more."""
+    await order(database, user_id)
+    job_id = await database.fetchval(
+        "select id from jobs where kind = 'report:generate' and state = 'queued'"
+    )
+    return await attempt(database, JobId(job_id), kind)
+
+
+async def keys(bucket: Bucket, user_id: UserId) -> set[str]:
+    return set(await bucket.keys(f"reports/{user_id}/"))
+
+
+class CutOff(Run):
+    """Dies when all is done but the commit."""
+
+    @asynccontextmanager
+    async def completion(self) -> AsyncIterator[Transaction]:
+        async with super().completion() as tx:
+            yield tx
+            raise ConnectionError
+
+
+class Overtaken(Run):
+    """Loses its job to another worker once its object is in the bucket."""
+
+    @asynccontextmanager
+    async def completion(self) -> AsyncIterator[Transaction]:
+        await self._database.execute("update jobs set token = uuidv7() where id = $1", self.job_id)
+        async with super().completion() as tx:
+            yield tx
+
+
+async def test_a_worker_killed_between_put_and_commit_leaves_the_report_as_it_was(
+    database: Database,
+    bucket: Bucket,
+    ada: Person,
+    settings: Settings,
+    environ: Mapping[str, str],
+    run_jobs: RunJobs,
+) -> None:
+    before = await downloaded(database, bucket, ada.id)
+    assert settings.bucket.endpoint_url is not None
+    async with s3_proxy(settings.bucket.endpoint_url) as proxy:
+        behind = {**environ, "S3_ENDPOINT_URL": proxy.url}
+        async with program(*WORKER, environ=behind) as worker:
+            await worker.says("worker.claims")
+
+            async def kill_after_put(call: Call) -> int | None:
+                if call.method == "PUT" and "/reports/" in call.path:
+                    worker.send(signal.SIGKILL)
+                return None
+
+            proxy.after = kill_after_put
+            await order(database, ada.id)
+            await worker.ended()
+    assert len(await keys(bucket, ada.id)) == 2
+    assert before == await downloaded(database, bucket, ada.id)
+
+    await lapse(database, worker.process.pid)
+    await run_jobs()
+    assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
+
+
+@pytest.mark.parametrize(("kind", "failure"), [(CutOff, ConnectionError), (Overtaken, LeaseLost)])
+async def test_an_attempt_that_does_not_commit_changes_nothing_and_the_next_does(
+    database: Database,
+    bucket: Bucket,
+    inbox: Inbox,
+    ada: Person,
+    resources: Resources,
+    run_jobs: RunJobs,
+    kind: type[Run],
+    failure: type[Exception],
+) -> None:
+    before = await downloaded(database, bucket, ada.id)
+    run = await begun(database, ada.id, kind)
+    with pytest.raises(failure):
+        await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
+    assert before == await downloaded(database, bucket, ada.id)
+
+    again = await attempt(database, run.job_id)
+    await generate(again, bucket, resources.artists, ada.id, NOVEMBER)
+    await run_jobs()
+    assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
+    assert len(inbox.letters()) == 1
+
+
+async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
+    database: Database, bucket: Bucket, ada: Person, resources: Resources
+) -> None:
+    late = await begun(database, ada.id, Overtaken)
+    with pytest.raises(LeaseLost):
+        await generate(late, bucket, resources.artists, ada.id, NOVEMBER)
+    named = await current_key(database, ada.id)
+    (stray,) = await keys(bucket, ada.id) - {named}
+    objects = [one async for page in bucket.pages("reports/") for one in page]
+    put_at = next(one.modified_at for one in objects if one.key == stray)
+
+    async def cleanup(hours: int) -> None:
+        job_id = await triggered(database, "cleanup:daily")
+        (claimed,) = await statements.claim(database, [job_id], job_id, job_id)
+        now = put_at + timedelta(hours=hours)
+        await cleaning.clean(Run(database, claimed), bucket, resources.settings.retention, now=now)
+
+    await cleanup(23)
+    assert {named, stray} == await keys(bucket, ada.id)
+    await cleanup(25)
+    assert {named} == await keys(bucket, ada.id)
+
+
+async def test_a_report_made_again_removes_the_object_that_it_replaces(
+    database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
+) -> None:
+    first = await current_key(database, ada.id)
+    await order(database, ada.id)
+    await run_jobs()
+    assert {await current_key(database, ada.id)} == await keys(bucket, ada.id) != {first}
+
+
+async def test_a_report_made_again_replaces_one_of_the_first_edition(
+    database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
+) -> None:
+    await bucket.delete([await current_key(database, ada.id)])
+    await database.execute("update reports set object_id = null, etag = null")
+    old = await current_key(database, ada.id)
+    assert old == f"reports/{ada.id}/2025-11.pdf"
+    await bucket.put(old, b"%PDF", "application/pdf")
+    await order(database, ada.id)
+    await run_jobs()
+    assert {await current_key(database, ada.id)} == await keys(bucket, ada.id) != {old}
+
+
+async def test_a_bucket_that_does_not_remove_the_replaced_object_fails_nothing(
+    database: Database, bucket: Bucket, ada: Person, resources: Resources
+) -> None:
+    assert resources.settings.bucket.endpoint_url is not None
+    first = await current_key(database, ada.id)
+    run = await begun(database, ada.id)
+    async with s3_proxy(resources.settings.bucket.endpoint_url) as proxy:
+
+        async def refuse_to_delete(call: Call) -> int | None:
+            return 503 if call.method == "POST" else None
+
+        proxy.before = refuse_to_delete
+        section = replace(resources.settings.bucket, endpoint_url=proxy.url)
+        async with open_bucket(section, timeouts=UNHURRIED) as barred:
+            await generate(run, barred, resources.artists, ada.id, NOVEMBER)
+    assert {first, await current_key(database, ada.id)} == await keys(bucket, ada.id)
