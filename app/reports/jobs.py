@@ -8,6 +8,15 @@ from app.jobs import Job
 from app.users.user import UserId
 
 
+def check_month(month: date) -> None:
+    """
+    Raises:
+        ValueError: it is not the first day of a month, which names the month.
+    """
+    if month.day != 1:
+        raise ValueError(f"a month is named by its first day, {month.replace(day=1)}, not {month}")
+
+
 class ReportGenerate(Job, frozen=True):
     """Draws one person's report of a month, which is named by its first day."""
 
@@ -18,6 +27,9 @@ class ReportGenerate(Job, frozen=True):
 
     user_id: UserId
     month: date
+
+    def __post_init__(self) -> None:
+        check_month(self.month)
 
     @property
     def occasion(self) -> str:
@@ -32,6 +44,9 @@ class ReportReadyEmail(Job, frozen=True):
 
     user_id: UserId
     month: date
+
+    def __post_init__(self) -> None:
+        check_month(self.month)
 
     @property
     def occasion(self) -> str:

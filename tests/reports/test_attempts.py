@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 
 from app.embedded.inbox.letters import Inbox
@@ -17,6 +19,7 @@ from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
 from app.reports import requests
 from app.reports.generation import generate
+from app.reports.jobs import ReportGenerate, ReportReadyEmail
 from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
@@ -203,3 +206,33 @@ async def test_a_bucket_that_does_not_remove_the_replaced_object_fails_nothing(
         async with open_bucket(section, timeouts=UNHURRIED) as barred:
             await generate(run, barred, resources.artists, ada.id, NOVEMBER)
     assert {first, await current_key(database, ada.id)} == await keys(bucket, ada.id)
+
+
+@pytest.mark.parametrize("job_type", [ReportGenerate, ReportReadyEmail])
+def test_a_month_is_named_by_its_first_day_only(
+    job_type: type[ReportGenerate | ReportReadyEmail],
+) -> None:
+    wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
+    said = "a month is named by its first day, 2025-11-01, not 2025-11-17"
+    with pytest.raises(msgspec.ValidationError, match=said):
+        msgspec.convert(wrong, job_type, strict=False)
+    with pytest.raises(msgspec.ValidationError, match=said):
+        msgspec.json.decode(msgspec.json.encode(wrong), type=job_type)
+    with pytest.raises(ValueError, match=said):
+        job_type(UserId(UUID(wrong["user_id"])), NOVEMBER.replace(day=17))
+
+
+async def test_a_job_about_a_wrong_month_dies_before_it_reaches_the_bucket(
+    database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
+) -> None:
+    before = await downloaded(database, bucket, ada.id)
+    await order(database, ada.id)
+    await database.execute(
+        "update jobs set payload = jsonb_set(payload, '{month}', '\"2025-11-17\"')"
+        " where state = 'queued'"
+    )
+    await run_jobs(may_fail=True)
+    error = await database.fetchval("select error from jobs where state = 'dead'")
+    assert "a month is named by its first day, 2025-11-01, not 2025-11-17" in error
+    assert before == await downloaded(database, bucket, ada.id)
+    assert 1 == len(await keys(bucket, ada.id))
