@@ -11,7 +11,7 @@ from app.activities.printed.sums import Row
 from app.pdf.canvas import Canvas
 from app.pdf.document import Drawn
 from app.reports.cover import Cover
-from app.reports.report import month_before
+from app.reports.report import is_over, month_before
 from app.stats.figures import total
 
 ROWS = msgpack.Decoder(list[Row])
@@ -22,6 +22,8 @@ class ReportDocument:
 
     def __init__(self, cover: Cover) -> None:
         month, days = f"{cover.month:%B %Y}", cover.days
+        if not is_over(cover.month, cover.made_at):
+            month += ", so far"
         self._listed = 0
         self._recorded = sum(day.activities for day in days)
         self._canvas = canvas = Canvas(month, cover.made_at)

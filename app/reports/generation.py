@@ -19,8 +19,8 @@ from app.pdf import Artists
 from app.postgres.query import Queryable
 from app.reports import statements
 from app.reports.cover import DOCUMENT, Cover
-from app.reports.jobs import ReportReadyEmail
-from app.reports.report import folder, key, last_day, month_before
+from app.reports.jobs import ReportGenerate, ReportReadyEmail
+from app.reports.report import folder, is_over, key, last_day, month_before
 from app.reports.statements import PrintedActivity, Recorded
 from app.s3 import Bucket
 from app.stats import reading
@@ -55,6 +55,10 @@ class Made(NamedTuple):
     object_id: UUID
     etag: str
 
+    @property
+    def key(self) -> str:
+        return key(self.user_id, self.month, self.object_id)
+
 
 async def generate(
     run: Run,
@@ -69,10 +73,8 @@ async def generate(
 
     Every attempt puts an object of its own, and the row names the one that was committed: an
     attempt that dies or comes too late leaves an earlier report as it was, and its object to the
-    nightly cleanup.
-
-    Someone who has left gets none, and one that was put while they left is removed again. Without
-    an activity in the month there is none either.
+    nightly cleanup. Someone who has left gets none, and one that was put meanwhile is removed.
+    Without an activity in the month there is none. Before it is over, nobody is written to.
 
     Raises:
         Unavailable: the bucket is away.
@@ -88,14 +90,12 @@ async def generate(
         await _forget(run, bucket, user_id, month)
         return
     pdf = await _draw(artists, known)
-    object_id = uuid4()
     await run.held()
-    etag = await bucket.put(key(user_id, month, object_id), pdf, "application/pdf")
-    made = Made(user_id, month, known.cover.made_at, len(pdf), _sha256(pdf), object_id, etag)
+    made = await _put(bucket, user_id, known.cover, pdf)
     try:
-        earlier = await _record(run, made)
+        earlier = await _record(run, made, clock)
     except _Left:
-        await bucket.delete([key(user_id, month, object_id)])
+        await bucket.delete([made.key])
         return
     log.info("report.made", month=str(month), size=len(pdf))
     if earlier.replaced:
@@ -110,12 +110,23 @@ async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> Non
         await bucket.discard(key(user_id, month, forgotten.object_id))
 
 
+async def _put(bucket: Bucket, user_id: UserId, cover: Cover, pdf: bytes) -> Made:
+    """Put the object under a key that no other attempt has."""
+    object_id = uuid4()
+    etag = await bucket.put(key(user_id, cover.month, object_id), pdf, "application/pdf")
+    sha256 = hashlib.sha256(pdf).hexdigest()
+    return Made(user_id, cover.month, cover.made_at, len(pdf), sha256, object_id, etag)
+
+
 class _Left(Exception):
     """The person is gone. The job is not done before what it has put is removed."""
 
 
-async def _record(run: Run, made: Made) -> Recorded:
+async def _record(run: Run, made: Made, clock: Clock) -> Recorded:
     """The report, the letter's job and the end of this one, in one transaction.
+
+    A month that ended while its report was made has it made once more: the fan-out that came
+    meanwhile found this job unfinished, and made none.
 
     Raises:
         _Left: none of it was committed.
@@ -125,12 +136,11 @@ async def _record(run: Run, made: Made) -> Recorded:
         earlier = await statements.record_report(tx, *made)
         if earlier is None:
             raise _Left
-        await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
+        if is_over(made.month, made.made_at):
+            await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
+        elif is_over(made.month, await clock(tx)):
+            await jobs.enqueue(tx, ReportGenerate(made.user_id, made.month))
     return earlier
-
-
-def _sha256(pdf: bytes) -> str:
-    return hashlib.sha256(pdf).hexdigest()
 
 
 async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) -> Month | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -67,6 +67,11 @@ def named_by(key: str) -> tuple[UUID, date] | None:
         return UUID(user_id), date.fromisoformat(f"{month[:7]}-01")
     except ValueError:
         return None
+
+
+def is_over(month: date, now: datetime) -> bool:
+    """Whether a month had ended, in UTC, at this moment."""
+    return now.astimezone(UTC).date() > last_day(month)
 
 
 def last_day(month: date) -> date:

@@ -117,7 +117,8 @@ join (
 ) as asked using (user_id, month);
 
 -- name: report_reader
--- Me, if I get a letter about this month's report: not opted out, the address confirmed, and it is made.
+-- Me, if I get a letter about this month's report: not opted out, the address confirmed, and it was
+-- made when the month was over.
 select u.id, u.name, u.email
 from users as u
 join reports as r on r.user_id = u.id and r.month = :month
@@ -125,4 +126,5 @@ where
     u.id = :user_id
     and u.monthly_report
     and u.confirmed_at is not null
-    and u.deleted_at is null;
+    and u.deleted_at is null
+    and r.created_at >= (:month::date + interval '1 month') at time zone 'utc';

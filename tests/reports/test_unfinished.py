@@ -1,0 +1,116 @@
+"""A month that is not over: its report says so, and nobody is written to until it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from app import jobs
+from app.embedded.inbox.letters import Inbox
+from app.jobs import JobId
+from app.postgres.query import Queryable
+from app.reports.generation import Clock, generate
+from app.reports.jobs import ReportReadyEmail
+from app.reports.monthly import fan_out_reports
+from app.resources import Resources
+from app.transaction import Database
+from tests.email.sending import attempt
+from tests.kit.moments import at
+from tests.kit.people import Person
+from tests.kit.schedules import stopped_at, triggered
+from tests.kit.working import RunJobs
+from tests.pdf.reading import words
+from tests.reports.months import NOVEMBER, add, content, order, reader
+
+
+@pytest.fixture
+async def ada(database: Database) -> Person:
+    ada = await reader(database)
+    await add(database, ada.id, "2025-11-03T10:00")
+    return ada
+
+
+async def made_at(resources: Resources, who: Person, clock: Clock) -> None:
+    """A report of November has been made when this clock showed the time."""
+    database = resources.database
+    await order(database, who.id)
+    job_id = await database.fetchval(
+        "select id from jobs where kind = 'report:generate' and state = 'queued'"
+    )
+    run = await attempt(database, JobId(job_id))
+    await generate(run, resources.bucket, resources.artists, who.id, NOVEMBER, clock=clock)
+
+
+def passing(*times: str) -> Clock:
+    """A clock that shows these times, one after the other."""
+    left: Iterator[datetime] = iter([at(time) for time in times])
+
+    async def clock(_: Queryable) -> datetime:
+        return next(left)
+
+    return clock
+
+
+async def kinds(database: Database, state: str) -> list[str]:
+    rows = await database.fetch("select kind from jobs where state = $1 order by id", state)
+    return [row["kind"] for row in rows]
+
+
+async def test_a_month_that_is_not_over_has_a_report_and_its_letter_comes_when_it_is(
+    resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await made_at(resources, ada, stopped_at("2025-11-30 23:59:59"))
+    pdf = await content(database, resources.bucket, ada.id)
+    assert "November 2025, so far" in words(pdf)
+    assert ["report:generate"] == await kinds(database, "done")
+    assert [] == await kinds(database, "queued")
+
+    job_id = await triggered(database, "reports:monthly", "2025-11-30")
+    await fan_out_reports(await attempt(database, job_id), NOVEMBER)
+    await run_jobs()
+    text = words(await content(database, resources.bucket, ada.id))
+    assert "November 2025" in text
+    assert "so far" not in text
+    (letter,) = inbox.letters()
+    assert letter.subject == "Your November 2025: 1 activity, 1 h 00 min"
+
+
+async def test_a_letter_asked_for_by_hand_does_not_go_before_the_month_is_over(
+    resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await made_at(resources, ada, stopped_at("2025-11-30 23:59:59"))
+    async with database.transaction() as tx:
+        await jobs.enqueue(tx, ReportReadyEmail(ada.id, NOVEMBER))
+    await run_jobs()
+    assert [] == inbox.letters()
+
+    await made_at(resources, ada, stopped_at("2025-12-01 00:00"))
+    await run_jobs()
+    assert 1 == len(inbox.letters())
+
+
+async def test_a_report_whose_month_ends_while_it_is_made_is_made_once_more(
+    resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await made_at(resources, ada, passing("2025-11-30 23:59:59", "2025-12-01 00:00:01"))
+    assert ["report:generate"] == await kinds(database, "queued")
+    await run_jobs()
+    assert "so far" not in words(await content(database, resources.bucket, ada.id))
+    assert 1 == len(inbox.letters())
+
+
+async def test_it_is_the_clock_of_postgres_that_says_whether_a_month_is_over(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada = await reader(database)
+    month = await database.fetchval(
+        "select (date_trunc('month', now() at time zone 'utc') + interval '1 month')::date"
+    )
+    await add(database, ada.id, f"{month} 00:00")
+    await order(database, ada.id, month)
+    await run_jobs()
+    assert 1 == await database.fetchval("select count(*) from reports")
+    assert ["report:generate"] == await kinds(database, "done")
+    assert [] == inbox.letters()
