@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from app.jobs import Job
 from app.users.user import UserId
 
+SATURDAY = 5
+
 
 class WeeklySummaryEmail(Job, frozen=True):
     """Send one person the summary of a week."""
@@ -16,6 +18,10 @@ class WeeklySummaryEmail(Job, frozen=True):
 
     user_id: UserId
     saturday: date
+
+    def __post_init__(self) -> None:
+        if self.saturday.weekday() != SATURDAY:
+            raise ValueError(f"a week is named by its Saturday, and {self.saturday} is none")
 
     @property
     def occasion(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 
 from app import jobs
@@ -134,3 +135,13 @@ async def test_a_week_is_summarised_once(
         await summarise(database, ada)
         await run_jobs()
     assert len(inbox.letters()) == 1
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_week_is_named_by_its_saturday_only(days: int) -> None:
+    wrong = {
+        "user_id": "01900000-0000-7000-8000-000000000001",
+        "saturday": str(SATURDAY + timedelta(days=days)),
+    }
+    with pytest.raises(msgspec.ValidationError, match="a week is named by its Saturday"):
+        msgspec.convert(wrong, WeeklySummaryEmail, strict=False)
