@@ -10,8 +10,12 @@ from worker.handler import handles
 
 
 @handles(MonthlyReports)
-async def fan_out_reports(job: MonthlyReports, run: Run, _: Resources) -> None:
-    await monthly.fan_out_reports(run, job.day.replace(day=1))
+async def fan_out_reports(job: MonthlyReports, run: Run, resources: Resources) -> None:
+    month = job.day.replace(day=1)
+    if job.dry_run:
+        await monthly.count_reports(run, resources.database, month)
+    else:
+        await monthly.fan_out_reports(run, month)
 
 
 @handles(ReportGenerate)

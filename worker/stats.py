@@ -20,5 +20,8 @@ async def recount_stale(_job: StaleStatistics, run: Run, _: Resources) -> None:
 
 
 @handles(WeeklyEmails)
-async def fan_out_emails(job: WeeklyEmails, run: Run, _: Resources) -> None:
-    await weekly.fan_out_emails(run, job.day)
+async def fan_out_emails(job: WeeklyEmails, run: Run, resources: Resources) -> None:
+    if job.dry_run:
+        await weekly.count_emails(run, resources.database, job.day)
+    else:
+        await weekly.fan_out_emails(run, job.day)

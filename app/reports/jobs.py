@@ -54,7 +54,8 @@ class ReportReadyEmail(Job, frozen=True):
 
 
 class MonthlyReports(Job, frozen=True):
-    """One report for each who was active in the month that ends on `day`."""
+    """One report for each who was active in the month that ends on `day`; a dry run only counts
+    them, and those who would have a letter."""
 
     kind = "reports:monthly"
     timeout = timedelta(hours=1)

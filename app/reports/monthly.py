@@ -6,9 +6,12 @@ from datetime import date
 from uuid import UUID
 
 from app.jobs import Run
-from app.jobs.scheduling.fanout import Batch, Throttle, fan_out
+from app.jobs.scheduling.fanout import Batch, Throttle, end_dry_run, fan_out
+from app.postgres.query import Queryable
 from app.reports import statements
 from app.reports.jobs import ReportGenerate
+from app.reports.letters import ReportReady
+from app.reports.report import slug
 from app.transaction import Transaction
 
 THROTTLE = Throttle()
@@ -27,3 +30,13 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
         return await statements.enqueue_reports(tx, kind, queue, useful_for, month, after, most)
 
     await fan_out(run, ReportGenerate, enqueue, throttle)
+
+
+async def count_reports(run: Run, db: Queryable, month: date) -> None:
+    """A dry run: count who would get a report, and who a letter about it; enqueue nothing.
+
+    Raises:
+        LeaseLost: the job is another worker's now.
+    """
+    counted = await statements.count_reports(db, ReportReady.letter, slug(month), month)
+    await end_dry_run(run, ReportGenerate, counted)

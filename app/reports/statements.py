@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from app.activities.activity import ActivityType
 from app.jobs import Queue
-from app.jobs.scheduling.fanout import Batch
+from app.jobs.scheduling.fanout import Batch, WouldEmail
 from app.postgres.query import Queryable, statement
 from app.reports.cover import TypeFigures
 from app.reports.report import Report
@@ -38,6 +38,12 @@ class Recorded(Struct, frozen=True):
     """Whether there was an earlier one."""
     object_id: UUID | None
     """The object of the earlier one."""
+
+
+class WouldReport(WouldEmail, frozen=True):
+    """The same of reports: only those who are inactive get none."""
+
+    would_report: int
 
 
 class ReportReader(Struct, frozen=True):
@@ -69,6 +75,10 @@ async def enqueue_reports(
     after: UUID | None,
     most: int,
 ) -> Batch: ...
+
+
+@statement("reports", timeout=1800)
+async def count_reports(db: Queryable, letter: str, occasion: str, month: date) -> WouldReport: ...
 
 
 @statement("reports")

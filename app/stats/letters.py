@@ -107,7 +107,12 @@ async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) 
         return WeeklySummary.about(one_line(reader.name), days)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
-    await deliver(run, post, recipient, WeeklySummary, write, occasion=saturday.isoformat())
+    await deliver(run, post, recipient, WeeklySummary, write, occasion=occasion(saturday))
+
+
+def occasion(saturday: date) -> str:
+    """What a summary is sent once for."""
+    return saturday.isoformat()
 
 
 def _totals(before: Sequence[DayFigures], week: Sequence[DayFigures]) -> list[Total]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs import Queue
-from app.jobs.scheduling.fanout import Batch
+from app.jobs.scheduling.fanout import Batch, WouldEmail
 from app.postgres.query import Queryable, statement
 from app.stats.figures import DayFigures
 from app.users.user import UserId
@@ -55,6 +55,12 @@ async def enqueue_weekly_emails(
     after: UUID | None,
     most: int,
 ) -> Batch: ...
+
+
+@statement("stats", timeout=1800)
+async def count_weekly_emails(
+    db: Queryable, letter: str, occasion: str, saturday: date
+) -> WouldEmail: ...
 
 
 @statement("stats")

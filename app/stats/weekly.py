@@ -6,9 +6,11 @@ from datetime import date
 from uuid import UUID
 
 from app.jobs import Run
-from app.jobs.scheduling.fanout import Batch, Throttle, fan_out
+from app.jobs.scheduling.fanout import Batch, Throttle, end_dry_run, fan_out
+from app.postgres.query import Queryable
 from app.stats import statements
 from app.stats.jobs import WeeklySummaryEmail
+from app.stats.letters import WeeklySummary, occasion
 from app.transaction import Transaction
 
 THROTTLE = Throttle()
@@ -31,3 +33,15 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
         )
 
     await fan_out(run, WeeklySummaryEmail, enqueue, throttle)
+
+
+async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
+    """A dry run: count who would be written to and why the others would not; enqueue nothing.
+
+    Raises:
+        LeaseLost: the job is another worker's now.
+    """
+    counted = await statements.count_weekly_emails(
+        db, WeeklySummary.letter, occasion(saturday), saturday
+    )
+    await end_dry_run(run, WeeklySummaryEmail, counted)

@@ -42,6 +42,48 @@ select
     0 as suppressed
 from batch;
 
+-- name: count_reports
+-- How many people enqueue_reports would have reports made for, how many of them would have a letter about
+-- it, and why the others not.
+with people as materialized ( -- or each count would look all of it up again
+    select
+        case
+            when not exists (
+                select from activities as a
+                where
+                    a.user_id = u.id
+                    and a.deleted_at is null
+                    and a.started_at >= :month::date::timestamp at time zone 'utc'
+                    and a.started_at < (:month::date + interval '1 month') at time zone 'utc'
+            ) then 'inactive'
+            when u.confirmed_at is null then 'unconfirmed'
+            when not u.monthly_report then 'opted_out'
+            when exists (select from suppressions as s where s.address = lower(u.email))
+                then 'suppressed'
+            when exists (
+                select from emails as e
+                where
+                    e.recipient_id = u.id
+                    and e.letter = :letter
+                    and e.occasion = :occasion
+                    and e.state = 'sent'
+            ) then 'sent_before'
+            else 'would_email'
+        end as outcome
+    from users as u
+    where u.deleted_at is null
+)
+select
+    count(*) as looked_at,
+    count(*) filter (where outcome = 'would_email') as would_email,
+    count(*) filter (where outcome = 'inactive') as inactive,
+    count(*) filter (where outcome = 'opted_out') as opted_out,
+    count(*) filter (where outcome = 'unconfirmed') as unconfirmed,
+    count(*) filter (where outcome = 'suppressed') as suppressed,
+    count(*) filter (where outcome = 'sent_before') as sent_before,
+    count(*) filter (where outcome <> 'inactive') as would_report
+from people;
+
 -- name: report_owner
 -- The name of whose report is to be made; no row when the person has left.
 select name from users where id = :user_id and deleted_at is null;

@@ -154,6 +154,47 @@ select
     count(*) filter (where confirmed and wanted and active and suppressed) as suppressed
 from batch;
 
+-- name: count_weekly_emails
+-- How many people enqueue_weekly_emails would have written to, but for those who have had the letter, and
+-- why the others not.
+with people as materialized ( -- or each count would look all of it up again
+    select
+        case
+            when u.confirmed_at is null then 'unconfirmed'
+            when not u.weekly_summary then 'opted_out'
+            when not exists (
+                select from activities as a
+                where
+                    a.user_id = u.id
+                    and a.deleted_at is null
+                    and a.started_at >= (:saturday::date - 27)::timestamp at time zone 'utc'
+                    and a.started_at < (:saturday::date + 1)::timestamp at time zone 'utc'
+            ) then 'inactive'
+            when exists (select from suppressions as s where s.address = lower(u.email))
+                then 'suppressed'
+            when exists (
+                select from emails as e
+                where
+                    e.recipient_id = u.id
+                    and e.letter = :letter
+                    and e.occasion = :occasion
+                    and e.state = 'sent'
+            ) then 'sent_before'
+            else 'would_email'
+        end as outcome
+    from users as u
+    where u.deleted_at is null
+)
+select
+    count(*) as looked_at,
+    count(*) filter (where outcome = 'would_email') as would_email,
+    count(*) filter (where outcome = 'inactive') as inactive,
+    count(*) filter (where outcome = 'opted_out') as opted_out,
+    count(*) filter (where outcome = 'unconfirmed') as unconfirmed,
+    count(*) filter (where outcome = 'suppressed') as suppressed,
+    count(*) filter (where outcome = 'sent_before') as sent_before
+from people;
+
 -- name: summary_reader
 -- Me, if I get weekly summaries: not opted out, the address confirmed, active in the 28 days before.
 select u.id, u.name, u.email

@@ -53,7 +53,8 @@ async def trigger_schedule(
 ) -> Triggered:
     """Run a schedule's job now, paused or not. `/admin/jobs/{job_id}` tells how it goes.
 
-    With `dry_run`, cleanup:daily counts what it would remove.
+    With `dry_run`, cleanup:daily counts what it would remove, and reports:monthly and emails:weekly
+    count who would get something and why others would not.
     """
     async with database.transaction() as tx:
         return await scheduling.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)

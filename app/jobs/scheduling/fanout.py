@@ -68,6 +68,19 @@ class Position(msgspec.Struct, frozen=True):
         return counts
 
 
+class WouldEmail(msgspec.Struct, frozen=True):
+    """What a dry run counts: how many people would be written to, and how many would not for which
+    reason. Everybody is counted once."""
+
+    looked_at: int
+    would_email: int
+    inactive: int
+    opted_out: int
+    unconfirmed: int
+    suppressed: int
+    sent_before: int
+
+
 class Throttle(msgspec.Struct, frozen=True):
     """While more jobs than that wait in the queue, the fan-out gives its slot up and waits."""
 
@@ -105,6 +118,18 @@ async def fan_out(
     async with run.completion() as tx:
         await note_counts(tx, run, position.counts)
     log.info("fanout.done", of=job_type.kind, **position.counts)
+
+
+async def end_dry_run(run: Run, job_type: type[Job], counted: WouldEmail) -> None:
+    """Put on record for whom a fan-out would have enqueued, and finish the job with it.
+
+    Raises:
+        LeaseLost: the job is another worker's now.
+    """
+    counts = msgspec.structs.asdict(counted)
+    async with run.completion() as tx:
+        await note_counts(tx, run, counts)
+    log.info("fanout.counted", of=job_type.kind, **counts)
 
 
 async def note_counts(tx: Transaction, run: Run, counts: dict[str, int]) -> None:

@@ -69,8 +69,8 @@ SCHEDULES = {
     for schedule in (
         Schedule("stats:daily", hour=0, grace=7 * DAY, each=True),
         Schedule("stats:recount", minute=30, grace=timedelta(hours=1)),
-        Schedule("emails:weekly", weekday=SUNDAY, hour=9, grace=timedelta(hours=12)),
-        Schedule("reports:monthly", day=1, hour=0, grace=3 * DAY),
+        Schedule("emails:weekly", weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True),
+        Schedule("reports:monthly", day=1, hour=0, grace=3 * DAY, dry_run=True),
         Schedule("cleanup:daily", hour=2, grace=DAY, dry_run=True),
     )
 }

@@ -1,0 +1,126 @@
+"""Dry runs of the fan-outs: whom they would write to, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from app.resources import Resources
+from app.transaction import Database
+from app.users.user import UserId
+from tests.kit.crowd import add_crowd, add_run
+from tests.kit.moments import at
+from tests.kit.schedules import ran
+
+SATURDAY, OCTOBER = "2025-10-25", "2025-10-31"
+CHANGES = {
+    "unconfirmed": "update users set confirmed_at = null where id = $1",
+    "opted_out": "update users set weekly_summary = false, monthly_report = false where id = $1",
+    "deleted": "update users set deleted_at = now() where id = $1",
+    "suppressed": "insert into suppressions select lower(email), 'x' from users where id = $1",
+    "sent_before": """
+        insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts,
+                            written_at, sent_at)
+        select $1, letter, occasion, uuidv7(), letter, 'sent', 1, now(), now()
+        from (values ('weekly_summary', '2025-10-25'), ('report_ready', '2025-10'))
+            as sent (letter, occasion)""",
+    "sent another": """
+        insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts,
+                            written_at, sent_at)
+        select $1, letter, occasion, uuidv7(), letter, state, 1, now(), sent_at
+        from (values ('weekly_summary', '2025-10-18', 'sent', now()),
+                     ('weekly_summary', '2025-10-25', 'refused', null),
+                     ('report_ready', '2025-09', 'sent', now()),
+                     ('report_ready', '2025-10', 'refused', null))
+            as sent (letter, occasion, state, sent_at)""",
+}
+
+
+@pytest.fixture
+async def crowd(database: Database) -> Sequence[UserId]:
+    """One for each of the changes, all active, and in that order; then one who is not active and
+    two who are and to whom nothing has happened."""
+    crowd = await add_crowd(database, len(CHANGES) + 3)
+    for change, user in zip(CHANGES.values(), crowd, strict=False):
+        await database.execute(change, user)
+    await database.execute("update users set email = upper(email)")
+    for user in [*crowd[: len(CHANGES)], *crowd[-2:]]:
+        await add_run(database, user, at("2025-10-20 12:00"))
+    return crowd
+
+
+EXPECTED = {
+    "looked_at": 8,
+    "would_email": 3,
+    "inactive": 1,
+    "opted_out": 1,
+    "unconfirmed": 1,
+    "suppressed": 1,
+    "sent_before": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "day", "expected"),
+    [
+        ("emails:weekly", SATURDAY, EXPECTED),
+        ("reports:monthly", OCTOBER, {**EXPECTED, "would_report": 7}),
+    ],
+)
+@pytest.mark.usefixtures("crowd")
+async def test_a_dry_run_counts_whom_it_would_write_to_and_enqueues_nothing(
+    database: Database, resources: Resources, schedule: str, day: str, expected: dict[str, int]
+) -> None:
+    run = await ran(resources, schedule, day, dry_run=True)
+    assert ("done", expected) == (run.state, run.counts)
+    assert [schedule] == [row[0] for row in await database.fetch("select kind from jobs")]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "day", "emails"),
+    [("emails:weekly", SATURDAY, "weekly_summary"), ("reports:monthly", OCTOBER, "report_ready")],
+)
+@pytest.mark.usefixtures("crowd")
+async def test_as_many_letters_go_as_the_dry_run_has_counted(
+    database: Database, resources: Resources, schedule: str, day: str, emails: str
+) -> None:
+    sent = "select count(*) from emails where letter = $1 and state = 'sent'"
+    before = await database.fetchval(sent, emails)
+    dry = await ran(resources, schedule, day, dry_run=True)
+    real = await ran(resources, schedule, day)
+    assert dry.counts["would_email"] == await database.fetchval(sent, emails) - before
+    if schedule == "reports:monthly":
+        assert dry.counts["would_report"] == real.counts["enqueued"]
+    again = await ran(resources, schedule, day, dry_run=True)
+    already = dry.counts["sent_before"] + dry.counts["would_email"]
+    assert (0, already) == (again.counts["would_email"], again.counts["sent_before"])
+
+
+@pytest.mark.parametrize("moment", ["2025-10-01 00:00", "2025-10-31 23:59:59.9"])
+@pytest.mark.parametrize(("day", "reports"), [(OCTOBER, 1), ("2025-09-30", 0), ("2025-11-30", 0)])
+async def test_the_dry_run_of_reports_counts_the_activities_of_the_month(
+    database: Database, resources: Resources, moment: str, day: str, reports: int
+) -> None:
+    (user,) = await add_crowd(database, 1)
+    await add_run(database, user, at(moment))
+    run = await ran(resources, "reports:monthly", day, dry_run=True)
+    assert (reports, 1 - reports) == (run.counts["would_report"], run.counts["inactive"])
+
+
+@pytest.mark.parametrize(
+    ("moment", "emails"),
+    [
+        ("2025-09-27 23:59:59.9", 0),
+        ("2025-09-28 00:00", 1),
+        ("2025-10-25 23:59:59.9", 1),
+        ("2025-10-26 00:00", 0),
+    ],
+)
+async def test_the_dry_run_of_summaries_counts_the_activities_of_four_weeks(
+    database: Database, resources: Resources, moment: str, emails: int
+) -> None:
+    (user,) = await add_crowd(database, 1)
+    await add_run(database, user, at(moment))
+    run = await ran(resources, "emails:weekly", SATURDAY, dry_run=True)
+    assert (emails, 1 - emails) == (run.counts["would_email"], run.counts["inactive"])
