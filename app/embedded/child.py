@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.embedded.answers import http_status
-from app.embedded.daemon import Daemon, DidNotStart, Place
+from app.embedded.daemon import Daemon, Place
 from app.embedded.register import ROOT
 
 MARGIN = 5.0
@@ -29,6 +29,7 @@ class ChildSpec:
 
 class Child(Daemon):
     within = 60.0
+    attempts = 1  # others are told its port as well
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Child(Daemon):
         try:
             await self.spawn()
             if code := await self.wait():
-                raise DidNotStart(self.name, code, self._last_words())
+                raise self._failure(code)
         finally:
             await self.stop()
 

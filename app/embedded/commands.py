@@ -84,8 +84,9 @@ def _whereabouts(home: Path) -> str:
 
 def not_permitted(error: PermissionError, home: Path) -> str:
     """What helps when the home folder, or a file in it, belongs to another user."""
-    file = home / (error.filename or "")  # shutil.rmtree names no folder
-    if not file.is_relative_to(home) or _owner(file) == os.geteuid():
+    file = home / (error.filename or "")
+    is_told_whole = Path(error.filename or "").is_absolute()  # not by shutil.rmtree
+    if is_told_whole and _owner(file, home) in {None, os.geteuid()}:
         return f"{file}: {error.strerror}"
     return (
         f"{file} belongs to another user: run this as that user, or remove it and its data"
@@ -93,11 +94,12 @@ def not_permitted(error: PermissionError, home: Path) -> str:
     )
 
 
-def _owner(file: Path) -> int | None:
-    """Of the file or, where it cannot be seen, of the nearest folder above it."""
+def _owner(file: Path, home: Path) -> int | None:
+    """Of the file or, where it cannot be seen, of the nearest folder above it; None outside."""
     for one in (file, *file.parents):
         with suppress(PermissionError, FileNotFoundError):
-            return one.stat().st_uid
+            if one.is_relative_to(home):
+                return one.stat().st_uid
     return None
 
 

@@ -19,21 +19,25 @@ from app.embedded.disk import lines_of_full_disk
 from app.embedded.ports import free_ports, listens, usual_or_free
 from app.embedded.register import Register, kill_group
 
-ATTEMPTS = 3
-"""How often a server is given other ports when something took its own first."""
+PORT_TAKEN = "address already in use"
 
 
 class DidNotStart(Exception):
-    """A program ended, or did not answer in time. Bears its exit code and the end of its output."""
+    """A program ended, or did not answer in time. Bears its exit code and why it ended."""
 
-    def __init__(self, name: str, code: int | None, output: Sequence[str]) -> None:
+    def __init__(self, name: str, code: int | None, output: Sequence[str], most: int = 3) -> None:
+        """
+        Args:
+            most: lines to cite from its end when none of them is known to be the reason.
+        """
         what = "does not answer" if code is None else f"ended with code {code}"
         full = lines_of_full_disk(output)
-        why = full[0] if full else " / ".join(output[-3:])
+        taken = [line for line in output if PORT_TAKEN in line.lower()]
+        why = next(iter(full + taken), " / ".join(output[-most:]))
         super().__init__(f"{name} {what}: {why}" if why else f"{name} {what}")
         self.code = code
         self.disk_is_full = bool(full)
-        self.port_was_taken = "address already in use" in " ".join(output).lower()
+        self.port_was_taken = bool(taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Daemon(ABC):
     """Seconds between asking it to stop and killing it."""
     within = 30.0
     """Seconds that it may take until it answers."""
+    attempts = 3
+    """How often it is given other ports when something took its own first."""
     niceness = 0
     """How far it lets other programs go first."""
 
@@ -129,12 +135,12 @@ class Daemon(ABC):
         Raises:
             DidNotStart: it ended or stayed silent, also with other ports.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self.attempts + 1):
             self.choose_ports()
             try:
                 return await self._start_here()
             except DidNotStart as error:
-                if attempt == ATTEMPTS or not error.port_was_taken:
+                if attempt == self.attempts or not error.port_was_taken:
                     raise
         return None
 
@@ -151,9 +157,9 @@ class Daemon(ABC):
         deadline = time.monotonic() + patience
         while not (await self.answers() and self._is_the_one_that_answers()):
             if self._process is None or self._process.returncode is not None:
-                raise DidNotStart(self.name, await self.wait(), self._last_words())
+                raise self._failure(await self.wait())
             if time.monotonic() > deadline:
-                raise DidNotStart(self.name, None, self._last_words())
+                raise self._failure(None)
             await asyncio.sleep(0.02)
 
     def _is_the_one_that_answers(self) -> bool:
@@ -224,11 +230,10 @@ class Daemon(ABC):
         if rest:
             show(rest.decode(errors="replace").rstrip())
 
-    def _last_words(self) -> list[str]:
-        """The end of its output; of what was shown already, the one line that matters."""
-        if self._show is not None:
-            lines = [line for line in self._last_lines if line]
-            return lines_of_full_disk(lines)[:1] or lines[-1:]
-        with suppress(OSError):
-            self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())
-        return [line for line in self._last_lines if line]
+    def _failure(self, code: int | None) -> DidNotStart:
+        """It cites the end of its output; of what was shown already, one line."""
+        if self._show is None:
+            with suppress(OSError):
+                self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())
+        lines = [line for line in self._last_lines if line]
+        return DidNotStart(self.name, code, lines, most=3 if self._show is None else 1)

@@ -24,11 +24,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 print("pid", os.getpid(), flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ[sys.argv[1]])), Handler).serve_forever()
 """
+TAKEN = "import sys; print('[Errno 98] address already in use'); print('bye'); sys.exit(3)"
 REFUSE = "import sys; print('SECRET_KEY is not set'); sys.exit(2)"
 
 
 def plan(fault: str) -> Plan:
-    api = ("-c", REFUSE) if fault == "refuse" else ("-c", SERVE, "PORT", fault)
+    program = {"refuse": REFUSE, "port taken": TAKEN}.get(fault, SERVE)
+    api = ("-c", program, "PORT", fault)
     return Plan(
         steps=(ChildSpec("migrate", ("-c", "print('migrated')")),),
         demo=ChildSpec("demo", ("-c", "print('demo data')")),

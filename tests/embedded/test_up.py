@@ -138,6 +138,15 @@ async def test_a_child_that_refuses_its_settings_ends_all_with_its_code(home: Pa
     assert registered(home) == {}
 
 
+async def test_a_child_whose_port_is_taken_is_not_tried_again_and_says_so(home: Path) -> None:
+    async with small_up(home, small_environment(), "port taken") as up:
+        code = await up.end()
+
+    assert code == 3
+    assert up.lines.count("api     | bye") == 1
+    assert "up      | api ended with code 3: [Errno 98] address already in use" in up.lines
+
+
 async def test_a_second_interrupt_kills_a_child_that_does_not_listen(home: Path) -> None:
     async with small_up(home, small_environment(SHUTDOWN_GRACE="60"), "deaf") as up:
         await up.read_until("ready")

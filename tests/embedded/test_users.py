@@ -38,9 +38,12 @@ def test_a_home_of_another_user_is_told_with_what_helps(
     )
 
 
-def test_a_folder_that_is_closed_to_us_is_no_home_of_another_user(home: Path) -> None:
-    error = PermissionError(13, "Permission denied", "/closed")
-    assert not_permitted(error, home) == "/closed: Permission denied"
+@as_root
+def test_a_home_that_cannot_be_made_is_not_said_to_be_another_users(home: Path) -> None:
+    with acting_as(ANOTHER), pytest.raises(PermissionError) as refused:
+        start_small(home)
+    with acting_as(ANOTHER):
+        assert not_permitted(refused.value, home) == f"{home}: Permission denied"
 
 
 def test_a_user_without_a_name_is_told_before_anything_is_started() -> None:
