@@ -10,7 +10,6 @@ from app.jobs import JobId, statements
 from app.jobs.operating.inspection import find
 from app.jobs.operating.records import JobDetail
 from app.jobs.scheduling import history
-from app.jobs.scheduling.records import ScheduleRun
 from app.transaction import Database
 
 LOOK_EVERY_S = 0.25
@@ -63,14 +62,34 @@ async def described(database: Database, job: JobDetail) -> str:
     began = run.started_at if run else job.started_at
     if began and job.finished_at:
         said += f" in {(job.finished_at - began).total_seconds():.1f} s"
-    parts = [said, _figures(job, run), job.note, job.error if job.state != "done" else None]
+    counts = run.counts if run else job.progress or {}
+    if job.payload.get("dry_run"):
+        said += ", dry run"
+        counts = _would(counts)
+    parts = [said, _listed(counts), job.note, job.error if job.state != "done" else None]
     line = ": ".join(filter(None, parts))
     return "".join(character if character.isprintable() else " " for character in line)
 
 
-def _figures(job: JobDetail, run: ScheduleRun | None) -> str:
-    figures: Mapping[str, object] = run.counts if run else job.progress or {}
-    return ", ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
+def _would(counts: Mapping[str, int]) -> Mapping[str, object] | str:
+    """What the dry run of a fan-out has counted, in words; other counts as they are."""
+    if "would_email" not in counts:
+        return counts
+    people, reports = counts["would_email"], counts.get("would_report")
+    made = "" if reports is None else f"would make {reports:,} reports and "
+    left_out = {
+        name: count
+        for name, count in counts.items()
+        if count and name not in {"would_email", "would_report", "looked_at"}
+    }
+    others = f" of {counts['looked_at']:,} ({_listed(left_out)})" if left_out else ""
+    return f"{made}would email {people:,} people{others}"
+
+
+def _listed(counts: Mapping[str, object] | str) -> str:
+    if isinstance(counts, str):
+        return counts
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
 
 
 def _clear(terminal: bool) -> None:

@@ -31,6 +31,8 @@ from app.users.user import UserId
 MOST_LISTED = 1000
 """Activities in the table of a report."""
 
+LEFT = "the account is deleted"
+
 Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
 
 log = structlog.get_logger(__name__)
@@ -85,6 +87,7 @@ async def generate(
         known = await _read(tx, user_id, month, await clock(tx))
     if known is None:
         await bucket.delete(await bucket.keys(folder(user_id, month)))
+        await run.had_nothing_to_do(LEFT)
         return
     if not known.activities:
         await _forget(run, bucket, user_id, month)
@@ -96,6 +99,7 @@ async def generate(
         earlier = await _record(run, made, clock)
     except _Left:
         await bucket.delete([made.key])
+        await run.had_nothing_to_do(LEFT)
         return
     log.info("report.made", month=str(month), size=len(pdf))
     if earlier.replaced:
@@ -104,7 +108,7 @@ async def generate(
 
 async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
     """There is nothing to make a report of. One of what was deleted since goes, too."""
-    async with run.completion() as tx:
+    async with run.completion(f"no activities in {month:%B %Y}") as tx:
         forgotten = await statements.forget_report(tx, user_id, month)
     if forgotten:
         await bucket.discard(key(user_id, month, forgotten.object_id))

@@ -18,7 +18,10 @@ def check_month(month: date) -> None:
 
 
 class ReportGenerate(Job, frozen=True):
-    """Draws one person's report of a month, which is named by its first day."""
+    """Make one person's report of a month.
+
+    The month is named by its first day.
+    """
 
     kind = "report:generate"
     queue = "low"
@@ -37,7 +40,7 @@ class ReportGenerate(Job, frozen=True):
 
 
 class ReportReadyEmail(Job, frozen=True):
-    """Tells one person that the report of a month is there."""
+    """Tell a person that the report of a month is ready."""
 
     kind = "email:report_ready"
     useful_for = timedelta(days=14)
@@ -54,8 +57,10 @@ class ReportReadyEmail(Job, frozen=True):
 
 
 class MonthlyReports(Job, frozen=True):
-    """One report for each who was active in the month that ends on `day`; a dry run only counts
-    them, and those who would have a letter."""
+    """Make the report of a month for everybody who was active in it.
+
+    `day` is the last of the month. A dry run counts the reports and the emails.
+    """
 
     kind = "reports:monthly"
     timeout = timedelta(hours=1)

@@ -74,8 +74,8 @@ class CutOff(Run):
     """Dies when all is done but the commit."""
 
     @asynccontextmanager
-    async def completion(self) -> AsyncIterator[Transaction]:
-        async with super().completion() as tx:
+    async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
+        async with super().completion(note) as tx:
             yield tx
             raise ConnectionError
 
@@ -84,9 +84,9 @@ class Overtaken(Run):
     """Loses its job to another worker once its object is in the bucket."""
 
     @asynccontextmanager
-    async def completion(self) -> AsyncIterator[Transaction]:
+    async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
         await self._database.execute("update jobs set token = uuidv7() where id = $1", self.job_id)
-        async with super().completion() as tx:
+        async with super().completion(note) as tx:
             yield tx
 
 

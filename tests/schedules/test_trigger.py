@@ -15,6 +15,8 @@ from app.jobs.job import KINDS
 from app.jobs.scheduling import SCHEDULES
 from app.resources import Resources
 from app.transaction import Database
+from tests.kit.crowd import add_run
+from tests.kit.moments import at
 from tests.kit.people import person
 from tests.kit.processes import program
 from tests.kit.working import until, working
@@ -175,6 +177,29 @@ async def test_a_job_with_nothing_to_do_says_why(
     assert 0 == code
     assert said.endswith("the account is not deleted: only its owner can delete it")
     assert await database.fetchval("select true from users where id = $1", kim.id)
+
+
+@pytest.mark.parametrize(
+    ("name", "would"),
+    [
+        ("emails:weekly", "would email 1 people of 2 (unconfirmed 1)"),
+        ("reports:monthly", "would make 2 reports and would email 1 people of 2 (unconfirmed 1)"),
+    ],
+)
+async def test_a_dry_run_of_a_fan_out_says_how_many_people_it_would_email(
+    database: Database, resources: Resources, environ: Environ, name: str, would: str
+) -> None:
+    for who in ("ada", "kim"):
+        them = await person(database, who)
+        await add_run(database, them.id, at("2026-10-31 10:00"))
+    await database.execute("update users set confirmed_at = now() where email like 'ada@%'")
+    async with alive(resources):
+        code, said = await trigger(environ, name, "--date", "2026-10-31", "--dry-run")
+    assert 0 == code
+    assert re.fullmatch(
+        rf"{name} done for 2026-10-31 in \d+\.\d s, dry run: {re.escape(would)}", said
+    )
+    assert 1 == await database.fetchval("select count(*) from jobs")
 
 
 @pytest.mark.parametrize("what", ["queue", "kind"])
