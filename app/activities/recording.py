@@ -16,6 +16,8 @@ from app.transaction import Transaction
 from app.users.user import UserId
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+WEST, EAST = timedelta(hours=-12), timedelta(hours=14)
+"""The UTC offsets of the clocks that are furthest behind and furthest ahead."""
 AHEAD = timedelta(days=1)
 """How far in the future an activity may start: clocks are wrong, and zones are mistaken."""
 

@@ -36,9 +36,6 @@ ENTRY = Example(
 )
 CHANGES = Example(value={"duration_s": 2760, "notes": None})
 
-WEST, EAST = timedelta(hours=-12), timedelta(hours=14)
-"""The UTC offsets of the clocks that are furthest behind and furthest ahead."""
-
 
 class ShownActivity(Struct, frozen=True):
     """An activity, as its owner sees it."""
@@ -89,7 +86,7 @@ async def _utc_offset(
     offset = started_at.utcoffset() if isinstance(started_at, datetime) else None
     if offset is None:
         return None
-    if not WEST <= offset <= EAST:
+    if not recording.WEST <= offset <= recording.EAST:
         raise Invalid("A UTC offset is between -12:00 and +14:00.", field="started_at")
     if not offset:
         written = msgspec.json.decode(await request.body(), type=_Written).started_at

@@ -61,6 +61,13 @@ class Told(Struct, frozen=True):
             notes=self.notes,
         )
 
+    def utc_offset_minutes(self) -> int | None:
+        """Of the reader's clock, which the script lets us know; without it the time is in UTC."""
+        offset = self._in_utc() - self.instant if self.instant else None
+        if offset is None or not recording.WEST <= offset <= recording.EAST:
+            return None
+        return offset // timedelta(minutes=1)
+
     def _in_utc(self) -> datetime:
         try:
             return datetime.fromisoformat(self.started).replace(tzinfo=UTC)
@@ -88,9 +95,10 @@ async def record(
 ) -> Response[Any]:
     form = await sent_form(request)
     try:
-        entry = form.read(Told).entry()
+        told = form.read(Told)
+        entry, offset = told.entry(), told.utc_offset_minutes()
         async with database.transaction() as tx:
-            await recording.record(tx, me.id, entry, now=now)
+            await recording.record(tx, me.id, entry, utc_offset_minutes=offset, now=now)
     except REFUSALS as error:
         return await _shown(request, me, database, now, form=form.refused(error), error=error)
     return see_other(request, "/activities", "It is recorded.")

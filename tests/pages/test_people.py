@@ -59,6 +59,33 @@ async def test_a_script_tells_the_instant_that_the_clock_on_the_wall_means(
 
 
 @pytest.mark.parametrize(
+    ("instant", "minutes"),
+    [
+        ("2026-11-20T12:30:00.000Z", -300),
+        ("2026-11-20T02:00:00.000Z", 330),
+        ("2026-11-20T07:30:00.000Z", 0),
+        ("2026-11-19T07:30:00.000Z", None),  # no clock is a day ahead
+        ("", None),
+    ],
+)
+async def test_offset_of_the_reader_is_stored_when_the_script_tells_the_instant(
+    browser: httpx.AsyncClient,
+    database: Database,
+    wall_clock: WallClock,
+    instant: str,
+    minutes: int | None,
+) -> None:
+    wall_clock.stands_at = at("2026-11-20 13:00")
+    await sign_up(browser)
+    fields = {"started": "2026-11-20T07:30", "minutes": "30", "instant": instant}
+
+    await press(browser, await browser.get("/activities"), "/activities", **fields)
+
+    rows = await database.fetch("select utc_offset_minutes from activities")
+    assert [row["utc_offset_minutes"] for row in rows] == [minutes]
+
+
+@pytest.mark.parametrize(
     ("field", "value", "said"),
     [
         ("minutes", "half an hour", "In whole minutes"),
