@@ -64,27 +64,30 @@ def environment(checkout: Path) -> dict[str, str]:
     return {"HOME": str(home), "PATH": path, "SHUTDOWN_GRACE": "1"}
 
 
+async def shell(script: str, checkout: Path) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=checkout,
+        env=environment(checkout),
+        capture_output=True,
+        text=True,
+    )
+
+
 @pytest.mark.usefixtures("taken_ports")
 async def test_every_example_does_what_it_says_while_the_usual_ports_are_taken(
     checkout: Path,
 ) -> None:
-    environ = environment(checkout)
     process = await asyncio.create_subprocess_exec(
-        *("just", "up"), cwd=checkout, env=environ, stdout=PIPE, stderr=STDOUT
+        *("just", "up"), cwd=checkout, env=environment(checkout), stdout=PIPE, stderr=STDOUT
     )
     up = Up(process)
     try:
         await up.read_until("grace@example.org")
-        pasted = await asyncio.to_thread(
-            subprocess.run,
-            ["bash", "-euo", "pipefail", "-c", examples()],
-            cwd=checkout,
-            env=environ,
-            capture_output=True,
-            text=True,
-        )
+        pasted = await shell(examples(), checkout)
     finally:
-        process.terminate()
+        await shell("just down", checkout)
         code = await up.end()
 
     assert pasted.returncode == 0, pasted.stdout + pasted.stderr
