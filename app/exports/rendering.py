@@ -68,9 +68,10 @@ async def csv(
             nonlocal total
             if total is None:
                 total = await statements.count_rows(database, export.user_id, *export.filters)
+            had_begun = begun  # it may begin while the answer is on its way
             copied = await statements.rows_copied(database, backend)
             if copied is None:
-                copied = total if begun else 0
+                copied = total if had_begun else 0
             return min(copied, total), total
 
         yield Rendering(make, progress)
