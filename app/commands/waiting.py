@@ -66,7 +66,8 @@ async def described(database: Database, job: JobDetail) -> str:
     if job.payload.get("dry_run"):
         said += ", dry run"
         counts = _would(counts)
-    parts = [said, _listed(counts), job.note, job.error if job.state != "done" else None]
+    idle = f"nothing to do: {job.note}" if job.note else None
+    parts = [said, _listed(counts), idle, job.error if job.state != "done" else None]
     line = ": ".join(filter(None, parts))
     return "".join(character if character.isprintable() else " " for character in line)
 

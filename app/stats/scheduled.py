@@ -28,7 +28,10 @@ class StaleStatistics(Job, frozen=True):
 
 
 class WeeklyEmails(Job, frozen=True):
-    """Send everybody who wants it the summary of the week that ends on `day`, a Saturday."""
+    """Send the weekly summary to everybody who wants it.
+
+    `day` is the Saturday on which the week ends.
+    """
 
     kind = "emails:weekly"
     timeout = timedelta(hours=1)

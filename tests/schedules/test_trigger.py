@@ -164,7 +164,9 @@ async def test_an_email_that_was_sent_before_says_when(
     sent_at = await database.fetchval("select sent_at from emails")
     on = f"{sent_at.day} {sent_at:%B %Y}"
     assert 0 == again[0]
-    assert re.fullmatch(rf"email:welcome done in \d+\.\d s: sent before, on {on}", again[1])
+    assert re.fullmatch(
+        rf"email:welcome done in \d+\.\d s: nothing to do: sent before, on {on}", again[1]
+    )
     assert 1 == len(inbox.letters("kim@example.com"))
 
 
