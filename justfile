@@ -37,6 +37,12 @@ api:
 worker *args:
     @exec python -m app.embedded connect worker -- "$@"
 
+# Run one more worker, and start it again whenever the code changes.
+[no-exit-message]
+watch:
+    @exec {{ uv }} run --quiet --with watchfiles watchfiles --sigint-timeout 30 --sigkill-timeout 5 \
+        'python -m app.embedded connect worker' app worker
+
 # Open psql on the database: `just psql -c 'select count(*) from jobs'`.
 [no-exit-message, positional-arguments]
 psql *args:

@@ -16,8 +16,8 @@ from worker.schedule import Clock, postgres_clock
 from worker.settings import BAD_SETTINGS, worker_settings
 
 NO_WATCH = (
-    "activelog: --watch would go on with the old code, since arq loads no module again:"
-    " use `uvx watchfiles 'arq worker.WorkerSettings' app worker`"
+    "activelog: --watch is not supported, since arq would go on with the old code: use `just watch`,"
+    " which starts a new process"
 )
 
 

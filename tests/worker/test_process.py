@@ -144,7 +144,7 @@ async def test_watch_is_refused_in_one_line(environ: Mapping[str, str]) -> None:
     async with program(*WORKER, "--watch", "app", environ=environ) as worker:
         assert await worker.ended() == 2
     (line,) = worker.said.splitlines()
-    assert line.startswith("activelog: --watch would go on with the old code")
+    assert line.startswith("activelog: --watch is not supported")
 
 
 @pytest.mark.parametrize(
