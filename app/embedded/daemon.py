@@ -73,6 +73,8 @@ class Daemon(ABC):
     """Seconds that it may take until it answers."""
     attempts = 3
     """How often it is given other ports when something took its own first."""
+    notices_room_late = False
+    """Whether it must be restarted to notice soon that a full disk has room again."""
     niceness = 0
     """How far it lets other programs go first."""
 
@@ -210,10 +212,16 @@ class Daemon(ABC):
                 async with asyncio.timeout(self.grace):
                     await process.wait()
         finally:
-            if process.returncode is None:
-                kill_group(process.pid)
+            self.kill()
             await self.wait()
             self._process = None
+
+    def kill(self) -> bool:
+        """Kill it and what it started, if it runs; whether it did."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        kill_group(self._process.pid)
+        return True
 
     def _read_output(self, process: Process) -> None:
         if self._show is not None and process.stdout is not None:

@@ -33,9 +33,11 @@ def free_bytes(folder: Path) -> int:
 
 def room_in(folder: Path) -> str:
     """The folder, its disk, and how much is free on it."""
-    mount = next(one for one in (_existing(folder), *folder.parents) if one.is_mount())
+    existing = _existing(folder)
+    mount = next(one for one in (existing, *existing.parents) if one.is_mount())
     return f"{folder} ({free_bytes(folder) // MIB} MiB free on {mount})"
 
 
 def _existing(folder: Path) -> Path:
-    return next(one for one in (folder, *folder.parents) if one.exists())
+    whole = folder.absolute()
+    return next(one for one in (whole, *whole.parents) if one.exists())

@@ -157,7 +157,7 @@ class Postgres(Daemon):
             raise
         if process.returncode or b"ERROR:" in output:
             lines = output.decode(errors="replace").strip().splitlines()
-            raise DidNotStart(self.name, process.returncode, lines)
+            raise DidNotStart(self.name, process.returncode or 1, lines)
 
     def _end_orphan(self) -> None:
         """A postmaster that outlived its owner still holds the cluster: end it.

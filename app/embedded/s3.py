@@ -34,6 +34,7 @@ class S3(Daemon):
     # Asked to end, its filer waits 15 s for a stream of its own. It writes through the operating
     # system and reads its volumes back after a kill, so it is not asked.
     stop_signal = signal.SIGKILL
+    notices_room_late = True  # it refuses all writes until it looks again, once a minute
     niceness = priority.WORKER  # in earnest it is on other machines: no answer waits for an upload
 
     def choose_ports(self) -> None:

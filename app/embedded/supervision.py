@@ -68,18 +68,30 @@ async def _spawn(one: Daemon) -> str:
 
 
 async def _watch_disk(
-    family: Iterable[Daemon], folders: Sequence[Path], register: Register
+    family: Sequence[Daemon], folders: Sequence[Path], register: Register
 ) -> None:
     """Say once that the disk is full, and once that everything answers again. Until cancelled."""
-    in_trouble = False
+    told = has_room = False
     while True:
         await asyncio.sleep(EVERY)
-        if not in_trouble and (trouble := _trouble(folders, register)):
-            in_trouble = True
-            say(trouble)
-        elif in_trouble and await _is_well(family, folders, register):
-            in_trouble = False
+        if not told:
+            if trouble := _trouble(folders, register):
+                say(trouble)
+                told, has_room = True, False
+        elif not register.catch_up() or any(free_bytes(one) < ENOUGH for one in folders):
+            has_room = False
+        elif not has_room:
+            has_room = True
+            _restart_the_slow(family)
+        elif all(await asyncio.gather(*(one.answers() for one in family))):
             say(f"there is room again and everything answers: {room_in(folders[0])}")
+            told = False
+
+
+def _restart_the_slow(family: Iterable[Daemon]) -> None:
+    for one in family:
+        if one.notices_room_late and one.kill():
+            say(f"there is room again: {one.name} is restarted, it would notice late")
 
 
 def _trouble(folders: Sequence[Path], register: Register) -> str | None:
@@ -91,12 +103,6 @@ def _trouble(folders: Sequence[Path], register: Register) -> str | None:
         return None
     where = room_in(full[0] if full else folders[0])
     return f"no space left in {where}: free some and everything starts again by itself"
-
-
-async def _is_well(family: Iterable[Daemon], folders: Sequence[Path], register: Register) -> bool:
-    if not register.catch_up() or any(free_bytes(folder) < ENOUGH for folder in folders):
-        return False
-    return all(await asyncio.gather(*(one.answers() for one in family)))
 
 
 def described(code: int) -> str:

@@ -62,7 +62,7 @@ def up(
     durable: bool = True,
     same_signal: float = SAME_SIGNAL,
 ) -> int:
-    """Run everything until SIGINT, SIGTERM, or its terminal is closed; the exit code.
+    """Run everything until SIGINT, SIGTERM or the end of its terminal; the exit code.
 
     A child that fails at its start ends all, and its code is the code. A second SIGINT kills
     everything at once.
@@ -137,7 +137,7 @@ async def _until_stopped(
 
 
 def _go_on() -> None:
-    """`nohup` asks for this, but `just` takes back what `nohup` sets."""
+    """Ignore a hang-up: `nohup` sets that, but `just` resets it for what it starts."""
 
 
 async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
