@@ -1,0 +1,34 @@
+"""compose.yaml: that it holds nothing which some engine or version of Compose refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.deploy.composition import composition, development
+
+
+@pytest.fixture(scope="module")
+def composed() -> dict[str, Any]:
+    return composition(development())
+
+
+@pytest.mark.parametrize("kind", ["configs", "secrets"])
+def test_read_only_services_get_files_and_no_inline_content(
+    kind: str, composed: dict[str, Any]
+) -> None:
+    """The engine refuses to copy content into a read-only root: docker/compose#12031."""
+    sources = composed.get(kind, {})
+    for name, service in composed["services"].items():
+        assert service["read_only"] is True
+        for used in service.get(kind, []):
+            source = used if isinstance(used, str) else used["source"]
+            assert set(sources[source]) == {"file"}, name
+
+
+def test_the_bucket_server_has_its_identity_from_the_environment(composed: dict[str, Any]) -> None:
+    s3, api = composed["services"]["s3"], composed["services"]["api"]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert s3["environment"][name] == api["environment"][name]
+    assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
