@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.embedded.register import ROOT
 from tests.deploy.composition import composition, development
 
 
@@ -32,3 +33,8 @@ def test_the_bucket_server_has_its_identity_from_the_environment(composed: dict[
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert s3["environment"][name] == api["environment"][name]
     assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
+
+
+def test_building_pulls_no_syntax_image() -> None:
+    """The builder's own syntax has all that the Dockerfile uses."""
+    assert "# syntax=" not in (ROOT / "deploy" / "Dockerfile").read_text()
