@@ -35,6 +35,13 @@ def test_the_bucket_server_has_its_identity_from_the_environment(composed: dict[
     assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
 
 
+def test_postgres_is_asked_for_its_health_by_tcp(composed: dict[str, Any]) -> None:
+    """The temporary server of the image's entrypoint listens on the socket only."""
+    command = composed["services"]["postgres"]["healthcheck"]["test"]
+    assert command[:2] == ["CMD", "pg_isready"]
+    assert "--host=127.0.0.1" in command
+
+
 def test_building_pulls_no_syntax_image() -> None:
     """The builder's own syntax has all that the Dockerfile uses."""
     assert "# syntax=" not in (ROOT / "deploy" / "Dockerfile").read_text()
