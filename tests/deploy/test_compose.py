@@ -43,6 +43,7 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY",
     "GRAFANA_PASSWORD",
 }
+ONCE = {"migrate", "bucket"}
 PRODUCTION = {
     "SECRET_KEY": "of a test, and more than thirty-two characters",
     "POSTGRES_PASSWORD": "a" * 64,
@@ -182,11 +183,16 @@ def test_every_service_is_confined(composed: dict[str, Any]) -> None:
 
 def test_everything_that_stays_is_restarted_and_asked_how_it_is(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
-        if name in {"migrate", "bucket"}:
-            assert service["restart"] == "no"
-        else:
-            assert service["restart"] == "unless-stopped", name
-            assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
+        if name in ONCE:
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
+
+
+def test_what_runs_once_is_tried_again_when_it_fails(composed: dict[str, Any]) -> None:
+    """Compose waits for the last try before it starts, or refuses to start, what depends on it."""
+    for name in ONCE:
+        assert re.fullmatch(r"on-failure:[1-9]\d*", composed["services"][name]["restart"]), name
 
 
 def test_the_schema_is_there_before_what_uses_it(composed: dict[str, Any]) -> None:
