@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.embedded.register import ROOT
-from tests.deploy.composition import composition, development
+from tests.deploy.composition import OURS, composition, development
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,15 @@ def test_postgres_is_asked_for_its_health_by_tcp(composed: dict[str, Any]) -> No
     command = composed["services"]["postgres"]["healthcheck"]["test"]
     assert command[:2] == ["CMD", "pg_isready"]
     assert "--host=127.0.0.1" in command
+
+
+def test_our_image_is_built_by_one_service_and_pulled_by_none(composed: dict[str, Any]) -> None:
+    services = {name: composed["services"][name] for name in OURS}
+    assert {name for name, service in composed["services"].items() if "build" in service} == {
+        "migrate"
+    }
+    assert {service["image"] for service in services.values()} == {"activelog:latest"}
+    assert {service["pull_policy"] for service in services.values()} == {"never"}
 
 
 def test_building_pulls_no_syntax_image() -> None:
