@@ -9,6 +9,9 @@ import pytest
 from app.embedded.register import ROOT
 from tests.deploy.composition import OURS, composition, development
 
+TMPFS_OPTIONS = {"size", "mode"}
+"""What Docker and podman both take; podman refuses uid= and gid=."""
+
 
 @pytest.fixture(scope="module")
 def composed() -> dict[str, Any]:
@@ -54,3 +57,11 @@ def test_our_image_is_built_by_one_service_and_pulled_by_none(composed: dict[str
 def test_building_pulls_no_syntax_image() -> None:
     """The builder's own syntax has all that the Dockerfile uses."""
     assert "# syntax=" not in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+def test_tmpfs_options_are_those_that_docker_and_podman_take(composed: dict[str, Any]) -> None:
+    for name, service in composed["services"].items():
+        for mount in service.get("tmpfs", []):
+            options = mount.partition(":")[2]
+            used = {option.partition("=")[0] for option in options.split(",") if option}
+            assert used <= TMPFS_OPTIONS, name
