@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from app.embedded.register import ROOT
-from tests.deploy.composition import OURS, composition, development
+from tests.deploy.composition import FILE, OURS, composition, development
 
+OLDEST = re.compile(r"Compose (\d+\.\d+)(?:\.\d+)? or newer")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TMPFS_OPTIONS = {"size", "mode"}
 """What Docker and podman both take; podman refuses uid= and gid=."""
 
@@ -65,3 +68,10 @@ def test_tmpfs_options_are_those_that_docker_and_podman_take(composed: dict[str,
             options = mount.partition(":")[2]
             used = {option.partition("=")[0] for option in options.split(",") if option}
             assert used <= TMPFS_OPTIONS, name
+
+
+def test_the_oldest_compose_is_named_once_and_the_same_everywhere() -> None:
+    (oldest,) = OLDEST.findall(FILE.read_text())
+    named = {version for file in DOCUMENTS for version in OLDEST.findall(file.read_text())}
+    assert named == {oldest}
+    assert oldest in OLDEST.findall((ROOT / "docs" / "operations.md").read_text())
