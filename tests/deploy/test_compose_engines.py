@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from app.embedded.register import ROOT
 from tests.deploy.composition import FILE, OURS, composition, development
 
 OLDEST = re.compile(r"Compose (\d+\.\d+)(?:\.\d+)? or newer")
+PUBLISHED = re.compile(r"\$\{(\w+_ADDRESS):-127\.0\.0\.1:(\d+)\}:\2")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TMPFS_OPTIONS = {"size", "mode"}
 """What Docker and podman both take; podman refuses uid= and gid=."""
@@ -75,3 +77,11 @@ def test_the_oldest_compose_is_named_once_and_the_same_everywhere() -> None:
     named = {version for file in DOCUMENTS for version in OLDEST.findall(file.read_text())}
     assert named == {oldest}
     assert oldest in OLDEST.findall((ROOT / "docs" / "operations.md").read_text())
+
+
+def test_every_published_port_is_on_loopback_and_can_be_moved() -> None:
+    services = yaml.safe_load(FILE.read_text())["services"]
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    names = [PUBLISHED.fullmatch(port) for port in published]
+    assert all(names), published
+    assert len({name[1] for name in names if name}) == len(published)
