@@ -73,6 +73,7 @@ async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
     assert PROGRAM is not None
     config = read(DEPLOY / "prometheus.yml")
     config["global"] |= {"scrape_interval": "2s", "evaluation_interval": "1s"}
+    del config["alerting"]
     config["rule_files"] = [str(DEPLOY / "alerts.yml")]
     addresses = {"activelog-api": served.api, "activelog-worker": served.worker}
     for job in config["scrape_configs"]:

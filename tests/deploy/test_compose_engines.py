@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,3 +86,25 @@ def test_every_published_port_is_on_loopback_and_can_be_moved() -> None:
     names = [PUBLISHED.fullmatch(port) for port in published]
     assert all(names), published
     assert len({name[1] for name in names if name}) == len(published)
+
+
+def test_alerts_go_from_prometheus_to_the_inbox_of_development(composed: dict[str, Any]) -> None:
+    services = composed["services"]
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    (alertmanagers,) = config["alerting"]["alertmanagers"]
+    (listening,) = services["alertmanager"]["ports"]
+    assert alertmanagers["static_configs"] == [
+        {"targets": [f"alertmanager:{listening.rpartition(':')[2]}"]}
+    ]
+    assert services["alertmanager"]["environment"]["ALERTS_SMARTHOST"] == "mailpit:1025"
+    for name in ("prometheus", "mailpit"):
+        assert set(services["alertmanager"]["networks"]) & set(services[name]["networks"])
+
+
+def test_alertmanager_reads_the_files_of_deploy(composed: dict[str, Any]) -> None:
+    alertmanager = composed["services"]["alertmanager"]
+    mounted = {volume.split(":")[1] for volume in alertmanager["volumes"]}
+    _, script = alertmanager["entrypoint"]
+    assert {script, str(Path(script).with_name("alertmanager.yml"))} <= mounted
+    variables = set(re.findall(r"\$\{(\w+)\}", (ROOT / "deploy" / "alertmanager.yml").read_text()))
+    assert variables == set(alertmanager["environment"])

@@ -1,0 +1,97 @@
+"""An Alertmanager of one's own, started as compose.yaml starts it, which emails the tests' inbox.
+
+Needs the program of Debian's package prometheus-alertmanager; CI has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from app.embedded.ports import free_ports
+from tests.deploy.queries import DEPLOY
+from tests.kit.processes import Program
+from tests.kit.working import WAIT_LIMIT_S, eventually
+
+PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+
+
+class Alertmanager:
+    def __init__(self, client: httpx.AsyncClient, program: Program, config: Path) -> None:
+        self._client = client
+        self.program = program
+        self.config_file = config
+
+    def config(self) -> dict[str, Any]:
+        """The configuration that it was started with."""
+        loaded: dict[str, Any] = yaml.safe_load(self.config_file.read_text())
+        return loaded
+
+    async def fire(self, labels: dict[str, str], annotations: dict[str, str]) -> None:
+        """Do as Prometheus does when an alert fires."""
+        alert = {"labels": labels, "annotations": annotations}
+        (await self._client.post("/api/v2/alerts", json=[alert])).raise_for_status()
+
+    async def receivers(self) -> list[str]:
+        answer = await self._client.get("/api/v2/receivers")
+        return [receiver["name"] for receiver in answer.json()]
+
+    async def is_ready(self) -> bool:
+        try:
+            return (await self._client.get("/-/ready")).is_success
+        except httpx.TransportError:
+            return False
+
+    def checked(self) -> subprocess.CompletedProcess[str]:
+        """What amtool says of the configuration."""
+        return subprocess.run(
+            ["amtool", "check-config", str(self.config_file)], capture_output=True, text=True
+        )
+
+
+@asynccontextmanager
+async def alerting(folder: Path, variables: dict[str, str]) -> AsyncIterator[Alertmanager]:
+    """Alertmanager by the files of deploy/, but for the time that it collects alerts of a kind."""
+    assert PROGRAM is not None
+    (folder / "alertmanager").symlink_to(PROGRAM)  # Debian's name for it is longer
+    shutil.copy(DEPLOY / "alertmanager.sh", folder)
+    (folder / "etc").mkdir()
+    text = (DEPLOY / "alertmanager.yml").read_text()
+    (folder / "alertmanager.yml").write_text(text.replace("group_wait: 10s", "group_wait: 0s"))
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    process = await asyncio.create_subprocess_exec(
+        "sh",
+        str(folder / "alertmanager.sh"),
+        f"--storage.path={folder / 'data'}",
+        "--cluster.listen-address=",
+        f"--web.listen-address={address}",
+        f"--web.external-url=http://{address}",
+        env={
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "TMPDIR": str(folder / "etc"),
+            **variables,
+        },
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    program = Program(process)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{address}", timeout=WAIT_LIMIT_S) as client:
+            started = Alertmanager(client, program, folder / "etc" / "alertmanager.yml")
+            await eventually(started.is_ready, True)
+            yield started
+    finally:
+        if program.lives:
+            process.kill()
+        await program.ended()

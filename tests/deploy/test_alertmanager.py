@@ -1,0 +1,84 @@
+"""A real Alertmanager emails what fires, to whom the environment says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.embedded.inbox.letters import Inbox
+from tests.deploy.alertmanager import PROGRAM, alerting
+from tests.deploy.composition import composition, development
+from tests.kit.working import eventually
+
+pytestmark = pytest.mark.skipif(
+    PROGRAM is None and "CI" not in os.environ, reason="no prometheus-alertmanager here"
+)
+
+OPERATOR = "operator@activelog.example"
+LABELS = {"alertname": "NoWorker", "severity": "critical", "ops": "https://activelog.example/ops"}
+ANNOTATIONS = {
+    "summary": "No worker is alive",
+    "description": "Nobody gets a letter or an export.",
+    "runbook_url": "docs/operations/no-worker.md",
+    "dashboard_url": "https://grafana.example/d/activelog-jobs?viewPanel=9",
+    "silence": 'alertname="NoWorker", only while everything is stopped on purpose',
+}
+
+
+@pytest.fixture
+def variables(smtp_inbox: tuple[Inbox, int]) -> dict[str, str]:
+    """The variables of compose.yaml, with the inbox of the tests for that of development."""
+    environment = composition(development())["services"]["alertmanager"]["environment"]
+    return {
+        **environment,
+        "ALERTS_TO": OPERATOR,
+        "ALERTS_FROM": "O'Brien's alerts <alerts@activelog.example>",
+        "ALERTS_SMARTHOST": f"127.0.0.1:{smtp_inbox[1]}",
+    }
+
+
+async def test_a_firing_alert_is_emailed_with_its_links(
+    variables: dict[str, str], inbox: Inbox, tmp_path: Path
+) -> None:
+    async with alerting(tmp_path, variables) as alertmanager:
+        await alertmanager.fire(LABELS, ANNOTATIONS)
+        await eventually(lambda: _count(inbox), 1)
+    (email,) = inbox.letters(OPERATOR)
+    assert email.subject == "CRITICAL: NoWorker: No worker is alive"
+    assert email.message["From"] == "O'Brien's alerts <alerts@activelog.example>"
+    assert email.text is not None
+    assert set(ANNOTATIONS.values()) <= set(_lines(email.text))
+
+
+async def test_amtool_accepts_the_configuration(variables: dict[str, str], tmp_path: Path) -> None:
+    async with alerting(tmp_path, variables) as alertmanager:
+        checked = alertmanager.checked()
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+async def test_a_password_may_hold_any_character(variables: dict[str, str], tmp_path: Path) -> None:
+    password = r"""a'b"c\d&e${ALERTS_TO}$f{{g}}#h: i"""
+    given = {**variables, "ALERTS_USERNAME": "operator", "ALERTS_PASSWORD": password}
+    async with alerting(tmp_path, given) as alertmanager:
+        assert alertmanager.config()["global"]["smtp_auth_password"] == password
+        assert alertmanager.config_file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["ALERTS_TO", "ALERTS_FROM", "ALERTS_SMARTHOST"])
+async def test_without_a_receiver_it_starts_and_says_what_is_missing(
+    name: str, variables: dict[str, str], tmp_path: Path
+) -> None:
+    async with alerting(tmp_path, {**variables, name: ""}) as alertmanager:
+        await alertmanager.program.says(f"nobody is emailed about alerts. Not set: {name}.")
+        assert await alertmanager.receivers() == ["nobody"]
+
+
+async def _count(inbox: Inbox) -> int:
+    return len(inbox.letters(OPERATOR))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines without the word that introduces a link."""
+    return [line.partition(":  ")[2].strip() or line.strip() for line in text.splitlines()]
