@@ -73,6 +73,17 @@ def test_tmpfs_options_are_those_that_docker_and_podman_take(composed: dict[str,
             assert used <= TMPFS_OPTIONS, name
 
 
+def test_health_checks_hold_no_spaces_in_an_argument(composed: dict[str, Any]) -> None:
+    """podman's API for Docker clients splits the arguments of a health check at spaces."""
+    checks = {
+        name: service["healthcheck"]["test"]
+        for name, service in composed["services"].items()
+        if "test" in service["healthcheck"]
+    }
+    for name, (how, *arguments) in checks.items():
+        assert how == "CMD-SHELL" or not [one for one in arguments if " " in one], name
+
+
 def test_the_oldest_compose_is_named_once_and_the_same_everywhere() -> None:
     (oldest,) = OLDEST.findall(FILE.read_text())
     named = {version for file in DOCUMENTS for version in OLDEST.findall(file.read_text())}
