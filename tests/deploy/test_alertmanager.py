@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import ssl
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import trustme
 
 from app.embedded.inbox.letters import Inbox
 from tests.deploy.alertmanager import PROGRAM, alerting
 from tests.deploy.composition import composition, development
-from tests.kit.working import eventually
+from tests.email.scripted import scripted
+from tests.kit.working import eventually, until
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None and "CI" not in os.environ, reason="no prometheus-alertmanager here"
@@ -50,6 +54,27 @@ async def test_a_firing_alert_is_emailed_with_its_links(
     assert email.message["From"] == "O'Brien's alerts <alerts@activelog.example>"
     assert email.text is not None
     assert set(ANNOTATIONS.values()) <= set(_lines(email.text))
+
+
+async def test_a_login_is_sent_after_starttls(variables: dict[str, str], tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with scripted(tls=context) as server:
+        given = {
+            **variables,
+            "ALERTS_SMARTHOST": f"127.0.0.1:{server.port}",
+            "ALERTS_USERNAME": "operator",
+            "ALERTS_PASSWORD": "it's secret",
+            "ALERTS_TLS": "true",
+            "SSL_CERT_FILE": str(tmp_path / "trusted.pem"),
+        }
+        async with alerting(tmp_path, given) as alertmanager:
+            await alertmanager.fire(LABELS, ANNOTATIONS)
+            await until(lambda: bool(server.taken))
+    login = b64encode(b"\0operator\0it's secret").decode()
+    assert server.commands.index("STARTTLS") < server.commands.index(f"AUTH PLAIN {login}")
 
 
 async def test_amtool_accepts_the_configuration(variables: dict[str, str], tmp_path: Path) -> None:

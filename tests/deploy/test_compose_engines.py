@@ -112,6 +112,12 @@ def test_alerts_go_from_prometheus_to_the_inbox_of_development(composed: dict[st
         assert set(services["alertmanager"]["networks"]) & set(services[name]["networks"])
 
 
+def test_no_receiver_is_required_and_tls_is_the_default() -> None:
+    without = {k: v for k, v in development().items() if not k.startswith("ALERTS_")}
+    environment = composition(without)["services"]["alertmanager"]["environment"]
+    assert {name: value for name, value in environment.items() if value} == {"ALERTS_TLS": "true"}
+
+
 def test_alertmanager_reads_the_files_of_deploy(composed: dict[str, Any]) -> None:
     alertmanager = composed["services"]["alertmanager"]
     mounted = {volume.split(":")[1] for volume in alertmanager["volumes"]}
