@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app.embedded.register import ROOT
-from tests.deploy.composition import FILE, OURS, composition, development
+from tests.deploy.composition import FILE, OURS, composition, development, seconds
 
 OLDEST = re.compile(r"Compose (\d+\.\d+)(?:\.\d+)? or newer")
 PUBLISHED = re.compile(r"\$\{(\w+_ADDRESS):-127\.0\.0\.1:(\d+)\}:\2")
@@ -42,6 +42,13 @@ def test_the_bucket_server_has_its_identity_from_the_environment(composed: dict[
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert s3["environment"][name] == api["environment"][name]
     assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
+
+
+def test_the_bucket_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
+    """Its filer often never ends, so what counts is that the volumes do not wait."""
+    s3 = composed["services"]["s3"]
+    assert "-volume.preStopSeconds=0" in s3["command"]
+    assert 0 < seconds(s3["stop_grace_period"]) < 10
 
 
 def test_postgres_is_asked_for_its_health_by_tcp(composed: dict[str, Any]) -> None:
