@@ -1,4 +1,4 @@
-# `just up` runs on what `uv run` installs by default; tests and benchmarks bring the rest when asked for.
+# `uv run` installs what `just up` needs; the recipes of tests and benchmarks install their own groups.
 uv := env("UV", "uv")
 with_dev := uv + " run --group dev"
 with_bench := uv + " run --group bench"
@@ -48,7 +48,7 @@ watch:
 psql *args:
     @exec python -m app.embedded connect psql -- "$@"
 
-# Open a Redis client, which uv fetches at first: `just redis zrange arq:queue:critical 0 -1`.
+# Open a Redis client, which uv downloads on first use: `just redis zrange arq:queue:critical 0 -1`.
 [no-exit-message, positional-arguments]
 redis *args:
     @exec python -m app.embedded connect redis -- "$@"
@@ -78,7 +78,7 @@ kinds *args:
 workers *args:
     @exec python -m app.embedded connect app -- workers "$@"
 
-# Run a job now and say what came of it: `just trigger stats:daily`; without a name, list all jobs.
+# Run a job now and print the outcome: `just trigger stats:daily`; without a name, list all jobs.
 [no-exit-message, positional-arguments]
 trigger *args:
     @exec python -m app.embedded connect app -- trigger "$@"

@@ -10,17 +10,17 @@ from inspect import BoundArguments
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from app import logs
 from app.commands import bucket, email, jobs, queues, trigger, users
-from app.environment import SettingsError, environment_with_dotenv
+from app.environment import BAD_SETTINGS, SettingsError, complain, environment_with_dotenv
 from app.errors import Failure, Invalid, NotFound, TooOld
 from app.postgres.migrations import MigrationFailed, migrate
 from app.resources import open_resources
 from app.settings import Settings
 
-FAILED, WRONG_INPUT = 1, 2
+FAILED, WRONG_INPUT = 1, BAD_SETTINGS
 
 app = App(name="python -m app", help="Operate ActiveLog.", version_flags=[])
 for commands in (jobs.app, queues.queues, queues.kinds, trigger.app, email.app, bucket.app):
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command, bound, unparsed = app.parse_args(given, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(error, WRONG_INPUT)
+        complain(Invalid(_explained(error)))
+        return WRONG_INPUT
     if not unparsed:  # the list of commands, or the help of one
         command(*bound.args, **bound.kwargs)
         return 0 if {"--help", "-h"} & set(given) else WRONG_INPUT
@@ -61,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
         answer = asyncio.run(_run(command, bound, settings, needs=set(unparsed)))
     except (SettingsError, NotFound, Invalid) as error:
-        return _complain(error, WRONG_INPUT)
+        complain(error)
+        return WRONG_INPUT
     except (Failure, TooOld, MigrationFailed) as error:
-        return _complain(error, FAILED)
+        complain(error)
+        return FAILED
     except KeyboardInterrupt:
         return 130
     if isinstance(answer, int):
@@ -81,10 +84,12 @@ async def _run(command: Any, bound: BoundArguments, settings: Settings, needs: s
         return await command(*bound.args, **bound.kwargs, resources=resources)
 
 
-def _complain(error: Exception, code: int) -> int:
-    for line in str(error).splitlines():
-        print(f"activelog: {line}", file=sys.stderr)
-    return code
+def _explained(error: CycloptsError) -> str:
+    """One line on what is wrong with the arguments, and where to look."""
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        command = " ".join([*app.name, *(error.command_chain or ())])
+        return f"{error.argument.name} is missing: see `{command} --help`"
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from litestar import Litestar
 
 from app import logs
 from app.api.application import create_app
-from app.environment import SettingsError, environment_with_dotenv
+from app.environment import BAD_SETTINGS, SettingsError, complain, environment_with_dotenv
 from app.errors import TooOld
 from app.exports.streaming import PATIENCE, Patience
 from app.listening import listen
@@ -28,9 +28,6 @@ from app.settings import Settings
 FOLDER = Path(__file__).parents[1]
 """Where `.env` is looked for."""
 
-BAD_SETTINGS = 2
-"""The exit code when a setting is missing or wrong."""
-
 
 @cache
 def _settings() -> Settings:
@@ -38,8 +35,7 @@ def _settings() -> Settings:
     try:
         return Settings.from_env(environment_with_dotenv(os.environ, FOLDER))
     except SettingsError as error:
-        for line in str(error).splitlines():
-            print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # no logs before the settings
+        complain(error)
         sys.exit(BAD_SETTINGS)
 
 
@@ -73,7 +69,7 @@ def main(*, patience: Patience = PATIENCE) -> None:
         listening = listen(settings.http.host, settings.http.port, "PORT")
         asyncio.run(_refuse_old_servers(settings))
     except (SettingsError, TooOld) as error:
-        print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # one line, and not a traceback
+        complain(error)
         sys.exit(BAD_SETTINGS if isinstance(error, SettingsError) else 1)
     config = uvicorn.Config(
         application,

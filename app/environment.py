@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +22,8 @@ REMEDIES = {
     "DATABASE_URL": "for example postgresql://activelog:PASSWORD@db.example.com/activelog",
     "REDIS_URL": "for example redis://:PASSWORD@redis.example.com",
     "SMTP_URL": "for example smtp://user:PASSWORD@smtp.example.com:587?tls=starttls",
-    "AWS_ACCESS_KEY_ID": "the bucket's provider gives it to you",
-    "AWS_SECRET_ACCESS_KEY": "the bucket's provider gives it to you",
+    "AWS_ACCESS_KEY_ID": "get it from your S3 provider",
+    "AWS_SECRET_ACCESS_KEY": "get it from your S3 provider",
     "SECRET_KEY": "make one with `openssl rand -hex 32`",
 }
 """What helps when a required setting is missing."""
@@ -42,6 +43,16 @@ class SettingsErrors(SettingsError):
     def __init__(self, errors: Sequence[SettingsError]) -> None:
         Exception.__init__(self, "\n".join(map(str, errors)))
         self.variable = errors[0].variable
+
+
+BAD_SETTINGS = 2
+"""The exit code of a process whose settings are missing or wrong."""
+
+
+def complain(error: Exception) -> None:
+    """Print a failure to stderr, without a traceback; there may be no logs yet."""
+    for line in str(error).splitlines():
+        print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # before the logs are set up
 
 
 def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[str, str]:

@@ -86,7 +86,7 @@ class PostgresFields(Protocol):
 
 
 def without_values(error: E) -> E:
-    """Take what quotes rows and arguments out of an exception and all exceptions behind it.
+    """Remove the values of rows and arguments from an exception and its chain, in place.
 
     For exceptions that are about to be stored or logged; they are changed in place. The detail
     is removed, and of a data exception also the message and the cause, which quote the argument.

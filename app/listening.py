@@ -1,4 +1,4 @@
-"""Binding a port before anything else is started, so that a taken one is told in one line."""
+"""Bind a port before anything else starts, so that one in use is a one-line error."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         setting: the variable that names the port.
 
     Raises:
-        SettingsError: the port is taken, or this machine does not have the address.
+        SettingsError: the port is taken or not permitted, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            problem = f"names port {port}, which is taken: stop what listens there, or name another"
-        else:
-            problem = f"names port {port}, and {host} cannot be listened to: {error.strerror}"
-        raise SettingsError(setting, problem) from None
+        match error.errno:
+            case errno.EADDRINUSE:
+                what = "is taken: stop what listens there, or name another"
+            case errno.EACCES:
+                what = "is not permitted: name one above 1023"
+            case _:
+                problem = "is not an address of this machine: 127.0.0.1 and 0.0.0.0 are"
+                raise SettingsError("HOST", problem) from None
+        raise SettingsError(setting, f"names port {port}, which {what}") from None

@@ -17,8 +17,8 @@ from app.errors import without_values
 from app.settings import Logs
 
 QUIET = {
-    "arq": "WARNING",  # ours say that a worker has started, and what its jobs do
-    "uvicorn": "WARNING",  # and that the API has
+    "arq": "WARNING",  # worker.* and job.* replace what it says of itself
+    "uvicorn": "WARNING",  # api.started replaces it
     "uvicorn.access": "WARNING",  # its line holds the path, and paths hold tokens
     "botocore": "WARNING",
     "aiobotocore": "WARNING",

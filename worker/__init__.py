@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from app.environment import SettingsError, environment_with_dotenv
+from app.environment import BAD_SETTINGS, SettingsError, complain, environment_with_dotenv
 from app.settings import Settings
 from worker.handler import HANDLERS, Handlers
 from worker.schedule import Clock, postgres_clock
-from worker.settings import BAD_SETTINGS, worker_settings
+from worker.settings import worker_settings
 
 NO_WATCH = (
-    "activelog: --watch is not supported, since arq would go on with the old code: use `just watch`,"
-    " which starts a new process"
+    "activelog: --watch is not supported, since arq would keep running the old code:"
+    " use `just watch`, which starts a new process"
 )
 
 
@@ -38,8 +38,7 @@ def settings_from_environment(
         settings, burst = Settings.from_env(environ), _burst()
         return worker_settings(settings, clock=clock, handlers=handlers, burst=burst)
     except SettingsError as error:
-        for line in str(error).splitlines():
-            print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # a line a bad setting
+        complain(error)
         raise SystemExit(BAD_SETTINGS) from None
 
 

@@ -78,7 +78,7 @@ class Process:
         self._health = Health(resources, self.intake)
         self.failed = False
         """A loop ended by an error of ours: the process drains, and exits with 1."""
-        self._claims_jobs = False
+        self._draining: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._claiming: list[asyncio.Task[None]] = []
 
@@ -105,17 +105,21 @@ class Process:
         if self._clock is not None:
             self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
         self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
-        self._claims_jobs = True
         log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
         """Claim no more, let what runs end within the grace, give the rest back, say goodbye.
 
-        Does nothing before `start`, and nothing the second time.
+        Does nothing before `start`. A second caller waits for the first, and a cancelled first one
+        cuts the drain short.
         """
-        if not self._claims_jobs:
-            return
-        self._claims_jobs = False
+        if self._draining is not None:
+            await asyncio.wait((self._draining,))
+        elif self._loops:
+            self._draining = asyncio.create_task(self._drain(), name="drain")
+            await self._draining
+
+    async def _drain(self) -> None:
         await cancel_all(self._claiming)
         grace = self._settings.worker.shutdown_grace.total_seconds()
         cut_short = await self.intake.drain(grace)
@@ -130,7 +134,7 @@ class Process:
     async def has_work(self) -> bool:
         """Whether a job runs here or is due. Without an answer from Postgres there may be one."""
         try:
-            return bool(self.slots.running) or await statements.work_is_due(self._resources.engine)
+            return await statements.has_work(self._resources.engine, self.worker_id)
         except Unavailable:
             return True
 

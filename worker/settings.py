@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 from datetime import UTC
 from typing import Any
@@ -17,7 +16,7 @@ from arq.connections import RedisSettings
 
 from app import logs, priority
 from app.email import check_letters
-from app.environment import SettingsError
+from app.environment import BAD_SETTINGS, SettingsError, complain
 from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
@@ -28,9 +27,6 @@ from worker.process import Process
 from worker.schedule import CRON_JOBS, Clock
 
 log = structlog.get_logger()
-
-BAD_SETTINGS = 2
-"""The exit code when a setting is missing or wrong."""
 
 LONGEST = 24 * 3600
 """Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
@@ -74,7 +70,7 @@ def worker_settings(
         try:
             await process.start()
         except SettingsError as error:
-            print(f"activelog: {error}", file=sys.stderr)  # noqa: T201 # one line, and no traceback
+            complain(error)
             raise SystemExit(BAD_SETTINGS) from None
         drain_on_signals(process.drain)
         if burst:

@@ -87,7 +87,7 @@ async def _utc_offset(
     if offset is None:
         return None
     if not recording.WEST <= offset <= recording.EAST:
-        raise Invalid("A UTC offset is between -12:00 and +14:00.", field="started_at")
+        raise Invalid("The UTC offset must be between -12:00 and +14:00.", field="started_at")
     if not offset:
         written = msgspec.json.decode(await request.body(), type=_Written).started_at
         if isinstance(written, str) and "+" not in written:

@@ -102,7 +102,7 @@ def _unknown_parameters(error: UnknownParameters) -> Response[Problem]:
     return _response(
         400,
         f"Unknown query parameters: {', '.join(error.unknown)}. This route takes {takes}.",
-        wrong=[FieldProblem(name, "No such query parameter is known.") for name in error.unknown],
+        wrong=[FieldProblem(name, "This query parameter is unknown.") for name in error.unknown],
     )
 
 

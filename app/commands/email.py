@@ -28,7 +28,7 @@ async def test(address: str, /, *, resources: Given) -> str:
     """Send a test email now.
 
     Args:
-        address: Where to.
+        address: The recipient.
     """
     address, begun = checked(address, Email), monotonic()
     try:
@@ -68,7 +68,7 @@ async def import_(
 
     Args:
         file: One address a line; `-` reads standard input.
-        reason: What the list of suppressions shows.
+        reason: Shown in the list of suppressions.
     """
     addresses = _addresses(file)
     async with resources.database.transaction() as tx:

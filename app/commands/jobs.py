@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from cyclopts import App
+from cyclopts import App, Parameter, Token
 
 from app.commands.options import BY, Given, Json, Limit, answer
 from app.errors import Invalid
@@ -13,6 +14,17 @@ from app.jobs.operating import dead_letters, inspection
 from app.jobs.operating.cancelling import cancel as cancel_job
 from app.jobs.operating.records import State
 from app.users.administration import find_user
+
+
+def _id(_: Any, tokens: list[Token]) -> JobId:
+    text = tokens[0].value
+    try:
+        return JobId(UUID(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not the id of a job.") from None
+
+
+Id: TypeAlias = Annotated[JobId, Parameter(converter=_id, help="The id of a job.")]
 
 app = App(name="jobs", help="Look at jobs, cancel them, retry dead letters.")
 
@@ -43,31 +55,31 @@ async def list_(
 
 
 @app.command
-async def show(id: UUID, /, *, json: Json = False, resources: Given) -> str:
+async def show(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Show a job with its attempts and errors."""
-    return answer(await inspection.find(resources.database, JobId(id)), json=json)
+    return answer(await inspection.find(resources.database, id), json=json)
 
 
 @app.command
-async def retry(id: UUID, /, *, json: Json = False, resources: Given) -> str:
+async def retry(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Run a dead job again."""
-    await dead_letters.retry_job(resources.database, JobId(id), by=BY)
-    return answer(await inspection.find(resources.database, JobId(id)), json=json)
+    await dead_letters.retry_job(resources.database, id, by=BY)
+    return answer(await inspection.find(resources.database, id), json=json)
 
 
 @app.command
-async def cancel(id: UUID, /, *, json: Json = False, resources: Given) -> str:
+async def cancel(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Cancel a job, even while it runs."""
     async with resources.database.transaction() as tx:
-        await cancel_job(tx, JobId(id), by=BY)
-        return answer(await inspection.find(tx, JobId(id)), json=json)
+        await cancel_job(tx, id, by=BY)
+        return answer(await inspection.find(tx, id), json=json)
 
 
 @app.command
 async def dead(
     *,
     retry: str | None = None,
-    retry_all: bool = False,
+    retry_all: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     discard: str | None = None,
     kind: str | None = None,
     limit: Limit = 50,

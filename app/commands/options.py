@@ -17,13 +17,13 @@ BY = "cli"
 """Who acts, in the log."""
 
 Given: TypeAlias = Annotated[Resources, Parameter(parse=False)]
-"""The resources, which the command line opens: not an option."""
+"""The resources, which the command line opens; not an option."""
 Json: TypeAlias = Annotated[
     bool,
     Parameter(negative=(), show_default=False, help="Print JSON with all fields, for scripts."),
 ]
 Limit: TypeAlias = Annotated[
-    int, Parameter(validator=validators.Number(gte=1, lte=100_000), help="At most so many rows.")
+    int, Parameter(validator=validators.Number(gte=1, lte=100_000), help="The most rows to print.")
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from app.commands.options import BY, Given, Json, answer
+from app.jobs import Queue
 from app.jobs.operating import queues as operating
 from app.jobs.operating.workers import list_workers
 from app.transaction import Transaction
@@ -21,7 +22,7 @@ async def list_queues(*, json: Json = False, resources: Given) -> str:
 
 
 @queues.command(name="pause")
-async def pause_queue(name: str, /, *, json: Json = False, resources: Given) -> str:
+async def pause_queue(name: Queue, /, *, json: Json = False, resources: Given) -> str:
     """Start no more jobs from a queue."""
     async with resources.database.transaction() as tx:
         await operating.pause_queue(tx, name, by=BY)
@@ -29,7 +30,7 @@ async def pause_queue(name: str, /, *, json: Json = False, resources: Given) -> 
 
 
 @queues.command(name="resume")
-async def resume_queue(name: str, /, *, json: Json = False, resources: Given) -> str:
+async def resume_queue(name: Queue, /, *, json: Json = False, resources: Given) -> str:
     """Start jobs from a queue again."""
     async with resources.database.transaction() as tx:
         await operating.resume_queue(tx, name, by=BY)

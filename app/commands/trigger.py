@@ -1,4 +1,4 @@
-"""`python -m app trigger <job>`: run a job now and say what came of it.
+"""`python -m app trigger <job>`: run a job now and print the outcome.
 
 A triggered job goes the way of any other: a row, Redis, a worker. Every schedule can be triggered,
 every job about one person, and an export.
@@ -40,7 +40,7 @@ SATURDAY = 5
 
 app = App(
     name="trigger",
-    help="Run a job now, wait until it has ended, and say what came of it."
+    help="Run a job now, wait until it has ended, and print the outcome."
     " `trigger JOB --help` explains its options; every job takes --no-wait.",
 )
 
@@ -81,17 +81,17 @@ NoWait: TypeAlias = Annotated[
         negative=(), show_default=False, help="Print the job's id and do not wait for its end."
     ),
 ]
-User: TypeAlias = Annotated[str, Parameter(help="Whom it is about: an address or an id.")]
+User: TypeAlias = Annotated[str, Parameter(help="The person: an address or an id.")]
 PeriodDay: TypeAlias = Annotated[
     date | None,
     Parameter(
         name="--date",
         converter=_day,
-        help="A day of the period it is about, such as 2026-11-23; by default the last period.",
+        help="Any day of the period, such as 2026-11-23; by default the last complete period.",
     ),
 ]
 DryRun: TypeAlias = Annotated[
-    bool, Parameter(negative=(), show_default=False, help="Count what it would do, and do nothing.")
+    bool, Parameter(negative=(), show_default=False, help="Only count what would be done.")
 ]
 FIELDS = {
     "month": Annotated[
@@ -113,7 +113,7 @@ FIELDS = {
 async def run(
     resources: Resources, enqueue: Callable[[Transaction], Awaitable[JobId]], *, no_wait: bool
 ) -> int:
-    """Enqueue a job, wait for its end and print what came of it.
+    """Enqueue a job, wait for its end and print the outcome.
 
     Returns:
         The exit code: 0 when the job is done (with `no_wait`: enqueued), otherwise 1.
@@ -126,7 +126,10 @@ async def run(
         return 0
     if not alive:
         print(job_id)
-        print("activelog: no worker is alive: the job starts when one is", file=sys.stderr)
+        print(
+            "activelog: enqueued, but no worker is running: the job starts when one does",
+            file=sys.stderr,
+        )
         return 1
     return await wait(resources.database, job_id)
 
@@ -183,7 +186,7 @@ def _add_about_a_person(job_type: type[Job], fields: list[str]) -> None:
             raise Invalid(str(error)) from None
         job_id = await jobs.enqueue(tx, job)
         if job_id is None:
-            raise Conflict(f"Such a job is waiting or running already: {job_type.kind}.")
+            raise Conflict(f"This job is already waiting or running: {job_type.kind}.")
         return job_id
 
     options = [_option("user", User), *(_option(name, FIELDS[name]) for name in fields)]
@@ -226,5 +229,6 @@ for _schedule in SCHEDULES.values():
     _add_schedule(_schedule)
 for _kind, _job_type in sorted(KINDS.items()):
     _fields = [name for name in _job_type.__struct_fields__ if name != "user_id"]
-    if "user_id" in _job_type.__struct_fields__ and _job_type is not ExportGenerate:
+    has_options = "user_id" in _job_type.__struct_fields__ and set(_fields) <= set(FIELDS)
+    if has_options and _job_type is not ExportGenerate:
         _add_about_a_person(_job_type, _fields)

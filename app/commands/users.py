@@ -13,10 +13,10 @@ from app.users.user import Email, Password
 
 
 async def create_admin(email: str, /, *, resources: Given) -> str:
-    """Make somebody an operator.
+    """Give an account an operator's rights, or create one that has them.
 
     Args:
-        email: The address of an account, or of a new one, whose password is then asked for.
+        email: The address of the account. For a new one you are asked for a password.
     """
     email = checked(email, Email)
     async with resources.database.transaction() as tx:

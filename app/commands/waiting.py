@@ -1,4 +1,4 @@
-"""Waiting for a job to end, and saying in one line what came of it."""
+"""Waiting for a job to end, and printing the outcome in one line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def wait(database: Database, job_id: JobId) -> int:
     while (job := await find(database, job_id)).state not in ENDED:
         if job.state != "running" and (pause := await paused(database, job)):
             _clear(terminal)
-            print(f"{job.kind} {job.id}: {pause} is paused: it starts when that is resumed")
+            print(f"{job.kind} {job.id}: enqueued, but {pause} is paused: it starts when resumed")
             return 1
         line = await described(database, job)
         if terminal:
@@ -45,7 +45,7 @@ async def wait(database: Database, job_id: JobId) -> int:
 
 
 async def paused(database: Database, job: JobDetail) -> str | None:
-    """What an operator has paused that keeps the job from starting; None: nothing."""
+    """The paused queue or kind that keeps the job from starting; None if neither is paused."""
     stopped = {(pause.what, pause.name) for pause in await statements.pauses(database)}
     for what, name in (("queue", job.queue), ("kind", job.kind)):
         if (what, name) in stopped:
@@ -54,7 +54,7 @@ async def paused(database: Database, job: JobDetail) -> str | None:
 
 
 async def described(database: Database, job: JobDetail) -> str:
-    """One line: what became of the job so far, what it did, and what is wrong."""
+    """One line: the state of the job, what it did, and what went wrong."""
     run = await history.run_of_job(database, job.id)
     said = f"{job.kind} {job.state}"
     if run:
@@ -66,8 +66,9 @@ async def described(database: Database, job: JobDetail) -> str:
     if job.payload.get("dry_run"):
         said += ", dry run"
         counts = _would(counts)
-    idle = f"nothing to do: {job.note}" if job.note else None
-    parts = [said, _listed(counts), idle, job.error if job.state != "done" else None]
+    if job.note:
+        said += f" (nothing to do: {job.note})"
+    parts = [said, _listed(counts), job.error if job.state != "done" else None]
     line = ": ".join(filter(None, parts))
     return "".join(character if character.isprintable() else " " for character in line)
 
@@ -83,8 +84,8 @@ def _would(counts: Mapping[str, int]) -> Mapping[str, object] | str:
         for name, count in counts.items()
         if count and name not in {"would_email", "would_report", "looked_at"}
     }
-    others = f" of {counts['looked_at']:,} ({_listed(left_out)})" if left_out else ""
-    return f"{made}would email {people:,} people{others}"
+    skipped = f"; would skip {_listed(left_out)}" if left_out else ""
+    return f"{made}would email {people:,} of {counts['looked_at']:,} people{skipped}"
 
 
 def _listed(counts: Mapping[str, object] | str) -> str:

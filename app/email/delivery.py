@@ -91,8 +91,8 @@ async def _end_as_sent_before(
 ) -> None:
     async with run.transaction() as tx:
         sent_at = await statements.letter_sent_at(tx, recipient.id, letter.letter, occasion)
-    on = f", on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
-    await run.had_nothing_to_do(f"sent before{on}")
+    on = f" on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
+    await run.had_nothing_to_do(f"already sent{on}")
 
 
 async def _placed(

@@ -89,8 +89,8 @@ def not_permitted(error: PermissionError, home: Path) -> str:
     if is_told_whole and _owner(file, home) in {None, os.geteuid()}:
         return f"{file}: {error.strerror}"
     return (
-        f"{file} belongs to another user: run this as that user, or remove it and its data"
-        f" with `sudo rm -rf {shlex.quote(str(home))}`"
+        f"{file} belongs to another user: run `just reset` as that user, or remove all of its data"
+        f" with `sudo rm -rf {shlex.quote(str(home))} {place_aside(home)}`"
     )
 
 

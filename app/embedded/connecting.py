@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from app.embedded.commands import complain
 from app.embedded.console import say
 from app.embedded.lock import is_locked
-from app.embedded.ports import usual_or_free
+from app.embedded.ports import LOOPBACK, usual_or_free
 from app.embedded.register import ROOT
 from app.embedded.up import LOCK, VARIABLES
 from app.embedded.wheels import postgres_folder
@@ -26,6 +26,10 @@ Program = Literal["api", "worker", "app", "psql", "redis"]
 Command: TypeAlias = tuple[list[str], dict[str, str]]
 """What to run, and the variables that it needs besides."""
 
+OWN = {"PORT", "METRICS_PORT"}
+"""Settings of a running `up` that a second process cannot have."""
+CLIENT = "iredis==1.16.1"
+
 
 def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     """Replace this process by the program.
@@ -33,38 +37,42 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     Returns:
         The exit code, if there is nothing to connect to.
     """
-    variables = environment_with_dotenv(os.environ, ROOT)
-    if not variables.get("DATABASE_URL"):
-        variables |= running(home)
+    variables = settings(home, environment_with_dotenv(os.environ, ROOT))
     if not variables.get("DATABASE_URL"):
         return complain("nothing is running: `just up` starts it, or name your servers in .env")
     command, added = COMMANDS[program](variables, arguments)
-    os.execvpe(command[0], command, variables | added)  # noqa: S606 # no shell is wanted
-    raise AssertionError("exec returned")
+    try:
+        os.execvpe(command[0], command, variables | added)  # noqa: S606 # no shell is wanted
+    except FileNotFoundError:
+        return complain(f"{command[0]} is not on the PATH")
 
 
-def running(home: Path) -> dict[str, str]:
-    """The settings of a running `up`; none when nothing runs."""
-    if not is_locked(home / LOCK):
-        return {}
-    return {name: value or "" for name, value in dotenv_values(home / VARIABLES).items()}
+def settings(home: Path, named: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a running `up`, unless another database is named; named ones come first."""
+    running: dict[str, str] = {}
+    if is_locked(home / LOCK):
+        running = {name: value or "" for name, value in dotenv_values(home / VARIABLES).items()}
+    if named.get("DATABASE_URL") not in {None, "", running.get("DATABASE_URL")}:
+        running = {}
+    shared = {name: value for name, value in running.items() if name not in OWN}
+    return {"ENVIRONMENT": "development", **shared, **{k: v for k, v in named.items() if v}}
 
 
 def app(_: Mapping[str, str], arguments: Sequence[str]) -> Command:
     return [sys.executable, "-m", "app", *arguments], {}
 
 
-def api(_: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    """Beside an API that runs, it gets a port of its own, and says which."""
-    port = free_port("PORT", 8000)
-    say(f"API: http://127.0.0.1:{port}")
-    own = {"PORT": port, "APP_URL": f"http://127.0.0.1:{port}"}
-    return [sys.executable, "-m", "app.asgi", *arguments], own
+def api(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
+    """Unless a port is named, it gets a free one, beside an API that runs, and says which."""
+    port = variables.get("PORT") or str(usual_or_free(8000))
+    url = f"http://{variables.get('HOST', LOOPBACK)}:{port}"
+    say(f"API: {url}")
+    return [sys.executable, "-m", "app.asgi", *arguments], {"PORT": port, "APP_URL": url}
 
 
-def worker(_: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    port = free_port("METRICS_PORT", 9100)
-    say(f"metrics: http://127.0.0.1:{port}/metrics")
+def worker(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
+    port = variables.get("METRICS_PORT") or str(usual_or_free(9100))
+    say(f"metrics: http://{variables.get('HOST', LOOPBACK)}:{port}/metrics")
     command = [sys.executable, "-m", "arq", "worker.WorkerSettings", *arguments]
     return command, {"METRICS_PORT": port}
 
@@ -81,7 +89,7 @@ def psql(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
 
 
 def redis(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    """iredis, which uv fetches when it is first asked for: the servers' wheels have no client.
+    """iredis, which uv downloads on first use: the wheel of Valkey has no client.
 
     It takes a command from its arguments only on a terminal, and from standard input anywhere.
     """
@@ -91,12 +99,7 @@ def redis(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
         os.close(writing)
         os.dup2(reading, sys.stdin.fileno())
     uv = os.environ.get("UV", "uv")
-    return [uv, "tool", "run", "--quiet", "iredis"], {"IREDIS_URL": variables["REDIS_URL"]}
-
-
-def free_port(name: str, usual: int) -> str:
-    """The port that the environment names, or else a free one."""
-    return os.environ.get(name) or str(usual_or_free(usual))
+    return [uv, "tool", "run", "--quiet", CLIENT], {"IREDIS_URL": variables["REDIS_URL"]}
 
 
 COMMANDS: Mapping[Program, Callable[[Mapping[str, str], Sequence[str]], Command]] = {

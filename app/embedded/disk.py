@@ -11,7 +11,7 @@ MIB = 2**20
 NEEDED = 16 * MIB
 """Bytes without which Postgres cannot go on: its log grows by files of 16 MiB."""
 ENOUGH = 2 * NEEDED
-"""Bytes that count as room again: twice as many, so that one such file more changes nothing."""
+"""Bytes that count as room again: twice as many, so that the next such file does not fill it."""
 ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 WORDS = ("No space left on device", "Disk quota exceeded")
 

@@ -1,8 +1,8 @@
 """Waits until its owner is gone, then ends the processes that the owner named last.
 
-A `kill -9` gives the owner no chance to stop its servers. The owner sends a line with all of them
-through this process's standard input whenever they change, which works on a full disk as well; the
-end of the input tells that the owner is gone. After an orderly stop the last line names nothing.
+A `kill -9` gives the owner no chance to stop its servers. On every change the owner writes the
+whole list as one line to this process's standard input, which works on a full disk, too. The end of
+the input means that the owner is gone. After an orderly stop the last line names nothing.
 """
 
 from __future__ import annotations

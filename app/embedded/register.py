@@ -44,8 +44,8 @@ class Entry:
 class Register:
     """The file of entries, and a guard: a small process that ends them when this one is killed.
 
-    The guard hears of each change through a pipe. The file is for the next `up`, in case that the
-    guard was killed, too.
+    The guard hears of each change through a pipe. The file is for the next `up`, in case the
+    guard was killed as well.
     """
 
     def __init__(self, file: Path) -> None:
@@ -128,7 +128,7 @@ class Register:
 def end_leftovers(file: Path) -> list[str]:
     """End what the file names and still runs, and remove the file; the names of what was ended.
 
-    A file that is missing or unreadable names nothing.
+    A file that is missing or malformed names nothing.
     """
     try:
         entries = parsed(file.read_bytes())

@@ -109,7 +109,7 @@ class S3(Daemon):
             "volume.port": self._volume,
             "volume.port.grpc": volume_grpc,
             "volume.max": 40,
-            "volume.minFreeSpace": "16MiB",  # its 1 % of a large disk is far from full
+            "volume.minFreeSpace": "16MiB",  # the default, 1 %, is gigabytes of a large disk
             "filer.port": self._filer,
             "filer.port.grpc": filer_grpc,
         }
@@ -117,7 +117,7 @@ class S3(Daemon):
         return [weed(), "-logtostderr=true", "server", *arguments]
 
     def litter(self) -> Sequence[Path]:
-        """Sockets that it puts there whatever it is told."""
+        """The sockets that it always creates there."""
         grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
         names = [f"{name}-grpc-{port}" for name, port in grpc]
         names += [f"filer-{self._filer}", f"s3-{self.port}"]
@@ -131,7 +131,7 @@ class S3(Daemon):
 
 
 def ports_of_foreign_sockets() -> set[int]:
-    """Ports that SeaweedFS cannot serve: it removes a socket of that number first, and may not."""
+    """Ports that SeaweedFS cannot serve: another user owns the socket that it would replace."""
     user = os.geteuid()
     found: set[int] = set()
     for file in SOCKETS.glob("seaweedfs-*-*.sock"):

@@ -102,7 +102,7 @@ def _trouble(folders: Sequence[Path], register: Register) -> str | None:
     if not full and register.unwritten is None:
         return None
     where = room_in(full[0] if full else folders[0])
-    return f"no space left in {where}: free some and everything starts again by itself"
+    return f"no space left in {where}: free some, and the servers restart by themselves"
 
 
 def described(code: int) -> str:

@@ -1,7 +1,7 @@
 """The terminal that `just up` was started from, and the moment it is closed.
 
-The system tells only the leader of the session, which may be `uv` and stays (`ssh -t host 'uv run
-just up'`).
+The kernel sends SIGHUP to the leader of the session only. That may be `uv`, which ignores it
+(`ssh -t host 'uv run just up'`), so the terminal is polled.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ EVERY = 1.0
 
 
 def has_terminal() -> bool:
-    """Whether it is connected to any: after `nohup` it is not, and a hang-up is none of ours."""
+    """Whether this process has one. After `nohup` it has none, and SIGHUP is ignored."""
     return any(os.isatty(descriptor) for descriptor in (INPUT, OUTPUT, ERRORS))
 
 
 async def until_closed() -> None:
-    """Until the terminal that the output goes to is closed; for ever when it goes elsewhere.
+    """Return once the terminal that the output goes to is closed; never when it goes elsewhere.
 
-    A closed terminal is none any more.
+    isatty() is false for a closed terminal.
     """
     if not os.isatty(OUTPUT):
         await asyncio.Event().wait()

@@ -137,7 +137,7 @@ async def _until_stopped(
 
 
 def _go_on() -> None:
-    """Ignore a hang-up: `nohup` sets that, but `just` resets it for what it starts."""
+    """Ignore SIGHUP: `nohup` asks for that, but `just` resets the handler."""
 
 
 async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:

@@ -82,7 +82,9 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
     if export.expired:
         raise Gone("The export has expired. Ask for it again.")
     if not await _intact(database, bucket, user_id, export):
-        raise Conflict("The file is not as it was made. It is being made again.")
+        raise Conflict(
+            "The file is missing or damaged. It is being made again: try again in a minute."
+        )
     return await bucket.presigned_url(
         key(user_id, export_id, export.format), filename(export.format)
     )

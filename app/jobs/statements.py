@@ -42,7 +42,7 @@ async def finish(db: Queryable, id: JobId, token: UUID, note: str | None) -> boo
 
 
 @statement("jobs")
-async def work_is_due(db: Queryable) -> bool: ...
+async def has_work(db: Queryable, worker_id: UUID) -> bool: ...
 
 
 @statement("jobs")

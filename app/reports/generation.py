@@ -21,7 +21,7 @@ from app.reports import statements
 from app.reports.cover import DOCUMENT, Cover
 from app.reports.jobs import ReportGenerate, ReportReadyEmail
 from app.reports.report import folder, is_over, key, last_day, month_before
-from app.reports.statements import PrintedActivity, Recorded
+from app.reports.statements import PrintedActivity
 from app.s3 import Bucket
 from app.stats import reading
 from app.stats.figures import total
@@ -73,10 +73,10 @@ async def generate(
 ) -> None:
     """Make a person's report of a month, in place of an earlier one, and have the letter written.
 
-    Every attempt puts an object of its own, and the row names the one that was committed: an
-    attempt that dies or comes too late leaves an earlier report as it was, and its object to the
-    nightly cleanup. Someone who has left gets none, and one that was put meanwhile is removed.
-    Without an activity in the month there is none. Before it is over, nobody is written to.
+    Each attempt writes an object of its own, and the row names the one that was committed: a failed
+    or late attempt leaves an earlier report untouched. The nightly cleanup removes its object, and
+    those that were replaced, which somebody may still be downloading. A deleted account gets no
+    report, and neither does a month without activities. No email is sent before the month is over.
 
     Raises:
         Unavailable: the bucket is away.
@@ -96,14 +96,12 @@ async def generate(
     await run.held()
     made = await _put(bucket, user_id, known.cover, pdf)
     try:
-        earlier = await _record(run, made, clock)
+        await _record(run, made, clock)
     except _Left:
         await bucket.delete([made.key])
         await run.had_nothing_to_do(LEFT)
         return
     log.info("report.made", month=str(month), size=len(pdf))
-    if earlier.replaced:
-        await bucket.discard(key(user_id, month, earlier.object_id))
 
 
 async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
@@ -126,25 +124,23 @@ class _Left(Exception):
     """The person is gone. The job is not done before what it has put is removed."""
 
 
-async def _record(run: Run, made: Made, clock: Clock) -> Recorded:
+async def _record(run: Run, made: Made, clock: Clock) -> None:
     """The report, the letter's job and the end of this one, in one transaction.
 
-    A month that ended while its report was made has it made once more: the fan-out that came
-    meanwhile found this job unfinished, and made none.
+    If the month ended meanwhile, the report is made again: the fan-out found this job unfinished
+    and enqueued none.
 
     Raises:
         _Left: none of it was committed.
         LeaseLost: the job is another worker's now.
     """
     async with run.completion() as tx:
-        earlier = await statements.record_report(tx, *made)
-        if earlier is None:
+        if not await statements.record_report(tx, *made):
             raise _Left
         if is_over(made.month, made.made_at):
             await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
         elif is_over(made.month, await clock(tx)):
             await jobs.enqueue(tx, ReportGenerate(made.user_id, made.month))
-    return earlier
 
 
 async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) -> Month | None:

@@ -90,8 +90,8 @@ async def report_ready(run: Run, post: Post, user_id: UserId, month: date) -> No
         reader = await statements.report_reader(tx, user_id, month)
     if reader is None:
         await run.had_nothing_to_do(
-            "there is no report of the whole month, or the person has opted out, left, or not"
-            " confirmed the address"
+            "there is no report of the complete month, or the person has opted out, has left or"
+            " has not confirmed the address"
         )
         return
 

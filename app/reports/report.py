@@ -31,7 +31,7 @@ def key(user_id: UUID, month: date, object_id: UUID | None) -> str:
     """Where one of them is in the bucket.
 
     Args:
-        object_id: the attempt's own; None in the first edition, whose attempts shared one key.
+        object_id: the attempt's own; None before migration 0012, when all attempts shared one key.
     """
     name = "" if object_id is None else f"/{object_id}"
     return f"{folder(user_id, month)}{name}.pdf"

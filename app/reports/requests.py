@@ -40,5 +40,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, month: d
     if not await bucket.holds(object_key, kept.etag):
         async with database.transaction() as tx:
             await jobs.enqueue(tx, ReportGenerate(user_id, month))
-        raise Conflict("The file is not as it was made. It is being made again.")
+        raise Conflict(
+            "The file is missing or damaged. It is being made again: try again in a minute."
+        )
     return await bucket.presigned_url(object_key, filename(month))

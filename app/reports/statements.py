@@ -17,7 +17,7 @@ from app.users.user import UserId
 
 
 class ReportObject(Struct, frozen=True):
-    """Which object a report names, and what the bucket said of it; None in the first edition."""
+    """Which object a report names, and what the bucket said of it; None before migration 0012."""
 
     object_id: UUID | None
     etag: str | None
@@ -29,15 +29,6 @@ class NamedObject(Struct, frozen=True):
     user_id: UUID
     month: date
     object_id: UUID | None
-
-
-class Recorded(Struct, frozen=True):
-    """What a report took the place of."""
-
-    replaced: bool
-    """Whether there was an earlier one."""
-    object_id: UUID | None
-    """The object of the earlier one."""
 
 
 class WouldReport(WouldEmail, frozen=True):
@@ -105,7 +96,7 @@ async def record_report(
     sha256: str,
     object_id: UUID,
     etag: str,
-) -> Recorded | None: ...
+) -> bool | None: ...
 
 
 @statement("reports")

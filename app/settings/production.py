@@ -47,7 +47,7 @@ def refuse_open_database(url: str, env: Variables) -> None:
             "DATABASE_URL", "names another machine and no password: add one, or set PGPASSFILE"
         )
     if parts.password and parts.password in {*SAMPLE_PASSWORDS, parts.username}:
-        raise SettingsError("DATABASE_URL", "has a password that anyone would try: choose another")
+        raise SettingsError("DATABASE_URL", "has an easily guessed password: choose another")
 
 
 def refuse_sample_keys(bucket: Bucket) -> None:
@@ -58,7 +58,7 @@ def refuse_sample_keys(bucket: Bucket) -> None:
     host = urlsplit(bucket.endpoint_url).hostname if bucket.endpoint_url else "s3.amazonaws.com"
     if bucket.secret_access_key in SAMPLE_KEYS and host not in THIS_MACHINE:
         raise SettingsError(
-            "AWS_SECRET_ACCESS_KEY", "is a sample's: create a key of your own in the store"
+            "AWS_SECRET_ACCESS_KEY", "is a well-known sample key: create one of your own"
         )
 
 
@@ -69,5 +69,5 @@ def refuse_told_password(smtp: Smtp) -> None:
     """
     if smtp.password and smtp.tls == "none" and smtp.host not in THIS_MACHINE:
         raise SettingsError(
-            "SMTP_URL", "has a password, and tls=none would show it to others: remove tls=none"
+            "SMTP_URL", "has a password, which tls=none would send unencrypted: remove tls=none"
         )

@@ -38,7 +38,8 @@ STAND_INS = {
     "DKIM_KEY_FILE": NO_DKIM,
     "DKIM_SELECTOR": NO_DKIM,
 }
-"""What a wrong setting is read as while the others are checked; any other counts as absent."""
+"""Placeholders for settings that are reported already, so that the rest can be checked. A setting
+without one is read as if it were not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Settings:
 
     @classmethod
     def _errors(cls, environ: Mapping[str, str]) -> Sequence[SettingsError]:
-        """All that is wrong: what was found is read as if it were right, until no more is found."""
+        """Collect all errors: replace each bad setting by a placeholder and read again."""
         found: dict[str, SettingsError] = {}
         while True:
             try:
@@ -80,6 +81,8 @@ class Settings:
             except SettingsError as error:
                 if error.variable in found:
                     return list(found.values())
+                if error.variable == "ENVIRONMENT":  # which decides what else is wrong
+                    return [error]
                 found[error.variable] = error
                 environ = {**environ, **STAND_INS.get(error.variable, {error.variable: ""})}
             else:
@@ -118,7 +121,9 @@ def _secret_key(env: Variables, *, development: bool) -> str:
     if development:
         return secret
     if secret == SAMPLE_SECRET:
-        raise SettingsError("SECRET_KEY", f"is the sample's: {REMEDIES['SECRET_KEY']}")
+        raise SettingsError(
+            "SECRET_KEY", f"is the sample value of .env.example: {REMEDIES['SECRET_KEY']}"
+        )
     if len(secret) < SHORTEST_SECRET:
         raise SettingsError(
             "SECRET_KEY", f"is shorter than {SHORTEST_SECRET} characters: {REMEDIES['SECRET_KEY']}"

@@ -8,7 +8,7 @@ from app.jobs import Job
 
 
 class DailyStatistics(Job, frozen=True):
-    """Count everybody's day, and recount the days that have changed since."""
+    """Compute everybody's statistics of a day, and of earlier days that have changed."""
 
     kind = "stats:daily"
     timeout = timedelta(hours=1)
@@ -18,7 +18,7 @@ class DailyStatistics(Job, frozen=True):
 
 
 class StaleStatistics(Job, frozen=True):
-    """Recount the days whose activities have changed."""
+    """Compute the statistics of days whose activities have changed."""
 
     kind = "stats:recount"
     timeout = timedelta(hours=1)

@@ -48,7 +48,7 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
     async with run.transaction() as tx:
         lives = await statements.lives(tx, user_id)
     if lives:
-        await run.had_nothing_to_do("the account is not deleted: only its owner can delete it")
+        await run.had_nothing_to_do("the account exists, and only its owner can delete it")
         return
     await _erase_objects(run, bucket, user_id)
     removed = batch

@@ -125,7 +125,7 @@ async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> No
         await statements.forget_reset_requests(tx)
         account = await statements.reset_requester(tx, request_id)
     if account is None:
-        await run.had_nothing_to_do("no account has this address")
+        await run.had_nothing_to_do("no account has this address, or the request has expired")
         return
 
     async def write(tx: Transaction) -> PasswordReset:

@@ -152,11 +152,12 @@ where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
 order by handed_over_at
 limit :most;
 
--- name: work_is_due
--- Whether a job is due in a queue that is not paused.
+-- name: has_work
+-- Whether this worker runs a job, or one is due in a queue that is not paused.
 select
+    exists (select from jobs where state = 'running' and worker_id = :worker_id)
     -- Two parts, one for each partial index: the finished jobs, which may be millions, stay unread.
-    exists (
+    or exists (
         select from jobs
         where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
             and run_at <= now()

@@ -118,8 +118,7 @@ order by started_at, id
 limit :most;
 
 -- name: record_report
--- The report is in the bucket, in place of an earlier one, and which object that one named; no row when
--- its owner has left.
+-- Record the report that is in the bucket, in place of an earlier one; no row when its owner has left.
 with owner as (
     -- Held, so that whoever leaves now finds the object when what is theirs is erased.
     select id from users where id = :user_id and deleted_at is null for share
@@ -132,7 +131,7 @@ on conflict (user_id, month) do update set
     sha256 = excluded.sha256,
     object_id = excluded.object_id,
     etag = excluded.etag
-returning old.user_id is not null as replaced, old.object_id;
+returning true;
 
 -- name: forget_report
 -- There is no report of this month any more, and which object it named; no row when there was none.

@@ -83,12 +83,12 @@ async def test_a_report_of_the_first_edition_is_downloaded_as_long_as_its_file_i
     assert b"%PDF-1" == (await downloaded(api, ada, "2025-11")).content
 
 
-@pytest.mark.parametrize("loss", ["gone", "overwritten", "gone, of the first edition"])
+@pytest.mark.parametrize("loss", ["gone", "overwritten", "gone, without an ETag"])
 async def test_a_report_whose_file_is_gone_or_another_is_made_again(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, loss: str
 ) -> None:
     ada = await person(database, "ada")
-    if loss == "gone, of the first edition":
+    if loss == "gone, without an ETag":
         await keep_as_the_first_edition(database, ada.id)
     else:
         object_key = await kept(database, bucket, ada.id)

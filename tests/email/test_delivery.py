@@ -64,7 +64,7 @@ async def test_one_job_run_three_times_sends_one_letter(database: Database) -> N
     assert row["message_id"].encode() in script.taken[0]
     job = await database.fetchrow("select state, note from jobs where id = $1", job_id)
     sent_on = f"{row['sent_at'].day} {row['sent_at']:%B %Y}"
-    assert ("done", f"sent before, on {sent_on}") == tuple(job or ())
+    assert ("done", f"already sent on {sent_on}") == tuple(job or ())
     assert await database.fetchval("select count(*) from account_tokens") == 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from app.embedded.connecting import settings
 from app.transaction import Database
 from tests.embedded.running import registered, small_environment, small_up
 from tests.kit.processes import program
@@ -22,16 +23,22 @@ AT_HOME = (
 )
 
 
-async def test_psql_joins_the_running_up(home: Path) -> None:
+async def test_psql_joins_the_running_up_and_named_settings_come_first(home: Path) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test"}
         query = ("psql", "-Atc", "select current_database()")
         async with program("-c", AT_HOME, str(home), *query, environ=unset) as psql:
             assert await psql.ended() == 0
+        beside = settings(home, {"SMTP_URL": "smtp://named.example", "EMPTY": ""})
+        elsewhere = settings(home, {"DATABASE_URL": "postgresql://elsewhere.example/activelog"})
         up.process.terminate()
         await up.end()
     assert psql.said == "activelog\n"
+    assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(beside)
+    assert beside["SMTP_URL"] == "smtp://named.example"
+    assert not {"PORT", "METRICS_PORT", "EMPTY"} & set(beside)
+    assert {"DATABASE_URL", "ENVIRONMENT"} == set(elsewhere)
     assert registered(home) == {}
 
 

@@ -36,7 +36,7 @@ async def test_all_comes_back_when_there_is_room_again(disk: Path) -> None:
     assert lives == dict.fromkeys(("postgres", "valkey", "s3", "api", "worker"), True)
     assert not any(is_alive(pid) for pid in pids.values())
     assert up.text.count("no space left") == 1
-    assert f"in {disk}/home (0 MiB free on {disk}): free some and everything starts" in up.text
+    assert f"in {disk}/home (0 MiB free on {disk}): free some, and the servers restart" in up.text
     assert "Traceback" not in up.text
 
 

@@ -83,7 +83,7 @@ async def test_it_goes_on_without_a_terminal_when_its_output_goes_to_a_file(
     assert code == 0
 
 
-async def test_without_any_terminal_a_hang_up_is_none_of_its_business(home: Path) -> None:
+async def test_sighup_is_ignored_without_a_terminal(home: Path) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         up.process.send_signal(signal.SIGHUP)

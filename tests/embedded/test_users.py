@@ -11,6 +11,7 @@ import pytest
 from app.embedded.accounts import Nameless, refuse_nameless_user
 from app.embedded.commands import down, env, not_permitted, reset, start
 from app.embedded.lock import lock
+from app.embedded.postgres import place_aside
 from app.embedded.servers import make_home
 from app.embedded.up import LOCK, up
 from tests.embedded.users import ANOTHER, acting_as, as_root
@@ -22,7 +23,7 @@ def start_small(home: Path) -> int:
 
 @as_root
 @pytest.mark.parametrize("command", [start_small, down, env, reset])
-def test_a_home_of_another_user_is_told_with_what_helps(
+def test_a_home_of_another_user_names_the_remedy(
     home: Path, command: Callable[[Path], int]
 ) -> None:
     with lock(make_home(home) / LOCK):
@@ -33,8 +34,8 @@ def test_a_home_of_another_user_is_told_with_what_helps(
         said = not_permitted(refused.value, home)
 
     assert said == (
-        f"{home}/lock belongs to another user: run this as that user, or remove it and its data"
-        f" with `sudo rm -rf {home}`"
+        f"{home}/lock belongs to another user: run `just reset` as that user, or remove all of its"
+        f" data with `sudo rm -rf {home} {place_aside(home)}`"
     )
 
 

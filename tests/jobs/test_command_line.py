@@ -138,7 +138,7 @@ async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_i
     ("line", "words"),
     [
         (f"jobs show {NO_JOB}", NO_JOB),
-        ("jobs show five", 'unable to convert "five" into UUID'),
+        ("jobs show five", "'five' is not the id of a job"),
         ("jobs list --state lost", "lost"),
         ("jobs list --limit 0", 'Invalid value "0" for --limit'),
         ("jobs list --user nobody@example.com", "no account has this address"),

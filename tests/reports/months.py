@@ -66,7 +66,7 @@ async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date 
 async def keep_as_the_first_edition(
     database: Database, user_id: UserId, month: date = NOVEMBER
 ) -> str:
-    """The key that the object of a report of the first edition has, which is not put."""
+    """The key of a report from before migration 0012; its object is not put."""
     await database.execute(
         "insert into reports (user_id, month, size_bytes, sha256)"
         " values ($1, $2, 48211, repeat('0', 64))",

@@ -101,7 +101,7 @@ async def test_a_report_whose_month_ends_while_it_is_made_is_made_once_more(
     assert 1 == len(inbox.letters())
 
 
-async def test_it_is_the_clock_of_postgres_that_says_whether_a_month_is_over(
+async def test_postgres_decides_when_a_month_is_over(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await reader(database)

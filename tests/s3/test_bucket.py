@@ -43,7 +43,7 @@ async def test_an_object_is_held_as_long_as_it_is_the_one_that_was_put(bucket: B
     assert not await bucket.holds("s3/held.txt", None)
 
 
-async def test_an_s3_that_does_not_answer_neither_denies_an_object_nor_fails_a_removal(
+async def test_holds_and_discard_tolerate_an_outage_of_s3(
     settings: Settings, closed_port: int
 ) -> None:
     section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")

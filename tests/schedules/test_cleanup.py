@@ -219,9 +219,7 @@ async def test_photos_that_no_row_names_go_when_they_are_a_day_old(
     assert [0, 4, 4] == [row[0] for row in counts]
 
 
-async def test_reports_that_no_row_names_go_when_they_are_a_day_old(
-    database: Database, bucket: Bucket
-) -> None:
+async def test_orphaned_reports_are_removed_after_a_day(database: Database, bucket: Bucket) -> None:
     await empty(bucket, "reports/")
     (kim, sam) = await add_crowd(database, 2)
     first_edition = await keep_as_the_first_edition(database, kim, OCTOBER)

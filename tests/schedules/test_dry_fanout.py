@@ -82,7 +82,7 @@ async def test_a_dry_run_counts_whom_it_would_write_to_and_enqueues_nothing(
     [("emails:weekly", SATURDAY, "weekly_summary"), ("reports:monthly", OCTOBER, "report_ready")],
 )
 @pytest.mark.usefixtures("crowd")
-async def test_as_many_letters_go_as_the_dry_run_has_counted(
+async def test_the_dry_run_counts_the_emails_that_are_sent(
     database: Database, resources: Resources, schedule: str, day: str, emails: str
 ) -> None:
     sent = "select count(*) from emails where letter = $1 and state = 'sent'"

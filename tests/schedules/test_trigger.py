@@ -78,7 +78,10 @@ async def test_it_says_at_once_when_no_worker_is_alive(
 ) -> None:
     code, said = await trigger(environ, "stats:daily")
     job_id = await database.fetchval("select id from jobs")
-    assert (1, f"{job_id}\nactivelog: no worker is alive: the job starts when one is") == (
+    assert (
+        1,
+        f"{job_id}\nactivelog: enqueued, but no worker is running: the job starts when one does",
+    ) == (
         code,
         said,
     )
@@ -95,7 +98,7 @@ async def test_a_job_about_one_user_is_asked_for_by_its_fields(
     assert row is not None
     assert ("report:generate", kim.id, "2026-10-01") == tuple(row)
     code, said = await trigger(environ, *report)
-    assert (1, "activelog: Such a job is waiting or running already: report:generate.") == (
+    assert (1, "activelog: This job is already waiting or running: report:generate.") == (
         code,
         said,
     )
@@ -126,10 +129,13 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
         (("stats:daily", "--dry-run"), "--dry-run"),
         (("stats:daily", "--month", "2026-10"), "--month"),
         (("report:generate", "--user", "nobody@example.com", "--month", "2026-10"), "no account"),
-        (("report:generate", "--month", "2026-10"), "--user requires an argument"),
+        (
+            ("report:generate", "--month", "2026-10"),
+            "--user is missing: see `python -m app trigger report:generate --help`",
+        ),
         (("report:generate", *KIM, "--month", "2026-10-17"), "'2026-10-17' is not a month such as"),
         (("report:generate", *KIM, "--month", "2026-13"), "'2026-13' is not a month"),
-        (("report:generate", *KIM, "--week", "1"), "--month requires an argument"),
+        (("report:generate", *KIM, "--week", "1"), "--month is missing: see"),
         (("report:generate", *KIM, "--month", "2026-10", "--date", "2026-10-01"), "--date"),
         (
             ("email:weekly_summary", *KIM, "--week-ending", "2026-11-20"),
@@ -165,7 +171,7 @@ async def test_an_email_that_was_sent_before_says_when(
     on = f"{sent_at.day} {sent_at:%B %Y}"
     assert 0 == again[0]
     assert re.fullmatch(
-        rf"email:welcome done in \d+\.\d s: nothing to do: sent before, on {on}", again[1]
+        rf"email:welcome done in \d+\.\d s \(nothing to do: already sent on {on}\)", again[1]
     )
     assert 1 == len(inbox.letters("kim@example.com"))
 
@@ -177,15 +183,18 @@ async def test_a_job_with_nothing_to_do_says_why(
     async with alive(resources):
         code, said = await trigger(environ, "user:erase", "--user", str(kim.id))
     assert 0 == code
-    assert said.endswith("the account is not deleted: only its owner can delete it")
+    assert said.endswith("(nothing to do: the account exists, and only its owner can delete it)")
     assert await database.fetchval("select true from users where id = $1", kim.id)
 
 
 @pytest.mark.parametrize(
     ("name", "would"),
     [
-        ("emails:weekly", "would email 1 people of 2 (unconfirmed 1)"),
-        ("reports:monthly", "would make 2 reports and would email 1 people of 2 (unconfirmed 1)"),
+        ("emails:weekly", "would email 1 of 2 people; would skip unconfirmed 1"),
+        (
+            "reports:monthly",
+            "would make 2 reports and would email 1 of 2 people; would skip unconfirmed 1",
+        ),
     ],
 )
 async def test_a_dry_run_of_a_fan_out_says_how_many_people_it_would_email(
@@ -214,7 +223,7 @@ async def test_a_paused_job_is_enqueued_and_says_what_it_waits_for(
     async with alive(resources):
         code, said = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
-    paused = f"{what} {name} is paused: it starts when that is resumed"
+    paused = f"enqueued, but {what} {name} is paused: it starts when resumed"
     assert (1, f"email:welcome {job_id}: {paused}") == (code, said)
 
 

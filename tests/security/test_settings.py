@@ -73,7 +73,7 @@ def test_all_that_is_missing_or_wrong_is_listed_at_once() -> None:
     assert len(named) == len(set(named))
 
 
-def test_an_empty_environment_is_told_everything_that_it_lacks() -> None:
+def test_an_empty_environment_lists_all_missing_settings() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_env({})
     assert set(SECRETS) | {"REDIS_URL"} == {
