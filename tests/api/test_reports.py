@@ -14,14 +14,14 @@ from tests.kit.http import anybody
 from tests.kit.people import Person, person
 from tests.kit.working import RunJobs
 from tests.pdf.reading import words
-from tests.reports.months import add, keep_as_the_first_edition, kept
+from tests.reports.months import add, keep_without_an_etag, kept
 
 REPORTS = "/api/v1/reports"
 
 
 async def made(database: Database, owner: Person, *months: str) -> None:
     for month in months:
-        await keep_as_the_first_edition(database, owner.id, date.fromisoformat(f"{month}-01"))
+        await keep_without_an_etag(database, owner.id, date.fromisoformat(f"{month}-01"))
 
 
 async def test_reports_are_listed_newest_month_first(
@@ -78,18 +78,18 @@ async def test_a_report_of_the_first_edition_is_downloaded_as_long_as_its_file_i
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
-    object_key = await keep_as_the_first_edition(database, ada.id)
+    object_key = await keep_without_an_etag(database, ada.id)
     await bucket.put(object_key, b"%PDF-1", "application/pdf")
     assert b"%PDF-1" == (await downloaded(api, ada, "2025-11")).content
 
 
 @pytest.mark.parametrize("loss", ["gone", "overwritten", "gone, without an ETag"])
-async def test_a_report_whose_file_is_gone_or_another_is_made_again(
+async def test_a_missing_or_overwritten_report_is_made_again(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, loss: str
 ) -> None:
     ada = await person(database, "ada")
     if loss == "gone, without an ETag":
-        await keep_as_the_first_edition(database, ada.id)
+        await keep_without_an_etag(database, ada.id)
     else:
         object_key = await kept(database, bucket, ada.id)
         await bucket.delete([object_key])
@@ -99,7 +99,7 @@ async def test_a_report_whose_file_is_gone_or_another_is_made_again(
     for _ in range(2):
         lost = await api.get(f"{REPORTS}/2025-11/download", headers=ada.headers)
         assert lost.status_code == 409
-        said = "The file is not as it was made. It is being made again."
+        said = "The file is missing or damaged. It is being made again: try again in a minute."
         assert lost.json()["detail"] == said
     assert await database.fetchval("select count(*) from jobs") == 1
     await run_jobs()

@@ -63,9 +63,7 @@ async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date 
     return object_key
 
 
-async def keep_as_the_first_edition(
-    database: Database, user_id: UserId, month: date = NOVEMBER
-) -> str:
+async def keep_without_an_etag(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
     """The key of a report from before migration 0012; its object is not put."""
     await database.execute(
         "insert into reports (user_id, month, size_bytes, sha256)"

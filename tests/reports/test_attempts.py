@@ -166,16 +166,7 @@ async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
     assert {named} == await keys(bucket, ada.id)
 
 
-async def test_a_report_made_again_removes_the_object_that_it_replaces(
-    database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
-) -> None:
-    first = await current_key(database, ada.id)
-    await order(database, ada.id)
-    await run_jobs()
-    assert {await current_key(database, ada.id)} == await keys(bucket, ada.id) != {first}
-
-
-async def test_a_report_made_again_replaces_one_of_the_first_edition(
+async def test_a_report_made_again_replaces_one_from_before_the_migration(
     database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
 ) -> None:
     await bucket.delete([await current_key(database, ada.id)])
