@@ -73,6 +73,12 @@ def test_all_that_is_missing_or_wrong_is_listed_at_once() -> None:
     assert len(named) == len(set(named))
 
 
+def test_a_wrong_environment_is_reported_alone_since_it_decides_what_else_is_wrong() -> None:
+    with pytest.raises(SettingsError, match=r"^ENVIRONMENT must be one of") as refusal:
+        Settings.from_env({"ENVIRONMENT": "developement"})
+    assert len(str(refusal.value).splitlines()) == 1
+
+
 def test_an_empty_environment_lists_all_missing_settings() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_env({})
