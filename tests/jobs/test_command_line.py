@@ -144,7 +144,7 @@ async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_i
         ("jobs list --user nobody@example.com", "no account has this address"),
         ("jobs dead --retry 0123", "0123"),
         ("jobs dead --kind a", "--retry-all"),
-        ("queues pause urgent", "critical, default, low"),
+        ("queues pause urgent", '"critical", "default", "low"'),
         ("kinds pause a:typo", "a:typo"),
         ("create-admin nobody", "e-mail address"),
         ("jobs list extra", "extra"),
