@@ -110,7 +110,7 @@ def test_a_dashboard_can_be_read(file: Path) -> None:
         assert panel["datasource"]["uid"] == "prometheus", panel["title"]
 
 
-PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily"}
+PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily", "QUEUE": "low"}
 """What stands for what the reader has to put in, where anything will not do."""
 
 
