@@ -16,6 +16,7 @@ import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 
+from app.cancellation import cancel_all
 from app.redis import OUTAGES
 
 log = structlog.get_logger()
@@ -105,7 +106,7 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
             await drain()
         finally:
             if main is not None:
-                main.cancel()
+                await cancel_all((main,))  # once may be lost, and arq would go on without us
 
     def on_signal(signum: signal.Signals) -> None:
         if draining:
