@@ -43,6 +43,58 @@ async def run(ctx: dict[str, Any], job_id: str) -> None:
     await ctx["process"].intake.run_one(JobId(UUID(job_id)))
 
 
+class Life:
+    """What happens when arq's process starts and ends."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock | None, handlers: Handlers, *, burst: bool
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._handlers = handlers
+        self._burst = burst
+        self._stack = AsyncExitStack()
+        self.redis = host_redis(settings.redis_url)
+
+    async def begin(self, ctx: dict[str, Any]) -> None:
+        """Open the resources and begin to claim.
+
+        Raises:
+            SystemExit: the port of the metrics is taken; stderr has the line that says so.
+        """
+        settings = self._settings
+        priority.give_way(priority.WORKER)
+        opened = open_resources(settings, process="activelog-worker")
+        resources = await self._stack.enter_async_context(opened)
+        check_letters(resources.templates)
+        await refuse_old_servers(resources)
+        ctx["database"], ctx["clock"] = resources.database, self._clock
+        ctx["process"] = process = Process(
+            settings, resources, clock=self._clock, handlers=self._handlers
+        )
+        try:
+            await process.start()
+        except SettingsError as error:
+            complain(error)
+            raise SystemExit(BAD_SETTINGS) from None
+        drain_on_signals(process.drain)
+        if self._burst:
+            self.redis.has_work = process.has_work
+
+    async def end(self, ctx: dict[str, Any]) -> None:
+        """Drain, unless a signal has had that done, and close the resources.
+
+        Raises:
+            SystemExit: a loop failed by an error of ours.
+        """
+        process = ctx.get("process")
+        if process:
+            await process.drain()
+        await self._stack.aclose()
+        if process and process.failed:
+            raise SystemExit(1)
+
+
 def worker_settings(
     settings: Settings, *, clock: Clock | None, handlers: Handlers, burst: bool = False
 ) -> type:
@@ -56,39 +108,13 @@ def worker_settings(
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.call_soon(logs.configure, settings.logs)
-    stack = AsyncExitStack()
-    redis = host_redis(settings.redis_url)
-
-    async def on_startup(ctx: dict[str, Any]) -> None:
-        priority.give_way(priority.WORKER)
-        opened = open_resources(settings, process="activelog-worker")
-        resources = await stack.enter_async_context(opened)
-        check_letters(resources.templates)
-        await refuse_old_servers(resources)
-        ctx["database"], ctx["clock"] = resources.database, clock
-        ctx["process"] = process = Process(settings, resources, clock=clock, handlers=handlers)
-        try:
-            await process.start()
-        except SettingsError as error:
-            complain(error)
-            raise SystemExit(BAD_SETTINGS) from None
-        drain_on_signals(process.drain)
-        if burst:
-            redis.has_work = process.has_work
-
-    async def on_shutdown(ctx: dict[str, Any]) -> None:
-        if process := ctx.get("process"):
-            await process.drain()
-        await stack.aclose()
-        if process and process.failed:
-            raise SystemExit(1)
-
+    life = Life(settings, clock, handlers, burst=burst)
     return type(
         "WorkerSettings",
         (),
         {
             "functions": [func(run, name="run", timeout=LONGEST)],
-            "redis_pool": redis,
+            "redis_pool": life.redis,
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
             "cron_jobs": [] if clock is None else CRON_JOBS,
             "timezone": UTC,
@@ -96,7 +122,7 @@ def worker_settings(
             "job_deserializer": msgspec.json.decode,
             "health_check_interval": 5,
             "keep_result": 0,
-            "on_startup": on_startup,
-            "on_shutdown": on_shutdown,
+            "on_startup": life.begin,
+            "on_shutdown": life.end,
         },
     )

@@ -29,7 +29,7 @@ class ChildSpec:
 
 class Child(Daemon):
     within = 60.0
-    attempts = 1  # others are told its port as well
+    attempts = 1  # other processes already know its port
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ class Register:
             self._guard.stdin.flush()
 
     def _write(self) -> None:
-        """Keep a failure instead of raising it: what runs goes on when the disk is full."""
+        """Keep a failure instead of raising it, so that a full disk ends nothing."""
         try:
             _write(self._file, self._entries.values())
             self.unwritten = None

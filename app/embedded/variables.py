@@ -36,7 +36,7 @@ def variables_of_children(
 def ports_of_children(
     environ: Mapping[str, str], variables: Mapping[str, str]
 ) -> dict[str, tuple[int, int]]:
-    """The usual ports of API and worker and those they got, except where one was asked for."""
+    """The usual and the actual ports of API and worker, unless the environment names them."""
     usual = {"PORT": ("the API", 8000), "METRICS_PORT": ("the worker", 9100)}
     return {
         who: (port, int(variables[name]))

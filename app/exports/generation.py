@@ -93,7 +93,7 @@ async def _wanted(run: Run, job: ExportGenerate) -> OwnedExport | None:
 
 
 async def _drop(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
-    """Remove what there is of an export that nobody wants any more, and end the job."""
+    """Remove the object of a deleted export, and end the job."""
     await bucket.delete(await bucket.keys(f"{PREFIX}{job.user_id}/{job.export_id}."))
     await run.had_nothing_to_do(DELETED)
 

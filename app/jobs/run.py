@@ -50,7 +50,7 @@ class Run:
         """The last transaction: its effects and the job's `done` commit together, or not at all.
 
         Args:
-            note: why the job had nothing to do, for whoever looks at it.
+            note: why the job had nothing to do, for operators.
 
         Raises:
             LeaseLost: the job is another worker's now.

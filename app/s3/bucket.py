@@ -137,8 +137,8 @@ class Bucket:
     async def holds(self, key: str, etag: str | None) -> bool:
         """Whether the object with this ETag is under a key; None: whether any object is.
 
-        If S3 does not answer within `LOOK` seconds, the object counts as there: whoever asks for
-        it next hears from S3 itself.
+        If S3 does not answer within `LOOK` seconds, the object counts as present: the download then
+        shows the outage.
         """
         try:
             async with asyncio.timeout(LOOK):

@@ -23,7 +23,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGHUP, lambda *_: None)
 sys.exit(subprocess.run(sys.argv[1:]).returncode)
 """
-"""The leader of a session, which alone is told that the terminal is closed, and stays: as `uv`."""
+"""A session leader that ignores SIGHUP, as `uv` does; the kernel sends it to nobody else."""
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def test_sighup_is_ignored_without_a_terminal(home: Path) -> None:
 
 
 async def restarted(home: Path, name: str) -> None:
-    """Kill one and wait until it is back: whoever stops brings nothing back."""
+    """Kill one and wait until it is back, which shows that `up` is not stopping."""
     killed = registered(home)[name]
     os.kill(killed, signal.SIGKILL)
     await until(lambda: registered(home).get(name, killed) != killed)
