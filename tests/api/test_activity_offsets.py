@@ -95,7 +95,7 @@ async def test_offset_that_no_clock_has_is_refused(
     for answer in answers:
         assert answer.status_code == 400
         assert answer.json()["errors"] == [
-            {"field": "started_at", "detail": "A UTC offset is between -12:00 and +14:00."}
+            {"field": "started_at", "detail": "The UTC offset must be between -12:00 and +14:00."}
         ]
     assert await stored(database) == 60
 

@@ -94,7 +94,7 @@ async def test_every_unknown_parameter_is_named_beside_what_the_route_takes(
             " This route takes cursor, from, limit, to, type."
         ),
         "errors": [
-            {"field": name, "detail": "No such query parameter is known."}
+            {"field": name, "detail": "This query parameter is unknown."}
             for name in ("first_day", "page", "sort")
         ],
     }
