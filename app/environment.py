@@ -113,7 +113,7 @@ def split_url(name: str, value: str, schemes: set[str]) -> SplitResult:
         parts = urlsplit(value)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
-        raise SettingsError(name, f"is not a URL that begins with {likeness}") from None
+        raise SettingsError(name, f"is not a valid URL that begins with {likeness}") from None
     if parts.scheme not in schemes or not port_is_fine or not (parts.netloc or parts.path):
-        raise SettingsError(name, f"is not a URL that begins with {likeness}")
+        raise SettingsError(name, f"is not a valid URL that begins with {likeness}")
     return parts

@@ -27,6 +27,6 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             case errno.EACCES:
                 what = "is not permitted: name one above 1023"
             case _:
-                problem = "is not an address of this machine: 127.0.0.1 and 0.0.0.0 are"
+                problem = "is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
                 raise SettingsError("HOST", problem) from None
         raise SettingsError(setting, f"names port {port}, which {what}") from None

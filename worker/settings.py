@@ -60,10 +60,24 @@ class Life:
         """Open the resources and begin to claim.
 
         Raises:
-            SystemExit: the port of the metrics is taken; stderr has the line that says so.
+            SystemExit: a setting cannot be used; stderr has the line that says why.
+        """
+        priority.give_way(priority.WORKER)
+        try:
+            process = await self._start(ctx)
+        except SettingsError as error:
+            complain(error)
+            raise SystemExit(BAD_SETTINGS) from None
+        drain_on_signals(process.drain)
+        if self._burst:
+            self.redis.has_work = process.has_work
+
+    async def _start(self, ctx: dict[str, Any]) -> Process:
+        """
+        Raises:
+            SettingsError: the port of the metrics is taken, or Postgres refuses the settings.
         """
         settings = self._settings
-        priority.give_way(priority.WORKER)
         opened = open_resources(settings, process="activelog-worker")
         resources = await self._stack.enter_async_context(opened)
         check_letters(resources.templates)
@@ -72,14 +86,8 @@ class Life:
         ctx["process"] = process = Process(
             settings, resources, clock=self._clock, handlers=self._handlers
         )
-        try:
-            await process.start()
-        except SettingsError as error:
-            complain(error)
-            raise SystemExit(BAD_SETTINGS) from None
-        drain_on_signals(process.drain)
-        if self._burst:
-            self.redis.has_work = process.has_work
+        await process.start()
+        return process
 
     async def end(self, ctx: dict[str, Any]) -> None:
         """Drain, unless a signal has had that done, and close the resources.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sysconfig
 from pathlib import Path
@@ -55,6 +56,8 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
     process = await asyncio.create_subprocess_exec(
         program,
         "--no-dump-schema",
+        "--env-file",  # it would read .env by itself, in production too
+        os.devnull,
         "--migrations-dir",
         str(FOLDER),
         {"up": "migrate", "down": "rollback"}[command],

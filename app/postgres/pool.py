@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 
+from app.environment import SettingsError
 from app.errors import TooOld, Unavailable
 
 OLDEST = 18
@@ -31,6 +32,15 @@ OUTAGES = (
     asyncpg.LockNotAvailableError,
 )
 """What asyncpg raises while the server is away, restarting, full or at odds with itself for now."""
+
+
+REFUSALS = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.UndefinedObjectError,  # a parameter of the URL that the server does not know
+    asyncpg.ClientConfigurationError,
+)
+"""What asyncpg raises when a connection cannot be made with these settings."""
 
 
 async def open_pool(
@@ -59,7 +69,19 @@ async def open_pool(
             "idle_in_transaction_session_timeout": idle,
         },
         reset=_nothing_to_reset,
+        connect=_connect,
     )
+
+
+async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """
+    Raises:
+        SettingsError: the database, the user or a parameter of the URL is wrong.
+    """
+    try:
+        return await asyncpg.connect(*args, **kwargs)
+    except REFUSALS as error:
+        raise SettingsError("DATABASE_URL", f"cannot be used: {error}") from error
 
 
 async def _nothing_to_reset(_connection: object) -> None:

@@ -99,7 +99,10 @@ def _dkim(env: Variables) -> Dkim | None:
     if path is None and selector is None:
         return None
     if path is None or selector is None:
-        raise SettingsError(name if selector else "DKIM_SELECTOR", "is not set: DKIM needs both")
+        raise SettingsError(
+            name if selector else "DKIM_SELECTOR",
+            "is not set: DKIM needs DKIM_KEY_FILE and DKIM_SELECTOR",
+        )
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", selector):
         raise SettingsError(
             "DKIM_SELECTOR", "is not a name that DNS can hold: use letters, digits and hyphens"

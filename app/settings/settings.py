@@ -16,7 +16,7 @@ from app.settings.production import (
     refuse_told_password,
 )
 from app.settings.retention import Retention
-from app.settings.stores import Bucket, Database
+from app.settings.stores import Bucket, Database, redis_url
 from app.settings.worker import Worker
 
 SAMPLE_SECRET = "change-me-to-64-random-characters"
@@ -28,6 +28,7 @@ FEWEST_CHARACTERS = 8
 
 NO_DKIM = {"DKIM_KEY_FILE": "", "DKIM_SELECTOR": ""}
 STAND_INS = {
+    "ENVIRONMENT": {"ENVIRONMENT": "development"},  # what is wrong there is wrong anywhere
     "SECRET_KEY": {"SECRET_KEY": "0123456789abcdef0123456789abcdef"},
     "APP_URL": {"APP_URL": "https://activelog.example"},
     "DATABASE_URL": {"DATABASE_URL": "postgresql://activelog:PASSWORD@db.example.com/activelog"},
@@ -81,8 +82,6 @@ class Settings:
             except SettingsError as error:
                 if error.variable in found:
                     return list(found.values())
-                if error.variable == "ENVIRONMENT":  # which decides what else is wrong
-                    return [error]
                 found[error.variable] = error
                 environ = {**environ, **STAND_INS.get(error.variable, {error.variable: ""})}
             else:
@@ -101,7 +100,7 @@ class Settings:
             secret_key=_secret_key(env, development=development),
             http=Http.from_env(env),
             database=Database.from_env(env),
-            redis_url=env.url("REDIS_URL", {"redis", "rediss", "unix"}),
+            redis_url=redis_url(env),
             bucket=Bucket.from_env(env),
             mail=Mail.from_env(env),
             worker=Worker.from_env(env),

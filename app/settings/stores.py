@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from app.environment import Variables
+from redis.asyncio import ConnectionPool
+
+from app.environment import SettingsError, Variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,26 @@ class Database:
             pool_size=env.number("DATABASE_POOL", 10, 2, 1000),
             export_pool_size=env.number("EXPORT_POOL", 4, 1, 100),
         )
+
+
+def redis_url(env: Variables) -> str:
+    """The URL of Redis, in the form that its client reads.
+
+    Raises:
+        SettingsError: it is not such a URL, or has a database or a parameter that cannot be.
+    """
+    name = "REDIS_URL"
+    url = env.url(name, {"redis", "rediss", "unix"})
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d{1,9}", parts.path):
+        raise SettingsError(
+            name, "must end with the number of a database, such as /0, or with none"
+        )
+    try:
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call] # its own
+    except (TypeError, ValueError):
+        raise SettingsError(name, "has a parameter that the client does not know") from None
+    return url
 
 
 @dataclass(frozen=True, slots=True)

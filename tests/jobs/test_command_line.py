@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
 from app.transaction import Database
 from tests.jobs.operators import dead
 from tests.kit.people import person
+from tests.kit.processes import WORKER
+from tests.kit.processes import program as run_program
 from tests.kit.trials import CALLS, Trial, put, row
 from tests.kit.working import RunJobs
 from worker import settings
@@ -141,7 +144,7 @@ async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_i
         ("jobs show five", "'five' is not the id of a job"),
         ("jobs list --state lost", "lost"),
         ("jobs list --limit 0", 'Invalid value "0" for --limit'),
-        ("jobs list --user nobody@example.com", "no account has this address"),
+        ("jobs list --user nobody@example.com", "No account has this id or address."),
         ("jobs dead --retry 0123", "0123"),
         ("jobs dead --kind a", "--retry-all"),
         ("queues pause urgent", '"critical", "default", "low"'),
@@ -175,6 +178,32 @@ async def test_an_outage_is_one_line_and_exit_code_1(environ: Mapping[str, str])
     said = await cli(away, "queues", "list")
     assert (1, 1) == (said.code, len(said.err.splitlines()))
     assert said.err.startswith("activelog: Postgres is away")
+
+
+@pytest.mark.parametrize(
+    "program", [("-m", "app", "queues", "list"), ("-m", "app.asgi"), WORKER], ids=str
+)
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("activelog@", "nobody-known@", 'role "nobody-known" does not exist'),
+        ("/lane_", "/no-lane_", "does not exist"),
+        ("", "?bogus=1", "bogus"),
+        ("", "?sslmode=bogus", "sslmode"),
+    ],
+)
+async def test_a_database_that_refuses_us_is_one_line_and_exit_code_2(
+    environ: Mapping[str, str], program: tuple[str, ...], old: str, new: str, problem: str
+) -> None:
+    url = environ["DATABASE_URL"]
+    wrong = url.replace(old, new) if old else url + new
+    async with run_program(
+        *program, environ={**environ, "PORT": str(*free_ports(1)), "DATABASE_URL": wrong}
+    ) as process:
+        assert await process.ended() == 2, process.said
+    (line,) = [line for line in process.said.splitlines() if not line.startswith("{")]
+    assert line.startswith("activelog: DATABASE_URL cannot be used: ")
+    assert problem in line
 
 
 async def test_without_redis_an_operator_can_act(

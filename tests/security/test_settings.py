@@ -73,10 +73,25 @@ def test_all_that_is_missing_or_wrong_is_listed_at_once() -> None:
     assert len(named) == len(set(named))
 
 
-def test_a_wrong_environment_is_reported_alone_since_it_decides_what_else_is_wrong() -> None:
-    with pytest.raises(SettingsError, match=r"^ENVIRONMENT must be one of") as refusal:
-        Settings.from_env({"ENVIRONMENT": "developement"})
-    assert len(str(refusal.value).splitlines()) == 1
+def test_beside_a_wrong_environment_is_reported_what_is_wrong_in_any() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_env({**STRONG, "ENVIRONMENT": "developement", "SECRET_KEY": "", "PORT": "x"})
+    named = [line.split()[0] for line in str(refusal.value).splitlines()]
+    assert ["ENVIRONMENT", "PORT"] == sorted(named)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("redis://:hidden@127.0.0.1:6379/zero", "must end with the number of a database"),
+        ("redis://:hidden@127.0.0.1:6379/0?bogus=1", "has a parameter that the client"),
+        ("redis://127.0.0.1:port/0", "is not a valid URL"),
+    ],
+)
+def test_a_redis_url_that_no_client_takes_is_refused(url: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"^REDIS_URL {problem}") as refusal:
+        Settings.from_env({**STRONG, "REDIS_URL": url})
+    assert "hidden" not in str(refusal.value)
 
 
 def test_an_empty_environment_lists_all_missing_settings() -> None:
