@@ -10,7 +10,7 @@ from inspect import BoundArguments
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 from app import logs
 from app.commands import bucket, email, jobs, queues, trigger, users
@@ -89,6 +89,8 @@ def _explained(error: CycloptsError) -> str:
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         command = " ".join([*app.name, *(error.command_chain or ())])
         return f"{error.argument.name} is missing: see `{command} --help`"
+    if isinstance(error, UnusedCliTokensError):
+        return f"unexpected arguments: {' '.join(error.unused_tokens or ())}"
     return str(error)
 
 

@@ -23,7 +23,7 @@ async def list_queues(*, json: Json = False, resources: Given) -> str:
 
 @queues.command(name="pause")
 async def pause_queue(name: Queue, /, *, json: Json = False, resources: Given) -> str:
-    """Start no more jobs from a queue."""
+    """Start no more jobs from a queue; workers notice within a second."""
     async with resources.database.transaction() as tx:
         await operating.pause_queue(tx, name, by=BY)
         return await _queues(tx, resources, json=json)
@@ -45,7 +45,7 @@ async def list_kinds(*, json: Json = False, resources: Given) -> str:
 
 @kinds.command(name="pause")
 async def pause_kind(name: str, /, *, json: Json = False, resources: Given) -> str:
-    """Start no more jobs of a kind."""
+    """Start no more jobs of a kind; workers notice within a second."""
     async with resources.database.transaction() as tx:
         await operating.pause_kind(tx, name, by=BY)
         return answer(await operating.list_kinds(tx), json=json)

@@ -6,6 +6,7 @@ every job about one person, and an export.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from app.activities.activity import ActivityType
 from app.commands.kinds import KINDS_OF
 from app.commands.options import BY, Given
 from app.commands.waiting import wait
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Unavailable
 from app.exports import requests as exports
 from app.exports.export import Filters, Format
 from app.exports.jobs import ExportGenerate
@@ -32,7 +33,7 @@ from app.jobs.scheduling import SCHEDULES, Schedule
 from app.jobs.scheduling import trigger as trigger_schedule
 from app.resources import Resources
 from app.transaction import Transaction
-from app.users.administration import find_user
+from app.users.administration import find_account
 
 __all__ = ["KINDS_OF", "app"]
 
@@ -87,7 +88,7 @@ PeriodDay: TypeAlias = Annotated[
     Parameter(
         name="--date",
         converter=_day,
-        help="Any day of the period, such as 2026-11-23; by default the last complete period.",
+        help="Any day of the period, such as 2026-11-23; by default, of the last scheduled run.",
     ),
 ]
 DryRun: TypeAlias = Annotated[
@@ -131,7 +132,11 @@ async def run(
             file=sys.stderr,
         )
         return 1
-    return await wait(resources.database, job_id)
+    try:
+        return await wait(resources.database, job_id)
+    except (Unavailable, asyncio.CancelledError):
+        print(f"activelog: not waited for: {job_id} goes on", file=sys.stderr)
+        raise
 
 
 @app.command(
@@ -160,7 +165,7 @@ async def export(
     """
 
     async def enqueue(tx: Transaction) -> JobId:
-        user_id = await find_user(tx, user)
+        user_id = await find_account(tx, user)
         return (await exports.request(tx, user_id, format, Filters(first, last, type))).job_id
 
     return await run(resources, enqueue, no_wait=no_wait)
@@ -179,7 +184,7 @@ def _add_schedule(schedule: Schedule) -> None:
 
 def _add_about_a_person(job_type: type[Job], fields: list[str]) -> None:
     async def enqueue(tx: Transaction, user: str, **given: Any) -> JobId:
-        user_id = await find_user(tx, user)
+        user_id = await find_account(tx, user)
         try:
             job = msgspec.convert({**given, "user_id": user_id}, job_type)
         except msgspec.ValidationError as error:

@@ -21,7 +21,7 @@ async def create_admin(email: str, /, *, resources: Given) -> str:
     email = checked(email, Email)
     async with resources.database.transaction() as tx:
         if await make_admin(tx, email, by=BY):
-            return "the account is an operator's now; its password is what it was"
+            return "the account has an operator's rights now; its password is unchanged"
     password = checked(_ask_password(), Password)
     password_hash = await Passwords().hash(password)
     async with resources.database.transaction() as tx:

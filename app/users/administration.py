@@ -26,7 +26,19 @@ async def find_user(db: Queryable, id_or_email: str) -> UserId:
     except ValueError:
         user_id = await statements.user_id_by_email(db, id_or_email)
     if user_id is None:
-        raise Invalid("This is no user's id, and no account has this address.", field="user")
+        raise Invalid("No account has this id or address.", field="user")
+    return user_id
+
+
+async def find_account(db: Queryable, id_or_email: str) -> UserId:
+    """The account that has this id or address. A deleted one counts until it is erased.
+
+    Raises:
+        Invalid: there is none.
+    """
+    user_id = await find_user(db, id_or_email)
+    if not await statements.account_exists(db, user_id):
+        raise Invalid("No account has this id or address.", field="user")
     return user_id
 
 

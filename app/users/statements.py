@@ -131,6 +131,10 @@ async def mark_deleted(db: Queryable, user_id: UserId, password_hash: str) -> bo
 
 
 @statement("users")
+async def account_exists(db: Queryable, user_id: UserId) -> bool: ...
+
+
+@statement("users")
 async def lives(db: Queryable, user_id: UserId) -> bool: ...
 
 

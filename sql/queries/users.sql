@@ -154,6 +154,10 @@ set deleted_at = now(), updated_at = now()
 where id = :user_id and password_hash = :password_hash and deleted_at is null
 returning true;
 
+-- name: account_exists
+-- Whether there is such an account, deleted or not.
+select exists (select from users where id = :user_id);
+
 -- name: lives
 -- Whether there is such an account, and it is not deleted.
 select exists (select from users where id = :user_id and deleted_at is null);

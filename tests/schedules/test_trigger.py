@@ -128,7 +128,7 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
         (("stats:daily", "--date", "2999-01-01"), "not over"),
         (("stats:daily", "--dry-run"), "--dry-run"),
         (("stats:daily", "--month", "2026-10"), "--month"),
-        (("report:generate", "--user", "nobody@example.com", "--month", "2026-10"), "no account"),
+        (("report:generate", "--user", "nobody@example.com", "--month", "2026-10"), "No account"),
         (
             ("report:generate", "--month", "2026-10"),
             "--user is missing: see `python -m app trigger report:generate --help`",
@@ -137,6 +137,9 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
         (("report:generate", *KIM, "--month", "2026-13"), "'2026-13' is not a month"),
         (("report:generate", *KIM, "--week", "1"), "--month is missing: see"),
         (("report:generate", *KIM, "--month", "2026-10", "--date", "2026-10-01"), "--date"),
+        (("report:generate", *KIM, "--month", "2026-10"), "No account has this id or address."),
+        (("export:generate", *KIM, "--format", "csv"), "No account has this id or address."),
+        (("email:welcome", *KIM, "2026-10"), "unexpected arguments: 2026-10"),
         (
             ("email:weekly_summary", *KIM, "--week-ending", "2026-11-20"),
             "2026-11-20 is a Friday; its week ends on Saturday, 2026-11-21",
