@@ -48,7 +48,7 @@ watch:
 psql *args:
     @exec python -m app.embedded connect psql -- "$@"
 
-# Open a Redis client, which uv downloads on first use: `just redis zrange arq:queue:critical 0 -1`.
+# Give Redis a command, or open a client: `just redis zrange arq:queue:critical 0 -1`.
 [no-exit-message, positional-arguments]
 redis *args:
     @exec python -m app.embedded connect redis -- "$@"

@@ -13,6 +13,7 @@ from app.embedded import commands
 from app.embedded.connecting import Program, connect
 from app.embedded.register import ROOT
 from app.embedded.wheels import Unsupported, refuse_unsupported
+from app.environment import SettingsError
 
 HOME = ROOT / ".activelog"
 
@@ -72,7 +73,7 @@ def main() -> int:
             return 0 if {"--help", "-h"} & set(sys.argv) else 2
         refuse_unsupported()
         return int(command(*bound.args, **bound.kwargs, home=HOME))
-    except (CycloptsError, Unsupported) as error:
+    except (CycloptsError, SettingsError, Unsupported) as error:
         return commands.complain(str(error), code=2)
     except PermissionError as error:
         return commands.complain(commands.not_permitted(error, HOME))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from dotenv import dotenv_values
+from redis import Redis, RedisError
 
 from app.embedded.commands import complain
 from app.embedded.console import say
@@ -20,7 +20,8 @@ from app.embedded.ports import LOOPBACK, usual_or_free
 from app.embedded.register import ROOT
 from app.embedded.up import LOCK, VARIABLES
 from app.embedded.wheels import postgres_folder
-from app.environment import environment_with_dotenv
+from app.environment import Variables, environment_with_dotenv
+from app.settings.stores import redis_url
 
 Program = Literal["api", "worker", "app", "psql", "redis"]
 Command: TypeAlias = tuple[list[str], dict[str, str]]
@@ -35,11 +36,16 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     """Replace this process by the program.
 
     Returns:
-        The exit code, if there is nothing to connect to.
+        The exit code, if there is nothing to connect to; of a Redis command, whether it succeeded.
+
+    Raises:
+        SettingsError: the URL of the server is missing or wrong.
     """
     variables = settings(home, environment_with_dotenv(os.environ, ROOT))
     if not variables.get("DATABASE_URL"):
         return complain("nothing is running: `just up` starts it, or name your servers in .env")
+    if program == "redis" and arguments:
+        return redis_command(Variables(variables), arguments)
     command, added = COMMANDS[program](variables, arguments)
     try:
         os.execvpe(command[0], command, variables | added)  # noqa: S606 # no shell is wanted
@@ -72,14 +78,15 @@ def api(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
 
 def worker(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
     port = variables.get("METRICS_PORT") or str(usual_or_free(9100))
-    say(f"metrics: http://{variables.get('HOST', LOOPBACK)}:{port}/metrics")
+    if not {"--check", "--help"} & set(arguments):
+        say(f"metrics: http://{variables.get('HOST', LOOPBACK)}:{port}/metrics")
     command = [sys.executable, "-m", "arq", "worker.WorkerSettings", *arguments]
     return command, {"METRICS_PORT": port}
 
 
 def psql(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
     """The password travels in the environment: every user of the machine can list arguments."""
-    url = urlsplit(variables["DATABASE_URL"])
+    url = urlsplit(Variables(variables).url("DATABASE_URL", {"postgresql", "postgres"}))
     program = shutil.which("psql") or str(postgres_folder() / "bin" / "psql")
     user, _, host = url.netloc.rpartition("@")
     name, _, password = user.partition(":")
@@ -88,18 +95,30 @@ def psql(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
     return command, {"PGPASSWORD": unquote(password)} if password else {}
 
 
-def redis(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    """iredis, which uv downloads on first use: the wheel of Valkey has no client.
-
-    It takes a command from its arguments only on a terminal, and from standard input anywhere.
-    """
-    if arguments:
-        reading, writing = os.pipe()
-        os.write(writing, shlex.join(arguments).encode())
-        os.close(writing)
-        os.dup2(reading, sys.stdin.fileno())
+def redis(variables: Mapping[str, str], _: Sequence[str]) -> Command:
+    """iredis, which uv downloads on first use: the wheel of Valkey has no client."""
     uv = os.environ.get("UV", "uv")
-    return [uv, "tool", "run", "--quiet", CLIENT], {"IREDIS_URL": variables["REDIS_URL"]}
+    return [uv, "tool", "run", "--quiet", CLIENT], {"IREDIS_URL": redis_url(Variables(variables))}
+
+
+def redis_command(variables: Variables, arguments: Sequence[str]) -> int:
+    """Give Redis one command and print its answer; the exit code."""
+    url = redis_url(variables)
+    try:
+        with Redis.from_url(url, decode_responses=True, encoding_errors="replace") as client:
+            client.response_callbacks.clear()  # answers as they are
+            _print_answer(client.execute_command(*arguments))
+    except RedisError as error:
+        return complain(f"Redis: {error}")
+    return 0
+
+
+def _print_answer(answer: object) -> None:
+    if isinstance(answer, list):
+        for one in answer:
+            _print_answer(one)
+    else:
+        print("(nil)" if answer is None else answer)
 
 
 COMMANDS: Mapping[Program, Callable[[Mapping[str, str], Sequence[str]], Command]] = {

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
+import pytest
 
 from app.embedded.connecting import settings
+from app.resources import Resources
 from app.transaction import Database
 from tests.embedded.running import registered, small_environment, small_up
 from tests.kit.processes import program
@@ -77,3 +79,50 @@ async def test_a_command_joins_with_its_arguments_as_they_are(environ: Mapping[s
     async with program(*CONNECT, *given, environ=environ) as listing:
         assert await listing.ended() == 0
     assert listing.said == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "answer"),
+    [
+        (("set", "key", 'it\'s "q"  a\nb'), 0, "OK\n"),
+        (("set", "large", "a" * 100_000), 0, "OK\n"),
+        (("get", "missing"), 0, "(nil)\n"),
+        (("zrange", "missing"), 1, "Redis: wrong number of arguments for 'zrange' command\n"),
+    ],
+)
+async def test_redis_runs_one_command_with_its_arguments_as_they_are(
+    resources: Resources,
+    environ: Mapping[str, str],
+    arguments: tuple[str, ...],
+    code: int,
+    answer: str,
+) -> None:
+    async with program(*CONNECT, "redis", "--", *arguments, environ=environ) as redis:
+        assert code == await redis.ended()
+    assert answer == redis.said
+    if arguments[0] == "set":
+        kept = await resources.redis.get(arguments[1])
+        assert kept is not None
+        assert arguments[2] == kept.decode()
+
+
+@pytest.mark.parametrize(
+    ("named", "client", "said"),
+    [
+        (
+            {"DATABASE_URL": "postgresql://localhost/x"},
+            "redis",
+            "REDIS_URL is not set: for example",
+        ),
+        ({"DATABASE_URL": "postgresql://u:p@[::1/x"}, "psql", "DATABASE_URL is not a valid URL"),
+        ({"DATABASE_URL": "mysql://localhost/x"}, "psql", "DATABASE_URL is not a valid URL"),
+    ],
+)
+async def test_a_wrong_url_is_one_line_and_exit_code_2(
+    named: dict[str, str], client: str, said: str
+) -> None:
+    unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", **named}
+    async with program(*CONNECT, client, "--", "ping", environ=unset) as process:
+        assert await process.ended() == 2
+    assert process.said.startswith(said)
+    assert len(process.said.splitlines()) == 1
