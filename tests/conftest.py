@@ -23,6 +23,7 @@ import pytest
 from app.api.application import create_app
 from app.embedded.inbox.letters import Inbox
 from app.embedded.inbox.receiving import smtp_protocol
+from app.errors import Unavailable
 from app.pages import failure_page, pages_router
 from app.resources import Resources, open_resources
 from app.s3 import Bucket, open_bucket
@@ -150,9 +151,20 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 async def resources(opened: Resources) -> Resources:
     """Everything that a process opens, on empty tables and an empty Redis."""
     await opened.handover.flush()  # what the last test left
-    await opened.database.execute(EMPTY)
+    try:
+        await opened.database.execute(EMPTY)
+    except Unavailable as locked:  # say who holds the lock
+        others = await opened.database.fetch(OTHERS)
+        raise AssertionError([dict(one) for one in others]) from locked
     await opened.redis.flushdb()
     return opened
+
+
+OTHERS = """
+select pid, application_name, state, wait_event, xact_start, left(query, 300) as query
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
+"""
 
 
 EMPTY = """

@@ -78,7 +78,7 @@ async def test_what_is_no_filter_is_marked(desk: httpx.AsyncClient) -> None:
     assert 2 == answer.text.count('aria-invalid="true"')
     answer = await desk.get(JOBS, params={"user": "nobody@example.com"})
     assert 400 == answer.status_code
-    assert "no account has this address" in words(answer)
+    assert "No account has this id or address" in words(answer)
 
 
 async def test_a_long_list_comes_by_pages_which_keep_the_filters(
