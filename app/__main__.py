@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command, bound, unparsed = app.parse_args(given, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        complain(Invalid(_explained(error)))
+        complain(_explained(error))
         return WRONG_INPUT
     if not unparsed:  # the list of commands, or the help of one
         command(*bound.args, **bound.kwargs)

@@ -49,7 +49,7 @@ BAD_SETTINGS = 2
 """The exit code of a process whose settings are missing or wrong."""
 
 
-def complain(error: Exception) -> None:
+def complain(error: Exception | str) -> None:
     """Print a failure to stderr, without a traceback; there may be no logs yet."""
     for line in str(error).splitlines():
         print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # before the logs are set up

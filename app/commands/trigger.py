@@ -135,7 +135,7 @@ async def run(
     try:
         return await wait(resources.database, job_id)
     except (Unavailable, asyncio.CancelledError):
-        print(f"activelog: not waited for: {job_id} goes on", file=sys.stderr)
+        print(f"activelog: stopped waiting; job {job_id} continues", file=sys.stderr)
         raise
 
 

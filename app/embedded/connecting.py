@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -27,8 +27,8 @@ Program = Literal["api", "worker", "app", "psql", "redis"]
 Command: TypeAlias = tuple[list[str], dict[str, str]]
 """What to run, and the variables that it needs besides."""
 
-OWN = {"PORT", "METRICS_PORT"}
-"""Settings of a running `up` that a second process cannot have."""
+OWN: Mapping[str, set[str]] = {"api": {"PORT", "APP_URL"}, "worker": {"METRICS_PORT"}}
+"""Settings of a running `up` that a second process of the kind cannot have."""
 CLIENT = "iredis==1.16.1"
 
 
@@ -41,7 +41,7 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     Raises:
         SettingsError: the URL of the server is missing or wrong.
     """
-    variables = settings(home, environment_with_dotenv(os.environ, ROOT))
+    variables = settings(home, environment_with_dotenv(os.environ, ROOT), OWN.get(program, set()))
     if not variables.get("DATABASE_URL"):
         return complain("nothing is running: `just up` starts it, or name your servers in .env")
     if program == "redis" and arguments:
@@ -53,14 +53,18 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
         return complain(f"{command[0]} is not on the PATH")
 
 
-def settings(home: Path, named: Mapping[str, str]) -> dict[str, str]:
-    """The settings of a running `up`, unless another database is named; named ones come first."""
+def settings(home: Path, named: Mapping[str, str], own: Collection[str]) -> dict[str, str]:
+    """The settings of a running `up`, unless another database is named; named ones come first.
+
+    Args:
+        own: settings that are not taken from the running `up`.
+    """
     running: dict[str, str] = {}
     if is_locked(home / LOCK):
         running = {name: value or "" for name, value in dotenv_values(home / VARIABLES).items()}
     if named.get("DATABASE_URL") not in {None, "", running.get("DATABASE_URL")}:
         running = {}
-    shared = {name: value for name, value in running.items() if name not in OWN}
+    shared = {name: value for name, value in running.items() if name not in own}
     return {"ENVIRONMENT": "development", **shared, **{k: v for k, v in named.items() if v}}
 
 
@@ -73,7 +77,10 @@ def api(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
     port = variables.get("PORT") or str(usual_or_free(8000))
     url = f"http://{variables.get('HOST', LOOPBACK)}:{port}"
     say(f"API: {url}")
-    return [sys.executable, "-m", "app.asgi", *arguments], {"PORT": port, "APP_URL": url}
+    return [sys.executable, "-m", "app.asgi", *arguments], {
+        "PORT": port,
+        "APP_URL": variables.get("APP_URL", url),
+    }
 
 
 def worker(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.embedded.connecting import settings
+from app.embedded.connecting import OWN, settings
 from app.resources import Resources
 from app.transaction import Database
 from tests.embedded.running import registered, small_environment, small_up
@@ -32,14 +32,16 @@ async def test_psql_joins_the_running_up_and_named_settings_come_first(home: Pat
         query = ("psql", "-Atc", "select current_database()")
         async with program("-c", AT_HOME, str(home), *query, environ=unset) as psql:
             assert await psql.ended() == 0
-        beside = settings(home, {"SMTP_URL": "smtp://named.example", "EMPTY": ""})
-        elsewhere = settings(home, {"DATABASE_URL": "postgresql://elsewhere.example/activelog"})
+        beside = settings(home, {"SMTP_URL": "smtp://named.example", "EMPTY": ""}, OWN["api"])
+        named = settings(home, {"APP_URL": "https://named.example"}, OWN["api"])
+        elsewhere = settings(home, {"DATABASE_URL": "postgresql://elsewhere.example/x"}, OWN["api"])
         up.process.terminate()
         await up.end()
     assert psql.said == "activelog\n"
     assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(beside)
     assert beside["SMTP_URL"] == "smtp://named.example"
-    assert not {"PORT", "METRICS_PORT", "EMPTY"} & set(beside)
+    assert not {"PORT", "APP_URL", "EMPTY"} & set(beside)
+    assert named["APP_URL"] == "https://named.example"
     assert {"DATABASE_URL", "ENVIRONMENT"} == set(elsewhere)
     assert registered(home) == {}
 
