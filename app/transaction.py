@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.errors import Unavailable
-from app.postgres.pool import OUTAGES, Connection, Pool, Record
+from app.postgres.pool import OUTAGES, Connection, Pool, Record, end_statement
 
 ACQUIRE = 5
 """Seconds that anyone waits for a connection, so that a full pool is an error and not a queue."""
@@ -90,7 +90,13 @@ class Database:
             self.waiting -= 1
         try:
             yield connection
-        except (TimeoutError, *OUTAGES) as error:
+        except asyncio.CancelledError:
+            await end_statement(connection)
+            raise
+        except TimeoutError as error:
+            await end_statement(connection)
+            raise _unavailable(error) from error
+        except OUTAGES as error:
             raise _unavailable(error) from error
         finally:
             await self.pool.release(connection)

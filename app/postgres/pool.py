@@ -88,6 +88,21 @@ async def _nothing_to_reset(_connection: object) -> None:
     """Skip the reset that costs a round trip a release: no code of ours sets session state."""
 
 
+async def end_statement(connection: Pooled) -> None:
+    """End a statement that was cancelled, so that an idle connection of the pool holds no lock.
+
+    asyncpg prepares a statement with a Flush; the Sync that ends its implicit transaction comes
+    with the execution. If the task is cancelled once the statement is prepared and before it is
+    executed, the server keeps the transaction open, with locks on the statement's tables, until
+    the connection is used again. Any simple query ends it.
+    """
+    try:
+        await connection.execute("select 1", timeout=5)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
 async def require_version(pool: Pool) -> None:
     """Refuse a Postgres that is too old.
 

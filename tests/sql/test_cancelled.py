@@ -1,0 +1,46 @@
+"""A cancelled statement leaves no lock behind, whenever it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app.transaction import Database
+
+LOCKS = """
+select count(*) from pg_locks
+where relation = 'friends'::regclass and pid <> pg_backend_pid()
+    and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+@pytest.mark.parametrize("before", range(1, 6))
+@pytest.mark.parametrize("after", range(5))
+async def test_a_cancelled_statement_holds_no_lock(
+    before: int, after: int, database: Database, database_url: str
+) -> None:
+    """asyncpg prepares a statement in one round trip and executes it in another.
+
+    One of these moments is between the server's answer to the first and its arrival in the task.
+    """
+    other = await asyncpg.connect(database_url)
+    try:
+        await database.fetchval("select 1")  # a connection is open
+        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # an id of ours
+        task = asyncio.create_task(database.fetch(new))
+        for _ in range(before):
+            await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 # the server answers while the loop does nothing
+        for _ in range(after):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert 0 == await other.fetchval(LOCKS)
+    finally:
+        await other.close()
