@@ -14,11 +14,16 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Unused
 
 from app import logs
 from app.commands import bucket, email, jobs, queues, trigger, users
-from app.environment import BAD_SETTINGS, SettingsError, complain, environment_with_dotenv
 from app.errors import Failure, Invalid, NotFound, TooOld
 from app.postgres.migrations import MigrationFailed, migrate
 from app.resources import open_resources
 from app.settings import Settings
+from app.settings.environment import (
+    BAD_SETTINGS,
+    SettingsError,
+    complain,
+    environment_with_dotenv,
+)
 
 FAILED, WRONG_INPUT = 1, BAD_SETTINGS
 

@@ -17,13 +17,18 @@ from litestar import Litestar
 
 from app import logs
 from app.api.application import create_app
-from app.environment import BAD_SETTINGS, SettingsError, complain, environment_with_dotenv
 from app.errors import TooOld
-from app.exports.streaming import PATIENCE, Patience
+from app.exports.csv import PATIENCE, Patience
 from app.listening import listen
 from app.pages import failure_page, pages_router
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
+from app.settings.environment import (
+    BAD_SETTINGS,
+    SettingsError,
+    complain,
+    environment_with_dotenv,
+)
 
 FOLDER = Path(__file__).parents[1]
 """Where `.env` is looked for."""

@@ -65,7 +65,7 @@ class TooOld(Exception):
 class Unavailable(Failure):
     """An outage of something that we depend on, named by `dependency`: worth waiting for.
 
-    When it answers again, its client says so (app/reached.py), and jobs wait no longer.
+    When it answers again, its client says so (app/dependency_health.py), and jobs wait no longer.
     """
 
     def __init__(self, detail: str, *, dependency: str, retry_after: int = 5) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from app.environment import SettingsError
+from app.settings.environment import SettingsError
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:

@@ -11,20 +11,20 @@ import structlog
 
 from app import metrics
 from app.email import Pace, Post, Stationery
+from app.email.smtp import open_mailer
 from app.errors import Unavailable
 from app.jinja import Templates
-from app.jobs.handover import Handover, open_handover
+from app.jobs.redis_queue import Handover, open_handover
 from app.pdf import Artists, open_artists
+from app.postgres.database import Database
 from app.postgres.pool import open_pool
 from app.postgres.pool import require_version as require_postgres
 from app.postgres.snapshot import Snapshots
-from app.rates import Limit, Rates, Tally, open_tally
+from app.rate_limits import Limit, Rates, Tally, open_tally
 from app.redis import Redis, open_redis
 from app.redis import require_version as require_redis
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from app.smtp import open_mailer
-from app.transaction import Database
 
 D = TypeVar("D", Database, Snapshots)
 

@@ -25,16 +25,16 @@ from app.embedded.inbox.letters import Inbox
 from app.embedded.inbox.receiving import smtp_protocol
 from app.errors import Unavailable
 from app.pages import failure_page, pages_router
+from app.postgres.database import Database
 from app.resources import Resources, open_resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from app.transaction import Database
-from tests.kit.raw_s3 import UNHURRIED
-from tests.kit.servers import RunServers
-from tests.kit.trials import forget_trials
-from tests.kit.wall_clock import WallClock
-from tests.kit.working import RunJobs
-from tests.kit.working import run_jobs as run_jobs_of
+from tests.support.raw_s3 import UNHURRIED
+from tests.support.servers import RunServers
+from tests.support.trials import forget_trials
+from tests.support.wall_clock import WallClock
+from tests.support.working import RunJobs
+from tests.support.working import run_jobs as run_jobs_of
 
 KNOWS_A_DATE = re.compile(
     r"\b20\d\d-\d\d\b|\bdate(time)?\(\d{4}|datetime\.now\(|clock\(|now\(\) [-+]|current_date"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.environment import environment_with_dotenv
+from app.settings.environment import environment_with_dotenv
 
 
 @pytest.mark.parametrize(

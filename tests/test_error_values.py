@@ -13,12 +13,12 @@ import pytest
 
 from app.embedded.register import ROOT
 from app.errors import without_values
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.jobs.operators import operator
-from tests.kit.people import Person, person
-from tests.kit.trials import DEEDS, Trial, put
-from tests.kit.working import eventually, working
+from tests.support.people import Person, person
+from tests.support.trials import DEEDS, Trial, put
+from tests.support.working import eventually, working
 
 KIM = "kim@example.com"
 SIGN_UP = "insert into users (email, name, password_hash) values ($1, 'Kim', 'none')"

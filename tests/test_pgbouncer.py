@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.embedded.register import ROOT
-from app.transaction import Database
+from app.postgres.database import Database
 
 TRACKED = {"application_name", "datestyle", "timezone"}
 """Parameters of connections that PgBouncer passes on itself."""

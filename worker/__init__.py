@@ -9,10 +9,15 @@ from typing import Any
 
 import click
 
-from app.environment import BAD_SETTINGS, SettingsError, complain, environment_with_dotenv
 from app.settings import Settings
-from worker.handler import HANDLERS, Handlers
-from worker.schedule import Clock, postgres_clock
+from app.settings.environment import (
+    BAD_SETTINGS,
+    SettingsError,
+    complain,
+    environment_with_dotenv,
+)
+from worker.attempt import HANDLERS, Handlers
+from worker.cron import Clock, postgres_clock
 from worker.settings import worker_settings
 
 NO_WATCH = (

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from app.exports import letters as exports
+from app.exports import emails as exports
 from app.exports.jobs import ExportFailedEmail, ExportReadyEmail
-from app.friends import letters as friends
+from app.friends import emails as friends
 from app.friends.jobs import FriendActivityEmail, FriendRequestEmail
 from app.jobs import Run
-from app.reports import letters as reports
+from app.reports import emails as reports
 from app.reports.jobs import ReportReadyEmail
 from app.resources import Resources
-from app.stats import letters as stats
+from app.stats import weekly_summary as stats
 from app.stats.jobs import WeeklySummaryEmail
-from app.users import letters as users
+from app.users import emails as users
 from app.users.jobs import ConfirmationEmail, PasswordResetEmail, WelcomeEmail
-from worker.handler import handles
+from worker.attempt import handles
 
 
 @handles(WelcomeEmail)

@@ -6,7 +6,7 @@ from app.exports.generation import Tools, generate
 from app.exports.jobs import ExportGenerate
 from app.jobs import Run
 from app.resources import Resources
-from worker.handler import handles
+from worker.attempt import handles
 
 
 @handles(ExportGenerate)

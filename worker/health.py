@@ -14,7 +14,7 @@ from app import metrics
 from app.jobs import statements
 from app.listening import listen
 from app.resources import Resources
-from worker.intake import Intake
+from worker.claim_loop import Intake
 
 FRESH = 5.0
 """Seconds since the intake last looked at the queues with success."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from app.housekeeping import cleaning
-from app.housekeeping.jobs import Cleanup
+from app.cleanup import cleanup
+from app.cleanup.jobs import Cleanup
 from app.jobs import Run
-from app.jobs.scheduling.statements import clock
+from app.jobs.schedules.statements import clock
 from app.resources import Resources
-from worker.handler import handles
+from worker.attempt import handles
 
 
 @handles(Cleanup)
@@ -15,6 +15,6 @@ async def clean(job: Cleanup, run: Run, resources: Resources) -> None:
     database, bucket, keep = resources.database, resources.bucket, resources.settings.retention
     now = await clock(database)
     if job.dry_run:
-        await cleaning.count(run, database, bucket, keep, now=now)
+        await cleanup.count(run, database, bucket, keep, now=now)
     else:
-        await cleaning.clean(run, bucket, keep, now=now)
+        await cleanup.clean(run, bucket, keep, now=now)

@@ -13,27 +13,26 @@ from uuid import uuid4
 
 import structlog
 
-from app.cancellation import cancel_all
 from app.errors import Unavailable
+from app.event_loop import cancel_all, watch_lag
 from app.jobs import statements
-from app.jobs.breakers import Breakers
-from app.jobs.claims import Claims
-from app.jobs.finishing import Finisher
 from app.jobs.pauses import Pauses
-from app.jobs.recovery import give_back
-from app.jobs.relay import Relay
-from app.lag import watch_lag
+from app.jobs.reclaim import give_back
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
-from worker.beat import Beat, relay_until_cancelled, take_over_until_cancelled
-from worker.figures import begin_at_zero, publish_until_cancelled
-from worker.handler import Attempt, Handlers
+from worker.attempt import Attempt, Handlers
+from worker.breakers import Breakers
+from worker.claim import Claims
+from worker.claim_loop import POLL, Intake
+from worker.cron import Clock, keep_schedules
+from worker.finish import Finisher
 from worker.health import Health
-from worker.intake import POLL, Intake
+from worker.heartbeat import Beat, relay_until_cancelled, take_over_until_cancelled
 from worker.lease import Lease
+from worker.queue_metrics import begin_at_zero, publish_until_cancelled
+from worker.relay import Relay
 from worker.runner import Runner
-from worker.schedule import Clock, keep_schedules
 from worker.slots import Slots
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from app.jobs import Run
 from app.reports import generation, monthly
 from app.reports.jobs import MonthlyReports, ReportGenerate
 from app.resources import Resources
-from worker.handler import handles
+from worker.attempt import handles
 
 
 @handles(MonthlyReports)

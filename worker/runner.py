@@ -12,13 +12,12 @@ import structlog
 from app import logs, metrics
 from app.errors import Unavailable
 from app.jobs import Run
-from app.jobs.endings import Ending, record
-from app.jobs.finishing import Finisher
 from app.jobs.outcomes import LeaseLost
-from app.jobs.record import Claimed
-from app.transaction import Database
-from worker.slots import Running, Slots
-from worker.solitude import SUSPECT_AFTER
+from app.jobs.rows import Claimed
+from app.postgres.database import Database
+from worker.finish import Finisher
+from worker.outcome import Ending, record
+from worker.slots import SUSPECT_AFTER, Running, Slots
 
 log = structlog.get_logger()
 

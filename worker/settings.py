@@ -14,17 +14,17 @@ import uvloop
 from arq import func
 from arq.connections import RedisSettings
 
-from app import logs, priority
+from app import logs, process_priority
 from app.email import check_letters
-from app.environment import BAD_SETTINGS, SettingsError, complain
 from app.jobs import JobId
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
+from app.settings.environment import BAD_SETTINGS, SettingsError, complain
 from worker import email, exports, housekeeping, reports, stats, users
-from worker.handler import Handlers
-from worker.host import drain_on_signals, host_redis
+from worker.arq_host import drain_on_signals, host_redis
+from worker.attempt import Handlers
+from worker.cron import CRON_JOBS, Clock
 from worker.process import Process
-from worker.schedule import CRON_JOBS, Clock
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ class Life:
         Raises:
             SystemExit: a setting cannot be used; stderr has the line that says why.
         """
-        priority.give_way(priority.WORKER)
+        process_priority.give_way(process_priority.WORKER)
         try:
             process = await self._start(ctx)
         except SettingsError as error:

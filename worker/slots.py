@@ -1,19 +1,56 @@
-"""The slots of a worker: what runs in them, and what there is room for."""
+"""The slots of a worker: which jobs run in them, and how many more may."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from app import metrics
 from app.jobs.job import JobId, Queue
 from app.jobs.pauses import Pauses
-from app.jobs.queues import QUEUES, low_slots
-from app.jobs.record import Claimed
-from worker.solitude import Solitude
+from app.jobs.redis_queue import QUEUES, low_slots
+from app.jobs.rows import Claimed
+
+SUSPECT_AFTER = 2
+"""Crashes."""
+
+
+class Solitude:
+    """Who runs alone, and whether the worker may claim beside those who wait to."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """`changed` is called whenever what may be claimed has changed."""
+        self._changed = changed
+        self._turn = asyncio.Lock()
+        self._one_ended = asyncio.Event()
+        self.wanted_by = 0
+
+    def ended(self) -> None:
+        """Some job of the worker has ended."""
+        self._one_ended.set()
+
+    @asynccontextmanager
+    async def granted(self, running: Callable[[], int]) -> AsyncIterator[None]:
+        """Wait until nothing runs but those who wait for solitude too, and keep it so.
+
+        Args:
+            running: how many jobs the worker runs, with all who wait here.
+        """
+        self.wanted_by += 1
+        self._one_ended.set()  # whoever waits counts again: one more of those that run only waits
+        self._changed()
+        try:
+            async with self._turn:
+                while running() > self.wanted_by:
+                    self._one_ended.clear()
+                    await self._one_ended.wait()
+                yield
+        finally:
+            self.wanted_by -= 1
+            self._changed()
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.jobs import Run
 from app.resources import Resources
-from app.stats import counting, weekly
-from app.stats.scheduled import DailyStatistics, StaleStatistics, WeeklyEmails
-from worker.handler import handles
+from app.stats import counting, weekly_summary
+from app.stats.counting import DailyStatistics, StaleStatistics, WeeklyEmails
+from worker.attempt import handles
 
 
 @handles(DailyStatistics)
@@ -22,6 +22,6 @@ async def recount_stale(_job: StaleStatistics, run: Run, _: Resources) -> None:
 @handles(WeeklyEmails)
 async def fan_out_emails(job: WeeklyEmails, run: Run, resources: Resources) -> None:
     if job.dry_run:
-        await weekly.count_emails(run, resources.database, job.day)
+        await weekly_summary.count_emails(run, resources.database, job.day)
     else:
-        await weekly.fan_out_emails(run, job.day)
+        await weekly_summary.fan_out_emails(run, job.day)

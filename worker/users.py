@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.jobs import Run
 from app.resources import Resources
-from app.users.erasure import erase
+from app.users.deletion import erase
 from app.users.jobs import EraseUser
-from worker.handler import handles
+from worker.attempt import handles
 
 
 @handles(EraseUser)

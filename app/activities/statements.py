@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.activities.activity import Activity, ActivityId, Entry, Photo, PhotoId
-from app.postgres.query import Queryable, statement
+from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
 

@@ -13,14 +13,13 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 from msgspec import UNSET, Struct, UnsetType
 
-from app.activities import listing, recording
+from app.activities import activities
 from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
-from app.api.filters import FROM, TO, TYPE
 from app.api.idempotency import Creation
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.photos import ShownPhoto, add_photo, shown_photo
 from app.errors import Invalid
-from app.transaction import Database, Transaction
+from app.postgres.database import Database, Transaction
 from app.users.user import Me
 from app.web.cursors import after_cursor
 
@@ -86,7 +85,7 @@ async def _utc_offset(
     offset = started_at.utcoffset() if isinstance(started_at, datetime) else None
     if offset is None:
         return None
-    if not recording.WEST <= offset <= recording.EAST:
+    if not activities.WEST <= offset <= activities.EAST:
         raise Invalid("The UTC offset must be between -12:00 and +14:00.", field="started_at")
     if not offset:
         written = msgspec.json.decode(await request.body(), type=_Written).started_at
@@ -107,7 +106,7 @@ async def create_activity(
 
     async def act(tx: Transaction) -> ShownActivity:
         return shown(
-            await recording.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
+            await activities.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
         )
 
     return await creation(act)
@@ -124,10 +123,10 @@ async def list_activities(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ShownActivity]:
     """List your activities, newest first, with their photos."""
-    wanted = listing.Filter(first_day, last_day, activity_type)
+    wanted = activities.Filter(first_day, last_day, activity_type)
     after = after_cursor(cursor, tuple[datetime, ActivityId])
-    position = listing.Position(*after) if after else listing.Position()
-    found = await listing.page(database, me.id, wanted, position, limit + 1)
+    position = activities.Position(*after) if after else activities.Position()
+    found = await activities.page(database, me.id, wanted, position, limit + 1)
     return page(
         [shown(activity) for activity in found], limit, key=lambda last: (last.started_at, last.id)
     )
@@ -138,7 +137,7 @@ async def read_activity(
     activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ShownActivity:
     """See one of your activities."""
-    return shown(await recording.find(database, me.id, ActivityId(activity_id)))
+    return shown(await activities.find(database, me.id, ActivityId(activity_id)))
 
 
 @patch("/{activity_id:uuid}", operation_id="changeActivity")
@@ -152,7 +151,7 @@ async def change_activity(
     """Change what is given. What is left out stays as it is, and null empties what may be empty."""
     offset = await _utc_offset(request, data.started_at)
     async with database.transaction() as tx:
-        changed = await recording.change(
+        changed = await activities.change(
             tx,
             request.user.id,
             ActivityId(activity_id),
@@ -169,7 +168,7 @@ async def delete_activity(
 ) -> None:
     """Delete an activity and its photos."""
     async with database.transaction() as tx:
-        await recording.delete(tx, me.id, ActivityId(activity_id))
+        await activities.delete(tx, me.id, ActivityId(activity_id))
 
 
 router = Router(

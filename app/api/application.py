@@ -27,15 +27,13 @@ from app.api import (
     stats,
     users,
 )
-from app.api.authentication import bearer_authentication
-from app.api.dependencies import DEPENDENCIES
+from app.api.authentication import DEPENDENCIES, bearer_authentication
 from app.api.errors import problem
-from app.api.frame import Frame, headers_for
-from app.api.input import StrictRequest, check_input, note_query_parameters
+from app.api.middleware import Frame, headers_for
 from app.api.openapi import describe_edges, openapi_config
-from app.cancellation import cancel_all
-from app.exports.streaming import PATIENCE, Patience
-from app.lag import watch_lag
+from app.api.validation import StrictRequest, check_input, note_query_parameters
+from app.event_loop import cancel_all, watch_lag
+from app.exports.csv import PATIENCE, Patience
 from app.resources import Resources
 from app.users.passwords import Passwords
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.middleware.base import DefineMiddleware
 
+from app.api.idempotency import Creation
 from app.errors import Forbidden, Unauthenticated
 from app.users.sessions import signed_in
 from app.users.user import Me
+from app.web import connection
 from app.web.connection import resources_of
 
 
@@ -50,3 +54,14 @@ def admins_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandl
     """
     if not connection.user.is_admin:
         raise Forbidden("This is for operators.")
+
+
+def _creation(request: Request[Any, Any, Any]) -> Creation:
+    resources = resources_of(request)
+    return Creation(request, resources.database, resources.settings.secret_key)
+
+
+DEPENDENCIES = {
+    **connection.DEPENDENCIES,
+    "creation": Provide(_creation, sync_to_thread=False),
+}

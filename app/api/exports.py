@@ -16,17 +16,16 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from app.activities.activity import ActivityType
-from app.api.filters import FROM, TO, TYPE
 from app.api.idempotency import Creation
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.streaming import Streamed
 from app.exports import requests
+from app.exports.csv import Patience, stream
 from app.exports.export import Export, ExportId, Filters, Format, Status, filename
-from app.exports.streaming import Patience, stream
 from app.jobs import JobId
+from app.postgres.database import Database, Transaction
 from app.postgres.snapshot import Snapshots
 from app.s3 import Bucket
-from app.transaction import Database, Transaction
 from app.users.user import Me
 from app.web.cursors import after_cursor
 

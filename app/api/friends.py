@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
-from app.friends import friendship, requests
+from app.friends import friendships
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
-from app.transaction import Database, Transaction
+from app.postgres.database import Database, Transaction
 from app.users.user import Email, Me, UserId
 from app.web.cursors import after_cursor
 
@@ -50,7 +50,7 @@ async def ask_friend(
     """
 
     async def act(tx: Transaction) -> ShownRequest:
-        return shown(await requests.ask(tx, me.id, data.email))
+        return shown(await friendships.ask(tx, me.id, data.email))
 
     return await creation(act)
 
@@ -64,7 +64,7 @@ async def list_requests(
 ) -> Page[IncomingRequest]:
     """List the requests that wait for your answer, newest first."""
     after = after_cursor(cursor, tuple[RequestId])
-    found = await requests.waiting(database, me.id, after[0] if after else None, limit + 1)
+    found = await friendships.waiting(database, me.id, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
 
 
@@ -74,7 +74,7 @@ async def accept_friend(
 ) -> ShownRequest:
     """Accept a request that waits for your answer."""
     async with database.transaction() as tx:
-        return shown(await requests.accept(tx, me.id, RequestId(request_id)))
+        return shown(await friendships.accept(tx, me.id, RequestId(request_id)))
 
 
 @post("/requests/{request_id:uuid}/decline", status_code=200, operation_id="declineFriend")
@@ -83,7 +83,7 @@ async def decline_friend(
 ) -> ShownRequest:
     """Decline a request that waits for your answer."""
     async with database.transaction() as tx:
-        return shown(await requests.decline(tx, me.id, RequestId(request_id)))
+        return shown(await friendships.decline(tx, me.id, RequestId(request_id)))
 
 
 @get("/", operation_id="listFriends")
@@ -95,8 +95,8 @@ async def list_friends(
 ) -> Page[Friend]:
     """List your friends, newest first."""
     after = after_cursor(cursor, tuple[datetime, UserId])
-    position = friendship.Position(*after) if after else friendship.Position()
-    found = await friendship.page(database, me.id, position, limit + 1)
+    position = friendships.Position(*after) if after else friendships.Position()
+    found = await friendships.page(database, me.id, position, limit + 1)
     return page(found, limit, key=lambda last: (last.since, last.user_id))
 
 
@@ -106,7 +106,7 @@ async def end_friendship(
 ) -> None:
     """End a friendship, on both sides."""
     async with database.transaction() as tx:
-        await friendship.end(tx, me.id, UserId(user_id))
+        await friendships.end(tx, me.id, UserId(user_id))
 
 
 router = Router(

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from app import metrics
 from app.api.statements import postgres_answers
 from app.errors import Unavailable
-from app.transaction import Database
+from app.postgres.database import Database
 
 PATIENCE = 1.0
 """Seconds that Postgres has to answer."""

@@ -19,7 +19,7 @@ from litestar.exceptions import HTTPException
 
 from app.api import statements
 from app.errors import Conflict, Invalid
-from app.transaction import Database, Transaction
+from app.postgres.database import Database, Transaction
 
 T = TypeVar("T")
 

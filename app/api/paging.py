@@ -17,6 +17,11 @@ from msgspec import Struct
 
 from app.web.cursors import cursor_of
 
+FROM = QueryParameter(name="from", description="UTC, inclusive")
+TO = QueryParameter(name="to", description="UTC, inclusive")
+TYPE = QueryParameter(name="type")
+
+
 T = TypeVar("T")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many items a page holds.")]

@@ -10,13 +10,12 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
-from app.rates import Rates
-from app.transaction import Database
-from app.users.admission import admit_reset
-from app.users.passwords import Passwords
-from app.users.resets import ask_for_reset, check_reset, reset_password
+from app.postgres.database import Database
+from app.rate_limits import Rates
+from app.users.login_limits import admit_reset
+from app.users.passwords import Passwords, ask_for_reset, check_reset, reset_password
 from app.users.user import Email, Password
-from app.web.client import client_of
+from app.web.connection import client_of
 
 
 class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):

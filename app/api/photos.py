@@ -17,8 +17,8 @@ from msgspec import Struct
 from app.activities import photos
 from app.activities.activity import ActivityId, PhotoId
 from app.api.idempotency import Creation
+from app.postgres.database import Database, Transaction
 from app.s3 import Bucket
-from app.transaction import Database, Transaction
 from app.users.user import Me
 
 MAX_BODY = 11_000_000

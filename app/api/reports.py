@@ -12,10 +12,10 @@ from litestar.response import Redirect
 from msgspec import Meta, Struct
 
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.postgres.database import Database
 from app.reports import requests
 from app.reports.report import Report, month_of, slug
 from app.s3 import Bucket
-from app.transaction import Database
 from app.users.user import Me
 from app.web.cursors import after_cursor
 

@@ -10,14 +10,13 @@ from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta, Struct
 
-from app.rates import Rates
-from app.transaction import Database
-from app.users.admission import admit_sign_in, welcome_back
+from app.postgres.database import Database
+from app.rate_limits import Rates
+from app.users.login_limits import admit_sign_in, welcome_back
 from app.users.passwords import Passwords
 from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
 from app.users.user import Me
-from app.web.client import client_of
-from app.web.connection import resources_of
+from app.web.connection import client_of, resources_of
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.postgres.query import Queryable, statement
+from app.postgres.statements import Queryable, statement
 
 
 class Answer(Struct, frozen=True):

@@ -10,11 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from app.api.filters import FROM, TO
-from app.api.paging import Page
+from app.api.paging import FROM, TO, Page
+from app.postgres.database import Database
 from app.stats import reading
-from app.stats.figures import DayFigures, total
-from app.transaction import Database
+from app.stats.totals import DayFigures, total
 from app.users.user import Me
 
 

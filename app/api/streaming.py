@@ -11,7 +11,7 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from app.cancellation import cancel_all
+from app.event_loop import cancel_all
 
 Begin = Callable[[], Awaitable[None]]
 Write = Callable[[bytes], Awaitable[None]]

@@ -11,17 +11,15 @@ from litestar.params import Body, FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.api.idempotency import Creation
-from app.rates import Rates
-from app.transaction import Database
-from app.users.admission import admit_own_password, admit_sign_up
-from app.users.confirmation import ask_for_confirmation, confirm
-from app.users.erasure import leave
-from app.users.own_password import change_password, check_own_password
-from app.users.passwords import Passwords
-from app.users.profile import change_profile, profile_of
-from app.users.registration import register
+from app.postgres.database import Database
+from app.rate_limits import Rates
+from app.users.accounts import change_profile, profile_of, register
+from app.users.deletion import leave
+from app.users.email_links import ask_for_confirmation, confirm
+from app.users.login_limits import admit_own_password, admit_sign_up
+from app.users.passwords import Passwords, change_password, check_own_password
 from app.users.user import Account, Email, Me, Name, Password, Profile
-from app.web.client import client_of
+from app.web.connection import client_of
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,9 +13,9 @@ from cyclopts import App, Parameter
 
 from app.commands.options import BY, Given, Json, Limit, answer, checked
 from app.email import suppressions as kept
-from app.email.trial import send_trial
+from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
+from app.email.test_email import send_trial
 from app.errors import Failure, Invalid
-from app.smtp import Ambiguous, Refused, TemporarilyRefused
 from app.users.user import Email
 
 app = App(name="email", help="Test the mail settings, and manage suppressed addresses.")

@@ -10,10 +10,10 @@ from cyclopts import App, Parameter, Token
 from app.commands.options import BY, Given, Json, Limit, answer
 from app.errors import Invalid
 from app.jobs import JobId, Queue
-from app.jobs.operating import dead_letters, inspection
-from app.jobs.operating.cancelling import cancel as cancel_job
-from app.jobs.operating.records import State
-from app.users.administration import find_user
+from app.jobs.admin import dead_letters, jobs
+from app.jobs.admin.jobs import cancel as cancel_job
+from app.jobs.admin.rows import State
+from app.users.accounts import find_user
 
 
 def _id(_: Any, tokens: list[Token]) -> JobId:
@@ -50,21 +50,21 @@ async def list_(
     """
     database = resources.database
     user_id = await find_user(database, user) if user else None
-    wanted = inspection.Filter(state, kind, queue, user_id)
-    return answer(await inspection.page(database, wanted, None, limit), json=json)
+    wanted = jobs.Filter(state, kind, queue, user_id)
+    return answer(await jobs.page(database, wanted, None, limit), json=json)
 
 
 @app.command
 async def show(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Show a job with its attempts and errors."""
-    return answer(await inspection.find(resources.database, id), json=json)
+    return answer(await jobs.find(resources.database, id), json=json)
 
 
 @app.command
 async def retry(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Run a dead job again."""
     await dead_letters.retry_job(resources.database, id, by=BY)
-    return answer(await inspection.find(resources.database, id), json=json)
+    return answer(await jobs.find(resources.database, id), json=json)
 
 
 @app.command
@@ -72,7 +72,7 @@ async def cancel(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Cancel a job, even while it runs."""
     async with resources.database.transaction() as tx:
         await cancel_job(tx, id, by=BY)
-        return answer(await inspection.find(tx, id), json=json)
+        return answer(await jobs.find(tx, id), json=json)
 
 
 @app.command

@@ -9,8 +9,8 @@ import msgspec
 from cyclopts import Parameter, validators
 from msgspec import Struct
 
+from app.commands.tables import shown
 from app.errors import Invalid
-from app.jobs.operating.text import shown
 from app.resources import Resources
 
 BY = "cli"

@@ -6,9 +6,9 @@ from cyclopts import App
 
 from app.commands.options import BY, Given, Json, answer
 from app.jobs import Queue
-from app.jobs.operating import queues as operating
-from app.jobs.operating.workers import list_workers
-from app.transaction import Transaction
+from app.jobs.admin import queues as operating
+from app.jobs.admin.queues import list_workers
+from app.postgres.database import Transaction
 
 queues = App(name="queues", help="Look at queues, pause and resume them.")
 kinds = App(name="kinds", help="Look at kinds of jobs, pause and resume them.")

@@ -27,13 +27,13 @@ from app.exports import requests as exports
 from app.exports.export import Filters, Format
 from app.exports.jobs import ExportGenerate
 from app.jobs import Job, JobId
+from app.jobs.admin.queues import list_workers
 from app.jobs.job import KINDS
-from app.jobs.operating.workers import list_workers
-from app.jobs.scheduling import SCHEDULES, Schedule
-from app.jobs.scheduling import trigger as trigger_schedule
+from app.jobs.schedules import SCHEDULES, Schedule
+from app.jobs.schedules import trigger as trigger_schedule
+from app.postgres.database import Transaction
 from app.resources import Resources
-from app.transaction import Transaction
-from app.users.administration import find_account
+from app.users.accounts import find_account
 
 __all__ = ["KINDS_OF", "app"]
 

@@ -6,8 +6,8 @@ import sys
 from getpass import getpass
 
 from app.commands.options import BY, Given, checked
-from app.users.administration import create_admin as create
-from app.users.administration import make_admin
+from app.users.accounts import create_admin as create
+from app.users.accounts import make_admin
 from app.users.passwords import Passwords
 from app.users.user import Email, Password
 

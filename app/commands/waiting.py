@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 
 from app.jobs import JobId, statements
-from app.jobs.operating.inspection import find
-from app.jobs.operating.records import JobDetail
-from app.jobs.scheduling import history
-from app.transaction import Database
+from app.jobs.admin.jobs import find
+from app.jobs.admin.rows import JobDetail
+from app.jobs.schedules import history
+from app.postgres.database import Database
 
 LOOK_EVERY_S = 0.25
 ENDED = {"done", "dead", "cancelled"}

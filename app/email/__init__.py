@@ -4,11 +4,10 @@ Who is written to, and why, stands in each noun's own letters.py.
 """
 
 from app.email.compose import Stationery
-from app.email.delivery import deliver
-from app.email.letter import AtMost, Letter, Recipient, check_letters
-from app.email.pace import Pace
-from app.email.post import Post
-from app.email.wording import one_line
+from app.email.delivery import Post, deliver
+from app.email.email import AtMost, Letter, Recipient, check_letters
+from app.email.formatting import one_line
+from app.email.send_limit import Pace
 
 __all__ = [
     "AtMost",

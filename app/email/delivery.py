@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import TypeVar
@@ -17,15 +18,31 @@ import structlog
 
 from app import metrics
 from app.email import statements
-from app.email.compose import compose, message_id
-from app.email.letter import Letter, Recipient
-from app.email.post import Post
+from app.email.compose import Stationery, compose, message_id
+from app.email.email import Letter, Recipient
+from app.email.send_limit import Pace
+from app.email.smtp import (
+    Ambiguous,
+    AuthenticationFailed,
+    Mailer,
+    Refused,
+    TemporarilyRefused,
+)
 from app.email.statements import Attempt
 from app.errors import Unavailable
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Dead, Retry, Snooze
-from app.smtp import Ambiguous, AuthenticationFailed, Refused, TemporarilyRefused
-from app.transaction import Transaction
+from app.postgres.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Handed to whatever writes letters."""
+
+    stationery: Stationery
+    mailer: Mailer
+    pace: Pace
+
 
 L = TypeVar("L", bound=Letter)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app.jobs import JobId
-from app.postgres.query import Queryable, statement
+from app.postgres.statements import Queryable, statement
 
 EmailId = NewType("EmailId", UUID)
 

@@ -9,8 +9,8 @@ import structlog
 from app.email import statements
 from app.email.statements import Suppression
 from app.errors import NotFound
-from app.postgres.query import Queryable
-from app.transaction import Transaction
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from app.embedded import commands
 from app.embedded.connecting import Program, connect
 from app.embedded.register import ROOT
 from app.embedded.wheels import Unsupported, refuse_unsupported
-from app.environment import SettingsError
+from app.settings.environment import SettingsError
 
 HOME = ROOT / ".activelog"
 

@@ -16,7 +16,7 @@ from app.embedded.lock import AlreadyRunning, holder, is_locked, lock
 from app.embedded.postgres import place_aside
 from app.embedded.register import ROOT, end_leftovers
 from app.embedded.up import LOCK, PROCESSES, VARIABLES, up
-from app.environment import environment_with_dotenv
+from app.settings.environment import environment_with_dotenv
 
 LONGEST_STOP = 120.0
 

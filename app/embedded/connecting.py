@@ -20,8 +20,8 @@ from app.embedded.ports import LOOPBACK, usual_or_free
 from app.embedded.register import ROOT
 from app.embedded.up import LOCK, VARIABLES
 from app.embedded.wheels import postgres_folder
-from app.environment import Variables, environment_with_dotenv
-from app.settings.stores import redis_url
+from app.settings.environment import Variables, environment_with_dotenv
+from app.settings.sections import redis_url
 
 Program = Literal["api", "worker", "app", "psql", "redis"]
 Command: TypeAlias = tuple[list[str], dict[str, str]]

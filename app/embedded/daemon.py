@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import priority
+from app import process_priority
 from app.embedded.accounts import Account, as_account
 from app.embedded.disk import lines_of_full_disk
 from app.embedded.ports import free_ports, listens, usual_or_free
@@ -186,7 +186,7 @@ class Daemon(ABC):
             )
         self.place.register.add(self._process.pid, self.name, self.stop_signal, self.litter())
         if self.niceness:
-            priority.have_give_way(self._process.pid, self.niceness)
+            process_priority.have_give_way(self._process.pid, self.niceness)
         self._read_output(self._process)
 
     async def wait(self) -> int:

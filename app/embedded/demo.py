@@ -14,11 +14,11 @@ from app import jobs
 from app.embedded import statements
 from app.embedded.logins import ADA, GRACE, Login
 from app.jobs import Job
+from app.postgres.database import Database, Departure, Transaction
 from app.postgres.pool import open_pool
 from app.reports.jobs import ReportGenerate
 from app.reports.report import month_before
 from app.stats.jobs import WeeklySummaryEmail
-from app.transaction import Database, Departure, Transaction
 from app.users.passwords import Passwords
 from app.users.user import UserId
 

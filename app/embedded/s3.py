@@ -14,7 +14,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from app import priority
+from app import process_priority
 from app.embedded.answers import http_status
 from app.embedded.daemon import Daemon
 from app.embedded.ports import LOOPBACK, free_ports
@@ -35,7 +35,9 @@ class S3(Daemon):
     # system and reads its volumes back after a kill, so it is not asked.
     stop_signal = signal.SIGKILL
     notices_room_late = True  # it refuses all writes until it looks again, once a minute
-    niceness = priority.WORKER  # in earnest it is on other machines: no answer waits for an upload
+    niceness = (
+        process_priority.WORKER
+    )  # in earnest it is on other machines: no answer waits for an upload
 
     def choose_ports(self) -> None:
         """A port whose socket another user left in the temporary folder counts as taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from app.postgres.query import Queryable, statement
+from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.activities.activity import ActivityType
+from app.activities.totals import Row
 from app.errors import Invalid
 from app.jobs import JobId
 from app.users.user import UserId
@@ -94,3 +95,23 @@ PREFIX = "exports/"
 def filename(format: Format) -> str:
     """What the file is called where it is saved."""
     return f"activities.{format}"
+
+
+__all__ = ["DOCUMENT", "MOST_ROWS", "Cover", "Row"]
+
+DOCUMENT = "app.exports.pdf"
+"""The module that draws it, for `Artists.drawing`. Sums and charts are made from the rows: they
+need no statement of their own."""
+MOST_ROWS = 50_000
+"""More would be a book that nobody prints."""
+
+
+class Cover(Struct, frozen=True):
+    """Whose activities these are, and which of them. Days are by UTC, both counted in."""
+
+    name: str
+    """The person's, as it is kept: whatever stands in it can be drawn."""
+    first: date | None
+    last: date | None
+    type: ActivityType | None
+    made_at: datetime

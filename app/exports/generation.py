@@ -10,20 +10,19 @@ from typing import Never
 import structlog
 
 from app import jobs, metrics
-from app.cancellation import cancel_all
 from app.errors import Unavailable
-from app.exports import rendering, statements
-from app.exports.cover import MOST_ROWS
-from app.exports.export import CONTENT_TYPES, LIFE, PREFIX, filename, key
+from app.event_loop import cancel_all
+from app.exports import formats, statements
+from app.exports.export import CONTENT_TYPES, LIFE, MOST_ROWS, PREFIX, filename, key
+from app.exports.formats import Rendering, TooLong, Write
 from app.exports.jobs import ExportGenerate, ExportReadyEmail
-from app.exports.rendering import Rendering, TooLong, Write
 from app.exports.statements import OwnedExport
 from app.jobs import Run
 from app.jobs.outcomes import Dead
 from app.pdf import Artists, DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
+from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
 from app.s3 import Bucket, Stored
-from app.transaction import Database
 
 TAGS = {"kind": "export"}
 TELL = 1.0
@@ -140,9 +139,9 @@ def _rendering(
     run: Run, tools: Tools, export: OwnedExport
 ) -> AbstractAsyncContextManager[Rendering]:
     if export.format == "csv":
-        return rendering.csv(tools.database, tools.snapshots, export)
+        return formats.csv(tools.database, tools.snapshots, export)
     made_at = run.claimed.started_at
-    return rendering.pdf(tools.database, tools.snapshots, tools.artists, export, made_at)
+    return formats.pdf(tools.database, tools.snapshots, tools.artists, export, made_at)
 
 
 async def _give_reason(run: Run, export: OwnedExport, reason: str) -> None:

@@ -1,18 +1,19 @@
-"""What people do with their exports: ask for one, watch it, fetch it, delete it."""
+"""What people do with their exports: request, watch, download and delete them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from app import jobs
 from app.errors import Conflict, Gone, NotFound, TooMany
 from app.exports import statements
-from app.exports.export import Export, ExportId, Filters, Format, filename, key
+from app.exports.export import PREFIX, Export, ExportId, Filters, Format, filename, key
 from app.exports.jobs import ExportGenerate
-from app.jobs.operating.cancelling import withdraw
-from app.postgres.query import Queryable
+from app.jobs.admin.jobs import withdraw
+from app.postgres.database import Database, Transaction
+from app.postgres.statements import Queryable
 from app.s3 import Bucket
-from app.transaction import Database, Transaction
 from app.users.user import UserId
 
 MOST_OPEN = 2
@@ -129,3 +130,17 @@ async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: E
 
 def _no_such_export() -> NotFound:
     return NotFound("There is no such export. Exports are there for seven days.")
+
+
+STALE = timedelta(days=1)
+"""After which an upload that is not complete is nobody's any more: no attempt takes as long."""
+
+
+async def take_back_stale(bucket: Bucket, now: datetime) -> None:
+    """Abort the uploads that were given up with their attempt, and with their export.
+
+    Raises:
+        Unavailable: the bucket does not answer.
+    """
+    found = await bucket.incomplete(PREFIX)
+    await bucket.take_back([one for one in found if one.begun_at < now - STALE])

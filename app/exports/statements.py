@@ -10,7 +10,7 @@ from msgspec import Struct
 from app.activities.activity import ActivityType
 from app.exports.export import Export, ExportId, Filters, Format
 from app.jobs import JobId
-from app.postgres.query import Query, Queryable, query, statement
+from app.postgres.statements import Query, Queryable, query, statement
 from app.users.user import UserId
 
 

@@ -13,7 +13,7 @@ from app import jobs
 from app.friends import statements
 from app.friends.jobs import FriendActivityEmail
 from app.jobs import Run
-from app.transaction import Transaction
+from app.postgres.database import Transaction
 from app.users.user import UserId
 
 STALE = timedelta(days=7)

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
-from app.postgres.query import Queryable, statement
+from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
 

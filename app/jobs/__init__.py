@@ -1,7 +1,7 @@
 """Durable jobs: enqueued in a transaction, handed to Redis after it, finished in another."""
 
+from app.jobs.enqueue import enqueue, enqueue_all
 from app.jobs.job import Job, JobId, Queue
-from app.jobs.outbox import enqueue, enqueue_all
 from app.jobs.run import Run
 
 __all__ = ["Job", "JobId", "Queue", "Run", "enqueue", "enqueue_all"]

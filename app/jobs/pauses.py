@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from app.jobs.record import Pause
+from app.jobs.rows import Pause
 
 KIND_WAITS = timedelta(minutes=1)
 """How long a job of a paused kind sleeps at a time; resuming the kind wakes it."""

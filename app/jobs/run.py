@@ -10,8 +10,8 @@ import msgspec
 
 from app.jobs import statements
 from app.jobs.outcomes import LeaseLost
-from app.jobs.record import Claimed
-from app.transaction import Database, Transaction
+from app.jobs.rows import Claimed
+from app.postgres.database import Database, Transaction
 
 P = TypeVar("P", bound=msgspec.Struct)
 

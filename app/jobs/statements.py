@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.jobs.job import JobId, Queue
-from app.jobs.record import Claimed, Figures, Inserted, Lost, Pause, Running, Waiting
-from app.postgres.query import Queryable, statement
+from app.jobs.rows import Claimed, Figures, Inserted, Lost, Pause, Running, Waiting
+from app.postgres.statements import Queryable, statement
 
 
 @statement("jobs")

@@ -13,17 +13,16 @@ from msgspec import Meta, Struct
 from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
-from app.pages.visit import local_path, session_cookie, signing_in, signing_out
-from app.rates import Rates
-from app.transaction import Database
-from app.users.admission import admit_sign_in, admit_sign_up, welcome_back
+from app.pages.session import local_path, session_cookie, signing_in, signing_out
+from app.postgres.database import Database
+from app.rate_limits import Rates
+from app.users.accounts import register
+from app.users.login_limits import admit_sign_in, admit_sign_up, welcome_back
 from app.users.passwords import Passwords
-from app.users.registration import register
 from app.users.sessions import check_password, close_session, open_session, renew_hash
 from app.users.statements import Credentials
 from app.users.user import Email, Name, Password
-from app.web.client import client_of
-from app.web.connection import resources_of
+from app.web.connection import client_of, resources_of
 
 HOME = "/activities"
 

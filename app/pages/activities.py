@@ -12,15 +12,15 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Meta, Struct
 
-from app.activities import listing, recording
+from app.activities import activities
 from app.activities.activity import ActivityId, ActivityType, Entry, Kilocalories, Notes
 from app.errors import Invalid
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import page, see_other
+from app.postgres.database import Database
 from app.stats import reading
-from app.stats.figures import total
-from app.transaction import Database
-from app.users.profile import profile_of
+from app.stats.totals import total
+from app.users.accounts import profile_of
 from app.users.user import Me
 from app.web.cursors import after_cursor, cursor_of
 
@@ -64,7 +64,7 @@ class Told(Struct, frozen=True):
     def utc_offset_minutes(self) -> int | None:
         """Of the reader's clock, which the script lets us know; without it the time is in UTC."""
         offset = self._in_utc() - self.instant if self.instant else None
-        if offset is None or not recording.WEST <= offset <= recording.EAST:
+        if offset is None or not activities.WEST <= offset <= activities.EAST:
             return None
         return offset // timedelta(minutes=1)
 
@@ -76,7 +76,7 @@ class Told(Struct, frozen=True):
 
 
 @get("/activities")
-async def activities(
+async def show_activities(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
@@ -98,7 +98,7 @@ async def record(
         told = form.read(Told)
         entry, offset = told.entry(), told.utc_offset_minutes()
         async with database.transaction() as tx:
-            await recording.record(tx, me.id, entry, utc_offset_minutes=offset, now=now)
+            await activities.record(tx, me.id, entry, utc_offset_minutes=offset, now=now)
     except REFUSALS as error:
         return await _shown(request, me, database, now, form=form.refused(error), error=error)
     return see_other(request, "/activities", "It is recorded.")
@@ -112,7 +112,7 @@ async def delete(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await recording.delete(tx, me.id, ActivityId(activity_id))
+        await activities.delete(tx, me.id, ActivityId(activity_id))
     return see_other(request, "/activities", "The activity is deleted.")
 
 
@@ -126,8 +126,8 @@ async def _shown(
     **context: Any,
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, ActivityId])
-    position = listing.Position(*key) if key else listing.Position()
-    found = await listing.page(database, me.id, listing.Filter(), position, A_PAGE + 1)
+    position = activities.Position(*key) if key else activities.Position()
+    found = await activities.page(database, me.id, activities.Filter(), position, A_PAGE + 1)
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
@@ -145,4 +145,4 @@ async def _shown(
     )
 
 
-routes = [activities, record, delete]
+routes = [show_activities, record, delete]

@@ -10,8 +10,8 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from app.pages.page import page
-from app.transaction import Database
-from app.users.confirmation import confirm
+from app.postgres.database import Database
+from app.users.email_links import confirm
 
 
 @get("/confirm/{token:str}", opt={"anonymous": True})

@@ -16,12 +16,12 @@ from app.activities.activity import ActivityType
 from app.errors import Conflict, Gone, Invalid, NotFound
 from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, Format, Status
+from app.pages.formatting import PRESETS, Days, Period, choices
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import is_part, page, see_other
-from app.pages.periods import PRESETS, Days, Period, choices
+from app.postgres.database import Database
 from app.s3 import Bucket
-from app.transaction import Database
-from app.users.profile import profile_of
+from app.users.accounts import profile_of
 from app.users.user import Me
 
 A_PAGE = 20

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from app.errors import Failure, Unavailable
 from app.pages.page import CONTENT_SECURITY_POLICY, is_part, page
-from app.pages.visit import SAFE_METHODS, SignInFirst, sign_in_address
+from app.pages.session import SAFE_METHODS, SignInFirst, sign_in_address
 from app.web.failures import status_of
 
 log = structlog.get_logger(__name__)

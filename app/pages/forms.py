@@ -19,7 +19,7 @@ from app.errors import (
     TooMany,
     Unauthenticated,
 )
-from app.web.validation import description_of
+from app.web.failures import description_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -12,11 +12,11 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from app.friends import friendship, requests
+from app.friends import friendships
 from app.friends.friend import RequestId
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import page, see_other
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.user import Email, Me, UserId
 from app.web.cursors import after_cursor, cursor_of
 
@@ -48,7 +48,7 @@ async def ask(
     try:
         wanted = form.read(Asked)
         async with database.transaction() as tx:
-            asked = await requests.ask(tx, me.id, wanted.email)
+            asked = await friendships.ask(tx, me.id, wanted.email)
     except REFUSALS as error:
         return await _shown(request, me, database, form=form.refused(error), error=error)
     if asked.status == "accepted":
@@ -64,7 +64,7 @@ async def accept(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await requests.accept(tx, me.id, RequestId(request_id))
+        await friendships.accept(tx, me.id, RequestId(request_id))
     return see_other(request, "/friends", "You are friends now.")
 
 
@@ -76,7 +76,7 @@ async def decline(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await requests.decline(tx, me.id, RequestId(request_id))
+        await friendships.decline(tx, me.id, RequestId(request_id))
     return see_other(request, "/friends", "The request is declined. They are not told.")
 
 
@@ -88,7 +88,7 @@ async def end(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await friendship.end(tx, me.id, UserId(friend_id))
+        await friendships.end(tx, me.id, UserId(friend_id))
     return see_other(request, "/friends", "You are friends no more. They are not told.")
 
 
@@ -101,8 +101,8 @@ async def _shown(
     **context: Any,
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, UserId])
-    position = friendship.Position(*key) if key else friendship.Position()
-    found = await friendship.page(database, me.id, position, A_PAGE + 1)
+    position = friendships.Position(*key) if key else friendships.Position()
+    found = await friendships.page(database, me.id, position, A_PAGE + 1)
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
@@ -110,7 +110,7 @@ async def _shown(
     return page(
         request,
         "friends",
-        waiting=await requests.waiting(database, me.id, None, MOST_WAITING),
+        waiting=await friendships.waiting(database, me.id, None, MOST_WAITING),
         friends=shown,
         first="/friends" if after else None,
         following=following,

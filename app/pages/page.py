@@ -10,11 +10,19 @@ from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
 from app.errors import Failure
-from app.pages import wording
+from app.pages import formatting
 from app.pages.assets import PATHS
 from app.pages.forms import Form
-from app.pages.notices import NAME, no_notice, notice_cookie, notice_in
-from app.pages.visit import form_token, session_cookie, visiting, visitor_cookie
+from app.pages.session import (
+    NAME,
+    form_token,
+    no_notice,
+    notice_cookie,
+    notice_in,
+    session_cookie,
+    visiting,
+    visitor_cookie,
+)
 from app.settings import Settings
 from app.web.connection import resources_of
 from app.web.failures import headers_of, status_of
@@ -61,7 +69,7 @@ def page(
         "path": request.scope["path"],
         "assets": PATHS,
         "form": Form(),
-        **wording.FUNCTIONS,
+        **formatting.FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})
     return Response(

@@ -11,11 +11,11 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 
 from app.pages.page import page
+from app.postgres.database import Database
 from app.reports import requests
 from app.reports.report import month_of, slug
 from app.s3 import Bucket
-from app.transaction import Database
-from app.users.profile import profile_of
+from app.users.accounts import profile_of
 from app.users.user import Me
 
 A_PAGE = 24

@@ -10,19 +10,19 @@ from app.pages import (
     activities,
     assets,
     confirmation,
+    emails,
     exports,
     friends,
     front,
-    letters,
     ops,
+    password_resets,
     reports,
-    resetting,
     settings,
-    unsubscribing,
+    unsubscribe,
 )
 from app.pages.failures import failure_page
 from app.pages.page import CONTENT_SECURITY_POLICY
-from app.pages.visit import admit
+from app.pages.session import admit
 
 MAX_FORM = 100_000
 """Bytes."""
@@ -38,10 +38,10 @@ pages_router = Router(
         *reports.routes,
         *settings.routes,
         *confirmation.routes,
-        *resetting.routes,
-        *unsubscribing.routes,
+        *password_resets.routes,
+        *unsubscribe.routes,
         assets.static,
-        letters.router,
+        emails.router,
         ops.router,
     ],
     guards=[admit],

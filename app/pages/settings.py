@@ -12,15 +12,14 @@ from msgspec import Meta, Struct
 from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
-from app.pages.visit import signing_in, signing_out
-from app.rates import Rates
-from app.transaction import Database
-from app.users.admission import admit_own_password
-from app.users.confirmation import ask_for_confirmation
-from app.users.erasure import leave
-from app.users.own_password import change_password, check_own_password
-from app.users.passwords import Passwords
-from app.users.profile import change_profile, profile_of
+from app.pages.session import signing_in, signing_out
+from app.postgres.database import Database
+from app.rate_limits import Rates
+from app.users.accounts import change_profile, profile_of
+from app.users.deletion import leave
+from app.users.email_links import ask_for_confirmation
+from app.users.login_limits import admit_own_password
+from app.users.passwords import Passwords, change_password, check_own_password
 from app.users.sessions import open_session
 from app.users.statements import Credentials
 from app.users.user import Me, Name, Password

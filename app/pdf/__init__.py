@@ -1,6 +1,6 @@
 """PDF documents, drawn in child processes, so that an event loop never waits for one.
 
-    async with artists.drawing("app.exports.document", Cover(...)) as drawing:
+    async with artists.drawing("app.exports.pdf", Cover(...)) as drawing:
         async for batch in batches:
             await drawing.rows(batch)
         pdf = await drawing.finish()
@@ -11,8 +11,8 @@ The module that is named holds `document(cover: bytes) -> Document`. Only the ch
 and what it imports, must load neither the whole app nor a library that drawing does not need.
 """
 
-from app.pdf.artists import Artists, Drawing, Finished, open_artists
-from app.pdf.failures import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
+from app.pdf.protocol import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
+from app.pdf.renderer import Artists, Drawing, Finished, open_artists
 
 __all__ = [
     "Artists",

@@ -1,11 +1,11 @@
-"""The pages that documents draw on: A4, in points from the upper left corner."""
+"""The pages that documents are drawn on: A4, in points from the upper left corner."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from fpdf import FPDF
 from fpdf.drawing_primitives import convert_to_device_color
@@ -13,8 +13,28 @@ from fpdf.fonts import TTFFont
 from fpdf.line_break import Fragment
 
 from app.pdf import palette
-from app.pdf.document import Drawn
-from app.pdf.faces import PREPARED, face, runs, takes_shapes
+from app.pdf.fonts import PREPARED, face, runs, takes_shapes
+
+
+class Drawn(NamedTuple):
+    """A document that is ready."""
+
+    content: bytes | bytearray
+    pages: int
+
+
+class Document(Protocol):
+    """A document in the making. The module holds `document(cover: bytes) -> Document`.
+
+    What it is given is MessagePack of what the pool was given: the module knows the types.
+    """
+
+    def rows(self, batch: bytes) -> None:
+        """Draw the next rows. None may come."""
+        ...
+
+    def finish(self) -> Drawn: ...
+
 
 WIDTH, HEIGHT = 595.28, 841.89
 MARGIN = 50.0
@@ -57,7 +77,7 @@ class Codes(dict[str, str]):
 
 
 class Canvas(FPDF):
-    """A document's pages. Text is drawn if it is `drawable` (app/pdf/drawable.py), whatever it is.
+    """A document's pages. Text is drawn if it is `drawable` (app/pdf/text.py), whatever it is.
 
     Text whose letters keep their shapes, which is nearly all, is written as PDF operators here, a
     string for each face that it takes: fpdf2's own ways to write a line do more, and take three

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app.pdf import palette
 from app.pdf.canvas import BODY, LABEL, SMALL, Canvas
-from app.pdf.lines import fitted
+from app.pdf.text import fitted
 
 AXIS = 34.0
 """The width that the scale's labels take, on the left."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.pdf import palette
 from app.pdf.canvas import BODY, BOTTOM, LABEL, LEFT, RIGHT, TOP, Align, Canvas, Style
-from app.pdf.lines import wrapped
+from app.pdf.text import wrapped
 
 LEADING = 11.5
 PADDING = 5.0

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from app.environment import SettingsError
 from app.errors import TooOld, Unavailable
+from app.settings.environment import SettingsError
 
 OLDEST = 18
 """The first Postgres with uuidv7()."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.errors import Busy, Unavailable
 from app.postgres.pool import OUTAGES, Connection, Pool, Pooled
-from app.postgres.query import Query
+from app.postgres.statements import Query
 
 WAIT = 2.0
 """Seconds that a reader waits for a connection."""

@@ -14,18 +14,17 @@ from msgspec.structs import astuple
 
 from app import jobs
 from app.jobs import Run
-from app.jobs.scheduling.statements import clock as postgres_clock
+from app.jobs.schedules.statements import clock as postgres_clock
 from app.pdf import Artists
-from app.postgres.query import Queryable
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
 from app.reports import statements
-from app.reports.cover import DOCUMENT, Cover
 from app.reports.jobs import ReportGenerate, ReportReadyEmail
-from app.reports.report import folder, is_over, key, last_day, month_before
+from app.reports.report import DOCUMENT, Cover, folder, is_over, key, last_day, month_before
 from app.reports.statements import PrintedActivity
 from app.s3 import Bucket
 from app.stats import reading
-from app.stats.figures import total
-from app.transaction import Transaction
+from app.stats.totals import total
 from app.users.user import UserId
 
 MOST_LISTED = 1000

@@ -6,13 +6,13 @@ from datetime import date
 from uuid import UUID
 
 from app.jobs import Run
-from app.jobs.scheduling.fanout import Batch, Throttle, end_dry_run, fan_out
-from app.postgres.query import Queryable
+from app.jobs.schedules.fan_out import Batch, Throttle, end_dry_run, fan_out
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
 from app.reports import statements
+from app.reports.emails import ReportReady
 from app.reports.jobs import ReportGenerate
-from app.reports.letters import ReportReady
 from app.reports.report import slug
-from app.transaction import Transaction
 
 THROTTLE = Throttle()
 

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from app.activities.activity import ActivityType
 from app.errors import NotFound
+from app.stats.totals import DayFigures, Figures
 
 PREFIX = "reports/"
 
@@ -84,3 +86,25 @@ def month_before(month: date) -> date:
 
 def no_such_report() -> NotFound:
     return NotFound("There is no report of this month.")
+
+
+DOCUMENT = "app.reports.pdf"
+"""The module that draws it, for `Artists.drawing`."""
+
+
+class TypeFigures(Figures, frozen=True):
+    """What a person did of one type."""
+
+    type: ActivityType
+
+
+class Cover(Struct, frozen=True):
+    """Whose month, and what it adds up to. The rows are only listed."""
+
+    name: str
+    month: date
+    before: Figures
+    """Of the month before."""
+    days: list[DayFigures]
+    types: list[TypeFigures]
+    made_at: datetime

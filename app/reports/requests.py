@@ -6,12 +6,12 @@ from datetime import date
 
 from app import jobs
 from app.errors import Conflict
-from app.postgres.query import Queryable
+from app.postgres.database import Database
+from app.postgres.statements import Queryable
 from app.reports import statements
 from app.reports.jobs import ReportGenerate
 from app.reports.report import Report, filename, key, no_such_report
 from app.s3 import Bucket
-from app.transaction import Database
 from app.users.user import UserId
 
 

@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from app.activities.activity import ActivityType
 from app.jobs import Queue
-from app.jobs.scheduling.fanout import Batch, WouldEmail
-from app.postgres.query import Queryable, statement
-from app.reports.cover import TypeFigures
-from app.reports.report import Report
+from app.jobs.schedules.fan_out import Batch, WouldEmail
+from app.postgres.statements import Queryable, statement
+from app.reports.report import Report, TypeFigures
 from app.users.user import UserId
 
 

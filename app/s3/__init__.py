@@ -1,7 +1,7 @@
 """S3 through aioboto3: one bucket, one client a process."""
 
 from app.s3.bucket import Bucket, Head, Listed
-from app.s3.opening import Timeouts, open_bucket
+from app.s3.client import Timeouts, open_bucket
 from app.s3.upload import Stored, Upload
 
 __all__ = ["Bucket", "Head", "Listed", "Stored", "Timeouts", "Upload", "open_bucket"]

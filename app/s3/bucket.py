@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import structlog
 
-from app.cancellation import to_the_end
 from app.errors import NotFound, Unavailable
+from app.event_loop import to_the_end
 from app.s3.failures import translated, unavailable
 from app.s3.upload import Upload, abort
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app import reached
+from app import dependency_health
 from app.errors import NotFound, Unavailable
 
 DEPENDENCY = "s3"
@@ -26,12 +26,12 @@ def translated() -> Iterator[None]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in NOTHING_THERE:
-            reached.note(DEPENDENCY)
+            dependency_health.note(DEPENDENCY)
             raise NotFound("There is no such object.") from error
         raise unavailable(code) from error
     except BotoCoreError as error:
         raise unavailable(type(error).__name__) from error
-    reached.note(DEPENDENCY)
+    dependency_health.note(DEPENDENCY)
 
 
 def unavailable(why: str) -> Unavailable:

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import structlog
 
-from app.cancellation import cancel_all, to_the_end
 from app.errors import Unavailable
+from app.event_loop import cancel_all, to_the_end
 from app.s3.failures import translated
 
 if TYPE_CHECKING:  # stubs of the development group

@@ -3,14 +3,9 @@
 `.env.example` lists every variable with its default.
 """
 
-from app.settings.http import Http
-from app.settings.logs import Logs
 from app.settings.mail import Dkim, Mail, Smtp
-from app.settings.rate import Rate
-from app.settings.retention import Retention
+from app.settings.sections import Bucket, Database, Http, Logs, Rate, Retention, Worker
 from app.settings.settings import Settings
-from app.settings.stores import Bucket, Database
-from app.settings.worker import Worker
 
 __all__ = [
     "Bucket",

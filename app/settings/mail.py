@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from dkim import crypto  # type: ignore[import-untyped] # has no stubs
 
-from app.environment import REMEDIES, THIS_MACHINE, SettingsError, Variables, split_url
-from app.settings.rate import Rate, rate_of
+from app.settings.environment import REMEDIES, THIS_MACHINE, SettingsError, Variables, split_url
+from app.settings.sections import Rate, rate_of
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[^\s@.]+(\.[^\s@.]+)*")

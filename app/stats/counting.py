@@ -1,4 +1,4 @@
-"""Counting: the totals of a day for everyone, by one statement, and again what has changed."""
+"""Daily statistics: count a day for everyone in one statement, and recount what has changed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,45 @@ from datetime import date, timedelta
 
 import structlog
 
-from app.jobs import Run
+from app.jobs import Job, Run
 from app.jobs.outcomes import Snooze
-from app.jobs.scheduling.fanout import note_counts
-from app.postgres.violations import LockTimeout
+from app.jobs.schedules.fan_out import note_counts
+from app.postgres.database import LockTimeout, Transaction
 from app.stats import statements
-from app.transaction import Transaction
+
+
+class DailyStatistics(Job, frozen=True):
+    """Compute everybody's statistics of a day, and of earlier days that have changed."""
+
+    kind = "stats:daily"
+    timeout = timedelta(hours=1)
+
+    day: date
+    dry_run: bool = False
+
+
+class StaleStatistics(Job, frozen=True):
+    """Compute the statistics of days whose activities have changed."""
+
+    kind = "stats:recount"
+    timeout = timedelta(hours=1)
+
+    day: date
+    dry_run: bool = False
+
+
+class WeeklyEmails(Job, frozen=True):
+    """Send the weekly summary to everybody who wants it.
+
+    `day` is the Saturday on which the week ends.
+    """
+
+    kind = "emails:weekly"
+    timeout = timedelta(hours=1)
+
+    day: date
+    dry_run: bool = False
+
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ import re
 from datetime import date, timedelta
 
 from app.errors import Invalid
-from app.postgres.query import Queryable
+from app.postgres.statements import Queryable
 from app.stats import statements
-from app.stats.figures import DayFigures
+from app.stats.totals import DayFigures
 from app.users.user import UserId
 
 MOST_DAYS = 366

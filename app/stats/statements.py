@@ -8,9 +8,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs import Queue
-from app.jobs.scheduling.fanout import Batch, WouldEmail
-from app.postgres.query import Queryable, statement
-from app.stats.figures import DayFigures
+from app.jobs.schedules.fan_out import Batch, WouldEmail
+from app.postgres.statements import Queryable, statement
+from app.stats.totals import DayFigures
 from app.users.user import UserId
 
 

@@ -1,16 +1,32 @@
-"""Hashing passwords with argon2id, in threads, so that the event loop keeps turning."""
+"""Passwords: hashing with argon2id, changing one's own, and resetting a forgotten one.
+
+Hashing runs in threads, so that it does not block the event loop. A reset request is stored under
+the email address, whether or not an account has it: only the job finds out, so neither the answer
+nor its timing tells.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import timedelta
 from secrets import token_bytes
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
+
+from app import jobs
+from app.errors import Forbidden, Gone
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
+from app.users import statements
+from app.users.email_links import token_hash
+from app.users.jobs import PasswordResetEmail
+from app.users.statements import Credentials
+from app.users.user import UserId
 
 T = TypeVar("T")
 
@@ -59,3 +75,77 @@ def _decoy(hasher: PasswordHasher) -> str:
     )
     costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
+
+
+WRONG = "The password is wrong."
+
+
+async def check_own_password(
+    db: Queryable, passwords: Passwords, user_id: UserId, password: str
+) -> Credentials:
+    """Make sure that it is the person who holds the token. Not to be called in a transaction.
+
+    Raises:
+        Forbidden: the password is wrong, or the account is gone.
+    """
+    found = await statements.credentials(db, user_id)
+    matches = await passwords.verify(password, found.password_hash if found else None)
+    if found is None or not matches:
+        raise Forbidden(WRONG)
+    return found
+
+
+async def change_password(tx: Transaction, checked: Credentials, password_hash: str) -> None:
+    """Replace a checked password. All sessions end, and so do links that were sent before.
+
+    Raises:
+        Forbidden: the password has changed since the check.
+    """
+    if not await statements.change_password(tx, checked.id, checked.password_hash, password_hash):
+        raise Forbidden(WRONG)
+    await statements.remove_sessions(tx, checked.id)
+    await statements.void_tokens(tx, checked.id, "reset")
+
+
+LIFETIME = timedelta(hours=1)
+"""How long the link of the letter works."""
+MOST_AN_HOUR = 3
+"""Letters to one address; further requests are taken and change nothing."""
+
+
+async def ask_for_reset(tx: Transaction, email: str) -> None:
+    """Have a link sent to this address, if it is an account's."""
+    await statements.hold_address(tx, email)
+    request_id = await statements.add_reset_request(tx, email, MOST_AN_HOUR)
+    if request_id is not None:
+        await jobs.enqueue(tx, PasswordResetEmail(request_id=request_id))
+
+
+async def check_reset(db: Queryable, token: str) -> None:
+    """Make sure that a token would be good now, before anything is asked or hashed for it.
+
+    Raises:
+        Gone: it is unknown, used or expired; the three are not told apart.
+    """
+    if not await statements.token_is_good(db, token_hash(token), "reset"):
+        raise _gone()
+
+
+async def reset_password(tx: Transaction, token: str, password_hash: str) -> None:
+    """Spend a token of purpose `reset`: the account has this password, and no sessions.
+
+    Its other reset links are void. The address counts as confirmed, since its mail was read.
+
+    Raises:
+        Gone: it is unknown, used or expired; the three are not told apart.
+    """
+    user_id = await statements.use_token(tx, token_hash(token), "reset")
+    if user_id is None or not await statements.set_password(tx, user_id, password_hash):
+        raise _gone()
+    await statements.confirm_address(tx, user_id)
+    await statements.remove_sessions(tx, user_id)
+    await statements.void_tokens(tx, user_id, "reset")
+
+
+def _gone() -> Gone:
+    return Gone("This link has been used or has expired.")

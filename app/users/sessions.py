@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from app.errors import Unauthenticated
-from app.postgres.query import Queryable
-from app.transaction import Transaction
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
 from app.users import statements
+from app.users.email_links import new_token, token_hash
 from app.users.passwords import Passwords
 from app.users.statements import Credentials
-from app.users.tokens import new_token, token_hash
 from app.users.user import Me
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from app.postgres.query import Queryable, statement
+from app.postgres.statements import Queryable, statement
 from app.users.user import Account, Me, ResetRequestId, UserId
 
 

@@ -1,6 +1,10 @@
-"""The one table of kinds of failure and what HTTP calls them."""
+"""The one table from kinds of failure to HTTP statuses, and what msgspec rejects in plain words."""
 
 from __future__ import annotations
+
+from typing import Any, get_args
+
+from msgspec import Meta
 
 from app import errors
 
@@ -26,3 +30,12 @@ def headers_of(error: errors.Failure) -> dict[str, str]:
     if isinstance(error, errors.TooMany | errors.Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}
+
+
+def description_of(annotation: Any) -> str | None:
+    """How a type describes what it takes, in the first of its `Meta` that does."""
+    for part in get_args(annotation):
+        found = part.description if isinstance(part, Meta) else description_of(part)
+        if found:
+            return found
+    return None

@@ -156,7 +156,7 @@ where
 order by started_at, id;
 
 -- name: activities_to_draw
--- My activities of these filters as the rows of a PDF (app/exports/cover.py).
+-- My activities of these filters as the rows of a PDF (app/exports/export.py).
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
 where

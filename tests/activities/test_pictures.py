@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
-from app.activities.pictures import MOST_BYTES, clean
+from app.activities.photos import MOST_BYTES, clean
 from app.errors import Invalid
 from tests.activities import drawing
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.moments import at
-from tests.kit.wall_clock import WallClock
+from tests.support.moments import at
+from tests.support.wall_clock import WallClock
 
 
 @pytest.fixture

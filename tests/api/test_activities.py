@@ -9,10 +9,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.transaction import Database
-from tests.kit.moments import at
-from tests.kit.people import Person, person
-from tests.kit.wall_clock import WallClock
+from app.postgres.database import Database
+from tests.support.moments import at
+from tests.support.people import Person, person
+from tests.support.wall_clock import WallClock
 
 pytestmark = pytest.mark.usefixtures("in_november")
 

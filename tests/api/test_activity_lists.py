@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.postgres.query import STATEMENTS
-from app.transaction import Database
-from tests.kit.people import Person, person
+from app.postgres.database import Database
+from app.postgres.statements import STATEMENTS
+from tests.support.people import Person, person
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import asyncpg
 import httpx
 import pytest
 
-from app.transaction import Database
-from tests.kit.people import Person, person
+from app.postgres.database import Database
+from tests.support.people import Person, person
 
 pytestmark = pytest.mark.usefixtures("in_november")
 

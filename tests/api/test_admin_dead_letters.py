@@ -9,10 +9,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.jobs.operators import dead, operator
-from tests.kit.trials import CALLS, CriticalTrial, Trial, put, row
-from tests.kit.working import RunJobs
+from tests.support.trials import CALLS, CriticalTrial, Trial, put, row
+from tests.support.working import RunJobs
 
 LETTERS = "/api/v1/admin/dead-letters"
 

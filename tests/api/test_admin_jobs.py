@@ -9,13 +9,22 @@ import httpx
 import pytest
 
 from app.jobs import JobId, Run
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from app.users.jobs import WelcomeEmail
 from tests.jobs.operators import dead, operator
-from tests.kit.people import person
-from tests.kit.trials import CALLS, DEEDS, CriticalTrial, LowTrial, Trial, held, put, row
-from tests.kit.working import RunJobs, eventually, until, working
+from tests.support.people import person
+from tests.support.trials import (
+    CALLS,
+    DEEDS,
+    CriticalTrial,
+    LowTrial,
+    Trial,
+    held,
+    put,
+    row,
+)
+from tests.support.working import RunJobs, eventually, until, working
 
 JOBS = "/api/v1/admin/jobs"
 

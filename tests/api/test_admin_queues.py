@@ -10,13 +10,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import jobs
-from app.jobs.queues import queue_key
+from app.jobs.redis_queue import queue_key
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.jobs.operators import operator
-from tests.kit.people import person
-from tests.kit.trials import CALLS, CriticalTrial, LowTrial, Trial, held, put, row, run_through
-from tests.kit.working import eventually, until, working
+from tests.support.people import person
+from tests.support.trials import (
+    CALLS,
+    CriticalTrial,
+    LowTrial,
+    Trial,
+    held,
+    put,
+    row,
+    run_through,
+)
+from tests.support.working import eventually, until, working
 
 UUID = "01980000-0000-7000-8000-000000000000"
 ROUTES = [

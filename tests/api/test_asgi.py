@@ -15,7 +15,7 @@ import pytest
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.working import WAIT_LIMIT_S
 
 FROM_MODULE = [sys.executable, "-m", "app.asgi"]
 FROM_SERVER = [sys.executable, "-m", "uvicorn", "app.asgi:app"]

@@ -12,11 +12,11 @@ from litestar.routes import HTTPRoute
 
 from app.api.application import Application, create_app
 from app.api.authentication import admins_only
+from app.postgres.database import Database
 from app.resources import Resources
 from app.settings import Settings
-from app.transaction import Database
 from tests.conftest import lifespan_of
-from tests.kit.people import person
+from tests.support.people import person
 
 PUBLIC = {
     ("GET", "/health/live"),

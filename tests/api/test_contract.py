@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
 from app.resources import Resources
-from tests.kit.people import person
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.people import person
+from tests.support.working import WAIT_LIMIT_S
 
 EXAMPLES = 5
 """Of each operation."""

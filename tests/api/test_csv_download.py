@@ -11,9 +11,9 @@ import httpx
 import pandas as pd  # type: ignore[import-untyped] # has no stubs
 import pytest
 
-from app.transaction import Database
-from tests.kit.exports import CSV, add_activities
-from tests.kit.people import Person, person
+from app.postgres.database import Database
+from tests.support.exports import CSV, add_activities
+from tests.support.people import Person, person
 
 pytestmark = pytest.mark.usefixtures("in_november")
 

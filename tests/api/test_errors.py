@@ -10,10 +10,10 @@ from litestar import Litestar, get
 
 from app import errors
 from app.api.errors import problem
-from app.api.frame import Frame
-from app.transaction import Database
+from app.api.middleware import Frame
+from app.postgres.database import Database
 from app.web.failures import STATUSES
-from tests.kit.people import person
+from tests.support.people import person
 from tests.users.people import new_user
 
 USERS = "/api/v1/users"

@@ -10,13 +10,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import Bucket
-from app.transaction import Database
-from tests.kit.exports import CSV, EXPORT, add_activities, asked, status
-from tests.kit.http import anybody
-from tests.kit.people import Person, person
-from tests.kit.working import RunJobs
+from tests.support.exports import CSV, EXPORT, add_activities, asked, status
+from tests.support.http import anybody
+from tests.support.people import Person, person
+from tests.support.working import RunJobs
 
 
 @pytest.fixture

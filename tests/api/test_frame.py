@@ -9,9 +9,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.api.frame import HEADERS, headers_for
+from app.api.middleware import HEADERS, headers_for
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.users.people import new_user, sign_up
 
 

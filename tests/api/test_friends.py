@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.transaction import Database
-from tests.kit.people import Person, person
+from app.postgres.database import Database
+from tests.support.people import Person, person
 
 
 @pytest.fixture

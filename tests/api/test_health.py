@@ -13,7 +13,7 @@ import httpx
 from app.api.application import create_app
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from tests.kit.working import eventually
+from tests.support.working import eventually
 from tests.users.people import new_user
 
 

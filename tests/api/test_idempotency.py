@@ -9,8 +9,8 @@ import pytest
 
 from app.api import statements
 from app.api.idempotency import NOBODY
-from app.transaction import Database
-from tests.kit.people import person
+from app.postgres.database import Database
+from tests.support.people import person
 from tests.users.people import PASSWORD, new_user
 
 pytestmark = pytest.mark.usefixtures("in_november")

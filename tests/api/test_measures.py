@@ -10,7 +10,7 @@ import pytest
 from app.metrics import registry
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from tests.kit.people import person
+from tests.support.people import person
 
 ONE = "/api/v1/activities/{activity_id}"
 

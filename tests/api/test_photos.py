@@ -17,13 +17,13 @@ from app.activities import photos, statements
 from app.activities.activity import PhotoId
 from app.api.application import create_app
 from app.errors import NotFound
+from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from app.transaction import Database
 from tests.activities import drawing
-from tests.kit.http import anybody
-from tests.kit.people import Person, person
+from tests.support.http import anybody
+from tests.support.people import Person, person
 
 pytestmark = pytest.mark.usefixtures("in_november")
 

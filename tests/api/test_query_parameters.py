@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.people import Person, person
 from tests.security.world import World, build
+from tests.support.people import Person, person
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

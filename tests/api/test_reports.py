@@ -8,13 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from app.postgres.database import Database
 from app.s3 import Bucket
-from app.transaction import Database
-from tests.kit.http import anybody
-from tests.kit.people import Person, person
-from tests.kit.working import RunJobs
 from tests.pdf.reading import words
 from tests.reports.months import add, keep_without_an_etag, kept
+from tests.support.http import anybody
+from tests.support.people import Person, person
+from tests.support.working import RunJobs
 
 REPORTS = "/api/v1/reports"
 

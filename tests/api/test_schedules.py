@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from app import metrics
-from app.jobs.scheduling import SCHEDULES, fire_due
+from app.jobs.schedules import SCHEDULES, fire_due
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.jobs.operators import operator
-from tests.kit.people import person
-from tests.kit.working import run_jobs
-from worker.schedule import publish
+from tests.support.people import person
+from tests.support.working import run_jobs
+from worker.cron import publish
 
 SCHEDULES_URL = "/api/v1/admin/schedules"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.transaction import Database
-from tests.kit.crowd import add_run
-from tests.kit.moments import at
-from tests.kit.people import person
-from tests.kit.wall_clock import WallClock
+from app.postgres.database import Database
+from tests.support.crowd import add_run
+from tests.support.moments import at
+from tests.support.people import person
+from tests.support.wall_clock import WallClock
 
 
 async def test_a_week_is_monday_to_sunday_with_its_days(

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import httpx
 import pytest
 
-from app.api.traces import traceparent_of
+from app.api.middleware import traceparent_of
 from app.embedded.inbox.letters import Inbox
 from app.resources import Resources
-from tests.kit.http import anybody
-from tests.kit.people import person
-from tests.kit.processes import WORKER, Program, program, running_api
-from tests.kit.working import RunJobs
+from tests.support.http import anybody
+from tests.support.people import person
+from tests.support.processes import WORKER, Program, program, running_api
+from tests.support.working import RunJobs
 from tests.users.people import new_user
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from app.embedded.register import ROOT
 from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
-from tests.bench.ground import PACKAGES_OF_SERVERS, SERVERS, disk, ground, machine
+from tests.bench.environment import PACKAGES_OF_SERVERS, SERVERS, disk, ground, machine
 from tests.bench.report import FILE, Part, keep
 from tests.bench.table import show
 

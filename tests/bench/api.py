@@ -20,10 +20,10 @@ from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.ground import Ground
-from tests.bench.measures.asking import Caller, ask_all, call
+from tests.bench.benchmarks.asking import Caller, ask_all, call
+from tests.bench.environment import Ground
 from tests.bench.table import Row
-from tests.kit.people import person
+from tests.support.people import person
 
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("litestar", "uvicorn", "msgspec", "asyncpg", "uvloop")
@@ -40,7 +40,7 @@ QUICK = 5
 """By how much --quick divides the bursts."""
 OURS, BARE = "ActiveLog", "bare Litestar handler"
 PROGRAMS = {
-    BARE: ("-m", "uvicorn", "tests.bench.sides.bare_api:app", "--no-access-log"),
+    BARE: ("-m", "uvicorn", "tests.bench.contenders.bare_api:app", "--no-access-log"),
     OURS: ("-m", "app.asgi"),
 }
 PATH = "/api/v1/activities"

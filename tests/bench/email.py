@@ -25,12 +25,12 @@ import uvloop
 
 from app.email import Recipient, Stationery
 from app.email.compose import compose
+from app.email.smtp import Mailer
 from app.embedded.register import ROOT
 from app.jinja import Templates
 from app.settings import Smtp
-from app.smtp import Mailer
-from app.stats.letters import WeeklySummary
-from tests.bench.ground import Ground
+from app.stats.weekly_summary import WeeklySummary
+from tests.bench.environment import Ground
 from tests.bench.table import Row
 
 NEEDS = ("DATABASE_URL",)
@@ -172,7 +172,9 @@ async def _server(folder: Path, tls: str) -> AsyncIterator[Server]:
     made.cert_pem.write_to_path(authority)
     made.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.sides.smtp_sink", certificate), cwd=ROOT, stdout=PIPE
+        *(sys.executable, "-m", "tests.bench.contenders.smtp_sink", certificate),
+        cwd=ROOT,
+        stdout=PIPE,
     )
     assert process.stdout is not None  # it is piped
     try:

@@ -16,19 +16,13 @@ from app import logs
 from app.embedded.register import ROOT
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from tests.bench.ground import Ground
-from tests.bench.measures.exporting import (
-    download,
-    export,
-    psql_copy,
-    runner,
-    upload_file,
-)
-from tests.bench.measures.lagging import FILE, lags, p99
+from tests.bench.benchmarks.exporting import download, export, psql_copy, runner, upload_file
+from tests.bench.benchmarks.lagging import FILE, lags, p99
+from tests.bench.environment import Ground
 from tests.bench.services import Growth, Service, service
 from tests.bench.table import Row
-from tests.kit.exports import CSV
-from tests.kit.people import Person
+from tests.support.exports import CSV
+from tests.support.people import Person
 
 NEEDS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
 VERSIONS = ("asyncpg", "aioboto3", "litestar", "uvicorn", "uvloop", "fpdf2")
@@ -87,12 +81,12 @@ class Frame:
         return service(self.ground, "-m", "app.asgi", answers="/health/ready")
 
     def worker(self) -> AbstractAsyncContextManager[Service]:
-        program = ("-m", "arq", "tests.bench.sides.exports_worker.WorkerSettings")
+        program = ("-m", "arq", "tests.bench.contenders.exports_worker.WorkerSettings")
         more = {FILE: str(self.lag_file)}
         return service(self.ground, *program, answers="/health/ready", more=more)
 
     def rival(self) -> AbstractAsyncContextManager[Service]:
-        program = ("-m", "uvicorn", "tests.bench.sides.csv_cursor:app", "--no-access-log")
+        program = ("-m", "uvicorn", "tests.bench.contenders.csv_cursor:app", "--no-access-log")
         return service(self.ground, *program, "--port", "{port}")
 
 
@@ -194,7 +188,7 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
 async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> list[float]:
     """Milliseconds of the answers to somebody in a process of their own, meanwhile."""
     asker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.sides.asker", api.url, who.token),
+        *(sys.executable, "-m", "tests.bench.contenders.asker", api.url, who.token),
         cwd=ROOT,
         stdin=PIPE,
         stdout=PIPE,

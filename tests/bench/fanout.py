@@ -9,9 +9,9 @@ from statistics import median
 from app import logs
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.ground import Ground
-from tests.bench.measures.fanning import Fanout, FanoutSide, fan_out_meanwhile
-from tests.bench.sides.side import Bench
+from tests.bench.benchmarks.fanning import Fanout, FanoutSide, fan_out_meanwhile
+from tests.bench.contenders.side import Bench
+from tests.bench.environment import Ground
 from tests.bench.stamps import Stamps
 from tests.bench.table import Row
 

@@ -7,17 +7,17 @@ from contextlib import AsyncExitStack
 from statistics import median
 from typing import TypeVar
 
-from tests.bench.ground import Ground
-from tests.bench.measures.idling import idle_cores
-from tests.bench.measures.killing import restarts
-from tests.bench.measures.latency import Latency, commit_to_start
-from tests.bench.measures.lateness import ends_after_cancel, starts_after_due
-from tests.bench.measures.throughput import jobs_per_second, slot_use
-from tests.bench.measures.weights import shares
-from tests.bench.sides.activelog import ActiveLog, open_activelog
-from tests.bench.sides.procrastinate import open_procrastinate
-from tests.bench.sides.side import Bench, Side
-from tests.bench.sides.stock_arq import open_stock_arq
+from tests.bench.benchmarks.idling import idle_cores
+from tests.bench.benchmarks.killing import restarts
+from tests.bench.benchmarks.latency import Latency, commit_to_start
+from tests.bench.benchmarks.lateness import ends_after_cancel, starts_after_due
+from tests.bench.benchmarks.throughput import jobs_per_second, slot_use
+from tests.bench.benchmarks.weights import shares
+from tests.bench.contenders.activelog import ActiveLog, open_activelog
+from tests.bench.contenders.procrastinate import open_procrastinate
+from tests.bench.contenders.side import Bench, Side
+from tests.bench.contenders.stock_arq import open_stock_arq
+from tests.bench.environment import Ground
 from tests.bench.stamps import Stamps
 from tests.bench.table import Row
 

@@ -7,13 +7,13 @@ from statistics import median
 
 import httpx
 
-from app.pages.visit import session_cookie
+from app.pages.session import session_cookie
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.ground import Ground
-from tests.bench.measures.browsing import EXPORTS, JOBS, some_of, times, use
+from tests.bench.benchmarks.browsing import EXPORTS, JOBS, some_of, times, use
+from tests.bench.environment import Ground
 from tests.bench.table import Row
-from tests.kit.processes import running_api
+from tests.support.processes import running_api
 
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("litestar", "uvicorn", "uvloop", "jinja2", "asyncpg")

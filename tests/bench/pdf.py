@@ -16,11 +16,11 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from app.activities.printed.sums import Row as Activity
-from app.exports.cover import DOCUMENT as EXPORT
+from app.activities.totals import Row as Activity
+from app.exports.export import DOCUMENT as EXPORT
 from app.pdf import Artists, open_artists
-from app.reports.cover import DOCUMENT as REPORT
-from tests.bench.ground import Ground
+from app.reports.report import DOCUMENT as REPORT
+from tests.bench.environment import Ground
 from tests.bench.printing import activities, export_cover, report_cover
 from tests.bench.table import Row
 
@@ -87,7 +87,9 @@ async def _ours(
     async with open_artists(1) as artists:
         await _draw(artists, document, cover(rows[:1]), rows[:1])  # what is loaded once
         (process,) = (
-            child for child in psutil.Process().children() if "app.pdf.process" in child.cmdline()
+            child
+            for child in psutil.Process().children()
+            if "app.pdf.subprocess" in child.cmdline()
         )
         before = sum(process.cpu_times()[:2])
         for _ in range(many):
@@ -108,7 +110,8 @@ async def _draw(
 
 async def _plain(count: int, many: int) -> Drawn:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.sides.plain_pdf", str(count), str(many)), stdout=PIPE
+        *(sys.executable, "-m", "tests.bench.contenders.plain_pdf", str(count), str(many)),
+        stdout=PIPE,
     )
     watched, memory = psutil.Process(process.pid), 0.0
     answer = asyncio.create_task(process.communicate())

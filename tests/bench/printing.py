@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from app.activities.printed.sums import Row
-from app.exports.cover import Cover as ExportCover
-from app.reports.cover import Cover, TypeFigures
-from app.stats.figures import DayFigures, Figures
+from app.activities.totals import Row
+from app.exports.export import Cover as ExportCover
+from app.reports.report import Cover, TypeFigures
+from app.stats.totals import DayFigures, Figures
 
 FIRST = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
 NOTES = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.embedded.register import ROOT
-from tests.bench.ground import SERVERS
+from tests.bench.environment import SERVERS
 from tests.bench.table import VERDICTS, Row
 
 FILE = ROOT / "docs" / "benchmarks.md"

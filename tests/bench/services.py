@@ -14,7 +14,7 @@ import psutil
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
-from tests.bench.ground import Ground
+from tests.bench.environment import Ground
 
 TICK = 0.02
 MEBI = 2**20

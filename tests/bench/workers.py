@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import psutil
 
 from app.embedded.register import ROOT
-from tests.bench.sides.side import Bench, Side
+from tests.bench.contenders.side import Bench, Side
 from tests.bench.stamps import FILE
 
 

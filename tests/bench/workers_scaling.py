@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from statistics import median
 
-from tests.bench.ground import Ground
-from tests.bench.measures.scaling import Scaled, side_by_side
-from tests.bench.sides.activelog import open_activelog
-from tests.bench.sides.side import Bench
+from tests.bench.benchmarks.scaling import Scaled, side_by_side
+from tests.bench.contenders.activelog import open_activelog
+from tests.bench.contenders.side import Bench
+from tests.bench.environment import Ground
 from tests.bench.stamps import Stamps
 from tests.bench.table import Row
 

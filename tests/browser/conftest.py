@@ -1,6 +1,6 @@
 """A real browser before the real service: the API as a process of its own, on the tests' servers.
 
-A test that needs the worker starts one around itself (`tests.kit.working.working`).
+A test that needs the worker starts one around itself (`tests.support.working.working`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from app.embedded.ports import free_ports
 from app.resources import Resources
 from tests.browser.chromium import FLAGS, MISSING, chromium
 from tests.browser.guard import Troubles
-from tests.kit.processes import API, Program, program
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.processes import API, Program, program
+from tests.support.working import WAIT_LIMIT_S
 
 WAIT_LIMIT_MS = 1000 * WAIT_LIMIT_S
 """Milliseconds that anything in a page may take."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from app.transaction import Database
-from app.users.administration import create_admin
+from app.postgres.database import Database
+from app.users.accounts import create_admin
 from app.users.passwords import Passwords
 from tests.users.people import PASSWORD
 

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
-from app.pages.wording import moment
+from app.pages.formatting import moment
 from app.resources import Resources
 from tests.browser.conftest import ZONE
 from tests.browser.guard import UNANSWERED, Troubles
 from tests.browser.looking import page_is_accessible
-from tests.kit.working import run_jobs, working
+from tests.support.working import run_jobs, working
 from tests.users.people import PASSWORD
 
 

@@ -9,13 +9,13 @@ from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.async_api import Browser, BrowserContext, expect
 
 from app.embedded.ports import free_ports
-from app.pages.letters import in_scheme
+from app.pages.emails import in_scheme
 from tests.browser.conftest import WAIT_LIMIT_MS
 from tests.browser.guard import Troubles
 from tests.browser.looking import page_is_accessible
 from tests.email.reading import html_of
 from tests.email.test_letters import SAMPLES
-from tests.kit.processes import API, program
+from tests.support.processes import API, program
 
 WIDTHS = {"desktop": 700, "phone": 375}
 PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(25, 31, 28)"}

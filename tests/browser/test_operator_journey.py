@@ -10,18 +10,18 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from app import jobs
-from app.jobs.operating import queues
+from app.jobs.admin import queues
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from app.users.registration import register
+from app.users.accounts import register
 from tests.browser.guard import UNANSWERED, Troubles
 from tests.browser.looking import page_is_accessible
 from tests.browser.people import add_operator, sign_in
 from tests.email.scripted import mailer_to, scripted
 from tests.jobs.operators import dead
-from tests.kit.schedules import end_jobs, triggered
-from tests.kit.trials import CriticalTrial, LowTrial, Trial, put
-from tests.kit.working import WAIT_LIMIT_S, RunJobs, until, working
+from tests.support.schedules import end_jobs, triggered
+from tests.support.trials import CriticalTrial, LowTrial, Trial, put
+from tests.support.working import WAIT_LIMIT_S, RunJobs, until, working
 
 SPAM = "550 5.7.1 <b>looks</b> like spam"
 

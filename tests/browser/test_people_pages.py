@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from app.email.subscriptions import unsubscribe_token
-from app.pages.visit import session_cookie
+from app.email.unsubscribe import unsubscribe_token
+from app.pages.session import session_cookie
 from app.resources import Resources
-from app.users.tokens import issue_token
+from app.users.email_links import issue_token
 from tests.browser.conftest import Site
 from tests.browser.guard import Troubles
 from tests.browser.looking import page_is_accessible
-from tests.kit.people import Person, person
+from tests.support.people import Person, person
 
 LONG = "Wolkenstein-Rodenegg-von-und-zu-" + "x" * 60
 """A name that no phone is wide enough for."""

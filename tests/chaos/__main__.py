@@ -20,19 +20,19 @@ import structlog
 
 from app import jobs
 from app.jobs import Job
-from app.jobs.operating import dead_letters
+from app.jobs.admin import dead_letters
+from app.postgres.database import Database
 from app.resources import open_resources
 from app.settings import Settings
-from app.transaction import Database
-from tests.bench.ground import ground, machine
+from tests.bench.environment import ground, machine
 from tests.bench.table import Row, show
 from tests.chaos.crew import crew
 from tests.chaos.faults import Faults
 from tests.chaos.verdict import judge
 from tests.chaos.witness import connections_left, witness
 from tests.chaos.work import Long, mix
-from tests.kit.ledger import open_ledger
-from tests.kit.outages import valkey_of_one
+from tests.support.ledger import open_ledger
+from tests.support.outages import valkey_of_one
 
 A_MINUTE = 2000
 """Jobs."""

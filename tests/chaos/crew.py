@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from app.transaction import Database
-from tests.kit.processes import Program, program
+from app.postgres.database import Database
+from tests.support.processes import Program, program
 
 WORKER = ("-m", "arq", "tests.chaos.worker.WorkerSettings")
 

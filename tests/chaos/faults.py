@@ -12,7 +12,7 @@ from time import monotonic
 from app.embedded.valkey import Valkey
 from app.resources import Resources
 from tests.chaos.crew import Crew
-from tests.kit.outages import kill, terminate_backends
+from tests.support.outages import kill, terminate_backends
 
 KILL_EVERY = 2.0
 """Seconds, give or take a third: a lease is a multiple of them, and what comes back at the end of

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.bench.table import Row
 from tests.chaos.crew import Crew, Orphan
-from tests.kit.ledger import effects_of
+from tests.support.ledger import effects_of
 
 BAR = 12.0
 """Seconds from a kill to the second start, at the 99th percentile."""

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import psutil
 
 from app.errors import Unavailable
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.bench.table import Row
 from tests.chaos.crew import WORKER
-from tests.kit.processes import Program, program
+from tests.support.processes import Program, program
 
 EVERY = 1.0
 """Seconds between two looks."""

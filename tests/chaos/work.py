@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
-from app import reached
+from app import dependency_health
 from app.errors import Unavailable
 from app.jobs import Job, Run
 from app.resources import Resources
-from tests.kit.ledger import leave_effect, note_start
-from worker.handler import handles
+from tests.support.ledger import leave_effect, note_start
+from worker.attempt import handles
 
 
 class NoOp(Job, frozen=True):
@@ -92,7 +92,7 @@ async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
     await note_start(resources.database, run)
     if run.attempt == 1:
         raise Unavailable("It is away, as it was told to be.", dependency="chaos")
-    reached.note("chaos")
+    dependency_health.note("chaos")
     await leave_effect(run)
 
 

@@ -12,7 +12,7 @@ import pytest
 from app.resources import Resources
 from tests.clocks.__main__ import SHIFT, ZONE
 from tests.clocks.clock import clocks
-from tests.kit.moments import at
+from tests.support.moments import at
 
 
 @pytest.mark.parametrize(

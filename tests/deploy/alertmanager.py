@@ -20,8 +20,8 @@ import yaml
 
 from app.embedded.ports import free_ports
 from tests.deploy.queries import DEPLOY
-from tests.kit.processes import Program
-from tests.kit.working import WAIT_LIMIT_S, eventually
+from tests.support.processes import Program
+from tests.support.working import WAIT_LIMIT_S, eventually
 
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from app.embedded.ports import free_ports
-from app.jobs.scheduling import SCHEDULES
+from app.jobs.schedules import SCHEDULES
 from app.resources import Resources
 from tests.conftest import EMPTY
-from tests.kit.http import anybody
-from tests.kit.processes import API, program
-from tests.kit.working import WAIT_LIMIT_S, eventually
+from tests.support.http import anybody
+from tests.support.processes import API, program
+from tests.support.working import WAIT_LIMIT_S, eventually
 
 WORKER = ("-m", "arq", "tests.deploy.worker.WorkerSettings")
 

@@ -18,7 +18,7 @@ import yaml
 from app.embedded.ports import free_ports
 from tests.deploy.conftest import Served
 from tests.deploy.queries import DEPLOY, read
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.working import WAIT_LIMIT_S
 
 PROGRAM = shutil.which("prometheus")
 LINKS = {

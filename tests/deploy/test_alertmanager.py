@@ -14,7 +14,7 @@ from app.embedded.inbox.letters import Inbox
 from tests.deploy.alertmanager import PROGRAM, alerting
 from tests.deploy.composition import composition, development
 from tests.email.scripted import scripted
-from tests.kit.working import eventually, until
+from tests.support.working import eventually, until
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None and "CI" not in os.environ, reason="no prometheus-alertmanager here"

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from app.embedded.register import ROOT
-from app.environment import SettingsError
 from app.settings import Settings
+from app.settings.environment import SettingsError
 from tests.deploy.composition import (
     DEVELOPMENT,
     FILE,

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.conftest import Served
 from tests.deploy.queries import Query, asked, queries
-from tests.kit.working import eventually
+from tests.support.working import eventually
 
 Values = Mapping[str, set[str]]
 """Of the labels of a metric."""

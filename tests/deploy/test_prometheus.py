@@ -17,8 +17,8 @@ from app.resources import Resources
 from tests.deploy.conftest import Served
 from tests.deploy.prometheus import LINKS, PROGRAM, Prometheus, watching
 from tests.deploy.queries import queries
-from tests.kit.processes import program
-from tests.kit.working import eventually
+from tests.support.processes import program
+from tests.support.working import eventually
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None and "CI" not in os.environ, reason="no prometheus on this machine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.kit.schedules import stopped_at
+from tests.support.schedules import stopped_at
 from worker import settings_from_environment
 
 __all__ = ["WorkerSettings"]

@@ -8,7 +8,7 @@ import pytest
 
 from app.redis import Redis, open_redis
 from app.resources import Resources
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.working import WAIT_LIMIT_S
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from app.email.smtp import Mailer
 from app.settings import Smtp
-from app.smtp import Mailer
 
 DROP = "drop"
 """Ends the connection instead of answering."""

@@ -9,15 +9,15 @@ from typing import Any
 from uuid import uuid4
 
 from app.email import Pace, Post, Stationery
+from app.email.smtp import Mailer
 from app.jinja import Templates
 from app.jobs import JobId, Run, statements
+from app.postgres.database import Database
 from app.redis import Redis
 from app.settings import Rate
-from app.smtp import Mailer
-from app.transaction import Database
-from app.users.registration import register
+from app.users.accounts import register
 from app.users.user import UserId
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.working import WAIT_LIMIT_S
 
 PAPER = Stationery(
     Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example", "secret"

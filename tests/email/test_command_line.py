@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.embedded.inbox.letters import Inbox
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.email.scripted import scripted
 from tests.jobs.test_command_line import cli
 

@@ -15,9 +15,9 @@ import pytest
 
 from app.email import Letter, Recipient, check_letters, one_line
 from app.email.compose import LONGEST_NAME, LONGEST_SUBJECT, compose
-from app.email.letter import GIVEN, LETTERS
+from app.email.email import GIVEN, LETTERS
 from app.jinja import FOLDER, BrokenTemplate, Templates
-from app.users.letters import Welcome
+from app.users.emails import Welcome
 from tests.email.reading import (
     AWKWARD,
     NOON,

@@ -13,17 +13,17 @@ from asyncpg import Record
 from structlog.testing import capture_logs
 
 from app import jobs
+from app.email.smtp import AuthenticationFailed, Mailer
 from app.embedded.inbox.letters import Inbox
 from app.jobs import Run
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
+from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from app.smtp import AuthenticationFailed, Mailer
-from app.transaction import Database, Transaction
+from app.users.emails import welcome
 from app.users.jobs import WelcomeEmail
-from app.users.letters import welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
 from tests.email.sending import ADDRESS, attempt, logged, post, registered
-from tests.kit.working import run_jobs, until
+from tests.support.working import run_jobs, until
 
 
 class Killed(BaseException):

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from app.email.smtp import AuthenticationFailed
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, Retry
-from app.smtp import AuthenticationFailed
-from app.transaction import Database
-from app.users.letters import welcome
+from app.postgres.database import Database
+from app.users.emails import welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
 from tests.email.sending import attempt, post, registered
-from tests.kit.working import until
+from tests.support.working import until
 
 
 class Case(NamedTuple):

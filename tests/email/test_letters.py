@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.email import Letter, one_line
 from app.email.compose import compose
-from app.email.letter import LETTERS
-from app.email.subscriptions import SUBSCRIPTIONS, read_token, unsubscribe_token
+from app.email.email import LETTERS
+from app.email.unsubscribe import SUBSCRIPTIONS, read_token, unsubscribe_token
+from app.exports.emails import described
 from app.exports.export import Filters
-from app.exports.letters import described
-from app.friends.letters import FriendActivity, told
+from app.friends.emails import FriendActivity, told
 from app.friends.statements import News
-from app.pages.letters import MODULES
+from app.pages.emails import MODULES
 from app.settings import Dkim
 from tests.email.reading import AWKWARD, NOON, Text, person, received, stationery
 

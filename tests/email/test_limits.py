@@ -20,18 +20,18 @@ from app.errors import Unavailable
 from app.jinja import FOLDER
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Retry, Snooze
+from app.postgres.database import Database, Transaction
 from app.redis import Redis
 from app.resources import Resources
 from app.settings import Rate
-from app.transaction import Database, Transaction
+from app.users.emails import Welcome, welcome
 from app.users.jobs import WelcomeEmail
-from app.users.letters import Welcome, welcome
 from app.users.user import UserId
 from tests.email.reading import stationery
 from tests.email.scripted import mailer_to, scripted
 from tests.email.sending import PATIENCE, attempt, post, registered, since
 from tests.email.test_pace import HOUR, NOW, PLACES, SECOND, spans_of_five, waits
-from tests.kit.working import eventually, working
+from tests.support.working import eventually, working
 
 
 async def test_a_letter_beyond_the_rate_is_snoozed_and_nothing_is_recorded(

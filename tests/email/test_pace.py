@@ -11,12 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.email import Pace
-from app.email.pace import NOT_ASKED
+from app.email.send_limit import NOT_ASKED
 from app.redis import Redis, open_redis
 from app.settings import Rate
 from tests.email.sending import PATIENCE, logged, since
-from tests.kit.outages import frozen, valkey_of_one
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.outages import frozen, valkey_of_one
+from tests.support.working import WAIT_LIMIT_S
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)

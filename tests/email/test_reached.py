@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import pytest
 
-from app import reached
+from app import dependency_health
+from app.email.smtp import Refused, TemporarilyRefused
 from app.errors import Unavailable
-from app.smtp import Refused, TemporarilyRefused
 from tests.email.scripted import HANG, mailer_to, scripted, short_limits
 from tests.email.test_smtp import send
 
@@ -27,7 +27,7 @@ from tests.email.test_smtp import send
 async def test_a_server_that_refuses_a_letter_has_answered_and_one_that_is_away_has_not(
     says: dict[str, str], answered: bool
 ) -> None:
-    answers = reached.listen()
+    answers = dependency_health.listen()
     async with scripted(says) as script, mailer_to(script, **short_limits(says)) as mailer:
         with suppress(Unavailable, Refused, TemporarilyRefused):
             await send(mailer)

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from app.environment import SettingsError
 from app.settings import Dkim, Rate, Settings
+from app.settings.environment import SettingsError
 
 SECOND = timedelta(seconds=1)
 

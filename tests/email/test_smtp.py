@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 import trustme
 
+from app.email.smtp import (
+    Ambiguous,
+    AuthenticationFailed,
+    Mailer,
+    Refused,
+    TemporarilyRefused,
+)
+from app.email.smtp.connection import OLDEST
+from app.email.smtp.pool import KEPT_SHARE
 from app.errors import Unavailable
-from app.smtp import Ambiguous, AuthenticationFailed, Mailer, Refused, TemporarilyRefused
-from app.smtp.connection import OLDEST
-from app.smtp.mailer import KEPT_SHARE
 from tests.email.scripted import (
     DROP,
     HANG,
@@ -23,7 +29,7 @@ from tests.email.scripted import (
     scripted,
     short_limits,
 )
-from tests.kit.working import until
+from tests.support.working import until
 
 SENDER, RECIPIENT = "hello@activelog.example", "ada@example.com"
 CONTENT = b"Subject: hello\r\n\r\n.a line that begins with a dot\r\n"

@@ -13,7 +13,7 @@ import pytest
 
 from app.embedded.register import ROOT
 from app.jinja import FOLDER
-from tests.kit.working import WAIT_LIMIT_S
+from tests.support.working import WAIT_LIMIT_S
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 
 from app import jobs
 from app.embedded.inbox.letters import Inbox
+from app.postgres.database import Database
 from app.stats.jobs import WeeklySummaryEmail
-from app.transaction import Database
 from app.users.user import UserId
-from tests.kit.people import person
-from tests.kit.working import RunJobs
+from tests.support.people import person
+from tests.support.working import RunJobs
 
 SATURDAY = date(2026, 11, 21)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
-from tests.kit.working import WAIT_LIMIT_S, until
+from tests.support.working import WAIT_LIMIT_S, until
 
 SMALL_UP = Path(__file__).with_name("small_up.py")
 

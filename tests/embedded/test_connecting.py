@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from app.embedded.connecting import OWN, settings
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.embedded.running import registered, small_environment, small_up
-from tests.kit.processes import program
-from tests.kit.trials import Trial, put, row
+from tests.support.processes import program
+from tests.support.trials import Trial, put, row
 
 CONNECT = ("-m", "app.embedded", "connect")
 AT_HOME = (

@@ -10,11 +10,11 @@ import pytest
 from app.embedded.demo import load
 from app.embedded.inbox.letters import Inbox
 from app.embedded.logins import ADA, GRACE
+from app.postgres.database import Database
 from app.resources import Resources
 from app.stats import reading
-from app.transaction import Database
-from tests.kit.schedules import ran
-from tests.kit.working import RunJobs
+from tests.support.schedules import ran
+from tests.support.working import RunJobs
 
 JOBS = """
 select u.email, j.kind, j.payload::jsonb - 'user_id' as about

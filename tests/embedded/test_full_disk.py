@@ -11,8 +11,8 @@ import pytest
 
 from tests.embedded.disks import fill
 from tests.embedded.running import registered, small_environment, small_up
-from tests.kit.processes import is_alive
-from tests.kit.working import until
+from tests.support.processes import is_alive
+from tests.support.working import until
 
 
 @pytest.mark.parametrize("disk", [160], indirect=True)

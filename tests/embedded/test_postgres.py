@@ -21,8 +21,8 @@ from app.embedded.postgres import Postgres, place_aside
 from app.embedded.register import Register
 from app.embedded.servers import make_home
 from app.embedded.wheels import postgres_folder
-from tests.kit.processes import is_alive
-from tests.kit.working import until
+from tests.support.processes import is_alive
+from tests.support.working import until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
 

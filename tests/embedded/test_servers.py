@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from app import priority
+from app import process_priority
 from app.embedded import Inbox, servers
 from app.embedded.answers import http_status
 from app.embedded.daemon import DidNotStart
@@ -26,8 +26,8 @@ from app.embedded.ports import LOOPBACK, free_ports, usual_or_free
 from app.embedded.s3 import signed
 from app.embedded.servers import KINDS, make_home
 from tests.embedded.running import registered
-from tests.kit.processes import is_alive
-from tests.kit.working import until
+from tests.support.processes import is_alive
+from tests.support.working import until
 
 ELSEWHERE = dict.fromkeys(KINDS, "given")
 
@@ -91,7 +91,7 @@ async def test_the_bucket_alone_lets_others_go_first(home: Path) -> None:
         nice = {
             name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in registered(home).items()
         }
-    assert nice == {"valkey": os.nice(0), "s3": max(os.nice(0), priority.WORKER)}
+    assert nice == {"valkey": os.nice(0), "s3": max(os.nice(0), process_priority.WORKER)}
 
 
 async def test_a_given_url_replaces_its_server(home: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from app.embedded.lock import holder
 from tests.embedded.running import SMALL_UP, registered, small_environment, small_up
-from tests.kit.processes import is_alive
-from tests.kit.working import WAIT_LIMIT_S, until
+from tests.support.processes import is_alive
+from tests.support.working import WAIT_LIMIT_S, until
 
 LEADER = """
 import fcntl, signal, subprocess, sys, termios

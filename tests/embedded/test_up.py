@@ -19,8 +19,8 @@ from app.embedded.ports import LOOPBACK, listens
 from app.embedded.postgres import place_aside
 from app.embedded.up import SAME_SIGNAL
 from tests.embedded.running import registered, small_environment, small_up
-from tests.kit.processes import is_alive
-from tests.kit.working import until
+from tests.support.processes import is_alive
+from tests.support.working import until
 
 
 async def test_it_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) -> None:

@@ -7,16 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from app.exports import expiry, requests
+from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, key
+from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import Bucket
-from app.transaction import Database
 from app.users.user import UserId
-from tests.kit.crowd import add_crowd
-from tests.kit.raw_s3 import raw_s3
-from tests.kit.schedules import ran
-from tests.kit.working import run_jobs
+from tests.support.crowd import add_crowd
+from tests.support.raw_s3 import raw_s3
+from tests.support.schedules import ran
+from tests.support.working import run_jobs
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
         await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
     (one,) = await bucket.incomplete(given_up)  # by the clock of S3
 
-    await expiry.take_back_stale(bucket, one.begun_at + timedelta(hours=23))
+    await requests.take_back_stale(bucket, one.begun_at + timedelta(hours=23))
     assert await bucket.incomplete(given_up) == [one]
-    await expiry.take_back_stale(bucket, one.begun_at + timedelta(hours=25))
+    await requests.take_back_stale(bucket, one.begun_at + timedelta(hours=25))
     assert await bucket.incomplete(given_up) == []

@@ -13,22 +13,22 @@ import pytest
 
 from app.exports import requests
 from app.exports.export import Export, Filters, Format
-from app.jobs.operating.cancelling import cancel
-from app.jobs.operating.dead_letters import retry_job
-from app.jobs.recovery import give_back, take_over
+from app.jobs.admin.dead_letters import retry_job
+from app.jobs.admin.jobs import cancel
+from app.jobs.reclaim import give_back, take_over
 from app.pdf import open_artists
+from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import open_bucket
 from app.settings import Settings
-from app.transaction import Database
-from tests.kit.exports import add_activities, add_megabytes
-from tests.kit.http import anybody
-from tests.kit.outages import frozen, lapse
-from tests.kit.people import Person, person
-from tests.kit.processes import WORKER, program
-from tests.kit.raw_s3 import UNHURRIED
-from tests.kit.s3_proxy import Call, S3Proxy, passes, s3_proxy
-from tests.kit.working import eventually, run_jobs, until, working
+from tests.support.exports import add_activities, add_megabytes
+from tests.support.http import anybody
+from tests.support.outages import frozen, lapse
+from tests.support.people import Person, person
+from tests.support.processes import WORKER, program
+from tests.support.raw_s3 import UNHURRIED
+from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
+from tests.support.working import eventually, run_jobs, until, working
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from app import jobs
 from app.embedded.inbox.letters import Inbox
 from app.exports.export import ExportId
 from app.exports.jobs import ExportFailedEmail
-from app.jobs.operating.cancelling import cancel
-from app.jobs.operating.dead_letters import retry_job
-from app.transaction import Database
-from tests.kit.exports import add_activities, asked
-from tests.kit.people import Person, person
-from tests.kit.working import RunJobs
+from app.jobs.admin.dead_letters import retry_job
+from app.jobs.admin.jobs import cancel
+from app.postgres.database import Database
+from tests.support.exports import add_activities, asked
+from tests.support.people import Person, person
+from tests.support.working import RunJobs
 
 
 @pytest.fixture

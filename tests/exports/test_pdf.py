@@ -5,13 +5,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from app.postgres.database import Database
 from app.s3 import Bucket
-from app.transaction import Database
-from tests.kit.exports import asked, status
-from tests.kit.http import anybody
-from tests.kit.people import Person, person
-from tests.kit.working import RunJobs
 from tests.pdf.reading import words
+from tests.support.exports import asked, status
+from tests.support.http import anybody
+from tests.support.people import Person, person
+from tests.support.working import RunJobs
 
 NOTE = 'She said "go" & <ran>, =1+1 🏃'
 

@@ -14,16 +14,15 @@ import pytest
 from app.embedded.ports import free_ports
 from app.errors import Busy
 from app.exports import statements
-from app.exports.copying import copy
+from app.exports.csv import PATIENCE, Patience, TooSlow, copy, stream
 from app.exports.export import Filters
-from app.exports.streaming import PATIENCE, Patience, TooSlow, stream
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.exports import CSV, add_activities, add_megabytes
-from tests.kit.outages import terminate_backends
-from tests.kit.people import Person, person
-from tests.kit.processes import API, program
-from tests.kit.working import WAIT_LIMIT_S, eventually
+from tests.support.exports import CSV, add_activities, add_megabytes
+from tests.support.outages import terminate_backends
+from tests.support.people import Person, person
+from tests.support.processes import API, program
+from tests.support.working import WAIT_LIMIT_S, eventually
 
 POOL = 2
 BUSY = 503
@@ -164,7 +163,7 @@ async def stands_still(database: Database) -> bool:
 
 IMPATIENT = """
 from app import asgi
-from app.exports.streaming import Patience
+from app.exports.csv import Patience
 
 asgi.main(patience=Patience(stretch=3))
 """

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 
 from app.embedded.inbox.letters import Inbox
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.user import UserId
-from tests.kit.people import Person, person
-from tests.kit.working import RunJobs
+from tests.support.people import Person, person
+from tests.support.working import RunJobs
 
 REQUESTS = "/api/v1/friends/requests"
 

@@ -10,20 +10,20 @@ from datetime import UTC, datetime
 import pytest
 
 from app import jobs
+from app.activities.activities import record
 from app.activities.activity import Entry
-from app.activities.recording import record
 from app.email import Post
 from app.embedded.inbox.letters import Inbox
+from app.friends.emails import friend_activity
 from app.friends.jobs import FriendActivityEmail
-from app.friends.letters import friend_activity
 from app.jobs import JobId, Run
-from app.jobs.record import Claimed
+from app.jobs.rows import Claimed
+from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from app.transaction import Database, Transaction
 from tests.email.sending import attempt
 from tests.friends.test_letters import befriend, confirmed
-from tests.kit.locks import somebody_waits
-from tests.kit.people import Person
+from tests.support.locks import somebody_waits
+from tests.support.people import Person
 
 Step = Callable[[], Awaitable[None]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Dead
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.people import Person, person
-from tests.kit.trials import DEEDS, Trial, put
-from tests.kit.working import RunJobs
+from tests.support.people import Person, person
+from tests.support.trials import DEEDS, Trial, put
+from tests.support.working import RunJobs
 
 
 async def operator(database: Database, name: str = "ada") -> Person:

@@ -13,9 +13,9 @@ import asyncpg
 
 from app.embedded.wheels import postgres_folder
 from app.resources import Resources, open_resources
-from tests.kit.ledger import effects_of, open_ledger
-from tests.kit.trials import Effect, put
-from tests.kit.working import eventually, working
+from tests.support.ledger import effects_of, open_ledger
+from tests.support.trials import Effect, put
+from tests.support.working import eventually, working
 
 RUNNING = """
 with gone as (

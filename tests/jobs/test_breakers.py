@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.jobs.breakers import Breakers
+from worker.breakers import Breakers
 
 LETTER, EXPORT = "email:welcome", "export:generate"
 

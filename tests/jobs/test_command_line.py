@@ -14,15 +14,15 @@ import pytest
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.jobs.operators import dead
-from tests.kit.people import person
-from tests.kit.processes import WORKER
-from tests.kit.processes import program as run_program
-from tests.kit.trials import CALLS, Trial, put, row
-from tests.kit.working import RunJobs
+from tests.support.people import person
+from tests.support.processes import WORKER
+from tests.support.processes import program as run_program
+from tests.support.trials import CALLS, Trial, put, row
+from tests.support.working import RunJobs
 from worker import settings
-from worker.handler import HANDLERS
+from worker.attempt import HANDLERS
 
 __all__ = ["settings"]  # whose import registers the handlers
 

@@ -7,11 +7,11 @@ import asyncio
 from app import jobs
 from app.errors import Conflict
 from app.jobs import JobId
-from app.jobs.operating import dead_letters
-from app.jobs.operating.records import Discarded, Rerun
-from app.transaction import Database
-from tests.kit.locks import somebody_waits
-from tests.kit.trials import Trial, put, row
+from app.jobs.admin import dead_letters
+from app.jobs.admin.rows import Discarded, Rerun
+from app.postgres.database import Database
+from tests.support.locks import somebody_waits
+from tests.support.trials import Trial, put, row
 
 INSERT_DEAD = """
 insert into jobs (kind, queue, payload, state, occasion, fingerprint, failures, finished_at)

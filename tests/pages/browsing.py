@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.kit.people import Person
+from tests.support.people import Person
 from tests.users.people import PASSWORD
 
 

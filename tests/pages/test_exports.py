@@ -13,13 +13,13 @@ import pytest
 from app.exports.export import Export, ExportId
 from app.jobs.job import JobId
 from app.pages.exports import patience
-from app.pages.periods import PRESETS, Days
-from app.transaction import Database
-from tests.kit.http import anybody
-from tests.kit.people import person
-from tests.kit.wall_clock import WallClock
-from tests.kit.working import RunJobs
+from app.pages.formatting import PRESETS, Days
+from app.postgres.database import Database
 from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
+from tests.support.http import anybody
+from tests.support.people import person
+from tests.support.wall_clock import WallClock
+from tests.support.working import RunJobs
 
 PART = {"HX-Request": "true"}
 

@@ -12,18 +12,18 @@ import pytest
 
 from app.api.application import create_app
 from app.pages import pages_router
-from app.rates import Limit, Rates, Tally
+from app.rate_limits import Limit, Rates, Tally
 from app.resources import Resources
-from app.users import admission
-from app.users.admission import (
+from app.users import login_limits
+from app.users.login_limits import (
     admit_own_password,
     admit_reset,
     admit_sign_in,
     admit_sign_up,
 )
-from tests.kit.people import person
-from tests.kit.working import WAIT_LIMIT_S
 from tests.pages.browsing import come_as, form, press, words
+from tests.support.people import person
+from tests.support.working import WAIT_LIMIT_S
 from tests.users.people import PASSWORD
 from tests.users.people import sign_up as sign_up_by_api
 
@@ -92,7 +92,7 @@ async def test_the_right_password_begins_anew(
     await sign_up_by_api(api)
     right = {"email": "kim@example.com", "password": PASSWORD}
     for _ in range(3):
-        for _ in range(admission.SIGN_INS.most - 2):
+        for _ in range(login_limits.SIGN_INS.most - 2):
             await admit_sign_in(rates, "kim@example.com", None)
         browser.cookies.clear()
         asked = await browser.get("/sign-in")
@@ -104,8 +104,8 @@ async def test_one_client_can_sign_up_and_ask_for_letters_so_often(
 ) -> None:
     fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
     for path, limit, admit in (
-        ("/sign-up", admission.SIGN_UPS_FROM, admit_sign_up),
-        ("/forgotten", admission.RESETS_FROM, admit_reset),
+        ("/sign-up", login_limits.SIGN_UPS_FROM, admit_sign_up),
+        ("/forgotten", login_limits.RESETS_FROM, admit_reset),
     ):
         asked = await browser.get(path)
         for _ in range(limit.most):
@@ -120,7 +120,7 @@ async def test_the_password_of_an_open_session_cannot_be_guessed(
     kim = await person(resources.database, "kim")
     come_as(browser, kim)
     asked = await browser.get("/settings")
-    for _ in range(admission.OWN_PASSWORDS.most):
+    for _ in range(login_limits.OWN_PASSWORDS.most):
         await admit_own_password(rates, kim.id)
     change = {"current_password": "a guess of mine", "password": "a longer walk on the beach"}
     told(await press(browser, asked, "/settings/password", **change))

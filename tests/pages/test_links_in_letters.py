@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.email.subscriptions import SUBSCRIPTIONS, Subscription, unsubscribe_token
+from app.email.unsubscribe import SUBSCRIPTIONS, Subscription, unsubscribe_token
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from app.users.tokens import issue_token
+from app.users.email_links import issue_token
 from app.users.user import UserId
 from tests.pages.browsing import press
 from tests.users.people import PASSWORD, sign_in, sign_up

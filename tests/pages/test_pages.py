@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.resources import Resources
-from app.users.registration import register
-from app.users.tokens import issue_token
+from app.users.accounts import register
+from app.users.email_links import issue_token
 from tests.pages.browsing import press
 
 

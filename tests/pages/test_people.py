@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.transaction import Database
-from tests.kit.moments import at
-from tests.kit.people import person
-from tests.kit.wall_clock import WallClock
+from app.postgres.database import Database
 from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
+from tests.support.moments import at
+from tests.support.people import person
+from tests.support.wall_clock import WallClock
 from tests.users.people import PASSWORD
 
 NASTY = '<script>alert("1")</script> & \'"><b>'

@@ -10,9 +10,9 @@ import pytest
 
 from app.reports.report import key
 from app.resources import Resources
-from tests.kit.http import anybody
-from tests.kit.people import person
 from tests.pages.browsing import come_as, sign_up, words
+from tests.support.http import anybody
+from tests.support.people import person
 
 
 async def test_the_months_are_listed_and_each_is_a_file(

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
-from app.pages.visit import local_path
+from app.pages.session import local_path
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.pages.browsing import form, path_of, press, sign_up, words
 from tests.users.people import PASSWORD
 from tests.users.people import sign_up as sign_up_by_api

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from app.pages.wording import moment, size, span
+from app.pages.formatting import moment, size, span
 
 NOON_IN_OSLO = datetime(2026, 7, 4, 12, 5, 9, tzinfo=timezone(timedelta(hours=2)))
 

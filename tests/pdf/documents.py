@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, msgpack
 
-from app.pdf.document import Drawn
+from app.pdf.canvas import Drawn
 
 MODULE = __name__
 

@@ -15,12 +15,12 @@ import psutil
 import pytest
 from msgspec import msgpack
 
-from app import priority
+from app import process_priority
 from app.pdf import Artists, DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, open_artists
-from app.pdf.artists import PROJECT, Limits
-from tests.kit.processes import is_alive
-from tests.kit.working import until
+from app.pdf.renderer import PROJECT, Limits
 from tests.pdf.documents import MODULE, Cover
+from tests.support.processes import is_alive
+from tests.support.working import until
 
 LIMITS = Limits(seconds=300, memory=256 * 1024 * 1024, idle=300)
 
@@ -43,7 +43,7 @@ def children() -> set[int]:
     found = set()
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            if "app.pdf.process" in child.cmdline():
+            if "app.pdf.subprocess" in child.cmdline():
                 found.add(child.pid)
     return found
 
@@ -82,10 +82,10 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
 
 async def test_a_process_lets_all_others_go_first(artists: Artists) -> None:
     _, process = await drawn(artists)
-    assert max(os.nice(0), priority.DRAWING) == os.getpriority(os.PRIO_PROCESS, process)
+    assert max(os.nice(0), process_priority.DRAWING) == os.getpriority(os.PRIO_PROCESS, process)
     refused = set() if os.geteuid() == 0 else {0}  # the kernel may put others than root off
-    session = priority.session_niceness(priority.session_of(process))
-    assert session in {priority.DRAWING, None} | refused
+    session = process_priority.session_niceness(process_priority.session_of(process))
+    assert session in {process_priority.DRAWING, None} | refused
 
 
 async def test_no_process_is_started_before_it_is_needed(artists: Artists) -> None:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.activities.printed.timeline import MOST_BARS, timeline
+from app.activities.pdf import MOST_BARS, timeline
 from app.pdf.chart import percent, scale
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.activities.printed.sums import Row
-from app.exports.cover import DOCUMENT, Cover
+from app.activities.totals import Row
+from app.exports.export import DOCUMENT, Cover
 from app.pdf import Artists, open_artists
 from tests.email.reading import AWKWARD
 from tests.pdf.reading import pages, words

@@ -11,8 +11,8 @@ from fontTools import ttLib
 from pypdf import PdfReader
 
 from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
-from app.pdf.drawable import drawable
-from app.pdf.faces import FILES, LATIN, face, face_of, runs
+from app.pdf.fonts import FILES, LATIN, face, face_of, runs
+from app.pdf.text import drawable
 
 
 def drawn(*texts: str) -> bytes:

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
-from app.pdf.drawable import MISSING, drawable
-from app.pdf.lines import fitted, wrapped
+from app.pdf.text import MISSING, drawable, fitted, wrapped
 from tests.pdf.reading import words
 
 SHOWN = {

@@ -6,15 +6,15 @@ from datetime import date
 from uuid import uuid4
 
 from app import jobs
+from app.postgres.database import Database
 from app.reports import statements
 from app.reports.jobs import ReportGenerate
 from app.reports.report import key
 from app.s3 import Bucket
-from app.transaction import Database
 from app.users.user import UserId
-from tests.kit.http import anybody
-from tests.kit.moments import at
-from tests.kit.people import Person, person
+from tests.support.http import anybody
+from tests.support.moments import at
+from tests.support.people import Person, person
 
 NOVEMBER = date(2025, 11, 1)
 """A month that is over, whatever the date."""

@@ -12,28 +12,28 @@ import httpx
 import msgspec
 import pytest
 
+from app.cleanup.cleanup import clean
 from app.embedded.inbox.letters import Inbox
-from app.housekeeping import cleaning
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
+from app.postgres.database import Database, Transaction
 from app.reports import requests
 from app.reports.generation import generate
 from app.reports.jobs import ReportGenerate, ReportReadyEmail
 from app.resources import Resources
 from app.s3 import Bucket
 from app.settings import Settings
-from app.transaction import Database, Transaction
 from app.users.user import UserId
 from tests.email.sending import attempt
-from tests.kit.http import anybody
-from tests.kit.outages import lapse
-from tests.kit.people import Person
-from tests.kit.processes import WORKER, program
-from tests.kit.s3_proxy import Call, s3_proxy
-from tests.kit.schedules import triggered
-from tests.kit.working import RunJobs
 from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, current_key, order, reader
+from tests.support.http import anybody
+from tests.support.outages import lapse
+from tests.support.people import Person
+from tests.support.processes import WORKER, program
+from tests.support.s3_proxy import Call, s3_proxy
+from tests.support.schedules import triggered
+from tests.support.working import RunJobs
 
 
 async def downloaded(database: Database, bucket: Bucket, user_id: UserId) -> bytes:
@@ -158,7 +158,7 @@ async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
         job_id = await triggered(database, "cleanup:daily")
         (claimed,) = await statements.claim(database, [job_id], job_id, job_id)
         now = put_at + timedelta(hours=hours)
-        await cleaning.clean(Run(database, claimed), bucket, resources.settings.retention, now=now)
+        await clean(Run(database, claimed), bucket, resources.settings.retention, now=now)
 
     await cleanup(23)
     assert {named, stray} == await keys(bucket, ada.id)

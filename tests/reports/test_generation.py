@@ -11,16 +11,16 @@ import pytest
 from app.embedded.inbox.letters import Inbox
 from app.errors import NotFound
 from app.jobs import JobId, Run
+from app.postgres.database import Database
 from app.reports.generation import generate
 from app.reports.report import key, last_day, month_before, month_of
 from app.resources import Resources
 from app.s3 import Bucket
-from app.transaction import Database
 from tests.email.sending import attempt
-from tests.kit.schedules import ran
-from tests.kit.working import RunJobs
 from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, content, current_key, order, reader
+from tests.support.schedules import ran
+from tests.support.working import RunJobs
 
 
 async def report_job(database: Database) -> JobId:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.embedded.inbox.letters import Inbox
-from app.transaction import Database
-from tests.kit.working import RunJobs
+from app.postgres.database import Database
 from tests.reports.months import add, order, reader
+from tests.support.working import RunJobs
 
 
 async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(

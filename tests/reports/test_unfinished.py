@@ -10,19 +10,19 @@ import pytest
 from app import jobs
 from app.embedded.inbox.letters import Inbox
 from app.jobs import JobId
-from app.postgres.query import Queryable
+from app.postgres.database import Database
+from app.postgres.statements import Queryable
 from app.reports.generation import Clock, generate
 from app.reports.jobs import ReportReadyEmail
 from app.reports.monthly import fan_out_reports
 from app.resources import Resources
-from app.transaction import Database
 from tests.email.sending import attempt
-from tests.kit.moments import at
-from tests.kit.people import Person
-from tests.kit.schedules import stopped_at, triggered
-from tests.kit.working import RunJobs
 from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, content, order, reader
+from tests.support.moments import at
+from tests.support.people import Person
+from tests.support.schedules import stopped_at, triggered
+from tests.support.working import RunJobs
 
 
 @pytest.fixture

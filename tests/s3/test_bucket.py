@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from app import reached
+from app import dependency_health
 from app.errors import NotFound, Unavailable
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from tests.kit.http import anybody
-from tests.kit.raw_s3 import UNHURRIED
+from tests.support.http import anybody
+from tests.support.raw_s3 import UNHURRIED
 
 
 async def test_what_was_put_is_found(bucket: Bucket) -> None:
@@ -25,7 +25,7 @@ async def test_what_was_put_is_found(bucket: Bucket) -> None:
 
 
 async def test_what_was_not_put_is_not_found(bucket: Bucket) -> None:
-    answers = reached.listen()
+    answers = dependency_health.listen()
     with pytest.raises(NotFound):
         await bucket.head("s3/nothing.txt")
     assert "s3" in answers
@@ -126,7 +126,7 @@ async def test_it_opens_without_s3_and_says_that_it_is_away(
             bucket.delete(["key"]),
             bucket.create_if_missing(),
         ):
-            answers = reached.listen()
+            answers = dependency_health.listen()
             with pytest.raises(Unavailable) as outage:
                 await act
             assert outage.value.dependency == "s3"

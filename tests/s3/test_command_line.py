@@ -8,7 +8,7 @@ from uuid import uuid4
 from app.s3 import open_bucket
 from app.settings import Settings
 from tests.jobs.test_command_line import cli
-from tests.kit.raw_s3 import UNHURRIED
+from tests.support.raw_s3 import UNHURRIED
 
 
 async def test_a_bucket_is_made_ready_as_often_as_one_likes(

@@ -16,10 +16,10 @@ from app.errors import NotFound, Unavailable
 from app.s3 import Bucket, open_bucket
 from app.s3.upload import PART
 from app.settings import Settings
-from tests.kit.http import anybody
-from tests.kit.raw_s3 import UNHURRIED, raw_s3
-from tests.kit.s3_proxy import Call, S3Proxy, passes, s3_proxy
-from tests.kit.working import WAIT_LIMIT_S, until
+from tests.support.http import anybody
+from tests.support.raw_s3 import UNHURRIED, raw_s3
+from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
+from tests.support.working import WAIT_LIMIT_S, until
 
 KEY = "uploads/one.csv"
 NAME = "activities.csv"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.jobs.scheduling import fire_due
-from app.transaction import Database
-from tests.kit.moments import at
+from app.jobs.schedules import fire_due
+from app.postgres.database import Database
+from tests.support.moments import at
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ import signal
 from uuid import UUID
 
 from app.jobs import Run
-from app.jobs.scheduling.fanout import Batch, fan_out
+from app.jobs.schedules.fan_out import Batch, fan_out
+from app.postgres.database import Transaction
 from app.resources import Resources
+from app.stats.counting import WeeklyEmails
 from app.stats.jobs import WeeklySummaryEmail
-from app.stats.scheduled import WeeklyEmails
 from app.stats.statements import enqueue_weekly_emails
-from app.transaction import Transaction
-from tests.kit.fanning import BATCHES_BEFORE_DEATH, LIFTED, write_nothing
+from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED, write_nothing
 from worker import settings_from_environment
-from worker.handler import HANDLERS, Handlers
+from worker.attempt import HANDLERS, Handlers
 
 __all__ = ["WorkerSettings"]
 

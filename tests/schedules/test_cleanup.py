@@ -9,20 +9,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.environment import SettingsError, Variables
+from app.cleanup import cleanup
+from app.cleanup.orphans import WALKS
 from app.errors import Unavailable
-from app.housekeeping import cleaning, sweeps
-from app.housekeeping.orphans import WALKS
 from app.jobs import Run, statements
-from app.jobs.scheduling.statements import clock
+from app.jobs.schedules.statements import clock
+from app.postgres.database import Database
 from app.reports.report import key
 from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Retention
-from app.transaction import Database
-from tests.kit.crowd import add_crowd
-from tests.kit.schedules import ran, triggered
+from app.settings.environment import SettingsError, Variables
 from tests.reports.months import NOVEMBER, keep_without_an_etag, kept
+from tests.support.crowd import add_crowd
+from tests.support.schedules import ran, triggered
 
 OLD = """
 insert into users (email, name, password_hash, deleted_at)
@@ -146,10 +146,10 @@ async def test_many_rows_go_in_batches_and_all_are_counted(
         "insert into jobs (id, kind, queue, payload, state, finished_at)"
         " select uuidv7(interval '-8 days'), 'test', 'low', '{}', 'done', now() - interval '8 days'"
         " from generate_series(1, $1::int)",
-        2 * sweeps.BATCH + 1,
+        2 * cleanup.BATCH + 1,
     )
     run = await ran(resources, "cleanup:daily")
-    assert 2 * sweeps.BATCH + 1 == run.counts["jobs"]
+    assert 2 * cleanup.BATCH + 1 == run.counts["jobs"]
 
 
 async def photo_of(database: Database, user_id: UUID) -> str:
@@ -208,12 +208,12 @@ async def test_photos_that_no_row_names_go_when_they_are_a_day_old(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
     now = await newest(bucket)
-    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
+    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
     assert set(photos.values()) == await keys_in(bucket)
     tomorrow = now + timedelta(hours=25)
-    await cleaning.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
+    await cleanup.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
     assert set(photos.values()) == await keys_in(bucket)
-    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
+    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
     assert {photos["named"]} == await keys_in(bucket)
     counts = await database.fetch("select (counts->>'photos')::int from schedule_runs order by id")
     assert [0, 4, 4] == [row[0] for row in counts]
@@ -236,12 +236,12 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
         await bucket.put(strange, b"x", "application/pdf")
     now = await newest(bucket, "reports/")
 
-    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
+    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
     assert named | others == await keys_in(bucket, "reports/")
     tomorrow = now + timedelta(hours=25)
-    await cleaning.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
+    await cleanup.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
     assert named | others == await keys_in(bucket, "reports/")
-    await cleaning.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
+    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
     assert named == await keys_in(bucket, "reports/")
     counts = "select (counts->>'report_files')::int from schedule_runs order by id"
     assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
@@ -270,12 +270,12 @@ async def test_a_cleanup_that_is_cut_short_keeps_its_counts(
     nowhere = replace(section, endpoint_url=f"http://127.0.0.1:{closed_port}")
     async with open_bucket(nowhere) as away:
         with pytest.raises(Unavailable):
-            await cleaning.clean(run, away, KEEP, now=now)
+            await cleanup.clean(run, away, KEEP, now=now)
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
     )
     (claimed,) = await statements.claim(database, [run.job_id], uuid4(), uuid4())
-    await cleaning.clean(Run(database, claimed), resources.bucket, KEEP, now=now)
+    await cleanup.clean(Run(database, claimed), resources.bucket, KEEP, now=now)
     assert REMOVED["activities"] == await database.fetchval(
         "select (counts->>'activities')::int from schedule_runs where job_id = $1", run.job_id
     )
@@ -288,7 +288,7 @@ async def test_the_settings_say_in_days_how_long_things_are_kept(
     longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
     keep = Retention.from_env(Variables({**days, **longer}))
     run = await cleanup_of(database)
-    await cleaning.clean(run, bucket, keep, now=await clock(database))
+    await cleanup.clean(run, bucket, keep, now=await clock(database))
     counts = await database.fetchval("select counts::text from schedule_runs where counts <> '{}'")
     changed = {"jobs": 6, "emails": 2, "dead_letters": 2}
     assert {**REMOVED, **changed, "erasures": 0, "activities": 0, "runs": 0} == json.loads(counts)

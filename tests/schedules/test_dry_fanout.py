@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from app.users.user import UserId
-from tests.kit.crowd import add_crowd, add_run
-from tests.kit.moments import at
-from tests.kit.schedules import ran
+from tests.support.crowd import add_crowd, add_run
+from tests.support.moments import at
+from tests.support.schedules import ran
 
 SATURDAY, OCTOBER = "2025-10-25", "2025-10-31"
 CHANGES = {

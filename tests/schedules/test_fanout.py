@@ -12,25 +12,25 @@ import pytest
 
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import Snooze
-from app.jobs.scheduling import history
-from app.jobs.scheduling.fanout import BATCH, Batch, Throttle, fan_out
+from app.jobs.schedules import history
+from app.jobs.schedules.fan_out import BATCH, Batch, Throttle, fan_out
+from app.postgres.database import Database, Transaction
 from app.reports.jobs import ReportGenerate
 from app.reports.monthly import fan_out_reports
 from app.stats.jobs import WeeklySummaryEmail
 from app.stats.statements import enqueue_weekly_emails
-from app.stats.weekly import fan_out_emails
-from app.transaction import Database, Transaction
-from tests.kit.crowd import add_crowd, add_run, have_all_run
-from tests.kit.fanning import BATCHES_BEFORE_DEATH, LIFTED
-from tests.kit.moments import at
-from tests.kit.outages import lapse
-from tests.kit.processes import program
-from tests.kit.schedules import triggered
-from tests.kit.working import eventually
+from app.stats.weekly_summary import fan_out_emails
+from tests.support.crowd import add_crowd, add_run, have_all_run
+from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED
+from tests.support.moments import at
+from tests.support.outages import lapse
+from tests.support.processes import program
+from tests.support.schedules import triggered
+from tests.support.working import eventually
 
 SATURDAY = date(2026, 11, 21)
 KILLED = ("-m", "arq", "tests.schedules.killed_worker.WorkerSettings")
-WORKER = ("-m", "arq", "tests.kit.fanout_worker.WorkerSettings")
+WORKER = ("-m", "arq", "tests.support.fanout_worker.WorkerSettings")
 
 
 async def begun(database: Database, job_id: JobId) -> Run:

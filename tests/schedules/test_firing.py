@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.jobs.scheduling import fire_due, history
-from app.postgres.query import Queryable
+from app.jobs.schedules import fire_due, history
+from app.postgres.database import Database
+from app.postgres.statements import Queryable
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.moments import at
-from tests.kit.schedules import end_jobs, runs_of, stopped_at
-from tests.kit.working import RunJobs, eventually, until, working
-from worker.schedule import fire, postgres_clock
+from tests.support.moments import at
+from tests.support.schedules import end_jobs, runs_of, stopped_at
+from tests.support.working import RunJobs, eventually, until, working
+from worker.cron import fire, postgres_clock
 
 
 async def test_slots_before_the_schedules_were_known_are_not_fired(

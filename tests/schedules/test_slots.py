@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.jobs.scheduling.schedule import SCHEDULES, day_about
-from tests.kit.moments import at
-from worker.schedule import CRON_JOBS
-from worker.schedule import cron_job as cron_job_of
+from app.jobs.schedules.schedule import SCHEDULES, day_about
+from tests.support.moments import at
+from worker.cron import CRON_JOBS
+from worker.cron import cron_job as cron_job_of
 
 DAILY, WEEKLY, MONTHLY = (
     SCHEDULES[name] for name in ("stats:daily", "emails:weekly", "reports:monthly")

@@ -12,14 +12,14 @@ import pytest
 from app.commands.kinds import KINDS_OF
 from app.embedded.inbox.letters import Inbox
 from app.jobs.job import KINDS
-from app.jobs.scheduling import SCHEDULES
+from app.jobs.schedules import SCHEDULES
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.crowd import add_run
-from tests.kit.moments import at
-from tests.kit.people import person
-from tests.kit.processes import program
-from tests.kit.working import until, working
+from tests.support.crowd import add_run
+from tests.support.moments import at
+from tests.support.people import person
+from tests.support.processes import program
+from tests.support.working import until, working
 
 __all__ = ["KINDS_OF"]  # whose import brings all kinds of jobs
 

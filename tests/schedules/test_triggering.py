@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.errors import Conflict, Invalid, NotFound
-from app.jobs.scheduling import fire_due, trigger
-from app.transaction import Database
-from tests.kit.moments import at
-from tests.kit.schedules import runs_of
+from app.jobs.schedules import fire_due, trigger
+from app.postgres.database import Database
+from tests.support.moments import at
+from tests.support.schedules import runs_of
 
 
 @pytest.mark.parametrize(

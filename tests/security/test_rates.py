@@ -16,16 +16,16 @@ from structlog.testing import capture_logs
 from app import metrics
 from app.api.application import create_app
 from app.errors import TooMany
-from app.rates import Limit, Rates, Tally
+from app.rate_limits import Limit, Rates, Tally
 from app.redis import Redis, open_redis
 from app.resources import Resources
 from app.settings import Rate
-from app.users import admission
-from app.users.admission import admit_reset, admit_sign_in, admit_sign_up, welcome_back
-from app.web.client import counted_address
-from tests.kit.outages import frozen, valkey_of_one
-from tests.kit.people import person
-from tests.kit.working import WAIT_LIMIT_S
+from app.users import login_limits
+from app.users.login_limits import admit_reset, admit_sign_in, admit_sign_up, welcome_back
+from app.web.connection import counted_address
+from tests.support.outages import frozen, valkey_of_one
+from tests.support.people import person
+from tests.support.working import WAIT_LIMIT_S
 from tests.users.people import PASSWORD, new_user, sign_up
 
 HOUR = timedelta(hours=1)
@@ -198,7 +198,7 @@ async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
 
     async def try_as_many_as_it_may(name: str) -> None:
         nonlocal admitted
-        for number in range(admission.SIGN_INS_FROM.most):
+        for number in range(login_limits.SIGN_INS_FROM.most):
             await admit_sign_in(rates, f"{name}{number}@example.com", CLIENT)
             admitted += 1
 
@@ -206,7 +206,7 @@ async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
     await try_as_many_as_it_may("user")
     with pytest.raises(TooMany):
         await try_as_many_as_it_may("more")
-    limit = admission.SIGN_INS_FROM
+    limit = login_limits.SIGN_INS_FROM
     freed = (monotonic() - began) / (limit.period.total_seconds() / limit.most)
     assert admitted <= limit.most + freed + 1
     await admit_sign_in(rates, "kim@example.com", "203.0.113.8")
@@ -215,8 +215,8 @@ async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
 @pytest.mark.parametrize(
     ("admit", "limit", "path", "body"),
     [
-        (admit_sign_up, admission.SIGN_UPS_FROM, "users", new_user()),
-        (admit_reset, admission.RESETS_FROM, "password-resets", {"email": "kim@example.com"}),
+        (admit_sign_up, login_limits.SIGN_UPS_FROM, "users", new_user()),
+        (admit_reset, login_limits.RESETS_FROM, "password-resets", {"email": "kim@example.com"}),
     ],
 )
 async def test_one_client_can_sign_up_and_ask_for_resets_so_often(
@@ -239,7 +239,8 @@ async def test_an_address_that_may_be_a_strangers_gets_few_letters_whichever_acc
 ) -> None:
     kim = await person(resources.database, "kim")
     await times(
-        admission.CONFIRMATIONS.most, lambda: admission.admit_confirmation(rates, "KIM@example.com")
+        login_limits.CONFIRMATIONS.most,
+        lambda: login_limits.admit_confirmation(rates, "KIM@example.com"),
     )
     async with client_from(CLIENT, resources) as (client, _):
         refused = await client.post("/api/v1/users/confirm", headers=kim.headers)
@@ -251,7 +252,7 @@ async def test_an_address_that_may_be_a_strangers_gets_few_letters_whichever_acc
 async def test_only_letters_that_are_made_are_counted(resources: Resources) -> None:
     kim = await person(resources.database, "kim")
     async with client_from(CLIENT, resources) as (client, _):
-        for _ in range(admission.CONFIRMATIONS.most + 1):
+        for _ in range(login_limits.CONFIRMATIONS.most + 1):
             answer = await client.post("/api/v1/users/confirm", headers=kim.headers)
             assert answer.status_code == 202
     assert await resources.database.fetchval("select count(*) from jobs") == 1
@@ -264,7 +265,7 @@ async def test_the_password_of_an_open_session_cannot_be_guessed(
     change = {"current_password": "a guess of mine", "password": "a better one"}
     async with client_from(CLIENT, resources) as (client, _):
         await times(
-            admission.OWN_PASSWORDS.most, lambda: admission.admit_own_password(rates, kim.id)
+            login_limits.OWN_PASSWORDS.most, lambda: login_limits.admit_own_password(rates, kim.id)
         )
         put = await client.put("/api/v1/users/me/password", json=change, headers=kim.headers)
         gone = await client.request(

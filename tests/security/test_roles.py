@@ -11,11 +11,11 @@ from litestar.routes import HTTPRoute
 from app.resources import Resources
 from tests.activities import drawing
 from tests.conftest import EMPTY
-from tests.kit.moments import at
-from tests.kit.people import Person
-from tests.kit.wall_clock import WallClock
 from tests.security.routes import LINES, PAGES, Line
 from tests.security.world import World, build
+from tests.support.moments import at
+from tests.support.people import Person
+from tests.support.wall_clock import WallClock
 
 
 async def test_every_route_has_a_line(application: Any) -> None:

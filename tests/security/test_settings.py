@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.environment import REMEDIES, SettingsError
 from app.settings import Settings
+from app.settings.environment import REMEDIES, SettingsError
 
 STRONG = {
     "ENVIRONMENT": "production",

@@ -8,17 +8,17 @@ from datetime import date, timedelta
 
 from argon2 import PasswordHasher
 
-from app.email.subscriptions import unsubscribe_token
+from app.email.unsubscribe import unsubscribe_token
 from app.exports.export import Filters
 from app.exports.requests import request as request_export
-from app.friends import requests
+from app.friends import friendships
 from app.pages.assets import PATHS
-from app.pages.visit import form_token
+from app.pages.session import form_token
 from app.reports.report import key as report_key
 from app.resources import Resources
-from app.users.tokens import issue_token
+from app.users.email_links import issue_token
 from app.users.user import UserId
-from tests.kit.people import Person, person
+from tests.support.people import Person, person
 from tests.users.people import PASSWORD
 
 HASH = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
@@ -83,9 +83,9 @@ async def build(resources: Resources) -> World:
     await database.execute(REPORT, kim.id)
     await resources.bucket.put(report_key(kim.id, OCTOBER, None), b"%PDF", "application/pdf")
     async with database.transaction() as tx:
-        asked = await requests.ask(tx, alex.id, kim.email)
-        befriended = await requests.ask(tx, jo.id, kim.email)
-        await requests.accept(tx, kim.id, befriended.id)
+        asked = await friendships.ask(tx, alex.id, kim.email)
+        befriended = await friendships.ask(tx, jo.id, kim.email)
+        await friendships.accept(tx, kim.id, befriended.id)
         export = await request_export(tx, kim.id, "csv", Filters(date(2026, 1, 1)))
         tokens = [
             await issue_token(tx, UserId(kim.id), purpose, timedelta(days=1))

@@ -19,8 +19,8 @@ import asyncpg
 import app
 from app.embedded.register import ROOT
 from app.postgres.migrations import migrate
-from app.postgres.query import STATEMENTS
-from tests.kit.outages import postgres_of_one
+from app.postgres.statements import STATEMENTS
+from tests.support.outages import postgres_of_one
 
 FILE = Path(__file__).with_name("released.json")
 

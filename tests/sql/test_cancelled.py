@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.transaction import Database
+from app.postgres.database import Database
 
 LOCKS = """
 select count(*) from pg_locks

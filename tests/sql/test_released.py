@@ -15,8 +15,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.postgres.database import Database
 from app.postgres.migrations import migrate
-from app.transaction import Database
 from tests.sql.freeze import FILE, last_release, required_columns, shape
 
 RELEASED: dict[str, Any] = json.loads(FILE.read_text())

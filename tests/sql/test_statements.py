@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 import app
-from app.postgres.query import FOLDER, STATEMENTS, Query, Statement, is_struct
-from app.transaction import Database
+from app.postgres.database import Database
+from app.postgres.statements import FOLDER, STATEMENTS, Query, Statement, is_struct
 
 for module in pkgutil.walk_packages(app.__path__, "app."):
     if module.name.endswith(".statements"):

@@ -10,18 +10,18 @@ from typing import Any
 import httpx
 import pytest
 
-from app.activities import recording
+from app.activities import activities
 from app.activities.activity import ActivityId, Changes, Entry
+from app.postgres.database import Database
 from app.resources import Resources
 from app.stats import reading, statements
-from app.stats.figures import DayFigures
-from app.transaction import Database
+from app.stats.totals import DayFigures
 from app.users.user import UserId
-from tests.kit.crowd import add_crowd, add_run
-from tests.kit.locks import somebody_waits
-from tests.kit.moments import at
-from tests.kit.people import Person, person
-from tests.kit.schedules import ran
+from tests.support.crowd import add_crowd, add_run
+from tests.support.locks import somebody_waits
+from tests.support.moments import at
+from tests.support.people import Person, person
+from tests.support.schedules import ran
 
 MARGIN = timedelta(minutes=10)
 """A day counts as over this long before midnight."""
@@ -49,7 +49,7 @@ async def recorded(
     for moment in moments:
         async with database.transaction() as tx:
             entry = Entry("run", moment, 1800, metres)
-            ids.append((await recording.record(tx, user_id, entry, now=datetime.now(UTC))).id)
+            ids.append((await activities.record(tx, user_id, entry, now=datetime.now(UTC))).id)
     return ids
 
 
@@ -143,14 +143,14 @@ async def test_what_changes_after_its_day_was_counted_is_right_at_once_and_recou
     )
     async with database.transaction() as tx:
         moved = Changes(started_at=second, distance_m=7000)
-        await recording.change(tx, kim.id, created, moved, now=datetime.now(UTC))
+        await activities.change(tx, kim.id, created, moved, now=datetime.now(UTC))
     assert [(0, 0), (2, 12000)] == await figures(database, kim.id, *days)
     assert list(days) == await stale(database)
 
     recount.append(await ran(resources, "stats:recount"))
     assert [("2026-10-31", 2, 12000, 3600, 0)] == await counted(database)
     async with database.transaction() as tx:
-        await recording.delete(tx, kim.id, kept)
+        await activities.delete(tx, kim.id, kept)
     assert [(0, 0), (1, 7000)] == await figures(database, kim.id, *days)
 
     recount.append(await ran(resources, "stats:recount"))
@@ -175,7 +175,7 @@ async def test_a_day_that_has_ended_is_stale_after_an_activity_and_today_is_not(
         now = await tx.fetchval("select now()")  # the same in all of a transaction
         midnight = (now + MARGIN).replace(hour=0, minute=0, second=0, microsecond=0)
         for moment in (midnight - timedelta.resolution, midnight, midnight + timedelta(hours=23)):
-            await recording.record(tx, kim.id, Entry("run", moment, 1800), now=now)
+            await activities.record(tx, kim.id, Entry("run", moment, 1800), now=now)
     assert [str(midnight.date() - timedelta(days=1))] == await stale(database)
 
 
@@ -185,7 +185,7 @@ async def test_a_recount_takes_away_no_change_that_it_has_not_seen(
     """A change that commits while a recount is going is left for the next."""
     await recorded(database, kim.id, at("2026-10-30 12:00"))
     async with database.transaction() as late:
-        await recording.record(
+        await activities.record(
             late, kim.id, Entry("run", at("2026-10-30 13:00"), 1800), now=datetime.now(UTC)
         )
         async with database.transaction() as tx:

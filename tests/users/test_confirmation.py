@@ -11,11 +11,10 @@ import pytest
 
 from app.email.statements import suppress
 from app.embedded.inbox.letters import Inbox
-from app.transaction import Database
-from app.users.confirmation import LIFETIME
-from app.users.tokens import Purpose, issue_token
+from app.postgres.database import Database
+from app.users.email_links import LIFETIME, Purpose, issue_token
 from app.users.user import UserId
-from tests.kit.working import RunJobs
+from tests.support.working import RunJobs
 from tests.users.people import sign_in, sign_up, signed_in
 
 ASKING = "/api/v1/users/confirm"

@@ -13,15 +13,15 @@ from app import jobs
 from app.embedded.inbox.letters import Inbox
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
+from app.postgres.database import Database
 from app.reports.jobs import ReportGenerate
 from app.resources import Resources
 from app.s3 import Bucket
-from app.transaction import Database
-from app.users.erasure import erase
+from app.users.deletion import erase
 from app.users.user import UserId
 from tests.activities.drawing import saved
-from tests.kit.moments import recently
-from tests.kit.working import RunJobs
+from tests.support.moments import recently
+from tests.support.working import RunJobs
 from tests.users.people import PASSWORD, new_user, sign_in, signed_in
 
 ME = "/api/v1/users/me"

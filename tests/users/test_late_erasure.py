@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import msgspec
 
-from app.housekeeping.statements import enqueue_erasures
+from app.cleanup.statements import enqueue_erasures
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from app.users.jobs import EraseUser
 from app.users.user import UserId
-from tests.kit.crowd import add_crowd
-from tests.kit.schedules import end_jobs, ran
-from tests.kit.working import RunJobs
+from tests.support.crowd import add_crowd
+from tests.support.schedules import end_jobs, ran
+from tests.support.working import RunJobs
 from tests.users.people import sign_in
 from tests.users.test_erasure import full_life, leave, traces
 

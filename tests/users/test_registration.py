@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.errors import Conflict
-from app.transaction import Database
-from app.users.registration import register
+from app.postgres.database import Database
+from app.users.accounts import register
 from tests.users.people import new_user, sign_up
 
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.embedded.inbox.letters import Inbox
-from app.transaction import Database
-from app.users.resets import MOST_AN_HOUR
-from tests.kit.working import RunJobs
+from app.postgres.database import Database
+from app.users.passwords import MOST_AN_HOUR
+from tests.support.working import RunJobs
 from tests.users.people import PASSWORD, new_user, sign_in, sign_up, signed_in
 
 RESETS = "/api/v1/password-resets"

@@ -11,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from app.errors import Unauthenticated
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.passwords import Passwords
 from app.users.sessions import check_password, open_session, renew_hash
 from tests.users.people import PASSWORD, sign_in, sign_up, signed_in

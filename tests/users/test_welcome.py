@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from app.embedded.inbox.letters import Inbox
 from app.resources import Resources
-from tests.kit.http import anybody
-from tests.kit.outages import valkey_of_one
-from tests.kit.processes import WORKER, program, running_api
-from tests.kit.working import until
+from tests.support.http import anybody
+from tests.support.outages import valkey_of_one
+from tests.support.processes import WORKER, program, running_api
+from tests.support.working import until
 from tests.users.people import new_user
 
 

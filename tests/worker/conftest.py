@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.transaction import Database
-from tests.kit.ledger import open_ledger
+from app.postgres.database import Database
+from tests.support.ledger import open_ledger
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 
 from app import jobs
-from app.jobs.claims import Claims
 from app.jobs.job import Job, JobId, Queue
-from app.jobs.queues import QUEUES
+from app.jobs.redis_queue import QUEUES
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.trials import DEEDS, CriticalTrial, LowTrial, Trial
-from tests.kit.working import eventually, working
+from tests.support.trials import DEEDS, CriticalTrial, LowTrial, Trial
+from tests.support.working import eventually, working
+from worker.claim import Claims
 
 KINDS: Mapping[Queue, type[Trial]] = {
     "critical": CriticalTrial,

@@ -8,14 +8,24 @@ from uuid import uuid4
 
 import pytest
 
-from app import jobs, reached
+from app import dependency_health, jobs
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
-from app.jobs.queues import queue_key
+from app.jobs.redis_queue import queue_key
+from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from app.transaction import Database, Transaction
-from tests.kit.trials import CALLS, DEEDS, LowTrial, ShortTrial, Trial, held, put, row, run_through
-from tests.kit.working import RunJobs, eventually, until, working
+from tests.support.trials import (
+    CALLS,
+    DEEDS,
+    LowTrial,
+    ShortTrial,
+    Trial,
+    held,
+    put,
+    row,
+    run_through,
+)
+from tests.support.working import RunJobs, eventually, until, working
 
 
 async def test_a_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
@@ -305,7 +315,7 @@ async def test_an_outage_is_waited_for_without_a_cost(
     async def need(*_: object) -> None:
         if CALLS["a"] < 3:
             raise Unavailable("down", dependency="smtp")
-        reached.note("smtp")
+        dependency_health.note("smtp")
 
     DEEDS["a"] = need
     for _ in range(20):

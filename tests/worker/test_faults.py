@@ -12,13 +12,13 @@ import pytest
 
 from app import jobs
 from app.jobs import Job
-from app.jobs.queues import queue_key
+from app.jobs.redis_queue import queue_key
+from app.postgres.database import Database
 from app.postgres.migrations import migrate
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from app.transaction import Database
-from tests.kit.ledger import effects_of, open_ledger
-from tests.kit.outages import (
+from tests.support.ledger import effects_of, open_ledger
+from tests.support.outages import (
     frozen,
     kill,
     lapse,
@@ -26,15 +26,15 @@ from tests.kit.outages import (
     terminate_backends,
     valkey_of_one,
 )
-from tests.kit.processes import WORKER, program
-from tests.kit.trials import Effect, Killer, put, row
-from tests.kit.working import eventually
+from tests.support.processes import WORKER, program
+from tests.support.trials import Effect, Killer, put, row
+from tests.support.working import eventually
 
 STARTS = "select count(*) from starts"
 ATTEMPTS = "select distinct attempt from effects"
 
-STOCK = ("-m", "arq", "tests.kit.stock_worker.WorkerSettings")
-CHECK = ("-m", "arq", "--check", "tests.kit.trial_worker.WorkerSettings")
+STOCK = ("-m", "arq", "tests.support.stock_worker.WorkerSettings")
+CHECK = ("-m", "arq", "--check", "tests.support.trial_worker.WorkerSettings")
 
 
 async def put_many(database: Database, count: int, job: Job) -> None:

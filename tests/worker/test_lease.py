@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from app.cancellation import cancel_all
+from app.event_loop import cancel_all
 from app.jobs import JobId, Run, statements
-from app.jobs.relay import Relay
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.trials import CALLS, DEEDS, Trial, put, row
-from tests.kit.working import eventually, until, working
-from worker.beat import take_over_if_trusted, take_over_until_cancelled
+from tests.support.trials import CALLS, DEEDS, Trial, put, row
+from tests.support.working import eventually, until, working
+from worker.heartbeat import take_over_if_trusted, take_over_until_cancelled
 from worker.lease import LENGTH, Lease
+from worker.relay import Relay
 
 
 class Clock:

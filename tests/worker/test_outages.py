@@ -7,16 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from app import reached
+from app import dependency_health
 from app.errors import Unavailable
 from app.jobs import Job, Run, statements
-from app.jobs.breakers import Breakers
-from app.jobs.endings import Ending, record
 from app.jobs.outcomes import Dead
 from app.jobs.pauses import Pauses
 from app.resources import Resources
-from tests.kit.trials import DEEDS, Trial, put, row
-from worker.handler import HANDLERS, Attempt
+from tests.support.trials import DEEDS, Trial, put, row
+from worker.attempt import HANDLERS, Attempt
+from worker.breakers import Breakers
+from worker.outcome import Ending, record
 
 
 class Clock:
@@ -38,11 +38,11 @@ async def away(*_: object) -> None:
 
 
 async def asks(*_: object) -> None:
-    reached.note("smtp")
+    dependency_health.note("smtp")
 
 
 async def asks_in_vain(*_: object) -> None:
-    reached.note("smtp")
+    dependency_health.note("smtp")
     raise Dead("a server that answers refuses it")
 
 

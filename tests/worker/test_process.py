@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app import jobs, priority
+from app import jobs, process_priority
 from app.embedded.ports import free_ports
-from app.jobs.scheduling import SCHEDULES
+from app.jobs.schedules import SCHEDULES
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.outages import valkey_of_one
-from tests.kit.processes import WORKER, program
-from tests.kit.trials import Effect, LowTrial, Trial, put, row
-from tests.kit.working import eventually, until
+from tests.support.outages import valkey_of_one
+from tests.support.processes import WORKER, program
+from tests.support.trials import Effect, LowTrial, Trial, put, row
+from tests.support.working import eventually, until
 
-BURST = ("-m", "arq", "--burst", "tests.kit.trial_worker.WorkerSettings")
+BURST = ("-m", "arq", "--burst", "tests.support.trial_worker.WorkerSettings")
 
 
 async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
@@ -57,7 +57,7 @@ async def test_it_lets_those_go_first_that_somebody_waits_for(
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.claims")
-        nice = max(priority.WORKER, os.getpriority(os.PRIO_PROCESS, 0))
+        nice = max(process_priority.WORKER, os.getpriority(os.PRIO_PROCESS, 0))
         assert nice == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
 

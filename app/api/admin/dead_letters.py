@@ -10,9 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
-from app.jobs.operating import dead_letters
-from app.jobs.operating.records import DeadLetters, Discarded, Rerun
-from app.transaction import Database
+from app.jobs.admin import dead_letters
+from app.jobs.admin.rows import DeadLetters, Discarded, Rerun
+from app.postgres.database import Database
 from app.users.user import Me
 from app.web.cursors import after_cursor
 

@@ -10,12 +10,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.jobs.admin import dead_letters, jobs
+from app.jobs.admin.jobs import cancel
+from app.jobs.admin.rows import JobDetail, JobSummary, State
 from app.jobs.job import JobId, Queue
-from app.jobs.operating import dead_letters, inspection
-from app.jobs.operating.cancelling import cancel
-from app.jobs.operating.records import JobDetail, JobSummary, State
-from app.transaction import Database
-from app.users.administration import find_user
+from app.postgres.database import Database
+from app.users.accounts import find_user
 from app.users.user import Me
 from app.web.cursors import after_cursor
 
@@ -38,16 +38,16 @@ async def list_jobs(
 ) -> Page[JobSummary]:
     """List jobs, newest first."""
     user_id = await find_user(database, user) if user is not None else None
-    wanted = inspection.Filter(job_state, kind, queue, user_id)
+    wanted = jobs.Filter(job_state, kind, queue, user_id)
     after = after_cursor(cursor, tuple[JobId])
-    found = await inspection.page(database, wanted, after[0] if after else None, limit + 1)
+    found = await jobs.page(database, wanted, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
 
 
 @get("/jobs/{job_id:uuid}", operation_id="readJob")
 async def read_job(job_id: FromPath[UUID], database: NamedDependency[Database]) -> JobDetail:
     """See a job with its attempts and their errors, its progress and its history."""
-    return await inspection.find(database, JobId(job_id))
+    return await jobs.find(database, JobId(job_id))
 
 
 @post("/jobs/{job_id:uuid}/retry", status_code=200, operation_id="retryJob")
@@ -59,7 +59,7 @@ async def retry_job(
     409 when it is not dead, no longer useful, or an unfinished job has its kind and occasion.
     """
     await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
-    return await inspection.find(database, JobId(job_id))
+    return await jobs.find(database, JobId(job_id))
 
 
 @post("/jobs/{job_id:uuid}/cancel", status_code=200, operation_id="cancelJob")
@@ -72,7 +72,7 @@ async def cancel_job(
     """
     async with database.transaction() as tx:
         await cancel(tx, JobId(job_id), by=str(me.id))
-        return await inspection.find(tx, JobId(job_id))
+        return await jobs.find(tx, JobId(job_id))
 
 
 routes = [list_jobs, read_job, retry_job, cancel_job]

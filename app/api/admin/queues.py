@@ -10,9 +10,9 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from app.api.paging import Page
-from app.jobs.operating import queues
-from app.jobs.operating.records import KindState, QueueState
-from app.transaction import Database
+from app.jobs.admin import queues
+from app.jobs.admin.rows import KindState, QueueState
+from app.postgres.database import Database
 from app.users.user import Me
 from app.web.connection import resources_of
 

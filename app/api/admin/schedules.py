@@ -10,10 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
-from app.jobs import scheduling
-from app.jobs.scheduling import history
-from app.jobs.scheduling.records import RunId, ScheduleRun, ScheduleState, Triggered
-from app.transaction import Database
+from app.jobs import schedules
+from app.jobs.schedules import history
+from app.jobs.schedules.schedule import RunId, ScheduleRun, ScheduleState, Triggered
+from app.postgres.database import Database
 from app.users.user import Me
 from app.web.cursors import after_cursor
 
@@ -57,7 +57,7 @@ async def trigger_schedule(
     count who would get something and why others would not.
     """
     async with database.transaction() as tx:
-        return await scheduling.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
+        return await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
 
 
 @post("/schedules/{name:str}/pause", status_code=200, operation_id="pauseSchedule")

@@ -6,9 +6,9 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from app.api.paging import Page
-from app.jobs.operating.records import Worker
-from app.jobs.operating.workers import list_workers as all_workers
-from app.transaction import Database
+from app.jobs.admin.queues import list_workers as all_workers
+from app.jobs.admin.rows import Worker
+from app.postgres.database import Database
 
 
 @get("/workers", operation_id="listWorkers")

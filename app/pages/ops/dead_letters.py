@@ -12,13 +12,14 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import Struct
 
-from app.jobs.operating import dead_letters, inspection
-from app.jobs.operating.records import Rerun
+from app.jobs.admin import dead_letters
+from app.jobs.admin.jobs import find
+from app.jobs.admin.rows import Rerun
+from app.pages.formatting import count
 from app.pages.forms import Form
 from app.pages.ops.listing import listing
 from app.pages.page import page, see_other
-from app.pages.wording import count
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.user import Me
 
 LETTERS = "/ops/dead-letters"
@@ -61,7 +62,7 @@ async def show_group(
     database: NamedDependency[Database],
 ) -> Response[str]:
     group = await dead_letters.find_group(database, fingerprint)
-    sample = await inspection.find(database, group.sample_job_id)
+    sample = await find(database, group.sample_job_id)
     path = f"{LETTERS}/{fingerprint}"
     form = Form(dict(request.query_params))
     jobs = await listing(database, path, form, fingerprint=fingerprint)

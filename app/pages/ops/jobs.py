@@ -13,16 +13,16 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from app.errors import Invalid
+from app.jobs.admin import dead_letters
+from app.jobs.admin.jobs import cancel, find
+from app.jobs.admin.rows import State
 from app.jobs.job import KINDS, JobId
-from app.jobs.operating import dead_letters, inspection
-from app.jobs.operating.cancelling import cancel
-from app.jobs.operating.records import State
-from app.jobs.queues import QUEUES
-from app.jobs.scheduling import history
+from app.jobs.redis_queue import QUEUES
+from app.jobs.schedules import history
 from app.pages.forms import Form
 from app.pages.ops.listing import Listing, job_named, listing
 from app.pages.page import page, see_other
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.user import Me
 
 JOBS = "/ops/jobs"
@@ -54,7 +54,7 @@ async def list_jobs(
 async def show_job(
     request: Request[Any, Any, Any], job_id: FromPath[UUID], database: NamedDependency[Database]
 ) -> Response[str]:
-    job = await inspection.find(database, JobId(job_id))
+    job = await find(database, JobId(job_id))
     return page(
         request,
         "ops/job",

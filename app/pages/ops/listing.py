@@ -10,12 +10,12 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from app.errors import NotFound
+from app.jobs.admin.jobs import Filter, find_row, page
+from app.jobs.admin.rows import JobSummary, State
 from app.jobs.job import JobId, Queue
-from app.jobs.operating import inspection
-from app.jobs.operating.records import JobSummary, State
 from app.pages.forms import Form
-from app.postgres.query import Queryable
-from app.users.administration import find_user
+from app.postgres.statements import Queryable
+from app.users.accounts import find_user
 
 LIMIT = 50
 
@@ -51,9 +51,9 @@ async def listing(
     query = form.read(Query)
     state: State | None = "dead" if fingerprint else query.state
     user_id = await find_user(db, query.user) if query.user else None
-    wanted = inspection.Filter(state, query.kind, query.queue, user_id, fingerprint, query.search)
+    wanted = Filter(state, query.kind, query.queue, user_id, fingerprint, query.search)
     before = None if query.before is None else JobId(query.before)
-    found = await inspection.page(db, wanted, before, LIMIT + 1)
+    found = await page(db, wanted, before, LIMIT + 1)
     jobs, filters = found[:LIMIT], {k: v for k, v in form.values.items() if v and k != "before"}
     return Listing(
         jobs,
@@ -67,7 +67,7 @@ async def listing(
 async def job_named(db: Queryable, search: str) -> JobId | None:
     """The job whose id this is."""
     try:
-        return (await inspection.find_row(db, JobId(UUID(search.strip())))).id
+        return (await find_row(db, JobId(UUID(search.strip())))).id
     except (ValueError, NotFound):
         return None
 

@@ -7,12 +7,12 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from app.jobs.operating import dead_letters, queues
-from app.jobs.operating.workers import list_workers
-from app.jobs.scheduling import history
-from app.pages.ops.troubles import Situation, troubles
+from app.jobs.admin import dead_letters, queues
+from app.jobs.admin.queues import list_workers
+from app.jobs.schedules import history
+from app.pages.ops.alerts import Situation, troubles
 from app.pages.page import page
-from app.transaction import Database
+from app.postgres.database import Database
 from app.web.connection import resources_of
 
 

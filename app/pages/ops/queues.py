@@ -9,9 +9,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from app.jobs.operating import queues
+from app.jobs.admin import queues
 from app.pages.page import page, see_other
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.user import Me
 from app.web.connection import resources_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from app.pages.ops import dead_letters, jobs, overview, queues, schedules, workers
-from app.pages.visit import operators_only
+from app.pages.session import operators_only
 
 router = Router(
     "/ops",

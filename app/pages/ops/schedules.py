@@ -13,12 +13,12 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from app.errors import Invalid
-from app.jobs import scheduling
-from app.jobs.scheduling import history
-from app.jobs.scheduling.schedule import SCHEDULES
+from app.jobs import schedules
+from app.jobs.schedules import history
+from app.jobs.schedules.schedule import SCHEDULES
 from app.pages.forms import Form, sent_form
 from app.pages.page import page, see_other
-from app.transaction import Database
+from app.postgres.database import Database
 from app.users.user import Me
 
 PATH = "/ops/schedules"
@@ -65,7 +65,7 @@ async def trigger_schedule(
     try:
         wanted = form.read(Trigger)
         async with database.transaction() as tx:
-            begun = await scheduling.trigger(
+            begun = await schedules.trigger(
                 tx, name, by=str(me.id), day=wanted.date, dry_run=wanted.dry_run
             )
     except Invalid as error:

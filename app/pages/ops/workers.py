@@ -7,9 +7,9 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from app.jobs.operating.workers import list_workers
+from app.jobs.admin.queues import list_workers
 from app.pages.page import page
-from app.transaction import Database
+from app.postgres.database import Database
 
 
 @get("/workers")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.jobs.operators import operator
-from tests.kit.people import Person
+from tests.support.people import Person
 
 SESSION = "__Host-session"
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from app.pages.ops import router
-from app.transaction import Database
-from tests.kit.people import person
-from tests.kit.trials import CriticalTrial, put
+from app.postgres.database import Database
 from tests.pages.browsing import press, words
 from tests.pages.ops.conftest import SESSION
+from tests.support.people import person
+from tests.support.trials import CriticalTrial, put
 
 NOBODYS = "00000000-0000-7000-8000-000000000000"
 PLACES = {

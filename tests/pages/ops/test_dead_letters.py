@@ -8,12 +8,12 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.transaction import Database
+from app.postgres.database import Database
 from tests.jobs.operators import dead
-from tests.kit.people import Person
-from tests.kit.trials import CriticalTrial, Trial, put
-from tests.kit.working import RunJobs
 from tests.pages.browsing import path_of, press, words
+from tests.support.people import Person
+from tests.support.trials import CriticalTrial, Trial, put
+from tests.support.working import RunJobs
 
 LETTERS = "/ops/dead-letters"
 

@@ -10,15 +10,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.jobs import JobId, Run
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from app.users.jobs import WelcomeEmail
 from tests.jobs.operators import dead
-from tests.kit.people import Person, person
-from tests.kit.schedules import triggered
-from tests.kit.trials import DEEDS, CriticalTrial, LowTrial, Trial, put, row
-from tests.kit.working import RunJobs, eventually, working
 from tests.pages.browsing import path_of, press, words
+from tests.support.people import Person, person
+from tests.support.schedules import triggered
+from tests.support.trials import DEEDS, CriticalTrial, LowTrial, Trial, put, row
+from tests.support.working import RunJobs, eventually, working
 
 JOBS = "/ops/jobs"
 

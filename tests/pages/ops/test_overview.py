@@ -5,17 +5,17 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.jobs.operating import queues
-from app.jobs.operating.records import DeadCount, QueueState
-from app.jobs.scheduling import history
-from app.pages.ops.troubles import Situation, troubles
+from app.jobs.admin import queues
+from app.jobs.admin.rows import DeadCount, QueueState
+from app.jobs.schedules import history
+from app.pages.ops.alerts import Situation, troubles
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
 from tests.jobs.operators import dead
-from tests.kit.schedules import end_jobs, triggered
-from tests.kit.trials import LowTrial, Trial, put
-from tests.kit.working import RunJobs, eventually, working
 from tests.pages.browsing import words
+from tests.support.schedules import end_jobs, triggered
+from tests.support.trials import LowTrial, Trial, put
+from tests.support.working import RunJobs, eventually, working
 
 
 async def overview(desk: httpx.AsyncClient) -> str:

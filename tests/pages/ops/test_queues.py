@@ -6,11 +6,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.transaction import Database
-from tests.kit.people import Person
-from tests.kit.trials import CriticalTrial, Trial, put
-from tests.kit.working import RunJobs
+from app.postgres.database import Database
 from tests.pages.browsing import path_of, press, words
+from tests.support.people import Person
+from tests.support.trials import CriticalTrial, Trial, put
+from tests.support.working import RunJobs
 
 
 async def paused(database: Database) -> list[tuple[str, str]]:

@@ -6,12 +6,12 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.jobs.scheduling.schedule import SCHEDULES
-from app.transaction import Database
-from tests.kit.people import Person
-from tests.kit.schedules import end_jobs, runs_of, triggered
-from tests.kit.working import RunJobs
+from app.jobs.schedules.schedule import SCHEDULES
+from app.postgres.database import Database
 from tests.pages.browsing import path_of, press, words
+from tests.support.people import Person
+from tests.support.schedules import end_jobs, runs_of, triggered
+from tests.support.working import RunJobs
 
 PATH = "/ops/schedules"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import httpx
 
+from app.postgres.database import Database
 from app.resources import Resources
-from app.transaction import Database
-from tests.kit.trials import Trial, held, put
-from tests.kit.working import eventually, working
 from tests.pages.browsing import words
+from tests.support.trials import Trial, held, put
+from tests.support.working import eventually, working
 
 
 async def test_a_worker_shows_its_slots_and_what_it_runs(

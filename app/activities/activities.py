@@ -1,0 +1,145 @@
+"""Activities: record, change, delete and list them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from app.activities import statements
+from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.errors import Invalid, NotFound
+from app.friends.news import announce
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
+from app.users.user import UserId
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+WEST, EAST = timedelta(hours=-12), timedelta(hours=14)
+"""The UTC offsets of the clocks that are furthest behind and furthest ahead."""
+AHEAD = timedelta(days=1)
+"""How far in the future an activity may start: clocks are wrong, and zones are mistaken."""
+
+
+async def record(
+    tx: Transaction,
+    user_id: UserId,
+    entry: Entry,
+    *,
+    utc_offset_minutes: int | None = None,
+    now: datetime,
+) -> Activity:
+    """Add an activity of this person's, and have friends told who want to be.
+
+    Args:
+        utc_offset_minutes: how far the clock was ahead of UTC where it was recorded, if known.
+
+    Raises:
+        Invalid: it starts before 1970 or more than a day from now.
+    """
+    _check_start(entry.started_at, now)
+    activity = await statements.insert_activity(
+        tx, user_id, utc_offset_minutes, *msgspec.structs.astuple(entry)
+    )
+    await announce(tx, user_id, activity.id, entry.started_at, now=now)
+    return activity
+
+
+async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activity:
+    """One activity of this person's.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    activity = await statements.activity(db, activity_id, user_id)
+    if activity is None:
+        raise no_such_activity()
+    return activity
+
+
+async def change(
+    tx: Transaction,
+    user_id: UserId,
+    activity_id: ActivityId,
+    changes: Changes,
+    *,
+    utc_offset_minutes: int | None = None,
+    now: datetime,
+) -> Activity:
+    """Replace the parts that are given; the rest stays.
+
+    Args:
+        utc_offset_minutes: the same of the new start; ignored when there is none.
+
+    Raises:
+        Invalid: it starts before 1970 or more than a day from now.
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    entry = await statements.lock_activity(tx, activity_id, user_id)
+    if entry is None:
+        raise no_such_activity()
+    if isinstance(changes.started_at, datetime):
+        _check_start(changes.started_at, now)
+    given = {
+        name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
+    }
+    entry = msgspec.structs.replace(entry, **given)
+    return await statements.update_activity(
+        tx,
+        activity_id,
+        user_id,
+        changes.started_at is not UNSET,
+        utc_offset_minutes,
+        *msgspec.structs.astuple(entry),
+    )
+
+
+async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> None:
+    """Mark it deleted: nobody sees it any more, and a nightly job removes it after 30 days.
+
+    Raises:
+        NotFound: there is none, it is deleted, or someone else's.
+    """
+    if await statements.delete_activity(tx, activity_id, user_id) is None:
+        raise no_such_activity()
+
+
+def no_such_activity() -> NotFound:
+    return NotFound("There is no such activity.")
+
+
+def _check_start(started_at: datetime, now: datetime) -> None:
+    if started_at < EARLIEST:
+        raise Invalid("An activity cannot start before 1970.", field="started_at")
+    if started_at > now + AHEAD:
+        raise Invalid("An activity cannot start more than a day in the future.", field="started_at")
+
+
+class Filter(NamedTuple):
+    """The activities that are wanted. The days are UTC's, both inclusive; None means any."""
+
+    first_day: date | None = None
+    last_day: date | None = None
+    type: ActivityType | None = None
+
+
+class Position(NamedTuple):
+    """The last activity of the page before."""
+
+    started_at: datetime | None = None
+    id: ActivityId | None = None
+
+
+async def page(
+    db: Queryable, user_id: UserId, wanted: Filter, after: Position, limit: int
+) -> list[Activity]:
+    """At most `limit` activities, each with its photos, in the order of (started_at, id) falling.
+
+    Raises:
+        Invalid: the last day is before the first.
+    """
+    if wanted.first_day and wanted.last_day and wanted.last_day < wanted.first_day:
+        raise Invalid("The last day is before the first.", field="to")
+    return await statements.list_activities(db, user_id, *wanted, *after, limit)

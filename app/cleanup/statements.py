@@ -1,0 +1,95 @@
+"""Signatures of `sql/queries/housekeeping.sql`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.activities.activity import PhotoId
+from app.jobs import Queue
+from app.postgres.statements import Queryable, statement
+from app.users.user import UserId
+
+
+class OwnedPhoto(Struct, frozen=True):
+    id: PhotoId
+    content_type: str
+    user_id: UserId
+
+
+@statement("housekeeping")
+async def remove_activities(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def enqueue_erasures(
+    db: Queryable, kind: str, queue: Queue, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_sessions(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_account_tokens(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_reset_requests(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_news(db: Queryable, before: datetime, most: int | None, dry_run: bool) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_idempotency_keys(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_exports(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_jobs(db: Queryable, before: datetime, most: int | None, dry_run: bool) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_dead_letters(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_runs(db: Queryable, before: datetime, most: int | None, dry_run: bool) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_emails(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_workers(
+    db: Queryable, before: datetime, most: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def photos_by_id(db: Queryable, ids: list[UUID]) -> list[OwnedPhoto]: ...

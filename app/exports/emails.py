@@ -1,0 +1,156 @@
+"""The letters that exports cause: who is written to, and what is said."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Self
+
+from app.activities.activity import ActivityType
+from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email.formatting import cut, day
+from app.exports import statements
+from app.exports.export import ExportId, Filters, Format
+from app.jobs import Run
+from app.postgres.database import Transaction
+
+SAMPLE_URL = "https://activelog.example/exports/019c3f1e-7d5a-7c3e-9b8f-2f1d6a4e5b7c/download"
+LONGEST_REASON = 300
+
+NAMES: dict[Format, str] = {"csv": "CSV", "pdf": "PDF"}
+WHAT: dict[ActivityType, str] = {
+    "run": "runs", "ride": "rides", "swim": "swims", "walk": "walks", "hike": "hikes",
+    "other": "other activities",
+}  # fmt: skip
+KILO = 1000
+
+
+class ExportReady(Letter, frozen=True):
+    """Says where an export can be downloaded, and until when."""
+
+    letter = "export_ready"
+
+    name: str
+    format: str
+    what: str
+    size: str
+    rows: str
+    until: str
+    download_url: str
+
+    @classmethod
+    def sample(cls) -> Self:
+        return cls(
+            name="Ada Lovelace",
+            format="PDF",
+            what=described(Filters(date(2026, 1, 1), date(2026, 11, 24), "run")),
+            size=size(482_113),
+            rows="184 activities",
+            until="Wednesday, 2 December",
+            download_url=SAMPLE_URL,
+        )
+
+
+class ExportFailed(Letter, frozen=True):
+    """Says that an export could not be made, and what can be done."""
+
+    letter = "export_failed"
+
+    name: str
+    format: str
+    what: str
+    reason: str
+    exports_url: str
+
+    @classmethod
+    def sample(cls) -> Self:
+        return cls(
+            name="Ada Lovelace",
+            format="PDF",
+            what=described(Filters()),
+            reason=(
+                "A PDF holds at most 50,000 activities, and these are 61,204."
+                " Ask for a CSV, or for a narrower period."
+            ),
+            exports_url="https://activelog.example/exports",
+        )
+
+
+async def export_ready(run: Run, post: Post, export_id: ExportId) -> None:
+    """Tell whoever asked for the export, once, unless it or its owner is gone.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        export = await statements.owned_export(tx, export_id)
+    if export is None or export.expires_at is None:
+        await run.had_nothing_to_do("the export is deleted or not finished")
+        return
+
+    rows, length, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
+
+    async def write(_: Transaction) -> ExportReady:
+        return ExportReady(
+            name=one_line(export.name),
+            format=NAMES[export.format],
+            what=described(export.filters),
+            size=size(length),
+            rows="1 activity" if rows == 1 else f"{rows:,} activities",
+            until=day(expires_at),
+            download_url=f"{post.stationery.app_url}/exports/{export.id}/download",
+        )
+
+    recipient = Recipient(export.user_id, export.name, export.email)
+    await deliver(run, post, recipient, ExportReady, write, occasion=str(export_id))
+
+
+async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
+    """Tell whoever asked for the export, once, unless it or its owner is gone.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        export = await statements.owned_export(tx, export_id)
+        known = export and await statements.exports(tx, export.user_id, export_id, None, False, 1)
+    if not export or not known or known[0].status != "failed":  # it is made again, say
+        await run.had_nothing_to_do("the export is deleted or has not failed")
+        return
+
+    reason = known[0].error or ""
+
+    async def write(_: Transaction) -> ExportFailed:
+        return ExportFailed(
+            name=one_line(export.name),
+            format=NAMES[export.format],
+            what=described(export.filters),
+            reason=cut(one_line(reason), LONGEST_REASON),
+            exports_url=f"{post.stationery.app_url}/exports",
+        )
+
+    recipient = Recipient(export.user_id, export.name, export.email)
+    await deliver(run, post, recipient, ExportFailed, write, occasion=str(export_id))
+
+
+def described(filters: Filters) -> str:
+    """`all activities`, `runs from 1 January 2026 to 24 November 2026`."""
+    what = WHAT[filters.type] if filters.type else "activities"
+    if filters.first is None and filters.last is None:
+        return f"all {what}"
+    if filters.first is None or filters.last is None:
+        edge = filters.first or filters.last or date.max
+        return f"{what} {'since' if filters.first else 'until'} {_dated(edge)}"
+    if filters.first == filters.last:
+        return f"{what} of {_dated(filters.first)}"
+    return f"{what} from {_dated(filters.first)} to {_dated(filters.last)}"
+
+
+def size(length: int) -> str:
+    """`482 kB`, `1.2 MB`."""
+    if length < KILO * KILO:
+        return f"{max(1, round(length / KILO))} kB"
+    return f"{length / KILO / KILO:,.1f} MB"
+
+
+def _dated(when: date) -> str:
+    return f"{when.day} {when:%B} {when.year}"

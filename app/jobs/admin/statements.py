@@ -1,0 +1,147 @@
+"""Signatures of `sql/queries/operating.sql`, `queues.sql` and `dead_letters.sql`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.jobs.admin.rows import (
+    Attempt,
+    DeadCount,
+    DeadLetters,
+    JobFacts,
+    JobSummary,
+    KindState,
+    Outage,
+    QueueState,
+    State,
+)
+from app.jobs.job import JobId, Queue
+from app.postgres.statements import Queryable, statement
+
+
+class JobRow(JobFacts, frozen=True):
+    payload: str
+    progress: str | None
+
+
+class Cancelled(Struct, frozen=True):
+    state: State
+    kind: str
+    payload: str
+
+
+class RerunBatch(Struct, frozen=True):
+    rerun: int
+    outdated: int
+    superseded: int
+    last: JobId | None
+    """The last one looked at; None: there was none left."""
+
+
+class WorkerRow(Struct, frozen=True):
+    id: UUID
+    host: str
+    pid: int
+    slots: int
+    started_at: datetime
+    seen_at: datetime
+    alive: bool
+
+
+class RunningRow(Struct, frozen=True):
+    worker_id: UUID
+    id: JobId
+    kind: str
+    attempt: int
+    started_at: datetime
+
+
+@statement("queues")
+async def queues(db: Queryable, names: list[str], weights: list[int]) -> list[QueueState]: ...
+
+
+@statement("queues")
+async def kinds(db: Queryable, names: list[str]) -> list[KindState]: ...
+
+
+@statement("queues")
+async def outages(db: Queryable) -> list[Outage]: ...
+
+
+@statement("queues")
+async def kind_was_seen(db: Queryable, name: str) -> bool: ...
+
+
+@statement("queues")
+async def pause(db: Queryable, what: Literal["queue", "kind"], name: str) -> None: ...
+
+
+@statement("queues")
+async def resume(db: Queryable, what: Literal["queue", "kind"], name: str) -> None: ...
+
+
+@statement("operating")
+async def jobs_before(
+    db: Queryable,
+    state: State | None,
+    kind: str | None,
+    queue: Queue | None,
+    user_id: UUID | None,
+    fingerprint: str | None,
+    search: str | None,
+    before: JobId | None,
+    limit: int,
+) -> list[JobSummary]: ...
+
+
+@statement("operating")
+async def job(db: Queryable, id: JobId) -> JobRow | None: ...
+
+
+@statement("operating")
+async def attempts(db: Queryable, job_id: JobId) -> list[Attempt]: ...
+
+
+@statement("operating")
+async def cancel(db: Queryable, id: JobId, why: str) -> Cancelled | None: ...
+
+
+@statement("operating")
+async def workers(db: Queryable) -> list[WorkerRow]: ...
+
+
+@statement("operating")
+async def running_jobs(db: Queryable) -> list[RunningRow]: ...
+
+
+@statement("dead_letters")
+async def dead_letters(
+    db: Queryable,
+    fingerprint: str | None,
+    before: datetime | None,
+    before_fingerprint: str | None,
+    limit: int,
+) -> list[DeadLetters]: ...
+
+
+@statement("dead_letters")
+async def count_dead(db: Queryable) -> DeadCount: ...
+
+
+@statement("dead_letters")
+async def rerun(
+    db: Queryable,
+    id: JobId | None,
+    fingerprint: str | None,
+    kind: str | None,
+    before: JobId | None,
+    most: int,
+) -> RerunBatch: ...
+
+
+@statement("dead_letters")
+async def discard(db: Queryable, fingerprint: str, most: int) -> int: ...

@@ -1,0 +1,75 @@
+"""Enqueuing: the row of a job goes in with the change that caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+
+import msgspec
+
+from app import logs, metrics
+from app.jobs import statements
+from app.jobs.job import Job, JobId
+from app.postgres.database import Departure, Transaction
+
+PAGE = 1000
+MOST_DEPARTURES = 10_000
+"""Of one transaction. What is more waits for the relay, a second later, instead of in memory."""
+
+
+async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) -> JobId | None:
+    """Insert a job that exists if and only if the transaction commits.
+
+    It leaves for Redis after the commit when it is due now; a later `run_at` is left to the relay.
+    The request that causes it, and that request's trace, go with it.
+
+    Returns:
+        The job's id, or None when an unfinished job of its kind and occasion exists already.
+    """
+    inserted = await statements.insert_job(
+        tx,
+        job.kind,
+        job.queue,
+        msgspec.json.encode(job).decode(),
+        job.occasion,
+        job.concerns,
+        *logs.cause(),
+        run_at,
+        job.useful_for,
+    )
+    if inserted is None:
+        return None
+    metrics.enqueued.labels(job.kind, job.queue).inc()
+    if inserted.due:
+        tx.departures.append(Departure(job.queue, inserted.id))
+    return inserted.id
+
+
+async def enqueue_all(
+    tx: Transaction, many: Iterable[Job], *, run_at: datetime | None = None
+) -> int:
+    """Insert many jobs that exist if and only if the transaction commits, a thousand at a time.
+
+    Never holds more than a thousand of them in memory.
+
+    Returns:
+        How many were inserted: those whose kind and occasion were not taken by an unfinished job.
+    """
+    jobs, inserted = iter(many), 0
+    while page := list(islice(jobs, PAGE)):
+        rows = await statements.insert_jobs(
+            tx,
+            [job.kind for job in page],
+            [job.queue for job in page],
+            [msgspec.json.encode(job).decode() for job in page],
+            [job.occasion for job in page],
+            [job.concerns for job in page],
+            [job.useful_for for job in page],
+            *logs.cause(),
+            run_at,
+        )
+        inserted += len(rows)
+        if run_at is None and len(tx.departures) + len(rows) <= MOST_DEPARTURES:
+            tx.departures += [Departure(row.queue, row.id) for row in rows]
+    return inserted

@@ -1,0 +1,55 @@
+"""When a job is lost with its worker, and when one is given up: what follows commits with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from app.jobs import statements
+from app.jobs.enqueue import enqueue
+from app.jobs.job import KINDS, JobId
+from app.jobs.rows import Lost
+from app.postgres.database import Database, Transaction
+
+
+async def take_over(database: Database) -> Sequence[Lost]:
+    """Put back what workers ran that have not been seen for ten seconds.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    async with database.transaction() as tx:
+        lost = await statements.take_over(tx)
+        await _follow(tx, lost)
+    return lost
+
+
+async def give_back(database: Database, job_id: JobId, token: UUID) -> None:
+    """Put back a job that was claimed under this token and not run.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    async with database.transaction() as tx:
+        await _follow(tx, await statements.give_back(tx, [job_id], token))
+
+
+async def _follow(tx: Transaction, left: Sequence[Lost]) -> None:
+    for job in left:
+        if job.state in {"dead", "cancelled"}:
+            await follow_giving_up(tx, job.kind, job.payload)
+
+
+async def follow_giving_up(tx: Transaction, kind: str, payload: str) -> None:
+    """Enqueue what a job wants done when it is given up. One that cannot be read wants nothing."""
+    job_type = KINDS.get(kind)
+    if job_type is None:
+        return
+    try:
+        job = msgspec.json.decode(payload, type=job_type)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return
+    if (then := job.if_given_up()) is not None:
+        await enqueue(tx, then)

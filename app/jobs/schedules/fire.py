@@ -1,0 +1,181 @@
+"""Firing: the run of a slot and its job begin in one transaction, once.
+
+Anyone may call `fire_due` at any time: the row of a schedule says what was decided before. The
+worker passes the time by its clock, which is Postgres's unless a test gives it another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+import structlog
+
+from app import logs, metrics
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs import statements as jobs
+from app.jobs.job import JobId, Queue
+from app.jobs.schedules import statements
+from app.jobs.schedules.schedule import SCHEDULES, Schedule, Triggered, day_about
+from app.postgres.database import Database, Departure, Transaction
+
+log = structlog.get_logger()
+
+BY_SCHEDULE = "schedule"
+QUEUE: Queue = "default"
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """The payload that the jobs of all schedules have in common."""
+
+    day: date
+    dry_run: bool = False
+
+
+async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
+    """Fire what is due of every schedule, unless somebody else is at it.
+
+    Returns:
+        The jobs that were enqueued.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    fired: list[JobId] = []
+    for schedule in SCHEDULES.values():
+        await statements.open_schedule(database, schedule.name, now)
+        async with database.transaction() as tx:
+            fired += await _decide(tx, schedule, now)
+    return fired
+
+
+async def trigger(
+    tx: Transaction,
+    name: str,
+    *,
+    by: str,
+    day: date | None = None,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> Triggered:
+    """Run a schedule's job now, under a slot of its own: no slot of the schedule is touched.
+
+    Args:
+        day: any day of the period that the run is to be about; None: the last one that is over.
+        dry_run: only count what would be done; not every job can.
+
+    Raises:
+        NotFound: there is no such schedule.
+        Invalid: the period is not over, or nothing of the kind can be run dry.
+    """
+    schedule = known(name)
+    now = now or await statements.clock(tx)
+    about = _about(schedule, day, now)
+    if dry_run and not schedule.dry_run:
+        raise Invalid(f"{name} cannot be run dry.", field="dry_run")
+    began = await _begin(tx, schedule, now, Slot(about, dry_run), by)
+    log.info(
+        "operator.triggered_schedule",
+        schedule=name,
+        day=str(about),
+        dry_run=dry_run,
+        by=by,
+        job=str(began.job_id),
+    )
+    return began
+
+
+def known(name: str) -> Schedule:
+    """
+    Raises:
+        NotFound: there is no such schedule; it lists those that there are.
+    """
+    if schedule := SCHEDULES.get(name):
+        return schedule
+    raise NotFound(f"There is no schedule {name!r}: the schedules are {', '.join(SCHEDULES)}.")
+
+
+def _about(schedule: Schedule, day: date | None, now: datetime) -> date:
+    """The last day of the period that a run is to be about.
+
+    Raises:
+        Invalid: it is not over.
+    """
+    if day is None:
+        return day_about(schedule.last_slot(now))
+    if day >= now.date():
+        raise Invalid("That day is not over.", field="date")
+    about = day_about(schedule.slot_about(day))
+    if about >= now.date():
+        raise Invalid(f"The period of that day is over after {about}.", field="date")
+    return about
+
+
+async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[JobId]:
+    """Fire or skip the slots since the last decision."""
+    locked = await statements.lock_schedule(tx, schedule.name)
+    if locked is None or locked.paused:
+        return []
+    since = now - schedule.grace
+    missed = schedule.slots(locked.decided_until, now)
+    due = [slot for slot in (missed if schedule.each else missed[-1:]) if slot >= since]
+    if len(due) < len(missed):
+        log.warning("schedule.gave_up", schedule=schedule.name, slots=len(missed) - len(due))
+    await statements.decide_until(tx, schedule.name, now)
+    going = await statements.going_run(tx, schedule.name)
+    if going is not None:
+        return await _skip(tx, schedule, due, going)
+    skipped_since = since if schedule.each else None
+    return await _fire(
+        tx, schedule, await statements.unfired(tx, schedule.name, due, skipped_since)
+    )
+
+
+async def _skip(
+    tx: Transaction, schedule: Schedule, slots: Sequence[datetime], going: JobId
+) -> list[JobId]:
+    for slot in slots:
+        log.warning("schedule.skipped", schedule=schedule.name, slot=str(slot), going=str(going))
+        note = f"job {going} of an earlier slot was still going"
+        await statements.insert_skipped_run(tx, schedule.name, slot, day_about(slot), note)
+    return []
+
+
+async def _fire(tx: Transaction, schedule: Schedule, slots: Sequence[datetime]) -> list[JobId]:
+    fired = []
+    for slot in slots:
+        began = await _begin(tx, schedule, slot, Slot(day_about(slot)), BY_SCHEDULE)
+        log.info("schedule.fired", schedule=schedule.name, slot=str(slot), job=str(began.job_id))
+        fired.append(began.job_id)
+    return fired
+
+
+async def _begin(
+    tx: Transaction, schedule: Schedule, slot: datetime, payload: Slot, by: str
+) -> Triggered:
+    """Insert the job and its run.
+
+    Raises:
+        Conflict: the slot has had a run.
+    """
+    job = await jobs.insert_job(
+        tx,
+        schedule.name,
+        QUEUE,
+        msgspec.json.encode(payload).decode(),
+        f"slot {slot.isoformat()}",
+        None,
+        *logs.cause(),
+        None,
+        None,
+    )
+    taken = Conflict(f"There was a run of {schedule.name} at {slot}.")
+    if job is None:
+        raise taken
+    run_id = await statements.insert_run(tx, schedule.name, slot, payload.day, by, job.id)
+    if run_id is None:
+        raise taken
+    metrics.enqueued.labels(schedule.name, QUEUE).inc()
+    tx.departures.append(Departure(QUEUE, job.id))
+    return Triggered(run_id, job.id, payload.day)

@@ -1,0 +1,138 @@
+"""The schedules: when each is due, in UTC, how long a missed tick is made up for, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal, NewType
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.jobs.job import JobId
+
+RunId = NewType("RunId", UUID)
+RunState = Literal["going", "done", "dead", "cancelled", "skipped"]
+
+
+class RunFacts(Struct, frozen=True):
+    """What is known of a run, whichever way its counts are read."""
+
+    id: RunId
+    schedule: str
+    slot: datetime
+    """Of a run that a person asked for: when that was."""
+    day: date
+    """The day, or the last day of the period, that it is about."""
+    fired_by: str
+    """`schedule`, `cli`, or the id of the operator who asked for it."""
+    state: RunState
+    note: str | None
+    """Why it was skipped."""
+    job_id: JobId | None
+    fired_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_s: float | None
+    error: str | None
+
+
+class ScheduleRun(RunFacts, frozen=True):
+    """A firing, or a slot that was skipped."""
+
+    counts: dict[str, int]
+    """What it did so far."""
+
+
+class ScheduleState(Struct, frozen=True):
+    """A schedule. `next_run_at` is null while it is paused."""
+
+    name: str
+    paused: bool
+    paused_at: datetime | None
+    next_run_at: datetime | None
+    last_run: ScheduleRun | None
+    last_success_at: datetime | None
+    last_duration_s: float | None
+    """How long the last run took that was done or died."""
+    consecutive_failures: int
+
+
+class Triggered(Struct, frozen=True):
+    """A run that a person asked for, and its job."""
+
+    run_id: RunId
+    job_id: JobId
+    day: date
+
+
+DAY = timedelta(days=1)
+LONGEST = 32 * DAY
+"""More than there can be between two slots."""
+SUNDAY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The job of kind `name` is due at this minute of these hours of these days."""
+
+    name: str
+    grace: timedelta
+    """How late a missed slot is still caught up."""
+    hour: int | None = None
+    """None: every hour."""
+    minute: int = 0
+    weekday: int | None = None
+    """0 is Monday."""
+    day: int | None = None
+    """Of the month."""
+    each: bool = False
+    """Every missed slot is caught up, and skipped ones too; otherwise only the last missed one."""
+    dry_run: bool = False
+    """Its job can count what it would do, and not do it."""
+
+    def slots(self, after: datetime, until: datetime) -> list[datetime]:
+        """The slots later than the one time and not later than the other, oldest first."""
+        days = (until.date() - after.date()).days
+        return [
+            slot
+            for offset in range(days + 1)
+            for slot in self._slots_of(after.date() + timedelta(days=offset))
+            if after < slot <= until
+        ]
+
+    def next_slot(self, after: datetime) -> datetime:
+        return self.slots(after, after + LONGEST)[0]
+
+    def last_slot(self, until: datetime) -> datetime:
+        return self.slots(until - LONGEST, until)[-1]
+
+    def slot_about(self, day: date) -> datetime:
+        """The slot whose run is about the period that this day is in: the first one after it."""
+        midnight = datetime.combine(day, time(), UTC) + DAY
+        return self.next_slot(midnight - timedelta.resolution)
+
+    def _slots_of(self, day: date) -> Iterator[datetime]:
+        if self.weekday not in {None, day.weekday()} or self.day not in {None, day.day}:
+            return
+        for hour in range(24) if self.hour is None else (self.hour,):
+            yield datetime.combine(day, time(hour, self.minute), UTC)
+
+
+def day_about(slot: datetime) -> date:
+    """The day that the run of a slot is about: the last one that was over, and its period."""
+    return slot.date() - DAY
+
+
+SCHEDULES = {
+    schedule.name: schedule
+    for schedule in (
+        Schedule("stats:daily", hour=0, grace=7 * DAY, each=True),
+        Schedule("stats:recount", minute=30, grace=timedelta(hours=1)),
+        Schedule("emails:weekly", weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True),
+        Schedule("reports:monthly", day=1, hour=0, grace=3 * DAY, dry_run=True),
+        Schedule("cleanup:daily", hour=2, grace=DAY, dry_run=True),
+    )
+}
+"""By name, which is the kind of the job."""

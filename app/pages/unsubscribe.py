@@ -1,0 +1,47 @@
+"""Where the unsubscribe link of a letter leads (RFC 8058). Opening it changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from app.email.unsubscribe import Subscription
+from app.pages.page import page
+from app.postgres.database import Database
+from app.users.accounts import subscription_of, unsubscribe
+from app.web.connection import resources_of
+
+WORDS: dict[Subscription, str] = {
+    "weekly_summary": "weekly summaries",
+    "friend_activity": "letters on what your friends do",
+    "monthly_report": "letters with your monthly report",
+}
+
+
+@get("/unsubscribe/{token:str}", opt={"anonymous": True})
+async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """A page with one button."""
+    letters = WORDS[subscription_of(_secret(request), token)]
+    return page(request, "unsubscribe", token=token, letters=letters)
+
+
+@post("/unsubscribe/{token:str}", opt={"anonymous": True, "forgeable": True}, status_code=200)
+async def end(
+    token: FromPath[str],
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Database],
+) -> Response[str]:
+    """What the button does, and what mail programs do by themselves. The token is all it takes."""
+    async with database.transaction() as tx:
+        subscription = await unsubscribe(tx, _secret(request), token)
+    return page(request, "unsubscribed", letters=WORDS[subscription])
+
+
+def _secret(request: Request[Any, Any, Any]) -> str:
+    return resources_of(request).settings.secret_key
+
+
+routes = [ask, end]

@@ -1,0 +1,108 @@
+"""The letter that a report causes: who is written to, and what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Self
+
+import msgspec
+
+from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email.formatting import day, distance, duration
+from app.jobs import Run
+from app.postgres.database import Transaction
+from app.reports import statements
+from app.reports.report import last_day, slug
+from app.stats import reading
+from app.stats.totals import DayFigures, total
+from app.users.user import UserId
+
+SAMPLE_URL = "https://activelog.example/reports/2026-11/download"
+
+
+class Total(msgspec.Struct, frozen=True):
+    """One figure of the month."""
+
+    label: str
+    value: str
+
+
+class ReportReady(Letter, frozen=True):
+    """Says that the report of a month can be downloaded, and the month's few figures."""
+
+    letter = "report_ready"
+    subscription = "monthly_report"
+
+    name: str
+    month: str
+    headline: str
+    active_days: int
+    best_day: str
+    """The day of the longest time; empty when nothing is left of the month."""
+    totals: Sequence[Total]
+    report_url: str
+
+    @classmethod
+    def sample(cls) -> Self:
+        seconds = {3: 3120, 5: 2280, 8: 6020, 12: 2700, 15: 9840, 21: 4140, 28: 5400}
+        days = [
+            DayFigures(date(2026, 11, n), int(n in seconds), s * 2.8, s, s // 6)
+            for n in range(1, 31)
+            for s in [seconds.get(n, 0)]
+        ]
+        return cls.about("Ada Lovelace", days, SAMPLE_URL)
+
+    @classmethod
+    def about(cls, name: str, days: Sequence[DayFigures], report_url: str) -> Self:
+        """
+        Args:
+            days: all of the month.
+        """
+        sums = total(days)
+        best = max(days, key=lambda day: day.duration_s)
+        energy = f"{sums.calories:,} kcal"
+        return cls(
+            name=name,
+            month=f"{days[0].day:%B %Y}",
+            headline=f"{_count(sums.activities)}, {duration(sums.duration_s)}",
+            active_days=sum(day.activities > 0 for day in days),
+            best_day=f"{day(best.day)}, {duration(best.duration_s)}" if best.duration_s else "",
+            totals=[
+                Total("Activities", f"{sums.activities:,}"),
+                Total("Time", duration(sums.duration_s)),
+                Total("Distance", distance(sums.distance_m)),
+                Total("Energy", energy),
+            ],
+            report_url=report_url,
+        )
+
+
+async def report_ready(run: Run, post: Post, user_id: UserId, month: date) -> None:
+    """Tell a person that a month's report is there, once.
+
+    Whoever has opted out or has not confirmed the address is not written to.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        reader = await statements.report_reader(tx, user_id, month)
+    if reader is None:
+        await run.had_nothing_to_do(
+            "there is no report of the complete month, or the person has opted out, has left or"
+            " has not confirmed the address"
+        )
+        return
+
+    async def write(tx: Transaction) -> ReportReady:
+        days = await reading.daily(tx, user_id, month, last_day(month))
+        url = f"{post.stationery.app_url}/reports/{slug(month)}/download"
+        return ReportReady.about(one_line(reader.name), days, url)
+
+    recipient = Recipient(reader.id, reader.name, reader.email)
+    await deliver(run, post, recipient, ReportReady, write, occasion=slug(month))
+
+
+def _count(activities: int) -> str:
+    return "1 activity" if activities == 1 else f"{activities:,} activities"

@@ -1,0 +1,64 @@
+"""A report's PDF, drawn in the drawing process."""
+
+from __future__ import annotations
+
+from msgspec import msgpack
+
+from app.activities import pdf
+from app.activities.pdf import Figure, Listing
+from app.activities.totals import Row
+from app.pdf.canvas import Canvas, Drawn
+from app.reports.report import Cover, is_over, month_before
+from app.stats.totals import total
+
+ROWS = msgpack.Decoder(list[Row])
+
+
+class ReportDocument:
+    """The month, what it adds up to beside the month before, two charts, and its activities."""
+
+    def __init__(self, cover: Cover) -> None:
+        month, days = f"{cover.month:%B %Y}", cover.days
+        if not is_over(cover.month, cover.made_at):
+            month += ", so far"
+        self._listed = 0
+        self._recorded = sum(day.activities for day in days)
+        self._canvas = canvas = Canvas(month, cover.made_at)
+        canvas.turn_to(1)
+        active = sum(day.activities > 0 for day in days)
+        lead = f"Active on {active} of {len(days)} days"
+        pdf.head(canvas, month, cover.name, lead, cover.made_at)
+        pdf.figures(canvas, _figures(cover))
+        by_day = {day.day: day for day in days}
+        pdf.over_time(canvas, days[0].day, days[-1].day, by_day)
+        pdf.by_type(canvas, {figures.type: figures for figures in cover.types})
+        self._listing = Listing(canvas, pdf.shares_end(len(cover.types)) + 26)
+
+    def rows(self, batch: bytes) -> None:
+        rows = ROWS.decode(batch)
+        self._listed += len(rows)
+        self._listing.add(rows)
+
+    def finish(self) -> Drawn:
+        more = self._recorded - self._listed
+        if more > 0:
+            self._listing.note(f"{more:,} more are not listed here. An export has all of them.")
+        return self._canvas.finish()
+
+
+def document(cover: bytes) -> ReportDocument:
+    """What the drawing process calls."""
+    return ReportDocument(msgpack.decode(cover, type=Cover))
+
+
+def _figures(cover: Cover) -> list[Figure]:
+    """Of the month, each above what it was in the month before."""
+    name = f"{month_before(cover.month):%B}"
+    shown = pdf.total_figures(total(cover.days))
+    before = pdf.total_figures(cover.before)
+    if not cover.before.activities:
+        return [figure._replace(note=f"none in {name}") for figure in shown]
+    return [
+        figure._replace(note=f"{earlier.value} in {name}")
+        for figure, earlier in zip(shown, before, strict=True)
+    ]

@@ -1,0 +1,202 @@
+"""The weekly summary: seven days in figures beside the seven before, and its fan-out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email.formatting import distance, duration
+from app.jobs import Run
+from app.jobs.schedules.fan_out import Batch, Throttle, end_dry_run, fan_out
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
+from app.stats import reading, statements
+from app.stats.jobs import WeeklySummaryEmail
+from app.stats.totals import DayFigures, total
+from app.users.user import UserId
+
+DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+BAR = 20
+"""Characters of the longest bar in the text."""
+
+
+class Total(msgspec.Struct, frozen=True):
+    """One figure of the week, and the words for what changed."""
+
+    label: str
+    value: str
+    change: str
+
+
+class Day(msgspec.Struct, frozen=True):
+    """One bar of the chart. Bars are as long as the time spent: every activity has one."""
+
+    name: str
+    share: int
+    """Of the longest bar, in percent; 0: nothing was done."""
+    bar: str
+    time: str
+    distance: str
+
+
+class WeeklySummary(Letter, frozen=True):
+    """Tells a person how the week was."""
+
+    letter = "weekly_summary"
+    subscription = "weekly_summary"
+
+    name: str
+    period: str
+    active_days: int
+    headline: str
+    before: str
+    """The week before, in a few words; empty: it was as quiet."""
+    totals: Sequence[Total]
+    days: Sequence[Day]
+
+    @classmethod
+    def sample(cls) -> Self:
+        first = date(2026, 11, 8)
+        seconds = (3120, 0, 4290, 1500, 0, 6020, 2280, 0, 2700, 5400, 0, 1980, 9840, 4140)
+        metres = (9100, 0, 12200, 1400, 0, 32500, 6300, 0, 8100, 15800, 0, 1900, 61400, 7300)
+        days = [
+            DayFigures(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
+            for n, (s, m) in enumerate(zip(seconds, metres, strict=True))
+        ]
+        return cls.about("Ada Lovelace", days)
+
+    @classmethod
+    def about(cls, name: str, days: Sequence[DayFigures]) -> Self:
+        """
+        Args:
+            days: fourteen, of which the last seven are summarised.
+        """
+        before, week = days[:7], days[7:]
+        longest = max(day.duration_s for day in week)
+        return cls(
+            name=name,
+            period=_period(week[0].day, week[-1].day),
+            active_days=sum(day.activities > 0 for day in week),
+            headline=_in_words(week) or "a quiet one",
+            before=_in_words(before),
+            totals=_totals(before, week),
+            days=[_bar(day, longest) for day in week],
+        )
+
+
+async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) -> None:
+    """Summarise the seven days that end on this Saturday (UTC), once.
+
+    Whoever has opted out, has not confirmed the address, or was not active in the 28 days up to
+    that Saturday is not written to.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        reader = await statements.summary_reader(tx, user_id, saturday)
+    if reader is None:
+        await run.had_nothing_to_do(
+            "the person has opted out, has not confirmed the address, or was not active for 28 days"
+        )
+        return
+
+    async def write(tx: Transaction) -> WeeklySummary:
+        days = await reading.daily(tx, user_id, saturday - timedelta(days=13), saturday)
+        return WeeklySummary.about(one_line(reader.name), days)
+
+    recipient = Recipient(reader.id, reader.name, reader.email)
+    await deliver(run, post, recipient, WeeklySummary, write, occasion=occasion(saturday))
+
+
+def occasion(saturday: date) -> str:
+    """What a summary is sent once for."""
+    return saturday.isoformat()
+
+
+def _totals(before: Sequence[DayFigures], week: Sequence[DayFigures]) -> list[Total]:
+    then, now = total(before), total(week)
+    return [
+        Total("Activities", str(now.activities), _change(then.activities, now.activities)),
+        Total(
+            "Time",
+            duration(now.duration_s) if now.duration_s else "0 min",
+            _change(then.duration_s, now.duration_s),
+        ),
+        Total("Distance", distance(now.distance_m), _change(then.distance_m, now.distance_m)),
+        Total("Energy", f"{now.calories:,} kcal", _change(then.calories, now.calories)),
+    ]
+
+
+def _change(before: float, now: float) -> str:
+    if before == 0:
+        return "none the week before" if now else "as the week before"
+    percent = round((now - before) / before * 100)
+    if percent == 0:
+        return "as the week before"
+    return f"{abs(percent):,}% {'more' if percent > 0 else 'less'}"
+
+
+def _bar(day: DayFigures, longest: int) -> Day:
+    """At least a sliver of a bar for whatever was done."""
+    share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
+    return Day(
+        name=DAYS[day.day.isoweekday() % 7],
+        share=share,
+        bar="█" * max(1, round(share / 100 * BAR)) if share else "",
+        time=duration(day.duration_s) if day.duration_s else "",
+        distance=distance(day.distance_m) if day.distance_m else "",
+    )
+
+
+def _in_words(week: Sequence[DayFigures]) -> str:
+    sums = total(week)
+    if not sums.activities:
+        return ""
+    count = "1 activity" if sums.activities == 1 else f"{sums.activities} activities"
+    return f"{count}, {duration(sums.duration_s)}"
+
+
+def _period(first: date, last: date) -> str:
+    """`15 to 21 November`, `29 November to 5 December`."""
+    month = "" if first.month == last.month else f" {first:%B}"
+    return f"{first.day}{month} to {last.day} {last:%B}"
+
+
+THROTTLE = Throttle()
+
+
+async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROTTLE) -> None:
+    """A letter's job for everyone with a confirmed address that is not suppressed, who did not opt
+    out and was active in the four weeks that end on that Saturday.
+
+    Raises:
+        Snooze: enough letters wait; it goes on from where it is.
+        LeaseLost: the job is another worker's now.
+    """
+    kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
+    useful_for = WeeklySummaryEmail.useful_for
+
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+        return await statements.enqueue_weekly_emails(
+            tx, kind, queue, useful_for, saturday, after, most
+        )
+
+    await fan_out(run, WeeklySummaryEmail, enqueue, throttle)
+
+
+async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
+    """A dry run: count who would be written to and why the others would not; enqueue nothing.
+
+    Raises:
+        LeaseLost: the job is another worker's now.
+    """
+    counted = await statements.count_weekly_emails(
+        db, WeeklySummary.letter, occasion(saturday), saturday
+    )
+    await end_dry_run(run, WeeklySummaryEmail, counted)

@@ -1,0 +1,151 @@
+"""Accounts: registration, profile, preferences and what operators may change."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from app import jobs
+from app.email.unsubscribe import Subscription, read_token
+from app.errors import Conflict, Invalid, NotFound
+from app.postgres.database import Transaction
+from app.postgres.statements import Queryable
+from app.users import statements
+from app.users.jobs import WelcomeEmail
+from app.users.statements import AccountSettings
+from app.users.user import Account, Preferences, Profile, UserId
+
+
+async def profile_of(db: Queryable, user_id: UserId) -> Profile:
+    """
+    Raises:
+        NotFound: the account was deleted.
+    """
+    return _profile(await statements.account_settings(db, user_id))
+
+
+async def change_profile(
+    tx: Transaction,
+    user_id: UserId,
+    *,
+    name: str | None = None,
+    weekly_summary: bool | None = None,
+    friend_activity: bool | None = None,
+    monthly_report: bool | None = None,
+) -> Profile:
+    """Change what is given; None leaves a thing as it is.
+
+    Raises:
+        NotFound: the account was deleted.
+    """
+    changed = await statements.change_account_settings(
+        tx, user_id, name, weekly_summary, friend_activity, monthly_report
+    )
+    return _profile(changed)
+
+
+def _profile(settings: AccountSettings | None) -> Profile:
+    if settings is None:
+        raise NotFound("This account has been deleted.")
+    return Profile(
+        id=settings.id,
+        email=settings.email,
+        name=settings.name,
+        is_admin=settings.is_admin,
+        preferences=Preferences(
+            weekly_summary=settings.weekly_summary,
+            friend_activity=settings.friend_activity,
+            monthly_report=settings.monthly_report,
+        ),
+        confirmed_at=settings.confirmed_at,
+        created_at=settings.created_at,
+    )
+
+
+async def register(tx: Transaction, email: str, name: str, password_hash: str) -> Account:
+    """Create an account and have its owner welcomed by mail.
+
+    Of two who take the same address at once, the second waits for the first to commit.
+
+    Raises:
+        Conflict: the address is taken. Nothing is sent.
+    """
+    account = await statements.add_user(tx, email, name, password_hash)
+    if account is None:
+        raise Conflict("An account with this e-mail address exists already.")
+    await jobs.enqueue(tx, WelcomeEmail(user_id=account.id))
+    return account
+
+
+def subscription_of(secret: str, token: str) -> Subscription:
+    """Which letters a token ends.
+
+    Raises:
+        NotFound: it is none of ours.
+    """
+    return _read(secret, token)[1]
+
+
+async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
+    """End the letters that a token names; once more, or after the account is gone, changes nothing.
+
+    Raises:
+        NotFound: it is none of ours.
+    """
+    user_id, subscription = _read(secret, token)
+    await statements.unsubscribe(tx, user_id, subscription)
+    return subscription
+
+
+def _read(secret: str, token: str) -> tuple[UserId, Subscription]:
+    read = read_token(secret, token)
+    if read is None:
+        raise NotFound("There is nothing at this address.")
+    return UserId(read[0]), read[1]
+
+
+log = structlog.get_logger(__name__)
+
+
+async def find_user(db: Queryable, id_or_email: str) -> UserId:
+    """Whose id or address this is. An id is not looked up: jobs outlive whom they were about.
+
+    Raises:
+        Invalid: it is no id, and no account has this address.
+    """
+    try:
+        return UserId(UUID(id_or_email))
+    except ValueError:
+        user_id = await statements.user_id_by_email(db, id_or_email)
+    if user_id is None:
+        raise Invalid("No account has this id or address.", field="user")
+    return user_id
+
+
+async def find_account(db: Queryable, id_or_email: str) -> UserId:
+    """The account that has this id or address. A deleted one counts until it is erased.
+
+    Raises:
+        Invalid: there is none.
+    """
+    user_id = await find_user(db, id_or_email)
+    if not await statements.account_exists(db, user_id):
+        raise Invalid("No account has this id or address.", field="user")
+    return user_id
+
+
+async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
+    """Make the account of this address an operator's. False: there is none."""
+    user_id = await statements.make_admin(tx, email)
+    if user_id is None:
+        return False
+    log.info("operator.made_admin", user=str(user_id), by=by)
+    return True
+
+
+async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: str) -> None:
+    """Create an operator, whose address counts as confirmed. An account that has appeared since
+    it was looked for becomes an operator's and keeps its password."""
+    user_id = await statements.add_admin(tx, email, password_hash)
+    log.info("operator.created_admin", user=str(user_id), by=by)

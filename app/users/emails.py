@@ -1,0 +1,139 @@
+"""The letters that accounts cause: who is written to, and what is said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self, TypeVar
+
+from app.email import AtMost, Letter, Post, Recipient, deliver, one_line
+from app.jobs import Run
+from app.postgres.database import Transaction
+from app.users import passwords, statements
+from app.users.email_links import LIFETIME, issue_token
+from app.users.statements import AccountSettings
+from app.users.user import ResetRequestId, UserId
+
+SAMPLE_URL = "https://activelog.example"
+SAMPLE_TOKEN = "u3w9Xk0c2tqP5Zb7Yd1fGhJ4LmN6RsTvAeBiCoDuEfI"
+"""It opens nothing."""
+
+
+class Welcome(Letter, frozen=True):
+    """Greets a new person and carries the link that confirms the address."""
+
+    letter = "welcome"
+
+    name: str
+    confirm_url: str
+    days: int
+    """How long the link works."""
+
+    @classmethod
+    def sample(cls) -> Self:
+        url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
+        return cls(name="Ada Lovelace", confirm_url=url, days=LIFETIME.days)
+
+
+class Confirmation(Letter, frozen=True):
+    """Carries another link that confirms the address, which may be a stranger's."""
+
+    letter = "confirmation"
+    at_most = AtMost(6, timedelta(days=1))
+
+    name: str
+    confirm_url: str
+    days: int
+    """How long the link works."""
+
+    @classmethod
+    def sample(cls) -> Self:
+        url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
+        return cls(name="Ada Lovelace", confirm_url=url, days=LIFETIME.days)
+
+
+class PasswordReset(Letter, frozen=True):
+    """Carries the link under which a new password is chosen."""
+
+    letter = "password_reset"
+
+    name: str
+    reset_url: str
+    minutes: int
+    """How long the link works."""
+
+    @classmethod
+    def sample(cls) -> Self:
+        return cls(name="Ada Lovelace", reset_url=f"{SAMPLE_URL}/reset/{SAMPLE_TOKEN}", minutes=60)
+
+
+L = TypeVar("L", Welcome, Confirmation)
+
+
+async def welcome(run: Run, post: Post, user_id: UserId) -> None:
+    """Welcome a person, once. Someone who has left in the meantime is not written to.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        account = await statements.account_settings(tx, user_id)
+    if account is None:
+        await run.had_nothing_to_do("the account is deleted")
+        return
+    await _deliver_link(run, post, account, Welcome, str(user_id))
+
+
+async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
+    """Send a person the link that confirms the address, if it is not confirmed yet.
+
+    Each job of it is an occasion of its own.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        account = await statements.account_settings(tx, user_id)
+    if account is None or account.confirmed_at is not None:
+        await run.had_nothing_to_do("the address is confirmed, or the account deleted")
+        return
+    await _deliver_link(run, post, account, Confirmation, str(run.job_id))
+
+
+async def _deliver_link(
+    run: Run, post: Post, account: AccountSettings, letter: type[L], occasion: str
+) -> None:
+    async def write(tx: Transaction) -> L:
+        token = await issue_token(tx, account.id, "confirm", LIFETIME)
+        return letter(
+            name=one_line(account.name),
+            confirm_url=f"{post.stationery.app_url}/confirm/{token}",
+            days=LIFETIME.days,
+        )
+
+    recipient = Recipient(account.id, account.name, account.email)
+    await deliver(run, post, recipient, letter, write, occasion=occasion)
+
+
+async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> None:
+    """Send a link to the owner of the address of a request; no owner: nothing to do.
+
+    Raises:
+        whatever `deliver` raises.
+    """
+    async with run.transaction() as tx:
+        await statements.forget_reset_requests(tx)
+        account = await statements.reset_requester(tx, request_id)
+    if account is None:
+        await run.had_nothing_to_do("no account has this address, or the request has expired")
+        return
+
+    async def write(tx: Transaction) -> PasswordReset:
+        token = await issue_token(tx, account.id, "reset", passwords.LIFETIME)
+        return PasswordReset(
+            name=one_line(account.name),
+            reset_url=f"{post.stationery.app_url}/reset/{token}",
+            minutes=int(passwords.LIFETIME.total_seconds() // 60),
+        )
+
+    recipient = Recipient(account.id, account.name, account.email)
+    await deliver(run, post, recipient, PasswordReset, write, occasion=str(request_id))

@@ -1,0 +1,107 @@
+"""A service that has been used for a while, and how long its pages take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter
+
+import httpx
+
+from app.postgres.database import Database
+from tests.jobs.operators import operator
+from tests.support.crowd import add_crowd
+from tests.support.people import Person
+
+PEOPLE = 500
+JOBS = 100_000
+EXPORTS = 10_000
+
+USED = (
+    # All that the reader has, beside what everybody has.
+    """insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
+    select id, 'run', now() - n * interval '9 hours', 1800, 5000, 300, 'Along the river.'
+    from users, generate_series(1, case when is_admin then 1000 else 10 end) as n""",
+    """insert into reports (user_id, month, size_bytes, sha256)
+    select id, date_trunc('month', now())::date - n * interval '1 month', 80000, repeat('a', 64)
+    from users, generate_series(1, 12) as n""",
+    # One in fifty is dead, for a hundred reasons; one in fifty waits.
+    """insert into jobs
+        (kind, queue, payload, state, concerns, run_at, enqueued_at, attempt, failures,
+        started_at, finished_at, error, fingerprint)
+    select
+        (array['email:welcome', 'email:weekly_summary', 'export:generate', 'report:generate'])
+            [1 + n % 4],
+        (array['critical', 'default', 'low', 'low'])[1 + n % 4], '{}', known.state, u.id,
+        at, at, 1, 0, case when known.state <> 'queued' then at end,
+        case when known.state in ('done', 'dead') then at + interval '1 second' end,
+        case when known.state = 'dead' then 'Refused: reason ' || n % 100 end,
+        case when known.state = 'dead' then md5((n % 100)::text) end
+    from generate_series(1, $1::int) as n
+    cross join lateral (select
+        now() - ($1::int - n) * interval '6 seconds' as at,
+        case when n % 50 = 0 then 'dead' when n % 50 = 1 then 'queued' else 'done' end as state
+    ) as known
+    join (select id, row_number() over (order by id) as place from users) as u
+        on u.place = 1 + n % (select count(*) from users)
+    order by n""",
+    """insert into job_attempts (job_id, attempt, started_at, outcome, error, traceback)
+    select id, 1, started_at, 'dead', error, repeat('  File "app.py", line 1' || chr(10), 20)
+    from jobs where state = 'dead'""",
+    """insert into exports
+        (user_id, format, type, open, requested_at, completed_at, expires_at, row_count, size_bytes,
+        sha256, etag)
+    select u.id, 'csv', 'run', false, now(), now(), now() + interval '7 days', 1000, 60000,
+        repeat('a', 64), 'etag'
+    from generate_series(1, $1::int) as n
+    join (select id, row_number() over (order by id) as place from users) as u
+        on u.place = 1 + n % (select count(*) from users)""",
+    # The reader has one in the making, and many.
+    """insert into exports (user_id, format, open, job_id)
+    select users.id, 'pdf', true, (select jobs.id from jobs where jobs.state = 'queued' limit 1)
+    from users where is_admin""",
+    """insert into exports
+        (user_id, format, open, completed_at, expires_at, row_count, size_bytes, sha256, etag)
+    select id, 'csv', false, now(), now() + interval '7 days', 1000, 60000, repeat('a', 64), 'etag'
+    from users, generate_series(1, 100) where is_admin""",
+)
+COUNTED = {2: JOBS, 4: EXPORTS}
+"""Which of these statements are told how many."""
+
+
+async def use(database: Database) -> Person:
+    """Fill the tables; an operator who has a good part of it."""
+    reader = await operator(database)
+    await add_crowd(database, PEOPLE)
+    for place, statement in enumerate(USED):
+        await database.execute(statement, *([COUNTED[place]] if place in COUNTED else []))
+    for table in ("users", "activities", "reports", "jobs", "job_attempts", "exports"):
+        await database.execute(f"vacuum analyze {table}")  # as autovacuum has done by then
+    return reader
+
+
+async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
+    """What the pages of one thing are asked for: somebody, and an export and a dead job."""
+    row = await database.fetchrow(
+        """select id as job, fingerprint, concerns as user,
+            (select id from exports where user_id = $1 and open) as export
+        from jobs where state = 'dead' limit 1""",
+        reader.id,
+    )
+    assert row is not None
+    return dict(row)
+
+
+async def times(client: httpx.AsyncClient, path: str, count: int) -> list[float]:
+    """Milliseconds of so many answers, one after the other, fastest first.
+
+    Raises:
+        HTTPStatusError: one is no 200.
+    """
+    taken = []
+    for _ in range(count):
+        began = perf_counter()
+        (await client.get(path)).raise_for_status()
+        taken.append((perf_counter() - began) * 1000)
+        await asyncio.sleep(0)
+    return sorted(taken)

@@ -1,0 +1,137 @@
+"""A fan-out to many users, by a worker and by one enqueue a user."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from time import monotonic, monotonic_ns
+from typing import NamedTuple
+
+import psutil
+
+from app import jobs
+from app.jobs import JobId
+from app.jobs.schedules import history, trigger
+from app.jobs.schedules.schedule import ScheduleRun
+from app.resources import Resources
+from app.stats.jobs import WeeklySummaryEmail
+from app.stats.statements import count_day
+from tests.bench.contenders.activelog import ActiveLog
+from tests.bench.contenders.side import Bench, Work
+from tests.bench.workers import worker
+
+SATURDAY = date(2026, 11, 14)
+WARM = 200
+"""Jobs that come first: connections are opened, statements prepared, before memory is measured."""
+BEAT = 0.1
+"""Seconds between two critical jobs, and between two looks at the worker's memory."""
+
+CROWD = """
+insert into users (email, name, password_hash, confirmed_at)
+    select 'user' || n || '@example.com', 'User ' || n, 'no hash', now()
+    from generate_series(1, $1::int) as n
+"""
+RUNS = """
+insert into activities (user_id, type, started_at, duration_s, distance_m)
+    select id, 'run', '2026-11-10 12:00+00'::timestamptz + interval '1 day' * n, 1800, 5000
+    from users, generate_series(2, 4) as n
+"""
+
+
+class Fanout(NamedTuple):
+    seconds: float
+    """From the start of the fan-out's job to its end."""
+    enqueued: int
+    growth: float
+    """MiB that the worker took more than before, at most, until every letter had run."""
+    all_run: float
+    """Seconds until every letter had run."""
+    critical: list[float]
+    """Milliseconds from the commit to the start of critical jobs meanwhile, sorted."""
+
+
+class FanoutSide(ActiveLog):
+    program = ("-m", "arq", "tests.bench.contenders.fanout_worker.WorkerSettings")
+
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources)
+        self.database = resources.database
+
+    async def make_crowd(self, users: int) -> None:
+        await self.database.execute("truncate users, schedules, schedule_runs cascade")
+        await self.database.execute(CROWD, users)
+        await self.database.execute(RUNS)
+        await self.database.execute("analyze users, activities")
+
+    async def one_by_one(self, users: int) -> float:
+        """Users a second, each enqueued in a transaction of its own."""
+        await self.clear()
+        rows = await self.database.fetch("select id from users order by id limit $1", users)
+        began = monotonic()
+        for row in rows:
+            async with self.database.transaction() as tx:
+                await jobs.enqueue(tx, WeeklySummaryEmail(row["id"], SATURDAY))
+        return users / (monotonic() - began)
+
+    async def count_day(self) -> float:
+        """Seconds that the statistics of a day take on which everyone has run."""
+        began = monotonic()
+        async with self.database.transaction() as tx:
+            await count_day(tx, SATURDAY)
+        return monotonic() - began
+
+    async def begin(self) -> JobId:
+        async with self.database.transaction() as tx:
+            return (await trigger(tx, "emails:weekly", by="bench", day=SATURDAY)).job_id
+
+    async def run_of(self, job_id: JobId) -> ScheduleRun:
+        run = await history.run_of_job(self.database, job_id)
+        assert run is not None
+        return run
+
+    async def letters_left(self) -> int:
+        return int(
+            await self.database.fetchval(
+                "select count(*) from jobs where kind = 'email:weekly_summary' and state <> 'done'"
+            )
+        )
+
+
+async def fan_out_meanwhile(bench: Bench, side: FanoutSide) -> Fanout:
+    """One run by one worker, with a critical job every 100 ms until all letters have run.
+
+    Raises:
+        AssertionError: a user was enqueued twice or not at all.
+    """
+    await side.clear()
+    bench.stamps.clear()
+    accepted: list[int] = []
+    async with worker(bench, side, 10) as process:
+        await side.enqueue([Work(number) for number in range(WARM)])
+        await bench.stamps.reach(WARM)
+        await asyncio.sleep(2)
+        memory = psutil.Process(process.pid).memory_info
+        before = peak = memory().rss
+        began = monotonic()
+        job_id = await side.begin()
+        while True:
+            await side.enqueue_one(Work(WARM + len(accepted), queue="critical"))
+            accepted.append(monotonic_ns())
+            await asyncio.sleep(BEAT)
+            peak = max(peak, memory().rss)
+            if (await side.run_of(job_id)).finished_at and not await side.letters_left():
+                break
+        all_run = monotonic() - began
+        await bench.stamps.reach(WARM + len(accepted))
+    run = await side.run_of(job_id)
+    letters = await side.database.fetchval(
+        "select count(distinct concerns) from jobs where kind = 'email:weekly_summary'"
+    )
+    assert run.state == "done"
+    assert letters == run.counts["enqueued"] == run.counts["looked_at"]
+    waits = sorted(
+        max(0, stamp.at - accepted[stamp.number - WARM]) / 1e6
+        for stamp in bench.stamps.starts()
+        if stamp.number >= WARM
+    )
+    return Fanout(run.duration_s or 0, letters, (peak - before) / 2**20, all_run, waits)

@@ -1,0 +1,52 @@
+"""Jobs a second of several worker processes side by side, and what processor time they take."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from time import monotonic_ns
+from typing import NamedTuple
+
+import psutil
+
+from tests.bench.contenders.side import Bench, Side, Work
+from tests.bench.workers import cpu_seconds, worker
+
+
+class Scaled(NamedTuple):
+    rate: float
+    """Jobs a second, from the first start until none is unfinished."""
+    of_workers: float
+    """Cores that the worker processes used."""
+    of_all: float
+    """Cores that the machine used, the servers and the measuring included."""
+
+
+async def side_by_side(
+    bench: Bench, side: Side, *, processes: int, count: int, seconds: float
+) -> Scaled:
+    """Work a backlog off with so many processes of 10 slots; each job sleeps so many seconds."""
+    await side.clear()
+    bench.stamps.clear()
+    await side.enqueue([Work(number, seconds) for number in range(count)])
+    async with AsyncExitStack() as stack:
+        started = [
+            await stack.enter_async_context(worker(bench, side, 10)) for _ in range(processes)
+        ]
+        await bench.stamps.reach(1)
+        before, busy = sum(map(cpu_seconds, started)), _busy()
+        await bench.stamps.reach(count * (2 if seconds else 1), within=300)
+        while await side.unfinished():  # noqa: ASYNC110 # other processes finish them
+            await asyncio.sleep(0.005)
+        ended = monotonic_ns()
+        used, all_used = sum(map(cpu_seconds, started)) - before, _busy() - busy
+    starts = bench.stamps.starts()
+    if len(starts) != count:
+        raise AssertionError(f"{count} jobs, {len(starts)} starts")
+    span = (ended - starts[0].at) / 1e9
+    return Scaled(count / span, used / span, all_used / span)
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)  # workers are nice

@@ -1,0 +1,109 @@
+"""ActiveLog: the real API's path in, the real worker out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import islice
+from time import monotonic_ns
+
+from app import jobs
+from app.jobs import Job
+from app.jobs.admin.jobs import cancel
+from app.resources import Resources, open_resources
+from app.settings import Settings
+from tests.bench.contenders.side import Work
+from tests.bench.environment import Ground
+
+BATCH = 500
+
+
+class Noop(Job, frozen=True):
+    """Stamps, sleeps when told to, and writes nothing."""
+
+    kind = "bench:noop"
+
+    number: int
+    seconds: float = 0
+
+
+class CriticalNoop(Noop, frozen=True):
+    kind = "bench:critical"
+    queue = "critical"
+
+
+class LowNoop(Noop, frozen=True):
+    kind = "bench:low"
+    queue = "low"
+
+
+TYPES: Mapping[str, type[Noop]] = {"critical": CriticalNoop, "default": Noop, "low": LowNoop}
+
+
+class ActiveLog:
+    name = "ActiveLog"
+    program = ("-m", "arq", "tests.bench.contenders.activelog_worker.WorkerSettings")
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def environ(self, slots: int) -> Mapping[str, str]:
+        return {"WORKER_SLOTS": str(slots)}
+
+    async def clear(self) -> None:
+        await self._resources.database.execute("truncate jobs, job_attempts, workers")
+        await self._resources.redis.flushdb()
+        await self._resources.database.execute("checkpoint")
+
+    async def enqueue(self, works: Sequence[Work]) -> None:
+        left = iter(works)
+        while batch := list(islice(left, BATCH)):
+            async with self._resources.database.transaction() as tx:
+                for work in batch:
+                    await jobs.enqueue(tx, TYPES[work.queue](work.number, work.seconds))
+        await self._resources.handover.flush()
+
+    async def enqueue_one(self, work: Work) -> None:
+        async with self._resources.database.transaction() as tx:
+            await jobs.enqueue(tx, TYPES[work.queue](work.number, work.seconds))
+
+    async def enqueue_later(self, work: Work, seconds: float) -> int:
+        """Enqueue a job that is due after so many seconds: when, by the monotonic clock, in ns."""
+        async with self._resources.database.transaction() as tx:
+            now = await tx.fetchval("select clock_timestamp()")
+            due = monotonic_ns() + int(seconds * 1e9)
+            job = TYPES[work.queue](work.number, work.seconds)
+            await jobs.enqueue(tx, job, run_at=now + timedelta(seconds=seconds))
+        return due
+
+    async def cancel(self, number: int) -> None:
+        """Cancel a job as an operator does."""
+        async with self._resources.database.transaction() as tx:
+            job_id = await tx.fetchval(
+                "select id from jobs where (payload->>'number')::int = $1", number
+            )
+            await cancel(tx, job_id, by="bench")
+
+    async def unfinished(self) -> int:
+        return int(
+            await self._resources.database.fetchval(
+                "select count(*) from jobs where state not in ('done', 'cancelled')"
+            )
+        )
+
+    async def process_ids(self, number: int) -> list[int]:
+        """The process that runs this job, by what Postgres says."""
+        rows = await self._resources.database.fetch(
+            "select pid from workers join jobs on worker_id = workers.id"
+            " where state = 'running' and (payload->>'number')::int = $1",
+            number,
+        )
+        return [row["pid"] for row in rows]
+
+
+@asynccontextmanager
+async def open_activelog(ground: Ground) -> AsyncIterator[ActiveLog]:
+    settings = Settings.from_env(ground.environ)
+    async with open_resources(settings, process="activelog-bench") as resources:
+        yield ActiveLog(resources)

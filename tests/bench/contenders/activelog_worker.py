@@ -1,0 +1,26 @@
+"""The real worker with the benchmark's jobs.
+
+`arq tests.bench.contenders.activelog_worker.WorkerSettings`
+"""
+
+from __future__ import annotations
+
+from app.jobs import Run
+from app.resources import Resources
+from tests.bench.contenders.activelog import TYPES, Noop
+from tests.bench.stamps import work
+from worker import settings_from_environment
+from worker.attempt import handles
+
+__all__ = ["WorkerSettings"]
+
+WorkerSettings = settings_from_environment(clock=None)
+"""Schedules would take slots from what is measured."""
+
+
+async def _noop(job: Noop, _run: Run, _resources: Resources) -> None:
+    await work(job.number, job.seconds)
+
+
+for job_type in TYPES.values():
+    handles(job_type)(_noop)

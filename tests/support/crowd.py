@@ -1,0 +1,45 @@
+"""Many users at once, and activities of theirs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from app.postgres.database import Database
+from app.users.user import UserId
+
+
+async def add_crowd(database: Database, count: int) -> list[UserId]:
+    """Users with confirmed addresses, in the order of their ids."""
+    rows = await database.fetch(
+        "insert into users (email, name, password_hash, confirmed_at)"
+        " select 'user' || n || '@example.com', 'User ' || n, 'no hash', now()"
+        " from generate_series(1, $1::int) as n returning id",
+        count,
+    )
+    return sorted(UserId(row["id"]) for row in rows)
+
+
+async def have_all_run(database: Database, at: datetime) -> None:
+    """Everyone has run at that moment."""
+    await database.execute(
+        "insert into activities (user_id, type, started_at, duration_s, distance_m, calories)"
+        " select id, 'run', $1, 1800, 5000, 300 from users",
+        at,
+    )
+
+
+async def add_run(database: Database, user_id: UUID, at: datetime, metres: float = 5000) -> UUID:
+    """Somebody has run at that moment; loaded as other tools do, past the service."""
+    return UUID(
+        str(
+            await database.fetchval(
+                "insert into activities"
+                " (user_id, type, started_at, duration_s, distance_m, calories)"
+                " values ($1, 'run', $2, 1800, $3, 300) returning id",
+                user_id,
+                at,
+                metres,
+            )
+        )
+    )

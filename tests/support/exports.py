@@ -1,0 +1,59 @@
+"""Activities in numbers, and asking for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from app.postgres.database import Database
+from app.users.user import UserId
+from tests.support.people import Person
+
+CSV = "/api/v1/export/activities/csv"
+EXPORT = "/api/v1/export"
+
+MANY = """
+insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
+select
+    $1, (array['run', 'ride', 'swim', 'walk'])[1 + n % 4],
+    '2020-01-01 06:00+00'::timestamptz + interval '20 minutes' * n, 600 + n % 5400,
+    1000 + n % 20000, 100 + n % 900,
+    case when n % 3 = 0 then 'Along the river, number ' || n || '.' end
+from generate_series($2::int, $3::int) as n
+"""
+SLICE = 100_000
+"""Activities that are added in one statement."""
+
+
+async def add_activities(database: Database, user_id: UserId, count: int) -> None:
+    """Activities, one every 20 minutes from 2020 on; some 60 bytes of CSV each."""
+    for first in range(1, count + 1, SLICE):
+        await database.execute(MANY, user_id, first, min(count, first + SLICE - 1))
+
+
+async def add_megabytes(database: Database, user_id: UserId, count: int) -> None:
+    """Activities that make about so many megabytes of CSV: more than any socket holds."""
+    await database.execute(
+        "insert into activities (user_id, type, started_at, duration_s, notes)"
+        " select $1, 'hike', '2020-01-01'::timestamptz + interval '1 hour' * n, 3600,"
+        " repeat('River and hill. ', 312) from generate_series(1, $2::int) as n",
+        user_id,
+        count * 200,
+    )
+
+
+async def asked(
+    api: httpx.AsyncClient, who: Person, format: str = "csv", **filters: Any
+) -> dict[str, Any]:
+    """An export that they have asked for."""
+    body = {"format": format, **filters}
+    answer = await api.post(f"{EXPORT}/request", json=body, headers=who.headers)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+async def status(api: httpx.AsyncClient, who: Person, export_id: str) -> dict[str, Any]:
+    answer = await api.get(f"{EXPORT}/{export_id}/status", headers=who.headers)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())

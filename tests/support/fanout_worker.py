@@ -1,0 +1,18 @@
+"""The real worker with an unthrottled fan-out to emails that are sent nowhere.
+
+`arq tests.support.fanout_worker.WorkerSettings`
+"""
+
+from __future__ import annotations
+
+from app.stats.counting import WeeklyEmails
+from app.stats.jobs import WeeklySummaryEmail
+from tests.support.fanning import fan_out_at_once, write_nothing
+from worker import settings_from_environment
+from worker.attempt import HANDLERS, Handlers
+
+__all__ = ["WorkerSettings"]
+
+REPLACED: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: write_nothing}
+
+WorkerSettings = settings_from_environment(clock=None, handlers={**HANDLERS, **REPLACED})

@@ -1,0 +1,59 @@
+"""The ledger: a row for every start and every effect, without a key, so that repetition shows.
+
+An effect commits with the job's `done`, so there is to be exactly one of each job. A start is
+written outside of the job's transactions, so there may be several.
+"""
+
+from __future__ import annotations
+
+import os
+
+from app.jobs import Run
+from app.postgres.database import Database
+
+TABLES = """
+create table if not exists starts (
+    job_id uuid not null,
+    attempt int not null,
+    pid int not null,
+    at timestamptz not null default clock_timestamp()
+);
+create table if not exists effects (
+    job_id uuid not null,
+    attempt int not null,
+    at timestamptz not null default clock_timestamp()
+);
+"""
+
+
+async def open_ledger(database: Database) -> None:
+    """Make its tables, if they are not there."""
+    await database.execute(TABLES)
+
+
+async def note_start(database: Database, run: Run) -> None:
+    """This process has begun the attempt."""
+    await database.execute(
+        "insert into starts (job_id, attempt, pid) values ($1, $2, $3)",
+        run.job_id,
+        run.attempt,
+        os.getpid(),
+    )
+
+
+async def leave_effect(run: Run) -> None:
+    """The one effect of the job, and its end."""
+    async with run.completion() as tx:
+        await tx.execute(
+            "insert into effects (job_id, attempt) values ($1, $2)", run.job_id, run.attempt
+        )
+
+
+async def effects_of(database: Database) -> tuple[int, int]:
+    """How many jobs have had an effect, and how many effects there were beyond the first."""
+    row = await database.fetchrow(
+        "select count(distinct job_id) as jobs, count(*) - count(distinct job_id) as more"
+        " from effects"
+    )
+    assert row is not None
+    return row["jobs"], row["more"]

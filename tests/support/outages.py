@@ -1,0 +1,101 @@
+"""Servers of one's own that a test may take away: killed, restarted, frozen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from app.embedded.daemon import Daemon, Place
+from app.embedded.ports import free_ports
+from app.embedded.postgres import Postgres
+from app.embedded.register import Register
+from app.embedded.servers import make_home
+from app.embedded.valkey import Valkey
+from app.jobs.reclaim import take_over
+from app.postgres.database import Database
+
+
+class KeptPostgres(Postgres):
+    """Finds its data again when it is restarted."""
+
+    def litter(self) -> Sequence[Path]:
+        return ()
+
+
+@asynccontextmanager
+async def valkey_of_one() -> AsyncIterator[Valkey]:
+    """A Valkey that belongs to one test. It is not started: the test says when."""
+    with _place() as place:
+        valkey = Valkey(place)
+        valkey.choose_ports()  # its URL is known while it is away
+        try:
+            yield valkey
+        finally:
+            await valkey.stop()
+
+
+@asynccontextmanager
+async def postgres_of_one() -> AsyncIterator[Postgres]:
+    """An empty Postgres that belongs to one test, started."""
+    with _place() as place:
+        postgres = KeptPostgres(place)
+        try:
+            await postgres.start()
+            yield postgres
+        finally:
+            await postgres.stop()
+
+
+@contextmanager
+def _place() -> Iterator[Place]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="activelog-outage-"))
+        home = make_home(Path(folder) / "servers")
+        register = stack.enter_context(Register(home / "processes.json"))
+        yield Place(home, register, durable=False, fixed_port=free_ports(1)[0])
+
+
+async def kill(server: Daemon, signum: signal.Signals = signal.SIGKILL) -> None:
+    """End it by a signal. `start` brings it back, with what it had on its disk."""
+    assert server.pid is not None
+    os.kill(server.pid, signum)
+    await server.wait()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stop a process and all that it started, and continue them after the block."""
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.suspend()
+    try:
+        yield
+    finally:
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.resume()
+
+
+async def terminate_backends(database: Database, process: str = "activelog-worker") -> int:
+    """Have Postgres close the connections of these processes; how many there were."""
+    return int(
+        await database.fetchval(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            " where application_name = $1 and datname = current_database()",
+            process,
+        )
+    )
+
+
+async def lapse(database: Database, pid: int) -> None:
+    """Do now what would happen in ten seconds to the jobs of a worker that was killed."""
+    await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
+    await take_over(database)
+    await database.execute("update jobs set run_at = now() where state = 'queued'")

@@ -1,0 +1,34 @@
+"""People to write tests about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from app.postgres.database import Database
+from app.users import statements
+from app.users.sessions import open_session
+from app.users.statements import Credentials
+from app.users.user import UserId
+
+
+class Person(NamedTuple):
+    id: UserId
+    email: str
+    headers: dict[str, str]
+    """What signs a request of theirs."""
+
+    @property
+    def token(self) -> str:
+        """Of their session: what the cookie of a browser of theirs holds."""
+        return self.headers["Authorization"].removeprefix("Bearer ")
+
+
+async def person(database: Database, name: str) -> Person:
+    """Somebody who is signed in and whose address is `{name}@example.com`."""
+    async with database.transaction() as tx:
+        account = await statements.add_user(tx, f"{name}@example.com", name, "no hash")
+        assert account is not None
+        session = await open_session(tx, Credentials(account.id, "no hash"), timedelta(days=1))
+    headers = {"Authorization": f"Bearer {session.token}"}
+    return Person(account.id, account.email, headers)

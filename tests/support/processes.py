@@ -1,0 +1,105 @@
+"""The service's own processes, which a test may signal and kill."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import psutil
+
+from app.embedded.ports import free_ports
+from app.embedded.register import ROOT
+from tests.support.working import WAIT_LIMIT_S
+
+WORKER = ("-m", "arq", "tests.support.trial_worker.WorkerSettings")
+API = ("-m", "app.asgi")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Program:
+    """A process and everything that it said so far."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.said = ""
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.said += line.decode()
+
+    async def says(self, words: str) -> None:
+        """Wait until it has said this.
+
+        Raises:
+            TimeoutError: it has not, and what it said instead.
+        """
+        try:
+            async with asyncio.timeout(WAIT_LIMIT_S):
+                while words not in self.said:  # noqa: ASYNC110 # its output is all there is to see
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"never said {words!r}, but:\n{self.said}") from None
+
+    def send(self, signum: signal.Signals) -> None:
+        self.process.send_signal(signum)
+
+    async def kill(self) -> None:
+        """As `kill -9` does."""
+        self.send(signal.SIGKILL)
+        await self.ended()
+
+    @property
+    def lives(self) -> bool:
+        return self.process.returncode is None
+
+    async def ended(self) -> int:
+        """Its exit code.
+
+        Raises:
+            TimeoutError: it goes on.
+        """
+        async with asyncio.timeout(WAIT_LIMIT_S):
+            code = await self.process.wait()
+            await self._reading
+        return code
+
+
+@asynccontextmanager
+async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[Program]:
+    """Python with these arguments; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env={**environ, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "json"},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    running = Program(process)
+    try:
+        yield running
+    finally:
+        if running.lives:
+            process.kill()
+        await running.ended()
+
+
+@asynccontextmanager
+async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program, str]]:
+    """The API as a process, and its address."""
+    port = free_ports(1)[0]
+    async with program(*API, environ={**environ, "PORT": str(port)}) as api:
+        await api.says("api.started")
+        yield api, f"http://127.0.0.1:{port}/api/v1"

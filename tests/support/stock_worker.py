@@ -1,0 +1,54 @@
+"""`arq tests.support.stock_worker.WorkerSettings`: stock arq's own loop over the trials.
+
+Our process life is there for the beat, the finisher and the relay, but has no slots of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from arq import func
+from arq.connections import RedisSettings
+
+from app import logs
+from app.resources import open_resources
+from app.settings import Settings
+from tests.support import trials
+from worker.attempt import HANDLERS
+from worker.process import Process
+from worker.settings import run
+
+__all__ = ["WorkerSettings", "trials"]
+
+SETTINGS = Settings.from_env(os.environ)
+STACK = AsyncExitStack()
+
+
+async def start(ctx: dict[str, Any]) -> None:
+    logs.configure(SETTINGS.logs)
+    opened = open_resources(SETTINGS, process="activelog-worker")
+    resources = await STACK.enter_async_context(opened)
+    without_slots = replace(SETTINGS, worker=replace(SETTINGS.worker, slots=0))
+    ctx["process"] = process = Process(without_slots, resources, clock=None, handlers=HANDLERS)
+    await process.start()
+    STACK.push_async_callback(process.drain)
+
+
+async def stop(_ctx: dict[str, Any]) -> None:
+    await STACK.aclose()
+
+
+class WorkerSettings:
+    functions = (func(run, name="run"),)
+    queue_name = "arq:queue:default"
+    redis_settings = RedisSettings.from_dsn(SETTINGS.redis_url)
+    job_deserializer = msgspec.json.decode
+    job_serializer = msgspec.json.encode
+    keep_result = 0
+    poll_delay = 0.05
+    on_startup = start
+    on_shutdown = stop

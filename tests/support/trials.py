@@ -1,0 +1,137 @@
+"""Jobs of the tests, whose handlers do what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from app import jobs
+from app.jobs import Job, JobId, Run
+from app.postgres.database import Database
+from app.resources import Resources
+from tests.support import ledger
+from tests.support.working import eventually
+from worker.attempt import handles
+
+Deed = Callable[[Run, Resources], Awaitable[None]]
+
+DEEDS: dict[str, Deed] = {}
+CALLS: Counter[str] = Counter()
+"""How often the handler of a trial was called, by the trial's name."""
+
+
+class Trial(Job, frozen=True):
+    """Does `DEEDS[name]`, or nothing."""
+
+    kind = "test:trial"
+    backoff = timedelta(milliseconds=20)
+    timeout = timedelta(minutes=5)
+
+    name: str
+    key: str | None = None
+
+    @property
+    def occasion(self) -> str | None:
+        return self.key
+
+
+class LowTrial(Trial, frozen=True):
+    kind = "test:low"
+    queue = "low"
+
+
+class CriticalTrial(Trial, frozen=True):
+    kind = "test:critical"
+    queue = "critical"
+
+
+class ShortTrial(Trial, frozen=True):
+    """Times out after one second."""
+
+    kind = "test:short"
+    timeout = timedelta(seconds=1)
+
+
+async def _do(job: Trial, run: Run, resources: Resources) -> None:
+    CALLS[job.name] += 1
+    if deed := DEEDS.get(job.name):
+        await deed(run, resources)
+
+
+for trial in (Trial, LowTrial, CriticalTrial, ShortTrial):
+    handles(trial)(_do)
+
+
+def held(name: str) -> asyncio.Event:
+    """Have every trial of this name run until the returned event is set, or it is cancelled."""
+    let_go = asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        await let_go.wait()
+
+    DEEDS[name] = wait
+    return let_go
+
+
+def forget_trials() -> None:
+    """Clear all deeds and call counts."""
+    DEEDS.clear()
+    CALLS.clear()
+
+
+async def put(database: Database, job: Job) -> JobId:
+    """Enqueue a job in a transaction of its own."""
+    async with database.transaction() as tx:
+        job_id = await jobs.enqueue(tx, job)
+    assert job_id is not None
+    return job_id
+
+
+async def run_through(database: Database, job: Job) -> None:
+    """Enqueue a job and wait until it is done: its worker has then looked at every queue."""
+    job_id = await put(database, job)
+
+    async def state() -> object:
+        return (await row(database, job_id))["state"]
+
+    await eventually(state, "done")
+
+
+async def row(database: Database, job_id: JobId) -> dict[str, Any]:
+    """All columns of a job."""
+    found = await database.fetchrow("select * from jobs where id = $1", job_id)
+    assert found is not None
+    return dict(found)
+
+
+class Effect(Job, frozen=True):
+    """Leaves its effect after so many seconds; the first attempt may take longer."""
+
+    kind = "test:effect"
+
+    seconds: float = 0
+    at_first: float = 0
+
+
+@handles(Effect)
+async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
+    await ledger.note_start(resources.database, run)
+    await asyncio.sleep(max(job.seconds, job.at_first if run.attempt == 1 else 0))
+    await ledger.leave_effect(run)
+
+
+class Killer(Job, frozen=True):
+    """Kills its worker, every time."""
+
+    kind = "test:killer"
+
+
+@handles(Killer)
+async def kill_worker(_job: Killer, run: Run, resources: Resources) -> None:
+    await ledger.note_start(resources.database, run)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,108 @@
+"""Running what is queued with the real worker, and waiting for what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+
+from app.resources import Resources
+from worker.attempt import HANDLERS
+from worker.cron import Clock
+from worker.process import Process
+
+WAIT_LIMIT_S = 150.0
+"""How long a test waits for something to happen before it fails. An idle machine needs seconds; one
+on which other work takes every core may need a minute."""
+
+
+class RunJobs(Protocol):
+    """`run_jobs` on the resources of the test."""
+
+    def __call__(self, *, may_fail: bool = ...) -> Awaitable[None]: ...
+
+
+DUE = """
+select count(*) from jobs where state in ('queued', 'running', 'retrying') and run_at <= now()
+"""
+UNFINISHED = """
+select count(*) from jobs
+where state in ('retrying', 'snoozed') or (state in ('queued', 'running') and run_at <= now())
+"""
+DIED_SINCE = "select kind, error from jobs where state = 'dead' and finished_at >= $1"
+
+
+@asynccontextmanager
+async def working(
+    resources: Resources, *, grace: float | None = None, clock: Clock | None = None
+) -> AsyncIterator[Process]:
+    """A worker in this process, drained at the end.
+
+    Args:
+        grace: seconds that running jobs have at the end; None: as the settings say.
+        clock: what time it is for the schedules; None: it fires none of them.
+    """
+    settings = resources.settings
+    if grace is not None:
+        worker = replace(settings.worker, shutdown_grace=timedelta(seconds=grace))
+        settings = replace(settings, worker=worker)
+    process = Process(settings, resources, clock=clock, handlers=HANDLERS)
+    await process.start()
+    try:
+        yield process
+    finally:
+        await process.drain()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it does not within `WAIT_LIMIT_S`.
+    """
+    async with asyncio.timeout(WAIT_LIMIT_S):
+        while not holds():  # noqa: ASYNC110 # what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
+    """Run all jobs that are due to their end.
+
+    Args:
+        may_fail: jobs may die, and retries and snoozes are not waited for. Otherwise they are, and
+            a dead job fails the test.
+
+    Raises:
+        TimeoutError: something is unfinished after `WAIT_LIMIT_S`.
+        AssertionError: a job died.
+    """
+    database = resources.database
+    began = await database.fetchval("select clock_timestamp()")
+    deadline = monotonic() + WAIT_LIMIT_S
+    async with working(resources):
+        while await database.fetchval(DUE if may_fail else UNFINISHED):
+            if monotonic() > deadline:
+                rows = await database.fetch("select kind, state, error from jobs")
+                raise TimeoutError(f"jobs are unfinished: {[dict(row) for row in rows]}")
+            await asyncio.sleep(0.01)
+    died = await database.fetch(DIED_SINCE, began)
+    assert may_fail or not died, [dict(row) for row in died]
+
+
+async def eventually(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Ask until the answer is the one wanted.
+
+    Raises:
+        TimeoutError: the last answer within `WAIT_LIMIT_S` was another.
+    """
+    answer: object = None
+    try:
+        async with asyncio.timeout(WAIT_LIMIT_S):
+            while (answer := await ask()) != wanted:  # noqa: ASYNC110 # nothing tells of it
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(f"{answer!r} instead of {wanted!r}") from None

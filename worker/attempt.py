@@ -1,0 +1,165 @@
+"""From a claimed row to its handler, and from the exception it raised to the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+import structlog
+
+from app import dependency_health
+from app.errors import Failure, TooMany, Unavailable, without_values
+from app.jobs import Job, Run, statements
+from app.jobs.job import KINDS
+from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
+from app.jobs.pauses import KIND_WAITS, Pauses, waits_for_kind
+from app.jobs.rows import Claimed
+from app.redis import OUTAGES as REDIS_OUTAGES
+from app.resources import Resources
+from worker.breakers import Breakers
+from worker.outcome import DONE, Ending
+
+LONGEST = timedelta(hours=1)
+
+
+def equal_jitter(base: timedelta, failures: int, draw: float) -> timedelta:
+    """Exponential backoff of which half is certain and half is drawn.
+
+    Spreads those that failed together without ever retrying at once ("Exponential Backoff and
+    Jitter", AWS Architecture Blog, 2015).
+
+    Args:
+        failures: failed attempts so far, at least 1.
+        draw: a random number from [0, 1).
+    """
+    ceiling = min(base * float(2 ** min(failures - 1, 30)), LONGEST)
+    return ceiling / 2 + ceiling / 2 * draw
+
+
+J = TypeVar("J", bound=Job)
+Handler = Callable[[J, Run, Resources], Awaitable[None]]
+
+Handlers: TypeAlias = Mapping[type[Job], Handler[Any]]
+
+HANDLERS: dict[type[Job], Handler[Any]] = {}
+"""`handles` fills it as the handler modules are imported."""
+
+log = structlog.get_logger()
+
+LOST_CONNECTION = timedelta(seconds=1)
+UNKNOWN_KIND = timedelta(minutes=1)
+"""How long a kind that this worker does not know waits for a newer worker."""
+
+
+def handles(job_type: type[J]) -> Callable[[Handler[J]], Handler[J]]:
+    """Register the one handler of a job type."""
+
+    def register(handler: Handler[J]) -> Handler[J]:
+        if job_type in HANDLERS:
+            raise TypeError(f"{job_type.__name__} has two handlers")
+        HANDLERS[job_type] = handler
+        return handler
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Runs one claimed job to its end."""
+
+    resources: Resources
+    breakers: Breakers
+    pauses: Pauses
+    draw: Callable[[], float]
+    """Gives a random number from [0, 1)."""
+    handlers: Handlers
+
+    async def __call__(self, run: Run) -> Ending:
+        """Call the handler within its time, and say how it ended.
+
+        Raises:
+            LeaseLost: the job became another worker's.
+            CancelledError: the worker is ending, or the job was cancelled.
+        """
+        if run.claimed.outdated:
+            return Ending("cancelled", "it was no longer useful when its turn came")
+        job_type = KINDS.get(run.claimed.kind)
+        if job_type is None or job_type not in self.handlers:
+            reason = f"no handler of {run.claimed.kind} here"
+            return Ending("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
+        return self._not_now(run.claimed) or await self._try(job_type, run)
+
+    def _not_now(self, claimed: Claimed) -> Ending | None:
+        """Why the job is not even tried."""
+        if claimed.kind in self.pauses.kinds:
+            waits_for = waits_for_kind(claimed.kind)
+            reason = f"{claimed.kind} is paused"
+            return Ending("snoozed", reason, delay=KIND_WAITS, waits_for=waits_for, tried=False)
+        if held := self.breakers.hold(claimed.kind):
+            dependency, delay = held
+            reason = f"{dependency} is away"
+            return Ending("snoozed", reason, delay=delay, waits_for=dependency, tried=False)
+        return None
+
+    async def _try(self, job_type: type[Job], run: Run) -> Ending:
+        ending, answers = DONE, dependency_health.listen()
+        try:
+            job = msgspec.json.decode(run.claimed.payload, type=job_type)
+            async with asyncio.timeout(job_type.timeout.total_seconds()):
+                await self.handlers[job_type](job, run, self.resources)
+        except (LeaseLost, asyncio.CancelledError):
+            self.breakers.ended(job_type.kind, {})
+            raise
+        except Exception as error:  # noqa: BLE001 # every failure of a handler is an ending
+            ending = self._ending(error, job_type, run.claimed)
+        for dependency in self.breakers.ended(job_type.kind, answers):
+            await self._wake_all_that_wait_for(dependency)
+        return ending
+
+    def _ending(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Ending:
+        """The one table from kinds of failure to endings."""
+        text = f"{type(error).__name__}: {without_values(error)}"
+        match error:
+            case Unavailable(dependency="postgres"):
+                # No breaker: without it nothing is claimed, and one connection is no outage.
+                return Ending("snoozed", text, delay=LOST_CONNECTION)
+            case Unavailable():
+                return self._outage(text, job_type, error.dependency)
+            case _ if isinstance(error, REDIS_OUTAGES):
+                return Ending("snoozed", text, delay=LOST_CONNECTION)  # as with Postgres
+        match error:
+            case Snooze():
+                return Ending("snoozed", error.reason, delay=error.delay)
+            case TooMany():
+                return Ending("snoozed", text, delay=timedelta(seconds=error.retry_after))
+            case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
+                return Ending("dead", text, _trace(error), failed=True)
+            case TimeoutError():
+                text = f"it took longer than {job_type.timeout.total_seconds():.0f} s"
+        if claimed.failures >= job_type.retries:
+            return Ending("dead", text, _trace(error), failed=True)
+        delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.draw())
+        if isinstance(error, Retry) and error.after is not None:
+            delay = error.after
+        return Ending("retried", text, _trace(error), failed=True, delay=delay)
+
+    def _outage(self, text: str, job_type: type[Job], dependency: str) -> Ending:
+        delay = self.breakers.outage(job_type.kind, dependency)
+        return Ending("snoozed", text, delay=delay, waits_for=dependency)
+
+    async def _wake_all_that_wait_for(self, dependency: str) -> None:
+        """Where that fails, they wake by themselves some minutes later."""
+        log.info("breaker.closed", dependency=dependency)
+        try:
+            await statements.wake_waiting(self.resources.engine, dependency)
+        except Unavailable as error:
+            log.warning("breaker.wake_missed", error=error.detail)
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))

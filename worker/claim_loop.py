@@ -1,0 +1,115 @@
+"""The intake: claims jobs for the free slots of this worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from contextlib import suppress
+from time import monotonic
+from typing import cast
+
+import structlog
+
+from app.errors import Unavailable
+from app.event_loop import cancel_all
+from app.jobs.job import JobId
+from app.jobs.redis_queue import BELL
+from app.redis import OUTAGES, Redis
+from worker.claim import Claims
+from worker.lease import Lease
+from worker.runner import Runner
+from worker.slots import Slots
+
+log = structlog.get_logger()
+
+POLL = 1
+"""Seconds after which the queues are looked at without having been woken."""
+PAUSE = 0.5
+"""Seconds between attempts while Redis or Postgres is away."""
+
+
+class Intake:
+    def __init__(self, claims: Claims, slots: Slots, lease: Lease, runner: Runner) -> None:
+        self._claims = claims
+        self._slots = slots
+        self._lease = lease
+        self._runner = runner
+        self.looked_at = 0.0
+        """When the queues were last looked at with success, by the monotonic clock."""
+
+    async def run(self) -> None:
+        """Claim and start jobs until cancelled. What runs by then goes on."""
+        while True:
+            await self._slots.room.wait()
+            await self._lease.fresh()
+            self._slots.woken.clear()
+            try:
+                emptied = await self._fill()
+            except (Unavailable, *OUTAGES) as error:
+                if isinstance(error, Unavailable):
+                    self._lease.doubt()
+                log.warning("intake.waits", error=type(error).__name__)
+                await asyncio.sleep(PAUSE)
+                continue
+            if emptied:
+                await self._nap()
+
+    async def run_one(self, job_id: JobId) -> None:
+        """Claim one job and run it to its end, whatever the slots; or drop it if it is taken."""
+        await self._lease.fresh()
+        for claimed in await self._claims.claim([job_id]):
+            await self._runner.start(claimed)
+
+    async def listen(self, redis: Redis) -> None:
+        """Be woken by the bell that a hand-over rings, until cancelled."""
+        while True:
+            await self._slots.room.wait()
+            ring = cast("Awaitable[object]", redis.blpop([BELL], timeout=POLL))
+            try:
+                if await ring:
+                    self._slots.woken.set()
+            except OUTAGES:
+                await asyncio.sleep(PAUSE)
+
+    async def drain(self, grace: float) -> list[JobId]:
+        """Wait that many seconds for what runs, then cut the rest short.
+
+        Returns:
+            The jobs that were cut short: they are still ours, to be given back.
+        """
+        if tasks := self._slots.tasks():
+            await asyncio.wait(tasks, timeout=grace)
+        cut_short = list(self._slots.running)
+        await cancel_all(self._slots.tasks())
+        return cut_short
+
+    def cancel(self, job_ids: Iterable[JobId]) -> None:
+        """End these jobs as cancelled, if they run here."""
+        for job_id in job_ids:
+            if running := self._slots.running.get(job_id):
+                running.cut_short("cancelled")
+
+    def abandon(self, job_ids: Iterable[JobId]) -> None:
+        """Stop working at jobs that have become another worker's."""
+        for job_id in job_ids:
+            if running := self._slots.running.get(job_id):
+                running.cut_short("lost")
+
+    async def _nap(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self._slots.woken.wait()
+
+    async def _fill(self) -> bool:
+        """Fill the slots; whether the queues had fewer jobs than that for us.
+
+        Jobs are drawn and claimed while the ends of the last ones are being committed, and start
+        when their slots are free. If the worker ends before that, they are given back.
+        """
+        wanted = self._slots.wanted
+        ids = await self._claims.draw(wanted, self._slots.room_by_queue())
+        self.looked_at = monotonic()
+        for claimed in await self._claims.claim(ids) if ids else []:
+            await self._slots.one_free()
+            self._runner.start(claimed)
+        return len(ids) < wanted

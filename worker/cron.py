@@ -1,0 +1,85 @@
+"""The cron table, in UTC, and the loop that catches up what cron missed.
+
+arq only wakes us: the clock decides what is due, and Postgres who fires it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from time import time
+from typing import Any, TypeAlias
+
+import structlog
+from arq import cron
+from arq.cron import CronJob
+
+from app import metrics
+from app.errors import Failure
+from app.jobs.schedules import SCHEDULES, Schedule, fire_due, history, statements
+from app.postgres.database import Database
+from app.postgres.statements import Queryable
+
+log = structlog.get_logger()
+
+INTERVAL = 60.0
+"""Seconds between two looks at what is due, whatever became of cron's call."""
+
+Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
+"""Tells the schedules what time it is: Postgres's clock, or one that a test passes in."""
+
+postgres_clock: Clock = statements.clock
+
+
+async def fire(ctx: dict[str, Any]) -> None:
+    """What arq calls at every slot."""
+    try:
+        database = ctx["database"]
+        await fire_due(database, now=await ctx["clock"](database))
+    except Failure as error:
+        log.warning("schedule.waits", error=error.detail)
+
+
+def cron_job(schedule: Schedule) -> CronJob:
+    """The line of a schedule in arq's table."""
+    return cron(
+        fire,
+        name=f"cron:{schedule.name}",
+        day=schedule.day,
+        weekday=schedule.weekday,
+        hour=schedule.hour,
+        minute=schedule.minute,
+    )
+
+
+CRON_JOBS = [cron_job(schedule) for schedule in SCHEDULES.values()]
+
+
+async def keep_schedules(database: Database, clock: Clock) -> None:
+    """Every minute fire what is due and publish how the schedules stand, until cancelled."""
+    while True:
+        try:
+            await fire_due(database, now=await clock(database))
+            metrics.schedules_looked_at.set(time())
+            await publish(database, now=await clock(database))
+        except Failure as error:
+            log.warning("schedule.waits", error=error.detail)
+        await asyncio.sleep(INTERVAL)
+
+
+async def publish(db: Queryable, *, now: datetime) -> None:
+    """Set the metrics of the schedules."""
+    for one in await history.list_schedules(db, now=now):
+        if one.last_success_at:
+            metrics.schedule_last_success.labels(one.name).set(one.last_success_at.timestamp())
+        if one.last_duration_s is not None:
+            metrics.schedule_duration.labels(one.name).set(one.last_duration_s)
+        metrics.schedule_failures.labels(one.name).set(one.consecutive_failures)
+        next_run = one.next_run_at or datetime.fromtimestamp(0, UTC)
+        metrics.schedule_next_due.labels(one.name).set(next_run.timestamp())
+    going = {row.schedule: row.seconds for row in await statements.going_runs(db)}
+    for name in SCHEDULES:
+        metrics.schedule_going.labels(name).set(going.get(name, 0))
+    for row in await statements.run_outcomes(db):
+        metrics.schedule_runs.labels(row.schedule, row.state).set(row.runs)

@@ -1,0 +1,127 @@
+"""The beat: once a second this worker tells Postgres that it lives, and hears what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Collection, Sequence
+from time import monotonic
+from uuid import UUID
+
+import structlog
+
+from app import metrics
+from app.errors import Unavailable
+from app.jobs import statements
+from app.jobs.job import JobId
+from app.jobs.pauses import Pauses, waits_for_kind
+from app.jobs.reclaim import give_back, take_over
+from app.jobs.rows import Lost, Running
+from app.postgres.database import Database
+from app.redis import OUTAGES
+from worker.claim_loop import Intake
+from worker.lease import Lease
+from worker.relay import Relay
+from worker.slots import Slots
+
+log = structlog.get_logger()
+
+INTERVAL = 1.0
+
+
+class Beat:
+    """Keeps the lease of everything that this worker runs."""
+
+    def __init__(
+        self,
+        engine: Database,
+        intake: Intake,
+        slots: Slots,
+        pauses: Pauses,
+        lease: Lease,
+        worker_id: UUID,
+    ) -> None:
+        self._engine = engine
+        self._intake = intake
+        self._slots = slots
+        self._worker_id = worker_id
+        self._pauses = pauses
+        self._lease = lease
+        self._in_doubt: set[JobId] = set()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            began = monotonic()
+            try:
+                await self.beat()
+            except Unavailable as error:
+                self._lease.doubt()
+                log.warning("beat.missed", error=type(error).__name__)
+            await asyncio.sleep(max(0.1, INTERVAL - (monotonic() - began)))
+
+    async def beat(self) -> None:
+        """Renew the lease, then bring what runs here and what Postgres says to agreement.
+
+        Raises:
+            Unavailable: Postgres is away.
+        """
+        mine, heard = self._worker_id, monotonic()
+        await statements.beat(
+            self._engine, mine, socket.gethostname(), os.getpid(), self._slots.count
+        )
+        before = set(self._slots.running)
+        rows = await statements.running_here(self._engine, mine)
+        self._intake.cancel(row.id for row in rows if row.cancelled)
+        await self._settle(rows, before)
+        for kind in self._pauses.hear(await statements.pauses(self._engine)):
+            await statements.wake_waiting(self._engine, waits_for_kind(kind))
+        self._lease.renew(heard)
+
+    async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
+        """Settle what two beats in a row found in doubt: one may have met a claim or an end."""
+        here, there = set(self._slots.running), {row.id for row in rows}
+        doubted = (there - here - before) | ((before & here) - there)
+        settled = doubted & self._in_doubt
+        self._in_doubt = doubted
+        self._intake.abandon(settled & here)
+        for row in rows:
+            if row.id in settled and row.id not in here:
+                log.warning("beat.gives_back", job=str(row.id))
+                await give_back(self._engine, row.id, row.token)
+
+
+async def relay_until_cancelled(relay: Relay) -> None:
+    """Once a second, hand over what Redis lacks."""
+    while True:
+        try:
+            await relay.turn()
+        except (Unavailable, *OUTAGES) as error:
+            log.warning("relay.waits", error=type(error).__name__)
+        await asyncio.sleep(INTERVAL)
+
+
+async def take_over_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]:
+    """Put back what lost workers ran, unless this worker was itself cut off recently.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    if not lease.trusted:
+        return []
+    if lost := await take_over(engine):
+        metrics.taken_over.inc(len(lost))
+        log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
+    return lost
+
+
+async def take_over_until_cancelled(engine: Database, relay: Relay, lease: Lease) -> None:
+    """Twice a second, put back what lost workers ran."""
+    while True:
+        try:
+            if await take_over_if_trusted(engine, lease):
+                await relay.turn()
+        except (Unavailable, *OUTAGES) as error:
+            log.warning("take_over.waits", error=type(error).__name__)
+        await asyncio.sleep(INTERVAL / 2)
