@@ -1,4 +1,4 @@
-"""Letters: what one is made of, how it is composed, and how it goes out once an occasion.
+"""Letters: what one is made of, how it is composed, and how it goes out once a unique key.
 
 Who is written to, and why, stands in each noun's own letters.py.
 """

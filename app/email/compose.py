@@ -90,7 +90,7 @@ class Stationery:
 
 
 def compose(
-    stationery: Stationery, recipient: Recipient, letter: Letter, occasion: str, date: datetime
+    stationery: Stationery, recipient: Recipient, letter: Letter, unique_key: str, date: datetime
 ) -> EmailMessage:
     """Render a letter as text and HTML.
 
@@ -105,7 +105,7 @@ def compose(
     message["To"] = _address(_in_header(recipient.name, LONGEST_NAME), recipient.address)
     message["Subject"] = _in_header(subject, LONGEST_SUBJECT)
     message["Date"] = date
-    message["Message-ID"] = message_id(stationery, recipient, type(letter), occasion)
+    message["Message-ID"] = message_id(stationery, recipient, type(letter), unique_key)
     if stationery.reply_to:
         message["Reply-To"] = _address(*parseaddr(stationery.reply_to))
     message["Auto-Submitted"] = "auto-generated"
@@ -118,10 +118,10 @@ def compose(
 
 
 def message_id(
-    stationery: Stationery, recipient: Recipient, letter: type[Letter], occasion: str
+    stationery: Stationery, recipient: Recipient, letter: type[Letter], unique_key: str
 ) -> str:
     """The same for every copy of one letter, so that a second copy can be recognised."""
-    key = f"{recipient.id}\0{letter.letter}\0{occasion}".encode()
+    key = f"{recipient.id}\0{letter.letter}\0{unique_key}".encode()
     return f"<{hashlib.sha256(key).hexdigest()[:32]}@{stationery.domain}>"
 
 

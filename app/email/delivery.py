@@ -1,4 +1,4 @@
-"""Delivery: one letter an occasion, whatever is retried, killed or run twice.
+"""Delivery: one letter a unique key, whatever is retried, killed or run twice.
 
 The ledger (`emails`) is consulted before every send and committed on both sides of it. A letter
 goes out twice only if the process or the connection dies between the end of DATA and the commit of
@@ -61,7 +61,7 @@ async def deliver(
     letter: type[L],
     write: Callable[[Transaction], Awaitable[L]],
     *,
-    occasion: str,
+    unique_key: str,
     then: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> None:
     """Send a letter unless it was sent before, and finish the job with it.
@@ -77,17 +77,17 @@ async def deliver(
         Dead: refused for good, or taken in doubt twice.
         LeaseLost: the job is another worker's now.
     """
-    placed = await _placed(run, post, recipient, letter, occasion)
+    placed = await _placed(run, post, recipient, letter, unique_key)
     message = None
     async with run.transaction() as tx:
-        attempt = await _claim(tx, run.job_id, post, recipient, letter, occasion)
+        attempt = await _claim(tx, run.job_id, post, recipient, letter, unique_key)
         if attempt is not None and attempt.state == "sending":
             if not placed:
                 raise Snooze("what kept this letter back has just ended", delay=timedelta(0))
             written = await write(tx)
-            message = compose(post.stationery, recipient, written, occasion, attempt.date)
+            message = compose(post.stationery, recipient, written, unique_key, attempt.date)
     if attempt is None:
-        await _end_as_sent_before(run, recipient, letter, occasion)
+        await _end_as_sent_before(run, recipient, letter, unique_key)
         return
     if message is None:
         _count(letter, "suppressed")
@@ -104,16 +104,16 @@ async def deliver(
 
 
 async def _end_as_sent_before(
-    run: Run, recipient: Recipient, letter: type[Letter], occasion: str
+    run: Run, recipient: Recipient, letter: type[Letter], unique_key: str
 ) -> None:
     async with run.transaction() as tx:
-        sent_at = await statements.letter_sent_at(tx, recipient.id, letter.letter, occasion)
+        sent_at = await statements.letter_sent_at(tx, recipient.id, letter.letter, unique_key)
     on = f" on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
     await run.had_nothing_to_do(f"already sent{on}")
 
 
 async def _placed(
-    run: Run, post: Post, recipient: Recipient, letter: type[Letter], occasion: str
+    run: Run, post: Post, recipient: Recipient, letter: type[Letter], unique_key: str
 ) -> bool:
     """Whether a place in MAIL_RATE is taken for this letter: none is for one that is not sent.
 
@@ -127,10 +127,10 @@ async def _placed(
         return True
     async with run.transaction() as tx:
         if not await statements.may_claim_letter(
-            tx, recipient.id, letter.letter, occasion, recipient.address
+            tx, recipient.id, letter.letter, unique_key, recipient.address
         ):
             return False
-        await _spare(tx, recipient, letter, occasion)
+        await _spare(tx, recipient, letter, unique_key)
     if wait := await post.pace.wait(subscribed=letter.subscription is not None):
         raise Snooze("all letters that MAIL_RATE allows are sent", delay=wait)
     return True
@@ -160,7 +160,7 @@ async def _claim(
     post: Post,
     recipient: Recipient,
     letter: type[Letter],
-    occasion: str,
+    unique_key: str,
 ) -> Attempt | None:
     """The attempt that may send now, or None when the letter is sent.
 
@@ -173,23 +173,23 @@ async def _claim(
         tx,
         recipient.id,
         letter.letter,
-        occasion,
+        unique_key,
         job_id,
-        message_id(post.stationery, recipient, letter, occasion),
+        message_id(post.stationery, recipient, letter, unique_key),
         recipient.address,
         _lease(post),
     )
     if attempt is None:
-        left = await statements.letter_lease(tx, recipient.id, letter.letter, occasion)
+        left = await statements.letter_lease(tx, recipient.id, letter.letter, unique_key)
         if left is not None:
             raise Snooze("another attempt may be sending this letter", delay=left)
     else:
-        await _spare(tx, recipient, letter, occasion)
+        await _spare(tx, recipient, letter, unique_key)
     return attempt
 
 
 async def _spare(
-    tx: Transaction, recipient: Recipient, letter: type[Letter], occasion: str
+    tx: Transaction, recipient: Recipient, letter: type[Letter], unique_key: str
 ) -> None:
     """
     Raises:
@@ -198,7 +198,7 @@ async def _spare(
     if letter.at_most is None:
         return
     wait = await statements.wait_for_another(
-        tx, recipient.id, letter.letter, occasion, *letter.at_most
+        tx, recipient.id, letter.letter, unique_key, *letter.at_most
     )
     if wait is not None:
         raise Snooze("the person has had enough of these letters for now", delay=wait)

@@ -40,7 +40,7 @@ async def claim_letter(
     db: Queryable,
     recipient_id: UUID,
     letter: str,
-    occasion: str,
+    unique_key: str,
     job_id: JobId,
     message_id: str,
     address: str,
@@ -50,19 +50,19 @@ async def claim_letter(
 
 @statement("emails")
 async def may_claim_letter(
-    db: Queryable, recipient_id: UUID, letter: str, occasion: str, address: str
+    db: Queryable, recipient_id: UUID, letter: str, unique_key: str, address: str
 ) -> bool: ...
 
 
 @statement("emails")
 async def letter_lease(
-    db: Queryable, recipient_id: UUID, letter: str, occasion: str
+    db: Queryable, recipient_id: UUID, letter: str, unique_key: str
 ) -> timedelta | None: ...
 
 
 @statement("emails")
 async def letter_sent_at(
-    db: Queryable, recipient_id: UUID, letter: str, occasion: str
+    db: Queryable, recipient_id: UUID, letter: str, unique_key: str
 ) -> datetime | None: ...
 
 
@@ -72,7 +72,7 @@ async def hold_letters(db: Queryable, letter: str, recipient_id: UUID) -> None: 
 
 @statement("emails")
 async def wait_for_another(
-    db: Queryable, recipient_id: UUID, letter: str, occasion: str, most: int, period: timedelta
+    db: Queryable, recipient_id: UUID, letter: str, unique_key: str, most: int, period: timedelta
 ) -> timedelta | None: ...
 
 

@@ -101,7 +101,7 @@ async def export_ready(run: Run, post: Post, export_id: ExportId) -> None:
         )
 
     recipient = Recipient(export.user_id, export.name, export.email)
-    await deliver(run, post, recipient, ExportReady, write, occasion=str(export_id))
+    await deliver(run, post, recipient, ExportReady, write, unique_key=str(export_id))
 
 
 async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
@@ -129,7 +129,7 @@ async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
         )
 
     recipient = Recipient(export.user_id, export.name, export.email)
-    await deliver(run, post, recipient, ExportFailed, write, occasion=str(export_id))
+    await deliver(run, post, recipient, ExportFailed, write, unique_key=str(export_id))
 
 
 def described(filters: Filters) -> str:

@@ -18,7 +18,7 @@ class ExportReadyEmail(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.export_id)
 
 
@@ -31,7 +31,7 @@ class ExportFailedEmail(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.export_id)
 
 
@@ -47,7 +47,7 @@ class ExportGenerate(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.export_id)
 
     def if_given_up(self) -> ExportFailedEmail:

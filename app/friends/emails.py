@@ -98,7 +98,7 @@ async def friend_request(run: Run, post: Post, request_id: RequestId) -> None:
         return FriendRequest(name=one_line(asked.name), requester=one_line(asked.requester))
 
     recipient = Recipient(asked.id, asked.name, asked.email)
-    await deliver(run, post, recipient, FriendRequest, write, occasion=str(request_id))
+    await deliver(run, post, recipient, FriendRequest, write, unique_key=str(request_id))
 
 
 async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
@@ -134,7 +134,7 @@ async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
 
     recipient = Recipient(reader.id, reader.name, reader.email)
     await deliver(
-        run, post, recipient, FriendActivity, write, occasion=str(run.job_id), then=look_again
+        run, post, recipient, FriendActivity, write, unique_key=str(run.job_id), then=look_again
     )
 
 

@@ -19,7 +19,7 @@ class FriendRequestEmail(Job, frozen=True):
     request_id: RequestId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.request_id)
 
     @property
@@ -39,5 +39,5 @@ class FriendActivityEmail(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.user_id)

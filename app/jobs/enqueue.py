@@ -25,14 +25,14 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
     The request that causes it, and that request's trace, go with it.
 
     Returns:
-        The job's id, or None when an unfinished job of its kind and occasion exists already.
+        The job's id, or None when an unfinished job of its kind and unique key exists already.
     """
     inserted = await statements.insert_job(
         tx,
         job.kind,
         job.queue,
         msgspec.json.encode(job).decode(),
-        job.occasion,
+        job.unique_key,
         job.concerns,
         *logs.cause(),
         run_at,
@@ -54,7 +54,7 @@ async def enqueue_all(
     Never holds more than a thousand of them in memory.
 
     Returns:
-        How many were inserted: those whose kind and occasion were not taken by an unfinished job.
+        How many were inserted: those whose kind and unique key were not taken by an unfinished job.
     """
     jobs, inserted = iter(many), 0
     while page := list(islice(jobs, PAGE)):
@@ -63,7 +63,7 @@ async def enqueue_all(
             [job.kind for job in page],
             [job.queue for job in page],
             [msgspec.json.encode(job).decode() for job in page],
-            [job.occasion for job in page],
+            [job.unique_key for job in page],
             [job.concerns for job in page],
             [job.useful_for for job in page],
             *logs.cause(),

@@ -45,7 +45,7 @@ class Job(msgspec.Struct, frozen=True):
         KINDS[cls.kind] = cls
 
     @property
-    def occasion(self) -> str | None:
+    def unique_key(self) -> str | None:
         """The unique key: while such a job of this kind is unfinished, no second one is made."""
         return None
 

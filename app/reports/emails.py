@@ -101,7 +101,7 @@ async def report_ready(run: Run, post: Post, user_id: UserId, month: date) -> No
         return ReportReady.about(one_line(reader.name), days, url)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
-    await deliver(run, post, recipient, ReportReady, write, occasion=slug(month))
+    await deliver(run, post, recipient, ReportReady, write, unique_key=slug(month))
 
 
 def _count(activities: int) -> str:

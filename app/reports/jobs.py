@@ -35,7 +35,7 @@ class ReportGenerate(Job, frozen=True):
         check_month(self.month)
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return f"{self.user_id} {self.month:%Y-%m}"
 
 
@@ -52,7 +52,7 @@ class ReportReadyEmail(Job, frozen=True):
         check_month(self.month)
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return f"{self.user_id} {self.month:%Y-%m}"
 
 

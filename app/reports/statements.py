@@ -68,7 +68,9 @@ async def enqueue_reports(
 
 
 @statement("reports", timeout=1800)
-async def count_reports(db: Queryable, letter: str, occasion: str, month: date) -> WouldReport: ...
+async def count_reports(
+    db: Queryable, letter: str, unique_key: str, month: date
+) -> WouldReport: ...
 
 
 @statement("reports")

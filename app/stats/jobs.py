@@ -24,5 +24,5 @@ class WeeklySummaryEmail(Job, frozen=True):
             raise ValueError(f"a week is named by its Saturday, and {self.saturday} is none")
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return f"{self.user_id} {self.saturday}"

@@ -111,10 +111,10 @@ async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) 
         return WeeklySummary.about(one_line(reader.name), days)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
-    await deliver(run, post, recipient, WeeklySummary, write, occasion=occasion(saturday))
+    await deliver(run, post, recipient, WeeklySummary, write, unique_key=unique_key(saturday))
 
 
-def occasion(saturday: date) -> str:
+def unique_key(saturday: date) -> str:
     """What a summary is sent once for."""
     return saturday.isoformat()
 
@@ -197,6 +197,6 @@ async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
         LeaseLost: the job is another worker's now.
     """
     counted = await statements.count_weekly_emails(
-        db, WeeklySummary.letter, occasion(saturday), saturday
+        db, WeeklySummary.letter, unique_key(saturday), saturday
     )
     await end_dry_run(run, WeeklySummaryEmail, counted)

@@ -86,7 +86,7 @@ async def welcome(run: Run, post: Post, user_id: UserId) -> None:
 async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
     """Send a person the link that confirms the address, if it is not confirmed yet.
 
-    Each job of it is an occasion of its own.
+    Each job of it is a unique key of its own.
 
     Raises:
         whatever `deliver` raises.
@@ -100,7 +100,7 @@ async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
 
 
 async def _deliver_link(
-    run: Run, post: Post, account: AccountSettings, letter: type[L], occasion: str
+    run: Run, post: Post, account: AccountSettings, letter: type[L], unique_key: str
 ) -> None:
     async def write(tx: Transaction) -> L:
         token = await issue_token(tx, account.id, "confirm", LIFETIME)
@@ -111,7 +111,7 @@ async def _deliver_link(
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, letter, write, occasion=occasion)
+    await deliver(run, post, recipient, letter, write, unique_key=unique_key)
 
 
 async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> None:
@@ -136,4 +136,4 @@ async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> No
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, PasswordReset, write, occasion=str(request_id))
+    await deliver(run, post, recipient, PasswordReset, write, unique_key=str(request_id))

@@ -18,7 +18,7 @@ class WelcomeEmail(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.user_id)
 
 
@@ -32,7 +32,7 @@ class ConfirmationEmail(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.user_id)
 
 
@@ -46,7 +46,7 @@ class PasswordResetEmail(Job, frozen=True):
     request_id: ResetRequestId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.request_id)
 
     @property
@@ -65,5 +65,5 @@ class EraseUser(Job, frozen=True):
     user_id: UserId
 
     @property
-    def occasion(self) -> str:
+    def unique_key(self) -> str:
         return str(self.user_id)

@@ -29,9 +29,9 @@ select count(*) as letters, count(distinct fingerprint) as groups from jobs wher
 
 -- name: rerun
 -- The next dead jobs of this id, fingerprint and kind (null: any) before this one, newest first, wait as
--- if new; but not those that are no longer useful, nor a second unfinished one of a kind and occasion.
+-- if new; but not those that are no longer useful, nor a second unfinished one of a kind and unique key.
 with looked_at as (
-    select id, kind, occasion, coalesce(useful_until < now(), false) as outdated
+    select id, kind, unique_key, coalesce(useful_until < now(), false) as outdated
     from jobs
     where
         state = 'dead'
@@ -44,17 +44,17 @@ with looked_at as (
     for no key update
 ),
 wanted as (
-    select distinct on (kind, coalesce(occasion, id::text)) id
+    select distinct on (kind, coalesce(unique_key, id::text)) id
     from looked_at
     where
         not outdated
         and not exists (
             select from jobs as unfinished
             where unfinished.kind = looked_at.kind
-                and unfinished.occasion = looked_at.occasion
+                and unfinished.unique_key = looked_at.unique_key
                 and unfinished.state in ('queued', 'running', 'retrying', 'snoozed')
         )
-    order by kind, coalesce(occasion, id::text), id desc
+    order by kind, coalesce(unique_key, id::text), id desc
 ),
 rerun as (
     update jobs set

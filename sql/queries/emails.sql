@@ -2,12 +2,12 @@
 -- Records that an attempt is about to send, unless the letter is sent or another attempt may be at
 -- it: then it gives no row. A letter to a suppressed address is recorded as that.
 insert into emails (
-    recipient_id, letter, occasion, job_id, message_id, state, attempts, sending_until, written_at
+    recipient_id, letter, unique_key, job_id, message_id, state, attempts, sending_until, written_at
 )
 select
     :recipient_id,
     :letter,
-    :occasion,
+    :unique_key,
     :job_id,
     :message_id,
     case when suppressed then 'suppressed' else 'sending' end,
@@ -15,7 +15,7 @@ select
     case when suppressed then null else clock_timestamp() + :lease::interval end,
     clock_timestamp()
 from (select exists (select from suppressions where address = lower(:address))) s (suppressed)
-on conflict (recipient_id, letter, occasion) do update set
+on conflict (recipient_id, letter, unique_key) do update set
     job_id = excluded.job_id,
     state = excluded.state,
     attempts = emails.attempts + excluded.attempts,
@@ -35,7 +35,7 @@ select
         where
             recipient_id = :recipient_id
             and letter = :letter
-            and occasion = :occasion
+            and unique_key = :unique_key
             and (state = 'sent' or (state = 'sending' and sending_until > clock_timestamp()))
     );
 
@@ -43,12 +43,12 @@ select
 -- How long another attempt may still be sending a letter; null when it is sent.
 select sending_until - clock_timestamp() as lease
 from emails
-where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
+where recipient_id = :recipient_id and letter = :letter and unique_key = :unique_key;
 
 -- name: letter_sent_at
 -- When a letter was sent; null while it is not.
 select sent_at from emails
-where recipient_id = :recipient_id and letter = :letter and occasion = :occasion;
+where recipient_id = :recipient_id and letter = :letter and unique_key = :unique_key;
 
 -- name: hold_letters
 -- Of two letters of a kind to one person at once, the second waits until the first is counted.
@@ -57,13 +57,13 @@ select pg_advisory_xact_lock(
 );
 
 -- name: wait_for_another
--- How long until a person may get one more letter of a kind, this occasion aside; no row: now.
+-- How long until a person may get one more letter of a kind, this unique key aside; no row: now.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails
 where
     recipient_id = :recipient_id
     and letter = :letter
-    and occasion <> :occasion
+    and unique_key <> :unique_key
     and state in ('sending', 'sent')
     and written_at > clock_timestamp() - :period::interval
 order by written_at desc

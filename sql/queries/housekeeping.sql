@@ -27,12 +27,12 @@ with left_over as (
     limit :most
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, occasion, concerns)
+    insert into jobs (kind, queue, payload, unique_key, concerns)
     select :kind, :queue, jsonb_build_object('user_id', id), id, id
     from left_over
     where not :dry_run::bool
-    on conflict (kind, occasion)
-        where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+    on conflict (kind, unique_key)
+        where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
         do nothing
 )
 select count(*) from left_over;

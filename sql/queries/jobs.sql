@@ -1,13 +1,13 @@
 -- name: insert_job
--- One job, or no row when an unfinished one of its kind and occasion exists.
+-- One job, or no row when an unfinished one of its kind and unique key exists.
 insert into jobs
-    (kind, queue, payload, occasion, concerns, request_id, traceparent, run_at, useful_until)
+    (kind, queue, payload, unique_key, concerns, request_id, traceparent, run_at, useful_until)
 select
-    :kind, :queue, :payload::jsonb, :occasion, :concerns, :request_id, :traceparent, due,
+    :kind, :queue, :payload::jsonb, :unique_key, :concerns, :request_id, :traceparent, due,
     due + :useful_for::interval
 from (select greatest(:run_at::timestamptz, now()) as due) as timing
-on conflict (kind, occasion)
-    where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+on conflict (kind, unique_key)
+    where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
 returning id, run_at <= now() as due;
 
@@ -306,17 +306,17 @@ from present
 group by queue, kind, waits_for;
 
 -- name: insert_jobs
--- Many jobs at once; those whose kind and occasion are taken by an unfinished one are left out.
+-- Many jobs at once; those whose kind and unique key are taken by an unfinished one are left out.
 insert into jobs
-    (kind, queue, payload, occasion, concerns, request_id, traceparent, run_at, useful_until)
+    (kind, queue, payload, unique_key, concerns, request_id, traceparent, run_at, useful_until)
 select
-    kind, queue, payload::jsonb, occasion, concerns, :request_id, :traceparent,
+    kind, queue, payload::jsonb, unique_key, concerns, :request_id, :traceparent,
     greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + useful_for
 from unnest(
-    :kinds::text[], :queues::text[], :payloads::text[], :occasions::text[], :concerns::uuid[],
+    :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :concerns::uuid[],
     :useful_fors::interval[]
-) as many (kind, queue, payload, occasion, concerns, useful_for)
-on conflict (kind, occasion)
-    where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+) as many (kind, queue, payload, unique_key, concerns, useful_for)
+on conflict (kind, unique_key)
+    where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
 returning id, queue, attempt;

@@ -1,6 +1,6 @@
 -- name: jobs_before
 -- The jobs of this state, kind, queue, user and fingerprint (null: any) that follow the cursor, newest
--- first; of a search, those of this request or occasion and those whose error has these words.
+-- first; of a search, those of this request or unique key and those whose error has these words.
 select
     id, kind, queue, state, attempt, failures, concerns as user_id, enqueued_at, run_at, started_at,
     finished_at, left(error, 200) as error
@@ -14,7 +14,7 @@ where
     and (
         :search::text is null
         or request_id = :search
-        or occasion = :search
+        or unique_key = :search
         or strpos(lower(error), lower(:search)) > 0
     )
     and (:before::uuid is null or id < :before)
@@ -24,7 +24,7 @@ limit :limit;
 -- name: job
 -- Everything that is known of a job, its attempts aside.
 select
-    id, kind, queue, state, attempt, failures, crashes, concerns as user_id, occasion, request_id,
+    id, kind, queue, state, attempt, failures, crashes, concerns as user_id, unique_key, request_id,
     split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, useful_until, started_at,
     finished_at, cancel_requested_at, waits_for, worker_id, error, note, fingerprint,
     payload::text as payload, progress::text as progress

@@ -129,7 +129,7 @@ with batch as (
     limit :most
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, occasion, concerns, useful_until)
+    insert into jobs (kind, queue, payload, unique_key, concerns, useful_until)
     select
         :kind,
         :queue,
@@ -139,8 +139,8 @@ enqueued as (
         now() + :useful_for::interval
     from batch
     where confirmed and wanted and active and not suppressed
-    on conflict (kind, occasion)
-        where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+    on conflict (kind, unique_key)
+        where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
         do nothing
     returning 1
 )
@@ -177,7 +177,7 @@ with people as materialized ( -- or each count would look all of it up again
                 where
                     e.recipient_id = u.id
                     and e.letter = :letter
-                    and e.occasion = :occasion
+                    and e.unique_key = :unique_key
                     and e.state = 'sent'
             ) then 'sent_before'
             else 'would_email'

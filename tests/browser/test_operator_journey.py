@@ -123,7 +123,7 @@ async def test_a_question_stays_open_while_the_page_lives_on(
     await page.keyboard.press("Escape")
     await expect(question).to_be_hidden()
 
-    await resources.database.execute("update jobs set occasion = 'a new one'")
+    await resources.database.execute("update jobs set unique_key = 'a new one'")
     await expect(page.get_by_text("a new one")).to_be_visible()
     await page.get_by_role("button", name="Cancel").click()
     await question.get_by_role("button", name="Cancel it").click()

@@ -91,7 +91,7 @@ def test_a_long_name_is_cut_between_words_and_never_inside_an_emoji() -> None:
 
 def test_a_second_copy_is_the_same_letter() -> None:
     first, second = (received(welcome("Ada"), person("Ada")) for _ in range(2))
-    other = compose(stationery(), person("Ada"), welcome("Ada"), "another occasion", NOON)
+    other = compose(stationery(), person("Ada"), welcome("Ada"), "another unique_key", NOON)
     assert first["Message-ID"] == second["Message-ID"]
     assert re.fullmatch(r"<[0-9a-f]{32}@activelog\.example>", first["Message-ID"])
     assert other["Message-ID"] != first["Message-ID"]

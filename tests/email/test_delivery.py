@@ -1,4 +1,4 @@
-"""The ledger: one letter an occasion, whatever servers say and whatever is killed."""
+"""The ledger: one letter a unique key, whatever servers say and whatever is killed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_the_letter_and_the_job_are_finished_together(database: Database) 
 
 async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Database) -> None:
     user_id, first_id = await registered(database)
-    await database.execute("update jobs set occasion = 'another'")
+    await database.execute("update jobs set unique_key = 'another'")
     async with database.transaction() as tx:
         second_id = await jobs.enqueue(tx, WelcomeEmail(user_id=user_id))
     assert second_id is not None

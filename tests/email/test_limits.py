@@ -148,11 +148,11 @@ async def nudge(
     run: Run,
     sending: Post,
     user_id: UserId,
-    occasion: str,
+    unique_key: str,
     write: Callable[[Transaction], Awaitable[Nudge]] = write_nudge,
 ) -> None:
     recipient = Recipient(user_id, "Ada", "ada@example.com")
-    await deliver(run, sending, recipient, Nudge, write, occasion=occasion)
+    await deliver(run, sending, recipient, Nudge, write, unique_key=unique_key)
 
 
 async def test_a_person_gets_no_more_of_a_letter_than_it_says_and_what_waits_takes_no_place(
@@ -160,9 +160,9 @@ async def test_a_person_gets_no_more_of_a_letter_than_it_says_and_what_waits_tak
 ) -> None:
     async with scripted() as script, mailer_to(script) as mailer:
 
-        async def send(user_id: UserId, job_id: JobId, occasion: str) -> None:
+        async def send(user_id: UserId, job_id: JobId, unique_key: str) -> None:
             sending = Post(paper, mailer, Pace(redis, [Rate(9, HOUR)], patience=PATIENCE))
-            await nudge(await attempt(database, job_id), sending, user_id, occasion)
+            await nudge(await attempt(database, job_id), sending, user_id, unique_key)
 
         ada, bob = await registered(database), await registered(database, "bob@example.com")
         began = monotonic()

@@ -14,7 +14,7 @@ from tests.support.locks import somebody_waits
 from tests.support.trials import Trial, put, row
 
 INSERT_DEAD = """
-insert into jobs (kind, queue, payload, state, occasion, fingerprint, failures, finished_at)
+insert into jobs (kind, queue, payload, state, unique_key, fingerprint, failures, finished_at)
 select 'test:trial', 'default', '{"name": "a"}', 'dead', $2 || n, 'abc', 4, now()
 from generate_series(1, $1) as n
 """

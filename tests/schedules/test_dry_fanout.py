@@ -20,20 +20,20 @@ CHANGES = {
     "deleted": "update users set deleted_at = now() where id = $1",
     "suppressed": "insert into suppressions select lower(email), 'x' from users where id = $1",
     "sent_before": """
-        insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts,
+        insert into emails (recipient_id, letter, unique_key, job_id, message_id, state, attempts,
                             written_at, sent_at)
-        select $1, letter, occasion, uuidv7(), letter, 'sent', 1, now(), now()
+        select $1, letter, unique_key, uuidv7(), letter, 'sent', 1, now(), now()
         from (values ('weekly_summary', '2025-10-25'), ('report_ready', '2025-10'))
-            as sent (letter, occasion)""",
+            as sent (letter, unique_key)""",
     "sent another": """
-        insert into emails (recipient_id, letter, occasion, job_id, message_id, state, attempts,
+        insert into emails (recipient_id, letter, unique_key, job_id, message_id, state, attempts,
                             written_at, sent_at)
-        select $1, letter, occasion, uuidv7(), letter, state, 1, now(), sent_at
+        select $1, letter, unique_key, uuidv7(), letter, state, 1, now(), sent_at
         from (values ('weekly_summary', '2025-10-18', 'sent', now()),
                      ('weekly_summary', '2025-10-25', 'refused', null),
                      ('report_ready', '2025-09', 'sent', now()),
                      ('report_ready', '2025-10', 'refused', null))
-            as sent (letter, occasion, state, sent_at)""",
+            as sent (letter, unique_key, state, sent_at)""",
 }
 
 

@@ -27,7 +27,7 @@ async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Databa
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 12:29:59.999"))
     (job_id,) = await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     row = await since_tuesday.fetchrow(
-        "select kind, queue, payload->>'day' as day, occasion, slot, fired_by, r.state"
+        "select kind, queue, payload->>'day' as day, unique_key, slot, fired_by, r.state"
         " from jobs j join schedule_runs r on r.job_id = j.id where j.id = $1",
         job_id,
     )

@@ -36,7 +36,7 @@ class Trial(Job, frozen=True):
     key: str | None = None
 
     @property
-    def occasion(self) -> str | None:
+    def unique_key(self) -> str | None:
         return self.key
 
 

@@ -15,8 +15,8 @@ from tests.users.people import new_user, sign_up
 
 
 async def jobs(database: Database) -> list[tuple[str, str]]:
-    rows = await database.fetch("select kind, occasion from jobs order by id")
-    return [(row["kind"], row["occasion"]) for row in rows]
+    rows = await database.fetch("select kind, unique_key from jobs order by id")
+    return [(row["kind"], row["unique_key"]) for row in rows]
 
 
 async def test_signing_up_answers_the_account_and_enqueues_one_welcome(

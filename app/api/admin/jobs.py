@@ -56,7 +56,7 @@ async def retry_job(
 ) -> JobDetail:
     """Run a dead job again, as if it had not failed yet.
 
-    409 when it is not dead, no longer useful, or an unfinished job has its kind and occasion.
+    409 when it is not dead, no longer useful, or an unfinished job has its kind and unique key.
     """
     await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
     return await jobs.find(database, JobId(job_id))

@@ -59,7 +59,7 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it is not dead, no longer useful, or an unfinished job has its kind and occasion.
+        Conflict: it is not dead, no longer useful, or an unfinished job has its kind and unique key.
     """
     batch = await _rerun_batch(database, _Wanted(id=job_id), 1)
     if batch.last is None:
@@ -68,7 +68,7 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
     if batch.outdated:
         raise Conflict("The job is no longer useful: its time has passed.")
     if batch.superseded:
-        raise Conflict("An unfinished job of the same kind and occasion exists already.")
+        raise Conflict("An unfinished job of the same kind and unique_key exists already.")
     log.info("operator.reran", job=str(job_id), by=by)
 
 
@@ -142,10 +142,10 @@ async def _rerun_batch(
         try:
             return await statements.rerun(database, *wanted, before, most)
         except UniqueViolation:
-            # Since the statement began, a job of one of the occasions was enqueued: the next
+            # Since the statement began, a job of one of the unique keys was enqueued: the next
             # statement sees it.
             continue
-    raise Conflict("Jobs of the same kinds and occasions are being enqueued: try again.")
+    raise Conflict("Jobs of the same kinds and unique_keys are being enqueued: try again.")
 
 
 def _no_such_group(fingerprint: str) -> NotFound:

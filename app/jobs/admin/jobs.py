@@ -28,7 +28,7 @@ class Filter(NamedTuple):
     user_id: UUID | None = None
     fingerprint: str | None = None
     search: str | None = None
-    """A request's id, an occasion, or words of an error."""
+    """A request's id, a unique key, or words of an error."""
 
 
 async def page(db: Queryable, wanted: Filter, before: JobId | None, limit: int) -> list[JobSummary]:

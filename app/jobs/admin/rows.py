@@ -102,7 +102,7 @@ class JobFacts(Struct, frozen=True):
     failures: int
     crashes: int
     user_id: UUID | None
-    occasion: str | None
+    unique_key: str | None
     request_id: str | None
     """The request that caused it."""
     trace_id: str | None
