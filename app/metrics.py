@@ -131,7 +131,7 @@ jobs_waiting = Gauge(
 jobs_held = Gauge(
     "activelog_jobs_held",
     "Jobs that wait for a dependency that is away, or for their paused kind.",
-    ("kind", "waits_for"),
+    ("kind", "blocked_on"),
     registry=registry,
 )
 dead_letters = Gauge(

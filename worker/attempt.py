@@ -17,7 +17,7 @@ from app.errors import Failure, TooMany, Unavailable, without_values
 from app.jobs import Job, Run, statements
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
-from app.jobs.pauses import KIND_WAITS, Pauses, waits_for_kind
+from app.jobs.pauses import KIND_WAITS, Pauses, blocked_on_kind
 from app.jobs.rows import Claimed
 from app.redis import OUTAGES as REDIS_OUTAGES
 from app.resources import Resources
@@ -97,13 +97,13 @@ class Attempt:
     def _not_now(self, claimed: Claimed) -> Ending | None:
         """Why the job is not even tried."""
         if claimed.kind in self.pauses.kinds:
-            waits_for = waits_for_kind(claimed.kind)
+            blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
-            return Ending("snoozed", reason, delay=KIND_WAITS, waits_for=waits_for, tried=False)
+            return Ending("snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, tried=False)
         if held := self.breakers.hold(claimed.kind):
             dependency, delay = held
             reason = f"{dependency} is away"
-            return Ending("snoozed", reason, delay=delay, waits_for=dependency, tried=False)
+            return Ending("snoozed", reason, delay=delay, blocked_on=dependency, tried=False)
         return None
 
     async def _try(self, job_type: type[Job], run: Run) -> Ending:
@@ -150,13 +150,13 @@ class Attempt:
 
     def _outage(self, text: str, job_type: type[Job], dependency: str) -> Ending:
         delay = self.breakers.outage(job_type.kind, dependency)
-        return Ending("snoozed", text, delay=delay, waits_for=dependency)
+        return Ending("snoozed", text, delay=delay, blocked_on=dependency)
 
     async def _wake_all_that_wait_for(self, dependency: str) -> None:
         """Where that fails, they wake by themselves some minutes later."""
         log.info("breaker.closed", dependency=dependency)
         try:
-            await statements.wake_waiting(self.resources.engine, dependency)
+            await statements.wake_blocked(self.resources.engine, dependency)
         except Unavailable as error:
             log.warning("breaker.wake_missed", error=error.detail)
 

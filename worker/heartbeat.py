@@ -15,7 +15,7 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
-from app.jobs.pauses import Pauses, waits_for_kind
+from app.jobs.pauses import Pauses, blocked_on_kind
 from app.jobs.reclaim import give_back, take_over
 from app.jobs.rows import Lost, Running
 from app.postgres.database import Database
@@ -76,7 +76,7 @@ class Beat:
         self._intake.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
         for kind in self._pauses.hear(await statements.pauses(self._engine)):
-            await statements.wake_waiting(self._engine, waits_for_kind(kind))
+            await statements.wake_blocked(self._engine, blocked_on_kind(kind))
         self._lease.renew(heard)
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:

@@ -42,7 +42,7 @@ class Ending:
     traceback: str | None = None
     failed: bool = False
     delay: timedelta = timedelta(0)
-    waits_for: str | None = None
+    blocked_on: str | None = None
     """What the job is snoozed for: a dependency that is away, a kind that is paused."""
     tried: bool = True
     """False: the handler was not called, and it counts as no attempt."""
@@ -92,7 +92,7 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
         ending.delay,
         ending.failed,
         not ending.tried,
-        ending.waits_for,
+        ending.blocked_on,
         error,
     )
     if left == "cancelled":  # its end was asked for meanwhile

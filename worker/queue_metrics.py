@@ -85,8 +85,8 @@ def _show_kinds(found: Sequence[Figures], pauses: Pauses) -> None:
     for one in found:
         waiting[one.kind] += one.due
         dead[one.kind] += one.dead
-        if one.waits_for:
-            held[one.kind, one.waits_for] += one.unfinished
+        if one.blocked_on:
+            held[one.kind, one.blocked_on] += one.unfinished
     for metric in (metrics.jobs_waiting, metrics.dead_letters, metrics.kind_paused):
         metric.clear()
     metrics.jobs_held.clear()
@@ -95,5 +95,5 @@ def _show_kinds(found: Sequence[Figures], pauses: Pauses) -> None:
         metrics.dead_letters.labels(kind).set(dead[kind])
     for kind in {*KINDS, *pauses.kinds}:
         metrics.kind_paused.labels(kind).set(kind in pauses.kinds)
-    for (kind, waits_for), count in held.items():
-        metrics.jobs_held.labels(kind, waits_for).set(count)
+    for (kind, blocked_on), count in held.items():
+        metrics.jobs_held.labels(kind, blocked_on).set(count)

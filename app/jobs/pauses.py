@@ -29,6 +29,6 @@ class Pauses:
         return before - self.kinds
 
 
-def waits_for_kind(kind: str) -> str:
-    """The `waits_for` of a job whose kind is paused."""
+def blocked_on_kind(kind: str) -> str:
+    """The `blocked_on` of a job whose kind is paused."""
     return f"kind {kind}"

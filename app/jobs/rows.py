@@ -67,7 +67,7 @@ class Figures(msgspec.Struct, frozen=True):
 
     queue: Queue
     kind: str
-    waits_for: str | None
+    blocked_on: str | None
     unfinished: int
     """Without those that run."""
     due: int

@@ -58,7 +58,7 @@ async def put_off(
     delay: timedelta,
     failed: bool,
     untried: bool,
-    waits_for: str | None,
+    blocked_on: str | None,
     error: str,
 ) -> str | None: ...
 
@@ -143,7 +143,7 @@ async def pauses(db: Queryable) -> list[Pause]: ...
 
 
 @statement("jobs")
-async def wake_waiting(db: Queryable, waits_for: str) -> None: ...
+async def wake_blocked(db: Queryable, blocked_on: str) -> None: ...
 
 
 @statement("jobs")

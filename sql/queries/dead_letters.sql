@@ -64,7 +64,7 @@ rerun as (
         crashes = 0,
         alone = false,
         handed_over_at = null,
-        waits_for = null,
+        blocked_on = null,
         worker_id = null,
         token = null,
         finished_at = null,

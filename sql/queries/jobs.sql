@@ -33,7 +33,7 @@ update jobs set
     worker_id = :worker_id,
     token = :token,
     started_at = now(),
-    waits_for = null,
+    blocked_on = null,
     progress = null
 from claimable, unhurried
 where jobs.id = claimable.id
@@ -98,7 +98,7 @@ update jobs set
     run_at = now() + :delay::interval,
     attempt = attempt - :untried::int,
     failures = failures + :failed::int,
-    waits_for = :waits_for,
+    blocked_on = :blocked_on,
     error = :error,
     alone = false,
     handed_over_at = null,
@@ -269,19 +269,19 @@ returning true;
 -- The queues and kinds that operators have stopped.
 select what, name from pauses;
 
--- name: wake_waiting
+-- name: wake_blocked
 -- The jobs that were waiting for this are due now.
-update jobs set run_at = now(), waits_for = null, handed_over_at = null
-where state = 'snoozed' and waits_for = :waits_for;
+update jobs set run_at = now(), blocked_on = null, handed_over_at = null
+where state = 'snoozed' and blocked_on = :blocked_on;
 
 -- name: figures
 -- The unfinished and the dead jobs of each queue, kind, and dependency that they wait for, in figures.
 with present as (
     -- In a part for each partial index: the finished jobs, which may be millions, stay unread.
-    select queue, kind, waits_for, state, run_at, true as unseen from jobs
+    select queue, kind, blocked_on, state, run_at, true as unseen from jobs
     where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
     union all
-    select queue, kind, waits_for, state, run_at, false from jobs
+    select queue, kind, blocked_on, state, run_at, false from jobs
     where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
     union all
     select queue, kind, null, state, run_at, false from jobs where state = 'running'
@@ -291,7 +291,7 @@ with present as (
 select
     queue,
     kind,
-    waits_for,
+    blocked_on,
     count(*) filter (where state not in ('running', 'dead')) as unfinished,
     count(*) filter (where state not in ('running', 'dead') and run_at <= now()) as due,
     count(*) filter (where state = 'running') as running,
@@ -303,7 +303,7 @@ select
         where unseen and run_at <= now()
     )), 0)::float8 as outbox_lag
 from present
-group by queue, kind, waits_for;
+group by queue, kind, blocked_on;
 
 -- name: insert_jobs
 -- Many jobs at once; those whose kind and unique key are taken by an unfinished one are left out.

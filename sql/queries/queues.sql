@@ -84,10 +84,10 @@ order by asked.name;
 
 -- name: outages
 -- The dependencies that snoozed jobs wait for, with the next time at which one of the jobs tries again.
-select waits_for, count(*) as jobs, min(run_at) as next_try_at from jobs
-where state = 'snoozed' and waits_for is not null
-group by waits_for
-order by waits_for;
+select blocked_on, count(*) as jobs, min(run_at) as next_try_at from jobs
+where state = 'snoozed' and blocked_on is not null
+group by blocked_on
+order by blocked_on;
 
 -- name: kind_was_seen
 -- Whether there is any job of this kind, or a pause of it. Reads all jobs when there is none.

@@ -85,7 +85,7 @@ async def test_everyone_can_read_a_page_that_is_full(
     await end_jobs(database, "dead")
     await put(database, LowTrial("c"))
     await database.execute(
-        """update jobs set state = 'snoozed', waits_for = 'smtp' where kind = 'test:low'"""
+        """update jobs set state = 'snoozed', blocked_on = 'smtp' where kind = 'test:low'"""
     )
     running = await put(database, CriticalTrial("d"))
     await database.execute(RUNNING, running)

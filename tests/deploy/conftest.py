@@ -20,7 +20,7 @@ from tests.support.working import WAIT_LIMIT_S, eventually
 WORKER = ("-m", "arq", "tests.deploy.worker.WorkerSettings")
 
 HELD = """
-insert into jobs (kind, queue, payload, state, run_at, waits_for)
+insert into jobs (kind, queue, payload, state, run_at, blocked_on)
 values
     ('email:weekly_summary', 'default', '{}', 'snoozed', now() + interval '1 day', 'smtp'),
     ('export:generate', 'low', '{}', 'snoozed', now() + interval '1 day', 's3')

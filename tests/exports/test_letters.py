@@ -62,7 +62,7 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
     await api.delete(f"/api/v1/export/{export['id']}", headers=kim.headers)
     await database.execute("delete from pauses")
     await database.execute(
-        "update jobs set state = 'queued', run_at = now(), waits_for = null where state = 'snoozed'"
+        "update jobs set state = 'queued', run_at = now(), blocked_on = null where state = 'snoozed'"
     )
 
     await run_jobs()

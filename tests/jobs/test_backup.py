@@ -33,7 +33,7 @@ PAST = """
 update jobs set state = 'done', finished_at = now(), attempt = 1, handed_over_at = now()
 where id = $1
 """
-STATES = "select array_agg(distinct concat_ws(' ', state, waits_for, error)) from jobs"
+STATES = "select array_agg(distinct concat_ws(' ', state, blocked_on, error)) from jobs"
 
 
 async def test_every_job_of_a_restored_dump_is_done_once_beside_an_empty_redis(

@@ -72,7 +72,7 @@ async def waiting_for_smtp(attempt: Attempt) -> Run:
     """A job that has met an outage, and is put off for it."""
     run, ending = await ended(attempt, Trial("away"))
     await record(attempt.resources.engine, uuid4(), run.claimed, ending)
-    assert ("snoozed", "smtp") == (ending.outcome, ending.waits_for)
+    assert ("snoozed", "smtp") == (ending.outcome, ending.blocked_on)
     return run
 
 
@@ -83,7 +83,7 @@ async def test_a_job_that_is_done_without_asking_the_server_does_not_tell_that_i
     clock.ahead = 5
     for _ in range(2):
         assert "done" == (await ended(attempt, Trial("does not ask")))[1].outcome
-    assert "smtp" == (await row(attempt.resources.database, waiting.job_id))["waits_for"]
+    assert "smtp" == (await row(attempt.resources.database, waiting.job_id))["blocked_on"]
     assert attempt.breakers.hold(Trial.kind) is None
     assert attempt.breakers.hold(Trial.kind) is not None
 
@@ -96,6 +96,6 @@ async def test_an_answer_tells_that_it_is_back_and_wakes_all_whatever_became_of_
     clock.ahead = 5
     assert outcome == (await ended(attempt, Trial(name)))[1].outcome
     woken = await row(attempt.resources.database, waiting.job_id)
-    assert woken["waits_for"] is None
+    assert woken["blocked_on"] is None
     assert attempt.breakers.hold(Trial.kind) is None
     assert attempt.breakers.hold(Trial.kind) is None

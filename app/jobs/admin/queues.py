@@ -17,9 +17,9 @@ from app.errors import NotFound
 from app.jobs.admin import statements
 from app.jobs.admin.rows import KindState, Outage, QueueState, RunningJob, Worker
 from app.jobs.job import KINDS
-from app.jobs.pauses import waits_for_kind
+from app.jobs.pauses import blocked_on_kind
 from app.jobs.redis_queue import QUEUES
-from app.jobs.statements import pauses, wake_waiting
+from app.jobs.statements import pauses, wake_blocked
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 
@@ -101,7 +101,7 @@ async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
     """
     await _check_kind(tx, name)
     await statements.resume(tx, "kind", name)
-    await wake_waiting(tx, waits_for_kind(name))
+    await wake_blocked(tx, blocked_on_kind(name))
     log.info("operator.resumed_kind", kind=name, by=by)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs.job import JobId, Queue
-from app.jobs.pauses import waits_for_kind
+from app.jobs.pauses import blocked_on_kind
 
 State = Literal["queued", "running", "retrying", "snoozed", "done", "dead", "cancelled"]
 
@@ -45,14 +45,14 @@ class KindState(Struct, frozen=True):
 class Outage(Struct, frozen=True):
     """What snoozed jobs wait for: a dependency that is away, or `kind <name>` of a paused kind."""
 
-    waits_for: str
+    blocked_on: str
     jobs: int
     next_try_at: datetime
 
     @property
     def of_a_pause(self) -> bool:
         """Whether an operator ends it, and no dependency's return."""
-        return self.waits_for.startswith(waits_for_kind(""))
+        return self.blocked_on.startswith(blocked_on_kind(""))
 
 
 class JobSummary(Struct, frozen=True):
@@ -113,7 +113,7 @@ class JobFacts(Struct, frozen=True):
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None
-    waits_for: str | None
+    blocked_on: str | None
     worker_id: UUID | None
     error: str | None
     note: str | None

@@ -106,7 +106,7 @@ def _of_outages(seen: Situation) -> Iterator[Trouble]:
         if not outage.of_a_pause:
             yield Trouble(
                 "bad",
-                f"{outage.waits_for} is away",
+                f"{outage.blocked_on} is away",
                 f"What needs it waits, and goes on by itself: {_many(outage.jobs, 'job', 'jobs')}.",
                 "/ops/jobs?state=snoozed",
             )

@@ -87,7 +87,7 @@ async def test_what_is_paused_dead_failing_or_away_is_told(
     await end_jobs(database, "dead")
     await put(database, LowTrial("c"))
     await database.execute(
-        "update jobs set state = 'snoozed', waits_for = 'smtp' where kind = 'test:low'"
+        "update jobs set state = 'snoozed', blocked_on = 'smtp' where kind = 'test:low'"
     )
     async with database.transaction() as tx:
         await queues.pause_queue(tx, "low", by="test")

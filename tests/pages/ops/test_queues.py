@@ -61,5 +61,5 @@ async def test_what_snoozed_jobs_wait_for_is_told(
     desk: httpx.AsyncClient, database: Database
 ) -> None:
     await put(database, Trial("a"))
-    await database.execute("update jobs set state = 'snoozed', waits_for = 'smtp'")
+    await database.execute("update jobs set state = 'snoozed', blocked_on = 'smtp'")
     assert "smtp is away : 1 job waits for it" in words(await desk.get("/ops/queues"))
