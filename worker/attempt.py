@@ -86,7 +86,7 @@ class Attempt:
             LeaseLost: the job became another worker's.
             CancelledError: the worker is ending, or the job was cancelled.
         """
-        if run.claimed.outdated:
+        if run.claimed.expired:
             return Ending("cancelled", "it was no longer useful when its turn came")
         job_type = KINDS.get(run.claimed.kind)
         if job_type is None or job_type not in self.handlers:

@@ -41,7 +41,7 @@ class ExportGenerate(Job, frozen=True):
     kind = "export:generate"
     queue = "low"
     timeout = timedelta(minutes=30)
-    useful_for = timedelta(days=7)
+    expires_in = timedelta(days=7)
 
     export_id: ExportId
     user_id: UserId

@@ -34,7 +34,7 @@ class FriendActivityEmail(Job, frozen=True):
     """
 
     kind = "email:friend_activity"
-    useful_for = timedelta(days=1)
+    expires_in = timedelta(days=1)
 
     user_id: UserId
 

@@ -36,7 +36,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
         job.concerns,
         *logs.cause(),
         run_at,
-        job.useful_for,
+        job.expires_in,
     )
     if inserted is None:
         return None
@@ -65,7 +65,7 @@ async def enqueue_all(
             [msgspec.json.encode(job).decode() for job in page],
             [job.unique_key for job in page],
             [job.concerns for job in page],
-            [job.useful_for for job in page],
+            [job.expires_in for job in page],
             *logs.cause(),
             run_at,
         )

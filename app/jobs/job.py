@@ -34,7 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     """Attempts after the first that failed."""
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
     """The wait before the first retry; it doubles for each that follows."""
-    useful_for: ClassVar[timedelta | None] = None
+    expires_in: ClassVar[timedelta | None] = None
     """How long after it became due the job is still worth doing; None: always."""
 
     @classmethod

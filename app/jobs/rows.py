@@ -27,7 +27,7 @@ class Claimed(msgspec.Struct, frozen=True):
     traceparent: str | None
     run_at: datetime
     started_at: datetime
-    outdated: bool
+    expired: bool
     """Its usefulness ended before it could start."""
 
 

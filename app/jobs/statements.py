@@ -21,7 +21,7 @@ async def insert_job(
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,
-    useful_for: timedelta | None,
+    expires_in: timedelta | None,
 ) -> Inserted | None: ...
 
 

@@ -26,7 +26,7 @@ class ReportGenerate(Job, frozen=True):
     kind = "report:generate"
     queue = "low"
     timeout = timedelta(minutes=10)
-    useful_for = timedelta(days=14)
+    expires_in = timedelta(days=14)
 
     user_id: UserId
     month: date
@@ -43,7 +43,7 @@ class ReportReadyEmail(Job, frozen=True):
     """Tell a person that the report of a month is ready."""
 
     kind = "email:report_ready"
-    useful_for = timedelta(days=14)
+    expires_in = timedelta(days=14)
 
     user_id: UserId
     month: date

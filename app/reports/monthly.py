@@ -24,10 +24,10 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
         Snooze: enough reports wait; it goes on from where it is.
         LeaseLost: the job is another worker's now.
     """
-    kind, queue, useful_for = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.useful_for
+    kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
 
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
-        return await statements.enqueue_reports(tx, kind, queue, useful_for, month, after, most)
+        return await statements.enqueue_reports(tx, kind, queue, expires_in, month, after, most)
 
     await fan_out(run, ReportGenerate, enqueue, throttle)
 

@@ -60,7 +60,7 @@ async def enqueue_reports(
     db: Queryable,
     kind: str,
     queue: Queue,
-    useful_for: timedelta | None,
+    expires_in: timedelta | None,
     month: date,
     after: UUID | None,
     most: int,

@@ -14,7 +14,7 @@ class WeeklySummaryEmail(Job, frozen=True):
     """Send one person the summary of a week."""
 
     kind = "email:weekly_summary"
-    useful_for = timedelta(days=6)
+    expires_in = timedelta(days=6)
 
     user_id: UserId
     saturday: date

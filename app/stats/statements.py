@@ -50,7 +50,7 @@ async def enqueue_weekly_emails(
     db: Queryable,
     kind: str,
     queue: Queue,
-    useful_for: timedelta | None,
+    expires_in: timedelta | None,
     saturday: date,
     after: UUID | None,
     most: int,

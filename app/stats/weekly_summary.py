@@ -180,11 +180,11 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
         LeaseLost: the job is another worker's now.
     """
     kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
-    useful_for = WeeklySummaryEmail.useful_for
+    expires_in = WeeklySummaryEmail.expires_in
 
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
         return await statements.enqueue_weekly_emails(
-            tx, kind, queue, useful_for, saturday, after, most
+            tx, kind, queue, expires_in, saturday, after, most
         )
 
     await fan_out(run, WeeklySummaryEmail, enqueue, throttle)

@@ -27,7 +27,7 @@ class ConfirmationEmail(Job, frozen=True):
 
     kind = "email:confirmation"
     queue = "critical"
-    useful_for = timedelta(days=1)
+    expires_in = timedelta(days=1)
 
     user_id: UserId
 
@@ -41,7 +41,7 @@ class PasswordResetEmail(Job, frozen=True):
 
     kind = "email:password_reset"
     queue = "critical"
-    useful_for = timedelta(hours=1)
+    expires_in = timedelta(hours=1)
 
     request_id: ResetRequestId
 

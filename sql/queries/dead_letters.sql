@@ -31,7 +31,7 @@ select count(*) as letters, count(distinct fingerprint) as groups from jobs wher
 -- The next dead jobs of this id, fingerprint and kind (null: any) before this one, newest first, wait as
 -- if new; but not those that are no longer useful, nor a second unfinished one of a kind and unique key.
 with looked_at as (
-    select id, kind, unique_key, coalesce(useful_until < now(), false) as outdated
+    select id, kind, unique_key, coalesce(expires_at < now(), false) as expired
     from jobs
     where
         state = 'dead'
@@ -47,7 +47,7 @@ wanted as (
     select distinct on (kind, coalesce(unique_key, id::text)) id
     from looked_at
     where
-        not outdated
+        not expired
         and not exists (
             select from jobs as unfinished
             where unfinished.kind = looked_at.kind
@@ -77,8 +77,8 @@ rerun as (
 )
 select
     (select count(*) from rerun) as rerun,
-    count(*) filter (where outdated) as outdated,
-    count(*) filter (where not outdated) - (select count(*) from rerun) as superseded,
+    count(*) filter (where expired) as expired,
+    count(*) filter (where not expired) - (select count(*) from rerun) as superseded,
     (select id from looked_at order by id limit 1) as last
 from looked_at;
 

@@ -26,7 +26,7 @@ select
     case when known.status = 'failed' then coalesce(
         e.error,
         case
-            when j.state = 'cancelled' and j.useful_until < j.finished_at
+            when j.state = 'cancelled' and j.expires_at < j.finished_at
                 then 'Its turn came too late. Ask for it again.'
             when j.state = 'cancelled' then 'It was cancelled. Ask for it again.'
         end,

@@ -25,7 +25,7 @@ limit :limit;
 -- Everything that is known of a job, its attempts aside.
 select
     id, kind, queue, state, attempt, failures, crashes, concerns as user_id, unique_key, request_id,
-    split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, useful_until, started_at,
+    split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, expires_at, started_at,
     finished_at, cancel_requested_at, blocked_on, worker_id, error, note, fingerprint,
     payload::text as payload, progress::text as progress
 from jobs

@@ -17,14 +17,14 @@ with batch as (
     limit :most
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, concerns, useful_until)
+    insert into jobs (kind, queue, payload, unique_key, concerns, expires_at)
     select
         :kind,
         :queue,
         jsonb_build_object('user_id', id, 'month', :month::date),
         id || ' ' || to_char(:month::date, 'YYYY-MM'),
         id,
-        now() + :useful_for::interval
+        now() + :expires_in::interval
     from batch
     where active
     on conflict (kind, unique_key)

@@ -129,14 +129,14 @@ with batch as (
     limit :most
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, concerns, useful_until)
+    insert into jobs (kind, queue, payload, unique_key, concerns, expires_at)
     select
         :kind,
         :queue,
         jsonb_build_object('user_id', id, 'saturday', :saturday::date),
         id || ' ' || :saturday::date,
         id,
-        now() + :useful_for::interval
+        now() + :expires_in::interval
     from batch
     where confirmed and wanted and active and not suppressed
     on conflict (kind, unique_key)

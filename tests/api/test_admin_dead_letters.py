@@ -79,8 +79,8 @@ async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     reason = "page 4 is missing"
-    (outdated,) = await dead(database, run_jobs, Trial("outdated"), reason=reason)
-    await database.execute("update jobs set useful_until = now() - interval '1 s'")
+    (expired,) = await dead(database, run_jobs, Trial("expired"), reason=reason)
+    await database.execute("update jobs set expires_at = now() - interval '1 s'")
     await dead(database, run_jobs, Trial("older", key="twice"), reason=reason)
     (newer,) = await dead(database, run_jobs, Trial("newer", key="twice"), reason=reason)
     await dead(database, run_jobs, Trial("waits", key="waits"), reason=reason)
@@ -90,7 +90,7 @@ async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
     assert {"rerun": 1, "skipped": 3} == answer.json()
     assert ("queued", "dead") == (
         (await row(database, newer))["state"],
-        (await row(database, outdated))["state"],
+        (await row(database, expired))["state"],
     )
 
 

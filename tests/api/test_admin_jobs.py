@@ -230,7 +230,7 @@ async def test_a_dead_job_whose_time_has_passed_is_not_run_again(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
-    await database.execute("update jobs set useful_until = now() - interval '1 s'")
+    await database.execute("update jobs set expires_at = now() - interval '1 s'")
     answer = await admin.post(f"{JOBS}/{job_id}/retry")
     assert 409 == answer.status_code
     assert "no longer useful" in answer.json()["detail"]

@@ -95,7 +95,7 @@ async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await asked(api, kim)
-    await database.execute("update jobs set useful_until = now() - interval '1 second'")
+    await database.execute("update jobs set expires_at = now() - interval '1 second'")
 
     await run_jobs()
 

@@ -23,7 +23,7 @@ from generate_series(1, $1) as n
 async def test_a_group_of_any_size_runs_again_in_batches(database: Database) -> None:
     await database.execute(INSERT_DEAD, 30, None)
     await database.execute(
-        "update jobs set useful_until = now() where id in (select id from jobs limit 9)"
+        "update jobs set expires_at = now() where id in (select id from jobs limit 9)"
     )
     assert Rerun(21, 9) == await dead_letters.retry_group(database, "abc", by="test", batch=7)
     assert 21 == await database.fetchval("select count(*) from jobs where state = 'queued'")

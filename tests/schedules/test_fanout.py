@@ -100,13 +100,13 @@ async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
         (ReportGenerate, ReportGenerate(user_id=user, month=date(2026, 10, 1))),
     ):
         row = await database.fetchrow(
-            "select queue, payload::text, unique_key, concerns, useful_until - run_at as useful"
+            "select queue, payload::text, unique_key, concerns, expires_at - run_at as useful"
             " from jobs where kind = $1",
             job_type.kind,
         )
         assert row is not None
         assert job == msgspec.json.decode(row["payload"], type=job_type)
-        assert (job.queue, job.unique_key, user, job.useful_for) == (
+        assert (job.queue, job.unique_key, user, job.expires_in) == (
             row["queue"],
             row["unique_key"],
             row["concerns"],

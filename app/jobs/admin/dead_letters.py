@@ -65,7 +65,7 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
     if batch.last is None:
         row = await find_row(database, job_id)
         raise Conflict(f"Only a dead job can be run again, and this one is {row.state}.")
-    if batch.outdated:
+    if batch.expired:
         raise Conflict("The job is no longer useful: its time has passed.")
     if batch.superseded:
         raise Conflict("An unfinished job of the same kind and unique_key exists already.")
@@ -130,7 +130,7 @@ async def _rerun(database: Database, wanted: _Wanted, most: int) -> Rerun:
     batch = await _rerun_batch(database, wanted, most)
     while batch.last is not None:
         rerun += batch.rerun
-        skipped += batch.outdated + batch.superseded
+        skipped += batch.expired + batch.superseded
         batch = await _rerun_batch(database, wanted, most, batch.last)
     return Rerun(rerun, skipped)
 

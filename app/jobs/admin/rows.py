@@ -109,7 +109,7 @@ class JobFacts(Struct, frozen=True):
     """The trace that the request was part of."""
     enqueued_at: datetime
     run_at: datetime
-    useful_until: datetime | None
+    expires_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None

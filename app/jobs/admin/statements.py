@@ -36,7 +36,7 @@ class Cancelled(Struct, frozen=True):
 
 class RerunBatch(Struct, frozen=True):
     rerun: int
-    outdated: int
+    expired: int
     superseded: int
     last: JobId | None
     """The last one looked at; None: there was none left."""
