@@ -23,7 +23,7 @@ class FriendRequestEmail(Job, frozen=True):
         return str(self.request_id)
 
     @property
-    def concerns(self) -> UUID | None:
+    def user_id(self) -> UUID | None:
         return None  # whether anybody has the address is found out when it runs
 
 

@@ -50,7 +50,7 @@ class Job(msgspec.Struct, frozen=True):
         return None
 
     @property
-    def concerns(self) -> UUID | None:
+    def user_id(self) -> UUID | None:
         """The user whom the job is about, so that an operator can find it."""
         return getattr(self, "user_id", None)
 

@@ -22,7 +22,7 @@ class Claimed(msgspec.Struct, frozen=True):
     failures: int
     crashes: int
     token: UUID
-    concerns: UUID | None
+    user_id: UUID | None
     request_id: str | None
     traceparent: str | None
     run_at: datetime

@@ -16,7 +16,7 @@ with left_over as (
         and not exists (
             select from jobs as j
             where
-                j.concerns = u.id
+                j.user_id = u.id
                 and j.kind = :kind
                 and (
                     j.state in ('queued', 'running', 'retrying', 'snoozed')
@@ -27,7 +27,7 @@ with left_over as (
     limit :most
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, concerns)
+    insert into jobs (kind, queue, payload, unique_key, user_id)
     select :kind, :queue, jsonb_build_object('user_id', id), id, id
     from left_over
     where not :dry_run::bool

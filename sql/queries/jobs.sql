@@ -1,9 +1,9 @@
 -- name: insert_job
 -- One job, or no row when an unfinished one of its kind and unique key exists.
 insert into jobs
-    (kind, queue, payload, unique_key, concerns, request_id, traceparent, run_at, expires_at)
+    (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select
-    :kind, :queue, :payload::jsonb, :unique_key, :concerns, :request_id, :traceparent, due,
+    :kind, :queue, :payload::jsonb, :unique_key, :user_id, :request_id, :traceparent, due,
     due + :expires_in::interval
 from (select greatest(:run_at::timestamptz, now()) as due) as timing
 on conflict (kind, unique_key)
@@ -39,7 +39,7 @@ from claimable, unhurried
 where jobs.id = claimable.id
 returning jobs.id, kind, queue, payload::text as payload, position::text as position,
     attempt, failures, crashes, token,
-    concerns, request_id, traceparent, run_at, started_at, coalesce(expires_at < now(), false) as expired;
+    user_id, request_id, traceparent, run_at, started_at, coalesce(expires_at < now(), false) as expired;
 
 -- name: still_waiting
 -- Of these jobs, those that are due and free, though their rows may be locked for a moment.
@@ -308,14 +308,14 @@ group by queue, kind, blocked_on;
 -- name: insert_jobs
 -- Many jobs at once; those whose kind and unique key are taken by an unfinished one are left out.
 insert into jobs
-    (kind, queue, payload, unique_key, concerns, request_id, traceparent, run_at, expires_at)
+    (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select
-    kind, queue, payload::jsonb, unique_key, concerns, :request_id, :traceparent,
+    kind, queue, payload::jsonb, unique_key, user_id, :request_id, :traceparent,
     greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + expires_in
 from unnest(
-    :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :concerns::uuid[],
+    :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :user_id::uuid[],
     :useful_fors::interval[]
-) as many (kind, queue, payload, unique_key, concerns, expires_in)
+) as many (kind, queue, payload, unique_key, user_id, expires_in)
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing

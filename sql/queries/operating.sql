@@ -2,14 +2,14 @@
 -- The jobs of this state, kind, queue, user and fingerprint (null: any) that follow the cursor, newest
 -- first; of a search, those of this request or unique key and those whose error has these words.
 select
-    id, kind, queue, state, attempt, failures, concerns as user_id, enqueued_at, run_at, started_at,
+    id, kind, queue, state, attempt, failures, user_id as user_id, enqueued_at, run_at, started_at,
     finished_at, left(error, 200) as error
 from jobs
 where
     (:state::text is null or state = :state)
     and (:kind::text is null or kind = :kind)
     and (:queue::text is null or queue = :queue)
-    and (:user_id::uuid is null or concerns = :user_id)
+    and (:user_id::uuid is null or user_id = :user_id)
     and (:fingerprint::text is null or fingerprint = :fingerprint)
     and (
         :search::text is null
@@ -24,7 +24,7 @@ limit :limit;
 -- name: job
 -- Everything that is known of a job, its attempts aside.
 select
-    id, kind, queue, state, attempt, failures, crashes, concerns as user_id, unique_key, request_id,
+    id, kind, queue, state, attempt, failures, crashes, user_id as user_id, unique_key, request_id,
     split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, expires_at, started_at,
     finished_at, cancel_requested_at, blocked_on, worker_id, error, note, fingerprint,
     payload::text as payload, progress::text as progress

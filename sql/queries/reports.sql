@@ -17,7 +17,7 @@ with batch as (
     limit :most
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, concerns, expires_at)
+    insert into jobs (kind, queue, payload, unique_key, user_id, expires_at)
     select
         :kind,
         :queue,

@@ -84,7 +84,7 @@ async def test_it_comes_with_its_job(
 
     row = await database.fetchrow("select * from jobs where id = $1", export["job_id"])
     assert row is not None
-    assert (row["kind"], row["queue"], row["concerns"]) == ("export:generate", "low", kim.id)
+    assert (row["kind"], row["queue"], row["user_id"]) == ("export:generate", "low", kim.id)
 
 
 async def test_filters_are_kept_by_the_file(

@@ -43,7 +43,7 @@ async def registered(
     """A person who has just signed up, and the job of the welcome letter."""
     async with database.transaction() as tx:
         account = await register(tx, address, name, "no password")
-    job_id = await database.fetchval("select id from jobs where concerns = $1", account.id)
+    job_id = await database.fetchval("select id from jobs where user_id = $1", account.id)
     return account.id, JobId(job_id)
 
 

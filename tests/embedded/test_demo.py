@@ -18,7 +18,7 @@ from tests.support.working import RunJobs
 
 JOBS = """
 select u.email, j.kind, j.payload::jsonb - 'user_id' as about
-from jobs as j join users as u on u.id = j.concerns
+from jobs as j join users as u on u.id = j.user_id
 order by u.email, j.kind, about desc
 """
 

@@ -187,8 +187,8 @@ async def test_whoever_asked_is_told_by_letter_when_it_is_there(
 
     await run_jobs(resources)
 
-    rows = await resources.database.fetch("select concerns from jobs where kind = $1", READY)
-    assert [row["concerns"] for row in rows] == [exports.who.id]
+    rows = await resources.database.fetch("select user_id from jobs where kind = $1", READY)
+    assert [row["user_id"] for row in rows] == [exports.who.id]
 
 
 READY, FAILED = "email:export_ready", "email:export_failed"

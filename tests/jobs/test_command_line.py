@@ -58,7 +58,7 @@ async def test_jobs_are_listed_as_an_aligned_table_and_as_json(
 ) -> None:
     kim = await person(database, "kim")
     job_id = await put(database, Trial("a"))
-    await database.execute("update jobs set concerns = $1, error = $2", kim.id, "red\n\x1b[31m ink")
+    await database.execute("update jobs set user_id = $1, error = $2", kim.id, "red\n\x1b[31m ink")
     await put(database, Trial("b"))
     table = await cli(environ, "jobs", "list", "--user", "kim@example.com", "--state", "queued")
     head, line = table.out.splitlines()

@@ -44,8 +44,8 @@ async def begun(database: Database, job_id: JobId) -> Run:
 
 async def enqueued(database: Database, kind: str) -> list[UUID]:
     """The users of the jobs of a kind, sorted."""
-    rows = await database.fetch("select concerns from jobs where kind = $1", kind)
-    return sorted(row["concerns"] for row in rows)
+    rows = await database.fetch("select user_id from jobs where kind = $1", kind)
+    return sorted(row["user_id"] for row in rows)
 
 
 async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
@@ -100,7 +100,7 @@ async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
         (ReportGenerate, ReportGenerate(user_id=user, month=date(2026, 10, 1))),
     ):
         row = await database.fetchrow(
-            "select queue, payload::text, unique_key, concerns, expires_at - run_at as useful"
+            "select queue, payload::text, unique_key, user_id, expires_at - run_at as useful"
             " from jobs where kind = $1",
             job_type.kind,
         )
@@ -109,7 +109,7 @@ async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
         assert (job.queue, job.unique_key, user, job.expires_in) == (
             row["queue"],
             row["unique_key"],
-            row["concerns"],
+            row["user_id"],
             row["useful"],
         )
 

@@ -94,7 +94,7 @@ async def test_a_job_about_one_user_is_asked_for_by_its_fields(
     report = ("report:generate", "--user", "kim@example.com", "--month", "2026-10")
     code, said = await trigger(environ, *report, "--no-wait")
     assert 0 == code
-    row = await database.fetchrow("select kind, concerns, payload->>'month' as month from jobs")
+    row = await database.fetchrow("select kind, user_id, payload->>'month' as month from jobs")
     assert row is not None
     assert ("report:generate", kim.id, "2026-10-01") == tuple(row)
     code, said = await trigger(environ, *report)

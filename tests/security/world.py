@@ -26,7 +26,7 @@ HASH = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
 VISITOR = "a browser that nobody has signed in at"
 
 DEAD_JOB = """
-insert into jobs (kind, queue, payload, state, fingerprint, finished_at, concerns)
+insert into jobs (kind, queue, payload, state, fingerprint, finished_at, user_id)
 values ('email:welcome', 'critical', jsonb_build_object('user_id', $1::uuid), 'dead', 'f00d',
     now(), $1::uuid)
 returning id

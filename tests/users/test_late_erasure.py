@@ -61,8 +61,8 @@ async def test_each_such_account_has_one_job_and_after_another_death_waits_for_t
     await database.execute("update jobs set enqueued_at = now() - interval '13 hours'")
     assert 2 == await enqueued()
     (job,) = await database.fetch(
-        "select payload::text, unique_key, concerns from jobs where state = 'queued' limit 1"
+        "select payload::text, unique_key, user_id from jobs where state = 'queued' limit 1"
     )
-    same = EraseUser(user_id=UserId(job["concerns"]))
+    same = EraseUser(user_id=UserId(job["user_id"]))
     assert same == msgspec.json.decode(job["payload"], type=EraseUser)
     assert (same.queue, same.unique_key) == ("default", job["unique_key"])

@@ -80,7 +80,7 @@ async def test_the_answer_and_the_work_are_the_same_whoever_asks(
     assert await ask(api) == await ask(api, "nobody@example.com")
     assert (await ask(api))[0] == 202
     rows = await database.fetch(
-        "select kind, concerns, (payload - 'request_id')::text as ids from jobs"
+        "select kind, user_id, (payload - 'request_id')::text as ids from jobs"
     )
     assert [("email:password_reset", None, "{}")] * 3 == [tuple(row) for row in rows]
     await run_jobs()

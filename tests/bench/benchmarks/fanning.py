@@ -125,7 +125,7 @@ async def fan_out_meanwhile(bench: Bench, side: FanoutSide) -> Fanout:
         await bench.stamps.reach(WARM + len(accepted))
     run = await side.run_of(job_id)
     letters = await side.database.fetchval(
-        "select count(distinct concerns) from jobs where kind = 'email:weekly_summary'"
+        "select count(distinct user_id) from jobs where kind = 'email:weekly_summary'"
     )
     assert run.state == "done"
     assert letters == run.counts["enqueued"] == run.counts["looked_at"]
