@@ -31,7 +31,7 @@ D = TypeVar("D", Database, Snapshots)
 log = structlog.get_logger()
 
 ENGINE = 4
-"""Connections: for the beat, the claims, the finishes and the relay."""
+"""Connections: for the heartbeat, the claims, the finishes and the relay."""
 
 
 @dataclass(frozen=True, slots=True)

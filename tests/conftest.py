@@ -47,7 +47,7 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are cores: many a test waits for a lease, a beat or a timeout."""
+    """Twice as many as there are cores: many a test waits for a lease, a heartbeat or a timeout."""
     return 2 * (os.cpu_count() or 1)
 
 

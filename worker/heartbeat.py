@@ -1,4 +1,4 @@
-"""The beat: once a second this worker tells Postgres that it lives, and hears what has changed."""
+"""The heartbeat: once a second this worker tells Postgres that it lives, and hears what has changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 INTERVAL = 1.0
 
 
-class Beat:
+class Heartbeat:
     """Keeps the lease of everything that this worker runs."""
 
     def __init__(
@@ -51,24 +51,24 @@ class Beat:
         self._in_doubt: set[JobId] = set()
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Heartbeat until cancelled."""
         while True:
             began = monotonic()
             try:
-                await self.beat()
+                await self.heartbeat()
             except Unavailable as error:
                 self._lease.doubt()
-                log.warning("beat.missed", error=type(error).__name__)
+                log.warning("heartbeat.missed", error=type(error).__name__)
             await asyncio.sleep(max(0.1, INTERVAL - (monotonic() - began)))
 
-    async def beat(self) -> None:
+    async def heartbeat(self) -> None:
         """Renew the lease, then bring what runs here and what Postgres says to agreement.
 
         Raises:
             Unavailable: Postgres is away.
         """
         mine, heard = self._worker_id, monotonic()
-        await statements.beat(
+        await statements.heartbeat(
             self._engine, mine, socket.gethostname(), os.getpid(), self._slots.count
         )
         before = set(self._slots.running)
@@ -80,7 +80,7 @@ class Beat:
         self._lease.renew(heard)
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
-        """Settle what two beats in a row found in doubt: one may have met a claim or an end."""
+        """Settle what two heartbeats in a row found in doubt: one may have met a claim or an end."""
         here, there = set(self._slots.running), {row.id for row in rows}
         doubted = (there - here - before) | ((before & here) - there)
         settled = doubted & self._in_doubt
@@ -88,7 +88,7 @@ class Beat:
         self._intake.abandon(settled & here)
         for row in rows:
             if row.id in settled and row.id not in here:
-                log.warning("beat.gives_back", job=str(row.id))
+                log.warning("heartbeat.gives_back", job=str(row.id))
                 await give_back(self._engine, row.id, row.token)
 
 

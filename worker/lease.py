@@ -1,4 +1,4 @@
-"""The lease of this worker on all that it runs: fresh while Postgres hears its beat."""
+"""The lease of this worker on all that it runs: fresh while Postgres hears its heartbeat."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from time import monotonic
 
 LENGTH = 10.0
-"""Seconds without a beat after which other workers take over what this one runs."""
+"""Seconds without a heartbeat after which other workers take over what this one runs."""
 FRESH = LENGTH / 2
-"""Seconds after a beat within which new jobs may be claimed under it."""
+"""Seconds after a heartbeat within which new jobs may be claimed under it."""
 
 
 class Lease:
@@ -24,7 +24,7 @@ class Lease:
         self._trusted_from = 0.0
 
     def renew(self, heard: float) -> None:
-        """Postgres heard a beat, at this moment of the monotonic clock or a little later.
+        """Postgres heard a heartbeat, at this moment of the monotonic clock or a little later.
 
         After a silence longer than the lease this worker takes nothing over for the length of one:
         it may have been the one that was cut off, and the others are as alive as it is.
@@ -35,11 +35,11 @@ class Lease:
         self._renewed.set()
 
     def doubt(self) -> None:
-        """Postgres did not answer: claim nothing before the next beat is heard."""
+        """Postgres did not answer: claim nothing before the next heartbeat is heard."""
         self._renewed.clear()
 
     async def fresh(self) -> None:
-        """Wait until jobs may be claimed: a claim under no beat would be taken over at once."""
+        """Wait until jobs may be claimed: a claim under no heartbeat would be taken over at once."""
         while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH:
             self._renewed.clear()
             await self._renewed.wait()

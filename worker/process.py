@@ -28,7 +28,7 @@ from worker.claim_loop import POLL, Intake
 from worker.cron import Clock, keep_schedules
 from worker.finish import Finisher
 from worker.health import Health
-from worker.heartbeat import Beat, relay_until_cancelled, take_over_until_cancelled
+from worker.heartbeat import Heartbeat, relay_until_cancelled, take_over_until_cancelled
 from worker.lease import Lease
 from worker.queue_metrics import begin_at_zero, publish_until_cancelled
 from worker.relay import Relay
@@ -72,7 +72,7 @@ class Process:
             engine, redis, resources.handover, self.worker_id, worker.queue_weights, draw()
         )
         self.intake = Intake(claims, slots, self._lease, runner)
-        self._beat = Beat(engine, self.intake, slots, pauses, self._lease, self.worker_id)
+        self._beat = Heartbeat(engine, self.intake, slots, pauses, self._lease, self.worker_id)
         self._relay = Relay(engine, redis, resources.handover)
         self._health = Health(resources, self.intake)
         self.failed = False

@@ -115,7 +115,7 @@ async def stamp_handed_over(db: Queryable, ids: list[JobId], attempts: list[int]
 
 
 @statement("jobs")
-async def beat(db: Queryable, id: UUID, host: str, pid: int, slots: int) -> None: ...
+async def heartbeat(db: Queryable, id: UUID, host: str, pid: int, slots: int) -> None: ...
 
 
 @statement("jobs")

@@ -191,7 +191,7 @@ with waiting as (
 )
 update jobs set handed_over_at = clock_timestamp() from waiting where jobs.id = waiting.id;
 
--- name: beat
+-- name: heartbeat
 -- This worker is alive by Postgres's clock.
 insert into workers (id, host, pid, slots)
 values (:id, :host, :pid, :slots)

@@ -1,6 +1,6 @@
 """`arq tests.support.stock_worker.WorkerSettings`: stock arq's own loop over the trials.
 
-Our process life is there for the beat, the finisher and the relay, but has no slots of its own.
+Our process life is there for the heartbeat, the finisher and the relay, but has no slots of its own.
 """
 
 from __future__ import annotations

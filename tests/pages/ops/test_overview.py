@@ -31,7 +31,7 @@ async def test_nothing_is_wrong_while_a_worker_lives(
         return "All is well." in await overview(desk)
 
     async with working(resources):
-        await eventually(is_well, True)  # with the worker's first beat
+        await eventually(is_well, True)  # with the worker's first heartbeat
 
 
 async def test_that_no_worker_lives_is_said_first(desk: httpx.AsyncClient) -> None:
