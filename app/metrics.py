@@ -25,8 +25,8 @@ enqueued = Counter(
     BY_KIND,
     registry=registry,
 )
-handed_over = Counter(
-    "activelog_jobs_handed_over", "Ids given to Redis by this process.", registry=registry
+dispatched = Counter(
+    "activelog_jobs_dispatched", "Ids given to Redis by this process.", registry=registry
 )
 started = Counter("activelog_jobs_started", "Attempts begun.", BY_KIND, registry=registry)
 ended = Counter(

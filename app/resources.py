@@ -14,7 +14,7 @@ from app.email import Pace, Post, Stationery
 from app.email.smtp import open_mailer
 from app.errors import Unavailable
 from app.jinja import Templates
-from app.jobs.redis_queue import Handover, open_handover
+from app.jobs.redis_queue import Dispatcher, open_dispatcher
 from app.pdf import Artists, open_artists
 from app.postgres.database import Database
 from app.postgres.pool import open_pool
@@ -48,7 +48,7 @@ class Resources:
     rates: Rates
     tally: Tally
     """Of all requests, by person."""
-    handover: Handover
+    dispatcher: Dispatcher
     bucket: Bucket
     artists: Artists
     """No process is started before a document is to be drawn."""
@@ -84,20 +84,20 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         requests = Limit("requests", *settings.http.request_rate)
         tally = await stack.enter_async_context(open_tally(redis, settings.secret_key, requests))
-        handover = await stack.enter_async_context(open_handover(redis))
+        dispatcher = await stack.enter_async_context(open_dispatcher(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
         artists = await stack.enter_async_context(open_artists())
         templates = Templates(keep=not settings.development)
         mailer = await stack.enter_async_context(open_mailer(settings.mail))
         yield Resources(
             settings=settings,
-            database=_watched("main", Database(pool, handover.depart)),
-            engine=_watched("engine", Database(small_pool, handover.depart)),
+            database=_watched("main", Database(pool, dispatcher.dispatch)),
+            engine=_watched("engine", Database(small_pool, dispatcher.dispatch)),
             snapshots=_watched("exports", Snapshots(export_pool)),
             redis=redis,
             rates=Rates(redis, settings.secret_key),
             tally=tally,
-            handover=handover,
+            dispatcher=dispatcher,
             bucket=bucket,
             artists=artists,
             templates=templates,

@@ -150,7 +150,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
     """Everything that a process opens, on empty tables and an empty Redis."""
-    await opened.handover.flush()  # what the last test left
+    await opened.dispatcher.flush()  # what the last test left
     try:
         await opened.database.execute(EMPTY)
     except Unavailable as locked:  # say who holds the lock

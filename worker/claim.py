@@ -11,9 +11,9 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId, Queue
-from app.jobs.redis_queue import BELL, JOB_KEY, QUEUES, Handover, queue_key
+from app.jobs.redis_queue import BELL, JOB_KEY, QUEUES, Dispatcher, queue_key
 from app.jobs.rows import Claimed
-from app.postgres.database import Database, Departure
+from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES, Redis
 
 log = structlog.get_logger()
@@ -79,14 +79,14 @@ class Claims:
         self,
         database: Database,
         redis: Redis,
-        handover: Handover,
+        dispatcher: Dispatcher,
         worker_id: UUID,
         weights: Mapping[str, int],
         start: float,
     ) -> None:
         """`start` is a random number from [0, 1), so that workers do not draw in step."""
         self._database = database
-        self._handover = handover
+        self._handover = dispatcher
         self._draw_script = redis.register_script(DRAW)
         self._worker_id = worker_id
         self._weights = [weights[queue] for queue in QUEUES]
@@ -131,6 +131,6 @@ class Claims:
         try:
             waiting = await statements.still_waiting(self._database, list(ids))
             if waiting:
-                await self._handover.add([Departure(job.queue, job.id) for job in waiting])
+                await self._handover.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
             log.warning("claims.left_to_the_relay", jobs=len(ids), error=type(error).__name__)

@@ -69,11 +69,11 @@ class Process:
         attempt = Attempt(resources, breakers, pauses, draw, handlers)
         runner = Runner(engine, resources.database, slots, self._finisher, attempt, self.worker_id)
         claims = Claims(
-            engine, redis, resources.handover, self.worker_id, worker.queue_weights, draw()
+            engine, redis, resources.dispatcher, self.worker_id, worker.queue_weights, draw()
         )
         self.intake = Intake(claims, slots, self._lease, runner)
         self._beat = Heartbeat(engine, self.intake, slots, pauses, self._lease, self.worker_id)
-        self._relay = Relay(engine, redis, resources.handover)
+        self._relay = Relay(engine, redis, resources.dispatcher)
         self._health = Health(resources, self.intake)
         self.failed = False
         """A loop ended by an error of ours: the process drains, and exits with 1."""

@@ -13,9 +13,9 @@ from operator import attrgetter
 import structlog
 
 from app.jobs import statements
-from app.jobs.redis_queue import EPOCH, Handover, queue_key
+from app.jobs.redis_queue import EPOCH, Dispatcher, queue_key
 from app.jobs.rows import Waiting
-from app.postgres.database import Database, Departure
+from app.postgres.database import Database, Dispatch
 from app.redis import Redis
 
 log = structlog.get_logger()
@@ -24,10 +24,10 @@ PAGE = 1000
 
 
 class Relay:
-    def __init__(self, database: Database, redis: Redis, handover: Handover) -> None:
+    def __init__(self, database: Database, redis: Redis, dispatcher: Dispatcher) -> None:
         self._database = database
         self._redis = redis
-        self._handover = handover
+        self._handover = dispatcher
 
     async def turn(self) -> int:
         """Look once, and hand over what Redis lacks.
@@ -41,7 +41,7 @@ class Relay:
         if not await self._redis.exists(EPOCH):
             await self._start_over()
         added = await self._bring(await statements.not_seen_lately(self._database, PAGE))
-        while page := await statements.never_handed_over(self._database, PAGE):
+        while page := await statements.never_dispatched(self._database, PAGE):
             added += await self._bring(page)
             if len(page) < PAGE:
                 break
@@ -49,25 +49,25 @@ class Relay:
 
     async def _start_over(self) -> None:
         """Redis holds nothing of ours, or never did: every waiting job is to be looked at again."""
-        await statements.forget_handed_over(self._database)
+        await statements.forget_dispatched(self._database)
         await self._redis.set(EPOCH, 1)
         log.info("relay.redis_is_empty")
 
     async def _bring(self, waiting: Sequence[Waiting]) -> int:
         if not waiting:
             return 0
-        lacking: list[Departure] = []
+        lacking: list[Dispatch] = []
         for queue, jobs in groupby(sorted(waiting, key=attrgetter("queue")), attrgetter("queue")):
             ids = [job.id for job in jobs]
             scores = await self._redis.zmscore(queue_key(queue), [str(job_id) for job_id in ids])
             lacking += [
-                Departure(queue, job_id)
+                Dispatch(queue, job_id)
                 for job_id, score in zip(ids, scores, strict=True)
                 if score is None
             ]
         # Stamped before they are added: an attempt that began and failed in between would be
         # stamped by its old reading, and wait for five seconds.
-        await statements.stamp_handed_over(
+        await statements.mark_dispatched(
             self._database, [job.id for job in waiting], [job.attempt for job in waiting]
         )
         if lacking:

@@ -14,7 +14,7 @@ from app import jobs
 from app.embedded import statements
 from app.embedded.logins import ADA, GRACE, Login
 from app.jobs import Job
-from app.postgres.database import Database, Departure, Transaction
+from app.postgres.database import Database, Dispatch, Transaction
 from app.postgres.pool import open_pool
 from app.reports.jobs import ReportGenerate
 from app.reports.report import month_before
@@ -62,7 +62,7 @@ def _jobs(user_id: UserId, today: date) -> Iterator[Job]:
         yield ReportGenerate(user_id, month)
 
 
-def _leave_to_the_relay(_: Sequence[Departure]) -> None:
+def _leave_to_the_relay(_: Sequence[Dispatch]) -> None:
     """Send no ids to Redis: the worker, which is not running yet, finds the jobs in Postgres."""
 
 

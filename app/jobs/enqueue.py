@@ -11,10 +11,10 @@ import msgspec
 from app import logs, metrics
 from app.jobs import statements
 from app.jobs.job import Job, JobId
-from app.postgres.database import Departure, Transaction
+from app.postgres.database import Dispatch, Transaction
 
 PAGE = 1000
-MOST_DEPARTURES = 10_000
+MAX_DISPATCHES = 10_000
 """Of one transaction. What is more waits for the relay, a second later, instead of in memory."""
 
 
@@ -42,7 +42,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
         return None
     metrics.enqueued.labels(job.kind, job.queue).inc()
     if inserted.due:
-        tx.departures.append(Departure(job.queue, inserted.id))
+        tx.dispatches.append(Dispatch(job.queue, inserted.id))
     return inserted.id
 
 
@@ -70,6 +70,6 @@ async def enqueue_all(
             run_at,
         )
         inserted += len(rows)
-        if run_at is None and len(tx.departures) + len(rows) <= MOST_DEPARTURES:
-            tx.departures += [Departure(row.queue, row.id) for row in rows]
+        if run_at is None and len(tx.dispatches) + len(rows) <= MAX_DISPATCHES:
+            tx.dispatches += [Dispatch(row.queue, row.id) for row in rows]
     return inserted

@@ -17,7 +17,7 @@ from arq.jobs import serialize_job
 from app import metrics
 from app.event_loop import cancel_all
 from app.jobs.job import Queue
-from app.postgres.database import Departure
+from app.postgres.database import Dispatch
 from app.redis import OUTAGES, Redis
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
@@ -64,25 +64,25 @@ if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, 1) end
 """
 
 
-class Handover:
+class Dispatcher:
     """Takes the jobs of committed transactions and brings them to Redis, many at a time.
 
-    `depart` never waits and never fails. While Redis is away what departs is dropped: the rows are
+    `dispatch` never waits and never fails. While Redis is away what departs is dropped: the rows are
     safe in Postgres, and the relay hands them over when Redis is back.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._add = redis.register_script(ADD)
-        self._pending: deque[Departure] = deque(maxlen=MOST_PENDING)
+        self._pending: deque[Dispatch] = deque(maxlen=MOST_PENDING)
         self._waiting = asyncio.Event()
         self._flushing = asyncio.Lock()
 
-    def depart(self, departures: Sequence[Departure]) -> None:
-        self._pending.extend(departures)
+    def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
+        self._pending.extend(dispatches)
         self._waiting.set()
 
-    async def add(self, departures: Sequence[Departure]) -> None:
+    async def add(self, dispatches: Sequence[Dispatch]) -> None:
         """Put ids where the workers look. Putting one twice is harmless.
 
         Raises:
@@ -90,12 +90,12 @@ class Handover:
         """
         now = int(time() * 1000)
         arguments: list[str | bytes | int] = [JOB_KEY, LIFE]
-        for queue, job_id in departures:
+        for queue, job_id in dispatches:
             text = str(job_id)
             job = serialize_job(FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode)
             arguments += [QUEUES.index(queue) + 1, text, now, job]
         await self._add(keys=[*map(queue_key, QUEUES), BELL], args=arguments)
-        metrics.handed_over.inc(len(departures))
+        metrics.dispatched.inc(len(dispatches))
 
     async def run(self) -> None:
         """Flush what has departed, until cancelled."""
@@ -112,17 +112,17 @@ class Handover:
                 try:
                     await self.add(batch)
                 except OUTAGES as error:
-                    log.warning("handover.dropped", jobs=len(batch), error=type(error).__name__)
+                    log.warning("dispatcher.dropped", jobs=len(batch), error=type(error).__name__)
             self._waiting.clear()
 
 
 @asynccontextmanager
-async def open_handover(redis: Redis) -> AsyncIterator[Handover]:
-    """A handover whose flusher runs as long as the block. What is pending at its end is flushed."""
-    handover = Handover(redis)
-    flusher = asyncio.create_task(handover.run(), name="handover")
+async def open_dispatcher(redis: Redis) -> AsyncIterator[Dispatcher]:
+    """A dispatch whose flusher runs as long as the block. What is pending at its end is flushed."""
+    dispatcher = Dispatcher(redis)
+    flusher = asyncio.create_task(dispatcher.run(), name="dispatcher")
     try:
-        yield handover
+        yield dispatcher
     finally:
         await cancel_all([flusher])
-        await handover.flush()
+        await dispatcher.flush()

@@ -18,7 +18,7 @@ ACQUIRE = 5
 """Seconds that anyone waits for a connection, so that a full pool is an error and not a queue."""
 
 
-class Departure(NamedTuple):
+class Dispatch(NamedTuple):
     """A job that is due now and waits for its transaction to commit."""
 
     queue: str
@@ -28,11 +28,11 @@ class Departure(NamedTuple):
 class Transaction:
     """An open transaction: statements run on it, and jobs enqueued in it leave after the commit."""
 
-    __slots__ = ("_connection", "departures", "execute", "fetch", "fetchrow", "fetchval")
+    __slots__ = ("_connection", "dispatches", "execute", "fetch", "fetchrow", "fetchval")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.departures: list[Departure] = []
+        self.dispatches: list[Dispatch] = []
         self.fetch = connection.fetch
         self.fetchrow = connection.fetchrow
         self.fetchval = connection.fetchval
@@ -41,12 +41,12 @@ class Transaction:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that can fail alone. Jobs enqueued in it leave only if it succeeds."""
-        before = len(self.departures)
+        before = len(self.dispatches)
         try:
             async with self._connection.transaction():
                 yield
         except BaseException:
-            del self.departures[before:]
+            del self.dispatches[before:]
             raise
 
 
@@ -56,12 +56,12 @@ class Database:
     An outage of Postgres is raised as `Unavailable`, whatever it did to the connection.
     """
 
-    def __init__(self, pool: Pool, depart: Callable[[Sequence[Departure]], None]) -> None:
-        """`depart` must not block and must not raise: the commit has already happened."""
+    def __init__(self, pool: Pool, dispatch: Callable[[Sequence[Dispatch]], None]) -> None:
+        """`dispatch` must not block and must not raise: the commit has already happened."""
         self.pool = pool
         self.waiting = 0
         """How many wait for a connection."""
-        self._depart = depart
+        self._depart = dispatch
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -75,8 +75,8 @@ class Database:
             tx = Transaction(connection)
             async with connection.transaction():
                 yield tx
-        if tx.departures:
-            self._depart(tx.departures)
+        if tx.dispatches:
+            self._depart(tx.dispatches)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

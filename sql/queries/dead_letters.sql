@@ -63,7 +63,7 @@ rerun as (
         failures = 0,
         crashes = 0,
         alone = false,
-        handed_over_at = null,
+        dispatched_at = null,
         blocked_on = null,
         worker_id = null,
         token = null,

@@ -101,7 +101,7 @@ update jobs set
     blocked_on = :blocked_on,
     error = :error,
     alone = false,
-    handed_over_at = null,
+    dispatched_at = null,
     worker_id = null,
     token = null
 where id = :id and token = :token and state = 'running'
@@ -136,10 +136,10 @@ update jobs set position = :position::jsonb, progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
--- name: never_handed_over
+-- name: never_dispatched
 -- Due jobs that Redis was never seen to hold, oldest first; younger than a second may be on their way.
 select id, queue, attempt from jobs
-where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
 order by run_at
 limit :most;
@@ -148,8 +148,8 @@ limit :most;
 -- Due jobs that Redis was last seen to hold more than five seconds ago.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
-    and handed_over_at <= now() - interval '5 seconds'
-order by handed_over_at
+    and dispatched_at <= now() - interval '5 seconds'
+order by dispatched_at
 limit :most;
 
 -- name: has_work
@@ -159,27 +159,27 @@ select
     -- Two parts, one for each partial index: the finished jobs, which may be millions, stay unread.
     or exists (
         select from jobs
-        where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+        where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
             and run_at <= now()
             and queue not in (select name from pauses where what = 'queue')
     )
     or exists (
         select from jobs
-        where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+        where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
             and run_at <= now()
             and queue not in (select name from pauses where what = 'queue')
     );
 
--- name: forget_handed_over
+-- name: forget_dispatched
 -- No waiting job counts as held by Redis any more; one whose row is locked is just being claimed.
 with waiting as (
     select id from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
     for no key update skip locked
 )
-update jobs set handed_over_at = null from waiting where jobs.id = waiting.id;
+update jobs set dispatched_at = null from waiting where jobs.id = waiting.id;
 
--- name: stamp_handed_over
+-- name: mark_dispatched
 -- Redis holds these jobs as of now, unless an attempt was made since they were read.
 -- A locked row is skipped: waiting for it while holding others would be a deadlock with a finish.
 with waiting as (
@@ -189,7 +189,7 @@ with waiting as (
     where jobs.state in ('queued', 'retrying', 'snoozed')
     for no key update of jobs skip locked
 )
-update jobs set handed_over_at = clock_timestamp() from waiting where jobs.id = waiting.id;
+update jobs set dispatched_at = clock_timestamp() from waiting where jobs.id = waiting.id;
 
 -- name: heartbeat
 -- This worker is alive by Postgres's clock.
@@ -238,7 +238,7 @@ update jobs set
     alone = false,
     run_at = now() + case when crashes = 0 then interval '0' else interval '5 seconds' * (2 ^ least(crashes, 6)) end,
     crashes = crashes + 1,
-    handed_over_at = null,
+    dispatched_at = null,
     worker_id = null,
     token = null
 from lost
@@ -253,7 +253,7 @@ update jobs set
     finished_at = case when cancel_requested_at is not null then now() end,
     attempt = attempt - 1,
     alone = false,
-    handed_over_at = null,
+    dispatched_at = null,
     worker_id = null,
     token = null
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
@@ -271,7 +271,7 @@ select what, name from pauses;
 
 -- name: wake_blocked
 -- The jobs that were waiting for this are due now.
-update jobs set run_at = now(), blocked_on = null, handed_over_at = null
+update jobs set run_at = now(), blocked_on = null, dispatched_at = null
 where state = 'snoozed' and blocked_on = :blocked_on;
 
 -- name: figures
@@ -279,10 +279,10 @@ where state = 'snoozed' and blocked_on = :blocked_on;
 with present as (
     -- In a part for each partial index: the finished jobs, which may be millions, stay unread.
     select queue, kind, blocked_on, state, run_at, true as unseen from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     union all
     select queue, kind, blocked_on, state, run_at, false from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
     union all
     select queue, kind, null, state, run_at, false from jobs where state = 'running'
     union all

@@ -3,11 +3,11 @@
 with waiting as (
     -- In two parts, one for each partial index: the finished jobs, which may be millions, stay unread.
     select queue, run_at <= now() as due, count(*) as jobs, min(run_at) as oldest from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     group by queue, due
     union all
     select queue, run_at <= now() as due, count(*), min(run_at) from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
     group by queue, due
 ),
 summed as (
@@ -49,12 +49,12 @@ order by place;
 with present as (
     select kind, case when run_at <= now() then 'waiting' else 'scheduled' end as how, count(*) as jobs
     from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     group by kind, how
     union all
     select kind, case when run_at <= now() then 'waiting' else 'scheduled' end as how, count(*)
     from jobs
-    where state in ('queued', 'retrying', 'snoozed') and handed_over_at is not null
+    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
     group by kind, how
     union all
     select kind, 'running', count(*) from jobs where state = 'running' group by kind

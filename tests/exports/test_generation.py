@@ -112,7 +112,7 @@ def hold_after_first(proxy: S3Proxy) -> None:
 async def wake(database: Database) -> None:
     """What is snoozed is due now."""
     await database.execute(
-        "update jobs set state = 'queued', run_at = now(), blocked_on = null, handed_over_at = null"
+        "update jobs set state = 'queued', run_at = now(), blocked_on = null, dispatched_at = null"
         " where state = 'snoozed'"
     )
 

@@ -25,12 +25,12 @@ with gone as (
 )
 update jobs set
     state = 'running', attempt = 1, started_at = now() - interval '1 hour', token = uuidv7(),
-    worker_id = gone.id, handed_over_at = now()
+    worker_id = gone.id, dispatched_at = now()
 from gone
 where jobs.id = $1
 """
 PAST = """
-update jobs set state = 'done', finished_at = now(), attempt = 1, handed_over_at = now()
+update jobs set state = 'done', finished_at = now(), attempt = 1, dispatched_at = now()
 where id = $1
 """
 STATES = "select array_agg(distinct concat_ws(' ', state, blocked_on, error)) from jobs"

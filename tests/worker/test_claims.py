@@ -40,14 +40,14 @@ class Filled:
             many: list[Job] = [KINDS[queue]("a") for _ in range(count)]  # type: ignore[index] # its names
             async with self._resources.database.transaction() as tx:
                 await jobs.enqueue_all(tx, many)
-        await self._resources.handover.flush()
+        await self._resources.dispatcher.flush()
         rows = await self._resources.database.fetch("select id, queue from jobs")
         self._queues = {row["id"]: row["queue"] for row in rows}
 
     def claims(self, weights: Mapping[str, int] = USUAL) -> Claims:
         """The claims of a worker that is asked for draws only."""
         made = self._resources
-        return Claims(made.engine, made.redis, made.handover, uuid4(), weights, start=0.3)
+        return Claims(made.engine, made.redis, made.dispatcher, uuid4(), weights, start=0.3)
 
     def count(self, ids: list[JobId]) -> Counter[str]:
         return Counter(self._queues[job_id] for job_id in ids)

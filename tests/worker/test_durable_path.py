@@ -47,7 +47,7 @@ async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
 
     with pytest.raises(RuntimeError):
         await enqueue_and_fail()
-    await resources.handover.flush()
+    await resources.dispatcher.flush()
     assert await database.fetchval("select count(*) from jobs") == 0
     assert await resources.redis.zcard(queue_key("default")) == 0
 
@@ -64,7 +64,7 @@ async def test_a_job_of_a_rolled_back_savepoint_does_not_leave(
         kept = await jobs.enqueue(tx, Trial("kept"))
         with pytest.raises(RuntimeError):
             await enqueue_and_fail(tx)
-    await resources.handover.flush()
+    await resources.dispatcher.flush()
     assert [str(kept).encode()] == await resources.redis.zrange(queue_key("default"), 0, -1)
 
 
@@ -80,7 +80,7 @@ async def test_an_occasion_has_one_unfinished_job(database: Database, run_jobs: 
 
 async def test_redis_holds_ids_and_nothing_else(database: Database, resources: Resources) -> None:
     job_id = await put(database, Trial("a secret"))
-    await resources.handover.flush()
+    await resources.dispatcher.flush()
     held = await resources.redis.get(f"arq:job:{job_id}")
     assert str(job_id).encode() in held
     assert b"a secret" not in held
@@ -90,7 +90,7 @@ async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resou
     let_go = held("a")
     for _ in range(50):
         await put(database, LowTrial("a"))
-    await resources.handover.flush()
+    await resources.dispatcher.flush()
     async with working(resources):
         await until(lambda: CALLS["a"] > 0)
         assert await resources.redis.zcard(queue_key("low")) > 0
@@ -289,7 +289,7 @@ async def test_the_jobs_of_a_paused_queue_wait_in_redis_until_it_is_resumed(
 ) -> None:
     await database.execute("insert into pauses (what, name) values ('queue', 'low')")
     job_id = await put(database, LowTrial("a"))
-    await resources.handover.flush()
+    await resources.dispatcher.flush()
     async with working(resources):
         await run_through(database, Trial("b"))
         await run_through(database, Trial("c"))

@@ -78,7 +78,7 @@ async def test_the_loop_that_takes_over_asks_the_lease(
 ) -> None:
     lease = renewed(clock := Clock(), Lease(clock))
     clock.now += LENGTH + 0.5
-    relay = Relay(database, resources.redis, resources.handover)
+    relay = Relay(database, resources.redis, resources.dispatcher)
     taking_over = asyncio.create_task(take_over_until_cancelled(database, relay, lease))
     asked = clock.asked
     await until(lambda: clock.asked > asked + 2)

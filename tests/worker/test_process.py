@@ -130,7 +130,7 @@ async def test_burst_runs_what_is_due_whether_redis_knows_it_or_not_and_exits_0(
         waiting = await jobs.enqueue(tx, Trial("later"), run_at=datetime(2999, 1, 1, tzinfo=UTC))
     paused = await put(effects, LowTrial("paused"))
     await effects.execute("insert into pauses (what, name) values ('queue', 'low')")
-    await resources.handover.flush()
+    await resources.dispatcher.flush()
     await resources.redis.flushdb()
     async with program(*BURST, environ=environ) as worker:
         assert await worker.ended() == 0, worker.said

@@ -18,7 +18,7 @@ from app.jobs import statements as jobs
 from app.jobs.job import JobId, Queue
 from app.jobs.schedules import statements
 from app.jobs.schedules.schedule import SCHEDULES, Schedule, Triggered, day_about
-from app.postgres.database import Database, Departure, Transaction
+from app.postgres.database import Database, Dispatch, Transaction
 
 log = structlog.get_logger()
 
@@ -177,5 +177,5 @@ async def _begin(
     if run_id is None:
         raise taken
     metrics.enqueued.labels(schedule.name, QUEUE).inc()
-    tx.departures.append(Departure(QUEUE, job.id))
+    tx.dispatches.append(Dispatch(QUEUE, job.id))
     return Triggered(run_id, job.id, payload.day)

@@ -62,7 +62,7 @@ class ActiveLog:
             async with self._resources.database.transaction() as tx:
                 for work in batch:
                     await jobs.enqueue(tx, TYPES[work.queue](work.number, work.seconds))
-        await self._resources.handover.flush()
+        await self._resources.dispatcher.flush()
 
     async def enqueue_one(self, work: Work) -> None:
         async with self._resources.database.transaction() as tx:
