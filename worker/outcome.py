@@ -78,13 +78,13 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
     state, error = STATES[ending.outcome], _text(ending.error) or ""
     if ending.outcome in {"dead", "cancelled"}:
         mark = fingerprint(claimed.kind, error) if ending.outcome == "dead" else None
-        ours = await statements.end_unfinished(
+        ours = await statements.fail_or_cancel(
             tx, claimed.id, claimed.token, state, ending.failed, error, mark
         )
         if ours:
             await follow_giving_up(tx, claimed.kind, claimed.payload)
         return ours
-    left = await statements.put_off(
+    left = await statements.reschedule(
         tx,
         claimed.id,
         claimed.token,

@@ -50,7 +50,7 @@ async def finish_many(db: Queryable, ids: list[JobId], tokens: list[UUID]) -> li
 
 
 @statement("jobs")
-async def put_off(
+async def reschedule(
     db: Queryable,
     id: JobId,
     token: UUID,
@@ -64,7 +64,7 @@ async def put_off(
 
 
 @statement("jobs")
-async def end_unfinished(
+async def fail_or_cancel(
     db: Queryable,
     id: JobId,
     token: UUID,

@@ -89,7 +89,7 @@ told as (
 )
 select id from mine;
 
--- name: put_off
+-- name: reschedule
 -- The job will be tried again after the delay, if it is mine. Failures count, snoozes do not, and
 -- what was not even tried was no attempt. One whose end was asked for meanwhile is cancelled.
 update jobs set
@@ -107,7 +107,7 @@ update jobs set
 where id = :id and token = :token and state = 'running'
 returning state;
 
--- name: end_unfinished
+-- name: fail_or_cancel
 -- The job ends as dead or cancelled, if it is mine.
 update jobs set
     state = :state,
