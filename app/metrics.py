@@ -82,8 +82,8 @@ export_bytes = Counter(
     ("format",),
     registry=registry,
 )
-taken_over = Counter(
-    "activelog_jobs_taken_over", "Jobs of lost workers put back by this one.", registry=registry
+reclaimed = Counter(
+    "activelog_jobs_reclaimed", "Jobs of lost workers put back by this one.", registry=registry
 )
 
 

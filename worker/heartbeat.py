@@ -16,7 +16,7 @@ from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses, blocked_on_kind
-from app.jobs.reclaim import give_back, take_over
+from app.jobs.reclaim import reclaim, release
 from app.jobs.rows import Lost, Running
 from app.postgres.database import Database
 from app.redis import OUTAGES
@@ -89,7 +89,7 @@ class Heartbeat:
         for row in rows:
             if row.id in settled and row.id not in here:
                 log.warning("heartbeat.gives_back", job=str(row.id))
-                await give_back(self._engine, row.id, row.token)
+                await release(self._engine, row.id, row.token)
 
 
 async def relay_until_cancelled(relay: Relay) -> None:
@@ -102,7 +102,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
         await asyncio.sleep(INTERVAL)
 
 
-async def take_over_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]:
+async def reclaim_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]:
     """Put back what lost workers ran, unless this worker was itself cut off recently.
 
     Raises:
@@ -110,18 +110,18 @@ async def take_over_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]
     """
     if not lease.trusted:
         return []
-    if lost := await take_over(engine):
-        metrics.taken_over.inc(len(lost))
+    if lost := await reclaim(engine):
+        metrics.reclaimed.inc(len(lost))
         log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
     return lost
 
 
-async def take_over_until_cancelled(engine: Database, relay: Relay, lease: Lease) -> None:
+async def reclaim_until_cancelled(engine: Database, relay: Relay, lease: Lease) -> None:
     """Twice a second, put back what lost workers ran."""
     while True:
         try:
-            if await take_over_if_trusted(engine, lease):
+            if await reclaim_if_trusted(engine, lease):
                 await relay.turn()
         except (Unavailable, *OUTAGES) as error:
-            log.warning("take_over.waits", error=type(error).__name__)
+            log.warning("reclaim.waits", error=type(error).__name__)
         await asyncio.sleep(INTERVAL / 2)

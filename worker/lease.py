@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 LENGTH = 10.0
-"""Seconds without a heartbeat after which other workers take over what this one runs."""
+"""Seconds without a heartbeat after which other workers reclaim what this one runs."""
 FRESH = LENGTH / 2
 """Seconds after a heartbeat within which new jobs may be claimed under it."""
 
@@ -39,13 +39,13 @@ class Lease:
         self._renewed.clear()
 
     async def fresh(self) -> None:
-        """Wait until jobs may be claimed: a claim under no heartbeat would be taken over at once."""
+        """Wait until jobs may be claimed: a claim under no heartbeat would be reclaimed at once."""
         while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH:
             self._renewed.clear()
             await self._renewed.wait()
 
     @property
     def trusted(self) -> bool:
-        """Whether it may take over the jobs of others: it was not cut off lately itself."""
+        """Whether it may reclaim the jobs of others: it was not cut off lately itself."""
         now = self._clock()
         return now - self._renewed_at < FRESH and now >= self._trusted_from

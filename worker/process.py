@@ -17,7 +17,7 @@ from app.errors import Unavailable
 from app.event_loop import cancel_all, watch_lag
 from app.jobs import statements
 from app.jobs.pauses import Pauses
-from app.jobs.reclaim import give_back
+from app.jobs.reclaim import release
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
@@ -28,7 +28,7 @@ from worker.claim_loop import POLL, Intake
 from worker.cron import Clock, keep_schedules
 from worker.finish import Finisher
 from worker.health import Health
-from worker.heartbeat import Heartbeat, relay_until_cancelled, take_over_until_cancelled
+from worker.heartbeat import Heartbeat, reclaim_until_cancelled, relay_until_cancelled
 from worker.lease import Lease
 from worker.queue_metrics import begin_at_zero, publish_until_cancelled
 from worker.relay import Relay
@@ -99,7 +99,7 @@ class Process:
             self._loop(self._beat.run()),
             self._loop(self._finisher.run()),
             self._loop(relay_until_cancelled(self._relay)),
-            self._loop(take_over_until_cancelled(self._resources.engine, self._relay, self._lease)),
+            self._loop(reclaim_until_cancelled(self._resources.engine, self._relay, self._lease)),
         ]
         if self._clock is not None:
             self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
@@ -154,5 +154,5 @@ class Process:
         """Give back every row in our name, then leave the list of workers."""
         database, mine = self._resources.engine, self.worker_id
         for row in await statements.running_here(database, mine):
-            await give_back(database, row.id, row.token)
+            await release(database, row.id, row.token)
         await statements.end_worker(database, mine)

@@ -14,26 +14,26 @@ from app.jobs.rows import Lost
 from app.postgres.database import Database, Transaction
 
 
-async def take_over(database: Database) -> Sequence[Lost]:
+async def reclaim(database: Database) -> Sequence[Lost]:
     """Put back what workers ran that have not been seen for ten seconds.
 
     Raises:
         Unavailable: Postgres is away.
     """
     async with database.transaction() as tx:
-        lost = await statements.take_over(tx)
+        lost = await statements.reclaim(tx)
         await _follow(tx, lost)
     return lost
 
 
-async def give_back(database: Database, job_id: JobId, token: UUID) -> None:
+async def release(database: Database, job_id: JobId, token: UUID) -> None:
     """Put back a job that was claimed under this token and not run.
 
     Raises:
         Unavailable: Postgres is away.
     """
     async with database.transaction() as tx:
-        await _follow(tx, await statements.give_back(tx, [job_id], token))
+        await _follow(tx, await statements.release(tx, [job_id], token))
 
 
 async def _follow(tx: Transaction, left: Sequence[Lost]) -> None:

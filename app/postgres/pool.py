@@ -50,7 +50,7 @@ async def open_pool(
 
     Every connection gives up a statement after 30 s, a lock after 5 s, and is closed by the server
     when a transaction idles for 8 s: below the lease of a running job (10 s), so that a worker that
-    was cut off cannot hold the locks of a job that another has taken over. Only those who take no
+    was cut off cannot hold the locks of a job that another has reclaimed. Only those who take no
     lock may be given longer.
     """
     return await asyncpg.create_pool(

@@ -206,7 +206,7 @@ delete from workers where id = :id;
 select id, token, cancel_requested_at is not null as cancelled from jobs
 where state = 'running' and worker_id = :worker_id;
 
--- name: take_over
+-- name: reclaim
 -- The jobs of workers that have not been seen for ten seconds wait again, after a growing pause;
 -- one that ran alone in its worker has killed it, and is a dead letter.
 with lost as (
@@ -245,7 +245,7 @@ from lost
 where jobs.id = lost.id
 returning jobs.id, jobs.queue, jobs.attempt, state, kind, payload::text as payload;
 
--- name: give_back
+-- name: release
 -- These jobs, claimed under this token, were not run: they wait again as if never claimed. One whose
 -- end was asked for meanwhile is cancelled.
 update jobs set

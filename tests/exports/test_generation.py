@@ -15,7 +15,7 @@ from app.exports import requests
 from app.exports.export import Export, Filters, Format
 from app.jobs.admin.dead_letters import retry_job
 from app.jobs.admin.jobs import cancel
-from app.jobs.reclaim import give_back, take_over
+from app.jobs.reclaim import reclaim, release
 from app.pdf import open_artists
 from app.postgres.database import Database
 from app.resources import Resources
@@ -398,7 +398,7 @@ async def test_one_that_killed_its_worker_alone_fails_and_a_letter_follows(
         " started_at = now() - interval '1 minute'"
     )
 
-    await take_over(resources.database)
+    await reclaim(resources.database)
 
     assert await exports.status(export) == "failed"
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
@@ -413,7 +413,7 @@ async def test_one_that_was_cancelled_before_it_began_fails_and_a_letter_follows
         " started_at = now(), cancel_requested_at = now() returning token"
     )
 
-    await give_back(resources.database, export.job_id, token)
+    await release(resources.database, export.job_id, token)
 
     assert await exports.status(export) == "failed"
     assert await exports.jobs() == {"export:generate": "cancelled", FAILED: "queued"}

@@ -17,7 +17,7 @@ from app.embedded.postgres import Postgres
 from app.embedded.register import Register
 from app.embedded.servers import make_home
 from app.embedded.valkey import Valkey
-from app.jobs.reclaim import take_over
+from app.jobs.reclaim import reclaim
 from app.postgres.database import Database
 
 
@@ -97,5 +97,5 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
 async def lapse(database: Database, pid: int) -> None:
     """Do now what would happen in ten seconds to the jobs of a worker that was killed."""
     await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
-    await take_over(database)
+    await reclaim(database)
     await database.execute("update jobs set run_at = now() where state = 'queued'")

@@ -1,4 +1,4 @@
-"""What may be taken over from a worker, and by whom."""
+"""What may be reclaimed from a worker, and by whom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.trials import CALLS, DEEDS, Trial, put, row
 from tests.support.working import eventually, until, working
-from worker.heartbeat import take_over_if_trusted, take_over_until_cancelled
+from worker.heartbeat import reclaim_if_trusted, reclaim_until_cancelled
 from worker.lease import LENGTH, Lease
 from worker.relay import Relay
 
@@ -66,9 +66,9 @@ async def test_only_a_trusted_worker_takes_over_what_a_lost_one_ran(
 ) -> None:
     lease = renewed(clock := Clock(), Lease(clock))
     clock.now += LENGTH + 0.5
-    assert [] == await take_over_if_trusted(database, renewed(clock, lease))
+    assert [] == await reclaim_if_trusted(database, renewed(clock, lease))
     assert 0 == (await row(database, orphan))["crashes"]
-    lost = await take_over_if_trusted(database, renewed(clock, Lease(clock)))
+    lost = await reclaim_if_trusted(database, renewed(clock, Lease(clock)))
     assert [orphan] == [job.id for job in lost]
     assert 1 == (await row(database, orphan))["crashes"]
 
@@ -79,7 +79,7 @@ async def test_the_loop_that_takes_over_asks_the_lease(
     lease = renewed(clock := Clock(), Lease(clock))
     clock.now += LENGTH + 0.5
     relay = Relay(database, resources.redis, resources.dispatcher)
-    taking_over = asyncio.create_task(take_over_until_cancelled(database, relay, lease))
+    taking_over = asyncio.create_task(reclaim_until_cancelled(database, relay, lease))
     asked = clock.asked
     await until(lambda: clock.asked > asked + 2)
     assert 0 == (await row(database, orphan))["crashes"]
@@ -112,7 +112,7 @@ async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
         await until(lambda: CALLS["a"] == 1)
         async with database.transaction() as tx:  # no heartbeat comes in between
             await tx.execute("update workers set seen_at = '-infinity'")
-            assert [job_id] == [lost.id for lost in await statements.take_over(tx)]
+            assert [job_id] == [lost.id for lost in await statements.reclaim(tx)]
         await until(lambda: sorted(ended) == [1, 2])
         await until(lambda: not process.slots.running)
     ended_as = await row(database, job_id)
@@ -124,6 +124,6 @@ async def test_a_claim_that_comes_before_the_first_beat_is_left_alone_for_a_leas
 ) -> None:
     job_id = await put(database, Trial("a"))
     await statements.claim(database, [job_id], uuid4(), uuid4())
-    assert [] == await statements.take_over(database)
+    assert [] == await statements.reclaim(database)
     await database.execute("update jobs set started_at = started_at - interval '11 seconds'")
-    assert [job_id] == [lost.id for lost in await statements.take_over(database)]
+    assert [job_id] == [lost.id for lost in await statements.reclaim(database)]
