@@ -61,7 +61,7 @@ class Creation:
                 return _answer(status, msgspec.json.encode(await act(tx)))
             sender, route = self._sender(), self._route()
             fingerprint = await self._fingerprint(content)
-            if not await statements.hold_key(tx, sender, route, key):
+            if not await statements.lock_key(tx, sender, route, key):
                 raise Conflict(f"A request with this {HEADER} is still at work.")
             kept = await statements.answer_for_key(tx, sender, route, key)
             if kept is not None:

@@ -16,7 +16,7 @@ class Answer(Struct, frozen=True):
 
 
 @statement("idempotency")
-async def hold_key(db: Queryable, user_id: UUID, route: str, key: str) -> bool: ...
+async def lock_key(db: Queryable, user_id: UUID, route: str, key: str) -> bool: ...
 
 
 @statement("idempotency")

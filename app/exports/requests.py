@@ -30,7 +30,7 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
         TooMany: two others of this person's are unfinished.
     """
     filters.check()
-    await statements.hold_exports(tx, user_id)
+    await statements.lock_exports(tx, user_id)
     await statements.close_ended(tx, user_id)
     unfinished = await statements.exports(tx, user_id, None, None, True, MOST_OPEN)
     for export in unfinished:

@@ -43,7 +43,7 @@ class NamedExport(Struct, frozen=True):
 
 
 @statement("exports")
-async def hold_exports(db: Queryable, user_id: UserId) -> None: ...
+async def lock_exports(db: Queryable, user_id: UserId) -> None: ...
 
 
 @statement("exports")

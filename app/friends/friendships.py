@@ -53,7 +53,7 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
     own = await statements.own_address(tx, user_id)
     if email == own:
         raise Invalid("You cannot ask yourself.", field="email")
-    await statements.hold_pair(tx, *sorted((own, email)))
+    await statements.lock_pair(tx, *sorted((own, email)))
     accepted = await statements.accept_from(tx, user_id, email)
     if accepted is not None:
         await statements.befriend(tx, user_id, accepted.requester_id)

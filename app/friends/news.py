@@ -46,7 +46,7 @@ async def end_look(run: Run, user_id: UserId) -> None:
         LeaseLost: the job is another worker's now.
     """
     async with run.completion("friends have recorded nothing new") as tx:
-        all_written = await statements.hold_reader(tx, user_id)
+        all_written = await statements.lock_reader(tx, user_id)
         if not all_written or await statements.unread(tx, user_id):
             soon = run.claimed.started_at + SOON
             await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)

@@ -115,7 +115,7 @@ MOST_AN_HOUR = 3
 
 async def ask_for_reset(tx: Transaction, email: str) -> None:
     """Have a link sent to this address, if it is an account's."""
-    await statements.hold_address(tx, email)
+    await statements.lock_address(tx, email)
     request_id = await statements.add_reset_request(tx, email, MOST_AN_HOUR)
     if request_id is not None:
         await jobs.enqueue(tx, PasswordResetEmail(request_id=request_id))

@@ -1,4 +1,4 @@
--- name: hold_exports
+-- name: lock_exports
 -- Of two requests of one person at once, the second waits until the first has committed.
 select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text, 0));
 

@@ -2,7 +2,7 @@
 -- My address as requests to me bear it.
 select lower(email) from users where id = :user_id;
 
--- name: hold_pair
+-- name: lock_pair
 -- Of two people who ask each other at once, the second waits until the first has committed.
 select pg_advisory_xact_lock(hashtextextended(:one::text || ' ' || :other::text, 0));
 
@@ -155,6 +155,6 @@ order by asked.place;
 -- I was told of these activities.
 delete from news where user_id = :user_id and activity_id = any(:activity_ids::uuid[]);
 
--- name: hold_reader
+-- name: lock_reader
 -- Nobody adds news of mine until this transaction ends; no row when somebody has begun to.
 select true from users where id = :user_id for update skip locked;

@@ -1,4 +1,4 @@
--- name: hold_key
+-- name: lock_key
 -- True when no other open transaction works on this key; held until this one ends.
 select pg_try_advisory_xact_lock(
     hashtextextended(:user_id::uuid || ' ' || :route::text || ' ' || :key::text, 0)

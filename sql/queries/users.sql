@@ -113,7 +113,7 @@ select exists (
 -- The tokens of a purpose that a person still has cannot be spent any more.
 delete from account_tokens where user_id = :user_id and purpose = :purpose and used_at is null;
 
--- name: hold_address
+-- name: lock_address
 -- Of two who ask for the same address at once, the second waits until the first has committed.
 select pg_advisory_xact_lock(hashtextextended('reset ' || lower(:email), 0));
 
