@@ -11,7 +11,7 @@ import structlog
 
 from app.cleanup import statements
 from app.cleanup.orphans import WALKS, Walk
-from app.exports.requests import take_back_stale
+from app.exports.requests import abort_stale_uploads
 from app.jobs import Run
 from app.jobs.schedules.fan_out import note_counts
 from app.postgres.statements import Queryable
@@ -93,7 +93,7 @@ async def clean(run: Run, bucket: Bucket, keep: Retention, *, now: datetime) -> 
         position = await _sweep(run, sweep, position, now)
     for walk in WALKS:
         position = await _walk(run, bucket, walk, position, now)
-    await take_back_stale(bucket, now)
+    await abort_stale_uploads(bucket, now)
     async with run.completion() as tx:
         await note_counts(tx, run, position.counts)
     log.info("cleanup.done", **position.counts)

@@ -10,7 +10,7 @@ from app.errors import Conflict, Gone, NotFound, TooMany
 from app.exports import statements
 from app.exports.export import PREFIX, Export, ExportId, Filters, Format, filename, key
 from app.exports.jobs import ExportGenerate
-from app.jobs.admin.jobs import withdraw
+from app.jobs.admin.jobs import cancel_quietly
 from app.postgres.database import Database, Transaction
 from app.postgres.statements import Queryable
 from app.s3 import Bucket
@@ -102,7 +102,7 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
     """
     job_id = await statements.job_of_export(tx, export_id, user_id)
     if job_id is not None:  # first, since a job that completes takes the rows in this order
-        await withdraw(tx, job_id, "its export was deleted")
+        await cancel_quietly(tx, job_id, "its export was deleted")
     deleted = await statements.delete_export(tx, export_id, user_id)
     if deleted is None:
         raise _no_such_export()
@@ -136,11 +136,11 @@ STALE = timedelta(days=1)
 """After which an upload that is not complete is nobody's any more: no attempt takes as long."""
 
 
-async def take_back_stale(bucket: Bucket, now: datetime) -> None:
+async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:
     """Abort the uploads that were given up with their attempt, and with their export.
 
     Raises:
         Unavailable: the bucket does not answer.
     """
     found = await bucket.incomplete(PREFIX)
-    await bucket.take_back([one for one in found if one.begun_at < now - STALE])
+    await bucket.abort_uploads([one for one in found if one.begun_at < now - STALE])

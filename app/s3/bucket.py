@@ -102,7 +102,7 @@ class Bucket:
         has two uploads: whoever began the other one can no longer complete it.
         """
         earlier = [one for one in await self.incomplete(key) if one.key == key]
-        await self.take_back(earlier)
+        await self.abort_uploads(earlier)
         upload = Upload(self._client, self.name, key, abort_timeout_s=self._abort_timeout_s)
         try:
             await to_the_end(upload.begin(content_type, filename, tags))
@@ -119,7 +119,7 @@ class Bucket:
             for one in answer.get("Uploads", [])
         ]
 
-    async def take_back(self, uploads: Iterable[Incomplete]) -> None:
+    async def abort_uploads(self, uploads: Iterable[Incomplete]) -> None:
         """Abort uploads: their parts go, and nobody can complete them."""
         for one in uploads:
             await abort(self._client, self.name, one.key, one.upload_id)

@@ -86,7 +86,7 @@ async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
         await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
     (one,) = await bucket.incomplete(given_up)  # by the clock of S3
 
-    await requests.take_back_stale(bucket, one.begun_at + timedelta(hours=23))
+    await requests.abort_stale_uploads(bucket, one.begun_at + timedelta(hours=23))
     assert await bucket.incomplete(given_up) == [one]
-    await requests.take_back_stale(bucket, one.begun_at + timedelta(hours=25))
+    await requests.abort_stale_uploads(bucket, one.begun_at + timedelta(hours=25))
     assert await bucket.incomplete(given_up) == []

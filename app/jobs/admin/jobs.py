@@ -112,6 +112,6 @@ async def cancel(tx: Transaction, job_id: JobId, *, by: str) -> State:
     return cancelled.state
 
 
-async def withdraw(tx: Transaction, job_id: JobId, why: str) -> None:
+async def cancel_quietly(tx: Transaction, job_id: JobId, why: str) -> None:
     """Cancel a job that nobody needs any more. One that is finished or unknown is left as it is."""
     await statements.cancel(tx, job_id, why)
