@@ -21,7 +21,7 @@ from app.jobs.admin.statements import workers
 from app.jobs.job import KINDS
 from app.jobs.pauses import Pauses
 from app.jobs.redis_queue import QUEUES
-from app.jobs.rows import Figures
+from app.jobs.rows import QueueStats
 from app.postgres.database import Database
 
 log = structlog.get_logger()
@@ -53,13 +53,13 @@ async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
         try:
             await publish(database, pauses)
         except Unavailable as error:
-            log.debug("figures.wait", error=error.detail)
+            log.debug("queue_stats.wait", error=error.detail)
         await asyncio.sleep(max(INTERVAL, (monotonic() - began) / SHARE))
 
 
 async def publish(database: Database, pauses: Pauses) -> None:
     """Once."""
-    found = await statements.figures(database)
+    found = await statements.queue_stats(database)
     alive = [worker.alive for worker in await workers(database)]
     _show_queues(found, pauses)
     _show_kinds(found, pauses)
@@ -68,9 +68,9 @@ async def publish(database: Database, pauses: Pauses) -> None:
     metrics.figures_read.set(time())
 
 
-def _show_queues(found: Sequence[Figures], pauses: Pauses) -> None:
+def _show_queues(found: Sequence[QueueStats], pauses: Pauses) -> None:
     for queue in QUEUES:
-        its = [figures for figures in found if figures.queue == queue]
+        its = [queue_stats for queue_stats in found if queue_stats.queue == queue]
         metrics.queue_size.labels(queue).set(sum(one.due for one in its))
         metrics.queue_running.labels(queue).set(sum(one.running for one in its))
         metrics.queue_oldest_age.labels(queue).set(max((one.oldest_age for one in its), default=0))
@@ -78,7 +78,7 @@ def _show_queues(found: Sequence[Figures], pauses: Pauses) -> None:
     metrics.outbox_lag.set(max((one.outbox_lag for one in found), default=0))
 
 
-def _show_kinds(found: Sequence[Figures], pauses: Pauses) -> None:
+def _show_kinds(found: Sequence[QueueStats], pauses: Pauses) -> None:
     """The kinds that this worker knows, at 0 too, and whatever else there is."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
     held: Counter[tuple[str, str]] = Counter()

@@ -62,7 +62,7 @@ class Pause(msgspec.Struct, frozen=True):
     name: str
 
 
-class Figures(msgspec.Struct, frozen=True):
+class QueueStats(msgspec.Struct, frozen=True):
     """The jobs of one queue and kind that wait for one thing, or none. Ages are in seconds."""
 
     queue: Queue

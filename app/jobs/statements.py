@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.jobs.job import JobId, Queue
-from app.jobs.rows import Claimed, Figures, Inserted, Lost, Pause, Running, Waiting
+from app.jobs.rows import Claimed, Inserted, Lost, Pause, QueueStats, Running, Waiting
 from app.postgres.statements import Queryable, statement
 
 
@@ -147,7 +147,7 @@ async def wake_blocked(db: Queryable, blocked_on: str) -> None: ...
 
 
 @statement("jobs")
-async def figures(db: Queryable) -> list[Figures]: ...
+async def queue_stats(db: Queryable) -> list[QueueStats]: ...
 
 
 @statement("jobs")

@@ -274,7 +274,7 @@ select what, name from pauses;
 update jobs set run_at = now(), blocked_on = null, dispatched_at = null
 where state = 'snoozed' and blocked_on = :blocked_on;
 
--- name: figures
+-- name: queue_stats
 -- The unfinished and the dead jobs of each queue, kind, and dependency that they wait for, in figures.
 with present as (
     -- In a part for each partial index: the finished jobs, which may be millions, stay unread.
