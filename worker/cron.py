@@ -33,7 +33,7 @@ postgres_clock: Clock = statements.clock
 
 
 async def fire(ctx: dict[str, Any]) -> None:
-    """What arq calls at every slot."""
+    """What arq calls at every tick."""
     try:
         database = ctx["database"]
         await fire_due(database, now=await ctx["clock"](database))

@@ -3,68 +3,68 @@
 select clock_timestamp();
 
 -- name: open_schedule
--- A schedule is known from now on: slots before are none of its own.
+-- A schedule is known from now on: ticks before are none of its own.
 insert into schedules (name, decided_until)
 values (:name, :now)
 on conflict (name) do nothing;
 
 -- name: lock_schedule
--- The schedule, for the one who decides what becomes of its slots; no row when somebody else does.
+-- The schedule, for the one who decides what becomes of its ticks; no row when somebody else does.
 select decided_until, paused_at is not null as paused
 from schedules
 where name = :name
 for update skip locked;
 
 -- name: decide_until
--- What became of the slots up to now is decided.
+-- What became of the ticks up to now is decided.
 update schedules set decided_until = greatest(decided_until, :now) where name = :name;
 
 -- name: going_run
--- The job of a slot of this schedule that has not ended yet.
+-- The job of a tick of this schedule that has not ended yet.
 select job_id from schedule_runs
 where schedule = :schedule and state = 'going' and fired_by = 'schedule'
 order by id
 limit 1;
 
 -- name: unfired
--- Those of these slots that have had no run, oldest first; with the skipped ones since then, if asked.
-select slot from unnest(:slots::timestamptz[]) as due (slot)
+-- Those of these ticks that have had no run, oldest first; with the skipped ones since then, if asked.
+select tick from unnest(:ticks::timestamptz[]) as due (tick)
 where not exists (
     select from schedule_runs as r
-    where r.schedule = :schedule and r.slot = due.slot and r.state <> 'skipped'
+    where r.schedule = :schedule and r.tick = due.tick and r.state <> 'skipped'
 )
 union
-select slot from schedule_runs
-where schedule = :schedule and state = 'skipped' and slot >= :skipped_since::timestamptz
-order by slot;
+select tick from schedule_runs
+where schedule = :schedule and state = 'skipped' and tick >= :skipped_since::timestamptz
+order by tick;
 
 -- name: insert_run
--- The run of a slot begins with its job; no row when the slot had one that was not skipped.
-insert into schedule_runs (schedule, slot, day, fired_by, job_id, state)
-values (:schedule, :slot, :day, :fired_by, :job_id, 'going')
-on conflict (schedule, slot) do update set
+-- The run of a tick begins with its job; no row when the tick had one that was not skipped.
+insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
+values (:schedule, :tick, :day, :fired_by, :job_id, 'going')
+on conflict (schedule, tick) do update set
     state = 'going', job_id = excluded.job_id, note = null, fired_at = now(), finished_at = null
 where schedule_runs.state = 'skipped'
 returning id;
 
 -- name: insert_skipped_run
--- The slot passes without a run, and says why.
-insert into schedule_runs (schedule, slot, day, fired_by, state, note, finished_at)
-values (:schedule, :slot, :day, 'schedule', 'skipped', :note, now())
-on conflict (schedule, slot) do nothing;
+-- The tick passes without a run, and says why.
+insert into schedule_runs (schedule, tick, day, fired_by, state, note, finished_at)
+values (:schedule, :tick, :day, 'schedule', 'skipped', :note, now())
+on conflict (schedule, tick) do nothing;
 
 -- name: note_counts
 -- What the run of a job, if it is one, has done so far.
 update schedule_runs set counts = :counts::jsonb where job_id = :job_id;
 
 -- name: pause_schedule
--- No slot of the schedule is fired from now on.
+-- No tick of the schedule is fired from now on.
 insert into schedules (name, decided_until, paused_at)
 values (:name, :now, :now)
 on conflict (name) do update set paused_at = coalesce(schedules.paused_at, excluded.paused_at);
 
 -- name: resume_schedule
--- Slots are fired again from now on; those of the pause are not caught up.
+-- Ticks are fired again from now on; those of the pause are not caught up.
 update schedules set paused_at = null, decided_until = greatest(decided_until, :now)
 where name = :name and paused_at is not null;
 
@@ -100,7 +100,7 @@ order by place;
 -- name: runs_by_id
 -- These runs.
 select
-    id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
+    id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
     error, counts::text as counts
 from schedule_runs
@@ -109,7 +109,7 @@ where id = any(:ids::uuid[]);
 -- name: runs_before
 -- The runs of a schedule that follow the cursor, newest first.
 select
-    id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
+    id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
     error, counts::text as counts
 from schedule_runs
@@ -120,7 +120,7 @@ limit :limit;
 -- name: run_of_job
 -- The run that a job belongs to, if it is one's.
 select
-    id, schedule, slot, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
+    id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
     error, counts::text as counts
 from schedule_runs

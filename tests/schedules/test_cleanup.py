@@ -64,7 +64,7 @@ insert into jobs (id, kind, queue, payload, state, finished_at, fingerprint)
     from unnest(array['done', 'cancelled', 'dead']) as state, unnest(array[6, 8, 91]) as n;
 insert into job_attempts (job_id, attempt, started_at, outcome)
     select id, 1, now(), 'done' from jobs;
-insert into schedule_runs (schedule, slot, day, fired_by, state, job_id, finished_at)
+insert into schedule_runs (schedule, tick, day, fired_by, state, job_id, finished_at)
     select 'test', now() - interval '1 day' * n, now(), 'schedule', 'done', uuidv7(),
            now() - interval '1 day' * n
     from unnest(array[399, 401]) as n;

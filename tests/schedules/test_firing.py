@@ -1,4 +1,4 @@
-"""A slot happens once, or says why not."""
+"""A tick happens once, or says why not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Databa
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 12:29:59.999"))
     (job_id,) = await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     row = await since_tuesday.fetchrow(
-        "select kind, queue, payload->>'day' as day, unique_key, slot, fired_by, r.state"
+        "select kind, queue, payload->>'day' as day, unique_key, tick, fired_by, r.state"
         " from jobs j join schedule_runs r on r.job_id = j.id where j.id = $1",
         job_id,
     )
@@ -36,7 +36,7 @@ async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Databa
         "stats:recount",
         "default",
         "2026-11-23",
-        "slot 2026-11-24T12:30:00+00:00",
+        "tick 2026-11-24T12:30:00+00:00",
         at("2026-11-24 12:30"),
         "schedule",
         "going",
@@ -86,7 +86,7 @@ async def test_cleanup_is_caught_up_once_whatever_was_missed(since_tuesday: Data
 
 
 @pytest.mark.parametrize(
-    ("name", "slot", "grace", "about"),
+    ("name", "tick", "grace", "about"),
     [
         ("stats:daily", "2026-11-25 00:00", timedelta(days=7), "2026-11-24"),
         ("emails:weekly", "2026-11-29 09:00", timedelta(hours=12), "2026-11-28"),
@@ -94,14 +94,14 @@ async def test_cleanup_is_caught_up_once_whatever_was_missed(since_tuesday: Data
     ],
 )
 async def test_a_missed_slot_is_caught_up_within_its_grace_and_not_later(
-    since_tuesday: Database, name: str, slot: str, grace: timedelta, about: str
+    since_tuesday: Database, name: str, tick: str, grace: timedelta, about: str
 ) -> None:
-    late = at(slot) + grace
+    late = at(tick) + grace
     await fire_due(since_tuesday, now=late)
     assert (about, "going") in await runs_of(since_tuesday, name)
     await since_tuesday.execute("truncate schedule_runs, jobs cascade")
     await since_tuesday.execute(
-        "update schedules set decided_until = $1", at(slot) - timedelta(seconds=1)
+        "update schedules set decided_until = $1", at(tick) - timedelta(seconds=1)
     )
     await fire_due(since_tuesday, now=late + timedelta(seconds=1))
     assert (about, "going") not in await runs_of(since_tuesday, name)
@@ -114,7 +114,7 @@ async def test_a_run_that_is_still_going_makes_the_next_one_skipped(
     (first,) = await since_tuesday.fetch("select job_id from schedule_runs")
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
     note = await since_tuesday.fetchval("select note from schedule_runs where state = 'skipped'")
-    assert f"job {first['job_id']} of an earlier slot was still going" == note
+    assert f"job {first['job_id']} of an earlier tick was still going" == note
     await end_jobs(since_tuesday, "done")
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 

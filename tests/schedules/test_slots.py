@@ -1,4 +1,4 @@
-"""When the schedules are due, and which period each slot is about."""
+"""When the schedules are due, and which period each tick is about."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAILY, WEEKLY, MONTHLY = (
 
 
 @pytest.mark.parametrize(
-    ("name", "after", "slot", "about"),
+    ("name", "after", "tick", "about"),
     [
         ("stats:daily", "2026-12-31 00:00", "2027-01-01 00:00", "2026-12-31"),
         ("stats:daily", "2028-02-28 12:00", "2028-02-29 00:00", "2028-02-28"),
@@ -31,20 +31,20 @@ DAILY, WEEKLY, MONTHLY = (
         ("cleanup:daily", "2026-11-24 02:00", "2026-11-25 02:00", "2026-11-24"),
     ],
 )
-def test_the_next_slot_and_what_it_is_about(name: str, after: str, slot: str, about: str) -> None:
-    found = SCHEDULES[name].next_slot(at(after))
-    assert (at(slot), date.fromisoformat(about)) == (found, day_about(found))
+def test_next_tick_and_its_period(name: str, after: str, tick: str, about: str) -> None:
+    found = SCHEDULES[name].next_tick(at(after))
+    assert (at(tick), date.fromisoformat(about)) == (found, day_about(found))
 
 
 def test_a_month_of_five_sundays_has_five_weekly_slots() -> None:
-    slots = WEEKLY.slots(at("2026-11-01 00:00"), at("2026-11-30 23:59"))
-    assert [1, 8, 15, 22, 29] == [slot.day for slot in slots]
+    ticks = WEEKLY.ticks(at("2026-11-01 00:00"), at("2026-11-30 23:59"))
+    assert [1, 8, 15, 22, 29] == [tick.day for tick in ticks]
 
 
 def test_a_slot_is_after_the_one_time_and_not_after_the_other() -> None:
     midnight = at("2026-11-24 00:00")
-    assert [] == DAILY.slots(midnight, midnight)
-    assert [midnight] == DAILY.slots(midnight - timedelta.resolution, midnight)
+    assert [] == DAILY.ticks(midnight, midnight)
+    assert [midnight] == DAILY.ticks(midnight - timedelta.resolution, midnight)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_slot_is_after_the_one_time_and_not_after_the_other() -> None:
     ],
 )
 def test_a_day_belongs_to_the_period_that_it_is_in(name: str, day: str, about: str) -> None:
-    slot = SCHEDULES[name].slot_about(date.fromisoformat(day))
-    assert date.fromisoformat(about) == day_about(slot)
+    tick = SCHEDULES[name].tick_about(date.fromisoformat(day))
+    assert date.fromisoformat(about) == day_about(tick)
 
 
 def test_arq_knows_every_schedule() -> None:
@@ -76,5 +76,5 @@ def test_arq_wakes_at_the_slots_that_we_know(name: str) -> None:
         cron_job.calculate_next(now)
         assert cron_job.next_run is not None
         woken = cron_job.next_run.replace(microsecond=0)
-        assert schedule.next_slot(now) == woken
+        assert schedule.next_tick(now) == woken
         now = woken + timedelta(seconds=1)

@@ -45,9 +45,9 @@ def stopped_at(text: str) -> Clock:
 
 
 async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:
-    """Day and state of each run, in the order of the slots."""
+    """Day and state of each run, in the order of the ticks."""
     rows = await database.fetch(
-        "select day, state from schedule_runs where schedule = $1 order by slot", schedule
+        "select day, state from schedule_runs where schedule = $1 order by tick", schedule
     )
     return [(str(row["day"]), row["state"]) for row in rows]
 

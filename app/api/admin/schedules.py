@@ -31,7 +31,7 @@ async def list_runs(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ScheduleRun]:
-    """List the runs of a schedule and the slots that it skipped, newest first."""
+    """List the runs of a schedule and the ticks that it skipped, newest first."""
     after = after_cursor(cursor, tuple[RunId])
     found = await history.page(database, name, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
@@ -64,7 +64,7 @@ async def trigger_schedule(
 async def pause_schedule(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ScheduleState:
-    """Stop a schedule: none of its slots is fired. What runs goes on."""
+    """Stop a schedule: none of its ticks is fired. What runs goes on."""
     async with database.transaction() as tx:
         await history.pause(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)
@@ -74,7 +74,7 @@ async def pause_schedule(
 async def resume_schedule(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ScheduleState:
-    """Let a schedule go on. The slots that passed meanwhile are not caught up."""
+    """Let a schedule go on. The ticks that passed meanwhile are not caught up."""
     async with database.transaction() as tx:
         await history.resume(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)

@@ -82,7 +82,7 @@ class WouldEmail(msgspec.Struct, frozen=True):
 
 
 class Throttle(msgspec.Struct, frozen=True):
-    """While more jobs than that wait in the queue, the fan-out gives its slot up and waits."""
+    """While more jobs than that wait in the queue, the fan-out gives its tick up and waits."""
 
     most_waiting: int = 10_000
     delay: timedelta = timedelta(seconds=10)

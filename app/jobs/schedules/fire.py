@@ -1,4 +1,4 @@
-"""Firing: the run of a slot and its job begin in one transaction, once.
+"""Firing: the run of a tick and its job begin in one transaction, once.
 
 Anyone may call `fire_due` at any time: the row of a schedule says what was decided before. The
 worker passes the time by its clock, which is Postgres's unless a test gives it another.
@@ -26,7 +26,7 @@ BY_SCHEDULE = "schedule"
 QUEUE: Queue = "default"
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Tick(msgspec.Struct, frozen=True):
     """The payload that the jobs of all schedules have in common."""
 
     day: date
@@ -59,7 +59,7 @@ async def trigger(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> Triggered:
-    """Run a schedule's job now, under a slot of its own: no slot of the schedule is touched.
+    """Run a schedule's job now, under a tick of its own: no tick of the schedule is touched.
 
     Args:
         day: any day of the period that the run is to be about; None: the last one that is over.
@@ -74,7 +74,7 @@ async def trigger(
     about = _about(schedule, day, now)
     if dry_run and not schedule.dry_run:
         raise Invalid(f"{name} cannot be run dry.", field="dry_run")
-    began = await _begin(tx, schedule, now, Slot(about, dry_run), by)
+    began = await _begin(tx, schedule, now, Tick(about, dry_run), by)
     log.info(
         "operator.triggered_schedule",
         schedule=name,
@@ -103,25 +103,25 @@ def _about(schedule: Schedule, day: date | None, now: datetime) -> date:
         Invalid: it is not over.
     """
     if day is None:
-        return day_about(schedule.last_slot(now))
+        return day_about(schedule.last_tick(now))
     if day >= now.date():
         raise Invalid("That day is not over.", field="date")
-    about = day_about(schedule.slot_about(day))
+    about = day_about(schedule.tick_about(day))
     if about >= now.date():
         raise Invalid(f"The period of that day is over after {about}.", field="date")
     return about
 
 
 async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[JobId]:
-    """Fire or skip the slots since the last decision."""
+    """Fire or skip the ticks since the last decision."""
     locked = await statements.lock_schedule(tx, schedule.name)
     if locked is None or locked.paused:
         return []
     since = now - schedule.grace
-    missed = schedule.slots(locked.decided_until, now)
-    due = [slot for slot in (missed if schedule.each else missed[-1:]) if slot >= since]
+    missed = schedule.ticks(locked.decided_until, now)
+    due = [tick for tick in (missed if schedule.each else missed[-1:]) if tick >= since]
     if len(due) < len(missed):
-        log.warning("schedule.gave_up", schedule=schedule.name, slots=len(missed) - len(due))
+        log.warning("schedule.gave_up", schedule=schedule.name, ticks=len(missed) - len(due))
     await statements.decide_until(tx, schedule.name, now)
     going = await statements.going_run(tx, schedule.name)
     if going is not None:
@@ -133,47 +133,47 @@ async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[Jo
 
 
 async def _skip(
-    tx: Transaction, schedule: Schedule, slots: Sequence[datetime], going: JobId
+    tx: Transaction, schedule: Schedule, ticks: Sequence[datetime], going: JobId
 ) -> list[JobId]:
-    for slot in slots:
-        log.warning("schedule.skipped", schedule=schedule.name, slot=str(slot), going=str(going))
-        note = f"job {going} of an earlier slot was still going"
-        await statements.insert_skipped_run(tx, schedule.name, slot, day_about(slot), note)
+    for tick in ticks:
+        log.warning("schedule.skipped", schedule=schedule.name, tick=str(tick), going=str(going))
+        note = f"job {going} of an earlier tick was still going"
+        await statements.insert_skipped_run(tx, schedule.name, tick, day_about(tick), note)
     return []
 
 
-async def _fire(tx: Transaction, schedule: Schedule, slots: Sequence[datetime]) -> list[JobId]:
+async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) -> list[JobId]:
     fired = []
-    for slot in slots:
-        began = await _begin(tx, schedule, slot, Slot(day_about(slot)), BY_SCHEDULE)
-        log.info("schedule.fired", schedule=schedule.name, slot=str(slot), job=str(began.job_id))
+    for tick in ticks:
+        began = await _begin(tx, schedule, tick, Tick(day_about(tick)), BY_SCHEDULE)
+        log.info("schedule.fired", schedule=schedule.name, tick=str(tick), job=str(began.job_id))
         fired.append(began.job_id)
     return fired
 
 
 async def _begin(
-    tx: Transaction, schedule: Schedule, slot: datetime, payload: Slot, by: str
+    tx: Transaction, schedule: Schedule, tick: datetime, payload: Tick, by: str
 ) -> Triggered:
     """Insert the job and its run.
 
     Raises:
-        Conflict: the slot has had a run.
+        Conflict: the tick has had a run.
     """
     job = await jobs.insert_job(
         tx,
         schedule.name,
         QUEUE,
         msgspec.json.encode(payload).decode(),
-        f"slot {slot.isoformat()}",
+        f"tick {tick.isoformat()}",
         None,
         *logs.cause(),
         None,
         None,
     )
-    taken = Conflict(f"There was a run of {schedule.name} at {slot}.")
+    taken = Conflict(f"There was a run of {schedule.name} at {tick}.")
     if job is None:
         raise taken
-    run_id = await statements.insert_run(tx, schedule.name, slot, payload.day, by, job.id)
+    run_id = await statements.insert_run(tx, schedule.name, tick, payload.day, by, job.id)
     if run_id is None:
         raise taken
     metrics.enqueued.labels(schedule.name, QUEUE).inc()

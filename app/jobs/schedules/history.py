@@ -30,7 +30,7 @@ async def list_schedules(db: Queryable, *, now: datetime | None = None) -> list[
             name=one.name,
             paused=one.paused_at is not None,
             paused_at=one.paused_at,
-            next_run_at=None if one.paused_at else SCHEDULES[one.name].next_slot(now),
+            next_run_at=None if one.paused_at else SCHEDULES[one.name].next_tick(now),
             last_run=last[one.last_run_id] if one.last_run_id else None,
             last_success_at=one.last_success_at,
             last_duration_s=one.last_duration_s,
@@ -67,7 +67,7 @@ async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
 
 
 async def pause(tx: Transaction, name: str, *, by: str, now: datetime | None = None) -> None:
-    """Have no slot fired until the schedule is resumed. What runs goes on.
+    """Have no tick fired until the schedule is resumed. What runs goes on.
 
     Raises:
         NotFound: there is no such schedule.
@@ -78,7 +78,7 @@ async def pause(tx: Transaction, name: str, *, by: str, now: datetime | None = N
 
 
 async def resume(tx: Transaction, name: str, *, by: str, now: datetime | None = None) -> None:
-    """Have slots fired again. Those that passed meanwhile are not caught up.
+    """Have ticks fired again. Those that passed meanwhile are not caught up.
 
     Raises:
         NotFound: there is no such schedule.

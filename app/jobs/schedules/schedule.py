@@ -21,7 +21,7 @@ class RunFacts(Struct, frozen=True):
 
     id: RunId
     schedule: str
-    slot: datetime
+    tick: datetime
     """Of a run that a person asked for: when that was."""
     day: date
     """The day, or the last day of the period, that it is about."""
@@ -39,7 +39,7 @@ class RunFacts(Struct, frozen=True):
 
 
 class ScheduleRun(RunFacts, frozen=True):
-    """A firing, or a slot that was skipped."""
+    """A firing, or a tick that was skipped."""
 
     counts: dict[str, int]
     """What it did so far."""
@@ -69,7 +69,7 @@ class Triggered(Struct, frozen=True):
 
 DAY = timedelta(days=1)
 LONGEST = 32 * DAY
-"""More than there can be between two slots."""
+"""More than there can be between two ticks."""
 SUNDAY = 6
 
 
@@ -79,7 +79,7 @@ class Schedule:
 
     name: str
     grace: timedelta
-    """How late a missed slot is still caught up."""
+    """How late a missed tick is still caught up."""
     hour: int | None = None
     """None: every hour."""
     minute: int = 0
@@ -88,41 +88,41 @@ class Schedule:
     day: int | None = None
     """Of the month."""
     each: bool = False
-    """Every missed slot is caught up, and skipped ones too; otherwise only the last missed one."""
+    """Every missed tick is caught up, and skipped ones too; otherwise only the last missed one."""
     dry_run: bool = False
     """Its job can count what it would do, and not do it."""
 
-    def slots(self, after: datetime, until: datetime) -> list[datetime]:
-        """The slots later than the one time and not later than the other, oldest first."""
+    def ticks(self, after: datetime, until: datetime) -> list[datetime]:
+        """The ticks later than the one time and not later than the other, oldest first."""
         days = (until.date() - after.date()).days
         return [
-            slot
+            tick
             for offset in range(days + 1)
-            for slot in self._slots_of(after.date() + timedelta(days=offset))
-            if after < slot <= until
+            for tick in self._ticks_of(after.date() + timedelta(days=offset))
+            if after < tick <= until
         ]
 
-    def next_slot(self, after: datetime) -> datetime:
-        return self.slots(after, after + LONGEST)[0]
+    def next_tick(self, after: datetime) -> datetime:
+        return self.ticks(after, after + LONGEST)[0]
 
-    def last_slot(self, until: datetime) -> datetime:
-        return self.slots(until - LONGEST, until)[-1]
+    def last_tick(self, until: datetime) -> datetime:
+        return self.ticks(until - LONGEST, until)[-1]
 
-    def slot_about(self, day: date) -> datetime:
-        """The slot whose run is about the period that this day is in: the first one after it."""
+    def tick_about(self, day: date) -> datetime:
+        """The tick whose run is about the period that this day is in: the first one after it."""
         midnight = datetime.combine(day, time(), UTC) + DAY
-        return self.next_slot(midnight - timedelta.resolution)
+        return self.next_tick(midnight - timedelta.resolution)
 
-    def _slots_of(self, day: date) -> Iterator[datetime]:
+    def _ticks_of(self, day: date) -> Iterator[datetime]:
         if self.weekday not in {None, day.weekday()} or self.day not in {None, day.day}:
             return
         for hour in range(24) if self.hour is None else (self.hour,):
             yield datetime.combine(day, time(hour, self.minute), UTC)
 
 
-def day_about(slot: datetime) -> date:
-    """The day that the run of a slot is about: the last one that was over, and its period."""
-    return slot.date() - DAY
+def day_about(tick: datetime) -> date:
+    """The day that the run of a tick is about: the last one that was over, and its period."""
+    return tick.date() - DAY
 
 
 SCHEDULES = {

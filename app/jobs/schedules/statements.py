@@ -63,19 +63,19 @@ async def going_run(db: Queryable, schedule: str) -> JobId | None: ...
 
 @statement("schedules")
 async def unfired(
-    db: Queryable, schedule: str, slots: list[datetime], skipped_since: datetime | None
+    db: Queryable, schedule: str, ticks: list[datetime], skipped_since: datetime | None
 ) -> list[datetime]: ...
 
 
 @statement("schedules")
 async def insert_run(
-    db: Queryable, schedule: str, slot: datetime, day: date, fired_by: str, job_id: JobId
+    db: Queryable, schedule: str, tick: datetime, day: date, fired_by: str, job_id: JobId
 ) -> RunId | None: ...
 
 
 @statement("schedules")
 async def insert_skipped_run(
-    db: Queryable, schedule: str, slot: datetime, day: date, note: str
+    db: Queryable, schedule: str, tick: datetime, day: date, note: str
 ) -> None: ...
 
 

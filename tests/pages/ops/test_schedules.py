@@ -97,7 +97,7 @@ async def test_an_operator_pauses_and_resumes_a_schedule(
 
 async def test_a_long_history_comes_by_pages(desk: httpx.AsyncClient, database: Database) -> None:
     await database.execute(
-        "insert into schedule_runs (schedule, slot, day, fired_by, state, note, finished_at)"
+        "insert into schedule_runs (schedule, tick, day, fired_by, state, note, finished_at)"
         " select 'stats:daily', now() - n * interval '1 d', current_date, 'schedule', 'skipped',"
         " 'run ' || n || '.', now() from generate_series(1, 30) as n"
     )
