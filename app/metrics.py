@@ -183,7 +183,7 @@ schedules_looked_at = Gauge(
     "When this worker last fired what was due.",
     registry=registry,
 )
-schedule_going = Gauge(
+schedule_running = Gauge(
     "activelog_schedule_going_seconds",
     "How long ago the oldest run was fired that has not ended; 0: none goes.",
     ("schedule",),

@@ -78,8 +78,8 @@ async def publish(db: Queryable, *, now: datetime) -> None:
         metrics.schedule_failures.labels(one.name).set(one.consecutive_failures)
         next_run = one.next_run_at or datetime.fromtimestamp(0, UTC)
         metrics.schedule_next_due.labels(one.name).set(next_run.timestamp())
-    going = {row.schedule: row.seconds for row in await statements.going_runs(db)}
+    running = {row.schedule: row.seconds for row in await statements.running_runs(db)}
     for name in SCHEDULES:
-        metrics.schedule_going.labels(name).set(going.get(name, 0))
+        metrics.schedule_running.labels(name).set(running.get(name, 0))
     for row in await statements.run_outcomes(db):
         metrics.schedule_runs.labels(row.schedule, row.state).set(row.runs)

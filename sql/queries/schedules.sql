@@ -19,10 +19,10 @@ for update skip locked;
 -- What became of the ticks up to now is decided.
 update schedules set decided_until = greatest(decided_until, :now) where name = :name;
 
--- name: going_run
+-- name: running_job
 -- The job of a tick of this schedule that has not ended yet.
 select job_id from schedule_runs
-where schedule = :schedule and state = 'going' and fired_by = 'schedule'
+where schedule = :schedule and state = 'running' and fired_by = 'schedule'
 order by id
 limit 1;
 
@@ -41,9 +41,9 @@ order by tick;
 -- name: insert_run
 -- The run of a tick begins with its job; no row when the tick had one that was not skipped.
 insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
-values (:schedule, :tick, :day, :fired_by, :job_id, 'going')
+values (:schedule, :tick, :day, :fired_by, :job_id, 'running')
 on conflict (schedule, tick) do update set
-    state = 'going', job_id = excluded.job_id, note = null, fired_at = now(), finished_at = null
+    state = 'running', job_id = excluded.job_id, note = null, fired_at = now(), finished_at = null
 where schedule_runs.state = 'skipped'
 returning id;
 
@@ -126,16 +126,16 @@ select
 from schedule_runs
 where job_id = :job_id;
 
--- name: going_runs
+-- name: running_runs
 -- How long ago the oldest run of each schedule was fired that has not ended.
 select schedule, extract(epoch from now() - min(fired_at))::float8 as seconds from schedule_runs
-where state = 'going'
+where state = 'running'
 group by schedule;
 
 -- name: run_outcomes
 -- How many runs in the kept history ended in each way.
 select schedule, state, count(*) as runs from schedule_runs
-where state <> 'going'
+where state <> 'running'
 group by schedule, state;
 
 -- name: waiting_in_queue

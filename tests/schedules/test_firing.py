@@ -39,7 +39,7 @@ async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Databa
         "tick 2026-11-24T12:30:00+00:00",
         at("2026-11-24 12:30"),
         "schedule",
-        "going",
+        "running",
     ) == tuple(row)
 
 
@@ -48,20 +48,20 @@ async def test_any_number_of_workers_fire_a_slot_once(since_tuesday: Database) -
     await asyncio.gather(
         *(fire_due(since_tuesday, now=midnight + n * timedelta(seconds=1)) for n in range(8))
     )
-    assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
 async def test_a_clock_that_is_thirty_seconds_ahead_does_no_harm(since_tuesday: Database) -> None:
     for now in ("2026-11-25 00:00:30", "2026-11-25 00:00:00", "2026-11-25 00:01:00"):
         await fire_due(since_tuesday, now=at(now))
-    assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
 async def test_a_call_of_arq_fires_what_is_due_by_the_clock_of_the_worker(
     since_tuesday: Database,
 ) -> None:
     await fire({"database": since_tuesday, "clock": stopped_at("2026-11-25 00:00")})
-    assert [("2026-11-24", "going")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
 async def test_workers_go_by_the_clock_of_postgres(database: Database) -> None:
@@ -82,7 +82,7 @@ async def test_each_of_three_missed_midnights_has_a_run_of_its_own(
 
 async def test_cleanup_is_caught_up_once_whatever_was_missed(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
-    assert [("2026-11-26", "going")] == await runs_of(since_tuesday, "cleanup:daily")
+    assert [("2026-11-26", "running")] == await runs_of(since_tuesday, "cleanup:daily")
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ async def test_a_missed_slot_is_caught_up_within_its_grace_and_not_later(
 ) -> None:
     late = at(tick) + grace
     await fire_due(since_tuesday, now=late)
-    assert (about, "going") in await runs_of(since_tuesday, name)
+    assert (about, "running") in await runs_of(since_tuesday, name)
     await since_tuesday.execute("truncate schedule_runs, jobs cascade")
     await since_tuesday.execute(
         "update schedules set decided_until = $1", at(tick) - timedelta(seconds=1)
     )
     await fire_due(since_tuesday, now=late + timedelta(seconds=1))
-    assert (about, "going") not in await runs_of(since_tuesday, name)
+    assert (about, "running") not in await runs_of(since_tuesday, name)
 
 
 async def test_a_run_that_is_still_going_makes_the_next_one_skipped(
@@ -114,7 +114,7 @@ async def test_a_run_that_is_still_going_makes_the_next_one_skipped(
     (first,) = await since_tuesday.fetch("select job_id from schedule_runs")
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
     note = await since_tuesday.fetchval("select note from schedule_runs where state = 'skipped'")
-    assert f"job {first['job_id']} of an earlier tick was still going" == note
+    assert f"job {first['job_id']} of an earlier tick was still running" == note
     await end_jobs(since_tuesday, "done")
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 
@@ -124,12 +124,12 @@ async def test_a_skipped_day_of_statistics_is_made_up_for_when_the_other_has_end
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-25 00:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:00"))
-    assert [("2026-11-24", "going"), ("2026-11-25", "skipped")] == await runs_of(
+    assert [("2026-11-24", "running"), ("2026-11-25", "skipped")] == await runs_of(
         since_tuesday, "stats:daily"
     )
     await end_jobs(since_tuesday, "dead")
     await fire_due(since_tuesday, now=at("2026-11-26 00:01"))
-    assert [("2026-11-24", "dead"), ("2026-11-25", "going")] == await runs_of(
+    assert [("2026-11-24", "dead"), ("2026-11-25", "running")] == await runs_of(
         since_tuesday, "stats:daily"
     )
 
@@ -143,7 +143,7 @@ async def test_a_paused_schedule_fires_nothing_and_catches_nothing_up(
     async with since_tuesday.transaction() as tx:
         await history.resume(tx, "stats:daily", by="test", now=at("2026-11-26 12:00"))
     await fire_due(since_tuesday, now=at("2026-11-27 00:01"))
-    assert [("2026-11-26", "going")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-26", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_a_rerun_of_a_dead_job_lets_the_run_go_on(since_tuesday: Database)
         "update jobs set state = 'queued', finished_at = null, fingerprint = null"
     )
     (run,) = await history.page(since_tuesday, "stats:recount", None, 9)
-    assert ("going", None) == (run.state, run.finished_at)
+    assert ("running", None) == (run.state, run.finished_at)
 
 
 async def test_failures_are_counted_since_the_last_success(since_tuesday: Database) -> None:

@@ -36,7 +36,7 @@ async def test_a_trigger_is_about_the_last_period_that_is_over_or_the_one_named(
             day=date.fromisoformat(day) if day else None,
             now=at("2026-11-24 12:00"),
         )
-    assert [(about, "going")] == await runs_of(since_tuesday, name)
+    assert [(about, "running")] == await runs_of(since_tuesday, name)
     assert about == str(began.day)
 
 

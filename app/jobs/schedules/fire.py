@@ -123,9 +123,9 @@ async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[Jo
     if len(due) < len(missed):
         log.warning("schedule.gave_up", schedule=schedule.name, ticks=len(missed) - len(due))
     await statements.decide_until(tx, schedule.name, now)
-    going = await statements.going_run(tx, schedule.name)
-    if going is not None:
-        return await _skip(tx, schedule, due, going)
+    running = await statements.running_job(tx, schedule.name)
+    if running is not None:
+        return await _skip(tx, schedule, due, running)
     skipped_since = since if schedule.each else None
     return await _fire(
         tx, schedule, await statements.unfired(tx, schedule.name, due, skipped_since)
@@ -133,11 +133,13 @@ async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[Jo
 
 
 async def _skip(
-    tx: Transaction, schedule: Schedule, ticks: Sequence[datetime], going: JobId
+    tx: Transaction, schedule: Schedule, ticks: Sequence[datetime], running: JobId
 ) -> list[JobId]:
     for tick in ticks:
-        log.warning("schedule.skipped", schedule=schedule.name, tick=str(tick), going=str(going))
-        note = f"job {going} of an earlier tick was still going"
+        log.warning(
+            "schedule.skipped", schedule=schedule.name, tick=str(tick), running=str(running)
+        )
+        note = f"job {running} of an earlier tick was still running"
         await statements.insert_skipped_run(tx, schedule.name, tick, day_about(tick), note)
     return []
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from app.jobs.job import JobId
 
 RunId = NewType("RunId", UUID)
-RunState = Literal["going", "done", "dead", "cancelled", "skipped"]
+RunState = Literal["running", "done", "dead", "cancelled", "skipped"]
 
 
 class RunFacts(Struct, frozen=True):

@@ -30,7 +30,7 @@ class RunRow(RunFacts, frozen=True):
     counts: str
 
 
-class Going(Struct, frozen=True):
+class RunningSince(Struct, frozen=True):
     schedule: str
     seconds: float
 
@@ -58,7 +58,7 @@ async def decide_until(db: Queryable, name: str, now: datetime) -> None: ...
 
 
 @statement("schedules")
-async def going_run(db: Queryable, schedule: str) -> JobId | None: ...
+async def running_job(db: Queryable, schedule: str) -> JobId | None: ...
 
 
 @statement("schedules")
@@ -110,7 +110,7 @@ async def run_of_job(db: Queryable, job_id: JobId) -> RunRow | None: ...
 
 
 @statement("schedules")
-async def going_runs(db: Queryable) -> list[Going]: ...
+async def running_runs(db: Queryable) -> list[RunningSince]: ...
 
 
 @statement("schedules")

@@ -51,7 +51,7 @@ async def test_an_operator_runs_a_schedule_now_about_a_day(
     shown = words(await desk.get(path_of(done)))
     assert "cleanup:daily begins, about 2026-01-31." in shown
     assert '"dry_run": true' in shown
-    assert [("2026-01-31", "going")] == await runs_of(database, "cleanup:daily")
+    assert [("2026-01-31", "running")] == await runs_of(database, "cleanup:daily")
     (told,) = [log for log in logs if log["event"] == "operator.triggered_schedule"]
     assert ("cleanup:daily", str(ada.id)) == (told["schedule"], told["by"])
 
