@@ -15,7 +15,7 @@ from app.email.smtp import open_mailer
 from app.errors import Unavailable
 from app.jinja import Templates
 from app.jobs.redis_queue import Dispatcher, open_dispatcher
-from app.pdf import Artists, open_artists
+from app.pdf import Renderer, open_renderer
 from app.postgres.database import Database
 from app.postgres.pool import open_pool
 from app.postgres.pool import require_version as require_postgres
@@ -50,7 +50,7 @@ class Resources:
     """Of all requests, by person."""
     dispatcher: Dispatcher
     bucket: Bucket
-    artists: Artists
+    renderer: Renderer
     """No process is started before a document is to be drawn."""
     templates: Templates
     post: Post
@@ -86,7 +86,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         tally = await stack.enter_async_context(open_tally(redis, settings.secret_key, requests))
         dispatcher = await stack.enter_async_context(open_dispatcher(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
-        artists = await stack.enter_async_context(open_artists())
+        renderer = await stack.enter_async_context(open_renderer())
         templates = Templates(keep=not settings.development)
         mailer = await stack.enter_async_context(open_mailer(settings.mail))
         yield Resources(
@@ -99,7 +99,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             tally=tally,
             dispatcher=dispatcher,
             bucket=bucket,
-            artists=artists,
+            renderer=renderer,
             templates=templates,
             post=Post(stationery(settings, templates), mailer, Pace(redis, settings.mail.rates)),
         )

@@ -11,5 +11,5 @@ from worker.attempt import handles
 
 @handles(ExportGenerate)
 async def generate_export(job: ExportGenerate, run: Run, resources: Resources) -> None:
-    tools = Tools(resources.database, resources.snapshots, resources.bucket, resources.artists)
+    tools = Tools(resources.database, resources.snapshots, resources.bucket, resources.renderer)
     await generate(run, tools, job)

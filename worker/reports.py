@@ -20,5 +20,5 @@ async def fan_out_reports(job: MonthlyReports, run: Run, resources: Resources) -
 
 @handles(ReportGenerate)
 async def generate(job: ReportGenerate, run: Run, resources: Resources) -> None:
-    bucket, artists = resources.bucket, resources.artists
-    await generation.generate(run, bucket, artists, job.user_id, job.month)
+    bucket, renderer = resources.bucket, resources.renderer
+    await generation.generate(run, bucket, renderer, job.user_id, job.month)

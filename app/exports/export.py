@@ -100,7 +100,7 @@ def filename(format: Format) -> str:
 __all__ = ["DOCUMENT", "MOST_ROWS", "Cover", "Row"]
 
 DOCUMENT = "app.exports.pdf"
-"""The module that draws it, for `Artists.drawing`. Sums and charts are made from the rows: they
+"""The module that draws it, for `Renderer.drawing`. Sums and charts are made from the rows: they
 need no statement of their own."""
 MOST_ROWS = 50_000
 """More would be a book that nobody prints."""

@@ -11,7 +11,7 @@ from app.exports import statements
 from app.exports.csv import copy
 from app.exports.export import DOCUMENT, MOST_ROWS, Cover
 from app.exports.statements import OwnedExport
-from app.pdf import Artists
+from app.pdf import Renderer
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
 
@@ -81,7 +81,7 @@ async def csv(
 async def pdf(
     database: Database,
     snapshots: Snapshots,
-    artists: Artists,
+    renderer: Renderer,
     export: OwnedExport,
     made_at: datetime,
 ) -> AsyncIterator[Rendering]:
@@ -101,7 +101,7 @@ async def pdf(
 
     async def make(write: Write) -> int:
         nonlocal sent
-        async with artists.drawing(DOCUMENT, cover) as drawing:
+        async with renderer.drawing(DOCUMENT, cover) as drawing:
             async with snapshots.open() as snapshot:
                 async for batch in snapshot.batches(query, BATCH):
                     await drawing.rows(batch)

@@ -19,7 +19,7 @@ from app.exports.jobs import ExportGenerate, ExportReadyEmail
 from app.exports.statements import OwnedExport
 from app.jobs import Run
 from app.jobs.outcomes import Dead
-from app.pdf import Artists, DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
+from app.pdf import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, Renderer
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
 from app.s3 import Bucket, Stored
@@ -40,7 +40,7 @@ class Tools:
     database: Database
     snapshots: Snapshots
     bucket: Bucket
-    artists: Artists
+    renderer: Renderer
 
 
 async def generate(run: Run, tools: Tools, job: ExportGenerate) -> None:
@@ -141,7 +141,7 @@ def _rendering(
     if export.format == "csv":
         return formats.csv(tools.database, tools.snapshots, export)
     made_at = run.claimed.started_at
-    return formats.pdf(tools.database, tools.snapshots, tools.artists, export, made_at)
+    return formats.pdf(tools.database, tools.snapshots, tools.renderer, export, made_at)
 
 
 async def _give_reason(run: Run, export: OwnedExport, reason: str) -> None:

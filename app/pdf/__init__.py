@@ -1,6 +1,6 @@
 """PDF documents, drawn in child processes, so that an event loop never waits for one.
 
-    async with artists.drawing("app.exports.pdf", Cover(...)) as drawing:
+    async with renderer.drawing("app.exports.pdf", Cover(...)) as drawing:
         async for batch in batches:
             await drawing.rows(batch)
         pdf = await drawing.finish()
@@ -12,15 +12,15 @@ and what it imports, must load neither the whole app nor a library that drawing 
 """
 
 from app.pdf.protocol import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
-from app.pdf.renderer import Artists, Drawing, Finished, open_artists
+from app.pdf.renderer import Drawing, Finished, Renderer, open_renderer
 
 __all__ = [
-    "Artists",
+    "Renderer",
     "Drawing",
     "DrawingFailed",
     "DrawingKilled",
     "Finished",
     "OutOfMemory",
     "OutOfTime",
-    "open_artists",
+    "open_renderer",
 ]

@@ -13,7 +13,7 @@ from fpdf.fonts import TTFFont
 from fpdf.line_break import Fragment
 
 from app.pdf import palette
-from app.pdf.fonts import PREPARED, face, runs, takes_shapes
+from app.pdf.fonts import PREPARED, font, runs, takes_shapes
 
 
 class Drawn(NamedTuple):
@@ -48,9 +48,9 @@ Align = Literal["left", "right", "center"]
 
 
 class Style(NamedTuple):
-    """How text is set. What its face lacks is set in others."""
+    """How text is set. What its font lacks is set in others."""
 
-    face: str
+    font: str
     size: float
     color: str
 
@@ -80,7 +80,7 @@ class Canvas(FPDF):
     """A document's pages. Text is drawn if it is `drawable` (app/pdf/text.py), whatever it is.
 
     Text whose letters keep their shapes, which is nearly all, is written as PDF operators here, a
-    string for each face that it takes: fpdf2's own ways to write a line do more, and take three
+    string for each font that it takes: fpdf2's own ways to write a line do more, and take three
     times as long.
     """
 
@@ -96,7 +96,7 @@ class Canvas(FPDF):
         self.set_creation_date(made_at)
         self._style: Style | None = None
         self._color = ""
-        self._codes = {name: Codes(face(name).lend(self)) for name in PREPARED}
+        self._codes = {name: Codes(font(name).lend(self)) for name in PREPARED}
         self._widths: dict[str, float] = {}
         """Of texts in shapes, which take long to measure, at size 1."""
 
@@ -116,7 +116,7 @@ class Canvas(FPDF):
         if align != "left":
             width = self.measure(text, style)
             x -= width if align == "right" else width / 2
-        if face(style.face).draws(text):
+        if font(style.font).draws(text):
             self._write(x, baseline, text, style)
         elif takes_shapes(text):
             self._write_shaped(x, baseline, text, style)
@@ -127,7 +127,7 @@ class Canvas(FPDF):
 
     def measure(self, text: str, style: Style) -> float:
         """The width of a line."""
-        if face(style.face).draws(text):
+        if font(style.font).draws(text):
             return _width(text, style)
         if not takes_shapes(text):
             return sum(_width(part, its) for part, its in _parts(text, style))
@@ -157,9 +157,9 @@ class Canvas(FPDF):
         return Drawn(self.output(), pages)
 
     def _parse_chars(self, text: str, markdown: bool, **more: Any) -> Iterator[Fragment]:
-        """The text for fpdf2 to shape, a piece for as long as the face stays the same.
+        """The text for fpdf2 to shape, a piece for as long as the font stays the same.
 
-        Its own way asks for each character which face to fall back to, and begins another piece at
+        Its own way asks for each character which font to fall back to, and begins another piece at
         a mark or a joiner, which so is drawn beside what it belongs to.
         """
         for name, part in runs(text, "text"):
@@ -169,16 +169,16 @@ class Canvas(FPDF):
             yield Fragment(list(part), state, self.k)
 
     def _lend(self, name: str) -> None:
-        """Have a face among the document's fonts."""
+        """Have a font among the document's fonts."""
         if name not in self.fonts:
-            self._codes[name] = Codes(face(name).lend(self))
+            self._codes[name] = Codes(font(name).lend(self))
 
     def _write(self, x: float, baseline: float, text: str, style: Style) -> None:
-        """Text that its face draws."""
+        """Text that its font draws."""
         if style != self._style:
             self._set_style(style)
         self._paint(style.color)
-        codes = "".join(map(self._codes[style.face].__getitem__, text))
+        codes = "".join(map(self._codes[style.font].__getitem__, text))
         self._out(f"BT {x:.2f} {HEIGHT - baseline:.2f} Td ({codes}) Tj ET")
 
     def _write_shaped(self, x: float, baseline: float, text: str, style: Style) -> None:
@@ -200,8 +200,8 @@ class Canvas(FPDF):
         self._style, self._color = None, ""
 
     def _set_style(self, style: Style) -> None:
-        self._lend(style.face)
-        self.set_font(style.face, size=style.size)
+        self._lend(style.font)
+        self.set_font(style.font, size=style.size)
         if not self.current_font_is_set_on_page and self.current_font is not None:
             self._out(self._set_font_for_page(self.current_font, style.size))
         self._style = style
@@ -214,14 +214,14 @@ class Canvas(FPDF):
 
 
 def _width(text: str, style: Style) -> float:
-    """Of text that its face draws."""
-    return sum(map(face(style.face).widths.__getitem__, text)) * style.size / 1000
+    """Of text that its font draws."""
+    return sum(map(font(style.font).widths.__getitem__, text)) * style.size / 1000
 
 
 def _parts(text: str, style: Style) -> Iterator[tuple[str, Style]]:
-    """A text in parts that one face draws."""
-    for name, part in runs(text, style.face):
-        yield part, style._replace(face=name)
+    """A text in parts that one font draws."""
+    for name, part in runs(text, style.font):
+        yield part, style._replace(font=name)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 `sans` and `serif`, the letters' pair, hold the Latin characters of Noto Sans and Source Serif and
 are embedded as they are. Any other text is set in `text`, which is all of Noto Sans, and in the
-Noto face of its script; of these a document embeds what it uses. A face is loaded when it is first
+Noto font of its script; of these a document embeds what it uses. A font is loaded when it is first
 needed. All but one are variable fonts used as they are by default, so that what varies is cut off.
 
 fpdf2 parses each font, and takes a subset of it, for every document anew. Most of that is spared
@@ -26,7 +26,7 @@ from fpdf.fonts import SubsetMap, TTFFont
 from fpdf.unicode_script import UnicodeScript, get_unicode_script
 
 LATIN = (*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2027), 0x20AC, 0x2212)
-"""What the prepared faces hold: letters of Europe, dashes, quotes, the euro and the minus."""
+"""What the prepared fonts hold: letters of Europe, dashes, quotes, the euro and the minus."""
 PREPARED = ("sans", "serif")
 
 NOTO = "manimgx_fonts"
@@ -47,10 +47,10 @@ FILES = {
         )
     },
 }  # fmt: skip
-"""The package and the file of each face, by the name that we give it."""
+"""The package and the file of each font, by the name that we give it."""
 
 OF_ANY_SCRIPT = ("text", "symbols", "emoji", "cjk")
-"""Where to look for what has no face of its script, in this order."""
+"""Where to look for what has no font of its script, in this order."""
 OF_NO_OTHER = ("arabic", "devanagari", "thai")
 """Then here: they have commas, full stops and signs that are of no script, and in none of those."""
 RIGID = {"text", "symbols", "cjk"}
@@ -62,14 +62,14 @@ CJK_SCRIPTS = {
 UNSCRIPTED = {UnicodeScript.COMMON, UnicodeScript.INHERITED, UnicodeScript.UNKNOWN}
 
 JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-"""They belong to the face of what stands before them, or nowhere."""
+"""They belong to the font of what stands before them, or nowhere."""
 
 VARIATIONS = ("avar", "fvar", "gvar", "HVAR", "MVAR", "STAT")
 UNUSED = ("DSIG", "GDEF", "GPOS", "GSUB", "gasp", "prep")
 """Tables that a PDF has no use for. Shaping reads them from the file."""
 
 
-class Face:
+class Font:
     """A typeface of this process. `characters` are those that it can draw."""
 
     def __init__(self, name: str) -> None:
@@ -91,7 +91,7 @@ class Face:
         return text.isascii() or self.characters.issuperset(text)
 
     def lend(self, document: FPDF) -> TTFFont:
-        """Make the face one of the document's fonts."""
+        """Make the font one of the document's fonts."""
         font = copy.copy(self._parsed)
         font.i = len(document.fonts) + 1
         font.ttfont = (
@@ -122,15 +122,15 @@ class _Whole(ttLib.TTFont):  # type: ignore[misc] # fontTools has no types
 
 
 @cache
-def face(name: str) -> Face:
-    return Face(name)
+def font(name: str) -> Font:
+    return Font(name)
 
 
-def face_of(character: str, before: str | None = None) -> str | None:
-    """The face that draws a character; None when none does.
+def font_of(character: str, before: str | None = None) -> str | None:
+    """The font that draws a character; None when none does.
 
     Args:
-        before: the face of the character before it. What joins, or has no script, stays in it.
+        before: the font of the character before it. What joins, or has no script, stays in it.
     """
     script = get_unicode_script(character)
     if character in JOINERS:
@@ -142,31 +142,31 @@ def face_of(character: str, before: str | None = None) -> str | None:
     else:
         candidates = [script.name.lower(), *OF_ANY_SCRIPT]
     known = (name for name in candidates if name in FILES)
-    return next((name for name in known if character in face(name).characters), None)
+    return next((name for name in known if character in font(name).characters), None)
 
 
-cached_face_of = cache(face_of)
+cached_font_of = cache(font_of)
 
 
 def takes_shapes(text: str) -> bool:
     """Whether letters of a text change with their neighbours, or run from right to left; also if no
-    face has them: then it is fpdf2 that draws what stands for a missing glyph."""
-    return any(character in JOINERS or cached_face_of(character) not in RIGID for character in text)
+    font has them: then it is fpdf2 that draws what stands for a missing glyph."""
+    return any(character in JOINERS or cached_font_of(character) not in RIGID for character in text)
 
 
 def runs(text: str, first: str) -> Iterator[tuple[str, str]]:
-    """A drawable text as it is set: faces, each with what it draws until the next one does.
+    """A drawable text as it is set: fonts, each with what it draws until the next one does.
 
     Spaces belong to what stands before them, so that words of a script are in one run.
 
     Args:
-        first: the face of all that it has.
+        first: the font of all that it has.
     """
-    plain, name, begun = face(first).characters, first, 0
+    plain, name, begun = font(first).characters, first, 0
     for at, character in enumerate(text):
         if character == " " and name != "emoji":  # whose space is as wide as an emoji
             continue
-        its = first if character in plain else cached_face_of(character, name) or first
+        its = first if character in plain else cached_font_of(character, name) or first
         if its != name:
             if at > begun:
                 yield name, text[begun:at]

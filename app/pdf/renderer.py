@@ -130,7 +130,7 @@ class Drawing:
         return answer
 
 
-class Artists:
+class Renderer:
     """So many documents are drawn at once, each in one process that is kept for the next one.
 
     A process is started when it is first needed. One whose document failed, was cancelled, or took
@@ -231,20 +231,20 @@ class Artists:
 
 
 @asynccontextmanager
-async def open_artists(
+async def open_renderer(
     places: int | None = None, limits: Limits | None = None
-) -> AsyncIterator[Artists]:
+) -> AsyncIterator[Renderer]:
     """A pool without a process yet. Closing it kills all that are left.
 
     Args:
         places: by default one for each processor but one, which is left to those who wait for an
             answer meanwhile.
     """
-    artists = Artists(places or max(1, (os.cpu_count() or 1) - 1), limits or Limits())
+    renderer = Renderer(places or max(1, (os.cpu_count() or 1) - 1), limits or Limits())
     try:
-        yield artists
+        yield renderer
     finally:
-        await artists.close()
+        await renderer.close()
 
 
 async def _killed(process: Process) -> None:

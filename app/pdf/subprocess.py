@@ -49,7 +49,7 @@ def main() -> None:
             sys.exit(1)
         del pdf
         if answer.pages > LONG:
-            gc.collect()  # pages hold each other; it looks at all faces, too
+            gc.collect()  # pages hold each other; it looks at all fonts, too
 
 
 def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:

@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 from app import jobs
 from app.jobs import Run
 from app.jobs.schedules.statements import clock as postgres_clock
-from app.pdf import Artists
+from app.pdf import Renderer
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.reports import statements
@@ -64,7 +64,7 @@ class Made(NamedTuple):
 async def generate(
     run: Run,
     bucket: Bucket,
-    artists: Artists,
+    renderer: Renderer,
     user_id: UserId,
     month: date,
     *,
@@ -91,7 +91,7 @@ async def generate(
     if not known.activities:
         await _forget(run, bucket, user_id, month)
         return
-    pdf = await _draw(artists, known)
+    pdf = await _draw(renderer, known)
     await run.held()
     made = await _put(bucket, user_id, known.cover, pdf)
     try:
@@ -160,8 +160,8 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
     return Month(cover, activities)
 
 
-async def _draw(artists: Artists, month: Month) -> bytes:
-    async with artists.drawing(DOCUMENT, month.cover) as drawing:
+async def _draw(renderer: Renderer, month: Month) -> bytes:
+    async with renderer.drawing(DOCUMENT, month.cover) as drawing:
         await drawing.rows([astuple(activity) for activity in month.activities])
         finished = await drawing.finish()
         return await finished.read()

@@ -89,7 +89,7 @@ def no_such_report() -> NotFound:
 
 
 DOCUMENT = "app.reports.pdf"
-"""The module that draws it, for `Artists.drawing`."""
+"""The module that draws it, for `Renderer.drawing`."""
 
 
 class TypeFigures(Figures, frozen=True):

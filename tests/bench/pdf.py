@@ -18,7 +18,7 @@ import psutil
 
 from app.activities.totals import Row as Activity
 from app.exports.export import DOCUMENT as EXPORT
-from app.pdf import Artists, open_artists
+from app.pdf import Renderer, open_renderer
 from app.reports.report import DOCUMENT as REPORT
 from tests.bench.environment import Ground
 from tests.bench.printing import activities, export_cover, report_cover
@@ -84,8 +84,8 @@ async def _ours(
     document: str, cover: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
 ) -> Drawn:
     rows = activities(count)
-    async with open_artists(1) as artists:
-        await _draw(artists, document, cover(rows[:1]), rows[:1])  # what is loaded once
+    async with open_renderer(1) as renderer:
+        await _draw(renderer, document, cover(rows[:1]), rows[:1])  # what is loaded once
         (process,) = (
             child
             for child in psutil.Process().children()
@@ -93,15 +93,15 @@ async def _ours(
         )
         before = sum(process.cpu_times()[:2])
         for _ in range(many):
-            await _draw(artists, document, cover(rows), rows)
+            await _draw(renderer, document, cover(rows), rows)
         spent = sum(process.cpu_times()[:2]) - before
         return Drawn(spent / many, _peak(process))
 
 
 async def _draw(
-    artists: Artists, document: str, cover: msgspec.Struct, rows: Sequence[Activity]
+    renderer: Renderer, document: str, cover: msgspec.Struct, rows: Sequence[Activity]
 ) -> None:
-    async with artists.drawing(document, cover) as drawing:
+    async with renderer.drawing(document, cover) as drawing:
         for first in range(0, len(rows), BATCH):
             await drawing.rows(rows[first : first + BATCH])
         async for _ in await drawing.finish():
@@ -140,9 +140,9 @@ async def _lag() -> Row:
             await asyncio.sleep(TICK)
             late.append(perf_counter() - due)
 
-    async with open_artists(4) as artists:
+    async with open_renderer(4) as renderer:
         ticking = asyncio.create_task(tick())
-        drawing = (_draw(artists, EXPORT, cover, rows) for _ in range(8))
+        drawing = (_draw(renderer, EXPORT, cover, rows) for _ in range(8))
         await asyncio.gather(*drawing)
         ticking.cancel()
     p99 = sorted(late)[int(len(late) * 0.99)] * 1000

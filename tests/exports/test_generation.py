@@ -16,7 +16,7 @@ from app.exports.export import Export, Filters, Format
 from app.jobs.admin.dead_letters import retry_job
 from app.jobs.admin.jobs import cancel
 from app.jobs.reclaim import reclaim, release
-from app.pdf import open_artists
+from app.pdf import open_renderer
 from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import open_bucket
@@ -253,10 +253,10 @@ async def test_a_cancel_ends_it_and_takes_back_what_was_sent(
 async def test_a_cancel_ends_the_drawing_of_a_pdf(resources: Resources) -> None:
     exports = Exports(resources, await person(resources.database, "sam"))
     await add_activities(resources.database, exports.who.id, 40_000)
-    async with open_artists(1) as artists, working(replace(resources, artists=artists)):
+    async with open_renderer(1) as renderer, working(replace(resources, renderer=renderer)):
         export = await exports.ask("pdf")
-        await until(lambda: bool(artists.busy))
-        (process,) = artists.busy
+        await until(lambda: bool(renderer.busy))
+        (process,) = renderer.busy
 
         async def has_begun() -> bool:
             progress = (await exports.now(export)).progress

@@ -10,7 +10,7 @@ from pypdf import PdfReader
 def pages(pdf: bytes | bytearray) -> list[str]:
     """The text of each page.
 
-    pypdf reads the two bytes of a character of the CJK face as two characters: the first is a NUL.
+    pypdf reads the two bytes of a character of the CJK font as two characters: the first is a NUL.
     """
     return [page.extract_text().replace("\0", "") for page in PdfReader(BytesIO(pdf)).pages]
 

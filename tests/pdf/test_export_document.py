@@ -10,7 +10,7 @@ import pytest
 
 from app.activities.totals import Row
 from app.exports.export import DOCUMENT, Cover
-from app.pdf import Artists, open_artists
+from app.pdf import Renderer, open_renderer
 from tests.email.reading import AWKWARD
 from tests.pdf.reading import pages, words
 
@@ -19,8 +19,8 @@ FIRST = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-async def artists() -> AsyncIterator[Artists]:
-    async with open_artists(1) as pool:
+async def renderer() -> AsyncIterator[Renderer]:
+    async with open_renderer(1) as pool:
         yield pool
 
 
@@ -29,8 +29,8 @@ def cover(**given: Any) -> Cover:
     return Cover(**{"name": "Ada Lovelace", "type": None, "made_at": MADE, **days, **given})
 
 
-async def drawn(artists: Artists, given: Cover, rows: Sequence[Row]) -> bytes:
-    async with artists.drawing(DOCUMENT, given) as drawing:
+async def drawn(renderer: Renderer, given: Cover, rows: Sequence[Row]) -> bytes:
+    async with renderer.drawing(DOCUMENT, given) as drawing:
         for first in range(0, len(rows), 1000):
             await drawing.rows(rows[first : first + 1000])
         finished = await drawing.finish()
@@ -41,13 +41,13 @@ def run(number: int, notes: str | None = None) -> Row:
     return (FIRST + timedelta(days=number), "run", 1800 + number, 5000.0 + number, 300, notes)
 
 
-async def test_the_first_page_says_whose_when_and_how_much(artists: Artists) -> None:
+async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -> None:
     rows: list[Row] = [
         (FIRST, "run", 2712, 8200.0, 612, "Intervals"),
         (FIRST, "swim", 3600, 1900.0, None, None),
         (FIRST + timedelta(days=2), "other", 60, None, None, ""),
     ]
-    (page,) = pages(await drawn(artists, cover(), rows))
+    (page,) = pages(await drawn(renderer, cover(), rows))
     text = " ".join(page.split())
     for said in (
         "Ada Lovelace",
@@ -67,29 +67,29 @@ async def test_the_first_page_says_whose_when_and_how_much(artists: Artists) -> 
         assert said in text
 
 
-async def test_one_type_needs_no_shares_and_gives_the_title(artists: Artists) -> None:
-    text = words(await drawn(artists, cover(type="run"), [run(1)]))
+async def test_one_type_needs_no_shares_and_gives_the_title(renderer: Renderer) -> None:
+    text = words(await drawn(renderer, cover(type="run"), [run(1)]))
     assert "Runs" in text
     assert "Share of" not in text
 
 
-async def test_time_is_shown_where_nothing_has_a_distance(artists: Artists) -> None:
+async def test_time_is_shown_where_nothing_has_a_distance(renderer: Renderer) -> None:
     rows: list[Row] = [(FIRST, "other", 3600, None, None, "yoga")]
-    assert "Time by day" in words(await drawn(artists, cover(), rows))
+    assert "Time by day" in words(await drawn(renderer, cover(), rows))
 
 
-async def test_an_empty_export_says_so(artists: Artists) -> None:
-    text = words(await drawn(artists, cover(first=None, last=None), []))
+async def test_an_empty_export_says_so(renderer: Renderer) -> None:
+    text = words(await drawn(renderer, cover(first=None, last=None), []))
     assert "Nothing was recorded." in text
     assert "All days" in text
     assert "Notes" not in text  # no table without rows
 
 
 async def test_every_row_is_on_some_page_under_a_header_that_is_repeated(
-    artists: Artists,
+    renderer: Renderer,
 ) -> None:
     rows = [run(number, f"note {number} end") for number in range(1200)]
-    found = pages(await drawn(artists, cover(first=None, last=None), rows))
+    found = pages(await drawn(renderer, cover(first=None, last=None), rows))
     assert len(found) > 30
     for number, page in enumerate(found, 1):
         assert f"{number} of {len(found)}" in page
@@ -110,32 +110,34 @@ NOTES = {
 
 
 @pytest.mark.parametrize("notes", NOTES.values(), ids=NOTES)
-async def test_notes_come_back_but_for_their_line_breaks(artists: Artists, notes: str) -> None:
-    text = words(await drawn(artists, cover(), [run(1, notes), run(2, "after")]))
+async def test_notes_come_back_but_for_their_line_breaks(renderer: Renderer, notes: str) -> None:
+    text = words(await drawn(renderer, cover(), [run(1, notes), run(2, "after")]))
     assert " ".join(notes.split()) in text
     assert "after" in text
 
 
-async def test_a_note_like_a_book_is_shortened(artists: Artists) -> None:
-    text = words(await drawn(artists, cover(), [run(1, "long tale " * 500), run(2, "after")]))
+async def test_a_note_like_a_book_is_shortened(renderer: Renderer) -> None:
+    text = words(await drawn(renderer, cover(), [run(1, "long tale " * 500), run(2, "after")]))
     assert "long tale" in text
     assert "…" in text
     assert "after" in text
 
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD)
-async def test_whoever_asks_and_whatever_they_note_it_is_drawn(artists: Artists, name: str) -> None:
-    assert len(pages(await drawn(artists, cover(name=name), [run(1, name * 20)]))) == 1
+async def test_whoever_asks_and_whatever_they_note_it_is_drawn(
+    renderer: Renderer, name: str
+) -> None:
+    assert len(pages(await drawn(renderer, cover(name=name), [run(1, name * 20)]))) == 1
 
 
-async def test_the_largest_figures_fit(artists: Artists) -> None:
+async def test_the_largest_figures_fit(renderer: Renderer) -> None:
     most: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
-    text = words(await drawn(artists, cover(), [most] * 1000))
+    text = words(await drawn(renderer, cover(), [most] * 1000))
     assert "2 Nov 2026 Ride 168:00:00 100,000.00 1,000,000" in text
     assert "100,000,000 km" in text
 
 
-async def test_the_same_rows_make_the_same_document(artists: Artists) -> None:
+async def test_the_same_rows_make_the_same_document(renderer: Renderer) -> None:
     rows = [run(number, "李小龍") for number in range(9)]
-    first, second = [await drawn(artists, cover(), rows) for _ in range(2)]
+    first, second = [await drawn(renderer, cover(), rows) for _ in range(2)]
     assert first == second

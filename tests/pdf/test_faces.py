@@ -1,4 +1,4 @@
-"""The faces: what they hold, and that documents embed no more than they need."""
+"""The fonts: what they hold, and that documents embed no more than they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fontTools import ttLib
 from pypdf import PdfReader
 
 from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
-from app.pdf.fonts import FILES, LATIN, face, face_of, runs
+from app.pdf.fonts import FILES, LATIN, font, font_of, runs
 from app.pdf.text import drawable
 
 
@@ -38,8 +38,8 @@ def outlines(font: Any) -> ttLib.TTFont:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_face_is_there_and_draws_its_own(name: str) -> None:
-    assert len(face(name).characters) > 60
-    assert set(face(name).widths) == face(name).characters
+    assert len(font(name).characters) > 60
+    assert set(font(name).widths) == font(name).characters
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_every_face_is_there_and_draws_its_own(name: str) -> None:
      ("؟", "arabic"), ("।", "devanagari")],
 )  # fmt: skip
 def test_a_character_is_drawn_by_the_face_of_its_script(character: str, name: str | None) -> None:
-    assert name == face_of(character)
+    assert name == font_of(character)
 
 
 def test_what_joins_and_what_has_no_script_stays_with_what_is_before_it() -> None:
-    assert ("emoji", "emoji") == (face_of("\u200d", "emoji"), face_of("♀", "emoji"))
-    assert face_of("\u200d", "cjk") is None
-    assert face_of("\u200d") is None
+    assert ("emoji", "emoji") == (font_of("\u200d", "emoji"), font_of("♀", "emoji"))
+    assert font_of("\u200d", "cjk") is None
+    assert font_of("\u200d") is None
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,11 @@ async def test_an_attempt_that_does_not_commit_changes_nothing_and_the_next_does
     before = await downloaded(database, bucket, ada.id)
     run = await begun(database, ada.id, kind)
     with pytest.raises(failure):
-        await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
+        await generate(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert before == await downloaded(database, bucket, ada.id)
 
     again = await attempt(database, run.job_id)
-    await generate(again, bucket, resources.artists, ada.id, NOVEMBER)
+    await generate(again, bucket, resources.renderer, ada.id, NOVEMBER)
     await run_jobs()
     assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
     assert len(inbox.letters()) == 1
@@ -148,7 +148,7 @@ async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
 ) -> None:
     late = await begun(database, ada.id, Overtaken)
     with pytest.raises(LeaseLost):
-        await generate(late, bucket, resources.artists, ada.id, NOVEMBER)
+        await generate(late, bucket, resources.renderer, ada.id, NOVEMBER)
     named = await current_key(database, ada.id)
     (stray,) = await keys(bucket, ada.id) - {named}
     objects = [one async for page in bucket.pages("reports/") for one in page]
@@ -184,7 +184,7 @@ async def test_a_replaced_object_stays_for_those_who_are_downloading_it(
 ) -> None:
     first = await current_key(database, ada.id)
     run = await begun(database, ada.id)
-    await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
+    await generate(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert {first, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
 

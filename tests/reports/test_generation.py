@@ -143,7 +143,7 @@ async def test_a_report_of_an_account_that_is_deleted_meanwhile_is_removed(
     await add(database, ada.id, "2025-11-03T10:00")
     await order(database, ada.id)
     run = await attempt(database, await report_job(database), Overtaken)
-    await generate(run, bucket, resources.artists, ada.id, NOVEMBER)
+    await generate(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
     assert ["report:generate"] == [

@@ -40,7 +40,7 @@ async def made_at(resources: Resources, who: Person, clock: Clock) -> None:
         "select id from jobs where kind = 'report:generate' and state = 'queued'"
     )
     run = await attempt(database, JobId(job_id))
-    await generate(run, resources.bucket, resources.artists, who.id, NOVEMBER, clock=clock)
+    await generate(run, resources.bucket, resources.renderer, who.id, NOVEMBER, clock=clock)
 
 
 def passing(*times: str) -> Clock:
