@@ -97,7 +97,7 @@ def filename(format: Format) -> str:
     return f"activities.{format}"
 
 
-__all__ = ["DOCUMENT", "MOST_ROWS", "Cover", "Row"]
+__all__ = ["DOCUMENT", "MOST_ROWS", "Header", "Row"]
 
 DOCUMENT = "app.exports.pdf"
 """The module that draws it, for `Renderer.drawing`. Sums and charts are made from the rows: they
@@ -106,7 +106,7 @@ MOST_ROWS = 50_000
 """More would be a book that nobody prints."""
 
 
-class Cover(Struct, frozen=True):
+class Header(Struct, frozen=True):
     """Whose activities these are, and which of them. Days are by UTC, both counted in."""
 
     name: str

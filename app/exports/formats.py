@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.exports import statements
 from app.exports.csv import copy
-from app.exports.export import DOCUMENT, MOST_ROWS, Cover
+from app.exports.export import DOCUMENT, MOST_ROWS, Header
 from app.exports.statements import OwnedExport
 from app.pdf import Renderer
 from app.postgres.database import Database
@@ -96,12 +96,12 @@ async def pdf(
     if total > MOST_ROWS:
         raise TooLong(total)
     query = statements.activities_to_draw(export.user_id, *export.filters)
-    cover = Cover(export.name, *export.filters, made_at)
+    header = Header(export.name, *export.filters, made_at)
     sent = 0
 
     async def make(write: Write) -> int:
         nonlocal sent
-        async with renderer.drawing(DOCUMENT, cover) as drawing:
+        async with renderer.drawing(DOCUMENT, header) as drawing:
             async with snapshots.open() as snapshot:
                 async for batch in snapshot.batches(query, BATCH):
                     await drawing.rows(batch)

@@ -11,7 +11,7 @@ from app.activities import pdf
 from app.activities.formatting import TYPES, period
 from app.activities.pdf import Listing
 from app.activities.totals import Row, Sums
-from app.exports.export import Cover
+from app.exports.export import Header
 from app.pdf.canvas import BODY, LEFT, Canvas, Drawn
 
 ROWS = msgpack.Decoder(list[Row])
@@ -20,12 +20,12 @@ ROWS = msgpack.Decoder(list[Row])
 class ExportDocument:
     """Title, person, period and filter; what it adds up to; two charts; all rows."""
 
-    def __init__(self, cover: Cover) -> None:
-        self._cover = cover
+    def __init__(self, header: Header) -> None:
+        self._cover = header
         self._sums = Sums()
-        self._canvas = canvas = Canvas("Activities", cover.made_at)
+        self._canvas = canvas = Canvas("Activities", header.made_at)
         canvas.turn_to(1)
-        end = pdf.shares_end() if cover.type is None else pdf.SHARES_TOP - 14
+        end = pdf.shares_end() if header.type is None else pdf.SHARES_TOP - 14
         self._listing = Listing(canvas, end + 26)
 
     def rows(self, batch: bytes) -> None:
@@ -34,22 +34,22 @@ class ExportDocument:
         self._listing.add(rows)
 
     def finish(self) -> Drawn:
-        cover, canvas, sums = self._cover, self._canvas, self._sums
+        header, canvas, sums = self._cover, self._canvas, self._sums
         canvas.turn_to(1)
-        title = TYPES[cover.type][1] if cover.type else "Activities"
-        lead = period(cover.first, cover.last)
-        pdf.head(canvas, title, cover.name, f"{lead[0].upper()}{lead[1:]}", cover.made_at)
+        title = TYPES[header.type][1] if header.type else "Activities"
+        lead = period(header.first, header.last)
+        pdf.head(canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.made_at)
         pdf.figures(canvas, pdf.total_figures(sums.total))
         if sums.total.activities == 0:
             canvas.write_text(LEFT, pdf.CHART_TOP, "Nothing was recorded.", BODY)
         else:
             first, last = min(sums.days), max(sums.days)
-            pdf.over_time(canvas, cover.first or first, cover.last or last, sums.days)
-            if cover.type is None:
+            pdf.over_time(canvas, header.first or first, header.last or last, sums.days)
+            if header.type is None:
                 pdf.by_type(canvas, sums.types)
         return canvas.finish()
 
 
-def document(cover: bytes) -> ExportDocument:
+def document(header: bytes) -> ExportDocument:
     """What the drawing process calls."""
-    return ExportDocument(msgpack.decode(cover, type=Cover))
+    return ExportDocument(msgpack.decode(header, type=Header))

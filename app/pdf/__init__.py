@@ -1,13 +1,13 @@
 """PDF documents, drawn in child processes, so that an event loop never waits for one.
 
-    async with renderer.drawing("app.exports.pdf", Cover(...)) as drawing:
+    async with renderer.drawing("app.exports.pdf", Header(...)) as drawing:
         async for batch in batches:
             await drawing.rows(batch)
         pdf = await drawing.finish()
         async for chunk in pdf:
             ...
 
-The module that is named holds `document(cover: bytes) -> Document`. Only the child imports it: it,
+The module that is named holds `document(header: bytes) -> Document`. Only the child imports it: it,
 and what it imports, must load neither the whole app nor a library that drawing does not need.
 """
 

@@ -24,7 +24,7 @@ class Drawn(NamedTuple):
 
 
 class Document(Protocol):
-    """A document in the making. The module holds `document(cover: bytes) -> Document`.
+    """A document in the making. The module holds `document(header: bytes) -> Document`.
 
     What it is given is MessagePack of what the pool was given: the module knows the types.
     """

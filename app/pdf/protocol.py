@@ -36,7 +36,7 @@ class Order(Struct, frozen=True, array_like=True):
     """Draw a document of this module."""
 
     module: str
-    cover: Raw
+    header: Raw
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -52,5 +52,5 @@ def frame(content: bytes) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
-def order(module: str, cover: Struct) -> bytes:
-    return frame(msgpack.encode(Order(module, Raw(msgpack.encode(cover)))))
+def order(module: str, header: Struct) -> bytes:
+    return frame(msgpack.encode(Order(module, Raw(msgpack.encode(header)))))

@@ -156,7 +156,7 @@ class Renderer:
         return tuple(self._busy)
 
     @asynccontextmanager
-    async def drawing(self, document: str, cover: msgspec.Struct) -> AsyncIterator[Drawing]:
+    async def drawing(self, document: str, header: msgspec.Struct) -> AsyncIterator[Drawing]:
         """Wait for a free place, and have a document drawn. Leaving early kills its process.
 
         Args:
@@ -172,7 +172,7 @@ class Renderer:
             limit = asyncio.timeout(self._limits.seconds)
             try:
                 async with limit:
-                    await drawing.send(protocol.order(document, cover))
+                    await drawing.send(protocol.order(document, header))
                     yield drawing
             except TimeoutError as error:
                 if not limit.expired():

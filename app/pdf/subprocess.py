@@ -63,7 +63,7 @@ def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:
 
 
 def _drawn(order: Order, rows: BinaryIO) -> Drawn:
-    document = cast("Document", importlib.import_module(order.module).document(bytes(order.cover)))
+    document = cast("Document", importlib.import_module(order.module).document(bytes(order.header)))
     process_priority.give_way(
         process_priority.DRAWING
     )  # not while it only gets ready: that ends at its own pace

@@ -20,7 +20,7 @@ from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.reports import statements
 from app.reports.jobs import ReportGenerate, ReportReadyEmail
-from app.reports.report import DOCUMENT, Cover, folder, is_over, key, last_day, month_before
+from app.reports.report import DOCUMENT, Header, folder, is_over, key, last_day, month_before
 from app.reports.statements import PrintedActivity
 from app.s3 import Bucket
 from app.stats import reading
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 class Month(NamedTuple):
     """All that a report is drawn from."""
 
-    cover: Cover
+    header: Header
     activities: list[PrintedActivity]
 
 
@@ -93,7 +93,7 @@ async def generate(
         return
     pdf = await _draw(renderer, known)
     await run.held()
-    made = await _put(bucket, user_id, known.cover, pdf)
+    made = await _put(bucket, user_id, known.header, pdf)
     try:
         await _record(run, made, clock)
     except _Left:
@@ -111,12 +111,12 @@ async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> Non
         await bucket.discard(key(user_id, month, forgotten.object_id))
 
 
-async def _put(bucket: Bucket, user_id: UserId, cover: Cover, pdf: bytes) -> Made:
+async def _put(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) -> Made:
     """Put the object under a key that no other attempt has."""
     object_id = uuid4()
-    etag = await bucket.put(key(user_id, cover.month, object_id), pdf, "application/pdf")
+    etag = await bucket.put(key(user_id, header.month, object_id), pdf, "application/pdf")
     sha256 = hashlib.sha256(pdf).hexdigest()
-    return Made(user_id, cover.month, cover.made_at, len(pdf), sha256, object_id, etag)
+    return Made(user_id, header.month, header.made_at, len(pdf), sha256, object_id, etag)
 
 
 class _Left(Exception):
@@ -148,7 +148,7 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
     if name is None:
         return None
     earlier = month_before(month)
-    cover = Cover(
+    header = Header(
         name=name,
         month=month,
         before=total(await reading.daily(tx, user_id, earlier, last_day(earlier))),
@@ -157,11 +157,11 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
         made_at=now,
     )
     activities = await statements.activities_of_month(tx, user_id, month, MOST_LISTED)
-    return Month(cover, activities)
+    return Month(header, activities)
 
 
 async def _draw(renderer: Renderer, month: Month) -> bytes:
-    async with renderer.drawing(DOCUMENT, month.cover) as drawing:
+    async with renderer.drawing(DOCUMENT, month.header) as drawing:
         await drawing.rows([astuple(activity) for activity in month.activities])
         finished = await drawing.finish()
         return await finished.read()

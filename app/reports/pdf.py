@@ -8,7 +8,7 @@ from app.activities import pdf
 from app.activities.pdf import Figure, Listing
 from app.activities.totals import Row
 from app.pdf.canvas import Canvas, Drawn
-from app.reports.report import Cover, is_over, month_before
+from app.reports.report import Header, is_over, month_before
 from app.stats.totals import total
 
 ROWS = msgpack.Decoder(list[Row])
@@ -17,22 +17,22 @@ ROWS = msgpack.Decoder(list[Row])
 class ReportDocument:
     """The month, what it adds up to beside the month before, two charts, and its activities."""
 
-    def __init__(self, cover: Cover) -> None:
-        month, days = f"{cover.month:%B %Y}", cover.days
-        if not is_over(cover.month, cover.made_at):
+    def __init__(self, header: Header) -> None:
+        month, days = f"{header.month:%B %Y}", header.days
+        if not is_over(header.month, header.made_at):
             month += ", so far"
         self._listed = 0
         self._recorded = sum(day.activities for day in days)
-        self._canvas = canvas = Canvas(month, cover.made_at)
+        self._canvas = canvas = Canvas(month, header.made_at)
         canvas.turn_to(1)
         active = sum(day.activities > 0 for day in days)
         lead = f"Active on {active} of {len(days)} days"
-        pdf.head(canvas, month, cover.name, lead, cover.made_at)
-        pdf.figures(canvas, _figures(cover))
+        pdf.head(canvas, month, header.name, lead, header.made_at)
+        pdf.figures(canvas, _figures(header))
         by_day = {day.day: day for day in days}
         pdf.over_time(canvas, days[0].day, days[-1].day, by_day)
-        pdf.by_type(canvas, {figures.type: figures for figures in cover.types})
-        self._listing = Listing(canvas, pdf.shares_end(len(cover.types)) + 26)
+        pdf.by_type(canvas, {figures.type: figures for figures in header.types})
+        self._listing = Listing(canvas, pdf.shares_end(len(header.types)) + 26)
 
     def rows(self, batch: bytes) -> None:
         rows = ROWS.decode(batch)
@@ -46,17 +46,17 @@ class ReportDocument:
         return self._canvas.finish()
 
 
-def document(cover: bytes) -> ReportDocument:
+def document(header: bytes) -> ReportDocument:
     """What the drawing process calls."""
-    return ReportDocument(msgpack.decode(cover, type=Cover))
+    return ReportDocument(msgpack.decode(header, type=Header))
 
 
-def _figures(cover: Cover) -> list[Figure]:
+def _figures(header: Header) -> list[Figure]:
     """Of the month, each above what it was in the month before."""
-    name = f"{month_before(cover.month):%B}"
-    shown = pdf.total_figures(total(cover.days))
-    before = pdf.total_figures(cover.before)
-    if not cover.before.activities:
+    name = f"{month_before(header.month):%B}"
+    shown = pdf.total_figures(total(header.days))
+    before = pdf.total_figures(header.before)
+    if not header.before.activities:
         return [figure._replace(note=f"none in {name}") for figure in shown]
     return [
         figure._replace(note=f"{earlier.value} in {name}")

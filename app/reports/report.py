@@ -98,7 +98,7 @@ class TypeFigures(Figures, frozen=True):
     type: ActivityType
 
 
-class Cover(Struct, frozen=True):
+class Header(Struct, frozen=True):
     """Whose month, and what it adds up to. The rows are only listed."""
 
     name: str

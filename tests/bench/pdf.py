@@ -75,17 +75,17 @@ def _said(drawn: Drawn) -> str:
 
 
 async def _both(
-    document: str, cover: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
+    document: str, header: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
 ) -> tuple[Drawn, Drawn]:
-    return await _ours(document, cover, count, many), await _plain(count, many)
+    return await _ours(document, header, count, many), await _plain(count, many)
 
 
 async def _ours(
-    document: str, cover: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
+    document: str, header: Callable[[Sequence[Activity]], msgspec.Struct], count: int, many: int
 ) -> Drawn:
     rows = activities(count)
     async with open_renderer(1) as renderer:
-        await _draw(renderer, document, cover(rows[:1]), rows[:1])  # what is loaded once
+        await _draw(renderer, document, header(rows[:1]), rows[:1])  # what is loaded once
         (process,) = (
             child
             for child in psutil.Process().children()
@@ -93,15 +93,15 @@ async def _ours(
         )
         before = sum(process.cpu_times()[:2])
         for _ in range(many):
-            await _draw(renderer, document, cover(rows), rows)
+            await _draw(renderer, document, header(rows), rows)
         spent = sum(process.cpu_times()[:2]) - before
         return Drawn(spent / many, _peak(process))
 
 
 async def _draw(
-    renderer: Renderer, document: str, cover: msgspec.Struct, rows: Sequence[Activity]
+    renderer: Renderer, document: str, header: msgspec.Struct, rows: Sequence[Activity]
 ) -> None:
-    async with renderer.drawing(document, cover) as drawing:
+    async with renderer.drawing(document, header) as drawing:
         for first in range(0, len(rows), BATCH):
             await drawing.rows(rows[first : first + BATCH])
         async for _ in await drawing.finish():
@@ -131,7 +131,7 @@ def _peak(process: psutil.Process) -> float:
 
 async def _lag() -> Row:
     """How late the event loop is while four documents are drawn at once."""
-    rows, cover = activities(YEARS), export_cover()
+    rows, header = activities(YEARS), export_cover()
     late: list[float] = []
 
     async def tick() -> None:
@@ -142,7 +142,7 @@ async def _lag() -> Row:
 
     async with open_renderer(4) as renderer:
         ticking = asyncio.create_task(tick())
-        drawing = (_draw(renderer, EXPORT, cover, rows) for _ in range(8))
+        drawing = (_draw(renderer, EXPORT, header, rows) for _ in range(8))
         await asyncio.gather(*drawing)
         ticking.cancel()
     p99 = sorted(late)[int(len(late) * 0.99)] * 1000

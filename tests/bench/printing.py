@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from app.activities.totals import Row
-from app.exports.export import Cover as ExportCover
-from app.reports.report import Cover, TypeFigures
+from app.exports.export import Header as ExportCover
+from app.reports.report import Header, TypeFigures
 from app.stats.totals import DayFigures, Figures
 
 FIRST = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
@@ -34,8 +34,8 @@ def export_cover() -> ExportCover:
     return ExportCover("Ada Lovelace", None, None, None, FIRST)
 
 
-def report_cover(rows: Sequence[Row]) -> Cover:
+def report_cover(rows: Sequence[Row]) -> Header:
     sums = Figures(len(rows), 1e5, 90_000, 12_000)
     days = [DayFigures(date(2026, 11, n), 1, 5000.0 + n, 1800, 300) for n in range(1, 31)]
     types = [TypeFigures(len(rows), 1e5, 90_000, 12_000, "run")]
-    return Cover("Ada Lovelace", date(2026, 11, 1), sums, days, types, FIRST)
+    return Header("Ada Lovelace", date(2026, 11, 1), sums, days, types, FIRST)

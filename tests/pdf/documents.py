@@ -1,4 +1,4 @@
-"""A document that the drawing process loads in the tests: it does what its cover says."""
+"""A document that the drawing process loads in the tests: it does what its header says."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.pdf.canvas import Drawn
 MODULE = __name__
 
 
-class Cover(Struct, frozen=True):
+class Header(Struct, frozen=True):
     what: Literal["echo", "environment", "raise", "hang", "swell", "die"] = "echo"
 
 
 class TestDocument:
     __test__ = False
 
-    def __init__(self, cover: Cover) -> None:
-        self._what = cover.what
+    def __init__(self, header: Header) -> None:
+        self._what = header.what
         self._rows: list[bytes] = []
 
     def rows(self, batch: bytes) -> None:
@@ -42,5 +42,5 @@ class TestDocument:
         return Drawn(msgpack.encode(rows), os.getpid())
 
 
-def document(cover: bytes) -> TestDocument:
-    return TestDocument(msgpack.decode(cover, type=Cover))
+def document(header: bytes) -> TestDocument:
+    return TestDocument(msgpack.decode(header, type=Header))

@@ -18,7 +18,7 @@ from msgspec import msgpack
 from app import process_priority
 from app.pdf import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, Renderer, open_renderer
 from app.pdf.renderer import PROJECT, Limits
-from tests.pdf.documents import MODULE, Cover
+from tests.pdf.documents import MODULE, Header
 from tests.support.processes import is_alive
 from tests.support.working import until
 
@@ -33,7 +33,7 @@ async def renderer() -> AsyncIterator[Renderer]:
 
 async def drawn(renderer: Renderer, what: Any = "echo", rows: Any = ((1, "a"),)) -> tuple[Any, int]:
     """What came back, and the id of the process that drew it."""
-    async with renderer.drawing(MODULE, Cover(what)) as drawing:
+    async with renderer.drawing(MODULE, Header(what)) as drawing:
         await drawing.rows(rows)
         finished = await drawing.finish()
         return msgpack.decode(await finished.read()), finished.pages
@@ -50,7 +50,7 @@ def children() -> set[int]:
 
 async def test_rows_come_out_in_their_order_however_many(renderer: Renderer) -> None:
     rows = [[number, "row " * 50] for number in range(20_000)]
-    async with renderer.drawing(MODULE, Cover()) as drawing:
+    async with renderer.drawing(MODULE, Header()) as drawing:
         for first in range(0, len(rows), 1000):
             await drawing.rows([tuple(row) for row in rows[first : first + 1000]])
         finished = await drawing.finish()
@@ -132,7 +132,7 @@ async def test_a_document_that_takes_too_long_is_killed() -> None:
 
 async def test_a_timeout_of_something_else_stays_what_it_is(renderer: Renderer) -> None:
     with pytest.raises(TimeoutError, match="the bucket"):
-        async with renderer.drawing(MODULE, Cover()):
+        async with renderer.drawing(MODULE, Header()):
             raise TimeoutError("the bucket does not answer")
 
 
@@ -141,7 +141,7 @@ async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> Non
     begun = asyncio.Event()
 
     async def hang() -> None:
-        async with renderer.drawing(MODULE, Cover("hang")) as drawing:
+        async with renderer.drawing(MODULE, Header("hang")) as drawing:
             assert drawing.pid == process
             begun.set()
             await drawing.finish()
@@ -158,7 +158,7 @@ async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> Non
 async def test_a_document_that_is_left_before_it_was_read_is_not_mixed_with_the_next(
     renderer: Renderer,
 ) -> None:
-    async with renderer.drawing(MODULE, Cover()) as drawing:
+    async with renderer.drawing(MODULE, Header()) as drawing:
         await drawing.rows([("x" * 1_000_000,)])
         await drawing.finish()
     assert (await drawn(renderer))[0] == [[1, "a"]]
@@ -183,7 +183,7 @@ async def test_signals_that_end_a_worker_let_it_draw_on(
     renderer: Renderer, number: signal.Signals
 ) -> None:
     await drawn(renderer)
-    async with renderer.drawing(MODULE, Cover()) as drawing:
+    async with renderer.drawing(MODULE, Header()) as drawing:
         await drawing.rows([(1,)])
         process = drawing.pid
         assert os.getsid(process) == process  # which a terminal's signals do not reach
@@ -194,13 +194,13 @@ async def test_signals_that_end_a_worker_let_it_draw_on(
 OWNER = """
 import asyncio
 from app.pdf import open_renderer
-from tests.pdf.documents import MODULE, Cover
+from tests.pdf.documents import MODULE, Header
 
 async def main():
     async with open_renderer(1) as renderer:
-        async with renderer.drawing(MODULE, Cover()) as drawing:
+        async with renderer.drawing(MODULE, Header()) as drawing:
             print((await (await drawing.finish()).read()) and drawing.pid, flush=True)
-        async with renderer.drawing(MODULE, Cover("hang")) as drawing:
+        async with renderer.drawing(MODULE, Header("hang")) as drawing:
             await drawing.finish()
 
 asyncio.run(main())

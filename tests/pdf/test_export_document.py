@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.activities.totals import Row
-from app.exports.export import DOCUMENT, Cover
+from app.exports.export import DOCUMENT, Header
 from app.pdf import Renderer, open_renderer
 from tests.email.reading import AWKWARD
 from tests.pdf.reading import pages, words
@@ -24,12 +24,12 @@ async def renderer() -> AsyncIterator[Renderer]:
         yield pool
 
 
-def cover(**given: Any) -> Cover:
+def header(**given: Any) -> Header:
     days = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
-    return Cover(**{"name": "Ada Lovelace", "type": None, "made_at": MADE, **days, **given})
+    return Header(**{"name": "Ada Lovelace", "type": None, "made_at": MADE, **days, **given})
 
 
-async def drawn(renderer: Renderer, given: Cover, rows: Sequence[Row]) -> bytes:
+async def drawn(renderer: Renderer, given: Header, rows: Sequence[Row]) -> bytes:
     async with renderer.drawing(DOCUMENT, given) as drawing:
         for first in range(0, len(rows), 1000):
             await drawing.rows(rows[first : first + 1000])
@@ -47,7 +47,7 @@ async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -
         (FIRST, "swim", 3600, 1900.0, None, None),
         (FIRST + timedelta(days=2), "other", 60, None, None, ""),
     ]
-    (page,) = pages(await drawn(renderer, cover(), rows))
+    (page,) = pages(await drawn(renderer, header(), rows))
     text = " ".join(page.split())
     for said in (
         "Ada Lovelace",
@@ -68,18 +68,18 @@ async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -
 
 
 async def test_one_type_needs_no_shares_and_gives_the_title(renderer: Renderer) -> None:
-    text = words(await drawn(renderer, cover(type="run"), [run(1)]))
+    text = words(await drawn(renderer, header(type="run"), [run(1)]))
     assert "Runs" in text
     assert "Share of" not in text
 
 
 async def test_time_is_shown_where_nothing_has_a_distance(renderer: Renderer) -> None:
     rows: list[Row] = [(FIRST, "other", 3600, None, None, "yoga")]
-    assert "Time by day" in words(await drawn(renderer, cover(), rows))
+    assert "Time by day" in words(await drawn(renderer, header(), rows))
 
 
 async def test_an_empty_export_says_so(renderer: Renderer) -> None:
-    text = words(await drawn(renderer, cover(first=None, last=None), []))
+    text = words(await drawn(renderer, header(first=None, last=None), []))
     assert "Nothing was recorded." in text
     assert "All days" in text
     assert "Notes" not in text  # no table without rows
@@ -89,7 +89,7 @@ async def test_every_row_is_on_some_page_under_a_header_that_is_repeated(
     renderer: Renderer,
 ) -> None:
     rows = [run(number, f"note {number} end") for number in range(1200)]
-    found = pages(await drawn(renderer, cover(first=None, last=None), rows))
+    found = pages(await drawn(renderer, header(first=None, last=None), rows))
     assert len(found) > 30
     for number, page in enumerate(found, 1):
         assert f"{number} of {len(found)}" in page
@@ -111,13 +111,13 @@ NOTES = {
 
 @pytest.mark.parametrize("notes", NOTES.values(), ids=NOTES)
 async def test_notes_come_back_but_for_their_line_breaks(renderer: Renderer, notes: str) -> None:
-    text = words(await drawn(renderer, cover(), [run(1, notes), run(2, "after")]))
+    text = words(await drawn(renderer, header(), [run(1, notes), run(2, "after")]))
     assert " ".join(notes.split()) in text
     assert "after" in text
 
 
 async def test_a_note_like_a_book_is_shortened(renderer: Renderer) -> None:
-    text = words(await drawn(renderer, cover(), [run(1, "long tale " * 500), run(2, "after")]))
+    text = words(await drawn(renderer, header(), [run(1, "long tale " * 500), run(2, "after")]))
     assert "long tale" in text
     assert "…" in text
     assert "after" in text
@@ -127,17 +127,17 @@ async def test_a_note_like_a_book_is_shortened(renderer: Renderer) -> None:
 async def test_whoever_asks_and_whatever_they_note_it_is_drawn(
     renderer: Renderer, name: str
 ) -> None:
-    assert len(pages(await drawn(renderer, cover(name=name), [run(1, name * 20)]))) == 1
+    assert len(pages(await drawn(renderer, header(name=name), [run(1, name * 20)]))) == 1
 
 
 async def test_the_largest_figures_fit(renderer: Renderer) -> None:
     most: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
-    text = words(await drawn(renderer, cover(), [most] * 1000))
+    text = words(await drawn(renderer, header(), [most] * 1000))
     assert "2 Nov 2026 Ride 168:00:00 100,000.00 1,000,000" in text
     assert "100,000,000 km" in text
 
 
 async def test_the_same_rows_make_the_same_document(renderer: Renderer) -> None:
     rows = [run(number, "李小龍") for number in range(9)]
-    first, second = [await drawn(renderer, cover(), rows) for _ in range(2)]
+    first, second = [await drawn(renderer, header(), rows) for _ in range(2)]
     assert first == second
