@@ -2,7 +2,7 @@
 -- The jobs of this state, kind, queue, user and fingerprint (null: any) that follow the cursor, newest
 -- first; of a search, those of this request or unique key and those whose error has these words.
 select
-    id, kind, queue, state, attempt, failures, user_id as user_id, enqueued_at, run_at, started_at,
+    id, kind, queue, state, attempt, failures, user_id, enqueued_at, run_at, started_at,
     finished_at, left(error, 200) as error
 from jobs
 where
@@ -24,7 +24,7 @@ limit :limit;
 -- name: job
 -- Everything that is known of a job, its attempts aside.
 select
-    id, kind, queue, state, attempt, failures, crashes, user_id as user_id, unique_key, request_id,
+    id, kind, queue, state, attempt, failures, crashes, user_id, unique_key, request_id,
     split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, expires_at, started_at,
     finished_at, cancel_requested_at, blocked_on, worker_id, error, note, fingerprint,
     payload::text as payload, progress::text as progress
