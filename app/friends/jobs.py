@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from app.friends.friend import RequestId
 from app.jobs import Job
@@ -21,10 +20,6 @@ class FriendRequestEmail(Job, frozen=True):
     @property
     def unique_key(self) -> str:
         return str(self.request_id)
-
-    @property
-    def user_id(self) -> UUID | None:
-        return None  # whether anybody has the address is found out when it runs
 
 
 class FriendActivityEmail(Job, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
+from uuid import UUID
 
 import msgspec
 
@@ -33,7 +34,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
         job.queue,
         msgspec.json.encode(job).decode(),
         job.unique_key,
-        job.user_id,
+        _user_of(job),
         *logs.cause(),
         run_at,
         job.expires_in,
@@ -64,7 +65,7 @@ async def enqueue_all(
             [job.queue for job in page],
             [msgspec.json.encode(job).decode() for job in page],
             [job.unique_key for job in page],
-            [job.user_id for job in page],
+            [_user_of(job) for job in page],
             [job.expires_in for job in page],
             *logs.cause(),
             run_at,
@@ -73,3 +74,8 @@ async def enqueue_all(
         if run_at is None and len(tx.dispatches) + len(rows) <= MAX_DISPATCHES:
             tx.dispatches += [Dispatch(row.queue, row.id) for row in rows]
     return inserted
+
+
+def _user_of(job: Job) -> UUID | None:
+    """The user a job is about, so that operators can find it by person."""
+    return getattr(job, "user_id", None)

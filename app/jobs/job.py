@@ -49,11 +49,6 @@ class Job(msgspec.Struct, frozen=True):
         """The unique key: while such a job of this kind is unfinished, no second one is made."""
         return None
 
-    @property
-    def user_id(self) -> UUID | None:
-        """The user whom the job is about, so that an operator can find it."""
-        return getattr(self, "user_id", None)
-
     def if_given_up(self) -> Job | None:
         """What is enqueued by the transaction that makes this job a dead letter, cancels it, or
         ends it because it came too late; not by one that withdraws it while it waits."""

@@ -67,8 +67,8 @@ if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, 1) end
 class Dispatcher:
     """Takes the jobs of committed transactions and brings them to Redis, many at a time.
 
-    `dispatch` never waits and never fails. While Redis is away what departs is dropped: the rows are
-    safe in Postgres, and the relay hands them over when Redis is back.
+    `dispatch` never waits and never fails. While Redis is unreachable ids are dropped: the rows are
+    safe in Postgres, and the relay dispatches them when Redis is back.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -15,12 +15,12 @@ from app.pdf.protocol import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTim
 from app.pdf.renderer import Drawing, Finished, Renderer, open_renderer
 
 __all__ = [
-    "Renderer",
     "Drawing",
     "DrawingFailed",
     "DrawingKilled",
     "Finished",
     "OutOfMemory",
     "OutOfTime",
+    "Renderer",
     "open_renderer",
 ]

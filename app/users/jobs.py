@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from app.jobs import Job
 from app.users.user import ResetRequestId, UserId
@@ -48,10 +47,6 @@ class PasswordResetEmail(Job, frozen=True):
     @property
     def unique_key(self) -> str:
         return str(self.request_id)
-
-    @property
-    def user_id(self) -> UUID | None:
-        return None  # whether anybody has the address is found out when it runs
 
 
 class EraseUser(Job, frozen=True):

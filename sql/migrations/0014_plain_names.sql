@@ -1,6 +1,6 @@
+-- incompatible: it renames columns. Stop the API and the workers before it.
+
 -- migrate:up
--- The field's words for columns, indexes and states. Code from before it does not run on this schema:
--- stop the API and the workers first.
 
 alter table jobs rename column occasion to unique_key;
 alter table jobs rename column concerns to user_id;

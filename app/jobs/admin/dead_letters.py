@@ -59,7 +59,7 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it is not dead, no longer useful, or an unfinished job has its kind and unique key.
+        Conflict: it is not dead, has expired, or an unfinished job has its kind and unique key.
     """
     batch = await _rerun_batch(database, _Wanted(id=job_id), 1)
     if batch.last is None:
