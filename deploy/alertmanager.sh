@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts Alertmanager with alertmanager.yml, its variables replaced by those of the environment:
-# Alertmanager itself reads none. Without a receiver it starts as well, says so, and emails nobody.
+# Starts Alertmanager with alertmanager.yml, after filling in the variables from the environment:
+# Alertmanager itself does not expand any. Without a receiver it starts, says so, and sends no email.
 set -eu
 umask 077
 config=${TMPDIR:-/tmp}/alertmanager.yml
@@ -11,7 +11,7 @@ for name in ALERTS_TO ALERTS_FROM ALERTS_SMARTHOST; do
 done
 
 if [ -n "$missing" ]; then
-    echo "alertmanager: nobody is emailed about alerts. Not set:$missing. See docs/operations.md" >&2
+    echo "alertmanager: alerts are not emailed. Not set:$missing. See docs/operations.md" >&2
     printf '%s\n' 'route: {receiver: nobody}' 'receivers: [{name: nobody}]' >"$config"
 else
     awk '{

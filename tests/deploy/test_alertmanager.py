@@ -96,7 +96,7 @@ async def test_without_a_receiver_it_starts_and_says_what_is_missing(
     name: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with alerting(tmp_path, {**variables, name: ""}) as alertmanager:
-        await alertmanager.program.says(f"nobody is emailed about alerts. Not set: {name}.")
+        await alertmanager.program.says(f"alerts are not emailed. Not set: {name}.")
         assert await alertmanager.receivers() == ["nobody"]
 
 

@@ -18,7 +18,13 @@ from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
 
 RUNBOOKS = ROOT / "docs" / "operations"
 TESTS = (DEPLOY / "alerts_test.yml", DEPLOY / "alerts_days_test.yml")
-HEADINGS = ["What it means", "What people notice", "How to look", "What to do", "When it is over"]
+HEADINGS = [
+    "What it means",
+    "What users notice",
+    "How to investigate",
+    "What to do",
+    "When it is resolved",
+]
 ALERTS = alerts()
 NAMES = [alert["alert"] for alert in ALERTS]
 
