@@ -36,7 +36,8 @@ from app import process_priority
 
 for niceness in map(int, sys.argv[1:]):
     process_priority.give_way(niceness)
-print(json.dumps([os.nice(0), process_priority.session_niceness(process_priority.session_of("self"))]))
+session = process_priority.session_of("self")
+print(json.dumps([os.nice(0), process_priority.session_niceness(session)]))
 """
 
 

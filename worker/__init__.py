@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 
+from app.jobs.handlers import HANDLERS, Handlers, load_handlers
 from app.settings import Settings
 from app.settings.environment import (
     BAD_SETTINGS,
@@ -16,7 +18,6 @@ from app.settings.environment import (
     complain,
     environment_with_dotenv,
 )
-from worker.attempt import HANDLERS, Handlers
 from worker.cron import Clock, postgres_clock
 from worker.settings import worker_settings
 
@@ -27,21 +28,24 @@ NO_WATCH = (
 
 
 def settings_from_environment(
-    *, clock: Clock | None = postgres_clock, handlers: Handlers = HANDLERS
+    *, clock: Clock | None = postgres_clock, replaced: Handlers = MappingProxyType({})
 ) -> type:
     """The class that arq reads, made from the environment and `.env`.
 
     Args:
         clock: what time it is for the schedules; None: this worker fires none of them.
-        handlers: what runs the jobs of each type.
+        replaced: handlers in place of the registered ones.
 
     Raises:
         SystemExit: a setting is missing or wrong; stderr has the line that names it, the code is 2.
     """
+    load_handlers()
     try:
         environ = environment_with_dotenv(os.environ, Path.cwd())
         settings, burst = Settings.from_env(environ), _burst()
-        return worker_settings(settings, clock=clock, handlers=handlers, burst=burst)
+        return worker_settings(
+            settings, clock=clock, handlers={**HANDLERS, **replaced}, burst=burst
+        )
     except SettingsError as error:
         complain(error)
         raise SystemExit(BAD_SETTINGS) from None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -15,6 +14,7 @@ import structlog
 from app import dependency_health
 from app.errors import Failure, TooMany, Unavailable, without_values
 from app.jobs import Job, Run, statements
+from app.jobs.handlers import Handlers, arguments
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.jobs.pauses import KIND_WAITS, Pauses, blocked_on_kind
@@ -41,31 +41,11 @@ def equal_jitter(base: timedelta, failures: int, draw: float) -> timedelta:
     return ceiling / 2 + ceiling / 2 * draw
 
 
-J = TypeVar("J", bound=Job)
-Handler = Callable[[J, Run, Resources], Awaitable[None]]
-
-Handlers: TypeAlias = Mapping[type[Job], Handler[Any]]
-
-HANDLERS: dict[type[Job], Handler[Any]] = {}
-"""`handles` fills it as the handler modules are imported."""
-
 log = structlog.get_logger()
 
 LOST_CONNECTION = timedelta(seconds=1)
 UNKNOWN_KIND = timedelta(minutes=1)
 """How long a kind that this worker does not know waits for a newer worker."""
-
-
-def handles(job_type: type[J]) -> Callable[[Handler[J]], Handler[J]]:
-    """Register the one handler of a job type."""
-
-    def register(handler: Handler[J]) -> Handler[J]:
-        if job_type in HANDLERS:
-            raise TypeError(f"{job_type.__name__} has two handlers")
-        HANDLERS[job_type] = handler
-        return handler
-
-    return register
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +91,8 @@ class Attempt:
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):
-                await self.handlers[job_type](job, run, self.resources)
+                handler = self.handlers[job_type]
+                await handler(job, run, *arguments(handler, self.resources))
         except (LeaseLost, asyncio.CancelledError):
             self.breakers.ended(job_type.kind, {})
             raise

@@ -112,7 +112,7 @@ class Claims:
         """Take the rows; a reply that was lost is asked for again under the same token.
 
         Raises:
-            Unavailable: Postgres is away. What was claimed all the same is found at the next heartbeat.
+            Unavailable: Postgres is unreachable. The next heartbeat finds what was claimed anyway.
         """
         token = uuid4()
         try:

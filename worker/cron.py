@@ -53,7 +53,9 @@ def cron_job(schedule: Schedule) -> CronJob:
     )
 
 
-CRON_JOBS = [cron_job(schedule) for schedule in SCHEDULES.values()]
+def cron_jobs() -> list[CronJob]:
+    """arq's table: a line for each schedule."""
+    return [cron_job(schedule) for schedule in SCHEDULES.values()]
 
 
 async def keep_schedules(database: Database, clock: Clock) -> None:

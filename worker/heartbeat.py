@@ -1,4 +1,4 @@
-"""The heartbeat: once a second this worker tells Postgres that it lives, and hears what has changed."""
+"""The heartbeat: once a second the worker reports to Postgres and reads what has changed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Heartbeat:
         self._lease.renew(heard)
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
-        """Settle what two heartbeats in a row found in doubt: one may have met a claim or an end."""
+        """Act on what two heartbeats in a row found: one alone may have met a claim or an end."""
         here, there = set(self._slots.running), {row.id for row in rows}
         doubted = (there - here - before) | ((before & here) - there)
         settled = doubted & self._in_doubt

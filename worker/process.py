@@ -16,12 +16,13 @@ import structlog
 from app.errors import Unavailable
 from app.event_loop import cancel_all, watch_lag
 from app.jobs import statements
+from app.jobs.handlers import Handlers
 from app.jobs.pauses import Pauses
 from app.jobs.reclaim import release
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
-from worker.attempt import Attempt, Handlers
+from worker.attempt import Attempt
 from worker.breakers import Breakers
 from worker.claim import Claims
 from worker.claim_loop import POLL, Intake

@@ -17,22 +17,18 @@ from arq.connections import RedisSettings
 from app import logs, process_priority
 from app.email import check_letters
 from app.jobs import JobId
+from app.jobs.handlers import Handlers
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from app.settings.environment import BAD_SETTINGS, SettingsError, complain
-from worker import email, exports, housekeeping, reports, stats, users
 from worker.arq_host import drain_on_signals, host_redis
-from worker.attempt import Handlers
-from worker.cron import CRON_JOBS, Clock
+from worker.cron import cron_jobs, Clock
 from worker.process import Process
 
 log = structlog.get_logger()
 
 LONGEST = 24 * 3600
 """Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
-
-HANDLER_MODULES = (email, exports, housekeeping, reports, stats, users)
-"""The modules whose import registers the handlers."""
 
 
 async def run(ctx: dict[str, Any], job_id: str) -> None:
@@ -124,7 +120,7 @@ def worker_settings(
             "functions": [func(run, name="run", timeout=LONGEST)],
             "redis_pool": life.redis,
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
-            "cron_jobs": [] if clock is None else CRON_JOBS,
+            "cron_jobs": [] if clock is None else cron_jobs(),
             "timezone": UTC,
             "job_serializer": msgspec.json.encode,
             "job_deserializer": msgspec.json.decode,

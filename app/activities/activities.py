@@ -11,7 +11,7 @@ from msgspec import UNSET
 from app.activities import statements
 from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
 from app.errors import Invalid, NotFound
-from app.friends.news import announce
+from app.friends.emails import announce
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users.user import UserId

@@ -34,6 +34,7 @@ from app.api.openapi import describe_edges, openapi_config
 from app.api.validation import StrictRequest, check_input, note_query_parameters
 from app.event_loop import cancel_all, watch_lag
 from app.exports.csv import PATIENCE, Patience
+from app.jobs import load_handlers
 from app.resources import Resources
 from app.users.passwords import Passwords
 
@@ -100,6 +101,7 @@ def create_app(
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         return (lost if _is_person(request) else problem)(request, error)
 
+    load_handlers()
     app = Application(
         route_handlers=[API, *MACHINES, *pages],
         lifespan=[_lifespan(open_resources)],

@@ -13,9 +13,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from app.api.idempotency import Creation
 from app.postgres.database import Database
 from app.rate_limits import Rates
-from app.users.accounts import change_profile, profile_of, register
-from app.users.deletion import leave
-from app.users.email_links import ask_for_confirmation, confirm
+from app.users.accounts import (
+    ask_for_confirmation,
+    change_profile,
+    confirm,
+    leave,
+    profile_of,
+    register,
+)
 from app.users.login_limits import admit_own_password, admit_sign_up
 from app.users.passwords import Passwords, change_password, check_own_password
 from app.users.user import Account, Email, Me, Name, Password, Profile

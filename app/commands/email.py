@@ -13,8 +13,8 @@ from cyclopts import App, Parameter
 
 from app.commands.options import BY, Given, Json, Limit, answer, checked
 from app.email import suppressions as kept
+from app.email.emails import send_trial
 from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
-from app.email.test_email import send_trial
 from app.errors import Failure, Invalid
 from app.users.user import Email
 

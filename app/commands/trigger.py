@@ -19,14 +19,13 @@ from cyclopts import App, Parameter, Token
 
 from app import jobs
 from app.activities.activity import ActivityType
-from app.commands.kinds import KINDS_OF
 from app.commands.options import BY, Given
 from app.commands.waiting import wait
 from app.errors import Conflict, Invalid, Unavailable
 from app.exports import requests as exports
 from app.exports.export import Filters, Format
 from app.exports.jobs import ExportGenerate
-from app.jobs import Job, JobId
+from app.jobs import Job, JobId, load_handlers
 from app.jobs.admin.queues import list_workers
 from app.jobs.job import KINDS
 from app.jobs.schedules import SCHEDULES, Schedule
@@ -34,8 +33,6 @@ from app.jobs.schedules import trigger as trigger_schedule
 from app.postgres.database import Transaction
 from app.resources import Resources
 from app.users.accounts import find_account
-
-__all__ = ["KINDS_OF", "app"]
 
 SATURDAY = 5
 
@@ -230,6 +227,7 @@ def _name(option: inspect.Parameter) -> str:
     return str((parameter.name or [f"--{option.name.replace('_', '-')}"])[0])
 
 
+load_handlers()
 for _schedule in SCHEDULES.values():
     _add_schedule(_schedule)
 for _kind, _job_type in sorted(KINDS.items()):

@@ -18,7 +18,7 @@ from app.postgres.database import Database, Dispatch, Transaction
 from app.postgres.pool import open_pool
 from app.reports.jobs import ReportGenerate
 from app.reports.report import month_before
-from app.stats.jobs import WeeklySummaryEmail
+from app.stats.emails import WeeklySummaryEmail
 from app.users.passwords import Passwords
 from app.users.user import UserId
 

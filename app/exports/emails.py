@@ -10,8 +10,36 @@ from app.email import Letter, Post, Recipient, deliver, one_line
 from app.email.formatting import cut, day
 from app.exports import statements
 from app.exports.export import ExportId, Filters, Format
-from app.jobs import Run
+from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
+from app.users.user import UserId
+
+
+class ExportReadyEmail(Job, frozen=True):
+    """Tell a person that their export is ready."""
+
+    kind = "email:export_ready"
+
+    export_id: ExportId
+    user_id: UserId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.export_id)
+
+
+class ExportFailedEmail(Job, frozen=True):
+    """Tell a person that their export failed, and what to do."""
+
+    kind = "email:export_failed"
+
+    export_id: ExportId
+    user_id: UserId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.export_id)
+
 
 SAMPLE_URL = "https://activelog.example/exports/019c3f1e-7d5a-7c3e-9b8f-2f1d6a4e5b7c/download"
 LONGEST_REASON = 300
@@ -75,14 +103,15 @@ class ExportFailed(Letter, frozen=True):
         )
 
 
-async def export_ready(run: Run, post: Post, export_id: ExportId) -> None:
+@handles(ExportReadyEmail)
+async def export_ready(job: ExportReadyEmail, run: Run, post: Post) -> None:
     """Tell whoever asked for the export, once, unless it or its owner is gone.
 
     Raises:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        export = await statements.owned_export(tx, export_id)
+        export = await statements.owned_export(tx, job.export_id)
     if export is None or export.expires_at is None:
         await run.had_nothing_to_do("the export is deleted or not finished")
         return
@@ -101,18 +130,21 @@ async def export_ready(run: Run, post: Post, export_id: ExportId) -> None:
         )
 
     recipient = Recipient(export.user_id, export.name, export.email)
-    await deliver(run, post, recipient, ExportReady, write, unique_key=str(export_id))
+    await deliver(run, post, recipient, ExportReady, write, unique_key=str(job.export_id))
 
 
-async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
+@handles(ExportFailedEmail)
+async def export_failed(job: ExportFailedEmail, run: Run, post: Post) -> None:
     """Tell whoever asked for the export, once, unless it or its owner is gone.
 
     Raises:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        export = await statements.owned_export(tx, export_id)
-        known = export and await statements.exports(tx, export.user_id, export_id, None, False, 1)
+        export = await statements.owned_export(tx, job.export_id)
+        known = export and await statements.exports(
+            tx, export.user_id, job.export_id, None, False, 1
+        )
     if not export or not known or known[0].status != "failed":  # it is made again, say
         await run.had_nothing_to_do("the export is deleted or has not failed")
         return
@@ -129,7 +161,7 @@ async def export_failed(run: Run, post: Post, export_id: ExportId) -> None:
         )
 
     recipient = Recipient(export.user_id, export.name, export.email)
-    await deliver(run, post, recipient, ExportFailed, write, unique_key=str(export_id))
+    await deliver(run, post, recipient, ExportFailed, write, unique_key=str(job.export_id))
 
 
 def described(filters: Filters) -> str:

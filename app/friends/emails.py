@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
+from uuid import UUID
 
 import msgspec
 
@@ -13,13 +14,41 @@ from app.email import AtMost, Letter, Post, Recipient, deliver, one_line
 from app.email.formatting import cut, day, distance, duration
 from app.friends import statements
 from app.friends.friend import RequestId
-from app.friends.jobs import FriendActivityEmail
-from app.friends.news import end_look
 from app.friends.statements import News
-from app.jobs import Run
+from app.jobs import Job, Run, handles
 from app.jobs.outcomes import Snooze
 from app.postgres.database import Transaction
 from app.users.user import UserId
+
+
+class FriendRequestEmail(Job, frozen=True):
+    """Tells whoever has the address, if anybody, that somebody asks to be a friend."""
+
+    kind = "email:friend_request"
+    queue = "critical"
+
+    request_id: RequestId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.request_id)
+
+
+class FriendActivityEmail(Job, frozen=True):
+    """Tell a person what friends have recorded since the last such email.
+
+    While one waits, activities need no other: it reads all of them.
+    """
+
+    kind = "email:friend_activity"
+    expires_in = timedelta(days=1)
+
+    user_id: UserId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.user_id)
+
 
 NOT_A_READER = "the person has opted out, has left, or has not confirmed the address"
 BETWEEN = timedelta(hours=1)
@@ -80,14 +109,15 @@ class FriendActivity(Letter, frozen=True):
         return cls(name="Grace Hopper", headline=headline, entries=entries, more=2)
 
 
-async def friend_request(run: Run, post: Post, request_id: RequestId) -> None:
+@handles(FriendRequestEmail)
+async def friend_request(job: FriendRequestEmail, run: Run, post: Post) -> None:
     """Tell the owner of the address, who must have confirmed it, while the request waits.
 
     Raises:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        asked = await statements.asked_person(tx, request_id)
+        asked = await statements.asked_person(tx, job.request_id)
     if asked is None:
         await run.had_nothing_to_do(
             "the request is answered or withdrawn, or nobody has confirmed its address"
@@ -98,10 +128,11 @@ async def friend_request(run: Run, post: Post, request_id: RequestId) -> None:
         return FriendRequest(name=one_line(asked.name), requester=one_line(asked.requester))
 
     recipient = Recipient(asked.id, asked.name, asked.email)
-    await deliver(run, post, recipient, FriendRequest, write, unique_key=str(request_id))
+    await deliver(run, post, recipient, FriendRequest, write, unique_key=str(job.request_id))
 
 
-async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
+@handles(FriendActivityEmail)
+async def friend_activity(job: FriendActivityEmail, run: Run, post: Post) -> None:
     """Tell a person what friends have recorded, if there is any of it, and look again in an hour.
 
     The next look is committed with the letter, so that there are never two in an hour, and what
@@ -110,6 +141,7 @@ async def friend_activity(run: Run, post: Post, user_id: UserId) -> None:
     Raises:
         whatever `deliver` raises.
     """
+    user_id = job.user_id
     async with run.transaction() as tx:
         reader = await statements.news_reader(tx, user_id)
         unread = await statements.unread(tx, user_id)
@@ -175,3 +207,39 @@ def _headline(entries: Sequence[Entry], total: int) -> str:
             return f"{one} and {other} were active"
         case _:
             return f"{names[0]}, {names[1]} and other friends were active"
+
+
+STALE = timedelta(days=7)
+"""What began longer ago is no news: somebody is entering the past."""
+SOON = timedelta(seconds=1)
+"""Until the next look at news that are being written."""
+
+
+async def announce(
+    tx: Transaction, user_id: UserId, activity_id: UUID, started_at: datetime, *, now: datetime
+) -> None:
+    """Have the friends told of a new activity who want to be, each at most once an hour.
+
+    The news are added before the looks, so that whoever leans on a look holds its reader.
+    """
+    if started_at < now - STALE:
+        return
+    if friends := await statements.add_news(tx, user_id, activity_id):
+        await jobs.enqueue_all(tx, (FriendActivityEmail(user_id=friend) for friend in friends))
+
+
+async def end_look(run: Run, user_id: UserId) -> None:
+    """End a look that found nothing, and take another if there is something after all.
+
+    From the first statement of the completion on, whoever announces anything waits until this look
+    is over, and then enqueues one. Whoever leaned on it before that either still holds the reader,
+    and is looked for soon; or has committed, and is seen here.
+
+    Raises:
+        LeaseLost: the job is another worker's now.
+    """
+    async with run.completion("friends have recorded nothing new") as tx:
+        all_written = await statements.lock_reader(tx, user_id)
+        if not all_written or await statements.unread(tx, user_id):
+            soon = run.claimed.started_at + SOON
+            await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from app import jobs
 from app.errors import Conflict, Invalid, NotFound
 from app.friends import statements
+from app.friends.emails import FriendRequestEmail
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId
-from app.friends.jobs import FriendRequestEmail
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users.user import UserId

@@ -1,7 +1,17 @@
 """Durable jobs: enqueued in a transaction, handed to Redis after it, finished in another."""
 
 from app.jobs.enqueue import enqueue, enqueue_all
+from app.jobs.handlers import handles, load_handlers
 from app.jobs.job import Job, JobId, Queue
 from app.jobs.run import Run
 
-__all__ = ["Job", "JobId", "Queue", "Run", "enqueue", "enqueue_all"]
+__all__ = [
+    "Job",
+    "JobId",
+    "Queue",
+    "Run",
+    "enqueue",
+    "enqueue_all",
+    "handles",
+    "load_handlers",
+]

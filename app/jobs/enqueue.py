@@ -19,11 +19,16 @@ MAX_DISPATCHES = 10_000
 """Of one transaction. What is more waits for the relay, a second later, instead of in memory."""
 
 
-async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) -> JobId | None:
+async def enqueue(
+    tx: Transaction, job: Job, *, run_at: datetime | None = None, unique_key: str | None = None
+) -> JobId | None:
     """Insert a job that exists if and only if the transaction commits.
 
     It leaves for Redis after the commit when it is due now; a later `run_at` is left to the relay.
     The request that causes it, and that request's trace, go with it.
+
+    Args:
+        unique_key: in place of the job's own.
 
     Returns:
         The job's id, or None when an unfinished job of its kind and unique key exists already.
@@ -33,7 +38,7 @@ async def enqueue(tx: Transaction, job: Job, *, run_at: datetime | None = None) 
         job.kind,
         job.queue,
         msgspec.json.encode(job).decode(),
-        job.unique_key,
+        unique_key or job.unique_key,
         _user_of(job),
         *logs.cause(),
         run_at,

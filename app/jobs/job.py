@@ -40,6 +40,8 @@ class Job(msgspec.Struct, frozen=True):
     @classmethod
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "kind" not in vars(cls):
+            return  # a base of job types
         if cls.kind in KINDS:
             raise TypeError(f"two job types of kind {cls.kind}: {KINDS[cls.kind]} and {cls}")
         KINDS[cls.kind] = cls

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from app.pages.page import page
 from app.postgres.database import Database
-from app.users.email_links import confirm
+from app.users.accounts import confirm
 
 
 @get("/confirm/{token:str}", opt={"anonymous": True})

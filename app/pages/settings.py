@@ -15,9 +15,7 @@ from app.pages.page import page, see_other
 from app.pages.session import signing_in, signing_out
 from app.postgres.database import Database
 from app.rate_limits import Rates
-from app.users.accounts import change_profile, profile_of
-from app.users.deletion import leave
-from app.users.email_links import ask_for_confirmation
+from app.users.accounts import ask_for_confirmation, change_profile, leave, profile_of
 from app.users.login_limits import admit_own_password
 from app.users.passwords import Passwords, change_password, check_own_password
 from app.users.sessions import open_session

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Self
 
 import msgspec
 
 from app.email import Letter, Post, Recipient, deliver, one_line
 from app.email.formatting import day, distance, duration
-from app.jobs import Run
+from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
 from app.reports import statements
-from app.reports.report import last_day, slug
+from app.reports.report import check_month, last_day, slug
 from app.stats import reading
 from app.stats.totals import DayFigures, total
 from app.users.user import UserId
+
+
+class ReportReadyEmail(Job, frozen=True):
+    """Tell a person that the report of a month is ready."""
+
+    kind = "email:report_ready"
+    expires_in = timedelta(days=14)
+
+    user_id: UserId
+    month: date
+
+    def __post_init__(self) -> None:
+        check_month(self.month)
+
+    @property
+    def unique_key(self) -> str:
+        return f"{self.user_id} {self.month:%Y-%m}"
+
 
 SAMPLE_URL = "https://activelog.example/reports/2026-11/download"
 
@@ -78,7 +96,8 @@ class ReportReady(Letter, frozen=True):
         )
 
 
-async def report_ready(run: Run, post: Post, user_id: UserId, month: date) -> None:
+@handles(ReportReadyEmail)
+async def report_ready(job: ReportReadyEmail, run: Run, post: Post) -> None:
     """Tell a person that a month's report is there, once.
 
     Whoever has opted out or has not confirmed the address is not written to.
@@ -86,6 +105,7 @@ async def report_ready(run: Run, post: Post, user_id: UserId, month: date) -> No
     Raises:
         whatever `deliver` raises.
     """
+    user_id, month = job.user_id, job.month
     async with run.transaction() as tx:
         reader = await statements.report_reader(tx, user_id, month)
     if reader is None:

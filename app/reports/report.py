@@ -108,3 +108,12 @@ class Header(Struct, frozen=True):
     days: list[DayFigures]
     types: list[TypeFigures]
     made_at: datetime
+
+
+def check_month(month: date) -> None:
+    """
+    Raises:
+        ValueError: it is not the first day of a month, which names the month.
+    """
+    if month.day != 1:
+        raise ValueError(f"a month is named by its first day, {month.replace(day=1)}, not {month}")

@@ -1,28 +1,92 @@
-"""The jobs that statistics cause."""
+"""Daily statistics: count a day for everyone in one statement, and recount what has changed."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
-from app.jobs import Job
-from app.users.user import UserId
+import structlog
 
-SATURDAY = 5
+from app.jobs import Run, handles
+from app.jobs.outcomes import Snooze
+from app.jobs.schedules import ScheduledJob, scheduled
+from app.jobs.schedules.fan_out import note_counts
+from app.postgres.database import LockTimeout, Transaction
+from app.stats import statements
 
 
-class WeeklySummaryEmail(Job, frozen=True):
-    """Send one person the summary of a week."""
+@scheduled(hour=0, grace=timedelta(days=7), each=True)
+class DailyStatistics(ScheduledJob, frozen=True):
+    """Compute everybody's statistics of a day, and of earlier days that have changed."""
 
-    kind = "email:weekly_summary"
-    expires_in = timedelta(days=6)
+    kind = "stats:daily"
+    timeout = timedelta(hours=1)
 
-    user_id: UserId
-    saturday: date
 
-    def __post_init__(self) -> None:
-        if self.saturday.weekday() != SATURDAY:
-            raise ValueError(f"a week is named by its Saturday, and {self.saturday} is none")
+@scheduled(minute=30, grace=timedelta(hours=1))
+class StaleStatistics(ScheduledJob, frozen=True):
+    """Compute the statistics of days whose activities have changed."""
 
-    @property
-    def unique_key(self) -> str:
-        return f"{self.user_id} {self.saturday}"
+    kind = "stats:recount"
+    timeout = timedelta(hours=1)
+
+
+log = structlog.get_logger()
+
+STALE_BATCH = 5000
+WAIT = timedelta(seconds=30)
+
+
+@handles(DailyStatistics)
+async def count_day(job: DailyStatistics, run: Run) -> None:
+    """Count a day, and mark it counted with the end of the job. Repeating it changes nothing.
+
+    Raises:
+        Snooze: somebody else is counting.
+        LeaseLost: the job is another worker's now.
+    """
+    recounted = await _recount(run)
+    async with run.completion() as tx, _alone(tx):
+        counted = await statements.count_day(tx, job.day)
+        counts = {
+            "users": counted.users,
+            "activities": counted.activities,
+            "recounted": recounted,
+        }
+        await note_counts(tx, run, counts)
+    log.info("stats.counted", day=str(job.day), **counts)
+
+
+@handles(StaleStatistics)
+async def recount_stale(_job: StaleStatistics, run: Run) -> None:
+    """Recount all that has changed.
+
+    Raises:
+        Snooze: somebody else is counting.
+        LeaseLost: the job is another worker's now.
+    """
+    recounted = await _recount(run)
+    async with run.completion() as tx:
+        await note_counts(tx, run, {"recounted": recounted})
+
+
+async def _recount(run: Run) -> int:
+    recounted = 0
+    while True:
+        async with run.transaction() as tx, _alone(tx):
+            batch = await statements.recount_stale(tx, STALE_BATCH)
+        recounted += batch
+        if batch < STALE_BATCH:
+            return recounted
+
+
+@asynccontextmanager
+async def _alone(tx: Transaction) -> AsyncIterator[None]:
+    """Have no other count begin before this transaction ends: a statement sees what was committed
+    when it began, so that the older of two would overwrite the younger."""
+    try:
+        await statements.lock_counting(tx)
+    except LockTimeout:
+        raise Snooze("another count is going", delay=WAIT) from None
+    yield

@@ -7,13 +7,18 @@ from uuid import UUID
 import structlog
 
 from app import jobs
+from app.email.suppressions import is_suppressed
 from app.email.unsubscribe import Subscription, read_token
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
+from app.rate_limits import Rates
 from app.users import statements
-from app.users.jobs import WelcomeEmail
-from app.users.statements import AccountSettings
+from app.users.email_links import token_hash
+from app.users.emails import ConfirmationEmail, WelcomeEmail
+from app.users.jobs import EraseUser
+from app.users.login_limits import admit_confirmation
+from app.users.statements import AccountSettings, Credentials
 from app.users.user import Account, Preferences, Profile, UserId
 
 
@@ -149,3 +154,55 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
     it was looked for becomes an operator's and keeps its password."""
     user_id = await statements.add_admin(tx, email, password_hash)
     log.info("operator.created_admin", user=str(user_id), by=by)
+
+
+async def ask_for_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -> Profile:
+    """Have another link sent to a person whose letter was lost, or whose link has expired.
+
+    The links that they have keep working. While such a letter is on its way, no second one is made
+    or counted.
+
+    Raises:
+        Conflict: the address is confirmed, or suppressed.
+        TooMany: it was sent enough of them lately.
+        NotFound: the account was deleted.
+    """
+    profile = await profile_of(tx, user_id)
+    if profile.confirmed_at is not None:
+        raise Conflict("Your address is confirmed already.")
+    if await is_suppressed(tx, profile.email):
+        raise Conflict(
+            "Nothing is sent to your address any more: letters to it came back, or somebody asked"
+            " for that. Whoever runs this service can lift it."
+        )
+    if await jobs.enqueue(tx, ConfirmationEmail(user_id=user_id)) is not None:
+        await admit_confirmation(rates, profile.email)
+    return profile
+
+
+async def confirm(tx: Transaction, token: str) -> None:
+    """Spend a token of purpose `confirm`.
+
+    Raises:
+        Gone: it is unknown, used or expired; the three are not told apart.
+    """
+    user_id = await statements.use_token(tx, token_hash(token), "confirm")
+    if user_id is None:
+        raise Gone(
+            "This link has been used or has expired."
+            " If your address is not confirmed yet, sign in and ask for another."
+        )
+    await statements.confirm_address(tx, user_id)
+
+
+async def leave(tx: Transaction, checked: Credentials) -> None:
+    """Delete an account whose password was checked: nobody can sign in to it any more, its sessions
+    end, and its address is free.
+
+    Raises:
+        Forbidden: the account was deleted or its password changed since the check.
+    """
+    if not await statements.mark_deleted(tx, checked.id, checked.password_hash):
+        raise Forbidden("The password is wrong.")
+    await statements.remove_sessions(tx, checked.id)
+    await jobs.enqueue(tx, EraseUser(user_id=checked.id))

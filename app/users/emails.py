@@ -6,12 +6,54 @@ from datetime import timedelta
 from typing import Self, TypeVar
 
 from app.email import AtMost, Letter, Post, Recipient, deliver, one_line
-from app.jobs import Run
+from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
-from app.users import passwords, statements
-from app.users.email_links import LIFETIME, issue_token
+from app.users import statements
+from app.users.email_links import CONFIRMATION_LIFETIME, RESET_LIFETIME, issue_token
 from app.users.statements import AccountSettings
 from app.users.user import ResetRequestId, UserId
+
+
+class WelcomeEmail(Job, frozen=True):
+    """Send the welcome email, with the link that confirms the address."""
+
+    kind = "email:welcome"
+    queue = "critical"
+
+    user_id: UserId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.user_id)
+
+
+class ConfirmationEmail(Job, frozen=True):
+    """Send another link that confirms the address."""
+
+    kind = "email:confirmation"
+    queue = "critical"
+    expires_in = timedelta(days=1)
+
+    user_id: UserId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.user_id)
+
+
+class PasswordResetEmail(Job, frozen=True):
+    """Sends the owner of an address, if it has one, the link under which a password is chosen."""
+
+    kind = "email:password_reset"
+    queue = "critical"
+    expires_in = timedelta(hours=1)
+
+    request_id: ResetRequestId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.request_id)
+
 
 SAMPLE_URL = "https://activelog.example"
 SAMPLE_TOKEN = "u3w9Xk0c2tqP5Zb7Yd1fGhJ4LmN6RsTvAeBiCoDuEfI"
@@ -31,7 +73,7 @@ class Welcome(Letter, frozen=True):
     @classmethod
     def sample(cls) -> Self:
         url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
-        return cls(name="Ada Lovelace", confirm_url=url, days=LIFETIME.days)
+        return cls(name="Ada Lovelace", confirm_url=url, days=CONFIRMATION_LIFETIME.days)
 
 
 class Confirmation(Letter, frozen=True):
@@ -48,7 +90,7 @@ class Confirmation(Letter, frozen=True):
     @classmethod
     def sample(cls) -> Self:
         url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
-        return cls(name="Ada Lovelace", confirm_url=url, days=LIFETIME.days)
+        return cls(name="Ada Lovelace", confirm_url=url, days=CONFIRMATION_LIFETIME.days)
 
 
 class PasswordReset(Letter, frozen=True):
@@ -69,21 +111,23 @@ class PasswordReset(Letter, frozen=True):
 L = TypeVar("L", Welcome, Confirmation)
 
 
-async def welcome(run: Run, post: Post, user_id: UserId) -> None:
+@handles(WelcomeEmail)
+async def welcome(job: WelcomeEmail, run: Run, post: Post) -> None:
     """Welcome a person, once. Someone who has left in the meantime is not written to.
 
     Raises:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        account = await statements.account_settings(tx, user_id)
+        account = await statements.account_settings(tx, job.user_id)
     if account is None:
         await run.had_nothing_to_do("the account is deleted")
         return
-    await _deliver_link(run, post, account, Welcome, str(user_id))
+    await _deliver_link(run, post, account, Welcome, str(job.user_id))
 
 
-async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
+@handles(ConfirmationEmail)
+async def confirmation(job: ConfirmationEmail, run: Run, post: Post) -> None:
     """Send a person the link that confirms the address, if it is not confirmed yet.
 
     Each job of it is a unique key of its own.
@@ -92,7 +136,7 @@ async def confirmation(run: Run, post: Post, user_id: UserId) -> None:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        account = await statements.account_settings(tx, user_id)
+        account = await statements.account_settings(tx, job.user_id)
     if account is None or account.confirmed_at is not None:
         await run.had_nothing_to_do("the address is confirmed, or the account deleted")
         return
@@ -103,18 +147,19 @@ async def _deliver_link(
     run: Run, post: Post, account: AccountSettings, letter: type[L], unique_key: str
 ) -> None:
     async def write(tx: Transaction) -> L:
-        token = await issue_token(tx, account.id, "confirm", LIFETIME)
+        token = await issue_token(tx, account.id, "confirm", CONFIRMATION_LIFETIME)
         return letter(
             name=one_line(account.name),
             confirm_url=f"{post.stationery.app_url}/confirm/{token}",
-            days=LIFETIME.days,
+            days=CONFIRMATION_LIFETIME.days,
         )
 
     recipient = Recipient(account.id, account.name, account.email)
     await deliver(run, post, recipient, letter, write, unique_key=unique_key)
 
 
-async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> None:
+@handles(PasswordResetEmail)
+async def password_reset(job: PasswordResetEmail, run: Run, post: Post) -> None:
     """Send a link to the owner of the address of a request; no owner: nothing to do.
 
     Raises:
@@ -122,18 +167,18 @@ async def password_reset(run: Run, post: Post, request_id: ResetRequestId) -> No
     """
     async with run.transaction() as tx:
         await statements.forget_reset_requests(tx)
-        account = await statements.reset_requester(tx, request_id)
+        account = await statements.reset_requester(tx, job.request_id)
     if account is None:
         await run.had_nothing_to_do("no account has this address, or the request has expired")
         return
 
     async def write(tx: Transaction) -> PasswordReset:
-        token = await issue_token(tx, account.id, "reset", passwords.LIFETIME)
+        token = await issue_token(tx, account.id, "reset", RESET_LIFETIME)
         return PasswordReset(
             name=one_line(account.name),
             reset_url=f"{post.stationery.app_url}/reset/{token}",
-            minutes=int(passwords.LIFETIME.total_seconds() // 60),
+            minutes=int(RESET_LIFETIME.total_seconds() // 60),
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, PasswordReset, write, unique_key=str(request_id))
+    await deliver(run, post, recipient, PasswordReset, write, unique_key=str(job.request_id))

@@ -4,49 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.jobs import Job
-from app.users.user import ResetRequestId, UserId
-
-
-class WelcomeEmail(Job, frozen=True):
-    """Send the welcome email, with the link that confirms the address."""
-
-    kind = "email:welcome"
-    queue = "critical"
-
-    user_id: UserId
-
-    @property
-    def unique_key(self) -> str:
-        return str(self.user_id)
-
-
-class ConfirmationEmail(Job, frozen=True):
-    """Send another link that confirms the address."""
-
-    kind = "email:confirmation"
-    queue = "critical"
-    expires_in = timedelta(days=1)
-
-    user_id: UserId
-
-    @property
-    def unique_key(self) -> str:
-        return str(self.user_id)
-
-
-class PasswordResetEmail(Job, frozen=True):
-    """Sends the owner of an address, if it has one, the link under which a password is chosen."""
-
-    kind = "email:password_reset"
-    queue = "critical"
-    expires_in = timedelta(hours=1)
-
-    request_id: ResetRequestId
-
-    @property
-    def unique_key(self) -> str:
-        return str(self.request_id)
+from app.jobs import Job, Run, handles
+from app.s3 import Bucket
+from app.users import statements
+from app.users.user import UserId
 
 
 class EraseUser(Job, frozen=True):
@@ -62,3 +23,53 @@ class EraseUser(Job, frozen=True):
     @property
     def unique_key(self) -> str:
         return str(self.user_id)
+
+
+FOLDERS = ("photos", "exports", "reports")
+"""Of the bucket: what a person has lies in `<folder>/<user id>/`."""
+
+
+BATCH = 1000
+
+
+async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH) -> None:
+    """Remove the objects, the rows, and the account itself. An account that lives is left alone.
+
+    Objects go first, so that an attempt that is cut short leaves the account, and the next goes on;
+    where the account is gone all the same, what it left in the bucket goes.
+    What stays: jobs, which bear the id of an account that is no more, and a suppression of its
+    address, which has to outlive it.
+
+    Args:
+        batch: the most activities that one transaction removes.
+
+    Raises:
+        Unavailable: the bucket is away.
+        LeaseLost: the job is another worker's now.
+    """
+    async with run.transaction() as tx:
+        lives = await statements.lives(tx, user_id)
+    if lives:
+        await run.had_nothing_to_do("the account exists, and only its owner can delete it")
+        return
+    await _erase_objects(run, bucket, user_id)
+    removed = batch
+    while removed == batch:
+        async with run.transaction() as tx:
+            removed = await statements.erase_activities(tx, user_id, batch)
+    async with run.completion() as tx:
+        await statements.erase_requests(tx, user_id)
+        await statements.erase_answers(tx, user_id)
+        await statements.erase_user(tx, user_id)
+
+
+async def _erase_objects(run: Run, bucket: Bucket, user_id: UserId) -> None:
+    for folder in FOLDERS:
+        while keys := await bucket.keys(f"{folder}/{user_id}/"):
+            await run.held()
+            await bucket.delete(keys)
+
+
+@handles(EraseUser)
+async def erase_user(job: EraseUser, run: Run, bucket: Bucket) -> None:
+    await erase(run, bucket, job.user_id)

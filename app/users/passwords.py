@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import timedelta
 from secrets import token_bytes
 from typing import TypeVar
 
@@ -24,7 +23,7 @@ from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users import statements
 from app.users.email_links import token_hash
-from app.users.jobs import PasswordResetEmail
+from app.users.emails import PasswordResetEmail
 from app.users.statements import Credentials
 from app.users.user import UserId
 
@@ -107,8 +106,6 @@ async def change_password(tx: Transaction, checked: Credentials, password_hash: 
     await statements.void_tokens(tx, checked.id, "reset")
 
 
-LIFETIME = timedelta(hours=1)
-"""How long the link of the letter works."""
 MOST_AN_HOUR = 3
 """Letters to one address; further requests are taken and change nothing."""
 

@@ -11,7 +11,7 @@ import pytest
 from app.jobs import JobId, Run
 from app.postgres.database import Database
 from app.resources import Resources
-from app.users.jobs import WelcomeEmail
+from app.users.emails import WelcomeEmail
 from tests.jobs.operators import dead, operator
 from tests.support.people import person
 from tests.support.trials import (

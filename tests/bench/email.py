@@ -29,7 +29,7 @@ from app.email.smtp import Mailer
 from app.embedded.register import ROOT
 from app.jinja import Templates
 from app.settings import Smtp
-from app.stats.weekly_summary import WeeklySummary
+from app.stats.emails import WeeklySummary
 from tests.bench.environment import Ground
 from tests.bench.table import Row
 

@@ -9,7 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.async_api import Browser, BrowserContext, expect
 
 from app.embedded.ports import free_ports
-from app.pages.emails import in_scheme
+from app.pages.email_previews import in_scheme
 from tests.browser.conftest import WAIT_LIMIT_MS
 from tests.browser.guard import Troubles
 from tests.browser.looking import page_is_accessible

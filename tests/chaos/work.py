@@ -9,10 +9,9 @@ from random import Random
 
 from app import dependency_health
 from app.errors import Unavailable
-from app.jobs import Job, Run
+from app.jobs import Job, Run, handles
 from app.resources import Resources
 from tests.support.ledger import leave_effect, note_start
-from worker.attempt import handles
 
 
 class NoOp(Job, frozen=True):

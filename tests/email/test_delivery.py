@@ -19,8 +19,7 @@ from app.jobs import Run
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from app.users.emails import welcome
-from app.users.jobs import WelcomeEmail
+from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
 from tests.email.sending import ADDRESS, attempt, logged, post, registered
 from tests.support.working import run_jobs, until
@@ -57,7 +56,7 @@ async def test_one_job_run_three_times_sends_one_letter(database: Database) -> N
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
         for _ in range(3):
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     assert len(script.taken) == 1
     row = await ledger(database)
     assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
@@ -72,7 +71,7 @@ async def test_the_letter_and_the_job_are_finished_together(database: Database) 
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id)
-        await welcome(run, post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), run, post(mailer))
     assert run.finished
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
@@ -85,8 +84,8 @@ async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Datab
     assert second_id is not None
     async with scripted() as script, mailer_to(script) as mailer:
         results = await asyncio.gather(
-            welcome(await attempt(database, first_id), post(mailer), user_id),
-            welcome(await attempt(database, second_id), post(mailer), user_id),
+            welcome(WelcomeEmail(user_id), await attempt(database, first_id), post(mailer)),
+            welcome(WelcomeEmail(user_id), await attempt(database, second_id), post(mailer)),
             return_exceptions=True,
         )
     assert len(script.taken) == 1
@@ -100,14 +99,16 @@ async def test_killed_after_sending_the_next_waits_and_its_copy_bears_the_same_i
     async with scripted() as script, mailer_to(script) as mailer:
         with pytest.raises(Killed):
             await welcome(
-                await attempt(database, job_id, KilledBeforeTheEnd), post(mailer), user_id
+                WelcomeEmail(user_id),
+                await attempt(database, job_id, KilledBeforeTheEnd),
+                post(mailer),
             )
         with pytest.raises(Snooze) as snoozed:
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
         left = await database.fetchval("select sending_until - clock_timestamp() from emails")
         assert left <= snoozed.value.delay <= mailer.send_timeout
         await end_lease(database)
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     message_id = (await ledger(database))["message_id"].encode()
     assert [message_id in letter for letter in script.taken] == [True, True]
     assert await state(database) == "sent"
@@ -117,14 +118,14 @@ async def test_killed_before_sending_the_letter_goes_out_once(database: Database
     user_id, job_id = await registered(database)
     async with scripted({"RCPT": HANG}) as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id)
-        killed = asyncio.create_task(welcome(run, post(mailer), user_id))
+        killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, post(mailer)))
         await until(lambda: any(command.startswith("RCPT") for command in script.commands))
         killed.cancel()
         await asyncio.gather(killed, return_exceptions=True)
         assert killed.cancelled()
         await end_lease(database)
         script.says.clear()
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     assert len(script.contents) == 1
 
 
@@ -138,7 +139,7 @@ async def test_an_attempt_that_lost_its_job_withholds_the_letter(database: Datab
 
     async with scripted() as script, mailer_to(script, kind=Late) as mailer:
         with pytest.raises(LeaseLost):
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     assert "DATA" not in script.commands
 
 
@@ -150,11 +151,11 @@ async def test_a_letter_refused_for_now_is_tried_again(
     async with scripted({"RCPT": "451 greylisted"}) as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
-            await welcome(run, post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), run, post(mailer))
         assert timedelta(minutes=minutes) == retry.value.after
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         script.says.clear()
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     row = await ledger(database)
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
@@ -166,7 +167,7 @@ async def test_refused_credentials_burn_no_letter_and_raise_an_alarm(database: D
         mailer_to(script, password="secret") as mailer,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     (alarm,) = logged(logs, "smtp.turns_us_away")
     assert alarm["log_level"] == "critical"
     assert await state(database) == "sending"
@@ -177,7 +178,7 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted(refusal) as script, mailer_to(script) as mailer:
         with pytest.raises(Dead) as dead:
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
         said = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
         row = await ledger(database)
         assert ("refused", said, said) == (row["state"], row["error"], dead.value.reason)
@@ -185,12 +186,12 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
         assert [("ada@example.com", said)] == [tuple(one.values()) for one in suppressed]
 
         script.says.clear()
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
         assert await state(database) == "suppressed"
         assert script.contents == []
 
         await database.execute("delete from suppressions")
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     assert len(script.taken) == 1
     assert await state(database) == "sent"
 
@@ -203,9 +204,9 @@ async def test_silence_after_the_letter_risks_one_more_copy_and_no_third(
     says = {"content": answer}
     async with scripted(says) as script, mailer_to(script, **short_limits(says)) as mailer:
         with pytest.raises(Retry):
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
         with pytest.raises(Dead):
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
         await until(lambda: len(script.contents) == 2)
     assert (await ledger(database))["doubts"] == 2
 
@@ -214,7 +215,7 @@ async def test_someone_who_has_left_is_not_written_to(database: Database) -> Non
     user_id, job_id = await registered(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted() as script, mailer_to(script) as mailer:
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     assert script.connections == 0
 
 
@@ -227,9 +228,9 @@ async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Databas
     ):
         with capture_logs() as logs:
             with pytest.raises(Retry):
-                await welcome(await attempt(database, job_id), post(mailer), user_id)
+                await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
             script.says.clear()
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     kept = str(dict(await ledger(database))) + str(logs)
     assert "letter.sent" in kept
     assert "zoltrix" not in kept.lower()

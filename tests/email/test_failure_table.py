@@ -11,7 +11,7 @@ from app.email.smtp import AuthenticationFailed
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, Retry
 from app.postgres.database import Database
-from app.users.emails import welcome
+from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
 from tests.email.sending import attempt, post, registered
 from tests.support.working import until
@@ -62,7 +62,7 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
     how = case.how | short_limits(case.says)
     async with scripted(case.says) as script, mailer_to(script, **how) as mailer:
         with pytest.raises(case.raises) as caught:
-            await welcome(await attempt(database, job_id), post(mailer), user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
         assert case.raises is type(caught.value)
         assert case.ledger == await database.fetchval("select state from emails")
         assert case.suppressed == await database.fetchval(
@@ -73,7 +73,7 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
         await until(lambda: len(script.contents) - len(script.taken) == not_taken)
 
     async with scripted() as sane, mailer_to(sane) as mailer:
-        await welcome(await attempt(database, job_id), post(mailer), user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
     assert case.sent_again == bool(sane.taken)
     assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
         "select state from emails"
@@ -87,7 +87,7 @@ async def test_a_recipient_refused_among_good_ones_is_the_only_one_without_a_let
     async with scripted() as script, mailer_to(script) as mailer:
         script.says_to["3@example.com"] = "550 5.1.1 nobody"
         sends = [
-            welcome(await attempt(database, job_id), post(mailer), user_id)
+            welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
             for user_id, job_id in people
         ]
         results = await asyncio.gather(*sends, return_exceptions=True)

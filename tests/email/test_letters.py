@@ -28,14 +28,15 @@ from app.exports.emails import described
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity, told
 from app.friends.statements import News
-from app.pages.emails import MODULES
+from app.jobs import load_handlers
 from app.settings import Dkim
 from tests.email.reading import AWKWARD, NOON, Text, person, received, stationery
 
+load_handlers()
 SAMPLES = {
     name: letter.sample()
     for name, letter in LETTERS.items()
-    if letter.__module__ in {module.__name__ for module in MODULES}
+    if letter.__module__.startswith("app.")
 }
 NAMED = [name for name, letter in SAMPLES.items() if "name" in letter.__struct_fields__]
 SUBSCRIBED = [name for name, letter in SAMPLES.items() if letter.subscription]

@@ -24,8 +24,7 @@ from app.postgres.database import Database, Transaction
 from app.redis import Redis
 from app.resources import Resources
 from app.settings import Rate
-from app.users.emails import Welcome, welcome
-from app.users.jobs import WelcomeEmail
+from app.users.emails import Welcome, WelcomeEmail, welcome
 from app.users.user import UserId
 from tests.email.reading import stationery
 from tests.email.scripted import mailer_to, scripted
@@ -43,7 +42,7 @@ async def test_a_letter_beyond_the_rate_is_snoozed_and_nothing_is_recorded(
         began = monotonic()
         assert [NOW] == await waits(paced.pace, 1)
         with pytest.raises(Snooze) as snoozed:
-            await welcome(await attempt(database, job_id), paced, user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
     assert HOUR - since(began) <= snoozed.value.delay <= HOUR
     assert script.connections == 0
     assert 0 == await database.fetchval("select count(*) from emails")
@@ -65,12 +64,12 @@ async def test_a_letter_that_does_not_go_out_takes_no_place_of_another(
     async with scripted({"RCPT": "451 not now"}) as script, mailer_to(script) as mailer:
         paced = post(mailer, Rate(10, HOUR), redis=redis)
         with pytest.raises(Retry):
-            await welcome(await attempt(database, job_id), paced, user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
         assert 1 == await redis.zcard(PLACES)
         await database.execute(kept_back)
         script.says.clear()
         with suppress(Snooze):
-            await welcome(await attempt(database, job_id), paced, user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
     assert [] == script.taken
     assert 1 == await redis.zcard(PLACES)
 
@@ -96,10 +95,10 @@ async def test_a_letter_that_could_go_only_after_it_was_asked_goes_at_its_next_t
     async with scripted() as script, mailer_to(script) as mailer:
         paced = post(mailer, Rate(10, HOUR), redis=redis)
         with pytest.raises(Snooze) as snoozed:
-            await welcome(await attempt(database, job_id, Lifted), paced, user_id)
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id, Lifted), paced)
         assert NOW == snoozed.value.delay
         assert 0 == await database.fetchval("select count(*) from emails")
-        await welcome(await attempt(database, job_id), paced, user_id)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
     assert 1 == len(script.taken)
     assert 1 == await redis.zcard(PLACES)
 

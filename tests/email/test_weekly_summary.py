@@ -10,7 +10,7 @@ import pytest
 from app import jobs
 from app.embedded.inbox.letters import Inbox
 from app.postgres.database import Database
-from app.stats.jobs import WeeklySummaryEmail
+from app.stats.emails import WeeklySummaryEmail
 from app.users.user import UserId
 from tests.support.people import person
 from tests.support.working import RunJobs

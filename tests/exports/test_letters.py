@@ -9,8 +9,8 @@ import pytest
 
 from app import jobs
 from app.embedded.inbox.letters import Inbox
+from app.exports.emails import ExportFailedEmail
 from app.exports.export import ExportId
-from app.exports.jobs import ExportFailedEmail
 from app.jobs.admin.dead_letters import retry_job
 from app.jobs.admin.jobs import cancel
 from app.postgres.database import Database
@@ -62,7 +62,8 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
     await api.delete(f"/api/v1/export/{export['id']}", headers=kim.headers)
     await database.execute("delete from pauses")
     await database.execute(
-        "update jobs set state = 'queued', run_at = now(), blocked_on = null where state = 'snoozed'"
+        "update jobs set state = 'queued', run_at = now(), blocked_on = null"
+        " where state = 'snoozed'"
     )
 
     await run_jobs()

@@ -14,8 +14,7 @@ from app.activities.activities import record
 from app.activities.activity import Entry
 from app.email import Post
 from app.embedded.inbox.letters import Inbox
-from app.friends.emails import friend_activity
-from app.friends.jobs import FriendActivityEmail
+from app.friends.emails import FriendActivityEmail, friend_activity
 from app.jobs import JobId, Run
 from app.jobs.rows import Claimed
 from app.postgres.database import Database, Transaction
@@ -73,7 +72,7 @@ async def take_looks(database: Database, post: Post, who: Person, *, most: int =
     """Take the looks that wait, due or not, until none does or so many were taken."""
     for _ in range(most):
         if (look := await waiting_look(database)) is not None:
-            await friend_activity(await attempt(database, look), post, who.id)
+            await friend_activity(FriendActivityEmail(who.id), await attempt(database, look), post)
 
 
 def told(inbox: Inbox) -> list[str]:
@@ -132,7 +131,9 @@ async def test_what_commits_while_a_letter_is_on_its_way_is_told_by_the_next(
     look = await waiting_look(database)
     assert look is not None
     run = await attempt(database, look)
-    await friend_activity(Paced(database, run.claimed, before=commit), post, sam.id)
+    await friend_activity(
+        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), post
+    )
     assert ["first"] == told(inbox)
     await take_looks(database, post, sam)
     assert ["first", "late"] == told(inbox)
@@ -144,7 +145,7 @@ async def test_what_commits_after_a_look_found_nothing_is_told_by_another(
     run = await attempt(database, await look_at_nothing(database, sam))
     async with database.transaction() as late:
         await run_of(late, ada, "late")
-        await friend_activity(run, post, sam.id)
+        await friend_activity(FriendActivityEmail(sam.id), run, post)
         assert run.finished
         await take_looks(database, post, sam, most=2)
         assert [] == told(inbox)
@@ -160,7 +161,9 @@ async def test_what_commits_while_a_look_that_found_nothing_ends_is_told(
             await run_of(tx, ada, "late")
 
     run = await attempt(database, await look_at_nothing(database, sam))
-    await friend_activity(Paced(database, run.claimed, before=commit), post, sam.id)
+    await friend_activity(
+        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), post
+    )
     await take_looks(database, post, sam)
     assert ["late"] == told(inbox)
 
@@ -177,7 +180,9 @@ async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_o
             await somebody_waits(database)
 
         run = await attempt(database, await look_at_nothing(database, sam))
-        await friend_activity(Paced(database, run.claimed, within=begin), post, sam.id)
+        await friend_activity(
+            FriendActivityEmail(sam.id), Paced(database, run.claimed, within=begin), post
+        )
         assert announcing is not None
         await announcing
     await take_looks(database, post, sam)
@@ -188,7 +193,7 @@ async def test_a_look_that_nothing_leans_on_is_the_last(
     database: Database, sam: Person, post: Post, inbox: Inbox
 ) -> None:
     run = await attempt(database, await look_at_nothing(database, sam))
-    await friend_activity(run, post, sam.id)
+    await friend_activity(FriendActivityEmail(sam.id), run, post)
     assert run.finished
     assert await waiting_look(database) is None
     assert [] == told(inbox)

@@ -14,6 +14,7 @@ import pytest
 
 from app.embedded.ports import free_ports
 from app.embedded.register import ROOT
+from app.jobs.handlers import HANDLERS
 from app.postgres.database import Database
 from tests.jobs.operators import dead
 from tests.support.people import person
@@ -22,7 +23,6 @@ from tests.support.processes import program as run_program
 from tests.support.trials import CALLS, Trial, put, row
 from tests.support.working import RunJobs
 from worker import settings
-from worker.attempt import HANDLERS
 
 __all__ = ["settings"]  # whose import registers the handlers
 

@@ -12,14 +12,14 @@ import httpx
 import msgspec
 import pytest
 
-from app.cleanup.cleanup import clean
+from app.cleanup.jobs import clean
 from app.embedded.inbox.letters import Inbox
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
 from app.postgres.database import Database, Transaction
 from app.reports import requests
-from app.reports.generation import generate
-from app.reports.jobs import ReportGenerate, ReportReadyEmail
+from app.reports.emails import ReportReadyEmail
+from app.reports.jobs import ReportGenerate, generate
 from app.resources import Resources
 from app.s3 import Bucket
 from app.settings import Settings

@@ -12,7 +12,7 @@ from app.embedded.inbox.letters import Inbox
 from app.errors import NotFound
 from app.jobs import JobId, Run
 from app.postgres.database import Database
-from app.reports.generation import generate
+from app.reports.jobs import generate
 from app.reports.report import key, last_day, month_before, month_of
 from app.resources import Resources
 from app.s3 import Bucket

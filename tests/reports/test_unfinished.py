@@ -12,9 +12,8 @@ from app.embedded.inbox.letters import Inbox
 from app.jobs import JobId
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
-from app.reports.generation import Clock, generate
-from app.reports.jobs import ReportReadyEmail
-from app.reports.monthly import fan_out_reports
+from app.reports.emails import ReportReadyEmail
+from app.reports.jobs import Clock, fan_out_reports, generate
 from app.resources import Resources
 from tests.email.sending import attempt
 from tests.pdf.reading import words

@@ -8,20 +8,18 @@ import signal
 from uuid import UUID
 
 from app.jobs import Run
+from app.jobs.handlers import Handlers
 from app.jobs.schedules.fan_out import Batch, fan_out
 from app.postgres.database import Transaction
-from app.resources import Resources
-from app.stats.counting import WeeklyEmails
-from app.stats.jobs import WeeklySummaryEmail
+from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 from app.stats.statements import enqueue_weekly_emails
 from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED, write_nothing
 from worker import settings_from_environment
-from worker.attempt import HANDLERS, Handlers
 
 __all__ = ["WorkerSettings"]
 
 
-async def fan_out_and_die(job: WeeklyEmails, run: Run, _: Resources) -> None:
+async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
     batches = 0
 
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
@@ -38,4 +36,4 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run, _: Resources) -> None:
 
 REPLACED: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: write_nothing}
 
-WorkerSettings = settings_from_environment(clock=None, handlers={**HANDLERS, **REPLACED})
+WorkerSettings = settings_from_environment(clock=None, replaced=REPLACED)

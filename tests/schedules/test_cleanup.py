@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.cleanup import cleanup
+from app.cleanup import jobs as cleanup
 from app.cleanup.orphans import WALKS
 from app.errors import Unavailable
 from app.jobs import Run, statements

@@ -15,11 +15,9 @@ from app.jobs.outcomes import Snooze
 from app.jobs.schedules import history
 from app.jobs.schedules.fan_out import BATCH, Batch, Throttle, fan_out
 from app.postgres.database import Database, Transaction
-from app.reports.jobs import ReportGenerate
-from app.reports.monthly import fan_out_reports
-from app.stats.jobs import WeeklySummaryEmail
+from app.reports.jobs import ReportGenerate, fan_out_reports
+from app.stats.emails import WeeklySummaryEmail, fan_out_emails
 from app.stats.statements import enqueue_weekly_emails
-from app.stats.weekly_summary import fan_out_emails
 from tests.support.crowd import add_crowd, add_run, have_all_run
 from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED
 from tests.support.moments import at

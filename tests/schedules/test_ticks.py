@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.schedules.schedule import SCHEDULES, day_about
 from tests.support.moments import at
-from worker.cron import CRON_JOBS
+from worker.cron import cron_jobs
 from worker.cron import cron_job as cron_job_of
 
 DAILY, WEEKLY, MONTHLY = (
@@ -64,7 +64,7 @@ def test_a_day_belongs_to_the_period_that_it_is_in(name: str, day: str, about: s
 
 
 def test_arq_knows_every_schedule() -> None:
-    assert {f"cron:{name}" for name in SCHEDULES} == {cron_job.name for cron_job in CRON_JOBS}
+    assert {f"cron:{name}" for name in SCHEDULES} == {cron_job.name for cron_job in cron_jobs()}
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from app.commands.kinds import KINDS_OF
 from app.embedded.inbox.letters import Inbox
+from app.jobs import load_handlers
 from app.jobs.job import KINDS
 from app.jobs.schedules import SCHEDULES
 from app.postgres.database import Database
@@ -21,7 +21,7 @@ from tests.support.people import person
 from tests.support.processes import program
 from tests.support.working import until, working
 
-__all__ = ["KINDS_OF"]  # whose import brings all kinds of jobs
+load_handlers()
 
 Environ = Mapping[str, str]
 KIM = ("--user", str(UUID(int=7)))

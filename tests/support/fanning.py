@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from app.jobs import Run
 from app.jobs.schedules.fan_out import Throttle
-from app.resources import Resources
-from app.stats import weekly_summary
-from app.stats.counting import WeeklyEmails
-from app.stats.jobs import WeeklySummaryEmail
+from app.stats import emails as weekly_summary
+from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 
 LIFTED = Throttle(most_waiting=1_000_000)
 BATCHES_BEFORE_DEATH = 5
 """What tests.schedules.killed_worker commits before it kills itself."""
 
 
-async def fan_out_at_once(job: WeeklyEmails, run: Run, _: Resources) -> None:
+async def fan_out_at_once(job: WeeklyEmails, run: Run) -> None:
     """Without a throttle."""
     await weekly_summary.fan_out_emails(run, job.day, throttle=LIFTED)
 
 
-async def write_nothing(_job: WeeklySummaryEmail, _run: Run, _: Resources) -> None: ...
+async def write_nothing(_job: WeeklySummaryEmail, _run: Run) -> None: ...

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from app.stats.counting import WeeklyEmails
-from app.stats.jobs import WeeklySummaryEmail
+from app.jobs.handlers import Handlers
+from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 from tests.support.fanning import fan_out_at_once, write_nothing
 from worker import settings_from_environment
-from worker.attempt import HANDLERS, Handlers
 
 __all__ = ["WorkerSettings"]
 
 REPLACED: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: write_nothing}
 
-WorkerSettings = settings_from_environment(clock=None, handlers={**HANDLERS, **REPLACED})
+WorkerSettings = settings_from_environment(clock=None, replaced=REPLACED)

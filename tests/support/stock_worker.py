@@ -1,6 +1,6 @@
 """`arq tests.support.stock_worker.WorkerSettings`: stock arq's own loop over the trials.
 
-Our process life is there for the heartbeat, the finisher and the relay, but has no slots of its own.
+Our engine runs beside it for the heartbeat, the finisher and the relay, without slots of its own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from arq import func
 from arq.connections import RedisSettings
 
 from app import logs
+from app.jobs.handlers import HANDLERS
 from app.resources import open_resources
 from app.settings import Settings
 from tests.support import trials
-from worker.attempt import HANDLERS
 from worker.process import Process
 from worker.settings import run
 

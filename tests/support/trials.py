@@ -11,12 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from app import jobs
-from app.jobs import Job, JobId, Run
+from app.jobs import Job, JobId, Run, handles
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.support import ledger
 from tests.support.working import eventually
-from worker.attempt import handles
 
 Deed = Callable[[Run, Resources], Awaitable[None]]
 

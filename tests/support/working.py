@@ -10,8 +10,8 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
+from app.jobs.handlers import HANDLERS
 from app.resources import Resources
-from worker.attempt import HANDLERS
 from worker.cron import Clock
 from worker.process import Process
 

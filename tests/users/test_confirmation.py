@@ -12,7 +12,7 @@ import pytest
 from app.email.statements import suppress
 from app.embedded.inbox.letters import Inbox
 from app.postgres.database import Database
-from app.users.email_links import LIFETIME, Purpose, issue_token
+from app.users.email_links import CONFIRMATION_LIFETIME, Purpose, issue_token
 from app.users.user import UserId
 from tests.support.working import RunJobs
 from tests.users.people import sign_in, sign_up, signed_in
@@ -24,7 +24,7 @@ async def token_for(
     database: Database,
     api: httpx.AsyncClient,
     purpose: Purpose = "confirm",
-    lifetime: timedelta = LIFETIME,
+    lifetime: timedelta = CONFIRMATION_LIFETIME,
 ) -> str:
     await sign_up(api)
     user_id = UserId(await database.fetchval("select id from users"))

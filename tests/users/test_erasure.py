@@ -17,7 +17,7 @@ from app.postgres.database import Database
 from app.reports.jobs import ReportGenerate
 from app.resources import Resources
 from app.s3 import Bucket
-from app.users.deletion import erase
+from app.users.jobs import erase
 from app.users.user import UserId
 from tests.activities.drawing import saved
 from tests.support.moments import recently

@@ -10,11 +10,12 @@ import pytest
 from app import dependency_health
 from app.errors import Unavailable
 from app.jobs import Job, Run, statements
+from app.jobs.handlers import HANDLERS
 from app.jobs.outcomes import Dead
 from app.jobs.pauses import Pauses
 from app.resources import Resources
 from tests.support.trials import DEEDS, Trial, put, row
-from worker.attempt import HANDLERS, Attempt
+from worker.attempt import Attempt
 from worker.breakers import Breakers
 from worker.outcome import Ending, record
 

@@ -1,6 +1,6 @@
 """Schedules: Postgres makes each tick happen once, whatever the workers and their clocks."""
 
 from app.jobs.schedules.fire import fire_due, trigger
-from app.jobs.schedules.schedule import SCHEDULES, Schedule
+from app.jobs.schedules.schedule import SCHEDULES, Schedule, ScheduledJob, scheduled
 
-__all__ = ["SCHEDULES", "Schedule", "fire_due", "trigger"]
+__all__ = ["SCHEDULES", "Schedule", "ScheduledJob", "fire_due", "scheduled", "trigger"]

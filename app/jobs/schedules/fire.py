@@ -9,28 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-import msgspec
 import structlog
 
-from app import logs, metrics
 from app.errors import Conflict, Invalid, NotFound
-from app.jobs import statements as jobs
-from app.jobs.job import JobId, Queue
+from app.jobs.enqueue import enqueue
+from app.jobs.job import JobId
 from app.jobs.schedules import statements
-from app.jobs.schedules.schedule import SCHEDULES, Schedule, Triggered, day_about
-from app.postgres.database import Database, Dispatch, Transaction
+from app.jobs.schedules.schedule import (
+    SCHEDULES,
+    Schedule,
+    ScheduledJob,
+    Triggered,
+    day_about,
+)
+from app.postgres.database import Database, Transaction
 
 log = structlog.get_logger()
 
 BY_SCHEDULE = "schedule"
-QUEUE: Queue = "default"
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """The payload that the jobs of all schedules have in common."""
-
-    day: date
-    dry_run: bool = False
+TICK = "tick "
+"""The prefix of the unique keys of these jobs, by which a trigger of Postgres knows them."""
 
 
 async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
@@ -74,7 +72,7 @@ async def trigger(
     about = _about(schedule, day, now)
     if dry_run and not schedule.dry_run:
         raise Invalid(f"{name} cannot be run dry.", field="dry_run")
-    began = await _begin(tx, schedule, now, Tick(about, dry_run), by)
+    began = await _begin(tx, schedule, now, schedule.job(day=about, dry_run=dry_run), by)
     log.info(
         "operator.triggered_schedule",
         schedule=name,
@@ -147,37 +145,25 @@ async def _skip(
 async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) -> list[JobId]:
     fired = []
     for tick in ticks:
-        began = await _begin(tx, schedule, tick, Tick(day_about(tick)), BY_SCHEDULE)
+        began = await _begin(tx, schedule, tick, schedule.job(day=day_about(tick)), BY_SCHEDULE)
         log.info("schedule.fired", schedule=schedule.name, tick=str(tick), job=str(began.job_id))
         fired.append(began.job_id)
     return fired
 
 
 async def _begin(
-    tx: Transaction, schedule: Schedule, tick: datetime, payload: Tick, by: str
+    tx: Transaction, schedule: Schedule, tick: datetime, job: ScheduledJob, by: str
 ) -> Triggered:
-    """Insert the job and its run.
+    """Enqueue the job of a tick and insert its run.
 
     Raises:
         Conflict: the tick has had a run.
     """
-    job = await jobs.insert_job(
-        tx,
-        schedule.name,
-        QUEUE,
-        msgspec.json.encode(payload).decode(),
-        f"tick {tick.isoformat()}",
-        None,
-        *logs.cause(),
-        None,
-        None,
-    )
+    job_id = await enqueue(tx, job, unique_key=f"{TICK}{tick.isoformat()}")
     taken = Conflict(f"There was a run of {schedule.name} at {tick}.")
-    if job is None:
+    if job_id is None:
         raise taken
-    run_id = await statements.insert_run(tx, schedule.name, tick, payload.day, by, job.id)
+    run_id = await statements.insert_run(tx, schedule.name, tick, job.day, by, job_id)
     if run_id is None:
         raise taken
-    metrics.enqueued.labels(schedule.name, QUEUE).inc()
-    tx.dispatches.append(Dispatch(QUEUE, job.id))
-    return Triggered(run_id, job.id, payload.day)
+    return Triggered(run_id, job_id, job.day)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal, NewType
+from typing import Literal, NewType, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
 
-from app.jobs.job import JobId
+from app.jobs.job import Job, JobId
 
 RunId = NewType("RunId", UUID)
 RunState = Literal["running", "done", "dead", "cancelled", "skipped"]
@@ -70,14 +70,13 @@ class Triggered(Struct, frozen=True):
 DAY = timedelta(days=1)
 LONGEST = 32 * DAY
 """More than there can be between two ticks."""
-SUNDAY = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The job of kind `name` is due at this minute of these hours of these days."""
+    """When a job is due: at this minute of these hours of these days, in UTC."""
 
-    name: str
+    job: type[ScheduledJob]
     grace: timedelta
     """How late a missed tick is still caught up."""
     hour: int | None = None
@@ -91,6 +90,10 @@ class Schedule:
     """Every missed tick is caught up, and skipped ones too; otherwise only the last missed one."""
     dry_run: bool = False
     """Its job can count what it would do, and not do it."""
+
+    @property
+    def name(self) -> str:
+        return self.job.kind
 
     def ticks(self, after: datetime, until: datetime) -> list[datetime]:
         """The ticks later than the one time and not later than the other, oldest first."""
@@ -125,14 +128,44 @@ def day_about(tick: datetime) -> date:
     return tick.date() - DAY
 
 
-SCHEDULES = {
-    schedule.name: schedule
-    for schedule in (
-        Schedule("stats:daily", hour=0, grace=7 * DAY, each=True),
-        Schedule("stats:recount", minute=30, grace=timedelta(hours=1)),
-        Schedule("emails:weekly", weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True),
-        Schedule("reports:monthly", day=1, hour=0, grace=3 * DAY, dry_run=True),
-        Schedule("cleanup:daily", hour=2, grace=DAY, dry_run=True),
-    )
-}
-"""By name, which is the kind of the job."""
+class ScheduledJob(Job, frozen=True):
+    """A job that a schedule enqueues.
+
+    `day` is the day, or the last day of the period, that it is about. A dry run only counts what
+    the job would do.
+    """
+
+    day: date
+    dry_run: bool = False
+
+
+J = TypeVar("J", bound=type[ScheduledJob])
+
+SCHEDULES: dict[str, Schedule] = {}
+"""By name, which is the kind of the job; `scheduled` fills it."""
+
+
+def scheduled(
+    *,
+    grace: timedelta,
+    hour: int | None = None,
+    minute: int = 0,
+    weekday: int | None = None,
+    day: int | None = None,
+    each: bool = False,
+    dry_run: bool = False,
+) -> Callable[[J], J]:
+    """Put a job type on a schedule. The arguments are the fields of `Schedule`.
+
+    @scheduled(hour=2, grace=timedelta(days=1))
+    class Cleanup(ScheduledJob, frozen=True):
+        kind = "cleanup:daily"
+    """
+
+    def register(job_type: J) -> J:
+        SCHEDULES[job_type.kind] = Schedule(
+            job_type, grace, hour, minute, weekday, day, each, dry_run
+        )
+        return job_type
+
+    return register

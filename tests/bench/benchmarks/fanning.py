@@ -14,7 +14,7 @@ from app.jobs import JobId
 from app.jobs.schedules import history, trigger
 from app.jobs.schedules.schedule import ScheduleRun
 from app.resources import Resources
-from app.stats.jobs import WeeklySummaryEmail
+from app.stats.emails import WeeklySummaryEmail
 from app.stats.statements import count_day
 from tests.bench.contenders.activelog import ActiveLog
 from tests.bench.contenders.side import Bench, Work

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from app.jobs import Run
+from app.jobs import Run, handles
 from app.resources import Resources
 from tests.bench.contenders.activelog import TYPES, Noop
 from tests.bench.stamps import work
 from worker import settings_from_environment
-from worker.attempt import handles
 
 __all__ = ["WorkerSettings"]
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from app.jobs import JobId, Run
 from app.postgres.database import Database
 from app.resources import Resources
-from app.users.jobs import WelcomeEmail
+from app.users.emails import WelcomeEmail
 from tests.jobs.operators import dead
 from tests.pages.browsing import path_of, press, words
 from tests.support.people import Person, person

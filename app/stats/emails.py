@@ -11,14 +11,47 @@ import msgspec
 
 from app.email import Letter, Post, Recipient, deliver, one_line
 from app.email.formatting import distance, duration
-from app.jobs import Run
+from app.jobs import Job, Run, handles
+from app.jobs.schedules import ScheduledJob, scheduled
 from app.jobs.schedules.fan_out import Batch, Throttle, end_dry_run, fan_out
-from app.postgres.database import Transaction
+from app.postgres.database import Database, Transaction
 from app.postgres.statements import Queryable
 from app.stats import reading, statements
-from app.stats.jobs import WeeklySummaryEmail
 from app.stats.totals import DayFigures, total
 from app.users.user import UserId
+
+SATURDAY = 5
+SUNDAY = 6
+
+
+class WeeklySummaryEmail(Job, frozen=True):
+    """Send one person the summary of a week."""
+
+    kind = "email:weekly_summary"
+    expires_in = timedelta(days=6)
+
+    user_id: UserId
+    saturday: date
+
+    def __post_init__(self) -> None:
+        if self.saturday.weekday() != SATURDAY:
+            raise ValueError(f"a week is named by its Saturday, and {self.saturday} is none")
+
+    @property
+    def unique_key(self) -> str:
+        return f"{self.user_id} {self.saturday}"
+
+
+@scheduled(weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True)
+class WeeklyEmails(ScheduledJob, frozen=True):
+    """Send the weekly summary to everybody who wants it.
+
+    `day` is the Saturday on which the week ends.
+    """
+
+    kind = "emails:weekly"
+    timeout = timedelta(hours=1)
+
 
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 BAR = 20
@@ -89,7 +122,8 @@ class WeeklySummary(Letter, frozen=True):
         )
 
 
-async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) -> None:
+@handles(WeeklySummaryEmail)
+async def weekly_summary(job: WeeklySummaryEmail, run: Run, post: Post) -> None:
     """Summarise the seven days that end on this Saturday (UTC), once.
 
     Whoever has opted out, has not confirmed the address, or was not active in the 28 days up to
@@ -98,6 +132,7 @@ async def weekly_summary(run: Run, post: Post, user_id: UserId, saturday: date) 
     Raises:
         whatever `deliver` raises.
     """
+    user_id, saturday = job.user_id, job.saturday
     async with run.transaction() as tx:
         reader = await statements.summary_reader(tx, user_id, saturday)
     if reader is None:
@@ -200,3 +235,11 @@ async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
         db, WeeklySummary.letter, unique_key(saturday), saturday
     )
     await end_dry_run(run, WeeklySummaryEmail, counted)
+
+
+@handles(WeeklyEmails)
+async def weekly_emails(job: WeeklyEmails, run: Run, database: Database) -> None:
+    if job.dry_run:
+        await count_emails(run, database, job.day)
+    else:
+        await fan_out_emails(run, job.day)

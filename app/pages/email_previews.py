@@ -15,20 +15,12 @@ from litestar.datastructures import ResponseHeader
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
-from app.email import Letter, Recipient, Stationery, test_email
+from app.email import Letter, Recipient, Stationery
 from app.email.compose import compose
 from app.email.email import LETTERS
 from app.errors import NotFound
-from app.exports import emails as exports
-from app.friends import emails as friends
 from app.pages.page import CONTENT_SECURITY_POLICY, page
-from app.reports import emails as reports
-from app.stats import weekly_summary as stats
-from app.users import emails as users
 from app.web.connection import resources_of
-
-MODULES = (exports, friends, reports, stats, test_email, users)
-"""The modules whose import makes the letters known."""
 
 READER = Recipient(UUID(int=0), "Ada Lovelace", "ada@example.com")
 DARK = "(prefers-color-scheme: dark)"

@@ -1,0 +1,70 @@
+"""Job types and their handlers are found without a list of them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import app
+from app.jobs import Job, handles, load_handlers
+from app.jobs.handlers import HANDLERS, needs
+from app.jobs.schedules import SCHEDULES
+from app.resources import Resources
+from tests.support.trials import Trial
+
+load_handlers()
+OURS = {
+    job_type: handler for job_type, handler in HANDLERS.items() if "app." in job_type.__module__
+}
+
+LISTED = """
+from app.api.application import create_app
+from app.jobs.job import KINDS
+
+create_app(lambda: None)
+print(*KINDS)
+"""
+
+
+def _job_types() -> set[str]:
+    """The names of all classes in app that derive from a job type."""
+    found = {"Job", "ScheduledJob"}
+    trees = [ast.parse(path.read_text()) for path in Path(app.__path__[0]).rglob("*.py")]
+    for tree in trees:
+        for node in ast.walk(tree):
+            bases = {base.id for base in getattr(node, "bases", ()) if isinstance(base, ast.Name)}
+            if isinstance(node, ast.ClassDef) and bases & {"Job", "ScheduledJob"}:
+                found.add(node.name)
+    return found - {"Job", "ScheduledJob"}
+
+
+def test_every_job_type_in_app_has_a_handler() -> None:
+    assert _job_types() == {job_type.__name__ for job_type in OURS}
+
+
+def test_the_api_knows_every_kind_when_it_starts() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-c", LISTED], capture_output=True, text=True, check=True
+    )
+    assert {job_type.kind for job_type in OURS} == set(listed.stdout.split())
+
+
+def test_every_schedule_belongs_to_a_job_type() -> None:
+    assert {name: SCHEDULES[name].job for name in SCHEDULES} == {
+        job_type.kind: job_type for job_type in OURS if "day" in job_type.__struct_fields__
+    }
+
+
+@pytest.mark.parametrize("job_type", OURS)
+def test_handlers_ask_for_resources_that_exist(job_type: type[Job]) -> None:
+    assert set(needs(HANDLERS[job_type])) <= {field.name for field in fields(Resources)}
+
+
+def test_a_second_handler_of_a_job_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="Trial has two handlers"):
+        handles(Trial)(HANDLERS[Trial])
