@@ -21,8 +21,7 @@ import httpx
 import pytest
 
 from app.api.application import create_app
-from app.embedded.inbox.letters import Inbox
-from app.embedded.inbox.receiving import smtp_protocol
+from app.embedded.inbox import Inbox, smtp_protocol
 from app.errors import Unavailable
 from app.pages import failure_page, pages_router
 from app.postgres.database import Database

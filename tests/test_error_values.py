@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.errors import without_values
 from app.postgres.database import Database
 from app.resources import Resources

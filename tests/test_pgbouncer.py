@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.postgres.database import Database
 
 TRACKED = {"application_name", "datestyle", "timezone"}

@@ -22,7 +22,7 @@ from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from app.settings.environment import BAD_SETTINGS, SettingsError, complain
 from worker.arq_host import drain_on_signals, host_redis
-from worker.cron import cron_jobs, Clock
+from worker.cron import Clock, cron_jobs
 from worker.process import Process
 
 log = structlog.get_logger()

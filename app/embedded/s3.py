@@ -1,4 +1,4 @@
-"""S3: SeaweedFS, whose master, volume, filer and S3 servers run in one process."""
+"""S3: SeaweedFS, with its master, volume, filer and S3 servers in one process."""
 
 from __future__ import annotations
 
@@ -15,38 +15,35 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from app import process_priority
-from app.embedded.answers import http_status
 from app.embedded.daemon import Daemon
-from app.embedded.ports import LOOPBACK, free_ports
-from app.embedded.wheels import weed
+from app.embedded.ports import LOOPBACK, free_ports, http_status
+from app.embedded.wheels import seaweedfs
 
 BUCKET = "activelog"
 REGION = "us-east-1"
 ACCESS_KEY = "activelog"
 SECRET_KEY = "activelog-secret"
-CONFLICT = 409
-"""The bucket is there already."""
-SOCKETS = Path("/tmp")  # noqa: S108 # its choice
+BUCKET_EXISTS = 409
+"""The HTTP status if the bucket already exists."""
+SOCKETS = Path("/tmp")  # noqa: S108 # fixed by SeaweedFS
 
 
 class S3(Daemon):
     name = "s3"
-    # Asked to end, its filer waits 15 s for a stream of its own. It writes through the operating
-    # system and reads its volumes back after a kill, so it is not asked.
+    # On SIGTERM its filer waits 15 s for a stream of its own. SIGKILL loses nothing: it writes
+    # through the operating system and reads its volumes back.
     stop_signal = signal.SIGKILL
-    notices_room_late = True  # it refuses all writes until it looks again, once a minute
-    niceness = (
-        process_priority.WORKER
-    )  # in earnest it is on other machines: no answer waits for an upload
+    notices_free_space_late = True  # it checks once a minute and rejects all writes until then
+    niceness = process_priority.WORKER  # in production it is elsewhere: delay no request
 
     def choose_ports(self) -> None:
-        """A port whose socket another user left in the temporary folder counts as taken."""
-        taken = ports_of_foreign_sockets()
-        candidates = dict.fromkeys([self.place.port(8333), *free_ports(16)])
+        """Avoid ports whose sockets another user left in the temporary folder."""
+        taken = ports_with_foreign_sockets()
+        candidates = dict.fromkeys([self.workspace.port(8333), *free_ports(16)])
         usable = [port for port in candidates if port not in taken]
         self.port, self._master, self._volume, self._filer, *self._grpc = usable[:8]
 
-    def usual_ports(self) -> Mapping[str, tuple[int, int]]:
+    def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         return {"S3": (8333, self.port)}
 
     def settings(self) -> dict[str, str]:
@@ -64,22 +61,23 @@ class S3(Daemon):
         return f"http://{LOOPBACK}:{self.port}"
 
     def environment(self) -> Mapping[str, str]:
-        """No configuration of the user's may be found; one volume at a time is grown, not seven.
+        """Hide the user's configuration and grow one volume at a time instead of seven.
 
-        Below 1 GiB its garbage collector takes as much time as all else while parts are uploaded.
+        With a memory limit below 1 GiB, garbage collection takes half of the time during multipart
+        uploads.
         """
         return {
             "PATH": os.defpath,
-            "HOME": str(self.place.folder("s3")),
+            "HOME": str(self.workspace.folder("s3")),
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
             "GOMEMLIMIT": "1GiB",
         }
 
     async def prepare(self) -> None:
-        """Its master's memory goes by port number: an earlier run's is of no use to this one."""
-        folder = self.place.folder("s3")
-        for memory in folder.glob("m[0-9]*"):
-            shutil.rmtree(memory, ignore_errors=True)
+        """Write the credentials and remove the master's old state, which is kept by port number."""
+        folder = self.workspace.folder("s3")
+        for state in folder.glob("m[0-9]*"):
+            shutil.rmtree(state, ignore_errors=True)
         identity = {
             "name": BUCKET,
             "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
@@ -90,7 +88,7 @@ class S3(Daemon):
         file.write_text(json.dumps({"identities": [identity]}))
 
     def command(self) -> Sequence[str | Path]:
-        folder = self.place.folder("s3")
+        folder = self.workspace.folder("s3")
         master_grpc, volume_grpc, filer_grpc, s3_grpc = self._grpc
         options = {
             "dir": folder,
@@ -111,29 +109,29 @@ class S3(Daemon):
             "volume.port": self._volume,
             "volume.port.grpc": volume_grpc,
             "volume.max": 40,
-            "volume.minFreeSpace": "16MiB",  # the default, 1 %, is gigabytes of a large disk
+            "volume.minFreeSpace": "16MiB",  # the default is 1 %: gigabytes on a large disk
             "filer.port": self._filer,
             "filer.port.grpc": filer_grpc,
         }
         arguments = [f"-{name}={value}" for name, value in options.items()]
-        return [weed(), "-logtostderr=true", "server", *arguments]
+        return [seaweedfs(), "-logtostderr=true", "server", *arguments]
 
-    def litter(self) -> Sequence[Path]:
-        """The sockets that it always creates there."""
+    def cleanup_paths(self) -> Sequence[Path]:
+        """Return the sockets that it always creates in the temporary folder."""
         grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
         names = [f"{name}-grpc-{port}" for name, port in grpc]
         names += [f"filer-{self._filer}", f"s3-{self.port}"]
         return [SOCKETS / f"seaweedfs-{name}.sock" for name in names]
 
-    async def answers(self) -> bool:
-        """It listens before it can do anything: ready is when it has made, or finds, the bucket."""
+    async def is_ready(self) -> bool:
+        """Create the bucket or find it: SeaweedFS listens before it can serve requests."""
         url = f"{self._url}/{BUCKET}"
-        status = await http_status(url, "PUT", signed("PUT", url))
-        return status in {200, CONFLICT}
+        status = await http_status(url, "PUT", signed_headers("PUT", url))
+        return status in {200, BUCKET_EXISTS}
 
 
-def ports_of_foreign_sockets() -> set[int]:
-    """Ports that SeaweedFS cannot serve: another user owns the socket that it would replace."""
+def ports_with_foreign_sockets() -> set[int]:
+    """Return ports that SeaweedFS cannot use: another user owns the socket it would replace."""
     user = os.geteuid()
     found: set[int] = set()
     for file in SOCKETS.glob("seaweedfs-*-*.sock"):
@@ -144,8 +142,8 @@ def ports_of_foreign_sockets() -> set[int]:
     return found
 
 
-def signed(method: str, url: str) -> dict[str, str]:
-    """The headers of an AWS signature, version 4, for a request without a body."""
+def signed_headers(method: str, url: str) -> dict[str, str]:
+    """Return the AWS Signature Version 4 headers for a request without a body."""
     request = AWSRequest(method=method, url=url)
     S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION).add_auth(request)
     return dict(request.headers.items())

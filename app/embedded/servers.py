@@ -1,27 +1,96 @@
-"""All the servers together: started side by side, stopped on any way out."""
+"""Valkey, the SMTP inbox, and starting and stopping all servers together."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from app.embedded.daemon import Daemon, Place
+from app.embedded.daemon import Daemon, Workspace
+from app.embedded.home import REGISTRY_FILE, ROOT, make_home
+from app.embedded.ports import LOOPBACK, first_line, http_status
 from app.embedded.postgres import Postgres
-from app.embedded.register import Register
+from app.embedded.registry import ProcessRegistry
 from app.embedded.s3 import S3
-from app.embedded.smtp import Smtp
-from app.embedded.valkey import Valkey
+from app.embedded.wheels import valkey_server
 
-KINDS: Mapping[str, type[Daemon]] = {
+
+class Valkey(Daemon):
+    """Valkey, which speaks the Redis protocol. It may lose data: Postgres holds the truth."""
+
+    name = "valkey"
+
+    def choose_ports(self) -> None:
+        self.port = self.workspace.port(6379)
+
+    def listening_ports(self) -> Mapping[str, tuple[int, int]]:
+        return {"Valkey": (6379, self.port)}
+
+    def settings(self) -> dict[str, str]:
+        return {"REDIS_URL": f"redis://{LOOPBACK}:{self.port}/0"}
+
+    def command(self) -> Sequence[str | Path]:
+        append_only = "yes" if self.workspace.durable else "no"
+        return [
+            valkey_server(),
+            *("--bind", LOOPBACK),
+            *("--port", str(self.port)),
+            *("--dir", self.workspace.folder("valkey")),
+            *("--save", ""),
+            *(() if self.workspace.durable else ("--databases", "1024")),  # one per test worker
+            *("--appendonly", append_only),
+            *("--appendfsync", "everysec"),
+            *("--maxmemory-policy", "noeviction"),
+        ]
+
+    async def is_ready(self) -> bool:
+        """Ping it. While it loads its file, it replies LOADING instead of PONG."""
+        return (await first_line(self.port, b"PING\r\n")).startswith(b"+PONG")
+
+
+class InboxServer(Daemon):
+    """The SMTP inbox and its web pages in a process of their own (see inbox.py)."""
+
+    name = "inbox"
+
+    def choose_ports(self) -> None:
+        self.port = self.workspace.port(1025)
+        self._web = self.workspace.port(8025)
+
+    def listening_ports(self) -> Mapping[str, tuple[int, int]]:
+        return {"the SMTP inbox": (1025, self.port), "the inbox page": (8025, self._web)}
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "SMTP_URL": f"smtp://{LOOPBACK}:{self.port}",
+            "INBOX_URL": f"http://{LOOPBACK}:{self._web}",
+            "INBOX_FOLDER": str(self.workspace.folder("inbox")),
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def command(self) -> Sequence[str | Path]:
+        program = [sys.executable, "-m", "app.embedded.inbox"]
+        return [*program, self.workspace.folder("inbox"), str(self.port), str(self._web)]
+
+    async def is_ready(self) -> bool:
+        greeting = await first_line(self.port)
+        return greeting.startswith(b"220") and (
+            await http_status(f"http://{LOOPBACK}:{self._web}/letters") == 200
+        )
+
+
+SERVER_TYPES: Mapping[str, type[Daemon]] = {
     "DATABASE_URL": Postgres,
     "REDIS_URL": Valkey,
     "S3_ENDPOINT_URL": S3,
-    "SMTP_URL": Smtp,
+    "SMTP_URL": InboxServer,
 }
-"""A server is embedded unless its variable says where a real one is."""
+"""A server is embedded unless its variable names another one."""
 
 
 @asynccontextmanager
@@ -30,45 +99,43 @@ async def servers(
 ) -> AsyncIterator[dict[str, str]]:
     """Start the servers that `environ` does not name and yield the variables that name them.
 
-    With `durable=False`, for tests, nothing is synced to the disk and every port is any free one;
-    otherwise the usual ports are taken where they are free. On the way out, also by an error or a
-    cancellation, every process is ended before this returns.
+    On exit, also by an error or a cancellation, all processes are stopped before this returns.
+
+    Args:
+        folder: the home folder.
+        durable: False for tests: files are not synced to disk, and all ports are random free
+            ports. Otherwise default ports are used where they are free.
 
     Raises:
-        DidNotStart: one of them failed; the others are stopped.
+        DidNotStart: one server failed. The others are stopped.
     """
     home = make_home(folder)
-    with Register(home / "processes.json") as register:
-        family = embedded(Place(home, register, durable), environ)
+    with ProcessRegistry(home / REGISTRY_FILE) as registry:
+        daemons = embedded_servers(Workspace(home, registry, durable), environ)
         try:
-            await start_all(family)
-            yield settings_of(family)
+            await start_all(daemons)
+            yield connection_settings(daemons)
         finally:
-            await stop_all(family)
+            await stop_all(daemons)
 
 
-def make_home(folder: Path) -> Path:
-    """Private, except that root's lets Postgres's account pass to its own folder inside.
-
-    Returns its absolute path. A folder that exists keeps its mode.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
-    return folder.resolve()
+def embedded_servers(workspace: Workspace, environ: Mapping[str, str]) -> list[Daemon]:
+    """Return the servers that `environ` does not name, not started yet."""
+    return [
+        server_type(workspace)
+        for variable, server_type in SERVER_TYPES.items()
+        if not environ.get(variable, "")
+    ]
 
 
-def embedded(place: Place, environ: Mapping[str, str]) -> list[Daemon]:
-    return [kind(place) for variable, kind in KINDS.items() if not environ.get(variable, "")]
+def connection_settings(daemons: Iterable[Daemon]) -> dict[str, str]:
+    """Return the variables that tell other programs how to connect to the servers."""
+    return {name: value for daemon in daemons for name, value in daemon.settings().items()}
 
 
-def settings_of(family: Iterable[Daemon]) -> dict[str, str]:
-    return {name: value for one in family for name, value in one.settings().items()}
-
-
-async def start_all(family: Iterable[Daemon]) -> None:
-    """Side by side. The first failure cancels the rest and is raised alone."""
-    tasks = [asyncio.create_task(one.start()) for one in family]
+async def start_all(daemons: Iterable[Daemon]) -> None:
+    """Start programs concurrently. The first failure cancels the rest and is raised alone."""
+    tasks = [asyncio.create_task(daemon.start()) for daemon in daemons]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -77,5 +144,6 @@ async def start_all(family: Iterable[Daemon]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def stop_all(family: Iterable[Daemon]) -> None:
-    await asyncio.gather(*(one.stop() for one in family))
+async def stop_all(daemons: Iterable[Daemon]) -> None:
+    """Stop programs concurrently."""
+    await asyncio.gather(*(daemon.stop() for daemon in daemons))

@@ -3,55 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from app.embedded.child import Child, ChildSpec
-from app.embedded.console import print_safely, say, shown_as
-from app.embedded.daemon import DidNotStart, Place
-from app.embedded.disk import free_bytes, is_full, room_in
-from app.embedded.lock import lock
-from app.embedded.postgres import place_aside
-from app.embedded.register import ROOT, Register, end_leftovers
-from app.embedded.servers import embedded, make_home, settings_of, start_all, stop_all
-from app.embedded.supervision import keep_running
-from app.embedded.table import lines_of_moved_ports, table
-from app.embedded.terminal import has_terminal, until_closed
-from app.embedded.variables import keep_variables, ports_of_children, variables_of_children
-
-LOCK, PROCESSES, VARIABLES = "lock", "processes.json", "env"
-"""Files of the home folder."""
-SAME_SIGNAL = 0.5
-"""Seconds within which signals are one: a group is sent one that `just` passes on as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What runs on top of the servers."""
-
-    steps: tuple[ChildSpec, ...]
-    """Run to their ends, one after the other, before the children start."""
-    demo: ChildSpec | None
-    """A further step, which is left out when the database is not ours."""
-    children: tuple[ChildSpec, ...]
-    bucket: ChildSpec | None = None
-    """Another, which is left out without a word when the bucket is not ours."""
-
-
-MIGRATE = ChildSpec("migrate", ("-m", "app", "migrate"))
-DEMO = ChildSpec("demo", ("-m", "app.embedded.demo"))
-API = ChildSpec("api", ("-m", "app.asgi"), "http://127.0.0.1:{PORT}/health/ready")
-WORKER = ChildSpec(
-    "worker", ("-m", "arq", "worker.WorkerSettings"), "http://127.0.0.1:{METRICS_PORT}/metrics"
+from app.embedded.application import (
+    ACTIVELOG,
+    Child,
+    Plan,
+    child_ports,
+    child_variables,
+    write_env_file,
 )
-HAS_DEMO = (ROOT / "app" / "embedded" / "demo.py").exists()
-BUCKET = ChildSpec("bucket", ("-m", "app", "bucket", "prepare"))
-ACTIVELOG = Plan(
-    steps=(MIGRATE,), demo=DEMO if HAS_DEMO else None, children=(API, WORKER), bucket=BUCKET
+from app.embedded.console import address_table, moved_port_lines, print_safely, printer_for, say
+from app.embedded.daemon import DidNotStart, Workspace
+from app.embedded.home import (
+    ENV_FILE,
+    LOCK_FILE,
+    REGISTRY_FILE,
+    describe_free_space,
+    free_bytes,
+    is_disk_full,
+    lock,
+    make_home,
 )
+from app.embedded.postgres import fallback_folder
+from app.embedded.registry import ProcessRegistry, stop_leftovers
+from app.embedded.servers import connection_settings, embedded_servers, start_all, stop_all
+from app.embedded.supervisor import supervise
+
+DUPLICATE_SIGNAL_S = 0.5
+"""Signals within this time count as one: Ctrl-C reaches us directly and again through `just`."""
+STDIN, STDOUT, STDERR = 0, 1, 2
+TERMINAL_POLL_S = 1.0
+"""Interval between two checks of the terminal."""
 
 
 def up(
@@ -60,46 +47,47 @@ def up(
     plan: Plan = ACTIVELOG,
     *,
     durable: bool = True,
-    same_signal: float = SAME_SIGNAL,
+    duplicate_signal_s: float = DUPLICATE_SIGNAL_S,
 ) -> int:
-    """Run everything until SIGINT, SIGTERM or the end of its terminal; the exit code.
+    """Run everything until SIGINT, SIGTERM or until the terminal closes, and return the exit code.
 
-    A child that fails at its start ends all, and its code is the code. A second SIGINT kills
+    If a child fails to start, everything stops with that child's exit code. A second SIGINT kills
     everything at once.
 
     Args:
-        same_signal: seconds within which signals count as one.
+        durable: False for tests (see `Workspace`).
+        duplicate_signal_s: signals within this time count as one.
 
     Raises:
-        AlreadyRunning: another `up` runs in this folder.
+        AlreadyRunning: another `up` is running in this folder.
     """
     try:
-        return _up(make_home(home), environ, plan, durable, same_signal)
+        return _up(make_home(home), environ, plan, durable, duplicate_signal_s)
     except OSError as error:
-        if not is_full(error):
+        if not is_disk_full(error):
             raise
-        say(f"{error.strerror}: {room_in(home)}")
+        say(f"{error.strerror}: {describe_free_space(home)}")
         return 1
 
 
 def _up(
-    home: Path, environ: Mapping[str, str], plan: Plan, durable: bool, same_signal: float
+    home: Path, environ: Mapping[str, str], plan: Plan, durable: bool, duplicate_signal_s: float
 ) -> int:
-    with lock(home / LOCK):
-        if ended := end_leftovers(home / PROCESSES):
-            say(f"ended what an earlier `up` left: {', '.join(ended)}")
+    with lock(home / LOCK_FILE):
+        if stopped := stop_leftovers(home / REGISTRY_FILE):
+            say(f"stopped leftovers of an earlier `up`: {', '.join(stopped)}")
         try:
-            with Register(home / PROCESSES) as register:
-                place = Place(home, register, durable)
-                return asyncio.run(_until_stopped(place, environ, plan, same_signal))
+            with ProcessRegistry(home / REGISTRY_FILE) as registry:
+                workspace = Workspace(home, registry, durable)
+                return asyncio.run(_until_stopped(workspace, environ, plan, duplicate_signal_s))
         finally:
-            (home / VARIABLES).unlink(missing_ok=True)
+            (home / ENV_FILE).unlink(missing_ok=True)
 
 
 async def _until_stopped(
-    place: Place, environ: Mapping[str, str], plan: Plan, same_signal: float
+    workspace: Workspace, environ: Mapping[str, str], plan: Plan, duplicate_signal_s: float
 ) -> int:
-    running = asyncio.create_task(_run(place, environ, plan))
+    running = asyncio.create_task(_run(workspace, environ, plan))
     stopping: list[float] = []
     killed = False
 
@@ -111,16 +99,16 @@ async def _until_stopped(
 
     def interrupt() -> None:
         nonlocal killed
-        if stopping and time.monotonic() - stopping[0] > same_signal:
+        if stopping and time.monotonic() - stopping[0] > duplicate_signal_s:
             killed = True
-            place.register.kill_all()
+            workspace.registry.kill_all()
         stop()
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGTERM, stop)
-    loop.add_signal_handler(signal.SIGHUP, stop if has_terminal() else _go_on)
-    watching = asyncio.create_task(until_closed())
+    loop.add_signal_handler(signal.SIGHUP, stop if has_terminal() else _ignore)
+    watching = asyncio.create_task(wait_until_terminal_closes())
     watching.add_done_callback(lambda watch: None if watch.cancelled() else stop())
     try:
         await running
@@ -128,56 +116,77 @@ async def _until_stopped(
         say("stopped")
         return 128 + signal.SIGINT if killed else 0
     except DidNotStart as error:
-        fullest = min(_folders(place.home), key=free_bytes)
-        say(f"{error}: {room_in(fullest)}" if error.disk_is_full else str(error))
-        return _exit_code(error.code)
+        fullest = min(_data_folders(workspace.home), key=free_bytes)
+        say(f"{error}: {describe_free_space(fullest)}" if error.disk_is_full else str(error))
+        return _shell_exit_code(error.code)
     finally:
         watching.cancel()
     return 0
 
 
-def _go_on() -> None:
-    """Ignore SIGHUP: `nohup` asks for that, but `just` resets the handler."""
+def _ignore() -> None:
+    """Ignore SIGHUP, as `nohup` requests: `just` has reset the handler."""
 
 
-async def _run(place: Place, environ: Mapping[str, str], plan: Plan) -> None:
-    since = time.monotonic()
-    family = embedded(place, environ)
+async def _run(workspace: Workspace, environ: Mapping[str, str], plan: Plan) -> None:
+    started_at = time.monotonic()
+    daemons = embedded_servers(workspace, environ)
     try:
-        if family:
-            say("starting " + ", ".join(one.name for one in family))
-            await start_all(family)
-        variables = variables_of_children(environ, settings_of(family))
-        if place.durable:
-            ports = [one.usual_ports() for one in family] + [ports_of_children(environ, variables)]
-            for line in lines_of_moved_ports(ports):
+        if daemons:
+            say("starting " + ", ".join(daemon.name for daemon in daemons))
+            await start_all(daemons)
+        variables = child_variables(environ, connection_settings(daemons))
+        if workspace.durable:
+            ports = [daemon.listening_ports() for daemon in daemons]
+            for line in moved_port_lines([*ports, child_ports(environ, variables)]):
                 say(line)
-        demo = plan.demo if "DATABASE_URL" in settings_of(family) else None
-        if demo is None and plan.demo is not None:
-            say(f"{plan.demo.name} left out: this database is not an embedded one")
-        bucket = plan.bucket if "S3_ENDPOINT_URL" in settings_of(family) else None
-        for step in (*plan.steps, *(one for one in (demo, bucket) if one)):
-            await Child(step, place, variables, shown_as(step.name)).run()
-        children = [Child(one, place, variables, shown_as(one.name)) for one in plan.children]
+        demo = plan.demo if "DATABASE_URL" in connection_settings(daemons) else None
+        if demo is None:
+            say(f"{plan.demo.name} skipped: the database is not embedded")
+        bucket = plan.bucket if "S3_ENDPOINT_URL" in connection_settings(daemons) else None
+        for step in (*plan.steps, *(step for step in (demo, bucket) if step)):
+            await Child(step, workspace, variables, printer_for(step.name)).run()
+        children = [
+            Child(child, workspace, variables, printer_for(child.name)) for child in plan.children
+        ]
         try:
             await start_all(children)
-            keep_variables(place.home / VARIABLES, variables)
-            say(f"ready after {time.monotonic() - since:.1f} s")
-            print_safely(f"\n{table(variables, demo=demo is not None)}\n")
-            await keep_running([*family, *children], _folders(place.home), place.register)
+            write_env_file(workspace.home / ENV_FILE, variables)
+            say(f"ready after {time.monotonic() - started_at:.1f} s")
+            print_safely(f"\n{address_table(variables, demo=demo is not None)}\n")
+            await supervise(
+                [*daemons, *children], _data_folders(workspace.home), workspace.registry
+            )
         finally:
             await stop_all(children)
     finally:
-        await stop_all(family)
+        await stop_all(daemons)
 
 
-def _folders(home: Path) -> list[Path]:
-    """Where the servers keep their files."""
-    return [folder for folder in (home, place_aside(home)) if folder.exists()]
+def _data_folders(home: Path) -> list[Path]:
+    """Return the folders in which the servers keep their files."""
+    return [folder for folder in (home, fallback_folder(home)) if folder.exists()]
 
 
-def _exit_code(code: int | None) -> int:
-    """As a shell tells it: a signal is 128 and its number, silence is 1."""
+def _shell_exit_code(code: int | None) -> int:
+    """Convert as a shell does: 128 plus the signal's number; 1 if there was no response."""
     if code is None or code == 0:
         return 1
     return code if code > 0 else 128 - code
+
+
+def has_terminal() -> bool:
+    """Whether this process has a terminal. Under `nohup` it has none, and SIGHUP is ignored."""
+    return any(os.isatty(descriptor) for descriptor in (STDIN, STDOUT, STDERR))
+
+
+async def wait_until_terminal_closes() -> None:
+    """Return when the output's terminal closes; never if the output is not a terminal.
+
+    Polls isatty(), which is false for a closed terminal. The kernel sends SIGHUP only to the
+    session leader, which may be `uv`, and `uv` ignores it (`ssh -t host 'uv run just up'`).
+    """
+    if not os.isatty(STDOUT):
+        await asyncio.Event().wait()
+    while os.isatty(STDOUT):  # noqa: ASYNC110 # there is no event for a closed terminal
+        await asyncio.sleep(TERMINAL_POLL_S)

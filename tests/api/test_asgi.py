@@ -13,8 +13,8 @@ from time import monotonic
 import httpx
 import pytest
 
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from tests.support.working import WAIT_LIMIT_S
 
 FROM_MODULE = [sys.executable, "-m", "app.asgi"]

@@ -20,8 +20,8 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from app.resources import Resources
 from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.api.middleware import traceparent_of
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.resources import Resources
 from tests.support.http import anybody
 from tests.support.people import person

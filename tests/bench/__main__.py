@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import ModuleType
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
 from tests.bench.environment import PACKAGES_OF_SERVERS, SERVERS, disk, ground, machine
 from tests.bench.report import FILE, Part, keep

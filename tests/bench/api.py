@@ -16,8 +16,8 @@ from time import monotonic
 import msgspec
 
 from app import logs
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from app.resources import open_resources
 from app.settings import Settings
 from tests.bench.benchmarks.asking import Caller, ask_all, call

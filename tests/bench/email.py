@@ -26,7 +26,7 @@ import uvloop
 from app.email import Recipient, Stationery
 from app.email.compose import compose
 from app.email.smtp import Mailer
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.jinja import Templates
 from app.settings import Smtp
 from app.stats.emails import WeeklySummary

@@ -16,11 +16,18 @@ from statistics import median, quantiles
 
 import psutil
 
-from app.embedded.daemon import Place
+from app.embedded.daemon import Workspace
+from app.embedded.home import make_home
 from app.embedded.ports import free_ports
-from app.embedded.postgres import place_aside
-from app.embedded.register import Register
-from app.embedded.servers import KINDS, embedded, make_home, settings_of, start_all, stop_all
+from app.embedded.postgres import fallback_folder
+from app.embedded.registry import ProcessRegistry
+from app.embedded.servers import (
+    SERVER_TYPES,
+    connection_settings,
+    embedded_servers,
+    start_all,
+    stop_all,
+)
 from app.postgres.migrations import migrate
 
 SERVERS = (
@@ -46,7 +53,7 @@ class Ground:
     """The whole environment of a process of the service: this machine's is left out."""
 
 
-class _FreePlace(Place):
+class _FreePortWorkspace(Workspace):
     def port(self, usual: int) -> int:
         """Never the usual one: a system that is up here keeps it."""
         return free_ports(1)[0]
@@ -57,19 +64,19 @@ async def ground(needed: Collection[str]) -> AsyncIterator[Ground]:
     """Start the servers of these variables, with care for the disk, and migrate the database."""
     folder = Path(tempfile.mkdtemp(prefix="activelog-bench-"))
     home = make_home(folder / "servers")
-    others = {name: "elsewhere" for name in KINDS if name not in needed}
+    others = {name: "elsewhere" for name in SERVER_TYPES if name not in needed}
     try:
-        with Register(home / "processes.json") as register:
-            family = embedded(_FreePlace(home, register, durable=True), others)
+        with ProcessRegistry(home / "processes.json") as registry:
+            daemons = embedded_servers(_FreePortWorkspace(home, registry, durable=True), others)
             try:
-                await start_all(family)
-                variables = settings_of(family)
+                await start_all(daemons)
+                variables = connection_settings(daemons)
                 await migrate(variables["DATABASE_URL"])
                 yield Ground(folder, {**_service(), **NOWHERE, **variables})
             finally:
-                await stop_all(family)
+                await stop_all(daemons)
     finally:
-        shutil.rmtree(place_aside(home), ignore_errors=True)
+        shutil.rmtree(fallback_folder(home), ignore_errors=True)
         shutil.rmtree(folder)
 
 

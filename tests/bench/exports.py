@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from app import logs
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.bench.benchmarks.exporting import download, export, psql_copy, runner, upload_file

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.bench.environment import SERVERS
 from tests.bench.table import VERDICTS, Row
 

@@ -12,8 +12,8 @@ from urllib.request import urlopen
 
 import psutil
 
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from tests.bench.environment import Ground
 
 TICK = 0.02

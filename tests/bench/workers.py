@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.bench.contenders.side import Bench, Side
 from tests.bench.stamps import FILE
 

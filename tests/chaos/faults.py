@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
 
-from app.embedded.valkey import Valkey
+from app.embedded.servers import Valkey
 from app.resources import Resources
 from tests.chaos.crew import Crew
 from tests.support.outages import kill, terminate_backends

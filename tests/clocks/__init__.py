@@ -1,1 +1,1 @@
-"""The test suite under other dates, times of day and time zones: `just test-clocks`."""
+"""Runs the test suite under other dates, times of day and time zones: `just test-clocks`."""

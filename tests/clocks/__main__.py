@@ -1,9 +1,9 @@
-"""`python -m tests.clocks [--clock NAME] [pytest's arguments]`: run the tests under each clock.
+"""`python -m tests.clocks [--clock NAME] [PYTEST ARGUMENTS]`: run the tests under each clock.
 
-In a mount namespace of its own every dynamically linked program preloads a library that moves the
-wall clock, so Postgres, Valkey, browsers, workers and command lines agree on the time. SeaweedFS is
-static and stays in the present, so requests to it are signed with the true time. Needs root,
-`unshare`, a C compiler and tzdata's zones. docs/decisions/0013 says why.
+The tests run in a mount namespace in which every dynamically linked program preloads a library that
+shifts the wall clock, so Postgres, Valkey, browsers, workers and command lines agree on the time.
+SeaweedFS is linked statically and is not shifted, so requests to it are signed with the true time.
+Requires root, `unshare`, a C compiler and tzdata. docs/decisions/0013 explains why.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ from pathlib import Path
 
 from botocore import compat
 
-from tests.clocks.clock import Clock, clocks
-
-SHIFT, ZONE = "CLOCK_SHIFT_S", "CLOCK_ZONE"
-"""Variables that tell the tests how many seconds the clock is ahead, and the machine's zone."""
+from tests.clocks.clock import SHIFT, ZONE, Clock, clocks
 
 LIBRARY = Path(__file__).with_name("shifted_clock.c")
 ZONES = Path("/usr/share/zoneinfo")
@@ -33,33 +30,33 @@ TRUE_TIME = (
     "datetime.datetime.fromtimestamp("
     "__import__('time').clock_gettime(__import__('time').CLOCK_TAI), datetime.timezone.utc)"
 )
-INSIDE = 'mount --bind "$1" /etc && mount --bind "$2" "$3" && shift 3 && exec "$@"'
-"""What the shell in the namespace does before it becomes pytest."""
+MOUNT_AND_EXEC = 'mount --bind "$1" /etc && mount --bind "$2" "$3" && shift 3 && exec "$@"'
+"""What the shell in the namespace runs before it execs pytest."""
 
 
-class NotHere(Exception):
-    """The clock of a system cannot be shifted on this machine."""
+class ClockNotSupported(Exception):
+    """This machine's clock cannot be shifted. The message says what is missing."""
 
 
 def run(clock: Clock, arguments: Sequence[str]) -> int:
-    """pytest's exit code under this clock."""
+    """Run pytest under the clock and return its exit code."""
     starts = f"{clock.starts_at:%a %Y-%m-%d %H:%M:%S} UTC"
     print(f"== clock {clock.name}: {starts}, {clock.zone}", flush=True)
     shift = round((clock.starts_at - datetime.now(UTC)).total_seconds())
     environ = {**os.environ, SHIFT: str(shift), ZONE: clock.zone}
     environ.pop("TZ", None)
     with _shifted_etc(shift, clock.zone) as etc:
-        mounts = [etc, _signing_by_true_time(etc), compat.__file__]
-        namespace = ["unshare", "--mount", "sh", "-c", INSIDE, "sh", *mounts]
+        mounts = [etc, _sign_with_true_time(etc), compat.__file__]
+        namespace = ["unshare", "--mount", "sh", "-c", MOUNT_AND_EXEC, "sh", *mounts]
         pytest = [sys.executable, "-m", "pytest", "-q", *arguments]
         return subprocess.run([*namespace, *pytest], env=environ).returncode
 
 
 @contextmanager
 def _shifted_etc(shift: int, zone: str) -> Iterator[Path]:
-    """A copy of /etc that has the library preloaded and the clock's zone."""
+    """Yield a copy of /etc that preloads the library and sets the clock's zone."""
     with tempfile.TemporaryDirectory(prefix="activelog-clock-") as folder:
-        Path(folder).chmod(0o755)  # Postgres runs as a user of its own
+        Path(folder).chmod(0o755)  # Postgres runs as another user
         etc = Path(folder, "etc")
         subprocess.run(["cp", "--archive", "/etc", etc], check=True)
         library = etc / "shifted_clock.so"
@@ -72,48 +69,51 @@ def _shifted_etc(shift: int, zone: str) -> Iterator[Path]:
         yield etc
 
 
-def _signing_by_true_time(etc: Path) -> Path:
-    """botocore's module that tells the time of signatures, changed to ask the true clock."""
+def _sign_with_true_time(etc: Path) -> Path:
+    """Return a copy of botocore's module of signature times, changed to use the true time."""
     text = Path(compat.__file__).read_text()
     if text.count(WALL_TIME) != 1:
-        raise NotHere(f"{compat.__file__} reads the time in another way than {WALL_TIME}")
+        raise ClockNotSupported(f"{compat.__file__} no longer reads the time by {WALL_TIME}")
     changed = etc / "botocore_compat.py"
     changed.write_text(text.replace(WALL_TIME, TRUE_TIME))
     return changed
 
 
-def _refuse_elsewhere() -> None:
-    """
+def _require_support() -> None:
+    """Check that the clock can be shifted here.
+
     Raises:
-        NotHere: what is missing, and what helps.
+        ClockNotSupported: the message says what is missing and how to install it.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise NotHere("the clock of a system can be shifted by root on Linux only")
+        raise ClockNotSupported("only root on Linux can shift the clock")
     for program in ("unshare", "cc"):
         if shutil.which(program) is None:
-            raise NotHere(f"{program} is missing: apt install util-linux gcc libc6-dev")
+            raise ClockNotSupported(f"{program} is missing: apt install util-linux gcc libc6-dev")
     if not (ZONES / "Pacific" / "Kiritimati").exists():
-        raise NotHere(f"{ZONES} has no time zones: apt install tzdata")
+        raise ClockNotSupported(f"{ZONES} has no time zones: apt install tzdata")
     trial = ["unshare", "--mount", "mount", "--bind", "/etc", "/etc"]
     if subprocess.run(trial, capture_output=True).returncode:
-        raise NotHere("this root may not mount: a container needs the capability SYS_ADMIN")
+        raise ClockNotSupported(
+            "not permitted to mount: a container needs the capability SYS_ADMIN"
+        )
 
 
 def _clock(name: str) -> Clock:
-    """The next moment of this name, as of now: earlier runs take their time."""
+    """Return the clock of this name as of now, since earlier runs take a while."""
     return {clock.name: clock for clock in clocks(datetime.now(UTC))}[name]
 
 
 def main() -> int:
-    """Run the tests under all clocks, or those that are named; 0 if they passed under each."""
+    """Run the tests under all clocks or the named ones. Return 0 if all runs passed."""
     known = [clock.name for clock in clocks(datetime.now(UTC))]
     parser = argparse.ArgumentParser(prog="just test-clocks", allow_abbrev=False)
-    parser.add_argument("--clock", choices=known, action="append", help="only this one")
+    parser.add_argument("--clock", choices=known, action="append", help="use only this clock")
     options, arguments = parser.parse_known_args()
     try:
-        _refuse_elsewhere()
+        _require_support()
         codes = {name: run(_clock(name), arguments) for name in options.clock or known}
-    except NotHere as reason:
+    except ClockNotSupported as reason:
         print(f"activelog: {reason}", file=sys.stderr)
         return 2
     failed = [name for name, code in codes.items() if code]

@@ -1,4 +1,4 @@
-"""Moments that expose what a test assumes of the date or the zone."""
+"""Points in time that expose a test's assumptions about the date or the time zone."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+SHIFT, ZONE = "CLOCK_SHIFT_S", "CLOCK_ZONE"
+"""Environment variables: by how many seconds the clock is shifted, and the machine's zone."""
 SUNDAY = 6
-LEAP_CYCLE = 8
-"""The longest gap between two 29ths of February, in years: from 1896 to 1904, say."""
+LONGEST_LEAP_GAP_YEARS = 8
+"""The longest gap between two leap days in years, such as from 1896 to 1904."""
 
 
 class Clock(NamedTuple):
-    """What the system's clock shows when the tests start."""
+    """What the system clock shows when the tests start."""
 
     name: str
     starts_at: datetime
     zone: str
-    """The machine's time zone, an IANA name."""
+    """The machine's IANA time zone."""
 
 
 def clocks(now: datetime) -> Sequence[Clock]:
-    """All of them, none before `now`.
+    """Return all clocks. None is earlier than `now`.
 
     Args:
-        now: the real time, in UTC.
+        now: the real time in UTC.
     """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     sunday = midnight + timedelta(days=(SUNDAY - now.weekday() - 1) % 7 + 1)
@@ -38,18 +40,18 @@ def clocks(now: datetime) -> Sequence[Clock]:
 
 
 def _year_end(now: datetime) -> datetime:
-    """The next last minute of a year."""
+    """Return the next time that the last minute of a year starts."""
     this = datetime(now.year, 12, 31, 23, 59, tzinfo=UTC)
     return this if this > now else this.replace(year=now.year + 1)
 
 
 def _leap_day(now: datetime) -> datetime:
-    """The next noon of a 29 February."""
-    for year in range(now.year, now.year + LEAP_CYCLE + 1):
+    """Return the next noon on 29 February."""
+    for year in range(now.year, now.year + LONGEST_LEAP_GAP_YEARS + 1):
         try:
             noon = datetime(year, 2, 29, 12, tzinfo=UTC)
         except ValueError:
             continue
         if noon > now:
             return noon
-    raise AssertionError(f"there is no 29 February within {LEAP_CYCLE} years of {now}")
+    raise AssertionError(f"there is no 29 February within {LONGEST_LEAP_GAP_YEARS} years of {now}")

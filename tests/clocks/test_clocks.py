@@ -1,4 +1,4 @@
-"""The clocks, and that the whole system under test follows them."""
+"""The clocks, and whether the whole system under test follows them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.resources import Resources
-from tests.clocks.__main__ import SHIFT, ZONE
-from tests.clocks.clock import clocks
+from tests.clocks.clock import SHIFT, ZONE, clocks
 from tests.support.moments import at
 
 
@@ -25,7 +24,7 @@ from tests.support.moments import at
         ("2026-12-31 23:59", "2027-01-03 08:59:30", "2028-02-29 12:00", "2027-02-09 23:59"),
     ],
 )
-def test_no_clock_goes_back(now: str, sunday: str, leap_day: str, ahead: str) -> None:
+def test_clocks_are_always_in_the_future(now: str, sunday: str, leap_day: str, ahead: str) -> None:
     found = {clock.name: clock.starts_at for clock in clocks(at(now))}
     assert (at(sunday), at(leap_day), at(ahead)) == (
         found["sunday"],
@@ -41,7 +40,7 @@ PARTS = ("month", "day", "hour", "minute")
 
 
 TRUE_CLOCK = getattr(time, "CLOCK_TAI", time.CLOCK_REALTIME)
-"""Not shifted; macOS has no such clock, and nothing shifts the other there."""
+"""Never shifted. macOS has no CLOCK_TAI, but its wall clock is never shifted either."""
 
 
 async def test_python_postgres_and_valkey_follow_the_clock(resources: Resources) -> None:
@@ -52,8 +51,8 @@ async def test_python_postgres_and_valkey_follow_the_clock(resources: Resources)
         "Postgres": float(await database.fetchval("select extract(epoch from clock_timestamp())")),
         "Valkey": float((await redis.time())[0]),
     }
-    apart = {name: seconds - expected for name, seconds in seen.items()}
-    assert [] == [name for name, seconds in apart.items() if abs(seconds) > 300]
+    deviations = {name: seconds - expected for name, seconds in seen.items()}
+    assert [] == [name for name, seconds in deviations.items() if abs(seconds) > 300]
     here = datetime.now().astimezone()
     zone = ZoneInfo(os.environ[ZONE]) if ZONE in os.environ else None
     assert here.utcoffset() == here.astimezone(zone).utcoffset()

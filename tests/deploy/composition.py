@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from dotenv import dotenv_values
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 
 FILE = ROOT / "compose.yaml"
 DEVELOPMENT = ROOT / "deploy" / "development.env"

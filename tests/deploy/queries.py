@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import promql_parser as promql
 import yaml
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 
 DEPLOY = ROOT / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))

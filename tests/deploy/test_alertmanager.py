@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from tests.deploy.alertmanager import PROGRAM, alerting
 from tests.deploy.composition import composition, development
 from tests.email.scripted import scripted
@@ -49,7 +49,7 @@ async def test_a_firing_alert_is_emailed_with_its_links(
     async with alerting(tmp_path, variables) as alertmanager:
         await alertmanager.fire(LABELS, ANNOTATIONS)
         await eventually(lambda: _count(inbox), 1)
-    (email,) = inbox.letters(OPERATOR)
+    (email,) = inbox.emails(OPERATOR)
     assert email.subject == "CRITICAL: NoWorker: No worker is alive"
     assert email.message["From"] == "O'Brien's alerts <alerts@activelog.example>"
     assert email.text is not None
@@ -101,7 +101,7 @@ async def test_without_a_receiver_it_starts_and_says_what_is_missing(
 
 
 async def _count(inbox: Inbox) -> int:
-    return len(inbox.letters(OPERATOR))
+    return len(inbox.emails(OPERATOR))
 
 
 def _lines(text: str) -> list[str]:

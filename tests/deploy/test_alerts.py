@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from app.__main__ import app
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.deploy.composition import OURS
 from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.settings import Settings
 from app.settings.environment import SettingsError
 from tests.deploy.composition import (

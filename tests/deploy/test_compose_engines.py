@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.deploy.composition import FILE, OURS, composition, development, seconds
 
 OLDEST = re.compile(r"Compose (\d+\.\d+)(?:\.\d+)? or newer")

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.deploy.composition import composition, development
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.resources import Resources
 from tests.deploy.conftest import Served
 from tests.deploy.prometheus import LINKS, PROGRAM, Prometheus, watching

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from tests.email.scripted import scripted
 from tests.jobs.test_command_line import cli
@@ -66,7 +66,7 @@ async def test_a_test_letter_is_sent_at_once(
     sent = await cli(environ, "email", "test", "ada@example.com")
     assert sent.code == 0, sent.err
     assert "(in plain text) accepted it in" in sent.out
-    (letter,) = inbox.letters("ada@example.com")
+    (letter,) = inbox.emails("ada@example.com")
     assert letter.subject == "A test letter from ActiveLog"
     assert "Signed   none" in str(letter.text)
     assert 0 == await database.fetchval("select count(*) from emails")

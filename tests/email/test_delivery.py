@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from app import jobs
 from app.email.smtp import AuthenticationFailed, Mailer
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.jobs import Run
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.postgres.database import Database, Transaction
@@ -242,7 +242,7 @@ async def test_a_new_person_is_welcomed_and_confirms_by_the_link(
     person = {"email": ADDRESS, "name": "Ada 👩‍🚀", "password": "a long enough one"}
     assert (await api.post("/api/v1/users", json=person)).status_code == 201
     await run_jobs(resources)
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.to == (ADDRESS,)
     assert letter.subject == "Welcome to ActiveLog: please confirm your address"
     assert "Welcome, Ada 👩‍🚀." in str(letter.text)

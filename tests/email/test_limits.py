@@ -15,7 +15,7 @@ import pytest
 
 from app import jobs
 from app.email import AtMost, Pace, Post, Recipient, Stationery, deliver
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.errors import Unavailable
 from app.jinja import FOLDER
 from app.jobs import JobId, Run
@@ -116,7 +116,7 @@ async def test_a_crowd_of_letters_goes_out_at_the_pace_and_nothing_counts_as_fai
 
     async with working(replace(resources, post=paced)):
         await eventually(sent, 20)
-    assert 20 == len(inbox.letters())
+    assert 20 == len(inbox.emails())
     spans = await spans_of_five(redis)
     assert (15, True) == (len(spans), min(spans) >= SECOND / 2)
     assert 0 == await database.fetchval("select sum(failures) from jobs")

@@ -11,7 +11,7 @@ from shutil import copytree
 
 import pytest
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.jinja import FOLDER
 from tests.support.working import WAIT_LIMIT_S
 

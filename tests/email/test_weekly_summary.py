@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app import jobs
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.stats.emails import WeeklySummaryEmail
 from app.users.user import UserId
@@ -63,7 +63,7 @@ async def test_seven_days_are_counted_and_set_beside_the_seven_before(
     await add(database, ada, at(sunday - timedelta(days=8), "23:59"), metres=99_000)
     await summarise(database, ada)
     await run_jobs()
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.subject == "Your week: 2 activities, 3 h 00 min"
     text = str(letter.text).replace("\r\n", "\n")
     assert "15 to 21 November, beside the week before. Active on 2 days." in text
@@ -83,7 +83,7 @@ async def test_a_quiet_week_is_told_while_the_month_was_none(
     await add(database, ada, at(SATURDAY - timedelta(days=27), "00:00"))
     await summarise(database, ada)
     await run_jobs()
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.subject == "Your week: a quiet one"
     assert "A quiet week, ada." in str(letter.text)
     assert "The week before" not in str(letter.text)
@@ -97,7 +97,7 @@ async def test_a_quiet_week_is_told_with_the_week_before_and_without_its_naughts
     await add(database, ada, at(SATURDAY - timedelta(days=7), "12:00"))
     await summarise(database, ada)
     await run_jobs()
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     for part in (letter.text, letter.html):
         assert "The week before had 1 activity, 1 h 00 min." in str(part)
         assert "100% less" not in str(part)
@@ -122,7 +122,7 @@ async def test_nothing_is_sent_to_whom_it_is_not_for_when_the_letter_is_written(
     await summarise(database, ada)
     await database.execute(cause)
     await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
     assert "done" == await database.fetchval("select state from jobs")
 
 
@@ -134,7 +134,7 @@ async def test_a_week_is_summarised_once(
     for _ in range(3):
         await summarise(database, ada)
         await run_jobs()
-    assert len(inbox.letters()) == 1
+    assert len(inbox.emails()) == 1
 
 
 @pytest.mark.parametrize("days", [-1, 1])

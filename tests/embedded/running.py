@@ -1,4 +1,4 @@
-"""Looking at processes, and a `just up` that a test can watch line by line."""
+"""Inspect processes, and run `just up` so that a test can read its output line by line."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from tests.support.working import WAIT_LIMIT_S, until
 
 SMALL_UP = Path(__file__).with_name("small_up.py")
 
 
 def registered(home: Path) -> dict[str, int]:
-    """The processes that the home's register names: name to id. None without a register."""
+    """Return registered processes as {name: pid}; empty without a registry."""
     file = home / "processes.json"
     entries = json.loads(file.read_text()) if file.exists() else []
     return {entry["name"]: entry["pid"] for entry in entries}
 
 
 def small_environment(**variables: str) -> dict[str, str]:
-    """One in which only Postgres and Valkey are embedded, for speed, and ports are our own."""
+    """Return an environment with our own ports that embeds only Postgres and Valkey, for speed."""
     port, metrics_port = free_ports(2)
-    known = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     return {
-        **known,
+        **inherited,
         "PYTHONPATH": str(ROOT),
         "S3_ENDPOINT_URL": "http://127.0.0.1:1",
         "SMTP_URL": "smtp://127.0.0.1:1",
@@ -42,7 +42,7 @@ def small_environment(**variables: str) -> dict[str, str]:
 
 
 class Up:
-    """A running `up`, and the lines it printed."""
+    """A running `up` and the lines it has printed."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -53,7 +53,11 @@ class Up:
         return "\n".join(self.lines)
 
     async def read_until(self, words: str) -> None:
-        """Raises: EOFError: it ended before it said so."""
+        """Read lines until one contains the words.
+
+        Raises:
+            EOFError: it exited first.
+        """
         assert self.process.stdout is not None
         async with asyncio.timeout(WAIT_LIMIT_S):
             while line := await self.process.stdout.readline():
@@ -63,6 +67,7 @@ class Up:
         raise EOFError(self.text)
 
     async def end(self) -> int:
+        """Read the rest of the output and return the exit code."""
         assert self.process.stdout is not None
         async with asyncio.timeout(WAIT_LIMIT_S):
             self.lines += (await self.process.stdout.read()).decode().splitlines()
@@ -71,7 +76,7 @@ class Up:
 
 @asynccontextmanager
 async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> AsyncIterator[Up]:
-    """Killed on the way out, if the test left it running; its guard then ends the servers."""
+    """Run `small_up.py`. If the test leaves it running, kill it; its guard stops the servers."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(SMALL_UP), str(home), fault),
         stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ,

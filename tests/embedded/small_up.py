@@ -1,4 +1,4 @@
-"""`just up` with small children in place of the API and the worker: small_up.py HOME FAULT."""
+"""`just up` with small programs instead of the API and the worker: small_up.py HOME FAULT."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import sys
 from pathlib import Path
 
-from app.embedded.child import ChildSpec
-from app.embedded.commands import complain
-from app.embedded.lock import AlreadyRunning
-from app.embedded.up import SAME_SIGNAL, Plan, up
+from app.embedded.application import ChildSpec, Plan
+from app.embedded.console import print_error
+from app.embedded.home import AlreadyRunning
+from app.embedded.up import DUPLICATE_SIGNAL_S, up
 
 SERVE = """
 import http.server, os, signal, sys
-if "deaf" in sys.argv:
+if "ignore SIGTERM" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -24,12 +24,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 print("pid", os.getpid(), flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ[sys.argv[1]])), Handler).serve_forever()
 """
-TAKEN = "import sys; print('[Errno 98] address already in use'); print('bye'); sys.exit(3)"
-REFUSE = "import sys; print('SECRET_KEY is not set'); sys.exit(2)"
+PORT_TAKEN = "import sys; print('[Errno 98] address already in use'); print('bye'); sys.exit(3)"
+REJECT_SETTINGS = "import sys; print('SECRET_KEY is not set'); sys.exit(2)"
 
 
 def plan(fault: str) -> Plan:
-    program = {"refuse": REFUSE, "port taken": TAKEN}.get(fault, SERVE)
+    """Return what to run. The fault determines how the API misbehaves."""
+    program = {"reject settings": REJECT_SETTINGS, "port taken": PORT_TAKEN}.get(fault, SERVE)
     api = ("-c", program, "PORT", fault)
     return Plan(
         steps=(ChildSpec("migrate", ("-c", "print('migrated')")),),
@@ -47,7 +48,15 @@ if __name__ == "__main__":
     try:
         home, fault = Path(sys.argv[1]), sys.argv[2]
         durable = fault == "durable"
-        same_signal = 600.0 if fault == "slow signals" else SAME_SIGNAL
-        sys.exit(up(home, os.environ, plan(fault), durable=durable, same_signal=same_signal))
+        duplicate_signal_s = 600.0 if fault == "slow signals" else DUPLICATE_SIGNAL_S
+        sys.exit(
+            up(
+                home,
+                os.environ,
+                plan(fault),
+                durable=durable,
+                duplicate_signal_s=duplicate_signal_s,
+            )
+        )
     except AlreadyRunning:
-        sys.exit(complain("it runs already"))
+        sys.exit(print_error("already running"))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from app.embedded.application import ADA, GRACE
 from app.embedded.demo import load
-from app.embedded.inbox.letters import Inbox
-from app.embedded.logins import ADA, GRACE
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.resources import Resources
 from app.stats import reading
@@ -42,7 +42,7 @@ async def rows(database: Database, sql: str, *args: Any) -> list[tuple[Any, ...]
         ("2027-03-01", "2027-02-27", ("2027-02-01", "2027-01-01", "2026-12-01")),
     ],
 )
-async def test_last_finished_months_and_week_get_their_jobs(
+async def test_last_completed_months_and_week_get_their_jobs(
     database: Database, database_url: str, day: str, saturday: str, months: tuple[str, ...]
 ) -> None:
     await load(database_url, date.fromisoformat(day))
@@ -58,7 +58,7 @@ async def test_last_finished_months_and_week_get_their_jobs(
     assert expected == await rows(database, JOBS)
 
 
-async def test_everybody_is_active_on_each_of_the_last_eight_days_and_never_in_the_future(
+async def test_users_are_active_on_each_of_the_last_eight_days_and_never_in_the_future(
     database: Database, database_url: str
 ) -> None:
     now = await today(database)
@@ -74,18 +74,20 @@ async def test_everybody_is_active_on_each_of_the_last_eight_days_and_never_in_t
     )
 
     days = [now - timedelta(days=back) for back in range(8, 0, -1)]
-    assert [(who.email, day, 1) for who in (ADA, GRACE) for day in days] == found
+    assert [(account.email, day, 1) for account in (ADA, GRACE) for day in days] == found
 
 
-async def test_figures_are_the_same_before_and_after_the_days_are_counted(
+async def test_daily_stats_are_the_same_before_and_after_the_days_are_counted(
     database: Database, database_url: str, resources: Resources
 ) -> None:
     now = await today(database)
     yesterday = now - timedelta(days=1)
-    await ran(resources, "stats:daily", str(yesterday))  # as in a database that has run for long
+    # As in a database that has been in use for a while.
+    await ran(resources, "stats:daily", str(yesterday))
 
     await load(database_url, now)
-    await database.execute("delete from jobs where state = 'queued'")  # reports take their time
+    # Generating reports takes long.
+    await database.execute("delete from jobs where state = 'queued'")
     ada = await database.fetchval("select id from users where email = $1", ADA.email)
     before = await reading.daily(database, ada, now - timedelta(days=8), yesterday)
     counted = await ran(resources, "stats:daily", str(yesterday))
@@ -96,7 +98,7 @@ async def test_figures_are_the_same_before_and_after_the_days_are_counted(
     assert (counted.counts["users"], counted.counts["activities"]) == (2, 2)
 
 
-async def test_worker_makes_reports_and_sends_emails_once(
+async def test_worker_generates_reports_and_sends_emails_once(
     database: Database, database_url: str, run_jobs: RunJobs, inbox: Inbox
 ) -> None:
     now = await today(database)
@@ -110,6 +112,6 @@ async def test_worker_makes_reports_and_sends_emails_once(
     assert [(3, True), (3, True)] == await rows(
         database, "select count(*), min(size_bytes) > 5000 from reports group by user_id"
     )
-    sent = sorted((letter.to, letter.subject) for letter in inbox.letters())
+    sent = sorted((email.to, email.subject) for email in inbox.emails())
     assert [(ADA.email,)] * 4 + [(GRACE.email,)] * 4 == [to for to, _ in sent]
     assert len(set(sent)) == 8

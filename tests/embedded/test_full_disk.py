@@ -1,4 +1,4 @@
-"""A disk that is full: nothing ends for good, nothing is left half written."""
+"""A full disk stops nothing for good and leaves nothing half written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.working import until
 
 
 @pytest.mark.parametrize("disk", [160], indirect=True)
-async def test_all_comes_back_when_there_is_room_again(disk: Path) -> None:
+async def test_everything_recovers_when_the_disk_has_free_space_again(disk: Path) -> None:
     async with small_up(disk / "home", small_environment(S3_ENDPOINT_URL="")) as up:
         await up.read_until("ready")
         ballast = fill(disk)
@@ -24,30 +24,30 @@ async def test_all_comes_back_when_there_is_room_again(disk: Path) -> None:
         for pid in registered(disk / "home").values():
             os.kill(pid, signal.SIGKILL)
         for _ in range(5):
-            await up.read_until("was ended by SIGKILL: it is started again in 0.5 s")
+            await up.read_until("was killed by SIGKILL: restarting in 0.5 s")
         ballast.unlink()
-        await up.read_until("there is room again and everything answers")
+        await up.read_until("everything has recovered")
         pids = registered(disk / "home")
-        lives = {name: is_alive(pid) for name, pid in pids.items()}
+        alive = {name: is_alive(pid) for name, pid in pids.items()}
         up.process.terminate()
         code = await up.end()
 
     assert code == 0
-    assert lives == dict.fromkeys(("postgres", "valkey", "s3", "api", "worker"), True)
+    assert alive == dict.fromkeys(("postgres", "valkey", "s3", "api", "worker"), True)
     assert not any(is_alive(pid) for pid in pids.values())
     assert up.text.count("no space left") == 1
-    assert f"in {disk}/home (0 MiB free on {disk}): free some, and the servers restart" in up.text
+    assert f"in {disk}/home (0 MiB free on {disk}): free some space" in up.text
     assert "Traceback" not in up.text
 
 
 @pytest.mark.parametrize("disk", [160], indirect=True)
-async def test_the_guard_knows_what_was_started_while_the_disk_was_full(disk: Path) -> None:
+async def test_guard_stops_processes_started_while_the_disk_was_full(disk: Path) -> None:
     async with small_up(disk / "home", small_environment()) as up:
         await up.read_until("ready")
         before = registered(disk / "home")
         ballast = fill(disk)
         os.kill(before["api"], signal.SIGKILL)
-        await up.read_until("api     | pid")  # the second one says so once it is known
+        await up.read_until("api     | pid")  # the second api prints it once it is registered
         started = {one.pid for one in psutil.Process(up.process.pid).children()}
         written = registered(disk / "home")
         up.process.kill()
@@ -60,19 +60,19 @@ async def test_the_guard_knows_what_was_started_while_the_disk_was_full(disk: Pa
 
 
 @pytest.mark.parametrize("disk", [30], indirect=True)
-async def test_a_disk_too_small_for_the_cluster_is_named_in_one_line(disk: Path) -> None:
+async def test_disk_too_small_for_the_cluster_is_reported_in_one_line(disk: Path) -> None:
     async with small_up(disk / "home", small_environment()) as up:
         code = await up.end()
 
     assert code == 1
     assert len(up.lines) == 2
     assert up.lines[0] == "up      | starting postgres, valkey"
-    assert up.lines[1].startswith("up      | postgres ended with code 1: ")
+    assert up.lines[1].startswith("up      | postgres exited with code 1: ")
     assert f"No space left on device: {disk}/home (" in up.lines[1]
 
 
 @pytest.mark.parametrize("disk", [1], indirect=True)
-async def test_a_disk_that_is_full_from_the_start_is_named_in_one_line(disk: Path) -> None:
+async def test_disk_full_from_the_start_is_reported_in_one_line(disk: Path) -> None:
     fill(disk)
     async with small_up(disk / "home", small_environment()) as up:
         code = await up.end()

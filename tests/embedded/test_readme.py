@@ -1,4 +1,4 @@
-"""The README's examples, pasted into a shell while usual ports of `just up` are taken."""
+"""The README's examples, run in a shell while default ports of `just up` are taken."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from tests.embedded.running import Up
 
 TAKEN = (8000, 9100, 8333)
 
 
 def examples() -> str:
-    """The blocks of the section as one script, run by the tools of this environment."""
+    """Return the section's code blocks as one script that uses this environment's tools."""
     section = (
         (ROOT / "README.md").read_text().partition("## See it work\n")[2].partition("\n## ")[0]
     )
@@ -33,7 +33,7 @@ def examples() -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this checkout, so that a `just up` of the developer's is left alone."""
+    """A copy of this checkout, which leaves the developer's own `just up` alone."""
     copy = tmp_path / "checkout"
     copy.mkdir()
     for name in ("app", "worker", "sql", "templates"):
@@ -44,7 +44,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def taken_ports() -> Iterator[None]:
-    """Ports that are taken: by us, or by somebody else already."""
+    """Take the ports, unless another process has already taken them."""
     with ExitStack() as held:
         for port in TAKEN:
             with suppress(OSError):
@@ -53,7 +53,7 @@ def taken_ports() -> Iterator[None]:
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    """One without settings; curl fails where the API answers with an error."""
+    """Return an environment without settings, in which curl fails if the API returns an error."""
     home = checkout.parent / "home"
     home.mkdir(exist_ok=True)
     (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
@@ -73,7 +73,7 @@ async def shell(script: str, checkout: Path) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.usefixtures("taken_ports")
-async def test_every_example_does_what_it_says_while_the_usual_ports_are_taken(
+async def test_every_example_works_while_default_ports_are_taken(
     checkout: Path,
 ) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -92,7 +92,7 @@ async def test_every_example_does_what_it_says_while_the_usual_ports_are_taken(
     for port in TAKEN:
         assert re.search(rf"port {port} is taken", up.text), up.text
     assert (checkout / "activities.pdf").read_bytes().startswith(b"%PDF-")
-    for said in (
+    for expected in (
         '"email":"kim@example.com"',
         '"items":[{"id"',
         "Date,Type,Duration (min)",
@@ -100,7 +100,7 @@ async def test_every_example_does_what_it_says_while_the_usual_ports_are_taken(
         "emails:weekly done",
         "report:generate done",
     ):
-        assert said in pasted.stdout, pasted.stdout
+        assert expected in pasted.stdout, pasted.stdout
     daily = re.search(r"stats:daily done for .*: users (\d+)", pasted.stdout)
     assert daily, pasted.stdout
-    assert int(daily[1]) > 0, "the day of the example has no activities"
+    assert int(daily[1]) > 0, "the day has no activities"

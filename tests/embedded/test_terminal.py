@@ -1,4 +1,4 @@
-"""The terminal of `just up` is closed: it stops, unless its output goes elsewhere."""
+"""`just up` stops when its terminal closes, unless its output goes elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from app.embedded.lock import holder
+from app.embedded.home import lock_holder
 from tests.embedded.running import SMALL_UP, registered, small_environment, small_up
 from tests.support.processes import is_alive
 from tests.support.working import WAIT_LIMIT_S, until
@@ -23,17 +23,17 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGHUP, lambda *_: None)
 sys.exit(subprocess.run(sys.argv[1:]).returncode)
 """
-"""A session leader that ignores SIGHUP, as `uv` does; the kernel sends it to nobody else."""
+"""A session leader that ignores SIGHUP, as `uv` does. The kernel sends it to no other process."""
 
 
 @asynccontextmanager
 async def up_on_a_terminal(
     home: Path, output: Path | None = None
 ) -> AsyncIterator[tuple[Process, int]]:
-    """The leader of its session, and the terminal, which the test closes.
+    """Run `small_up.py`. Yield its session leader and its terminal, for the test to close.
 
     Args:
-        output: where the output goes; None: to the terminal, whose buffer is large enough.
+        output: a file for the output; None: the terminal, whose buffer is large enough.
     """
     terminal, end = pty.openpty()
     opened = os.dup(end) if output is None else os.open(output, os.O_CREAT | os.O_WRONLY)
@@ -58,7 +58,7 @@ async def ended(process: Process) -> int:
         return await process.wait()
 
 
-async def test_it_stops_when_its_terminal_is_closed(home: Path) -> None:
+async def test_up_stops_when_its_terminal_closes(home: Path) -> None:
     async with up_on_a_terminal(home) as (leader, terminal):
         pids = registered(home)
         os.close(terminal)
@@ -69,13 +69,13 @@ async def test_it_stops_when_its_terminal_is_closed(home: Path) -> None:
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-async def test_it_goes_on_without_a_terminal_when_its_output_goes_to_a_file(
+async def test_up_keeps_running_after_its_terminal_closes_if_output_goes_to_a_file(
     home: Path, tmp_path: Path
 ) -> None:
     async with up_on_a_terminal(home, tmp_path / "log") as (leader, terminal):
         os.close(terminal)
         await restarted(home, "api")
-        up = holder(home / "lock")
+        up = lock_holder(home / "lock")
         assert up is not None
         up.terminate()
         code = await ended(leader)
@@ -92,11 +92,11 @@ async def test_sighup_is_ignored_without_a_terminal(home: Path) -> None:
         code = await up.end()
 
     assert code == 0
-    assert up.text.index("started again") < up.text.index("stopping")
+    assert up.text.index("restarting") < up.text.index("stopping")
 
 
 async def restarted(home: Path, name: str) -> None:
-    """Kill one and wait until it is back, which shows that `up` is not stopping."""
+    """Kill a process and wait for its restart, which proves that `up` is not stopping."""
     killed = registered(home)[name]
     os.kill(killed, signal.SIGKILL)
     await until(lambda: registered(home).get(name, killed) != killed)

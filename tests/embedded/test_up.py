@@ -1,4 +1,4 @@
-"""`just up`, with small children in place of the API and the worker."""
+"""`just up` with small programs instead of the API and the worker."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.embedded.commands import down, env, reset
-from app.embedded.ports import LOOPBACK, listens
-from app.embedded.postgres import place_aside
-from app.embedded.up import SAME_SIGNAL
+from app.embedded.__main__ import down, env, reset
+from app.embedded.ports import LOOPBACK, is_listening
+from app.embedded.postgres import fallback_folder
+from app.embedded.up import DUPLICATE_SIGNAL_S
 from tests.embedded.running import registered, small_environment, small_up
 from tests.support.processes import is_alive
 from tests.support.working import until
 
 
-async def test_it_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) -> None:
+async def test_up_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) -> None:
     environ = small_environment()
     async with small_up(home, environ) as up:
         await up.read_until("grace@example.org")
@@ -40,7 +40,7 @@ async def test_it_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) 
     assert up.text.index("migrated") < up.text.index("demo data") < up.text.index("api     | pid")
 
 
-async def test_a_usual_port_that_is_taken_is_named_with_the_one_instead(home: Path) -> None:
+async def test_taken_default_port_is_reported_with_its_replacement(home: Path) -> None:
     environ = small_environment()
     del environ["PORT"], environ["METRICS_PORT"]
     async with small_up(home, environ, "durable") as up:
@@ -53,7 +53,7 @@ async def test_a_usual_port_that_is_taken_is_named_with_the_one_instead(home: Pa
         await up.end()
 
     moved = re.findall(r"port (\d+) is taken: (.+) listens on (\d+) instead", up.text)
-    assert {(usual, who) for usual, who, _ in moved} == {
+    assert {(default, service) for default, service, _ in moved} == {
         ("8000", "the API"),
         ("9100", "the worker"),
         ("5432", "Postgres"),
@@ -65,45 +65,47 @@ async def test_a_usual_port_that_is_taken_is_named_with_the_one_instead(home: Pa
 
 @contextmanager
 def taken(port: int) -> Iterator[None]:
-    """By this test, or by somebody who has it already."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Take the port, unless another process has already taken it."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
-            holder.bind((LOOPBACK, port))
-            holder.listen()
+            listener.bind((LOOPBACK, port))
+            listener.listen()
         yield
 
 
-async def test_a_second_up_is_refused(home: Path) -> None:
+async def test_second_up_is_refused(home: Path) -> None:
     async with small_up(home, small_environment()) as first:
         await first.read_until("ready")
         async with small_up(home, small_environment()) as second:
             code = await second.end()
 
     assert code == 1
-    assert second.lines == ["it runs already"]
+    assert second.lines == ["already running"]
 
 
-async def test_env_and_down_find_the_running_one(
+async def test_env_and_down_find_the_running_up(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
-        printed = env(home)
-        stopped = down(home)
+        printed = env(home=home)
+        stopped = down(home=home)
         code = await up.end()
 
     assert (printed, stopped, code) == (0, 0, 0)
     assert "DATABASE_URL=postgresql://" in capsys.readouterr().out
 
 
-def test_down_and_env_say_that_nothing_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert down(home) == 0
-    assert env(home) == 1
+def test_down_and_env_report_that_nothing_is_running(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert down(home=home) == 0
+    assert env(home=home) == 1
     assert "nothing is running" in capsys.readouterr().err
 
 
-async def test_a_killed_child_and_a_killed_server_come_back_where_they_were(home: Path) -> None:
+async def test_killed_child_and_server_restart_on_their_ports(home: Path) -> None:
     async with small_up(home, environ := small_environment()) as up:
         await up.read_until("ready")
         before = registered(home)
@@ -116,7 +118,7 @@ async def test_a_killed_child_and_a_killed_server_come_back_where_they_were(home
         code = await up.end()
 
     assert code == 0
-    assert "api was ended by SIGKILL: it is started again in 0.5 s" in up.text
+    assert "api was killed by SIGKILL: restarting in 0.5 s" in up.text
 
 
 def port_of(pid: int) -> int:
@@ -126,11 +128,11 @@ def port_of(pid: int) -> int:
 
 def holds(home: Path, name: str, port: int) -> bool:
     pid = registered(home).get(name)
-    return pid is not None and listens(pid, port)
+    return pid is not None and is_listening(pid, port)
 
 
-async def test_a_child_that_refuses_its_settings_ends_all_with_its_code(home: Path) -> None:
-    async with small_up(home, small_environment(), "refuse") as up:
+async def test_up_exits_with_the_code_of_a_child_that_rejects_its_settings(home: Path) -> None:
+    async with small_up(home, small_environment(), "reject settings") as up:
         code = await up.end()
 
     assert code == 2
@@ -138,22 +140,22 @@ async def test_a_child_that_refuses_its_settings_ends_all_with_its_code(home: Pa
     assert registered(home) == {}
 
 
-async def test_a_child_whose_port_is_taken_is_not_tried_again_and_says_so(home: Path) -> None:
+async def test_child_whose_port_is_taken_is_reported_and_not_retried(home: Path) -> None:
     async with small_up(home, small_environment(), "port taken") as up:
         code = await up.end()
 
     assert code == 3
     assert up.lines.count("api     | bye") == 1
-    assert "up      | api ended with code 3: [Errno 98] address already in use" in up.lines
+    assert "up      | api exited with code 3: [Errno 98] address already in use" in up.lines
 
 
-async def test_a_second_interrupt_kills_a_child_that_does_not_listen(home: Path) -> None:
-    async with small_up(home, small_environment(SHUTDOWN_GRACE="60"), "deaf") as up:
+async def test_second_interrupt_kills_a_child_that_ignores_sigterm(home: Path) -> None:
+    async with small_up(home, small_environment(SHUTDOWN_GRACE="60"), "ignore SIGTERM") as up:
         await up.read_until("ready")
         pids = registered(home)
         up.process.send_signal(signal.SIGINT)
         await up.read_until("stopping")
-        await asyncio.sleep(SAME_SIGNAL + 0.1)
+        await asyncio.sleep(DUPLICATE_SIGNAL_S + 0.1)
         up.process.send_signal(signal.SIGINT)
         code = await up.end()
 
@@ -161,7 +163,7 @@ async def test_a_second_interrupt_kills_a_child_that_does_not_listen(home: Path)
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-async def test_one_signal_that_comes_twice_still_lets_children_finish(home: Path) -> None:
+async def test_duplicate_signals_still_let_children_finish(home: Path) -> None:
     async with small_up(home, small_environment(), "slow signals") as up:
         await up.read_until("ready")
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
@@ -171,8 +173,8 @@ async def test_one_signal_that_comes_twice_still_lets_children_finish(home: Path
     assert code == 0
 
 
-async def test_when_it_is_killed_its_guard_ends_everything(home: Path) -> None:
-    home.parent.chmod(0o700)  # for root: the cluster is kept aside
+async def test_guard_stops_everything_when_up_is_killed(home: Path) -> None:
+    home.parent.chmod(0o700)  # if we are root, the cluster is in the fallback folder
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         pids = registered(home)
@@ -181,10 +183,10 @@ async def test_when_it_is_killed_its_guard_ends_everything(home: Path) -> None:
         await until(lambda: not registered(home))
 
     assert not any(is_alive(pid) for pid in pids.values())
-    assert not is_there(place_aside(home))
+    assert not is_there(fallback_folder(home))
 
 
-async def test_what_a_killed_up_and_its_killed_guard_left_is_ended_by_the_next(
+async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(
     home: Path,
 ) -> None:
     async with small_up(home, small_environment()) as killed:
@@ -204,10 +206,10 @@ async def test_what_a_killed_up_and_its_killed_guard_left_is_ended_by_the_next(
         code = await up.end()
 
     assert (left, code) == ([], 0)
-    assert "ended what an earlier `up` left: worker, api" in up.text
+    assert "stopped leftovers of an earlier `up`: worker, api" in up.text
 
 
-async def test_demo_data_and_published_logins_stay_out_of_a_database_of_somebody_else(
+async def test_external_database_gets_no_demo_data_or_public_passwords(
     home: Path,
 ) -> None:
     environ = small_environment(DATABASE_URL="postgresql://me:hush@db.example.org/app")
@@ -216,7 +218,7 @@ async def test_demo_data_and_published_logins_stay_out_of_a_database_of_somebody
         up.process.terminate()
         await up.end()
 
-    assert "demo left out" in up.text
+    assert "demo skipped" in up.text
     assert "example.org/app" in up.text
     assert "hush" not in up.text
     assert "ada@" not in up.text
@@ -225,12 +227,12 @@ async def test_demo_data_and_published_logins_stay_out_of_a_database_of_somebody
 async def test_reset_removes_everything(home: Path) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
-        code = reset(home)
+        code = reset(home=home)
         await up.end()
 
     assert code == 0
     assert not is_there(home)
-    assert not is_there(place_aside(home))
+    assert not is_there(fallback_folder(home))
 
 
 def is_there(folder: Path) -> bool:

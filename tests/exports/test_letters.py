@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app import jobs
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.exports.emails import ExportFailedEmail
 from app.exports.export import ExportId
 from app.jobs.admin.dead_letters import retry_job
@@ -32,7 +32,7 @@ async def test_a_finished_export_is_announced_with_a_link_that_signs_in(
 
     await run_jobs()
 
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.message["To"].addresses[0].addr_spec == kim.email
     assert f"https://activelog.example/exports/{export['id']}/download" in str(letter.text)
     assert "X-Amz" not in str(letter.message)
@@ -46,7 +46,7 @@ async def test_a_failed_export_is_announced_with_what_can_be_done(
 
     await run_jobs(may_fail=True)
 
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     text = " ".join(str(letter.text).split())
     assert "50,001 activities are more than the 50,000 that a PDF can hold." in text
     assert "Ask for a CSV, or for a narrower period." in text
@@ -69,7 +69,7 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
     await run_jobs()
 
     assert await state_of_letter(database) == "done"
-    assert inbox.letters() == []
+    assert inbox.emails() == []
 
 
 async def state_of_letter(database: Database) -> str:
@@ -88,7 +88,7 @@ async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
 
     await run_jobs()
 
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert "It was cancelled. Ask for it again." in " ".join(str(letter.text).split())
 
 
@@ -100,7 +100,7 @@ async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
 
     await run_jobs()
 
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert "Its turn came too late. Ask for it again." in " ".join(str(letter.text).split())
 
 
@@ -116,4 +116,4 @@ async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(
 
     await run_jobs()
 
-    assert ["Your export is ready"] == [letter.subject for letter in inbox.letters()]
+    assert ["Your export is ready"] == [letter.subject for letter in inbox.emails()]

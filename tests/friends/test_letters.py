@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.users.user import UserId
 from tests.support.people import Person, person
@@ -60,7 +60,7 @@ async def test_who_is_asked_is_told_once(
     for _ in range(2):
         await api.post(REQUESTS, json={"email": "SAM@example.com"}, headers=ada.headers)
         await run_jobs()
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.to == (sam.email,)
     assert letter.subject == "ada would like to be your friend on ActiveLog"
     assert "Hello sam, friends hear" in str(letter.text)
@@ -81,7 +81,7 @@ async def test_nobody_else_is_told_and_the_answers_are_the_same(
     assert [(201, "pending")] * 3 == [(a.status_code, a.json()["status"]) for a in answers]
     assert 3 == await database.fetchval("select count(*) from jobs")
     await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
     assert 3 == await database.fetchval("select count(*) from jobs where state = 'done'")
 
 
@@ -92,7 +92,7 @@ async def test_who_has_answered_before_the_letter_is_not_told(
     asked = await api.post(REQUESTS, json={"email": sam.email}, headers=ada.headers)
     await api.post(f"{REQUESTS}/{asked.json()['id']}/decline", headers=sam.headers)
     await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
 
 
 async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
@@ -102,7 +102,7 @@ async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
     await befriend(database, ada.id, sam.id)
     await record(api, ada, notes="<b>Rain</b> & glad")
     await run_jobs()
-    (first,) = inbox.letters()
+    (first,) = inbox.emails()
     assert (first.to, first.subject) == ((sam.email,), "ada ran 8.2 km in 45 min")
     assert "&lt;b&gt;Rain&lt;/b&gt; &amp; glad" in str(first.html)
     assert "unsubscribe/friend_activity." in first.message["List-Unsubscribe"]
@@ -110,11 +110,11 @@ async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
     await record(api, ada, type="swim", distance_m=900)
     await record(api, ada, type="other", distance_m=None, duration_s=50)
     await run_jobs()
-    assert len(inbox.letters()) == 1
+    assert len(inbox.emails()) == 1
 
     await an_hour_passes(database)
     await run_jobs()
-    second, _ = inbox.letters()
+    second, _ = inbox.emails()
     assert second.subject == "ada recorded 2 activities"
     assert "swam 900 m in 45 min" in str(second.text)
     assert "was active for 50 s" in str(second.text)
@@ -122,7 +122,7 @@ async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
 
     await an_hour_passes(database)
     await run_jobs()
-    assert len(inbox.letters()) == 2
+    assert len(inbox.emails()) == 2
     assert 0 == await database.fetchval("select count(*) from jobs where state <> 'done'")
 
 
@@ -156,7 +156,7 @@ async def test_only_friends_who_want_to_be_told_are(
         headers=stranger.headers,
     )
     await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
 
 
 async def test_the_past_the_deleted_and_what_came_before_the_friendship_is_no_news(
@@ -173,10 +173,10 @@ async def test_the_past_the_deleted_and_what_came_before_the_friendship_is_no_ne
     deleted = await record(api, ada, notes="deleted")
     await api.delete(f"/api/v1/activities/{deleted}", headers=ada.headers)
     await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
     await record(api, ada, notes="now")
     await run_jobs()
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.subject == "ada ran 8.2 km in 45 min"
     assert '"now"' in str(letter.text)
 
@@ -192,5 +192,5 @@ async def test_every_friend_gets_one_letter_on_two_activities(
     await record(api, ada)
     assert 30 == await database.fetchval("select count(*) from jobs")
     await run_jobs()
-    assert 30 == len({letter.to for letter in inbox.letters()})
-    assert 30 == len(inbox.letters())
+    assert 30 == len({letter.to for letter in inbox.emails()})
+    assert 30 == len(inbox.emails())

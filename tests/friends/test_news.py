@@ -13,7 +13,7 @@ from app import jobs
 from app.activities.activities import record
 from app.activities.activity import Entry
 from app.email import Post
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.friends.emails import FriendActivityEmail, friend_activity
 from app.jobs import JobId, Run
 from app.jobs.rows import Claimed
@@ -77,7 +77,7 @@ async def take_looks(database: Database, post: Post, who: Person, *, most: int =
 
 def told(inbox: Inbox) -> list[str]:
     """The notes in the letters, oldest letter first."""
-    texts = [str(letter.text) for letter in reversed(inbox.letters())]
+    texts = [str(letter.text) for letter in reversed(inbox.emails())]
     return [line.strip(' "') for text in texts for line in text.splitlines() if '"' in line]
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from app.jobs.handlers import HANDLERS
 from app.postgres.database import Database
 from tests.jobs.operators import dead

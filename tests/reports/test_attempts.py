@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from app.cleanup.jobs import clean
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
 from app.postgres.database import Database, Transaction
@@ -140,7 +140,7 @@ async def test_an_attempt_that_does_not_commit_changes_nothing_and_the_next_does
     await generate(again, bucket, resources.renderer, ada.id, NOVEMBER)
     await run_jobs()
     assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
-    assert len(inbox.letters()) == 1
+    assert len(inbox.emails()) == 1
 
 
 async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(

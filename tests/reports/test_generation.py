@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.errors import NotFound
 from app.jobs import JobId, Run
 from app.postgres.database import Database
@@ -90,7 +90,7 @@ async def test_a_report_made_again_takes_the_place_of_the_first(
     assert "Activities 3" in words(await content(database, bucket, ada.id))
     assert await current_key(database, ada.id) in await bucket.keys(f"reports/{ada.id}/")
     assert len(await recorded(database)) == 1
-    assert len(inbox.letters()) == 1
+    assert len(inbox.emails()) == 1
 
 
 async def test_a_month_without_activities_has_no_report(
@@ -100,7 +100,7 @@ async def test_a_month_without_activities_has_no_report(
     await add(database, ada.id, "2025-11-03T10:00")
     await order(database, ada.id)
     await run_jobs()
-    assert len(await recorded(database)) == len(inbox.letters()) == 1
+    assert len(await recorded(database)) == len(inbox.emails()) == 1
 
     inbox.clear()
     await database.execute("update activities set deleted_at = now()")
@@ -108,7 +108,7 @@ async def test_a_month_without_activities_has_no_report(
     await run_jobs()
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
-    assert [] == inbox.letters()
+    assert [] == inbox.emails()
 
 
 LEAVE = "update users set deleted_at = now()"
@@ -126,7 +126,7 @@ async def test_a_report_of_an_account_that_was_deleted_before_is_removed(
     await run_jobs()
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
-    assert [] == inbox.letters()
+    assert [] == inbox.emails()
     assert "done" == await database.fetchval("select state from jobs")
 
 

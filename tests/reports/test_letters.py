@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from tests.reports.months import add, order, reader
 from tests.support.working import RunJobs
@@ -19,7 +19,7 @@ async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
     await add(database, ada.id, "2025-11-25T12:00", type="swim", metres=None)
     await order(database, ada.id)
     await run_jobs()
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.subject == "Your November 2025: 3 activities, 3 h 00 min"
     text = str(letter.text).replace("\r\n", "\n")
     assert "https://activelog.example/reports/2025-11/download\n" in text
@@ -40,5 +40,5 @@ async def test_whoever_opted_out_or_has_not_confirmed_gets_the_report_and_no_let
     await database.execute(change)
     await order(database, ada.id)
     await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
     assert await database.fetchval("select count(*) from reports") == 1

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from app import jobs
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.jobs import JobId
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
@@ -72,7 +72,7 @@ async def test_a_month_that_is_not_over_has_a_report_and_its_letter_comes_when_i
     text = words(await content(database, resources.bucket, ada.id))
     assert "November 2025" in text
     assert "so far" not in text
-    (letter,) = inbox.letters()
+    (letter,) = inbox.emails()
     assert letter.subject == "Your November 2025: 1 activity, 1 h 00 min"
 
 
@@ -83,11 +83,11 @@ async def test_a_letter_asked_for_by_hand_does_not_go_before_the_month_is_over(
     async with database.transaction() as tx:
         await jobs.enqueue(tx, ReportReadyEmail(ada.id, NOVEMBER))
     await run_jobs()
-    assert [] == inbox.letters()
+    assert [] == inbox.emails()
 
     await made_at(resources, ada, stopped_at("2025-12-01 00:00"))
     await run_jobs()
-    assert 1 == len(inbox.letters())
+    assert 1 == len(inbox.emails())
 
 
 async def test_a_report_whose_month_ends_while_it_is_made_is_made_once_more(
@@ -97,7 +97,7 @@ async def test_a_report_whose_month_ends_while_it_is_made_is_made_once_more(
     assert ["report:generate"] == await kinds(database, "queued")
     await run_jobs()
     assert "so far" not in words(await content(database, resources.bucket, ada.id))
-    assert 1 == len(inbox.letters())
+    assert 1 == len(inbox.emails())
 
 
 async def test_postgres_decides_when_a_month_is_over(
@@ -112,4 +112,4 @@ async def test_postgres_decides_when_a_month_is_over(
     await run_jobs()
     assert 1 == await database.fetchval("select count(*) from reports")
     assert ["report:generate"] == await kinds(database, "done")
-    assert [] == inbox.letters()
+    assert [] == inbox.emails()

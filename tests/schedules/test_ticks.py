@@ -8,8 +8,8 @@ import pytest
 
 from app.jobs.schedules.schedule import SCHEDULES, day_about
 from tests.support.moments import at
-from worker.cron import cron_jobs
 from worker.cron import cron_job as cron_job_of
+from worker.cron import cron_jobs
 
 DAILY, WEEKLY, MONTHLY = (
     SCHEDULES[name] for name in ("stats:daily", "emails:weekly", "reports:monthly")

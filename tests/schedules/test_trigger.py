@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.jobs import load_handlers
 from app.jobs.job import KINDS
 from app.jobs.schedules import SCHEDULES
@@ -176,7 +176,7 @@ async def test_an_email_that_was_sent_before_says_when(
     assert re.fullmatch(
         rf"email:welcome done in \d+\.\d s \(nothing to do: already sent on {on}\)", again[1]
     )
-    assert 1 == len(inbox.letters("kim@example.com"))
+    assert 1 == len(inbox.emails("kim@example.com"))
 
 
 async def test_a_job_with_nothing_to_do_says_why(

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 import app
-from app.embedded.register import ROOT
+from app.embedded.home import ROOT
 from app.postgres.migrations import migrate
 from app.postgres.statements import STATEMENTS
 from tests.support.outages import postgres_of_one

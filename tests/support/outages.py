@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psutil
 
-from app.embedded.daemon import Daemon, Place
+from app.embedded.daemon import Daemon, Workspace
+from app.embedded.home import make_home
 from app.embedded.ports import free_ports
 from app.embedded.postgres import Postgres
-from app.embedded.register import Register
-from app.embedded.servers import make_home
-from app.embedded.valkey import Valkey
+from app.embedded.registry import ProcessRegistry
+from app.embedded.servers import Valkey
 from app.jobs.reclaim import reclaim
 from app.postgres.database import Database
 
@@ -24,15 +24,15 @@ from app.postgres.database import Database
 class KeptPostgres(Postgres):
     """Finds its data again when it is restarted."""
 
-    def litter(self) -> Sequence[Path]:
+    def cleanup_paths(self) -> Sequence[Path]:
         return ()
 
 
 @asynccontextmanager
 async def valkey_of_one() -> AsyncIterator[Valkey]:
     """A Valkey that belongs to one test. It is not started: the test says when."""
-    with _place() as place:
-        valkey = Valkey(place)
+    with _workspace() as workspace:
+        valkey = Valkey(workspace)
         valkey.choose_ports()  # its URL is known while it is away
         try:
             yield valkey
@@ -43,8 +43,8 @@ async def valkey_of_one() -> AsyncIterator[Valkey]:
 @asynccontextmanager
 async def postgres_of_one() -> AsyncIterator[Postgres]:
     """An empty Postgres that belongs to one test, started."""
-    with _place() as place:
-        postgres = KeptPostgres(place)
+    with _workspace() as workspace:
+        postgres = KeptPostgres(workspace)
         try:
             await postgres.start()
             yield postgres
@@ -53,12 +53,12 @@ async def postgres_of_one() -> AsyncIterator[Postgres]:
 
 
 @contextmanager
-def _place() -> Iterator[Place]:
+def _workspace() -> Iterator[Workspace]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="activelog-outage-"))
         home = make_home(Path(folder) / "servers")
-        register = stack.enter_context(Register(home / "processes.json"))
-        yield Place(home, register, durable=False, fixed_port=free_ports(1)[0])
+        registry = stack.enter_context(ProcessRegistry(home / "processes.json"))
+        yield Workspace(home, registry, durable=False, fixed_port=free_ports(1)[0])
 
 
 async def kill(server: Daemon, signum: signal.Signals = signal.SIGKILL) -> None:

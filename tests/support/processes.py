@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 import psutil
 
+from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from app.embedded.register import ROOT
 from tests.support.working import WAIT_LIMIT_S
 
 WORKER = ("-m", "arq", "tests.support.trial_worker.WorkerSettings")

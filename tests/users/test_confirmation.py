@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.email.statements import suppress
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.users.email_links import CONFIRMATION_LIFETIME, Purpose, issue_token
 from app.users.user import UserId
@@ -76,7 +76,7 @@ async def test_another_link_is_sent_to_who_asks(
     for _ in range(2):
         assert (await api.post(ASKING, headers=kim)).status_code == 202
         await run_jobs()
-    second, first = inbox.letters()
+    second, first = inbox.emails()
     assert first.subject == "Please confirm your address for ActiveLog"
     for letter in (first, second):
         (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(letter.text))
@@ -90,7 +90,7 @@ async def test_asking_again_while_a_letter_is_on_its_way_makes_no_second(
     for _ in range(2):
         assert (await api.post(ASKING, headers=kim)).status_code == 202
     await run_jobs()
-    assert len(inbox.letters()) == 1
+    assert len(inbox.emails()) == 1
 
 
 async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
@@ -101,7 +101,7 @@ async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
         assert (await api.post(ASKING, headers=kim)).status_code == 202
         await database.execute(f"update users set {column} = now()")  # noqa: S608 # one of these two
         await run_jobs()
-    assert inbox.letters() == []
+    assert inbox.emails() == []
     states = await database.fetch("select state from jobs where kind = 'email:confirmation'")
     assert ["done", "done"] == [row["state"] for row in states]
 

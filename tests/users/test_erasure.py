@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app import jobs
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
 from app.postgres.database import Database

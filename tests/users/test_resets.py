@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.users.passwords import MOST_AN_HOUR
 from tests.support.working import RunJobs
@@ -32,7 +32,7 @@ async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> None:
 
 
 def token_in(inbox: Inbox) -> str:
-    letter = inbox.letters()[0]
+    letter = inbox.emails()[0]
     assert letter.subject == "Set a new password for ActiveLog"
     (token,) = re.findall(r"https://activelog\.example/reset/(\S+)", str(letter.text))
     return str(token)
@@ -84,7 +84,7 @@ async def test_the_answer_and_the_work_are_the_same_whoever_asks(
     )
     assert [("email:password_reset", None, "{}")] * 3 == [tuple(row) for row in rows]
     await run_jobs()
-    assert {("kim@example.com",)} == {letter.to for letter in inbox.letters()}
+    assert {("kim@example.com",)} == {letter.to for letter in inbox.emails()}
 
 
 async def test_an_address_gets_a_few_letters_an_hour_and_the_answer_does_not_change(
@@ -93,11 +93,11 @@ async def test_an_address_gets_a_few_letters_an_hour_and_the_answer_does_not_cha
     answers = [await ask(api) for _ in range(MOST_AN_HOUR + 2)]
     assert answers == [answers[0]] * len(answers)
     await run_jobs()
-    assert len(inbox.letters()) == MOST_AN_HOUR
+    assert len(inbox.emails()) == MOST_AN_HOUR
     await database.execute("update reset_requests set created_at = now() - interval '61 minutes'")
     await ask(api)
     await run_jobs()
-    assert len(inbox.letters()) == MOST_AN_HOUR + 1
+    assert len(inbox.emails()) == MOST_AN_HOUR + 1
 
 
 async def test_requests_are_forgotten(
@@ -138,7 +138,7 @@ async def test_a_deleted_account_gets_no_link_and_its_links_are_void(
     await database.execute("update users set deleted_at = now()")
     await ask(api)
     await run_jobs()
-    assert len(inbox.letters()) == 1
+    assert len(inbox.emails()) == 1
     assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
 
 

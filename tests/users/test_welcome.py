@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 
-from app.embedded.inbox.letters import Inbox
+from app.embedded.inbox import Inbox
 from app.resources import Resources
 from tests.support.http import anybody
 from tests.support.outages import valkey_of_one
@@ -44,6 +44,6 @@ async def test_the_letter_waits_for_redis_and_the_answer_does_not(
             address = await sign_up(url)
             seen = worker.said.count("relay.waits")
             await until(lambda: worker.said.count("relay.waits") > seen + 1)
-            assert inbox.letters(address) == []
+            assert inbox.emails(address) == []
             await valkey.start()
             assert len(await inbox.wait_for(address)) == 1

@@ -1,4 +1,4 @@
-"""`just api`, `worker` and `psql`: programs that join what runs, or what the environment names."""
+"""`just api`, `just worker` and `just psql` connect to the running or the named servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.embedded.connecting import OWN, settings
+from app.embedded.connect import OWN_VARIABLES, merged_settings
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.embedded.running import registered, small_environment, small_up
@@ -19,42 +19,47 @@ from tests.support.processes import program
 from tests.support.trials import Trial, put, row
 
 CONNECT = ("-m", "app.embedded", "connect")
-AT_HOME = (
-    "import sys; from pathlib import Path; from app.embedded.connecting import connect;"
+CONNECT_AT_HOME = (
+    "import sys; from pathlib import Path; from app.embedded.connect import connect;"
     " sys.exit(connect(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))"
 )
 
 
-async def test_psql_joins_the_running_up_and_named_settings_come_first(home: Path) -> None:
+async def test_psql_connects_to_the_running_up_and_named_settings_take_precedence(
+    home: Path,
+) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test"}
         query = ("psql", "-Atc", "select current_database()")
-        async with program("-c", AT_HOME, str(home), *query, environ=unset) as psql:
+        async with program("-c", CONNECT_AT_HOME, str(home), *query, environ=unset) as psql:
             assert await psql.ended() == 0
-        beside = settings(home, {"SMTP_URL": "smtp://named.example", "EMPTY": ""}, OWN["api"])
-        named = settings(home, {"APP_URL": "https://named.example"}, OWN["api"])
-        elsewhere = settings(home, {"DATABASE_URL": "postgresql://elsewhere.example/x"}, OWN["api"])
+        private = OWN_VARIABLES["api"]
+        joined = merged_settings(home, {"SMTP_URL": "smtp://named.example", "EMPTY": ""}, private)
+        named = merged_settings(home, {"APP_URL": "https://named.example"}, private)
+        elsewhere = merged_settings(
+            home, {"DATABASE_URL": "postgresql://elsewhere.example/x"}, private
+        )
         up.process.terminate()
         await up.end()
     assert psql.said == "activelog\n"
-    assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(beside)
-    assert beside["SMTP_URL"] == "smtp://named.example"
-    assert not {"PORT", "APP_URL", "EMPTY"} & set(beside)
+    assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(joined)
+    assert joined["SMTP_URL"] == "smtp://named.example"
+    assert not {"PORT", "APP_URL", "EMPTY"} & set(joined)
     assert named["APP_URL"] == "https://named.example"
     assert {"DATABASE_URL", "ENVIRONMENT"} == set(elsewhere)
     assert registered(home) == {}
 
 
-async def test_without_a_running_up_or_settings_it_says_what_to_do(home: Path) -> None:
+async def test_connect_says_what_to_do_when_nothing_is_running(home: Path) -> None:
     unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test"}
-    async with program("-c", AT_HOME, str(home), "worker", environ=unset) as worker:
+    async with program("-c", CONNECT_AT_HOME, str(home), "worker", environ=unset) as worker:
         assert await worker.ended() == 1
-    said = "nothing is running: `just up` starts it, or name your servers in .env\n"
-    assert said == worker.said
+    expected = "nothing is running: start it with `just up` or name your servers in .env\n"
+    assert expected == worker.said
 
 
-async def test_an_api_gets_a_free_port_and_says_which(environ: Mapping[str, str]) -> None:
+async def test_api_picks_a_free_port_and_prints_it(environ: Mapping[str, str]) -> None:
     without_port = {name: value for name, value in environ.items() if name != "PORT"}
     async with program(*CONNECT, "api", environ=without_port) as api:
         await api.says("api.started")
@@ -67,16 +72,14 @@ async def test_an_api_gets_a_free_port_and_says_which(environ: Mapping[str, str]
     assert "Traceback" not in api.said
 
 
-async def test_a_worker_takes_the_options_of_arq(
-    database: Database, environ: Mapping[str, str]
-) -> None:
+async def test_worker_accepts_arq_options(database: Database, environ: Mapping[str, str]) -> None:
     job_id = await put(database, Trial("a"))
     async with program(*CONNECT, "worker", "--", "--burst", environ=environ) as worker:
         assert await worker.ended() == 0
-    assert (await row(database, job_id))["state"] == "snoozed"  # it has no handler of trials
+    assert (await row(database, job_id))["state"] == "snoozed"  # it has no handler for trials
 
 
-async def test_a_command_joins_with_its_arguments_as_they_are(environ: Mapping[str, str]) -> None:
+async def test_app_command_receives_its_arguments_unchanged(environ: Mapping[str, str]) -> None:
     given = ("app", "--", "jobs", "list", "--kind", "no such kind", "--json")
     async with program(*CONNECT, *given, environ=environ) as listing:
         assert await listing.ended() == 0
@@ -92,7 +95,7 @@ async def test_a_command_joins_with_its_arguments_as_they_are(environ: Mapping[s
         (("zrange", "missing"), 1, "Redis: wrong number of arguments for 'zrange' command\n"),
     ],
 )
-async def test_redis_runs_one_command_with_its_arguments_as_they_are(
+async def test_redis_command_receives_its_arguments_unchanged(
     resources: Resources,
     environ: Mapping[str, str],
     arguments: tuple[str, ...],
@@ -103,9 +106,9 @@ async def test_redis_runs_one_command_with_its_arguments_as_they_are(
         assert code == await redis.ended()
     assert answer == redis.said
     if arguments[0] == "set":
-        kept = await resources.redis.get(arguments[1])
-        assert kept is not None
-        assert arguments[2] == kept.decode()
+        stored = await resources.redis.get(arguments[1])
+        assert stored is not None
+        assert arguments[2] == stored.decode()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ async def test_redis_runs_one_command_with_its_arguments_as_they_are(
         ({"DATABASE_URL": "mysql://localhost/x"}, "psql", "DATABASE_URL is not a valid URL"),
     ],
 )
-async def test_a_wrong_url_is_one_line_and_exit_code_2(
+async def test_invalid_url_prints_one_line_and_exits_with_2(
     named: dict[str, str], client: str, said: str
 ) -> None:
     unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", **named}
