@@ -23,6 +23,7 @@ import pytest
 from app.api.application import create_app
 from app.embedded.inbox import Inbox, smtp_protocol
 from app.errors import Unavailable
+from app.jobs import load_handlers
 from app.pages import failure_page, pages_router
 from app.postgres.database import Database
 from app.resources import Resources, open_resources
@@ -39,6 +40,8 @@ KNOWS_A_DATE = re.compile(
     r"\b20\d\d-\d\d\b|\bdate(time)?\(\d{4}|datetime\.now\(|clock\(|now\(\) [-+]|current_date"
     r"|recently\(|stopped_at|NOVEMBER"
 )
+
+load_handlers()
 
 SERVERS = pytest.StashKey[RunServers]()
 VARIABLES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION")

@@ -15,12 +15,12 @@ create table users (
     deleted_at timestamptz
 );
 
--- An address is kept as it was written and compared in lower case; a deleted account frees it.
+-- An address is stored as written and compared in lower case. Deleting its account frees it.
 create unique index users_email on users (lower(email)) where deleted_at is null;
 
 create index users_deleted on users (deleted_at) where deleted_at is not null;
 
--- Only the hash of a token is kept: whoever reads this table cannot sign in with it.
+-- Only the hash of a token is stored, so that reading this table is not enough to sign in.
 create table sessions (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,
@@ -31,7 +31,7 @@ create table sessions (
 create index sessions_user on sessions (user_id);
 create index sessions_expiry on sessions (expires_at);
 
--- What a letter's link proves: its holder reads the mail of the account.
+-- Tokens of email links: a user who has one can read the email of the account.
 create table account_tokens (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,
@@ -44,8 +44,8 @@ create table account_tokens (
 create index account_tokens_user on account_tokens (user_id);
 create index account_tokens_expiry on account_tokens (expires_at);
 
--- Who has asked for a new password, by address: it may be nobody's. Counts for an hour, and goes
--- with a later request or at night.
+-- Password-reset requests by address, which need not belong to an account. A request counts towards
+-- the limit for an hour. Later requests and the nightly cleanup remove it.
 create table reset_requests (
     id uuid primary key default uuidv7(),
     email text not null check (email = lower(email)),

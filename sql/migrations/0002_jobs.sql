@@ -7,27 +7,27 @@ create table jobs (
     state text not null default 'queued'
         check (state in ('queued', 'running', 'retrying', 'snoozed', 'done', 'dead', 'cancelled')),
     occasion text,
-    concerns uuid, -- a user, but no foreign key: the record of a job outlives whom it was about
-    request_id text, -- of the request that caused it
-    traceparent text, -- the trace that the request was part of, in W3C's form
+    concerns uuid, -- a user id, but no foreign key: the record of a job outlives the user
+    request_id text, -- the HTTP request that caused the job
+    traceparent text, -- the trace of that request, in the W3C format
     enqueued_at timestamptz not null default now(),
     run_at timestamptz not null default now(),
     useful_until timestamptz,
-    handed_over_at timestamptz, -- when Redis was last seen to hold it
-    waits_for text, -- the dependency whose outage snoozed it
+    handed_over_at timestamptz, -- when the job was last seen in Redis
+    waits_for text, -- the dependency or paused kind that the snoozed job is blocked on
     attempt int not null default 0,
     failures int not null default 0,
     crashes int not null default 0,
-    alone boolean not null default false, -- it runs with no other job beside it, after two crashes
+    alone boolean not null default false, -- after two crashes, it runs with no other job in its worker
     worker_id uuid,
-    token uuid, -- the fence: whoever does not hold it commits nothing
+    token uuid, -- the fence: a worker with another token commits nothing
     started_at timestamptz,
     finished_at timestamptz,
     cancel_requested_at timestamptz,
     progress jsonb,
-    position jsonb, -- where a job that goes on after a pause or a crash has got to
+    position jsonb, -- where the job resumes after a pause or a crash
     error text,
-    fingerprint text, -- of a dead letter: kind, exception and message without ids and numbers
+    fingerprint text, -- of a dead letter: its kind, exception and message, without ids and numbers
     check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),
     check ((state in ('done', 'dead', 'cancelled')) = (finished_at is not null)),
     check ((state = 'dead') = (fingerprint is not null))
@@ -36,7 +36,7 @@ create table jobs (
 create unique index jobs_one_unfinished_an_occasion on jobs (kind, occasion)
     where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed');
 
--- The relay's two questions: which due rows has Redis never been seen to hold, and which not lately.
+-- For the two queries of the relay: due jobs that were never seen in Redis, and not lately.
 create index jobs_never_handed_over on jobs (run_at)
     where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null;
 create index jobs_handed_over on jobs (handed_over_at)
@@ -44,10 +44,11 @@ create index jobs_handed_over on jobs (handed_over_at)
 
 create index jobs_running on jobs (worker_id) where state = 'running';
 
--- What has finished lately lies together: an index of a few pages, which costs the finishing nothing.
+-- Jobs that finished at the same time are close together in the table. A BRIN index has few pages
+-- and does not slow down finishing.
 create index jobs_finished on jobs using brin (finished_at) with (pages_per_range = 32, autosummarize);
 
--- Dead letters are few, and grouped and searched by people.
+-- Dead letters are few, and operators group and search them.
 create index jobs_dead on jobs (fingerprint, finished_at) where state = 'dead';
 create index jobs_to_look_at on jobs (state, id) where state in ('retrying', 'snoozed', 'dead', 'cancelled');
 create index jobs_waits_for on jobs (waits_for) where state = 'snoozed' and waits_for is not null;
@@ -75,7 +76,8 @@ create table workers (
     seen_at timestamptz not null default now()
 );
 
--- What operators have stopped: a queue's jobs wait in Redis, a kind's are snoozed when their turn comes.
+-- Queues and kinds that operators have paused. The jobs of a paused queue wait in Redis. The jobs of
+-- a paused kind are snoozed when they are claimed.
 create table pauses (
     what text not null check (what in ('queue', 'kind')),
     name text not null,

@@ -3,7 +3,7 @@ create table activities (
     id uuid primary key default uuidv7(),
     user_id uuid not null references users on delete cascade,
     type text not null check (type in ('run', 'ride', 'swim', 'walk', 'hike', 'other')),
-    -- Bounds that keep every sum finite and every date one that all programs can read.
+    -- The bounds keep every sum finite, and every date readable by all programs.
     started_at timestamptz not null
         check (started_at between '1970-01-01 00:00+00' and '9999-12-30 00:00+00'),
     duration_s int not null check (duration_s between 1 and 604800),
@@ -18,14 +18,15 @@ create table activities (
 create index activities_newest_first on activities (user_id, started_at desc, id desc)
     where deleted_at is null;
 
--- A day's statistics ask for everybody's activities of it. By the day and not by the moment, lest one
--- person's newest are looked for in everybody's.
+-- Counting a day reads the activities of all users. The index is on the day rather than the time, so
+-- that the planner never uses it to look for one user's newest activities.
 create index activities_by_day on activities (((started_at at time zone 'utc')::date))
     where deleted_at is null;
 
 create index activities_deleted on activities (deleted_at) where deleted_at is not null;
 
--- Whose photo it is, its activity tells. The object's key follows from the row (app/activities/photos.py).
+-- The owner of a photo is the owner of its activity. The object's key is derived from the row
+-- (app/activities/photos.py).
 create table photos (
     id uuid primary key default uuidv7(),
     activity_id uuid not null references activities on delete cascade,

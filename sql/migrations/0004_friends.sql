@@ -1,7 +1,7 @@
 -- migrate:up
 
--- Addressed to an e-mail address and not to a user: whether anybody has the address is looked up
--- only when its owner reads or answers, so that asking reveals nothing.
+-- A request is addressed to an email address, not to a user. Whether an account has the address is
+-- looked up only when its owner reads or answers, so that sending a request reveals nothing.
 create table friend_requests (
     id uuid primary key default uuidv7(),
     requester_id uuid not null references users on delete cascade,
@@ -16,7 +16,7 @@ create unique index friend_requests_one_pending on friend_requests (email, reque
     where status = 'pending';
 create index friend_requests_of_requester on friend_requests (requester_id);
 
--- A friendship is two rows, one for each of the two.
+-- A friendship is two rows, one for each user.
 create table friends (
     user_id uuid not null references users on delete cascade,
     friend_id uuid not null references users on delete cascade,
@@ -28,11 +28,11 @@ create table friends (
 create index friends_newest_first on friends (user_id, since desc, friend_id desc);
 create index friends_of_friend on friends (friend_id);
 
--- What a person is to be told of, until a letter has told it: by row and not by time, since what a
--- transaction records may appear after a letter was written that is younger.
+-- Activities to report to a user, until an email has reported them. There is one row for each, not a
+-- time: a transaction may commit an older activity after an email has reported a newer one.
 create table news (
     user_id uuid not null references users on delete cascade,
-    activity_id uuid not null, -- no foreign key: it is looked up within a day, and may be gone then
+    activity_id uuid not null, -- no foreign key: the activity may be deleted before the email is sent
     created_at timestamptz not null default now(),
     primary key (user_id, activity_id)
 );

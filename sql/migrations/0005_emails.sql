@@ -1,5 +1,5 @@
 -- migrate:up
--- The delivery ledger: a letter goes out once for each recipient, letter and occasion.
+-- The delivery ledger: an email is sent once for each recipient, email name and unique key.
 create table emails (
     id uuid primary key default uuidv7(),
     recipient_id uuid not null references users on delete cascade,
@@ -8,13 +8,13 @@ create table emails (
     state text not null check (state in ('sending', 'sent', 'refused', 'suppressed')),
     job_id uuid not null, -- no foreign key: the ledger outlives the job
     message_id text not null,
-    attempts int not null, -- also the fence: an attempt that is no longer the last must not send
-    doubts int not null default 0, -- times that a server fell silent with the letter in its hands
+    attempts int not null, -- also the fence: only the latest attempt may send
+    doubts int not null default 0, -- how often a server received the email and stopped answering
     sending_until timestamptz, -- until then no other attempt may send
-    written_at timestamptz not null, -- by the last attempt
+    written_at timestamptz not null, -- by the latest attempt
     sent_at timestamptz,
     created_at timestamptz not null default now(),
-    error text, -- what the server said, without the address
+    error text, -- the reply of the server, without the address
     unique (recipient_id, letter, occasion),
     check ((state = 'sending') = (sending_until is not null)),
     check ((state = 'sent') = (sent_at is not null))
@@ -22,7 +22,7 @@ create table emails (
 
 create index emails_created_at on emails (created_at); -- for their retention
 
--- Addresses that nothing is sent to: there is no such mailbox, or an operator says so.
+-- Addresses that get no email: the mailbox does not exist, or an operator has suppressed them.
 create table suppressions (
     address text primary key check (address = lower(address)),
     reason text not null,

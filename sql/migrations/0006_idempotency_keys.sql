@@ -1,12 +1,12 @@
 -- migrate:up
 
--- The answer to a POST that created something, written by the transaction that created it.
+-- The response to a POST that created something, stored by the transaction that created it.
 create table idempotency_keys (
-    -- The nil UUID stands for those who have no account yet, so there is no foreign key.
+    -- The nil UUID is used before an account exists, so there is no foreign key.
     user_id uuid not null,
     route text not null,
     key text not null check (char_length(key) between 1 and 255),
-    -- An HMAC, because bodies hold passwords.
+    -- An HMAC of the request body, because bodies contain passwords.
     fingerprint bytea not null check (octet_length(fingerprint) = 32),
     status smallint not null check (status between 200 and 299),
     body bytea not null,

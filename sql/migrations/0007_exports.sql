@@ -1,15 +1,15 @@
 -- migrate:up
--- What was asked for, and what came of it. How far it is, its job tells; the object's key follows from
--- the row (app/exports/export.py).
+-- Requested exports and their results. The progress is in the job's row. The object's key is derived
+-- from the row (app/exports/export.py).
 create table exports (
     id uuid primary key default uuidv7(),
     user_id uuid not null references users on delete cascade,
     job_id uuid, -- no foreign key: the export outlives its job
     format text not null check (format in ('csv', 'pdf')),
-    first_day date, -- UTC, inclusive, as is the last
+    first_day date, -- UTC; both days are inclusive
     last_day date,
     type text check (type in ('run', 'ride', 'swim', 'walk', 'hike', 'other')),
-    open boolean not null default true, -- one that asks for the same is given this one
+    open boolean not null default true, -- a request for the same export returns this one
     requested_at timestamptz not null default now(),
     completed_at timestamptz,
     expires_at timestamptz,
@@ -17,7 +17,7 @@ create table exports (
     size_bytes bigint,
     sha256 text check (sha256 ~ '^[0-9a-f]{64}$'),
     etag text,
-    error text, -- why it failed, for the person who asked
+    error text, -- why it failed, for the user who requested it
     deleted_at timestamptz,
     check (last_day >= first_day),
     check (num_nulls(completed_at, expires_at, row_count, size_bytes, sha256, etag) in (0, 6)),

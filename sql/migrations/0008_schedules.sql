@@ -2,19 +2,19 @@
 
 create table schedules (
     name text primary key,
-    decided_until timestamptz not null, -- what became of every slot up to here is decided
+    decided_until timestamptz not null, -- every tick up to this time is decided
     paused_at timestamptz
 );
 
--- Every firing, and every slot that was skipped.
+-- Every run, and every tick that was skipped.
 create table schedule_runs (
     id uuid primary key default uuidv7(),
     schedule text not null,
-    slot timestamptz not null, -- of a run that a person asked for: when that was
-    day date not null, -- the day, or the last day of the period, that the run is about
-    fired_by text not null, -- 'schedule', or who asked for it
+    slot timestamptz not null, -- the tick; of a manual run, when it was triggered
+    day date not null, -- the day that the run covers, or the last day of its period
+    fired_by text not null, -- 'schedule', or who triggered it
     state text not null check (state in ('going', 'done', 'dead', 'cancelled', 'skipped')),
-    note text, -- why it was skipped
+    note text, -- why the tick was skipped
     job_id uuid, -- no foreign key: the history outlives the jobs
     fired_at timestamptz not null default now(),
     started_at timestamptz,
@@ -32,9 +32,9 @@ create index schedule_runs_by_id on schedule_runs (schedule, id desc);
 create index schedule_runs_counted on schedule_runs (day)
     where schedule = 'stats:daily' and state = 'done';
 
--- A run ends with its job, however that ends: by its handler, an operator or a lost worker, and by a
--- re-run it goes on. The occasion of such a job begins with 'slot ', so that the ends of all other
--- jobs cost nothing.
+-- A run ends with its job, whether its handler, an operator or the loss of its worker ends it. If the
+-- job is requeued, the run is running again. The unique key of such a job begins with 'slot ', so that the
+-- trigger costs all other jobs nothing.
 create function tell_schedule_run() returns trigger language plpgsql as $$
 begin
     update schedule_runs set

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- The reports that are made. The object's key follows from the row (app/reports/report.py).
+-- Finished reports. The object's key is derived from the row (app/reports/report.py).
 create table reports (
     user_id uuid not null references users on delete cascade,
     month date not null check (extract(day from month) = 1),

@@ -1,11 +1,11 @@
 -- migrate:up
 
--- How far the clock was ahead of UTC where the activity was recorded; null when that is unknown, as
--- it is for every older row. In minutes, as the offset is written (RFC 3339): the local time is
+-- The UTC offset of the place where the activity was recorded, in minutes as in RFC 3339; null if it
+-- is unknown, as for every older row. The local time is
 -- `started_at at time zone make_interval(mins => utc_offset_minutes)`.
 --
--- May run before the deploy, also on a large table: a column without a default rewrites nothing, and
--- `not valid` spares the look at rows that all hold null. New rows are checked.
+-- May run before the deploy, even on a large table: a column without a default rewrites nothing, and
+-- `not valid` skips the check of existing rows, which are all null. New rows are checked.
 alter table activities
     add column utc_offset_minutes smallint,
     add constraint activities_utc_offset_minutes_check

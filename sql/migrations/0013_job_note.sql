@@ -1,5 +1,5 @@
 -- migrate:up
--- Safe before the deploy: workers of the last release leave it null.
+-- May run before the deploy: workers of the last release leave the column null.
 alter table jobs add column note text; -- why a job that is done had nothing to do
 
 -- migrate:down

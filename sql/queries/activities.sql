@@ -1,5 +1,6 @@
 -- name: insert_activity
--- A new activity of mine; it has no photos yet. Its day is stale if it may have been counted.
+-- Insert an activity of this user and return it, without photos.
+-- Marks its day as stale if that day may already have been counted.
 with added as (
     insert into activities (
         user_id, type, started_at, duration_s, distance_m, calories, notes, utc_offset_minutes
@@ -12,7 +13,7 @@ with added as (
         id, type, started_at, duration_s, distance_m, calories, notes, created_at, updated_at
 ),
 stale as (
-    -- Ten minutes early: this transaction may commit after the midnight at which its day is counted.
+    -- Ten minutes of margin: this transaction may commit after the midnight at which its day is counted.
     insert into stale_days (user_id, day)
     select :user_id, (started_at at time zone 'utc')::date from added
     where started_at < date_trunc('day', now() + interval '10 minutes', 'utc')
@@ -23,7 +24,7 @@ select
 from added;
 
 -- name: activity
--- My activity with its photos, unless it is deleted or not mine.
+-- Return an activity of this user with its photos; no row if it is deleted or someone else's.
 select
     a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
     a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids
@@ -31,7 +32,9 @@ from activities as a
 where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: list_activities
--- My activities of these UTC days and this type that follow the cursor, newest first, with their photos.
+-- Return a page of this user's activities with their photos, newest first.
+-- The page follows the cursor and is limited to these UTC days and this type; null matches
+-- everything.
 select
     a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
     a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids
@@ -50,15 +53,17 @@ order by a.started_at desc, a.id desc
 limit :limit;
 
 -- name: lock_activity
--- My activity, held against other changes until the transaction ends; none when deleted or not mine.
+-- Lock an activity of this user against other changes until the transaction ends.
+-- No row if it is deleted or someone else's.
 select type, started_at, duration_s, distance_m, calories, notes
 from activities
 where id = :activity_id and user_id = :user_id and deleted_at is null
 for no key update;
 
 -- name: update_activity
--- Everything that a person may change of an activity of theirs, which exists; its offset from UTC only
--- with its start. The days that it was and is on are stale if they may have been counted.
+-- Replace every editable field of an activity of this user, which must exist, and return it.
+-- The UTC offset changes only with the start. Marks the old and the new day as stale if they may
+-- already have been counted.
 with changed as (
     update activities as a
     set
@@ -89,8 +94,8 @@ select
 from changed as a;
 
 -- name: delete_activity
--- My activity is marked deleted; no row when it was already, or is not mine. Its day is stale if it
--- may have been counted.
+-- Mark an activity of this user as deleted; no row if it already is, or is someone else's.
+-- Marks its day as stale if that day may already have been counted.
 with deleted as (
     update activities
     set deleted_at = now(), updated_at = now()

@@ -1,6 +1,7 @@
 -- name: dead_letters
--- The dead jobs by kind and error, of this fingerprint (null: any), that follow the cursor, latest first,
--- each with its latest as a sample.
+-- Return a page of the dead jobs, grouped by kind and error, the group with the latest death first.
+-- Each group has its latest job as a sample. The page follows the cursor and is limited to this
+-- fingerprint (null: any).
 select
     letters.fingerprint, sample.kind, letters.count, letters.first_seen, letters.last_seen,
     sample.id as sample_job_id, sample.error
@@ -24,12 +25,14 @@ order by letters.last_seen desc, letters.fingerprint desc
 limit :limit;
 
 -- name: count_dead
--- How many dead letters there are, and how many kinds and errors they have.
+-- Count the dead letters, and the groups by kind and error that they form.
 select count(*) as letters, count(distinct fingerprint) as groups from jobs where state = 'dead';
 
 -- name: rerun
--- The next dead jobs of this id, fingerprint and kind (null: any) before this one, newest first, wait as
--- if new; but not those that are no longer useful, nor a second unfinished one of a kind and unique key.
+-- Requeue the next batch of matching dead jobs as if they were new, and count them.
+-- The batch is the newest jobs of this id, fingerprint and kind (null: any) before the given one.
+-- Expired jobs stay dead. Of each kind and unique key only the newest is requeued, and none if an
+-- unfinished job has them. The jobs that stay dead are counted by reason.
 with looked_at as (
     select id, kind, unique_key, coalesce(expires_at < now(), false) as expired
     from jobs
@@ -83,7 +86,8 @@ select
 from looked_at;
 
 -- name: discard
--- The next dead jobs of this fingerprint are cancelled, with a note before their error; how many.
+-- Cancel the oldest dead jobs of this fingerprint, a batch at a time, and return their number.
+-- Each keeps its error, behind a note that an operator discarded it.
 with discarded as (
     update jobs set
         state = 'cancelled',

@@ -1,17 +1,18 @@
 -- name: add_demo_user
--- One of the people of the demo, confirmed; no row when the address is taken.
+-- Create a demo account with a confirmed address; no row if the address is taken.
 insert into users (email, name, password_hash, is_admin, confirmed_at)
 values (:email, :name, :password_hash, :is_admin, now())
 on conflict (lower(email)) where deleted_at is null do nothing
 returning id;
 
 -- name: repeatable_chance
--- From here on this transaction's random() gives the numbers that belong to the seed.
+-- Seed random(), so that the rest of this transaction draws the numbers of this seed.
 select setseed(:seed::float8)::text;
 
 -- name: add_demo_activities
--- A year of plausible activities that ends yesterday: some days off, but none in the last eight days,
--- and the favourite more often. The days are counted at once, in case they were counted for all before.
+-- Insert a year of plausible activities that ends yesterday, and count their days.
+-- There are some days off, but none in the last eight days, and the favourite type is more
+-- frequent. The days are counted here because they may already have been counted for everyone else.
 with days as (
     select
         :today::date - back as day,

@@ -1,6 +1,7 @@
 -- name: claim_letter
--- Records that an attempt is about to send, unless the letter is sent or another attempt may be at
--- it: then it gives no row. A letter to a suppressed address is recorded as that.
+-- Record that an attempt is about to send an email, and return the record.
+-- No row if the email was sent, or if another attempt may still be sending it. An email to a
+-- suppressed address is recorded as suppressed.
 insert into emails (
     recipient_id, letter, unique_key, job_id, message_id, state, attempts, sending_until, written_at
 )
@@ -27,7 +28,7 @@ where
 returning id, state, attempts, doubts, written_at as date;
 
 -- name: may_claim_letter
--- Whether a claim of a letter would let it be sent: see claim_letter.
+-- Tell whether a claim would let this email be sent; see claim_letter.
 select
     not exists (select from suppressions where address = lower(:address))
     and not exists (
@@ -40,24 +41,27 @@ select
     );
 
 -- name: letter_lease
--- How long another attempt may still be sending a letter; null when it is sent.
+-- Return how much longer another attempt may be sending an email.
+-- Null if no attempt may: the email was sent, refused or suppressed.
 select sending_until - clock_timestamp() as lease
 from emails
 where recipient_id = :recipient_id and letter = :letter and unique_key = :unique_key;
 
 -- name: letter_sent_at
--- When a letter was sent; null while it is not.
+-- Return when an email was sent; null if it has not been.
 select sent_at from emails
 where recipient_id = :recipient_id and letter = :letter and unique_key = :unique_key;
 
 -- name: hold_letters
--- Of two letters of a kind to one person at once, the second waits until the first is counted.
+-- Lock the emails of this name to this user until the transaction ends.
+-- The second of two concurrent transactions therefore counts the email of the first.
 select pg_advisory_xact_lock(
     hashtextextended('letters ' || :letter::text || ' ' || :recipient_id::uuid::text, 0)
 );
 
 -- name: wait_for_another
--- How long until a person may get one more letter of a kind, this unique key aside; no row: now.
+-- Return how long this user must wait for one more email of this name; no row: no wait.
+-- The email with this unique key is not counted against itself.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails
 where
@@ -71,19 +75,20 @@ offset :most::int - 1
 limit 1;
 
 -- name: attempt_may_send
--- Whether an attempt is the last one at its letter and still has the time to send it.
+-- Tell whether an attempt is the latest one for its email and still has time to send it.
 select state = 'sending' and attempts = :attempt and sending_until > clock_timestamp()
 from emails
 where id = :id;
 
 -- name: record_sent
--- The server has taken the letter: no attempt sends it again.
+-- Record that the server has accepted the email: no attempt sends it again.
 update emails
 set state = 'sent', sent_at = clock_timestamp(), sending_until = null, error = null
 where id = :id and state = 'sending';
 
 -- name: record_failure
--- An attempt ended without a letter, or in doubt of it; the next need not wait for its time to pass.
+-- Record that an attempt failed, or that it is unknown whether the server accepted the email.
+-- This ends the attempt's lease: the next attempt need not wait for it to run out.
 update emails
 set
     sending_until = least(sending_until, clock_timestamp()),
@@ -92,23 +97,23 @@ set
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: record_refusal
--- The server will not take the letter, whatever we do.
+-- Record that the server will never accept the email.
 update emails
 set state = 'refused', sending_until = null, error = :error
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: suppress
--- Nothing is sent to an address any more, in whatever case it is written.
+-- Stop sending to an address, in whatever case it is written. Repeating it keeps the first reason.
 insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;
 
 -- name: is_suppressed
--- Whether nothing is sent to an address.
+-- Tell whether an address is suppressed.
 select exists (select from suppressions where address = lower(:address));
 
 -- name: suppress_all
--- Nothing is sent to these addresses any more; how many of them were new.
+-- Stop sending to these addresses, and return how many of them were new.
 with added as (
     insert into suppressions (address, reason)
     select lower(address), :reason from unnest(:addresses::text[]) as given (address)
@@ -118,12 +123,12 @@ with added as (
 select count(*)::int from added;
 
 -- name: list_suppressions
--- The addresses that nothing is sent to, the newest first.
+-- Return the suppressed addresses, newest first.
 select address, created_at, reason
 from suppressions
 order by created_at desc, address
 limit :limit;
 
 -- name: lift_suppression
--- An address is sent to again; no row when it was not suppressed.
+-- Allow sending to an address again; no row if it was not suppressed.
 delete from suppressions where address = lower(:address) returning address;

@@ -1,9 +1,11 @@
 -- name: lock_exports
--- Of two requests of one person at once, the second waits until the first has committed.
+-- Lock this user's export requests until the transaction ends.
+-- The second of two concurrent requests waits until the first has committed.
 select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text, 0));
 
 -- name: close_ended
--- My exports whose jobs ended without a result stand in the way of no other any more.
+-- Close this user's exports whose jobs ended without a result.
+-- They no longer block a new request.
 update exports
 set open = false
 where
@@ -15,8 +17,9 @@ where
     );
 
 -- name: exports
--- My exports but for deleted ones, newest first: this one, those before that one, or those that are
--- open (null and false: whichever). Its job tells how far one is that is not completed.
+-- Return this user's exports, newest first, without deleted ones.
+-- Limited to one id, to those before a cursor, or to open ones (null and false: no limit). The
+-- progress of an unfinished export comes from its job.
 select
     e.id, e.job_id, e.format, e.first_day as first, e.last_day as last, e.type, known.status,
     case when known.status = 'processing' then (j.progress ->> 'done')::bigint end as done,
@@ -52,33 +55,35 @@ order by e.id desc
 limit :limit;
 
 -- name: insert_export
--- A new export of mine, which has no job yet.
+-- Insert an export of this user, which has no job yet.
 insert into exports (user_id, format, first_day, last_day, type)
 values (:user_id, :format, :first, :last, :type)
 returning id;
 
 -- name: set_job
--- This is the job that makes the export.
+-- Record the job that makes the export.
 update exports set job_id = :job_id where id = :id;
 
 -- name: job_of_export
--- The job of my export; no row when there is none, or it is deleted.
+-- Return the job of this user's export; no row if the export is deleted or someone else's.
 select job_id from exports where id = :id and user_id = :user_id and deleted_at is null;
 
 -- name: delete_export
--- My export is marked deleted; no row when it was, or is not mine.
+-- Mark this user's export as deleted and return its format.
+-- No row if it already is, or is someone else's.
 update exports
 set deleted_at = now(), open = false
 where id = :id and user_id = :user_id and deleted_at is null
 returning format;
 
 -- name: kept_object
--- What the bucket said of my completed export when it was put there.
+-- Return the ETag that the bucket gave this user's completed export when it was uploaded.
 select etag from exports
 where id = :id and user_id = :user_id and deleted_at is null and completed_at is not null;
 
 -- name: forget_result
--- My export is to be made again; no row when it is deleted, or another has forgotten this result.
+-- Clear the result of this user's export, so that it is made again.
+-- No row if it is deleted, or if another transaction has already cleared this result.
 update exports
 set
     completed_at = null, expires_at = null, row_count = null, size_bytes = null, sha256 = null,
@@ -87,7 +92,7 @@ where id = :id and user_id = :user_id and deleted_at is null and etag = :etag
 returning true;
 
 -- name: owned_export
--- An export and whose it is, as its jobs need it; no row when it or its owner is deleted.
+-- Return an export and its owner, for the export's jobs; no row if either is deleted.
 select
     e.id, e.user_id, u.name, u.email, e.format, e.first_day as first, e.last_day as last, e.type,
     e.row_count, e.size_bytes, e.expires_at
@@ -96,9 +101,9 @@ join users as u on u.id = e.user_id
 where e.id = :id and e.deleted_at is null and u.deleted_at is null;
 
 -- name: complete_export
--- The export is made, and there for so long; no row when it or its owner is deleted.
+-- Record the result of an export and when it expires; no row if it or its owner is deleted.
 with owner as (
-    -- Held, so that whoever leaves now finds the object when what is theirs is erased.
+    -- Locked, so that an account deleted at this moment still has this object erased.
     select u.id from exports as e
     join users as u on u.id = e.user_id
     where e.id = :id and u.deleted_at is null
@@ -113,11 +118,11 @@ where e.id = :id and e.user_id = owner.id and e.deleted_at is null
 returning true;
 
 -- name: give_reason
--- Why the export fails, for the person who asked for it.
+-- Record why the export failed, for the user who requested it.
 update exports set error = :error where id = :id;
 
 -- name: count_rows
--- How many activities an export of these filters has.
+-- Count the activities that match an export's filters.
 select count(*)
 from activities
 where
@@ -128,13 +133,15 @@ where
     and (:type::text is null or type = :type::text);
 
 -- name: read_in_order
--- What this transaction reads comes by an index that has its order, from the first row on, even where
--- to read all and to sort it would be done sooner.
+-- Make this transaction read through indexes that already have the requested order.
+-- The first row then arrives at once, even where reading and sorting everything would finish
+-- sooner.
 set local enable_sort = off;
 
 -- name: activities_csv
--- My activities of these filters as the lines of a CSV. Days are UTC's, minutes are rounded half up,
--- kilometres to a tenth of a metre. A note that a spreadsheet would run as a formula gets an apostrophe.
+-- Stream this user's activities that match these filters as the lines of a CSV.
+-- Dates are UTC. Minutes are rounded half up, kilometres to a tenth of a metre. A note that a
+-- spreadsheet would run as a formula is prefixed with an apostrophe.
 select
     (started_at at time zone 'utc')::date as "Date",
     type as "Type",
@@ -156,7 +163,7 @@ where
 order by started_at, id;
 
 -- name: activities_to_draw
--- My activities of these filters as the rows of a PDF (app/exports/export.py).
+-- Stream this user's activities that match these filters as the rows of a PDF.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
 where
@@ -168,13 +175,14 @@ where
 order by started_at, id;
 
 -- name: backend
--- Which backend answers. The driver knows of another where a pooler stands between.
+-- Return the process ID of the backend that answers.
+-- Behind a pooler, the process ID that the driver knows belongs to another backend.
 select pg_backend_pid();
 
 -- name: rows_copied
--- How many rows the COPY of this backend has written so far; no row when it runs none.
+-- Return how many rows the COPY of this backend has written so far; no row if none is running.
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
 
 -- name: named_exports
--- The exports that there are of these, but for deleted ones, with whose they are.
+-- Return those of these exports that exist and are not deleted, with their owners.
 select id, user_id, format from exports where id = any(:ids::uuid[]) and deleted_at is null;

@@ -1,13 +1,15 @@
 -- name: own_address
--- My address as requests to me bear it.
+-- Return this user's address in lower case, as friend requests store it.
 select lower(email) from users where id = :user_id;
 
 -- name: lock_pair
--- Of two people who ask each other at once, the second waits until the first has committed.
+-- Lock a pair of addresses until the transaction ends.
+-- If two people request each other at once, the second transaction waits until the first has
+-- committed.
 select pg_advisory_xact_lock(hashtextextended(:one::text || ' ' || :other::text, 0));
 
 -- name: accept_from
--- What the owner of this address asked me is accepted; no row when they did not ask.
+-- Accept the pending request of this address's owner to this user; no row if there is none.
 update friend_requests as r
 set status = 'accepted', answered_at = now()
 from users as requester, users as me
@@ -21,7 +23,9 @@ where
 returning r.id, r.status, r.requester_id;
 
 -- name: answer_request
--- A request to me is answered; no row when it is not to me, was answered, or its maker is gone.
+-- Answer a pending request to this user.
+-- No row if it is addressed to someone else, already answered, or the requester's account is
+-- deleted.
 update friend_requests as r
 set status = :status, answered_at = now()
 from users as requester, users as me
@@ -35,13 +39,13 @@ where
 returning r.id, r.status, r.requester_id;
 
 -- name: befriend
--- I and another are friends, whether or not we were.
+-- Make two users friends. Repeating it changes nothing.
 insert into friends (user_id, friend_id)
 values (:user_id, :friend_id), (:friend_id, :user_id)
 on conflict do nothing;
 
 -- name: is_friend
--- Whether the owner of this address is my friend.
+-- Tell whether the owner of this address is a friend of this user.
 select exists (
     select from friends as f
     join users as u on u.id = f.friend_id
@@ -49,14 +53,14 @@ select exists (
 );
 
 -- name: add_request
--- My request to this address, new or still unanswered: it is asked once.
+-- Insert a request of this user to this address, or return the one that is still pending.
 insert into friend_requests (requester_id, email)
 values (:user_id, :email)
 on conflict (email, requester_id) where status = 'pending' do update set email = excluded.email
 returning id, status, requester_id;
 
 -- name: list_requests
--- The requests to me that I have not answered and that follow the cursor, newest first.
+-- Return a page of the pending requests to this user, newest first, after the cursor.
 select r.id, r.requester_id as user_id, requester.name, r.created_at
 from friend_requests as r
 join users as requester on requester.id = r.requester_id
@@ -70,7 +74,7 @@ order by r.id desc
 limit :limit;
 
 -- name: list_friends
--- My friends who follow the cursor, newest first.
+-- Return a page of this user's friends, newest first, after the cursor.
 select f.friend_id as user_id, u.name, f.since
 from friends as f
 join users as u on u.id = f.friend_id
@@ -85,7 +89,7 @@ order by f.since desc, f.friend_id desc
 limit :limit;
 
 -- name: unfriend
--- I and another are no friends, on either side; no row when we were not.
+-- End a friendship for both users; no row if they were not friends.
 delete from friends
 where
     (user_id = :user_id and friend_id = :friend_id)
@@ -93,7 +97,8 @@ where
 returning user_id;
 
 -- name: asked_person
--- Who is asked by a request that waits, has confirmed the address, and can be told who asks.
+-- Return the recipient of a pending request, with the requester's name.
+-- No row if the recipient has not confirmed the address, or if either account is deleted.
 select me.id, me.name, me.email, requester.name as requester
 from friend_requests as r
 join users as requester on requester.id = r.requester_id
@@ -106,8 +111,10 @@ where
     and me.confirmed_at is not null;
 
 -- name: add_news
--- My friends who get letters on what their friends do, and whom letters reach, are to be told of this
--- activity; who they are. By its foreign key each row holds the reader's until this transaction ends.
+-- Add this activity to the news of this user's friends, and return those friends.
+-- Includes friends who want emails about their friends' activities and whose address is confirmed
+-- and not suppressed. The foreign key of each row locks the reader's account until this transaction
+-- ends.
 insert into news (user_id, activity_id)
 select u.id, :activity_id
 from friends as f
@@ -122,14 +129,14 @@ order by u.id
 returning user_id;
 
 -- name: news_reader
--- Me, if I get letters on what my friends do.
+-- Return this user if they want emails about their friends' activities and can receive them.
 select id, name, email
 from users
 where id = :user_id and friend_activity and confirmed_at is not null and deleted_at is null;
 
 -- name: unread
--- The activities of friends that no letter has told me of yet, oldest first. Nothing from before we
--- were friends, and nothing older than a day.
+-- Return the friends' activities that no email has reported to this user yet, oldest first.
+-- Leaves out news from before the friendship and news older than a day.
 select n.activity_id
 from news as n
 join activities as a on a.id = n.activity_id
@@ -143,7 +150,7 @@ where
 order by n.created_at, n.activity_id;
 
 -- name: news
--- What these activities were and whose, in their order, deleted ones left out.
+-- Return these activities with their owners' names, in the given order, without deleted ones.
 select u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes
 from unnest(:activity_ids::uuid[]) with ordinality as asked (id, place)
 join activities as a on a.id = asked.id
@@ -152,9 +159,10 @@ where a.deleted_at is null and u.deleted_at is null
 order by asked.place;
 
 -- name: forget_news
--- I was told of these activities.
+-- Remove these activities from this user's news: an email has reported them.
 delete from news where user_id = :user_id and activity_id = any(:activity_ids::uuid[]);
 
 -- name: lock_reader
--- Nobody adds news of mine until this transaction ends; no row when somebody has begun to.
+-- Lock this user's account, so that nobody adds to their news until this transaction ends.
+-- No row if another transaction has already begun to.
 select true from users where id = :user_id for update skip locked;

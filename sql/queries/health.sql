@@ -1,3 +1,3 @@
 -- name: postgres_answers
--- One round trip that touches no table.
+-- Make one round trip that touches no table.
 select true;

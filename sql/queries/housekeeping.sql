@@ -1,5 +1,6 @@
 -- name: remove_activities
--- Activities deleted before then are gone, with their photos' rows; or are counted, in a dry run.
+-- Remove activities that were deleted before this time, and return their number.
+-- A dry run only counts them. The rows of their photos are removed with them.
 with old as (
     select id from activities where deleted_at < :before order by deleted_at limit :most
 ),
@@ -7,8 +8,10 @@ gone as (delete from activities where id in (select id from old) and not :dry_ru
 select count(*) from old;
 
 -- name: enqueue_erasures
--- A job erases each account deleted before then that none is about to erase, because its own died; or
--- they are counted, in a dry run. One that dies again is not tried twice in a night.
+-- Enqueue an erasure of accounts deleted before this time whose own erasure died.
+-- Returns their number. A dry run only counts them. Leaves out accounts with an unfinished erasure
+-- or one enqueued in the last twelve hours: an erasure that dies again is not retried in the same
+-- night.
 with left_over as (
     select u.id from users as u
     where
@@ -38,7 +41,7 @@ enqueued as (
 select count(*) from left_over;
 
 -- name: remove_sessions
--- Sessions that had expired then are gone; or are counted, in a dry run.
+-- Remove sessions that had expired by this time; return their number. A dry run only counts them.
 with old as (
     select token_hash from sessions where expires_at < :before order by expires_at limit :most
 ),
@@ -48,7 +51,8 @@ gone as (
 select count(*) from old;
 
 -- name: remove_account_tokens
--- Links of letters that had expired then are gone; or are counted, in a dry run.
+-- Remove the tokens of email links that had expired by this time; return their number.
+-- A dry run only counts them.
 with old as (
     select token_hash from account_tokens where expires_at < :before order by expires_at limit :most
 ),
@@ -59,8 +63,8 @@ gone as (
 select count(*) from old;
 
 -- name: remove_reset_requests
--- Requests for a new password from before then, which count for nothing, are gone; or are counted, in
--- a dry run.
+-- Remove password-reset requests from before this time; return their number.
+-- A dry run only counts them. These requests no longer count towards the limit.
 with old as (
     select id from reset_requests where created_at < :before order by created_at limit :most
 ),
@@ -68,7 +72,8 @@ gone as (delete from reset_requests where id in (select id from old) and not :dr
 select count(*) from old;
 
 -- name: remove_news
--- News from before then, which no letter tells any more, are gone; or are counted, in a dry run.
+-- Remove news from before this time, which no email reports any more; return their number.
+-- A dry run only counts them.
 with old as (
     select user_id, activity_id from news where created_at < :before order by created_at limit :most
 ),
@@ -79,7 +84,8 @@ gone as (
 select count(*) from old;
 
 -- name: remove_idempotency_keys
--- Answers kept from before then are gone; or are counted, in a dry run.
+-- Remove responses that were stored before this time; return their number.
+-- A dry run only counts them.
 with old as (
     select user_id, route, key from idempotency_keys where created_at < :before
     order by created_at limit :most
@@ -91,8 +97,9 @@ gone as (
 select count(*) from old;
 
 -- name: remove_exports
--- Exports that had expired then, and those asked for thirty days before, whatever became of them, are
--- gone; or are counted, in a dry run.
+-- Remove exports that had expired by this time; return their number.
+-- A dry run only counts them. Exports requested more than thirty days before that time are removed
+-- too, whatever their outcome.
 with old as (
     select id from exports
     where expires_at < :before or requested_at < :before::timestamptz - interval '30 days'
@@ -102,9 +109,10 @@ gone as (delete from exports where id in (select id from old) and not :dry_run::
 select count(*) from old;
 
 -- name: remove_jobs
--- Jobs that ended before then, dead ones aside, are gone with their attempts; or counted, in a dry run.
+-- Remove jobs that were done or cancelled before this time; return their number.
+-- A dry run only counts them. Their attempts are removed with them.
 with old as (
-    -- Ids are in the order of time, and a job ends after it began: the bound spares a scan of all.
+    -- Ids are ordered by time, and a job ends after it was enqueued: the bound avoids a full scan.
     select id from jobs
     where
         id < (select uuidv7(:before::timestamptz - clock_timestamp()))
@@ -117,7 +125,8 @@ gone as (delete from jobs where id in (select id from old) and not :dry_run::boo
 select count(*) from old;
 
 -- name: remove_dead_letters
--- Jobs that died before then are gone with their attempts; or are counted, in a dry run.
+-- Remove jobs that died before this time; return their number.
+-- A dry run only counts them. Their attempts are removed with them.
 with old as (
     select id from jobs where state = 'dead' and finished_at < :before limit :most
 ),
@@ -125,7 +134,8 @@ gone as (delete from jobs where id in (select id from old) and not :dry_run::boo
 select count(*) from old;
 
 -- name: remove_runs
--- Runs of schedules that ended before then are gone; or are counted, in a dry run.
+-- Remove schedule runs that ended before this time; return their number.
+-- A dry run only counts them.
 with old as (
     select id from schedule_runs where finished_at < :before limit :most
 ),
@@ -133,7 +143,8 @@ gone as (delete from schedule_runs where id in (select id from old) and not :dry
 select count(*) from old;
 
 -- name: remove_emails
--- Delivery records from before then are gone; or are counted, in a dry run.
+-- Remove delivery records from before this time; return their number. A dry run only counts them.
+-- The record of an email that is being sent is kept.
 with old as (
     select id from emails where created_at < :before and state <> 'sending'
     order by created_at limit :most
@@ -142,7 +153,8 @@ gone as (delete from emails where id in (select id from old) and not :dry_run::b
 select count(*) from old;
 
 -- name: remove_workers
--- Workers that were not seen since then are off the list; or are counted, in a dry run.
+-- Remove workers without a heartbeat since this time; return their number.
+-- A dry run only counts them.
 with old as (
     select id from workers where seen_at < :before limit :most
 ),
@@ -150,7 +162,7 @@ gone as (delete from workers where id in (select id from old) and not :dry_run::
 select count(*) from old;
 
 -- name: photos_by_id
--- The photos that there are of these, with whose they are.
+-- Return those of these photos that exist, with their owners.
 select p.id, p.content_type, a.user_id
 from photos as p
 join activities as a on a.id = p.activity_id

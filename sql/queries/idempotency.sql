@@ -1,11 +1,11 @@
 -- name: lock_key
--- True when no other open transaction works on this key; held until this one ends.
+-- Lock an idempotency key until the transaction ends; false if another transaction has it.
 select pg_try_advisory_xact_lock(
     hashtextextended(:user_id::uuid || ' ' || :route::text || ' ' || :key::text, 0)
 );
 
 -- name: answer_for_key
--- The answer given under a key in the last 24 hours.
+-- Return the response that was stored under a key in the last 24 hours.
 select fingerprint, status, body
 from idempotency_keys
 where user_id = :user_id
@@ -14,7 +14,7 @@ where user_id = :user_id
     and created_at > now() - interval '24 hours';
 
 -- name: keep_answer
--- Stores an answer; one that is older than a day makes way.
+-- Store a response, and replace one that is older than a day.
 insert into idempotency_keys (user_id, route, key, fingerprint, status, body)
 values (:user_id, :route, :key, :fingerprint, :status, :body)
 on conflict (user_id, route, key) do update

@@ -1,5 +1,5 @@
 -- name: insert_job
--- One job, or no row when an unfinished one of its kind and unique key exists.
+-- Insert a job and tell whether it is due; no row if an unfinished job has its kind and unique key.
 insert into jobs
     (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select
@@ -12,9 +12,11 @@ on conflict (kind, unique_key)
 returning id, run_at <= now() as due;
 
 -- name: claim
--- Of these jobs, those that are due and free are mine under this token; asking again gives them again.
--- It does not wait for the disk. A crash of Postgres that forgets a claim forgets all that was fenced
--- by it, since a later commit takes every earlier one to the disk; the job then waits as before.
+-- Claim those of these jobs that are due and unlocked, for this worker under this token.
+-- Repeating it returns the same jobs.
+-- The commit does not wait for the disk. If Postgres crashes and loses a claim, it also loses
+-- everything that the claim fenced, because a later commit flushes every earlier one. The job then
+-- waits as before.
 with unhurried as materialized (
     select set_config('synchronous_commit', 'off', true)
 ),
@@ -42,19 +44,20 @@ returning jobs.id, kind, queue, payload::text as payload, position::text as posi
     user_id, request_id, traceparent, run_at, started_at, coalesce(expires_at < now(), false) as expired;
 
 -- name: still_waiting
--- Of these jobs, those that are due and free, though their rows may be locked for a moment.
+-- Return those of these jobs that are due and unclaimed, even if a row is locked for a moment.
 select id, queue, attempt from jobs
 where id = any(:ids::uuid[])
     and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
 
 -- name: hold
--- The job is still mine, and stays mine until this transaction ends: its token cannot change before.
+-- Assert the lease of the job, and keep its token from changing until this transaction ends.
 select true from jobs
 where id = :id and token = :token and state = 'running'
 for share;
 
 -- name: finish
--- This job is done, if it is mine. An attempt that succeeded at once is told by the job alone.
+-- Mark the job as done, if this token still owns it.
+-- A first attempt that succeeds gets no attempt row: the job's row already records it.
 with done as (
     update jobs set state = 'done', finished_at = now(), error = null, progress = null, note = :note
     where id = :id and token = :token and state = 'running'
@@ -68,7 +71,8 @@ told as (
 select true from done;
 
 -- name: finish_many
--- The ids, of these jobs, that are done under these tokens: by this statement or by an earlier one.
+-- Mark these jobs as done under their tokens; return the ids of those that are done.
+-- A repetition returns the same ids.
 with mine as (
     select jobs.id, jobs.state
     from unnest(:ids::uuid[], :tokens::uuid[]) as finished (id, token)
@@ -90,14 +94,15 @@ told as (
 select id from mine;
 
 -- name: reschedule
--- The job will be tried again after the delay, if it is mine. Failures count, snoozes do not, and
--- what was not even tried was no attempt. One whose end was asked for meanwhile is cancelled.
+-- Reschedule the job after the delay, if this token still owns it; return its new state.
+-- A failure counts as one, a snooze does not, and an attempt that did not start is not counted at
+-- all. A job whose cancellation was requested meanwhile is cancelled instead.
 update jobs set
     state = case when cancel_requested_at is null then :state else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
     run_at = now() + :delay::interval,
-    attempt = attempt - :untried::int,
-    failures = failures + :failed::int,
+    attempt = attempt - :untried::bool::int,
+    failures = failures + :failed::bool::int,
     blocked_on = :blocked_on,
     error = :error,
     alone = false,
@@ -108,36 +113,38 @@ where id = :id and token = :token and state = 'running'
 returning state;
 
 -- name: fail_or_cancel
--- The job ends as dead or cancelled, if it is mine.
+-- End the job as dead or cancelled, if this token still owns it.
 update jobs set
     state = :state,
     finished_at = now(),
-    failures = failures + :failed::int,
+    failures = failures + :failed::bool::int,
     error = :error,
     fingerprint = :fingerprint
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: insert_attempt
--- How an attempt ended. Repeating it changes nothing.
+-- Record how an attempt ended. Repeating it changes nothing.
 insert into job_attempts (job_id, attempt, worker_id, started_at, outcome, error, traceback)
 values (:job_id, :attempt, :worker_id, :started_at, :outcome, :error, :traceback)
 on conflict do nothing;
 
 -- name: report_progress
--- What those who watch will see, if the job is mine.
+-- Store the progress that is shown to users and operators, if this token still owns the job.
 update jobs set progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: keep_position
--- Where the job goes on if it is interrupted, and what those who watch see, if the job is mine.
+-- Store where the job resumes after an interruption, if this token still owns it.
+-- Stores its progress too.
 update jobs set position = :position::jsonb, progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: never_dispatched
--- Due jobs that Redis was never seen to hold, oldest first; younger than a second may be on their way.
+-- Return due jobs that were never seen in Redis, oldest first.
+-- Leaves out new jobs that are younger than a second: their dispatch may not be finished.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
@@ -145,7 +152,7 @@ order by run_at
 limit :most;
 
 -- name: not_seen_lately
--- Due jobs that Redis was last seen to hold more than five seconds ago.
+-- Return due jobs that were last seen in Redis more than five seconds ago.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
     and dispatched_at <= now() - interval '5 seconds'
@@ -153,10 +160,10 @@ order by dispatched_at
 limit :most;
 
 -- name: has_work
--- Whether this worker runs a job, or one is due in a queue that is not paused.
+-- Tell whether this worker runs a job, or a job is due in a queue that is not paused.
 select
     exists (select from jobs where state = 'running' and worker_id = :worker_id)
-    -- Two parts, one for each partial index: the finished jobs, which may be millions, stay unread.
+    -- One part for each partial index, so that finished jobs, maybe millions, are not read.
     or exists (
         select from jobs
         where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
@@ -171,7 +178,7 @@ select
     );
 
 -- name: forget_dispatched
--- No waiting job counts as held by Redis any more; one whose row is locked is just being claimed.
+-- Mark all waiting jobs as not dispatched. Locked rows are skipped: they are being claimed.
 with waiting as (
     select id from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
@@ -180,8 +187,8 @@ with waiting as (
 update jobs set dispatched_at = null from waiting where jobs.id = waiting.id;
 
 -- name: mark_dispatched
--- Redis holds these jobs as of now, unless an attempt was made since they were read.
--- A locked row is skipped: waiting for it while holding others would be a deadlock with a finish.
+-- Record that Redis holds these jobs now, unless they were attempted since they were read.
+-- Locked rows are skipped: waiting for one while locking others could deadlock with a finish.
 with waiting as (
     select jobs.id
     from unnest(:ids::uuid[], :attempts::int[]) as seen (id, attempt)
@@ -192,23 +199,24 @@ with waiting as (
 update jobs set dispatched_at = clock_timestamp() from waiting where jobs.id = waiting.id;
 
 -- name: heartbeat
--- This worker is alive by Postgres's clock.
+-- Record a heartbeat of this worker, by Postgres's clock.
 insert into workers (id, host, pid, slots)
 values (:id, :host, :pid, :slots)
 on conflict (id) do update set seen_at = clock_timestamp();
 
 -- name: end_worker
--- This worker has drained and gone.
+-- Remove this worker, which has drained and is stopping.
 delete from workers where id = :id;
 
 -- name: running_here
--- The jobs that run in this worker's name, and whether someone asked for their end.
+-- Return the jobs that run under this worker's id, and whether their cancellation was requested.
 select id, token, cancel_requested_at is not null as cancelled from jobs
 where state = 'running' and worker_id = :worker_id;
 
 -- name: reclaim
--- The jobs of workers that have not been seen for ten seconds wait again, after a growing pause;
--- one that ran alone in its worker has killed it, and is a dead letter.
+-- Reclaim the jobs of workers without a heartbeat for ten seconds.
+-- They are requeued with a growing delay. A job that ran alone in its worker caused the loss and
+-- becomes a dead letter; a job whose cancellation was requested is cancelled.
 with lost as (
     select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, jobs.alone
     from jobs
@@ -246,8 +254,8 @@ where jobs.id = lost.id
 returning jobs.id, jobs.queue, jobs.attempt, state, kind, payload::text as payload;
 
 -- name: release
--- These jobs, claimed under this token, were not run: they wait again as if never claimed. One whose
--- end was asked for meanwhile is cancelled.
+-- Release jobs that were claimed under this token and not run, as if they had never been claimed.
+-- A job whose cancellation was requested meanwhile is cancelled.
 update jobs set
     state = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
@@ -260,24 +268,26 @@ where id = any(:ids::uuid[]) and token = :token and state = 'running'
 returning id, queue, attempt, state, kind, payload::text as payload;
 
 -- name: mark_alone
--- The job, if it is mine, runs with no other beside it: if its worker is lost now, it is to blame.
+-- Record that the job runs alone in its worker, if this token still owns it.
+-- If the worker is lost now, the job is the cause.
 update jobs set alone = true
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: pauses
--- The queues and kinds that operators have stopped.
+-- Return the queues and kinds that operators have paused.
 select what, name from pauses;
 
 -- name: wake_blocked
--- The jobs that were waiting for this are due now.
+-- Make the jobs that are blocked on this dependency or paused kind due now.
 update jobs set run_at = now(), blocked_on = null, dispatched_at = null
 where state = 'snoozed' and blocked_on = :blocked_on;
 
 -- name: queue_stats
--- The unfinished and the dead jobs of each queue, kind, and dependency that they wait for, in figures.
+-- Count the unfinished and the dead jobs by queue, kind and the dependency that blocks them.
+-- Ages are in seconds.
 with present as (
-    -- In a part for each partial index: the finished jobs, which may be millions, stay unread.
+    -- One part for each partial index, so that finished jobs, maybe millions, are not read.
     select queue, kind, blocked_on, state, run_at, true as unseen from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     union all
@@ -306,7 +316,8 @@ from present
 group by queue, kind, blocked_on;
 
 -- name: insert_jobs
--- Many jobs at once; those whose kind and unique key are taken by an unfinished one are left out.
+-- Insert many jobs, and return those that were inserted.
+-- Leaves out jobs whose kind and unique key an unfinished job has.
 insert into jobs
     (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select

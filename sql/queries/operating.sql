@@ -1,6 +1,7 @@
 -- name: jobs_before
--- The jobs of this state, kind, queue, user and fingerprint (null: any) that follow the cursor, newest
--- first; of a search, those of this request or unique key and those whose error has these words.
+-- Return a page of jobs, newest first, after the cursor.
+-- Limited to this state, kind, queue, user and fingerprint (null: any). A search matches a request
+-- id, a unique key, or part of an error.
 select
     id, kind, queue, state, attempt, failures, user_id, enqueued_at, run_at, started_at,
     finished_at, left(error, 200) as error
@@ -22,7 +23,7 @@ order by id desc
 limit :limit;
 
 -- name: job
--- Everything that is known of a job, its attempts aside.
+-- Return everything that is stored about a job, except its attempts.
 select
     id, kind, queue, state, attempt, failures, crashes, user_id, unique_key, request_id,
     split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, expires_at, started_at,
@@ -32,14 +33,15 @@ from jobs
 where id = :id;
 
 -- name: attempts
--- The attempts of a job that were not a success at once, in their order.
+-- Return the attempts of a job in order, without a first attempt that succeeded.
 select attempt, worker_id, started_at, finished_at, outcome, error, traceback
 from job_attempts
 where job_id = :job_id
 order by attempt;
 
 -- name: cancel
--- A waiting job is cancelled, and a running one asked to end; no row when it is finished or unknown.
+-- Cancel a waiting job, or request the cancellation of a running one.
+-- No row if the job has finished or does not exist.
 update jobs set
     state = case when state = 'running' then 'running' else 'cancelled' end,
     finished_at = case when state = 'running' then null else now() end,
@@ -49,7 +51,8 @@ where id = :id and state in ('queued', 'retrying', 'snoozed', 'running')
 returning state, kind, payload::text as payload;
 
 -- name: workers
--- The workers that have not said goodbye, oldest first; alive are those whose lease holds.
+-- Return the workers that have not shut down cleanly, oldest first.
+-- A worker is alive while its lease lasts.
 select
     id, host, pid, slots, started_at, seen_at,
     seen_at > clock_timestamp() - interval '10 seconds' as alive
@@ -57,7 +60,7 @@ from workers
 order by started_at, id;
 
 -- name: running_jobs
--- What runs, oldest first, and in whose name.
+-- Return the running jobs and their workers, oldest first.
 select worker_id, id, kind, attempt, started_at from jobs
 where state = 'running'
 order by started_at, id;

@@ -1,11 +1,11 @@
 -- name: new_photo_id
--- An id for a photo of my activity; none when it is deleted or not mine.
+-- Return an id for a new photo of this user's activity; no row if it is deleted or someone else's.
 select uuidv7()
 from activities
 where id = :activity_id and user_id = :user_id and deleted_at is null;
 
 -- name: insert_photo
--- One more photo of my locked activity; no row when it has the most already.
+-- Add a photo to this user's activity, which must be locked; no row if it has the maximum number.
 insert into photos (id, activity_id, content_type, size_bytes)
 select :photo_id, a.id, :content_type, :size_bytes
 from activities as a
@@ -16,14 +16,14 @@ where
 returning id, content_type;
 
 -- name: photo
--- A photo of an activity of mine that is not deleted.
+-- Return a photo of this user's activity; no row if the activity is deleted or someone else's.
 select p.id, p.content_type
 from photos as p
 join activities as a on a.id = p.activity_id
 where p.id = :photo_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: delete_photo
--- A photo of an activity of mine is gone; no row when there was none.
+-- Remove a photo of this user's activity; no row if there is none.
 delete from photos as p
 using activities as a
 where p.id = :photo_id and a.id = p.activity_id and a.user_id = :user_id and a.deleted_at is null

@@ -1,7 +1,8 @@
 -- name: queues
--- Every queue of these names, in their order: what waits in it and runs, how fast it empties, and its pause.
+-- Return the state of each of these queues, in the given order.
+-- It has the waiting and running jobs, the throughput of the last five minutes, and the pause.
 with waiting as (
-    -- In two parts, one for each partial index: the finished jobs, which may be millions, stay unread.
+    -- One part for each partial index, so that finished jobs, maybe millions, are not read.
     select queue, run_at <= now() as due, count(*) as jobs, min(run_at) as oldest from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     group by queue, due
@@ -45,7 +46,7 @@ left join pauses on pauses.what = 'queue' and pauses.name = asked.name
 order by place;
 
 -- name: kinds
--- These kinds, and all that are paused, unfinished or dead: what waits, runs and died, and whether it is paused.
+-- Return the state of these kinds, and of all kinds with a pause or with unfinished or dead jobs.
 with present as (
     select kind, case when run_at <= now() then 'waiting' else 'scheduled' end as how, count(*) as jobs
     from jobs
@@ -83,22 +84,22 @@ group by asked.name, paused_at
 order by asked.name;
 
 -- name: outages
--- The dependencies that snoozed jobs wait for, with the next time at which one of the jobs tries again.
+-- Return the dependencies that snoozed jobs are blocked on, each with the time of its next retry.
 select blocked_on, count(*) as jobs, min(run_at) as next_try_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on
 order by blocked_on;
 
 -- name: kind_was_seen
--- Whether there is any job of this kind, or a pause of it. Reads all jobs when there is none.
+-- Tell whether any job or pause of this kind exists. Reads all jobs if there is none.
 select
     exists (select from pauses where what = 'kind' and name = :name)
     or exists (select from jobs where kind = :name);
 
 -- name: pause
--- This queue or kind is paused. Pausing it twice keeps the first time.
+-- Pause this queue or kind. Repeating it keeps the first time.
 insert into pauses (what, name) values (:what, :name) on conflict do nothing;
 
 -- name: resume
--- This queue or kind is not paused.
+-- Resume this queue or kind.
 delete from pauses where what = :what and name = :name;

@@ -1,5 +1,6 @@
 -- name: enqueue_reports
--- A report's job for each user of the next batch with an activity in the month, and how many had none.
+-- Enqueue a report for each user of the next batch who was active in the month.
+-- Counts the users who were not.
 with batch as (
     select
         u.id,
@@ -43,9 +44,9 @@ select
 from batch;
 
 -- name: count_reports
--- How many people enqueue_reports would have reports made for, how many of them would have a letter about
--- it, and why the others not.
-with people as materialized ( -- or each count would look all of it up again
+-- Count the users for whom enqueue_reports would enqueue a report.
+-- Counts how many of them would get an email about it, and how many would not for which reason.
+with people as materialized ( -- otherwise each count would repeat every look-up
     select
         case
             when not exists (
@@ -85,11 +86,11 @@ select
 from people;
 
 -- name: report_owner
--- The name of whose report is to be made; no row when the person has left.
+-- Return the name of a report's owner; no row if the account is deleted.
 select name from users where id = :user_id and deleted_at is null;
 
 -- name: types_of_month
--- My sums of a month by type, the longest time first.
+-- Return this user's totals of a month by type, the longest time first.
 select
     count(*)::int as activities,
     coalesce(sum(distance_m), 0)::float8 as distance_m,
@@ -106,7 +107,7 @@ group by type
 order by sum(duration_s) desc, type;
 
 -- name: activities_of_month
--- At most so many of my activities of a month, in their order.
+-- Return this user's activities of a month, oldest first, up to a limit.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
 where
@@ -118,9 +119,10 @@ order by started_at, id
 limit :most;
 
 -- name: record_report
--- Record the report that is in the bucket, in place of an earlier one; no row when its owner has left.
+-- Record the report that is in the bucket; no row if the account is deleted.
+-- Replaces an earlier report of the month.
 with owner as (
-    -- Held, so that whoever leaves now finds the object when what is theirs is erased.
+    -- Locked, so that an account deleted at this moment still has this object erased.
     select id from users where id = :user_id and deleted_at is null for share
 )
 insert into reports (user_id, month, created_at, size_bytes, sha256, object_id, etag)
@@ -134,11 +136,11 @@ on conflict (user_id, month) do update set
 returning true;
 
 -- name: forget_report
--- There is no report of this month any more, and which object it named; no row when there was none.
+-- Remove this month's report and return the object that it named; no row if there was none.
 delete from reports where user_id = :user_id and month = :month returning object_id, etag;
 
 -- name: reports
--- At most so many of my reports, newest month first, before that month (null: from the newest on).
+-- Return a page of this user's reports, newest month first, before this month (null: all).
 select month, size_bytes, created_at
 from reports
 where user_id = :user_id and (:before::date is null or month < :before)
@@ -146,11 +148,11 @@ order by month desc
 limit :limit;
 
 -- name: report_object
--- Which object my report of this month names; no row when there is no report.
+-- Return the object that this user's report of this month names; no row if there is no report.
 select object_id, etag from reports where user_id = :user_id and month = :month;
 
 -- name: named_objects
--- Which objects the reports name that there are of these people's months.
+-- Return the objects that the existing reports of these users and months name.
 select user_id, month, object_id
 from reports
 join (
@@ -158,8 +160,9 @@ join (
 ) as asked using (user_id, month);
 
 -- name: report_reader
--- Me, if I get a letter about this month's report: not opted out, the address confirmed, and it was
--- made when the month was over.
+-- Return this user if they should get an email about this month's report.
+-- No row if they have opted out, have not confirmed the address, or the report was made before the
+-- month was over.
 select u.id, u.name, u.email
 from users as u
 join reports as r on r.user_id = u.id and r.month = :month

@@ -1,33 +1,34 @@
 -- name: clock
--- The time by Postgres, the only clock that schedules go by.
+-- Return the time by Postgres, the only clock that schedules use.
 select clock_timestamp();
 
 -- name: open_schedule
--- A schedule is known from now on: ticks before are none of its own.
+-- Register a schedule as of now: it has no ticks before that. Repeating it changes nothing.
 insert into schedules (name, decided_until)
 values (:name, :now)
 on conflict (name) do nothing;
 
 -- name: lock_schedule
--- The schedule, for the one who decides what becomes of its ticks; no row when somebody else does.
+-- Lock a schedule to decide what happens at its ticks; no row if it is locked already.
 select decided_until, paused_at is not null as paused
 from schedules
 where name = :name
 for update skip locked;
 
 -- name: decide_until
--- What became of the ticks up to now is decided.
+-- Record that the ticks up to now are decided.
 update schedules set decided_until = greatest(decided_until, :now) where name = :name;
 
 -- name: running_job
--- The job of a tick of this schedule that has not ended yet.
+-- Return the job of a tick of this schedule that has not ended yet.
 select job_id from schedule_runs
 where schedule = :schedule and state = 'running' and fired_by = 'schedule'
 order by id
 limit 1;
 
 -- name: unfired
--- Those of these ticks that have had no run, oldest first; with the skipped ones since then, if asked.
+-- Return those of these ticks that have had no run, oldest first.
+-- Also returns the ticks skipped since the given time (null: none).
 select tick from unnest(:ticks::timestamptz[]) as due (tick)
 where not exists (
     select from schedule_runs as r
@@ -39,7 +40,8 @@ where schedule = :schedule and state = 'skipped' and tick >= :skipped_since::tim
 order by tick;
 
 -- name: insert_run
--- The run of a tick begins with its job; no row when the tick had one that was not skipped.
+-- Record that the run of a tick has started with its job; no row if the tick already had a run.
+-- A tick that was skipped may still run.
 insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
 values (:schedule, :tick, :day, :fired_by, :job_id, 'running')
 on conflict (schedule, tick) do update set
@@ -48,28 +50,28 @@ where schedule_runs.state = 'skipped'
 returning id;
 
 -- name: insert_skipped_run
--- The tick passes without a run, and says why.
+-- Record that a tick passes without a run, and why.
 insert into schedule_runs (schedule, tick, day, fired_by, state, note, finished_at)
 values (:schedule, :tick, :day, 'schedule', 'skipped', :note, now())
 on conflict (schedule, tick) do nothing;
 
 -- name: note_counts
--- What the run of a job, if it is one, has done so far.
+-- Record what the run of a job has done so far. Does nothing if the job belongs to no run.
 update schedule_runs set counts = :counts::jsonb where job_id = :job_id;
 
 -- name: pause_schedule
--- No tick of the schedule is fired from now on.
+-- Pause the schedule: no tick is fired from now on. Repeating it keeps the first time.
 insert into schedules (name, decided_until, paused_at)
 values (:name, :now, :now)
 on conflict (name) do update set paused_at = coalesce(schedules.paused_at, excluded.paused_at);
 
 -- name: resume_schedule
--- Ticks are fired again from now on; those of the pause are not caught up.
+-- Resume the schedule from now on. The ticks of the pause are not caught up.
 update schedules set paused_at = null, decided_until = greatest(decided_until, :now)
 where name = :name and paused_at is not null;
 
 -- name: schedule_summaries
--- Each of these schedules: its pause, its last run, its last success and its failures since.
+-- Return the pause, last run, last success and failures since then of each of these schedules.
 select
     asked.name,
     s.paused_at,
@@ -98,7 +100,7 @@ left join lateral (
 order by place;
 
 -- name: runs_by_id
--- These runs.
+-- Return these runs.
 select
     id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
@@ -107,7 +109,7 @@ from schedule_runs
 where id = any(:ids::uuid[]);
 
 -- name: runs_before
--- The runs of a schedule that follow the cursor, newest first.
+-- Return a page of a schedule's runs, newest first, after the cursor.
 select
     id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
@@ -118,7 +120,7 @@ order by id desc
 limit :limit;
 
 -- name: run_of_job
--- The run that a job belongs to, if it is one's.
+-- Return the run that a job belongs to; no row if it belongs to none.
 select
     id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,
@@ -127,19 +129,19 @@ from schedule_runs
 where job_id = :job_id;
 
 -- name: running_runs
--- How long ago the oldest run of each schedule was fired that has not ended.
+-- Return the age in seconds of each schedule's oldest unfinished run.
 select schedule, extract(epoch from now() - min(fired_at))::float8 as seconds from schedule_runs
 where state = 'running'
 group by schedule;
 
 -- name: run_outcomes
--- How many runs in the kept history ended in each way.
+-- Count the finished and skipped runs in the history by schedule and state.
 select schedule, state, count(*) as runs from schedule_runs
 where state <> 'running'
 group by schedule, state;
 
 -- name: waiting_in_queue
--- How many due jobs wait in a queue, counted up to a limit.
+-- Count the due jobs that wait in a queue, up to a limit.
 select count(*) from (
     select from jobs
     where queue = :queue and state in ('queued', 'retrying', 'snoozed') and run_at <= now()

@@ -1,9 +1,9 @@
 -- name: lock_counting
--- Nobody else counts until this transaction ends: of two counts the older must not win.
+-- Lock counting until this transaction ends: of two concurrent counts, the older must not win.
 select pg_advisory_xact_lock(hashtext('daily_stats'));
 
 -- name: count_day
--- The totals of a UTC day for everyone, in place of any that were there. Counting again changes nothing.
+-- Count a UTC day for all users, in place of an earlier count. Repeating it changes nothing.
 with counted as (
     select
         user_id,
@@ -31,7 +31,8 @@ upserted as (
 select count(*) as users, coalesce(sum(activities), 0)::bigint as activities from counted;
 
 -- name: recount_stale
--- Counts the stalest days anew and takes them off the list; how many entries there were.
+-- Recount a batch of the days that have been stale longest, and remove their entries.
+-- Returns the number of entries.
 with taken as (
     delete from stale_days
     where id in (select id from stale_days order by id limit :most)
@@ -70,8 +71,9 @@ upserted as (
 select count(*) from taken;
 
 -- name: daily_figures
--- My figures of each of these days: as counted, or from the activities where the day is not counted
--- or has changed since.
+-- Return this user's totals for each of these days.
+-- They come from the count, or from the activities if the day has not been counted or has changed
+-- since.
 with days as (
     select
         d::date as day,
@@ -108,7 +110,8 @@ left join lateral (
 order by days.day;
 
 -- name: enqueue_weekly_emails
--- A letter's job for each user of the next batch who is to have one, and what became of the others.
+-- Enqueue a weekly email for each user of the next batch who should get one.
+-- Counts the other users by reason.
 with batch as (
     select
         u.id,
@@ -155,9 +158,9 @@ select
 from batch;
 
 -- name: count_weekly_emails
--- How many people enqueue_weekly_emails would have written to, but for those who have had the letter, and
--- why the others not.
-with people as materialized ( -- or each count would look all of it up again
+-- Count the users for whom enqueue_weekly_emails would enqueue an email.
+-- Users who had this email before are not among them. Counts the others by reason.
+with people as materialized ( -- otherwise each count would repeat every look-up
     select
         case
             when u.confirmed_at is null then 'unconfirmed'
@@ -196,7 +199,9 @@ select
 from people;
 
 -- name: summary_reader
--- Me, if I get weekly summaries: not opted out, the address confirmed, active in the 28 days before.
+-- Return this user if they should get a weekly summary.
+-- No row if they have opted out, have not confirmed the address, or had no activity in the 28 days
+-- that end on this Saturday.
 select u.id, u.name, u.email
 from users as u
 where

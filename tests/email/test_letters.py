@@ -28,11 +28,9 @@ from app.exports.emails import described
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity, told
 from app.friends.statements import News
-from app.jobs import load_handlers
 from app.settings import Dkim
 from tests.email.reading import AWKWARD, NOON, Text, person, received, stationery
 
-load_handlers()
 SAMPLES = {
     name: letter.sample()
     for name, letter in LETTERS.items()

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 import app
-from app.jobs import Job, handles, load_handlers
+from app.jobs import Job, handles
 from app.jobs.handlers import HANDLERS, needs
 from app.jobs.schedules import SCHEDULES
 from app.resources import Resources
 from tests.support.trials import Trial
 
-load_handlers()
 OURS = {
     job_type: handler for job_type, handler in HANDLERS.items() if "app." in job_type.__module__
 }

@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 
 from app.embedded.inbox import Inbox
-from app.jobs import load_handlers
 from app.jobs.job import KINDS
 from app.jobs.schedules import SCHEDULES
 from app.postgres.database import Database
@@ -20,8 +19,6 @@ from tests.support.moments import at
 from tests.support.people import person
 from tests.support.processes import program
 from tests.support.working import until, working
-
-load_handlers()
 
 Environ = Mapping[str, str]
 KIM = ("--user", str(UUID(int=7)))

@@ -1,4 +1,4 @@
-"""What tests of migrations need."""
+"""Fixtures for the tests of migrations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 async def empty_database(database_url: str, lane: int) -> AsyncIterator[str]:
-    """The URL of a database without a schema."""
+    """Create a database without a schema, and return its URL."""
     admin = await asyncpg.connect(database_url)
     await admin.execute(f"drop database if exists migrations_{lane}")
     await admin.execute(f"create database migrations_{lane}")

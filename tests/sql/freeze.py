@@ -1,7 +1,7 @@
-"""`python -m tests.sql.freeze`: keep what today's code asks of the schema, as that of a release.
+"""`python -m tests.sql.freeze`: store what the current code requires of the schema.
 
-To be run when a release is made: `tests/sql/test_released.py` then holds it against every migration
-that follows, so that the code of that release runs on the schema of the next.
+Run it for every release. `tests/sql/test_released.py` then checks every later migration against it,
+so that the code of a release runs on the schema of the next one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ order by table_name, ordinal_position
 
 
 def last_release() -> str | None:
-    """The newest tag of a release; None: there is none, or git does not know."""
+    """Return the newest release tag; None if there is none, or git cannot tell."""
     command = ["git", "tag", "--list", "v*", "--sort=-v:refname"]
     try:
         said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -44,7 +44,7 @@ def last_release() -> str | None:
 
 
 async def shape(connection: asyncpg.Connection[Any], sql: str) -> dict[str, list[str]]:
-    """The types of a statement's parameters, and its columns with theirs."""
+    """Return the types of a statement's parameters, and the names and types of its columns."""
     prepared = await connection.prepare(sql)
     return {
         "parameters": [one.name for one in prepared.get_parameters()],
@@ -53,7 +53,7 @@ async def shape(connection: asyncpg.Connection[Any], sql: str) -> dict[str, list
 
 
 async def required_columns(connection: asyncpg.Connection[Any]) -> dict[str, list[str]]:
-    """Of each table, the columns that every insert must name."""
+    """Return, for each table, the columns that every insert must name."""
     found: dict[str, list[str]] = {}
     for row in await connection.fetch(COLUMNS):
         required = found.setdefault(row["table_name"], [])

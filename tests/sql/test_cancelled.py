@@ -1,4 +1,4 @@
-"""A cancelled statement leaves no lock behind, whenever it is cancelled."""
+"""A cancelled statement releases its locks, whenever it is cancelled."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ where relation = 'friends'::regclass and pid <> pg_backend_pid()
 
 @pytest.mark.parametrize("before", range(1, 6))
 @pytest.mark.parametrize("after", range(5))
-async def test_a_cancelled_statement_holds_no_lock(
+async def test_cancelled_statement_leaves_no_lock(
     before: int, after: int, database: Database, database_url: str
 ) -> None:
-    """asyncpg prepares a statement in one round trip and executes it in another.
+    """Cancel at various moments between the two round trips of a statement.
 
-    One of these moments is between the server's answer to the first and its arrival in the task.
+    asyncpg prepares a statement in one round trip and executes it in another. At one of these
+    moments the server has answered the first, and the task has not received the answer.
     """
     other = await asyncpg.connect(database_url)
     try:
-        await database.fetchval("select 1")  # a connection is open
-        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # an id of ours
+        await database.fetchval("select 1")  # opens a connection
+        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # an id made here
         task = asyncio.create_task(database.fetch(new))
         for _ in range(before):
             await asyncio.sleep(0)
-        time.sleep(0.02)  # noqa: ASYNC251 # the server answers while the loop does nothing
+        time.sleep(0.02)  # noqa: ASYNC251 # the server answers while the loop is blocked
         for _ in range(after):
             await asyncio.sleep(0)
         task.cancel()

@@ -1,4 +1,4 @@
-"""Migrations go up, down and up again, and whoever comes second waits."""
+"""Migrations run up, down and up again, and concurrent runs wait for each other."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ async def count_tables(url: str) -> int:
         await connection.close()
 
 
-async def test_every_migration_can_be_taken_back_and_made_again(empty_database: str) -> None:
+async def test_every_migration_can_be_rolled_back_and_applied_again(empty_database: str) -> None:
     await migrate(empty_database)
-    made = await count_tables(empty_database)
+    applied = await count_tables(empty_database)
     for _ in FOLDER.glob("*.sql"):
         await migrate(empty_database, "down")
     assert await count_tables(empty_database) == 0
     await migrate(empty_database)
-    assert await count_tables(empty_database) == made
+    assert await count_tables(empty_database) == applied
 
 
-async def test_two_who_migrate_at_once_do_not_collide(empty_database: str) -> None:
+async def test_concurrent_migrations_do_not_collide(empty_database: str) -> None:
     await asyncio.gather(*(migrate(empty_database) for _ in range(3)))
     assert await count_tables(empty_database) > 0

@@ -1,9 +1,10 @@
-"""The code of the last release runs on the schema of today, and on that before the last migration
-as on that after it: a deploy migrates first.
+"""The code of the last release runs on the current schema, because a deploy migrates first.
 
-A failure means that a migration takes away, renames or retypes what that code uses, or demands what
-it does not write. A check constraint that became narrower is not found here. As long as nothing is
-released, `just freeze` is the answer; afterwards, another migration is.
+It also runs the same before and after the last migration.
+
+A failure means that a migration drops, renames or retypes something that the code uses, or requires
+a column that it does not write. A check constraint that became stricter is not detected here. Until
+the first release, fix a failure with `just freeze`; after that, with another migration.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ STATEMENTS: dict[str, dict[str, Any]] = RELEASED["statements"]
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-async def test_a_statement_of_the_last_release_finds_what_it_found_then(
+async def test_released_statement_keeps_its_parameters_and_columns(
     name: str, database: Database
 ) -> None:
     then = STATEMENTS[name]
@@ -34,7 +35,7 @@ async def test_a_statement_of_the_last_release_finds_what_it_found_then(
     assert {key: then[key] for key in now} == now
 
 
-async def test_no_insert_of_the_last_release_lacks_a_column(database_url: str) -> None:
+async def test_released_inserts_name_every_required_column(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     required = await required_columns(connection)
     await connection.close()
@@ -42,12 +43,10 @@ async def test_no_insert_of_the_last_release_lacks_a_column(database_url: str) -
         assert set(required[table]) <= set(columns), table
 
 
-async def test_the_last_migration_takes_nothing_from_the_code_before_it(
-    empty_database: str,
-) -> None:
-    """Whatever can be prepared without it is prepared alike with it, and inserts need no more.
+async def test_last_migration_keeps_what_older_code_uses(empty_database: str) -> None:
+    """Statements that prepare before it are unchanged after it, and inserts need no new column.
 
-    Before the first release a migration may say that it is incompatible.
+    Before the first release, a migration may state that it is incompatible.
     """
     if max(MIGRATIONS.glob("*.sql")).read_text().startswith("-- incompatible:"):
         assert RELEASED["release"] is None
@@ -64,7 +63,7 @@ async def test_the_last_migration_takes_nothing_from_the_code_before_it(
 
 
 async def _found_in(url: str) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
-    """The shapes of the statements that this schema can run, and the columns inserts must name."""
+    """Return the shapes of the statements that this schema can run, and the required columns."""
     connection = await asyncpg.connect(url)
     shapes = {}
     for name, statement in STATEMENTS.items():
@@ -75,5 +74,5 @@ async def _found_in(url: str) -> tuple[dict[str, dict[str, list[str]]], dict[str
     return shapes, required
 
 
-def test_what_is_kept_is_of_the_last_release() -> None:
+def test_frozen_statements_are_of_the_last_release() -> None:
     assert last_release() in {None, RELEASED["release"]}
