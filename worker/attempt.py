@@ -137,7 +137,7 @@ class Attempt:
         """Where that fails, they wake by themselves some minutes later."""
         log.info("breaker.closed", dependency=dependency)
         try:
-            await statements.wake_blocked(self.resources.engine, dependency)
+            await statements.wake_blocked(self.resources.engine, blocked_on=dependency)
         except Unavailable as error:
             log.warning("breaker.wake_missed", error=error.detail)
 

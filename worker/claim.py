@@ -116,9 +116,13 @@ class Claims:
         """
         token = uuid4()
         try:
-            claimed = await statements.claim(self._database, ids, self._worker_id, token)
+            claimed = await statements.claim(
+                self._database, ids=ids, worker_id=self._worker_id, token=token
+            )
         except Unavailable:
-            claimed = await statements.claim(self._database, ids, self._worker_id, token)
+            claimed = await statements.claim(
+                self._database, ids=ids, worker_id=self._worker_id, token=token
+            )
         if len(claimed) < len(ids):
             await self._bring_back(set(ids) - {job.id for job in claimed})
         return claimed
@@ -129,7 +133,7 @@ class Claims:
         Otherwise it would wait until the relay misses it, five seconds later.
         """
         try:
-            waiting = await statements.still_waiting(self._database, list(ids))
+            waiting = await statements.still_waiting(self._database, ids=list(ids))
             if waiting:
                 await self._handover.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:

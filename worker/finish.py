@@ -74,7 +74,7 @@ class Finisher:
         while True:
             try:
                 done = await statements.finish_many(
-                    self._database, [job.id for job in jobs], [job.token for job in jobs]
+                    self._database, ids=[job.id for job in jobs], tokens=[job.token for job in jobs]
                 )
             except Unavailable:
                 await asyncio.sleep(PAUSE)

@@ -69,14 +69,18 @@ class Heartbeat:
         """
         mine, heard = self._worker_id, monotonic()
         await statements.heartbeat(
-            self._engine, mine, socket.gethostname(), os.getpid(), self._slots.count
+            self._engine,
+            id=mine,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=self._slots.count,
         )
         before = set(self._slots.running)
-        rows = await statements.running_here(self._engine, mine)
+        rows = await statements.running_here(self._engine, worker_id=mine)
         self._intake.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
         for kind in self._pauses.hear(await statements.pauses(self._engine)):
-            await statements.wake_blocked(self._engine, blocked_on_kind(kind))
+            await statements.wake_blocked(self._engine, blocked_on=blocked_on_kind(kind))
         self._lease.renew(heard)
 
     async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:

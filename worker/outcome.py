@@ -64,13 +64,13 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, ending: 
             return
         await statements.insert_attempt(
             tx,
-            claimed.id,
-            claimed.attempt,
-            worker_id,
-            claimed.started_at,
-            ending.outcome,
-            _text(ending.error),
-            _text(ending.traceback),
+            job_id=claimed.id,
+            attempt=claimed.attempt,
+            worker_id=worker_id,
+            started_at=claimed.started_at,
+            outcome=ending.outcome,
+            error=_text(ending.error),
+            traceback=_text(ending.traceback),
         )
 
 
@@ -79,21 +79,27 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
     if ending.outcome in {"dead", "cancelled"}:
         mark = fingerprint(claimed.kind, error) if ending.outcome == "dead" else None
         ours = await statements.fail_or_cancel(
-            tx, claimed.id, claimed.token, state, ending.failed, error, mark
+            tx,
+            id=claimed.id,
+            token=claimed.token,
+            state=state,
+            failed=ending.failed,
+            error=error,
+            fingerprint=mark,
         )
         if ours:
             await follow_giving_up(tx, claimed.kind, claimed.payload)
         return ours
     left = await statements.reschedule(
         tx,
-        claimed.id,
-        claimed.token,
-        state,
-        ending.delay,
-        ending.failed,
-        not ending.tried,
-        ending.blocked_on,
-        error,
+        id=claimed.id,
+        token=claimed.token,
+        state=state,
+        delay=ending.delay,
+        failed=ending.failed,
+        untried=not ending.tried,
+        blocked_on=ending.blocked_on,
+        error=error,
     )
     if left == "cancelled":  # its end was asked for meanwhile
         await follow_giving_up(tx, claimed.kind, claimed.payload)

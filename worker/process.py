@@ -134,7 +134,7 @@ class Process:
     async def has_work(self) -> bool:
         """Whether a job runs here or is due. Without an answer from Postgres there may be one."""
         try:
-            return await statements.has_work(self._resources.engine, self.worker_id)
+            return await statements.has_work(self._resources.engine, worker_id=self.worker_id)
         except Unavailable:
             return True
 
@@ -154,6 +154,6 @@ class Process:
     async def _say_goodbye(self) -> None:
         """Give back every row in our name, then leave the list of workers."""
         database, mine = self._resources.engine, self.worker_id
-        for row in await statements.running_here(database, mine):
+        for row in await statements.running_here(database, worker_id=mine):
             await release(database, row.id, row.token)
-        await statements.end_worker(database, mine)
+        await statements.end_worker(database, id=mine)

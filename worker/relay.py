@@ -40,8 +40,8 @@ class Relay:
         """
         if not await self._redis.exists(EPOCH):
             await self._start_over()
-        added = await self._bring(await statements.not_seen_lately(self._database, PAGE))
-        while page := await statements.never_dispatched(self._database, PAGE):
+        added = await self._bring(await statements.not_seen_lately(self._database, most=PAGE))
+        while page := await statements.never_dispatched(self._database, most=PAGE):
             added += await self._bring(page)
             if len(page) < PAGE:
                 break
@@ -68,7 +68,9 @@ class Relay:
         # Stamped before they are added: an attempt that began and failed in between would be
         # stamped by its old reading, and wait for five seconds.
         await statements.mark_dispatched(
-            self._database, [job.id for job in waiting], [job.attempt for job in waiting]
+            self._database,
+            ids=[job.id for job in waiting],
+            attempts=[job.attempt for job in waiting],
         )
         if lacking:
             await self._handover.add(lacking)

@@ -41,7 +41,15 @@ async def record(
     """
     _check_start(entry.started_at, now)
     activity = await statements.insert_activity(
-        tx, user_id, utc_offset_minutes, *msgspec.structs.astuple(entry)
+        tx,
+        user_id=user_id,
+        utc_offset_minutes=utc_offset_minutes,
+        type=entry.type,
+        started_at=entry.started_at,
+        duration_s=entry.duration_s,
+        distance_m=entry.distance_m,
+        calories=entry.calories,
+        notes=entry.notes,
     )
     await announce(tx, user_id, activity.id, entry.started_at, now=now)
     return activity
@@ -53,7 +61,7 @@ async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activ
     Raises:
         NotFound: there is none, it is deleted, or someone else's.
     """
-    activity = await statements.activity(db, activity_id, user_id)
+    activity = await statements.activity(db, activity_id=activity_id, user_id=user_id)
     if activity is None:
         raise no_such_activity()
     return activity
@@ -77,7 +85,7 @@ async def change(
         Invalid: it starts before 1970 or more than a day from now.
         NotFound: there is none, it is deleted, or someone else's.
     """
-    entry = await statements.lock_activity(tx, activity_id, user_id)
+    entry = await statements.lock_activity(tx, activity_id=activity_id, user_id=user_id)
     if entry is None:
         raise no_such_activity()
     if isinstance(changes.started_at, datetime):
@@ -88,11 +96,16 @@ async def change(
     entry = msgspec.structs.replace(entry, **given)
     return await statements.update_activity(
         tx,
-        activity_id,
-        user_id,
-        changes.started_at is not UNSET,
-        utc_offset_minutes,
-        *msgspec.structs.astuple(entry),
+        activity_id=activity_id,
+        user_id=user_id,
+        starts_anew=changes.started_at is not UNSET,
+        utc_offset_minutes=utc_offset_minutes,
+        type=entry.type,
+        started_at=entry.started_at,
+        duration_s=entry.duration_s,
+        distance_m=entry.distance_m,
+        calories=entry.calories,
+        notes=entry.notes,
     )
 
 
@@ -102,7 +115,7 @@ async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> N
     Raises:
         NotFound: there is none, it is deleted, or someone else's.
     """
-    if await statements.delete_activity(tx, activity_id, user_id) is None:
+    if await statements.delete_activity(tx, activity_id=activity_id, user_id=user_id) is None:
         raise no_such_activity()
 
 
@@ -142,4 +155,13 @@ async def page(
     """
     if wanted.first_day and wanted.last_day and wanted.last_day < wanted.first_day:
         raise Invalid("The last day is before the first.", field="to")
-    return await statements.list_activities(db, user_id, *wanted, *after, limit)
+    return await statements.list_activities(
+        db,
+        user_id=user_id,
+        first_day=wanted.first_day,
+        last_day=wanted.last_day,
+        type=wanted.type,
+        after=after.started_at,
+        after_id=after.id,
+        limit=limit,
+    )

@@ -127,7 +127,7 @@ async def put(
         NotFound: there is no such activity, it is deleted, or someone else's.
         Unavailable: the bucket does not answer.
     """
-    photo_id = await statements.new_photo_id(db, activity_id, user_id)
+    photo_id = await statements.new_photo_id(db, activity_id=activity_id, user_id=user_id)
     if photo_id is None:
         raise no_such_activity()
     picture = await clean(data)
@@ -145,10 +145,16 @@ async def attach(
         Conflict: the activity has the most photos that it can have.
         NotFound: the activity was deleted meanwhile.
     """
-    if await statements.lock_activity(tx, activity_id, user_id) is None:
+    if await statements.lock_activity(tx, activity_id=activity_id, user_id=user_id) is None:
         raise no_such_activity()
     photo = await statements.insert_photo(
-        tx, upload.id, activity_id, user_id, upload.content_type, upload.size_bytes, MOST
+        tx,
+        photo_id=upload.id,
+        activity_id=activity_id,
+        user_id=user_id,
+        content_type=upload.content_type,
+        size_bytes=upload.size_bytes,
+        most=MOST,
     )
     if photo is None:
         raise Conflict(f"An activity has at most {MOST} photos.")
@@ -161,7 +167,7 @@ async def url(db: Queryable, bucket: Bucket, user_id: UserId, photo_id: PhotoId)
     Raises:
         NotFound: there is no such photo, its activity is deleted, or it is someone else's.
     """
-    photo = await statements.photo(db, photo_id, user_id)
+    photo = await statements.photo(db, photo_id=photo_id, user_id=user_id)
     if photo is None:
         raise _no_such_photo()
     filename = f"{photo.id}.{ENDINGS[photo.content_type]}"
@@ -176,7 +182,7 @@ async def delete(tx: Transaction, user_id: UserId, photo_id: PhotoId) -> Photo:
     Raises:
         NotFound: there is no such photo, its activity is deleted, or it is someone else's.
     """
-    photo = await statements.delete_photo(tx, photo_id, user_id)
+    photo = await statements.delete_photo(tx, photo_id=photo_id, user_id=user_id)
     if photo is None:
         raise _no_such_photo()
     return photo

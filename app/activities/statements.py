@@ -13,6 +13,7 @@ from app.users.user import UserId
 @statement("activities")
 async def insert_activity(
     db: Queryable,
+    *,
     user_id: UserId,
     utc_offset_minutes: int | None,
     type: str,
@@ -25,12 +26,15 @@ async def insert_activity(
 
 
 @statement("activities")
-async def activity(db: Queryable, activity_id: ActivityId, user_id: UserId) -> Activity | None: ...
+async def activity(
+    db: Queryable, *, activity_id: ActivityId, user_id: UserId
+) -> Activity | None: ...
 
 
 @statement("activities")
 async def list_activities(
     db: Queryable,
+    *,
     user_id: UserId,
     first_day: date | None,
     last_day: date | None,
@@ -43,13 +47,14 @@ async def list_activities(
 
 @statement("activities")
 async def lock_activity(
-    db: Queryable, activity_id: ActivityId, user_id: UserId
+    db: Queryable, *, activity_id: ActivityId, user_id: UserId
 ) -> Entry | None: ...
 
 
 @statement("activities")
 async def update_activity(
     db: Queryable,
+    *,
     activity_id: ActivityId,
     user_id: UserId,
     starts_anew: bool,
@@ -65,19 +70,20 @@ async def update_activity(
 
 @statement("activities")
 async def delete_activity(
-    db: Queryable, activity_id: ActivityId, user_id: UserId
+    db: Queryable, *, activity_id: ActivityId, user_id: UserId
 ) -> ActivityId | None: ...
 
 
 @statement("photos")
 async def new_photo_id(
-    db: Queryable, activity_id: ActivityId, user_id: UserId
+    db: Queryable, *, activity_id: ActivityId, user_id: UserId
 ) -> PhotoId | None: ...
 
 
 @statement("photos")
 async def insert_photo(
     db: Queryable,
+    *,
     photo_id: PhotoId,
     activity_id: ActivityId,
     user_id: UserId,
@@ -88,8 +94,8 @@ async def insert_photo(
 
 
 @statement("photos")
-async def photo(db: Queryable, photo_id: PhotoId, user_id: UserId) -> Photo | None: ...
+async def photo(db: Queryable, *, photo_id: PhotoId, user_id: UserId) -> Photo | None: ...
 
 
 @statement("photos")
-async def delete_photo(db: Queryable, photo_id: PhotoId, user_id: UserId) -> Photo | None: ...
+async def delete_photo(db: Queryable, *, photo_id: PhotoId, user_id: UserId) -> Photo | None: ...

@@ -61,13 +61,21 @@ class Creation:
                 return _answer(status, msgspec.json.encode(await act(tx)))
             sender, route = self._sender(), self._route()
             fingerprint = await self._fingerprint(content)
-            if not await statements.lock_key(tx, sender, route, key):
+            if not await statements.lock_key(tx, user_id=sender, route=route, key=key):
                 raise Conflict(f"A request with this {HEADER} is still at work.")
-            kept = await statements.answer_for_key(tx, sender, route, key)
+            kept = await statements.answer_for_key(tx, user_id=sender, route=route, key=key)
             if kept is not None:
                 return _replay(kept, fingerprint)
             body = msgspec.json.encode(await act(tx))
-            await statements.keep_answer(tx, sender, route, key, fingerprint, status, body)
+            await statements.keep_answer(
+                tx,
+                user_id=sender,
+                route=route,
+                key=key,
+                fingerprint=fingerprint,
+                status=status,
+                body=body,
+            )
         return _answer(status, body)
 
     def _key(self) -> str | None:

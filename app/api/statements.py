@@ -16,16 +16,19 @@ class Answer(Struct, frozen=True):
 
 
 @statement("idempotency")
-async def lock_key(db: Queryable, user_id: UUID, route: str, key: str) -> bool: ...
+async def lock_key(db: Queryable, *, user_id: UUID, route: str, key: str) -> bool: ...
 
 
 @statement("idempotency")
-async def answer_for_key(db: Queryable, user_id: UUID, route: str, key: str) -> Answer | None: ...
+async def answer_for_key(
+    db: Queryable, *, user_id: UUID, route: str, key: str
+) -> Answer | None: ...
 
 
 @statement("idempotency")
 async def keep_answer(
     db: Queryable,
+    *,
     user_id: UUID,
     route: str,
     key: str,

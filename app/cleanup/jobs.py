@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -35,7 +35,13 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 BATCH = 1000
 
-Remove = Callable[[Queryable, datetime, int | None, bool], Awaitable[int]]
+
+class Remove(Protocol):
+    """A statement that removes at most `most` old rows, or counts them in a dry run."""
+
+    def __call__(
+        self, db: Queryable, /, *, before: datetime, most: int | None, dry_run: bool
+    ) -> Awaitable[int]: ...
 
 
 class Sweep(NamedTuple):
@@ -47,11 +53,13 @@ class Sweep(NamedTuple):
     """How long after they were deleted, ended or expired."""
 
 
-async def _erase(db: Queryable, before: datetime, most: int | None, dry_run: bool) -> int:
+async def _erase(db: Queryable, *, before: datetime, most: int | None, dry_run: bool) -> int:
     """Have accounts erased whose own erasure died: a row that is removed here would leave objects
     in the bucket that nobody knows of."""
     kind, queue = EraseUser.kind, EraseUser.queue
-    return await statements.enqueue_erasures(db, kind, queue, before, most, dry_run)
+    return await statements.enqueue_erasures(
+        db, kind=kind, queue=queue, before=before, most=most, dry_run=dry_run
+    )
 
 
 def sweeps(keep: Retention) -> Sequence[Sweep]:
@@ -117,7 +125,8 @@ async def count(run: Run, db: Queryable, bucket: Bucket, keep: Retention, *, now
     Objects of rows that it would remove are not counted: their rows still name them.
     """
     counts = {
-        sweep.what: await sweep.remove(db, now - sweep.keep, None, True) for sweep in sweeps(keep)
+        sweep.what: await sweep.remove(db, before=now - sweep.keep, most=None, dry_run=True)
+        for sweep in sweeps(keep)
     }
     for walk in WALKS:
         counts[walk.what] = 0
@@ -131,7 +140,7 @@ async def count(run: Run, db: Queryable, bucket: Bucket, keep: Retention, *, now
 async def _sweep(run: Run, sweep: Sweep, position: Position, now: datetime) -> Position:
     while True:
         async with run.transaction() as tx:
-            removed = await sweep.remove(tx, now - sweep.keep, BATCH, False)
+            removed = await sweep.remove(tx, before=now - sweep.keep, most=BATCH, dry_run=False)
             position = position.counted(sweep.what, removed)
             if removed:
                 await run.keep_position(tx, position)

@@ -38,18 +38,20 @@ class Walk(NamedTuple):
 
 
 async def _named_photos(db: Queryable, keys: Iterable[str]) -> set[str]:
-    rows = await photos_by_id(db, _ids(keys))
+    rows = await photos_by_id(db, ids=_ids(keys))
     return {photos.key(row.user_id, Photo(row.id, row.content_type)) for row in rows}
 
 
 async def _named_exports(db: Queryable, keys: Iterable[str]) -> set[str]:
-    rows = await named_exports(db, _ids(keys))
+    rows = await named_exports(db, ids=_ids(keys))
     return {export.key(row.user_id, row.id, row.format) for row in rows}
 
 
 async def _named_reports(db: Queryable, keys: Iterable[str]) -> set[str]:
     asked = {named for key in keys if (named := report.named_by(key))}
-    rows = await named_objects(db, [user for user, _ in asked], [month for _, month in asked])
+    rows = await named_objects(
+        db, user_ids=[user for user, _ in asked], months=[month for _, month in asked]
+    )
     return {report.key(row.user_id, row.month, row.object_id) for row in rows}
 
 

@@ -96,7 +96,7 @@ async def deliver(
     async with _recorded(run, attempt, recipient, letter):
         await _send(run, post, message, attempt)
     async with run.completion() as tx:
-        await statements.record_sent(tx, attempt.id)
+        await statements.record_sent(tx, id=attempt.id)
         if then is not None:
             await then(tx)
     _count(letter, "sent")
@@ -107,7 +107,9 @@ async def _end_as_sent_before(
     run: Run, recipient: Recipient, letter: type[Letter], unique_key: str
 ) -> None:
     async with run.transaction() as tx:
-        sent_at = await statements.letter_sent_at(tx, recipient.id, letter.letter, unique_key)
+        sent_at = await statements.letter_sent_at(
+            tx, recipient_id=recipient.id, letter=letter.letter, unique_key=unique_key
+        )
     on = f" on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
     await run.had_nothing_to_do(f"already sent{on}")
 
@@ -127,7 +129,11 @@ async def _placed(
         return True
     async with run.transaction() as tx:
         if not await statements.may_claim_letter(
-            tx, recipient.id, letter.letter, unique_key, recipient.address
+            tx,
+            recipient_id=recipient.id,
+            letter=letter.letter,
+            unique_key=unique_key,
+            address=recipient.address,
         ):
             return False
         await _spare(tx, recipient, letter, unique_key)
@@ -143,7 +149,7 @@ async def _send(run: Run, post: Post, message: EmailMessage, attempt: Attempt) -
 
     async def still_ours() -> None:
         async with run.transaction() as tx:
-            if not await statements.attempt_may_send(tx, attempt.id, attempt.attempts):
+            if not await statements.attempt_may_send(tx, id=attempt.id, attempt=attempt.attempts):
                 raise Snooze("another attempt at this letter has begun", delay=_lease(post))
 
     await post.mailer.send(post.stationery.address, to.addr_spec, content, before_data=still_ours)
@@ -168,19 +174,21 @@ async def _claim(
         Snooze: until another attempt's time has passed, or until the person may get another.
     """
     if letter.at_most is not None:
-        await statements.hold_letters(tx, letter.letter, recipient.id)
+        await statements.hold_letters(tx, letter=letter.letter, recipient_id=recipient.id)
     attempt = await statements.claim_letter(
         tx,
-        recipient.id,
-        letter.letter,
-        unique_key,
-        job_id,
-        message_id(post.stationery, recipient, letter, unique_key),
-        recipient.address,
-        _lease(post),
+        recipient_id=recipient.id,
+        letter=letter.letter,
+        unique_key=unique_key,
+        job_id=job_id,
+        message_id=message_id(post.stationery, recipient, letter, unique_key),
+        address=recipient.address,
+        lease=_lease(post),
     )
     if attempt is None:
-        left = await statements.letter_lease(tx, recipient.id, letter.letter, unique_key)
+        left = await statements.letter_lease(
+            tx, recipient_id=recipient.id, letter=letter.letter, unique_key=unique_key
+        )
         if left is not None:
             raise Snooze("another attempt may be sending this letter", delay=left)
     else:
@@ -198,7 +206,12 @@ async def _spare(
     if letter.at_most is None:
         return
     wait = await statements.wait_for_another(
-        tx, recipient.id, letter.letter, unique_key, *letter.at_most
+        tx,
+        recipient_id=recipient.id,
+        letter=letter.letter,
+        unique_key=unique_key,
+        most=letter.at_most.most,
+        period=letter.at_most.period,
     )
     if wait is not None:
         raise Snooze("the person has had enough of these letters for now", delay=wait)
@@ -214,9 +227,11 @@ async def _recorded(
     except Refused as refusal:
         _count(letter, "refused")
         async with run.transaction() as tx:
-            await statements.record_refusal(tx, attempt.id, attempt.attempts, str(refusal))
+            await statements.record_refusal(
+                tx, id=attempt.id, attempt=attempt.attempts, error=str(refusal)
+            )
             if refusal.blames_address:
-                await statements.suppress(tx, recipient.address, str(refusal))
+                await statements.suppress(tx, address=recipient.address, reason=str(refusal))
         raise Dead(str(refusal)) from None
     except TemporarilyRefused as refusal:
         _count(letter, "deferred")
@@ -244,7 +259,9 @@ def _count(letter: type[Letter], outcome: str) -> None:
 
 async def _record_failure(run: Run, attempt: Attempt, error: str, *, doubted: bool = False) -> None:
     async with run.transaction() as tx:
-        await statements.record_failure(tx, attempt.id, attempt.attempts, error, doubted)
+        await statements.record_failure(
+            tx, id=attempt.id, attempt=attempt.attempts, error=error, doubted=doubted
+        )
 
 
 def _wait(run: Run) -> timedelta:

@@ -38,6 +38,7 @@ class Suppression(msgspec.Struct, frozen=True):
 @statement("emails")
 async def claim_letter(
     db: Queryable,
+    *,
     recipient_id: UUID,
     letter: str,
     unique_key: str,
@@ -50,65 +51,65 @@ async def claim_letter(
 
 @statement("emails")
 async def may_claim_letter(
-    db: Queryable, recipient_id: UUID, letter: str, unique_key: str, address: str
+    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str, address: str
 ) -> bool: ...
 
 
 @statement("emails")
 async def letter_lease(
-    db: Queryable, recipient_id: UUID, letter: str, unique_key: str
+    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str
 ) -> timedelta | None: ...
 
 
 @statement("emails")
 async def letter_sent_at(
-    db: Queryable, recipient_id: UUID, letter: str, unique_key: str
+    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str
 ) -> datetime | None: ...
 
 
 @statement("emails")
-async def hold_letters(db: Queryable, letter: str, recipient_id: UUID) -> None: ...
+async def hold_letters(db: Queryable, *, letter: str, recipient_id: UUID) -> None: ...
 
 
 @statement("emails")
 async def wait_for_another(
-    db: Queryable, recipient_id: UUID, letter: str, unique_key: str, most: int, period: timedelta
+    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str, most: int, period: timedelta
 ) -> timedelta | None: ...
 
 
 @statement("emails")
-async def attempt_may_send(db: Queryable, id: EmailId, attempt: int) -> bool | None: ...
+async def attempt_may_send(db: Queryable, *, id: EmailId, attempt: int) -> bool | None: ...
 
 
 @statement("emails")
-async def record_sent(db: Queryable, id: EmailId) -> None: ...
+async def record_sent(db: Queryable, *, id: EmailId) -> None: ...
 
 
 @statement("emails")
 async def record_failure(
-    db: Queryable, id: EmailId, attempt: int, error: str, doubted: bool
+    db: Queryable, *, id: EmailId, attempt: int, error: str, doubted: bool
 ) -> None: ...
 
 
 @statement("emails")
-async def record_refusal(db: Queryable, id: EmailId, attempt: int, error: str) -> None: ...
+async def record_refusal(db: Queryable, *, id: EmailId, attempt: int, error: str) -> None: ...
 
 
 @statement("emails")
-async def suppress(db: Queryable, address: str, reason: str) -> None: ...
+async def suppress(db: Queryable, *, address: str, reason: str) -> None: ...
 
 
 @statement("emails")
-async def is_suppressed(db: Queryable, address: str) -> bool: ...
+async def is_suppressed(db: Queryable, *, address: str) -> bool: ...
 
 
 @statement("emails")
-async def suppress_all(db: Queryable, addresses: Sequence[str], reason: str) -> int: ...
+async def suppress_all(db: Queryable, *, addresses: Sequence[str], reason: str) -> int: ...
 
 
 @statement("emails")
-async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]: ...
+async def list_suppressions(db: Queryable, *, limit: int) -> list[Suppression]: ...
 
 
 @statement("emails")
-async def lift_suppression(db: Queryable, address: str) -> str | None: ...
+async def lift_suppression(db: Queryable, *, address: str) -> str | None: ...

@@ -49,11 +49,15 @@ async def _add(
     today: date,
 ) -> None:
     user_id = await statements.add_demo_user(
-        tx, account.email, account.name, password_hash, account.operator
+        tx,
+        email=account.email,
+        name=account.name,
+        password_hash=password_hash,
+        is_admin=account.operator,
     )
     if user_id is not None:
-        await statements.repeatable_chance(tx, seed)
-        await statements.add_demo_activities(tx, user_id, favourite, today)
+        await statements.repeatable_chance(tx, seed=seed)
+        await statements.add_demo_activities(tx, user_id=user_id, favourite=favourite, today=today)
         await jobs.enqueue_all(tx, _jobs(user_id, today))
 
 

@@ -10,15 +10,15 @@ from app.users.user import UserId
 
 @statement("demo")
 async def add_demo_user(
-    db: Queryable, email: str, name: str, password_hash: str, is_admin: bool
+    db: Queryable, *, email: str, name: str, password_hash: str, is_admin: bool
 ) -> UserId | None: ...
 
 
 @statement("demo")
-async def repeatable_chance(db: Queryable, seed: float) -> str: ...
+async def repeatable_chance(db: Queryable, *, seed: float) -> str: ...
 
 
 @statement("demo")
 async def add_demo_activities(
-    db: Queryable, user_id: UserId, favourite: str, today: date
+    db: Queryable, *, user_id: UserId, favourite: str, today: date
 ) -> None: ...

@@ -25,7 +25,10 @@ async def copy(
         The number of activities.
     """
     await statements.read_in_order(snapshot)
-    return await snapshot.csv(statements.activities_csv(user_id, *filters), write)
+    query = statements.activities_csv(
+        user_id=user_id, first=filters.first, last=filters.last, type=filters.type
+    )
+    return await snapshot.csv(query, write)
 
 
 BOM = b"\xef\xbb\xbf"

@@ -111,7 +111,7 @@ async def export_ready(job: ExportReadyEmail, run: Run, post: Post) -> None:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        export = await statements.owned_export(tx, job.export_id)
+        export = await statements.owned_export(tx, id=job.export_id)
     if export is None or export.expires_at is None:
         await run.had_nothing_to_do("the export is deleted or not finished")
         return
@@ -141,9 +141,9 @@ async def export_failed(job: ExportFailedEmail, run: Run, post: Post) -> None:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        export = await statements.owned_export(tx, job.export_id)
+        export = await statements.owned_export(tx, id=job.export_id)
         known = export and await statements.exports(
-            tx, export.user_id, job.export_id, None, False, 1
+            tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
     if not export or not known or known[0].status != "failed":  # it is made again, say
         await run.had_nothing_to_do("the export is deleted or has not failed")

@@ -67,9 +67,15 @@ async def csv(
             """
             nonlocal total
             if total is None:
-                total = await statements.count_rows(database, export.user_id, *export.filters)
+                total = await statements.count_rows(
+                    database,
+                    user_id=export.user_id,
+                    first=export.first,
+                    last=export.last,
+                    type=export.type,
+                )
             had_begun = begun  # it may begin while the answer is on its way
-            copied = await statements.rows_copied(database, backend)
+            copied = await statements.rows_copied(database, pid=backend)
             if copied is None:
                 copied = total if had_begun else 0
             return min(copied, total), total
@@ -92,10 +98,18 @@ async def pdf(
         DrawingFailed: as said there.
         Busy: as many are read as can be at once.
     """
-    total = await statements.count_rows(database, export.user_id, *export.filters)
+    total = await statements.count_rows(
+        database,
+        user_id=export.user_id,
+        first=export.first,
+        last=export.last,
+        type=export.type,
+    )
     if total > MOST_ROWS:
         raise TooLong(total)
-    query = statements.activities_to_draw(export.user_id, *export.filters)
+    query = statements.activities_to_draw(
+        user_id=export.user_id, first=export.first, last=export.last, type=export.type
+    )
     header = Header(export.name, *export.filters, made_at)
     sent = 0
 

@@ -122,7 +122,7 @@ async def _wanted(run: Run, job: ExportGenerate) -> OwnedExport | None:
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        return await statements.owned_export(tx, job.export_id)
+        return await statements.owned_export(tx, id=job.export_id)
 
 
 async def _drop(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
@@ -139,7 +139,16 @@ async def _record(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> N
         LeaseLost: the job is another worker's now.
     """
     async with run.completion() as tx:
-        if not await statements.complete_export(tx, job.export_id, LIFE, rows, *stored):
+        completed = await statements.complete_export(
+            tx,
+            id=job.export_id,
+            life=LIFE,
+            row_count=rows,
+            size_bytes=stored.size,
+            sha256=stored.sha256,
+            etag=stored.etag,
+        )
+        if not completed:
             raise _Unwanted
         await jobs.enqueue(tx, ExportReadyEmail(job.export_id, job.user_id))
 
@@ -180,7 +189,7 @@ def _rendering(
 
 async def _give_reason(run: Run, export: OwnedExport, reason: str) -> None:
     async with run.transaction() as tx:
-        await statements.give_reason(tx, export.id, f"{reason} {INSTEAD}")
+        await statements.give_reason(tx, id=export.id, error=f"{reason} {INSTEAD}")
 
 
 async def _reported(run: Run, rendered: Rendering, write: Write) -> int:

@@ -30,9 +30,11 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
         TooMany: two others of this person's are unfinished.
     """
     filters.check()
-    await statements.lock_exports(tx, user_id)
-    await statements.close_ended(tx, user_id)
-    unfinished = await statements.exports(tx, user_id, None, None, True, MOST_OPEN)
+    await statements.lock_exports(tx, user_id=user_id)
+    await statements.close_ended(tx, user_id=user_id)
+    unfinished = await statements.exports(
+        tx, user_id=user_id, id=None, before=None, only_open=True, limit=MOST_OPEN
+    )
     for export in unfinished:
         if (export.format, export.filters) == (format, filters):
             return export
@@ -41,7 +43,14 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
             f"{MOST_OPEN} of your exports are being made: wait for one, or delete it.",
             retry_after=ASK_AGAIN,
         )
-    export_id = await statements.insert_export(tx, user_id, format, *filters)
+    export_id = await statements.insert_export(
+        tx,
+        user_id=user_id,
+        format=format,
+        first=filters.first,
+        last=filters.last,
+        type=filters.type,
+    )
     await _make(tx, user_id, export_id)
     return await status(tx, user_id, export_id)
 
@@ -52,7 +61,9 @@ async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
     Raises:
         NotFound: there is none, it is deleted, or someone else's.
     """
-    found = await statements.exports(db, user_id, export_id, None, False, 1)
+    found = await statements.exports(
+        db, user_id=user_id, id=export_id, before=None, only_open=False, limit=1
+    )
     if not found:
         raise _no_such_export()
     return found[0]
@@ -62,7 +73,9 @@ async def history(
     db: Queryable, user_id: UserId, before: ExportId | None, limit: int
 ) -> Sequence[Export]:
     """At most `limit` exports of this person's, newest first, from behind that one on."""
-    return await statements.exports(db, user_id, None, before, False, limit)
+    return await statements.exports(
+        db, user_id=user_id, id=None, before=before, only_open=False, limit=limit
+    )
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, export_id: ExportId) -> str:
@@ -100,10 +113,10 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
     Raises:
         NotFound: there is none, it is deleted, or someone else's.
     """
-    job_id = await statements.job_of_export(tx, export_id, user_id)
+    job_id = await statements.job_of_export(tx, id=export_id, user_id=user_id)
     if job_id is not None:  # first, since a job that completes takes the rows in this order
         await cancel_quietly(tx, job_id, "its export was deleted")
-    deleted = await statements.delete_export(tx, export_id, user_id)
+    deleted = await statements.delete_export(tx, id=export_id, user_id=user_id)
     if deleted is None:
         raise _no_such_export()
     return key(user_id, export_id, deleted)
@@ -112,18 +125,18 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
 async def _make(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
     job_id = await jobs.enqueue(tx, ExportGenerate(export_id, user_id))
     if job_id is not None:
-        await statements.set_job(tx, export_id, job_id)
+        await statements.set_job(tx, id=export_id, job_id=job_id)
 
 
 async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: Export) -> bool:
     """Whether the object is the one that was put there; if not, its export is made again."""
-    kept = await statements.kept_object(database, export.id, user_id)
+    kept = await statements.kept_object(database, id=export.id, user_id=user_id)
     if kept is None:
         return False
     if await bucket.holds(key(user_id, export.id, export.format), kept):
         return True
     async with database.transaction() as tx:
-        if await statements.forget_result(tx, export.id, user_id, kept):
+        if await statements.forget_result(tx, id=export.id, user_id=user_id, etag=kept):
             await _make(tx, user_id, export.id)
     return False
 

@@ -43,16 +43,17 @@ class NamedExport(Struct, frozen=True):
 
 
 @statement("exports")
-async def lock_exports(db: Queryable, user_id: UserId) -> None: ...
+async def lock_exports(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("exports")
-async def close_ended(db: Queryable, user_id: UserId) -> None: ...
+async def close_ended(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("exports")
 async def exports(
     db: Queryable,
+    *,
     user_id: UserId,
     id: ExportId | None,
     before: ExportId | None,
@@ -64,6 +65,7 @@ async def exports(
 @statement("exports")
 async def insert_export(
     db: Queryable,
+    *,
     user_id: UserId,
     format: Format,
     first: date | None,
@@ -73,32 +75,35 @@ async def insert_export(
 
 
 @statement("exports")
-async def set_job(db: Queryable, id: ExportId, job_id: JobId) -> None: ...
+async def set_job(db: Queryable, *, id: ExportId, job_id: JobId) -> None: ...
 
 
 @statement("exports")
-async def job_of_export(db: Queryable, id: ExportId, user_id: UserId) -> JobId | None: ...
+async def job_of_export(db: Queryable, *, id: ExportId, user_id: UserId) -> JobId | None: ...
 
 
 @statement("exports")
-async def delete_export(db: Queryable, id: ExportId, user_id: UserId) -> Format | None: ...
+async def delete_export(db: Queryable, *, id: ExportId, user_id: UserId) -> Format | None: ...
 
 
 @statement("exports")
-async def kept_object(db: Queryable, id: ExportId, user_id: UserId) -> str | None: ...
+async def kept_object(db: Queryable, *, id: ExportId, user_id: UserId) -> str | None: ...
 
 
 @statement("exports")
-async def forget_result(db: Queryable, id: ExportId, user_id: UserId, etag: str) -> bool | None: ...
+async def forget_result(
+    db: Queryable, *, id: ExportId, user_id: UserId, etag: str
+) -> bool | None: ...
 
 
 @statement("exports")
-async def owned_export(db: Queryable, id: ExportId) -> OwnedExport | None: ...
+async def owned_export(db: Queryable, *, id: ExportId) -> OwnedExport | None: ...
 
 
 @statement("exports")
 async def complete_export(
     db: Queryable,
+    *,
     id: ExportId,
     life: timedelta,
     row_count: int,
@@ -109,12 +114,13 @@ async def complete_export(
 
 
 @statement("exports")
-async def give_reason(db: Queryable, id: ExportId, error: str) -> None: ...
+async def give_reason(db: Queryable, *, id: ExportId, error: str) -> None: ...
 
 
 @statement("exports")
 async def count_rows(
     db: Queryable,
+    *,
     user_id: UserId,
     first: date | None,
     last: date | None,
@@ -127,11 +133,11 @@ async def backend(db: Queryable) -> int: ...
 
 
 @statement("exports")
-async def rows_copied(db: Queryable, pid: int) -> int | None: ...
+async def rows_copied(db: Queryable, *, pid: int) -> int | None: ...
 
 
 @statement("exports")
-async def named_exports(db: Queryable, ids: list[UUID]) -> list[NamedExport]: ...
+async def named_exports(db: Queryable, *, ids: list[UUID]) -> list[NamedExport]: ...
 
 
 @statement("exports")
@@ -140,11 +146,11 @@ async def read_in_order(db: Queryable) -> None: ...
 
 @query("exports")
 def activities_csv(
-    user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
+    *, user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
 ) -> Query: ...
 
 
 @query("exports")
 def activities_to_draw(
-    user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
+    *, user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
 ) -> Query: ...

@@ -117,7 +117,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, post: Post) -> None:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        asked = await statements.asked_person(tx, job.request_id)
+        asked = await statements.asked_person(tx, request_id=job.request_id)
     if asked is None:
         await run.had_nothing_to_do(
             "the request is answered or withdrawn, or nobody has confirmed its address"
@@ -143,8 +143,8 @@ async def friend_activity(job: FriendActivityEmail, run: Run, post: Post) -> Non
     """
     user_id = job.user_id
     async with run.transaction() as tx:
-        reader = await statements.news_reader(tx, user_id)
-        unread = await statements.unread(tx, user_id)
+        reader = await statements.news_reader(tx, user_id=user_id)
+        unread = await statements.unread(tx, user_id=user_id)
     if reader is None:
         await run.had_nothing_to_do(NOT_A_READER)
         return
@@ -153,14 +153,14 @@ async def friend_activity(job: FriendActivityEmail, run: Run, post: Post) -> Non
         return
 
     async def write(tx: Transaction) -> FriendActivity:
-        unread[:] = await statements.unread(tx, user_id)
-        news = await statements.news(tx, unread[:MOST_NEWS])
+        unread[:] = await statements.unread(tx, user_id=user_id)
+        news = await statements.news(tx, activity_ids=unread[:MOST_NEWS])
         if not news:
             raise Snooze("what was news is deleted", delay=timedelta(0))
         return told(reader.name, news, more=len(unread[MOST_NEWS:]))
 
     async def look_again(tx: Transaction) -> None:
-        await statements.forget_news(tx, user_id, unread)
+        await statements.forget_news(tx, user_id=user_id, activity_ids=unread)
         in_an_hour = run.claimed.started_at + BETWEEN
         await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=in_an_hour)
 
@@ -224,7 +224,7 @@ async def announce(
     """
     if started_at < now - STALE:
         return
-    if friends := await statements.add_news(tx, user_id, activity_id):
+    if friends := await statements.add_news(tx, user_id=user_id, activity_id=activity_id):
         await jobs.enqueue_all(tx, (FriendActivityEmail(user_id=friend) for friend in friends))
 
 
@@ -239,7 +239,7 @@ async def end_look(run: Run, user_id: UserId) -> None:
         LeaseLost: the job is another worker's now.
     """
     async with run.completion("friends have recorded nothing new") as tx:
-        all_written = await statements.lock_reader(tx, user_id)
-        if not all_written or await statements.unread(tx, user_id):
+        all_written = await statements.lock_reader(tx, user_id=user_id)
+        if not all_written or await statements.unread(tx, user_id=user_id):
             soon = run.claimed.started_at + SOON
             await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)

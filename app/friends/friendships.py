@@ -24,7 +24,9 @@ class Position(NamedTuple):
 
 async def page(db: Queryable, user_id: UserId, after: Position, limit: int) -> list[Friend]:
     """At most `limit` friends, newest first."""
-    return await statements.list_friends(db, user_id, *after, limit)
+    return await statements.list_friends(
+        db, user_id=user_id, after=after.since, after_id=after.user_id, limit=limit
+    )
 
 
 async def end(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
@@ -33,7 +35,7 @@ async def end(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
     Raises:
         NotFound: they are not friends.
     """
-    if not await statements.unfriend(tx, user_id, friend_id):
+    if not await statements.unfriend(tx, user_id=user_id, friend_id=friend_id):
         raise NotFound("You have no such friend.")
 
 
@@ -50,17 +52,18 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
         Invalid: it is the person's own address.
     """
     email = email.lower()
-    own = await statements.own_address(tx, user_id)
+    own = await statements.own_address(tx, user_id=user_id)
     if email == own:
         raise Invalid("You cannot ask yourself.", field="email")
-    await statements.lock_pair(tx, *sorted((own, email)))
-    accepted = await statements.accept_from(tx, user_id, email)
+    one, other = sorted((own, email))
+    await statements.lock_pair(tx, one=one, other=other)
+    accepted = await statements.accept_from(tx, user_id=user_id, email=email)
     if accepted is not None:
-        await statements.befriend(tx, user_id, accepted.requester_id)
+        await statements.befriend(tx, user_id=user_id, friend_id=accepted.requester_id)
         return accepted
-    if await statements.is_friend(tx, user_id, email):
+    if await statements.is_friend(tx, user_id=user_id, email=email):
         raise Conflict("You are friends already.")
-    request = await statements.add_request(tx, user_id, email)
+    request = await statements.add_request(tx, user_id=user_id, email=email)
     await jobs.enqueue(tx, FriendRequestEmail(request_id=request.id))
     return request
 
@@ -71,10 +74,12 @@ async def accept(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fri
     Raises:
         NotFound: no such request waits for this person's answer.
     """
-    request = await statements.answer_request(tx, request_id, user_id, "accepted")
+    request = await statements.answer_request(
+        tx, request_id=request_id, user_id=user_id, status="accepted"
+    )
     if request is None:
         raise _no_such_request()
-    await statements.befriend(tx, user_id, request.requester_id)
+    await statements.befriend(tx, user_id=user_id, friend_id=request.requester_id)
     return request
 
 
@@ -84,7 +89,9 @@ async def decline(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fr
     Raises:
         NotFound: no such request waits for this person's answer.
     """
-    request = await statements.answer_request(tx, request_id, user_id, "declined")
+    request = await statements.answer_request(
+        tx, request_id=request_id, user_id=user_id, status="declined"
+    )
     if request is None:
         raise _no_such_request()
     return request
@@ -94,7 +101,7 @@ async def waiting(
     db: Queryable, user_id: UserId, after_id: RequestId | None, limit: int
 ) -> list[IncomingRequest]:
     """At most `limit` requests that wait for this person's answer, newest first."""
-    return await statements.list_requests(db, user_id, after_id, limit)
+    return await statements.list_requests(db, user_id=user_id, after_id=after_id, limit=limit)
 
 
 def _no_such_request() -> NotFound:

@@ -33,16 +33,18 @@ async def enqueue(
     Returns:
         The job's id, or None when an unfinished job of its kind and unique key exists already.
     """
+    cause = logs.cause()
     inserted = await statements.insert_job(
         tx,
-        job.kind,
-        job.queue,
-        msgspec.json.encode(job).decode(),
-        unique_key or job.unique_key,
-        _user_of(job),
-        *logs.cause(),
-        run_at,
-        job.expires_in,
+        kind=job.kind,
+        queue=job.queue,
+        payload=msgspec.json.encode(job).decode(),
+        unique_key=unique_key or job.unique_key,
+        user_id=_user_of(job),
+        request_id=cause.request_id,
+        traceparent=cause.traceparent,
+        run_at=run_at,
+        expires_in=job.expires_in,
     )
     if inserted is None:
         return None
@@ -62,18 +64,19 @@ async def enqueue_all(
     Returns:
         How many were inserted: those whose kind and unique key were not taken by an unfinished job.
     """
-    jobs, inserted = iter(many), 0
+    cause, jobs, inserted = logs.cause(), iter(many), 0
     while page := list(islice(jobs, PAGE)):
         rows = await statements.insert_jobs(
             tx,
-            [job.kind for job in page],
-            [job.queue for job in page],
-            [msgspec.json.encode(job).decode() for job in page],
-            [job.unique_key for job in page],
-            [_user_of(job) for job in page],
-            [job.expires_in for job in page],
-            *logs.cause(),
-            run_at,
+            kinds=[job.kind for job in page],
+            queues=[job.queue for job in page],
+            payloads=[msgspec.json.encode(job).decode() for job in page],
+            unique_keys=[job.unique_key for job in page],
+            user_ids=[_user_of(job) for job in page],
+            expire_in=[job.expires_in for job in page],
+            request_id=cause.request_id,
+            traceparent=cause.traceparent,
+            run_at=run_at,
         )
         inserted += len(rows)
         if run_at is None and len(tx.dispatches) + len(rows) <= MAX_DISPATCHES:

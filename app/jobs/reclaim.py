@@ -33,7 +33,7 @@ async def release(database: Database, job_id: JobId, token: UUID) -> None:
         Unavailable: Postgres is away.
     """
     async with database.transaction() as tx:
-        await _follow(tx, await statements.release(tx, [job_id], token))
+        await _follow(tx, await statements.release(tx, ids=[job_id], token=token))
 
 
 async def _follow(tx: Transaction, left: Sequence[Lost]) -> None:

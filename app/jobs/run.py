@@ -41,7 +41,7 @@ class Run:
             LeaseLost: the job is another worker's now, or its end was asked for.
         """
         async with self._database.transaction() as tx:
-            if not await statements.hold(tx, self.claimed.id, self.claimed.token):
+            if not await statements.hold(tx, id=self.claimed.id, token=self.claimed.token):
                 raise LeaseLost
             yield tx
 
@@ -56,7 +56,9 @@ class Run:
             LeaseLost: the job is another worker's now.
         """
         async with self._database.transaction() as tx:
-            if not await statements.finish(tx, self.claimed.id, self.claimed.token, note):
+            if not await statements.finish(
+                tx, id=self.claimed.id, token=self.claimed.token, note=note
+            ):
                 raise LeaseLost
             yield tx
         self.finished = True
@@ -76,7 +78,7 @@ class Run:
         Raises:
             LeaseLost: it is another worker's now.
         """
-        if not await statements.hold(self._database, self.claimed.id, self.claimed.token):
+        if not await statements.hold(self._database, id=self.claimed.id, token=self.claimed.token):
             raise LeaseLost
 
     async def mark_alone(self) -> None:
@@ -85,7 +87,9 @@ class Run:
         Raises:
             LeaseLost: the job is another worker's now.
         """
-        if not await statements.mark_alone(self._database, self.claimed.id, self.claimed.token):
+        if not await statements.mark_alone(
+            self._database, id=self.claimed.id, token=self.claimed.token
+        ):
             raise LeaseLost
 
     def position(self, kind: type[P]) -> P | None:
@@ -102,7 +106,9 @@ class Run:
             LeaseLost: the job is another worker's now.
         """
         kept = msgspec.json.encode(position).decode()
-        if not await statements.keep_position(tx, self.claimed.id, self.claimed.token, kept, kept):
+        if not await statements.keep_position(
+            tx, id=self.claimed.id, token=self.claimed.token, position=kept, progress=kept
+        ):
             raise LeaseLost
 
     async def progress(self, done: int, total: int | None = None, **figures: Any) -> None:
@@ -113,6 +119,6 @@ class Run:
         """
         report = msgspec.json.encode({"done": done, "total": total, **figures}).decode()
         if not await statements.report_progress(
-            self._database, self.claimed.id, self.claimed.token, report
+            self._database, id=self.claimed.id, token=self.claimed.token, progress=report
         ):
             raise LeaseLost

@@ -13,6 +13,7 @@ from app.postgres.statements import Queryable, statement
 @statement("jobs")
 async def insert_job(
     db: Queryable,
+    *,
     kind: str,
     queue: Queue,
     payload: str,
@@ -26,32 +27,35 @@ async def insert_job(
 
 
 @statement("jobs")
-async def claim(db: Queryable, ids: list[JobId], worker_id: UUID, token: UUID) -> list[Claimed]: ...
+async def claim(
+    db: Queryable, *, ids: list[JobId], worker_id: UUID, token: UUID
+) -> list[Claimed]: ...
 
 
 @statement("jobs")
-async def still_waiting(db: Queryable, ids: list[JobId]) -> list[Waiting]: ...
+async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[Waiting]: ...
 
 
 @statement("jobs")
-async def hold(db: Queryable, id: JobId, token: UUID) -> bool | None: ...
+async def hold(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
 
 
 @statement("jobs")
-async def finish(db: Queryable, id: JobId, token: UUID, note: str | None) -> bool | None: ...
+async def finish(db: Queryable, *, id: JobId, token: UUID, note: str | None) -> bool | None: ...
 
 
 @statement("jobs")
-async def has_work(db: Queryable, worker_id: UUID) -> bool: ...
+async def has_work(db: Queryable, *, worker_id: UUID) -> bool: ...
 
 
 @statement("jobs")
-async def finish_many(db: Queryable, ids: list[JobId], tokens: list[UUID]) -> list[JobId]: ...
+async def finish_many(db: Queryable, *, ids: list[JobId], tokens: list[UUID]) -> list[JobId]: ...
 
 
 @statement("jobs")
 async def reschedule(
     db: Queryable,
+    *,
     id: JobId,
     token: UUID,
     state: str,
@@ -66,6 +70,7 @@ async def reschedule(
 @statement("jobs")
 async def fail_or_cancel(
     db: Queryable,
+    *,
     id: JobId,
     token: UUID,
     state: str,
@@ -78,6 +83,7 @@ async def fail_or_cancel(
 @statement("jobs")
 async def insert_attempt(
     db: Queryable,
+    *,
     job_id: JobId,
     attempt: int,
     worker_id: UUID,
@@ -89,21 +95,23 @@ async def insert_attempt(
 
 
 @statement("jobs")
-async def report_progress(db: Queryable, id: JobId, token: UUID, progress: str) -> bool | None: ...
-
-
-@statement("jobs")
-async def keep_position(
-    db: Queryable, id: JobId, token: UUID, position: str, progress: str
+async def report_progress(
+    db: Queryable, *, id: JobId, token: UUID, progress: str
 ) -> bool | None: ...
 
 
 @statement("jobs")
-async def never_dispatched(db: Queryable, most: int) -> list[Waiting]: ...
+async def keep_position(
+    db: Queryable, *, id: JobId, token: UUID, position: str, progress: str
+) -> bool | None: ...
 
 
 @statement("jobs")
-async def not_seen_lately(db: Queryable, most: int) -> list[Waiting]: ...
+async def never_dispatched(db: Queryable, *, most: int) -> list[Waiting]: ...
+
+
+@statement("jobs")
+async def not_seen_lately(db: Queryable, *, most: int) -> list[Waiting]: ...
 
 
 @statement("jobs")
@@ -111,19 +119,19 @@ async def forget_dispatched(db: Queryable) -> None: ...
 
 
 @statement("jobs")
-async def mark_dispatched(db: Queryable, ids: list[JobId], attempts: list[int]) -> None: ...
+async def mark_dispatched(db: Queryable, *, ids: list[JobId], attempts: list[int]) -> None: ...
 
 
 @statement("jobs")
-async def heartbeat(db: Queryable, id: UUID, host: str, pid: int, slots: int) -> None: ...
+async def heartbeat(db: Queryable, *, id: UUID, host: str, pid: int, slots: int) -> None: ...
 
 
 @statement("jobs")
-async def end_worker(db: Queryable, id: UUID) -> None: ...
+async def end_worker(db: Queryable, *, id: UUID) -> None: ...
 
 
 @statement("jobs")
-async def running_here(db: Queryable, worker_id: UUID) -> list[Running]: ...
+async def running_here(db: Queryable, *, worker_id: UUID) -> list[Running]: ...
 
 
 @statement("jobs")
@@ -131,11 +139,11 @@ async def reclaim(db: Queryable) -> list[Lost]: ...
 
 
 @statement("jobs")
-async def release(db: Queryable, ids: list[JobId], token: UUID) -> list[Lost]: ...
+async def release(db: Queryable, *, ids: list[JobId], token: UUID) -> list[Lost]: ...
 
 
 @statement("jobs")
-async def mark_alone(db: Queryable, id: JobId, token: UUID) -> bool | None: ...
+async def mark_alone(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
 
 
 @statement("jobs")
@@ -143,7 +151,7 @@ async def pauses(db: Queryable) -> list[Pause]: ...
 
 
 @statement("jobs")
-async def wake_blocked(db: Queryable, blocked_on: str) -> None: ...
+async def wake_blocked(db: Queryable, *, blocked_on: str) -> None: ...
 
 
 @statement("jobs")
@@ -153,12 +161,13 @@ async def queue_stats(db: Queryable) -> list[QueueStats]: ...
 @statement("jobs")
 async def insert_jobs(
     db: Queryable,
+    *,
     kinds: list[str],
     queues: list[Queue],
     payloads: list[str],
     unique_keys: list[str | None],
-    user_id: list[UUID | None],
-    useful_fors: list[timedelta | None],
+    user_ids: list[UUID | None],
+    expire_in: list[timedelta | None],
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,

@@ -107,7 +107,7 @@ async def report_ready(job: ReportReadyEmail, run: Run, post: Post) -> None:
     """
     user_id, month = job.user_id, job.month
     async with run.transaction() as tx:
-        reader = await statements.report_reader(tx, user_id, month)
+        reader = await statements.report_reader(tx, user_id=user_id, month=month)
     if reader is None:
         await run.had_nothing_to_do(
             "there is no report of the complete month, or the person has opted out, has left or"

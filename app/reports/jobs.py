@@ -152,7 +152,7 @@ async def generate(
 async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
     """There is nothing to make a report of. One of what was deleted since goes, too."""
     async with run.completion(f"no activities in {month:%B %Y}") as tx:
-        forgotten = await statements.forget_report(tx, user_id, month)
+        forgotten = await statements.forget_report(tx, user_id=user_id, month=month)
     if forgotten:
         await bucket.discard(key(user_id, month, forgotten.object_id))
 
@@ -180,7 +180,17 @@ async def _record(run: Run, made: Made, clock: Clock) -> None:
         LeaseLost: the job is another worker's now.
     """
     async with run.completion() as tx:
-        if not await statements.record_report(tx, *made):
+        recorded = await statements.record_report(
+            tx,
+            user_id=made.user_id,
+            month=made.month,
+            made_at=made.made_at,
+            size_bytes=made.size_bytes,
+            sha256=made.sha256,
+            object_id=made.object_id,
+            etag=made.etag,
+        )
+        if not recorded:
             raise _Left
         if is_over(made.month, made.made_at):
             await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
@@ -190,7 +200,7 @@ async def _record(run: Run, made: Made, clock: Clock) -> None:
 
 async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) -> Month | None:
     """None when the person has left."""
-    name = await statements.report_owner(tx, user_id)
+    name = await statements.report_owner(tx, user_id=user_id)
     if name is None:
         return None
     earlier = month_before(month)
@@ -199,10 +209,12 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
         month=month,
         before=total(await reading.daily(tx, user_id, earlier, last_day(earlier))),
         days=await reading.daily(tx, user_id, month, last_day(month)),
-        types=await statements.types_of_month(tx, user_id, month),
+        types=await statements.types_of_month(tx, user_id=user_id, month=month),
         made_at=now,
     )
-    activities = await statements.activities_of_month(tx, user_id, month, MOST_LISTED)
+    activities = await statements.activities_of_month(
+        tx, user_id=user_id, month=month, most=MOST_LISTED
+    )
     return Month(header, activities)
 
 
@@ -226,7 +238,9 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
     kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
 
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
-        return await statements.enqueue_reports(tx, kind, queue, expires_in, month, after, most)
+        return await statements.enqueue_reports(
+            tx, kind=kind, queue=queue, expires_in=expires_in, month=month, after=after, most=most
+        )
 
     await fan_out(run, ReportGenerate, enqueue, throttle)
 
@@ -237,7 +251,9 @@ async def count_reports(run: Run, db: Queryable, month: date) -> None:
     Raises:
         LeaseLost: the job is another worker's now.
     """
-    counted = await statements.count_reports(db, ReportReady.letter, slug(month), month)
+    counted = await statements.count_reports(
+        db, letter=ReportReady.letter, unique_key=slug(month), month=month
+    )
     await end_dry_run(run, ReportGenerate, counted)
 
 

@@ -21,7 +21,7 @@ async def reports(db: Queryable, user_id: UserId, before: date | None, limit: in
     Args:
         before: the month that the page before ended with; None at the beginning.
     """
-    return await statements.reports(db, user_id, before, limit)
+    return await statements.reports(db, user_id=user_id, before=before, limit=limit)
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, month: date) -> str:
@@ -33,7 +33,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, month: d
         NotFound: there is no report of this month.
         Conflict: it is made again.
     """
-    kept = await statements.report_object(database, user_id, month)
+    kept = await statements.report_object(database, user_id=user_id, month=month)
     if kept is None:
         raise no_such_report()
     object_key = key(user_id, month, kept.object_id)

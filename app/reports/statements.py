@@ -58,6 +58,7 @@ class PrintedActivity(Struct, frozen=True):
 @statement("reports")
 async def enqueue_reports(
     db: Queryable,
+    *,
     kind: str,
     queue: Queue,
     expires_in: timedelta | None,
@@ -69,27 +70,28 @@ async def enqueue_reports(
 
 @statement("reports", timeout=1800)
 async def count_reports(
-    db: Queryable, letter: str, unique_key: str, month: date
+    db: Queryable, *, letter: str, unique_key: str, month: date
 ) -> WouldReport: ...
 
 
 @statement("reports")
-async def report_owner(db: Queryable, user_id: UserId) -> str | None: ...
+async def report_owner(db: Queryable, *, user_id: UserId) -> str | None: ...
 
 
 @statement("reports")
-async def types_of_month(db: Queryable, user_id: UserId, month: date) -> list[TypeFigures]: ...
+async def types_of_month(db: Queryable, *, user_id: UserId, month: date) -> list[TypeFigures]: ...
 
 
 @statement("reports")
 async def activities_of_month(
-    db: Queryable, user_id: UserId, month: date, most: int
+    db: Queryable, *, user_id: UserId, month: date, most: int
 ) -> list[PrintedActivity]: ...
 
 
 @statement("reports")
 async def record_report(
     db: Queryable,
+    *,
     user_id: UserId,
     month: date,
     made_at: datetime,
@@ -101,24 +103,24 @@ async def record_report(
 
 
 @statement("reports")
-async def forget_report(db: Queryable, user_id: UserId, month: date) -> ReportObject | None: ...
+async def forget_report(db: Queryable, *, user_id: UserId, month: date) -> ReportObject | None: ...
 
 
 @statement("reports")
 async def reports(
-    db: Queryable, user_id: UserId, before: date | None, limit: int
+    db: Queryable, *, user_id: UserId, before: date | None, limit: int
 ) -> list[Report]: ...
 
 
 @statement("reports")
-async def report_object(db: Queryable, user_id: UserId, month: date) -> ReportObject | None: ...
+async def report_object(db: Queryable, *, user_id: UserId, month: date) -> ReportObject | None: ...
 
 
 @statement("reports")
 async def named_objects(
-    db: Queryable, user_ids: list[UUID], months: list[date]
+    db: Queryable, *, user_ids: list[UUID], months: list[date]
 ) -> list[NamedObject]: ...
 
 
 @statement("reports")
-async def report_reader(db: Queryable, user_id: UserId, month: date) -> ReportReader | None: ...
+async def report_reader(db: Queryable, *, user_id: UserId, month: date) -> ReportReader | None: ...

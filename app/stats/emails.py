@@ -134,7 +134,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, post: Post) -> None:
     """
     user_id, saturday = job.user_id, job.saturday
     async with run.transaction() as tx:
-        reader = await statements.summary_reader(tx, user_id, saturday)
+        reader = await statements.summary_reader(tx, user_id=user_id, saturday=saturday)
     if reader is None:
         await run.had_nothing_to_do(
             "the person has opted out, has not confirmed the address, or was not active for 28 days"
@@ -219,7 +219,13 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
 
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
         return await statements.enqueue_weekly_emails(
-            tx, kind, queue, expires_in, saturday, after, most
+            tx,
+            kind=kind,
+            queue=queue,
+            expires_in=expires_in,
+            saturday=saturday,
+            after=after,
+            most=most,
         )
 
     await fan_out(run, WeeklySummaryEmail, enqueue, throttle)
@@ -232,7 +238,7 @@ async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
         LeaseLost: the job is another worker's now.
     """
     counted = await statements.count_weekly_emails(
-        db, WeeklySummary.letter, unique_key(saturday), saturday
+        db, letter=WeeklySummary.letter, unique_key=unique_key(saturday), saturday=saturday
     )
     await end_dry_run(run, WeeklySummaryEmail, counted)
 

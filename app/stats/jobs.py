@@ -48,7 +48,7 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
     """
     recounted = await _recount(run)
     async with run.completion() as tx, _alone(tx):
-        counted = await statements.count_day(tx, job.day)
+        counted = await statements.count_day(tx, day=job.day)
         counts = {
             "users": counted.users,
             "activities": counted.activities,
@@ -75,7 +75,7 @@ async def _recount(run: Run) -> int:
     recounted = 0
     while True:
         async with run.transaction() as tx, _alone(tx):
-            batch = await statements.recount_stale(tx, STALE_BATCH)
+            batch = await statements.recount_stale(tx, most=STALE_BATCH)
         recounted += batch
         if batch < STALE_BATCH:
             return recounted

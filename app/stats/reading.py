@@ -32,7 +32,7 @@ async def daily(db: Queryable, user_id: UserId, first: date, last: date) -> list
         raise Invalid(f"At most {MOST_DAYS} days can be asked for at once.", field="to")
     if first.year < FIRST_YEAR or last.year > LAST_YEAR:
         raise Invalid(f"The years are {FIRST_YEAR} to {LAST_YEAR}.", field="from")
-    return await statements.daily_figures(db, user_id, first, last)
+    return await statements.daily_figures(db, user_id=user_id, first_day=first, last_day=last)
 
 
 def monday_of(week: str) -> date:

@@ -32,22 +32,23 @@ async def lock_counting(db: Queryable) -> None: ...
 
 
 @statement("stats", timeout=1800)
-async def count_day(db: Queryable, day: date) -> CountedDay: ...
+async def count_day(db: Queryable, *, day: date) -> CountedDay: ...
 
 
 @statement("stats")
-async def recount_stale(db: Queryable, most: int) -> int: ...
+async def recount_stale(db: Queryable, *, most: int) -> int: ...
 
 
 @statement("stats")
 async def daily_figures(
-    db: Queryable, user_id: UserId, first_day: date, last_day: date
+    db: Queryable, *, user_id: UserId, first_day: date, last_day: date
 ) -> list[DayFigures]: ...
 
 
 @statement("stats")
 async def enqueue_weekly_emails(
     db: Queryable,
+    *,
     kind: str,
     queue: Queue,
     expires_in: timedelta | None,
@@ -59,11 +60,11 @@ async def enqueue_weekly_emails(
 
 @statement("stats", timeout=1800)
 async def count_weekly_emails(
-    db: Queryable, letter: str, unique_key: str, saturday: date
+    db: Queryable, *, letter: str, unique_key: str, saturday: date
 ) -> WouldEmail: ...
 
 
 @statement("stats")
 async def summary_reader(
-    db: Queryable, user_id: UserId, saturday: date
+    db: Queryable, *, user_id: UserId, saturday: date
 ) -> SummaryReader | None: ...

@@ -27,7 +27,7 @@ async def profile_of(db: Queryable, user_id: UserId) -> Profile:
     Raises:
         NotFound: the account was deleted.
     """
-    return _profile(await statements.account_settings(db, user_id))
+    return _profile(await statements.account_settings(db, user_id=user_id))
 
 
 async def change_profile(
@@ -45,7 +45,12 @@ async def change_profile(
         NotFound: the account was deleted.
     """
     changed = await statements.change_account_settings(
-        tx, user_id, name, weekly_summary, friend_activity, monthly_report
+        tx,
+        user_id=user_id,
+        name=name,
+        weekly_summary=weekly_summary,
+        friend_activity=friend_activity,
+        monthly_report=monthly_report,
     )
     return _profile(changed)
 
@@ -76,7 +81,7 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
     Raises:
         Conflict: the address is taken. Nothing is sent.
     """
-    account = await statements.add_user(tx, email, name, password_hash)
+    account = await statements.add_user(tx, email=email, name=name, password_hash=password_hash)
     if account is None:
         raise Conflict("An account with this e-mail address exists already.")
     await jobs.enqueue(tx, WelcomeEmail(user_id=account.id))
@@ -99,7 +104,7 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
         NotFound: it is none of ours.
     """
     user_id, subscription = _read(secret, token)
-    await statements.unsubscribe(tx, user_id, subscription)
+    await statements.unsubscribe(tx, user_id=user_id, subscription=subscription)
     return subscription
 
 
@@ -122,7 +127,7 @@ async def find_user(db: Queryable, id_or_email: str) -> UserId:
     try:
         return UserId(UUID(id_or_email))
     except ValueError:
-        user_id = await statements.user_id_by_email(db, id_or_email)
+        user_id = await statements.user_id_by_email(db, email=id_or_email)
     if user_id is None:
         raise Invalid("No account has this id or address.", field="user")
     return user_id
@@ -135,14 +140,14 @@ async def find_account(db: Queryable, id_or_email: str) -> UserId:
         Invalid: there is none.
     """
     user_id = await find_user(db, id_or_email)
-    if not await statements.account_exists(db, user_id):
+    if not await statements.account_exists(db, user_id=user_id):
         raise Invalid("No account has this id or address.", field="user")
     return user_id
 
 
 async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
     """Make the account of this address an operator's. False: there is none."""
-    user_id = await statements.make_admin(tx, email)
+    user_id = await statements.make_admin(tx, email=email)
     if user_id is None:
         return False
     log.info("operator.made_admin", user=str(user_id), by=by)
@@ -152,7 +157,7 @@ async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
 async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: str) -> None:
     """Create an operator, whose address counts as confirmed. An account that has appeared since
     it was looked for becomes an operator's and keeps its password."""
-    user_id = await statements.add_admin(tx, email, password_hash)
+    user_id = await statements.add_admin(tx, email=email, password_hash=password_hash)
     log.info("operator.created_admin", user=str(user_id), by=by)
 
 
@@ -186,13 +191,13 @@ async def confirm(tx: Transaction, token: str) -> None:
     Raises:
         Gone: it is unknown, used or expired; the three are not told apart.
     """
-    user_id = await statements.use_token(tx, token_hash(token), "confirm")
+    user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="confirm")
     if user_id is None:
         raise Gone(
             "This link has been used or has expired."
             " If your address is not confirmed yet, sign in and ask for another."
         )
-    await statements.confirm_address(tx, user_id)
+    await statements.confirm_address(tx, user_id=user_id)
 
 
 async def leave(tx: Transaction, checked: Credentials) -> None:
@@ -202,7 +207,9 @@ async def leave(tx: Transaction, checked: Credentials) -> None:
     Raises:
         Forbidden: the account was deleted or its password changed since the check.
     """
-    if not await statements.mark_deleted(tx, checked.id, checked.password_hash):
+    if not await statements.mark_deleted(
+        tx, user_id=checked.id, password_hash=checked.password_hash
+    ):
         raise Forbidden("The password is wrong.")
-    await statements.remove_sessions(tx, checked.id)
+    await statements.remove_sessions(tx, user_id=checked.id)
     await jobs.enqueue(tx, EraseUser(user_id=checked.id))

@@ -38,5 +38,7 @@ async def issue_token(
 ) -> str:
     """Make a token that can be used once, and return it for the one time it can be read."""
     token = new_token()
-    await statements.add_token(tx, token_hash(token), user_id, purpose, lifetime)
+    await statements.add_token(
+        tx, token_hash=token_hash(token), user_id=user_id, purpose=purpose, lifetime=lifetime
+    )
     return token

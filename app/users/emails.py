@@ -119,7 +119,7 @@ async def welcome(job: WelcomeEmail, run: Run, post: Post) -> None:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        account = await statements.account_settings(tx, job.user_id)
+        account = await statements.account_settings(tx, user_id=job.user_id)
     if account is None:
         await run.had_nothing_to_do("the account is deleted")
         return
@@ -136,7 +136,7 @@ async def confirmation(job: ConfirmationEmail, run: Run, post: Post) -> None:
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        account = await statements.account_settings(tx, job.user_id)
+        account = await statements.account_settings(tx, user_id=job.user_id)
     if account is None or account.confirmed_at is not None:
         await run.had_nothing_to_do("the address is confirmed, or the account deleted")
         return
@@ -167,7 +167,7 @@ async def password_reset(job: PasswordResetEmail, run: Run, post: Post) -> None:
     """
     async with run.transaction() as tx:
         await statements.forget_reset_requests(tx)
-        account = await statements.reset_requester(tx, job.request_id)
+        account = await statements.reset_requester(tx, request_id=job.request_id)
     if account is None:
         await run.had_nothing_to_do("no account has this address, or the request has expired")
         return

@@ -48,7 +48,7 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        lives = await statements.lives(tx, user_id)
+        lives = await statements.lives(tx, user_id=user_id)
     if lives:
         await run.had_nothing_to_do("the account exists, and only its owner can delete it")
         return
@@ -56,11 +56,11 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
     removed = batch
     while removed == batch:
         async with run.transaction() as tx:
-            removed = await statements.erase_activities(tx, user_id, batch)
+            removed = await statements.erase_activities(tx, user_id=user_id, most=batch)
     async with run.completion() as tx:
-        await statements.erase_requests(tx, user_id)
-        await statements.erase_answers(tx, user_id)
-        await statements.erase_user(tx, user_id)
+        await statements.erase_requests(tx, user_id=user_id)
+        await statements.erase_answers(tx, user_id=user_id)
+        await statements.erase_user(tx, user_id=user_id)
 
 
 async def _erase_objects(run: Run, bucket: Bucket, user_id: UserId) -> None:

@@ -87,7 +87,7 @@ async def check_own_password(
     Raises:
         Forbidden: the password is wrong, or the account is gone.
     """
-    found = await statements.credentials(db, user_id)
+    found = await statements.credentials(db, user_id=user_id)
     matches = await passwords.verify(password, found.password_hash if found else None)
     if found is None or not matches:
         raise Forbidden(WRONG)
@@ -100,10 +100,12 @@ async def change_password(tx: Transaction, checked: Credentials, password_hash: 
     Raises:
         Forbidden: the password has changed since the check.
     """
-    if not await statements.change_password(tx, checked.id, checked.password_hash, password_hash):
+    if not await statements.change_password(
+        tx, user_id=checked.id, old_hash=checked.password_hash, new_hash=password_hash
+    ):
         raise Forbidden(WRONG)
-    await statements.remove_sessions(tx, checked.id)
-    await statements.void_tokens(tx, checked.id, "reset")
+    await statements.remove_sessions(tx, user_id=checked.id)
+    await statements.void_tokens(tx, user_id=checked.id, purpose="reset")
 
 
 MOST_AN_HOUR = 3
@@ -112,8 +114,8 @@ MOST_AN_HOUR = 3
 
 async def ask_for_reset(tx: Transaction, email: str) -> None:
     """Have a link sent to this address, if it is an account's."""
-    await statements.lock_address(tx, email)
-    request_id = await statements.add_reset_request(tx, email, MOST_AN_HOUR)
+    await statements.lock_address(tx, email=email)
+    request_id = await statements.add_reset_request(tx, email=email, most=MOST_AN_HOUR)
     if request_id is not None:
         await jobs.enqueue(tx, PasswordResetEmail(request_id=request_id))
 
@@ -124,7 +126,7 @@ async def check_reset(db: Queryable, token: str) -> None:
     Raises:
         Gone: it is unknown, used or expired; the three are not told apart.
     """
-    if not await statements.token_is_good(db, token_hash(token), "reset"):
+    if not await statements.token_is_good(db, token_hash=token_hash(token), purpose="reset"):
         raise _gone()
 
 
@@ -136,12 +138,14 @@ async def reset_password(tx: Transaction, token: str, password_hash: str) -> Non
     Raises:
         Gone: it is unknown, used or expired; the three are not told apart.
     """
-    user_id = await statements.use_token(tx, token_hash(token), "reset")
-    if user_id is None or not await statements.set_password(tx, user_id, password_hash):
+    user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="reset")
+    if user_id is None or not await statements.set_password(
+        tx, user_id=user_id, password_hash=password_hash
+    ):
         raise _gone()
-    await statements.confirm_address(tx, user_id)
-    await statements.remove_sessions(tx, user_id)
-    await statements.void_tokens(tx, user_id, "reset")
+    await statements.confirm_address(tx, user_id=user_id)
+    await statements.remove_sessions(tx, user_id=user_id)
+    await statements.void_tokens(tx, user_id=user_id, purpose="reset")
 
 
 def _gone() -> Gone:

@@ -34,7 +34,7 @@ async def check_password(
     Raises:
         Unauthenticated: there is no such account.
     """
-    found = await statements.credentials_by_email(db, email)
+    found = await statements.credentials_by_email(db, email=email)
     matches = await passwords.verify(password, found.password_hash if found else None)
     if found is None or not matches:
         raise Unauthenticated("The e-mail address or the password is wrong.")
@@ -48,7 +48,9 @@ async def renew_hash(
     if not passwords.outdated(checked.password_hash):
         return checked
     renewed = await passwords.hash(password)
-    await statements.replace_password_hash(db, checked.id, checked.password_hash, renewed)
+    await statements.replace_password_hash(
+        db, user_id=checked.id, old_hash=checked.password_hash, new_hash=renewed
+    )
     return Credentials(checked.id, renewed)
 
 
@@ -60,7 +62,11 @@ async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelt
     """
     token = new_token()
     expires_at = await statements.add_session(
-        tx, token_hash(token), checked.id, checked.password_hash, lifetime
+        tx,
+        token_hash=token_hash(token),
+        user_id=checked.id,
+        password_hash=checked.password_hash,
+        lifetime=lifetime,
     )
     if expires_at is None:
         raise Unauthenticated("The e-mail address or the password is wrong.")
@@ -73,7 +79,7 @@ async def signed_in(db: Queryable, token: str) -> Me:
     Raises:
         Unauthenticated: the session is unknown, closed or expired, or its account is gone.
     """
-    me = await statements.session_by_token(db, token_hash(token))
+    me = await statements.session_by_token(db, token_hash=token_hash(token))
     if me is None:
         raise Unauthenticated("The token is unknown or has expired.")
     return me
@@ -81,4 +87,4 @@ async def signed_in(db: Queryable, token: str) -> Me:
 
 async def close_session(tx: Transaction, token: str) -> None:
     """End the session of this token; a token that is not known changes nothing."""
-    await statements.remove_session(tx, token_hash(token))
+    await statements.remove_session(tx, token_hash=token_hash(token))

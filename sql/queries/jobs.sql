@@ -324,8 +324,8 @@ select
     kind, queue, payload::jsonb, unique_key, user_id, :request_id, :traceparent,
     greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + expires_in
 from unnest(
-    :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :user_id::uuid[],
-    :useful_fors::interval[]
+    :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :user_ids::uuid[],
+    :expire_in::interval[]
 ) as many (kind, queue, payload, unique_key, user_id, expires_in)
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')

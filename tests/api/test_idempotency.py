@@ -83,7 +83,9 @@ async def test_while_the_first_is_at_work_a_repetition_is_409(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     async with database.transaction() as tx:
-        assert await statements.lock_key(tx, NOBODY, f"POST {USERS}", KEY["Idempotency-Key"])
+        assert await statements.lock_key(
+            tx, user_id=NOBODY, route=f"POST {USERS}", key=KEY["Idempotency-Key"]
+        )
         answer = await api.post(USERS, json=new_user(), headers=KEY)
     assert answer.status_code == 409
     assert (await api.post(USERS, json=new_user(), headers=KEY)).status_code == 201

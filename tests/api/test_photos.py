@@ -55,7 +55,7 @@ async def sent(
 
 
 async def key_of(database: Database, who: Person, photo_id: str) -> str:
-    photo = await statements.photo(database, PhotoId(UUID(photo_id)), who.id)
+    photo = await statements.photo(database, photo_id=PhotoId(UUID(photo_id)), user_id=who.id)
     assert photo is not None
     return photos.key(who.id, photo)
 

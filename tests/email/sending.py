@@ -57,7 +57,7 @@ async def attempt(
         job_id,
         failures,
     )
-    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return kind(database, claimed)
 
 

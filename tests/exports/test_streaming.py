@@ -256,7 +256,9 @@ async def test_no_filter_has_all_rows_sorted_before_the_first_leaves(
     sam = await person(database, "sam")
     await add_activities(database, sam.id, 20_000)
     await database.execute("analyze activities")
-    query = statements.activities_csv(sam.id, *filters)
+    query = statements.activities_csv(
+        user_id=sam.id, first=filters.first, last=filters.last, type=filters.type
+    )
 
     async with resources.snapshots.open() as snapshot:
         await copy(snapshot, sam.id, filters, nothing)

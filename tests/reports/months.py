@@ -58,8 +58,16 @@ async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date 
     object_id = uuid4()
     object_key = key(user_id, month, object_id)
     etag = await bucket.put(object_key, b"%PDF", "application/pdf")
-    made = (at("2026-01-01 00:05"), 48_211, "0" * 64, object_id, etag)
-    assert await statements.record_report(database, user_id, month, *made)
+    assert await statements.record_report(
+        database,
+        user_id=user_id,
+        month=month,
+        made_at=at("2026-01-01 00:05"),
+        size_bytes=48_211,
+        sha256="0" * 64,
+        object_id=object_id,
+        etag=etag,
+    )
     return object_key
 
 
@@ -76,7 +84,7 @@ async def keep_without_an_etag(database: Database, user_id: UserId, month: date 
 
 async def current_key(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
     """Of the object that the report names."""
-    named = await statements.report_object(database, user_id, month)
+    named = await statements.report_object(database, user_id=user_id, month=month)
     assert named is not None
     return key(user_id, month, named.object_id)
 

@@ -156,7 +156,7 @@ async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
 
     async def cleanup(hours: int) -> None:
         job_id = await triggered(database, "cleanup:daily")
-        (claimed,) = await statements.claim(database, [job_id], job_id, job_id)
+        (claimed,) = await statements.claim(database, ids=[job_id], worker_id=job_id, token=job_id)
         now = put_at + timedelta(hours=hours)
         await clean(Run(database, claimed), bucket, resources.settings.retention, now=now)
 

@@ -25,7 +25,9 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
         nonlocal batches
         kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
-        batch = await enqueue_weekly_emails(tx, kind, queue, None, job.day, after, most)
+        batch = await enqueue_weekly_emails(
+            tx, kind=kind, queue=queue, expires_in=None, saturday=job.day, after=after, most=most
+        )
         if batches == BATCHES_BEFORE_DEATH:
             os.kill(os.getpid(), signal.SIGKILL)
         batches += 1

@@ -200,7 +200,7 @@ async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
 
 async def cleanup_of(database: Database) -> Run:
     job_id = await triggered(database, "cleanup:daily")
-    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return Run(database, claimed)
 
 
@@ -274,7 +274,9 @@ async def test_a_cleanup_that_is_cut_short_keeps_its_counts(
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
     )
-    (claimed,) = await statements.claim(database, [run.job_id], uuid4(), uuid4())
+    (claimed,) = await statements.claim(
+        database, ids=[run.job_id], worker_id=uuid4(), token=uuid4()
+    )
     await cleanup.clean(Run(database, claimed), resources.bucket, KEEP, now=now)
     assert REMOVED["activities"] == await database.fetchval(
         "select (counts->>'activities')::int from schedule_runs where job_id = $1", run.job_id

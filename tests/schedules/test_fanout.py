@@ -36,7 +36,7 @@ async def begun(database: Database, job_id: JobId) -> Run:
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", job_id
     )
-    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return Run(database, claimed)
 
 
@@ -141,7 +141,13 @@ async def test_a_fanout_that_is_cut_short_goes_on_where_it_was(database: Databas
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
         seen.append(after)
         batch = await enqueue_weekly_emails(
-            tx, "email:weekly_summary", "default", None, SATURDAY, after, most
+            tx,
+            kind="email:weekly_summary",
+            queue="default",
+            expires_in=None,
+            saturday=SATURDAY,
+            after=after,
+            most=most,
         )
         if len(seen) in {2, 3}:
             raise ConnectionError

@@ -100,7 +100,7 @@ async def test_days_at_the_edges_of_years_and_februaries_are_counted(
     await add_run(database, kim, at(f"{day} 00:00"))
     await add_run(database, kim, at(f"{day} 23:59"))
     async with database.transaction() as tx:
-        await statements.count_day(tx, date.fromisoformat(day))
+        await statements.count_day(tx, day=date.fromisoformat(day))
     assert [(day, 2, 10000, 3600, 600)] == await counted(database)
 
 
@@ -189,10 +189,10 @@ async def test_a_recount_takes_away_no_change_that_it_has_not_seen(
             late, kim.id, Entry("run", at("2026-10-30 13:00"), 1800), now=datetime.now(UTC)
         )
         async with database.transaction() as tx:
-            assert 1 == await statements.recount_stale(tx, 100)
+            assert 1 == await statements.recount_stale(tx, most=100)
     assert ["2026-10-30"] == await stale(database)
     async with database.transaction() as tx:
-        assert 1 == await statements.recount_stale(tx, 100)
+        assert 1 == await statements.recount_stale(tx, most=100)
     assert [("2026-10-30", 2, 5000, 3600, 0)] == await counted(database)
 
 

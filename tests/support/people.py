@@ -27,7 +27,9 @@ class Person(NamedTuple):
 async def person(database: Database, name: str) -> Person:
     """Somebody who is signed in and whose address is `{name}@example.com`."""
     async with database.transaction() as tx:
-        account = await statements.add_user(tx, f"{name}@example.com", name, "no hash")
+        account = await statements.add_user(
+            tx, email=f"{name}@example.com", name=name, password_hash="no hash"
+        )
         assert account is not None
         session = await open_session(tx, Credentials(account.id, "no hash"), timedelta(days=1))
     headers = {"Authorization": f"Bearer {session.token}"}

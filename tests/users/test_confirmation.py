@@ -109,7 +109,7 @@ async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
 async def test_whoever_is_sent_nothing_any_more_is_told_so(
     api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await suppress(database, "KIM@example.com", "550 no such user")
+    await suppress(database, address="KIM@example.com", reason="550 no such user")
     refused = await api.post(ASKING, headers=kim)
     assert refused.status_code == 409
     assert "Nothing is sent to your address any more" in refused.json()["detail"]

@@ -140,7 +140,7 @@ async def test_only_the_password_opens_the_way_out(
 async def running(database: Database, user_id: UserId) -> Run:
     job_id = JobId(await database.fetchval("select id from jobs where kind = 'user:erase'"))
     await database.execute("update jobs set state = 'queued', run_at = now() where id = $1", job_id)
-    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return Run(database, claimed)
 
 

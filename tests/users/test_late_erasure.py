@@ -53,7 +53,9 @@ async def test_each_such_account_has_one_job_and_after_another_death_waits_for_t
     month_ago = datetime.now(UTC) - timedelta(days=30)
 
     async def enqueued() -> int:
-        return await enqueue_erasures(database, "user:erase", "default", month_ago, 2, False)
+        return await enqueue_erasures(
+            database, kind="user:erase", queue="default", before=month_ago, most=2, dry_run=False
+        )
 
     assert [2, 1, 0] == [await enqueued() for _ in range(3)]
     await end_jobs(database, "dead")

@@ -52,7 +52,7 @@ async def orphan(database: Database) -> JobId:
     """A job whose worker was last seen a minute ago."""
     job_id = await put(database, Trial("a"))
     worker_id = uuid4()
-    await statements.claim(database, [job_id], worker_id, uuid4())
+    await statements.claim(database, ids=[job_id], worker_id=worker_id, token=uuid4())
     await database.execute(
         "insert into workers (id, host, pid, slots, seen_at)"
         " values ($1, 'gone', 1, 1, now() - interval '1 minute')",
@@ -123,7 +123,7 @@ async def test_a_claim_that_comes_before_the_first_beat_is_left_alone_for_a_leas
     database: Database,
 ) -> None:
     job_id = await put(database, Trial("a"))
-    await statements.claim(database, [job_id], uuid4(), uuid4())
+    await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     assert [] == await statements.reclaim(database)
     await database.execute("update jobs set started_at = started_at - interval '11 seconds'")
     assert [job_id] == [lost.id for lost in await statements.reclaim(database)]

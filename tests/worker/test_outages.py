@@ -64,7 +64,7 @@ async def ended(attempt: Attempt, job: Job) -> tuple[Run, Ending]:
     """A job, and how the attempt at it ended."""
     database = attempt.resources.database
     job_id = await put(database, job)
-    (claimed,) = await statements.claim(database, [job_id], uuid4(), uuid4())
+    (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     run = Run(database, claimed)
     return run, await attempt(run)
 

@@ -36,7 +36,13 @@ class Position(NamedTuple):
 
 async def page(db: Queryable, after: Position, limit: int) -> list[DeadLetters]:
     """At most `limit` groups, that with the latest death first."""
-    return await statements.dead_letters(db, None, *after, limit)
+    return await statements.dead_letters(
+        db,
+        fingerprint=None,
+        before=after.last_seen,
+        before_fingerprint=after.fingerprint,
+        limit=limit,
+    )
 
 
 async def find_group(db: Queryable, fingerprint: str) -> DeadLetters:
@@ -44,7 +50,10 @@ async def find_group(db: Queryable, fingerprint: str) -> DeadLetters:
     Raises:
         NotFound: there are no dead letters of this fingerprint, or no longer.
     """
-    for group in await statements.dead_letters(db, fingerprint, *Position(), 1):
+    groups = await statements.dead_letters(
+        db, fingerprint=fingerprint, before=None, before_fingerprint=None, limit=1
+    )
+    for group in groups:
         return group
     raise _no_such_group(fingerprint)
 
@@ -109,7 +118,7 @@ async def discard_group(
         NotFound: there is none.
     """
     discarded = 0
-    while count := await statements.discard(database, fingerprint, batch):
+    while count := await statements.discard(database, fingerprint=fingerprint, most=batch):
         discarded += count
     if not discarded:
         raise _no_such_group(fingerprint)
@@ -140,7 +149,14 @@ async def _rerun_batch(
 ) -> RerunBatch:
     for _ in range(TRIES):
         try:
-            return await statements.rerun(database, *wanted, before, most)
+            return await statements.rerun(
+                database,
+                id=wanted.id,
+                fingerprint=wanted.fingerprint,
+                kind=wanted.kind,
+                before=before,
+                most=most,
+            )
         except UniqueViolation:
             # Since the statement began, a job of one of the unique keys was enqueued: the next
             # statement sees it.

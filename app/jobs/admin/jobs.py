@@ -33,7 +33,17 @@ class Filter(NamedTuple):
 
 async def page(db: Queryable, wanted: Filter, before: JobId | None, limit: int) -> list[JobSummary]:
     """At most `limit` jobs that follow `before`, newest first."""
-    return await statements.jobs_before(db, *wanted, before, limit)
+    return await statements.jobs_before(
+        db,
+        state=wanted.state,
+        kind=wanted.kind,
+        queue=wanted.queue,
+        user_id=wanted.user_id,
+        fingerprint=wanted.fingerprint,
+        search=wanted.search,
+        before=before,
+        limit=limit,
+    )
 
 
 async def find(db: Queryable, job_id: JobId) -> JobDetail:
@@ -42,7 +52,7 @@ async def find(db: Queryable, job_id: JobId) -> JobDetail:
         NotFound: there is no such job, or no longer.
     """
     row = await find_row(db, job_id)
-    attempts = await statements.attempts(db, job_id)
+    attempts = await statements.attempts(db, job_id=job_id)
     known = msgspec.structs.asdict(row)
     known["payload"] = msgspec.json.decode(row.payload)
     known["progress"] = msgspec.json.decode(row.progress) if row.progress else None
@@ -54,7 +64,7 @@ async def find_row(db: Queryable, job_id: JobId) -> JobRow:
     Raises:
         NotFound: there is no such job, or no longer.
     """
-    row = await statements.job(db, job_id)
+    row = await statements.job(db, id=job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     return row
@@ -101,7 +111,7 @@ async def cancel(tx: Transaction, job_id: JobId, *, by: str) -> State:
         NotFound: there is no such job.
         Conflict: it is finished, and how.
     """
-    cancelled = await statements.cancel(tx, job_id, "cancelled by an operator")
+    cancelled = await statements.cancel(tx, id=job_id, why="cancelled by an operator")
     if cancelled is None:
         row = await find_row(tx, job_id)
         why = EXPLANATIONS.get(row.state, f"it has just become {row.state}: try again")
@@ -114,4 +124,4 @@ async def cancel(tx: Transaction, job_id: JobId, *, by: str) -> State:
 
 async def cancel_quietly(tx: Transaction, job_id: JobId, why: str) -> None:
     """Cancel a job that nobody needs any more. One that is finished or unknown is left as it is."""
-    await statements.cancel(tx, job_id, why)
+    await statements.cancel(tx, id=job_id, why=why)

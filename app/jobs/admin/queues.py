@@ -28,12 +28,14 @@ log = structlog.get_logger(__name__)
 
 async def list_queues(db: Queryable, weights: Mapping[str, int]) -> list[QueueState]:
     """Every queue, the weightiest usually first."""
-    return await statements.queues(db, list(QUEUES), [weights[queue] for queue in QUEUES])
+    return await statements.queues(
+        db, names=list(QUEUES), weights=[weights[queue] for queue in QUEUES]
+    )
 
 
 async def list_kinds(db: Queryable) -> list[KindState]:
     """The kinds that this process knows, and those that are paused, unfinished or dead."""
-    return await statements.kinds(db, list(KINDS))
+    return await statements.kinds(db, names=list(KINDS))
 
 
 async def list_outages(db: Queryable) -> list[Outage]:
@@ -57,7 +59,7 @@ async def find_queue(db: Queryable, name: str, weights: Mapping[str, int]) -> Qu
 
 async def find_kind(db: Queryable, name: str) -> KindState:
     """A kind by its name, which is not checked: one that nobody knows has no jobs."""
-    return next(kind for kind in await statements.kinds(db, [name]) if kind.name == name)
+    return next(kind for kind in await statements.kinds(db, names=[name]) if kind.name == name)
 
 
 async def pause_queue(tx: Transaction, name: str, *, by: str) -> None:
@@ -67,7 +69,7 @@ async def pause_queue(tx: Transaction, name: str, *, by: str) -> None:
         NotFound: there is no such queue.
     """
     _check_queue(name)
-    await statements.pause(tx, "queue", name)
+    await statements.pause(tx, what="queue", name=name)
     log.info("operator.paused_queue", queue=name, by=by)
 
 
@@ -78,7 +80,7 @@ async def resume_queue(tx: Transaction, name: str, *, by: str) -> None:
         NotFound: there is no such queue.
     """
     _check_queue(name)
-    await statements.resume(tx, "queue", name)
+    await statements.resume(tx, what="queue", name=name)
     log.info("operator.resumed_queue", queue=name, by=by)
 
 
@@ -89,7 +91,7 @@ async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
         NotFound: no such kind is known, and there never was a job of it.
     """
     await _check_kind(tx, name)
-    await statements.pause(tx, "kind", name)
+    await statements.pause(tx, what="kind", name=name)
     log.info("operator.paused_kind", kind=name, by=by)
 
 
@@ -100,8 +102,8 @@ async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
         NotFound: no such kind is known, and there never was a job of it.
     """
     await _check_kind(tx, name)
-    await statements.resume(tx, "kind", name)
-    await wake_blocked(tx, blocked_on_kind(name))
+    await statements.resume(tx, what="kind", name=name)
+    await wake_blocked(tx, blocked_on=blocked_on_kind(name))
     log.info("operator.resumed_kind", kind=name, by=by)
 
 
@@ -111,7 +113,7 @@ def _check_queue(name: str) -> None:
 
 
 async def _check_kind(db: Queryable, name: str) -> None:
-    if name in KINDS or await statements.kind_was_seen(db, name):
+    if name in KINDS or await statements.kind_was_seen(db, name=name):
         return
     known = [kind.name for kind in await list_kinds(db)]
     raise NotFound(f"There is no kind {name!r}: the kinds are {', '.join(known) or 'none yet'}.")

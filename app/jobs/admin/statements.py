@@ -61,11 +61,11 @@ class RunningRow(Struct, frozen=True):
 
 
 @statement("queues")
-async def queues(db: Queryable, names: list[str], weights: list[int]) -> list[QueueState]: ...
+async def queues(db: Queryable, *, names: list[str], weights: list[int]) -> list[QueueState]: ...
 
 
 @statement("queues")
-async def kinds(db: Queryable, names: list[str]) -> list[KindState]: ...
+async def kinds(db: Queryable, *, names: list[str]) -> list[KindState]: ...
 
 
 @statement("queues")
@@ -73,20 +73,21 @@ async def outages(db: Queryable) -> list[Outage]: ...
 
 
 @statement("queues")
-async def kind_was_seen(db: Queryable, name: str) -> bool: ...
+async def kind_was_seen(db: Queryable, *, name: str) -> bool: ...
 
 
 @statement("queues")
-async def pause(db: Queryable, what: Literal["queue", "kind"], name: str) -> None: ...
+async def pause(db: Queryable, *, what: Literal["queue", "kind"], name: str) -> None: ...
 
 
 @statement("queues")
-async def resume(db: Queryable, what: Literal["queue", "kind"], name: str) -> None: ...
+async def resume(db: Queryable, *, what: Literal["queue", "kind"], name: str) -> None: ...
 
 
 @statement("operating")
 async def jobs_before(
     db: Queryable,
+    *,
     state: State | None,
     kind: str | None,
     queue: Queue | None,
@@ -99,15 +100,15 @@ async def jobs_before(
 
 
 @statement("operating")
-async def job(db: Queryable, id: JobId) -> JobRow | None: ...
+async def job(db: Queryable, *, id: JobId) -> JobRow | None: ...
 
 
 @statement("operating")
-async def attempts(db: Queryable, job_id: JobId) -> list[Attempt]: ...
+async def attempts(db: Queryable, *, job_id: JobId) -> list[Attempt]: ...
 
 
 @statement("operating")
-async def cancel(db: Queryable, id: JobId, why: str) -> Cancelled | None: ...
+async def cancel(db: Queryable, *, id: JobId, why: str) -> Cancelled | None: ...
 
 
 @statement("operating")
@@ -121,6 +122,7 @@ async def running_jobs(db: Queryable) -> list[RunningRow]: ...
 @statement("dead_letters")
 async def dead_letters(
     db: Queryable,
+    *,
     fingerprint: str | None,
     before: datetime | None,
     before_fingerprint: str | None,
@@ -135,6 +137,7 @@ async def count_dead(db: Queryable) -> DeadCount: ...
 @statement("dead_letters")
 async def rerun(
     db: Queryable,
+    *,
     id: JobId | None,
     fingerprint: str | None,
     kind: str | None,
@@ -144,4 +147,4 @@ async def rerun(
 
 
 @statement("dead_letters")
-async def discard(db: Queryable, fingerprint: str, most: int) -> int: ...
+async def discard(db: Queryable, *, fingerprint: str, most: int) -> int: ...

@@ -134,9 +134,9 @@ async def end_dry_run(run: Run, job_type: type[Job], counted: WouldEmail) -> Non
 
 async def note_counts(tx: Transaction, run: Run, counts: dict[str, int]) -> None:
     """Put on record what a run has done so far."""
-    await statements.note_counts(tx, run.job_id, msgspec.json.encode(counts).decode())
+    await statements.note_counts(tx, job_id=run.job_id, counts=msgspec.json.encode(counts).decode())
 
 
 async def _full(tx: Transaction, job_type: type[Job], throttle: Throttle) -> bool:
     most = throttle.most_waiting
-    return await statements.waiting_in_queue(tx, job_type.queue, most + 1) > most
+    return await statements.waiting_in_queue(tx, queue=job_type.queue, most=most + 1) > most

@@ -42,7 +42,7 @@ async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
     """
     fired: list[JobId] = []
     for schedule in SCHEDULES.values():
-        await statements.open_schedule(database, schedule.name, now)
+        await statements.open_schedule(database, name=schedule.name, now=now)
         async with database.transaction() as tx:
             fired += await _decide(tx, schedule, now)
     return fired
@@ -112,7 +112,7 @@ def _about(schedule: Schedule, day: date | None, now: datetime) -> date:
 
 async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[JobId]:
     """Fire or skip the ticks since the last decision."""
-    locked = await statements.lock_schedule(tx, schedule.name)
+    locked = await statements.lock_schedule(tx, name=schedule.name)
     if locked is None or locked.paused:
         return []
     since = now - schedule.grace
@@ -120,13 +120,17 @@ async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[Jo
     due = [tick for tick in (missed if schedule.each else missed[-1:]) if tick >= since]
     if len(due) < len(missed):
         log.warning("schedule.gave_up", schedule=schedule.name, ticks=len(missed) - len(due))
-    await statements.decide_until(tx, schedule.name, now)
-    running = await statements.running_job(tx, schedule.name)
+    await statements.decide_until(tx, name=schedule.name, now=now)
+    running = await statements.running_job(tx, schedule=schedule.name)
     if running is not None:
         return await _skip(tx, schedule, due, running)
     skipped_since = since if schedule.each else None
     return await _fire(
-        tx, schedule, await statements.unfired(tx, schedule.name, due, skipped_since)
+        tx,
+        schedule,
+        await statements.unfired(
+            tx, schedule=schedule.name, ticks=due, skipped_since=skipped_since
+        ),
     )
 
 
@@ -138,7 +142,9 @@ async def _skip(
             "schedule.skipped", schedule=schedule.name, tick=str(tick), running=str(running)
         )
         note = f"job {running} of an earlier tick was still running"
-        await statements.insert_skipped_run(tx, schedule.name, tick, day_about(tick), note)
+        await statements.insert_skipped_run(
+            tx, schedule=schedule.name, tick=tick, day=day_about(tick), note=note
+        )
     return []
 
 
@@ -163,7 +169,9 @@ async def _begin(
     taken = Conflict(f"There was a run of {schedule.name} at {tick}.")
     if job_id is None:
         raise taken
-    run_id = await statements.insert_run(tx, schedule.name, tick, job.day, by, job_id)
+    run_id = await statements.insert_run(
+        tx, schedule=schedule.name, tick=tick, day=job.day, fired_by=by, job_id=job_id
+    )
     if run_id is None:
         raise taken
     return Triggered(run_id, job_id, job.day)

@@ -22,9 +22,9 @@ log = structlog.get_logger()
 async def list_schedules(db: Queryable, *, now: datetime | None = None) -> list[ScheduleState]:
     """Every schedule, in the order of the table."""
     now = now or await statements.clock(db)
-    summaries = await statements.schedule_summaries(db, list(SCHEDULES))
+    summaries = await statements.schedule_summaries(db, names=list(SCHEDULES))
     last_ids = [one.last_run_id for one in summaries if one.last_run_id]
-    last = {row.id: _run(row) for row in await statements.runs_by_id(db, last_ids)}
+    last = {row.id: _run(row) for row in await statements.runs_by_id(db, ids=last_ids)}
     return [
         ScheduleState(
             name=one.name,
@@ -57,12 +57,15 @@ async def page(db: Queryable, name: str, before: UUID | None, limit: int) -> lis
         NotFound: there is no such schedule.
     """
     known(name)
-    return [_run(row) for row in await statements.runs_before(db, name, before, limit)]
+    return [
+        _run(row)
+        for row in await statements.runs_before(db, schedule=name, before=before, limit=limit)
+    ]
 
 
 async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
     """The run that a job belongs to; None: it is no schedule's."""
-    row = await statements.run_of_job(db, job_id)
+    row = await statements.run_of_job(db, job_id=job_id)
     return None if row is None else _run(row)
 
 
@@ -73,7 +76,7 @@ async def pause(tx: Transaction, name: str, *, by: str, now: datetime | None = N
         NotFound: there is no such schedule.
     """
     known(name)
-    await statements.pause_schedule(tx, name, now or await statements.clock(tx))
+    await statements.pause_schedule(tx, name=name, now=now or await statements.clock(tx))
     log.info("operator.paused_schedule", schedule=name, by=by)
 
 
@@ -84,7 +87,7 @@ async def resume(tx: Transaction, name: str, *, by: str, now: datetime | None = 
         NotFound: there is no such schedule.
     """
     known(name)
-    await statements.resume_schedule(tx, name, now or await statements.clock(tx))
+    await statements.resume_schedule(tx, name=name, now=now or await statements.clock(tx))
     log.info("operator.resumed_schedule", schedule=name, by=by)
 
 

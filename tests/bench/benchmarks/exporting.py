@@ -60,7 +60,7 @@ def _download(url: str, headers: dict[str, str], rows: int) -> float:
 
 async def psql_copy(database_url: str, user_id: UserId, target: str) -> float:
     """Seconds of `psql \\copy` of the same query."""
-    query = statements.activities_csv(user_id, None, None, None)
+    query = statements.activities_csv(user_id=user_id, first=None, last=None, type=None)
     sql = query.sql.replace("$1", f"'{user_id}'")
     for parameter in ("$2", "$3", "$4"):
         sql = sql.replace(parameter, "null")

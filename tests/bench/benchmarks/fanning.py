@@ -77,7 +77,7 @@ class FanoutSide(ActiveLog):
         """Seconds that the statistics of a day take on which everyone has run."""
         began = monotonic()
         async with self.database.transaction() as tx:
-            await count_day(tx, SATURDAY)
+            await count_day(tx, day=SATURDAY)
         return monotonic() - began
 
     async def begin(self) -> JobId:
