@@ -7,7 +7,7 @@
 
 The SQL file has a `-- name: user_by_email` line, comments that say what the statement promises, and
 the SQL itself, with the parameter written as `:email`. A call passes `db` by position and every
-parameter by keyword; positional parameters are still accepted.
+parameter by keyword.
 
 The return annotation decides how the result is read: a struct is exactly one row, `struct | None`
 at most one row, and `list[struct]` all rows. The same holds for plain types, which take the first
@@ -96,7 +96,7 @@ def statement(
 
     Raises:
         StatementError: the file has no such statement, its parameters have other names, or a
-            parameter has a default.
+            parameter can be passed by position.
     """
 
     def decorate(signature: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
@@ -109,13 +109,7 @@ def statement(
             call = _fetch(found.sql, order, row)
         else:
             call = _fetch_one(found, order, timeout)
-        names = tuple(found.parameters)
-
-        @wraps(signature)
-        async def accept_positional(db: Queryable, /, *args: Any, **named: Any) -> Any:
-            return await call(db, **dict(zip(names, args, strict=False)), **named)
-
-        return typing.cast("Callable[P, Awaitable[R]]", accept_positional)
+        return typing.cast("Callable[P, Awaitable[R]]", wraps(signature)(call))
 
     return decorate
 
@@ -131,8 +125,8 @@ def query(noun: str) -> Callable[[Callable[P, Query]], Callable[P, Query]]:
         found = _register(noun, signature, Query, positional=0)
         order = _order(found)
 
-        def call(*args: Any, **named: Any) -> Query:
-            return Query(found.sql, order(dict(zip(found.parameters, args, strict=False)) | named))
+        def call(**named: Any) -> Query:
+            return Query(found.sql, order(named))
 
         return typing.cast("Callable[P, Query]", wraps(signature)(call))
 
@@ -155,8 +149,10 @@ def _register(
     name = f"{noun}.{signature.__name__}"
     parameters = list(inspect.signature(signature).parameters.values())[positional:]
     for parameter in parameters:
-        if parameter.default is not parameter.empty:
-            raise StatementError(f"{name}: {parameter.name} must not have a default")
+        if parameter.kind is not parameter.KEYWORD_ONLY or parameter.default is not parameter.empty:
+            raise StatementError(
+                f"{name}: {parameter.name} must be keyword-only, without a default"
+            )
     hints = typing.get_type_hints(signature)
     annotations = {parameter.name: hints[parameter.name] for parameter in parameters}
     sql = _numbered(name, _statements(noun), tuple(annotations))

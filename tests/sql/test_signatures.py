@@ -44,6 +44,22 @@ def test_parameter_that_the_signature_lacks_is_refused() -> None:
         declare("exports", activities_csv)
 
 
+def test_positional_parameter_is_refused() -> None:
+    def activities_csv(user_id: UUID, *, first: date, last: date, type: str) -> Query:
+        raise NotImplementedError
+
+    with pytest.raises(StatementError, match="user_id must be keyword-only"):
+        declare("exports", activities_csv)
+
+
+def test_default_is_refused() -> None:
+    def activities_csv(*, user_id: UUID, first: date, last: date, type: str | None = None) -> Query:
+        raise NotImplementedError
+
+    with pytest.raises(StatementError, match="type must be keyword-only, without a default"):
+        declare("exports", activities_csv)
+
+
 def test_arguments_are_ordered_by_the_signature_and_not_by_the_call() -> None:
     given = activities_csv(type="run", last=None, first=date(2026, 1, 1), user_id=SAM)
     assert given.args == (SAM, date(2026, 1, 1), None, "run")
