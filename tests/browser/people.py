@@ -21,7 +21,7 @@ async def add_operator(database: Database) -> None:
 async def sign_in(page: Page, path: str, email: str = OPERATOR) -> None:
     """Go to a page for people who are signed in, by way of the form that comes before it."""
     await page.goto(path)
-    await page.get_by_label("E-mail address").fill(email)
+    await page.get_by_label("Email address").fill(email)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(path)

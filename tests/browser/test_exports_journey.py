@@ -20,13 +20,13 @@ from tests.users.people import PASSWORD
 
 async def open_account(page: Page, name: str = "Kim Lee", *, looked_at: bool = True) -> None:
     await page.goto("/")
-    await page.get_by_role("link", name="Open an account").click()
+    await page.get_by_role("link", name="Create your account").click()
     if looked_at:  # which takes scripts
         await page_is_accessible(page, "sign-up")
     await page.get_by_label("Name").fill(name)
-    await page.get_by_label("E-mail address").fill("kim@example.com")
+    await page.get_by_label("Email address").fill("kim@example.com")
     await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Open the account").click()
+    await page.get_by_role("button", name="Create account").click()
     await expect(page.get_by_role("heading", name="Activities", exact=True)).to_be_visible()
 
 
@@ -39,12 +39,12 @@ def recent_start() -> datetime:
 
 async def record(page: Page, began: datetime) -> None:
     """Record a ride; `began` is entered as the form's wall time."""
-    await page.get_by_label("What", exact=True).select_option(label="Ride")
-    await page.get_by_label("Began").fill(f"{began:%Y-%m-%dT%H:%M}")
+    await page.get_by_label("Type", exact=True).select_option(label="Ride")
+    await page.get_by_label("Start", exact=True).fill(f"{began:%Y-%m-%dT%H:%M}")
     await page.get_by_label("Minutes").fill("95")
     await page.get_by_label("Kilometres").fill("31.5")
     await page.get_by_label("Notes").fill('Ice & "sun" <b>')
-    await page.get_by_role("button", name="Record it").click()
+    await page.get_by_role("button", name="Save activity").click()
     await expect(page.get_by_text("It is recorded.")).to_be_visible()
 
 
@@ -62,14 +62,14 @@ async def test_from_signing_up_to_a_file_and_its_end(
 
     await page.get_by_role("link", name="Exports").click()
     await page_is_accessible(page, "exports-empty")
-    await page.get_by_role("button", name="Make the export").click()
+    await page.get_by_role("button", name="Create export").click()
     line = page.get_by_role("listitem").filter(has_text="All activities as CSV")
     await expect(line.get_by_text("Pending")).to_be_visible()
     await page_is_accessible(page, "exports-pending")
 
     async with working(resources):
         await expect(line.get_by_text("Ready")).to_be_visible()  # without loading the page anew
-    await expect(page.get_by_role("status").get_by_text("is ready")).to_be_attached()
+    await expect(page.get_by_role("status").get_by_text("CSV: ready.")).to_be_attached()
     await expect(line.get_by_text("1 row")).to_be_visible()
     await page_is_accessible(page, "exports-ready")
 
@@ -84,7 +84,7 @@ async def test_from_signing_up_to_a_file_and_its_end(
     await line.get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("dialog")).to_be_visible()
     await page_is_accessible(page, "exports-delete")
-    await page.get_by_role("button", name="Delete it").click()
+    await page.get_by_role("button", name="Delete export").click()
     await expect(page.get_by_text("The export is deleted.")).to_be_visible()
     await expect(page.get_by_text("No exports yet")).to_be_visible()
     kim = await resources.database.fetchval("select id from users")
@@ -102,11 +102,11 @@ async def test_a_page_says_that_it_is_old_while_the_service_is_away_and_then_goe
 ) -> None:
     await open_account(page)
     await page.get_by_role("link", name="Exports").click()
-    await page.get_by_role("button", name="Make the export").click()
+    await page.get_by_role("button", name="Create export").click()
     told = page.get_by_role("alert")
     await expect(page.locator("#stale")).to_be_hidden()
     await page.route("**/exports/*", lambda route: route.abort("connectionrefused"))
-    await expect(told).to_contain_text("What this page shows is old")
+    await expect(told).to_contain_text("This page is out of date")
     troubles.forgive(UNANSWERED)
     await page_is_accessible(page, "exports-stale")
     await page.unroute("**/exports/*")
@@ -122,13 +122,13 @@ async def test_an_export_is_asked_for_and_deleted_by_the_keyboard_alone(
     await open_account(page)
     await page.goto("/exports")
     await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     await page.keyboard.press("Enter")
 
     await tab_to(page, page.get_by_role("radio", name="CSV"))
     await page.keyboard.press("ArrowRight")
     await expect(page.get_by_role("radio", name="PDF")).to_be_checked()
-    await tab_to(page, page.get_by_role("button", name="Make the export"))
+    await tab_to(page, page.get_by_role("button", name="Create export"))
     await page.keyboard.press("Enter")
     line = page.get_by_role("listitem").filter(has_text="All activities as PDF")
     async with working(resources):
@@ -141,7 +141,7 @@ async def test_an_export_is_asked_for_and_deleted_by_the_keyboard_alone(
     await expect(page.get_by_role("dialog")).to_be_hidden()
     await expect(line.get_by_role("button", name="Delete")).to_be_focused()
     await page.keyboard.press("Enter")
-    await tab_to(page, page.get_by_role("button", name="Delete it"))
+    await tab_to(page, page.get_by_role("button", name="Delete export"))
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("The export is deleted.")).to_be_visible()
 
@@ -169,18 +169,18 @@ async def test_all_of_it_can_be_done_without_scripts(
     await expect(time).to_have_text(moment(began))
 
     await page.get_by_role("link", name="Exports").click()
-    await page.get_by_role("button", name="Make the export").click()
+    await page.get_by_role("button", name="Create export").click()
     line = page.get_by_role("listitem").filter(has_text="All activities as CSV")
     await expect(line.get_by_text("Pending")).to_be_visible()
     await run_jobs(resources)
-    await line.get_by_role("link", name="See how far it is").click()
+    await line.get_by_role("link", name="Check progress").click()
     await expect(line.get_by_text("Ready")).to_be_visible()
     async with page.expect_download() as arriving:
         await line.get_by_role("link", name="Download").click()
     assert (await arriving.value).suggested_filename == "activities.csv"
 
     await line.get_by_role("button", name="Delete").click()
-    await page.get_by_role("button", name="Delete it").click()
+    await page.get_by_role("button", name="Delete export").click()
     await expect(page.get_by_text("No exports yet")).to_be_visible()
 
 
@@ -190,16 +190,16 @@ async def test_the_link_of_a_letter_asks_to_sign_in_and_then_gives_the_file(
     await open_account(page)
     await page.get_by_role("link", name="Exports").click()
     await page.get_by_role("radio", name="PDF").check()
-    await page.get_by_role("button", name="Make the export").click()
+    await page.get_by_role("button", name="Create export").click()
     await run_jobs(resources)
     export_id = await resources.database.fetchval("select id from exports")
     await context.clear_cookies()
 
     await page.goto(f"/exports/{export_id}/download")
-    await page.get_by_label("E-mail address").fill("kim@example.com")
+    await page.get_by_label("Email address").fill("kim@example.com")
     await page.get_by_label("Password").fill(PASSWORD)
     async with page.expect_download() as arriving:
         await page.get_by_role("button", name="Sign in").click()
     assert (await arriving.value).suggested_filename == "activities.pdf"
-    await expect(page.get_by_text("Your download begins now.")).to_be_visible()
+    await expect(page.get_by_text("Your download is starting.")).to_be_visible()
     await page_is_accessible(page, "onward")

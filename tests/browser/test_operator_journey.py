@@ -48,7 +48,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
             await page_is_accessible(page, "ops-dead-letter")
 
             server.says.clear()
-            await page.get_by_role("button", name="Run all 2 again").click()
+            await page.get_by_role("button", name="Retry all 2").click()
             await expect(page.get_by_role("status")).to_have_text("2 jobs were set to run again.")
             await expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
 
@@ -126,7 +126,7 @@ async def test_a_question_stays_open_while_the_page_lives_on(
     await resources.database.execute("update jobs set unique_key = 'a new one'")
     await expect(page.get_by_text("a new one")).to_be_visible()
     await page.get_by_role("button", name="Cancel").click()
-    await question.get_by_role("button", name="Cancel it").click()
+    await question.get_by_role("button", name="Cancel job").click()
     await expect(page.get_by_role("status")).to_have_text("1 job is cancelled.")
 
 
@@ -168,7 +168,7 @@ async def test_a_page_says_that_it_is_old_when_the_service_is_away(
     await sign_in(page, "/ops/workers")
     told = page.get_by_role("alert")
     await page.route("**/ops/workers", lambda route: route.abort("connectionrefused"))
-    await expect(told).to_contain_text("What this page shows is old")
+    await expect(told).to_contain_text("This page is out of date")
     troubles.forgive(UNANSWERED)
     await page_is_accessible(page, "ops-stale")
     await page.unroute("**/ops/workers")
@@ -188,7 +188,7 @@ async def test_an_operator_can_do_without_scripts(
 
     await page.get_by_role("link", name="Dead letters").click()
     await page.get_by_role("button", name="Discard 2 test:trial").click()
-    await page.get_by_role("button", name="Discard them").click()
+    await page.get_by_role("button", name="Discard jobs").click()
     await expect(page.get_by_role("status")).to_have_text("2 jobs were discarded.")
     states = await resources.database.fetch("select distinct state from jobs")
     assert ["cancelled"] == [row["state"] for row in states]

@@ -95,7 +95,7 @@ async def test_an_export_is_watched_from_pending_to_its_failure(
     """All of it without loading the page anew; what was written into the form meanwhile stays."""
     database = resources.database
     await page.goto("/exports")
-    await page.get_by_role("button", name="Make the export").click()
+    await page.get_by_role("button", name="Create export").click()
     line = page.get_by_role("listitem").filter(has_text="All activities as CSV")
     await expect(line.get_by_text("Pending")).to_be_visible()
     await page.get_by_label("Activities", exact=True).select_option(label="Swims")
@@ -115,8 +115,8 @@ async def test_an_export_is_watched_from_pending_to_its_failure(
         set state = 'dead', finished_at = now(), error = 'No bucket.', fingerprint = 'f'"""
     )
     await expect(line.get_by_text("Failed", exact=True)).to_be_visible()
-    await expect(line.get_by_role("button", name="Ask for it again")).to_be_visible()
-    await expect(page.locator("#said")).to_have_text("All activities as CSV: has failed.")
+    await expect(line.get_by_role("button", name="Request again")).to_be_visible()
+    await expect(page.locator("#announcement")).to_have_text("All activities as CSV: failed.")
     await expect(page.get_by_label("Activities", exact=True)).to_have_value("swim")
     assert await page.evaluate("window.loadedOnce")
 
@@ -144,7 +144,7 @@ async def test_everyone_can_read_the_pages_of_nobody(page: Page, resources: Reso
 
 async def test_everyone_can_read_what_was_refused(page: Page, troubles: Troubles) -> None:
     await page.goto("/sign-in")
-    await page.get_by_label("E-mail address").fill("kim@example.com")
+    await page.get_by_label("Email address").fill("kim@example.com")
     await page.get_by_label("Password").fill("not this one")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_be_visible()

@@ -66,9 +66,9 @@ async def test_a_test_letter_is_sent_at_once(
     sent = await cli(environ, "email", "test", "ada@example.com")
     assert sent.code == 0, sent.err
     assert "(in plain text) accepted it in" in sent.out
-    (letter,) = inbox.emails("ada@example.com")
-    assert letter.subject == "A test letter from ActiveLog"
-    assert "Signed   none" in str(letter.text)
+    (email,) = inbox.emails("ada@example.com")
+    assert email.subject == "ActiveLog test email"
+    assert "DKIM     none" in str(email.text)
     assert 0 == await database.fetchval("select count(*) from emails")
 
 

@@ -244,7 +244,7 @@ async def test_a_new_person_is_welcomed_and_confirms_by_the_link(
     await run_jobs(resources)
     (letter,) = inbox.emails()
     assert letter.to == (ADDRESS,)
-    assert letter.subject == "Welcome to ActiveLog: please confirm your address"
+    assert letter.subject == "Welcome to ActiveLog: confirm your email address"
     assert "Welcome, Ada 👩‍🚀." in str(letter.text)
     (link,) = [line for line in str(letter.text).splitlines() if "/confirm/" in line]
     token = link.removeprefix("https://activelog.example/confirm/")

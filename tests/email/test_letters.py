@@ -144,7 +144,7 @@ def test_a_button_can_be_read_without_styles() -> None:
 def test_what_was_exported_is_said_in_english(filters: Filters, what: str) -> None:
     for name, said in (
         ("export_ready", f"It is a PDF of {what}: 184 activities, 482 kB."),
-        ("export_failed", f"You asked for a PDF of {what}."),
+        ("export_failed", f"You requested a PDF of {what}."),
     ):
         letter = msgspec.structs.replace(SAMPLES[name], what=described(filters))
         text, html = parts(received(letter, person("Ada")))

@@ -66,7 +66,7 @@ async def test_seven_days_are_counted_and_set_beside_the_seven_before(
     (letter,) = inbox.emails()
     assert letter.subject == "Your week: 2 activities, 3 h 00 min"
     text = str(letter.text).replace("\r\n", "\n")
-    assert "15 to 21 November, beside the week before. Active on 2 days." in text
+    assert "15 to 21 November, compared with the week before.\nActive on 2 days." in text
     assert "Activities  2 (100% more)\n" in text
     assert "Time        3 h 00 min (500% more)\n" in text
     assert "Distance    10.0 km (as the week before)\n" in text

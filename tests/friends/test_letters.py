@@ -63,7 +63,7 @@ async def test_who_is_asked_is_told_once(
     (letter,) = inbox.emails()
     assert letter.to == (sam.email,)
     assert letter.subject == "ada would like to be your friend on ActiveLog"
-    assert "Hello sam, friends hear" in str(letter.text)
+    assert "Hello sam, friends get emails" in str(letter.text)
     assert letter.message["List-Unsubscribe"] is None
 
 

@@ -131,7 +131,7 @@ async def test_the_line_of_an_unfinished_export_asks_anew_until_it_is_finished(
     await completed(database)
     part = await browser.get(address, headers=PART)
     assert "hx-trigger" not in part.text
-    assert "is ready." in words(part)
+    assert "All activities as CSV: ready." in words(part)
     assert "12,345 rows · 1.2 MB" in words(part)
     await database.execute("update exports set deleted_at = now()")
     assert "" == (await browser.get(address, headers=PART)).text
@@ -157,7 +157,7 @@ async def test_progress_is_shown_in_rows(browser: httpx.AsyncClient, database: D
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
-        ("open = open", 409, "not finished yet"),
+        ("open = open", 409, "not ready yet"),
         ("open = false, job_id = null, error = 'The bucket & all is full.'", 409, "bucket & all"),
     ],
 )

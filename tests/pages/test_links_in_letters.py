@@ -109,7 +109,7 @@ async def test_the_form_sets_a_new_password_once(
 
     done = await press(browser, short, link, password=NEW)
     assert (done.status_code, done.headers["location"]) == (303, "/reset-done")
-    assert "Your password is set" in (await browser.get("/reset-done")).text
+    assert "Password changed" in (await browser.get("/reset-done")).text
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
     for password, status in ((NEW, 201), (PASSWORD, 401)):
         credentials = {"email": "kim@example.com", "password": password}

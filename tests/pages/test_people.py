@@ -21,7 +21,7 @@ async def test_an_activity_is_recorded_seen_counted_and_deleted(
     wall_clock.stands_at = now = at("2026-11-29 23:59")
     await sign_up(browser)
     empty = await browser.get("/activities")
-    assert "Nothing recorded yet" in words(empty)
+    assert "No activities yet" in words(empty)
     recorded = await press(
         browser,
         empty,
@@ -44,7 +44,7 @@ async def test_an_activity_is_recorded_seen_counted_and_deleted(
 
     deleted = await press(browser, shown, "/delete")
     assert path_of(deleted) == "/activities"
-    assert "Nothing recorded yet" in words(await browser.get("/activities"))
+    assert "No activities yet" in words(await browser.get("/activities"))
 
 
 async def test_a_script_tells_the_instant_that_the_clock_on_the_wall_means(
@@ -122,7 +122,7 @@ async def test_a_long_list_of_activities_goes_on(
     while address:
         answer = await browser.get(address)
         seen.append(answer.text.count("/delete"))
-        following = answer.text.partition(">Further on<")[0].rpartition('href="')[2].rstrip('"')
+        following = answer.text.partition(">Older<")[0].rpartition('href="')[2].rstrip('"')
         address = following if following.startswith("/activities?after=") else ""
     assert [30, 30, 1] == seen
 
@@ -147,14 +147,14 @@ async def test_a_request_is_answered_where_the_letter_leads(
     await press(browser, waiting, f"{by_person[ann.id]}/decline")
 
     friends = await browser.get("/friends")
-    assert "Waiting for your answer" not in words(friends)
+    assert "Friend requests" not in words(friends)
     assert f"{sam.id}/end" in friends.text
     assert f"{ann.id}/end" not in friends.text
     again = await press(browser, waiting, f"{by_person[ann.id]}/accept")
     assert again.status_code == 404
 
     await press(browser, friends, f"{sam.id}/end")
-    assert "No friends here yet" in words(await browser.get("/friends"))
+    assert "No friends yet" in words(await browser.get("/friends"))
 
 
 async def test_one_cannot_ask_oneself(browser: httpx.AsyncClient) -> None:
@@ -238,10 +238,10 @@ async def test_an_unconfirmed_address_is_pointed_out(
 ) -> None:
     await sign_up(browser)
     for path in ("/activities", "/exports", "/settings"):
-        assert "Please confirm your address." in words(await browser.get(path))
+        assert "Please confirm your email address." in words(await browser.get(path))
     await database.execute("update users set confirmed_at = now()")
     for path in ("/activities", "/exports", "/settings"):
-        assert "Please confirm your address." not in words(await browser.get(path))
+        assert "Please confirm your email address." not in words(await browser.get(path))
 
 
 async def test_a_forgotten_password_is_asked_for_without_telling_who_is_here(
@@ -254,4 +254,4 @@ async def test_a_forgotten_password_is_asked_for_without_telling_who_is_here(
         answer = await press(browser, await browser.get("/forgotten"), "/forgotten", email=email)
         said.append(words(answer).replace(email, "it"))
     assert said[0] == said[1]
-    assert "If there is an account of it" in said[0]
+    assert "If it has an account" in said[0]

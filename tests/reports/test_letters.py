@@ -25,7 +25,7 @@ async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
     assert "https://activelog.example/reports/2025-11/download\n" in text
     assert "Distance    18.2 km\n" in text
     assert "Energy      1,500 kcal\n" in text
-    assert "Active      2 days\nLongest     Tuesday, 25 November, 2 h 00 min\n" in text
+    assert "Active      2 days\nLongest day Tuesday, 25 November, 2 h 00 min\n" in text
     assert "unsubscribe/monthly_report." in letter.message["List-Unsubscribe"]
 
 

@@ -77,7 +77,7 @@ async def test_another_link_is_sent_to_who_asks(
         assert (await api.post(ASKING, headers=kim)).status_code == 202
         await run_jobs()
     second, first = inbox.emails()
-    assert first.subject == "Please confirm your address for ActiveLog"
+    assert first.subject == "Confirm your email address for ActiveLog"
     for letter in (first, second):
         (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(letter.text))
         assert (await api.post(f"{ASKING}/{token}")).status_code == 204

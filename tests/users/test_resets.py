@@ -32,9 +32,9 @@ async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> None:
 
 
 def token_in(inbox: Inbox) -> str:
-    letter = inbox.emails()[0]
-    assert letter.subject == "Set a new password for ActiveLog"
-    (token,) = re.findall(r"https://activelog\.example/reset/(\S+)", str(letter.text))
+    email = inbox.emails()[0]
+    assert email.subject == "Reset your ActiveLog password"
+    (token,) = re.findall(r"https://activelog\.example/reset/(\S+)", str(email.text))
     return str(token)
 
 

@@ -32,7 +32,7 @@ async def test_the_letter_arrives_though_the_api_is_killed_right_after_its_answe
         await api.ended()
     async with program(*WORKER, environ=environ):
         (letter,) = await inbox.wait_for(address)
-    assert letter.subject == "Welcome to ActiveLog: please confirm your address"
+    assert letter.subject == "Welcome to ActiveLog: confirm your email address"
 
 
 async def test_the_letter_waits_for_redis_and_the_answer_does_not(

@@ -1,5 +1,5 @@
-// A live part of a page is not loaded anew while nobody looks at it, or while somebody uses it: while
-// a question or a detail is open in it, its text is selected, or a scrolled text is read.
+// Do not reload a live part of a page while the tab is hidden or the part is in use: while it has an
+// open dialog or details element, selected text, or a scrolling text that is hovered or focused.
 (() => {
   const inUse = (part) =>
     document.hidden ||
@@ -12,7 +12,7 @@
     if (event.target.matches("[data-live]") && inUse(event.target)) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    // Asked before it was used, answered while it is.
+    // The request started before the part was in use.
     if (event.target.matches("[data-live]") && inUse(event.target)) event.detail.shouldSwap = false;
   });
   document.addEventListener("htmx:afterRequest", (event) => {

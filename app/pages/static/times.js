@@ -1,4 +1,4 @@
-// The reader's zone: times are written in it (hovering shows UTC), and entered in it.
+// Show times in the reader's time zone (hover shows UTC), and read entered times in it.
 (() => {
   const forms = {
     moment: { dateStyle: "medium", timeStyle: "short" },
@@ -14,20 +14,20 @@
     }
   };
 
-  // A datetime-local field knows no zone: the instant that it means here is sent beside it.
-  const offer = (field) => {
+  // A datetime-local field has no time zone: send the instant it means in this one as a second field.
+  const sendInstant = (field) => {
     const instant = document.getElementById(field.dataset.instant);
-    const tell = () => {
+    const update = () => {
       const when = new Date(field.value);
       instant.value = Number.isNaN(when.getTime()) ? "" : when.toISOString();
     };
-    field.addEventListener("input", tell);
-    tell();
+    field.addEventListener("input", update);
+    update();
     const hint = document.getElementById(`${field.id}-hint`);
-    if (hint) hint.textContent = "By the clock where you are.";
+    if (hint) hint.textContent = "Your local time.";
   };
 
   localize();
-  document.querySelectorAll("[data-instant]").forEach(offer);
+  document.querySelectorAll("[data-instant]").forEach(sendInstant);
   document.addEventListener("htmx:afterSettle", localize);
 })();

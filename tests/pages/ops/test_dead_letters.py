@@ -48,7 +48,7 @@ async def test_a_group_shows_its_error_and_its_jobs(
     desk: httpx.AsyncClient, letters: list[str]
 ) -> None:
     answer = await desk.get(f"{LETTERS}/{letters[1]}")
-    assert "2 dead test:trial" in words(answer)
+    assert "2 dead letters: test:trial" in words(answer)
     assert 2 == len(re.findall(r'action="/ops/jobs/[0-9a-f-]+/retry"', answer.text))
 
 
@@ -79,7 +79,7 @@ async def test_an_operator_runs_all_again(
     desk: httpx.AsyncClient, database: Database, letters: list[str], ada: Person
 ) -> None:
     asked = await desk.get(LETTERS)
-    assert "Run all 3 again? Those of all 2 causes." in words(asked)
+    assert "Retry all 3 dead letters? This includes dead letters from 2 causes." in words(asked)
     with capture_logs() as logs:
         await press(desk, asked, "/dead-letters/retry")
     assert ["queued"] * 3 == await states(database)

@@ -114,7 +114,7 @@ async def test_a_job_shows_its_attempts_their_traces_and_its_history(
     for part in ("Attempt 4 dead", "Attempt 1 retried", "Traceback (most recent call last)"):
         assert part in said
     assert "attempt 4 ended: dead" in said
-    assert "Attempts 4 Failures 4 since it was last set to run" in said
+    assert "Attempts 4 Failures 4 (reset when an operator retries the job)" in said
     assert re.search(r'title="[^"]+, \d\d:\d\d:\d\d UTC" data-local="second"', answer.text)
     assert 'hx-trigger="every' not in answer.text  # nothing can change any more
 
@@ -133,7 +133,7 @@ async def test_a_job_that_is_not_finished_is_watched(
 async def test_a_job_of_a_schedule_leads_to_it(desk: httpx.AsyncClient, database: Database) -> None:
     job_id = await triggered(database, "stats:daily", "2026-01-31")
     answer = await desk.get(f"{JOBS}/{job_id}")
-    assert "stats:daily , about 31 Jan 2026" in words(answer)
+    assert "stats:daily for 31 Jan 2026" in words(answer)
     assert 'href="/ops/schedules/stats:daily"' in answer.text
 
 

@@ -28,9 +28,9 @@ async def test_a_queue_shows_what_waits_what_runs_and_how_fast_it_empties(
         "update jobs set run_at = now() - interval '2 days 1 hour' where state = 'queued'"
     )
     said = words(await desk.get("/ops/queues"))
-    # waiting, oldest, not due yet, running, finished a minute, weight
-    assert "critical open 1 2 d 1 h 0 0 2.0 6 Pause" in said
-    assert "0 0 0 1 Pause" in said.partition(" low open 0 ")[2]
+    # waiting, oldest, scheduled, running, completed a minute, weight
+    assert "critical active 1 2 d 1 h 0 0 2.0 6 Pause" in said
+    assert "0 0 0 1 Pause" in said.partition(" low active 0 ")[2]
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ async def test_what_snoozed_jobs_wait_for_is_told(
 ) -> None:
     await put(database, Trial("a"))
     await database.execute("update jobs set state = 'snoozed', blocked_on = 'smtp'")
-    assert "smtp is away : 1 job waits for it" in words(await desk.get("/ops/queues"))
+    assert "smtp is unavailable : 1 job is waiting for it" in words(await desk.get("/ops/queues"))

@@ -24,8 +24,8 @@ async def test_every_schedule_is_listed_with_its_last_and_next_run(
     said = words(await desk.get(PATH))
     for name in SCHEDULES:
         assert f"{name} " in said
-    assert "stats:daily failed 1 in a row dead" in said
-    assert "emails:weekly on never" in said
+    assert "stats:daily failed once dead" in said
+    assert "emails:weekly active Never" in said
 
 
 async def test_a_schedule_shows_what_its_runs_did(

@@ -20,7 +20,7 @@ async def test_a_worker_shows_its_slots_and_what_it_runs(
     async def shows_it() -> bool:
         answer = await desk.get("/ops/workers")
         its_link = f'href="/ops/jobs/{job_id}">test:trial'
-        return "alive 1 of 10 slots run a job" in words(answer) and its_link in answer.text
+        return "alive 1 of 10 slots in use" in words(answer) and its_link in answer.text
 
     async with working(resources):
         await eventually(shows_it, True)
@@ -28,9 +28,9 @@ async def test_a_worker_shows_its_slots_and_what_it_runs(
 
 
 async def test_a_worker_that_is_silent_is_gone(desk: httpx.AsyncClient, database: Database) -> None:
-    assert "Nothing runs until one is started" in words(await desk.get("/ops/workers"))
+    assert "No job runs until you start one" in words(await desk.get("/ops/workers"))
     await database.execute(
         "insert into workers (id, host, pid, slots, seen_at)"
         " values (uuidv7(), 'there', 1, 10, now() - interval '11 s')"
     )
-    assert "there 1 gone" in words(await desk.get("/ops/workers"))
+    assert "there 1 not responding" in words(await desk.get("/ops/workers"))
