@@ -40,12 +40,12 @@ async def migrate_(
     down: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     settings: Annotated[Settings, Parameter(parse=False)],
 ) -> str:
-    """Apply the migrations that are missing.
+    """Apply pending migrations.
 
     Args:
         down: Revert the last migration instead.
     """
-    return await migrate(settings.database.url, "down" if down else "up") or "nothing to migrate"
+    return await migrate(settings.database.url, "down" if down else "up") or "no pending migrations"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,10 +23,10 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
-                what = "is taken: stop what listens there, or name another"
+                what = "is in use: stop the process that uses it, or choose another port"
             case errno.EACCES:
-                what = "is not permitted: name one above 1023"
+                what = "is not permitted: choose a port above 1023"
             case _:
                 problem = "is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
                 raise SettingsError("HOST", problem) from None
-        raise SettingsError(setting, f"names port {port}, which {what}") from None
+        raise SettingsError(setting, f"is port {port}, which {what}") from None

@@ -21,69 +21,71 @@ SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 
 enqueued = Counter(
     "activelog_jobs_enqueued",
-    "Jobs inserted by this process, counted when their transaction commits.",
+    "Jobs enqueued by this process, counted when their transaction commits.",
     BY_KIND,
     registry=registry,
 )
 dispatched = Counter(
-    "activelog_jobs_dispatched", "Ids given to Redis by this process.", registry=registry
+    "activelog_jobs_dispatched", "Job IDs that this process pushed to Redis.", registry=registry
 )
-started = Counter("activelog_jobs_started", "Attempts begun.", BY_KIND, registry=registry)
+started = Counter("activelog_jobs_started", "Attempts started.", BY_KIND, registry=registry)
 ended = Counter(
     "activelog_jobs_ended",
-    "Attempts ended, by outcome: done, retried, snoozed, dead, cancelled, given_back, lost.",
+    "Attempts finished, by outcome: done, retried, snoozed, dead, cancelled, given_back, lost.",
     (*BY_KIND, "outcome"),
     registry=registry,
 )
 wait_seconds = Histogram(
     "activelog_job_wait_seconds",
-    "From when a job was due to the start of an attempt.",
+    "Time from when a job was due to the start of its attempt.",
     ("kind",),
     buckets=SECONDS,
     registry=registry,
 )
 run_seconds = Histogram(
     "activelog_job_run_seconds",
-    "How long an attempt took.",
+    "Duration of an attempt.",
     ("kind",),
     buckets=SECONDS,
     registry=registry,
 )
-slots = Gauge("activelog_worker_slots", "Jobs that this worker can run at once.", registry=registry)
-running = Gauge("activelog_worker_running", "Jobs that this worker runs.", registry=registry)
+slots = Gauge("activelog_worker_slots", "Jobs this worker can run at once.", registry=registry)
+running = Gauge("activelog_worker_running", "Jobs running in this worker.", registry=registry)
 leases_lost = Counter(
     "activelog_leases_lost",
-    "Attempts whose job had become another worker's, or nobody's, before they ended.",
+    "Attempts whose lease was lost before they finished.",
     registry=registry,
 )
 draws = Counter(
-    "activelog_draws", "Times that this worker looked at the queues in Redis.", registry=registry
+    "activelog_draws", "Times this worker checked the queues in Redis.", registry=registry
 )
 drawn = Counter(
     "activelog_drawn",
-    "Ids that this worker took out of Redis; those that it started no job of were no longer free.",
+    "Job IDs this worker popped from Redis. Not every one starts a job: some are already taken.",
     registry=registry,
 )
 breaker_open = Gauge(
     "activelog_breaker_open",
-    "1 while this process waits for a dependency that it found away.",
+    "1 while the breaker of this dependency is open in this process.",
     ("dependency",),
     registry=registry,
 )
 letters = Counter(
     "activelog_letters",
-    "Letters by outcome: sent, refused, deferred, doubted, unanswered, turned_away, suppressed.",
+    "Emails by outcome: sent, refused, deferred, doubted, unanswered, turned_away, suppressed.",
     ("letter", "outcome"),
     registry=registry,
 )
 export_bytes = Counter(
     "activelog_export_bytes",
-    "Bytes of finished exports, as they were put into the bucket.",
+    "Bytes of finished exports, as stored in the bucket.",
     ("format",),
     registry=registry,
 )
 reclaimed = Counter(
-    "activelog_jobs_reclaimed", "Jobs of lost workers put back by this one.", registry=registry
+    "activelog_jobs_reclaimed",
+    "Jobs of lost workers that this worker reclaimed.",
+    registry=registry,
 )
 
 
@@ -101,121 +103,127 @@ of_kind = cache(KindMetrics)
 # What follows is read from Postgres, by every worker for all of them: one asks for the maximum.
 figures_read = Gauge(
     "activelog_figures_read_timestamp_seconds",
-    "When this worker last read the figures of queues, kinds and workers from Postgres.",
+    "When this worker last read the queue, kind and worker metrics from Postgres.",
     registry=registry,
 )
 queue_size = Gauge(
-    "activelog_queue_size", "Jobs that are due and wait.", ("queue",), registry=registry
+    "activelog_queue_size", "Due jobs waiting to start.", ("queue",), registry=registry
 )
 queue_oldest_age = Gauge(
     "activelog_queue_oldest_age_seconds",
-    "How long the job that has waited longest has been due.",
+    "Age of the oldest due job that is waiting.",
     ("queue",),
     registry=registry,
 )
 queue_running = Gauge(
-    "activelog_queue_running", "Jobs that run, in all workers.", ("queue",), registry=registry
+    "activelog_queue_running", "Running jobs, in all workers.", ("queue",), registry=registry
 )
 queue_paused = Gauge(
-    "activelog_queue_paused", "1 while operators have the queue stopped.", ("queue",),
+    "activelog_queue_paused", "1 while the queue is paused.", ("queue",),
     registry=registry,
 )  # fmt: skip
 outbox_lag = Gauge(
     "activelog_outbox_lag_seconds",
-    "How long the oldest due job has waited without having been seen in Redis.",
+    "Age of the oldest due job that has not reached Redis.",
     registry=registry,
 )
 jobs_waiting = Gauge(
-    "activelog_jobs_waiting", "Jobs of a kind that are due and wait.", ("kind",), registry=registry
+    "activelog_jobs_waiting", "Due jobs of a kind waiting to start.", ("kind",), registry=registry
 )
 jobs_held = Gauge(
     "activelog_jobs_held",
-    "Jobs that wait for a dependency that is away, or for their paused kind.",
+    "Jobs blocked on an unavailable dependency or a paused kind.",
     ("kind", "blocked_on"),
     registry=registry,
 )
 dead_letters = Gauge(
-    "activelog_dead_letters", "Jobs that are dead and undealt with.", ("kind",), registry=registry
+    "activelog_dead_letters",
+    "Dead jobs not yet retried or discarded.",
+    ("kind",),
+    registry=registry,
 )
 kind_paused = Gauge(
-    "activelog_kind_paused", "1 while operators have the kind stopped.", ("kind",),
+    "activelog_kind_paused", "1 while the kind is paused.", ("kind",),
     registry=registry,
 )  # fmt: skip
 workers = Gauge(
     "activelog_workers",
-    "Workers whose lease holds, and those that went without a goodbye.",
+    "Workers by state: alive, or lost without a clean shutdown.",
     ("state",),
     registry=registry,
 )
 
 loop_lag = Histogram(
     "activelog_loop_lag_seconds",
-    "How late the event loop of this process wakes.",
+    "Delay of the event loop of this process.",
     buckets=SECONDS,
     registry=registry,
 )
 
 refused = Counter(
     "activelog_refused",
-    "Requests that this process refused because a limit was reached.",
+    "Requests refused because a rate limit was reached.",
     ("limit",),
     registry=registry,
 )
 POOL = ("pool",)
 _pool_limit = Gauge(
-    "activelog_database_pool_limit", "Connections that a pool may open.", POOL, registry=registry
+    "activelog_database_pool_limit",
+    "Maximum number of connections of the pool.",
+    POOL,
+    registry=registry,
 )
 _pool_size = Gauge(
-    "activelog_database_pool_size", "Connections that a pool has open.", POOL, registry=registry
+    "activelog_database_pool_size", "Open connections of the pool.", POOL, registry=registry
 )
 _pool_idle = Gauge(
-    "activelog_database_pool_idle", "Open connections that are free.", POOL, registry=registry
+    "activelog_database_pool_idle", "Idle connections of the pool.", POOL, registry=registry
 )
 _pool_waiting = Gauge(
     "activelog_database_pool_waiting",
-    "Who waits for a connection: for a free one, or for a new one to be opened.",
+    "Tasks waiting for a connection, free or newly opened.",
     POOL,
     registry=registry,
 )
 
 schedules_looked_at = Gauge(
     "activelog_schedules_looked_at_timestamp_seconds",
-    "When this worker last fired what was due.",
+    "When this worker last checked the schedules for due runs.",
     registry=registry,
 )
 schedule_running = Gauge(
     "activelog_schedule_going_seconds",
-    "How long ago the oldest run was fired that has not ended; 0: none goes.",
+    "Age of the oldest unfinished run; 0 if none is running.",
     ("schedule",),
     registry=registry,
 )
 schedule_runs = Gauge(
     "activelog_schedule_runs",
-    "Ended runs in the kept history: done, dead, cancelled, skipped.",
+    "Finished runs in the kept history, by outcome: done, dead, cancelled, skipped.",
     ("schedule", "outcome"),
     registry=registry,
 )
 schedule_duration = Gauge(
     "activelog_schedule_duration_seconds",
-    "How long the last run took that was done or died.",
+    "Duration of the last run that is done or dead.",
     ("schedule",),
     registry=registry,
 )
 schedule_last_success = Gauge(
     "activelog_schedule_last_success_timestamp_seconds",
-    "When a run was last done.",
+    "When a run last succeeded.",
     ("schedule",),
     registry=registry,
 )
 schedule_failures = Gauge(
     "activelog_schedule_consecutive_failures",
-    "Runs that died since the last that was done.",
+    "Failed runs since the last success.",
     ("schedule",),
     registry=registry,
 )
 schedule_next_due = Gauge(
     "activelog_schedule_next_due_timestamp_seconds",
-    "When the next slot is; 0 while the schedule is paused.",
+    "When the next run is due; 0 while the schedule is paused.",
     ("schedule",),
     registry=registry,
 )

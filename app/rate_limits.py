@@ -194,7 +194,7 @@ def _key(secret: str, limit: Limit, who: str) -> str:
 
 
 def _too_many(seconds: float) -> TooMany:
-    return TooMany("That was too often. Try again later.", retry_after=ceil(seconds))
+    return TooMany("Too many requests. Try again later.", retry_after=ceil(seconds))
 
 
 def _heard(asked: asyncio.Future[Any]) -> None:

@@ -58,4 +58,6 @@ async def require_version(client: Redis) -> None:
         return
     version = str(info["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise TooOld(f"Redis {version} is too old: {'.'.join(map(str, OLDEST))} or newer is needed")
+        raise TooOld(
+            f"Redis {version} is too old: {'.'.join(map(str, OLDEST))} or newer is required"
+        )

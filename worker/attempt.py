@@ -67,10 +67,10 @@ class Attempt:
             CancelledError: the worker is ending, or the job was cancelled.
         """
         if run.claimed.expired:
-            return Ending("cancelled", "it was no longer useful when its turn came")
+            return Ending("cancelled", "expired before it could start")
         job_type = KINDS.get(run.claimed.kind)
         if job_type is None or job_type not in self.handlers:
-            reason = f"no handler of {run.claimed.kind} here"
+            reason = f"this worker has no handler for {run.claimed.kind}"
             return Ending("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
         return self._not_now(run.claimed) or await self._try(job_type, run)
 
@@ -82,7 +82,7 @@ class Attempt:
             return Ending("snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, tried=False)
         if held := self.breakers.hold(claimed.kind):
             dependency, delay = held
-            reason = f"{dependency} is away"
+            reason = f"{dependency} is unavailable"
             return Ending("snoozed", reason, delay=delay, blocked_on=dependency, tried=False)
         return None
 
@@ -121,7 +121,7 @@ class Attempt:
             case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
                 return Ending("dead", text, _trace(error), failed=True)
             case TimeoutError():
-                text = f"it took longer than {job_type.timeout.total_seconds():.0f} s"
+                text = f"timed out after {job_type.timeout.total_seconds():.0f} s"
         if claimed.failures >= job_type.retries:
             return Ending("dead", text, _trace(error), failed=True)
         delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.draw())

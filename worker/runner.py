@@ -81,7 +81,7 @@ class Runner:
         except asyncio.CancelledError:
             if running.cut != "cancelled":
                 raise
-            ending = Ending("cancelled", "on request")
+            ending = Ending("cancelled", "cancelled on request")
         if ending.outcome != "done":
             await self._record(claimed, ending)
             return ending.outcome

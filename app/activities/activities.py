@@ -120,7 +120,7 @@ async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> N
 
 
 def no_such_activity() -> NotFound:
-    return NotFound("There is no such activity.")
+    return NotFound("Activity not found.")
 
 
 def _check_start(started_at: datetime, now: datetime) -> None:
@@ -154,7 +154,7 @@ async def page(
         Invalid: the last day is before the first.
     """
     if wanted.first_day and wanted.last_day and wanted.last_day < wanted.first_day:
-        raise Invalid("The last day is before the first.", field="to")
+        raise Invalid("The last day must not be before the first.", field="to")
     return await statements.list_activities(
         db,
         user_id=user_id,

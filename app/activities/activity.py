@@ -12,8 +12,8 @@ ActivityId = NewType("ActivityId", UUID)
 PhotoId = NewType("PhotoId", UUID)
 
 ActivityType = Literal["run", "ride", "swim", "walk", "hike", "other"]
-Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset")]
-Seconds = Annotated[int, Meta(ge=1, le=7 * 24 * 3600, description="up to seven days")]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a UTC offset.")]
+Seconds = Annotated[int, Meta(ge=1, le=7 * 24 * 3600, description="Up to seven days.")]
 Metres = Annotated[float, Meta(ge=0, le=100_000_000)]
 Kilocalories = Annotated[int, Meta(ge=0, le=1_000_000)]
 Notes = Annotated[str, Meta(max_length=5000)]

@@ -27,7 +27,7 @@ def long_day(day: date) -> str:
 def period(first: date | None, last: date | None) -> str:
     """`1 to 30 November 2026`, `5 March 2025 to 4 March 2026`, `since 1 January 2026`."""
     if first is None and last is None:
-        return "all days"
+        return "all time"
     if first is None or last is None:
         return f"since {long_day(first)}" if first else f"until {long_day(last or date.max)}"
     if first == last:

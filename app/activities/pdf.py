@@ -178,7 +178,7 @@ def head(canvas: Canvas, title: str, name: str, lead: str, made_at: datetime) ->
     ):
         canvas.rectangle(LEFT + number * 6.4, MARGIN + 14 - tall * 0.8, 4, tall * 0.8, color)
     canvas.write_text(LEFT + 26, MARGIN + 13, "ActiveLog", Style("sans", 11, palette.INK))
-    canvas.write_text(RIGHT, MARGIN + 13, f"Made on {long_day(made_at)}", SMALL, "right")
+    canvas.write_text(RIGHT, MARGIN + 13, f"Created on {long_day(made_at)}", SMALL, "right")
     canvas.write_text(LEFT, 112, title, TITLE)
     person = fitted(canvas, drawable(name), NAME, WIDTH)
     canvas.write_text(LEFT, 134, person, NAME)
@@ -226,7 +226,7 @@ def shares_end(types: int = 6) -> float:
 
 def by_type(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
     """The share of the time that each type has: every activity takes some."""
-    canvas.write_text(LEFT, SHARES_TOP, "Share of the time by type", HEADING)
+    canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
     parts = [Part(TYPES[kind][0], total.duration_s, _told(total)) for kind, total in ranked]
     shares(canvas, Box(LEFT, SHARES_TOP + 12, WIDTH, shares_end() - SHARES_TOP), parts)

@@ -60,17 +60,17 @@ async def clean(data: bytes) -> Picture:
 
 def _clean(data: bytes) -> Picture:
     if len(data) > MOST_BYTES:
-        raise _invalid(f"A photo has at most {MOST_BYTES // 1_000_000} MB.")
+        raise _invalid(f"A photo can have at most {MOST_BYTES // 1_000_000} MB.")
     try:
         kind, orientation = _examine(data)
         cleaned = metadata.strip(data, kind, orientation)
         _decode(cleaned)
     except UnidentifiedImageError as error:
-        raise _invalid("This is no JPEG, PNG or WebP picture.") from error
+        raise _invalid("This is not a JPEG, PNG or WebP image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow says of damage
-        raise _invalid("This picture is damaged.") from error
+        raise _invalid("This image is damaged.") from error
     return Picture(f"image/{kind.lower()}", cleaned)
 
 
@@ -96,7 +96,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def _too_many_pixels() -> Invalid:
-    return _invalid(f"A photo has at most {MOST_PIXELS // 1_000_000} million pixels.")
+    return _invalid(f"A photo can have at most {MOST_PIXELS // 1_000_000} million pixels.")
 
 
 def _invalid(detail: str) -> Invalid:
@@ -157,7 +157,7 @@ async def attach(
         most=MOST,
     )
     if photo is None:
-        raise Conflict(f"An activity has at most {MOST} photos.")
+        raise Conflict(f"An activity can have at most {MOST} photos.")
     return photo
 
 
@@ -198,4 +198,4 @@ def key(user_id: UserId, photo: Photo) -> str:
 
 
 def _no_such_photo() -> NotFound:
-    return NotFound("There is no such photo.")
+    return NotFound("Photo not found.")

@@ -101,7 +101,7 @@ async def create_activity(
     creation: NamedDependency[Creation],
     now: NamedDependency[datetime],
 ) -> Response[ShownActivity]:
-    """Record an activity. It may start up to a day from now, and not before 1970."""
+    """Create an activity. It may start up to one day from now, and not before 1970."""
     offset = await _utc_offset(request, data.started_at)
 
     async def act(tx: Transaction) -> ShownActivity:
@@ -122,7 +122,7 @@ async def list_activities(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ShownActivity]:
-    """List your activities, newest first, with their photos."""
+    """List your activities with their photos, newest first."""
     wanted = activities.Filter(first_day, last_day, activity_type)
     after = after_cursor(cursor, tuple[datetime, ActivityId])
     position = activities.Position(*after) if after else activities.Position()
@@ -136,7 +136,7 @@ async def list_activities(
 async def read_activity(
     activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ShownActivity:
-    """See one of your activities."""
+    """Get one of your activities."""
     return shown(await activities.find(database, me.id, ActivityId(activity_id)))
 
 
@@ -148,7 +148,7 @@ async def change_activity(
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
 ) -> ShownActivity:
-    """Change what is given. What is left out stays as it is, and null empties what may be empty."""
+    """Update an activity. Omitted fields keep their values; null clears an optional field."""
     offset = await _utc_offset(request, data.started_at)
     async with database.transaction() as tx:
         changed = await activities.change(

@@ -33,7 +33,7 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         """
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("A token is needed, as `Authorization: Bearer <token>`.")
+            raise Unauthenticated("A token is required: `Authorization: Bearer <token>`.")
         resources = resources_of(connection)
         me = await signed_in(resources.database, token.strip())
         resources.tally.count(str(me.id))
@@ -53,7 +53,7 @@ def admins_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandl
         Forbidden: the person is none.
     """
     if not connection.user.is_admin:
-        raise Forbidden("This is for operators.")
+        raise Forbidden("Only operators can do this.")
 
 
 def _creation(request: Request[Any, Any, Any]) -> Creation:

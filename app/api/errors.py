@@ -20,9 +20,9 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 SENTENCES = {
-    404: "There is nothing at this address.",
-    405: "This address does not take this method.",
-    413: "The body is larger than this address takes.",
+    404: "This route does not exist.",
+    405: "This route does not accept this method.",
+    413: "The body is too large for this route.",
 }
 """What is said where Litestar only names the status."""
 
@@ -76,7 +76,7 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
         said = error.detail if error.detail != HTTPStatus(status).phrase else ""
         return _response(status, SENTENCES.get(status, said) or said, headers=error.headers)
     log.error("unexpected exception", exc_info=error)
-    return _response(500, "Something went wrong on our side.")
+    return _response(500, "Something went wrong.")
 
 
 def _failure(error: errors.Failure) -> Response[Problem]:
@@ -94,15 +94,15 @@ def _failure(error: errors.Failure) -> Response[Problem]:
 
 def _wrong_parts(wrong: list[FieldProblem]) -> Response[Problem]:
     names = ", ".join(dict.fromkeys(part.field for part in wrong))
-    return _response(400, f"The request is wrong in: {names}.", wrong=wrong)
+    return _response(400, f"Invalid fields: {names}.", wrong=wrong)
 
 
 def _unknown_parameters(error: UnknownParameters) -> Response[Problem]:
     takes = ", ".join(sorted(error.taken)) or "no query parameters"
     return _response(
         400,
-        f"Unknown query parameters: {', '.join(error.unknown)}. This route takes {takes}.",
-        wrong=[FieldProblem(name, "This query parameter is unknown.") for name in error.unknown],
+        f"Unknown query parameters: {', '.join(error.unknown)}. This route accepts {takes}.",
+        wrong=[FieldProblem(name, "Unknown query parameter.") for name in error.unknown],
     )
 
 

@@ -112,13 +112,14 @@ async def download_activities(
     last_day: Annotated[date | None, TO] = None,
     activity_type: Annotated[ActivityType | None, TYPE] = None,
     bom: Annotated[
-        bool, QueryParameter(description="Begin with a mark by which some programs know UTF-8.")
+        bool, QueryParameter(description="Start with a byte order mark, so that Excel reads UTF-8.")
     ] = False,
 ) -> Response[str]:
-    """Download your activities now, oldest first, all as of this moment.
+    """Download your activities as CSV, oldest first, as of the time of the request.
 
-    A body that ends abnormally is not complete. 503 when too many download at once; a download that
-    takes more than 15 minutes, or less than 50 kB a second for 30 seconds, is cut off.
+    If the connection ends abnormally, the file is incomplete. 503 if too many downloads are in
+    progress. A download is cut off after 15 minutes, or if it is read at less than 50 kB/s for 30
+    seconds.
     """
     filters = Filters(first_day, last_day, activity_type)
     filters.check()
@@ -132,9 +133,9 @@ async def request_export(
     me: NamedDependency[Me],
     creation: NamedDependency[Creation],
 ) -> Response[ShownExport]:
-    """Have an export made. A letter says when it is there.
+    """Request an export. An email says when it is ready.
 
-    One that is unfinished and asks for the same is given instead. 429 when two are unfinished.
+    If an identical export is in progress, it is returned instead. 429 if you have two in progress.
     """
     filters = Filters(data.first, data.last, data.type)
 
@@ -148,7 +149,7 @@ async def request_export(
 async def read_export(
     export_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ShownExport:
-    """See how far an export is, or what came of it."""
+    """Get the status of an export."""
     return shown(await requests.status(database, me.id, ExportId(export_id)))
 
 
@@ -159,9 +160,9 @@ async def download_export(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """Fetch an export: a redirect to a URL that works for five minutes and needs no token.
+    """Download an export: redirects to a URL that works for five minutes without a token.
 
-    409 while it is not finished or when it has failed, 410 when it has expired.
+    409 if it is not ready or has failed, 410 if it has expired.
     """
     url = await requests.download(database, bucket, me.id, ExportId(export_id))
     return Redirect(url, status_code=302)
@@ -187,7 +188,7 @@ async def delete_export(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Response[None]:
-    """Delete an export, finished or not. Its file is removed after the answer."""
+    """Delete an export, finished or not. Its file is removed after the response."""
     async with database.transaction() as tx:
         key = await requests.delete(tx, me.id, ExportId(export_id))
     discard = BackgroundTask(bucket.discard, key)

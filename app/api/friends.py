@@ -44,9 +44,10 @@ async def ask_friend(
     me: NamedDependency[Me],
     creation: NamedDependency[Creation],
 ) -> Response[ShownRequest]:
-    """Ask the owner of an address to be a friend; what they asked you first is accepted by it.
+    """Send a friend request to an email address. If its owner has asked you first, accept theirs.
 
-    The answer is the same whether or not anybody has the address. 409 when you are friends already.
+    The response is the same whether or not the address has an account. 409 if you are already
+    friends.
     """
 
     async def act(tx: Transaction) -> ShownRequest:
@@ -62,7 +63,7 @@ async def list_requests(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[IncomingRequest]:
-    """List the requests that wait for your answer, newest first."""
+    """List the friend requests waiting for your answer, newest first."""
     after = after_cursor(cursor, tuple[RequestId])
     found = await friendships.waiting(database, me.id, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
@@ -72,7 +73,7 @@ async def list_requests(
 async def accept_friend(
     request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ShownRequest:
-    """Accept a request that waits for your answer."""
+    """Accept a friend request."""
     async with database.transaction() as tx:
         return shown(await friendships.accept(tx, me.id, RequestId(request_id)))
 
@@ -81,7 +82,7 @@ async def accept_friend(
 async def decline_friend(
     request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ShownRequest:
-    """Decline a request that waits for your answer."""
+    """Decline a friend request."""
     async with database.transaction() as tx:
         return shown(await friendships.decline(tx, me.id, RequestId(request_id)))
 
@@ -104,7 +105,7 @@ async def list_friends(
 async def end_friendship(
     user_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> None:
-    """End a friendship, on both sides."""
+    """Remove a friend, for both sides."""
     async with database.transaction() as tx:
         await friendships.end(tx, me.id, UserId(user_id))
 

@@ -18,21 +18,21 @@ PATIENCE = 1.0
 
 @get("/health/live", opt={"public": True}, tags=["operations"], operation_id="live")
 async def live() -> dict[str, str]:
-    """Whether this process's event loop turns. Nothing else is asked."""
+    """Check that the event loop of this process is running. Nothing else is checked."""
     return {"status": "live"}
 
 
 @get("/health/ready", opt={"public": True}, tags=["operations"], operation_id="ready")
 async def ready(database: NamedDependency[Database]) -> dict[str, str]:
-    """Whether requests can be served: 503 while Postgres does not answer within a second.
+    """Check that this process can serve requests: 503 if Postgres does not respond in a second.
 
-    Redis, mail and the bucket may be away: requests do not wait for them.
+    Redis, SMTP and the bucket may be down: requests do not wait for them.
     """
     try:
         async with asyncio.timeout(PATIENCE):
             await postgres_answers(database)
     except TimeoutError:
-        raise Unavailable("Postgres does not answer.", dependency="postgres") from None
+        raise Unavailable("Postgres does not respond.", dependency="postgres") from None
     return {"status": "ready"}
 
 
@@ -44,5 +44,5 @@ async def ready(database: NamedDependency[Database]) -> dict[str, str]:
     media_type="text/plain; version=0.0.4",
 )
 async def prometheus() -> bytes:
-    """This process's metrics, in Prometheus's text format."""
+    """Get the metrics of this process in the Prometheus text format."""
     return metrics.render()

@@ -62,7 +62,7 @@ class Creation:
             sender, route = self._sender(), self._route()
             fingerprint = await self._fingerprint(content)
             if not await statements.lock_key(tx, user_id=sender, route=route, key=key):
-                raise Conflict(f"A request with this {HEADER} is still at work.")
+                raise Conflict(f"A request with this {HEADER} is still in progress.")
             kept = await statements.answer_for_key(tx, user_id=sender, route=route, key=key)
             if kept is not None:
                 return _replay(kept, fingerprint)
@@ -81,7 +81,7 @@ class Creation:
     def _key(self) -> str | None:
         key = self._request.headers.get(HEADER)
         if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
-            raise Invalid("It must be 1 to 255 ASCII characters.", field=HEADER)
+            raise Invalid("Must be 1 to 255 printable ASCII characters.", field=HEADER)
         return key
 
     def _sender(self) -> UUID:
@@ -105,5 +105,7 @@ def _answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> 
 
 def _replay(kept: statements.Answer, fingerprint: bytes) -> Response[Any]:
     if not hmac.compare_digest(kept.fingerprint, fingerprint):
-        raise HTTPException(f"This {HEADER} was used for another request.", status_code=422)
+        raise HTTPException(
+            f"This {HEADER} was already used for a different request.", status_code=422
+        )
     return _answer(kept.status, kept.body, {"Idempotent-Replayed": "true"})

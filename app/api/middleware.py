@@ -26,17 +26,17 @@ NO_ANSWER = "none"
 """The status where the caller left before there was one."""
 
 in_flight = Gauge(
-    "activelog_http_requests_in_flight", "Requests that this process is at.", registry=registry
+    "activelog_http_requests_in_flight", "Requests in progress in this process.", registry=registry
 )
 requests = Counter(
     "activelog_http_requests",
-    "Requests that ended, by route and status; status none: the caller left before an answer.",
+    "Finished requests by route and status; none if the client disconnected before a response.",
     (*BY_ROUTE, "status"),
     registry=registry,
 )
 seconds = Histogram(
     "activelog_http_request_seconds",
-    "From the head of a request to the end of its answer.",
+    "Time from the request headers to the end of the response.",
     BY_ROUTE,
     buckets=SECONDS,
     registry=registry,

@@ -45,7 +45,7 @@ dd {{ margin: 0 0 0 2rem; white-space: pre-line }}
 </style></head>
 <body><h1>{title} {version}</h1>
 <p>{description}</p>
-<p>The whole contract is in <a href="/schema/openapi.json">openapi.json</a>.</p>
+<p>The full specification is in <a href="/schema/openapi.json">openapi.json</a>.</p>
 {sections}
 </body></html>
 """
@@ -55,17 +55,17 @@ _TEXT = Schema(type=OpenAPIType.STRING)
 
 PROBLEM = Schema(
     title="Problem",
-    description="A failure (RFC 9457).",
+    description="A problem (RFC 9457).",
     type=OpenAPIType.OBJECT,
     required=["type", "title", "status", "detail"],
     properties={
         "type": _TEXT,
         "title": _TEXT,
         "status": Schema(type=OpenAPIType.INTEGER),
-        "detail": Schema(type=OpenAPIType.STRING, description="A sentence for people."),
+        "detail": Schema(type=OpenAPIType.STRING, description="A sentence for humans."),
         "errors": Schema(
             type=OpenAPIType.ARRAY,
-            description="The parts of the request that are to blame, if parts of it are.",
+            description="The invalid parts of the request, if any.",
             items=Schema(
                 type=OpenAPIType.OBJECT,
                 required=["field", "detail"],
@@ -77,11 +77,12 @@ PROBLEM = Schema(
 
 FAILURE = OpenAPIResponse(
     description=(
-        "400 wrong input, or a query parameter that is not listed here, "
-        "401 no valid token, 403 not allowed, 404 nothing there or not yours, "
-        "409 in the way of something, 410 gone, 413 too large, 415 another media type, "
-        "422 the idempotency key was used for something else, 429 too many, "
-        "503 an outage (Retry-After says when to come back)."
+        "400 invalid input or an unknown query parameter, "
+        "401 no valid token, 403 not allowed, 404 not found or not yours, "
+        "409 conflict with the current state, 410 used or expired, 413 too large, "
+        "415 wrong media type, 422 idempotency key used for a different request, "
+        "429 too many requests, "
+        "503 temporarily unavailable (Retry-After says when to try again)."
     ),
     content={MEDIA_TYPE: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
 )
@@ -90,8 +91,8 @@ IDEMPOTENCY_KEY = Parameter(
     name=HEADER,
     param_in="header",
     description=(
-        "Sent again with the same body within 24 hours, it gets the first answer and creates "
-        "nothing. 409 while the first is at work, 422 with another body."
+        "The same key and body within 24 hours return the first response and create nothing. "
+        "409 while the first request is in progress, 422 if the body differs."
     ),
     schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
 )
@@ -139,18 +140,18 @@ def openapi_config() -> OpenAPIConfig:
         version="1",
         description=(
             "Activities, friends, statistics, exports and reports. "
-            "POST /api/v1/sessions gives the token that all but a few routes ask for."
+            "POST /api/v1/sessions returns the token that most routes require."
         ),
         tags=[
             Tag("users", "Accounts."),
             Tag("sessions", "Signing in and out."),
-            Tag("activities", "Runs, rides, swims, and their photos."),
-            Tag("friends", "Who sees what you do."),
-            Tag("stats", "What you did, by day and by week."),
-            Tag("exports", "Taking it along, as CSV or PDF."),
-            Tag("reports", "Your months, to keep or to print."),
+            Tag("activities", "Activities and their photos."),
+            Tag("friends", "Friends and friend requests."),
+            Tag("stats", "Totals by day and by week."),
+            Tag("exports", "Your activities as CSV or PDF."),
+            Tag("reports", "Monthly reports as PDF."),
             Tag("admin", "For operators: queues, jobs, dead letters, schedules, workers."),
-            Tag("operations", "For the machines that watch this one."),
+            Tag("operations", "Health checks and metrics."),
         ],
         components=Components(
             security_schemes={"bearer": SecurityScheme("http", scheme="bearer")},

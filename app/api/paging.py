@@ -17,16 +17,16 @@ from msgspec import Struct
 
 from app.web.cursors import cursor_of
 
-FROM = QueryParameter(name="from", description="UTC, inclusive")
-TO = QueryParameter(name="to", description="UTC, inclusive")
+FROM = QueryParameter(name="from", description="The first day, in UTC.")
+TO = QueryParameter(name="to", description="The last day, in UTC.")
 TYPE = QueryParameter(name="type")
 
 
 T = TypeVar("T")
 
-Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many items a page holds.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items per page.")]
 Cursor = Annotated[
-    str | None, QueryParameter(max_length=500, description="`next_cursor` of the page before.")
+    str | None, QueryParameter(max_length=500, description="`next_cursor` of the previous page.")
 ]
 DEFAULT_LIMIT = 50
 

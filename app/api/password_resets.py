@@ -37,9 +37,9 @@ async def request_reset(
     database: NamedDependency[Database],
     rates: NamedDependency[Rates],
 ) -> None:
-    """Have a link sent under which a new password is chosen.
+    """Request a password-reset email.
 
-    The answer is the same whether or not there is an account of this address.
+    The response is the same whether or not the address has an account.
     """
     await admit_reset(rates, client_of(request))
     async with database.transaction() as tx:
@@ -53,9 +53,9 @@ async def reset(
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
 ) -> None:
-    """Choose a new password with the token from the letter. All sessions end.
+    """Choose a new password with the token from the email. This ends all sessions.
 
-    410 when the token has been used, has expired, or never was one.
+    410 if the token is used, expired or unknown.
     """
     await check_reset(database, token)
     password_hash = await passwords.hash(data.password)

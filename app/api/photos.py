@@ -49,9 +49,9 @@ async def add_photo(
     bucket: NamedDependency[Bucket],
     creation: NamedDependency[Creation],
 ) -> Response[ShownPhoto]:
-    """Add a photo: JPEG, PNG or WebP, up to 10 MB. Its EXIF, with positions, is not kept.
+    """Add a photo: JPEG, PNG or WebP, up to 10 MB. EXIF data, with the location, is removed.
 
-    409 when the activity has 20 photos.
+    409 if the activity already has 20 photos.
     """
     content = await data.photo.read()
     upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)
@@ -69,7 +69,7 @@ async def show_photo(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """See a photo: a redirect to a URL that works for five minutes and needs no token."""
+    """Get a photo: redirects to a URL that works for five minutes without a token."""
     url = await photos.url(database, bucket, me.id, PhotoId(photo_id))
     return Redirect(url, status_code=302)
 
@@ -81,7 +81,7 @@ async def delete_photo(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Response[None]:
-    """Delete a photo. Its bytes are removed after the answer."""
+    """Delete a photo. Its file is removed after the response."""
     async with database.transaction() as tx:
         photo = await photos.delete(tx, me.id, PhotoId(photo_id))
     discard = BackgroundTask(photos.discard, bucket, me.id, photo)

@@ -46,8 +46,10 @@ async def list_reports(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ShownReport]:
-    """List your reports, newest month first. One is made on the first of a month, for the month
-    before, if you recorded something in it."""
+    """List your reports, newest month first.
+
+    A report is created on the 1st for the month before, if you recorded an activity in it.
+    """
     after = after_cursor(cursor, tuple[date])
     found = await requests.reports(database, me.id, after[0] if after else None, limit + 1)
     listed = page(found, limit, key=lambda last: (last.month,))
@@ -61,8 +63,11 @@ async def download_report(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """Download the report of a month such as 2026-11: a redirect to a URL that works for five
-    minutes and needs no token. 409 while a file that was lost is made again."""
+    """Download the report of a month such as 2026-11.
+
+    Redirects to a URL that works for five minutes without a token. 409 while a missing file is
+    being recreated.
+    """
     url = await requests.download(database, bucket, me.id, month_of(month))
     return Redirect(url, status_code=302)
 

@@ -37,10 +37,9 @@ async def sign_in(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[Rates],
 ) -> Session:
-    """Open a session. Its token is sent as `Authorization: Bearer <token>`.
+    """Sign in. Send the token as `Authorization: Bearer <token>`.
 
-    401 when the address or the password is wrong, without telling which; 429 when that was too
-    often.
+    401 if the address or the password is wrong, without saying which. 429 after too many attempts.
     """
     await admit_sign_in(rates, data.email, client_of(request))
     checked = await check_password(database, passwords, data.email, data.password)
@@ -53,7 +52,7 @@ async def sign_in(
 
 @delete("/current", operation_id="signOut")
 async def sign_out(request: Request[Me, str, Any], database: NamedDependency[Database]) -> None:
-    """End the session of the token that this request bears."""
+    """Sign out: end the session of the token in this request."""
     async with database.transaction() as tx:
         await close_session(tx, request.auth)
 

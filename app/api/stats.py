@@ -37,10 +37,10 @@ async def read_week(
     now: NamedDependency[datetime],
     week: Annotated[
         str | None,
-        QueryParameter(max_length=10, description="ISO 8601, such as 2026-W47; absent: this week"),
+        QueryParameter(max_length=10, description="ISO 8601 such as 2026-W47. Default: this week."),
     ] = None,
 ) -> WeekFigures:
-    """See your figures of a week, Monday to Sunday by UTC. Deleted activities do not count."""
+    """Get your totals for a week, Monday to Sunday in UTC. Deleted activities do not count."""
     monday = reading.monday_of(week or reading.week_of(now.date()))
     sunday = reading.sunday_after(monday)
     days = await reading.daily(database, me.id, monday, sunday)
@@ -64,7 +64,7 @@ async def list_days(
     first_day: Annotated[date, FROM],
     last_day: Annotated[date, TO],
 ) -> Page[DayFigures]:
-    """See your figures of each day, at most 366 days. Deleted activities do not count."""
+    """Get your totals for each day, up to 366 days. Deleted activities do not count."""
     return Page(await reading.daily(database, me.id, first_day, last_day), None)
 
 

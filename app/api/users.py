@@ -78,9 +78,9 @@ async def create_user(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[Rates],
 ) -> Response[Account]:
-    """Sign up. A letter with a link that confirms the address follows.
+    """Create an account. An email with a confirmation link follows.
 
-    409 when the address is taken.
+    409 if the address is taken.
     """
     await admit_sign_up(rates, client_of(request))
     password_hash = await passwords.hash(data.password)
@@ -93,10 +93,10 @@ async def request_confirmation(
     database: NamedDependency[Database],
     rates: NamedDependency[Rates],
 ) -> None:
-    """Have the letter with the link that confirms your address sent again.
+    """Resend the email with the confirmation link.
 
-    409 when the address is confirmed, or nothing is sent to it any more; 429 when it was sent
-    three, until eight hours after.
+    409 if the address is already confirmed or is suppressed. 429 after three emails; one more is
+    allowed every eight hours.
     """
     async with database.transaction() as tx:
         await ask_for_confirmation(tx, rates, me.id)
@@ -104,9 +104,9 @@ async def request_confirmation(
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
 async def confirm_user(token: FromPath[str], database: NamedDependency[Database]) -> None:
-    """Confirm the address of an account with the token from its letter.
+    """Confirm the email address of an account with the token from the email.
 
-    410 when the token has been used, has expired, or never was one.
+    410 if the token is used, expired or unknown.
     """
     async with database.transaction() as tx:
         await confirm(tx, token)
@@ -114,7 +114,7 @@ async def confirm_user(token: FromPath[str], database: NamedDependency[Database]
 
 @get("/me", operation_id="readMe")
 async def read_me(me: NamedDependency[Me], database: NamedDependency[Database]) -> Profile:
-    """See your own account."""
+    """Get your account."""
     return await profile_of(database, me.id)
 
 
@@ -124,7 +124,7 @@ async def change_me(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
 ) -> Profile:
-    """Change your name or which letters you get. What is left out stays as it is."""
+    """Change your name or email preferences. Omitted fields keep their values."""
     preferences = PreferencesChange() if data.preferences is UNSET else data.preferences
     async with database.transaction() as tx:
         return await change_profile(
@@ -145,9 +145,9 @@ async def change_own_password(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[Rates],
 ) -> None:
-    """Change your password. All sessions end, this one too.
+    """Change your password. This ends all sessions, including this one.
 
-    403 when the current password is wrong.
+    403 if the current password is wrong.
     """
     await admit_own_password(rates, me.id)
     checked = await check_own_password(database, passwords, me.id, data.current_password)
@@ -164,9 +164,9 @@ async def delete_me(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[Rates],
 ) -> None:
-    """Delete your account. It is gone at once; all that it leaves is erased right after.
+    """Delete your account. It is deleted at once, and its data is erased right after.
 
-    403 when the password is wrong.
+    403 if the password is wrong.
     """
     await admit_own_password(rates, me.id)
     checked = await check_own_password(database, passwords, me.id, data.password)

@@ -46,7 +46,7 @@ async def check_input(request: Request[Any, Any, Any]) -> None:
     """
     query = request.scope["query_string"]
     if "\0" in request.scope["path"] or b"%00" in query or b"\0" in query:
-        raise Invalid("A NUL character cannot be part of an address.")
+        raise Invalid("The URL must not contain a NUL character.")
     if query:
         _refuse_unknown_parameters(request)
     body = request.route_handler.parsed_data_field
@@ -54,7 +54,7 @@ async def check_input(request: Request[Any, Any, Any]) -> None:
         return
     expected, given = _media_type(body), request.content_type[0]
     if given != expected:
-        raise HTTPException(f"This address takes {expected}.", status_code=415)
+        raise HTTPException(f"This route accepts {expected}.", status_code=415)
     if expected == RequestEncodingType.JSON and not await request.body():
         raise Invalid("The body is missing.")
 
@@ -110,13 +110,13 @@ def _any_json(body: bytes) -> Any:
     except RecursionError:
         raise Invalid("The body is nested too deeply.") from None
     except (msgspec.DecodeError, ValueError) as error:
-        raise Invalid(f"The body is not JSON: {error}.") from None
+        raise Invalid(f"The body is not valid JSON: {error}.") from None
 
 
 def _refuse_nul(value: Any, path: str = "") -> None:
     match value:
         case str() if "\0" in value:
-            raise Invalid("A NUL character cannot be stored.", field=path or None)
+            raise Invalid("Must not contain a NUL character.", field=path or None)
         case dict():
             for name, part in value.items():
                 _refuse_nul(name, path)
@@ -132,22 +132,22 @@ def _wrong_parts(kind: type[msgspec.Struct], value: Any) -> list[FieldProblem]:
     if not isinstance(value, dict):
         return [FieldProblem("body", "Expected an object.")]
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    wrong = [FieldProblem(name, "No such field is known.") for name in value if name not in fields]
+    wrong = [FieldProblem(name, "Unknown field.") for name in value if name not in fields]
     for name, field in fields.items():
         if name not in value:
             if field.required:
-                wrong.append(FieldProblem(name, "This field is needed."))
+                wrong.append(FieldProblem(name, "This field is required."))
             continue
         try:
             msgspec.convert(value[name], field.type)
         except (msgspec.ValidationError, ValueError) as error:
             wrong.append(_explained(name, field.type, str(error)))
-    return wrong or [FieldProblem("body", "It does not fit together.")]
+    return wrong or [FieldProblem("body", "The fields contradict each other.")]
 
 
 def _explained(name: str, annotation: Any, message: str) -> FieldProblem:
     """Put msgspec's message into words, and a pattern's description in the place of the pattern."""
     said, _, path = message.partition(" - at `$")
     if "matching regex" in said:
-        said = description_of(annotation) or "Its form is wrong."
+        said = description_of(annotation) or "Wrong format."
     return FieldProblem(name + path.rstrip("`"), said.replace("`", ""))

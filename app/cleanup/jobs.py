@@ -25,7 +25,7 @@ from app.users.jobs import EraseUser
 
 @scheduled(hour=2, grace=timedelta(days=1), dry_run=True)
 class Cleanup(ScheduledJob, frozen=True):
-    """Remove what is past its retention."""
+    """Delete data that is past its retention."""
 
     kind = "cleanup:daily"
     timeout = timedelta(hours=1)

@@ -15,4 +15,4 @@ async def prepare(*, resources: Given) -> str:
     """Create the bucket if it is missing, and set its lifecycle rules."""
     await resources.bucket.create_if_missing()
     await resources.bucket.expire({PREFIX: LIFE.days})
-    return f"{PREFIX} expires after {LIFE.days} days, unfinished uploads after one"
+    return f"objects in {PREFIX} expire after {LIFE.days} days, unfinished uploads after one"

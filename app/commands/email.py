@@ -18,7 +18,7 @@ from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
 from app.errors import Failure, Invalid
 from app.users.user import Email
 
-app = App(name="email", help="Test the mail settings, and manage suppressed addresses.")
+app = App(name="email", help="Test the email settings, and manage suppressed addresses.")
 suppressions = App(name="suppressions", help="List, lift and import suppressed addresses.")
 app.command(suppressions)
 
@@ -35,25 +35,25 @@ async def test(address: str, /, *, resources: Given) -> str:
         await send_trial(resources.post, address, datetime.now(UTC))
     except (Refused, TemporarilyRefused, Ambiguous) as refusal:
         raise Failure(str(refusal)) from None
-    return f"{resources.post.mailer.server} accepted it in {monotonic() - begun:.1f} s"
+    return f"{resources.post.mailer.server} accepted the email in {monotonic() - begun:.1f} s"
 
 
 @suppressions.command(name="list")
 async def list_(*, limit: Limit = 50, json: Json = False, resources: Given) -> str:
-    """List the addresses that nothing is sent to, newest first."""
+    """List the suppressed addresses, newest first."""
     return answer(await kept.list_suppressions(resources.database, limit), json=json)
 
 
 @suppressions.command
 async def lift(address: str, /, *, resources: Given) -> str:
-    """Send to an address again.
+    """Allow emails to an address again.
 
     Args:
         address: A suppressed address.
     """
     async with resources.database.transaction() as tx:
         await kept.lift(tx, address, by=BY)
-    return "emails go to this address again"
+    return "emails to this address are allowed again"
 
 
 @suppressions.command(name="import")
@@ -64,16 +64,16 @@ async def import_(
     reason: str = "imported by an operator",
     resources: Given,
 ) -> str:
-    """Suppress the addresses of a file: all of them, or none if a line is wrong.
+    """Suppress the addresses in a file: all of them, or none if a line is invalid.
 
     Args:
-        file: One address a line; `-` reads standard input.
+        file: A file with one address per line; `-` reads standard input.
         reason: Shown in the list of suppressions.
     """
     addresses = _addresses(file)
     async with resources.database.transaction() as tx:
         added = await kept.suppress_all(tx, addresses, reason, by=BY)
-    return f"{added} of {len(addresses)} are new"
+    return f"suppressed {len(addresses)} addresses, {added} of them new"
 
 
 def _addresses(file: str) -> list[str]:
@@ -84,7 +84,7 @@ def _addresses(file: str) -> list[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"{file} cannot be read: {error}.") from None
+        raise Invalid(f"Cannot read {file}: {error}.") from None
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     for number, line in lines:
         try:

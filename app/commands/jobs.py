@@ -21,12 +21,12 @@ def _id(_: Any, tokens: list[Token]) -> JobId:
     try:
         return JobId(UUID(text))
     except ValueError:
-        raise ValueError(f"{text!r} is not the id of a job.") from None
+        raise ValueError(f"{text!r} is not a job ID.") from None
 
 
-Id: TypeAlias = Annotated[JobId, Parameter(converter=_id, help="The id of a job.")]
+Id: TypeAlias = Annotated[JobId, Parameter(converter=_id, help="A job ID.")]
 
-app = App(name="jobs", help="Look at jobs, cancel them, retry dead letters.")
+app = App(name="jobs", help="List, show, cancel and retry jobs.")
 
 
 @app.command(name="list")
@@ -46,7 +46,7 @@ async def list_(
         state: Only jobs in this state.
         kind: Only jobs of this kind, such as email:welcome.
         queue: Only jobs of this queue.
-        user: Only jobs about this person: an address or an id.
+        user: Only jobs of this user (ID or address).
     """
     database = resources.database
     user_id = await find_user(database, user) if user else None
@@ -62,14 +62,14 @@ async def show(id: Id, /, *, json: Json = False, resources: Given) -> str:
 
 @app.command
 async def retry(id: Id, /, *, json: Json = False, resources: Given) -> str:
-    """Run a dead job again."""
+    """Retry a dead job."""
     await dead_letters.retry_job(resources.database, id, by=BY)
     return answer(await jobs.find(resources.database, id), json=json)
 
 
 @app.command
 async def cancel(id: Id, /, *, json: Json = False, resources: Given) -> str:
-    """Cancel a job, even while it runs."""
+    """Cancel a job, even if it is running."""
     async with resources.database.transaction() as tx:
         await cancel_job(tx, id, by=BY)
         return answer(await jobs.find(tx, id), json=json)
@@ -86,19 +86,19 @@ async def dead(
     json: Json = False,
     resources: Given,
 ) -> str:
-    """List the dead letters by kind and error, retry or discard them.
+    """List the dead letters by kind and error, or retry or discard them.
 
     Args:
         retry: Retry the group with this fingerprint.
-        retry_all: Retry all of them.
-        discard: Cancel the group with this fingerprint.
+        retry_all: Retry all dead letters.
+        discard: Discard the group with this fingerprint.
         kind: With --retry-all, only those of this kind.
     """
     database = resources.database
     if bool(retry) + retry_all + bool(discard) > 1:
-        raise Invalid("--retry, --retry-all and --discard exclude each other.")
+        raise Invalid("Use only one of --retry, --retry-all and --discard.")
     if kind and not retry_all:
-        raise Invalid("--kind belongs to --retry-all.")
+        raise Invalid("--kind requires --retry-all.")
     if retry_all:
         return answer(await dead_letters.retry_all(database, kind, by=BY), json=json)
     if retry:

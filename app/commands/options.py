@@ -23,7 +23,10 @@ Json: TypeAlias = Annotated[
     Parameter(negative=(), show_default=False, help="Print JSON with all fields, for scripts."),
 ]
 Limit: TypeAlias = Annotated[
-    int, Parameter(validator=validators.Number(gte=1, lte=100_000), help="The most rows to print.")
+    int,
+    Parameter(
+        validator=validators.Number(gte=1, lte=100_000), help="Maximum number of rows to print."
+    ),
 ]
 
 
@@ -42,4 +45,4 @@ def checked(text: str, kind: object) -> str:
         return str(msgspec.convert(text, kind))
     except msgspec.ValidationError:
         description = msgspec.json.schema(kind)["description"]
-        raise Invalid(f"This is not {description[0].lower()}{description[1:]}") from None
+        raise Invalid(f"Expected {description[0].lower()}{description[1:]}") from None

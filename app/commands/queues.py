@@ -10,8 +10,8 @@ from app.jobs.admin import queues as operating
 from app.jobs.admin.queues import list_workers
 from app.postgres.database import Transaction
 
-queues = App(name="queues", help="Look at queues, pause and resume them.")
-kinds = App(name="kinds", help="Look at kinds of jobs, pause and resume them.")
+queues = App(name="queues", help="List, pause and resume queues.")
+kinds = App(name="kinds", help="List, pause and resume kinds of jobs.")
 
 
 @queues.command(name="list")
@@ -23,7 +23,7 @@ async def list_queues(*, json: Json = False, resources: Given) -> str:
 
 @queues.command(name="pause")
 async def pause_queue(name: Queue, /, *, json: Json = False, resources: Given) -> str:
-    """Start no more jobs from a queue; workers notice within a second."""
+    """Pause a queue: within a second, no more jobs start from it."""
     async with resources.database.transaction() as tx:
         await operating.pause_queue(tx, name, by=BY)
         return await _queues(tx, resources, json=json)
@@ -31,7 +31,7 @@ async def pause_queue(name: Queue, /, *, json: Json = False, resources: Given) -
 
 @queues.command(name="resume")
 async def resume_queue(name: Queue, /, *, json: Json = False, resources: Given) -> str:
-    """Start jobs from a queue again."""
+    """Resume a queue."""
     async with resources.database.transaction() as tx:
         await operating.resume_queue(tx, name, by=BY)
         return await _queues(tx, resources, json=json)
@@ -45,7 +45,7 @@ async def list_kinds(*, json: Json = False, resources: Given) -> str:
 
 @kinds.command(name="pause")
 async def pause_kind(name: str, /, *, json: Json = False, resources: Given) -> str:
-    """Start no more jobs of a kind; workers notice within a second."""
+    """Pause a kind: within a second, no more jobs of it start."""
     async with resources.database.transaction() as tx:
         await operating.pause_kind(tx, name, by=BY)
         return answer(await operating.list_kinds(tx), json=json)
@@ -53,14 +53,14 @@ async def pause_kind(name: str, /, *, json: Json = False, resources: Given) -> s
 
 @kinds.command(name="resume")
 async def resume_kind(name: str, /, *, json: Json = False, resources: Given) -> str:
-    """Start jobs of a kind again."""
+    """Resume a kind."""
     async with resources.database.transaction() as tx:
         await operating.resume_kind(tx, name, by=BY)
         return answer(await operating.list_kinds(tx), json=json)
 
 
 async def workers(*, json: Json = False, resources: Given) -> str:
-    """List the workers and what they run."""
+    """List the workers and their running jobs."""
     return answer(await list_workers(resources.database), json=json)
 
 

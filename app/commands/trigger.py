@@ -38,8 +38,8 @@ SATURDAY = 5
 
 app = App(
     name="trigger",
-    help="Run a job now, wait until it has ended, and print the outcome."
-    " `trigger JOB --help` explains its options; every job takes --no-wait.",
+    help="Run a job now, wait for it to finish, and print the outcome."
+    " `trigger JOB --help` shows its options; every job accepts --no-wait.",
 )
 
 
@@ -76,20 +76,22 @@ def _saturday(type_: Any, tokens: list[Token]) -> date:
 NoWait: TypeAlias = Annotated[
     bool,
     Parameter(
-        negative=(), show_default=False, help="Print the job's id and do not wait for its end."
+        negative=(),
+        show_default=False,
+        help="Print the job ID without waiting for the job to finish.",
     ),
 ]
-User: TypeAlias = Annotated[str, Parameter(help="The person: an address or an id.")]
+User: TypeAlias = Annotated[str, Parameter(help="The user's ID or address.")]
 PeriodDay: TypeAlias = Annotated[
     date | None,
     Parameter(
         name="--date",
         converter=_day,
-        help="Any day of the period, such as 2026-11-23; by default, of the last scheduled run.",
+        help="Any day of the period, such as 2026-11-23. Default: that of the last scheduled run.",
     ),
 ]
 DryRun: TypeAlias = Annotated[
-    bool, Parameter(negative=(), show_default=False, help="Only count what would be done.")
+    bool, Parameter(negative=(), show_default=False, help="Only count what the job would do.")
 ]
 FIELDS = {
     "month": Annotated[
@@ -103,7 +105,7 @@ FIELDS = {
             help="The Saturday on which the week ends, such as 2026-11-21.",
         ),
     ],
-    "export_id": Annotated[UUID, Parameter(name="--export-id", help="The id of an export.")],
+    "export_id": Annotated[UUID, Parameter(name="--export-id", help="An export ID.")],
 }
 """The options for the fields of jobs about one person. A job with another field has no command."""
 
@@ -125,7 +127,7 @@ async def run(
     if not alive:
         print(job_id)
         print(
-            "activelog: enqueued, but no worker is running: the job starts when one does",
+            "activelog: enqueued, but no worker is running; the job starts when one does",
             file=sys.stderr,
         )
         return 1
@@ -138,23 +140,23 @@ async def run(
 
 @app.command(
     name=ExportGenerate.kind,
-    help="Export a person's activities as a file (--user, --format, --from, --to, --type).",
+    help="Export a user's activities as a file (--user, --format, --from, --to, --type).",
 )
 async def export(
     *,
     user: User,
     format: Format,
     first: Annotated[
-        date | None, Parameter(name="--from", converter=_day, help="The first day wanted.")
+        date | None, Parameter(name="--from", converter=_day, help="The first day.")
     ] = None,
     last: Annotated[
-        date | None, Parameter(name="--to", converter=_day, help="The last day wanted.")
+        date | None, Parameter(name="--to", converter=_day, help="The last day.")
     ] = None,
     type: ActivityType | None = None,
     no_wait: NoWait = False,
     resources: Given,
 ) -> int:
-    """Export a person's activities, as if they had asked for it themselves.
+    """Export a user's activities, as if they had requested it.
 
     Args:
         format: The format of the file.

@@ -13,23 +13,23 @@ from app.users.user import Email, Password
 
 
 async def create_admin(email: str, /, *, resources: Given) -> str:
-    """Give an account an operator's rights, or create one that has them.
+    """Make an account an operator, or create an operator account.
 
     Args:
-        email: The address of the account. For a new one you are asked for a password.
+        email: The address of the account. A new account needs a password, which is prompted for.
     """
     email = checked(email, Email)
     async with resources.database.transaction() as tx:
         if await make_admin(tx, email, by=BY):
-            return "the account has an operator's rights now; its password is unchanged"
+            return "the account is now an operator; its password is unchanged"
     password = checked(_ask_password(), Password)
     password_hash = await Passwords().hash(password)
     async with resources.database.transaction() as tx:
         await create(tx, email, password_hash, by=BY)
-    return "the operator can sign in now"
+    return "operator account created"
 
 
 def _ask_password() -> str:
     if sys.stdin.isatty():
-        return getpass("Password of the new operator: ")
+        return getpass("Password for the new operator: ")
     return sys.stdin.readline().rstrip("\r\n")

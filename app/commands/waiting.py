@@ -31,7 +31,7 @@ async def wait(database: Database, job_id: JobId) -> int:
     while (job := await find(database, job_id)).state not in ENDED:
         if job.state != "running" and (pause := await paused(database, job)):
             _clear(terminal)
-            print(f"{job.kind} {job.id}: enqueued, but {pause} is paused: it starts when resumed")
+            print(f"{job.kind} {job.id}: enqueued, but {pause} is paused; it starts when resumed")
             return 1
         line = await described(database, job)
         if terminal:

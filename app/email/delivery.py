@@ -83,7 +83,7 @@ async def deliver(
         attempt = await _claim(tx, run.job_id, post, recipient, letter, unique_key)
         if attempt is not None and attempt.state == "sending":
             if not placed:
-                raise Snooze("what kept this letter back has just ended", delay=timedelta(0))
+                raise Snooze("the limit that delayed this email has just ended", delay=timedelta(0))
             written = await write(tx)
             message = compose(post.stationery, recipient, written, unique_key, attempt.date)
     if attempt is None:
@@ -138,7 +138,7 @@ async def _placed(
             return False
         await _spare(tx, recipient, letter, unique_key)
     if wait := await post.pace.wait(subscribed=letter.subscription is not None):
-        raise Snooze("all letters that MAIL_RATE allows are sent", delay=wait)
+        raise Snooze("MAIL_RATE is reached", delay=wait)
     return True
 
 
@@ -150,7 +150,7 @@ async def _send(run: Run, post: Post, message: EmailMessage, attempt: Attempt) -
     async def still_ours() -> None:
         async with run.transaction() as tx:
             if not await statements.attempt_may_send(tx, id=attempt.id, attempt=attempt.attempts):
-                raise Snooze("another attempt at this letter has begun", delay=_lease(post))
+                raise Snooze("another attempt to send this email has started", delay=_lease(post))
 
     await post.mailer.send(post.stationery.address, to.addr_spec, content, before_data=still_ours)
 
@@ -190,7 +190,7 @@ async def _claim(
             tx, recipient_id=recipient.id, letter=letter.letter, unique_key=unique_key
         )
         if left is not None:
-            raise Snooze("another attempt may be sending this letter", delay=left)
+            raise Snooze("another attempt may be sending this email", delay=left)
     else:
         await _spare(tx, recipient, letter, unique_key)
     return attempt
@@ -214,7 +214,7 @@ async def _spare(
         period=letter.at_most.period,
     )
     if wait is not None:
-        raise Snooze("the person has had enough of these letters for now", delay=wait)
+        raise Snooze("the recipient has reached the limit for this email", delay=wait)
 
 
 @asynccontextmanager
@@ -241,7 +241,7 @@ async def _recorded(
         _count(letter, "doubted")
         await _record_failure(run, attempt, str(silence), doubted=True)
         if attempt.doubts + 1 >= MOST_DOUBTS:
-            raise Dead(f"{silence}, twice: a third copy is not risked") from None
+            raise Dead(f"{silence}, twice: not sent again, to avoid a third copy") from None
         raise Retry(str(silence), after=_wait(run)) from None
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):

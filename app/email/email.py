@@ -55,7 +55,7 @@ class Letter(msgspec.Struct, frozen=True):
         if not cls.registered:
             return
         if cls.letter in LETTERS:
-            raise TypeError(f"two letters called {cls.letter}: {LETTERS[cls.letter]} and {cls}")
+            raise TypeError(f"two emails named {cls.letter}: {LETTERS[cls.letter]} and {cls}")
         LETTERS[cls.letter] = cls
 
 
@@ -84,5 +84,5 @@ def check_letters(templates: Templates) -> None:
             path = part(letter, name)
             if unknown := templates.variables(path) - given.keys():
                 names = ", ".join(sorted(unknown))
-                raise BrokenTemplate(path, f"names {names}, which {letter.__name__} does not give")
+                raise BrokenTemplate(path, f"uses {names}, which {letter.__name__} does not define")
             templates.render(path, given)

@@ -16,7 +16,7 @@ from app.users.user import UserId
 
 
 class ExportReadyEmail(Job, frozen=True):
-    """Tell a person that their export is ready."""
+    """Email a user that their export is ready."""
 
     kind = "email:export_ready"
 
@@ -29,7 +29,7 @@ class ExportReadyEmail(Job, frozen=True):
 
 
 class ExportFailedEmail(Job, frozen=True):
-    """Tell a person that their export failed, and what to do."""
+    """Email a user that their export failed, and what to do."""
 
     kind = "email:export_failed"
 
@@ -96,8 +96,8 @@ class ExportFailed(Letter, frozen=True):
             format="PDF",
             what=described(Filters()),
             reason=(
-                "A PDF holds at most 50,000 activities, and these are 61,204."
-                " Ask for a CSV, or for a narrower period."
+                "A PDF can hold 50,000 activities, and this export has 61,204."
+                " Choose CSV, or a shorter period."
             ),
             exports_url="https://activelog.example/exports",
         )
@@ -113,7 +113,7 @@ async def export_ready(job: ExportReadyEmail, run: Run, post: Post) -> None:
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, id=job.export_id)
     if export is None or export.expires_at is None:
-        await run.had_nothing_to_do("the export is deleted or not finished")
+        await run.had_nothing_to_do("the export was deleted or is not finished")
         return
 
     rows, length, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
@@ -146,7 +146,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, post: Post) -> None:
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
     if not export or not known or known[0].status != "failed":  # it is made again, say
-        await run.had_nothing_to_do("the export is deleted or has not failed")
+        await run.had_nothing_to_do("the export was deleted or has not failed")
         return
 
     reason = known[0].error or ""
@@ -173,7 +173,7 @@ def described(filters: Filters) -> str:
         edge = filters.first or filters.last or date.max
         return f"{what} {'since' if filters.first else 'until'} {_dated(edge)}"
     if filters.first == filters.last:
-        return f"{what} of {_dated(filters.first)}"
+        return f"{what} on {_dated(filters.first)}"
     return f"{what} from {_dated(filters.first)} to {_dated(filters.last)}"
 
 

@@ -37,7 +37,7 @@ class Filters(NamedTuple):
             Invalid: the last day is before the first.
         """
         if self.first and self.last and self.last < self.first:
-            raise Invalid("The last day is before the first.", field="to")
+            raise Invalid("The last day must not be before the first.", field="to")
 
 
 class Progress(NamedTuple):

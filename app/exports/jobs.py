@@ -28,7 +28,7 @@ from app.users.user import UserId
 
 
 class ExportGenerate(Job, frozen=True):
-    """Makes the file and puts it into the bucket."""
+    """Create the file and put it into the bucket."""
 
     kind = "export:generate"
     queue = "low"
@@ -49,8 +49,8 @@ class ExportGenerate(Job, frozen=True):
 TAGS = {"kind": "export"}
 TELL = 1.0
 """Seconds between two reports of the progress."""
-DELETED = "the export or its owner is deleted"
-INSTEAD = "Ask for a CSV, or for a narrower period."
+DELETED = "the export or its owner was deleted"
+INSTEAD = "Choose CSV, or a shorter period."
 
 log = structlog.get_logger(__name__)
 
@@ -164,11 +164,11 @@ async def _render(run: Run, tools: Tools, export: OwnedExport, write: Write) -> 
         async with _rendering(run, tools, export) as rendered:
             return await _reported(run, rendered, write)
     except TooLong as error:
-        reason = f"{error.rows:,} activities are more than the {MOST_ROWS:,} that a PDF can hold."
+        reason = f"A PDF can hold {MOST_ROWS:,} activities, and this export has {error.rows:,}."
         await _give_reason(run, export, reason)
         raise Dead(reason) from None
     except (OutOfTime, OutOfMemory) as error:
-        await _give_reason(run, export, "The PDF takes more time or memory than it may.")
+        await _give_reason(run, export, "Creating the PDF took too much time or memory.")
         if isinstance(error, OutOfTime):
             raise  # the machine may be less busy the next time
         raise Dead(str(error)) from error

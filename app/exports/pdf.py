@@ -41,7 +41,7 @@ class ExportDocument:
         pdf.head(canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.made_at)
         pdf.figures(canvas, pdf.total_figures(sums.total))
         if sums.total.activities == 0:
-            canvas.write_text(LEFT, pdf.CHART_TOP, "Nothing was recorded.", BODY)
+            canvas.write_text(LEFT, pdf.CHART_TOP, "No activities.", BODY)
         else:
             first, last = min(sums.days), max(sums.days)
             pdf.over_time(canvas, header.first or first, header.last or last, sums.days)

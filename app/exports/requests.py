@@ -40,7 +40,7 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
             return export
     if len(unfinished) == MOST_OPEN:
         raise TooMany(
-            f"{MOST_OPEN} of your exports are being made: wait for one, or delete it.",
+            f"You already have {MOST_OPEN} exports in progress. Wait for one, or cancel it.",
             retry_after=ASK_AGAIN,
         )
     export_id = await statements.insert_export(
@@ -90,14 +90,14 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
     """
     export = await status(database, user_id, export_id)
     if export.status == "failed":
-        raise Conflict(f"The export has failed. {export.error}")
+        raise Conflict(f"The export failed. {export.error}")
     if export.status != "completed":
-        raise Conflict("The export is not finished yet.")
+        raise Conflict("The export is not ready yet.")
     if export.expired:
-        raise Gone("The export has expired. Ask for it again.")
+        raise Gone("The export has expired. Request it again.")
     if not await _intact(database, bucket, user_id, export):
         raise Conflict(
-            "The file is missing or damaged. It is being made again: try again in a minute."
+            "The file is missing or damaged and is being recreated. Try again in a minute."
         )
     return await bucket.presigned_url(
         key(user_id, export_id, export.format), filename(export.format)
@@ -142,7 +142,7 @@ async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: E
 
 
 def _no_such_export() -> NotFound:
-    return NotFound("There is no such export. Exports are there for seven days.")
+    return NotFound("Export not found. Exports are available for seven days.")
 
 
 STALE = timedelta(days=1)

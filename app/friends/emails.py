@@ -35,7 +35,7 @@ class FriendRequestEmail(Job, frozen=True):
 
 
 class FriendActivityEmail(Job, frozen=True):
-    """Tell a person what friends have recorded since the last such email.
+    """Email a user what friends have recorded since the last such email.
 
     While one waits, activities need no other: it reads all of them.
     """
@@ -50,7 +50,7 @@ class FriendActivityEmail(Job, frozen=True):
         return str(self.user_id)
 
 
-NOT_A_READER = "the person has opted out, has left, or has not confirmed the address"
+NOT_A_READER = "the user opted out, deleted the account, or has not confirmed the address"
 BETWEEN = timedelta(hours=1)
 """From one letter on friends' activities to the next."""
 MOST_NEWS = 12
@@ -120,7 +120,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, post: Post) -> None:
         asked = await statements.asked_person(tx, request_id=job.request_id)
     if asked is None:
         await run.had_nothing_to_do(
-            "the request is answered or withdrawn, or nobody has confirmed its address"
+            "the request was answered or withdrawn, or nobody has confirmed its address"
         )
         return
 
@@ -156,7 +156,7 @@ async def friend_activity(job: FriendActivityEmail, run: Run, post: Post) -> Non
         unread[:] = await statements.unread(tx, user_id=user_id)
         news = await statements.news(tx, activity_ids=unread[:MOST_NEWS])
         if not news:
-            raise Snooze("what was news is deleted", delay=timedelta(0))
+            raise Snooze("the new activities were deleted", delay=timedelta(0))
         return told(reader.name, news, more=len(unread[MOST_NEWS:]))
 
     async def look_again(tx: Transaction) -> None:
@@ -238,7 +238,7 @@ async def end_look(run: Run, user_id: UserId) -> None:
     Raises:
         LeaseLost: the job is another worker's now.
     """
-    async with run.completion("friends have recorded nothing new") as tx:
+    async with run.completion("friends have no new activities") as tx:
         all_written = await statements.lock_reader(tx, user_id=user_id)
         if not all_written or await statements.unread(tx, user_id=user_id):
             soon = run.claimed.started_at + SOON

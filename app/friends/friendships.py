@@ -36,7 +36,7 @@ async def end(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
         NotFound: they are not friends.
     """
     if not await statements.unfriend(tx, user_id=user_id, friend_id=friend_id):
-        raise NotFound("You have no such friend.")
+        raise NotFound("Friend not found.")
 
 
 async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
@@ -54,7 +54,7 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
     email = email.lower()
     own = await statements.own_address(tx, user_id=user_id)
     if email == own:
-        raise Invalid("You cannot ask yourself.", field="email")
+        raise Invalid("You cannot add yourself as a friend.", field="email")
     one, other = sorted((own, email))
     await statements.lock_pair(tx, one=one, other=other)
     accepted = await statements.accept_from(tx, user_id=user_id, email=email)
@@ -62,7 +62,7 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
         await statements.befriend(tx, user_id=user_id, friend_id=accepted.requester_id)
         return accepted
     if await statements.is_friend(tx, user_id=user_id, email=email):
-        raise Conflict("You are friends already.")
+        raise Conflict("You are already friends.")
     request = await statements.add_request(tx, user_id=user_id, email=email)
     await jobs.enqueue(tx, FriendRequestEmail(request_id=request.id))
     return request
@@ -105,4 +105,4 @@ async def waiting(
 
 
 def _no_such_request() -> NotFound:
-    return NotFound("No such request waits for your answer.")
+    return NotFound("There is no such pending request.")

@@ -104,7 +104,7 @@ async def sign_out(
     settings = resources_of(request).settings
     async with database.transaction() as tx:
         await close_session(tx, request.cookies[session_cookie(settings)])
-    away = see_other(request, "/sign-in", "You are signed out.")
+    away = see_other(request, "/sign-in", "You have signed out.")
     away.set_cookie(signing_out(settings))
     return away
 

@@ -28,12 +28,13 @@ A_PAGE = 30
 A_WEEK = timedelta(days=6)
 """From its first day to its last."""
 
-Minutes = Annotated[int, Meta(ge=1, le=7 * 24 * 60, description="In whole minutes, from 1 on.")]
+Minutes = Annotated[int, Meta(ge=1, le=7 * 24 * 60, description="Enter whole minutes, at least 1.")]
 WallClock = Annotated[
-    str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$", description="A day and a time.")
+    str,
+    Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$", description="Enter a date and a time."),
 ]
 """What a field of type datetime-local holds: a time that knows no zone."""
-Kilometres = Annotated[float, Meta(ge=0, le=100_000, description="In kilometres, as 8.4.")]
+Kilometres = Annotated[float, Meta(ge=0, le=100_000, description="Enter kilometres, such as 8.4.")]
 
 
 class Told(Struct, frozen=True):
@@ -44,8 +45,10 @@ class Told(Struct, frozen=True):
     minutes: Minutes
     instant: Annotated[datetime, Meta(tz=True)] | None = None
     kilometres: Kilometres | None = None
-    calories: Annotated[Kilocalories, Meta(description="In kcal, a whole number.")] | None = None
-    notes: Annotated[Notes, Meta(description="At most 5,000 characters.")] | None = None
+    calories: Annotated[Kilocalories, Meta(description="Enter kcal as a whole number.")] | None = (
+        None
+    )
+    notes: Annotated[Notes, Meta(description="Use at most 5,000 characters.")] | None = None
 
     def entry(self) -> Entry:
         """
@@ -72,7 +75,7 @@ class Told(Struct, frozen=True):
         try:
             return datetime.fromisoformat(self.started).replace(tzinfo=UTC)
         except ValueError:
-            raise Invalid("There is no such day or time.", field="started") from None
+            raise Invalid("This date or time does not exist.", field="started") from None
 
 
 @get("/activities")
@@ -101,7 +104,7 @@ async def record(
             await activities.record(tx, me.id, entry, utc_offset_minutes=offset, now=now)
     except REFUSALS as error:
         return await _shown(request, me, database, now, form=form.refused(error), error=error)
-    return see_other(request, "/activities", "It is recorded.")
+    return see_other(request, "/activities", "Activity saved.")
 
 
 @post("/activities/{activity_id:uuid}/delete")
@@ -113,7 +116,7 @@ async def delete(
 ) -> Redirect:
     async with database.transaction() as tx:
         await activities.delete(tx, me.id, ActivityId(activity_id))
-    return see_other(request, "/activities", "The activity is deleted.")
+    return see_other(request, "/activities", "Activity deleted.")
 
 
 async def _shown(

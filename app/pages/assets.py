@@ -54,6 +54,6 @@ async def static(name: FromPath[str]) -> Response[bytes]:
         NotFound: there is no such file, or not with this content.
     """
     if name not in ASSETS:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("Page not found.")
     asset = ASSETS[name]
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": A_YEAR})

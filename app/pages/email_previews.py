@@ -34,7 +34,7 @@ def in_development(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
         NotFound: this is no development.
     """
     if not resources_of(connection).settings.development:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("Page not found.")
 
 
 @get("/")
@@ -97,7 +97,7 @@ def _composed(stationery: Stationery, name: str) -> bytes:
         NotFound: there is no such letter.
     """
     if name not in LETTERS or not _shown(name):
-        raise NotFound("There is no such letter.")
+        raise NotFound("There is no such email.")
     sample: Letter = LETTERS[name].sample()
     message = compose(stationery, READER, sample, "sample", datetime.now(UTC))
     return stationery.sealed(message)

@@ -26,7 +26,7 @@ from app.users.user import Me
 
 A_PAGE = 20
 
-Day = Annotated[date, Meta(description="A day is written as 2026-11-25.")]
+Day = Annotated[date, Meta(description="Enter a date such as 2026-11-25.")]
 
 
 class Wanted(Struct, frozen=True):
@@ -47,7 +47,7 @@ class Wanted(Struct, frozen=True):
         if self.period in PRESETS:
             days = PRESETS[self.period](today)
         elif days == Days():
-            raise Invalid("Say which days.", field="from")
+            raise Invalid("Choose at least one date.", field="from")
         return Filters(*days, self.type)
 
 
@@ -77,7 +77,11 @@ async def ask(
             asked = await requests.request(tx, me.id, wanted.format, filters)
     except REFUSALS as error:
         return await _listed(request, me, database, now, form=form.refused(error), error=error)
-    return see_other(request, f"/exports#export-{asked.id}", "The export is asked for.")
+    return see_other(
+        request,
+        f"/exports#export-{asked.id}",
+        "Export requested. You can follow its progress here.",
+    )
 
 
 @get("/exports/{export_id:uuid}")
@@ -134,7 +138,7 @@ async def delete(
     async with database.transaction() as tx:
         key = await requests.delete(tx, me.id, ExportId(export_id))
     await bucket.discard(key)
-    return see_other(request, "/exports", "The export is deleted.")
+    return see_other(request, "/exports", "Export deleted.")
 
 
 def patience(export: Export, now: datetime) -> int | None:

@@ -17,18 +17,18 @@ from app.web.failures import status_of
 log = structlog.get_logger(__name__)
 
 TITLES = {
-    400: "This cannot be done as it was asked",
-    403: "This may not be done",
-    404: "There is nothing at this address",
-    405: "There is nothing at this address",
-    409: "Not now",
-    410: "This is over",
-    413: "This is too large",
-    429: "Too many at once",
-    503: "We are away for a moment",
-    500: "Something went wrong on our side",
+    400: "We could not process this request",
+    403: "You cannot do this",
+    404: "Page not found",
+    405: "Page not found",
+    409: "Not possible right now",
+    410: "This link no longer works",
+    413: "Too large",
+    429: "Too many requests",
+    503: "Temporarily unavailable",
+    500: "Something went wrong",
 }
-NOT_ITS_DOING = "It is not your doing. Please try again in a few minutes."
+NOT_ITS_DOING = "This is our fault, not yours. Please try again in a few minutes."
 
 
 def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -118,10 +118,10 @@ def choices(today: date) -> list[tuple[Period, str]]:
     """What a form offers, and in which words."""
     before = _last_month(today).first
     return [
-        ("all", "Everything"),
+        ("all", "All time"),
         ("month", f"This month ({today:%B})"),
         ("last_month", f"Last month ({before:%B})"),
         ("year", f"This year ({today.year})"),
         ("last_year", f"Last year ({today.year - 1})"),
-        ("days", "Between two days …"),
+        ("days", "Custom dates…"),
     ]

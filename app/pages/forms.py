@@ -31,7 +31,7 @@ class WrongForm(Invalid):
     """Fields are missing or wrong, each with a sentence."""
 
     def __init__(self, wrong: Mapping[str, str]) -> None:
-        super().__init__("Please look at the marked fields.")
+        super().__init__("Please check the fields below.")
         self.wrong = wrong
 
 
@@ -59,7 +59,7 @@ class Form:
                 if problem:
                     wrong[part.encode_name] = problem
             elif part.required:
-                wrong[part.encode_name] = "This is needed."
+                wrong[part.encode_name] = "Please fill this in."
         if wrong:
             raise WrongForm(wrong)
         return msgspec.convert(given, shape, strict=False)
@@ -81,7 +81,7 @@ async def sent_form(request: Request[Any, Any, Any]) -> Form:
 
 def _problem(value: str, annotation: Any) -> str | None:
     if "\0" in value:
-        return "This has a character that cannot be kept."
+        return "This contains a character that cannot be stored."
     try:
         msgspec.convert(value, annotation, strict=False)
     except (msgspec.ValidationError, ValueError) as error:

@@ -52,8 +52,10 @@ async def ask(
     except REFUSALS as error:
         return await _shown(request, me, database, form=form.refused(error), error=error)
     if asked.status == "accepted":
-        return see_other(request, "/friends", "They had asked you: you are friends now.")
-    return see_other(request, "/friends", f"We ask whoever has the address {wanted.email}.")
+        return see_other(
+            request, "/friends", "They had already sent you a request. You are friends now."
+        )
+    return see_other(request, "/friends", f"Request sent to {wanted.email}.")
 
 
 @post("/friends/requests/{request_id:uuid}/accept")
@@ -77,7 +79,7 @@ async def decline(
 ) -> Redirect:
     async with database.transaction() as tx:
         await friendships.decline(tx, me.id, RequestId(request_id))
-    return see_other(request, "/friends", "The request is declined. They are not told.")
+    return see_other(request, "/friends", "Request declined. We will not tell them.")
 
 
 @post("/friends/{friend_id:uuid}/end")
@@ -89,7 +91,7 @@ async def end(
 ) -> Redirect:
     async with database.transaction() as tx:
         await friendships.end(tx, me.id, UserId(friend_id))
-    return see_other(request, "/friends", "You are friends no more. They are not told.")
+    return see_other(request, "/friends", "Friend removed. We will not tell them.")
 
 
 async def _shown(

@@ -57,8 +57,7 @@ def _signature(settings: Settings, said: str) -> str:
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 FIELD = "csrf"
 FORGED = (
-    "This form was open for too long, or was not ours. Go back, load the page anew, "
-    "and send it once more."
+    "This form has expired or did not come from ActiveLog. Go back, reload the page and try again."
 )
 
 
@@ -93,7 +92,7 @@ def operators_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHa
         Forbidden: the person is none.
     """
     if not connection.user.is_admin:
-        raise Forbidden("This is for operators.")
+        raise Forbidden("Only operators can see this page.")
 
 
 async def _visitor(request: Request[Any, Any, Any]) -> Me | None:

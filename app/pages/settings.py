@@ -66,7 +66,7 @@ async def change_name(
             await change_profile(tx, me.id, name=name)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
-    return see_other(request, "/settings", "Your name is changed.")
+    return see_other(request, "/settings", "Name saved.")
 
 
 @post("/settings/letters")
@@ -82,7 +82,7 @@ async def change_letters(
             friend_activity=wanted.friend_activity,
             monthly_report=wanted.monthly_report,
         )
-    return see_other(request, "/settings", "Your choice of letters is kept.")
+    return see_other(request, "/settings", "Preferences saved.")
 
 
 @post("/settings/confirmation")
@@ -99,7 +99,7 @@ async def send_confirmation(
             profile = await ask_for_confirmation(tx, rates, me.id)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
-    return see_other(request, "/settings", f"Another letter is on its way to {profile.email}.")
+    return see_other(request, "/settings", f"We are sending another email to {profile.email}.")
 
 
 @post("/settings/password")
@@ -124,7 +124,7 @@ async def change_own_password(
             session = await open_session(tx, renewed, site.http.session)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
-    words = "Your password is changed. Wherever else you were signed in, you are no more."
+    words = "Password changed. You have been signed out on all other devices."
     back = see_other(request, "/settings", words)
     back.set_cookie(signing_in(site, session))
     return back
@@ -147,7 +147,7 @@ async def leave_for_good(
             await leave(tx, checked)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
-    away = see_other(request, "/", "Your account is deleted. All that was in it is being erased.")
+    away = see_other(request, "/", "Account deleted. Your data is being erased.")
     away.set_cookie(signing_out(resources_of(request).settings))
     return away
 

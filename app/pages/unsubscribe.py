@@ -16,8 +16,8 @@ from app.web.connection import resources_of
 
 WORDS: dict[Subscription, str] = {
     "weekly_summary": "weekly summaries",
-    "friend_activity": "letters on what your friends do",
-    "monthly_report": "letters with your monthly report",
+    "friend_activity": "emails about your friends' activities",
+    "monthly_report": "monthly report emails",
 }
 
 

@@ -46,7 +46,7 @@ class Finished:
         while self.left:
             chunk = await _stdout(self._process).read(min(CHUNK, self.left))
             if not chunk:
-                raise DrawingKilled("the drawing process ended while its document was read")
+                raise DrawingKilled("the PDF process exited while its document was being read")
             self.left -= len(chunk)
             yield chunk
 
@@ -107,7 +107,7 @@ class Drawing:
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             await self._answer()
-            raise DrawingKilled("the drawing process takes no more rows") from None
+            raise DrawingKilled("the PDF process exited before it had read all rows") from None
 
     async def _answer(self) -> protocol.Answer:
         """What the process says, once it says something.
@@ -120,13 +120,13 @@ class Drawing:
             (length,) = protocol.LENGTH.unpack(await stdout.readexactly(protocol.LENGTH.size))
             content = await stdout.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionResetError):
-            raise DrawingKilled("the drawing process ended without a word") from None
+            raise DrawingKilled("the PDF process exited without a result") from None
         answer = msgspec.msgpack.decode(content, type=protocol.Answer)
         match answer.outcome:
             case "failed":
                 raise DrawingFailed(answer.error)
             case "out of memory":
-                raise OutOfMemory("the document needs more memory than one may take")
+                raise OutOfMemory("the PDF exceeded the memory limit")
         return answer
 
 
@@ -178,7 +178,7 @@ class Renderer:
                 if not limit.expired():
                     raise
                 seconds = f"{self._limits.seconds:.0f} s"
-                raise OutOfTime(f"the document took longer than {seconds}") from error
+                raise OutOfTime(f"the PDF took longer than {seconds}") from error
             finally:
                 self._busy.discard(process)
                 if drawing.complete:

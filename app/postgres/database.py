@@ -127,7 +127,7 @@ class Database:
 
 
 def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(f"Postgres is away ({type(error).__name__}).", dependency="postgres")
+    return Unavailable(f"Postgres is unavailable ({type(error).__name__}).", dependency="postgres")
 
 
 __all__ = ["LockTimeout", "UniqueViolation"]

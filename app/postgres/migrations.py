@@ -38,7 +38,7 @@ async def migrate(url: str, command: str = "up") -> str:
     try:
         connection = await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError, *OUTAGES) as error:
-        raise Unavailable(f"Postgres does not answer: {error}", dependency="postgres") from error
+        raise Unavailable(f"Postgres does not respond: {error}", dependency="postgres") from error
     try:
         require_new_enough(connection.get_server_version().major)
         await connection.execute("select pg_advisory_lock($1)", LOCK)
@@ -52,7 +52,7 @@ async def migrate(url: str, command: str = "up") -> str:
 
 async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
     if program is None:
-        raise MigrationFailed("dbmate is not installed: `uv sync` installs it")
+        raise MigrationFailed("dbmate is not installed: run `uv sync`")
     process = await asyncio.create_subprocess_exec(
         program,
         "--no-dump-schema",

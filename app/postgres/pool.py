@@ -114,7 +114,7 @@ async def require_version(pool: Pool) -> None:
         async with pool.acquire(timeout=5) as connection:
             version = connection.get_server_version()
     except (OSError, TimeoutError, *OUTAGES) as error:
-        raise Unavailable(f"Postgres does not answer: {error}", dependency="postgres") from error
+        raise Unavailable(f"Postgres does not respond: {error}", dependency="postgres") from error
     require_new_enough(version.major)
 
 
@@ -125,4 +125,4 @@ def require_new_enough(major: int) -> None:
         TooOld: it is.
     """
     if major < OLDEST:
-        raise TooOld(f"Postgres {major} is too old: {OLDEST} or newer is needed")
+        raise TooOld(f"Postgres {major} is too old: version {OLDEST} or newer is required")

@@ -99,7 +99,9 @@ class Snapshots:
         except TimeoutError as error:
             if self.pool.get_size() < self.pool.get_max_size():
                 raise _unavailable(error) from error
-            raise Busy("Everything that reads exports is busy.", retry_after=BUSY) from None
+            raise Busy(
+                "Too many exports are being read. Try again in a moment.", retry_after=BUSY
+            ) from None
         except (OSError, *OUTAGES) as error:
             raise _unavailable(error) from error
         finally:
@@ -107,4 +109,4 @@ class Snapshots:
 
 
 def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(f"Postgres is away ({type(error).__name__}).", dependency="postgres")
+    return Unavailable(f"Postgres is unavailable ({type(error).__name__}).", dependency="postgres")

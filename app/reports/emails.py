@@ -20,7 +20,7 @@ from app.users.user import UserId
 
 
 class ReportReadyEmail(Job, frozen=True):
-    """Tell a person that the report of a month is ready."""
+    """Email a user that the report for a month is ready."""
 
     kind = "email:report_ready"
     expires_in = timedelta(days=14)
@@ -110,8 +110,8 @@ async def report_ready(job: ReportReadyEmail, run: Run, post: Post) -> None:
         reader = await statements.report_reader(tx, user_id=user_id, month=month)
     if reader is None:
         await run.had_nothing_to_do(
-            "there is no report of the complete month, or the person has opted out, has left or"
-            " has not confirmed the address"
+            "there is no report for the complete month, or the user opted out, deleted the account"
+            " or has not confirmed the address"
         )
         return
 

@@ -41,7 +41,7 @@ from app.users.user import UserId
 
 
 class ReportGenerate(Job, frozen=True):
-    """Make one person's report of a month.
+    """Create one user's report for a month.
 
     The month is named by its first day.
     """
@@ -64,7 +64,7 @@ class ReportGenerate(Job, frozen=True):
 
 @scheduled(day=1, hour=0, grace=timedelta(days=3), dry_run=True)
 class MonthlyReports(ScheduledJob, frozen=True):
-    """Make the report of a month for everybody who was active in it.
+    """Create the report for a month for every user who was active in it.
 
     `day` is the last of the month. A dry run counts the reports and the emails.
     """
@@ -76,7 +76,7 @@ class MonthlyReports(ScheduledJob, frozen=True):
 MOST_LISTED = 1000
 """Activities in the table of a report."""
 
-LEFT = "the account is deleted"
+LEFT = "the account was deleted"
 
 Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
 

@@ -42,7 +42,9 @@ class ReportDocument:
     def finish(self) -> Drawn:
         more = self._recorded - self._listed
         if more > 0:
-            self._listing.note(f"{more:,} more are not listed here. An export has all of them.")
+            self._listing.note(
+                f"{more:,} more activities are not listed. Create an export to get all of them."
+            )
         return self._canvas.finish()
 
 

@@ -85,7 +85,7 @@ def month_before(month: date) -> date:
 
 
 def no_such_report() -> NotFound:
-    return NotFound("There is no report of this month.")
+    return NotFound("There is no report for this month.")
 
 
 DOCUMENT = "app.reports.pdf"
@@ -116,4 +116,4 @@ def check_month(month: date) -> None:
         ValueError: it is not the first day of a month, which names the month.
     """
     if month.day != 1:
-        raise ValueError(f"a month is named by its first day, {month.replace(day=1)}, not {month}")
+        raise ValueError(f"a month must be its first day, {month.replace(day=1)}, not {month}")

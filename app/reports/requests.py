@@ -41,6 +41,6 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, month: d
         async with database.transaction() as tx:
             await jobs.enqueue(tx, ReportGenerate(user_id, month))
         raise Conflict(
-            "The file is missing or damaged. It is being made again: try again in a minute."
+            "The file is missing or damaged and is being recreated. Try again in a minute."
         )
     return await bucket.presigned_url(object_key, filename(month))

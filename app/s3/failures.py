@@ -27,7 +27,7 @@ def translated() -> Iterator[None]:
         code = error.response["Error"]["Code"]
         if code in NOTHING_THERE:
             dependency_health.note(DEPENDENCY)
-            raise NotFound("There is no such object.") from error
+            raise NotFound("Object not found.") from error
         raise unavailable(code) from error
     except BotoCoreError as error:
         raise unavailable(type(error).__name__) from error
@@ -36,5 +36,5 @@ def translated() -> Iterator[None]:
 
 def unavailable(why: str) -> Unavailable:
     return Unavailable(
-        f"The file store does not answer as it should ({why}).", dependency=DEPENDENCY
+        f"The file store is not responding correctly ({why}).", dependency=DEPENDENCY
     )

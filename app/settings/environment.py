@@ -24,7 +24,7 @@ REMEDIES = {
     "SMTP_URL": "for example smtp://user:PASSWORD@smtp.example.com:587?tls=starttls",
     "AWS_ACCESS_KEY_ID": "get it from your S3 provider",
     "AWS_SECRET_ACCESS_KEY": "get it from your S3 provider",
-    "SECRET_KEY": "make one with `openssl rand -hex 32`",
+    "SECRET_KEY": "generate one with `openssl rand -hex 32`",
 }
 """What helps when a required setting is missing."""
 

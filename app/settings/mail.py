@@ -64,14 +64,14 @@ def _smtp(env: Variables) -> Smtp:
     name, schemes = "SMTP_URL", {"smtp", "smtps"}
     parts = split_url(name, env.url(name, schemes), schemes)
     if not parts.hostname:
-        raise SettingsError(name, f"names no host: {REMEDIES[name]}")
+        raise SettingsError(name, f"has no host: {REMEDIES[name]}")
     query = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
     local = parts.hostname in THIS_MACHINE
     tls = query.pop("tls", "none" if local else "starttls")
     if parts.scheme == "smtps":
         tls = "implicit"
     if query or tls not in {"none", "starttls", "implicit"}:
-        raise SettingsError(name, "takes one parameter, tls=starttls or tls=none")
+        raise SettingsError(name, "accepts one parameter, tls=starttls or tls=none")
     return Smtp(
         host=parts.hostname,
         port=parts.port or (465 if tls == "implicit" else 25 if local else 587),
@@ -90,7 +90,7 @@ def _mailbox(name: str, text: str) -> str:
     except UnicodeError:
         address = ""
     if not (text.isprintable() and _ADDRESS.fullmatch(address)):
-        raise SettingsError(name, "takes an address, such as ActiveLog <hello@activelog.example>")
+        raise SettingsError(name, "must be an address such as ActiveLog <hello@activelog.example>")
     return text
 
 
@@ -105,7 +105,7 @@ def _dkim(env: Variables) -> Dkim | None:
         )
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", selector):
         raise SettingsError(
-            "DKIM_SELECTOR", "is not a name that DNS can hold: use letters, digits and hyphens"
+            "DKIM_SELECTOR", "is not a valid DNS name: use letters, digits and hyphens"
         )
     try:
         key = Path(path).read_bytes().replace(b"\r\n", b"\n")
@@ -114,7 +114,7 @@ def _dkim(env: Variables) -> Dkim | None:
         raise SettingsError(name, f"cannot be read: {error.strerror}") from None
     except (crypto.UnparsableKeyError, ValueError):
         raise SettingsError(
-            name, "holds no RSA private key in PEM: docs/email.md says how to make one"
+            name, "contains no RSA private key in PEM format: see docs/email.md"
         ) from None
     return Dkim(selector, key)
 
@@ -125,5 +125,5 @@ def _rates(env: Variables) -> Sequence[Rate]:
     limits = [limit.strip() for limit in env.text(name, "").split(",") if limit]
     rates = [rate for limit in limits if (rate := rate_of(limit))]
     if len({rate.period for rate in rates}) < len(limits):
-        raise SettingsError(name, "takes limits such as 10/s,500/h,10000/d, one for a unit")
+        raise SettingsError(name, "must be limits such as 10/s,500/h,10000/d, at most one per unit")
     return rates

@@ -56,7 +56,7 @@ class Http:
 def _request_rate(env: Variables) -> Rate:
     rate = rate_of(env.text(name := "REQUEST_RATE", "6000/m"))
     if rate is None:
-        raise SettingsError(name, "takes a limit such as 100/s or 6000/m")
+        raise SettingsError(name, "must be a limit such as 100/s or 6000/m")
     return rate
 
 
@@ -85,13 +85,11 @@ def redis_url(env: Variables) -> str:
     url = env.url(name, {"redis", "rediss", "unix"})
     parts = urlsplit(url)
     if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d{1,9}", parts.path):
-        raise SettingsError(
-            name, "must end with the number of a database, such as /0, or with none"
-        )
+        raise SettingsError(name, "must end with a database number such as /0, or without one")
     try:
         ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call] # its own
     except (TypeError, ValueError):
-        raise SettingsError(name, "has a parameter that the client does not know") from None
+        raise SettingsError(name, "has an unknown parameter") from None
     return url
 
 
@@ -146,9 +144,9 @@ def _queue_weights(env: Variables) -> Mapping[str, int]:
     pairs = [pair.strip().partition("=") for pair in text.split(",")]
     weights = {queue: weight for queue, _, weight in pairs}
     if len(pairs) != len(queues) or set(weights) != set(queues):
-        raise SettingsError(name, f"must give {', '.join(queues)} one weight each")
+        raise SettingsError(name, f"must set one weight for each of {', '.join(queues)}")
     if not all(re.fullmatch(r"[1-9]\d{0,2}|1000", weight) for weight in weights.values()):
-        raise SettingsError(name, "takes whole numbers from 1 to 1000")
+        raise SettingsError(name, "must contain whole numbers from 1 to 1000")
     return {queue: int(weights[queue]) for queue in queues}
 
 

@@ -50,7 +50,7 @@ def refuse_open_database(url: str, env: Variables) -> None:
     elsewhere = env.optional("PGPASSWORD") or env.optional("PGPASSFILE")
     if not parts.password and not elsewhere and "sslcert=" not in parts.query:
         raise SettingsError(
-            "DATABASE_URL", "names another machine and no password: add one, or set PGPASSFILE"
+            "DATABASE_URL", "has a remote host and no password: add one, or set PGPASSFILE"
         )
     if parts.password and parts.password in {*SAMPLE_PASSWORDS, parts.username}:
         raise SettingsError("DATABASE_URL", "has an easily guessed password: choose another")

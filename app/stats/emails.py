@@ -25,7 +25,7 @@ SUNDAY = 6
 
 
 class WeeklySummaryEmail(Job, frozen=True):
-    """Send one person the summary of a week."""
+    """Send one user the summary of a week."""
 
     kind = "email:weekly_summary"
     expires_in = timedelta(days=6)
@@ -35,7 +35,7 @@ class WeeklySummaryEmail(Job, frozen=True):
 
     def __post_init__(self) -> None:
         if self.saturday.weekday() != SATURDAY:
-            raise ValueError(f"a week is named by its Saturday, and {self.saturday} is none")
+            raise ValueError(f"a week must be its Saturday, and {self.saturday} is not a Saturday")
 
     @property
     def unique_key(self) -> str:
@@ -44,7 +44,7 @@ class WeeklySummaryEmail(Job, frozen=True):
 
 @scheduled(weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True)
 class WeeklyEmails(ScheduledJob, frozen=True):
-    """Send the weekly summary to everybody who wants it.
+    """Send the weekly summary to every user who wants it.
 
     `day` is the Saturday on which the week ends.
     """
@@ -137,7 +137,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, post: Post) -> None:
         reader = await statements.summary_reader(tx, user_id=user_id, saturday=saturday)
     if reader is None:
         await run.had_nothing_to_do(
-            "the person has opted out, has not confirmed the address, or was not active for 28 days"
+            "the user opted out, has not confirmed the address, or was not active for 28 days"
         )
         return
 
@@ -170,10 +170,10 @@ def _totals(before: Sequence[DayFigures], week: Sequence[DayFigures]) -> list[To
 
 def _change(before: float, now: float) -> str:
     if before == 0:
-        return "none the week before" if now else "as the week before"
+        return "none the week before" if now else "same as the week before"
     percent = round((now - before) / before * 100)
     if percent == 0:
-        return "as the week before"
+        return "same as the week before"
     return f"{abs(percent):,}% {'more' if percent > 0 else 'less'}"
 
 

@@ -18,7 +18,7 @@ from app.stats import statements
 
 @scheduled(hour=0, grace=timedelta(days=7), each=True)
 class DailyStatistics(ScheduledJob, frozen=True):
-    """Compute everybody's statistics of a day, and of earlier days that have changed."""
+    """Compute all users' statistics for a day, and for earlier days that have changed."""
 
     kind = "stats:daily"
     timeout = timedelta(hours=1)
@@ -26,7 +26,7 @@ class DailyStatistics(ScheduledJob, frozen=True):
 
 @scheduled(minute=30, grace=timedelta(hours=1))
 class StaleStatistics(ScheduledJob, frozen=True):
-    """Compute the statistics of days whose activities have changed."""
+    """Recompute the statistics of days whose activities have changed."""
 
     kind = "stats:recount"
     timeout = timedelta(hours=1)
@@ -88,5 +88,5 @@ async def _alone(tx: Transaction) -> AsyncIterator[None]:
     try:
         await statements.lock_counting(tx)
     except LockTimeout:
-        raise Snooze("another count is going", delay=WAIT) from None
+        raise Snooze("another count is running", delay=WAIT) from None
     yield

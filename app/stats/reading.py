@@ -27,11 +27,11 @@ async def daily(db: Queryable, user_id: UserId, first: date, last: date) -> list
         Invalid: the last is before the first, or more than a year after it.
     """
     if last < first:
-        raise Invalid("The last day is before the first.", field="to")
+        raise Invalid("The last day must not be before the first.", field="to")
     if (last - first).days >= MOST_DAYS:
-        raise Invalid(f"At most {MOST_DAYS} days can be asked for at once.", field="to")
+        raise Invalid(f"Request at most {MOST_DAYS} days at once.", field="to")
     if first.year < FIRST_YEAR or last.year > LAST_YEAR:
-        raise Invalid(f"The years are {FIRST_YEAR} to {LAST_YEAR}.", field="from")
+        raise Invalid(f"The year must be from {FIRST_YEAR} to {LAST_YEAR}.", field="from")
     return await statements.daily_figures(db, user_id=user_id, first_day=first, last_day=last)
 
 
@@ -47,7 +47,7 @@ def monday_of(week: str) -> date:
             return date.fromisocalendar(int(match[1]), int(match[2]), 1)
     except ValueError:
         pass
-    raise Invalid("A week is written as 2026-W47, by ISO 8601.", field="week")
+    raise Invalid("Use an ISO 8601 week such as 2026-W47.", field="week")
 
 
 def week_of(day: date) -> str:

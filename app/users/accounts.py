@@ -83,7 +83,7 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
     """
     account = await statements.add_user(tx, email=email, name=name, password_hash=password_hash)
     if account is None:
-        raise Conflict("An account with this e-mail address exists already.")
+        raise Conflict("There is already an account with this email address.")
     await jobs.enqueue(tx, WelcomeEmail(user_id=account.id))
     return account
 
@@ -111,7 +111,7 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
 def _read(secret: str, token: str) -> tuple[UserId, Subscription]:
     read = read_token(secret, token)
     if read is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("Page not found.")
     return UserId(read[0]), read[1]
 
 
@@ -129,7 +129,7 @@ async def find_user(db: Queryable, id_or_email: str) -> UserId:
     except ValueError:
         user_id = await statements.user_id_by_email(db, email=id_or_email)
     if user_id is None:
-        raise Invalid("No account has this id or address.", field="user")
+        raise Invalid("No user has this ID or address.", field="user")
     return user_id
 
 
@@ -141,7 +141,7 @@ async def find_account(db: Queryable, id_or_email: str) -> UserId:
     """
     user_id = await find_user(db, id_or_email)
     if not await statements.account_exists(db, user_id=user_id):
-        raise Invalid("No account has this id or address.", field="user")
+        raise Invalid("No user has this ID or address.", field="user")
     return user_id
 
 
@@ -174,11 +174,11 @@ async def ask_for_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -
     """
     profile = await profile_of(tx, user_id)
     if profile.confirmed_at is not None:
-        raise Conflict("Your address is confirmed already.")
+        raise Conflict("Your address is already confirmed.")
     if await is_suppressed(tx, profile.email):
         raise Conflict(
-            "Nothing is sent to your address any more: letters to it came back, or somebody asked"
-            " for that. Whoever runs this service can lift it."
+            "We no longer send email to your address, because emails to it bounced or someone"
+            " asked us to stop. Please contact the operator of this service."
         )
     if await jobs.enqueue(tx, ConfirmationEmail(user_id=user_id)) is not None:
         await admit_confirmation(rates, profile.email)
@@ -195,7 +195,7 @@ async def confirm(tx: Transaction, token: str) -> None:
     if user_id is None:
         raise Gone(
             "This link has been used or has expired."
-            " If your address is not confirmed yet, sign in and ask for another."
+            " If your address is not confirmed yet, sign in and request a new one."
         )
     await statements.confirm_address(tx, user_id=user_id)
 
@@ -210,6 +210,6 @@ async def leave(tx: Transaction, checked: Credentials) -> None:
     if not await statements.mark_deleted(
         tx, user_id=checked.id, password_hash=checked.password_hash
     ):
-        raise Forbidden("The password is wrong.")
+        raise Forbidden("Wrong password.")
     await statements.remove_sessions(tx, user_id=checked.id)
     await jobs.enqueue(tx, EraseUser(user_id=checked.id))

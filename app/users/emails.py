@@ -15,7 +15,7 @@ from app.users.user import ResetRequestId, UserId
 
 
 class WelcomeEmail(Job, frozen=True):
-    """Send the welcome email, with the link that confirms the address."""
+    """Send the welcome email with the confirmation link."""
 
     kind = "email:welcome"
     queue = "critical"
@@ -28,7 +28,7 @@ class WelcomeEmail(Job, frozen=True):
 
 
 class ConfirmationEmail(Job, frozen=True):
-    """Send another link that confirms the address."""
+    """Send another confirmation link."""
 
     kind = "email:confirmation"
     queue = "critical"
@@ -121,7 +121,7 @@ async def welcome(job: WelcomeEmail, run: Run, post: Post) -> None:
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
     if account is None:
-        await run.had_nothing_to_do("the account is deleted")
+        await run.had_nothing_to_do("the account was deleted")
         return
     await _deliver_link(run, post, account, Welcome, str(job.user_id))
 
@@ -138,7 +138,7 @@ async def confirmation(job: ConfirmationEmail, run: Run, post: Post) -> None:
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
     if account is None or account.confirmed_at is not None:
-        await run.had_nothing_to_do("the address is confirmed, or the account deleted")
+        await run.had_nothing_to_do("the address is already confirmed, or the account was deleted")
         return
     await _deliver_link(run, post, account, Confirmation, str(run.job_id))
 

@@ -11,7 +11,7 @@ from app.users.user import UserId
 
 
 class EraseUser(Job, frozen=True):
-    """Erase what a deleted account has left."""
+    """Erase the data of a deleted account."""
 
     kind = "user:erase"
     timeout = timedelta(minutes=30)
@@ -50,7 +50,7 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
     async with run.transaction() as tx:
         lives = await statements.lives(tx, user_id=user_id)
     if lives:
-        await run.had_nothing_to_do("the account exists, and only its owner can delete it")
+        await run.had_nothing_to_do("the account still exists, and only its owner can delete it")
         return
     await _erase_objects(run, bucket, user_id)
     removed = batch

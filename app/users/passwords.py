@@ -76,7 +76,7 @@ def _decoy(hasher: PasswordHasher) -> str:
     return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
-WRONG = "The password is wrong."
+WRONG = "Wrong password."
 
 
 async def check_own_password(

@@ -37,7 +37,7 @@ async def check_password(
     found = await statements.credentials_by_email(db, email=email)
     matches = await passwords.verify(password, found.password_hash if found else None)
     if found is None or not matches:
-        raise Unauthenticated("The e-mail address or the password is wrong.")
+        raise Unauthenticated("Wrong email address or password.")
     return found
 
 
@@ -69,7 +69,7 @@ async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelt
         lifetime=lifetime,
     )
     if expires_at is None:
-        raise Unauthenticated("The e-mail address or the password is wrong.")
+        raise Unauthenticated("Wrong email address or password.")
     return Session(token, expires_at)
 
 
@@ -81,7 +81,7 @@ async def signed_in(db: Queryable, token: str) -> Me:
     """
     me = await statements.session_by_token(db, token_hash=token_hash(token))
     if me is None:
-        raise Unauthenticated("The token is unknown or has expired.")
+        raise Unauthenticated("The token is invalid or has expired.")
     return me
 
 

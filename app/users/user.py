@@ -21,7 +21,7 @@ Email = Annotated[
     Meta(
         max_length=254,
         pattern=rf"^(?=[^@]{{1,64}}@){_LOCAL}@{_LABEL}(\.{_LABEL})+$(?!\n)",
-        description="An e-mail address such as kim@example.com, compared in lower case.",
+        description="An email address such as kim@example.com. Case is ignored.",
     ),
 ]
 
@@ -32,7 +32,7 @@ Name = Annotated[
         max_length=100,
         # No control characters, and none that reorder the text around a name in a letter.
         pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$(?!\n)",
-        description="A name of 1 to 100 printable characters, not all of them spaces.",
+        description="1 to 100 printable characters, not only spaces.",
     ),
 ]
 
@@ -41,7 +41,7 @@ Password = Annotated[
     Meta(
         min_length=10,
         max_length=200,
-        description="A password of 10 to 200 characters, whichever they are.",
+        description="10 to 200 characters.",
     ),
 ]
 

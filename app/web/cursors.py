@@ -32,7 +32,7 @@ def after_cursor(cursor: str | None, shape: type[K]) -> K | None:
         for part in key:
             _refuse_unstorable(part)
     except (msgspec.DecodeError, binascii.Error, ValueError, OverflowError, RecursionError):
-        raise Invalid("This is not a cursor of this list.", field="cursor") from None
+        raise Invalid("Invalid cursor.", field="cursor") from None
     return key
 
 

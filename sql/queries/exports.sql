@@ -30,10 +30,10 @@ select
         e.error,
         case
             when j.state = 'cancelled' and j.expires_at < j.finished_at
-                then 'Its turn came too late. Ask for it again.'
-            when j.state = 'cancelled' then 'It was cancelled. Ask for it again.'
+                then 'It expired before it could start. Request it again.'
+            when j.state = 'cancelled' then 'It was cancelled. Request it again.'
         end,
-        'It could not be made. Ask for it again, or for a narrower period if it was a long one.'
+        'Something went wrong. Request it again, or choose a shorter period.'
     ) end as error
 from exports as e
 left join jobs as j on j.id = e.job_id

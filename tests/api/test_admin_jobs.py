@@ -190,7 +190,7 @@ async def test_done_came_first_and_wins_over_a_cancel(
     await run_jobs()
     answer = await admin.post(f"{JOBS}/{job_id}/cancel")
     assert 409 == answer.status_code
-    assert "it was done before the cancel came" in answer.json()["detail"]
+    assert "it finished before the cancellation" in answer.json()["detail"]
     assert "done" == await state(database, job_id)
 
 
@@ -220,7 +220,7 @@ async def test_a_job_that_is_not_dead_is_not_run_again(
     job_id = await put(database, Trial("a"))
     await run_jobs()
     answer = await admin.post(f"{JOBS}/{job_id}/retry")
-    assert (409, "Only a dead job can be run again, and this one is done.") == (
+    assert (409, "Only a dead job can be retried, and this one is done.") == (
         answer.status_code,
         answer.json()["detail"],
     )
@@ -233,7 +233,7 @@ async def test_a_dead_job_whose_time_has_passed_is_not_run_again(
     await database.execute("update jobs set expires_at = now() - interval '1 s'")
     answer = await admin.post(f"{JOBS}/{job_id}/retry")
     assert 409 == answer.status_code
-    assert "no longer useful" in answer.json()["detail"]
+    assert "The job has expired." in answer.json()["detail"]
 
 
 async def test_a_dead_job_is_not_run_beside_an_unfinished_one_of_its_occasion(

@@ -120,13 +120,13 @@ async def test_all_wrong_fields_are_told_at_once(api: httpx.AsyncClient) -> None
     answer = await api.post(USERS, json={"email": "kim", "name": "", "nick": "K"})
     assert answer.status_code == 400
     assert answer.json()["errors"] == [
-        {"field": "nick", "detail": "No such field is known."},
+        {"field": "nick", "detail": "Unknown field."},
         {
             "field": "email",
-            "detail": "An e-mail address such as kim@example.com, compared in lower case.",
+            "detail": "An email address such as kim@example.com. Case is ignored.",
         },
         {"field": "name", "detail": "Expected str of length >= 1"},
-        {"field": "password", "detail": "This field is needed."},
+        {"field": "password", "detail": "This field is required."},
     ]
 
 

@@ -99,7 +99,7 @@ async def test_a_missing_or_overwritten_report_is_made_again(
     for _ in range(2):
         lost = await api.get(f"{REPORTS}/2025-11/download", headers=ada.headers)
         assert lost.status_code == 409
-        said = "The file is missing or damaged. It is being made again: try again in a minute."
+        said = "The file is missing or damaged and is being recreated. Try again in a minute."
         assert lost.json()["detail"] == said
     assert await database.fetchval("select count(*) from jobs") == 1
     await run_jobs()
@@ -126,7 +126,7 @@ async def test_a_month_without_a_report_is_not_found(
     await made(database, ada, "2026-11")
     answer = await api.get(f"{REPORTS}/{month}/download", headers=ada.headers)
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "There is no report of this month."
+    assert answer.json()["detail"] == "There is no report for this month."
 
 
 async def test_somebody_elses_report_is_not_found(

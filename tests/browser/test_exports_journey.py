@@ -45,7 +45,7 @@ async def record(page: Page, began: datetime) -> None:
     await page.get_by_label("Kilometres").fill("31.5")
     await page.get_by_label("Notes").fill('Ice & "sun" <b>')
     await page.get_by_role("button", name="Save activity").click()
-    await expect(page.get_by_text("It is recorded.")).to_be_visible()
+    await expect(page.get_by_text("Activity saved.")).to_be_visible()
 
 
 async def test_from_signing_up_to_a_file_and_its_end(
@@ -85,7 +85,7 @@ async def test_from_signing_up_to_a_file_and_its_end(
     await expect(page.get_by_role("dialog")).to_be_visible()
     await page_is_accessible(page, "exports-delete")
     await page.get_by_role("button", name="Delete export").click()
-    await expect(page.get_by_text("The export is deleted.")).to_be_visible()
+    await expect(page.get_by_text("Export deleted.")).to_be_visible()
     await expect(page.get_by_text("No exports yet")).to_be_visible()
     kim = await resources.database.fetchval("select id from users")
     assert await resources.bucket.keys(f"exports/{kim}/") == []
@@ -143,7 +143,7 @@ async def test_an_export_is_asked_for_and_deleted_by_the_keyboard_alone(
     await page.keyboard.press("Enter")
     await tab_to(page, page.get_by_role("button", name="Delete export"))
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("The export is deleted.")).to_be_visible()
+    await expect(page.get_by_text("Export deleted.")).to_be_visible()
 
 
 async def tab_to(page: Page, goal: Locator, *, most: int = 40) -> None:

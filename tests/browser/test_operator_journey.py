@@ -41,7 +41,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
                 for name in ("kim", "lee"):
                     await register(tx, f"{name}@example.com", name, "no password")
 
-            await page.get_by_role("link", name="2 dead letters of 1 cause").click()
+            await page.get_by_role("link", name="2 dead letters from 1 cause").click()
             await page_is_accessible(page, "ops-dead-letters")
             await page.get_by_role("link", name="2 email:welcome").click()
             await expect(page.get_by_role("region", name="Error")).to_contain_text(SPAM)
@@ -49,7 +49,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
 
             server.says.clear()
             await page.get_by_role("button", name="Retry all 2").click()
-            await expect(page.get_by_role("status")).to_have_text("2 jobs were set to run again.")
+            await expect(page.get_by_role("status")).to_have_text("2 jobs were queued for retry.")
             await expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
 
             await page.get_by_role("link", name="Jobs").click()
@@ -127,7 +127,7 @@ async def test_a_question_stays_open_while_the_page_lives_on(
     await expect(page.get_by_text("a new one")).to_be_visible()
     await page.get_by_role("button", name="Cancel").click()
     await question.get_by_role("button", name="Cancel job").click()
-    await expect(page.get_by_role("status")).to_have_text("1 job is cancelled.")
+    await expect(page.get_by_role("status")).to_have_text("Job cancelled.")
 
 
 async def test_an_answer_on_its_way_does_not_close_a_question(
@@ -184,7 +184,7 @@ async def test_an_operator_can_do_without_scripts(
     page = await context_without_scripts.new_page()
     await sign_in(page, "/ops/queues")
     await page.get_by_role("button", name="Pause low").click()
-    await expect(page.get_by_role("status")).to_contain_text("The queue low is paused.")
+    await expect(page.get_by_role("status")).to_contain_text("Queue low paused.")
 
     await page.get_by_role("link", name="Dead letters").click()
     await page.get_by_role("button", name="Discard 2 test:trial").click()

@@ -32,7 +32,7 @@ def test_a_rate_is_read(text: str, rates: list[Rate], environ: dict[str, str]) -
     "text", ["10", "10/", "0/s", "-1/s", "10/w", "10/s,20/s", "1e3/s", "1/s/h"]
 )
 def test_a_wrong_rate_is_named(text: str, environ: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match=r"^MAIL_RATE takes"):
+    with pytest.raises(SettingsError, match=r"^MAIL_RATE must be"):
         Settings.from_env({**environ, "MAIL_RATE": text})
 
 
@@ -46,7 +46,7 @@ def test_a_wrong_rate_is_named(text: str, environ: dict[str, str]) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_named(name: str, text: str, environ: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match=rf"^{name} takes an address"):
+    with pytest.raises(SettingsError, match=rf"^{name} must be an address"):
         Settings.from_env({**environ, name: text})
 
 
@@ -80,10 +80,13 @@ def test_half_of_dkim_and_a_key_that_is_none_are_refused_by_name(
     for given, problem in (
         ({"DKIM_KEY_FILE": str(file)}, "DKIM_SELECTOR is not set"),
         ({"DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE is not set"),
-        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE holds no RSA"),
-        ({"DKIM_KEY_FILE": str(wrong), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE holds no RSA"),
+        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE contains no RSA"),
+        ({"DKIM_KEY_FILE": str(wrong), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE contains no RSA"),
         ({"DKIM_KEY_FILE": "/gone.pem", "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE cannot be read"),
-        ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "a b"}, "DKIM_SELECTOR is not a name"),
+        (
+            {"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "a b"},
+            "DKIM_SELECTOR is not a valid DNS name",
+        ),
     ):
         with pytest.raises(SettingsError, match=problem):
             Settings.from_env({**environ, **given})

@@ -69,7 +69,7 @@ async def test_seven_days_are_counted_and_set_beside_the_seven_before(
     assert "15 to 21 November, compared with the week before.\nActive on 2 days." in text
     assert "Activities  2 (100% more)\n" in text
     assert "Time        3 h 00 min (500% more)\n" in text
-    assert "Distance    10.0 km (as the week before)\n" in text
+    assert "Distance    10.0 km (same as the week before)\n" in text
     assert "Energy      1,000 kcal (100% more)\n" in text
     assert "Sun  ██████████ 1 h 00 min, 10.0 km\nMon  rest\n" in text
     assert "Sat  ████████████████████ 2 h 00 min\n" in text
@@ -143,5 +143,5 @@ def test_a_week_is_named_by_its_saturday_only(days: int) -> None:
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),
     }
-    with pytest.raises(msgspec.ValidationError, match="a week is named by its Saturday"):
+    with pytest.raises(msgspec.ValidationError, match="a week must be its Saturday"):
         msgspec.convert(wrong, WeeklySummaryEmail, strict=False)

@@ -245,8 +245,8 @@ async def test_a_cancel_ends_it_and_takes_back_what_was_sent(
         await eventually(lambda: exports.status(export), "failed")
 
     why = "select error from jobs where kind = 'export:generate'"
-    assert await barred.database.fetchval(why) == "on request"
-    assert (await exports.now(export)).error == "It was cancelled. Ask for it again."
+    assert await barred.database.fetchval(why) == "cancelled on request"
+    assert (await exports.now(export)).error == "It was cancelled. Request it again."
     assert await exports.left() == (0, 0)
 
 
@@ -381,8 +381,8 @@ async def test_a_pdf_of_too_many_rows_fails_for_good_and_says_what_to_do(
     failed = await exports.now(export)
     assert failed.status == "failed"
     assert failed.error == (
-        "50,001 activities are more than the 50,000 that a PDF can hold."
-        " Ask for a CSV, or for a narrower period."
+        "A PDF can hold 50,000 activities, and this export has 50,001."
+        " Choose CSV, or a shorter period."
     )
     states = await exports.jobs()
     assert states["export:generate"] == "dead"

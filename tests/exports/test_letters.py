@@ -48,8 +48,8 @@ async def test_a_failed_export_is_announced_with_what_can_be_done(
 
     (letter,) = inbox.emails()
     text = " ".join(str(letter.text).split())
-    assert "50,001 activities are more than the 50,000 that a PDF can hold." in text
-    assert "Ask for a CSV, or for a narrower period." in text
+    assert "A PDF can hold 50,000 activities, and this export has 50,001." in text
+    assert "Choose CSV, or a shorter period." in text
 
 
 async def test_nobody_is_told_of_an_export_that_is_deleted(
@@ -89,7 +89,7 @@ async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
     await run_jobs()
 
     (letter,) = inbox.emails()
-    assert "It was cancelled. Ask for it again." in " ".join(str(letter.text).split())
+    assert "It was cancelled. Request it again." in " ".join(str(letter.text).split())
 
 
 async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
@@ -101,7 +101,9 @@ async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
     await run_jobs()
 
     (letter,) = inbox.emails()
-    assert "Its turn came too late. Ask for it again." in " ".join(str(letter.text).split())
+    assert "It expired before it could start. Request it again." in " ".join(
+        str(letter.text).split()
+    )
 
 
 async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(

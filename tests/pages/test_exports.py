@@ -66,7 +66,7 @@ async def test_an_export_is_asked_for_made_taken_and_deleted(
     export_id = await the_id(database)
     assert (answer.status_code, path_of(answer)) == (303, f"/exports#export-{export_id}")
     shown = words(await browser.get("/exports"))
-    assert "The export is asked for." in shown
+    assert "Export requested." in shown
     assert "Runs as CSV" in shown
     assert "Pending" in shown
 
@@ -88,9 +88,9 @@ async def test_an_export_is_asked_for_made_taken_and_deleted(
     ("fields", "reason", "status"),
     [
         ({"period": "days", "from": "2026-02-01", "to": "2026-01-01"}, "before the first", 400),
-        ({"period": "days"}, "Say which days.", 400),
-        ({"period": "days", "from": "soon"}, "A day is written as 2026-11-25.", 400),
-        ({"format": "xls"}, "Please look at the marked fields.", 400),
+        ({"period": "days"}, "Choose at least one date.", 400),
+        ({"period": "days", "from": "soon"}, "Enter a date such as 2026-11-25.", 400),
+        ({"format": "xls"}, "Please check the fields below.", 400),
     ],
 )
 async def test_a_wish_that_cannot_be_met_is_shown_again_with_the_reason(
@@ -110,7 +110,7 @@ async def test_a_third_unfinished_export_has_to_wait(browser: httpx.AsyncClient)
     refused = await asked(browser, type="swim")
     assert refused.status_code == 429
     assert "retry-after" in refused.headers
-    assert "2 of your exports are being made" in words(refused)
+    assert "You already have 2 exports in progress" in words(refused)
 
 
 async def test_the_line_of_an_unfinished_export_asks_anew_until_it_is_finished(

@@ -28,7 +28,7 @@ from tests.users.people import PASSWORD
 from tests.users.people import sign_up as sign_up_by_api
 
 CLIENT = "203.0.113.7"
-SAID = "That was too often. Try again later."
+SAID = "Too many requests. Try again later."
 
 
 @pytest.fixture

@@ -35,12 +35,12 @@ async def test_an_activity_is_recorded_seen_counted_and_deleted(
     assert (recorded.status_code, path_of(recorded)) == (303, "/activities")
     shown = await browser.get("/activities")
     said = words(shown)
-    assert "It is recorded." in said
+    assert "Activity saved." in said
     assert "This week 1 activity Distance 31.5 km Time 1 h 35 min" in said
     assert f'<time datetime="{now:%Y-%m-%dT%H:%M}:00Z"' in shown.text
     assert NASTY not in shown.text
     assert NASTY in said
-    assert "It is recorded." not in words(await browser.get("/activities"))
+    assert "Activity saved." not in words(await browser.get("/activities"))
 
     deleted = await press(browser, shown, "/delete")
     assert path_of(deleted) == "/activities"
@@ -88,12 +88,12 @@ async def test_offset_of_the_reader_is_stored_when_the_script_tells_the_instant(
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("minutes", "half an hour", "In whole minutes"),
-        ("minutes", "", "This is needed."),
-        ("kilometres", "far", "In kilometres"),
-        ("started", "yesterday", "A day and a time."),
+        ("minutes", "half an hour", "Enter whole minutes"),
+        ("minutes", "", "Please fill this in."),
+        ("kilometres", "far", "Enter kilometres"),
+        ("started", "yesterday", "Enter a date and a time."),
         ("started", "1969-12-31T10:00", "cannot start before 1970"),
-        ("started", "2026-02-31T10:00", "There is no such day or time."),
+        ("started", "2026-02-31T10:00", "This date or time does not exist."),
         ("type", "nap", "Invalid"),
     ],
 )
@@ -136,7 +136,7 @@ async def test_a_request_is_answered_where_the_letter_leads(
         come_as(browser, asking)
         asked = await press(browser, await browser.get("/friends"), "/friends", email=kim.email)
         assert path_of(asked) == "/friends"
-        assert f"whoever has the address {kim.email}" in words(await browser.get("/friends"))
+        assert f"Request sent to {kim.email}" in words(await browser.get("/friends"))
     come_as(browser, kim)
     waiting = await browser.get("/friends")
     assert NASTY in words(waiting)
@@ -163,7 +163,7 @@ async def test_one_cannot_ask_oneself(browser: httpx.AsyncClient) -> None:
         browser, await browser.get("/friends"), "/friends", email="kim@example.com"
     )
     assert answer.status_code == 400
-    assert "You cannot ask yourself." in words(answer)
+    assert "You cannot add yourself as a friend." in words(answer)
 
 
 async def test_a_name_and_a_choice_of_letters_are_kept(
@@ -191,7 +191,7 @@ async def test_a_new_password_keeps_this_session_and_ends_the_others(
     wrong = {"current_password": "not this one", "password": "a longer walk on the beach"}
     refused = await press(browser, shown, "/settings/password", **wrong)
     assert refused.status_code == 403
-    assert "The password is wrong." in words(refused)
+    assert "Wrong password." in words(refused)
 
     right = {**wrong, "current_password": PASSWORD}
     changed = await press(browser, shown, "/settings/password", **right)
@@ -211,7 +211,7 @@ async def test_leaving_takes_the_password_and_ends_everything(
     assert refused.status_code == 403
     left = await press(browser, shown, "/settings/leave", own_password=PASSWORD)
     assert path_of(left) == "/"
-    assert "Your account is deleted" in words(await browser.get("/"))
+    assert "Account deleted." in words(await browser.get("/"))
     assert 0 == await database.fetchval("select count(*) from sessions")
     assert await database.fetchval("select deleted_at from users") is not None
 
@@ -222,7 +222,7 @@ async def test_a_lost_letter_is_sent_again_until_the_address_is_confirmed(
     await sign_up(browser)
     pointed_out = await browser.get("/activities")
     await press(browser, pointed_out, "/settings/confirmation")
-    assert "Another letter is on its way to kim@example.com." in words(
+    assert "We are sending another email to kim@example.com." in words(
         await browser.get("/settings")
     )
     kinds = await database.fetch("select kind from jobs order by kind")
@@ -230,7 +230,7 @@ async def test_a_lost_letter_is_sent_again_until_the_address_is_confirmed(
     await database.execute("update users set confirmed_at = now()")
     late = await press(browser, pointed_out, "/settings/confirmation")
     assert late.status_code == 409
-    assert "Your address is confirmed already." in words(late)
+    assert "Your address is already confirmed." in words(late)
 
 
 async def test_an_unconfirmed_address_is_pointed_out(

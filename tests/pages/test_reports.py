@@ -47,4 +47,4 @@ async def test_a_month_without_a_report_is_404(browser: httpx.AsyncClient, month
     await sign_up(browser)
     answer = await browser.get(f"/reports/{month}/download")
     assert answer.status_code == 404
-    assert "There is no report of this month." in words(answer)
+    assert "There is no report for this month." in words(answer)

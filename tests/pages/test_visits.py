@@ -71,7 +71,7 @@ async def test_a_form_without_its_token_does_nothing(
         for data in ({}, {"csrf": "0" * 64}):
             answer = await browser.post(concrete(path), data=data)
             assert (path, 403) == (path, answer.status_code)
-            assert "load the page anew" in words(answer)
+            assert "reload the page" in words(answer)
 
 
 async def test_a_form_of_another_session_is_not_believed(
@@ -173,7 +173,7 @@ async def test_a_wrong_address_and_a_wrong_password_are_not_told_apart(
     asked = await browser.get("/sign-in")
     answer = await press(browser, asked, "/sign-in", email=email, password=password)
     assert answer.status_code == 401
-    assert "The e-mail address or the password is wrong." in words(answer)
+    assert "Wrong email address or password." in words(answer)
     assert form(answer, "/sign-in").fields["email"] == email
     assert password not in answer.text
     assert "__Host-session" not in browser.cookies
@@ -208,7 +208,7 @@ async def test_an_address_that_is_taken_is_told_with_the_form(
         browser, asked, "/sign-up", name="Kim", email="kim@example.com", password=PASSWORD
     )
     assert answer.status_code == 409
-    assert "exists already" in words(answer)
+    assert "There is already an account" in words(answer)
     assert form(answer, "/sign-up").fields["name"] == "Kim"
 
 
@@ -217,9 +217,9 @@ async def test_all_that_is_wrong_with_a_form_is_told_at_once(browser: httpx.Asyn
     answer = await press(browser, asked, "/sign-up", name="a\0b", email="kim", password="short")
     assert answer.status_code == 400
     said = words(answer)
-    assert "cannot be kept" in said
-    assert "An e-mail address such as kim@example.com" in said
-    assert "A password of 10 to 200 characters" in said
+    assert "cannot be stored" in said
+    assert "An email address such as kim@example.com" in said
+    assert "10 to 200 characters." in said
     assert 3 == answer.text.count('aria-invalid="true"')
 
 
@@ -236,7 +236,7 @@ async def test_who_is_lost_at_a_browser_is_told_by_a_page(browser: httpx.AsyncCl
     accepts = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     lost = await browser.get("/exprots", headers=accepts)
     assert lost.status_code == 404
-    assert "There is nothing at this address" in words(lost)
+    assert "Page not found" in words(lost)
     for path, headers in (("/exprots", {}), ("/api/v1/exprots", accepts)):
         answer = await browser.get(path, headers=headers)
         assert answer.headers["content-type"] == "application/problem+json"
@@ -248,7 +248,7 @@ async def test_a_failure_is_a_page_with_the_policy_of_pages(
     await sign_up(browser)
     answer = await browser.get(f"/exports/{UUID}")
     assert answer.status_code == 404
-    assert "There is no such export" in words(answer)
+    assert "Export not found" in words(answer)
     policy = answer.headers["content-security-policy"]
     assert policy == (await browser.get("/settings")).headers["content-security-policy"]
     assert "script-src 'self'" in policy

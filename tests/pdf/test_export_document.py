@@ -52,7 +52,7 @@ async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -
     for said in (
         "Ada Lovelace",
         "1 to 30 November 2026",
-        "Made on 25 November 2026",
+        "Created on 25 November 2026",
         "Distance 10.1 km",
         "Time 1 h 46 min",
         "Energy 612 kcal",
@@ -70,7 +70,7 @@ async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -
 async def test_one_type_needs_no_shares_and_gives_the_title(renderer: Renderer) -> None:
     text = words(await drawn(renderer, header(type="run"), [run(1)]))
     assert "Runs" in text
-    assert "Share of" not in text
+    assert "Time by type" not in text
 
 
 async def test_time_is_shown_where_nothing_has_a_distance(renderer: Renderer) -> None:
@@ -80,8 +80,8 @@ async def test_time_is_shown_where_nothing_has_a_distance(renderer: Renderer) ->
 
 async def test_an_empty_export_says_so(renderer: Renderer) -> None:
     text = words(await drawn(renderer, header(first=None, last=None), []))
-    assert "Nothing was recorded." in text
-    assert "All days" in text
+    assert "No activities." in text
+    assert "All time" in text
     assert "Notes" not in text  # no table without rows
 
 

@@ -98,8 +98,8 @@ async def test_no_process_is_started_before_it_is_needed(renderer: Renderer) -> 
     ("what", "error", "words"),
     [
         ("raise", DrawingFailed, "these rows cannot be drawn"),
-        ("die", DrawingKilled, "without a word"),
-        ("swell", OutOfMemory, "more memory"),
+        ("die", DrawingKilled, "without a result"),
+        ("swell", OutOfMemory, "memory limit"),
     ],
 )
 async def test_what_fails_is_told_and_the_next_document_is_drawn(

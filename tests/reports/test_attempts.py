@@ -193,7 +193,7 @@ def test_a_month_is_named_by_its_first_day_only(
     job_type: type[ReportGenerate | ReportReadyEmail],
 ) -> None:
     wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
-    said = "a month is named by its first day, 2025-11-01, not 2025-11-17"
+    said = "a month must be its first day, 2025-11-01, not 2025-11-17"
     with pytest.raises(msgspec.ValidationError, match=said):
         msgspec.convert(wrong, job_type, strict=False)
     with pytest.raises(msgspec.ValidationError, match=said):
@@ -213,6 +213,6 @@ async def test_a_job_about_a_wrong_month_dies_before_it_reaches_the_bucket(
     )
     await run_jobs(may_fail=True)
     error = await database.fetchval("select error from jobs where state = 'dead'")
-    assert "a month is named by its first day, 2025-11-01, not 2025-11-17" in error
+    assert "a month must be its first day, 2025-11-01, not 2025-11-17" in error
     assert before == await downloaded(database, bucket, ada.id)
     assert 1 == len(await keys(bucket, ada.id))

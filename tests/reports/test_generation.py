@@ -165,7 +165,7 @@ async def test_a_month_of_very_many_activities_lists_the_first_of_them(
     await run_jobs()
     text = words(await content(database, bucket, ada.id))
     assert "Activities 1,003" in text
-    assert "3 more are not listed here." in text
+    assert "3 more activities are not listed." in text
 
 
 def test_months_of_addresses() -> None:

@@ -77,7 +77,7 @@ async def test_it_says_at_once_when_no_worker_is_alive(
     job_id = await database.fetchval("select id from jobs")
     assert (
         1,
-        f"{job_id}\nactivelog: enqueued, but no worker is running: the job starts when one does",
+        f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts when one does",
     ) == (
         code,
         said,
@@ -111,7 +111,7 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
     ours = {kind for kind in about_a_person if not kind.startswith("test:")}
     assert {*SCHEDULES, *ours} <= set(said.split())
     text = " ".join(line.strip("│ ") for line in said.splitlines())
-    assert "export:generate Export a person's activities as a file (--user, --format," in re.sub(
+    assert "export:generate Export a user's activities as a file (--user, --format," in re.sub(
         r"\s+", " ", text
     )
 
@@ -125,7 +125,7 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
         (("stats:daily", "--date", "2999-01-01"), "not over"),
         (("stats:daily", "--dry-run"), "--dry-run"),
         (("stats:daily", "--month", "2026-10"), "--month"),
-        (("report:generate", "--user", "nobody@example.com", "--month", "2026-10"), "No account"),
+        (("report:generate", "--user", "nobody@example.com", "--month", "2026-10"), "No user"),
         (
             ("report:generate", "--month", "2026-10"),
             "--user is missing: see `python -m app trigger report:generate --help`",
@@ -134,8 +134,8 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
         (("report:generate", *KIM, "--month", "2026-13"), "'2026-13' is not a month"),
         (("report:generate", *KIM, "--week", "1"), "--month is missing: see"),
         (("report:generate", *KIM, "--month", "2026-10", "--date", "2026-10-01"), "--date"),
-        (("report:generate", *KIM, "--month", "2026-10"), "No account has this id or address."),
-        (("export:generate", *KIM, "--format", "csv"), "No account has this id or address."),
+        (("report:generate", *KIM, "--month", "2026-10"), "No user has this ID or address."),
+        (("export:generate", *KIM, "--format", "csv"), "No user has this ID or address."),
         (("email:welcome", *KIM, "2026-10"), "unexpected arguments: 2026-10"),
         (
             ("email:weekly_summary", *KIM, "--week-ending", "2026-11-20"),
@@ -183,7 +183,9 @@ async def test_a_job_with_nothing_to_do_says_why(
     async with alive(resources):
         code, said = await trigger(environ, "user:erase", "--user", str(kim.id))
     assert 0 == code
-    assert said.endswith("(nothing to do: the account exists, and only its owner can delete it)")
+    assert said.endswith(
+        "(nothing to do: the account still exists, and only its owner can delete it)"
+    )
     assert await database.fetchval("select true from users where id = $1", kim.id)
 
 
@@ -223,7 +225,7 @@ async def test_a_paused_job_is_enqueued_and_says_what_it_waits_for(
     async with alive(resources):
         code, said = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
-    paused = f"enqueued, but {what} {name} is paused: it starts when resumed"
+    paused = f"enqueued, but {what} {name} is paused; it starts when resumed"
     assert (1, f"email:welcome {job_id}: {paused}") == (code, said)
 
 

@@ -83,8 +83,8 @@ def test_beside_a_wrong_environment_is_reported_what_is_wrong_in_any() -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("redis://:hidden@127.0.0.1:6379/zero", "must end with the number of a database"),
-        ("redis://:hidden@127.0.0.1:6379/0?bogus=1", "has a parameter that the client"),
+        ("redis://:hidden@127.0.0.1:6379/zero", "must end with a database number"),
+        ("redis://:hidden@127.0.0.1:6379/0?bogus=1", "has an unknown parameter"),
         ("redis://127.0.0.1:port/0", "is not a valid URL"),
     ],
 )

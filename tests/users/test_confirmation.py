@@ -112,6 +112,6 @@ async def test_whoever_is_sent_nothing_any_more_is_told_so(
     await suppress(database, address="KIM@example.com", reason="550 no such user")
     refused = await api.post(ASKING, headers=kim)
     assert refused.status_code == 409
-    assert "Nothing is sent to your address any more" in refused.json()["detail"]
+    assert "We no longer send email to your address" in refused.json()["detail"]
     asked = "select count(*) from jobs where kind = 'email:confirmation'"
     assert 0 == await database.fetchval(asked)

@@ -67,7 +67,7 @@ async def test_a_wrong_address_and_a_wrong_password_get_one_answer(
     answer = await api.post("/api/v1/sessions", json={"email": email, "password": password})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.json()["detail"] == "The e-mail address or the password is wrong."
+    assert answer.json()["detail"] == "Wrong email address or password."
 
 
 async def test_an_unknown_address_costs_a_hash_like_a_known_one() -> None:

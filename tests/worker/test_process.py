@@ -118,7 +118,7 @@ async def test_a_taken_metrics_port_is_one_line_and_exit_code_2_before_a_claim(
         async with program(*WORKER, environ={**environ, "METRICS_PORT": str(port)}) as worker:
             assert await worker.ended() == 2
     (line,) = worker.said.splitlines()
-    assert line.startswith(f"activelog: METRICS_PORT names port {port}, which is taken: stop")
+    assert line.startswith(f"activelog: METRICS_PORT is port {port}, which is in use: stop")
     assert (await row(database, job_id))["attempt"] == 0
 
 

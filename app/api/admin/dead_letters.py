@@ -21,7 +21,7 @@ from app.web.cursors import after_cursor
 async def list_dead_letters(
     database: NamedDependency[Database], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[DeadLetters]:
-    """List the dead jobs grouped by kind and error, the latest death first."""
+    """List the dead jobs grouped by kind and error, latest first."""
     after = after_cursor(cursor, tuple[datetime, str])
     position = dead_letters.Position(*after) if after else dead_letters.Position()
     found = await dead_letters.page(database, position, limit + 1)
@@ -34,7 +34,7 @@ async def retry_all(
     database: NamedDependency[Database],
     kind: Annotated[str | None, QueryParameter(max_length=100)] = None,
 ) -> Rerun:
-    """Run all dead jobs again, or those of one kind."""
+    """Retry all dead jobs, or those of one kind."""
     return await dead_letters.retry_all(database, kind, by=str(me.id))
 
 
@@ -42,9 +42,9 @@ async def retry_all(
 async def retry_group(
     fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Rerun:
-    """Run the dead jobs of one kind and error again, as if they had not failed yet.
+    """Retry the dead jobs of one kind and error, with their failure counts reset.
 
-    Skipped are those that are no longer useful, and those of which an unfinished job exists.
+    Expired jobs, and jobs that have an unfinished duplicate, are skipped.
     """
     return await dead_letters.retry_group(database, fingerprint, by=str(me.id))
 
@@ -53,7 +53,7 @@ async def retry_group(
 async def discard_group(
     fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Discarded:
-    """Give the dead jobs of one kind and error up: they become cancelled."""
+    """Discard the dead jobs of one kind and error: they become cancelled."""
     return await dead_letters.discard_group(database, fingerprint, by=str(me.id))
 
 

@@ -21,7 +21,7 @@ from app.web.cursors import after_cursor
 
 User = Annotated[
     str | None,
-    QueryParameter(max_length=254, description="Whom a job is about: a user's id or address."),
+    QueryParameter(max_length=254, description="The ID or email address of the job's user."),
 ]
 Kind = Annotated[str | None, QueryParameter(max_length=100)]
 
@@ -46,7 +46,7 @@ async def list_jobs(
 
 @get("/jobs/{job_id:uuid}", operation_id="readJob")
 async def read_job(job_id: FromPath[UUID], database: NamedDependency[Database]) -> JobDetail:
-    """See a job with its attempts and their errors, its progress and its history."""
+    """Get a job with its attempts, errors, progress and timeline."""
     return await jobs.find(database, JobId(job_id))
 
 
@@ -54,9 +54,9 @@ async def read_job(job_id: FromPath[UUID], database: NamedDependency[Database]) 
 async def retry_job(
     job_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> JobDetail:
-    """Run a dead job again, as if it had not failed yet.
+    """Retry a dead job, with its failure count reset.
 
-    409 when it is not dead, no longer useful, or an unfinished job has its kind and unique key.
+    409 if it is not dead, has expired, or has an unfinished duplicate (same kind and unique key).
     """
     await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
     return await jobs.find(database, JobId(job_id))
@@ -66,9 +66,10 @@ async def retry_job(
 async def cancel_job(
     job_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> JobDetail:
-    """Cancel a waiting job at once; a running one ends within two seconds and is shown running.
+    """Cancel a job. A waiting job is cancelled at once.
 
-    409 when it is finished: a job that was done before the cancel came stays done.
+    A running job stops within two seconds, and is returned as running. 409 if it has finished: a
+    job that was done before the cancellation stays done.
     """
     async with database.transaction() as tx:
         await cancel(tx, JobId(job_id), by=str(me.id))

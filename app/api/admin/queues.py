@@ -28,7 +28,7 @@ DEPENDENCIES = {"weights": Provide(_weights, sync_to_thread=False)}
 async def list_queues(
     database: NamedDependency[Database], weights: NamedDependency[Mapping[str, int]]
 ) -> Page[QueueState]:
-    """See how full the queues are. Ages are in seconds."""
+    """List the queues with their sizes. Ages are in seconds."""
     return Page(await queues.list_queues(database, weights), None)
 
 
@@ -39,7 +39,7 @@ async def pause_queue(
     database: NamedDependency[Database],
     weights: NamedDependency[Mapping[str, int]],
 ) -> QueueState:
-    """Stop a queue: within a second no worker claims from it. What runs goes on."""
+    """Pause a queue: within a second, workers claim no jobs from it. Running jobs finish."""
     async with database.transaction() as tx:
         await queues.pause_queue(tx, name, by=str(me.id))
         return await queues.find_queue(tx, name, weights)
@@ -52,7 +52,7 @@ async def resume_queue(
     database: NamedDependency[Database],
     weights: NamedDependency[Mapping[str, int]],
 ) -> QueueState:
-    """Let a queue go on."""
+    """Resume a queue."""
     async with database.transaction() as tx:
         await queues.resume_queue(tx, name, by=str(me.id))
         return await queues.find_queue(tx, name, weights)
@@ -60,7 +60,7 @@ async def resume_queue(
 
 @get("/kinds", operation_id="listKinds")
 async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
-    """See the kinds of jobs, and which of them are paused."""
+    """List the kinds of jobs, and whether they are paused."""
     return Page(await queues.list_kinds(database), None)
 
 
@@ -68,7 +68,7 @@ async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
 async def pause_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Stop a kind: within a second no job of it is started, and those that come up are put off."""
+    """Pause a kind: within a second, no job of it starts. Jobs that become due are postponed."""
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)
@@ -78,7 +78,7 @@ async def pause_kind(
 async def resume_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Let a kind go on; what was put off is due now."""
+    """Resume a kind. Postponed jobs are due now."""
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)

@@ -20,7 +20,7 @@ from app.web.cursors import after_cursor
 
 @get("/schedules", operation_id="listSchedules")
 async def list_schedules(database: NamedDependency[Database]) -> Page[ScheduleState]:
-    """See the schedules: their last run, their next, and how many have died since a success."""
+    """List the schedules: last run, next run, and failures since the last success."""
     return Page(await history.list_schedules(database), None)
 
 
@@ -31,7 +31,7 @@ async def list_runs(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ScheduleRun]:
-    """List the runs of a schedule and the ticks that it skipped, newest first."""
+    """List the runs of a schedule, including skipped ones, newest first."""
     after = after_cursor(cursor, tuple[RunId])
     found = await history.page(database, name, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
@@ -46,15 +46,15 @@ async def trigger_schedule(
         date | None,
         QueryParameter(
             name="date",
-            description="UTC, any day of the period that is wanted; absent: the last that is over",
+            description="Any day of the period, in UTC. Default: the last complete period.",
         ),
     ] = None,
     dry_run: FromQuery[bool] = False,
 ) -> Triggered:
-    """Run a schedule's job now, paused or not. `/admin/jobs/{job_id}` tells how it goes.
+    """Run a schedule now, even if it is paused. Follow it at `/admin/jobs/{job_id}`.
 
-    With `dry_run`, cleanup:daily counts what it would remove, and reports:monthly and emails:weekly
-    count who would get something and why others would not.
+    With `dry_run`, cleanup:daily counts what it would delete, and reports:monthly and emails:weekly
+    count who would get one, and why others would not.
     """
     async with database.transaction() as tx:
         return await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
@@ -64,7 +64,7 @@ async def trigger_schedule(
 async def pause_schedule(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ScheduleState:
-    """Stop a schedule: none of its ticks is fired. What runs goes on."""
+    """Pause a schedule. A run in progress finishes."""
     async with database.transaction() as tx:
         await history.pause(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)
@@ -74,7 +74,7 @@ async def pause_schedule(
 async def resume_schedule(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ScheduleState:
-    """Let a schedule go on. The ticks that passed meanwhile are not caught up."""
+    """Resume a schedule. Runs missed while it was paused are skipped."""
     async with database.transaction() as tx:
         await history.resume(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)

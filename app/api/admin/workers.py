@@ -13,7 +13,7 @@ from app.postgres.database import Database
 
 @get("/workers", operation_id="listWorkers")
 async def list_workers(database: NamedDependency[Database]) -> Page[Worker]:
-    """See the worker processes and what they run. One that was killed is shown as not alive."""
+    """List the workers and their running jobs. A worker that was killed is shown as not alive."""
     return Page(await all_workers(database), None)
 
 

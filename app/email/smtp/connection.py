@@ -104,7 +104,7 @@ class Connection:
             protocol.write(stuffed + end)
             code, text = await protocol.read_response(patience.total_seconds())
         except (aiosmtplib.SMTPException, OSError):
-            raise Ambiguous("SMTP: no answer after the letter was handed over") from None
+            raise Ambiguous("SMTP: no response after the message was sent") from None
         self._letters += 1
         if not 200 <= code < 300:
             raise meaning("content", code, scrubbed(text, recipient))
@@ -147,4 +147,4 @@ def _facts(stage: str, recipient: str = "") -> Iterator[None]:
     except (aiosmtplib.SMTPException, OSError) as error:
         raise outage(f"{stage}: {scrubbed(str(error), recipient)}") from None
     except ValueError:
-        raise meaning(stage, NO_ADDRESS, "SMTP cannot carry this address") from None
+        raise meaning(stage, NO_ADDRESS, "this address cannot be used with SMTP") from None

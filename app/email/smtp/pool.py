@@ -185,7 +185,7 @@ class _Until:
         try:
             await self._limit.__aexit__(kind, error, trace)
         except TimeoutError:
-            raise outage("no answer in time") from None
+            raise outage("timed out") from None
 
 
 @asynccontextmanager

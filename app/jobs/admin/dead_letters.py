@@ -73,11 +73,11 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
     batch = await _rerun_batch(database, _Wanted(id=job_id), 1)
     if batch.last is None:
         row = await find_row(database, job_id)
-        raise Conflict(f"Only a dead job can be run again, and this one is {row.state}.")
+        raise Conflict(f"Only a dead job can be retried, and this one is {row.state}.")
     if batch.expired:
-        raise Conflict("The job is no longer useful: its time has passed.")
+        raise Conflict("The job has expired.")
     if batch.superseded:
-        raise Conflict("An unfinished job of the same kind and unique_key exists already.")
+        raise Conflict("An unfinished job with the same kind and unique key already exists.")
     log.info("operator.reran", job=str(job_id), by=by)
 
 
@@ -161,8 +161,8 @@ async def _rerun_batch(
             # Since the statement began, a job of one of the unique keys was enqueued: the next
             # statement sees it.
             continue
-    raise Conflict("Jobs of the same kinds and unique_keys are being enqueued: try again.")
+    raise Conflict("Jobs with the same kinds and unique keys are being enqueued. Try again.")
 
 
 def _no_such_group(fingerprint: str) -> NotFound:
-    return NotFound(f"There are no dead letters of the fingerprint {fingerprint!r}.")
+    return NotFound(f"There are no dead letters with the fingerprint {fingerprint!r}.")

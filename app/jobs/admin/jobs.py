@@ -83,19 +83,19 @@ def _moments(job: JobRow, attempts: Sequence[Attempt]) -> Iterator[Moment]:
     if job.started_at and job.attempt > latest:
         yield Moment(job.started_at, f"attempt {job.attempt} started")
     if job.cancel_requested_at:
-        yield Moment(job.cancel_requested_at, "its end was asked for")
+        yield Moment(job.cancel_requested_at, "cancellation requested")
     if job.finished_at:
         yield Moment(job.finished_at, job.state)
     elif job.state != "running":
-        yield Moment(job.run_at, f"due, {job.state}")
+        yield Moment(job.run_at, f"due ({job.state})")
 
 
 log = structlog.get_logger(__name__)
 
 EXPLANATIONS = {
-    "done": "it was done before the cancel came, and that stands",
-    "dead": "it is dead already: it can be run again or discarded",
-    "cancelled": "it is cancelled already",
+    "done": "it finished before the cancellation",
+    "dead": "it is already dead: retry or discard it",
+    "cancelled": "it is already cancelled",
 }
 
 

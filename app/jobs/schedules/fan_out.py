@@ -106,7 +106,8 @@ async def fan_out(
         async with run.transaction() as tx:
             if await _full(tx, job_type, throttle):
                 raise Snooze(
-                    f"{throttle.most_waiting} jobs wait in {job_type.queue}", delay=throttle.delay
+                    f"{throttle.most_waiting} jobs are waiting in {job_type.queue}",
+                    delay=throttle.delay,
                 )
             batch = await enqueue_batch(tx, position.after, BATCH)
             if batch.last is None:

@@ -71,7 +71,7 @@ async def trigger(
     now = now or await statements.clock(tx)
     about = _about(schedule, day, now)
     if dry_run and not schedule.dry_run:
-        raise Invalid(f"{name} cannot be run dry.", field="dry_run")
+        raise Invalid(f"{name} does not support a dry run.", field="dry_run")
     began = await _begin(tx, schedule, now, schedule.job(day=about, dry_run=dry_run), by)
     log.info(
         "operator.triggered_schedule",
@@ -103,10 +103,10 @@ def _about(schedule: Schedule, day: date | None, now: datetime) -> date:
     if day is None:
         return day_about(schedule.last_tick(now))
     if day >= now.date():
-        raise Invalid("That day is not over.", field="date")
+        raise Invalid("That day is not over yet.", field="date")
     about = day_about(schedule.tick_about(day))
     if about >= now.date():
-        raise Invalid(f"The period of that day is over after {about}.", field="date")
+        raise Invalid(f"The period of that day is not over until the end of {about}.", field="date")
     return about
 
 
@@ -141,7 +141,7 @@ async def _skip(
         log.warning(
             "schedule.skipped", schedule=schedule.name, tick=str(tick), running=str(running)
         )
-        note = f"job {running} of an earlier tick was still running"
+        note = f"job {running} of an earlier run was still running"
         await statements.insert_skipped_run(
             tx, schedule=schedule.name, tick=tick, day=day_about(tick), note=note
         )
@@ -166,7 +166,7 @@ async def _begin(
         Conflict: the tick has had a run.
     """
     job_id = await enqueue(tx, job, unique_key=f"{TICK}{tick.isoformat()}")
-    taken = Conflict(f"There was a run of {schedule.name} at {tick}.")
+    taken = Conflict(f"{schedule.name} has already run at {tick}.")
     if job_id is None:
         raise taken
     run_id = await statements.insert_run(

@@ -66,12 +66,14 @@ def troubles(seen: Situation) -> list[Trouble]:
 
 def _of_workers(seen: Situation) -> Iterator[Trouble]:
     if not seen.alive:
-        yield Trouble("bad", "No worker is alive", "Nothing runs until one starts.", "/ops/workers")
+        yield Trouble(
+            "bad", "No worker is running", "No job runs until you start one.", "/ops/workers"
+        )
     elif gone := len(seen.workers) - len(seen.alive):
         yield Trouble(
             "warn",
-            f"{_many(gone, 'worker has', 'workers have')} gone without a goodbye",
-            "The others take over what was running there.",
+            f"{_many(gone, 'worker', 'workers')} stopped responding",
+            "Other workers reclaim their jobs.",
             "/ops/workers",
         )
 
@@ -81,15 +83,15 @@ def _of_queues(seen: Situation) -> Iterator[Trouble]:
         if queue.paused:
             yield Trouble(
                 "warn",
-                f"The queue {queue.name} is paused",
-                f"{_many(queue.size, 'job waits', 'jobs wait')} until somebody resumes it.",
+                f"Queue {queue.name} is paused",
+                f"{_many(queue.size, 'job is', 'jobs are')} waiting until it is resumed.",
                 "/ops/queues",
             )
         elif queue.oldest_age_s is not None and queue.oldest_age_s > PATIENCE[queue.name]:
             yield Trouble(
                 "bad",
-                f"A job in {queue.name} has waited for {span(queue.oldest_age_s)}",
-                f"{_many(queue.size, 'job is', 'jobs are')} due: the workers do not keep up.",
+                f"A job in {queue.name} has been waiting for {span(queue.oldest_age_s)}",
+                f"{_many(queue.size, 'job is', 'jobs are')} due. The workers cannot keep up.",
                 "/ops/queues",
             )
 
@@ -98,7 +100,7 @@ def _of_kinds(seen: Situation) -> Iterator[Trouble]:
     if seen.paused_kinds:
         paused = _many(len(seen.paused_kinds), "kind is", "kinds are")
         named = ", ".join(seen.paused_kinds[:3]) + (" ..." if len(seen.paused_kinds) > 3 else "")
-        yield Trouble("warn", f"{paused} paused", f"None of it is begun: {named}", KINDS)
+        yield Trouble("warn", f"{paused} paused", f"No jobs start for: {named}", KINDS)
 
 
 def _of_outages(seen: Situation) -> Iterator[Trouble]:
@@ -106,8 +108,8 @@ def _of_outages(seen: Situation) -> Iterator[Trouble]:
         if not outage.of_a_pause:
             yield Trouble(
                 "bad",
-                f"{outage.blocked_on} is away",
-                f"What needs it waits, and goes on by itself: {_many(outage.jobs, 'job', 'jobs')}.",
+                f"{outage.blocked_on} is unavailable",
+                f"{_many(outage.jobs, 'job is', 'jobs are')} waiting. Retries are automatic.",
                 "/ops/jobs?state=snoozed",
             )
 
@@ -117,8 +119,8 @@ def _of_jobs(seen: Situation) -> Iterator[Trouble]:
         causes = _many(seen.dead.groups, "cause", "causes")
         yield Trouble(
             "bad",
-            f"{_many(seen.dead.letters, 'dead letter', 'dead letters')} of {causes}",
-            "Mend the cause, then run them again.",
+            f"{_many(seen.dead.letters, 'dead letter', 'dead letters')} from {causes}",
+            "Fix the cause, then retry.",
             "/ops/dead-letters",
         )
 
@@ -128,16 +130,16 @@ def _of_schedules(seen: Situation) -> Iterator[Trouble]:
         if schedule.paused:
             yield Trouble(
                 "warn",
-                f"The schedule {schedule.name} is paused",
-                "None of its slots is fired until somebody resumes it.",
+                f"Schedule {schedule.name} is paused",
+                "It will not run until it is resumed.",
                 f"/ops/schedules/{schedule.name}",
             )
         if schedule.consecutive_failures:
             times = _many(schedule.consecutive_failures, "time", "times")
             yield Trouble(
                 "bad",
-                f"{schedule.name} has failed {times} since it last succeeded",
-                "Its history says why.",
+                f"{schedule.name} has failed {times} since its last success",
+                "See its runs for the errors.",
                 f"/ops/schedules/{schedule.name}",
             )
 

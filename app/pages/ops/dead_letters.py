@@ -100,9 +100,9 @@ async def discard_group(
 
 
 def _said(done: Rerun) -> str:
-    said = f"{_jobs(done.rerun)} set to run again."
+    said = f"{_jobs(done.rerun)} queued for retry."
     if done.skipped:
-        said += f" {_jobs(done.skipped)} left dead: no longer useful, or done by a newer job."
+        said += f" {_jobs(done.skipped)} skipped: expired, or replaced by a newer job."
     return said
 
 

@@ -72,7 +72,7 @@ async def retry_job(
     database: NamedDependency[Database],
 ) -> Redirect:
     await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
-    return see_other(request, f"{JOBS}/{job_id}", "1 job runs again.")
+    return see_other(request, f"{JOBS}/{job_id}", "Job queued for retry.")
 
 
 @post("/jobs/{job_id:uuid}/cancel")
@@ -84,12 +84,16 @@ async def cancel_job(
 ) -> Redirect:
     async with database.transaction() as tx:
         state = await cancel(tx, JobId(job_id), by=str(me.id))
-    said = "Its worker ends it within two seconds." if state == "running" else "1 job is cancelled."
+    said = (
+        "Cancellation requested. The worker stops the job within two seconds."
+        if state == "running"
+        else "Job cancelled."
+    )
     return see_other(request, f"{JOBS}/{job_id}", said)
 
 
 def _choices(values: Iterable[str]) -> list[tuple[str, str]]:
-    return [("", "any"), *((value, value) for value in values)]
+    return [("", "Any"), *((value, value) for value in values)]
 
 
 def _readable(value: Any) -> str:

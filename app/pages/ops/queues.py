@@ -42,7 +42,7 @@ async def pause_queue(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.pause_queue(tx, name, by=str(me.id))
-    return see_other(request, QUEUES, f"The queue {name} is paused. What runs goes on.")
+    return see_other(request, QUEUES, f"Queue {name} paused. Running jobs will finish.")
 
 
 @post("/queues/{name:str}/resume")
@@ -54,7 +54,7 @@ async def resume_queue(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.resume_queue(tx, name, by=str(me.id))
-    return see_other(request, QUEUES, f"The queue {name} goes on.")
+    return see_other(request, QUEUES, f"Queue {name} resumed.")
 
 
 @post("/kinds/{name:str}/pause")
@@ -66,7 +66,7 @@ async def pause_kind(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
-    return see_other(request, f"{QUEUES}#kinds", f"{name} is paused. What runs goes on.")
+    return see_other(request, f"{QUEUES}#kinds", f"{name} paused. Running jobs will finish.")
 
 
 @post("/kinds/{name:str}/resume")
@@ -78,7 +78,7 @@ async def resume_kind(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
-    return see_other(request, f"{QUEUES}#kinds", f"{name} goes on; what was put off is due now.")
+    return see_other(request, f"{QUEUES}#kinds", f"{name} resumed. Postponed jobs are due now.")
 
 
 routes = [list_queues, pause_queue, resume_queue, pause_kind, resume_kind]

@@ -70,7 +70,7 @@ async def trigger_schedule(
             )
     except Invalid as error:
         return await _shown(request, database, name, None, form.refused(error))
-    said = f"{name} begins, about {begun.day}."
+    said = f"{name} started for {begun.day}."
     return see_other(request, f"/ops/jobs/{begun.job_id}", said)
 
 
@@ -83,7 +83,7 @@ async def pause_schedule(
 ) -> Redirect:
     async with database.transaction() as tx:
         await history.pause(tx, name, by=str(me.id))
-    return see_other(request, PATH, f"{name} is paused: none of its slots is fired.")
+    return see_other(request, PATH, f"{name} paused. It will not run until it is resumed.")
 
 
 @post("/schedules/{name:str}/resume")
@@ -95,7 +95,7 @@ async def resume_schedule(
 ) -> Redirect:
     async with database.transaction() as tx:
         await history.resume(tx, name, by=str(me.id))
-    said = f"{name} goes on. Slots that passed meanwhile are not caught up."
+    said = f"{name} resumed. Runs missed while it was paused are skipped."
     return see_other(request, PATH, said)
 
 

@@ -58,7 +58,7 @@ async def test_an_operator_runs_a_group_again(
     with capture_logs() as logs:
         done = await press(desk, await desk.get(LETTERS), f"/{letters[1]}/retry")
     assert ["queued", "queued", "dead"] == await states(database)
-    assert "2 jobs were set to run again." in words(await desk.get(path_of(done)))
+    assert "2 jobs were queued for retry." in words(await desk.get(path_of(done)))
     (told,) = [log for log in logs if log["event"] == "operator.reran_group"]
     assert (str(ada.id), 2) == (told["by"], told["rerun"])
 
@@ -70,7 +70,7 @@ async def test_what_is_skipped_is_counted(
     await put(database, Trial("a", key="k"))
     done = await press(desk, await desk.get(LETTERS), "/dead-letters/retry")
     assert (
-        "1 job was set to run again. 1 job was left dead: no longer useful, or done by a newer job."
+        "1 job was queued for retry. 1 job was skipped: expired, or replaced by a newer job."
         in words(await desk.get(path_of(done)))
     )
 

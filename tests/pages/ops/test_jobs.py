@@ -78,7 +78,7 @@ async def test_what_is_no_filter_is_marked(desk: httpx.AsyncClient) -> None:
     assert 2 == answer.text.count('aria-invalid="true"')
     answer = await desk.get(JOBS, params={"user": "nobody@example.com"})
     assert 400 == answer.status_code
-    assert "No account has this id or address" in words(answer)
+    assert "No user has this ID or address" in words(answer)
 
 
 async def test_a_long_list_comes_by_pages_which_keep_the_filters(
@@ -144,7 +144,7 @@ async def test_an_operator_runs_one_dead_job_again(
     with capture_logs() as logs:
         done = await press(desk, await desk.get(f"{JOBS}/{job_id}"), "/retry")
     assert (303, f"{JOBS}/{job_id}") == (done.status_code, path_of(done))
-    assert "1 job runs again." in words(await desk.get(path_of(done)))
+    assert "Job queued for retry." in words(await desk.get(path_of(done)))
     assert ("operator.reran", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
     await run_jobs()
     assert "done" == await state_of(database, job_id)
@@ -152,7 +152,7 @@ async def test_an_operator_runs_one_dead_job_again(
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [("queued", "1 job is cancelled."), ("running", "Its worker ends it within two seconds.")],
+    [("queued", "Job cancelled."), ("running", "The worker stops the job within two seconds.")],
 )
 async def test_an_operator_cancels_a_job(
     desk: httpx.AsyncClient, database: Database, ada: Person, state: str, said: str

@@ -49,7 +49,7 @@ async def test_an_operator_runs_a_schedule_now_about_a_day(
         done = await press(desk, asked, "/trigger", date="2026-01-31", dry_run="true")
     assert path_of(done).startswith("/ops/jobs/")
     shown = words(await desk.get(path_of(done)))
-    assert "cleanup:daily begins, about 2026-01-31." in shown
+    assert "cleanup:daily started for 2026-01-31." in shown
     assert '"dry_run": true' in shown
     assert [("2026-01-31", "running")] == await runs_of(database, "cleanup:daily")
     (told,) = [log for log in logs if log["event"] == "operator.triggered_schedule"]
@@ -67,8 +67,8 @@ async def test_an_operator_runs_a_schedule_now_from_the_list(
 @pytest.mark.parametrize(
     ("day", "said"),
     [
-        ("2999-01-01", "That day is not over."),
-        ("the 1st", "Please look at the marked fields."),
+        ("2999-01-01", "That day is not over yet."),
+        ("the 1st", "Please check the fields below."),
     ],
 )
 async def test_what_cannot_be_run_is_refused_beside_the_form(
@@ -86,9 +86,9 @@ async def test_an_operator_pauses_and_resumes_a_schedule(
     with capture_logs() as logs:
         done = await press(desk, await desk.get(PATH), "/stats:daily/pause")
         shown = await desk.get(path_of(done))
-        assert "stats:daily is paused: none of its slots is fired." in words(shown)
+        assert "stats:daily paused. It will not run until it is resumed." in words(shown)
         await press(desk, shown, "/stats:daily/resume")
-    assert "stats:daily goes on." in words(await desk.get(PATH))
+    assert "stats:daily resumed." in words(await desk.get(PATH))
     assert [
         ("operator.paused_schedule", str(ada.id)),
         ("operator.resumed_schedule", str(ada.id)),
