@@ -70,10 +70,10 @@ breaker_open = Gauge(
     ("dependency",),
     registry=registry,
 )
-letters = Counter(
-    "activelog_letters",
+emails = Counter(
+    "activelog_emails",
     "Emails by outcome: sent, refused, deferred, doubted, unanswered, turned_away, suppressed.",
-    ("letter", "outcome"),
+    ("template", "outcome"),
     registry=registry,
 )
 export_bytes = Counter(

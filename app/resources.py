@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from app import metrics
-from app.email import Pace, Post, Stationery
+from app.email import EmailConfig, EmailSender, SendLimit
 from app.email.smtp import open_mailer
 from app.errors import Unavailable
 from app.jinja import Templates
@@ -53,7 +53,7 @@ class Resources:
     renderer: Renderer
     """No process is started before a document is to be drawn."""
     templates: Templates
-    post: Post
+    sender: EmailSender
 
 
 @asynccontextmanager
@@ -101,7 +101,9 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             bucket=bucket,
             renderer=renderer,
             templates=templates,
-            post=Post(stationery(settings, templates), mailer, Pace(redis, settings.mail.rates)),
+            sender=EmailSender(
+                email_config(settings, templates), mailer, SendLimit(redis, settings.mail.rates)
+            ),
         )
 
 
@@ -110,11 +112,11 @@ def _watched(name: str, database: D) -> D:
     return database
 
 
-def stationery(settings: Settings, templates: Templates) -> Stationery:
+def email_config(settings: Settings, templates: Templates) -> EmailConfig:
     mail = settings.mail
-    return Stationery(
+    return EmailConfig(
         templates,
-        mail.sender,
+        mail.from_address,
         settings.http.app_url,
         settings.secret_key,
         reply_to=mail.reply_to,

@@ -13,7 +13,7 @@ from time import monotonic, time
 import structlog
 
 from app import metrics
-from app.email.email import LETTERS
+from app.email.email import EMAILS
 from app.errors import Unavailable
 from app.exports.export import CONTENT_TYPES
 from app.jobs import statements
@@ -37,9 +37,9 @@ def begin_at_zero() -> None:
         counts = metrics.of_kind(kind.kind, kind.queue)
         for outcome in ("done", "retried", "dead"):
             counts.ended(outcome)
-    for letter in LETTERS:
+    for email in EMAILS:
         for outcome in ("sent", "refused", "turned_away"):
-            metrics.letters.labels(letter, outcome)
+            metrics.emails.labels(email, outcome)
     for dependency in ("redis", "s3", "smtp"):
         metrics.breaker_open.labels(dependency)
     for format in CONTENT_TYPES:

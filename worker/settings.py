@@ -15,7 +15,7 @@ from arq import func
 from arq.connections import RedisSettings
 
 from app import logs, process_priority
-from app.email import check_letters
+from app.email import check_emails
 from app.jobs import JobId
 from app.jobs.handlers import Handlers
 from app.resources import open_resources, refuse_old_servers
@@ -76,7 +76,7 @@ class Life:
         settings = self._settings
         opened = open_resources(settings, process="activelog-worker")
         resources = await self._stack.enter_async_context(opened)
-        check_letters(resources.templates)
+        check_emails(resources.templates)
         await refuse_old_servers(resources)
         ctx["database"], ctx["clock"] = resources.database, self._clock
         ctx["process"] = process = Process(

@@ -17,14 +17,14 @@ from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.friends import friendships
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
 from app.postgres.database import Database, Transaction
-from app.users.user import Email, Me, UserId
+from app.users.user import EmailAddress, Me, UserId
 from app.web.cursors import after_cursor
 
 NEW_REQUEST = Example(value={"email": "sam@example.com"})
 
 
 class NewRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    email: Email
+    email: EmailAddress
 
 
 class ShownRequest(Struct, frozen=True):

@@ -23,12 +23,12 @@ from app.users.accounts import (
 )
 from app.users.login_limits import admit_own_password, admit_sign_up
 from app.users.passwords import Passwords, change_password, check_own_password
-from app.users.user import Account, Email, Me, Name, Password, Profile
+from app.users.user import Account, EmailAddress, Me, Name, Password, Profile
 from app.web.connection import client_of
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
-    email: Email
+    email: EmailAddress
     name: Name
     password: Password
 

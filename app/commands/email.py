@@ -16,7 +16,7 @@ from app.email import suppressions as kept
 from app.email.emails import send_trial
 from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
 from app.errors import Failure, Invalid
-from app.users.user import Email
+from app.users.user import EmailAddress
 
 app = App(name="email", help="Test the email settings, and manage suppressed addresses.")
 suppressions = App(name="suppressions", help="List, lift and import suppressed addresses.")
@@ -30,12 +30,12 @@ async def test(address: str, /, *, resources: Given) -> str:
     Args:
         address: The recipient.
     """
-    address, begun = checked(address, Email), monotonic()
+    address, begun = checked(address, EmailAddress), monotonic()
     try:
-        await send_trial(resources.post, address, datetime.now(UTC))
+        await send_trial(resources.sender, address, datetime.now(UTC))
     except (Refused, TemporarilyRefused, Ambiguous) as refusal:
         raise Failure(str(refusal)) from None
-    return f"{resources.post.mailer.server} accepted the email in {monotonic() - begun:.1f} s"
+    return f"{resources.sender.mailer.server} accepted the email in {monotonic() - begun:.1f} s"
 
 
 @suppressions.command(name="list")
@@ -88,7 +88,7 @@ def _addresses(file: str) -> list[str]:
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     for number, line in lines:
         try:
-            msgspec.convert(line or "nobody@example.com", Email)
+            msgspec.convert(line or "nobody@example.com", EmailAddress)
         except msgspec.ValidationError:
             raise Invalid(f"Line {number} is not an address. Nothing was imported.") from None
     return list(dict.fromkeys(line.lower() for _, line in lines if line))

@@ -9,7 +9,7 @@ from app.commands.options import BY, Given, checked
 from app.users.accounts import create_admin as create
 from app.users.accounts import make_admin
 from app.users.passwords import Passwords
-from app.users.user import Email, Password
+from app.users.user import EmailAddress, Password
 
 
 async def create_admin(email: str, /, *, resources: Given) -> str:
@@ -18,7 +18,7 @@ async def create_admin(email: str, /, *, resources: Given) -> str:
     Args:
         email: The address of the account. A new account needs a password, which is prompted for.
     """
-    email = checked(email, Email)
+    email = checked(email, EmailAddress)
     async with resources.database.transaction() as tx:
         if await make_admin(tx, email, by=BY):
             return "the account is now an operator; its password is unchanged"

@@ -1,22 +1,22 @@
-"""Letters: what one is made of, how it is composed, and how it goes out once a unique key.
+"""Emails: what one is made of, how it is composed, and how it goes out once a unique key.
 
-Who is written to, and why, stands in each noun's own letters.py.
+Who is written to, and why, stands in each noun's own emails.py.
 """
 
-from app.email.compose import Stationery
-from app.email.delivery import Post, deliver
-from app.email.email import AtMost, Letter, Recipient, check_letters
+from app.email.compose import EmailConfig
+from app.email.delivery import EmailSender, deliver
+from app.email.email import AtMost, Email, Recipient, check_emails
 from app.email.formatting import one_line
-from app.email.send_limit import Pace
+from app.email.send_limit import SendLimit
 
 __all__ = [
     "AtMost",
-    "Letter",
-    "Pace",
-    "Post",
+    "Email",
+    "EmailConfig",
+    "EmailSender",
     "Recipient",
-    "Stationery",
-    "check_letters",
+    "SendLimit",
+    "check_emails",
     "deliver",
     "one_line",
 ]

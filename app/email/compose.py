@@ -1,4 +1,4 @@
-"""Composing: a letter becomes a message that mail clients can show and nobody can inject into."""
+"""Composing: an email becomes a message that mail clients can show and nobody can inject into."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import css_inline
 import dkim  # type: ignore[import-untyped] # has no stubs
 import msgspec
 
-from app.email.email import Letter, Recipient, part
+from app.email.email import Email, Recipient, part
 from app.email.formatting import cut, one_line
 from app.email.unsubscribe import unsubscribe_token
 from app.jinja import Templates
@@ -44,7 +44,7 @@ def signed(message: bytes, key: Dkim, domain: str) -> bytes:
 
 LONGEST_SUBJECT = 120
 LONGEST_NAME = 64
-"""In the To header. The letter itself has the whole name."""
+"""In the To header. The email itself has the whole name."""
 
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
@@ -62,11 +62,11 @@ _POLICY = _Policy(linesep="\r\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Stationery:
-    """What all our letters are written on and signed with."""
+class EmailConfig:
+    """What all our emails are written on and signed with."""
 
     templates: Templates
-    sender: str
+    from_address: str
     """`Name <address>`; the domain of the address is also that of the Message-IDs."""
     app_url: str
     secret: str = field(repr=False)
@@ -77,11 +77,11 @@ class Stationery:
     @property
     def address(self) -> str:
         """As SMTP carries it, its domain in ASCII."""
-        return f"{parseaddr(self.sender)[1].rpartition('@')[0]}@{self.domain}"
+        return f"{parseaddr(self.from_address)[1].rpartition('@')[0]}@{self.domain}"
 
     @property
     def domain(self) -> str:
-        return parseaddr(self.sender)[1].rpartition("@")[2].encode("idna").decode()
+        return parseaddr(self.from_address)[1].rpartition("@")[2].encode("idna").decode()
 
     def sealed(self, message: EmailMessage) -> bytes:
         """The message as it goes out, signed when there is a key."""
@@ -90,24 +90,24 @@ class Stationery:
 
 
 def compose(
-    stationery: Stationery, recipient: Recipient, letter: Letter, unique_key: str, date: datetime
+    config: EmailConfig, recipient: Recipient, email: Email, unique_key: str, date: datetime
 ) -> EmailMessage:
-    """Render a letter as text and HTML.
+    """Render an email as text and HTML.
 
     Raises:
-        BrokenTemplate: a part is missing, broken, or names what the letter does not give.
+        BrokenTemplate: a part is missing, broken, or names what the email does not give.
         ValueError: an address cannot stand in a header.
     """
-    way_out = _unsubscribe_url(stationery, recipient, type(letter))
-    subject, text, html = _rendered(stationery, letter, way_out)
+    way_out = _unsubscribe_url(config, recipient, type(email))
+    subject, text, html = _rendered(config, email, way_out)
     message = EmailMessage(_POLICY)
-    message["From"] = _address(*parseaddr(stationery.sender))
+    message["From"] = _address(*parseaddr(config.from_address))
     message["To"] = _address(_in_header(recipient.name, LONGEST_NAME), recipient.address)
     message["Subject"] = _in_header(subject, LONGEST_SUBJECT)
     message["Date"] = date
-    message["Message-ID"] = message_id(stationery, recipient, type(letter), unique_key)
-    if stationery.reply_to:
-        message["Reply-To"] = _address(*parseaddr(stationery.reply_to))
+    message["Message-ID"] = message_id(config, recipient, type(email), unique_key)
+    if config.reply_to:
+        message["Reply-To"] = _address(*parseaddr(config.reply_to))
     message["Auto-Submitted"] = "auto-generated"
     if way_out:
         message["List-Unsubscribe"] = f"<{way_out}>"
@@ -118,33 +118,31 @@ def compose(
 
 
 def message_id(
-    stationery: Stationery, recipient: Recipient, letter: type[Letter], unique_key: str
+    config: EmailConfig, recipient: Recipient, email: type[Email], unique_key: str
 ) -> str:
-    """The same for every copy of one letter, so that a second copy can be recognised."""
-    key = f"{recipient.id}\0{letter.letter}\0{unique_key}".encode()
-    return f"<{hashlib.sha256(key).hexdigest()[:32]}@{stationery.domain}>"
+    """The same for every copy of one email, so that a second copy can be recognised."""
+    key = f"{recipient.id}\0{email.template}\0{unique_key}".encode()
+    return f"<{hashlib.sha256(key).hexdigest()[:32]}@{config.domain}>"
 
 
-def _unsubscribe_url(
-    stationery: Stationery, recipient: Recipient, letter: type[Letter]
-) -> str | None:
-    if letter.subscription is None:
+def _unsubscribe_url(config: EmailConfig, recipient: Recipient, email: type[Email]) -> str | None:
+    if email.subscription is None:
         return None
-    token = unsubscribe_token(stationery.secret, recipient.id, letter.subscription)
-    return f"{stationery.app_url}/unsubscribe/{token}"
+    token = unsubscribe_token(config.secret, recipient.id, email.subscription)
+    return f"{config.app_url}/unsubscribe/{token}"
 
 
 def _rendered(
-    stationery: Stationery, letter: Letter, unsubscribe_url: str | None
+    config: EmailConfig, email: Email, unsubscribe_url: str | None
 ) -> tuple[str, str, str]:
     context: dict[str, Any] = {
-        "app_url": stationery.app_url,
+        "app_url": config.app_url,
         "unsubscribe_url": unsubscribe_url,
-        **msgspec.structs.asdict(letter),
+        **msgspec.structs.asdict(email),
     }
 
     def render(name: str) -> str:
-        return stationery.templates.render(part(type(letter), name), context)
+        return config.templates.render(part(type(email), name), context)
 
     context["subject"] = one_line(render("subject.txt"))
     text = render("body.txt").strip() + "\n"

@@ -1,6 +1,6 @@
-"""Delivery: one letter a unique key, whatever is retried, killed or run twice.
+"""Delivery: one email a unique key, whatever is retried, killed or run twice.
 
-The ledger (`emails`) is consulted before every send and committed on both sides of it. A letter
+The ledger (`emails`) is consulted before every send and committed on both sides of it. An email
 goes out twice only if the process or the connection dies between the end of DATA and the commit of
 `sent`; the copies then bear one Message-ID.
 """
@@ -18,9 +18,9 @@ import structlog
 
 from app import metrics
 from app.email import statements
-from app.email.compose import Stationery, compose, message_id
-from app.email.email import Letter, Recipient
-from app.email.send_limit import Pace
+from app.email.compose import EmailConfig, compose, message_id
+from app.email.email import Email, Recipient
+from app.email.send_limit import SendLimit
 from app.email.smtp import (
     Ambiguous,
     AuthenticationFailed,
@@ -36,182 +36,182 @@ from app.postgres.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """Handed to whatever writes letters."""
+class EmailSender:
+    """Handed to whatever writes emails."""
 
-    stationery: Stationery
+    config: EmailConfig
     mailer: Mailer
-    pace: Pace
+    send_limit: SendLimit
 
 
-L = TypeVar("L", bound=Letter)
+L = TypeVar("L", bound=Email)
 
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 """After the first, the second and every further refusal for now."""
 MOST_DOUBTS = 2
-"""A letter that may have been taken twice is not sent again, unless an operator says so."""
+"""An email that may have been taken twice is not sent again, unless an operator says so."""
 
 log = structlog.get_logger(__name__)
 
 
 async def deliver(
     run: Run,
-    post: Post,
+    sender: EmailSender,
     recipient: Recipient,
-    letter: type[L],
+    email: type[L],
     write: Callable[[Transaction], Awaitable[L]],
     *,
     unique_key: str,
     then: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> None:
-    """Send a letter unless it was sent before, and finish the job with it.
+    """Send an email unless it was sent before, and finish the job with it.
 
-    `write` makes the letter, in the transaction that claims it, and only if it is to be sent; what
+    `write` makes the email, in the transaction that claims it, and only if it is to be sent; what
     `then` does is committed with `sent`. Nothing is sent to a suppressed address, and an address
     that does not exist becomes one.
 
     Raises:
         Snooze: a limit is reached, or another attempt may be sending it at this moment.
         Retry: refused for now, or taken in doubt.
-        Unavailable: no server takes letters from us now.
+        Unavailable: no server takes emails from us now.
         Dead: refused for good, or taken in doubt twice.
         LeaseLost: the job is another worker's now.
     """
-    placed = await _placed(run, post, recipient, letter, unique_key)
+    placed = await _placed(run, sender, recipient, email, unique_key)
     message = None
     async with run.transaction() as tx:
-        attempt = await _claim(tx, run.job_id, post, recipient, letter, unique_key)
+        attempt = await _claim(tx, run.job_id, sender, recipient, email, unique_key)
         if attempt is not None and attempt.state == "sending":
             if not placed:
                 raise Snooze("the limit that delayed this email has just ended", delay=timedelta(0))
             written = await write(tx)
-            message = compose(post.stationery, recipient, written, unique_key, attempt.date)
+            message = compose(sender.config, recipient, written, unique_key, attempt.date)
     if attempt is None:
-        await _end_as_sent_before(run, recipient, letter, unique_key)
+        await _end_as_sent_before(run, recipient, email, unique_key)
         return
     if message is None:
-        _count(letter, "suppressed")
+        _count(email, "suppressed")
         await run.had_nothing_to_do("the address is suppressed")
         return
-    async with _recorded(run, attempt, recipient, letter):
-        await _send(run, post, message, attempt)
+    async with _recorded(run, attempt, recipient, email):
+        await _send(run, sender, message, attempt)
     async with run.completion() as tx:
         await statements.record_sent(tx, id=attempt.id)
         if then is not None:
             await then(tx)
-    _count(letter, "sent")
-    log.info("letter.sent", letter=letter.letter, email_id=str(attempt.id))
+    _count(email, "sent")
+    log.info("email.sent", template=email.template, email_id=str(attempt.id))
 
 
 async def _end_as_sent_before(
-    run: Run, recipient: Recipient, letter: type[Letter], unique_key: str
+    run: Run, recipient: Recipient, email: type[Email], unique_key: str
 ) -> None:
     async with run.transaction() as tx:
-        sent_at = await statements.letter_sent_at(
-            tx, recipient_id=recipient.id, letter=letter.letter, unique_key=unique_key
+        sent_at = await statements.email_sent_at(
+            tx, recipient_id=recipient.id, template=email.template, unique_key=unique_key
         )
     on = f" on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
     await run.had_nothing_to_do(f"already sent{on}")
 
 
 async def _placed(
-    run: Run, post: Post, recipient: Recipient, letter: type[Letter], unique_key: str
+    run: Run, sender: EmailSender, recipient: Recipient, email: type[Email], unique_key: str
 ) -> bool:
-    """Whether a place in MAIL_RATE is taken for this letter: none is for one that is not sent.
+    """Whether a place in MAIL_RATE is taken for this email: none is for one that is not sent.
 
     Asked with no transaction open, and before anything is claimed or written: of a fan-out, most
-    letters are asked for several times until their turn comes.
+    emails are asked for several times until their turn comes.
 
     Raises:
-        Snooze: until the letter's turn, or until the person may get another.
+        Snooze: until the email's turn, or until the person may get another.
     """
-    if not post.pace.limited:
+    if not sender.send_limit.limited:
         return True
     async with run.transaction() as tx:
-        if not await statements.may_claim_letter(
+        if not await statements.may_claim_email(
             tx,
             recipient_id=recipient.id,
-            letter=letter.letter,
+            template=email.template,
             unique_key=unique_key,
             address=recipient.address,
         ):
             return False
-        await _spare(tx, recipient, letter, unique_key)
-    if wait := await post.pace.wait(subscribed=letter.subscription is not None):
+        await _spare(tx, recipient, email, unique_key)
+    if wait := await sender.send_limit.wait(subscribed=email.subscription is not None):
         raise Snooze("MAIL_RATE is reached", delay=wait)
     return True
 
 
-async def _send(run: Run, post: Post, message: EmailMessage, attempt: Attempt) -> None:
-    """Hand the letter over, unless the job or the letter is another's at the last moment."""
+async def _send(run: Run, sender: EmailSender, message: EmailMessage, attempt: Attempt) -> None:
+    """Hand the email over, unless the job or the email is another's at the last moment."""
     (to,) = message["To"].addresses
-    content = post.stationery.sealed(message)
+    content = sender.config.sealed(message)
 
     async def still_ours() -> None:
         async with run.transaction() as tx:
             if not await statements.attempt_may_send(tx, id=attempt.id, attempt=attempt.attempts):
-                raise Snooze("another attempt to send this email has started", delay=_lease(post))
+                raise Snooze("another attempt to send this email has started", delay=_lease(sender))
 
-    await post.mailer.send(post.stationery.address, to.addr_spec, content, before_data=still_ours)
+    await sender.mailer.send(sender.config.address, to.addr_spec, content, before_data=still_ours)
 
 
-def _lease(post: Post) -> timedelta:
+def _lease(sender: EmailSender) -> timedelta:
     """How long an attempt may take."""
-    return post.mailer.send_timeout
+    return sender.mailer.send_timeout
 
 
 async def _claim(
     tx: Transaction,
     job_id: JobId,
-    post: Post,
+    sender: EmailSender,
     recipient: Recipient,
-    letter: type[Letter],
+    email: type[Email],
     unique_key: str,
 ) -> Attempt | None:
-    """The attempt that may send now, or None when the letter is sent.
+    """The attempt that may send now, or None when the email is sent.
 
     Raises:
         Snooze: until another attempt's time has passed, or until the person may get another.
     """
-    if letter.at_most is not None:
-        await statements.hold_letters(tx, letter=letter.letter, recipient_id=recipient.id)
-    attempt = await statements.claim_letter(
+    if email.at_most is not None:
+        await statements.lock_emails(tx, template=email.template, recipient_id=recipient.id)
+    attempt = await statements.claim_email(
         tx,
         recipient_id=recipient.id,
-        letter=letter.letter,
+        template=email.template,
         unique_key=unique_key,
         job_id=job_id,
-        message_id=message_id(post.stationery, recipient, letter, unique_key),
+        message_id=message_id(sender.config, recipient, email, unique_key),
         address=recipient.address,
-        lease=_lease(post),
+        lease=_lease(sender),
     )
     if attempt is None:
-        left = await statements.letter_lease(
-            tx, recipient_id=recipient.id, letter=letter.letter, unique_key=unique_key
+        left = await statements.email_lease(
+            tx, recipient_id=recipient.id, template=email.template, unique_key=unique_key
         )
         if left is not None:
             raise Snooze("another attempt may be sending this email", delay=left)
     else:
-        await _spare(tx, recipient, letter, unique_key)
+        await _spare(tx, recipient, email, unique_key)
     return attempt
 
 
 async def _spare(
-    tx: Transaction, recipient: Recipient, letter: type[Letter], unique_key: str
+    tx: Transaction, recipient: Recipient, email: type[Email], unique_key: str
 ) -> None:
     """
     Raises:
         Snooze: until the person may get another.
     """
-    if letter.at_most is None:
+    if email.at_most is None:
         return
     wait = await statements.wait_for_another(
         tx,
         recipient_id=recipient.id,
-        letter=letter.letter,
+        template=email.template,
         unique_key=unique_key,
-        most=letter.at_most.most,
-        period=letter.at_most.period,
+        most=email.at_most.most,
+        period=email.at_most.period,
     )
     if wait is not None:
         raise Snooze("the recipient has reached the limit for this email", delay=wait)
@@ -219,13 +219,13 @@ async def _spare(
 
 @asynccontextmanager
 async def _recorded(
-    run: Run, attempt: Attempt, recipient: Recipient, letter: type[Letter]
+    run: Run, attempt: Attempt, recipient: Recipient, email: type[Email]
 ) -> AsyncIterator[None]:
     """Write what became of an attempt that failed, and say what becomes of its job."""
     try:
         yield
     except Refused as refusal:
-        _count(letter, "refused")
+        _count(email, "refused")
         async with run.transaction() as tx:
             await statements.record_refusal(
                 tx, id=attempt.id, attempt=attempt.attempts, error=str(refusal)
@@ -234,11 +234,11 @@ async def _recorded(
                 await statements.suppress(tx, address=recipient.address, reason=str(refusal))
         raise Dead(str(refusal)) from None
     except TemporarilyRefused as refusal:
-        _count(letter, "deferred")
+        _count(email, "deferred")
         await _record_failure(run, attempt, str(refusal))
         raise Retry(str(refusal), after=_wait(run)) from None
     except Ambiguous as silence:
-        _count(letter, "doubted")
+        _count(email, "doubted")
         await _record_failure(run, attempt, str(silence), doubted=True)
         if attempt.doubts + 1 >= MOST_DOUBTS:
             raise Dead(f"{silence}, twice: not sent again, to avoid a third copy") from None
@@ -246,15 +246,15 @@ async def _recorded(
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):
             log.critical("smtp.turns_us_away", answer=str(outage))
-            _count(letter, "turned_away")
+            _count(email, "turned_away")
         else:
-            _count(letter, "unanswered")
+            _count(email, "unanswered")
         await _record_failure(run, attempt, str(outage))
         raise
 
 
-def _count(letter: type[Letter], outcome: str) -> None:
-    metrics.letters.labels(letter.letter, outcome).inc()
+def _count(email: type[Email], outcome: str) -> None:
+    metrics.emails.labels(email.template, outcome).inc()
 
 
 async def _record_failure(run: Run, attempt: Attempt, error: str, *, doubted: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A letter is a type: a frozen struct of what it says, and the folder of its templates."""
+"""An email is a type: a frozen struct of what it says, and the folder of its templates."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ import msgspec
 from app.email.unsubscribe import Subscription
 from app.jinja import BrokenTemplate, Templates
 
-LETTERS: dict[str, type[Letter]] = {}
-"""Every registered letter type that has been imported, by its name."""
+EMAILS: dict[str, type[Email]] = {}
+"""Every registered email type that has been imported, by its name."""
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 GIVEN = {"app_url", "subject", "unsubscribe_url"}
-"""What every template is given beside the letter's own fields."""
+"""What every template is given beside the email's own fields."""
 
 
 class AtMost(NamedTuple):
-    """So many letters of a kind to one person in any period of this length."""
+    """So many emails of a kind to one person in any period of this length."""
 
     most: int
     period: timedelta
 
 
-class Letter(msgspec.Struct, frozen=True):
-    """What a letter says, beside its words in `templates/email/<letter>/`.
+class Email(msgspec.Struct, frozen=True):
+    """What an email says, beside its words in `templates/email/<email>/`.
 
-        class Welcome(Letter, frozen=True):
-            letter = "welcome"
+        class Welcome(Email, frozen=True):
+            email = "welcome"
             name: str
             confirm_url: str
 
     The name is never changed while deliveries of it are recorded: it is part of their key.
     """
 
-    letter: ClassVar[str]
+    template: ClassVar[str]
     subscription: ClassVar[Subscription | None] = None
-    """What a person ends to get no more of them; None: the letter answers an act, and is sent."""
+    """What a person ends to get no more of them; None: the email answers an act, and is sent."""
     at_most: ClassVar[AtMost | None] = None
     registered: ClassVar[bool] = True
-    """False keeps a letter out of `LETTERS`, and so out of the start-up check and the previews."""
+    """False keeps an email out of `EMAILS`, and so out of the start-up check and the previews."""
 
     @classmethod
     def sample(cls) -> Self:
@@ -54,35 +54,35 @@ class Letter(msgspec.Struct, frozen=True):
         super().__init_subclass__()
         if not cls.registered:
             return
-        if cls.letter in LETTERS:
-            raise TypeError(f"two emails named {cls.letter}: {LETTERS[cls.letter]} and {cls}")
-        LETTERS[cls.letter] = cls
+        if cls.template in EMAILS:
+            raise TypeError(f"two emails named {cls.template}: {EMAILS[cls.template]} and {cls}")
+        EMAILS[cls.template] = cls
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """Whom a letter goes to."""
+    """Whom an email goes to."""
 
     id: UUID
     name: str
     address: str
 
 
-def part(letter: type[Letter], name: str) -> str:
-    return f"email/{letter.letter}/{name}"
+def part(email: type[Email], name: str) -> str:
+    return f"email/{email.template}/{name}"
 
 
-def check_letters(templates: Templates) -> None:
-    """Make sure that every letter has its parts, that they name only what they are given, and that
+def check_emails(templates: Templates) -> None:
+    """Make sure that every email has its parts, that they name only what they are given, and that
     its sample can be written: what an entry of a list lacks shows in no other way.
 
     Raises:
         BrokenTemplate: names the first template at fault.
     """
-    for letter in LETTERS.values():
-        given = {**dict.fromkeys(GIVEN, "given"), **msgspec.structs.asdict(letter.sample())}
+    for email in EMAILS.values():
+        given = {**dict.fromkeys(GIVEN, "given"), **msgspec.structs.asdict(email.sample())}
         for name in PARTS:
-            path = part(letter, name)
+            path = part(email, name)
             if unknown := templates.variables(path) - given.keys():
                 names = ", ".join(sorted(unknown))
-                raise BrokenTemplate(path, f"uses {names}, which {letter.__name__} does not define")
+                raise BrokenTemplate(path, f"uses {names}, which {email.__name__} does not define")
             templates.render(path, given)

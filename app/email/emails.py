@@ -1,4 +1,4 @@
-"""A letter to find out whether letters go out: sent at once, by no job, and kept in no ledger."""
+"""An email to find out whether emails go out: sent at once, by no job, and kept in no ledger."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Self
 from uuid import UUID
 
 from app.email.compose import compose
-from app.email.delivery import Post
-from app.email.email import Letter, Recipient
+from app.email.delivery import EmailSender
+from app.email.email import Email, Recipient
 
 NOBODY = UUID(int=0)
 
 
-class Trial(Letter, frozen=True):
+class Trial(Email, frozen=True):
     """Tells an operator how it was sent."""
 
-    letter = "trial"
+    template = "trial"
 
     sent_at: str
     server: str
@@ -31,22 +31,22 @@ class Trial(Letter, frozen=True):
         )
 
 
-async def send_trial(post: Post, address: str, now: datetime) -> None:
+async def send_trial(sender: EmailSender, address: str, now: datetime) -> None:
     """Send one, even to a suppressed address.
 
     Raises:
         Refused, TemporarilyRefused, Ambiguous, Unavailable: what the server did.
     """
-    paper = post.stationery
-    letter = Trial(
+    config = sender.config
+    email = Trial(
         sent_at=f"{now:%Y-%m-%d %H:%M:%S %Z}",
-        server=post.mailer.server,
-        signature=f"{paper.dkim.selector}._domainkey.{paper.domain}" if paper.dkim else "none",
+        server=sender.mailer.server,
+        signature=f"{config.dkim.selector}._domainkey.{config.domain}" if config.dkim else "none",
     )
-    message = compose(paper, Recipient(NOBODY, "", address), letter, now.isoformat(), now)
+    message = compose(config, Recipient(NOBODY, "", address), email, now.isoformat(), now)
     (to,) = message["To"].addresses
-    content = paper.sealed(message)
-    await post.mailer.send(paper.address, to.addr_spec, content, before_data=_nothing)
+    content = config.sealed(message)
+    await sender.mailer.send(config.address, to.addr_spec, content, before_data=_nothing)
 
 
 async def _nothing() -> None:

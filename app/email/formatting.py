@@ -1,4 +1,4 @@
-"""How people's words and figures are written in letters."""
+"""How people's words and figures are written in emails."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The pace: how many letters all workers together may send, counted in Redis.
+"""The pace: how many emails all workers together may send, counted in Redis.
 
-The count is a log of the letters of the longest period, so that no period of any position holds
+The count is a log of the emails of the longest period, so that no period of any position holds
 more than its limit. It falls open: while Redis is away the server's own limits are what there is.
 """
 
@@ -17,13 +17,13 @@ from app.redis import OUTAGES, Redis
 from app.settings import Rate
 
 LOG = "activelog:letters"
-"""A sorted set with a member for each letter, scored by its time in microseconds."""
+"""A sorted set with a member for each email, scored by its time in microseconds."""
 PATIENCE = timedelta(milliseconds=250)
-"""How long a letter waits for Redis."""
+"""How long an email waits for Redis."""
 NOT_ASKED = timedelta(seconds=5)
 """How long a Redis that was away is not asked again."""
 SUBSCRIBED_SHARE = 0.9
-"""Of every limit. The rest is kept for letters that somebody is waiting for."""
+"""Of every limit. The rest is kept for emails that somebody is waiting for."""
 
 _TAKE = """
 local time = redis.call('TIME')
@@ -55,7 +55,7 @@ return math.ceil(place - now)
 log = structlog.get_logger(__name__)
 
 
-class Pace:
+class SendLimit:
     """The limits of MAIL_RATE, for one process."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Pace:
     ) -> None:
         """
         Args:
-            patience: how long a letter waits for Redis, before it goes without being counted.
+            patience: how long an email waits for Redis, before it goes without being counted.
             clock: monotonic seconds; times the pause after Redis was away.
         """
         self._rates = rates
@@ -82,10 +82,10 @@ class Pace:
         return bool(self._rates)
 
     async def wait(self, *, subscribed: bool) -> timedelta:
-        """Take the place of one letter; zero: it may go. Else nothing is taken, and this is when
+        """Take the place of one email; zero: it may go. Else nothing is taken, and this is when
         to come again.
 
-        Letters to subscribers leave a tenth of every limit to the others, and so give way to them.
+        Emails to subscribers leave a tenth of every limit to the others, and so give way to them.
         """
         if not self._rates or self._clock() < self._ask_from:
             return timedelta(0)

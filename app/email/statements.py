@@ -16,7 +16,7 @@ EmailId = NewType("EmailId", UUID)
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """An attempt at sending a letter, as the ledger has it."""
+    """An attempt at sending an email, as the ledger has it."""
 
     id: EmailId
     state: Literal["sending", "suppressed"]
@@ -36,11 +36,11 @@ class Suppression(msgspec.Struct, frozen=True):
 
 
 @statement("emails")
-async def claim_letter(
+async def claim_email(
     db: Queryable,
     *,
     recipient_id: UUID,
-    letter: str,
+    template: str,
     unique_key: str,
     job_id: JobId,
     message_id: str,
@@ -50,30 +50,36 @@ async def claim_letter(
 
 
 @statement("emails")
-async def may_claim_letter(
-    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str, address: str
+async def may_claim_email(
+    db: Queryable, *, recipient_id: UUID, template: str, unique_key: str, address: str
 ) -> bool: ...
 
 
 @statement("emails")
-async def letter_lease(
-    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str
+async def email_lease(
+    db: Queryable, *, recipient_id: UUID, template: str, unique_key: str
 ) -> timedelta | None: ...
 
 
 @statement("emails")
-async def letter_sent_at(
-    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str
+async def email_sent_at(
+    db: Queryable, *, recipient_id: UUID, template: str, unique_key: str
 ) -> datetime | None: ...
 
 
 @statement("emails")
-async def hold_letters(db: Queryable, *, letter: str, recipient_id: UUID) -> None: ...
+async def lock_emails(db: Queryable, *, template: str, recipient_id: UUID) -> None: ...
 
 
 @statement("emails")
 async def wait_for_another(
-    db: Queryable, *, recipient_id: UUID, letter: str, unique_key: str, most: int, period: timedelta
+    db: Queryable,
+    *,
+    recipient_id: UUID,
+    template: str,
+    unique_key: str,
+    most: int,
+    period: timedelta,
 ) -> timedelta | None: ...
 
 

@@ -26,7 +26,7 @@ async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]:
 
 
 async def lift(tx: Transaction, address: str, *, by: str) -> None:
-    """Send to an address again. Letters that were held back stay so; the next one goes.
+    """Send to an address again. Emails that were held back stay so; the next one goes.
 
     Raises:
         NotFound: it was not suppressed.

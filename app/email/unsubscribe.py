@@ -1,7 +1,7 @@
-"""Subscriptions, and the tokens by which a letter is refused without signing in (RFC 8058).
+"""Subscriptions, and the tokens by which an email is refused without signing in (RFC 8058).
 
 A token names a person and a subscription and is signed, so that it needs no row and never expires:
-old letters keep their way out.
+old emails keep their way out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The letters that exports cause: who is written to, and what is said."""
+"""The emails that exports cause: who is written to, and what is said."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date
 from typing import Self
 
 from app.activities.activity import ActivityType
-from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import cut, day
 from app.exports import statements
 from app.exports.export import ExportId, Filters, Format
@@ -52,10 +52,10 @@ WHAT: dict[ActivityType, str] = {
 KILO = 1000
 
 
-class ExportReady(Letter, frozen=True):
+class ExportReady(Email, frozen=True):
     """Says where an export can be downloaded, and until when."""
 
-    letter = "export_ready"
+    template = "export_ready"
 
     name: str
     format: str
@@ -78,10 +78,10 @@ class ExportReady(Letter, frozen=True):
         )
 
 
-class ExportFailed(Letter, frozen=True):
+class ExportFailed(Email, frozen=True):
     """Says that an export could not be made, and what can be done."""
 
-    letter = "export_failed"
+    template = "export_failed"
 
     name: str
     format: str
@@ -104,7 +104,7 @@ class ExportFailed(Letter, frozen=True):
 
 
 @handles(ExportReadyEmail)
-async def export_ready(job: ExportReadyEmail, run: Run, post: Post) -> None:
+async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> None:
     """Tell whoever asked for the export, once, unless it or its owner is gone.
 
     Raises:
@@ -126,15 +126,15 @@ async def export_ready(job: ExportReadyEmail, run: Run, post: Post) -> None:
             size=size(length),
             rows="1 activity" if rows == 1 else f"{rows:,} activities",
             until=day(expires_at),
-            download_url=f"{post.stationery.app_url}/exports/{export.id}/download",
+            download_url=f"{sender.config.app_url}/exports/{export.id}/download",
         )
 
     recipient = Recipient(export.user_id, export.name, export.email)
-    await deliver(run, post, recipient, ExportReady, write, unique_key=str(job.export_id))
+    await deliver(run, sender, recipient, ExportReady, write, unique_key=str(job.export_id))
 
 
 @handles(ExportFailedEmail)
-async def export_failed(job: ExportFailedEmail, run: Run, post: Post) -> None:
+async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -> None:
     """Tell whoever asked for the export, once, unless it or its owner is gone.
 
     Raises:
@@ -157,11 +157,11 @@ async def export_failed(job: ExportFailedEmail, run: Run, post: Post) -> None:
             format=NAMES[export.format],
             what=described(export.filters),
             reason=cut(one_line(reason), LONGEST_REASON),
-            exports_url=f"{post.stationery.app_url}/exports",
+            exports_url=f"{sender.config.app_url}/exports",
         )
 
     recipient = Recipient(export.user_id, export.name, export.email)
-    await deliver(run, post, recipient, ExportFailed, write, unique_key=str(job.export_id))
+    await deliver(run, sender, recipient, ExportFailed, write, unique_key=str(job.export_id))
 
 
 def described(filters: Filters) -> str:

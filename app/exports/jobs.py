@@ -78,7 +78,7 @@ async def generate_export(
 
 
 async def generate(run: Run, tools: Tools, job: ExportGenerate) -> None:
-    """Make the file, put it into the bucket, and have a letter say so.
+    """Make the file, put it into the bucket, and have an email say so.
 
     The object appears only while the job is ours and the export is wanted. What was sent of one
     that did not appear is taken back, and a retry begins anew, under the same key.
@@ -132,7 +132,7 @@ async def _drop(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
 
 
 async def _record(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> None:
-    """The result, the letter and the job's end, in one transaction.
+    """The result, the email and the job's end, in one transaction.
 
     Raises:
         _Unwanted: the export was deleted meanwhile; the job goes on, to remove the object.

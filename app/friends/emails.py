@@ -1,4 +1,4 @@
-"""The letters that friends cause: who is written to, and what is said."""
+"""The emails that friends cause: who is written to, and what is said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app import jobs
-from app.email import AtMost, Letter, Post, Recipient, deliver, one_line
+from app.email import AtMost, Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import cut, day, distance, duration
 from app.friends import statements
 from app.friends.friend import RequestId
@@ -52,7 +52,7 @@ class FriendActivityEmail(Job, frozen=True):
 
 NOT_A_READER = "the user opted out, deleted the account, or has not confirmed the address"
 BETWEEN = timedelta(hours=1)
-"""From one letter on friends' activities to the next."""
+"""From one email on friends' activities to the next."""
 MOST_NEWS = 12
 LONGEST_NOTES = 160
 
@@ -62,10 +62,10 @@ DID = {
 }  # fmt: skip
 
 
-class FriendRequest(Letter, frozen=True):
+class FriendRequest(Email, frozen=True):
     """Says who asks to be a friend."""
 
-    letter = "friend_request"
+    template = "friend_request"
     at_most = AtMost(10, timedelta(days=1))
 
     name: str
@@ -85,10 +85,10 @@ class Entry(msgspec.Struct, frozen=True):
     notes: str
 
 
-class FriendActivity(Letter, frozen=True):
-    """Tells what friends have recorded since the last letter."""
+class FriendActivity(Email, frozen=True):
+    """Tells what friends have recorded since the last email."""
 
-    letter = "friend_activity"
+    template = "friend_activity"
     subscription = "friend_activity"
 
     name: str
@@ -110,7 +110,7 @@ class FriendActivity(Letter, frozen=True):
 
 
 @handles(FriendRequestEmail)
-async def friend_request(job: FriendRequestEmail, run: Run, post: Post) -> None:
+async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender) -> None:
     """Tell the owner of the address, who must have confirmed it, while the request waits.
 
     Raises:
@@ -128,15 +128,15 @@ async def friend_request(job: FriendRequestEmail, run: Run, post: Post) -> None:
         return FriendRequest(name=one_line(asked.name), requester=one_line(asked.requester))
 
     recipient = Recipient(asked.id, asked.name, asked.email)
-    await deliver(run, post, recipient, FriendRequest, write, unique_key=str(job.request_id))
+    await deliver(run, sender, recipient, FriendRequest, write, unique_key=str(job.request_id))
 
 
 @handles(FriendActivityEmail)
-async def friend_activity(job: FriendActivityEmail, run: Run, post: Post) -> None:
+async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSender) -> None:
     """Tell a person what friends have recorded, if there is any of it, and look again in an hour.
 
-    The next look is committed with the letter, so that there are never two in an hour, and what
-    this letter does not tell is told by the next.
+    The next look is committed with the email, so that there are never two in an hour, and what
+    this email does not tell is told by the next.
 
     Raises:
         whatever `deliver` raises.
@@ -166,12 +166,18 @@ async def friend_activity(job: FriendActivityEmail, run: Run, post: Post) -> Non
 
     recipient = Recipient(reader.id, reader.name, reader.email)
     await deliver(
-        run, post, recipient, FriendActivity, write, unique_key=str(run.job_id), then=look_again
+        run,
+        sender,
+        recipient,
+        FriendActivity,
+        write,
+        unique_key=str(run.job_id),
+        then=look_again,
     )
 
 
 def told(name: str, news: Sequence[News], *, more: int) -> FriendActivity:
-    """The letter to a person of this name on some news, and on so many more that it only counts."""
+    """The email to a person of this name on some news, and on so many more that it only counts."""
     entries = [
         Entry(
             day=day(one.started_at.date()),

@@ -44,7 +44,7 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
 
     A request is kept under the address. So an address that nobody has is answered, once and again,
     exactly as one that somebody has; who signs up with it later finds the request. Asking twice
-    gives the first request again; a declined one may be asked anew. A letter tells the owner, if
+    gives the first request again; a declined one may be asked anew. An email tells the owner, if
     there is one and the address is confirmed: that is found out by the job.
 
     Raises:

@@ -21,7 +21,7 @@ from app.users.login_limits import admit_sign_in, admit_sign_up, welcome_back
 from app.users.passwords import Passwords
 from app.users.sessions import check_password, close_session, open_session, renew_hash
 from app.users.statements import Credentials
-from app.users.user import Email, Name, Password
+from app.users.user import EmailAddress, Name, Password
 from app.web.connection import client_of, resources_of
 
 HOME = "/activities"
@@ -31,7 +31,7 @@ Next = Annotated[str | None, QueryParameter(name="next", max_length=2000)]
 
 class SignUp(Struct, frozen=True):
     name: Name
-    email: Email
+    email: EmailAddress
     password: Password
 
 
@@ -56,7 +56,7 @@ async def sign_up(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[Rates],
 ) -> Response[Any]:
-    """Create an account and sign in to it. A letter that confirms the address follows."""
+    """Create an account and sign in to it. An email that confirms the address follows."""
     form = await sent_form(request)
     goal = local_path(form.values.get("next"), HOME)
     try:

@@ -1,4 +1,4 @@
-"""Every letter with sample data, for those who work on its words and looks: in development only."""
+"""Every email with sample data, for those who work on its words and looks: in development only."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from litestar.datastructures import ResponseHeader
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
-from app.email import Letter, Recipient, Stationery
+from app.email import Email, EmailConfig, Recipient
 from app.email.compose import compose
-from app.email.email import LETTERS
+from app.email.email import EMAILS
 from app.errors import NotFound
 from app.pages.page import CONTENT_SECURITY_POLICY, page
 from app.web.connection import resources_of
@@ -39,7 +39,8 @@ def in_development(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
 
 @get("/")
 async def index(request: Request[Any, Any, Any]) -> Response[str]:
-    return page(request, "letters", letters=[known for known in sorted(LETTERS) if _shown(known)])
+    shown = [name for name in sorted(EMAILS) if _shown(name)]
+    return page(request, "email_previews", templates=shown)
 
 
 @get(
@@ -51,13 +52,13 @@ async def index(request: Request[Any, Any, Any]) -> Response[str]:
         )
     ],
 )
-async def letter(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """One letter in every way it can be seen."""
-    source = _composed(resources_of(request).post.stationery, name)
+async def email(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """One email in every way it can be seen."""
+    source = _composed(resources_of(request).sender.config, name)
     return page(
         request,
-        "letter",
-        letter=name,
+        "email_preview",
+        template=name,
         subject=str(_parsed(source)["Subject"]),
         text=_part(source, "plain"),
         source=source.decode(),
@@ -77,30 +78,30 @@ async def rendered(
     name: FromPath[str], scheme: FromPath[Scheme], request: Request[Any, Any, Any]
 ) -> Response[str]:
     """The HTML part, as a mail program shows it that prefers light or dark."""
-    html = _part(_composed(resources_of(request).post.stationery, name), "html")
+    html = _part(_composed(resources_of(request).sender.config, name), "html")
     return Response(in_scheme(html, scheme), media_type=MediaType.HTML)
 
 
 def in_scheme(html: str, scheme: Scheme) -> str:
-    """The letter as it looks in a scheme, whichever the browser prefers."""
+    """The email as it looks in a scheme, whichever the browser prefers."""
     wanted = html.replace(DARK, "all" if scheme == "dark" else "not all")
     return wanted.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 
 def _shown(name: str) -> bool:
-    return "sample" in vars(LETTERS[name])
+    return "sample" in vars(EMAILS[name])
 
 
-def _composed(stationery: Stationery, name: str) -> bytes:
+def _composed(email_config: EmailConfig, name: str) -> bytes:
     """
     Raises:
-        NotFound: there is no such letter.
+        NotFound: there is no such email.
     """
-    if name not in LETTERS or not _shown(name):
+    if name not in EMAILS or not _shown(name):
         raise NotFound("There is no such email.")
-    sample: Letter = LETTERS[name].sample()
-    message = compose(stationery, READER, sample, "sample", datetime.now(UTC))
-    return stationery.sealed(message)
+    sample: Email = EMAILS[name].sample()
+    message = compose(email_config, READER, sample, "sample", datetime.now(UTC))
+    return email_config.sealed(message)
 
 
 def _parsed(source: bytes) -> EmailMessage:
@@ -113,8 +114,8 @@ def _part(source: bytes, kind: str) -> str:
 
 
 router = Router(
-    "/dev/letters",
-    route_handlers=[index, letter, rendered],
+    "/dev/emails",
+    route_handlers=[index, email, rendered],
     guards=[in_development],
     opt={"anonymous": True},
 )

@@ -1,4 +1,4 @@
-"""Friends, those who ask to be, and asking. The letter on a request leads here."""
+"""Friends, those who ask to be, and asking. The email on a request leads here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.friends.friend import RequestId
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import page, see_other
 from app.postgres.database import Database
-from app.users.user import Email, Me, UserId
+from app.users.user import EmailAddress, Me, UserId
 from app.web.cursors import after_cursor, cursor_of
 
 A_PAGE = 50
@@ -26,7 +26,7 @@ MOST_WAITING = 100
 
 
 class Asked(Struct, frozen=True):
-    email: Email
+    email: EmailAddress
 
 
 @get("/friends")

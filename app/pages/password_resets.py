@@ -1,4 +1,4 @@
-"""Where the link of the password letter leads."""
+"""Where the link of the password email leads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from app.postgres.database import Database
 from app.rate_limits import Rates
 from app.users.login_limits import admit_reset
 from app.users.passwords import Passwords, ask_for_reset, check_reset, reset_password
-from app.users.user import Email, Password
+from app.users.user import EmailAddress, Password
 from app.web.connection import client_of
 
 
 class Forgotten(Struct, frozen=True):
-    email: Email
+    email: EmailAddress
 
 
 class NewPassword(Struct, frozen=True):

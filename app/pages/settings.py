@@ -69,7 +69,7 @@ async def change_name(
     return see_other(request, "/settings", "Name saved.")
 
 
-@post("/settings/letters")
+@post("/settings/emails")
 async def change_letters(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
@@ -92,7 +92,7 @@ async def send_confirmation(
     database: NamedDependency[Database],
     rates: NamedDependency[Rates],
 ) -> Response[Any]:
-    """The letter that confirms the address, once more."""
+    """The email that confirms the address, once more."""
     form = await sent_form(request)
     try:
         async with database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Where the unsubscribe link of a letter leads (RFC 8058). Opening it changes nothing."""
+"""Where the unsubscribe link of an email leads (RFC 8058). Opening it changes nothing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ WORDS: dict[Subscription, str] = {
 @get("/unsubscribe/{token:str}", opt={"anonymous": True})
 async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """A page with one button."""
-    letters = WORDS[subscription_of(_secret(request), token)]
-    return page(request, "unsubscribe", token=token, letters=letters)
+    emails = WORDS[subscription_of(_secret(request), token)]
+    return page(request, "unsubscribe", token=token, emails=emails)
 
 
 @post("/unsubscribe/{token:str}", opt={"anonymous": True, "forgeable": True}, status_code=200)
@@ -37,7 +37,7 @@ async def end(
     """What the button does, and what mail programs do by themselves. The token is all it takes."""
     async with database.transaction() as tx:
         subscription = await unsubscribe(tx, _secret(request), token)
-    return page(request, "unsubscribed", letters=WORDS[subscription])
+    return page(request, "unsubscribed", emails=WORDS[subscription])
 
 
 def _secret(request: Request[Any, Any, Any]) -> str:

@@ -79,7 +79,7 @@ class Codes(dict[str, str]):
 class Canvas(FPDF):
     """A document's pages. Text is drawn if it is `drawable` (app/pdf/text.py), whatever it is.
 
-    Text whose letters keep their shapes, which is nearly all, is written as PDF operators here, a
+    Text whose emails keep their shapes, which is nearly all, is written as PDF operators here, a
     string for each font that it takes: fpdf2's own ways to write a line do more, and take three
     times as long.
     """
@@ -182,7 +182,7 @@ class Canvas(FPDF):
         self._out(f"BT {x:.2f} {HEIGHT - baseline:.2f} Td ({codes}) Tj ET")
 
     def _write_shaped(self, x: float, baseline: float, text: str, style: Style) -> None:
-        """Text whose letters take shapes, or run from right to left."""
+        """Text whose emails take shapes, or run from right to left."""
         self._begin_shaped(style.size)
         self.set_text_color(style.color)
         self.set_xy(x, baseline - 0.8 * style.size)  # where a cell of this height has its baseline

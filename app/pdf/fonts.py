@@ -1,6 +1,6 @@
 """Typefaces: found in the packages that carry them, prepared once a process, lent to documents.
 
-`sans` and `serif`, the letters' pair, hold the Latin characters of Noto Sans and Source Serif and
+`sans` and `serif`, the emails' pair, hold the Latin characters of Noto Sans and Source Serif and
 are embedded as they are. Any other text is set in `text`, which is all of Noto Sans, and in the
 Noto font of its script; of these a document embeds what it uses. A font is loaded when it is first
 needed. All but one are variable fonts used as they are by default, so that what varies is cut off.
@@ -26,7 +26,7 @@ from fpdf.fonts import SubsetMap, TTFFont
 from fpdf.unicode_script import UnicodeScript, get_unicode_script
 
 LATIN = (*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2027), 0x20AC, 0x2212)
-"""What the prepared fonts hold: letters of Europe, dashes, quotes, the euro and the minus."""
+"""What the prepared fonts hold: emails of Europe, dashes, quotes, the euro and the minus."""
 PREPARED = ("sans", "serif")
 
 NOTO = "manimgx_fonts"
@@ -87,7 +87,7 @@ class Font:
         """In thousandths of the size."""
 
     def draws(self, text: str) -> bool:
-        """Whether it draws all of a text, letter by letter."""
+        """Whether it draws all of a text, email by email."""
         return text.isascii() or self.characters.issuperset(text)
 
     def lend(self, document: FPDF) -> TTFFont:
@@ -149,7 +149,7 @@ cached_font_of = cache(font_of)
 
 
 def takes_shapes(text: str) -> bool:
-    """Whether letters of a text change with their neighbours, or run from right to left; also if no
+    """Whether emails of a text change with their neighbours, or run from right to left; also if no
     font has them: then it is fpdf2 that draws what stands for a missing glyph."""
     return any(character in JOINERS or cached_font_of(character) not in RIGID for character in text)
 

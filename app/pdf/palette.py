@@ -1,4 +1,4 @@
-"""Colours: the letters' own (templates/email/layout.html), on white, so that they print well."""
+"""Colours: the emails' own (templates/email/layout.html), on white, so that they print well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The letter that a report causes: who is written to, and what is said."""
+"""The email that a report causes: who is written to, and what is said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import day, distance, duration
 from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
@@ -46,10 +46,10 @@ class Total(msgspec.Struct, frozen=True):
     value: str
 
 
-class ReportReady(Letter, frozen=True):
+class ReportReady(Email, frozen=True):
     """Says that the report of a month can be downloaded, and the month's few figures."""
 
-    letter = "report_ready"
+    template = "report_ready"
     subscription = "monthly_report"
 
     name: str
@@ -97,7 +97,7 @@ class ReportReady(Letter, frozen=True):
 
 
 @handles(ReportReadyEmail)
-async def report_ready(job: ReportReadyEmail, run: Run, post: Post) -> None:
+async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> None:
     """Tell a person that a month's report is there, once.
 
     Whoever has opted out or has not confirmed the address is not written to.
@@ -117,11 +117,11 @@ async def report_ready(job: ReportReadyEmail, run: Run, post: Post) -> None:
 
     async def write(tx: Transaction) -> ReportReady:
         days = await reading.daily(tx, user_id, month, last_day(month))
-        url = f"{post.stationery.app_url}/reports/{slug(month)}/download"
+        url = f"{sender.config.app_url}/reports/{slug(month)}/download"
         return ReportReady.about(one_line(reader.name), days, url)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
-    await deliver(run, post, recipient, ReportReady, write, unique_key=slug(month))
+    await deliver(run, sender, recipient, ReportReady, write, unique_key=slug(month))
 
 
 def _count(activities: int) -> str:

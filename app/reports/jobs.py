@@ -1,5 +1,5 @@
 """Making a report: the figures are read, the PDF is drawn and put into the bucket, and then the row
-and the letter's job are committed with the end of the job."""
+and the email's job are committed with the end of the job."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def generate(
     *,
     clock: Clock = postgres_clock,
 ) -> None:
-    """Make a person's report of a month, in place of an earlier one, and have the letter written.
+    """Make a person's report of a month, in place of an earlier one, and have the email written.
 
     Each attempt writes an object of its own, and the row names the one that was committed: a failed
     or late attempt leaves an earlier report untouched. The nightly cleanup removes its object, and
@@ -170,7 +170,7 @@ class _Left(Exception):
 
 
 async def _record(run: Run, made: Made, clock: Clock) -> None:
-    """The report, the letter's job and the end of this one, in one transaction.
+    """The report, the email's job and the end of this one, in one transaction.
 
     If the month ended meanwhile, the report is made again: the fan-out found this job unfinished
     and enqueued none.
@@ -246,13 +246,13 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
 
 
 async def count_reports(run: Run, db: Queryable, month: date) -> None:
-    """A dry run: count who would get a report, and who a letter about it; enqueue nothing.
+    """A dry run: count who would get a report, and who an email about it; enqueue nothing.
 
     Raises:
         LeaseLost: the job is another worker's now.
     """
     counted = await statements.count_reports(
-        db, letter=ReportReady.letter, unique_key=slug(month), month=month
+        db, template=ReportReady.template, unique_key=slug(month), month=month
     )
     await end_dry_run(run, ReportGenerate, counted)
 

@@ -37,7 +37,7 @@ class WouldReport(WouldEmail, frozen=True):
 
 
 class ReportReader(Struct, frozen=True):
-    """Who is to have a letter about a report."""
+    """Who is to have an email about a report."""
 
     id: UserId
     name: str
@@ -70,7 +70,7 @@ async def enqueue_reports(
 
 @statement("reports", timeout=1800)
 async def count_reports(
-    db: Queryable, *, letter: str, unique_key: str, month: date
+    db: Queryable, *, template: str, unique_key: str, month: date
 ) -> WouldReport: ...
 
 

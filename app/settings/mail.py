@@ -1,4 +1,4 @@
-"""Where letters go out, how many, and who signs them."""
+"""Where emails go out, how many, and who signs them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dkim:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    sender: str
+    from_address: str
     reply_to: str | None
     dkim: Dkim | None
     rates: Sequence[Rate]
@@ -47,7 +47,9 @@ class Mail:
     def from_env(cls, env: Variables) -> Mail:
         answers = env.optional("MAIL_REPLY_TO")
         return cls(
-            sender=_mailbox("MAIL_FROM", env.text("MAIL_FROM", "ActiveLog <hello@localhost>")),
+            from_address=_mailbox(
+                "MAIL_FROM", env.text("MAIL_FROM", "ActiveLog <hello@localhost>")
+            ),
             reply_to=answers and _mailbox("MAIL_REPLY_TO", answers),
             dkim=_dkim(env),
             rates=_rates(env),
@@ -83,7 +85,7 @@ def _smtp(env: Variables) -> Smtp:
 
 
 def _mailbox(name: str, text: str) -> str:
-    """`Name <address>`, or an address: all that stands in every letter, and so is looked at now."""
+    """`Name <address>`, or an address: all that stands in every email, and so is looked at now."""
     address = parseaddr(text)[1]
     try:
         address.rpartition("@")[2].encode("idna")

@@ -161,7 +161,7 @@ class Retention:
     runs: timedelta
     """Of schedules."""
     emails: timedelta
-    """Records of deliveries: without one, a letter could go out again on the same unique key."""
+    """Records of deliveries: without one, an email could go out again on the same unique key."""
 
     @classmethod
     def from_env(cls, env: Variables) -> Retention:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.email import Letter, Post, Recipient, deliver, one_line
+from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import distance, duration
 from app.jobs import Job, Run, handles
 from app.jobs.schedules import ScheduledJob, scheduled
@@ -77,10 +77,10 @@ class Day(msgspec.Struct, frozen=True):
     distance: str
 
 
-class WeeklySummary(Letter, frozen=True):
+class WeeklySummary(Email, frozen=True):
     """Tells a person how the week was."""
 
-    letter = "weekly_summary"
+    template = "weekly_summary"
     subscription = "weekly_summary"
 
     name: str
@@ -123,7 +123,7 @@ class WeeklySummary(Letter, frozen=True):
 
 
 @handles(WeeklySummaryEmail)
-async def weekly_summary(job: WeeklySummaryEmail, run: Run, post: Post) -> None:
+async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
     """Summarise the seven days that end on this Saturday (UTC), once.
 
     Whoever has opted out, has not confirmed the address, or was not active in the 28 days up to
@@ -146,7 +146,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, post: Post) -> None:
         return WeeklySummary.about(one_line(reader.name), days)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
-    await deliver(run, post, recipient, WeeklySummary, write, unique_key=unique_key(saturday))
+    await deliver(run, sender, recipient, WeeklySummary, write, unique_key=unique_key(saturday))
 
 
 def unique_key(saturday: date) -> str:
@@ -207,11 +207,11 @@ THROTTLE = Throttle()
 
 
 async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROTTLE) -> None:
-    """A letter's job for everyone with a confirmed address that is not suppressed, who did not opt
+    """An email's job for everyone with a confirmed address that is not suppressed, who did not opt
     out and was active in the four weeks that end on that Saturday.
 
     Raises:
-        Snooze: enough letters wait; it goes on from where it is.
+        Snooze: enough emails wait; it goes on from where it is.
         LeaseLost: the job is another worker's now.
     """
     kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
@@ -238,7 +238,7 @@ async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
         LeaseLost: the job is another worker's now.
     """
     counted = await statements.count_weekly_emails(
-        db, letter=WeeklySummary.letter, unique_key=unique_key(saturday), saturday=saturday
+        db, template=WeeklySummary.template, unique_key=unique_key(saturday), saturday=saturday
     )
     await end_dry_run(run, WeeklySummaryEmail, counted)
 

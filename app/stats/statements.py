@@ -60,7 +60,7 @@ async def enqueue_weekly_emails(
 
 @statement("stats", timeout=1800)
 async def count_weekly_emails(
-    db: Queryable, *, letter: str, unique_key: str, saturday: date
+    db: Queryable, *, template: str, unique_key: str, saturday: date
 ) -> WouldEmail: ...
 
 

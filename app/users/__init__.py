@@ -1,1 +1,1 @@
-"""People: their accounts, their sessions, and the tokens that letters carry to them."""
+"""People: their accounts, their sessions, and the tokens that emails carry to them."""

@@ -89,7 +89,7 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
 
 
 def subscription_of(secret: str, token: str) -> Subscription:
-    """Which letters a token ends.
+    """Which emails a token ends.
 
     Raises:
         NotFound: it is none of ours.
@@ -98,7 +98,7 @@ def subscription_of(secret: str, token: str) -> Subscription:
 
 
 async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
-    """End the letters that a token names; once more, or after the account is gone, changes nothing.
+    """End the emails that a token names; once more, or after the account is gone, changes nothing.
 
     Raises:
         NotFound: it is none of ours.
@@ -162,9 +162,9 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
 
 
 async def ask_for_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -> Profile:
-    """Have another link sent to a person whose letter was lost, or whose link has expired.
+    """Have another link sent to a person whose email was lost, or whose link has expired.
 
-    The links that they have keep working. While such a letter is on its way, no second one is made
+    The links that they have keep working. While such an email is on its way, no second one is made
     or counted.
 
     Raises:

@@ -1,11 +1,11 @@
-"""The letters that accounts cause: who is written to, and what is said."""
+"""The emails that accounts cause: who is written to, and what is said."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Self, TypeVar
 
-from app.email import AtMost, Letter, Post, Recipient, deliver, one_line
+from app.email import AtMost, Email, EmailSender, Recipient, deliver, one_line
 from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
 from app.users import statements
@@ -60,10 +60,10 @@ SAMPLE_TOKEN = "u3w9Xk0c2tqP5Zb7Yd1fGhJ4LmN6RsTvAeBiCoDuEfI"
 """It opens nothing."""
 
 
-class Welcome(Letter, frozen=True):
+class Welcome(Email, frozen=True):
     """Greets a new person and carries the link that confirms the address."""
 
-    letter = "welcome"
+    template = "welcome"
 
     name: str
     confirm_url: str
@@ -76,10 +76,10 @@ class Welcome(Letter, frozen=True):
         return cls(name="Ada Lovelace", confirm_url=url, days=CONFIRMATION_LIFETIME.days)
 
 
-class Confirmation(Letter, frozen=True):
+class Confirmation(Email, frozen=True):
     """Carries another link that confirms the address, which may be a stranger's."""
 
-    letter = "confirmation"
+    template = "confirmation"
     at_most = AtMost(6, timedelta(days=1))
 
     name: str
@@ -93,10 +93,10 @@ class Confirmation(Letter, frozen=True):
         return cls(name="Ada Lovelace", confirm_url=url, days=CONFIRMATION_LIFETIME.days)
 
 
-class PasswordReset(Letter, frozen=True):
+class PasswordReset(Email, frozen=True):
     """Carries the link under which a new password is chosen."""
 
-    letter = "password_reset"
+    template = "password_reset"
 
     name: str
     reset_url: str
@@ -112,7 +112,7 @@ L = TypeVar("L", Welcome, Confirmation)
 
 
 @handles(WelcomeEmail)
-async def welcome(job: WelcomeEmail, run: Run, post: Post) -> None:
+async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
     """Welcome a person, once. Someone who has left in the meantime is not written to.
 
     Raises:
@@ -123,11 +123,11 @@ async def welcome(job: WelcomeEmail, run: Run, post: Post) -> None:
     if account is None:
         await run.had_nothing_to_do("the account was deleted")
         return
-    await _deliver_link(run, post, account, Welcome, str(job.user_id))
+    await _deliver_link(run, sender, account, Welcome, str(job.user_id))
 
 
 @handles(ConfirmationEmail)
-async def confirmation(job: ConfirmationEmail, run: Run, post: Post) -> None:
+async def confirmation(job: ConfirmationEmail, run: Run, sender: EmailSender) -> None:
     """Send a person the link that confirms the address, if it is not confirmed yet.
 
     Each job of it is a unique key of its own.
@@ -140,26 +140,26 @@ async def confirmation(job: ConfirmationEmail, run: Run, post: Post) -> None:
     if account is None or account.confirmed_at is not None:
         await run.had_nothing_to_do("the address is already confirmed, or the account was deleted")
         return
-    await _deliver_link(run, post, account, Confirmation, str(run.job_id))
+    await _deliver_link(run, sender, account, Confirmation, str(run.job_id))
 
 
 async def _deliver_link(
-    run: Run, post: Post, account: AccountSettings, letter: type[L], unique_key: str
+    run: Run, sender: EmailSender, account: AccountSettings, email: type[L], unique_key: str
 ) -> None:
     async def write(tx: Transaction) -> L:
         token = await issue_token(tx, account.id, "confirm", CONFIRMATION_LIFETIME)
-        return letter(
+        return email(
             name=one_line(account.name),
-            confirm_url=f"{post.stationery.app_url}/confirm/{token}",
+            confirm_url=f"{sender.config.app_url}/confirm/{token}",
             days=CONFIRMATION_LIFETIME.days,
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, letter, write, unique_key=unique_key)
+    await deliver(run, sender, recipient, email, write, unique_key=unique_key)
 
 
 @handles(PasswordResetEmail)
-async def password_reset(job: PasswordResetEmail, run: Run, post: Post) -> None:
+async def password_reset(job: PasswordResetEmail, run: Run, sender: EmailSender) -> None:
     """Send a link to the owner of the address of a request; no owner: nothing to do.
 
     Raises:
@@ -176,9 +176,9 @@ async def password_reset(job: PasswordResetEmail, run: Run, post: Post) -> None:
         token = await issue_token(tx, account.id, "reset", RESET_LIFETIME)
         return PasswordReset(
             name=one_line(account.name),
-            reset_url=f"{post.stationery.app_url}/reset/{token}",
+            reset_url=f"{sender.config.app_url}/reset/{token}",
             minutes=int(RESET_LIFETIME.total_seconds() // 60),
         )
 
     recipient = Recipient(account.id, account.name, account.email)
-    await deliver(run, post, recipient, PasswordReset, write, unique_key=str(job.request_id))
+    await deliver(run, sender, recipient, PasswordReset, write, unique_key=str(job.request_id))

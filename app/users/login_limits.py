@@ -1,4 +1,4 @@
-"""How often one may try to sign in and up, and have letters sent that open something.
+"""How often one may try to sign in and up, and have emails sent that open something.
 
 A client is what the network says of who asks (`app/web/connection.py`); None is not counted.
 """
@@ -18,7 +18,7 @@ SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER)
 SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
 RESETS_FROM = Limit("resets_from", 30, HOUR)
 CONFIRMATIONS = Limit("confirmations", 3, DAY)
-"""Letters to one address, which may be a stranger's: so many at once, and one each eight hours."""
+"""Emails to one address, which may be a stranger's: so many at once, and one each eight hours."""
 OWN_PASSWORDS = Limit("own_passwords", 10, QUARTER)
 """What somebody who found a session open may guess."""
 
@@ -49,7 +49,7 @@ async def admit_sign_up(rates: Rates, client: str | None) -> None:
 async def admit_reset(rates: Rates, client: str | None) -> None:
     """
     Raises:
-        TooMany: the client has asked for too many letters lately.
+        TooMany: the client has asked for too many emails lately.
     """
     if client:
         await rates.take((RESETS_FROM, client))
@@ -58,7 +58,7 @@ async def admit_reset(rates: Rates, client: str | None) -> None:
 async def admit_confirmation(rates: Rates, email: str) -> None:
     """
     Raises:
-        TooMany: this address was sent enough letters lately, for whichever account.
+        TooMany: this address was sent enough emails lately, for whichever account.
     """
     await rates.take((CONFIRMATIONS, email.lower()))
 

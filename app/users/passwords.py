@@ -109,7 +109,7 @@ async def change_password(tx: Transaction, checked: Credentials, password_hash: 
 
 
 MOST_AN_HOUR = 3
-"""Letters to one address; further requests are taken and change nothing."""
+"""Emails to one address; further requests are taken and change nothing."""
 
 
 async def ask_for_reset(tx: Transaction, email: str) -> None:

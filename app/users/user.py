@@ -16,7 +16,7 @@ ResetRequestId = NewType("ResetRequestId", UUID)
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
-Email = Annotated[
+EmailAddress = Annotated[
     str,
     Meta(
         max_length=254,
@@ -30,7 +30,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        # No control characters, and none that reorder the text around a name in a letter.
+        # No control characters, and none that reorder the text around a name in an email.
         pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$(?!\n)",
         description="1 to 100 printable characters, not only spaces.",
     ),
@@ -63,7 +63,7 @@ class Account(Struct, frozen=True):
 
 
 class Preferences(Struct, frozen=True):
-    """Which of the letters that one can refuse a person wants."""
+    """Which of the emails that one can refuse a person wants."""
 
     weekly_summary: bool
     friend_activity: bool

@@ -13,6 +13,7 @@ alter index jobs_waits_for rename to jobs_blocked_on;
 alter index jobs_never_handed_over rename to jobs_never_dispatched;
 alter index jobs_handed_over rename to jobs_dispatched;
 
+alter table emails rename column letter to template;
 alter table emails rename column occasion to unique_key;
 
 drop trigger jobs_tell_schedule_run on jobs;
@@ -69,6 +70,7 @@ end $$;
 alter function update_schedule_run rename to tell_schedule_run;
 
 alter table emails rename column unique_key to occasion;
+alter table emails rename column template to letter;
 
 alter index jobs_dispatched rename to jobs_handed_over;
 alter index jobs_never_dispatched rename to jobs_never_handed_over;

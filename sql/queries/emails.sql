@@ -1,13 +1,13 @@
--- name: claim_letter
+-- name: claim_email
 -- Record that an attempt is about to send an email, and return the record.
 -- No row if the email was sent, or if another attempt may still be sending it. An email to a
 -- suppressed address is recorded as suppressed.
 insert into emails (
-    recipient_id, letter, unique_key, job_id, message_id, state, attempts, sending_until, written_at
+    recipient_id, template, unique_key, job_id, message_id, state, attempts, sending_until, written_at
 )
 select
     :recipient_id,
-    :letter,
+    :template,
     :unique_key,
     :job_id,
     :message_id,
@@ -16,7 +16,7 @@ select
     case when suppressed then null else clock_timestamp() + :lease::interval end,
     clock_timestamp()
 from (select exists (select from suppressions where address = lower(:address))) s (suppressed)
-on conflict (recipient_id, letter, unique_key) do update set
+on conflict (recipient_id, template, unique_key) do update set
     job_id = excluded.job_id,
     state = excluded.state,
     attempts = emails.attempts + excluded.attempts,
@@ -27,36 +27,36 @@ where
     or (emails.state = 'sending' and emails.sending_until <= clock_timestamp())
 returning id, state, attempts, doubts, written_at as date;
 
--- name: may_claim_letter
--- Tell whether a claim would let this email be sent; see claim_letter.
+-- name: may_claim_email
+-- Tell whether a claim would let this email be sent; see claim_email.
 select
     not exists (select from suppressions where address = lower(:address))
     and not exists (
         select from emails
         where
             recipient_id = :recipient_id
-            and letter = :letter
+            and template = :template
             and unique_key = :unique_key
             and (state = 'sent' or (state = 'sending' and sending_until > clock_timestamp()))
     );
 
--- name: letter_lease
+-- name: email_lease
 -- Return how much longer another attempt may be sending an email.
 -- Null if no attempt may: the email was sent, refused or suppressed.
 select sending_until - clock_timestamp() as lease
 from emails
-where recipient_id = :recipient_id and letter = :letter and unique_key = :unique_key;
+where recipient_id = :recipient_id and template = :template and unique_key = :unique_key;
 
--- name: letter_sent_at
+-- name: email_sent_at
 -- Return when an email was sent; null if it has not been.
 select sent_at from emails
-where recipient_id = :recipient_id and letter = :letter and unique_key = :unique_key;
+where recipient_id = :recipient_id and template = :template and unique_key = :unique_key;
 
--- name: hold_letters
+-- name: lock_emails
 -- Lock the emails of this name to this user until the transaction ends.
 -- The second of two concurrent transactions therefore counts the email of the first.
 select pg_advisory_xact_lock(
-    hashtextextended('letters ' || :letter::text || ' ' || :recipient_id::uuid::text, 0)
+    hashtextextended('letters ' || :template::text || ' ' || :recipient_id::uuid::text, 0)
 );
 
 -- name: wait_for_another
@@ -66,7 +66,7 @@ select written_at + :period::interval - clock_timestamp() as wait
 from emails
 where
     recipient_id = :recipient_id
-    and letter = :letter
+    and template = :template
     and unique_key <> :unique_key
     and state in ('sending', 'sent')
     and written_at > clock_timestamp() - :period::interval

@@ -179,7 +179,7 @@ with people as materialized ( -- otherwise each count would repeat every look-up
                 select from emails as e
                 where
                     e.recipient_id = u.id
-                    and e.letter = :letter
+                    and e.template = :template
                     and e.unique_key = :unique_key
                     and e.state = 'sent'
             ) then 'sent_before'

@@ -14,7 +14,7 @@ from tests.jobs.operators import dead, operator
 from tests.support.trials import CALLS, CriticalTrial, Trial, put, row
 from tests.support.working import RunJobs
 
-LETTERS = "/api/v1/admin/dead-letters"
+EMAILS = "/api/v1/admin/dead-letters"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def admin(api: httpx.AsyncClient, database: Database) -> httpx.AsyncClient
 
 
 async def groups(admin: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
-    answer = await admin.get(LETTERS, params=query)
+    answer = await admin.get(EMAILS, params=query)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["items"]
     return found
@@ -54,8 +54,8 @@ async def test_groups_come_by_pages(
 ) -> None:
     for reason in ("red", "green", "blue"):
         await dead(database, run_jobs, Trial("a"), reason=reason)
-    first = (await admin.get(LETTERS, params={"limit": 2})).json()
-    rest = (await admin.get(LETTERS, params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    first = (await admin.get(EMAILS, params={"limit": 2})).json()
+    rest = (await admin.get(EMAILS, params={"limit": 2, "cursor": first["next_cursor"]})).json()
     assert ["Dead: blue", "Dead: green", "Dead: red"] == [
         group["error"] for group in first["items"] + rest["items"]
     ]
@@ -68,7 +68,7 @@ async def test_a_group_runs_again_and_the_other_groups_do_not(
     await dead(database, run_jobs, Trial("a"), Trial("b"), reason="page 4 is missing")
     await dead(database, run_jobs, Trial("c"), reason="no paper")
     _, group = await groups(admin)
-    answer = await admin.post(f"{LETTERS}/{group['fingerprint']}/retry")
+    answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/retry")
     assert (200, {"rerun": 2, "skipped": 0}) == (answer.status_code, answer.json())
     await run_jobs()
     assert {"a": 2, "b": 2, "c": 1} == CALLS
@@ -86,7 +86,7 @@ async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
     await dead(database, run_jobs, Trial("waits", key="waits"), reason=reason)
     await put(database, Trial("waits", key="waits"))
     (group,) = await groups(admin)
-    answer = await admin.post(f"{LETTERS}/{group['fingerprint']}/retry")
+    answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/retry")
     assert {"rerun": 1, "skipped": 3} == answer.json()
     assert ("queued", "dead") == (
         (await row(database, newer))["state"],
@@ -99,9 +99,9 @@ async def test_all_run_again_or_those_of_a_kind(
 ) -> None:
     await dead(database, run_jobs, Trial("a"), CriticalTrial("b"), reason="no paper")
     await dead(database, run_jobs, Trial("c"), reason="no ink")
-    answer = await admin.post(f"{LETTERS}/retry", params={"kind": "test:critical"})
+    answer = await admin.post(f"{EMAILS}/retry", params={"kind": "test:critical"})
     assert (200, {"rerun": 1, "skipped": 0}) == (answer.status_code, answer.json())
-    answer = await admin.post(f"{LETTERS}/retry")
+    answer = await admin.post(f"{EMAILS}/retry")
     assert {"rerun": 2, "skipped": 0} == answer.json()
     assert [] == await groups(admin)
 
@@ -112,7 +112,7 @@ async def test_a_discarded_group_is_cancelled_with_a_note_before_its_error(
     job_id, _ = await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
     (group,) = await groups(admin)
     with capture_logs() as lines:
-        answer = await admin.post(f"{LETTERS}/{group['fingerprint']}/discard")
+        answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/discard")
     assert (200, {"discarded": 2}) == (answer.status_code, answer.json())
     job = await row(database, job_id)
     assert ("cancelled", "discarded by an operator: Dead: no paper", None) == (
@@ -126,5 +126,5 @@ async def test_a_discarded_group_is_cancelled_with_a_note_before_its_error(
 
 @pytest.mark.parametrize("act", ["retry", "discard"])
 async def test_a_fingerprint_of_no_dead_letter_is_404(admin: httpx.AsyncClient, act: str) -> None:
-    answer = await admin.post(f"{LETTERS}/0123456789abcdef/{act}")
+    answer = await admin.post(f"{EMAILS}/0123456789abcdef/{act}")
     assert 404 == answer.status_code

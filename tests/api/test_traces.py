@@ -1,4 +1,4 @@
-"""A caller's trace, from the header of a request to the log line of the letter that it causes."""
+"""A caller's trace, from the header of a request to the log line of the email that it causes."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
         headers = {"traceparent": GIVEN, "X-Request-ID": "seen-7"}
         answer = await client.post(f"{url}/users", json=new_user(), headers=headers)
         assert answer.status_code == 201
-        await worker.says("letter.sent")
+        await worker.says("email.sent")
         (job_id,) = [row["id"] for row in await resources.database.fetch("select id from jobs")]
         await api.says('"event": "request"')
     asked = line_of(api, "request")
     assert (asked["trace_id"], asked["request_id"]) == (TRACE, "seen-7")
-    line_of(worker, "letter.sent")
+    line_of(worker, "email.sent")
     of_job = [line for line in lines_of(worker) if line.get("job") == str(job_id)]
     assert len(of_job) >= 1
     assert {(line["trace_id"], line["request_id"]) for line in of_job} == {(TRACE, "seen-7")}

@@ -1,4 +1,4 @@
-"""2,000 letters to a local server, beside one connection a letter."""
+"""2,000 emails to a local server, beside one connection an email."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import aiosmtplib
 import trustme
 import uvloop
 
-from app.email import Recipient, Stationery
+from app.email import EmailConfig, Recipient
 from app.email.compose import compose
 from app.email.smtp import Mailer
 from app.embedded.home import ROOT
@@ -41,14 +41,16 @@ NOTES = (
     "as in the worker."
 )
 
-LETTERS = 2_000
+EMAILS = 2_000
 AT_ONCE = 4
 COMPOSED = 100
 QUICK = 10
-"""By how much --quick divides the letters."""
+"""By how much --quick divides the emails."""
 OURS, PLAIN = "ActiveLog, kept connections", "aiosmtplib, one connection a letter"
 
-PAPER = Stationery(Templates(), "ActiveLog <hello@bench.example>", "https://bench.example", "bench")
+PAPER = EmailConfig(
+    Templates(), "ActiveLog <hello@bench.example>", "https://bench.example", "bench"
+)
 SENDER = PAPER.address
 READER = Recipient(UUID(int=0), "Ada", "ada@bench.example")
 
@@ -66,11 +68,11 @@ class Server:
     """The file of the certificate that its own is signed with."""
 
     async def ended(self) -> tuple[int, int]:
-        """How many connections and letters it had; it is gone after that."""
+        """How many connections and emails it had; it is gone after that."""
         self.process.terminate()
         said, _ = await self.process.communicate()
-        connections, letters = said.split()
-        return int(connections), int(letters)
+        connections, emails = said.split()
+        return int(connections), int(emails)
 
 
 Way = Callable[[Server], AbstractAsyncContextManager[Send]]
@@ -82,7 +84,7 @@ class Seen(NamedTuple):
 
 
 async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
-    count = LETTERS // (QUICK if quick else 1)
+    count = EMAILS // (QUICK if quick else 1)
     rows = [Row("composing a letter", "ActiveLog", f"{_composing():.1f} ms")]
     for tls, what in (("none", "letters in plain text"), ("starttls", "letters with STARTTLS")):
         if only not in what:
@@ -162,7 +164,7 @@ async def _kept(server: Server) -> AsyncIterator[Send]:
 
 
 async def _nothing() -> None:
-    """Nothing withholds a letter."""
+    """Nothing withholds an email."""
 
 
 @asynccontextmanager
@@ -191,7 +193,7 @@ def _letter() -> EmailMessage:
 
 
 def _composing() -> float:
-    """Milliseconds for a letter, all templates parsed."""
+    """Milliseconds for an email, all templates parsed."""
     _letter().as_bytes()
     begun = perf_counter()
     for _ in range(COMPOSED):

@@ -1,4 +1,4 @@
-"""The weekly letters' fan-out to 100,000 users, beside one enqueue a user."""
+"""The weekly emails' fan-out to 100,000 users, beside one enqueue a user."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
         scripted({"content": SPAM}) as server,
         mailer_to(server, timeout=WAIT_LIMIT_S) as mailer,
     ):
-        async with working(replace(resources, post=replace(resources.post, mailer=mailer))):
+        async with working(replace(resources, sender=replace(resources.sender, mailer=mailer))):
             await sign_in(page, "/ops")
             async with database.transaction() as tx:
                 for name in ("kim", "lee"):

@@ -25,7 +25,7 @@ class Sleep(Job, frozen=True):
 
 
 class TwoSteps(Job, frozen=True):
-    """Writes in one transaction, waits as for a letter or an upload, and ends in another."""
+    """Writes in one transaction, waits as for an email or an upload, and ends in another."""
 
     kind = "chaos:two-steps"
     queue = "critical"

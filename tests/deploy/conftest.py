@@ -45,7 +45,7 @@ class Served(NamedTuple):
     worker: str
 
     async def sign_up(self, name: str) -> None:
-        """A request that is answered, and a letter that is sent."""
+        """A request that is answered, and an email that is sent."""
         person = {"email": f"{name}@example.com", "name": name, "password": "correct horse battery"}
         async with httpx.AsyncClient(base_url=self.api, timeout=WAIT_LIMIT_S) as client:
             answer = await client.post("/api/v1/users", json=person)

@@ -93,7 +93,7 @@ async def _empty(prometheus: Prometheus) -> list[str]:
 
 
 async def _shows_both_letters(prometheus: Prometheus) -> bool:
-    sent = await prometheus.query('sum(increase(activelog_letters_total{outcome="sent"}[5m])) > 0')
+    sent = await prometheus.query('sum(increase(activelog_emails_total{outcome="sent"}[5m])) > 0')
     return bool(sent)
 
 

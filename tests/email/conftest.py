@@ -1,4 +1,4 @@
-"""What several tests of letters are given."""
+"""What several tests of emails are given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Awkward people, and their letters as they are read at the other end."""
+"""Awkward people, and their emails as they are read at the other end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from uuid import UUID
 
-from app.email import Letter, Recipient, Stationery, one_line
+from app.email import Email, EmailConfig, Recipient, one_line
 from app.email.compose import compose
 from app.jinja import FOLDER, Templates
 
@@ -49,19 +49,21 @@ class Text(HTMLParser):
         self.text += data
 
 
-def stationery(folder: Path = FOLDER, reply_to: str | None = None) -> Stationery:
-    sender = "ActiveLog <hello@activelog.example>"
+def email_config(folder: Path = FOLDER, reply_to: str | None = None) -> EmailConfig:
+    from_address = "ActiveLog <hello@activelog.example>"
     url = "https://activelog.example"
-    return Stationery(Templates(folder), sender, url, "a secret of the tests", reply_to=reply_to)
+    return EmailConfig(
+        Templates(folder), from_address, url, "a secret of the tests", reply_to=reply_to
+    )
 
 
 def person(name: str) -> Recipient:
     return Recipient(UUID(int=1), name, "ada@example.com")
 
 
-def received(letter: Letter, recipient: Recipient, paper: Stationery | None = None) -> EmailMessage:
-    """A letter as it is read at the other end."""
-    sent = compose(paper or stationery(), recipient, letter, "once", NOON).as_bytes()
+def received(email: Email, recipient: Recipient, config: EmailConfig | None = None) -> EmailMessage:
+    """An email as it is read at the other end."""
+    sent = compose(config or email_config(), recipient, email, "once", NOON).as_bytes()
     assert len(sent) < 100_000
     assert all(len(line) <= 998 for line in sent.split(b"\r\n"))
     assert sent.isascii()
@@ -85,8 +87,8 @@ def in_header(text: str) -> str:
     return one_line(text).replace("=?", "= ?")
 
 
-def html_of(letter: Letter) -> str:
-    """The HTML of a letter, with its styles inlined."""
-    part = received(letter, person("Ada")).get_body(("html",))
+def html_of(email: Email) -> str:
+    """The HTML of an email, with its styles inlined."""
+    part = received(email, person("Ada")).get_body(("html",))
     assert part is not None
     return str(part.get_content())

@@ -51,7 +51,7 @@ class Scripted:
     frozen: set[asyncio.StreamWriter] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
-    """Every letter that was handed over, answered or not."""
+    """Every email that was handed over, answered or not."""
     taken: list[bytes] = field(default_factory=list)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

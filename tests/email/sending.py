@@ -1,4 +1,4 @@
-"""What it takes to have a letter sent, as a worker has it."""
+"""What it takes to have an email sent, as a worker has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from app.email import Pace, Post, Stationery
+from app.email import EmailConfig, EmailSender, SendLimit
 from app.email.smtp import Mailer
 from app.jinja import Templates
 from app.jobs import JobId, Run, statements
@@ -19,7 +19,7 @@ from app.users.accounts import register
 from app.users.user import UserId
 from tests.support.working import WAIT_LIMIT_S
 
-PAPER = Stationery(
+PAPER = EmailConfig(
     Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example", "secret"
 )
 ADDRESS = "Ada@Example.com"
@@ -32,15 +32,15 @@ def since(began: float) -> timedelta:
     return timedelta(seconds=monotonic() - began)
 
 
-def post(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> Post:
-    """What it takes to send a letter by this mailer; Redis is asked only if there are rates."""
-    return Post(PAPER, mailer, Pace(redis or Redis(), rates, patience=PATIENCE))
+def sender_over(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> EmailSender:
+    """What it takes to send an email by this mailer; Redis is asked only if there are rates."""
+    return EmailSender(PAPER, mailer, SendLimit(redis or Redis(), rates, patience=PATIENCE))
 
 
 async def registered(
     database: Database, address: str = ADDRESS, name: str = "Ada"
 ) -> tuple[UserId, JobId]:
-    """A person who has just signed up, and the job of the welcome letter."""
+    """A person who has just signed up, and the job of the welcome email."""
     async with database.transaction() as tx:
         account = await register(tx, address, name, "no password")
     job_id = await database.fetchval("select id from jobs where user_id = $1", account.id)

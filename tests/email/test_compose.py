@@ -1,4 +1,4 @@
-"""Letters to awkward people, and templates that are wrong."""
+"""Emails to awkward people, and templates that are wrong."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from app.email import Letter, Recipient, check_letters, one_line
+from app.email import Email, Recipient, check_emails, one_line
 from app.email.compose import LONGEST_NAME, LONGEST_SUBJECT, compose
-from app.email.email import GIVEN, LETTERS
+from app.email.email import EMAILS, GIVEN
 from app.jinja import FOLDER, BrokenTemplate, Templates
 from app.users.emails import Welcome
 from tests.email.reading import (
     AWKWARD,
     NOON,
     Text,
+    email_config,
     in_header,
     name_shown,
     person,
     received,
-    stationery,
 )
 
 LINK = "https://activelog.example/confirm/0123456789abcdef"
 
 
-class Shout(Letter, frozen=True):
-    """A letter of the tests, whose subject is what it is told."""
+class Shout(Email, frozen=True):
+    """An email of the tests, whose subject is what it is told."""
 
-    letter = "shout"
+    template = "shout"
     registered = False
 
     name: str
@@ -75,7 +75,7 @@ def test_an_awkward_name_in_a_subject_stays_in_one_short_header(name: str, tmp_p
     folder.mkdir(parents=True)
     for part in ("subject.txt", "body.txt", "body.html"):
         (folder / part).write_text("{{ name }} invites you\n")
-    message = received(Shout(name=name), person("Ada"), stationery(tmp_path))
+    message = received(Shout(name=name), person("Ada"), email_config(tmp_path))
     subject = str(message["Subject"])
     assert len(subject) <= LONGEST_SUBJECT
     assert in_header(f"{name} invites you").startswith(subject.removesuffix("…"))
@@ -91,7 +91,7 @@ def test_a_long_name_is_cut_between_words_and_never_inside_an_emoji() -> None:
 
 def test_a_second_copy_is_the_same_letter() -> None:
     first, second = (received(welcome("Ada"), person("Ada")) for _ in range(2))
-    other = compose(stationery(), person("Ada"), welcome("Ada"), "another unique_key", NOON)
+    other = compose(email_config(), person("Ada"), welcome("Ada"), "another unique_key", NOON)
     assert first["Message-ID"] == second["Message-ID"]
     assert re.fullmatch(r"<[0-9a-f]{32}@activelog\.example>", first["Message-ID"])
     assert other["Message-ID"] != first["Message-ID"]
@@ -99,8 +99,8 @@ def test_a_second_copy_is_the_same_letter() -> None:
 
 
 def test_answers_go_where_the_stationery_says() -> None:
-    paper = stationery(reply_to="Help <help@activelog.example>")
-    message = received(welcome("Ada"), person("Ada"), paper)
+    config = email_config(reply_to="Help <help@activelog.example>")
+    message = received(welcome("Ada"), person("Ada"), config)
     assert message["Reply-To"] == "Help <help@activelog.example>"
     assert message["Auto-Submitted"] == "auto-generated"
 
@@ -113,10 +113,10 @@ def test_a_host_name_beyond_ascii_is_written_in_ascii() -> None:
 
 
 def test_a_sender_of_such_a_host_is_one_that_smtp_carries() -> None:
-    paper = replace(stationery(), sender="Ä <hello@bücher.example>")
-    (sender,) = received(welcome("Ada"), person("Ada"), paper)["From"].addresses
+    config = replace(email_config(), from_address="Ä <hello@bücher.example>")
+    (sender,) = received(welcome("Ada"), person("Ada"), config)["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Ä", "hello@xn--bcher-kva.example")
-    assert paper.address == "hello@xn--bcher-kva.example"
+    assert config.address == "hello@xn--bcher-kva.example"
 
 
 def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:
@@ -135,8 +135,8 @@ def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:
 def test_every_letter_of_the_project_has_templates_that_fit() -> None:
     templates = Templates()
     templates.check()
-    check_letters(templates)
-    assert "welcome" in LETTERS
+    check_emails(templates)
+    assert "welcome" in EMAILS
 
 
 @pytest.mark.parametrize(
@@ -162,15 +162,15 @@ def test_a_broken_template_is_named_before_any_letter_is_written(
     else:
         changed.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(BrokenTemplate, match=re.escape(f"templates/{problem}")):
-        check_letters(Templates(tmp_path))
+        check_emails(Templates(tmp_path))
 
 
 def test_a_changed_template_is_picked_up(tmp_path: Path) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
-    paper = stationery(tmp_path)
-    before = received(welcome("Ada"), person("Ada"), paper)
+    config = email_config(tmp_path)
+    before = received(welcome("Ada"), person("Ada"), config)
     (tmp_path / "email" / "welcome" / "subject.txt").write_text("Another subject")
-    after = received(welcome("Ada"), person("Ada"), paper)
+    after = received(welcome("Ada"), person("Ada"), config)
     assert before["Subject"] != "Another subject"
     assert after["Subject"] == "Another subject"
 

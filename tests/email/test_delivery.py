@@ -1,4 +1,4 @@
-"""The ledger: one letter a unique key, whatever servers say and whatever is killed."""
+"""The ledger: one email a unique key, whatever servers say and whatever is killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
-from tests.email.sending import ADDRESS, attempt, logged, post, registered
+from tests.email.sending import ADDRESS, attempt, logged, registered, sender_over
 from tests.support.working import run_jobs, until
 
 
@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 
 class KilledBeforeTheEnd(Run):
-    """An attempt whose process dies after the letter was sent, before that is recorded."""
+    """An attempt whose process dies after the email was sent, before that is recorded."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
@@ -56,7 +56,9 @@ async def test_one_job_run_three_times_sends_one_letter(database: Database) -> N
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
         for _ in range(3):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
     assert len(script.taken) == 1
     row = await ledger(database)
     assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
@@ -71,7 +73,7 @@ async def test_the_letter_and_the_job_are_finished_together(database: Database) 
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id)
-        await welcome(WelcomeEmail(user_id), run, post(mailer))
+        await welcome(WelcomeEmail(user_id), run, sender_over(mailer))
     assert run.finished
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
@@ -84,8 +86,8 @@ async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Datab
     assert second_id is not None
     async with scripted() as script, mailer_to(script) as mailer:
         results = await asyncio.gather(
-            welcome(WelcomeEmail(user_id), await attempt(database, first_id), post(mailer)),
-            welcome(WelcomeEmail(user_id), await attempt(database, second_id), post(mailer)),
+            welcome(WelcomeEmail(user_id), await attempt(database, first_id), sender_over(mailer)),
+            welcome(WelcomeEmail(user_id), await attempt(database, second_id), sender_over(mailer)),
             return_exceptions=True,
         )
     assert len(script.taken) == 1
@@ -101,16 +103,18 @@ async def test_killed_after_sending_the_next_waits_and_its_copy_bears_the_same_i
             await welcome(
                 WelcomeEmail(user_id),
                 await attempt(database, job_id, KilledBeforeTheEnd),
-                post(mailer),
+                sender_over(mailer),
             )
         with pytest.raises(Snooze) as snoozed:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
         left = await database.fetchval("select sending_until - clock_timestamp() from emails")
         assert left <= snoozed.value.delay <= mailer.send_timeout
         await end_lease(database)
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
     message_id = (await ledger(database))["message_id"].encode()
-    assert [message_id in letter for letter in script.taken] == [True, True]
+    assert [message_id in email for email in script.taken] == [True, True]
     assert await state(database) == "sent"
 
 
@@ -118,14 +122,14 @@ async def test_killed_before_sending_the_letter_goes_out_once(database: Database
     user_id, job_id = await registered(database)
     async with scripted({"RCPT": HANG}) as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id)
-        killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, post(mailer)))
+        killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, sender_over(mailer)))
         await until(lambda: any(command.startswith("RCPT") for command in script.commands))
         killed.cancel()
         await asyncio.gather(killed, return_exceptions=True)
         assert killed.cancelled()
         await end_lease(database)
         script.says.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
     assert len(script.contents) == 1
 
 
@@ -139,7 +143,9 @@ async def test_an_attempt_that_lost_its_job_withholds_the_letter(database: Datab
 
     async with scripted() as script, mailer_to(script, kind=Late) as mailer:
         with pytest.raises(LeaseLost):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
     assert "DATA" not in script.commands
 
 
@@ -151,11 +157,11 @@ async def test_a_letter_refused_for_now_is_tried_again(
     async with scripted({"RCPT": "451 greylisted"}) as script, mailer_to(script) as mailer:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
-            await welcome(WelcomeEmail(user_id), run, post(mailer))
+            await welcome(WelcomeEmail(user_id), run, sender_over(mailer))
         assert timedelta(minutes=minutes) == retry.value.after
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         script.says.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
     row = await ledger(database)
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
@@ -167,7 +173,9 @@ async def test_refused_credentials_burn_no_letter_and_raise_an_alarm(database: D
         mailer_to(script, password="secret") as mailer,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
     (alarm,) = logged(logs, "smtp.turns_us_away")
     assert alarm["log_level"] == "critical"
     assert await state(database) == "sending"
@@ -178,7 +186,9 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted(refusal) as script, mailer_to(script) as mailer:
         with pytest.raises(Dead) as dead:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
         said = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
         row = await ledger(database)
         assert ("refused", said, said) == (row["state"], row["error"], dead.value.reason)
@@ -186,12 +196,12 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
         assert [("ada@example.com", said)] == [tuple(one.values()) for one in suppressed]
 
         script.says.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
         assert await state(database) == "suppressed"
         assert script.contents == []
 
         await database.execute("delete from suppressions")
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
     assert len(script.taken) == 1
     assert await state(database) == "sent"
 
@@ -204,9 +214,13 @@ async def test_silence_after_the_letter_risks_one_more_copy_and_no_third(
     says = {"content": answer}
     async with scripted(says) as script, mailer_to(script, **short_limits(says)) as mailer:
         with pytest.raises(Retry):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
         with pytest.raises(Dead):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
         await until(lambda: len(script.contents) == 2)
     assert (await ledger(database))["doubts"] == 2
 
@@ -215,12 +229,12 @@ async def test_someone_who_has_left_is_not_written_to(database: Database) -> Non
     user_id, job_id = await registered(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted() as script, mailer_to(script) as mailer:
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
     assert script.connections == 0
 
 
 async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Database) -> None:
-    """The mailbox has letters that are no hexadecimal digits: a UUID cannot hold it by chance."""
+    """The mailbox has emails that are no hexadecimal digits: a UUID cannot hold it by chance."""
     user_id, job_id = await registered(database, "zoltrix@example.com", "Zoltrix")
     async with (
         scripted({"RCPT": "450 Zoltrix <zoltrix@example.com>"}) as script,
@@ -228,11 +242,15 @@ async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Databas
     ):
         with capture_logs() as logs:
             with pytest.raises(Retry):
-                await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+                await welcome(
+                    WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+                )
             script.says.clear()
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
     kept = str(dict(await ledger(database))) + str(logs)
-    assert "letter.sent" in kept
+    assert "email.sent" in kept
     assert "zoltrix" not in kept.lower()
 
 
@@ -242,11 +260,11 @@ async def test_a_new_person_is_welcomed_and_confirms_by_the_link(
     person = {"email": ADDRESS, "name": "Ada 👩‍🚀", "password": "a long enough one"}
     assert (await api.post("/api/v1/users", json=person)).status_code == 201
     await run_jobs(resources)
-    (letter,) = inbox.emails()
-    assert letter.to == (ADDRESS,)
-    assert letter.subject == "Welcome to ActiveLog: confirm your email address"
-    assert "Welcome, Ada 👩‍🚀." in str(letter.text)
-    (link,) = [line for line in str(letter.text).splitlines() if "/confirm/" in line]
+    (email,) = inbox.emails()
+    assert email.to == (ADDRESS,)
+    assert email.subject == "Welcome to ActiveLog: confirm your email address"
+    assert "Welcome, Ada 👩‍🚀." in str(email.text)
+    (link,) = [line for line in str(email.text).splitlines() if "/confirm/" in line]
     token = link.removeprefix("https://activelog.example/confirm/")
     assert (await api.post(f"/api/v1/users/confirm/{token}")).is_success
     assert await resources.database.fetchval("select confirmed_at is not null from users")

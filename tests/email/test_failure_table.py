@@ -1,4 +1,4 @@
-"""What servers do to letters, and what becomes of the letter, its job and the address."""
+"""What servers do to emails, and what becomes of the email, its job and the address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.jobs.outcomes import Dead, Retry
 from app.postgres.database import Database
 from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
-from tests.email.sending import attempt, post, registered
+from tests.email.sending import attempt, registered, sender_over
 from tests.support.working import until
 
 
@@ -24,7 +24,7 @@ class Case(NamedTuple):
     ledger: str
     suppressed: bool = False
     sent_again: bool = True
-    """Whether the next attempt, when the server has come to its senses, sends the letter."""
+    """Whether the next attempt, when the server has come to its senses, sends the email."""
     how: dict[str, Any] = {}  # noqa: RUF012 # never changed
 
 
@@ -62,7 +62,9 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
     how = case.how | short_limits(case.says)
     async with scripted(case.says) as script, mailer_to(script, **how) as mailer:
         with pytest.raises(case.raises) as caught:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            await welcome(
+                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
+            )
         assert case.raises is type(caught.value)
         assert case.ledger == await database.fetchval("select state from emails")
         assert case.suppressed == await database.fetchval(
@@ -73,7 +75,7 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
         await until(lambda: len(script.contents) - len(script.taken) == not_taken)
 
     async with scripted() as sane, mailer_to(sane) as mailer:
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
     assert case.sent_again == bool(sane.taken)
     assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
         "select state from emails"
@@ -87,7 +89,7 @@ async def test_a_recipient_refused_among_good_ones_is_the_only_one_without_a_let
     async with scripted() as script, mailer_to(script) as mailer:
         script.says_to["3@example.com"] = "550 5.1.1 nobody"
         sends = [
-            welcome(WelcomeEmail(user_id), await attempt(database, job_id), post(mailer))
+            welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
             for user_id, job_id in people
         ]
         results = await asyncio.gather(*sends, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""Whether Gmail and Outlook can show the letters, by the data of caniemail.com.
+"""Whether Gmail and Outlook can show the emails, by the data of caniemail.com.
 
-The linter is caniemail's, from npm. What it said of all letters stands in lint/result.json, with a
-digest of the markup of each, so that the verdict needs no Node and holds for these letters only:
+The linter is caniemail's, from npm. What it said of all emails stands in lint/result.json, with a
+digest of the markup of each, so that the verdict needs no Node and holds for these emails only:
 one that is new or changed is red until the linter is asked again, by
 
     npm install --prefix tests/email/lint && uv run python -m tests.email.test_html
@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from app.email import Letter
+from app.email import Email
 from tests.email.reading import html_of
-from tests.email.test_letters import SAMPLES
+from tests.email.test_emails import SAMPLES
 
 FOLDER = Path(__file__).parent / "lint"
 RESULT = FOLDER / "result.json"
@@ -68,15 +68,15 @@ class Markup(HTMLParser):
 
 
 def digests() -> dict[str, str]:
-    """Of the markup of every letter."""
-    return {name: Markup(html_of(letter)).digest for name, letter in sorted(SAMPLES.items())}
+    """Of the markup of every email."""
+    return {name: Markup(html_of(email)).digest for name, email in sorted(SAMPLES.items())}
 
 
-def linted(letters: Iterable[Letter]) -> dict[str, Any]:
-    """What the linter says of these letters together."""
+def linted(emails: Iterable[Email]) -> dict[str, Any]:
+    """What the linter says of these emails together."""
     said: dict[str, dict[str, set[str]]] = {"errors": {}, "warnings": {}}
-    for letter in letters:
-        html = html_of(letter).encode()
+    for email in emails:
+        html = html_of(email).encode()
         command = ["node", str(FOLDER / "lint.mjs")]
         answer = subprocess.run(command, input=html, capture_output=True, check=True)
         for kind, issues in json.loads(answer.stdout).items():

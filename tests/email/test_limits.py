@@ -1,4 +1,4 @@
-"""How many letters go out: all together, and to one person."""
+"""How many emails go out: all together, and to one person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from app import jobs
-from app.email import AtMost, Pace, Post, Recipient, Stationery, deliver
+from app.email import AtMost, EmailConfig, EmailSender, Recipient, SendLimit, deliver
 from app.embedded.inbox import Inbox
 from app.errors import Unavailable
 from app.jinja import FOLDER
@@ -26,10 +26,10 @@ from app.resources import Resources
 from app.settings import Rate
 from app.users.emails import Welcome, WelcomeEmail, welcome
 from app.users.user import UserId
-from tests.email.reading import stationery
+from tests.email.reading import email_config
 from tests.email.scripted import mailer_to, scripted
-from tests.email.sending import PATIENCE, attempt, post, registered, since
-from tests.email.test_pace import HOUR, NOW, PLACES, SECOND, spans_of_five, waits
+from tests.email.sending import PATIENCE, attempt, registered, sender_over, since
+from tests.email.test_send_limit import HOUR, NOW, PLACES, SECOND, spans_of_five, waits
 from tests.support.working import eventually, working
 
 
@@ -38,9 +38,9 @@ async def test_a_letter_beyond_the_rate_is_snoozed_and_nothing_is_recorded(
 ) -> None:
     user_id, job_id = await registered(database)
     async with scripted() as script, mailer_to(script) as mailer:
-        paced = post(mailer, Rate(1, HOUR), redis=redis)
+        paced = sender_over(mailer, Rate(1, HOUR), redis=redis)
         began = monotonic()
-        assert [NOW] == await waits(paced.pace, 1)
+        assert [NOW] == await waits(paced.send_limit, 1)
         with pytest.raises(Snooze) as snoozed:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
     assert HOUR - since(began) <= snoozed.value.delay <= HOUR
@@ -62,7 +62,7 @@ async def test_a_letter_that_does_not_go_out_takes_no_place_of_another(
 ) -> None:
     user_id, job_id = await registered(database)
     async with scripted({"RCPT": "451 not now"}) as script, mailer_to(script) as mailer:
-        paced = post(mailer, Rate(10, HOUR), redis=redis)
+        paced = sender_over(mailer, Rate(10, HOUR), redis=redis)
         with pytest.raises(Retry):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
         assert 1 == await redis.zcard(PLACES)
@@ -93,7 +93,7 @@ async def test_a_letter_that_could_go_only_after_it_was_asked_goes_at_its_next_t
 
     await database.execute("insert into suppressions values ('ada@example.com', 'no mailbox')")
     async with scripted() as script, mailer_to(script) as mailer:
-        paced = post(mailer, Rate(10, HOUR), redis=redis)
+        paced = sender_over(mailer, Rate(10, HOUR), redis=redis)
         with pytest.raises(Snooze) as snoozed:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id, Lifted), paced)
         assert NOW == snoozed.value.delay
@@ -107,14 +107,14 @@ async def test_a_crowd_of_letters_goes_out_at_the_pace_and_nothing_counts_as_fai
     database: Database, resources: Resources, redis: Redis, inbox: Inbox
 ) -> None:
     limits = [Rate(5, SECOND / 2), Rate(1000, HOUR)]  # the longer one keeps every place in Redis
-    paced = replace(resources.post, pace=Pace(redis, limits, patience=PATIENCE))
+    paced = replace(resources.sender, send_limit=SendLimit(redis, limits, patience=PATIENCE))
     for number in range(20):
         await registered(database, f"{number}@example.com")
 
     async def sent() -> int:
         return int(await database.fetchval("select count(*) from jobs where state = 'done'"))
 
-    async with working(replace(resources, post=paced)):
+    async with working(replace(resources, sender=paced)):
         await eventually(sent, 20)
     assert 20 == len(inbox.emails())
     spans = await spans_of_five(redis)
@@ -123,20 +123,20 @@ async def test_a_crowd_of_letters_goes_out_at_the_pace_and_nothing_counts_as_fai
 
 
 class Nudge(Welcome, frozen=True):
-    """A letter of the tests, of which a person gets two in an hour."""
+    """An email of the tests, of which a person gets two in an hour."""
 
-    letter = "nudge"
+    template = "nudge"
     registered = False
     at_most = AtMost(2, timedelta(hours=1))
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Stationery:
+def config(tmp_path_factory: pytest.TempPathFactory) -> EmailConfig:
     """Stationery with templates for it."""
     folder = tmp_path_factory.mktemp("templates")
     copytree(FOLDER / "email" / "welcome", folder / "email" / "nudge")
     copytree(FOLDER, folder, dirs_exist_ok=True)
-    return stationery(folder)
+    return email_config(folder)
 
 
 async def write_nudge(_: Transaction) -> Nudge:
@@ -145,7 +145,7 @@ async def write_nudge(_: Transaction) -> Nudge:
 
 async def nudge(
     run: Run,
-    sending: Post,
+    sending: EmailSender,
     user_id: UserId,
     unique_key: str,
     write: Callable[[Transaction], Awaitable[Nudge]] = write_nudge,
@@ -155,12 +155,14 @@ async def nudge(
 
 
 async def test_a_person_gets_no_more_of_a_letter_than_it_says_and_what_waits_takes_no_place(
-    database: Database, paper: Stationery, redis: Redis
+    database: Database, config: EmailConfig, redis: Redis
 ) -> None:
     async with scripted() as script, mailer_to(script) as mailer:
 
         async def send(user_id: UserId, job_id: JobId, unique_key: str) -> None:
-            sending = Post(paper, mailer, Pace(redis, [Rate(9, HOUR)], patience=PATIENCE))
+            sending = EmailSender(
+                config, mailer, SendLimit(redis, [Rate(9, HOUR)], patience=PATIENCE)
+            )
             await nudge(await attempt(database, job_id), sending, user_id, unique_key)
 
         ada, bob = await registered(database), await registered(database, "bob@example.com")
@@ -190,7 +192,7 @@ where
 
 
 async def test_of_many_letters_to_a_person_at_once_no_more_go_out_than_it_says(
-    database: Database, paper: Stationery
+    database: Database, config: EmailConfig
 ) -> None:
     """None is written before all have begun, each on a connection of its own."""
     user_id, _ = await registered(database)
@@ -204,7 +206,7 @@ async def test_of_many_letters_to_a_person_at_once_no_more_go_out_than_it_says(
             await asyncio.sleep(0.01)
         return await write_nudge(tx)
 
-    async def outcome(job_id: JobId, sending: Post) -> str:
+    async def outcome(job_id: JobId, sending: EmailSender) -> str:
         while True:
             run = await attempt(database, job_id)
             try:
@@ -216,7 +218,7 @@ async def test_of_many_letters_to_a_person_at_once_no_more_go_out_than_it_says(
             return "sent"
 
     async with scripted() as script, mailer_to(script) as mailer:
-        sending = Post(paper, mailer, Pace(Redis(), []))
+        sending = EmailSender(config, mailer, SendLimit(Redis(), []))
         outcomes = await asyncio.gather(
             *(outcome(job_id, sending) for job_id in job_ids if job_id is not None)
         )

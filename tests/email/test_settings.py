@@ -55,7 +55,7 @@ def test_what_is_no_address_is_named(name: str, text: str, environ: dict[str, st
 )
 def test_an_address_is_taken_with_a_name_or_without(text: str, environ: dict[str, str]) -> None:
     mail = Settings.from_env({**environ, "MAIL_FROM": text, "MAIL_REPLY_TO": text}).mail
-    assert (text, text) == (mail.sender, mail.reply_to)
+    assert (text, text) == (mail.from_address, mail.reply_to)
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])

@@ -199,7 +199,7 @@ async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> N
 
 
 async def test_connections_that_went_silent_while_idle_are_no_outage() -> None:
-    """They share one time limit: with a second for each, the letter would run out of time."""
+    """They share one time limit: with a second for each, the email would run out of time."""
     async with (
         scripted() as script,
         mailer_to(script, connections=64, timeout=60, kept_patience=1) as mailer,

@@ -63,9 +63,9 @@ async def test_seven_days_are_counted_and_set_beside_the_seven_before(
     await add(database, ada, at(sunday - timedelta(days=8), "23:59"), metres=99_000)
     await summarise(database, ada)
     await run_jobs()
-    (letter,) = inbox.emails()
-    assert letter.subject == "Your week: 2 activities, 3 h 00 min"
-    text = str(letter.text).replace("\r\n", "\n")
+    (email,) = inbox.emails()
+    assert email.subject == "Your week: 2 activities, 3 h 00 min"
+    text = str(email.text).replace("\r\n", "\n")
     assert "15 to 21 November, compared with the week before.\nActive on 2 days." in text
     assert "Activities  2 (100% more)\n" in text
     assert "Time        3 h 00 min (500% more)\n" in text
@@ -73,7 +73,7 @@ async def test_seven_days_are_counted_and_set_beside_the_seven_before(
     assert "Energy      1,000 kcal (100% more)\n" in text
     assert "Sun  ██████████ 1 h 00 min, 10.0 km\nMon  rest\n" in text
     assert "Sat  ████████████████████ 2 h 00 min\n" in text
-    assert "unsubscribe/weekly_summary." in letter.message["List-Unsubscribe"]
+    assert "unsubscribe/weekly_summary." in email.message["List-Unsubscribe"]
 
 
 async def test_a_quiet_week_is_told_while_the_month_was_none(
@@ -83,11 +83,11 @@ async def test_a_quiet_week_is_told_while_the_month_was_none(
     await add(database, ada, at(SATURDAY - timedelta(days=27), "00:00"))
     await summarise(database, ada)
     await run_jobs()
-    (letter,) = inbox.emails()
-    assert letter.subject == "Your week: a quiet one"
-    assert "A quiet week, ada." in str(letter.text)
-    assert "The week before" not in str(letter.text)
-    assert "█" not in str(letter.text)
+    (email,) = inbox.emails()
+    assert email.subject == "Your week: a quiet one"
+    assert "A quiet week, ada." in str(email.text)
+    assert "The week before" not in str(email.text)
+    assert "█" not in str(email.text)
 
 
 async def test_a_quiet_week_is_told_with_the_week_before_and_without_its_naughts(
@@ -97,8 +97,8 @@ async def test_a_quiet_week_is_told_with_the_week_before_and_without_its_naughts
     await add(database, ada, at(SATURDAY - timedelta(days=7), "12:00"))
     await summarise(database, ada)
     await run_jobs()
-    (letter,) = inbox.emails()
-    for part in (letter.text, letter.html):
+    (email,) = inbox.emails()
+    for part in (email.text, email.html):
         assert "The week before had 1 activity, 1 h 00 min." in str(part)
         assert "100% less" not in str(part)
 

@@ -12,7 +12,7 @@ import pytest
 from app import jobs
 from app.activities.activities import record
 from app.activities.activity import Entry
-from app.email import Post
+from app.email import EmailSender
 from app.embedded.inbox import Inbox
 from app.friends.emails import FriendActivityEmail, friend_activity
 from app.jobs import JobId, Run
@@ -20,7 +20,7 @@ from app.jobs.rows import Claimed
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from tests.email.sending import attempt
-from tests.friends.test_letters import befriend, confirmed
+from tests.friends.test_emails import befriend, confirmed
 from tests.support.locks import somebody_waits
 from tests.support.people import Person
 
@@ -44,8 +44,8 @@ async def sam(database: Database, ada: Person) -> Person:
 
 
 @pytest.fixture
-def post(resources: Resources, inbox: Inbox) -> Post:
-    return resources.post
+def sender(resources: Resources, inbox: Inbox) -> EmailSender:
+    return resources.sender
 
 
 async def run_of(tx: Transaction, who: Person, notes: str) -> None:
@@ -54,7 +54,7 @@ async def run_of(tx: Transaction, who: Person, notes: str) -> None:
 
 
 async def look_at_nothing(database: Database, who: Person) -> JobId:
-    """A look that has nothing to find, as the one that follows each letter."""
+    """A look that has nothing to find, as the one that follows each email."""
     async with database.transaction() as tx:
         look = await jobs.enqueue(tx, FriendActivityEmail(user_id=who.id))
     assert look is not None
@@ -68,16 +68,20 @@ async def waiting_look(database: Database) -> JobId | None:
     return JobId(found[0]["id"]) if found else None
 
 
-async def take_looks(database: Database, post: Post, who: Person, *, most: int = 3) -> None:
+async def take_looks(
+    database: Database, sender: EmailSender, who: Person, *, most: int = 3
+) -> None:
     """Take the looks that wait, due or not, until none does or so many were taken."""
     for _ in range(most):
         if (look := await waiting_look(database)) is not None:
-            await friend_activity(FriendActivityEmail(who.id), await attempt(database, look), post)
+            await friend_activity(
+                FriendActivityEmail(who.id), await attempt(database, look), sender
+            )
 
 
 def told(inbox: Inbox) -> list[str]:
-    """The notes in the letters, oldest letter first."""
-    texts = [str(letter.text) for letter in reversed(inbox.emails())]
+    """The notes in the emails, oldest email first."""
+    texts = [str(email.text) for email in reversed(inbox.emails())]
     return [line.strip(' "') for text in texts for line in text.splitlines() if '"' in line]
 
 
@@ -105,21 +109,21 @@ class Paced(Run):
 
 
 async def test_what_commits_after_a_letter_was_written_is_told_by_the_next(
-    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+    database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as tx:
         await run_of(tx, ada, "first")
     async with database.transaction() as late:
         await run_of(late, ada, "late")
-        await take_looks(database, post, sam, most=1)
+        await take_looks(database, sender, sam, most=1)
         assert ["first"] == told(inbox)
-    await take_looks(database, post, sam)
+    await take_looks(database, sender, sam)
     assert ["first", "late"] == told(inbox)
     assert await waiting_look(database) is None
 
 
 async def test_what_commits_while_a_letter_is_on_its_way_is_told_by_the_next(
-    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+    database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as tx:
         await run_of(tx, ada, "first")
@@ -132,29 +136,29 @@ async def test_what_commits_while_a_letter_is_on_its_way_is_told_by_the_next(
     assert look is not None
     run = await attempt(database, look)
     await friend_activity(
-        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), post
+        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), sender
     )
     assert ["first"] == told(inbox)
-    await take_looks(database, post, sam)
+    await take_looks(database, sender, sam)
     assert ["first", "late"] == told(inbox)
 
 
 async def test_what_commits_after_a_look_found_nothing_is_told_by_another(
-    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+    database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await look_at_nothing(database, sam))
     async with database.transaction() as late:
         await run_of(late, ada, "late")
-        await friend_activity(FriendActivityEmail(sam.id), run, post)
+        await friend_activity(FriendActivityEmail(sam.id), run, sender)
         assert run.finished
-        await take_looks(database, post, sam, most=2)
+        await take_looks(database, sender, sam, most=2)
         assert [] == told(inbox)
-    await take_looks(database, post, sam)
+    await take_looks(database, sender, sam)
     assert ["late"] == told(inbox)
 
 
 async def test_what_commits_while_a_look_that_found_nothing_ends_is_told(
-    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+    database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async def commit() -> None:
         async with database.transaction() as tx:
@@ -162,14 +166,14 @@ async def test_what_commits_while_a_look_that_found_nothing_ends_is_told(
 
     run = await attempt(database, await look_at_nothing(database, sam))
     await friend_activity(
-        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), post
+        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), sender
     )
-    await take_looks(database, post, sam)
+    await take_looks(database, sender, sam)
     assert ["late"] == told(inbox)
 
 
 async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_of_its_own(
-    database: Database, ada: Person, sam: Person, post: Post, inbox: Inbox
+    database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as late:
         announcing: asyncio.Task[None] | None = None
@@ -181,19 +185,19 @@ async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_o
 
         run = await attempt(database, await look_at_nothing(database, sam))
         await friend_activity(
-            FriendActivityEmail(sam.id), Paced(database, run.claimed, within=begin), post
+            FriendActivityEmail(sam.id), Paced(database, run.claimed, within=begin), sender
         )
         assert announcing is not None
         await announcing
-    await take_looks(database, post, sam)
+    await take_looks(database, sender, sam)
     assert ["late"] == told(inbox)
 
 
 async def test_a_look_that_nothing_leans_on_is_the_last(
-    database: Database, sam: Person, post: Post, inbox: Inbox
+    database: Database, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await look_at_nothing(database, sam))
-    await friend_activity(FriendActivityEmail(sam.id), run, post)
+    await friend_activity(FriendActivityEmail(sam.id), run, sender)
     assert run.finished
     assert await waiting_look(database) is None
     assert [] == told(inbox)

@@ -172,14 +172,14 @@ async def test_a_name_and_a_choice_of_letters_are_kept(
     await sign_up(browser)
     shown = await browser.get("/settings")
     await press(browser, shown, "/settings/name", name="Kim Lee")
-    letters = form(shown, "/settings/letters").fields
-    assert {"weekly_summary", "monthly_report", "friend_activity"} < set(letters)
-    del letters["weekly_summary"]
-    await browser.post("/settings/letters", data=letters)
+    emails = form(shown, "/settings/emails").fields
+    assert {"weekly_summary", "monthly_report", "friend_activity"} < set(emails)
+    del emails["weekly_summary"]
+    await browser.post("/settings/emails", data=emails)
     shown = await browser.get("/settings")
     assert form(shown, "/settings/name").fields["name"] == "Kim Lee"
-    assert "weekly_summary" not in form(shown, "/settings/letters").fields
-    assert "friend_activity" in form(shown, "/settings/letters").fields
+    assert "weekly_summary" not in form(shown, "/settings/emails").fields
+    assert "friend_activity" in form(shown, "/settings/emails").fields
 
 
 async def test_a_new_password_keeps_this_session_and_ends_the_others(

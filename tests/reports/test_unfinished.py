@@ -72,8 +72,8 @@ async def test_a_month_that_is_not_over_has_a_report_and_its_letter_comes_when_i
     text = words(await content(database, resources.bucket, ada.id))
     assert "November 2025" in text
     assert "so far" not in text
-    (letter,) = inbox.emails()
-    assert letter.subject == "Your November 2025: 1 activity, 1 h 00 min"
+    (email,) = inbox.emails()
+    assert email.subject == "Your November 2025: 1 activity, 1 h 00 min"
 
 
 async def test_a_letter_asked_for_by_hand_does_not_go_before_the_month_is_over(

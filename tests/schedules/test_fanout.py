@@ -88,8 +88,8 @@ async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
 ) -> None:
     (user,) = await add_crowd(database, 1)
     await have_all_run(database, at("2026-11-20 12:00"))
-    letters = await triggered(database, "emails:weekly", str(SATURDAY))
-    await fan_out_emails(await begun(database, letters), SATURDAY)
+    emails = await triggered(database, "emails:weekly", str(SATURDAY))
+    await fan_out_emails(await begun(database, emails), SATURDAY)
     reports = await triggered(database, "reports:monthly", "2026-10-01")
     await have_all_run(database, at("2026-10-31 23:59"))
     await fan_out_reports(await begun(database, reports), date(2026, 10, 1))

@@ -160,7 +160,7 @@ PAGES = {
     "GET /reports/{month}/download": kims_page(302),
     "GET /settings": own_page(200),
     "POST /settings/name": own_page(303, name="Kim Lee"),
-    "POST /settings/letters": own_page(303, weekly_summary="true"),
+    "POST /settings/emails": own_page(303, weekly_summary="true"),
     "POST /settings/confirmation": own_page(409),
     "POST /settings/password": own_page(303, current_password=PASSWORD, password=NEW_PASSWORD),
     "POST /settings/leave": own_page(303, own_password=PASSWORD),
@@ -174,10 +174,10 @@ PAGES = {
     "GET /reset-done": everybody(200),
     "GET /unsubscribe/{token}": everybody(200),
     "POST /unsubscribe/{token}": everybody(200),
-    # The letters are shown in development only.
-    "GET /dev/letters": everybody(404),
-    "GET /dev/letters/{name}": everybody(404),
-    "GET /dev/letters/{name}/{scheme}": everybody(404),
+    # The emails are shown in development only.
+    "GET /dev/emails": everybody(404),
+    "GET /dev/emails/{name}": everybody(404),
+    "GET /dev/emails/{name}/{scheme}": everybody(404),
     "GET /ops": operators_page(200),
     "GET /ops/queues": operators_page(200),
     "POST /ops/queues/{name}/pause": operators_page(303),

@@ -63,7 +63,7 @@ async def test_only_the_hash_of_a_token_is_stored(
 
 @pytest.fixture
 async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> dict[str, str]:
-    """The headers of Kim, whose first letter is lost."""
+    """The headers of Kim, whose first email is lost."""
     headers = await signed_in(api)
     await run_jobs()
     inbox.clear()
@@ -78,8 +78,8 @@ async def test_another_link_is_sent_to_who_asks(
         await run_jobs()
     second, first = inbox.emails()
     assert first.subject == "Confirm your email address for ActiveLog"
-    for letter in (first, second):
-        (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(letter.text))
+    for email in (first, second):
+        (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(email.text))
         assert (await api.post(f"{ASKING}/{token}")).status_code == 204
     assert (await api.post(ASKING, headers=kim)).status_code == 409
 

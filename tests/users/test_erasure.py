@@ -68,7 +68,7 @@ async def full_life(api: httpx.AsyncClient, database: Database, run_jobs: RunJob
     await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
     asked = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
     assert asked.status_code == 202, asked.text
-    await database.execute("update users set confirmed_at = now()")  # letters come of all of it
+    await database.execute("update users set confirmed_at = now()")  # emails come of all of it
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
         month = await tx.fetchval("select min(started_at)::date from activities")

@@ -1,4 +1,4 @@
-"""Forgotten passwords: the request, the letter, the link."""
+"""Forgotten passwords: the request, the email, the link."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_the_answer_and_the_work_are_the_same_whoever_asks(
     )
     assert [("email:password_reset", None, "{}")] * 3 == [tuple(row) for row in rows]
     await run_jobs()
-    assert {("kim@example.com",)} == {letter.to for letter in inbox.emails()}
+    assert {("kim@example.com",)} == {email.to for email in inbox.emails()}
 
 
 async def test_an_address_gets_a_few_letters_an_hour_and_the_answer_does_not_change(

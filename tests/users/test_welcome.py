@@ -1,4 +1,4 @@
-"""The welcome letter, through the real processes and what may happen to them."""
+"""The welcome email, through the real processes and what may happen to them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ async def test_the_letter_arrives_though_the_api_is_killed_right_after_its_answe
         api.send(signal.SIGKILL)
         await api.ended()
     async with program(*WORKER, environ=environ):
-        (letter,) = await inbox.wait_for(address)
-    assert letter.subject == "Welcome to ActiveLog: confirm your email address"
+        (email,) = await inbox.wait_for(address)
+    assert email.subject == "Welcome to ActiveLog: confirm your email address"
 
 
 async def test_the_letter_waits_for_redis_and_the_answer_does_not(

@@ -1,4 +1,4 @@
-"""SMTP: letters over a few kept connections, and every answer of a server as a typed fact.
+"""SMTP: emails over a few kept connections, and every answer of a server as a typed fact.
 
 No message of this package holds an address: what a server says is scrubbed before it is kept.
 """

@@ -1,4 +1,4 @@
-"""One connection to the SMTP server, and one letter after another over it."""
+"""One connection to the SMTP server, and one email after another over it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.settings import Smtp
 
 OLDEST = 240
 """Seconds after which a connection is not used again: many servers end theirs after 300."""
-MOST_LETTERS = 100
-"""Letters after which a connection is not used again: many servers refuse the next."""
+MAX_EMAILS = 100
+"""Emails after which a connection is not used again: many servers refuse the next."""
 TAKEN = (250, 251)
 GO_AHEAD = 354
 NO_ADDRESS = 553
@@ -75,9 +75,9 @@ class Connection:
 
     @property
     def worn(self) -> bool:
-        """Too old or too much used for another letter, or ended by the server."""
+        """Too old or too much used for another email, or ended by the server."""
         too_old = self._clock() - self._opened_at > OLDEST
-        return too_old or self._letters >= MOST_LETTERS or not self._client.is_connected
+        return too_old or self._letters >= MAX_EMAILS or not self._client.is_connected
 
     async def address(self, sender: str, recipient: str) -> None:
         """Have the server accept both names, which must be ASCII: no account has another."""
@@ -110,7 +110,7 @@ class Connection:
             raise meaning("content", code, scrubbed(text, recipient))
 
     async def _command(self, *words: bytes, wanted: Collection[int] = TAKEN) -> None:
-        """Without a limit of its own: whoever sends has one for all commands of a letter."""
+        """Without a limit of its own: whoever sends has one for all commands of an email."""
         answer = await self._client.execute_command(*words, timeout=None)
         if answer.code not in wanted:
             raise aiosmtplib.SMTPResponseException(answer.code, answer.message)

@@ -1,4 +1,4 @@
-"""The mailer: a small pool of kept connections, one letter to one recipient at a time on each."""
+"""The mailer: a small pool of kept connections, one email to one recipient at a time on each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT_SHARE = 0.25
 
 
 class Mailer:
-    """Sends letters over at most `smtp.connections` connections, made when they are needed."""
+    """Sends emails over at most `smtp.connections` connections, made when they are needed."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Mailer:
 
     @property
     def idle_connections(self) -> int:
-        """How many connections are open and wait for the next letter."""
+        """How many connections are open and wait for the next email."""
         return len(self._kept)
 
     async def send(
@@ -79,14 +79,14 @@ class Mailer:
         *,
         before_data: Callable[[], Awaitable[None]],
     ) -> None:
-        """Hand a letter over: the server has taken it when this returns.
+        """Hand an email over: the server has taken it when this returns.
 
         Takes at most `send_timeout`. `before_data` is called at the last moment at which the
-        letter can be withheld, by raising.
+        email can be withheld, by raising.
 
         Raises:
-            Refused, TemporarilyRefused: what the server said to this letter.
-            Unavailable: no connection, 421, or silence before the letter was handed over.
+            Refused, TemporarilyRefused: what the server said to this email.
+            Unavailable: no connection, 421, or silence before the email was handed over.
             AuthenticationFailed: an Unavailable that a person must mend.
             Ambiguous: silence after it.
         """
@@ -112,7 +112,7 @@ class Mailer:
     async def _ready(
         self, sender: str, recipient: str, before_data: Callable[[], Awaitable[None]]
     ) -> Connection:
-        """A connection on which the server waits for the letter."""
+        """A connection on which the server waits for the email."""
         connection = await self._addressed(sender, recipient)
         try:
             await before_data()
@@ -165,7 +165,7 @@ async def _address(connection: Connection, sender: str, recipient: str) -> None:
 class _Until:
     """A limit on the block, after which there is an outage.
 
-    A class, as three a letter are: a generator takes twice the time.
+    A class, as three an email are: a generator takes twice the time.
     """
 
     __slots__ = ("_limit",)
@@ -194,7 +194,7 @@ async def open_mailer(mail: Mail) -> AsyncIterator[Mailer]:
 
     It connects when it first sends, so that it can be opened while the server is away.
     """
-    domain = parseaddr(mail.sender)[1].rpartition("@")[2]
+    domain = parseaddr(mail.from_address)[1].rpartition("@")[2]
     mailer = Mailer(mail.smtp, hostname=domain.encode("idna").decode())
     try:
         yield mailer

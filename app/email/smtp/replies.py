@@ -15,28 +15,28 @@ _STATUS = re.compile(r"5\.\d{1,3}\.\d{1,3}\b")
 _THE_ADDRESS = re.compile(r"5\.(1\.([1236]|10)|2\.1)$")
 """No such mailbox, no such host, malformed, moved, takes no mail, disabled."""
 _NOT_THE_ADDRESS = re.compile(r"5\.(1\.[78]|2\.[23]|[3467]\.\d+)$")
-"""The sender, a full mailbox or a long letter, the system, the route, the content, a policy."""
+"""The sender, a full mailbox or a long email, the system, the route, the content, a policy."""
 
 
 class Refused(Exception):
-    """The server will never take this letter for this recipient (5xx)."""
+    """The server will never take this email for this recipient (5xx)."""
 
     def __init__(self, text: str, *, blames_address: bool) -> None:
         super().__init__(text)
         self.blames_address = blames_address
-        """No letter can reach it: false for a full mailbox, a policy, or what the letter says."""
+        """No email can reach it: false for a full mailbox, a policy, or what the email says."""
 
 
 class TemporarilyRefused(Exception):
-    """The server will not take the letter now (4xx)."""
+    """The server will not take the email now (4xx)."""
 
 
 class Ambiguous(Exception):
-    """Silence after the letter was handed over: it may have been taken."""
+    """Silence after the email was handed over: it may have been taken."""
 
 
 class AuthenticationFailed(Unavailable):
-    """The server refuses our credentials or our sender, and so every letter."""
+    """The server refuses our credentials or our sender, and so every email."""
 
 
 def outage(text: str) -> Unavailable:

@@ -22,7 +22,7 @@ from app.pages.page import page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
-LETTERS = "/ops/dead-letters"
+DEAD_LETTERS = "/ops/dead-letters"
 LIMIT = 25
 
 
@@ -44,13 +44,13 @@ async def list_groups(
     if len(found) > LIMIT:
         last = groups[-1]
         position = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
-        following = f"{LETTERS}?{urlencode(position)}"
+        following = f"{DEAD_LETTERS}?{urlencode(position)}"
     return page(
         request,
         "ops/dead_letters",
         groups=groups,
         total=await dead_letters.count(database),
-        first=LETTERS if query.before else None,
+        first=DEAD_LETTERS if query.before else None,
         following=following,
     )
 
@@ -63,7 +63,7 @@ async def show_group(
 ) -> Response[str]:
     group = await dead_letters.find_group(database, fingerprint)
     sample = await find(database, group.sample_job_id)
-    path = f"{LETTERS}/{fingerprint}"
+    path = f"{DEAD_LETTERS}/{fingerprint}"
     form = Form(dict(request.query_params))
     jobs = await listing(database, path, form, fingerprint=fingerprint)
     return page(request, "ops/dead_letter", group=group, sample=sample, listing=jobs)
@@ -74,7 +74,7 @@ async def retry_all(
     request: Request[Any, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
     rerun = await dead_letters.retry_all(database, None, by=str(me.id))
-    return see_other(request, LETTERS, _said(rerun))
+    return see_other(request, DEAD_LETTERS, _said(rerun))
 
 
 @post("/dead-letters/{fingerprint:str}/retry")
@@ -85,7 +85,7 @@ async def retry_group(
     database: NamedDependency[Database],
 ) -> Redirect:
     rerun = await dead_letters.retry_group(database, fingerprint, by=str(me.id))
-    return see_other(request, LETTERS, _said(rerun))
+    return see_other(request, DEAD_LETTERS, _said(rerun))
 
 
 @post("/dead-letters/{fingerprint:str}/discard")
@@ -96,7 +96,7 @@ async def discard_group(
     database: NamedDependency[Database],
 ) -> Redirect:
     done = await dead_letters.discard_group(database, fingerprint, by=str(me.id))
-    return see_other(request, LETTERS, f"{_jobs(done.discarded)} discarded.")
+    return see_other(request, DEAD_LETTERS, f"{_jobs(done.discarded)} discarded.")
 
 
 def _said(done: Rerun) -> str:

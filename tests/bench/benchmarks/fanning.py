@@ -43,9 +43,9 @@ class Fanout(NamedTuple):
     """From the start of the fan-out's job to its end."""
     enqueued: int
     growth: float
-    """MiB that the worker took more than before, at most, until every letter had run."""
+    """MiB that the worker took more than before, at most, until every email had run."""
     all_run: float
-    """Seconds until every letter had run."""
+    """Seconds until every email had run."""
     critical: list[float]
     """Milliseconds from the commit to the start of critical jobs meanwhile, sorted."""
 
@@ -89,7 +89,7 @@ class FanoutSide(ActiveLog):
         assert run is not None
         return run
 
-    async def letters_left(self) -> int:
+    async def emails_left(self) -> int:
         return int(
             await self.database.fetchval(
                 "select count(*) from jobs where kind = 'email:weekly_summary' and state <> 'done'"
@@ -98,7 +98,7 @@ class FanoutSide(ActiveLog):
 
 
 async def fan_out_meanwhile(bench: Bench, side: FanoutSide) -> Fanout:
-    """One run by one worker, with a critical job every 100 ms until all letters have run.
+    """One run by one worker, with a critical job every 100 ms until all emails have run.
 
     Raises:
         AssertionError: a user was enqueued twice or not at all.
@@ -119,19 +119,19 @@ async def fan_out_meanwhile(bench: Bench, side: FanoutSide) -> Fanout:
             accepted.append(monotonic_ns())
             await asyncio.sleep(BEAT)
             peak = max(peak, memory().rss)
-            if (await side.run_of(job_id)).finished_at and not await side.letters_left():
+            if (await side.run_of(job_id)).finished_at and not await side.emails_left():
                 break
         all_run = monotonic() - began
         await bench.stamps.reach(WARM + len(accepted))
     run = await side.run_of(job_id)
-    letters = await side.database.fetchval(
+    emails = await side.database.fetchval(
         "select count(distinct user_id) from jobs where kind = 'email:weekly_summary'"
     )
     assert run.state == "done"
-    assert letters == run.counts["enqueued"] == run.counts["looked_at"]
+    assert emails == run.counts["enqueued"] == run.counts["looked_at"]
     waits = sorted(
         max(0, stamp.at - accepted[stamp.number - WARM]) / 1e6
         for stamp in bench.stamps.starts()
         if stamp.number >= WARM
     )
-    return Fanout(run.duration_s or 0, letters, (peak - before) / 2**20, all_run, waits)
+    return Fanout(run.duration_s or 0, emails, (peak - before) / 2**20, all_run, waits)

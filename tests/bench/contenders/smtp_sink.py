@@ -1,6 +1,6 @@
-"""An SMTP server that takes every letter and keeps none: `python -m ... smtp_sink CERTIFICATE`.
+"""An SMTP server that takes every email and keeps none: `python -m ... smtp_sink CERTIFICATE`.
 
-Prints its port when it listens, and at SIGTERM how many connections and letters it had. It is as
+Prints its port when it listens, and at SIGTERM how many connections and emails it had. It is as
 fast as can be, so that it is the clients that are measured.
 """
 
@@ -29,7 +29,7 @@ END = b"\r\n.\r\n"
 @dataclass
 class Counts:
     connections: int = 0
-    letters: int = 0
+    emails: int = 0
 
 
 class Session(asyncio.Protocol):
@@ -52,7 +52,7 @@ class Session(asyncio.Protocol):
             if self._in_letter:
                 del self._buffer[: end + len(END)]
                 self._in_letter = False
-                self._counts.letters += 1
+                self._counts.emails += 1
                 self._transport.write(b"250 taken\r\n")
                 continue
             verb = bytes(self._buffer[:4]).upper()
@@ -81,7 +81,7 @@ async def main(certificate: str) -> None:
     server = await loop.create_server(lambda: Session(counts, tls), "127.0.0.1", 0, backlog=1000)
     print(server.sockets[0].getsockname()[1], flush=True)
     await over.wait()
-    print(counts.connections, counts.letters, flush=True)
+    print(counts.connections, counts.emails, flush=True)
 
 
 if __name__ == "__main__":

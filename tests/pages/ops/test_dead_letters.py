@@ -15,7 +15,7 @@ from tests.support.people import Person
 from tests.support.trials import CriticalTrial, Trial, put
 from tests.support.working import RunJobs
 
-LETTERS = "/ops/dead-letters"
+DEAD_LETTERS = "/ops/dead-letters"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def states(database: Database) -> list[str]:
 async def test_they_are_grouped_by_kind_and_error(
     desk: httpx.AsyncClient, letters: list[str]
 ) -> None:
-    answer = await desk.get(LETTERS)
+    answer = await desk.get(DEAD_LETTERS)
     said = words(answer)
     assert said.index("1 test:critical") < said.index("2 test:trial")
     assert "Dead: <i>page 1</i> is missing" in said
@@ -47,7 +47,7 @@ async def test_they_are_grouped_by_kind_and_error(
 async def test_a_group_shows_its_error_and_its_jobs(
     desk: httpx.AsyncClient, letters: list[str]
 ) -> None:
-    answer = await desk.get(f"{LETTERS}/{letters[1]}")
+    answer = await desk.get(f"{DEAD_LETTERS}/{letters[1]}")
     assert "2 dead letters: test:trial" in words(answer)
     assert 2 == len(re.findall(r'action="/ops/jobs/[0-9a-f-]+/retry"', answer.text))
 
@@ -56,7 +56,7 @@ async def test_an_operator_runs_a_group_again(
     desk: httpx.AsyncClient, database: Database, letters: list[str], ada: Person
 ) -> None:
     with capture_logs() as logs:
-        done = await press(desk, await desk.get(LETTERS), f"/{letters[1]}/retry")
+        done = await press(desk, await desk.get(DEAD_LETTERS), f"/{letters[1]}/retry")
     assert ["queued", "queued", "dead"] == await states(database)
     assert "2 jobs were queued for retry." in words(await desk.get(path_of(done)))
     (told,) = [log for log in logs if log["event"] == "operator.reran_group"]
@@ -68,7 +68,7 @@ async def test_what_is_skipped_is_counted(
 ) -> None:
     await dead(database, run_jobs, Trial("a", key="k"), Trial("b"), reason="too late")
     await put(database, Trial("a", key="k"))
-    done = await press(desk, await desk.get(LETTERS), "/dead-letters/retry")
+    done = await press(desk, await desk.get(DEAD_LETTERS), "/dead-letters/retry")
     assert (
         "1 job was queued for retry. 1 job was skipped: expired, or replaced by a newer job."
         in words(await desk.get(path_of(done)))
@@ -78,20 +78,20 @@ async def test_what_is_skipped_is_counted(
 async def test_an_operator_runs_all_again(
     desk: httpx.AsyncClient, database: Database, letters: list[str], ada: Person
 ) -> None:
-    asked = await desk.get(LETTERS)
+    asked = await desk.get(DEAD_LETTERS)
     assert "Retry all 3 dead letters? This includes dead letters from 2 causes." in words(asked)
     with capture_logs() as logs:
         await press(desk, asked, "/dead-letters/retry")
     assert ["queued"] * 3 == await states(database)
     (told,) = [log for log in logs if log["event"] == "operator.reran_all"]
     assert (str(ada.id), 3) == (told["by"], told["rerun"])
-    assert "No dead letters" in words(await desk.get(LETTERS))
+    assert "No dead letters" in words(await desk.get(DEAD_LETTERS))
 
 
 async def test_an_operator_discards_a_group(
     desk: httpx.AsyncClient, database: Database, letters: list[str], ada: Person
 ) -> None:
-    asked = await desk.get(f"{LETTERS}/{letters[1]}")
+    asked = await desk.get(f"{DEAD_LETTERS}/{letters[1]}")
     assert "Discard 2 test:trial?" in words(asked)
     with capture_logs() as logs:
         done = await press(desk, asked, f"/{letters[1]}/discard")
@@ -108,7 +108,7 @@ async def test_many_causes_come_by_pages(desk: httpx.AsyncClient, database: Data
         " select 'test:trial', 'low', '{}', 'dead', now() - n * interval '1 s', 'f' || n"
         " from generate_series(1, 30) as n"
     )
-    first = await desk.get(LETTERS)
+    first = await desk.get(DEAD_LETTERS)
     (following,) = re.findall(r'href="(/ops/dead-letters\?before=[^"]+)"', first.text)
     rest = await desk.get(following.replace("&amp;", "&"))
     assert [f"f{n}" for n in range(26, 31)] == re.findall(r"/dead-letters/(\w+)/retry", rest.text)
@@ -117,7 +117,7 @@ async def test_many_causes_come_by_pages(desk: httpx.AsyncClient, database: Data
 async def test_a_job_of_a_group_is_run_again_alone(
     desk: httpx.AsyncClient, database: Database, letters: list[str]
 ) -> None:
-    asked = await desk.get(f"{LETTERS}/{letters[0]}")
+    asked = await desk.get(f"{DEAD_LETTERS}/{letters[0]}")
     (path,) = re.findall(r'action="(/ops/jobs/[0-9a-f-]+/retry)"', asked.text)
     done = await press(desk, asked, path)
     assert 303 == done.status_code

@@ -1,4 +1,4 @@
-"""The pace of all letters together."""
+"""The pace of all emails together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 from structlog.testing import capture_logs
 
-from app.email import Pace
+from app.email import SendLimit
 from app.email.send_limit import NOT_ASKED
 from app.redis import Redis, open_redis
 from app.settings import Rate
@@ -24,8 +24,8 @@ NOW = timedelta(0)
 PLACES = "activelog:letters"
 
 
-async def waits(pace: Pace, letters: int, *, subscribed: bool = False) -> list[timedelta]:
-    return [await pace.wait(subscribed=subscribed) for _ in range(letters)]
+async def waits(pace: SendLimit, emails: int, *, subscribed: bool = False) -> list[timedelta]:
+    return [await pace.wait(subscribed=subscribed) for _ in range(emails)]
 
 
 async def age(redis: Redis, by: timedelta) -> None:
@@ -44,9 +44,9 @@ async def spans_of_five(redis: Redis) -> list[timedelta]:
 
 
 async def test_no_period_of_any_position_holds_more_than_its_limit(redis: Redis) -> None:
-    """Three processes ask every 7 minutes for one letter each."""
+    """Three processes ask every 7 minutes for one email each."""
     limits = [Rate(5, HOUR), Rate(1000, 24 * HOUR)]  # the longer one keeps every place in Redis
-    paces = [Pace(redis, limits, patience=PATIENCE) for _ in range(3)]
+    paces = [SendLimit(redis, limits, patience=PATIENCE) for _ in range(3)]
     sent = []
     for _ in range(40):
         sent.append([await pace.wait(subscribed=False) for pace in paces].count(NOW))
@@ -65,7 +65,7 @@ async def test_no_period_of_any_position_holds_more_than_its_limit(redis: Redis)
 async def test_every_limit_holds_and_the_wait_is_for_the_longest(
     limits: list[Rate], redis: Redis
 ) -> None:
-    pace = Pace(redis, limits, patience=PATIENCE)
+    pace = SendLimit(redis, limits, patience=PATIENCE)
     began = monotonic()
     assert [NOW] * 3 == await waits(pace, 3)
     (wait,) = await waits(pace, 1)
@@ -79,7 +79,7 @@ async def test_every_limit_holds_and_the_wait_is_for_the_longest(
 async def test_letters_to_subscribers_leave_room_for_those_that_are_waited_for(
     redis: Redis,
 ) -> None:
-    pace = Pace(redis, [Rate(20, HOUR)], patience=PATIENCE)
+    pace = SendLimit(redis, [Rate(20, HOUR)], patience=PATIENCE)
     subscribed = await waits(pace, 25, subscribed=True)
     assert 18 == subscribed.count(NOW)
     assert [NOW, NOW] == (await waits(pace, 3))[:2]
@@ -87,7 +87,7 @@ async def test_letters_to_subscribers_leave_room_for_those_that_are_waited_for(
 
 
 async def test_those_who_wait_are_told_different_times(redis: Redis) -> None:
-    pace = Pace(redis, [Rate(10, HOUR)], patience=PATIENCE)
+    pace = SendLimit(redis, [Rate(10, HOUR)], patience=PATIENCE)
     told = (await waits(pace, 40))[10:]
     gaps = [later - earlier for earlier, later in pairwise(told)]
     assert all(HOUR / 20 < gap <= HOUR / 10 for gap in gaps)
@@ -95,7 +95,7 @@ async def test_those_who_wait_are_told_different_times(redis: Redis) -> None:
 
 
 async def test_the_log_holds_no_more_than_the_longest_period(redis: Redis) -> None:
-    pace = Pace(redis, [Rate(100, HOUR)], patience=PATIENCE)
+    pace = SendLimit(redis, [Rate(100, HOUR)], patience=PATIENCE)
     await waits(pace, 60)
     await age(redis, HOUR)
     await waits(pace, 1)
@@ -106,7 +106,7 @@ async def test_the_log_holds_no_more_than_the_longest_period(redis: Redis) -> No
 async def test_without_redis_letters_go_and_it_is_not_asked_each_time(closed_port: int) -> None:
     seconds = 0.0
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
-        pace = Pace(redis, [Rate(1, HOUR)], patience=PATIENCE, clock=lambda: seconds)
+        pace = SendLimit(redis, [Rate(1, HOUR)], patience=PATIENCE, clock=lambda: seconds)
         with capture_logs() as logs:
             assert [NOW] * 50 == await waits(pace, 50)
             asked = len(logged(logs, "mail.unpaced"))
@@ -123,9 +123,9 @@ async def test_a_frozen_redis_holds_nobody_up() -> None:
         url = f"{valkey.settings()['REDIS_URL']}?socket_timeout=3600&socket_connect_timeout=3600"
         async with open_redis(url) as redis:
             limits = [Rate(1, HOUR)]
-            first, second = await waits(Pace(redis, limits, patience=PATIENCE), 2)
+            first, second = await waits(SendLimit(redis, limits, patience=PATIENCE), 2)
             assert NOW == first < second
-            pace = Pace(redis, limits, clock=lambda: 0)
+            pace = SendLimit(redis, limits, clock=lambda: 0)
             with frozen(valkey.pid), capture_logs() as logs:
                 async with asyncio.timeout(WAIT_LIMIT_S):
                     assert [NOW] * 10 == await waits(pace, 10)

@@ -1,4 +1,4 @@
-"""The letters as they are seen: in the preview of those who work on them, and by themselves."""
+"""The emails as they are seen: in the preview of those who work on them, and by themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.conftest import WAIT_LIMIT_MS
 from tests.browser.guard import Troubles
 from tests.browser.looking import page_is_accessible
 from tests.email.reading import html_of
-from tests.email.test_letters import SAMPLES
+from tests.email.test_emails import SAMPLES
 from tests.support.processes import API, program
 
 WIDTHS = {"desktop": 700, "phone": 375}
@@ -23,7 +23,7 @@ LOOKED_AT = """() => axe.run({
     resultTypes: ['violations'],
     rules: {'landmark-one-main': {enabled: false}, region: {enabled: false}},
 })"""
-"""All rules but those of landmarks: a letter is shown in a page that has its own."""
+"""All rules but those of landmarks: an email is shown in a page that has its own."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def test_a_letter_is_previewed_on_a_desk_and_a_phone_by_day_and_by_night(
 ) -> None:
     page = await preview.new_page()
     troubles.watch(page)
-    await page.goto("/dev/letters")
+    await page.goto("/dev/emails")
     await page.get_by_role("link", name="weekly_summary").click()
     for scheme, colour in PAPER.items():
         for device, width in WIDTHS.items():
@@ -69,8 +69,8 @@ async def test_letters_break_no_rule_and_do_not_scroll_sideways(
 ) -> None:
     page = await browser.new_page(viewport={"width": width, "height": 800})
     page.set_default_timeout(WAIT_LIMIT_MS)
-    for name, letter in SAMPLES.items():
-        await page.set_content(in_scheme(html_of(letter), scheme))  # type: ignore[arg-type] # a key of PAPER
+    for name, email in SAMPLES.items():
+        await page.set_content(in_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a key of PAPER
         await page.evaluate(AXE_SCRIPT)
         found = AxeResults(await page.evaluate(LOOKED_AT))
         assert not found.violations_count, f"{name}: {found.generate_report()}"

@@ -1,4 +1,4 @@
-"""The letters about exports: sent once, to whoever asked, with what they need."""
+"""The emails about exports: sent once, to whoever asked, with what they need."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ async def test_a_finished_export_is_announced_with_a_link_that_signs_in(
 
     await run_jobs()
 
-    (letter,) = inbox.emails()
-    assert letter.message["To"].addresses[0].addr_spec == kim.email
-    assert f"https://activelog.example/exports/{export['id']}/download" in str(letter.text)
-    assert "X-Amz" not in str(letter.message)
+    (email,) = inbox.emails()
+    assert email.message["To"].addresses[0].addr_spec == kim.email
+    assert f"https://activelog.example/exports/{export['id']}/download" in str(email.text)
+    assert "X-Amz" not in str(email.message)
 
 
 async def test_a_failed_export_is_announced_with_what_can_be_done(
@@ -46,8 +46,8 @@ async def test_a_failed_export_is_announced_with_what_can_be_done(
 
     await run_jobs(may_fail=True)
 
-    (letter,) = inbox.emails()
-    text = " ".join(str(letter.text).split())
+    (email,) = inbox.emails()
+    text = " ".join(str(email.text).split())
     assert "A PDF can hold 50,000 activities, and this export has 50,001." in text
     assert "Choose CSV, or a shorter period." in text
 
@@ -58,7 +58,7 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
     export = await asked(api, kim)
     await database.execute("insert into pauses (what, name) values ('kind', 'email:export_ready')")
     await run_jobs(may_fail=True)
-    assert await state_of_letter(database) == "snoozed"
+    assert await state_of_email(database) == "snoozed"
     await api.delete(f"/api/v1/export/{export['id']}", headers=kim.headers)
     await database.execute("delete from pauses")
     await database.execute(
@@ -68,11 +68,11 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
 
     await run_jobs()
 
-    assert await state_of_letter(database) == "done"
+    assert await state_of_email(database) == "done"
     assert inbox.emails() == []
 
 
-async def state_of_letter(database: Database) -> str:
+async def state_of_email(database: Database) -> str:
     """The state of the job that announces the export."""
     state = "select state from jobs where kind = 'email:export_ready'"
     return str(await database.fetchval(state))
@@ -88,8 +88,8 @@ async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
 
     await run_jobs()
 
-    (letter,) = inbox.emails()
-    assert "It was cancelled. Request it again." in " ".join(str(letter.text).split())
+    (email,) = inbox.emails()
+    assert "It was cancelled. Request it again." in " ".join(str(email.text).split())
 
 
 async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
@@ -100,9 +100,9 @@ async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
 
     await run_jobs()
 
-    (letter,) = inbox.emails()
+    (email,) = inbox.emails()
     assert "It expired before it could start. Request it again." in " ".join(
-        str(letter.text).split()
+        str(email.text).split()
     )
 
 
@@ -118,4 +118,4 @@ async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(
 
     await run_jobs()
 
-    assert ["Your export is ready"] == [letter.subject for letter in inbox.emails()]
+    assert ["Your export is ready"] == [email.subject for email in inbox.emails()]

@@ -1,4 +1,4 @@
-"""Letters that friends cause, from the request to the inbox."""
+"""Emails that friends cause, from the request to the inbox."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ async def test_who_is_asked_is_told_once(
     for _ in range(2):
         await api.post(REQUESTS, json={"email": "SAM@example.com"}, headers=ada.headers)
         await run_jobs()
-    (letter,) = inbox.emails()
-    assert letter.to == (sam.email,)
-    assert letter.subject == "ada would like to be your friend on ActiveLog"
-    assert "Hello sam, friends get emails" in str(letter.text)
-    assert letter.message["List-Unsubscribe"] is None
+    (email,) = inbox.emails()
+    assert email.to == (sam.email,)
+    assert email.subject == "ada would like to be your friend on ActiveLog"
+    assert "Hello sam, friends get emails" in str(email.text)
+    assert email.message["List-Unsubscribe"] is None
 
 
 async def test_nobody_else_is_told_and_the_answers_are_the_same(
@@ -176,9 +176,9 @@ async def test_the_past_the_deleted_and_what_came_before_the_friendship_is_no_ne
     assert inbox.emails() == []
     await record(api, ada, notes="now")
     await run_jobs()
-    (letter,) = inbox.emails()
-    assert letter.subject == "ada ran 8.2 km in 45 min"
-    assert '"now"' in str(letter.text)
+    (email,) = inbox.emails()
+    assert email.subject == "ada ran 8.2 km in 45 min"
+    assert '"now"' in str(email.text)
 
 
 async def test_every_friend_gets_one_letter_on_two_activities(
@@ -192,5 +192,5 @@ async def test_every_friend_gets_one_letter_on_two_activities(
     await record(api, ada)
     assert 30 == await database.fetchval("select count(*) from jobs")
     await run_jobs()
-    assert 30 == len({letter.to for letter in inbox.emails()})
+    assert 30 == len({email.to for email in inbox.emails()})
     assert 30 == len(inbox.emails())

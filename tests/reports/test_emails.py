@@ -1,4 +1,4 @@
-"""The letter about a report: who gets it, and what it says."""
+"""The email about a report: who gets it, and what it says."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
     await add(database, ada.id, "2025-11-25T12:00", type="swim", metres=None)
     await order(database, ada.id)
     await run_jobs()
-    (letter,) = inbox.emails()
-    assert letter.subject == "Your November 2025: 3 activities, 3 h 00 min"
-    text = str(letter.text).replace("\r\n", "\n")
+    (email,) = inbox.emails()
+    assert email.subject == "Your November 2025: 3 activities, 3 h 00 min"
+    text = str(email.text).replace("\r\n", "\n")
     assert "https://activelog.example/reports/2025-11/download\n" in text
     assert "Distance    18.2 km\n" in text
     assert "Energy      1,500 kcal\n" in text
     assert "Active      2 days\nLongest day Tuesday, 25 November, 2 h 00 min\n" in text
-    assert "unsubscribe/monthly_report." in letter.message["List-Unsubscribe"]
+    assert "unsubscribe/monthly_report." in email.message["List-Unsubscribe"]
 
 
 @pytest.mark.parametrize(

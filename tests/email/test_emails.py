@@ -1,4 +1,4 @@
-"""Every letter of the project: to awkward people, subscribed or not, signed, and small enough."""
+"""Every email of the project: to awkward people, subscribed or not, signed, and small enough."""
 
 from __future__ import annotations
 
@@ -20,30 +20,28 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from app.email import Letter, one_line
+from app.email import Email, one_line
 from app.email.compose import compose
-from app.email.email import LETTERS
+from app.email.email import EMAILS
 from app.email.unsubscribe import SUBSCRIPTIONS, read_token, unsubscribe_token
 from app.exports.emails import described
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity, told
 from app.friends.statements import News
 from app.settings import Dkim
-from tests.email.reading import AWKWARD, NOON, Text, person, received, stationery
+from tests.email.reading import AWKWARD, NOON, Text, email_config, person, received
 
 SAMPLES = {
-    name: letter.sample()
-    for name, letter in LETTERS.items()
-    if letter.__module__.startswith("app.")
+    name: email.sample() for name, email in EMAILS.items() if email.__module__.startswith("app.")
 }
-NAMED = [name for name, letter in SAMPLES.items() if "name" in letter.__struct_fields__]
-SUBSCRIBED = [name for name, letter in SAMPLES.items() if letter.subscription]
+NAMED = [name for name, email in SAMPLES.items() if "name" in email.__struct_fields__]
+SUBSCRIBED = [name for name, email in SAMPLES.items() if email.subscription]
 
 
-def addressed(letter: Letter, name: str) -> Letter:
-    """The letter, with this for everybody's name."""
-    names = {"name", "requester"} & set(letter.__struct_fields__)
-    return msgspec.structs.replace(letter, **dict.fromkeys(names, one_line(name)))
+def addressed(email: Email, name: str) -> Email:
+    """The email, with this for everybody's name."""
+    names = {"name", "requester"} & set(email.__struct_fields__)
+    return msgspec.structs.replace(email, **dict.fromkeys(names, one_line(name)))
 
 
 def parts(message: EmailMessage) -> tuple[str, str]:
@@ -54,10 +52,10 @@ def parts(message: EmailMessage) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("who", AWKWARD)
-@pytest.mark.parametrize("letter", NAMED)
-def test_a_letter_to_an_awkward_person_has_the_name_in_both_parts(letter: str, who: str) -> None:
+@pytest.mark.parametrize("email", NAMED)
+def test_a_letter_to_an_awkward_person_has_the_name_in_both_parts(email: str, who: str) -> None:
     name = one_line(AWKWARD[who])
-    message = received(addressed(SAMPLES[letter], AWKWARD[who]), person(AWKWARD[who]))
+    message = received(addressed(SAMPLES[email], AWKWARD[who]), person(AWKWARD[who]))
     text, html = parts(message)
     seen = Text(html)
     assert name in " ".join(text.split())
@@ -92,17 +90,17 @@ def test_news_are_told_by_the_day_they_are_of_and_a_single_one_is_told_once() ->
 
 def test_long_news_are_counted_and_long_notes_are_cut() -> None:
     many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
-    letter = told("Ada", many, more=28)
-    assert isinstance(letter, FriendActivity)
-    assert (12, 28) == (len(letter.entries), letter.more)
-    assert letter.headline == "Friend 0, Friend 1 and other friends were active"
-    assert all(len(entry.notes) <= 160 for entry in letter.entries)
-    assert "And 28 more." in parts(received(letter, person("Ada")))[0]
+    email = told("Ada", many, more=28)
+    assert isinstance(email, FriendActivity)
+    assert (12, 28) == (len(email.entries), email.more)
+    assert email.headline == "Friend 0, Friend 1 and other friends were active"
+    assert all(len(entry.notes) <= 160 for entry in email.entries)
+    assert "And 28 more." in parts(received(email, person("Ada")))[0]
 
 
-@pytest.mark.parametrize("letter", SAMPLES)
-def test_a_letter_needs_no_images_and_no_styles(letter: str) -> None:
-    text, html = parts(received(SAMPLES[letter], person("Ada")))
+@pytest.mark.parametrize("email", SAMPLES)
+def test_a_letter_needs_no_images_and_no_styles(email: str) -> None:
+    text, html = parts(received(SAMPLES[email], person("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"|class="[^"]*"', "", html, flags=re.DOTALL)
     assert "<img" not in html
     assert "url(" not in html
@@ -146,8 +144,8 @@ def test_what_was_exported_is_said_in_english(filters: Filters, what: str) -> No
         ("export_ready", f"It is a PDF of {what}: 184 activities, 482 kB."),
         ("export_failed", f"You requested a PDF of {what}."),
     ):
-        letter = msgspec.structs.replace(SAMPLES[name], what=described(filters))
-        text, html = parts(received(letter, person("Ada")))
+        email = msgspec.structs.replace(SAMPLES[name], what=described(filters))
+        text, html = parts(received(email, person("Ada")))
         assert said in " ".join(text.split())
         assert said in " ".join(Text(html).text.split())
 
@@ -156,28 +154,28 @@ def test_the_longest_news_are_no_letter_that_gmail_cuts() -> None:
     """It cuts what is longer than 102 kB of HTML."""
     name, notes = "𓀀" * 100, "𓀀" * 5000
     news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
-    message = compose(stationery(), person(name), told(name, news, more=99), "once", NOON)
+    message = compose(email_config(), person(name), told(name, news, more=99), "once", NOON)
     body = message.get_body(("html",))
     assert body is not None
     assert len(body.as_bytes()) < 100_000
 
 
-@pytest.mark.parametrize("letter", SAMPLES)
-def test_only_subscribed_letters_say_how_to_get_no_more(letter: str) -> None:
+@pytest.mark.parametrize("email", SAMPLES)
+def test_only_subscribed_letters_say_how_to_get_no_more(email: str) -> None:
     url = "https://activelog.example/a-path-that-makes-the-address-quite-long"
-    paper = replace(stationery(), app_url=url)
-    source = compose(paper, person("Ada"), SAMPLES[letter], "once", NOON).as_bytes()
+    config = replace(email_config(), app_url=url)
+    source = compose(config, person("Ada"), SAMPLES[email], "once", NOON).as_bytes()
     head = source.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     said = [line for line in head if line.startswith("List-Unsubscribe")]
-    if letter not in SUBSCRIBED:
+    if email not in SUBSCRIBED:
         assert said == []
         return
     assert said[1] == "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
     found = re.fullmatch(rf"List-Unsubscribe: <({re.escape(url)}/unsubscribe/(\S+))>", said[0])
     assert found is not None
-    subscription = SAMPLES[letter].subscription
-    assert read_token(paper.secret, found[2]) == (person("Ada").id, subscription)
-    for part in parts(received(SAMPLES[letter], person("Ada"), paper)):
+    subscription = SAMPLES[email].subscription
+    assert read_token(config.secret, found[2]) == (person("Ada").id, subscription)
+    for part in parts(received(SAMPLES[email], person("Ada"), config)):
         assert found[1] in part
 
 
@@ -185,16 +183,16 @@ def test_a_token_to_unsubscribe_cannot_be_made_up() -> None:
     ada, eve = UUID(int=1), UUID(int=2)
     token = unsubscribe_token("secret", ada, "weekly_summary")
     assert read_token("secret", token) == (ada, "weekly_summary")
-    letter, _, signature = token.split(".")
+    email, _, signature = token.split(".")
     others = unsubscribe_token("other secret", ada, "weekly_summary")
     eves = unsubscribe_token("secret", eve, "weekly_summary").split(".")[1]
     wrong = [
         "", ".", "..", "...", "ü.ü.ü", token[:-1], token + "A", others,
-        f"{letter}.{eves}.{signature}", token.replace(letter, "friend_activity"),
-        token.replace(letter, "welcome"), f"{letter}.AAAA.{signature}", f"{letter}..{signature}",
+        f"{email}.{eves}.{signature}", token.replace(email, "friend_activity"),
+        token.replace(email, "welcome"), f"{email}.AAAA.{signature}", f"{email}..{signature}",
     ]  # fmt: skip
     assert [read_token("secret", one) for one in wrong] == [None] * len(wrong)
-    assert set(SUBSCRIPTIONS) >= {SAMPLES[letter].subscription for letter in SUBSCRIBED}
+    assert set(SUBSCRIPTIONS) >= {SAMPLES[email].subscription for email in SUBSCRIBED}
 
 
 @pytest.fixture(scope="module")
@@ -206,12 +204,12 @@ def key() -> tuple[Dkim, bytes]:
     return Dkim("mail", pem), b"v=DKIM1; k=rsa; p=" + b64encode(public)
 
 
-@pytest.mark.parametrize("letter", SAMPLES)
+@pytest.mark.parametrize("email", SAMPLES)
 def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
-    letter: str, key: tuple[Dkim, bytes]
+    email: str, key: tuple[Dkim, bytes]
 ) -> None:
-    paper = replace(stationery(), dkim=key[0])
-    sent = paper.sealed(compose(paper, person("Zoë"), SAMPLES[letter], "once", NOON))
+    config = replace(email_config(), dkim=key[0])
+    sent = config.sealed(compose(config, person("Zoë"), SAMPLES[email], "once", NOON))
 
     def answer(name: bytes, timeout: int = 5) -> bytes:
         assert name == b"mail._domainkey.activelog.example."
@@ -229,11 +227,11 @@ def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
     head = sent.index(b"Subject: ")
     second = sent[:head] + b"From: eve@example.com\r\n" + sent[head:]
     assert not dkim.verify(second, dnsfunc=answer)
-    assert "BEGIN" not in repr(paper)
-    assert "a secret of the tests" not in repr(paper)
+    assert "BEGIN" not in repr(config)
+    assert "a secret of the tests" not in repr(config)
 
 
 def test_no_letter_is_sent_more_often_than_it_says() -> None:
-    limits = {name: letter.at_most for name, letter in SAMPLES.items() if letter.at_most}
+    limits = {name: email.at_most for name, email in SAMPLES.items() if email.at_most}
     day = timedelta(days=1)
     assert limits == {"friend_request": (10, day), "confirmation": (6, day)}

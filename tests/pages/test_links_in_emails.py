@@ -1,4 +1,4 @@
-"""Where the links of letters lead: a new password, and no more letters."""
+"""Where the links of emails lead: a new password, and no more emails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages that show every letter to those who work on them."""
+"""The pages that show every email to those who work on them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from app.api.application import create_app
 from app.pages import pages_router
 from app.resources import Resources
-from tests.email.test_letters import SAMPLES
+from tests.email.test_emails import SAMPLES
 
-LETTERS = "/dev/letters"
+EMAILS = "/dev/emails"
 
 
 @pytest.fixture
@@ -33,15 +33,15 @@ async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.parametrize("letter", SAMPLES)
+@pytest.mark.parametrize("email", SAMPLES)
 async def test_a_letter_is_shown_in_light_and_dark_as_text_and_as_it_is_sent(
-    browser: httpx.AsyncClient, letter: str
+    browser: httpx.AsyncClient, email: str
 ) -> None:
-    assert f'href="{LETTERS}/{letter}"' in (await browser.get(LETTERS)).text
-    shown = await browser.get(f"{LETTERS}/{letter}")
+    assert f'href="{EMAILS}/{email}"' in (await browser.get(EMAILS)).text
+    shown = await browser.get(f"{EMAILS}/{email}")
     assert shown.status_code == 200
     for scheme in ("light", "dark"):
-        path = f"{LETTERS}/{letter}/{scheme}"
+        path = f"{EMAILS}/{email}/{scheme}"
         assert 2 == shown.text.count(f'src="{path}"')
         html = (await browser.get(path)).text
         assert "prefers-color-scheme" not in html
@@ -53,9 +53,9 @@ async def test_a_letter_is_shown_in_light_and_dark_as_text_and_as_it_is_sent(
 
 async def test_what_is_no_letter_is_404(browser: httpx.AsyncClient) -> None:
     for path in ("nothing", "nothing/light", "welcome/blue"):
-        assert (await browser.get(f"{LETTERS}/{path}")).status_code in {400, 404}
+        assert (await browser.get(f"{EMAILS}/{path}")).status_code in {400, 404}
 
 
 @pytest.mark.parametrize("path", ["", "/welcome", "/welcome/light"])
 async def test_outside_of_development_there_are_none(api: httpx.AsyncClient, path: str) -> None:
-    assert (await api.get(LETTERS + path)).status_code == 404
+    assert (await api.get(EMAILS + path)).status_code == 404
