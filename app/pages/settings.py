@@ -70,7 +70,7 @@ async def change_name(
 
 
 @post("/settings/emails")
-async def change_letters(
+async def change_emails(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
     wanted = (await sent_form(request)).read(Letters)
@@ -169,7 +169,7 @@ async def _shown(
 routes = [
     settings,
     change_name,
-    change_letters,
+    change_emails,
     send_confirmation,
     change_own_password,
     leave_for_good,

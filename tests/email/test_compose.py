@@ -143,7 +143,7 @@ def test_every_letter_of_the_project_has_templates_that_fit() -> None:
     ("part", "content", "problem"),
     [
         ("body.html", "{% if name %}", "email/welcome/body.html: line 1"),
-        ("body.txt", "Hello {{ nickname }}", "email/welcome/body.txt: names nickname"),
+        ("body.txt", "Hello {{ nickname }}", "email/welcome/body.txt: uses nickname"),
         ("body.txt", "{{ name | shout }}", "email/welcome/body.txt: line 1: No filter"),
         ("body.txt", "{{ name.first }}", "email/welcome/body.txt: 'str object' has no attribute"),
         ("body.html", "{{ days + name }}", "email/welcome/body.html: TypeError: "),
