@@ -1,6 +1,6 @@
-"""`python -m tests.bench [jobs ...] [--rounds 3] [--quick]`: run benches, print tables.
+"""`python -m tests.bench [jobs ...] [--rounds 3] [--quick]`: run benchmarks and print tables.
 
-Without a name all are run, and kept as docs/benchmarks.md.
+Without a name, all of them run and the result is written to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from types import ModuleType
 
 from app.embedded.home import ROOT
 from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
-from tests.bench.environment import PACKAGES_OF_SERVERS, SERVERS, disk, ground, machine
-from tests.bench.report import FILE, Part, keep
+from tests.bench.environment import PACKAGES_OF_SERVERS, SERVERS, disk, environment, machine
+from tests.bench.report import FILE, Part, write_page
 from tests.bench.table import show
 
 BENCHES: Mapping[str, ModuleType] = {
@@ -27,7 +27,7 @@ BENCHES: Mapping[str, ModuleType] = {
     "api": api,
     "workers": workers_scaling,
 }
-"""Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and bench()."""
+"""Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and benchmark()."""
 
 
 def main() -> None:
@@ -35,11 +35,9 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", choices=[*BENCHES, []], metavar="bench", help=", ".join(BENCHES)
     )
-    parser.add_argument("--rounds", type=int, default=3, help="medians are taken of this many")
-    parser.add_argument(
-        "--quick", action="store_true", help="one short round, to see that it works"
-    )
-    parser.add_argument("--only", default="", help="the parts whose names contain this")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take medians of")
+    parser.add_argument("--quick", action="store_true", help="one short round, as a smoke test")
+    parser.add_argument("--only", default="", help="run the parts whose names contain this")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     names = arguments.names or list(BENCHES)
@@ -49,26 +47,26 @@ def main() -> None:
     ]
     if not (arguments.names or arguments.quick or arguments.only):
         packages = {package for name in names for package in BENCHES[name].VERSIONS}
-        keep(
+        write_page(
             parts,
             machine([*PACKAGES_OF_SERVERS, *sorted(packages)]),
             rounds,
             datetime.now(UTC).date(),
         )
-        print(f"\nkept as {FILE.relative_to(ROOT)}")
+        print(f"\nwritten to {FILE.relative_to(ROOT)}")
 
 
 async def _run(name: str, rounds: int, *, quick: bool, only: str) -> Part:
     bench = BENCHES[name]
     print(f"{name}: {machine(bench.VERSIONS)}")
     print(f"{SERVERS}.")
-    print(f"Medians of {rounds} rounds, the sides in turn. {bench.NOTES}", flush=True)
-    async with ground(bench.NEEDS) as servers:
-        print(f"Disk: {(of_disk := disk(servers.folder))}.", flush=True)
+    print(f"Medians of {rounds} rounds; the contenders take turns. {bench.NOTES}", flush=True)
+    async with environment(bench.NEEDS) as servers:
+        print(f"Disk: {(disk_speed := disk(servers.folder))}.", flush=True)
         rows = await bench.bench(servers, rounds=rounds, quick=quick, only=only)
     show(f"just bench {name}", rows)
     print(flush=True)
-    return Part(name, bench.NOTES, of_disk, rows)
+    return Part(name, bench.NOTES, disk_speed, rows)
 
 
 if __name__ == "__main__":

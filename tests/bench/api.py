@@ -1,4 +1,4 @@
-"""POST /activities and the list of them, beside a bare Litestar handler on the same database."""
+"""POST and GET /activities, compared with a bare Litestar handler on the same database."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from app.embedded.ports import free_ports
 from app.resources import open_resources
 from app.settings import Settings
 from tests.bench.benchmarks.asking import Caller, ask_all, call
-from tests.bench.environment import Ground
+from tests.bench.environment import Environment
 from tests.bench.table import Row
 from tests.support.people import person
 
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("litestar", "uvicorn", "msgspec", "asyncpg", "uvloop")
 NOTES = (
-    "Both under uvicorn, one process each, asked in bursts of 100 in turn. The bare handler looks "
-    "the token up and inserts in one transaction; ours has friends to look for, ids, limits, "
-    "figures and a log line besides."
+    "Both under uvicorn, one process each, in alternating bursts of 100 requests. The bare "
+    "handler looks the token up and inserts in one transaction; ours also looks for friends "
+    "and handles ids, limits, metrics and a log line."
 )
 
 PEOPLE = 20
 BURST = 100
 BURSTS = 20
 QUICK = 5
-"""By how much --quick divides the bursts."""
+"""--quick divides the bursts by this."""
 OURS, BARE = "ActiveLog", "bare Litestar handler"
 PROGRAMS = {
     BARE: ("-m", "uvicorn", "tests.bench.contenders.bare_api:app", "--no-access-log"),
@@ -46,8 +46,8 @@ PROGRAMS = {
 PATH = "/api/v1/activities"
 
 
-async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
-    tokens = await _tokens(ground)
+async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    tokens = await _tokens(environment)
     entry = {"type": "run", "duration_s": 2700, "distance_m": 8400, "calories": 610}
     body = msgspec.json.encode({**entry, "started_at": datetime.now(UTC), "notes": "Frost."})
     asked = {
@@ -62,15 +62,17 @@ async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[
                 continue
             taken: dict[str, list[float]] = defaultdict(list)
             for _ in range(rounds):
-                for side, p50 in (await _round(ground, requests, at_once, bursts)).items():
-                    taken[side].append(p50)
-            rows += _rows(f"{what}, {at_once} at once", taken, bar=what.startswith("POST"))
+                for contender, p50 in (
+                    await _round(environment, requests, at_once, bursts)
+                ).items():
+                    taken[contender].append(p50)
+            rows += _rows(f"{what}, {at_once} at once", taken, target=what.startswith("POST"))
     return rows
 
 
-async def _tokens(ground: Ground) -> list[str]:
-    """Of people who have recorded enough for a page."""
-    settings = Settings.from_env(ground.environ)
+async def _tokens(environment: Environment) -> list[str]:
+    """Create the people who send the requests, and return their session tokens."""
+    settings = Settings.from_env(environment.environ)
     logs.configure(replace(settings.logs, level="warning"))
     async with open_resources(settings, process="activelog-bench") as resources:
         people = [await person(resources.database, f"user{number}") for number in range(PEOPLE)]
@@ -89,18 +91,18 @@ def _request(method: str, token: str, body: bytes = b"") -> bytes:
 
 
 async def _round(
-    ground: Ground, requests: Sequence[bytes], at_once: int, bursts: int
+    environment: Environment, requests: Sequence[bytes], at_once: int, bursts: int
 ) -> Mapping[str, float]:
-    """The p50 of each side, in milliseconds. The first burst of each warms it up."""
+    """Measure the p50 of each contender, in milliseconds. The first burst only warms it up."""
     async with AsyncExitStack() as stack:
-        sides = {
-            name: await stack.enter_async_context(_served(ground, program, at_once))
+        contenders = {
+            name: await stack.enter_async_context(_served(environment, program, at_once))
             for name, program in PROGRAMS.items()
         }
         burst = [requests[number % len(requests)] for number in range(BURST)]
         taken: dict[str, list[float]] = defaultdict(list)
         for number in range(bursts + 1):
-            for name, callers in sides.items():
+            for name, callers in contenders.items():
                 milliseconds = await ask_all(callers, burst)
                 if number:
                     taken[name] += milliseconds
@@ -109,12 +111,12 @@ async def _round(
 
 @asynccontextmanager
 async def _served(
-    ground: Ground, program: Sequence[str], at_once: int
+    environment: Environment, program: Sequence[str], at_once: int
 ) -> AsyncIterator[list[Caller]]:
-    """A server process, and so many connections to it."""
+    """Run a server process and open `at_once` connections to it."""
     (port,) = free_ports(1)
-    environ = {**ground.environ, "PORT": str(port), "UVICORN_PORT": str(port)}
-    with (ground.folder / "server.log").open("ab") as output:
+    environ = {**environment.environ, "PORT": str(port), "UVICORN_PORT": str(port)}
+    with (environment.folder / "server.log").open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *program, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT
         )
@@ -139,10 +141,10 @@ async def _called(port: int) -> Caller:
             await asyncio.sleep(0.05)
 
 
-def _rows(what: str, taken: Mapping[str, Sequence[float]], *, bar: bool) -> list[Row]:
+def _rows(what: str, taken: Mapping[str, Sequence[float]], *, target: bool) -> list[Row]:
     ratio = median(ours / bare for ours, bare in zip(taken[OURS], taken[BARE], strict=True))
     seen = f"p50 {median(taken[OURS]):.2f} ms: {ratio:.2f}x"
     return [
         Row(what, BARE, f"p50 {median(taken[BARE]):.2f} ms"),
-        Row(what, OURS, seen, "<= 1.5x" if bar else "", ratio <= 1.5 if bar else None),
+        Row(what, OURS, seen, "<= 1.5x" if target else "", ratio <= 1.5 if target else None),
     ]

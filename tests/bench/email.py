@@ -1,4 +1,4 @@
-"""2,000 emails to a local server, beside one connection an email."""
+"""Sending 2,000 emails to a local server, compared with one connection per email."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from app.embedded.home import ROOT
 from app.jinja import Templates
 from app.settings import Smtp
 from app.stats.emails import WeeklySummary
-from tests.bench.environment import Ground
+from tests.bench.environment import Environment
 from tests.bench.table import Row
 
 NEEDS = ("DATABASE_URL",)
 VERSIONS = ("aiosmtplib", "uvloop", "css-inline", "jinja2")
 NOTES = (
-    "Weekly summaries of some 20 kB, composed beforehand, to an SMTP server in a process of its "
-    "own that takes all and keeps none; four at once, over four connections or one each; uvloop, "
-    "as in the worker."
+    "Weekly summaries of about 20 kB, composed beforehand, sent to an SMTP server in a "
+    "separate process that accepts all and keeps none; four at once, over four connections or "
+    "one each; uvloop, as in the worker."
 )
 
 EMAILS = 2_000
 AT_ONCE = 4
 COMPOSED = 100
 QUICK = 10
-"""By how much --quick divides the emails."""
-OURS, PLAIN = "ActiveLog, kept connections", "aiosmtplib, one connection a letter"
+"""--quick divides the emails by this."""
+OURS, PLAIN = "ActiveLog, open connections", "aiosmtplib, one connection per email"
 
-PAPER = EmailConfig(
+CONFIG = EmailConfig(
     Templates(), "ActiveLog <hello@bench.example>", "https://bench.example", "bench"
 )
-SENDER = PAPER.address
+SENDER = CONFIG.address
 READER = Recipient(UUID(int=0), "Ada", "ada@bench.example")
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -65,10 +65,10 @@ class Server:
     port: int
     tls: str
     authority: str
-    """The file of the certificate that its own is signed with."""
+    """The file with the certificate authority that signed the server's certificate."""
 
     async def ended(self) -> tuple[int, int]:
-        """How many connections and emails it had; it is gone after that."""
+        """Stop the server and return how many connections and emails it received."""
         self.process.terminate()
         said, _ = await self.process.communicate()
         connections, emails = said.split()
@@ -83,16 +83,16 @@ class Seen(NamedTuple):
     connections: int
 
 
-async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
     count = EMAILS // (QUICK if quick else 1)
-    rows = [Row("composing a letter", "ActiveLog", f"{_composing():.1f} ms")]
-    for tls, what in (("none", "letters in plain text"), ("starttls", "letters with STARTTLS")):
+    rows = [Row("composing an email", "ActiveLog", f"{_composing():.1f} ms")]
+    for tls, what in (("none", "emails in plain text"), ("starttls", "emails with STARTTLS")):
         if only not in what:
             continue
         seen: dict[str, list[Seen]] = {PLAIN: [], OURS: []}
         for _ in range(rounds):
             for name, way in ((PLAIN, _one_by_one), (OURS, _kept)):
-                seen[name].append(await _measure(ground.folder, tls, way, count))
+                seen[name].append(await _measure(environment.folder, tls, way, count))
         rows += _compared(f"{count:,} {what}", seen)
     return rows
 
@@ -109,17 +109,17 @@ def _compared(what: str, seen: dict[str, list[Seen]]) -> list[Row]:
 
 
 async def _measure(folder: Path, tls: str, way: Way, count: int) -> Seen:
-    content = _letter().as_bytes()
+    content = _email().as_bytes()
     async with _server(folder, tls) as server:
         seconds = await asyncio.to_thread(uvloop.run, _send(server, way, content, count))
         connections, taken = await server.ended()
     if taken != count:
-        raise RuntimeError(f"{taken} of {count} letters arrived")
+        raise RuntimeError(f"{taken} of {count} emails arrived")
     return Seen(count / seconds, connections)
 
 
 async def _send(server: Server, way: Way, content: bytes, count: int) -> float:
-    """How many seconds it takes to send this often, on a loop like the worker's."""
+    """Measure the seconds that `count` sends take, on an event loop like the worker's."""
     begun = perf_counter()
     async with way(server) as send:
 
@@ -142,7 +142,7 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
             recipients=READER.address,
             hostname="127.0.0.1",
             port=server.port,
-            local_hostname=PAPER.domain,  # else a name is looked up for each connection
+            local_hostname=CONFIG.domain,  # else a name is looked up for each connection
             start_tls=server.tls == "starttls",
             tls_context=trusted,
         )
@@ -154,7 +154,7 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
 async def _kept(server: Server) -> AsyncIterator[Send]:
     smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
     with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
-        mailer = Mailer(smtp, hostname=PAPER.domain)  # which reads whom to trust
+        mailer = Mailer(smtp, hostname=CONFIG.domain)  # which reads whom to trust
 
     async def send(content: bytes) -> None:
         await mailer.send(SENDER, READER.address, content, before_data=_nothing)
@@ -164,7 +164,7 @@ async def _kept(server: Server) -> AsyncIterator[Send]:
 
 
 async def _nothing() -> None:
-    """Nothing withholds an email."""
+    """Never withhold an email."""
 
 
 @asynccontextmanager
@@ -188,14 +188,14 @@ async def _server(folder: Path, tls: str) -> AsyncIterator[Server]:
         await process.wait()
 
 
-def _letter() -> EmailMessage:
-    return compose(PAPER, READER, WeeklySummary.sample(), "bench", datetime.now(UTC))
+def _email() -> EmailMessage:
+    return compose(CONFIG, READER, WeeklySummary.sample(), "bench", datetime.now(UTC))
 
 
 def _composing() -> float:
-    """Milliseconds for an email, all templates parsed."""
-    _letter().as_bytes()
+    """Measure the milliseconds per email, with all templates parsed."""
+    _email().as_bytes()
     begun = perf_counter()
     for _ in range(COMPOSED):
-        _letter().as_bytes()
+        _email().as_bytes()
     return (perf_counter() - begun) / COMPOSED * 1000

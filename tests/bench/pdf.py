@@ -1,6 +1,7 @@
-"""PDFs from the drawing processes, beside plain fpdf2 with the font added each time and `table()`.
+"""PDFs from the drawing processes, compared with plain fpdf2 and its `table()`.
 
-Times are seconds of CPU of the process that draws, so that what else runs hardly counts.
+Times are CPU seconds of the drawing process, so that other load hardly matters. Plain fpdf2
+adds the font for each document.
 """
 
 from __future__ import annotations
@@ -20,53 +21,53 @@ from app.activities.totals import Row as Activity
 from app.exports.export import DOCUMENT as EXPORT
 from app.pdf import Renderer, open_renderer
 from app.reports.report import DOCUMENT as REPORT
-from tests.bench.environment import Ground
-from tests.bench.printing import activities, export_cover, report_cover
+from tests.bench.environment import Environment
+from tests.bench.printing import activities, export_header, report_header
 from tests.bench.table import Row
 
 NEEDS = ("DATABASE_URL",)
-"""Nothing: but the ground wants a database."""
+"""Nothing, but the environment needs a database."""
 VERSIONS = ("fpdf2", "fonttools", "msgspec")
-NOTES = "Milliseconds of CPU of the drawing process; memory is what it holds at most."
+NOTES = "Milliseconds of CPU of the drawing process, and its peak memory."
 
 OURS, PLAIN = "ActiveLog", "plain fpdf2"
 BATCH = 1000
 REPORTS = 30
 MONTH, YEARS, MOST = 22, 5000, 50_000
 TICK = 0.005
-MEBI = 1024 * 1024
+MEBIBYTE = 1024 * 1024
 
 
 class Drawn(NamedTuple):
     seconds: float
-    """Of CPU, a document."""
+    """CPU time per document."""
     memory: float
     """MiB."""
 
 
-async def bench(_: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+async def bench(_: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
     reports = [await _both(REPORT, _report, MONTH, REPORTS) for _ in range(rounds)]
     exports = [await _both(EXPORT, _export, YEARS, 1) for _ in range(rounds)]
     count = YEARS if quick else MOST
     most = await _ours(EXPORT, _export, count, 1)
     return [
-        *_rows(f"a month's report, {MONTH} activities", reports, bar=2),
-        *_rows(f"an export of {YEARS:,} rows", exports, bar=6),
+        *_rows(f"a month's report, {MONTH} activities", reports, target=2),
+        *_rows(f"an export of {YEARS:,} rows", exports, target=6),
         Row(f"the longest, {count:,} rows", OURS, _said(most), "< 512 MiB", most.memory < 512),
         await _lag(),
     ]
 
 
-def _rows(what: str, seen: Sequence[tuple[Drawn, Drawn]], bar: float) -> list[Row]:
+def _rows(what: str, seen: Sequence[tuple[Drawn, Drawn]], target: float) -> list[Row]:
     ours, plain = (
-        Drawn(median(one.seconds for one in side), max(one.memory for one in side))
-        for side in zip(*seen, strict=True)
+        Drawn(median(one.seconds for one in contender), max(one.memory for one in contender))
+        for contender in zip(*seen, strict=True)
     )
     ratio = plain.seconds / ours.seconds
     said = f"{_said(ours)}: {ratio:.1f}x"
     return [
         Row(what, PLAIN, _said(plain)),
-        Row(what, OURS, said, f">= {bar}x", ratio >= bar),
+        Row(what, OURS, said, f">= {target}x", ratio >= target),
     ]
 
 
@@ -126,12 +127,12 @@ async def _plain(count: int, many: int) -> Drawn:
 
 def _peak(process: psutil.Process) -> float:
     info = process.memory_info()
-    return float(getattr(info, "peak_rss", info.rss)) / MEBI
+    return float(getattr(info, "peak_rss", info.rss)) / MEBIBYTE
 
 
 async def _lag() -> Row:
-    """How late the event loop is while four documents are drawn at once."""
-    rows, header = activities(YEARS), export_cover()
+    """Measure how late the event loop wakes while four documents are drawn at once."""
+    rows, header = activities(YEARS), export_header()
     late: list[float] = []
 
     async def tick() -> None:
@@ -146,14 +147,12 @@ async def _lag() -> Row:
         await asyncio.gather(*drawing)
         ticking.cancel()
     p99 = sorted(late)[int(len(late) * 0.99)] * 1000
-    return Row(
-        "event loop's lag while 4 are drawn", OURS, f"p99 {p99:.0f} ms", "< 100 ms", p99 < 100
-    )
+    return Row("event loop lag while 4 are drawn", OURS, f"p99 {p99:.0f} ms", "< 100 ms", p99 < 100)
 
 
 def _report(rows: Sequence[Activity]) -> msgspec.Struct:
-    return report_cover(rows)
+    return report_header(rows)
 
 
 def _export(_: Sequence[Activity]) -> msgspec.Struct:
-    return export_cover()
+    return export_header()

@@ -1,4 +1,4 @@
-"""Activities to print, with the notes that people write: most in one script, a few in more."""
+"""Sample activities for PDFs, with notes as people write them: most in one script."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from app.activities.totals import Row
-from app.exports.export import Header as ExportCover
+from app.exports.export import Header as ExportHeader
 from app.reports.report import Header, TypeFigures
 from app.stats.totals import DayFigures, Figures
 
@@ -21,7 +21,7 @@ NOTES = (
 
 
 def activities(count: int) -> Sequence[Row]:
-    """So many, evenly over a month when there are few, three a day when there are many."""
+    """Generate `count` activities: a few are spread over a month, many come at three a day."""
     step = min(timedelta(hours=8), timedelta(days=29) / count)
     return [
         (FIRST + number * step, "run", 1800 + number % 900, 5000.0 + number % 999, 300, notes)
@@ -30,11 +30,11 @@ def activities(count: int) -> Sequence[Row]:
     ]
 
 
-def export_cover() -> ExportCover:
-    return ExportCover("Ada Lovelace", None, None, None, FIRST)
+def export_header() -> ExportHeader:
+    return ExportHeader("Ada Lovelace", None, None, None, FIRST)
 
 
-def report_cover(rows: Sequence[Row]) -> Header:
+def report_header(rows: Sequence[Row]) -> Header:
     sums = Figures(len(rows), 1e5, 90_000, 12_000)
     days = [DayFigures(date(2026, 11, n), 1, 5000.0 + n, 1800, 300) for n in range(1, 31)]
     types = [TypeFigures(len(rows), 1e5, 90_000, 12_000, "run")]

@@ -1,4 +1,4 @@
-"""All benches as one table, docs/benchmarks.md, with the machine, the versions and the date."""
+"""The results of all benchmarks as a page, docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = ROOT / "docs" / "benchmarks.md"
 
 
 class Part(NamedTuple):
-    """One bench of a run."""
+    """One benchmark of a run."""
 
     name: str
     notes: str
@@ -23,8 +23,10 @@ class Part(NamedTuple):
     rows: Sequence[Row]
 
 
-def keep(parts: Sequence[Part], machine: str, rounds: int, day: date, path: Path = FILE) -> None:
-    """Write the page anew."""
+def write_page(
+    parts: Sequence[Part], machine: str, rounds: int, day: date, path: Path = FILE
+) -> None:
+    """Replace the page with these results."""
     path.write_text(page(parts, machine, rounds, day))
 
 
@@ -33,20 +35,21 @@ def page(parts: Sequence[Part], machine: str, rounds: int, day: date) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `just bench` on {day:%d %B %Y}. {sum(met)} of {len(met)} bars are met. Ratios",
-        "count; times are of this machine, which ran the servers, the service and the measuring.",
+        f"Written by `just bench` on {day:%d %B %Y}. {sum(met)} of {len(met)} targets are met.",
+        "Trust the ratios; the times are those of this machine, which ran the servers, the service",
+        "and the benchmark.",
         "",
         f"- Machine and versions: {machine}.",
         f"- Servers: {SERVERS}.",
         f"- Disk: {parts[0].disk}.",
-        f"- Medians of {rounds} rounds, the sides in turn.",
+        f"- Medians of {rounds} rounds; the contenders take turns.",
         *(f"- **{part.name}**: {part.notes}" for part in parts),
         "",
-        "| bench | what | side | seen | bar | |",
+        "| benchmark | measurement | contender | result | target | |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for part in parts:
         for row in part.rows:
-            cells = (part.name, row.what, row.side, row.seen, row.bar, VERDICTS[row.met])
+            cells = (part.name, row.what, row.contender, row.seen, row.target, VERDICTS[row.met])
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"

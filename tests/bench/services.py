@@ -1,4 +1,4 @@
-"""Processes of the service, and of others, as the benches start them."""
+"""Processes of the service and of its rivals, as the benchmarks start them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import psutil
 
 from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
-from tests.bench.environment import Ground
+from tests.bench.environment import Environment
 
 TICK = 0.02
-MEBI = 2**20
+MEBIBYTE = 2**20
 
 
 class Service:
@@ -28,22 +28,25 @@ class Service:
         self.url = url
 
     def resident(self) -> float:
-        """MiB."""
-        return float(psutil.Process(self.process.pid).memory_info().rss) / MEBI
+        """Return the resident memory in MiB."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / MEBIBYTE
 
 
 @asynccontextmanager
 async def service(
-    ground: Ground, *arguments: str, answers: str = "/", more: Mapping[str, str] | None = None
+    environment: Environment,
+    *arguments: str,
+    answers: str = "/",
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
-    """Python with these arguments, in which `{port}` is one of its own; killed at the end.
+    """Run Python with these arguments, with `{port}` replaced by a free port; kill it at the end.
 
     Args:
-        answers: the path that it answers, whatever it answers, once it is ready.
+        answers: the path that answers, with any status, once the process is ready.
     """
     (port,) = free_ports(1)
-    environ = {**ground.environ, "PORT": str(port), "METRICS_PORT": str(port), **(more or {})}
-    with (ground.folder / "services.log").open("ab") as output:
+    environ = {**environment.environ, "PORT": str(port), "METRICS_PORT": str(port), **(more or {})}
+    with (environment.folder / "services.log").open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *(argument.format(port=port) for argument in arguments),
@@ -75,7 +78,7 @@ def _answers(url: str) -> bool:
 
 
 class Growth:
-    """How much a process takes at most while the block runs, beyond what it took before."""
+    """Measure the peak memory of a process while the block runs, less its memory before."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

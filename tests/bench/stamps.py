@@ -1,8 +1,8 @@
-"""When each job began and ended, written by the handler of every side in the same way.
+"""When each job began and ended, recorded in the same way by every contender's handler.
 
 A stamp is the job's number (inverted for an end) and the machine's monotonic clock, which all its
-processes share; 16 bytes appended by one write, so that the measuring side needs no server to see
-how far the work is.
+processes share: 16 bytes, appended in one write. The benchmark reads the progress from the file and
+puts no load on the servers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = "BENCH_STAMPS"
 
 
 async def work(number: int, seconds: float) -> None:
-    """What the job of every side does."""
+    """Do what every contender's job does: record the start, sleep, and record the end."""
     _write(number)
     if seconds:
         await asyncio.sleep(seconds)
@@ -44,21 +44,21 @@ class Stamp(NamedTuple):
 
 
 class Stamps:
-    """The file, as the measuring side sees it."""
+    """The stamps that the workers have written so far."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.clear()
 
     def clear(self) -> None:
-        """Only while no worker runs."""
+        """Remove all stamps. No worker may be running."""
         self.path.write_bytes(b"")
 
     def __len__(self) -> int:
         return self.path.stat().st_size // _STAMP.size
 
     def read(self) -> Sequence[Stamp]:
-        """In the order of the starts and ends."""
+        """Read all stamps, in the order in which they were written."""
         data = self.path.read_bytes()
         return [Stamp(*pair) for pair in _STAMP.iter_unpack(data)]
 
@@ -66,10 +66,10 @@ class Stamps:
         return [stamp for stamp in self.read() if stamp.number >= 0]
 
     async def reach(self, count: int, *, within: float = 120) -> None:
-        """Wait for that many.
+        """Wait until there are `count` stamps.
 
         Raises:
-            TimeoutError: fewer came.
+            TimeoutError: there are fewer after `within` seconds.
         """
         async with asyncio.timeout(within):
             while len(self) < count:  # noqa: ASYNC110 # a file has no event

@@ -1,4 +1,4 @@
-"""What a bench found: one row a figure, and whether it meets its bar."""
+"""The results of a benchmark: one row per figure, and whether it meets its target."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of one side. Without a bar it is there to be compared with."""
+    """One figure of one contender. Without a target it is there for comparison."""
 
     what: str
-    side: str
+    contender: str
     seen: str
-    bar: str = ""
+    target: str = ""
     met: bool | None = None
 
 
@@ -21,8 +21,8 @@ VERDICTS = {True: "met", False: "NOT MET", None: ""}
 
 
 def show(title: str, rows: Sequence[Row]) -> None:
-    cells = [(row.what, row.side, row.seen, row.bar, VERDICTS[row.met]) for row in rows]
-    table = [("what", "side", "seen", "bar", ""), *cells]
+    cells = [(row.what, row.contender, row.seen, row.target, VERDICTS[row.met]) for row in rows]
+    table = [("measurement", "contender", "result", "target", ""), *cells]
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     rule = tuple("-" * width for width in widths)
     print(f"\n{title}\n")

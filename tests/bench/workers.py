@@ -1,4 +1,4 @@
-"""Worker processes of a side, started as their users start them."""
+"""Worker processes of a contender, started as its users start them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from contextlib import asynccontextmanager
 import psutil
 
 from app.embedded.home import ROOT
-from tests.bench.contenders.side import Bench, Side
+from tests.bench.contenders.contender import Bench, Contender
 from tests.bench.stamps import FILE
 
 
 class WorkerEnded(Exception):
-    """A worker ended by itself; what it said last."""
+    """A worker ended by itself. The message is the end of its output."""
 
 
 @asynccontextmanager
-async def worker(bench: Bench, side: Side, slots: int) -> AsyncIterator[Process]:
-    """One worker process of the side; killed at the end, since its rows are thrown away.
+async def worker(bench: Bench, contender: Contender, slots: int) -> AsyncIterator[Process]:
+    """Run one worker process of the contender; kill it at the end, as its rows are discarded.
 
     Raises:
-        WorkerEnded: it did so before that.
+        WorkerEnded: it ended before that.
     """
-    log = bench.ground.folder / "worker.log"
+    log = bench.environment.folder / "worker.log"
     environ = {
-        **bench.ground.environ,
-        **side.environ(slots),
+        **bench.environment.environ,
+        **contender.environ(slots),
         FILE: str(bench.stamps.path),
     }
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *side.program, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT
+            sys.executable, *contender.program, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT
         )
     try:
         yield process

@@ -1,4 +1,4 @@
-"""One, two and four worker processes beside each other: what more of them bring."""
+"""One, two and four worker processes: how throughput scales with their number."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from statistics import median
 
 from tests.bench.benchmarks.scaling import Scaled, side_by_side
 from tests.bench.contenders.activelog import open_activelog
-from tests.bench.contenders.side import Bench
-from tests.bench.environment import Ground
+from tests.bench.contenders.contender import Bench
+from tests.bench.environment import Environment
 from tests.bench.stamps import Stamps
 from tests.bench.table import Row
 
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("arq", "asyncpg", "redis", "uvloop")
 NOTES = (
-    "Worker processes of 10 slots on a backlog that was enqueued before they started; no-ops are "
-    "nothing but the engine, jobs of 100 ms wait as for a mail server or a bucket."
+    "Worker processes of 10 slots on a backlog that was enqueued before they started; no-ops "
+    "measure only the engine, jobs of 100 ms wait as if for a mail server or a bucket."
 )
 
 PROCESSES = (1, 2, 4)
 NOOPS = 20_000
 SLEEPERS = 400
-"""For each process."""
+"""Jobs of 100 ms per process."""
 SLEEP = 0.1
 QUICK = 5
-"""By how much --quick divides the jobs."""
+"""--quick divides the jobs by this."""
 
 
-async def bench(ground: Ground, *, rounds: int, quick: bool, only: str) -> list[Row]:
+async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
     scale = QUICK if quick else 1
     rows: list[Row] = []
-    async with open_activelog(ground) as ours:
-        frame = Bench(ground, Stamps(ground.folder / "stamps"), {}, rounds, quick)
+    async with open_activelog(environment) as ours:
+        frame = Bench(environment, Stamps(environment.folder / "stamps"), {}, rounds, quick)
         for what, seconds in (("no-ops", 0.0), ("jobs of 100 ms", SLEEP)):
             if only not in what:
                 continue

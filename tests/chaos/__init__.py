@@ -1,1 +1,1 @@
-"""`python -m tests.chaos`: jobs enqueued while everything they need is killed. No tests."""
+"""`python -m tests.chaos`: enqueue jobs while everything they need is killed. Not a test."""

@@ -24,7 +24,7 @@ from app.jobs.admin import dead_letters
 from app.postgres.database import Database
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.environment import ground, machine
+from tests.bench.environment import environment, machine
 from tests.bench.table import Row, show
 from tests.chaos.crew import crew
 from tests.chaos.faults import Faults
@@ -34,13 +34,12 @@ from tests.chaos.work import Long, mix
 from tests.support.ledger import open_ledger
 from tests.support.outages import valkey_of_one
 
-A_MINUTE = 2000
-"""Jobs."""
-PATIENCE = 180.0
-"""Seconds that the rest may take after the last fault."""
+JOBS_PER_MINUTE = 2000
+FINISH_TIMEOUT_S = 180.0
+"""How long the remaining jobs may take after the last fault."""
 TICK = 0.1
-LONG = 110.0
-"""Seconds: more than ten leases."""
+LONG_JOB_S = 110.0
+"""Longer than ten leases."""
 
 QUARANTINED = """
 select id from jobs where state = 'dead' and error = 'its worker was lost while it ran alone'
@@ -63,36 +62,36 @@ class Plan:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
-    parser.add_argument("--minutes", type=float, default=1, help="how long things go wrong")
-    parser.add_argument("--jobs", type=int, help=f"{A_MINUTE} a minute unless said")
+    parser.add_argument("--minutes", type=float, default=1, help="how long faults are injected")
+    parser.add_argument("--jobs", type=int, help=f"default: {JOBS_PER_MINUTE} per minute")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
     parser.add_argument(
-        "--long", action="store_true", help="and, calmly, a job that is longer than ten leases"
+        "--long",
+        action="store_true",
+        help="afterwards, without faults, run a job that is longer than ten leases",
     )
     arguments = parser.parse_args()
-    arguments.jobs = arguments.jobs or round(A_MINUTE * arguments.minutes)
+    arguments.jobs = arguments.jobs or round(JOBS_PER_MINUTE * arguments.minutes)
     plan = Plan(**vars(arguments))
     errors_only = structlog.make_filtering_bound_logger(logging.ERROR)
-    structlog.configure(wrapper_class=errors_only)  # what it enqueues while Redis is away
+    structlog.configure(wrapper_class=errors_only)  # enqueuing warns while Redis is down
     print(f"chaos: {machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
     rows = asyncio.run(_run(plan))
     show(f"just chaos: {plan.minutes:g} min, {plan.workers} workers", rows)
     failed = any(row.met is False for row in rows)
     print(
-        "\nNOT GOOD ENOUGH"
-        if failed
-        else "\nGood: nothing lost, nothing twice, nothing left behind."
+        "\nFAILED" if failed else "\nPASSED: nothing lost, nothing repeated, nothing left behind."
     )
     return int(failed)
 
 
 async def _run(plan: Plan) -> list[Row]:
-    _cancelled_by_sigterm()
-    draw = Random(plan.seed)  # noqa: S311 # no secret: the same seed means the same run
-    work = list(mix(draw, plan.jobs))
+    _cancel_on_sigterm()
+    rng = Random(plan.seed)  # noqa: S311 # not a secret: the same seed repeats the run
+    work = list(mix(rng, plan.jobs))
     async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(ground({"DATABASE_URL"}))
+        servers = await stack.enter_async_context(environment({"DATABASE_URL"}))
         valkey = await stack.enter_async_context(valkey_of_one())
         await valkey.start()
         environ = {**servers.environ, **valkey.settings()}
@@ -103,12 +102,12 @@ async def _run(plan: Plan) -> list[Row]:
             crew(environ, plan.workers) as workers,
             witness(environ, resources.database) as spared,
         ):
-            faults = Faults(resources, valkey, workers, draw, plan.seconds)
+            faults = Faults(resources, valkey, workers, rng, plan.seconds)
             began = monotonic()
             async with asyncio.TaskGroup() as group:
                 group.create_task(faults.run())
                 group.create_task(_feed(resources.database, work, plan.seconds))
-            rerun = await _finish(resources.database)
+            retried = await _finish(resources.database)
             enqueued, long = plan.jobs, []
             if plan.long:
                 long = await _run_long(resources.database)
@@ -117,21 +116,21 @@ async def _run(plan: Plan) -> list[Row]:
             spared_rows = spared.rows(plan.minutes)
         rows = await judge(resources.database, workers, enqueued)
         rows += [*spared_rows, await connections_left(resources.database)]
-        _keep_words({"workers": workers.said, "spared": [spared.member.said]})
+        _write_output({"workers": workers.outputs, "spared": [spared.worker.said]})
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
-    rows.append(Row("quarantined in crashes, and run again", "", str(rerun)))
-    return [*long, *rows, Row("time until all was done", "", f"{took:.0f} s")]
+    rows.append(Row("quarantined after crashes, then retried", "", str(retried)))
+    return [*long, *rows, Row("time until all jobs were done", "", f"{took:.0f} s")]
 
 
-def _cancelled_by_sigterm() -> None:
-    """So that the servers and the workers are ended then too."""
+def _cancel_on_sigterm() -> None:
+    """Cancel the main task on SIGTERM, so that servers and workers are stopped too."""
     main = asyncio.current_task()
     assert main is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
 
 
 async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None:
-    """Enqueue the jobs evenly over so many seconds."""
+    """Enqueue the jobs evenly over `seconds`."""
     began, put = monotonic(), 0
     while put < len(work):
         due = min(len(work), ceil((monotonic() - began) / seconds * len(work)))
@@ -143,37 +142,37 @@ async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None
 
 
 async def _finish(database: Database) -> int:
-    """Wait for the rest. What a quarantine has set aside is run again, as an operator would.
+    """Wait until all jobs are finished. Retry quarantined jobs, as an operator would.
 
     Returns:
-        How many those were.
+        How many were retried.
     """
-    deadline, rerun = monotonic() + PATIENCE, 0
+    deadline, retried = monotonic() + FINISH_TIMEOUT_S, 0
     while monotonic() < deadline:
         for row in await database.fetch(QUARANTINED):
             await dead_letters.retry_job(database, row["id"], by="chaos")
-            rerun += 1
+            retried += 1
         if not await database.fetchval(WAITING):
             break
         await asyncio.sleep(TICK)
-    return rerun
+    return retried
 
 
 async def _run_long(database: Database) -> list[Row]:
-    """A job of more than ten leases runs once while all workers live."""
+    """Check that a job longer than ten leases starts once while all workers live."""
     async with database.transaction() as tx:
-        job_id = await jobs.enqueue(tx, Long(LONG))
+        job_id = await jobs.enqueue(tx, Long(LONG_JOB_S))
     await _finish(database)
     starts = await database.fetchval("select count(*) from starts where job_id = $1", job_id)
-    return [Row(f"starts of a job of {LONG:.0f} s", "", str(starts), "1", starts == 1)]
+    return [Row(f"starts of a job of {LONG_JOB_S:.0f} s", "", str(starts), "1", starts == 1)]
 
 
-def _keep_words(said: Mapping[str, Sequence[str]]) -> None:
-    """What they said, for whoever has to find out why."""
+def _write_output(outputs: Mapping[str, Sequence[str]]) -> None:
+    """Write the processes' output to files, to investigate failures."""
     folder = Path(tempfile.gettempdir()) / "activelog-chaos"
     folder.mkdir(exist_ok=True)
-    for name, words in said.items():
-        (folder / f"{name}.log").write_text("".join(words))
+    for name, output in outputs.items():
+        (folder / f"{name}.log").write_text("".join(output))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The workers, one of which is always about to be killed."""
+"""The workers, which are killed and replaced one after another."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ where jobs.state = 'running' and workers.pid = $1
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A job that ran in a worker when it was killed."""
+    """A job that was running in a worker when the worker was killed."""
 
     job_id: UUID
     attempt: int
     crashes: int
-    """Those before this one: after the first a job waits on purpose."""
+    """Earlier crashes of this job. From the second crash on it is delayed on purpose."""
     at: datetime
 
 
@@ -41,9 +41,9 @@ class Crew:
     orphans: list[Orphan] = field(default_factory=list)
     kills: int = 0
     ended_by_themselves: list[str] = field(default_factory=list)
-    """What those said that nobody had killed."""
-    said: list[str] = field(default_factory=list)
-    """What those said that have ended."""
+    """The output of workers that ended without being killed."""
+    outputs: list[str] = field(default_factory=list)
+    """The output of all workers that have ended."""
 
     async def hire(self) -> None:
         """Start workers until there are enough of them."""
@@ -53,7 +53,7 @@ class Crew:
             self.members.append((member, stack))
 
     async def kill_one(self, database: Database, which: int) -> None:
-        """Kill one, by its place in the order in which they were started, and start another."""
+        """Kill the worker at this place in the order of their starts, and start another."""
         member, stack = self.members.pop(which % len(self.members))
         if member.lives:
             at, pid = await database.fetchval("select clock_timestamp()"), member.process.pid
@@ -64,27 +64,27 @@ class Crew:
         else:
             self.ended_by_themselves.append(member.said)
         await stack.aclose()
-        self.said.append(member.said)
+        self.outputs.append(member.said)
         await self.hire()
 
     async def dismiss(self) -> None:
-        """End all of them, and hear what they said."""
+        """Stop all workers and keep their output."""
         for member, stack in self.members:
             if not member.lives:
                 self.ended_by_themselves.append(member.said)
             await stack.aclose()
-            self.said.append(member.said)
+            self.outputs.append(member.said)
         self.members.clear()
 
-    def heard(self, event: str) -> int:
-        """How often they said this."""
+    def count_events(self, event: str) -> int:
+        """Count a log event in all outputs."""
         pattern = re.compile(f'"event": "{re.escape(event)}"')
-        return sum(len(pattern.findall(said)) for said in self.said)
+        return sum(len(pattern.findall(output)) for output in self.outputs)
 
 
 @asynccontextmanager
 async def crew(environ: Mapping[str, str], size: int) -> AsyncIterator[Crew]:
-    """So many workers; none is left at the end."""
+    """Run `size` workers; stop all of them at the end."""
     found = Crew(environ, size)
     try:
         await found.hire()

@@ -1,4 +1,4 @@
-"""What goes wrong, and when."""
+"""The faults of a run, and when they are injected."""
 
 from __future__ import annotations
 
@@ -14,31 +14,29 @@ from app.resources import Resources
 from tests.chaos.crew import Crew
 from tests.support.outages import kill, terminate_backends
 
-KILL_EVERY = 2.0
-"""Seconds, give or take a third: a lease is a multiple of them, and what comes back at the end of
-one is not to be hit every time."""
-DOWN = 1.0
-"""Seconds that Redis stays away after a kill."""
+KILL_INTERVAL_S = 2.0
+"""Give or take a third, so that reclaimed jobs are not hit again each time."""
+REDIS_DOWNTIME_S = 1.0
 FLUSHES = (0.2, 0.5, 0.8)
 REDIS_KILLS = (0.35, 0.65)
 TERMINATIONS = (0.1, 0.3, 0.55, 0.75, 0.9)
-"""All of these as parts of the run's time."""
+"""When these happen, as fractions of the run."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """One run's: each as a loop that ends with the run's time."""
+    """The faults of one run, each in a loop that ends with the run."""
 
     resources: Resources
     valkey: Valkey
     crew: Crew
-    draw: Random
+    rng: Random
     seconds: float
     done: Counter[str] = field(default_factory=Counter)
-    _redis_is_there: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _redis_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
-        """All of them."""
+        """Inject all faults."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_workers())
             group.create_task(self._at(FLUSHES, "Redis flushed", self._flush))
@@ -47,10 +45,10 @@ class Faults:
 
     async def _kill_workers(self) -> None:
         began, count = monotonic(), 1
-        while KILL_EVERY * count < self.seconds:
-            due = began + KILL_EVERY * (count + self.draw.uniform(-0.3, 0.3))
+        while KILL_INTERVAL_S * count < self.seconds:
+            due = began + KILL_INTERVAL_S * (count + self.rng.uniform(-0.3, 0.3))
             await asyncio.sleep(max(0.0, due - monotonic()))
-            await self.crew.kill_one(self.resources.database, self.draw.randrange(self.crew.size))
+            await self.crew.kill_one(self.resources.database, self.rng.randrange(self.crew.size))
             count += 1
 
     async def _at(
@@ -62,14 +60,14 @@ class Faults:
             self.done[name] += await do()
 
     async def _flush(self) -> int:
-        async with self._redis_is_there:
+        async with self._redis_lock:
             await self.resources.redis.flushall()
         return 1
 
     async def _restart(self) -> int:
-        async with self._redis_is_there:
+        async with self._redis_lock:
             await kill(self.valkey)
-            await asyncio.sleep(DOWN)
+            await asyncio.sleep(REDIS_DOWNTIME_S)
             await self.valkey.start()
         return 1
 

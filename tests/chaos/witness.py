@@ -1,4 +1,4 @@
-"""One worker that is never killed, and what the run does to its memory and to the connections."""
+"""One worker that is never killed: its memory, and the connections of all workers."""
 
 from __future__ import annotations
 
@@ -18,75 +18,74 @@ from tests.bench.table import Row
 from tests.chaos.crew import WORKER
 from tests.support.processes import Program, program
 
-EVERY = 1.0
-"""Seconds between two looks."""
-LONG_ENOUGH = 5.0
-"""Minutes from which a slope says something: caches fill and allocators settle before."""
-STEEPEST = 0.5
-"""MiB a minute, over the second half of a run."""
-GONE_WITHIN = 10.0
-"""Seconds after the last worker that Postgres has to notice it."""
+SAMPLE_INTERVAL_S = 1.0
+MIN_MINUTES = 5.0
+"""Shorter runs have no memory target: caches fill and allocators settle first."""
+MAX_SLOPE = 0.5
+"""MiB per minute, over the second half of a run."""
+DISCONNECT_TIMEOUT_S = 10.0
+"""How long Postgres may take to notice that the last worker is gone."""
 
 CONNECTIONS = (
     "select count(*) from pg_stat_activity where application_name like 'activelog-worker%'"
 )
 
 
-class Look(NamedTuple):
+class Sample(NamedTuple):
     minute: float
     mebibytes: float
 
 
 @dataclass(slots=True)
 class Witness:
-    member: Program
-    looks: list[Look] = field(default_factory=list)
+    worker: Program
+    samples: list[Sample] = field(default_factory=list)
     connections: int = 0
-    """The most that all workers together had to Postgres."""
+    """The highest number of connections of all workers to Postgres."""
 
     async def watch(self, database: Database) -> None:
-        """Look until cancelled, or until the worker is gone."""
-        process, began = psutil.Process(self.member.process.pid), monotonic()
-        while self.member.lives:
+        """Take samples until cancelled, or until the worker has ended."""
+        process, began = psutil.Process(self.worker.process.pid), monotonic()
+        while self.worker.lives:
             memory = process.memory_info().rss / 2**20
-            self.looks.append(Look((monotonic() - began) / 60, memory))
+            self.samples.append(Sample((monotonic() - began) / 60, memory))
             try:
                 found = await database.fetchval(CONNECTIONS)
             except Unavailable:
                 found = 0
             self.connections = max(self.connections, found)
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
 
     def rows(self, minutes: float) -> list[Row]:
-        """Its figures; the slope has a bar when the run was long enough."""
-        settled = self.looks[len(self.looks) // 2 :]
+        """Return the figures; the slope has a target if the run was long enough."""
+        settled = self.samples[len(self.samples) // 2 :]
         slope = _slope(settled)
-        bar = f"<= {STEEPEST} MiB a minute" if minutes >= LONG_ENOUGH else ""
-        ended = 0 if self.member.lives else 1
-        seen = f"{self.looks[0].mebibytes:.0f} to {self.looks[-1].mebibytes:.0f} MiB"
+        target = f"<= {MAX_SLOPE} MiB per minute" if minutes >= MIN_MINUTES else ""
+        ended = 0 if self.worker.lives else 1
+        seen = f"{self.samples[0].mebibytes:.0f} to {self.samples[-1].mebibytes:.0f} MiB"
         return [
-            Row("a worker that is spared ends", "", str(ended), "0", ended == 0),
+            Row("the spared worker ended", "", str(ended), "0", ended == 0),
             Row("its memory", "", seen),
             Row(
-                "its memory's slope, second half",
+                "slope of its memory, second half",
                 "",
-                f"{slope:+.2f} MiB a minute",
-                bar,
-                slope <= STEEPEST if bar else None,
+                f"{slope:+.2f} MiB per minute",
+                target,
+                slope <= MAX_SLOPE if target else None,
             ),
-            Row("connections to Postgres, at most", "all workers", str(self.connections)),
+            Row("peak connections to Postgres", "all workers", str(self.connections)),
         ]
 
 
-def _slope(looks: Sequence[Look]) -> float:
-    if len(looks) < 2:
+def _slope(samples: Sequence[Sample]) -> float:
+    if len(samples) < 2:
         return 0.0
-    return linear_regression(*zip(*looks, strict=True)).slope
+    return linear_regression(*zip(*samples, strict=True)).slope
 
 
 @asynccontextmanager
 async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterator[Witness]:
-    """A worker that is watched while the block runs, and ended after it."""
+    """Watch a worker while the block runs, then stop it."""
     async with program(*WORKER, environ=environ) as member:
         await member.says("worker.claims")
         found = Witness(member)
@@ -99,8 +98,8 @@ async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterat
 
 
 async def connections_left(database: Database) -> Row:
-    """Those that no worker has any more, and Postgres still does."""
-    deadline = monotonic() + GONE_WITHIN
+    """Count connections that Postgres still holds after all workers have ended."""
+    deadline = monotonic() + DISCONNECT_TIMEOUT_S
     while (left := await database.fetchval(CONNECTIONS)) and monotonic() < deadline:  # noqa: ASYNC110 # Postgres tells nobody
         await asyncio.sleep(0.2)
     return Row("connections left behind", "", str(left), "0", left == 0)

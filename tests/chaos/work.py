@@ -1,4 +1,4 @@
-"""The jobs of the chaos. All but the no-ops leave an effect with their `done`."""
+"""The jobs of the chaos run. All but the no-ops commit an effect together with `done`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sleep(Job, frozen=True):
 
 
 class TwoSteps(Job, frozen=True):
-    """Writes in one transaction, waits as for an email or an upload, and ends in another."""
+    """Write in one transaction, wait as for an email or an upload, and finish in another."""
 
     kind = "chaos:two-steps"
     queue = "critical"
@@ -34,7 +34,7 @@ class TwoSteps(Job, frozen=True):
 
 
 class Stumble(Job, frozen=True):
-    """Fails so many times before it succeeds."""
+    """Fail `failures` times, then succeed."""
 
     kind = "chaos:stumble"
     backoff = timedelta(seconds=1)
@@ -43,13 +43,13 @@ class Stumble(Job, frozen=True):
 
 
 class Outage(Job, frozen=True):
-    """Finds something away at its first attempt."""
+    """Meet an outage at the first attempt."""
 
     kind = "chaos:outage"
 
 
 class Long(Job, frozen=True):
-    """Longer than ten leases."""
+    """Run longer than ten leases."""
 
     kind = "chaos:long"
     queue = "low"
@@ -82,7 +82,7 @@ async def take_two_steps(job: TwoSteps, run: Run, resources: Resources) -> None:
 async def stumble(job: Stumble, run: Run, resources: Resources) -> None:
     await note_start(resources.database, run)
     if run.claimed.failures < job.failures:
-        raise RuntimeError("it stumbled, as it was told to")
+        raise RuntimeError("failed on purpose")
     await leave_effect(run)
 
 
@@ -90,7 +90,7 @@ async def stumble(job: Stumble, run: Run, resources: Resources) -> None:
 async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
     await note_start(resources.database, run)
     if run.attempt == 1:
-        raise Unavailable("It is away, as it was told to be.", dependency="chaos")
+        raise Unavailable("Unavailable on purpose.", dependency="chaos")
     dependency_health.note("chaos")
     await leave_effect(run)
 
@@ -102,17 +102,17 @@ async def take_long(job: Long, run: Run, resources: Resources) -> None:
     await leave_effect(run)
 
 
-def mix(draw: Random, count: int) -> Iterator[Job]:
-    """So many jobs of all kinds but the long one, in a drawn order."""
+def mix(rng: Random, count: int) -> Iterator[Job]:
+    """Generate `count` jobs of all kinds but `Long`, in random order."""
     for _ in range(count):
-        match draw.choices(("no-op", "sleep", "two", "stumble", "outage"), (40, 30, 20, 9, 1))[0]:
+        match rng.choices(("no-op", "sleep", "two", "stumble", "outage"), (40, 30, 20, 9, 1))[0]:
             case "no-op":
                 yield NoOp()
             case "sleep":
-                yield Sleep(draw.uniform(0.05, 0.5))
+                yield Sleep(rng.uniform(0.05, 0.5))
             case "two":
-                yield TwoSteps(draw.uniform(0.05, 0.5))
+                yield TwoSteps(rng.uniform(0.05, 0.5))
             case "stumble":
-                yield Stumble(draw.choice((1, 2)))
+                yield Stumble(rng.choice((1, 2)))
             case _:
                 yield Outage()

@@ -1,6 +1,6 @@
 """`arq tests.chaos.worker.WorkerSettings`: the real worker, with the handlers of the chaos.
 
-It fires no schedules: only what the chaos enqueues is counted.
+It fires no schedules, so that only the jobs of the chaos run are counted.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ values ('report:generate', 'low', '{}', 'dead', now(), 'Dead: as the test wants 
 """
 PAUSED = "insert into pauses (what, name) values ('queue', 'low'), ('kind', 'email:weekly_summary')"
 RUNS = """
-insert into schedule_runs (schedule, slot, day, fired_by, job_id, state, started_at, finished_at)
+insert into schedule_runs (schedule, tick, day, fired_by, job_id, state, started_at, finished_at)
 select name, now(), current_date, 'test', uuidv7(), 'done', now(), now()
 from unnest($1::text[]) as names (name)
 """

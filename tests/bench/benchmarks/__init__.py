@@ -1,1 +1,1 @@
-"""How a side is measured: one file a figure, none of which knows a bar."""
+"""How each figure is measured, one module per figure. Targets are set elsewhere."""

@@ -1,4 +1,4 @@
-"""Asking a server over kept connections, by a client that costs next to nothing."""
+"""Requests to a server over open connections, by a client that costs next to nothing."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from time import perf_counter
 
 
 class Caller:
-    """One kept connection."""
+    """One open connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def ask(self, request: bytes) -> float:
-        """Send a whole request, and wait for the whole answer.
+        """Send a request and wait for the complete response.
 
         Returns:
-            The milliseconds until it was there.
+            The milliseconds until it was complete.
 
         Raises:
-            AssertionError: it was no success.
+            AssertionError: the status is not 2xx.
         """
         began = perf_counter()
         self._writer.write(request)
@@ -40,7 +40,7 @@ async def call(port: int) -> Caller:
 
 
 async def ask_all(callers: Sequence[Caller], requests: Sequence[bytes]) -> list[float]:
-    """Have each of the callers ask its share, one request after the other."""
+    """Divide the requests among the callers; each sends its share one after another."""
 
     async def share(number: int) -> list[float]:
         return [await callers[number].ask(one) for one in requests[number :: len(callers)]]

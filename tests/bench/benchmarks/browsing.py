@@ -1,4 +1,4 @@
-"""A service that has been used for a while, and how long its pages take."""
+"""A service with full tables, and how long its pages take."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USED = (
     from users, generate_series(1, 12) as n""",
     # One in fifty is dead, for a hundred reasons; one in fifty waits.
     """insert into jobs
-        (kind, queue, payload, state, concerns, run_at, enqueued_at, attempt, failures,
+        (kind, queue, payload, state, user_id, run_at, enqueued_at, attempt, failures,
         started_at, finished_at, error, fingerprint)
     select
         (array['email:welcome', 'email:weekly_summary', 'export:generate', 'report:generate'])
@@ -83,7 +83,7 @@ async def use(database: Database) -> Person:
 async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
     """What the pages of one thing are asked for: somebody, and an export and a dead job."""
     row = await database.fetchrow(
-        """select id as job, fingerprint, concerns as user,
+        """select id as job, fingerprint, user_id as user,
             (select id from exports where user_id = $1 and open) as export
         from jobs where state = 'dead' limit 1""",
         reader.id,

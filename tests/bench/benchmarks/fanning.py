@@ -1,4 +1,4 @@
-"""A fan-out to many users, by a worker and by one enqueue a user."""
+"""A fan-out to many users, by a worker and by one enqueue per user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.resources import Resources
 from app.stats.emails import WeeklySummaryEmail
 from app.stats.statements import count_day
 from tests.bench.contenders.activelog import ActiveLog
-from tests.bench.contenders.side import Bench, Work
+from tests.bench.contenders.contender import Bench, Work
 from tests.bench.workers import worker
 
 SATURDAY = date(2026, 11, 14)
@@ -50,7 +50,7 @@ class Fanout(NamedTuple):
     """Milliseconds from the commit to the start of critical jobs meanwhile, sorted."""
 
 
-class FanoutSide(ActiveLog):
+class FanoutContender(ActiveLog):
     program = ("-m", "arq", "tests.bench.contenders.fanout_worker.WorkerSettings")
 
     def __init__(self, resources: Resources) -> None:
@@ -97,34 +97,34 @@ class FanoutSide(ActiveLog):
         )
 
 
-async def fan_out_meanwhile(bench: Bench, side: FanoutSide) -> Fanout:
+async def fan_out_meanwhile(bench: Bench, contender: FanoutContender) -> Fanout:
     """One run by one worker, with a critical job every 100 ms until all emails have run.
 
     Raises:
         AssertionError: a user was enqueued twice or not at all.
     """
-    await side.clear()
+    await contender.clear()
     bench.stamps.clear()
     accepted: list[int] = []
-    async with worker(bench, side, 10) as process:
-        await side.enqueue([Work(number) for number in range(WARM)])
+    async with worker(bench, contender, 10) as process:
+        await contender.enqueue([Work(number) for number in range(WARM)])
         await bench.stamps.reach(WARM)
         await asyncio.sleep(2)
         memory = psutil.Process(process.pid).memory_info
         before = peak = memory().rss
         began = monotonic()
-        job_id = await side.begin()
+        job_id = await contender.begin()
         while True:
-            await side.enqueue_one(Work(WARM + len(accepted), queue="critical"))
+            await contender.enqueue_one(Work(WARM + len(accepted), queue="critical"))
             accepted.append(monotonic_ns())
             await asyncio.sleep(BEAT)
             peak = max(peak, memory().rss)
-            if (await side.run_of(job_id)).finished_at and not await side.emails_left():
+            if (await contender.run_of(job_id)).finished_at and not await contender.emails_left():
                 break
         all_run = monotonic() - began
         await bench.stamps.reach(WARM + len(accepted))
-    run = await side.run_of(job_id)
-    emails = await side.database.fetchval(
+    run = await contender.run_of(job_id)
+    emails = await contender.database.fetchval(
         "select count(distinct user_id) from jobs where kind = 'email:weekly_summary'"
     )
     assert run.state == "done"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from tests.bench.contenders.side import Bench, Side
+from tests.bench.contenders.contender import Bench, Contender
 from tests.bench.workers import cpu_seconds, worker
 
 SETTLING = 4
@@ -14,14 +14,14 @@ SETTLING = 4
 
 
 async def idle_cores(
-    bench: Bench, sides: Mapping[str, Side], *, slots: int, seconds: float
+    bench: Bench, contenders: Mapping[str, Contender], *, slots: int, seconds: float
 ) -> Mapping[str, float]:
-    """The share of a core that each takes. They idle side by side: CPU time is each one's own."""
+    """Measure the share of a core that each contender takes while all idle at the same time."""
     async with AsyncExitStack() as stack:
         processes = {}
-        for key, side in sides.items():
-            await side.clear()
-            processes[key] = await stack.enter_async_context(worker(bench, side, slots))
+        for key, contender in contenders.items():
+            await contender.clear()
+            processes[key] = await stack.enter_async_context(worker(bench, contender, slots))
         await asyncio.sleep(SETTLING)
         before = {key: cpu_seconds(process) for key, process in processes.items()}
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""How long the jobs of a worker that was killed with -9 wait for a second one."""
+"""How long the jobs of a worker killed with -9 wait until another worker starts them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from time import monotonic_ns
 
 from tests.bench.contenders.activelog import ActiveLog
-from tests.bench.contenders.side import Bench, Work
+from tests.bench.contenders.contender import Bench, Work
 from tests.bench.workers import worker
 
 SLOTS = 20
 JOBS = 12
 LONG = 60
-"""Seconds that each job would take: none ends before its worker is killed."""
+"""The seconds that each job takes, so that none ends before its worker is killed."""
 
 
-async def restarts(bench: Bench, side: ActiveLog) -> Sequence[float]:
-    """Seconds from one kill to the start elsewhere of each job that the killed worker ran."""
-    await side.clear()
+async def restarts(bench: Bench, contender: ActiveLog) -> Sequence[float]:
+    """Kill one of two workers; return the seconds until each of its jobs starts on the other."""
+    await contender.clear()
     bench.stamps.clear()
-    async with worker(bench, side, SLOTS) as one, worker(bench, side, SLOTS) as other:
+    async with worker(bench, contender, SLOTS) as one, worker(bench, contender, SLOTS) as other:
         await asyncio.sleep(3)
         for number in range(JOBS):
-            await side.enqueue_one(Work(number, LONG))
+            await contender.enqueue_one(Work(number, LONG))
         await bench.stamps.reach(JOBS, within=15)
         await asyncio.sleep(1)
-        held = [(await side.process_ids(number))[0] for number in range(JOBS)]
+        held = [(await contender.process_ids(number))[0] for number in range(JOBS)]
         killed = max((one, other), key=lambda process: held.count(process.pid))
         theirs = {number for number in range(JOBS) if held[number] == killed.pid}
         killed.kill()

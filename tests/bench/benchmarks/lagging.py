@@ -1,4 +1,4 @@
-"""How late an event loop wakes, noted by itself every 10 ms: 8 bytes of a double, in seconds."""
+"""How late an event loop wakes, recorded by itself every 10 ms as a double of seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "BENCH_LAG"
 
 
 async def note_lag() -> None:
-    """Note it until cancelled."""
+    """Record the lag until cancelled."""
     file = os.open(os.environ[FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while True:
         began = monotonic()
@@ -22,7 +22,7 @@ async def note_lag() -> None:
 
 
 def lags(file: Path, since: int) -> list[float]:
-    """Milliseconds, noted behind that byte of the file."""
+    """Read the lags recorded after byte `since`, in milliseconds."""
     noted = file.read_bytes()[since:]
     return [seconds * 1000 for (seconds,) in struct.iter_unpack("<d", noted)]
 

@@ -1,4 +1,4 @@
-"""From the commit of a single job to the first line of its handler, on a worker that is idle."""
+"""The time from the commit of a single job to its handler's first line, on an idle worker."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import random
 from time import monotonic_ns
 from typing import NamedTuple
 
-from tests.bench.contenders.side import Bench, Side, Work
+from tests.bench.contenders.contender import Bench, Contender, Work
 from tests.bench.workers import worker
 
 WARM = 20
-"""Jobs that come first and are not counted: connections are opened, statements prepared."""
+"""Uncounted first jobs, which open connections and prepare statements."""
 SHORTEST, LONGEST = 0.005, 0.030
-"""Seconds between two jobs, drawn evenly."""
+"""Seconds between two jobs, uniformly distributed."""
 
 
 class Latency(NamedTuple):
@@ -22,18 +22,18 @@ class Latency(NamedTuple):
     """Both in milliseconds."""
 
 
-async def commit_to_start(bench: Bench, side: Side, *, count: int, slots: int) -> Latency:
-    """One job at a time: the clock runs from when enqueuing returned in this process."""
-    await side.clear()
+async def commit_to_start(bench: Bench, contender: Contender, *, count: int, slots: int) -> Latency:
+    """Enqueue one job at a time. The clock starts when the enqueue has returned."""
+    await contender.clear()
     bench.stamps.clear()
     accepted: dict[int, int] = {}
-    async with worker(bench, side, slots):
-        await side.enqueue([Work(number) for number in range(WARM)])
+    async with worker(bench, contender, slots):
+        await contender.enqueue([Work(number) for number in range(WARM)])
         await bench.stamps.reach(WARM)
         await asyncio.sleep(1)
         for number in range(WARM, WARM + count):
             await asyncio.sleep(random.uniform(SHORTEST, LONGEST))  # noqa: S311 # no secret
-            await side.enqueue_one(Work(number))
+            await contender.enqueue_one(Work(number))
             accepted[number] = monotonic_ns()
         await bench.stamps.reach(WARM + count)
     waits = sorted(

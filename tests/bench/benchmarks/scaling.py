@@ -1,4 +1,4 @@
-"""Jobs a second of several worker processes side by side, and what processor time they take."""
+"""Jobs a second of several worker processes side by side, and the processor time they take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.bench.contenders.side import Bench, Side, Work
+from tests.bench.contenders.contender import Bench, Contender, Work
 from tests.bench.workers import cpu_seconds, worker
 
 
@@ -19,24 +19,24 @@ class Scaled(NamedTuple):
     of_workers: float
     """Cores that the worker processes used."""
     of_all: float
-    """Cores that the machine used, the servers and the measuring included."""
+    """Cores that the machine used, including servers and benchmark."""
 
 
 async def side_by_side(
-    bench: Bench, side: Side, *, processes: int, count: int, seconds: float
+    bench: Bench, contender: Contender, *, processes: int, count: int, seconds: float
 ) -> Scaled:
-    """Work a backlog off with so many processes of 10 slots; each job sleeps so many seconds."""
-    await side.clear()
+    """Run a backlog with `processes` workers of 10 slots; each job sleeps `seconds`."""
+    await contender.clear()
     bench.stamps.clear()
-    await side.enqueue([Work(number, seconds) for number in range(count)])
+    await contender.enqueue([Work(number, seconds) for number in range(count)])
     async with AsyncExitStack() as stack:
         started = [
-            await stack.enter_async_context(worker(bench, side, 10)) for _ in range(processes)
+            await stack.enter_async_context(worker(bench, contender, 10)) for _ in range(processes)
         ]
         await bench.stamps.reach(1)
         before, busy = sum(map(cpu_seconds, started)), _busy()
         await bench.stamps.reach(count * (2 if seconds else 1), within=300)
-        while await side.unfinished():  # noqa: ASYNC110 # other processes finish them
+        while await contender.unfinished():  # noqa: ASYNC110 # other processes finish them
             await asyncio.sleep(0.005)
         ended = monotonic_ns()
         used, all_used = sum(map(cpu_seconds, started)) - before, _busy() - busy

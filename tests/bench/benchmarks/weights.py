@@ -6,24 +6,26 @@ from collections import Counter
 from collections.abc import Mapping
 
 from tests.bench.contenders.activelog import ActiveLog
-from tests.bench.contenders.side import Bench, Work
+from tests.bench.contenders.contender import Bench, Work
 from tests.bench.workers import worker
 
 QUEUES = ("critical", "default", "low")
 
 
-async def shares(bench: Bench, side: ActiveLog, *, starts: int, slots: int) -> Mapping[str, float]:
+async def shares(
+    bench: Bench, contender: ActiveLog, *, starts: int, slots: int
+) -> Mapping[str, float]:
     """The share of each queue in the first starts, in percent. Each holds as many jobs as that."""
-    await side.clear()
+    await contender.clear()
     bench.stamps.clear()
-    await side.enqueue(
+    await contender.enqueue(
         [
             Work(index * starts + number, queue=queue)
             for number in range(starts)
             for index, queue in enumerate(QUEUES)
         ]
     )
-    async with worker(bench, side, slots):
+    async with worker(bench, contender, slots):
         await bench.stamps.reach(starts)
     seen = Counter(stamp.number // starts for stamp in bench.stamps.starts()[:starts])
     return {queue: 100 * seen[index] / starts for index, queue in enumerate(QUEUES)}

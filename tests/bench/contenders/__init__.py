@@ -1,1 +1,1 @@
-"""The sides that are measured: ActiveLog and its rivals, behind one protocol."""
+"""The contenders: ActiveLog and its rivals, behind one protocol."""

@@ -1,4 +1,4 @@
-"""ActiveLog: the real API's path in, the real worker out."""
+"""ActiveLog: jobs are enqueued as the API does it, and run by the real worker."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.jobs import Job
 from app.jobs.admin.jobs import cancel
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from tests.bench.contenders.side import Work
-from tests.bench.environment import Ground
+from tests.bench.contenders.contender import Work
+from tests.bench.environment import Environment
 
 BATCH = 500
 
 
 class Noop(Job, frozen=True):
-    """Stamps, sleeps when told to, and writes nothing."""
+    """Record a stamp, sleep for `seconds`, and write nothing to Postgres."""
 
     kind = "bench:noop"
 
@@ -69,7 +69,7 @@ class ActiveLog:
             await jobs.enqueue(tx, TYPES[work.queue](work.number, work.seconds))
 
     async def enqueue_later(self, work: Work, seconds: float) -> int:
-        """Enqueue a job that is due after so many seconds: when, by the monotonic clock, in ns."""
+        """Enqueue a job due in `seconds`; return when that is, in ns of the monotonic clock."""
         async with self._resources.database.transaction() as tx:
             now = await tx.fetchval("select clock_timestamp()")
             due = monotonic_ns() + int(seconds * 1e9)
@@ -93,7 +93,7 @@ class ActiveLog:
         )
 
     async def process_ids(self, number: int) -> list[int]:
-        """The process that runs this job, by what Postgres says."""
+        """The processes that run this job, according to Postgres."""
         rows = await self._resources.database.fetch(
             "select pid from workers join jobs on worker_id = workers.id"
             " where state = 'running' and (payload->>'number')::int = $1",
@@ -103,7 +103,7 @@ class ActiveLog:
 
 
 @asynccontextmanager
-async def open_activelog(ground: Ground) -> AsyncIterator[ActiveLog]:
-    settings = Settings.from_env(ground.environ)
+async def open_activelog(environment: Environment) -> AsyncIterator[ActiveLog]:
+    settings = Settings.from_env(environment.environ)
     async with open_resources(settings, process="activelog-bench") as resources:
         yield ActiveLog(resources)

@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 from app.jobs import Run, handles
-from app.resources import Resources
 from tests.bench.contenders.activelog import TYPES, Noop
 from tests.bench.stamps import work
 from worker import settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
-WorkerSettings = settings_from_environment(clock=None)
-"""Schedules would take slots from what is measured."""
 
-
-async def _noop(job: Noop, _run: Run, _resources: Resources) -> None:
+async def _noop(job: Noop, _run: Run) -> None:
     await work(job.number, job.seconds)
 
 
 for job_type in TYPES.values():
     handles(job_type)(_noop)
+
+WorkerSettings = settings_from_environment(clock=None)
+"""Without schedules, which would take slots from what is measured."""

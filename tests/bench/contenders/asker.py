@@ -2,7 +2,7 @@
 
 In a process of its own, so that it waits for nothing but the API.
 
-Says a word when the first answer is there. When its input ends it prints the milliseconds of each.
+It prints a line after the first response. When its input ends, it prints the milliseconds of each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The least that could be served: a token looked up and a row inserted, in one transaction.
+"""The minimum of an API: look up a token and insert a row, in one transaction.
 
 `uvicorn tests.bench.contenders.bare_api:app`: Litestar, msgspec and asyncpg, and no code of ours.
 """

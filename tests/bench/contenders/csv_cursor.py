@@ -1,6 +1,6 @@
 """`uvicorn tests.bench.contenders.csv_cursor:app`: the download as it is usually written.
 
-A server-side cursor (asyncpg, 2,000 rows ahead), Python's csv module, Litestar's `Stream`.
+A server-contender cursor (asyncpg, 2,000 rows ahead), Python's csv module, Litestar's `Stream`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ import asyncpg
 from procrastinate import App, PsycopgConnector
 from procrastinate.types import JSONDict
 
-from tests.bench.contenders.side import Work
-from tests.bench.environment import Ground
+from tests.bench.contenders.contender import Work
+from tests.bench.environment import Environment
 from tests.bench.stamps import work
 
 DATABASE = "procrastinate"
@@ -69,12 +69,12 @@ class Procrastinate:
 
 
 @asynccontextmanager
-async def open_procrastinate(ground: Ground) -> AsyncIterator[Procrastinate]:
-    owner = await asyncpg.connect(ground.environ["DATABASE_URL"])
+async def open_procrastinate(environment: Environment) -> AsyncIterator[Procrastinate]:
+    owner = await asyncpg.connect(environment.environ["DATABASE_URL"])
     await owner.execute(f"create database {DATABASE}")
     await owner.close()
-    app = procrastinate_app(ground.environ)
-    url = urlsplit(ground.environ["DATABASE_URL"])._replace(path=f"/{DATABASE}").geturl()
+    app = procrastinate_app(environment.environ)
+    url = urlsplit(environment.environ["DATABASE_URL"])._replace(path=f"/{DATABASE}").geturl()
     connection = await asyncpg.connect(url)
     try:
         async with app.open_async():

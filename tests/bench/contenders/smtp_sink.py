@@ -37,7 +37,7 @@ class Session(asyncio.Protocol):
         self._counts = counts
         self._tls = tls
         self._buffer = bytearray()
-        self._in_letter = False
+        self._in_email = False
         self._encrypting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,16 +48,16 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while (end := self._buffer.find(END if self._in_letter else b"\r\n")) >= 0:
-            if self._in_letter:
+        while (end := self._buffer.find(END if self._in_email else b"\r\n")) >= 0:
+            if self._in_email:
                 del self._buffer[: end + len(END)]
-                self._in_letter = False
+                self._in_email = False
                 self._counts.emails += 1
                 self._transport.write(b"250 taken\r\n")
                 continue
             verb = bytes(self._buffer[:4]).upper()
             del self._buffer[: end + 2]
-            self._in_letter = verb == b"DATA"
+            self._in_email = verb == b"DATA"
             if verb == b"STAR":
                 self._transport.pause_reading()  # what comes next is TLS
             self._transport.write(ANSWERS[verb])

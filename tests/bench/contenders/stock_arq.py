@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
 
-from tests.bench.contenders.side import Work
-from tests.bench.environment import Ground
+from tests.bench.contenders.contender import Work
+from tests.bench.environment import Environment
 
 DATABASE = 1
 """Of Redis: beside ours."""
@@ -55,9 +55,9 @@ def arq_redis(environ: Mapping[str, str]) -> RedisSettings:
 
 
 @asynccontextmanager
-async def open_stock_arq(ground: Ground) -> AsyncIterator[tuple[StockArq, StockArq]]:
+async def open_stock_arq(environment: Environment) -> AsyncIterator[tuple[StockArq, StockArq]]:
     """As it comes, and tuned to poll every 10 ms."""
-    redis = await create_pool(arq_redis(ground.environ))
+    redis = await create_pool(arq_redis(environment.environ))
     try:
         yield StockArq("arq, default", redis, 0.5), StockArq("arq, poll_delay=0.01", redis, 0.01)
     finally:

@@ -1,0 +1,52 @@
+"""What a benchmark needs from each contender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from tests.bench.environment import Environment
+from tests.bench.stamps import Stamps
+
+
+class Work(NamedTuple):
+    """A job: its number, how many seconds it sleeps, and its queue where there are several."""
+
+    number: int
+    seconds: float = 0
+    queue: str = "default"
+
+
+class Contender(Protocol):
+    name: str
+
+    @property
+    def program(self) -> Sequence[str]:
+        """The Python arguments that start a worker."""
+
+    def environ(self, slots: int) -> Mapping[str, str]:
+        """The environment variables of a worker with this many slots."""
+
+    async def clear(self) -> None:
+        """Remove all jobs. No worker is running."""
+
+    async def enqueue(self, works: Sequence[Work]) -> None:
+        """Enqueue many jobs in the fastest way it has. Workers can see them when this returns."""
+
+    async def enqueue_one(self, work: Work) -> None:
+        """Enqueue one job, as a request would. Returns once the job is accepted."""
+
+    async def unfinished(self) -> int:
+        """Count unfinished jobs in the contender's source of truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The parameters that every measurement shares."""
+
+    environment: Environment
+    stamps: Stamps
+    contenders: Mapping[str, Contender]
+    rounds: int
+    quick: bool
