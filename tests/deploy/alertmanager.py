@@ -1,4 +1,4 @@
-"""An Alertmanager of one's own, started as compose.yaml starts it, which emails the tests' inbox.
+"""A real Alertmanager for tests, started as in compose.yaml, which sends to the tests' inbox.
 
 Needs the program of Debian's package prometheus-alertmanager; CI has it.
 """
@@ -33,12 +33,12 @@ class Alertmanager:
         self.config_file = config
 
     def config(self) -> dict[str, Any]:
-        """The configuration that it was started with."""
+        """Return the configuration it was started with."""
         loaded: dict[str, Any] = yaml.safe_load(self.config_file.read_text())
         return loaded
 
     async def fire(self, labels: dict[str, str], annotations: dict[str, str]) -> None:
-        """Do as Prometheus does when an alert fires."""
+        """Post an alert, as Prometheus does when it fires."""
         alert = {"labels": labels, "annotations": annotations}
         (await self._client.post("/api/v2/alerts", json=[alert])).raise_for_status()
 
@@ -53,7 +53,7 @@ class Alertmanager:
             return False
 
     def checked(self) -> subprocess.CompletedProcess[str]:
-        """What amtool says of the configuration."""
+        """Run amtool on the configuration and return its output."""
         return subprocess.run(
             ["amtool", "check-config", str(self.config_file)], capture_output=True, text=True
         )
@@ -61,7 +61,7 @@ class Alertmanager:
 
 @asynccontextmanager
 async def alerting(folder: Path, variables: dict[str, str]) -> AsyncIterator[Alertmanager]:
-    """Alertmanager by the files of deploy/, but for the time that it collects alerts of a kind."""
+    """Run Alertmanager with the files in deploy/, but with a shorter group_wait."""
     assert PROGRAM is not None
     (folder / "alertmanager").symlink_to(PROGRAM)  # Debian's name for it is longer
     shutil.copy(DEPLOY / "alertmanager.sh", folder)

@@ -1,4 +1,4 @@
-"""compose.yaml as Docker Compose reads it: anchors merged and variables put in."""
+"""Read compose.yaml as Docker Compose does: merge anchors and substitute variables."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.embedded.home import ROOT
 FILE = ROOT / "compose.yaml"
 DEVELOPMENT = ROOT / "deploy" / "development.env"
 OURS = ("migrate", "bucket", "api", "worker")
-"""The services that run our image."""
+"""The services that run the image of this project."""
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<text>[^}]*))?\}")
 
 
 class Missing(Exception):
-    """A variable that must be set is not, by its name."""
+    """A required variable is not set; the message is its name."""
 
 
 def development() -> dict[str, str]:
@@ -28,7 +28,7 @@ def development() -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """The variables that compose.yaml names, and what each is by default: `?` is nothing."""
+    """Return the variables in compose.yaml with their defaults; `?` if one has none."""
     found: dict[str, str] = {}
     for one in _VARIABLE.finditer(FILE.read_text()):
         default = "?" if one["how"] == "?" else one["text"] or ""

@@ -1,4 +1,4 @@
-"""A real API and a real worker, with something of everything that they show."""
+"""A real API and a real worker, with data for every metric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.working import WAIT_LIMIT_S, eventually
 
 WORKER = ("-m", "arq", "tests.deploy.worker.WorkerSettings")
 
-HELD = """
+BLOCKED = """
 insert into jobs (kind, queue, payload, state, run_at, blocked_on)
 values
     ('email:weekly_summary', 'default', '{}', 'snoozed', now() + interval '1 day', 'smtp'),
@@ -38,21 +38,21 @@ from unnest($1::text[]) as names (name)
 
 
 class Served(NamedTuple):
-    """The two processes, and where each says how it does."""
+    """The two processes and the URLs of their metrics."""
 
     environ: Mapping[str, str]
     api: str
     worker: str
 
     async def sign_up(self, name: str) -> None:
-        """A request that is answered, and an email that is sent."""
+        """Sign somebody up, which sends an email."""
         person = {"email": f"{name}@example.com", "name": name, "password": "correct horse battery"}
         async with httpx.AsyncClient(base_url=self.api, timeout=WAIT_LIMIT_S) as client:
             answer = await client.post("/api/v1/users", json=person)
             answer.raise_for_status()
 
     async def expositions(self) -> dict[str, str]:
-        """What Prometheus reads, by the name of its job."""
+        """Return the metrics of both processes, by Prometheus job."""
         async with anybody() as client:
             return {
                 "activelog-api": (await client.get(f"{self.api}/metrics")).text,
@@ -62,11 +62,11 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="package")
 async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Served]:
-    """Both at work, on tables with a dead letter, held jobs, pauses and runs of all schedules."""
+    """Run both processes on tables with a dead letter, blocked jobs, pauses and schedule runs."""
     database = opened.database
     await database.execute(EMPTY)
     await opened.redis.flushdb()
-    await database.execute(HELD)
+    await database.execute(BLOCKED)
     await database.execute(DEAD)
     await database.execute(PAUSED)
     await database.execute(RUNS, list(SCHEDULES))

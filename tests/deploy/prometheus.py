@@ -1,4 +1,4 @@
-"""A Prometheus of one's own, with the rules of deploy/ and seconds between two looks."""
+"""A real Prometheus for tests, with the rules in deploy/ and short intervals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Prometheus:
         self._client = client
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
-        """What the expression gives now.
+        """Evaluate the expression now.
 
         Raises:
             AssertionError: Prometheus does not take it.
@@ -45,18 +45,18 @@ class Prometheus:
         return list(result) if body["data"]["resultType"] != "scalar" else [{"value": result}]
 
     async def alerts(self) -> list[dict[str, Any]]:
-        """Those that are pending or firing."""
+        """Return the alerts that are pending or firing."""
         return list((await self._client.get("/api/v1/alerts")).json()["data"]["alerts"])
 
     async def broken_rules(self) -> list[str]:
-        """Those that could not be evaluated."""
+        """Return the rules that could not be evaluated."""
         groups = (await self._client.get("/api/v1/rules")).json()["data"]["groups"]
         return [
             rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"
         ]
 
     async def looked(self) -> int:
-        """How often it has read both processes in the last minutes."""
+        """Count its scrapes of both processes in the last minutes."""
         try:
             ready = await self._client.get("/-/ready")
         except httpx.TransportError:
@@ -69,7 +69,7 @@ class Prometheus:
 
 @asynccontextmanager
 async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
-    """Prometheus, as deploy/prometheus.yml has it but for the names and the pace."""
+    """Run Prometheus with deploy/prometheus.yml, but with other targets and shorter intervals."""
     assert PROGRAM is not None
     config = read(DEPLOY / "prometheus.yml")
     config["global"] |= {"scrape_interval": "2s", "evaluation_interval": "1s"}

@@ -1,4 +1,4 @@
-"""Every query of the dashboards and the alerts, and what each of them asks for."""
+"""Every query of the dashboards and alerts, and the metrics and labels it uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.embedded.home import ROOT
 DEPLOY = ROOT / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 WINDOW = "1m"
-"""In place of Grafana's own, which follows from the scrape interval."""
+"""Replaces Grafana's variable, which depends on the scrape interval."""
 
 
 class Query(NamedTuple):
@@ -24,7 +24,7 @@ class Query(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """One selector: a metric, the labels that it is matched or grouped by, and the matchers."""
+    """A selector: a metric, the labels it is matched or grouped by, and the matchers."""
 
     metric: str
     labels: frozenset[str]
@@ -40,7 +40,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def panels(file: Path) -> list[dict[str, Any]]:
-    """Those of a dashboard that show something."""
+    """Return the panels of a dashboard that have queries."""
     dashboard: dict[str, Any] = json.loads(file.read_text())
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
@@ -56,7 +56,7 @@ def queries() -> Iterator[Query]:
 
 
 def asked(expression: str) -> list[Asked]:
-    """What a query asks for; a label to group by is asked of all that it groups."""
+    """Return the selectors of a query. A grouping label counts for every grouped metric."""
     found: list[Asked] = []
 
     def gather(expr: promql.Expr, grouped: frozenset[str]) -> None:

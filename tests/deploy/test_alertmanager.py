@@ -1,4 +1,4 @@
-"""A real Alertmanager emails what fires, to whom the environment says."""
+"""A real Alertmanager emails firing alerts to the receiver in the environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANNOTATIONS = {
 
 @pytest.fixture
 def variables(smtp_inbox: tuple[Inbox, int]) -> dict[str, str]:
-    """The variables of compose.yaml, with the inbox of the tests for that of development."""
+    """The variables of compose.yaml, with the tests' inbox as mail server."""
     environment = composition(development())["services"]["alertmanager"]["environment"]
     return {
         **environment,
@@ -43,7 +43,7 @@ def variables(smtp_inbox: tuple[Inbox, int]) -> dict[str, str]:
     }
 
 
-async def test_a_firing_alert_is_emailed_with_its_links(
+async def test_firing_alert_is_emailed_with_its_links(
     variables: dict[str, str], inbox: Inbox, tmp_path: Path
 ) -> None:
     async with alerting(tmp_path, variables) as alertmanager:
@@ -56,7 +56,7 @@ async def test_a_firing_alert_is_emailed_with_its_links(
     assert set(ANNOTATIONS.values()) <= set(_lines(email.text))
 
 
-async def test_a_login_is_sent_after_starttls(variables: dict[str, str], tmp_path: Path) -> None:
+async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -83,7 +83,9 @@ async def test_amtool_accepts_the_configuration(variables: dict[str, str], tmp_p
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-async def test_a_password_may_hold_any_character(variables: dict[str, str], tmp_path: Path) -> None:
+async def test_password_may_contain_any_character(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
     password = r"""a'b"c\d&e${ALERTS_TO}$f{{g}}#h: i"""
     given = {**variables, "ALERTS_USERNAME": "operator", "ALERTS_PASSWORD": password}
     async with alerting(tmp_path, given) as alertmanager:
@@ -92,7 +94,7 @@ async def test_a_password_may_hold_any_character(variables: dict[str, str], tmp_
 
 
 @pytest.mark.parametrize("name", ["ALERTS_TO", "ALERTS_FROM", "ALERTS_SMARTHOST"])
-async def test_without_a_receiver_it_starts_and_says_what_is_missing(
+async def test_without_receiver_alertmanager_starts_and_says_what_is_missing(
     name: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with alerting(tmp_path, {**variables, name: ""}) as alertmanager:
@@ -105,5 +107,5 @@ async def _count(inbox: Inbox) -> int:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines without the word that introduces a link."""
+    """Return the lines without the word that introduces a link."""
     return [line.partition(":  ")[2].strip() or line.strip() for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""The alerts: that each is tested, explained, and linked to what it speaks of."""
+"""Every alert is tested, explained, and linked to its runbook and panel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def runbook(alert: dict[str, Any]) -> Path:
 
 
 def panels_linked_from(alert: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The panels that an alert may lead to, each with the title of its dashboard."""
+    """Return the panels that alerts may link to, each with its dashboard's title."""
     files = {file.stem: file for file in DASHBOARDS}
     found = []
     for uid, number in re.findall(
@@ -51,7 +51,7 @@ def kebab(name: str) -> str:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
-def test_an_alert_says_what_it_is_and_where_to_go(alert: dict[str, Any]) -> None:
+def test_alert_has_summary_description_and_links(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning"}
     said = alert["annotations"]
     assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(said)
@@ -62,7 +62,7 @@ def test_an_alert_says_what_it_is_and_where_to_go(alert: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
-def test_an_alert_has_a_runbook_page_with_every_part(alert: dict[str, Any]) -> None:
+def test_alert_has_complete_runbook_page(alert: dict[str, Any]) -> None:
     page = runbook(alert)
     assert page.stem == kebab(alert["alert"])
     text = page.read_text()
@@ -76,11 +76,11 @@ def test_an_alert_has_a_runbook_page_with_every_part(alert: dict[str, Any]) -> N
         assert f"*{panel['title']}*" in said
 
 
-def test_no_runbook_is_left_of_an_alert_that_is_gone() -> None:
+def test_every_runbook_belongs_to_an_alert() -> None:
     assert {page.name for page in RUNBOOKS.glob("*.md")} == {runbook(one).name for one in ALERTS}
 
 
-def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
+def test_every_alert_is_tested_firing_and_silent() -> None:
     seen: defaultdict[str, set[bool]] = defaultdict(set)
     for file in TESTS:
         for test in yaml.safe_load(file.read_text())["tests"]:
@@ -91,7 +91,7 @@ def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
-def test_a_dashboard_can_be_read(file: Path) -> None:
+def test_dashboard_is_valid(file: Path) -> None:
     dashboard = json.loads(file.read_text())
     assert dashboard["uid"] == file.stem
     every = dashboard["panels"]
@@ -117,7 +117,7 @@ def test_a_dashboard_can_be_read(file: Path) -> None:
 
 
 PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily", "QUEUE": "low"}
-"""What stands for what the reader has to put in, where anything will not do."""
+"""Example values for the placeholders in commands that need a particular form."""
 
 
 IN_A_CONTAINER = re.compile(
@@ -137,8 +137,8 @@ def _commands() -> list[tuple[str, str]]:
     return sorted(set(ours))
 
 
-def test_a_page_with_recipes_says_what_they_are_where_there_is_no_just() -> None:
-    """And so does the page of all of them, at more length."""
+def test_page_with_recipes_explains_the_commands_without_just() -> None:
+    """The overview page explains them at more length."""
     for page in RUNBOOKS.glob("*.md"):
         text = page.read_text()
         recipes = set(re.findall(r"^ {4,}just (\w+)", text, re.MULTILINE))
@@ -147,8 +147,8 @@ def test_a_page_with_recipes_says_what_they_are_where_there_is_no_just() -> None
 
 
 @pytest.mark.parametrize(("page", "line"), _commands())
-def test_a_command_of_a_runbook_can_be_given(page: str, line: str) -> None:
-    """The recipe is one, or the service runs our image; and what runs takes these arguments."""
+def test_runbook_command_is_valid(page: str, line: str) -> None:
+    """The recipe exists, or the service runs our image, and the program accepts the arguments."""
     if inside := IN_A_CONTAINER.match(line):
         assert inside["service"] in OURS, page
         words = line[inside.end() :].split()

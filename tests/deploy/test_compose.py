@@ -1,4 +1,4 @@
-"""compose.yaml: that it can be read, that it fits the settings, and what it promises.
+"""compose.yaml is valid, fits the settings, and keeps what its comments promise.
 
 No container is started here. Where Docker Compose is installed, it reads the file itself.
 """
@@ -35,7 +35,7 @@ from tests.deploy.composition import (
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
 OF_LIBPQ = {"PGPASSWORD", "PGPASSFILE"}
-"""Where a DATABASE_URL without a password has it from; that of compose has one."""
+"""Where a DATABASE_URL without a password gets it from. The one in compose.yaml contains it."""
 SECRETS = {
     "SECRET_KEY",
     "POSTGRES_PASSWORD",
@@ -59,7 +59,7 @@ PRODUCTION = {
 
 
 class Asked(Mapping[str, str]):
-    """An environment that remembers what was asked of it."""
+    """An environment that records which variables were read."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -81,7 +81,7 @@ def composed(request: pytest.FixtureRequest) -> dict[str, Any]:
     return composition(request.param)
 
 
-def test_it_fits_the_schema_of_compose_files(tmp_path: Path) -> None:
+def test_file_matches_the_compose_schema(tmp_path: Path) -> None:
     resolved = tmp_path / "compose.yaml"
     resolved.write_text(yaml.safe_dump(composition(development())))
     program = Path(sys.executable).with_name("check-jsonschema")
@@ -92,7 +92,7 @@ def test_it_fits_the_schema_of_compose_files(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(COMPOSE is None and "CI" not in os.environ, reason="no docker-compose here")
 @pytest.mark.parametrize("environ", [development(), PRODUCTION], ids=["development", "production"])
-def test_docker_compose_reads_it_as_these_tests_do(environ: dict[str, str]) -> None:
+def test_docker_compose_reads_the_file_as_these_tests_do(environ: dict[str, str]) -> None:
     assert COMPOSE is not None
     done = subprocess.run(
         [COMPOSE, "--env-file", "/dev/null", "--profile", "*", "config", "--format", "json"],
@@ -105,7 +105,9 @@ def test_docker_compose_reads_it_as_these_tests_do(environ: dict[str, str]) -> N
         assert read[name]["environment"] == ours[name]["environment"]
 
 
-def test_the_settings_take_it_and_every_setting_can_be_set(composed: dict[str, Any]) -> None:
+def test_settings_accept_the_environment_and_every_setting_can_be_set(
+    composed: dict[str, Any],
+) -> None:
     for name in OURS:
         environ = Asked(composed["services"][name]["environment"])
         settings = Settings.from_env(environ)
@@ -113,25 +115,25 @@ def test_the_settings_take_it_and_every_setting_can_be_set(composed: dict[str, A
         assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, behind its network
 
 
-def test_every_setting_of_the_sample_is_one_of_compose() -> None:
+def test_every_sample_setting_is_in_compose() -> None:
     sample = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     environment = composition(development())["services"]["api"]["environment"]
     assert sample == set(environment)
 
 
 @pytest.mark.parametrize("name", [name for name, default in variables().items() if default == "?"])
-def test_what_must_be_set_is_missed_by_its_name(name: str) -> None:
+def test_missing_variable_is_named(name: str) -> None:
     without = {key: value for key, value in PRODUCTION.items() if key != name}
     with pytest.raises(Missing, match=name):
         composition(without)
 
 
-def test_no_secret_has_a_default() -> None:
+def test_secrets_have_no_default() -> None:
     assert {name for name in SECRETS if variables()[name] != "?"} == set()
     assert set(PRODUCTION) == {name for name, default in variables().items() if default == "?"}
 
 
-def test_what_everybody_knows_is_refused_in_production() -> None:
+def test_well_known_values_are_refused_in_production() -> None:
     known = {**development(), "ENVIRONMENT": "production", "SECRET_KEY": "development"}
     with pytest.raises(SettingsError, match="SECRET_KEY"):
         Settings.from_env(composition(known)["services"]["api"]["environment"])
@@ -139,14 +141,14 @@ def test_what_everybody_knows_is_refused_in_production() -> None:
     assert DEVELOPMENT.name not in (ROOT / ".gitignore").read_text()
 
 
-def test_what_runs_is_given_longer_to_end_than_its_jobs(composed: dict[str, Any]) -> None:
+def test_worker_stop_period_exceeds_its_grace_period(composed: dict[str, Any]) -> None:
     for name in ("api", "worker"):
         service = composed["services"][name]
         grace = Settings.from_env(service["environment"]).worker.shutdown_grace.total_seconds()
         assert seconds(service["stop_grace_period"]) >= grace + 10
 
 
-def test_any_number_of_workers_fits_beside_each_other(composed: dict[str, Any]) -> None:
+def test_workers_can_be_scaled(composed: dict[str, Any]) -> None:
     worker = composed["services"]["worker"]
     assert not {"ports", "container_name", "hostname", "volumes"} & set(worker)
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
@@ -162,8 +164,8 @@ def test_any_number_of_workers_fits_beside_each_other(composed: dict[str, Any]) 
     }
 
 
-def test_as_many_workers_as_are_wanted_stay_as_many_at_the_next_up() -> None:
-    """`--scale` holds for one `up` alone: the next one, as of a deploy, would end the rest."""
+def test_number_of_workers_survives_the_next_up() -> None:
+    """`--scale` affects one `up` only: that of the next deploy would stop the other workers."""
     replicas = [
         composition({**PRODUCTION, **wanted})["services"]["worker"]["deploy"]["replicas"]
         for wanted in ({}, {"WORKERS": "4"})
@@ -181,7 +183,7 @@ def test_every_service_is_confined(composed: dict[str, Any]) -> None:
         assert not service["image"].endswith(":latest") or name in OURS, name
 
 
-def test_everything_that_stays_is_restarted_and_asked_how_it_is(composed: dict[str, Any]) -> None:
+def test_long_running_services_restart_and_have_health_checks(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
         if name in ONCE:
             continue
@@ -189,13 +191,13 @@ def test_everything_that_stays_is_restarted_and_asked_how_it_is(composed: dict[s
         assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
 
 
-def test_what_runs_once_is_tried_again_when_it_fails(composed: dict[str, Any]) -> None:
-    """Compose waits for the last try before it starts, or refuses to start, what depends on it."""
+def test_one_off_services_are_retried(composed: dict[str, Any]) -> None:
+    """Compose waits for the last attempt before it starts dependent services."""
     for name in ONCE:
         assert re.fullmatch(r"on-failure:[1-9]\d*", composed["services"][name]["restart"]), name
 
 
-def test_the_schema_is_there_before_what_uses_it(composed: dict[str, Any]) -> None:
+def test_schema_is_migrated_before_it_is_used(composed: dict[str, Any]) -> None:
     services = composed["services"]
     for name in ("api", "worker"):
         assert services[name]["depends_on"]["migrate"] == {
@@ -204,14 +206,14 @@ def test_the_schema_is_there_before_what_uses_it(composed: dict[str, Any]) -> No
         assert services[name]["image"] == services["migrate"]["image"]
 
 
-def test_nothing_that_is_kept_inside_has_a_way_out(composed: dict[str, Any]) -> None:
+def test_internal_services_have_no_outside_network(composed: dict[str, Any]) -> None:
     assert composed["networks"]["inside"]["internal"] is True
     for name in ("postgres", "valkey"):
         assert composed["services"][name]["networks"] == ["inside"]
         assert "ports" not in composed["services"][name]
 
 
-def test_what_is_mounted_is_there(composed: dict[str, Any]) -> None:
+def test_mounted_files_exist(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]

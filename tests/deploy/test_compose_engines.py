@@ -1,4 +1,4 @@
-"""compose.yaml: that it holds nothing which some engine or version of Compose refuses."""
+"""compose.yaml contains nothing that a supported engine or Compose version refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OLDEST = re.compile(r"Compose (\d+\.\d+)(?:\.\d+)? or newer")
 PUBLISHED = re.compile(r"\$\{(\w+_ADDRESS):-127\.0\.0\.1:(\d+)\}:\2")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TMPFS_OPTIONS = {"size", "mode"}
-"""What Docker and podman both take; podman refuses uid= and gid=."""
+"""The options that Docker and podman both accept; podman refuses uid= and gid=."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def composed() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["configs", "secrets"])
-def test_read_only_services_get_files_and_no_inline_content(
+def test_read_only_services_mount_files_instead_of_inline_content(
     kind: str, composed: dict[str, Any]
 ) -> None:
     """The engine refuses to copy content into a read-only root: docker/compose#12031."""
@@ -37,28 +37,28 @@ def test_read_only_services_get_files_and_no_inline_content(
             assert set(sources[source]) == {"file"}, name
 
 
-def test_the_bucket_server_has_its_identity_from_the_environment(composed: dict[str, Any]) -> None:
+def test_bucket_server_reads_its_identity_from_the_environment(composed: dict[str, Any]) -> None:
     s3, api = composed["services"]["s3"], composed["services"]["api"]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert s3["environment"][name] == api["environment"][name]
     assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
 
 
-def test_the_bucket_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
-    """Its filer often never ends, so what counts is that the volumes do not wait."""
+def test_bucket_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
+    """Its filer often never stops, but the volumes must be closed in time."""
     s3 = composed["services"]["s3"]
     assert "-volume.preStopSeconds=0" in s3["command"]
     assert 0 < seconds(s3["stop_grace_period"]) < 10
 
 
-def test_postgres_is_asked_for_its_health_by_tcp(composed: dict[str, Any]) -> None:
+def test_postgres_health_check_uses_tcp(composed: dict[str, Any]) -> None:
     """The temporary server of the image's entrypoint listens on the socket only."""
     command = composed["services"]["postgres"]["healthcheck"]["test"]
     assert command[:2] == ["CMD", "pg_isready"]
     assert "--host=127.0.0.1" in command
 
 
-def test_our_image_is_built_by_one_service_and_pulled_by_none(composed: dict[str, Any]) -> None:
+def test_image_is_built_once_and_never_pulled(composed: dict[str, Any]) -> None:
     services = {name: composed["services"][name] for name in OURS}
     assert {name for name, service in composed["services"].items() if "build" in service} == {
         "migrate"
@@ -67,12 +67,12 @@ def test_our_image_is_built_by_one_service_and_pulled_by_none(composed: dict[str
     assert {service["pull_policy"] for service in services.values()} == {"never"}
 
 
-def test_building_pulls_no_syntax_image() -> None:
-    """The builder's own syntax has all that the Dockerfile uses."""
+def test_build_pulls_no_syntax_image() -> None:
+    """The Dockerfile only uses the builder's built-in syntax."""
     assert "# syntax=" not in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
-def test_tmpfs_options_are_those_that_docker_and_podman_take(composed: dict[str, Any]) -> None:
+def test_tmpfs_options_work_with_docker_and_podman(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
         for mount in service.get("tmpfs", []):
             options = mount.partition(":")[2]
@@ -80,7 +80,7 @@ def test_tmpfs_options_are_those_that_docker_and_podman_take(composed: dict[str,
             assert used <= TMPFS_OPTIONS, name
 
 
-def test_health_checks_hold_no_spaces_in_an_argument(composed: dict[str, Any]) -> None:
+def test_health_check_arguments_contain_no_spaces(composed: dict[str, Any]) -> None:
     """podman's API for Docker clients splits the arguments of a health check at spaces."""
     checks = {
         name: service["healthcheck"]["test"]
@@ -91,14 +91,14 @@ def test_health_checks_hold_no_spaces_in_an_argument(composed: dict[str, Any]) -
         assert how == "CMD-SHELL" or not [one for one in arguments if " " in one], name
 
 
-def test_the_oldest_compose_is_named_once_and_the_same_everywhere() -> None:
+def test_minimum_compose_version_is_stated_consistently() -> None:
     (oldest,) = OLDEST.findall(FILE.read_text())
     named = {version for file in DOCUMENTS for version in OLDEST.findall(file.read_text())}
     assert named == {oldest}
     assert oldest in OLDEST.findall((ROOT / "docs" / "operations.md").read_text())
 
 
-def test_every_published_port_is_on_loopback_and_can_be_moved() -> None:
+def test_published_ports_bind_loopback_and_are_configurable() -> None:
     services = yaml.safe_load(FILE.read_text())["services"]
     published = [port for service in services.values() for port in service.get("ports", [])]
     names = [PUBLISHED.fullmatch(port) for port in published]
@@ -106,7 +106,7 @@ def test_every_published_port_is_on_loopback_and_can_be_moved() -> None:
     assert len({name[1] for name in names if name}) == len(published)
 
 
-def test_alerts_go_from_prometheus_to_the_inbox_of_development(composed: dict[str, Any]) -> None:
+def test_alerts_reach_the_development_inbox(composed: dict[str, Any]) -> None:
     services = composed["services"]
     config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
     (alertmanagers,) = config["alerting"]["alertmanagers"]
@@ -119,13 +119,13 @@ def test_alerts_go_from_prometheus_to_the_inbox_of_development(composed: dict[st
         assert set(services["alertmanager"]["networks"]) & set(services[name]["networks"])
 
 
-def test_no_receiver_is_required_and_tls_is_the_default() -> None:
+def test_receiver_is_optional_and_tls_is_the_default() -> None:
     without = {k: v for k, v in development().items() if not k.startswith("ALERTS_")}
     environment = composition(without)["services"]["alertmanager"]["environment"]
     assert {name: value for name, value in environment.items() if value} == {"ALERTS_TLS": "true"}
 
 
-def test_alertmanager_reads_the_files_of_deploy(composed: dict[str, Any]) -> None:
+def test_alertmanager_reads_the_files_in_deploy(composed: dict[str, Any]) -> None:
     alertmanager = composed["services"]["alertmanager"]
     mounted = {volume.split(":")[1] for volume in alertmanager["volumes"]}
     _, script = alertmanager["entrypoint"]

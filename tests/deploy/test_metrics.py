@@ -1,4 +1,4 @@
-"""What the dashboards and the alerts ask for is there, under these names and labels."""
+"""The metrics and labels that dashboards and alerts query are served."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OF_PROMETHEUS: Mapping[str, Values] = {
     "ALERTS": {label: set() for label in OF_ALERTS},
 }
 NOT_SEEN_HERE = {("activelog_http_requests_total", "status")}
-"""Matched by values that a healthy service does not show: 5xx."""
+"""Labels matched by values that a healthy service does not produce, such as 5xx."""
 SCRAPED = {"job": {"activelog-api", "activelog-worker"}, "instance": set[str]()}
 
 
-async def test_every_metric_and_label_that_is_asked_for_is_served(served: Served) -> None:
+async def test_every_queried_metric_and_label_is_served(served: Served) -> None:
     await eventually(lambda: _figures_are_read(served), True)
     shown = _shown(await served.expositions())
     wrong = [complaint for query in queries() for complaint in _complaints(query, shown)]

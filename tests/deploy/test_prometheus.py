@@ -1,4 +1,4 @@
-"""A real Prometheus reads the real service, and whoever it calls finds their way.
+"""A real Prometheus scrapes the real service, and its alerts lead operators to the cause.
 
 Needs the program `prometheus` (Debian's package of that name); CI has it.
 """
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 EMPTY_IN_HEALTH = re.compile(r'ALERTS|status=~"5')
-"""Queries that have no answer while nothing is wrong."""
+"""Queries without a result while nothing is wrong."""
 BROKEN = """
 insert into jobs (kind, queue, payload)
 values ('email:welcome', 'critical', '{"user_id": "nobody"}')
@@ -37,7 +37,7 @@ where id = $1
 """
 
 
-async def test_every_panel_shows_something_and_every_rule_can_be_evaluated(
+async def test_every_panel_has_data_and_every_rule_evaluates(
     served: Served, tmp_path: Path
 ) -> None:
     async with watching(served, tmp_path) as prometheus:
@@ -48,10 +48,10 @@ async def test_every_panel_shows_something_and_every_rule_can_be_evaluated(
         assert [] == await prometheus.broken_rules()
 
 
-async def test_an_alert_leads_to_the_dead_letter_that_caused_it_and_to_its_end(
+async def test_alert_leads_to_its_dead_letter_and_a_retry(
     served: Served, opened: Resources, tmp_path: Path
 ) -> None:
-    """By what the alert and its runbook say, and nothing else."""
+    """Follow only the alert and its runbook."""
     async with watching(served, tmp_path) as prometheus:
         await eventually(lambda: _enough(prometheus), True)
         job_id = await opened.database.fetchval(BROKEN)
@@ -82,7 +82,7 @@ async def _enough(prometheus: Prometheus) -> bool:
 
 
 async def _empty(prometheus: Prometheus) -> list[str]:
-    """The panels that show nothing though all is well."""
+    """Return the panels without data, except those that are empty on a healthy system."""
     return [
         query.where
         for query in queries()
@@ -106,7 +106,7 @@ async def _firing(prometheus: Prometheus) -> list[str]:
 
 
 async def _just(served: Served, *arguments: str) -> str:
-    """What a recipe of the justfile runs."""
+    """Return the command of a recipe in the justfile."""
     async with program("-m", "app", *arguments, environ=served.environ) as command:
         assert await command.ended() == 0, command.said
     return command.said.splitlines()[-1]

@@ -1,4 +1,7 @@
-"""`arq tests.deploy.worker.WorkerSettings`: the real worker; its schedules always see noon."""
+"""The real worker with a clock that always shows noon.
+
+`arq tests.deploy.worker.WorkerSettings`
+"""
 
 from __future__ import annotations
 
