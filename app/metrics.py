@@ -31,7 +31,7 @@ dispatched = Counter(
 started = Counter("activelog_jobs_started", "Attempts started.", BY_KIND, registry=registry)
 ended = Counter(
     "activelog_jobs_ended",
-    "Attempts finished, by outcome: done, retried, snoozed, dead, cancelled, given_back, lost.",
+    "Attempts finished, by outcome: done, retried, snoozed, dead, cancelled, released, lost.",
     (*BY_KIND, "outcome"),
     registry=registry,
 )
@@ -56,11 +56,11 @@ leases_lost = Counter(
     "Attempts whose lease was lost before they finished.",
     registry=registry,
 )
-draws = Counter(
-    "activelog_draws", "Times this worker checked the queues in Redis.", registry=registry
+pops = Counter(
+    "activelog_pops", "Times this worker checked the queues in Redis.", registry=registry
 )
-drawn = Counter(
-    "activelog_drawn",
+popped = Counter(
+    "activelog_popped",
     "Job IDs this worker popped from Redis. Not every one starts a job: some are already taken.",
     registry=registry,
 )

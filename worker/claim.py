@@ -11,7 +11,7 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId, Queue
-from app.jobs.redis_queue import BELL, JOB_KEY, QUEUES, Dispatcher, queue_key
+from app.jobs.redis_queue import JOB_KEY, QUEUES, WAKEUP_KEY, Dispatcher, queue_key
 from app.jobs.rows import Claimed
 from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES, Redis
@@ -23,8 +23,8 @@ GOLDEN = (5**0.5 - 1) / 2
 queues come out within a fraction of a percent, where random draws stray by three points in a
 thousand. They need no random numbers, which are the same at every call in some servers' scripts."""
 
-DRAW = f"""
-local bell, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+POP = f"""
+local wakeup_key, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local queues = #KEYS - 1
 local weight, left, taken = {{}}, {{}}, {{}}
 for q = 1, queues do
@@ -60,7 +60,7 @@ for q = 1, queues do
 end
 if #ids > 0 then
     redis.call('UNLINK', unpack(keys))
-    if waiting > 0 and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, 1) end
+    if waiting > 0 and redis.call('LLEN', wakeup_key) == 0 then redis.call('RPUSH', wakeup_key, 1) end
 end
 return ids
 """
@@ -68,7 +68,7 @@ return ids
 A queue gives no more than its room (0: paused). What is left over rings the bell for others."""
 
 
-class Claims:
+class Claimer:
     """Takes jobs for one worker.
 
     An id leaves Redis when it is drawn. If its row is then not taken, because the worker dies or
@@ -86,25 +86,25 @@ class Claims:
     ) -> None:
         """`start` is a random number from [0, 1), so that workers do not draw in step."""
         self._database = database
-        self._handover = dispatcher
-        self._draw_script = redis.register_script(DRAW)
+        self._dispatcher = dispatcher
+        self._pop_script = redis.register_script(POP)
         self._worker_id = worker_id
         self._weights = [weights[queue] for queue in QUEUES]
-        self._keys = [*map(queue_key, QUEUES), BELL]
+        self._keys = [*map(queue_key, QUEUES), WAKEUP_KEY]
         self._point = start
 
-    async def draw(self, slots: int, room: Mapping[Queue, int]) -> list[JobId]:
+    async def pop(self, slots: int, room: Mapping[Queue, int]) -> list[JobId]:
         """Take ids out of Redis for that many slots, from no queue more than its room.
 
         Raises:
             redis.RedisError: Redis is away. Nothing was drawn.
         """
-        ids = await self._draw_script(
+        ids = await self._pop_script(
             keys=self._keys,
             args=[JOB_KEY, slots, self._point, *self._weights, *(room[q] for q in QUEUES)],
         )
-        metrics.draws.inc()
-        metrics.drawn.inc(len(ids))
+        metrics.pops.inc()
+        metrics.popped.inc(len(ids))
         self._point = (self._point + slots * GOLDEN) % 1
         return [JobId(UUID(job_id.decode())) for job_id in ids]
 
@@ -135,6 +135,6 @@ class Claims:
         try:
             waiting = await statements.still_waiting(self._database, ids=list(ids))
             if waiting:
-                await self._handover.add([Dispatch(job.queue, job.id) for job in waiting])
+                await self._dispatcher.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
             log.warning("claims.left_to_the_relay", jobs=len(ids), error=type(error).__name__)

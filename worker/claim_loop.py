@@ -13,9 +13,9 @@ import structlog
 from app.errors import Unavailable
 from app.event_loop import cancel_all
 from app.jobs.job import JobId
-from app.jobs.redis_queue import BELL
+from app.jobs.redis_queue import WAKEUP_KEY
 from app.redis import OUTAGES, Redis
-from worker.claim import Claims
+from worker.claim import Claimer
 from worker.lease import Lease
 from worker.runner import Runner
 from worker.slots import Slots
@@ -28,9 +28,9 @@ PAUSE = 0.5
 """Seconds between attempts while Redis or Postgres is away."""
 
 
-class Intake:
-    def __init__(self, claims: Claims, slots: Slots, lease: Lease, runner: Runner) -> None:
-        self._claims = claims
+class ClaimLoop:
+    def __init__(self, claimer: Claimer, slots: Slots, lease: Lease, runner: Runner) -> None:
+        self._claimer = claimer
         self._slots = slots
         self._lease = lease
         self._runner = runner
@@ -57,14 +57,14 @@ class Intake:
     async def run_one(self, job_id: JobId) -> None:
         """Claim one job and run it to its end, whatever the slots; or drop it if it is taken."""
         await self._lease.fresh()
-        for claimed in await self._claims.claim([job_id]):
+        for claimed in await self._claimer.claim([job_id]):
             await self._runner.start(claimed)
 
     async def listen(self, redis: Redis) -> None:
         """Be woken by the bell that a hand-over rings, until cancelled."""
         while True:
             await self._slots.room.wait()
-            ring = cast("Awaitable[object]", redis.blpop([BELL], timeout=POLL))
+            ring = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL))
             try:
                 if await ring:
                     self._slots.woken.set()
@@ -107,9 +107,9 @@ class Intake:
         when their slots are free. If the worker ends before that, they are given back.
         """
         wanted = self._slots.wanted
-        ids = await self._claims.draw(wanted, self._slots.room_by_queue())
+        ids = await self._claimer.pop(wanted, self._slots.room_by_queue())
         self.looked_at = monotonic()
-        for claimed in await self._claims.claim(ids) if ids else []:
+        for claimed in await self._claimer.claim(ids) if ids else []:
             await self._slots.one_free()
             self._runner.start(claimed)
         return len(ids) < wanted

@@ -14,7 +14,7 @@ from app import metrics
 from app.jobs import statements
 from app.listening import listen
 from app.resources import Resources
-from worker.claim_loop import Intake
+from worker.claim_loop import ClaimLoop
 
 FRESH = 5.0
 """Seconds since the intake last looked at the queues with success."""
@@ -34,9 +34,9 @@ class Health:
     So that it answers only while the loop turns; that is what live means, Redis or not.
     """
 
-    def __init__(self, resources: Resources, intake: Intake) -> None:
+    def __init__(self, resources: Resources, claim_loop: ClaimLoop) -> None:
         self._resources = resources
-        self._intake = intake
+        self._claim_loop = claim_loop
 
     @asynccontextmanager
     async def served(self, host: str, port: int) -> AsyncIterator[None]:
@@ -68,7 +68,7 @@ class Health:
                 await self._resources.redis.ping()
         except Exception:  # noqa: BLE001 # whatever it is, it is not ready
             return False
-        return monotonic() - self._intake.looked_at < FRESH
+        return monotonic() - self._claim_loop.looked_at < FRESH
 
     async def _answer(self, scope: Any, _receive: Any, send: Any) -> None:
         status, kind, body = 404, b"text/plain", b"not found\n"

@@ -20,7 +20,7 @@ from app.jobs.reclaim import reclaim, release
 from app.jobs.rows import Lost, Running
 from app.postgres.database import Database
 from app.redis import OUTAGES
-from worker.claim_loop import Intake
+from worker.claim_loop import ClaimLoop
 from worker.lease import Lease
 from worker.relay import Relay
 from worker.slots import Slots
@@ -36,14 +36,14 @@ class Heartbeat:
     def __init__(
         self,
         engine: Database,
-        intake: Intake,
+        claim_loop: ClaimLoop,
         slots: Slots,
         pauses: Pauses,
         lease: Lease,
         worker_id: UUID,
     ) -> None:
         self._engine = engine
-        self._intake = intake
+        self._claim_loop = claim_loop
         self._slots = slots
         self._worker_id = worker_id
         self._pauses = pauses
@@ -77,7 +77,7 @@ class Heartbeat:
         )
         before = set(self._slots.running)
         rows = await statements.running_here(self._engine, worker_id=mine)
-        self._intake.cancel(row.id for row in rows if row.cancelled)
+        self._claim_loop.cancel(row.id for row in rows if row.cancelled)
         await self._settle(rows, before)
         for kind in self._pauses.hear(await statements.pauses(self._engine)):
             await statements.wake_blocked(self._engine, blocked_on=blocked_on_kind(kind))
@@ -89,7 +89,7 @@ class Heartbeat:
         doubted = (there - here - before) | ((before & here) - there)
         settled = doubted & self._in_doubt
         self._in_doubt = doubted
-        self._intake.abandon(settled & here)
+        self._claim_loop.abandon(settled & here)
         for row in rows:
             if row.id in settled and row.id not in here:
                 log.warning("heartbeat.gives_back", job=str(row.id))

@@ -27,7 +27,7 @@ class Relay:
     def __init__(self, database: Database, redis: Redis, dispatcher: Dispatcher) -> None:
         self._database = database
         self._redis = redis
-        self._handover = dispatcher
+        self._dispatcher = dispatcher
 
     async def turn(self) -> int:
         """Look once, and hand over what Redis lacks.
@@ -73,5 +73,5 @@ class Relay:
             attempts=[job.attempt for job in waiting],
         )
         if lacking:
-            await self._handover.add(lacking)
+            await self._dispatcher.add(lacking)
         return len(lacking)

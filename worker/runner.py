@@ -32,7 +32,7 @@ class Runner:
         database: Database,
         slots: Slots,
         finisher: Finisher,
-        attempt: Callable[[Run], Awaitable[Ending]],
+        execute: Callable[[Run], Awaitable[Ending]],
         worker_id: UUID,
     ) -> None:
         """Handlers write through `database`; `engine` is kept for the ends of jobs."""
@@ -40,7 +40,7 @@ class Runner:
         self._database = database
         self._slots = slots
         self._finisher = finisher
-        self._attempt = attempt
+        self._execute = execute
         self._worker_id = worker_id
 
     def start(self, claimed: Claimed) -> asyncio.Task[None]:
@@ -92,11 +92,11 @@ class Runner:
 
     async def _run(self, run: Run) -> Ending:
         if run.claimed.crashes < SUSPECT_AFTER:
-            return await self._attempt(run)
+            return await self._execute(run)
         async with self._slots.solitude.granted(lambda: len(self._slots.running)):
             log.warning("job.runs_alone", crashes=run.claimed.crashes)
             await run.mark_alone()
-            return await self._attempt(run)
+            return await self._execute(run)
 
     async def _record(self, claimed: Claimed, ending: Ending) -> None:
         log.warning("job.ended", outcome=ending.outcome, error=ending.error)

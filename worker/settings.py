@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.settings.environment import BAD_SETTINGS, SettingsError, complain
 from worker.arq_host import drain_on_signals, host_redis
 from worker.cron import Clock, cron_jobs
-from worker.process import Process
+from worker.engine import Engine
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ async def run(ctx: dict[str, Any], job_id: str) -> None:
 
     It claims the row like any other worker of ours; an id whose row is not free is dropped.
     """
-    await ctx["process"].intake.run_one(JobId(UUID(job_id)))
+    await ctx["engine"].claim_loop.run_one(JobId(UUID(job_id)))
 
 
 class Life:
@@ -60,15 +60,15 @@ class Life:
         """
         process_priority.give_way(process_priority.WORKER)
         try:
-            process = await self._start(ctx)
+            engine = await self._start(ctx)
         except SettingsError as error:
             complain(error)
             raise SystemExit(BAD_SETTINGS) from None
-        drain_on_signals(process.drain)
+        drain_on_signals(engine.drain)
         if self._burst:
-            self.redis.has_work = process.has_work
+            self.redis.has_work = engine.has_work
 
-    async def _start(self, ctx: dict[str, Any]) -> Process:
+    async def _start(self, ctx: dict[str, Any]) -> Engine:
         """
         Raises:
             SettingsError: the port of the metrics is taken, or Postgres refuses the settings.
@@ -79,11 +79,11 @@ class Life:
         check_emails(resources.templates)
         await refuse_old_servers(resources)
         ctx["database"], ctx["clock"] = resources.database, self._clock
-        ctx["process"] = process = Process(
+        ctx["engine"] = engine = Engine(
             settings, resources, clock=self._clock, handlers=self._handlers
         )
-        await process.start()
-        return process
+        await engine.start()
+        return engine
 
     async def end(self, ctx: dict[str, Any]) -> None:
         """Drain, unless a signal has had that done, and close the resources.
@@ -91,18 +91,18 @@ class Life:
         Raises:
             SystemExit: a loop failed by an error of ours.
         """
-        process = ctx.get("process")
-        if process:
-            await process.drain()
+        engine = ctx.get("engine")
+        if engine:
+            await engine.drain()
         await self._stack.aclose()
-        if process and process.failed:
+        if engine and engine.failed:
             raise SystemExit(1)
 
 
 def worker_settings(
     settings: Settings, *, clock: Clock | None, handlers: Handlers, burst: bool = False
 ) -> type:
-    """The class that `arq worker.WorkerSettings` reads, for a `Process` of this clock and handlers.
+    """The class that `arq worker.WorkerSettings` reads, for a `Engine` of this clock and handlers.
 
     With `burst` the worker ends when Postgres knows of no job that is due.
 

@@ -22,7 +22,7 @@ from app.redis import OUTAGES, Redis
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
-BELL = "activelog:bell"
+WAKEUP_KEY = "activelog:bell"
 """A list that holds an item while jobs wait that nobody has been woken for."""
 
 EPOCH = "activelog:epoch"
@@ -54,13 +54,13 @@ LIFE = 7 * 24 * 3600 * 1000
 """Milliseconds that Redis keeps an id that nobody claims; the relay would bring it again."""
 
 ADD = """
-local bell, prefix, life = KEYS[#KEYS], ARGV[1], ARGV[2]
+local wakeup_key, prefix, life = KEYS[#KEYS], ARGV[1], ARGV[2]
 for i = 3, #ARGV, 4 do
     local key, id, score, job = KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     redis.call('SET', prefix .. id, job, 'PX', life)
     redis.call('ZADD', key, 'NX', score, id)
 end
-if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, 1) end
+if redis.call('LLEN', wakeup_key) == 0 then redis.call('RPUSH', wakeup_key, 1) end
 """
 
 
@@ -94,7 +94,7 @@ class Dispatcher:
             text = str(job_id)
             job = serialize_job(FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode)
             arguments += [QUEUES.index(queue) + 1, text, now, job]
-        await self._add(keys=[*map(queue_key, QUEUES), BELL], args=arguments)
+        await self._add(keys=[*map(queue_key, QUEUES), WAKEUP_KEY], args=arguments)
         metrics.dispatched.inc(len(dispatches))
 
     async def run(self) -> None:

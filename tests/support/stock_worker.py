@@ -19,7 +19,7 @@ from app.jobs.handlers import HANDLERS
 from app.resources import open_resources
 from app.settings import Settings
 from tests.support import trials
-from worker.process import Process
+from worker.engine import Engine
 from worker.settings import run
 
 __all__ = ["WorkerSettings", "trials"]
@@ -33,9 +33,9 @@ async def start(ctx: dict[str, Any]) -> None:
     opened = open_resources(SETTINGS, process="activelog-worker")
     resources = await STACK.enter_async_context(opened)
     without_slots = replace(SETTINGS, worker=replace(SETTINGS.worker, slots=0))
-    ctx["process"] = process = Process(without_slots, resources, clock=None, handlers=HANDLERS)
-    await process.start()
-    STACK.push_async_callback(process.drain)
+    ctx["engine"] = engine = Engine(without_slots, resources, clock=None, handlers=HANDLERS)
+    await engine.start()
+    STACK.push_async_callback(engine.drain)
 
 
 async def stop(_ctx: dict[str, Any]) -> None:

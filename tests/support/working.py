@@ -13,7 +13,7 @@ from typing import Protocol
 from app.jobs.handlers import HANDLERS
 from app.resources import Resources
 from worker.cron import Clock
-from worker.process import Process
+from worker.engine import Engine
 
 WAIT_LIMIT_S = 150.0
 """How long a test waits for something to happen before it fails. An idle machine needs seconds; one
@@ -39,7 +39,7 @@ DIED_SINCE = "select kind, error from jobs where state = 'dead' and finished_at 
 @asynccontextmanager
 async def working(
     resources: Resources, *, grace: float | None = None, clock: Clock | None = None
-) -> AsyncIterator[Process]:
+) -> AsyncIterator[Engine]:
     """A worker in this process, drained at the end.
 
     Args:
@@ -50,12 +50,12 @@ async def working(
     if grace is not None:
         worker = replace(settings.worker, shutdown_grace=timedelta(seconds=grace))
         settings = replace(settings, worker=worker)
-    process = Process(settings, resources, clock=clock, handlers=HANDLERS)
-    await process.start()
+    engine = Engine(settings, resources, clock=clock, handlers=HANDLERS)
+    await engine.start()
     try:
-        yield process
+        yield engine
     finally:
-        await process.drain()
+        await engine.drain()
 
 
 async def until(holds: Callable[[], bool]) -> None:

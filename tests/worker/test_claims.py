@@ -16,7 +16,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.trials import DEEDS, CriticalTrial, LowTrial, Trial
 from tests.support.working import eventually, working
-from worker.claim import Claims
+from worker.claim import Claimer
 
 KINDS: Mapping[Queue, type[Trial]] = {
     "critical": CriticalTrial,
@@ -44,10 +44,10 @@ class Filled:
         rows = await self._resources.database.fetch("select id, queue from jobs")
         self._queues = {row["id"]: row["queue"] for row in rows}
 
-    def claims(self, weights: Mapping[str, int] = USUAL) -> Claims:
+    def claimer(self, weights: Mapping[str, int] = USUAL) -> Claimer:
         """The claims of a worker that is asked for draws only."""
         made = self._resources
-        return Claims(made.engine, made.redis, made.dispatcher, uuid4(), weights, start=0.3)
+        return Claimer(made.engine, made.redis, made.dispatcher, uuid4(), weights, start=0.3)
 
     def count(self, ids: list[JobId]) -> Counter[str]:
         return Counter(self._queues[job_id] for job_id in ids)
@@ -64,25 +64,25 @@ async def test_full_queues_share_a_thousand_draws_by_their_weights(
     filled: Filled, slots: int, weights: Mapping[str, int]
 ) -> None:
     await filled.fill(critical=850, default=850, low=850)
-    claims = filled.claims(weights)
+    claimer = filled.claimer(weights)
     drawn: Counter[str] = Counter()
     while drawn.total() < 1000:
-        drawn += filled.count(await claims.draw(slots, ROOM))
+        drawn += filled.count(await claimer.pop(slots, ROOM))
     for queue, weight in weights.items():
         assert abs(drawn[queue] - weight * drawn.total() / 10) <= 30
 
 
 async def test_the_share_of_an_idle_queue_serves_the_others(filled: Filled) -> None:
     await filled.fill(default=6, low=20)
-    drawn = filled.count(await filled.claims().draw(20, ROOM))
+    drawn = filled.count(await filled.claimer().pop(20, ROOM))
     assert drawn == {"default": 6, "low": 10}
 
 
 async def test_a_queue_gives_no_more_than_its_room(filled: Filled) -> None:
     await filled.fill(critical=2, low=20)
-    drawn = filled.count(await filled.claims().draw(10, {**ROOM, "low": 6}))
+    drawn = filled.count(await filled.claimer().pop(10, {**ROOM, "low": 6}))
     assert drawn == {"critical": 2, "low": 6}
-    assert filled.count(await filled.claims().draw(10, {**ROOM, "low": 0})) == {}
+    assert filled.count(await filled.claimer().pop(10, {**ROOM, "low": 0})) == {}
 
 
 async def test_long_jobs_hold_at_most_six_of_ten_slots(
@@ -92,12 +92,12 @@ async def test_long_jobs_hold_at_most_six_of_ten_slots(
 
     async def see(run: jobs.Run, _: Resources) -> None:
         nonlocal most_at_once
-        most_at_once = max(most_at_once, len(process.slots.running))
+        most_at_once = max(most_at_once, len(engine.slots.running))
         await asyncio.sleep(0.2)
 
     DEEDS["a"] = see
     await filled.fill(low=20)
     done = "select count(*) from jobs where state = 'done'"
-    async with working(resources) as process:
+    async with working(resources) as engine:
         await eventually(lambda: database.fetchval(done), 20)
     assert most_at_once == 6

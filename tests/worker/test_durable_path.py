@@ -334,8 +334,8 @@ async def test_a_payload_that_cannot_be_read_is_a_dead_letter(
 ) -> None:
     job_id = await put(database, Trial("a"))
     await database.execute("""update jobs set payload = '{"name": 7}'""")
-    async with working(resources) as process:
-        await until(lambda: process.intake.looked_at > 0 and not process.slots.running)
+    async with working(resources) as engine:
+        await until(lambda: engine.claim_loop.looked_at > 0 and not engine.slots.running)
         await eventually(lambda: states(database), ["dead"])
     assert "ValidationError" in (await row(database, job_id))["error"]
 

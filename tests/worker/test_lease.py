@@ -107,14 +107,14 @@ async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
             ended.append(run.attempt)
 
     DEEDS["a"] = hang_at_first
-    async with working(resources, grace=0) as process:
+    async with working(resources, grace=0) as engine:
         job_id = await put(database, Trial("a"))
         await until(lambda: CALLS["a"] == 1)
         async with database.transaction() as tx:  # no heartbeat comes in between
             await tx.execute("update workers set seen_at = '-infinity'")
             assert [job_id] == [lost.id for lost in await statements.reclaim(tx)]
         await until(lambda: sorted(ended) == [1, 2])
-        await until(lambda: not process.slots.running)
+        await until(lambda: not engine.slots.running)
     ended_as = await row(database, job_id)
     assert ("done", 2) == (ended_as["state"], ended_as["attempt"])
 

@@ -15,8 +15,8 @@ from app.jobs.outcomes import Dead
 from app.jobs.pauses import Pauses
 from app.resources import Resources
 from tests.support.trials import DEEDS, Trial, put, row
-from worker.attempt import Attempt
 from worker.breakers import Breakers
+from worker.job_executor import JobExecutor
 from worker.outcome import Ending, record
 
 
@@ -52,51 +52,51 @@ async def does_not_ask(*_: object) -> None:
 
 
 @pytest.fixture
-def attempt(resources: Resources, clock: Clock) -> Attempt:
+def executor(resources: Resources, clock: Clock) -> JobExecutor:
     DEEDS.update(
         {"away": away, "asks": asks, "asks in vain": asks_in_vain, "does not ask": does_not_ask}
     )
     breakers = Breakers(clock, lambda: 0.0)
-    return Attempt(resources, breakers, Pauses(), lambda: 0.0, HANDLERS)
+    return JobExecutor(resources, breakers, Pauses(), lambda: 0.0, HANDLERS)
 
 
-async def ended(attempt: Attempt, job: Job) -> tuple[Run, Ending]:
+async def ended(executor: JobExecutor, job: Job) -> tuple[Run, Ending]:
     """A job, and how the attempt at it ended."""
-    database = attempt.resources.database
+    database = executor.resources.database
     job_id = await put(database, job)
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     run = Run(database, claimed)
-    return run, await attempt(run)
+    return run, await executor(run)
 
 
-async def waiting_for_smtp(attempt: Attempt) -> Run:
+async def waiting_for_smtp(executor: JobExecutor) -> Run:
     """A job that has met an outage, and is put off for it."""
-    run, ending = await ended(attempt, Trial("away"))
-    await record(attempt.resources.engine, uuid4(), run.claimed, ending)
+    run, ending = await ended(executor, Trial("away"))
+    await record(executor.resources.engine, uuid4(), run.claimed, ending)
     assert ("snoozed", "smtp") == (ending.outcome, ending.blocked_on)
     return run
 
 
 async def test_a_job_that_is_done_without_asking_the_server_does_not_tell_that_it_is_back(
-    attempt: Attempt, clock: Clock
+    executor: JobExecutor, clock: Clock
 ) -> None:
-    waiting = await waiting_for_smtp(attempt)
+    waiting = await waiting_for_smtp(executor)
     clock.ahead = 5
     for _ in range(2):
-        assert "done" == (await ended(attempt, Trial("does not ask")))[1].outcome
-    assert "smtp" == (await row(attempt.resources.database, waiting.job_id))["blocked_on"]
-    assert attempt.breakers.hold(Trial.kind) is None
-    assert attempt.breakers.hold(Trial.kind) is not None
+        assert "done" == (await ended(executor, Trial("does not ask")))[1].outcome
+    assert "smtp" == (await row(executor.resources.database, waiting.job_id))["blocked_on"]
+    assert executor.breakers.hold(Trial.kind) is None
+    assert executor.breakers.hold(Trial.kind) is not None
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("asks", "done"), ("asks in vain", "dead")])
 async def test_an_answer_tells_that_it_is_back_and_wakes_all_whatever_became_of_the_job(
-    attempt: Attempt, clock: Clock, name: str, outcome: str
+    executor: JobExecutor, clock: Clock, name: str, outcome: str
 ) -> None:
-    waiting = await waiting_for_smtp(attempt)
+    waiting = await waiting_for_smtp(executor)
     clock.ahead = 5
-    assert outcome == (await ended(attempt, Trial(name)))[1].outcome
-    woken = await row(attempt.resources.database, waiting.job_id)
+    assert outcome == (await ended(executor, Trial(name)))[1].outcome
+    woken = await row(executor.resources.database, waiting.job_id)
     assert woken["blocked_on"] is None
-    assert attempt.breakers.hold(Trial.kind) is None
-    assert attempt.breakers.hold(Trial.kind) is None
+    assert executor.breakers.hold(Trial.kind) is None
+    assert executor.breakers.hold(Trial.kind) is None

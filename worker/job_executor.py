@@ -49,7 +49,7 @@ UNKNOWN_KIND = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class JobExecutor:
     """Runs one claimed job to its end."""
 
     resources: Resources

@@ -22,14 +22,14 @@ from app.jobs.reclaim import release
 from app.redis import open_redis
 from app.resources import Resources
 from app.settings import Settings
-from worker.attempt import Attempt
 from worker.breakers import Breakers
-from worker.claim import Claims
-from worker.claim_loop import POLL, Intake
+from worker.claim import Claimer
+from worker.claim_loop import POLL, ClaimLoop
 from worker.cron import Clock, keep_schedules
 from worker.finish import Finisher
 from worker.health import Health
 from worker.heartbeat import Heartbeat, reclaim_until_cancelled, relay_until_cancelled
+from worker.job_executor import JobExecutor
 from worker.lease import Lease
 from worker.queue_metrics import begin_at_zero, publish_until_cancelled
 from worker.relay import Relay
@@ -39,7 +39,7 @@ from worker.slots import Slots
 log = structlog.get_logger()
 
 
-class Process:
+class Engine:
     """An intake and the loops around it. Runs inside arq's process, and in tests by itself."""
 
     def __init__(
@@ -67,15 +67,15 @@ class Process:
         self._lease = Lease()
         self.slots = slots = Slots(worker.slots, pauses)
         self._finisher = Finisher(engine)
-        attempt = Attempt(resources, breakers, pauses, draw, handlers)
-        runner = Runner(engine, resources.database, slots, self._finisher, attempt, self.worker_id)
-        claims = Claims(
+        executor = JobExecutor(resources, breakers, pauses, draw, handlers)
+        runner = Runner(engine, resources.database, slots, self._finisher, executor, self.worker_id)
+        claimer = Claimer(
             engine, redis, resources.dispatcher, self.worker_id, worker.queue_weights, draw()
         )
-        self.intake = Intake(claims, slots, self._lease, runner)
-        self._beat = Heartbeat(engine, self.intake, slots, pauses, self._lease, self.worker_id)
+        self.claim_loop = ClaimLoop(claimer, slots, self._lease, runner)
+        self._beat = Heartbeat(engine, self.claim_loop, slots, pauses, self._lease, self.worker_id)
         self._relay = Relay(engine, redis, resources.dispatcher)
-        self._health = Health(resources, self.intake)
+        self._health = Health(resources, self.claim_loop)
         self.failed = False
         """A loop ended by an error of ours: the process drains, and exits with 1."""
         self._draining: asyncio.Task[None] | None = None
@@ -104,7 +104,10 @@ class Process:
         ]
         if self._clock is not None:
             self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
-        self._claiming = [self._loop(self.intake.run()), self._loop(self.intake.listen(doorbell))]
+        self._claiming = [
+            self._loop(self.claim_loop.run()),
+            self._loop(self.claim_loop.listen(doorbell)),
+        ]
         log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
@@ -122,7 +125,7 @@ class Process:
     async def _drain(self) -> None:
         await cancel_all(self._claiming)
         grace = self._settings.worker.shutdown_grace.total_seconds()
-        cut_short = await self.intake.drain(grace)
+        cut_short = await self.claim_loop.drain(grace)
         await cancel_all(self._loops)
         try:
             await self._say_goodbye()
