@@ -60,7 +60,9 @@ for q = 1, queues do
 end
 if #ids > 0 then
     redis.call('UNLINK', unpack(keys))
-    if waiting > 0 and redis.call('LLEN', wakeup_key) == 0 then redis.call('RPUSH', wakeup_key, 1) end
+    if waiting > 0 and redis.call('LLEN', wakeup_key) == 0 then
+        redis.call('RPUSH', wakeup_key, 1)
+    end
 end
 return ids
 """

@@ -22,7 +22,7 @@ from app.jobs.rows import Claimed
 from app.redis import OUTAGES as REDIS_OUTAGES
 from app.resources import Resources
 from worker.breakers import Breakers
-from worker.outcome import DONE, Ending
+from worker.outcome import DONE, Outcome
 
 LONGEST = timedelta(hours=1)
 
@@ -59,7 +59,7 @@ class JobExecutor:
     """Gives a random number from [0, 1)."""
     handlers: Handlers
 
-    async def __call__(self, run: Run) -> Ending:
+    async def __call__(self, run: Run) -> Outcome:
         """Call the handler within its time, and say how it ended.
 
         Raises:
@@ -67,27 +67,27 @@ class JobExecutor:
             CancelledError: the worker is ending, or the job was cancelled.
         """
         if run.claimed.expired:
-            return Ending("cancelled", "expired before it could start")
+            return Outcome("cancelled", "expired before it could start")
         job_type = KINDS.get(run.claimed.kind)
         if job_type is None or job_type not in self.handlers:
             reason = f"this worker has no handler for {run.claimed.kind}"
-            return Ending("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
+            return Outcome("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
         return self._not_now(run.claimed) or await self._try(job_type, run)
 
-    def _not_now(self, claimed: Claimed) -> Ending | None:
+    def _not_now(self, claimed: Claimed) -> Outcome | None:
         """Why the job is not even tried."""
         if claimed.kind in self.pauses.kinds:
             blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
-            return Ending("snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, tried=False)
+            return Outcome("snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, tried=False)
         if held := self.breakers.hold(claimed.kind):
             dependency, delay = held
             reason = f"{dependency} is unavailable"
-            return Ending("snoozed", reason, delay=delay, blocked_on=dependency, tried=False)
+            return Outcome("snoozed", reason, delay=delay, blocked_on=dependency, tried=False)
         return None
 
-    async def _try(self, job_type: type[Job], run: Run) -> Ending:
-        ending, answers = DONE, dependency_health.listen()
+    async def _try(self, job_type: type[Job], run: Run) -> Outcome:
+        outcome, answers = DONE, dependency_health.listen()
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):
@@ -96,42 +96,42 @@ class JobExecutor:
         except (LeaseLost, asyncio.CancelledError):
             self.breakers.ended(job_type.kind, {})
             raise
-        except Exception as error:  # noqa: BLE001 # every failure of a handler is an ending
-            ending = self._ending(error, job_type, run.claimed)
+        except Exception as error:  # noqa: BLE001 # every failure of a handler is an outcome
+            outcome = self._outcome_of(error, job_type, run.claimed)
         for dependency in self.breakers.ended(job_type.kind, answers):
             await self._wake_all_that_wait_for(dependency)
-        return ending
+        return outcome
 
-    def _ending(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Ending:
+    def _outcome_of(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Outcome:
         """The one table from kinds of failure to endings."""
         text = f"{type(error).__name__}: {without_values(error)}"
         match error:
             case Unavailable(dependency="postgres"):
                 # No breaker: without it nothing is claimed, and one connection is no outage.
-                return Ending("snoozed", text, delay=LOST_CONNECTION)
+                return Outcome("snoozed", text, delay=LOST_CONNECTION)
             case Unavailable():
-                return self._outage(text, job_type, error.dependency)
+                return self._outage_outcome(text, job_type, error.dependency)
             case _ if isinstance(error, REDIS_OUTAGES):
-                return Ending("snoozed", text, delay=LOST_CONNECTION)  # as with Postgres
+                return Outcome("snoozed", text, delay=LOST_CONNECTION)  # as with Postgres
         match error:
             case Snooze():
-                return Ending("snoozed", error.reason, delay=error.delay)
+                return Outcome("snoozed", error.reason, delay=error.delay)
             case TooMany():
-                return Ending("snoozed", text, delay=timedelta(seconds=error.retry_after))
+                return Outcome("snoozed", text, delay=timedelta(seconds=error.retry_after))
             case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
-                return Ending("dead", text, _trace(error), failed=True)
+                return Outcome("dead", text, _trace(error), failed=True)
             case TimeoutError():
                 text = f"timed out after {job_type.timeout.total_seconds():.0f} s"
         if claimed.failures >= job_type.retries:
-            return Ending("dead", text, _trace(error), failed=True)
+            return Outcome("dead", text, _trace(error), failed=True)
         delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.draw())
         if isinstance(error, Retry) and error.after is not None:
             delay = error.after
-        return Ending("retried", text, _trace(error), failed=True, delay=delay)
+        return Outcome("retried", text, _trace(error), failed=True, delay=delay)
 
-    def _outage(self, text: str, job_type: type[Job], dependency: str) -> Ending:
+    def _outage_outcome(self, text: str, job_type: type[Job], dependency: str) -> Outcome:
         delay = self.breakers.outage(job_type.kind, dependency)
-        return Ending("snoozed", text, delay=delay, blocked_on=dependency)
+        return Outcome("snoozed", text, delay=delay, blocked_on=dependency)
 
     async def _wake_all_that_wait_for(self, dependency: str) -> None:
         """Where that fails, they wake by themselves some minutes later."""

@@ -29,15 +29,15 @@ def fingerprint(kind: str, error: str) -> str:
 
 LONGEST_ERROR = 8192
 
-Outcome = Literal["done", "retried", "snoozed", "dead", "cancelled"]
+OutcomeName = Literal["done", "retried", "snoozed", "dead", "cancelled"]
 STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Outcome:
     """The end of an attempt. `failed` is whether it counts against the job's retries."""
 
-    outcome: Outcome
+    name: OutcomeName
     error: str = ""
     traceback: str | None = None
     failed: bool = False
@@ -48,19 +48,19 @@ class Ending:
     """False: the handler was not called, and it counts as no attempt."""
 
 
-DONE = Ending("done")
+DONE = Outcome("done")
 
 
-async def record(database: Database, worker_id: UUID, claimed: Claimed, ending: Ending) -> None:
+async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome: Outcome) -> None:
     """Commit the end of an attempt that is not done, with the attempt itself.
 
     Raises:
         LeaseLost: the job is another worker's now; nothing is written.
     """
     async with database.transaction() as tx:
-        if not await _leave_running(tx, claimed, ending):
+        if not await _leave_running(tx, claimed, outcome):
             raise LeaseLost
-        if not ending.tried:
+        if not outcome.tried:
             return
         await statements.insert_attempt(
             tx,
@@ -68,22 +68,22 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, ending: 
             attempt=claimed.attempt,
             worker_id=worker_id,
             started_at=claimed.started_at,
-            outcome=ending.outcome,
-            error=_text(ending.error),
-            traceback=_text(ending.traceback),
+            outcome=outcome.name,
+            error=_text(outcome.error),
+            traceback=_text(outcome.traceback),
         )
 
 
-async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> bool | None:
-    state, error = STATES[ending.outcome], _text(ending.error) or ""
-    if ending.outcome in {"dead", "cancelled"}:
-        mark = fingerprint(claimed.kind, error) if ending.outcome == "dead" else None
+async def _leave_running(tx: Transaction, claimed: Claimed, outcome: Outcome) -> bool | None:
+    state, error = STATES[outcome.name], _text(outcome.error) or ""
+    if outcome.name in {"dead", "cancelled"}:
+        mark = fingerprint(claimed.kind, error) if outcome.name == "dead" else None
         ours = await statements.fail_or_cancel(
             tx,
             id=claimed.id,
             token=claimed.token,
             state=state,
-            failed=ending.failed,
+            failed=outcome.failed,
             error=error,
             fingerprint=mark,
         )
@@ -95,10 +95,10 @@ async def _leave_running(tx: Transaction, claimed: Claimed, ending: Ending) -> b
         id=claimed.id,
         token=claimed.token,
         state=state,
-        delay=ending.delay,
-        failed=ending.failed,
-        untried=not ending.tried,
-        blocked_on=ending.blocked_on,
+        delay=outcome.delay,
+        failed=outcome.failed,
+        untried=not outcome.tried,
+        blocked_on=outcome.blocked_on,
         error=error,
     )
     if left == "cancelled":  # its end was asked for meanwhile

@@ -16,7 +16,7 @@ from app.jobs.outcomes import LeaseLost
 from app.jobs.rows import Claimed
 from app.postgres.database import Database
 from worker.finish import Finisher
-from worker.outcome import Ending, record
+from worker.outcome import Outcome, record
 from worker.slots import SUSPECT_AFTER, Running, Slots
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ class Runner:
         database: Database,
         slots: Slots,
         finisher: Finisher,
-        execute: Callable[[Run], Awaitable[Ending]],
+        execute: Callable[[Run], Awaitable[Outcome]],
         worker_id: UUID,
     ) -> None:
         """Handlers write through `database`; `engine` is kept for the ends of jobs."""
@@ -77,20 +77,20 @@ class Runner:
         claimed = running.claimed
         run = Run(self._database, claimed)
         try:
-            ending = await self._run(run)
+            outcome = await self._run(run)
         except asyncio.CancelledError:
             if running.cut != "cancelled":
                 raise
-            ending = Ending("cancelled", "cancelled on request")
-        if ending.outcome != "done":
-            await self._record(claimed, ending)
-            return ending.outcome
+            outcome = Outcome("cancelled", "cancelled on request")
+        if outcome.name != "done":
+            await self._record(claimed, outcome)
+            return outcome.name
         if not run.finished:
             with self._slots.committing():
                 await self._finisher.done(claimed)
-        return ending.outcome
+        return outcome.name
 
-    async def _run(self, run: Run) -> Ending:
+    async def _run(self, run: Run) -> Outcome:
         if run.claimed.crashes < SUSPECT_AFTER:
             return await self._execute(run)
         async with self._slots.solitude.granted(lambda: len(self._slots.running)):
@@ -98,10 +98,10 @@ class Runner:
             await run.mark_alone()
             return await self._execute(run)
 
-    async def _record(self, claimed: Claimed, ending: Ending) -> None:
-        log.warning("job.ended", outcome=ending.outcome, error=ending.error)
+    async def _record(self, claimed: Claimed, outcome: Outcome) -> None:
+        log.warning("job.ended", outcome=outcome.name, error=outcome.error)
         while True:
             try:
-                return await record(self._engine, self._worker_id, claimed, ending)
+                return await record(self._engine, self._worker_id, claimed, outcome)
             except Unavailable:
                 await asyncio.sleep(PAUSE)

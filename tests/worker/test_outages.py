@@ -17,7 +17,7 @@ from app.resources import Resources
 from tests.support.trials import DEEDS, Trial, put, row
 from worker.breakers import Breakers
 from worker.job_executor import JobExecutor
-from worker.outcome import Ending, record
+from worker.outcome import Outcome, record
 
 
 class Clock:
@@ -60,7 +60,7 @@ def executor(resources: Resources, clock: Clock) -> JobExecutor:
     return JobExecutor(resources, breakers, Pauses(), lambda: 0.0, HANDLERS)
 
 
-async def ended(executor: JobExecutor, job: Job) -> tuple[Run, Ending]:
+async def ended(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
     """A job, and how the attempt at it ended."""
     database = executor.resources.database
     job_id = await put(database, job)
@@ -71,9 +71,9 @@ async def ended(executor: JobExecutor, job: Job) -> tuple[Run, Ending]:
 
 async def waiting_for_smtp(executor: JobExecutor) -> Run:
     """A job that has met an outage, and is put off for it."""
-    run, ending = await ended(executor, Trial("away"))
-    await record(executor.resources.engine, uuid4(), run.claimed, ending)
-    assert ("snoozed", "smtp") == (ending.outcome, ending.blocked_on)
+    run, outcome = await ended(executor, Trial("away"))
+    await record(executor.resources.engine, uuid4(), run.claimed, outcome)
+    assert ("snoozed", "smtp") == (outcome.name, outcome.blocked_on)
     return run
 
 
@@ -83,7 +83,7 @@ async def test_a_job_that_is_done_without_asking_the_server_does_not_tell_that_i
     waiting = await waiting_for_smtp(executor)
     clock.ahead = 5
     for _ in range(2):
-        assert "done" == (await ended(executor, Trial("does not ask")))[1].outcome
+        assert "done" == (await ended(executor, Trial("does not ask")))[1].name
     assert "smtp" == (await row(executor.resources.database, waiting.job_id))["blocked_on"]
     assert executor.breakers.hold(Trial.kind) is None
     assert executor.breakers.hold(Trial.kind) is not None
@@ -95,7 +95,7 @@ async def test_an_answer_tells_that_it_is_back_and_wakes_all_whatever_became_of_
 ) -> None:
     waiting = await waiting_for_smtp(executor)
     clock.ahead = 5
-    assert outcome == (await ended(executor, Trial(name)))[1].outcome
+    assert outcome == (await ended(executor, Trial(name)))[1].name
     woken = await row(executor.resources.database, waiting.job_id)
     assert woken["blocked_on"] is None
     assert executor.breakers.hold(Trial.kind) is None
