@@ -95,7 +95,7 @@ class Claimer:
         self._keys = [*map(queue_key, QUEUES), WAKEUP_KEY]
         self._point = start
 
-    async def pop(self, slots: int, room: Mapping[Queue, int]) -> list[JobId]:
+    async def pop(self, slots: int, capacity: Mapping[Queue, int]) -> list[JobId]:
         """Take ids out of Redis for that many slots, from no queue more than its room.
 
         Raises:
@@ -103,7 +103,7 @@ class Claimer:
         """
         ids = await self._pop_script(
             keys=self._keys,
-            args=[JOB_KEY, slots, self._point, *self._weights, *(room[q] for q in QUEUES)],
+            args=[JOB_KEY, slots, self._point, *self._weights, *(capacity[q] for q in QUEUES)],
         )
         metrics.pops.inc()
         metrics.popped.inc(len(ids))

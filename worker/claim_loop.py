@@ -40,9 +40,9 @@ class ClaimLoop:
     async def run(self) -> None:
         """Claim and start jobs until cancelled. What runs by then goes on."""
         while True:
-            await self._slots.room.wait()
+            await self._slots.may_claim.wait()
             await self._lease.fresh()
-            self._slots.woken.clear()
+            self._slots.wakeup.clear()
             try:
                 emptied = await self._fill()
             except (Unavailable, *OUTAGES) as error:
@@ -63,11 +63,11 @@ class ClaimLoop:
     async def listen(self, redis: Redis) -> None:
         """Be woken by the bell that a hand-over rings, until cancelled."""
         while True:
-            await self._slots.room.wait()
+            await self._slots.may_claim.wait()
             ring = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL))
             try:
                 if await ring:
-                    self._slots.woken.set()
+                    self._slots.wakeup.set()
             except OUTAGES:
                 await asyncio.sleep(PAUSE)
 
@@ -87,18 +87,18 @@ class ClaimLoop:
         """End these jobs as cancelled, if they run here."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
-                running.cut_short("cancelled")
+                running.interrupt("cancelled")
 
     def abandon(self, job_ids: Iterable[JobId]) -> None:
         """Stop working at jobs that have become another worker's."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
-                running.cut_short("lost")
+                running.interrupt("lost")
 
     async def _nap(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL):
-                await self._slots.woken.wait()
+                await self._slots.wakeup.wait()
 
     async def _fill(self) -> bool:
         """Fill the slots; whether the queues had fewer jobs than that for us.
@@ -106,10 +106,10 @@ class ClaimLoop:
         Jobs are drawn and claimed while the ends of the last ones are being committed, and start
         when their slots are free. If the worker ends before that, they are given back.
         """
-        wanted = self._slots.wanted
-        ids = await self._claimer.pop(wanted, self._slots.room_by_queue())
+        capacity = self._slots.capacity
+        ids = await self._claimer.pop(capacity, self._slots.capacity_by_queue())
         self.looked_at = monotonic()
         for claimed in await self._claimer.claim(ids) if ids else []:
-            await self._slots.one_free()
+            await self._slots.wait_until_free()
             self._runner.start(claimed)
-        return len(ids) < wanted
+        return len(ids) < capacity

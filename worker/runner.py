@@ -17,7 +17,7 @@ from app.jobs.rows import Claimed
 from app.postgres.database import Database
 from worker.finish import Finisher
 from worker.outcome import Outcome, record
-from worker.slots import SUSPECT_AFTER, Running, Slots
+from worker.slots import ISOLATE_AFTER_CRASHES, RunningJob, Slots
 
 log = structlog.get_logger()
 
@@ -45,15 +45,15 @@ class Runner:
 
     def start(self, claimed: Claimed) -> asyncio.Task[None]:
         """Run a job in a slot of its own."""
-        running = Running(claimed)
+        running = RunningJob(claimed)
         running.task = task = asyncio.create_task(self._see_through(running))
         self._slots.occupy(running)
         return task
 
-    async def _see_through(self, running: Running) -> None:
+    async def _see_through(self, running: RunningJob) -> None:
         claimed = running.claimed
         logs.ATTEMPT.set(claimed)
-        began, outcome = monotonic(), "given_back"
+        began, outcome = monotonic(), "released"
         counts = metrics.of_kind(claimed.kind, claimed.queue)
         counts.started.inc()
         counts.wait_seconds.observe(max(0.0, (claimed.started_at - claimed.run_at).total_seconds()))
@@ -62,24 +62,24 @@ class Runner:
         except LeaseLost:
             outcome = "lost"
         except asyncio.CancelledError:
-            outcome = running.cut
+            outcome = running.interruption
         except Exception:
             log.exception("job.end_not_recorded")
         finally:
             counts.ended(outcome).inc()
             counts.run_seconds.observe(monotonic() - began)
-            self._slots.release(running)
+            self._slots.vacate(running)
         if outcome == "lost":
             log.warning("job.lease_lost")
             metrics.leases_lost.inc()
 
-    async def _end(self, running: Running) -> str:
+    async def _end(self, running: RunningJob) -> str:
         claimed = running.claimed
         run = Run(self._database, claimed)
         try:
             outcome = await self._run(run)
         except asyncio.CancelledError:
-            if running.cut != "cancelled":
+            if running.interruption != "cancelled":
                 raise
             outcome = Outcome("cancelled", "cancelled on request")
         if outcome.name != "done":
@@ -91,9 +91,9 @@ class Runner:
         return outcome.name
 
     async def _run(self, run: Run) -> Outcome:
-        if run.claimed.crashes < SUSPECT_AFTER:
+        if run.claimed.crashes < ISOLATE_AFTER_CRASHES:
             return await self._execute(run)
-        async with self._slots.solitude.granted(lambda: len(self._slots.running)):
+        async with self._slots.isolation.alone(lambda: len(self._slots.running)):
             log.warning("job.runs_alone", crashes=run.claimed.crashes)
             await run.mark_alone()
             return await self._execute(run)

@@ -24,7 +24,7 @@ KINDS: Mapping[Queue, type[Trial]] = {
     "low": LowTrial,
 }
 USUAL = {"critical": 6, "default": 3, "low": 1}
-ROOM: Mapping[Queue, int] = dict.fromkeys(QUEUES, 10)
+CAPACITY: Mapping[Queue, int] = dict.fromkeys(QUEUES, 10)
 
 
 class Filled:
@@ -65,24 +65,24 @@ async def test_full_queues_share_a_thousand_draws_by_their_weights(
 ) -> None:
     await filled.fill(critical=850, default=850, low=850)
     claimer = filled.claimer(weights)
-    drawn: Counter[str] = Counter()
-    while drawn.total() < 1000:
-        drawn += filled.count(await claimer.pop(slots, ROOM))
+    popped: Counter[str] = Counter()
+    while popped.total() < 1000:
+        popped += filled.count(await claimer.pop(slots, CAPACITY))
     for queue, weight in weights.items():
-        assert abs(drawn[queue] - weight * drawn.total() / 10) <= 30
+        assert abs(popped[queue] - weight * popped.total() / 10) <= 30
 
 
 async def test_the_share_of_an_idle_queue_serves_the_others(filled: Filled) -> None:
     await filled.fill(default=6, low=20)
-    drawn = filled.count(await filled.claimer().pop(20, ROOM))
-    assert drawn == {"default": 6, "low": 10}
+    popped = filled.count(await filled.claimer().pop(20, CAPACITY))
+    assert popped == {"default": 6, "low": 10}
 
 
 async def test_a_queue_gives_no_more_than_its_room(filled: Filled) -> None:
     await filled.fill(critical=2, low=20)
-    drawn = filled.count(await filled.claimer().pop(10, {**ROOM, "low": 6}))
-    assert drawn == {"critical": 2, "low": 6}
-    assert filled.count(await filled.claimer().pop(10, {**ROOM, "low": 0})) == {}
+    popped = filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 6}))
+    assert popped == {"critical": 2, "low": 6}
+    assert filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 0})) == {}
 
 
 async def test_long_jobs_hold_at_most_six_of_ten_slots(
