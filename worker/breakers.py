@@ -9,22 +9,22 @@ from datetime import timedelta
 
 from app import metrics
 
-SHORTEST = 5.0
-LONGEST = 300.0
+MIN_WAIT_S = 5.0
+MAX_WAIT_S = 300.0
 """Seconds between two tries at a dependency that stays away; they double from the first outage."""
 
 
 @dataclass(slots=True)
 class _Breaker:
-    wait: float = 0.0
+    wait_s: float = 0.0
     open_until: float = 0.0
-    found_away: float = 0.0
+    last_outage_at: float = 0.0
     """When last."""
     probing: bool = False
 
     @property
     def is_open(self) -> bool:
-        return self.wait > 0
+        return self.wait_s > 0
 
 
 @dataclass(slots=True)
@@ -38,38 +38,38 @@ class Breakers:
 
     clock: Callable[[], float]
     """Seconds that never go back."""
-    draw: Callable[[], float]
+    random: Callable[[], float]
     """Gives a random number from [0, 1), which spreads those that wait."""
     _breakers: dict[str, _Breaker] = field(default_factory=lambda: defaultdict(_Breaker))
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def hold(self, kind: str) -> tuple[str, timedelta] | None:
+    def check(self, kind: str) -> tuple[str, timedelta] | None:
         """The dependency that a job of this kind has to wait for, and how long; None: try it."""
-        now, probed = self.clock(), []
+        now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
             if not breaker.is_open:
                 continue
             if now < breaker.open_until or breaker.probing:
-                return dependency, self._spread(max(breaker.open_until - now, SHORTEST))
-            probed.append(breaker)
-        for breaker in probed:
+                return dependency, self._spread(max(breaker.open_until - now, MIN_WAIT_S))
+            to_probe.append(breaker)
+        for breaker in to_probe:
             breaker.probing = True
         return None
 
-    def outage(self, kind: str, dependency: str) -> timedelta:
+    def record_outage(self, kind: str, dependency: str) -> timedelta:
         """A job of this kind met an outage: how long it waits."""
         self._needs[kind].add(dependency)
         breaker = self._breakers[dependency]
-        breaker.found_away = now = self.clock()
+        breaker.last_outage_at = now = self.clock()
         if not breaker.is_open or now >= breaker.open_until:
-            breaker.wait = min(max(SHORTEST, breaker.wait * 2), LONGEST)
-            breaker.open_until = now + breaker.wait
+            breaker.wait_s = min(max(MIN_WAIT_S, breaker.wait_s * 2), MAX_WAIT_S)
+            breaker.open_until = now + breaker.wait_s
             breaker.probing = False
         metrics.breaker_open.labels(dependency).set(1)
         return self._spread(breaker.open_until - now)
 
-    def ended(self, kind: str, answers: Mapping[str, float]) -> list[str]:
+    def record_end(self, kind: str, answers: Mapping[str, float]) -> list[str]:
         """A job of this kind has ended, however it did: the dependencies that are back.
 
         Args:
@@ -78,15 +78,17 @@ class Breakers:
         """
         for dependency in self._needs.get(kind, ()):
             self._breakers[dependency].probing = False
-        back = [
+        recovered = [
             name
             for name, at in answers.items()
-            if (breaker := self._breakers.get(name)) and breaker.is_open and at > breaker.found_away
+            if (breaker := self._breakers.get(name))
+            and breaker.is_open
+            and at > breaker.last_outage_at
         ]
-        for name in back:
+        for name in recovered:
             del self._breakers[name]
             metrics.breaker_open.labels(name).set(0)
-        return back
+        return recovered
 
     def _spread(self, seconds: float) -> timedelta:
-        return timedelta(seconds=seconds + self.draw() * min(seconds, SHORTEST))
+        return timedelta(seconds=seconds + self.random() * min(seconds, MIN_WAIT_S))

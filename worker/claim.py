@@ -126,10 +126,10 @@ class Claimer:
                 self._database, ids=ids, worker_id=self._worker_id, token=token
             )
         if len(claimed) < len(ids):
-            await self._bring_back(set(ids) - {job.id for job in claimed})
+            await self._requeue(set(ids) - {job.id for job in claimed})
         return claimed
 
-    async def _bring_back(self, ids: Collection[JobId]) -> None:
+    async def _requeue(self, ids: Collection[JobId]) -> None:
         """Return to Redis what was drawn while its row was locked, by the relay, say.
 
         Otherwise it would wait until the relay misses it, five seconds later.

@@ -22,9 +22,9 @@ from worker.slots import Slots
 
 log = structlog.get_logger()
 
-POLL = 1
+POLL_INTERVAL_S = 1
 """Seconds after which the queues are looked at without having been woken."""
-PAUSE = 0.5
+RETRY_DELAY_S = 0.5
 """Seconds between attempts while Redis or Postgres is away."""
 
 
@@ -34,42 +34,42 @@ class ClaimLoop:
         self._slots = slots
         self._lease = lease
         self._runner = runner
-        self.looked_at = 0.0
+        self.last_pop_at = 0.0
         """When the queues were last looked at with success, by the monotonic clock."""
 
     async def run(self) -> None:
         """Claim and start jobs until cancelled. What runs by then goes on."""
         while True:
             await self._slots.may_claim.wait()
-            await self._lease.fresh()
+            await self._lease.wait_until_fresh()
             self._slots.wakeup.clear()
             try:
-                emptied = await self._fill()
+                emptied = await self._fill_slots()
             except (Unavailable, *OUTAGES) as error:
                 if isinstance(error, Unavailable):
-                    self._lease.doubt()
+                    self._lease.suspend()
                 log.warning("intake.waits", error=type(error).__name__)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_DELAY_S)
                 continue
             if emptied:
-                await self._nap()
+                await self._wait_for_wakeup()
 
     async def run_one(self, job_id: JobId) -> None:
         """Claim one job and run it to its end, whatever the slots; or drop it if it is taken."""
-        await self._lease.fresh()
+        await self._lease.wait_until_fresh()
         for claimed in await self._claimer.claim([job_id]):
             await self._runner.start(claimed)
 
-    async def listen(self, redis: Redis) -> None:
+    async def listen_for_wakeups(self, redis: Redis) -> None:
         """Be woken by the bell that a hand-over rings, until cancelled."""
         while True:
             await self._slots.may_claim.wait()
-            ring = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL))
+            wakeup = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL_INTERVAL_S))
             try:
-                if await ring:
+                if await wakeup:
                     self._slots.wakeup.set()
             except OUTAGES:
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_DELAY_S)
 
     async def drain(self, grace: float) -> list[JobId]:
         """Wait that many seconds for what runs, then cut the rest short.
@@ -79,9 +79,9 @@ class ClaimLoop:
         """
         if tasks := self._slots.tasks():
             await asyncio.wait(tasks, timeout=grace)
-        cut_short = list(self._slots.running)
+        interrupted = list(self._slots.running)
         await cancel_all(self._slots.tasks())
-        return cut_short
+        return interrupted
 
     def cancel(self, job_ids: Iterable[JobId]) -> None:
         """End these jobs as cancelled, if they run here."""
@@ -89,18 +89,18 @@ class ClaimLoop:
             if running := self._slots.running.get(job_id):
                 running.interrupt("cancelled")
 
-    def abandon(self, job_ids: Iterable[JobId]) -> None:
+    def interrupt_lost(self, job_ids: Iterable[JobId]) -> None:
         """Stop working at jobs that have become another worker's."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
                 running.interrupt("lost")
 
-    async def _nap(self) -> None:
+    async def _wait_for_wakeup(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
+            async with asyncio.timeout(POLL_INTERVAL_S):
                 await self._slots.wakeup.wait()
 
-    async def _fill(self) -> bool:
+    async def _fill_slots(self) -> bool:
         """Fill the slots; whether the queues had fewer jobs than that for us.
 
         Jobs are drawn and claimed while the ends of the last ones are being committed, and start
@@ -108,7 +108,7 @@ class ClaimLoop:
         """
         capacity = self._slots.capacity
         ids = await self._claimer.pop(capacity, self._slots.capacity_by_queue())
-        self.looked_at = monotonic()
+        self.last_pop_at = monotonic()
         for claimed in await self._claimer.claim(ids) if ids else []:
             await self._slots.wait_until_free()
             self._runner.start(claimed)

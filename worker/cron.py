@@ -23,7 +23,7 @@ from app.postgres.statements import Queryable
 
 log = structlog.get_logger()
 
-INTERVAL = 60.0
+INTERVAL_S = 60.0
 """Seconds between two looks at what is due, whatever became of cron's call."""
 
 Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
@@ -67,19 +67,21 @@ async def keep_schedules(database: Database, clock: Clock) -> None:
             await publish(database, now=await clock(database))
         except Failure as error:
             log.warning("schedule.waits", error=error.detail)
-        await asyncio.sleep(INTERVAL)
+        await asyncio.sleep(INTERVAL_S)
 
 
 async def publish(db: Queryable, *, now: datetime) -> None:
     """Set the metrics of the schedules."""
-    for one in await history.list_schedules(db, now=now):
-        if one.last_success_at:
-            metrics.schedule_last_success.labels(one.name).set(one.last_success_at.timestamp())
-        if one.last_duration_s is not None:
-            metrics.schedule_duration.labels(one.name).set(one.last_duration_s)
-        metrics.schedule_failures.labels(one.name).set(one.consecutive_failures)
-        next_run = one.next_run_at or datetime.fromtimestamp(0, UTC)
-        metrics.schedule_next_due.labels(one.name).set(next_run.timestamp())
+    for schedule in await history.list_schedules(db, now=now):
+        if schedule.last_success_at:
+            metrics.schedule_last_success.labels(schedule.name).set(
+                schedule.last_success_at.timestamp()
+            )
+        if schedule.last_duration_s is not None:
+            metrics.schedule_duration.labels(schedule.name).set(schedule.last_duration_s)
+        metrics.schedule_failures.labels(schedule.name).set(schedule.consecutive_failures)
+        next_run = schedule.next_run_at or datetime.fromtimestamp(0, UTC)
+        metrics.schedule_next_due.labels(schedule.name).set(next_run.timestamp())
     running = {row.schedule: row.seconds for row in await statements.running_runs(db)}
     for name in SCHEDULES:
         metrics.schedule_running.labels(name).set(running.get(name, 0))

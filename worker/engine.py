@@ -24,14 +24,14 @@ from app.resources import Resources
 from app.settings import Settings
 from worker.breakers import Breakers
 from worker.claim import Claimer
-from worker.claim_loop import POLL, ClaimLoop
+from worker.claim_loop import POLL_INTERVAL_S, ClaimLoop
 from worker.cron import Clock, keep_schedules
 from worker.finish import Finisher
 from worker.health import Health
 from worker.heartbeat import Heartbeat, reclaim_until_cancelled, relay_until_cancelled
 from worker.job_executor import JobExecutor
 from worker.lease import Lease
-from worker.queue_metrics import begin_at_zero, publish_until_cancelled
+from worker.queue_metrics import initialize_counters, publish_until_cancelled
 from worker.relay import Relay
 from worker.runner import Runner
 from worker.slots import Slots
@@ -59,22 +59,31 @@ class Engine:
         self._resources = resources
         self._clock = clock
         self._stack = AsyncExitStack()
-        engine, redis, worker = resources.engine, resources.redis, settings.worker
+        database, redis, worker = resources.engine, resources.redis, settings.worker
         self.worker_id = uuid4()
-        draw = random.SystemRandom().random
-        breakers = Breakers(monotonic, draw)
+        random_float = random.SystemRandom().random
+        breakers = Breakers(monotonic, random_float)
         self.pauses = pauses = Pauses()
         self._lease = Lease()
         self.slots = slots = Slots(worker.slots, pauses)
-        self._finisher = Finisher(engine)
-        executor = JobExecutor(resources, breakers, pauses, draw, handlers)
-        runner = Runner(engine, resources.database, slots, self._finisher, executor, self.worker_id)
+        self._finisher = Finisher(database)
+        executor = JobExecutor(resources, breakers, pauses, random_float, handlers)
+        runner = Runner(
+            database, resources.database, slots, self._finisher, executor, self.worker_id
+        )
         claimer = Claimer(
-            engine, redis, resources.dispatcher, self.worker_id, worker.queue_weights, draw()
+            database,
+            redis,
+            resources.dispatcher,
+            self.worker_id,
+            worker.queue_weights,
+            random_float(),
         )
         self.claim_loop = ClaimLoop(claimer, slots, self._lease, runner)
-        self._beat = Heartbeat(engine, self.claim_loop, slots, pauses, self._lease, self.worker_id)
-        self._relay = Relay(engine, redis, resources.dispatcher)
+        self._heartbeat = Heartbeat(
+            database, self.claim_loop, slots, pauses, self._lease, self.worker_id
+        )
+        self._relay = Relay(database, redis, resources.dispatcher)
         self._health = Health(resources, self.claim_loop)
         self.failed = False
         """A loop ended by an error of ours: the process drains, and exits with 1."""
@@ -89,15 +98,15 @@ class Engine:
             SettingsError: the port of the metrics is taken.
         """
         worker, host = self._settings.worker, self._settings.http.host
-        await self._stack.enter_async_context(self._health.served(host, worker.metrics_port))
-        doorbell = await self._stack.enter_async_context(
-            open_redis(self._settings.redis_url, socket_timeout=POLL + 4)
+        await self._stack.enter_async_context(self._health.serve(host, worker.metrics_port))
+        wakeup_redis = await self._stack.enter_async_context(
+            open_redis(self._settings.redis_url, socket_timeout=POLL_INTERVAL_S + 4)
         )
-        begin_at_zero()
+        initialize_counters()
         self._loops = [
             self._loop(watch_lag()),
             self._loop(publish_until_cancelled(self._resources.engine, self.pauses)),
-            self._loop(self._beat.run()),
+            self._loop(self._heartbeat.run()),
             self._loop(self._finisher.run()),
             self._loop(relay_until_cancelled(self._relay)),
             self._loop(reclaim_until_cancelled(self._resources.engine, self._relay, self._lease)),
@@ -106,7 +115,7 @@ class Engine:
             self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
         self._claiming = [
             self._loop(self.claim_loop.run()),
-            self._loop(self.claim_loop.listen(doorbell)),
+            self._loop(self.claim_loop.listen_for_wakeups(wakeup_redis)),
         ]
         log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
 
@@ -125,14 +134,14 @@ class Engine:
     async def _drain(self) -> None:
         await cancel_all(self._claiming)
         grace = self._settings.worker.shutdown_grace.total_seconds()
-        cut_short = await self.claim_loop.drain(grace)
+        interrupted = await self.claim_loop.drain(grace)
         await cancel_all(self._loops)
         try:
-            await self._say_goodbye()
+            await self._deregister()
         except Unavailable as error:
             log.warning("worker.leaves_without_goodbye", error=type(error).__name__)
         await self._stack.aclose()
-        log.info("worker.drained", cut_short=len(cut_short))
+        log.info("worker.drained", interrupted=len(interrupted))
 
     async def has_work(self) -> bool:
         """Whether a job runs here or is due. Without an answer from Postgres there may be one."""
@@ -154,9 +163,9 @@ class Engine:
                 self.failed = True
                 signal.raise_signal(signal.SIGTERM)
 
-    async def _say_goodbye(self) -> None:
+    async def _deregister(self) -> None:
         """Give back every row in our name, then leave the list of workers."""
-        database, mine = self._resources.engine, self.worker_id
-        for row in await statements.running_here(database, worker_id=mine):
+        database, worker_id = self._resources.engine, self.worker_id
+        for row in await statements.running_here(database, worker_id=worker_id):
             await release(database, row.id, row.token)
-        await statements.end_worker(database, id=mine)
+        await statements.end_worker(database, id=worker_id)

@@ -13,12 +13,12 @@ from app.jobs.outcomes import LeaseLost
 from app.jobs.rows import Claimed
 from app.postgres.database import Database
 
-MOST_AT_ONCE = 500
-PAUSE = 0.5
+MAX_BATCH = 500
+RETRY_DELAY_S = 0.5
 """Seconds between attempts while Postgres is away."""
 
 
-class _Waiting(NamedTuple):
+class _Finishing(NamedTuple):
     claimed: Claimed
     committed: asyncio.Future[None]
 
@@ -28,17 +28,17 @@ class Finisher:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Finishing] = []
         self._arrived = asyncio.Event()
 
-    async def done(self, claimed: Claimed) -> None:
+    async def finish(self, claimed: Claimed) -> None:
         """Return once `done` is committed. Waits as long as Postgres is away.
 
         Raises:
             LeaseLost: the job is another worker's now.
         """
         committed = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(claimed, committed))
+        self._waiting.append(_Finishing(claimed, committed))
         self._arrived.set()
         await committed
 
@@ -47,11 +47,11 @@ class Finisher:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            while batch := self._waiting[:MOST_AT_ONCE]:
+            while batch := self._waiting[:MAX_BATCH]:
                 del self._waiting[: len(batch)]
                 await self._finish(batch)
 
-    async def _finish(self, batch: Sequence[_Waiting]) -> None:
+    async def _finish(self, batch: Sequence[_Finishing]) -> None:
         try:
             finished = await self._commit([waiting.claimed for waiting in batch])
         except Exception as error:  # noqa: BLE001 # whatever one row does must not touch the others
@@ -77,6 +77,6 @@ class Finisher:
                     self._database, ids=[job.id for job in jobs], tokens=[job.token for job in jobs]
                 )
             except Unavailable:
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_DELAY_S)
             else:
                 return set(done)

@@ -16,9 +16,9 @@ from app.listening import listen
 from app.resources import Resources
 from worker.claim_loop import ClaimLoop
 
-FRESH = 5.0
+MAX_POP_AGE_S = 5.0
 """Seconds since the intake last looked at the queues with success."""
-PATIENCE = 1.0
+READY_TIMEOUT_S = 1.0
 
 
 class _Server(uvicorn.Server):
@@ -39,7 +39,7 @@ class Health:
         self._claim_loop = claim_loop
 
     @asynccontextmanager
-    async def served(self, host: str, port: int) -> AsyncIterator[None]:
+    async def serve(self, host: str, port: int) -> AsyncIterator[None]:
         """Answer as long as the block runs. Port 0: do not.
 
         Raises:
@@ -63,12 +63,12 @@ class Health:
     async def ready(self) -> bool:
         """Postgres and Redis answer, and the intake looked at the queues a moment ago."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(READY_TIMEOUT_S):
                 await statements.pauses(self._resources.engine)
                 await self._resources.redis.ping()
         except Exception:  # noqa: BLE001 # whatever it is, it is not ready
             return False
-        return monotonic() - self._claim_loop.looked_at < FRESH
+        return monotonic() - self._claim_loop.last_pop_at < MAX_POP_AGE_S
 
     async def _answer(self, scope: Any, _receive: Any, send: Any) -> None:
         status, kind, body = 404, b"text/plain", b"not found\n"

@@ -27,7 +27,7 @@ from worker.slots import Slots
 
 log = structlog.get_logger()
 
-INTERVAL = 1.0
+INTERVAL_S = 1.0
 
 
 class Heartbeat:
@@ -35,20 +35,20 @@ class Heartbeat:
 
     def __init__(
         self,
-        engine: Database,
+        database: Database,
         claim_loop: ClaimLoop,
         slots: Slots,
         pauses: Pauses,
         lease: Lease,
         worker_id: UUID,
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._claim_loop = claim_loop
         self._slots = slots
         self._worker_id = worker_id
         self._pauses = pauses
         self._lease = lease
-        self._in_doubt: set[JobId] = set()
+        self._mismatched: set[JobId] = set()
 
     async def run(self) -> None:
         """Heartbeat until cancelled."""
@@ -57,9 +57,9 @@ class Heartbeat:
             try:
                 await self.heartbeat()
             except Unavailable as error:
-                self._lease.doubt()
+                self._lease.suspend()
                 log.warning("heartbeat.missed", error=type(error).__name__)
-            await asyncio.sleep(max(0.1, INTERVAL - (monotonic() - began)))
+            await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
     async def heartbeat(self) -> None:
         """Renew the lease, then bring what runs here and what Postgres says to agreement.
@@ -67,65 +67,65 @@ class Heartbeat:
         Raises:
             Unavailable: Postgres is away.
         """
-        mine, heard = self._worker_id, monotonic()
+        heartbeat_at = monotonic()
         await statements.heartbeat(
-            self._engine,
-            id=mine,
+            self._database,
+            id=self._worker_id,
             host=socket.gethostname(),
             pid=os.getpid(),
             slots=self._slots.count,
         )
         before = set(self._slots.running)
-        rows = await statements.running_here(self._engine, worker_id=mine)
+        rows = await statements.running_here(self._database, worker_id=self._worker_id)
         self._claim_loop.cancel(row.id for row in rows if row.cancelled)
-        await self._settle(rows, before)
-        for kind in self._pauses.hear(await statements.pauses(self._engine)):
-            await statements.wake_blocked(self._engine, blocked_on=blocked_on_kind(kind))
-        self._lease.renew(heard)
+        await self._reconcile(rows, before)
+        for kind in self._pauses.hear(await statements.pauses(self._database)):
+            await statements.wake_blocked(self._database, blocked_on=blocked_on_kind(kind))
+        self._lease.renew(heartbeat_at)
 
-    async def _settle(self, rows: Collection[Running], before: set[JobId]) -> None:
-        """Act on what two heartbeats in a row found: one alone may have met a claim or an end."""
+    async def _reconcile(self, rows: Collection[Running], before: set[JobId]) -> None:
+        """Act on what two heartbeats in a row rows: one alone may have met a claim or an end."""
         here, there = set(self._slots.running), {row.id for row in rows}
-        doubted = (there - here - before) | ((before & here) - there)
-        settled = doubted & self._in_doubt
-        self._in_doubt = doubted
-        self._claim_loop.abandon(settled & here)
+        mismatched = (there - here - before) | ((before & here) - there)
+        confirmed = mismatched & self._mismatched
+        self._mismatched = mismatched
+        self._claim_loop.interrupt_lost(confirmed & here)
         for row in rows:
-            if row.id in settled and row.id not in here:
+            if row.id in confirmed and row.id not in here:
                 log.warning("heartbeat.gives_back", job=str(row.id))
-                await release(self._engine, row.id, row.token)
+                await release(self._database, row.id, row.token)
 
 
 async def relay_until_cancelled(relay: Relay) -> None:
     """Once a second, hand over what Redis lacks."""
     while True:
         try:
-            await relay.turn()
+            await relay.run_once()
         except (Unavailable, *OUTAGES) as error:
             log.warning("relay.waits", error=type(error).__name__)
-        await asyncio.sleep(INTERVAL)
+        await asyncio.sleep(INTERVAL_S)
 
 
-async def reclaim_if_trusted(engine: Database, lease: Lease) -> Sequence[Lost]:
+async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[Lost]:
     """Put back what lost workers ran, unless this worker was itself cut off recently.
 
     Raises:
         Unavailable: Postgres is away.
     """
-    if not lease.trusted:
+    if not lease.may_reclaim:
         return []
-    if lost := await reclaim(engine):
+    if lost := await reclaim(database):
         metrics.reclaimed.inc(len(lost))
         log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
     return lost
 
 
-async def reclaim_until_cancelled(engine: Database, relay: Relay, lease: Lease) -> None:
+async def reclaim_until_cancelled(database: Database, relay: Relay, lease: Lease) -> None:
     """Twice a second, put back what lost workers ran."""
     while True:
         try:
-            if await reclaim_if_trusted(engine, lease):
-                await relay.turn()
+            if await reclaim_if_allowed(database, lease):
+                await relay.run_once()
         except (Unavailable, *OUTAGES) as error:
             log.warning("reclaim.waits", error=type(error).__name__)
-        await asyncio.sleep(INTERVAL / 2)
+        await asyncio.sleep(INTERVAL_S / 2)

@@ -24,10 +24,10 @@ from app.resources import Resources
 from worker.breakers import Breakers
 from worker.outcome import DONE, Outcome
 
-LONGEST = timedelta(hours=1)
+MAX_BACKOFF = timedelta(hours=1)
 
 
-def equal_jitter(base: timedelta, failures: int, draw: float) -> timedelta:
+def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
     """Exponential backoff of which half is certain and half is drawn.
 
     Spreads those that failed together without ever retrying at once ("Exponential Backoff and
@@ -35,16 +35,16 @@ def equal_jitter(base: timedelta, failures: int, draw: float) -> timedelta:
 
     Args:
         failures: failed attempts so far, at least 1.
-        draw: a random number from [0, 1).
+        random: a random number from [0, 1).
     """
-    ceiling = min(base * float(2 ** min(failures - 1, 30)), LONGEST)
-    return ceiling / 2 + ceiling / 2 * draw
+    ceiling = min(base * float(2 ** min(failures - 1, 30)), MAX_BACKOFF)
+    return ceiling / 2 + ceiling / 2 * random
 
 
 log = structlog.get_logger()
 
-LOST_CONNECTION = timedelta(seconds=1)
-UNKNOWN_KIND = timedelta(minutes=1)
+LOST_CONNECTION_DELAY = timedelta(seconds=1)
+UNKNOWN_KIND_DELAY = timedelta(minutes=1)
 """How long a kind that this worker does not know waits for a newer worker."""
 
 
@@ -55,7 +55,7 @@ class JobExecutor:
     resources: Resources
     breakers: Breakers
     pauses: Pauses
-    draw: Callable[[], float]
+    random: Callable[[], float]
     """Gives a random number from [0, 1)."""
     handlers: Handlers
 
@@ -71,19 +71,21 @@ class JobExecutor:
         job_type = KINDS.get(run.claimed.kind)
         if job_type is None or job_type not in self.handlers:
             reason = f"this worker has no handler for {run.claimed.kind}"
-            return Outcome("snoozed", reason, delay=UNKNOWN_KIND, tried=False)
-        return self._not_now(run.claimed) or await self._try(job_type, run)
+            return Outcome("snoozed", reason, delay=UNKNOWN_KIND_DELAY, started=False)
+        return self._postpone(run.claimed) or await self._try(job_type, run)
 
-    def _not_now(self, claimed: Claimed) -> Outcome | None:
+    def _postpone(self, claimed: Claimed) -> Outcome | None:
         """Why the job is not even tried."""
         if claimed.kind in self.pauses.kinds:
             blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
-            return Outcome("snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, tried=False)
-        if held := self.breakers.hold(claimed.kind):
-            dependency, delay = held
+            return Outcome(
+                "snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, started=False
+            )
+        if blocked := self.breakers.check(claimed.kind):
+            dependency, delay = blocked
             reason = f"{dependency} is unavailable"
-            return Outcome("snoozed", reason, delay=delay, blocked_on=dependency, tried=False)
+            return Outcome("snoozed", reason, delay=delay, blocked_on=dependency, started=False)
         return None
 
     async def _try(self, job_type: type[Job], run: Run) -> Outcome:
@@ -94,12 +96,12 @@ class JobExecutor:
                 handler = self.handlers[job_type]
                 await handler(job, run, *arguments(handler, self.resources))
         except (LeaseLost, asyncio.CancelledError):
-            self.breakers.ended(job_type.kind, {})
+            self.breakers.record_end(job_type.kind, {})
             raise
         except Exception as error:  # noqa: BLE001 # every failure of a handler is an outcome
             outcome = self._outcome_of(error, job_type, run.claimed)
-        for dependency in self.breakers.ended(job_type.kind, answers):
-            await self._wake_all_that_wait_for(dependency)
+        for dependency in self.breakers.record_end(job_type.kind, answers):
+            await self._wake_blocked(dependency)
         return outcome
 
     def _outcome_of(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Outcome:
@@ -108,11 +110,11 @@ class JobExecutor:
         match error:
             case Unavailable(dependency="postgres"):
                 # No breaker: without it nothing is claimed, and one connection is no outage.
-                return Outcome("snoozed", text, delay=LOST_CONNECTION)
+                return Outcome("snoozed", text, delay=LOST_CONNECTION_DELAY)
             case Unavailable():
                 return self._outage_outcome(text, job_type, error.dependency)
             case _ if isinstance(error, REDIS_OUTAGES):
-                return Outcome("snoozed", text, delay=LOST_CONNECTION)  # as with Postgres
+                return Outcome("snoozed", text, delay=LOST_CONNECTION_DELAY)  # as with Postgres
         match error:
             case Snooze():
                 return Outcome("snoozed", error.reason, delay=error.delay)
@@ -124,16 +126,16 @@ class JobExecutor:
                 text = f"timed out after {job_type.timeout.total_seconds():.0f} s"
         if claimed.failures >= job_type.retries:
             return Outcome("dead", text, _trace(error), failed=True)
-        delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.draw())
+        delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.random())
         if isinstance(error, Retry) and error.after is not None:
             delay = error.after
         return Outcome("retried", text, _trace(error), failed=True, delay=delay)
 
     def _outage_outcome(self, text: str, job_type: type[Job], dependency: str) -> Outcome:
-        delay = self.breakers.outage(job_type.kind, dependency)
+        delay = self.breakers.record_outage(job_type.kind, dependency)
         return Outcome("snoozed", text, delay=delay, blocked_on=dependency)
 
-    async def _wake_all_that_wait_for(self, dependency: str) -> None:
+    async def _wake_blocked(self, dependency: str) -> None:
         """Where that fails, they wake by themselves some minutes later."""
         log.info("breaker.closed", dependency=dependency)
         try:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-LENGTH = 10.0
+LEASE_S = 10.0
 """Seconds without a heartbeat after which other workers reclaim what this one runs."""
-FRESH = LENGTH / 2
+FRESH_S = LEASE_S / 2
 """Seconds after a heartbeat within which new jobs may be claimed under it."""
 
 
@@ -21,31 +21,31 @@ class Lease:
         self._clock = clock
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
-        self._trusted_from = 0.0
+        self._may_reclaim_from = 0.0
 
-    def renew(self, heard: float) -> None:
+    def renew(self, heartbeat_at: float) -> None:
         """Postgres heard a heartbeat, at this moment of the monotonic clock or a little later.
 
         After a silence longer than the lease this worker takes nothing over for the length of one:
         it may have been the one that was cut off, and the others are as alive as it is.
         """
-        if self._renewed_at < heard - LENGTH:
-            self._trusted_from = heard + (LENGTH if self._renewed_at > 0 else 0)
-        self._renewed_at = heard
+        if self._renewed_at < heartbeat_at - LEASE_S:
+            self._may_reclaim_from = heartbeat_at + (LEASE_S if self._renewed_at > 0 else 0)
+        self._renewed_at = heartbeat_at
         self._renewed.set()
 
-    def doubt(self) -> None:
+    def suspend(self) -> None:
         """Postgres did not answer: claim nothing before the next heartbeat is heard."""
         self._renewed.clear()
 
-    async def fresh(self) -> None:
+    async def wait_until_fresh(self) -> None:
         """Wait until jobs may be claimed: a claim under no heartbeat would be reclaimed at once."""
-        while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH:
+        while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH_S:
             self._renewed.clear()
             await self._renewed.wait()
 
     @property
-    def trusted(self) -> bool:
+    def may_reclaim(self) -> bool:
         """Whether it may reclaim the jobs of others: it was not cut off lately itself."""
         now = self._clock()
-        return now - self._renewed_at < FRESH and now >= self._trusted_from
+        return now - self._renewed_at < FRESH_S and now >= self._may_reclaim_from

@@ -27,7 +27,7 @@ def fingerprint(kind: str, error: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-LONGEST_ERROR = 8192
+MAX_ERROR_CHARACTERS = 8192
 
 OutcomeName = Literal["done", "retried", "snoozed", "dead", "cancelled"]
 STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
@@ -44,7 +44,7 @@ class Outcome:
     delay: timedelta = timedelta(0)
     blocked_on: str | None = None
     """What the job is snoozed for: a dependency that is away, a kind that is paused."""
-    tried: bool = True
+    started: bool = True
     """False: the handler was not called, and it counts as no attempt."""
 
 
@@ -58,9 +58,9 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome:
         LeaseLost: the job is another worker's now; nothing is written.
     """
     async with database.transaction() as tx:
-        if not await _leave_running(tx, claimed, outcome):
+        if not await _write_end(tx, claimed, outcome):
             raise LeaseLost
-        if not outcome.tried:
+        if not outcome.started:
             return
         await statements.insert_attempt(
             tx,
@@ -69,46 +69,46 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome:
             worker_id=worker_id,
             started_at=claimed.started_at,
             outcome=outcome.name,
-            error=_text(outcome.error),
-            traceback=_text(outcome.traceback),
+            error=_storable(outcome.error),
+            traceback=_storable(outcome.traceback),
         )
 
 
-async def _leave_running(tx: Transaction, claimed: Claimed, outcome: Outcome) -> bool | None:
-    state, error = STATES[outcome.name], _text(outcome.error) or ""
+async def _write_end(tx: Transaction, claimed: Claimed, outcome: Outcome) -> bool | None:
+    state, error = STATES[outcome.name], _storable(outcome.error) or ""
     if outcome.name in {"dead", "cancelled"}:
-        mark = fingerprint(claimed.kind, error) if outcome.name == "dead" else None
-        ours = await statements.fail_or_cancel(
+        digest = fingerprint(claimed.kind, error) if outcome.name == "dead" else None
+        owned = await statements.fail_or_cancel(
             tx,
             id=claimed.id,
             token=claimed.token,
             state=state,
             failed=outcome.failed,
             error=error,
-            fingerprint=mark,
+            fingerprint=digest,
         )
-        if ours:
+        if owned:
             await follow_giving_up(tx, claimed.kind, claimed.payload)
-        return ours
-    left = await statements.reschedule(
+        return owned
+    state_now = await statements.reschedule(
         tx,
         id=claimed.id,
         token=claimed.token,
         state=state,
         delay=outcome.delay,
         failed=outcome.failed,
-        untried=not outcome.tried,
+        untried=not outcome.started,
         blocked_on=outcome.blocked_on,
         error=error,
     )
-    if left == "cancelled":  # its end was asked for meanwhile
+    if state_now == "cancelled":  # its end was asked for meanwhile
         await follow_giving_up(tx, claimed.kind, claimed.payload)
-    return left is not None
+    return state_now is not None
 
 
-def _text(text: str | None) -> str | None:
+def _storable(text: str | None) -> str | None:
     """What Postgres can hold: no NUL, no half of a surrogate pair, and not without end."""
     if text is None:
         return None
     clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return clean if len(clean) <= LONGEST_ERROR else clean[:LONGEST_ERROR] + " …"
+    return clean if len(clean) <= MAX_ERROR_CHARACTERS else clean[:MAX_ERROR_CHARACTERS] + " …"

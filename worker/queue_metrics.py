@@ -26,12 +26,12 @@ from app.postgres.database import Database
 
 log = structlog.get_logger()
 
-INTERVAL = 5.0
-SHARE = 0.05
+INTERVAL_S = 5.0
+MAX_READ_SHARE = 0.05
 """Of the time that reading may take: a backlog of millions is read less often."""
 
 
-def begin_at_zero() -> None:
+def initialize_counters() -> None:
     """Show the counters that alerts ask for: the first failure of a kind is an increase too."""
     for kind in KINDS.values():
         counts = metrics.of_kind(kind.kind, kind.queue)
@@ -54,39 +54,41 @@ async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
             await publish(database, pauses)
         except Unavailable as error:
             log.debug("queue_stats.wait", error=error.detail)
-        await asyncio.sleep(max(INTERVAL, (monotonic() - began) / SHARE))
+        await asyncio.sleep(max(INTERVAL_S, (monotonic() - began) / MAX_READ_SHARE))
 
 
 async def publish(database: Database, pauses: Pauses) -> None:
     """Once."""
-    found = await statements.queue_stats(database)
+    rows = await statements.queue_stats(database)
     alive = [worker.alive for worker in await workers(database)]
-    _show_queues(found, pauses)
-    _show_kinds(found, pauses)
+    _set_queue_metrics(rows, pauses)
+    _set_kind_metrics(rows, pauses)
     metrics.workers.labels("alive").set(sum(alive))
     metrics.workers.labels("lost").set(len(alive) - sum(alive))
     metrics.figures_read.set(time())
 
 
-def _show_queues(found: Sequence[QueueStats], pauses: Pauses) -> None:
+def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
     for queue in QUEUES:
-        its = [queue_stats for queue_stats in found if queue_stats.queue == queue]
-        metrics.queue_size.labels(queue).set(sum(one.due for one in its))
-        metrics.queue_running.labels(queue).set(sum(one.running for one in its))
-        metrics.queue_oldest_age.labels(queue).set(max((one.oldest_age for one in its), default=0))
+        stats = [row for row in rows if row.queue == queue]
+        metrics.queue_size.labels(queue).set(sum(row.due for row in stats))
+        metrics.queue_running.labels(queue).set(sum(row.running for row in stats))
+        metrics.queue_oldest_age.labels(queue).set(
+            max((row.oldest_age for row in stats), default=0)
+        )
         metrics.queue_paused.labels(queue).set(queue in pauses.queues)
-    metrics.outbox_lag.set(max((one.outbox_lag for one in found), default=0))
+    metrics.outbox_lag.set(max((row.outbox_lag for row in rows), default=0))
 
 
-def _show_kinds(found: Sequence[QueueStats], pauses: Pauses) -> None:
+def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
     """The kinds that this worker knows, at 0 too, and whatever else there is."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
-    held: Counter[tuple[str, str]] = Counter()
-    for one in found:
-        waiting[one.kind] += one.due
-        dead[one.kind] += one.dead
-        if one.blocked_on:
-            held[one.kind, one.blocked_on] += one.unfinished
+    blocked: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        waiting[row.kind] += row.due
+        dead[row.kind] += row.dead
+        if row.blocked_on:
+            blocked[row.kind, row.blocked_on] += row.unfinished
     for metric in (metrics.jobs_waiting, metrics.dead_letters, metrics.kind_paused):
         metric.clear()
     metrics.jobs_held.clear()
@@ -95,5 +97,5 @@ def _show_kinds(found: Sequence[QueueStats], pauses: Pauses) -> None:
         metrics.dead_letters.labels(kind).set(dead[kind])
     for kind in {*KINDS, *pauses.kinds}:
         metrics.kind_paused.labels(kind).set(kind in pauses.kinds)
-    for (kind, blocked_on), count in held.items():
+    for (kind, blocked_on), count in blocked.items():
         metrics.jobs_held.labels(kind, blocked_on).set(count)

@@ -29,7 +29,7 @@ class Relay:
         self._redis = redis
         self._dispatcher = dispatcher
 
-    async def turn(self) -> int:
+    async def run_once(self) -> int:
         """Look once, and hand over what Redis lacks.
 
         Returns:
@@ -39,28 +39,30 @@ class Relay:
             redis.RedisError, Unavailable: Redis or Postgres is away; the next turn goes on.
         """
         if not await self._redis.exists(EPOCH):
-            await self._start_over()
-        added = await self._bring(await statements.not_seen_lately(self._database, most=PAGE))
+            await self._forget_dispatched()
+        added = await self._dispatch_missing(
+            await statements.not_seen_lately(self._database, most=PAGE)
+        )
         while page := await statements.never_dispatched(self._database, most=PAGE):
-            added += await self._bring(page)
+            added += await self._dispatch_missing(page)
             if len(page) < PAGE:
                 break
         return added
 
-    async def _start_over(self) -> None:
+    async def _forget_dispatched(self) -> None:
         """Redis holds nothing of ours, or never did: every waiting job is to be looked at again."""
         await statements.forget_dispatched(self._database)
         await self._redis.set(EPOCH, 1)
         log.info("relay.redis_is_empty")
 
-    async def _bring(self, waiting: Sequence[Waiting]) -> int:
+    async def _dispatch_missing(self, waiting: Sequence[Waiting]) -> int:
         if not waiting:
             return 0
-        lacking: list[Dispatch] = []
+        missing: list[Dispatch] = []
         for queue, jobs in groupby(sorted(waiting, key=attrgetter("queue")), attrgetter("queue")):
             ids = [job.id for job in jobs]
             scores = await self._redis.zmscore(queue_key(queue), [str(job_id) for job_id in ids])
-            lacking += [
+            missing += [
                 Dispatch(queue, job_id)
                 for job_id, score in zip(ids, scores, strict=True)
                 if score is None
@@ -72,6 +74,6 @@ class Relay:
             ids=[job.id for job in waiting],
             attempts=[job.attempt for job in waiting],
         )
-        if lacking:
-            await self._dispatcher.add(lacking)
-        return len(lacking)
+        if missing:
+            await self._dispatcher.add(missing)
+        return len(missing)

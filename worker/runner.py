@@ -21,23 +21,23 @@ from worker.slots import ISOLATE_AFTER_CRASHES, RunningJob, Slots
 
 log = structlog.get_logger()
 
-PAUSE = 0.5
+RETRY_DELAY_S = 0.5
 """Seconds between attempts to commit while Postgres is away."""
 
 
 class Runner:
     def __init__(
         self,
-        engine: Database,
         database: Database,
+        handler_database: Database,
         slots: Slots,
         finisher: Finisher,
         execute: Callable[[Run], Awaitable[Outcome]],
         worker_id: UUID,
     ) -> None:
-        """Handlers write through `database`; `engine` is kept for the ends of jobs."""
-        self._engine = engine
+        """Handlers use the pool `handler_database`; `database` is for recording outcomes."""
         self._database = database
+        self._handler_database = handler_database
         self._slots = slots
         self._finisher = finisher
         self._execute = execute
@@ -46,11 +46,11 @@ class Runner:
     def start(self, claimed: Claimed) -> asyncio.Task[None]:
         """Run a job in a slot of its own."""
         running = RunningJob(claimed)
-        running.task = task = asyncio.create_task(self._see_through(running))
+        running.task = task = asyncio.create_task(self._run_to_end(running))
         self._slots.occupy(running)
         return task
 
-    async def _see_through(self, running: RunningJob) -> None:
+    async def _run_to_end(self, running: RunningJob) -> None:
         claimed = running.claimed
         logs.ATTEMPT.set(claimed)
         began, outcome = monotonic(), "released"
@@ -58,7 +58,7 @@ class Runner:
         counts.started.inc()
         counts.wait_seconds.observe(max(0.0, (claimed.started_at - claimed.run_at).total_seconds()))
         try:
-            outcome = await self._end(running)
+            outcome = await self._execute_and_record(running)
         except LeaseLost:
             outcome = "lost"
         except asyncio.CancelledError:
@@ -73,9 +73,9 @@ class Runner:
             log.warning("job.lease_lost")
             metrics.leases_lost.inc()
 
-    async def _end(self, running: RunningJob) -> str:
+    async def _execute_and_record(self, running: RunningJob) -> str:
         claimed = running.claimed
-        run = Run(self._database, claimed)
+        run = Run(self._handler_database, claimed)
         try:
             outcome = await self._run(run)
         except asyncio.CancelledError:
@@ -87,7 +87,7 @@ class Runner:
             return outcome.name
         if not run.finished:
             with self._slots.committing():
-                await self._finisher.done(claimed)
+                await self._finisher.finish(claimed)
         return outcome.name
 
     async def _run(self, run: Run) -> Outcome:
@@ -102,6 +102,6 @@ class Runner:
         log.warning("job.ended", outcome=outcome.name, error=outcome.error)
         while True:
             try:
-                return await record(self._engine, self._worker_id, claimed, outcome)
+                return await record(self._database, self._worker_id, claimed, outcome)
             except Unavailable:
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_DELAY_S)

@@ -27,7 +27,7 @@ from worker.engine import Engine
 
 log = structlog.get_logger()
 
-LONGEST = 24 * 3600
+ARQ_TIMEOUT_S = 24 * 3600
 """Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
 
 
@@ -39,7 +39,7 @@ async def run(ctx: dict[str, Any], job_id: str) -> None:
     await ctx["engine"].claim_loop.run_one(JobId(UUID(job_id)))
 
 
-class Life:
+class Lifecycle:
     """What happens when arq's process starts and ends."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Life:
         self._stack = AsyncExitStack()
         self.redis = host_redis(settings.redis_url)
 
-    async def begin(self, ctx: dict[str, Any]) -> None:
+    async def start_up(self, ctx: dict[str, Any]) -> None:
         """Open the resources and begin to claim.
 
         Raises:
@@ -85,7 +85,7 @@ class Life:
         await engine.start()
         return engine
 
-    async def end(self, ctx: dict[str, Any]) -> None:
+    async def shut_down(self, ctx: dict[str, Any]) -> None:
         """Drain, unless a signal has had that done, and close the resources.
 
         Raises:
@@ -112,13 +112,13 @@ def worker_settings(
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.call_soon(logs.configure, settings.logs)
-    life = Life(settings, clock, handlers, burst=burst)
+    lifecycle = Lifecycle(settings, clock, handlers, burst=burst)
     return type(
         "WorkerSettings",
         (),
         {
-            "functions": [func(run, name="run", timeout=LONGEST)],
-            "redis_pool": life.redis,
+            "functions": [func(run, name="run", timeout=ARQ_TIMEOUT_S)],
+            "redis_pool": lifecycle.redis,
             "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
             "cron_jobs": [] if clock is None else cron_jobs(),
             "timezone": UTC,
@@ -126,7 +126,7 @@ def worker_settings(
             "job_deserializer": msgspec.json.decode,
             "health_check_interval": 5,
             "keep_result": 0,
-            "on_startup": life.begin,
-            "on_shutdown": life.end,
+            "on_startup": lifecycle.start_up,
+            "on_shutdown": lifecycle.shut_down,
         },
     )

@@ -28,7 +28,7 @@ KIM = ("--user", str(UUID(int=7)))
 async def alive(resources: Resources) -> AsyncIterator[None]:
     """A worker that the command line sees."""
     async with working(resources) as process:
-        await until(lambda: process.claim_loop.looked_at > 0)
+        await until(lambda: process.claim_loop.last_pop_at > 0)
         yield
 
 

@@ -335,7 +335,7 @@ async def test_a_payload_that_cannot_be_read_is_a_dead_letter(
     job_id = await put(database, Trial("a"))
     await database.execute("""update jobs set payload = '{"name": 7}'""")
     async with working(resources) as engine:
-        await until(lambda: engine.claim_loop.looked_at > 0 and not engine.slots.running)
+        await until(lambda: engine.claim_loop.last_pop_at > 0 and not engine.slots.running)
         await eventually(lambda: states(database), ["dead"])
     assert "ValidationError" in (await row(database, job_id))["error"]
 

@@ -14,8 +14,8 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.trials import CALLS, DEEDS, Trial, put, row
 from tests.support.working import eventually, until, working
-from worker.heartbeat import reclaim_if_trusted, reclaim_until_cancelled
-from worker.lease import LENGTH, Lease
+from worker.heartbeat import reclaim_if_allowed, reclaim_until_cancelled
+from worker.lease import LEASE_S, Lease
 from worker.relay import Relay
 
 
@@ -38,13 +38,13 @@ def renewed(clock: Clock, lease: Lease) -> Lease:
 
 def test_a_worker_that_was_cut_off_is_trusted_again_after_the_length_of_a_lease() -> None:
     lease = renewed(clock := Clock(), Lease(clock))
-    trusted = [lease.trusted]
-    clock.now += LENGTH + 0.5
-    trusted.append(lease.trusted)
-    for _ in range(int(LENGTH) + 1):
-        trusted.append(renewed(clock, lease).trusted)
+    trusted = [lease.may_reclaim]
+    clock.now += LEASE_S + 0.5
+    trusted.append(lease.may_reclaim)
+    for _ in range(int(LEASE_S) + 1):
+        trusted.append(renewed(clock, lease).may_reclaim)
         clock.now += 1
-    assert [True, False, *[False] * int(LENGTH), True] == trusted
+    assert [True, False, *[False] * int(LEASE_S), True] == trusted
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ async def test_only_a_trusted_worker_takes_over_what_a_lost_one_ran(
     database: Database, orphan: JobId
 ) -> None:
     lease = renewed(clock := Clock(), Lease(clock))
-    clock.now += LENGTH + 0.5
-    assert [] == await reclaim_if_trusted(database, renewed(clock, lease))
+    clock.now += LEASE_S + 0.5
+    assert [] == await reclaim_if_allowed(database, renewed(clock, lease))
     assert 0 == (await row(database, orphan))["crashes"]
-    lost = await reclaim_if_trusted(database, renewed(clock, Lease(clock)))
+    lost = await reclaim_if_allowed(database, renewed(clock, Lease(clock)))
     assert [orphan] == [job.id for job in lost]
     assert 1 == (await row(database, orphan))["crashes"]
 
@@ -77,14 +77,14 @@ async def test_the_loop_that_takes_over_asks_the_lease(
     database: Database, resources: Resources, orphan: JobId
 ) -> None:
     lease = renewed(clock := Clock(), Lease(clock))
-    clock.now += LENGTH + 0.5
+    clock.now += LEASE_S + 0.5
     relay = Relay(database, resources.redis, resources.dispatcher)
     taking_over = asyncio.create_task(reclaim_until_cancelled(database, relay, lease))
     asked = clock.asked
     await until(lambda: clock.asked > asked + 2)
     assert 0 == (await row(database, orphan))["crashes"]
     renewed(clock, lease)
-    clock.now += LENGTH
+    clock.now += LEASE_S
     renewed(clock, lease)
     await eventually(partial(crashes, database, orphan), 1)
     await cancel_all([taking_over])

@@ -85,8 +85,8 @@ async def test_a_job_that_is_done_without_asking_the_server_does_not_tell_that_i
     for _ in range(2):
         assert "done" == (await ended(executor, Trial("does not ask")))[1].name
     assert "smtp" == (await row(executor.resources.database, waiting.job_id))["blocked_on"]
-    assert executor.breakers.hold(Trial.kind) is None
-    assert executor.breakers.hold(Trial.kind) is not None
+    assert executor.breakers.check(Trial.kind) is None
+    assert executor.breakers.check(Trial.kind) is not None
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("asks", "done"), ("asks in vain", "dead")])
@@ -98,5 +98,5 @@ async def test_an_answer_tells_that_it_is_back_and_wakes_all_whatever_became_of_
     assert outcome == (await ended(executor, Trial(name)))[1].name
     woken = await row(executor.resources.database, waiting.job_id)
     assert woken["blocked_on"] is None
-    assert executor.breakers.hold(Trial.kind) is None
-    assert executor.breakers.hold(Trial.kind) is None
+    assert executor.breakers.check(Trial.kind) is None
+    assert executor.breakers.check(Trial.kind) is None
