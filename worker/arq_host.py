@@ -74,7 +74,7 @@ async def _or(answer: Awaitable[Any], nothing: Any) -> Any:
     try:
         return await answer
     except OUTAGES as error:
-        log.debug("host.redis_away", error=type(error).__name__)
+        log.debug("host.redis_failed", error=type(error).__name__)
         return nothing
 
 
@@ -101,7 +101,7 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
     draining: list[asyncio.Task[None]] = []
 
     async def drain_and_end(name: str) -> None:
-        log.info("worker.drains", signal=name)
+        log.info("worker.drain_started", signal=name)
         try:
             await drain()
         finally:

@@ -139,4 +139,4 @@ class Claimer:
             if waiting:
                 await self._dispatcher.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
-            log.warning("claims.left_to_the_relay", jobs=len(ids), error=type(error).__name__)
+            log.warning("claim.requeue_failed", jobs=len(ids), error=type(error).__name__)

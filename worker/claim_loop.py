@@ -48,7 +48,7 @@ class ClaimLoop:
             except (Unavailable, *OUTAGES) as error:
                 if isinstance(error, Unavailable):
                     self._lease.suspend()
-                log.warning("intake.waits", error=type(error).__name__)
+                log.warning("claim_loop.failed", error=type(error).__name__)
                 await asyncio.sleep(RETRY_DELAY_S)
                 continue
             if emptied:

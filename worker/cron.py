@@ -38,7 +38,7 @@ async def fire(ctx: dict[str, Any]) -> None:
         database = ctx["database"]
         await fire_due(database, now=await ctx["clock"](database))
     except Failure as error:
-        log.warning("schedule.waits", error=error.detail)
+        log.warning("schedules.check_failed", error=error.detail)
 
 
 def cron_job(schedule: Schedule) -> CronJob:
@@ -66,7 +66,7 @@ async def keep_schedules(database: Database, clock: Clock) -> None:
             metrics.schedules_looked_at.set(time())
             await publish(database, now=await clock(database))
         except Failure as error:
-            log.warning("schedule.waits", error=error.detail)
+            log.warning("schedules.check_failed", error=error.detail)
         await asyncio.sleep(INTERVAL_S)
 
 

@@ -117,7 +117,7 @@ class Engine:
             self._loop(self.claim_loop.run()),
             self._loop(self.claim_loop.listen_for_wakeups(wakeup_redis)),
         ]
-        log.info("worker.claims", slots=worker.slots, worker=str(self.worker_id))
+        log.info("worker.started", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
         """Claim no more, let what runs end within the grace, give the rest back, say goodbye.
@@ -139,7 +139,7 @@ class Engine:
         try:
             await self._deregister()
         except Unavailable as error:
-            log.warning("worker.leaves_without_goodbye", error=type(error).__name__)
+            log.warning("worker.deregistration_failed", error=type(error).__name__)
         await self._stack.aclose()
         log.info("worker.drained", interrupted=len(interrupted))
 

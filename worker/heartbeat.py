@@ -92,7 +92,7 @@ class Heartbeat:
         self._claim_loop.interrupt_lost(confirmed & here)
         for row in rows:
             if row.id in confirmed and row.id not in here:
-                log.warning("heartbeat.gives_back", job=str(row.id))
+                log.warning("job.released", job=str(row.id))
                 await release(self._database, row.id, row.token)
 
 
@@ -102,7 +102,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
         try:
             await relay.run_once()
         except (Unavailable, *OUTAGES) as error:
-            log.warning("relay.waits", error=type(error).__name__)
+            log.warning("relay.failed", error=type(error).__name__)
         await asyncio.sleep(INTERVAL_S)
 
 
@@ -116,7 +116,7 @@ async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[Lost]
         return []
     if lost := await reclaim(database):
         metrics.reclaimed.inc(len(lost))
-        log.warning("relay.took_over", jobs=[str(job.id) for job in lost])
+        log.warning("jobs.reclaimed", jobs=[str(job.id) for job in lost])
     return lost
 
 
@@ -127,5 +127,5 @@ async def reclaim_until_cancelled(database: Database, relay: Relay, lease: Lease
             if await reclaim_if_allowed(database, lease):
                 await relay.run_once()
         except (Unavailable, *OUTAGES) as error:
-            log.warning("reclaim.waits", error=type(error).__name__)
+            log.warning("reclaim.failed", error=type(error).__name__)
         await asyncio.sleep(INTERVAL_S / 2)

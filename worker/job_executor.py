@@ -141,7 +141,7 @@ class JobExecutor:
         try:
             await statements.wake_blocked(self.resources.engine, blocked_on=dependency)
         except Unavailable as error:
-            log.warning("breaker.wake_missed", error=error.detail)
+            log.warning("breaker.wake_failed", error=error.detail)
 
 
 def _trace(error: Exception) -> str:

@@ -53,7 +53,7 @@ async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
         try:
             await publish(database, pauses)
         except Unavailable as error:
-            log.debug("queue_stats.wait", error=error.detail)
+            log.debug("queue_stats.read_failed", error=error.detail)
         await asyncio.sleep(max(INTERVAL_S, (monotonic() - began) / MAX_READ_SHARE))
 
 

@@ -53,7 +53,7 @@ class Relay:
         """Redis holds nothing of ours, or never did: every waiting job is to be looked at again."""
         await statements.forget_dispatched(self._database)
         await self._redis.set(EPOCH, 1)
-        log.info("relay.redis_is_empty")
+        log.info("relay.empty_redis_detected")
 
     async def _dispatch_missing(self, waiting: Sequence[Waiting]) -> int:
         if not waiting:

@@ -64,7 +64,7 @@ class Runner:
         except asyncio.CancelledError:
             outcome = running.interruption
         except Exception:
-            log.exception("job.end_not_recorded")
+            log.exception("job.recording_failed")
         finally:
             counts.ended(outcome).inc()
             counts.run_seconds.observe(monotonic() - began)
@@ -94,7 +94,7 @@ class Runner:
         if run.claimed.crashes < ISOLATE_AFTER_CRASHES:
             return await self._execute(run)
         async with self._slots.isolation.alone(lambda: len(self._slots.running)):
-            log.warning("job.runs_alone", crashes=run.claimed.crashes)
+            log.warning("job.isolated", crashes=run.claimed.crashes)
             await run.mark_alone()
             return await self._execute(run)
 

@@ -89,7 +89,7 @@ async def crew(environ: Mapping[str, str], size: int) -> AsyncIterator[Crew]:
     try:
         await found.hire()
         for member, _ in found.members:
-            await member.says("worker.claims")
+            await member.says("worker.started")
         yield found
     finally:
         await asyncio.shield(found.dismiss())

@@ -73,7 +73,7 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
         Row("attempts", "", f"{attempts['made']}, {attempts['most']} for one job"),
         Row("most crashes of one job", "", str(attempts["crashes"])),
         Row("leases lost", "", str(crew.count_events("job.lease_lost"))),
-        Row("isolated runs", "", str(crew.count_events("job.runs_alone"))),
+        Row("isolated runs", "", str(crew.count_events("job.isolated"))),
     ]
 
 

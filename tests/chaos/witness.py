@@ -87,7 +87,7 @@ def _slope(samples: Sequence[Sample]) -> float:
 async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterator[Witness]:
     """Watch a worker while the block runs, then stop it."""
     async with program(*WORKER, environ=environ) as member:
-        await member.says("worker.claims")
+        await member.says("worker.started")
         found = Witness(member)
         watching = asyncio.create_task(found.watch(database))
         try:

@@ -75,7 +75,7 @@ async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Se
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(program(*API, environ=settings))
         worker = await stack.enter_async_context(program(*WORKER, environ=settings))
-        await worker.says("worker.claims")
+        await worker.says("worker.started")
         running = Served(settings, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}")
         await eventually(lambda: _ready(running.api), 200)
         assert api.lives

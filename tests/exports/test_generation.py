@@ -349,7 +349,7 @@ async def test_a_worker_killed_in_the_middle_leaves_one_object_and_nothing_incom
     environ: dict[str, str], barred: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:
-        await worker.says("worker.claims")
+        await worker.says("worker.started")
 
         async def kill_at_second(call: Call) -> int | None:
             if call.part != 2:

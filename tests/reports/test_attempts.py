@@ -101,7 +101,7 @@ async def test_a_worker_killed_between_put_and_commit_leaves_the_report_as_it_wa
     async with s3_proxy(settings.bucket.endpoint_url) as proxy:
         behind = {**environ, "S3_ENDPOINT_URL": proxy.url}
         async with program(*WORKER, environ=behind) as worker:
-            await worker.says("worker.claims")
+            await worker.says("worker.started")
 
             async def kill_after_put(call: Call) -> int | None:
                 if call.method == "PUT" and "/reports/" in call.path:

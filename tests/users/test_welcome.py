@@ -42,8 +42,8 @@ async def test_the_letter_waits_for_redis_and_the_answer_does_not(
         without = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=without) as worker, running_api(without) as (_, url):
             address = await sign_up(url)
-            seen = worker.said.count("relay.waits")
-            await until(lambda: worker.said.count("relay.waits") > seen + 1)
+            seen = worker.said.count("relay.failed")
+            await until(lambda: worker.said.count("relay.failed") > seen + 1)
             assert inbox.emails(address) == []
             await valkey.start()
             assert len(await inbox.wait_for(address)) == 1

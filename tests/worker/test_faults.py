@@ -128,7 +128,7 @@ async def test_terminated_backends_end_no_worker_and_repeat_no_effect(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.claims")
+        await worker.says("worker.started")
         await put_many(effects, 200, Effect(seconds=0.02))
         terminated = 0
         for _ in range(60):
@@ -149,7 +149,7 @@ async def test_a_row_that_another_program_locks_ends_no_worker(
         worker = await stack.enter_async_context(program(*WORKER, environ=environ))
         async with other.transaction():
             await other.execute("select from jobs for update")
-            await worker.says("worker.claims")
+            await worker.says("worker.started")
             await asyncio.sleep(7)  # longer than the worker waits for a lock
             assert await effects_of(effects) == (0, 0)
         await once_each(effects, 1)
@@ -165,7 +165,7 @@ async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
         opened = open_resources(Settings.from_env(own), process="activelog-tests")
         resources = await stack.enter_async_context(opened)
         async with program(*WORKER, environ=own) as worker:
-            await worker.says("worker.claims")
+            await worker.says("worker.started")
             await put_many(resources.database, 1000, Effect(seconds=0.02))
             await at_least(resources.database, 100)
             assert await resources.redis.zcard(queue_key("default")) > 0
@@ -203,7 +203,7 @@ async def test_a_stock_arq_worker_beside_ours_runs_the_same_jobs_each_once(
 ) -> None:
     async with program(*STOCK, environ=environ) as stock, program(*WORKER, environ=environ) as ours:
         for worker in (stock, ours):
-            await worker.says("worker.claims")
+            await worker.says("worker.started")
         both, seen, count = {stock.process.pid, ours.process.pid}, set[int](), 0
         while seen != both:
             await put_many(effects, 50, Effect(seconds=0.05))
@@ -219,7 +219,7 @@ async def test_arq_check_tells_whether_a_worker_lives(
 ) -> None:
     assert await code_of_check(environ) == 1
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.claims")
+        await worker.says("worker.started")
         await eventually(lambda: code_of_check(environ), 0)  # arq writes its key now and then
 
 
@@ -256,7 +256,7 @@ async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
             await stack.enter_async_context(program(*WORKER, environ=own)) for _ in range(2)
         ]
         for worker in (first, second):
-            await worker.says("worker.claims")
+            await worker.says("worker.started")
         await put_many(database, 4, Effect(seconds=seconds + 3))
         await eventually(lambda: database.fetchval(STARTS), 4)
         await kill(postgres, signal.SIGINT)

@@ -56,7 +56,7 @@ async def test_it_lets_those_go_first_that_somebody_waits_for(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.claims")
+        await worker.says("worker.started")
         nice = max(process_priority.WORKER, os.getpriority(os.PRIO_PROCESS, 0))
         assert nice == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
@@ -67,13 +67,13 @@ async def test_it_starts_and_drains_without_redis_and_works_when_redis_comes(
     async with valkey_of_one() as valkey:
         without = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=without) as worker:
-            await worker.says("worker.claims")
+            await worker.says("worker.started")
             await put_effects(effects, 5)
             await valkey.start()
             await eventually(lambda: count_effects(effects), 5)
-            waited = worker.said.count("intake.waits")
+            waited = worker.said.count("claim_loop.failed")
             await valkey.stop()
-            await until(lambda: worker.said.count("intake.waits") > waited)
+            await until(lambda: worker.said.count("claim_loop.failed") > waited)
             worker.send(signal.SIGTERM)
             assert await worker.ended() == 0
 
@@ -100,11 +100,13 @@ async def test_every_line_of_its_log_is_ours(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "METRICS_PORT": str(*free_ports(1))}) as worker:
-        await worker.says("worker.claims")
+        await worker.says("worker.started")
         worker.send(signal.SIGTERM)
         await worker.ended()
     lines = [json.loads(line) for line in worker.said.splitlines()]
-    assert {"worker.claims", "worker.drains", "worker.drained"} <= {line["event"] for line in lines}
+    assert {"worker.started", "worker.drain_started", "worker.drained"} <= {
+        line["event"] for line in lines
+    }
     assert not any(line["logger"].startswith(("arq", "uvicorn")) for line in lines)
     assert "\\u001b" not in worker.said
 
