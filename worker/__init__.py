@@ -1,4 +1,53 @@
-"""The worker: `arq worker.WorkerSettings`, made from the environment when it is asked for."""
+"""The worker: `arq worker.WorkerSettings`, made from the environment on first access.
+
+The life of a job. Postgres holds its state, and every arrow is an SQL statement of that name:
+
+       insert_job, insert_jobs
+         |
+         v            claim                     finish, finish_many
+      +--------+ -------------------> +---------+ --------------------------> +------+
+      | queued |                      | running |                             | done |
+      |        | <------------------- |         |                             +------+
+      +--------+   release, reclaim   |         |   fail_or_cancel, reclaim   +------+
+       ^     |                        |         | --------------------------> | dead |
+       |     |        reschedule      |         |                             +------+
+       |     |    +----------+ <----- |         |                              |    |
+       |     |    | retrying |        |         |                              |    |
+       |     |    | snoozed  | -----> +---------+                              |    |
+       |     |    +----------+  claim      | fail_or_cancel; reschedule,       |    |
+       |     | cancel  | cancel            | release and reclaim if its        |    |
+       |     v         v                   v cancellation was requested        |    |
+       |  +------------------------------------+          discard              |    |
+       |  |             cancelled              | <-----------------------------+    |
+       |  +------------------------------------+                                    |
+       |                                 rerun                                      |
+       +----------------------------------------------------------------------------+
+
+    insert_job      app/jobs/enqueue.py, enqueue: in the transaction that causes the job
+    claim           worker/claim.py, Claimer: called by the claim loop with the ids that it popped
+    finish          app/jobs/run.py, Run.completion: in one transaction with the job's last effect
+    finish_many     worker/finish.py, Finisher: in batches, for jobs without a completion
+    reschedule,     worker/outcome.py, record: for the outcome of a failure, a snooze, an expiry
+    fail_or_cancel    (worker/job_executor.py) or a cancellation (worker/runner.py)
+    release         app/jobs/reclaim.py: by the job's own worker, when it is shutting down or finds
+                      that it claimed the job and does not run it
+    reclaim         app/jobs/reclaim.py: by another worker, when the lease of the job's worker has
+                      expired; a job that ran alone becomes dead
+    cancel          app/jobs/admin/jobs.py: of a running job it only records the request, and the
+                      next heartbeat of its worker interrupts it
+    rerun, discard  app/jobs/admin/dead_letters.py: when an operator retries or discards it
+    wake_blocked    changes no state: makes snoozed jobs due when what they are blocked on is back
+
+Redis holds no state, only ids of due jobs. If it loses one, the relay dispatches it again:
+
+    commit ---- dispatch ----> +-------------------+
+      app/jobs/redis_queue.py  | arq:queue:<queue> | ---- pop ----> claim, or drop the id
+    relay ----- dispatch ----> +-------------------+                if its row is not free
+      worker/relay.py, every second: due rows whose id Redis lacks, such as retries,
+      deferred jobs, and all after a flush
+
+A dispatch also puts an item into the wakeup key, on which idle claim loops block.
+"""
 
 from __future__ import annotations
 
@@ -21,47 +70,47 @@ from app.settings.environment import (
 from worker.cron import Clock, postgres_clock
 from worker.settings import worker_settings
 
-NO_WATCH = (
+WATCH_UNSUPPORTED = (
     "activelog: --watch is not supported, since arq would keep running the old code:"
     " use `just watch`, which starts a new process"
 )
 
 
 def settings_from_environment(
-    *, clock: Clock | None = postgres_clock, replaced: Handlers = MappingProxyType({})
+    *, clock: Clock | None = postgres_clock, overrides: Handlers = MappingProxyType({})
 ) -> type:
-    """The class that arq reads, made from the environment and `.env`.
+    """Make the class that arq reads from the environment and `.env`.
 
     Args:
-        clock: what time it is for the schedules; None: this worker fires none of them.
-        replaced: handlers in place of the registered ones.
+        clock: tells the schedules the time; None: this worker fires no schedules.
+        overrides: handlers that replace the registered ones.
 
     Raises:
-        SystemExit: a setting is missing or wrong; stderr has the line that names it, the code is 2.
+        SystemExit: a setting is missing or wrong. One line on stderr names it; the exit code is 2.
     """
     load_handlers()
     try:
         environ = environment_with_dotenv(os.environ, Path.cwd())
-        settings, burst = Settings.from_env(environ), _burst()
+        settings, burst = Settings.from_env(environ), _is_burst()
         return worker_settings(
-            settings, clock=clock, handlers={**HANDLERS, **replaced}, burst=burst
+            settings, clock=clock, handlers={**HANDLERS, **overrides}, burst=burst
         )
     except SettingsError as error:
         complain(error)
         raise SystemExit(BAD_SETTINGS) from None
 
 
-def _burst() -> bool:
-    """Whether the `arq` command was called with --burst.
+def _is_burst() -> bool:
+    """Tell whether the `arq` command was called with --burst.
 
     Raises:
         SystemExit: it was called with --watch.
     """
-    called = click.get_current_context(silent=True)
-    if called and called.params.get("watch"):
-        print(NO_WATCH, file=sys.stderr)  # noqa: T201 # its one line
+    context = click.get_current_context(silent=True)
+    if context and context.params.get("watch"):
+        print(WATCH_UNSUPPORTED, file=sys.stderr)  # noqa: T201 # the one line that users see
         raise SystemExit(BAD_SETTINGS)
-    return bool(called and called.params.get("burst"))
+    return bool(context and context.params.get("burst"))
 
 
 def __getattr__(name: str) -> Any:

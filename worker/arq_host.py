@@ -1,7 +1,7 @@
-"""Keeping stock arq alive as the host of the process, with Redis or without.
+"""Stock arq as the host of the process: it keeps running without Redis, and drains on signals.
 
-`arq worker.WorkerSettings` gives the process, `cron_jobs` and the health key. By itself arq neither
-starts nor stays without Redis, and ends on a signal before our jobs have drained.
+`arq worker.WorkerSettings` provides the process, `cron_jobs` and the health key. On its own, arq
+does not start without Redis, exits when Redis fails, and exits on a signal before our jobs end.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ log = structlog.get_logger()
 
 
 class HostRedis(ArqRedis):
-    """What arq asks of Redis, answered with "nothing there" while Redis is away."""
+    """The Redis client of arq: it answers arq's commands with "nothing there" during an outage."""
 
     has_work: Callable[[], Awaitable[bool]] | None = None
-    """For `arq --burst`, which ends when its queue is empty: whether ours have work left."""
+    """Tells `arq --burst`, which ends when its queue is empty, whether our queues have work."""
 
     async def zrangebyscore(self, *args: Any, **kwargs: Any) -> Any:
-        return await _or(super().zrangebyscore(*args, **kwargs), [])
+        return await _or_default(super().zrangebyscore(*args, **kwargs), [])
 
     async def zcard(self, *args: Any, **kwargs: Any) -> Any:
         if self.has_work is not None:
             return int(await self.has_work())
-        return await _or(super().zcard(*args, **kwargs), 0)
+        return await _or_default(super().zcard(*args, **kwargs), 0)
 
     async def delete(self, *args: Any, **kwargs: Any) -> Any:
-        return await _or(super().delete(*args, **kwargs), 0)
+        return await _or_default(super().delete(*args, **kwargs), 0)
 
     async def psetex(self, *args: Any, **kwargs: Any) -> Any:
-        return await _or(super().psetex(*args, **kwargs), None)
+        return await _or_default(super().psetex(*args, **kwargs), None)
 
     async def enqueue_job(self, *args: Any, **kwargs: Any) -> Any:
-        return await _or(super().enqueue_job(*args, **kwargs), None)
+        return await _or_default(super().enqueue_job(*args, **kwargs), None)
 
     def pipeline(self, *args: Any, **kwargs: Any) -> Any:
         return _HostPipeline(super().pipeline(*args, **kwargs))
 
 
 class _HostPipeline:
-    """A pipeline whose answers are empty while Redis is away: arq reads the server's figures so."""
+    """A pipeline with empty answers during an outage. arq reads the server's statistics in one."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
@@ -67,23 +67,25 @@ class _HostPipeline:
 
     async def execute(self, *args: Any, **kwargs: Any) -> Any:
         commands = len(self._pipeline.command_stack)
-        return await _or(self._pipeline.execute(*args, **kwargs), [{} for _ in range(commands)])
+        empty: list[dict[str, Any]] = [{} for _ in range(commands)]
+        return await _or_default(self._pipeline.execute(*args, **kwargs), empty)
 
 
-async def _or(answer: Awaitable[Any], nothing: Any) -> Any:
+async def _or_default(answer: Awaitable[Any], default: Any) -> Any:
+    """Return the answer of Redis, or the default if it is unavailable."""
     try:
         return await answer
     except OUTAGES as error:
         log.debug("host.redis_failed", error=type(error).__name__)
-        return nothing
+        return default
 
 
 def host_redis(url: str) -> HostRedis:
-    """The client for arq's `redis_pool`. It connects when it is first used."""
+    """Make the client for arq's `redis_pool`. It connects on first use."""
     pool: ConnectionPool = ConnectionPool.from_url(
         url, socket_timeout=3, socket_connect_timeout=2, socket_keepalive=True
     )
-    # Never pickle: whoever can write to Redis would run code here.
+    # Not arq's default, pickle: it would let anyone who can write to Redis run code here.
     return HostRedis(
         pool_or_conn=pool,
         job_serializer=msgspec.json.encode,
@@ -92,9 +94,10 @@ def host_redis(url: str) -> HostRedis:
 
 
 def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
-    """On SIGTERM or SIGINT drain, then end arq's main task, which is the one that calls this.
+    """On SIGTERM or SIGINT, drain and then cancel arq's main task.
 
-    Replaces arq's own handlers, which would cut the jobs short. A second signal ends at once.
+    Call it from that task. It replaces arq's own signal handlers, which would interrupt the jobs.
+    A second signal cuts the drain short.
     """
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
@@ -106,7 +109,7 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
             await drain()
         finally:
             if main is not None:
-                await cancel_all((main,))  # once may be lost, and arq would go on without us
+                await cancel_all((main,))  # one cancel may get lost, and arq would keep running
 
     def on_signal(signum: signal.Signals) -> None:
         if draining:

@@ -1,4 +1,4 @@
-"""Breakers: while a dependency is away, the jobs that need it wait without being tried."""
+"""Breakers: while a dependency is unavailable, the jobs that need it are snoozed without a try."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app import metrics
 
 MIN_WAIT_S = 5.0
 MAX_WAIT_S = 300.0
-"""Seconds between two tries at a dependency that stays away; they double from the first outage."""
+"""The wait between two probes of a dependency. It starts at the minimum and doubles each time."""
 
 
 @dataclass(slots=True)
@@ -19,7 +19,6 @@ class _Breaker:
     wait_s: float = 0.0
     open_until: float = 0.0
     last_outage_at: float = 0.0
-    """When last."""
     probing: bool = False
 
     @property
@@ -29,22 +28,23 @@ class _Breaker:
 
 @dataclass(slots=True)
 class Breakers:
-    """One breaker a dependency, for one worker.
+    """The breakers of one worker, one for each dependency.
 
-    Which kinds need which dependency is learnt from the outages that they report. After the wait
-    one job of such a kind is let through: an answer that it gets closes the breaker, another outage
-    doubles the wait, and if it ends without asking, the next is let through.
+    They learn which kinds need a dependency from the outages that jobs of these kinds meet. After
+    the wait, one job of such a kind is let through as a probe. If the dependency answers it, the
+    breaker closes; another outage doubles the wait. If the job ends without having called the
+    dependency, the next one is let through.
     """
 
     clock: Callable[[], float]
-    """Seconds that never go back."""
+    """Returns monotonic seconds."""
     random: Callable[[], float]
-    """Gives a random number from [0, 1), which spreads those that wait."""
+    """Returns a random number from [0, 1), which spreads the jobs that wait."""
     _breakers: dict[str, _Breaker] = field(default_factory=lambda: defaultdict(_Breaker))
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """The dependency that a job of this kind has to wait for, and how long; None: try it."""
+        """Return the dependency that blocks this kind, and for how long; None: run the job."""
         now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
@@ -58,7 +58,7 @@ class Breakers:
         return None
 
     def record_outage(self, kind: str, dependency: str) -> timedelta:
-        """A job of this kind met an outage: how long it waits."""
+        """Record that a job of this kind met an outage, and return how long it has to wait."""
         self._needs[kind].add(dependency)
         breaker = self._breakers[dependency]
         breaker.last_outage_at = now = self.clock()
@@ -70,11 +70,11 @@ class Breakers:
         return self._spread(breaker.open_until - now)
 
     def record_end(self, kind: str, answers: Mapping[str, float]) -> list[str]:
-        """A job of this kind has ended, however it did: the dependencies that are back.
+        """Record the end of a job of this kind, and return the dependencies that have recovered.
 
         Args:
-            answers: when each dependency answered the job last. An answer from before an outage
-                that another job met says nothing.
+            answers: when each dependency last answered the job. An answer does not count if
+                another job met an outage after it.
         """
         for dependency in self._needs.get(kind, ()):
             self._breakers[dependency].probing = False

@@ -1,4 +1,4 @@
-"""Claiming: ids are drawn from Redis by the queues' weights, and their rows taken in Postgres."""
+"""Claims: pop ids from Redis by the queues' weights, and claim their rows in Postgres."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from app.redis import OUTAGES, Redis
 
 log = structlog.get_logger()
 
-GOLDEN = (5**0.5 - 1) / 2
-"""Steps of this length, taken round a circle, fall evenly however many are taken: the shares of the
-queues come out within a fraction of a percent, where random draws stray by three points in a
-thousand. They need no random numbers, which are the same at every call in some servers' scripts."""
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+"""Steps of this length around a circle are spread evenly, whatever their number. The shares of the
+queues are therefore exact within a fraction of a percent, where random choices stray by three
+points in a thousand pops. Some servers also give scripts the same random numbers in each call."""
 
 POP = f"""
 local wakeup_key, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -35,7 +35,7 @@ for d = 1, slots do
     local total = 0
     for q = 1, queues do if left[q] > 0 then total = total + weight[q] end end
     if total == 0 then break end
-    point = (point + {GOLDEN!r}) % 1
+    point = (point + {GOLDEN_RATIO!r}) % 1
     local rest = point * total
     for q = 1, queues do
         if left[q] > 0 then
@@ -66,15 +66,15 @@ if #ids > 0 then
 end
 return ids
 """
-"""Pops at most so many ids, each chosen among the queues that still have some by their weights.
-A queue gives no more than its room (0: paused). What is left over rings the bell for others."""
+"""Pop at most `slots` ids. The queue of each is chosen by weight among those that still have ids.
+No queue exceeds its capacity (0: paused). If ids are left, the wakeup key wakes another worker."""
 
 
 class Claimer:
-    """Takes jobs for one worker.
+    """Pops ids and claims jobs for one worker.
 
-    An id leaves Redis when it is drawn. If its row is then not taken, because the worker dies or
-    Postgres is away, the relay finds the row unclaimed and brings the id again.
+    An id leaves Redis when it is popped. If its row is not claimed afterwards, because the worker
+    dies or Postgres is unavailable, the relay finds the row and dispatches the id again.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Claimer:
         weights: Mapping[str, int],
         start: float,
     ) -> None:
-        """`start` is a random number from [0, 1), so that workers do not draw in step."""
+        """`start` is a random number from [0, 1), so that workers do not pop in step."""
         self._database = database
         self._dispatcher = dispatcher
         self._pop_script = redis.register_script(POP)
@@ -96,10 +96,10 @@ class Claimer:
         self._point = start
 
     async def pop(self, slots: int, capacity: Mapping[Queue, int]) -> list[JobId]:
-        """Take ids out of Redis for that many slots, from no queue more than its room.
+        """Pop ids for this many slots, but no more from a queue than its capacity.
 
         Raises:
-            redis.RedisError: Redis is away. Nothing was drawn.
+            redis.RedisError: Redis is unavailable. Nothing was popped.
         """
         ids = await self._pop_script(
             keys=self._keys,
@@ -107,14 +107,16 @@ class Claimer:
         )
         metrics.pops.inc()
         metrics.popped.inc(len(ids))
-        self._point = (self._point + slots * GOLDEN) % 1
+        self._point = (self._point + slots * GOLDEN_RATIO) % 1
         return [JobId(UUID(job_id.decode())) for job_id in ids]
 
     async def claim(self, ids: list[JobId]) -> list[Claimed]:
-        """Take the rows; a reply that was lost is asked for again under the same token.
+        """Claim the rows of these ids, with one retry under the same token.
+
+        The retry returns the jobs that the first try claimed if only its reply was lost.
 
         Raises:
-            Unavailable: Postgres is unreachable. The next heartbeat finds what was claimed anyway.
+            Unavailable: Postgres is unreachable. Later heartbeats release what was claimed anyway.
         """
         token = uuid4()
         try:
@@ -130,9 +132,9 @@ class Claimer:
         return claimed
 
     async def _requeue(self, ids: Collection[JobId]) -> None:
-        """Return to Redis what was drawn while its row was locked, by the relay, say.
+        """Put ids back into Redis whose rows are due but were locked, for example by the relay.
 
-        Otherwise it would wait until the relay misses it, five seconds later.
+        Otherwise they would wait for five seconds, until the relay dispatches them.
         """
         try:
             waiting = await statements.still_waiting(self._database, ids=list(ids))

@@ -1,4 +1,4 @@
-"""The intake: claims jobs for the free slots of this worker."""
+"""The claim loop: claims jobs for the free slots of this worker."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ from worker.slots import Slots
 log = structlog.get_logger()
 
 POLL_INTERVAL_S = 1
-"""Seconds after which the queues are looked at without having been woken."""
+"""Seconds after which the queues are checked without a wakeup."""
 RETRY_DELAY_S = 0.5
-"""Seconds between attempts while Redis or Postgres is away."""
+"""Seconds between two tries while Redis or Postgres is unavailable."""
 
 
 class ClaimLoop:
+    """Fills the slots with jobs, and interrupts the running ones."""
+
     def __init__(self, claimer: Claimer, slots: Slots, lease: Lease, runner: Runner) -> None:
         self._claimer = claimer
         self._slots = slots
         self._lease = lease
         self._runner = runner
         self.last_pop_at = 0.0
-        """When the queues were last looked at with success, by the monotonic clock."""
+        """When ids were last popped without an error, even if none, by the monotonic clock."""
 
     async def run(self) -> None:
-        """Claim and start jobs until cancelled. What runs by then goes on."""
+        """Claim and start jobs until cancelled. Cancelling does not interrupt running jobs."""
         while True:
             await self._slots.may_claim.wait()
             await self._lease.wait_until_fresh()
@@ -55,13 +57,13 @@ class ClaimLoop:
                 await self._wait_for_wakeup()
 
     async def run_one(self, job_id: JobId) -> None:
-        """Claim one job and run it to its end, whatever the slots; or drop it if it is taken."""
+        """Claim one job and run it to its end, even without a free slot. Drop it if it is taken."""
         await self._lease.wait_until_fresh()
         for claimed in await self._claimer.claim([job_id]):
             await self._runner.start(claimed)
 
     async def listen_for_wakeups(self, redis: Redis) -> None:
-        """Be woken by the bell that a hand-over rings, until cancelled."""
+        """Wake the loop when jobs are dispatched, until cancelled."""
         while True:
             await self._slots.may_claim.wait()
             wakeup = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL_INTERVAL_S))
@@ -72,10 +74,10 @@ class ClaimLoop:
                 await asyncio.sleep(RETRY_DELAY_S)
 
     async def drain(self, grace: float) -> list[JobId]:
-        """Wait that many seconds for what runs, then cut the rest short.
+        """Wait `grace` seconds for the running jobs, then interrupt the rest.
 
         Returns:
-            The jobs that were cut short: they are still ours, to be given back.
+            The interrupted jobs. This worker still holds them and has to release them.
         """
         if tasks := self._slots.tasks():
             await asyncio.wait(tasks, timeout=grace)
@@ -84,13 +86,13 @@ class ClaimLoop:
         return interrupted
 
     def cancel(self, job_ids: Iterable[JobId]) -> None:
-        """End these jobs as cancelled, if they run here."""
+        """Interrupt these jobs, if they run here, and end them as cancelled."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
                 running.interrupt("cancelled")
 
     def interrupt_lost(self, job_ids: Iterable[JobId]) -> None:
-        """Stop working at jobs that have become another worker's."""
+        """Interrupt these jobs, which this worker has lost to another."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
                 running.interrupt("lost")
@@ -101,10 +103,10 @@ class ClaimLoop:
                 await self._slots.wakeup.wait()
 
     async def _fill_slots(self) -> bool:
-        """Fill the slots; whether the queues had fewer jobs than that for us.
+        """Fill the slots, and return whether the queues had fewer jobs than that.
 
-        Jobs are drawn and claimed while the ends of the last ones are being committed, and start
-        when their slots are free. If the worker ends before that, they are given back.
+        Jobs are popped and claimed while `done` of earlier jobs is being committed, and start when
+        their slots are free. If the worker stops before that, it releases them.
         """
         capacity = self._slots.capacity
         ids = await self._claimer.pop(capacity, self._slots.capacity_by_queue())

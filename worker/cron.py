@@ -1,6 +1,6 @@
-"""The cron table, in UTC, and the loop that catches up what cron missed.
+"""The cron jobs of the schedules, in UTC, and the loop that catches up missed ticks.
 
-arq only wakes us: the clock decides what is due, and Postgres who fires it.
+arq only wakes us. The clock says which ticks are due, and Postgres decides which worker fires them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from app.postgres.statements import Queryable
 log = structlog.get_logger()
 
 INTERVAL_S = 60.0
-"""Seconds between two looks at what is due, whatever became of cron's call."""
+"""Seconds between two checks for due ticks, independent of arq's calls."""
 
 Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
-"""Tells the schedules what time it is: Postgres's clock, or one that a test passes in."""
+"""Tells the schedules the time: Postgres's clock, or one that a test passes in."""
 
 postgres_clock: Clock = statements.clock
 
 
 async def fire(ctx: dict[str, Any]) -> None:
-    """What arq calls at every tick."""
+    """Fire the due ticks. arq calls this at every tick."""
     try:
         database = ctx["database"]
         await fire_due(database, now=await ctx["clock"](database))
@@ -42,7 +42,7 @@ async def fire(ctx: dict[str, Any]) -> None:
 
 
 def cron_job(schedule: Schedule) -> CronJob:
-    """The line of a schedule in arq's table."""
+    """Make arq's cron job of a schedule."""
     return cron(
         fire,
         name=f"cron:{schedule.name}",
@@ -54,12 +54,12 @@ def cron_job(schedule: Schedule) -> CronJob:
 
 
 def cron_jobs() -> list[CronJob]:
-    """arq's table: a line for each schedule."""
+    """Make arq's cron jobs, one for each schedule."""
     return [cron_job(schedule) for schedule in SCHEDULES.values()]
 
 
 async def keep_schedules(database: Database, clock: Clock) -> None:
-    """Every minute fire what is due and publish how the schedules stand, until cancelled."""
+    """Fire the due ticks and publish the metrics of schedules every minute, until cancelled."""
     while True:
         try:
             await fire_due(database, now=await clock(database))

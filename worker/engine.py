@@ -1,4 +1,4 @@
-"""The worker's own process life: what is opened and started, and how it drains."""
+"""The engine of the worker: builds and starts its loops, and drains them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class Engine:
-    """An intake and the loops around it. Runs inside arq's process, and in tests by itself."""
+    """The claim loop and the loops around it. Runs in arq's process, and in tests without arq."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Engine:
     ) -> None:
         """
         Args:
-            clock: what time it is for the schedules; None: this worker fires none of them.
-            handlers: what runs the jobs of each type.
+            clock: tells the schedules the time; None: this worker fires no schedules.
+            handlers: the handler of each job type.
         """
         self._settings = settings
         self._resources = resources
@@ -86,16 +86,16 @@ class Engine:
         self._relay = Relay(database, redis, resources.dispatcher)
         self._health = Health(resources, self.claim_loop)
         self.failed = False
-        """A loop ended by an error of ours: the process drains, and exits with 1."""
+        """Whether a loop has failed. The process then drains and exits with 1."""
         self._draining: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._claiming: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to claim.
+        """Start the loops and claim jobs.
 
         Raises:
-            SettingsError: the port of the metrics is taken.
+            SettingsError: METRICS_PORT is taken.
         """
         worker, host = self._settings.worker, self._settings.http.host
         await self._stack.enter_async_context(self._health.serve(host, worker.metrics_port))
@@ -104,25 +104,29 @@ class Engine:
         )
         initialize_counters()
         self._loops = [
-            self._loop(watch_lag()),
-            self._loop(publish_until_cancelled(self._resources.engine, self.pauses)),
-            self._loop(self._heartbeat.run()),
-            self._loop(self._finisher.run()),
-            self._loop(relay_until_cancelled(self._relay)),
-            self._loop(reclaim_until_cancelled(self._resources.engine, self._relay, self._lease)),
+            self._start_loop(watch_lag()),
+            self._start_loop(publish_until_cancelled(self._resources.engine, self.pauses)),
+            self._start_loop(self._heartbeat.run()),
+            self._start_loop(self._finisher.run()),
+            self._start_loop(relay_until_cancelled(self._relay)),
+            self._start_loop(
+                reclaim_until_cancelled(self._resources.engine, self._relay, self._lease)
+            ),
         ]
         if self._clock is not None:
-            self._loops.append(self._loop(keep_schedules(self._resources.database, self._clock)))
+            self._loops.append(
+                self._start_loop(keep_schedules(self._resources.database, self._clock))
+            )
         self._claiming = [
-            self._loop(self.claim_loop.run()),
-            self._loop(self.claim_loop.listen_for_wakeups(wakeup_redis)),
+            self._start_loop(self.claim_loop.run()),
+            self._start_loop(self.claim_loop.listen_for_wakeups(wakeup_redis)),
         ]
         log.info("worker.started", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
-        """Claim no more, let what runs end within the grace, give the rest back, say goodbye.
+        """Stop claiming, wait for the running jobs within the grace period, and release the rest.
 
-        Does nothing before `start`. A second caller waits for the first, and a cancelled first one
+        Does nothing before `start`. A second caller waits for the first. Cancelling the first one
         cuts the drain short.
         """
         if self._draining is not None:
@@ -144,19 +148,19 @@ class Engine:
         log.info("worker.drained", interrupted=len(interrupted))
 
     async def has_work(self) -> bool:
-        """Whether a job runs here or is due. Without an answer from Postgres there may be one."""
+        """Tell whether a job runs here or is due. Assume so if Postgres does not answer."""
         try:
             return await statements.has_work(self._resources.engine, worker_id=self.worker_id)
         except Unavailable:
             return True
 
-    def _loop(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task that is meant never to end; if it does, the process must not go on without it."""
+    def _start_loop(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that never ends. If it fails, the process drains and exits."""
         task = asyncio.create_task(coroutine)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_loop_ended)
         return task
 
-    def _ended(self, loop: asyncio.Task[None]) -> None:
+    def _on_loop_ended(self, loop: asyncio.Task[None]) -> None:
         if not loop.cancelled() and (error := loop.exception()):
             log.critical("worker.loop_failed", loop=repr(loop.get_coro()), exc_info=error)
             if not self.failed:  # a second signal would cut the drain short
@@ -164,7 +168,7 @@ class Engine:
                 signal.raise_signal(signal.SIGTERM)
 
     async def _deregister(self) -> None:
-        """Give back every row in our name, then leave the list of workers."""
+        """Release every job that this worker still holds, then delete its row."""
         database, worker_id = self._resources.engine, self.worker_id
         for row in await statements.running_here(database, worker_id=worker_id):
             await release(database, row.id, row.token)

@@ -1,4 +1,4 @@
-"""Finishing: jobs that are done at about the same time are marked in one statement."""
+"""Finishing: jobs that are done at about the same time are marked as done in one statement."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from app.jobs.rows import Claimed
 from app.postgres.database import Database
 
 MAX_BATCH = 500
+"""Jobs in one statement."""
 RETRY_DELAY_S = 0.5
-"""Seconds between attempts while Postgres is away."""
+"""Seconds between two tries to commit while Postgres is unavailable."""
 
 
 class _Finishing(NamedTuple):
@@ -24,7 +25,7 @@ class _Finishing(NamedTuple):
 
 
 class Finisher:
-    """Marks jobs done. What comes while a statement runs goes into the next one."""
+    """Marks jobs as done. Jobs that arrive while a statement runs are in the next one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,10 +33,10 @@ class Finisher:
         self._arrived = asyncio.Event()
 
     async def finish(self, claimed: Claimed) -> None:
-        """Return once `done` is committed. Waits as long as Postgres is away.
+        """Return when `done` is committed. Waits while Postgres is unavailable.
 
         Raises:
-            LeaseLost: the job is another worker's now.
+            LeaseLost: this worker has lost the job; it is not marked.
         """
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append(_Finishing(claimed, committed))
@@ -43,7 +44,7 @@ class Finisher:
         await committed
 
     async def run(self) -> None:
-        """Commit what comes, until cancelled."""
+        """Commit the jobs that arrive, until cancelled."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -54,7 +55,7 @@ class Finisher:
     async def _finish(self, batch: Sequence[_Finishing]) -> None:
         try:
             finished = await self._commit([waiting.claimed for waiting in batch])
-        except Exception as error:  # noqa: BLE001 # whatever one row does must not touch the others
+        except Exception as error:  # noqa: BLE001 # one bad row must not fail the others
             if len(batch) > 1:
                 for waiting in batch:
                     await self._finish([waiting])
@@ -70,7 +71,7 @@ class Finisher:
                 committed.set_exception(LeaseLost())
 
     async def _commit(self, jobs: Sequence[Claimed]) -> set[JobId]:
-        """The jobs that are done. Tries until Postgres answers: repeating the statement is safe."""
+        """Mark jobs as done, and return those that are. Retries are safe: they return the same."""
         while True:
             try:
                 done = await statements.finish_many(

@@ -1,4 +1,4 @@
-"""What machines ask the worker: whether it lives, whether it works, and its metrics."""
+"""The worker's HTTP endpoints for machines: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from app.resources import Resources
 from worker.claim_loop import ClaimLoop
 
 MAX_POP_AGE_S = 5.0
-"""Seconds since the intake last looked at the queues with success."""
+"""Seconds since the last pop after which a worker is not ready."""
 READY_TIMEOUT_S = 1.0
 
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the worker."""
+        """Install no signal handlers: the worker has its own."""
         yield
 
 
 class Health:
-    """`/health/live`, `/health/ready` and `/metrics`, served on the worker's own event loop.
+    """Serves `/health/live`, `/health/ready` and `/metrics` on the worker's own event loop.
 
-    So that it answers only while the loop turns; that is what live means, Redis or not.
+    An answer therefore means that the loop is running. That is all that live means: it does not
+    depend on Redis.
     """
 
     def __init__(self, resources: Resources, claim_loop: ClaimLoop) -> None:
@@ -40,7 +41,7 @@ class Health:
 
     @asynccontextmanager
     async def serve(self, host: str, port: int) -> AsyncIterator[None]:
-        """Answer as long as the block runs. Port 0: do not.
+        """Serve while the block runs, unless the port is 0.
 
         Raises:
             SettingsError: the port is taken.
@@ -61,12 +62,12 @@ class Health:
             await serving
 
     async def ready(self) -> bool:
-        """Postgres and Redis answer, and the intake looked at the queues a moment ago."""
+        """Tell whether Postgres and Redis answer and the claim loop has just popped ids."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await statements.pauses(self._resources.engine)
                 await self._resources.redis.ping()
-        except Exception:  # noqa: BLE001 # whatever it is, it is not ready
+        except Exception:  # noqa: BLE001 # any failure means not ready
             return False
         return monotonic() - self._claim_loop.last_pop_at < MAX_POP_AGE_S
 

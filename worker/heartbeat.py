@@ -1,4 +1,4 @@
-"""The heartbeat: once a second the worker reports to Postgres and reads what has changed."""
+"""The heartbeat, which keeps the lease, and the loops of the relay and of reclaiming."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from worker.slots import Slots
 log = structlog.get_logger()
 
 INTERVAL_S = 1.0
+"""Seconds between two heartbeats, and between two runs of the relay."""
 
 
 class Heartbeat:
-    """Keeps the lease of everything that this worker runs."""
+    """Keeps the lease of this worker, and reads once a second what it has to stop or pause."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Heartbeat:
         self._mismatched: set[JobId] = set()
 
     async def run(self) -> None:
-        """Heartbeat until cancelled."""
+        """Send heartbeats until cancelled."""
         while True:
             began = monotonic()
             try:
@@ -62,10 +63,10 @@ class Heartbeat:
             await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
     async def heartbeat(self) -> None:
-        """Renew the lease, then bring what runs here and what Postgres says to agreement.
+        """Send one heartbeat, read cancellations, this worker's rows and pauses, renew the lease.
 
         Raises:
-            Unavailable: Postgres is away.
+            Unavailable: Postgres is unavailable.
         """
         heartbeat_at = monotonic()
         await statements.heartbeat(
@@ -75,29 +76,34 @@ class Heartbeat:
             pid=os.getpid(),
             slots=self._slots.count,
         )
-        before = set(self._slots.running)
+        running_before = set(self._slots.running)
         rows = await statements.running_here(self._database, worker_id=self._worker_id)
         self._claim_loop.cancel(row.id for row in rows if row.cancelled)
-        await self._reconcile(rows, before)
+        await self._reconcile(rows, running_before)
         for kind in self._pauses.hear(await statements.pauses(self._database)):
             await statements.wake_blocked(self._database, blocked_on=blocked_on_kind(kind))
         self._lease.renew(heartbeat_at)
 
-    async def _reconcile(self, rows: Collection[Running], before: set[JobId]) -> None:
-        """Act on what two heartbeats in a row rows: one alone may have met a claim or an end."""
-        here, there = set(self._slots.running), {row.id for row in rows}
-        mismatched = (there - here - before) | ((before & here) - there)
+    async def _reconcile(self, rows: Collection[Running], running_before: set[JobId]) -> None:
+        """Resolve differences between the jobs that run here and the rows of this worker.
+
+        Jobs that run here without a row are interrupted, and rows that do not run here are
+        released. Both only after two heartbeats in a row found them: a single one may have been
+        concurrent with a claim or with the end of a job.
+        """
+        running, recorded = set(self._slots.running), {row.id for row in rows}
+        mismatched = (recorded - running - running_before) | ((running_before & running) - recorded)
         confirmed = mismatched & self._mismatched
         self._mismatched = mismatched
-        self._claim_loop.interrupt_lost(confirmed & here)
+        self._claim_loop.interrupt_lost(confirmed & running)
         for row in rows:
-            if row.id in confirmed and row.id not in here:
+            if row.id in confirmed and row.id not in running:
                 log.warning("job.released", job=str(row.id))
                 await release(self._database, row.id, row.token)
 
 
 async def relay_until_cancelled(relay: Relay) -> None:
-    """Once a second, hand over what Redis lacks."""
+    """Once a second, dispatch the due jobs that Redis lacks."""
     while True:
         try:
             await relay.run_once()
@@ -107,10 +113,10 @@ async def relay_until_cancelled(relay: Relay) -> None:
 
 
 async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[Lost]:
-    """Put back what lost workers ran, unless this worker was itself cut off recently.
+    """Reclaim the jobs of lost workers, unless this worker was recently cut off itself.
 
     Raises:
-        Unavailable: Postgres is away.
+        Unavailable: Postgres is unavailable.
     """
     if not lease.may_reclaim:
         return []
@@ -121,7 +127,7 @@ async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[Lost]
 
 
 async def reclaim_until_cancelled(database: Database, relay: Relay, lease: Lease) -> None:
-    """Twice a second, put back what lost workers ran."""
+    """Twice a second, reclaim the jobs of lost workers and dispatch them."""
     while True:
         try:
             if await reclaim_if_allowed(database, lease):

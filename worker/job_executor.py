@@ -1,4 +1,7 @@
-"""From a claimed row to its handler, and from the exception it raised to the outcome."""
+"""The job executor: calls the handler of a claimed job, and turns what it raised into an outcome.
+
+It writes nothing about the job to Postgres: `worker/outcome.py` does.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,18 @@ from app.resources import Resources
 from worker.breakers import Breakers
 from worker.outcome import DONE, Outcome
 
+log = structlog.get_logger()
+
 MAX_BACKOFF = timedelta(hours=1)
+LOST_CONNECTION_DELAY = timedelta(seconds=1)
+UNKNOWN_KIND_DELAY = timedelta(minutes=1)
+"""How long a job whose kind this worker does not know waits for a newer worker."""
 
 
 def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
-    """Exponential backoff of which half is certain and half is drawn.
+    """Return an exponential backoff, half of it fixed and half of it random.
 
-    Spreads those that failed together without ever retrying at once ("Exponential Backoff and
+    Jobs that failed together are spread, and none is retried at once ("Exponential Backoff and
     Jitter", AWS Architecture Blog, 2015).
 
     Args:
@@ -41,30 +49,23 @@ def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
     return ceiling / 2 + ceiling / 2 * random
 
 
-log = structlog.get_logger()
-
-LOST_CONNECTION_DELAY = timedelta(seconds=1)
-UNKNOWN_KIND_DELAY = timedelta(minutes=1)
-"""How long a kind that this worker does not know waits for a newer worker."""
-
-
 @dataclass(frozen=True, slots=True)
 class JobExecutor:
-    """Runs one claimed job to its end."""
+    """Runs one attempt of a claimed job."""
 
     resources: Resources
     breakers: Breakers
     pauses: Pauses
     random: Callable[[], float]
-    """Gives a random number from [0, 1)."""
+    """Returns a random number from [0, 1)."""
     handlers: Handlers
 
     async def __call__(self, run: Run) -> Outcome:
-        """Call the handler within its time, and say how it ended.
+        """Call the handler within its time limit, and return the outcome.
 
         Raises:
-            LeaseLost: the job became another worker's.
-            CancelledError: the worker is ending, or the job was cancelled.
+            LeaseLost: this worker has lost the job.
+            CancelledError: the job was interrupted: cancelled, lost, or the worker is stopping.
         """
         if run.claimed.expired:
             return Outcome("cancelled", "expired before it could start")
@@ -72,10 +73,10 @@ class JobExecutor:
         if job_type is None or job_type not in self.handlers:
             reason = f"this worker has no handler for {run.claimed.kind}"
             return Outcome("snoozed", reason, delay=UNKNOWN_KIND_DELAY, started=False)
-        return self._postpone(run.claimed) or await self._try(job_type, run)
+        return self._postpone(run.claimed) or await self._call_handler(job_type, run)
 
     def _postpone(self, claimed: Claimed) -> Outcome | None:
-        """Why the job is not even tried."""
+        """Return the snooze of a job that must not start now, or None."""
         if claimed.kind in self.pauses.kinds:
             blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
@@ -88,7 +89,7 @@ class JobExecutor:
             return Outcome("snoozed", reason, delay=delay, blocked_on=dependency, started=False)
         return None
 
-    async def _try(self, job_type: type[Job], run: Run) -> Outcome:
+    async def _call_handler(self, job_type: type[Job], run: Run) -> Outcome:
         outcome, answers = DONE, dependency_health.listen()
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
@@ -105,11 +106,12 @@ class JobExecutor:
         return outcome
 
     def _outcome_of(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Outcome:
-        """The one table from kinds of failure to endings."""
+        """Translate a failure. This is the only table from failures to outcomes."""
         text = f"{type(error).__name__}: {without_values(error)}"
         match error:
             case Unavailable(dependency="postgres"):
-                # No breaker: without it nothing is claimed, and one connection is no outage.
+                # No breaker: without Postgres nothing is claimed, and one lost connection is not
+                # an outage.
                 return Outcome("snoozed", text, delay=LOST_CONNECTION_DELAY)
             case Unavailable():
                 return self._outage_outcome(text, job_type, error.dependency)
@@ -136,7 +138,10 @@ class JobExecutor:
         return Outcome("snoozed", text, delay=delay, blocked_on=dependency)
 
     async def _wake_blocked(self, dependency: str) -> None:
-        """Where that fails, they wake by themselves some minutes later."""
+        """Make the jobs due that are blocked on a dependency.
+
+        If Postgres does not answer, they become due at the end of their delay, minutes later.
+        """
         log.info("breaker.closed", dependency=dependency)
         try:
             await statements.wake_blocked(self.resources.engine, blocked_on=dependency)

@@ -1,4 +1,4 @@
-"""The lease of this worker on all that it runs: fresh while Postgres hears its heartbeat."""
+"""The worker's lease on the jobs that it runs, as its last heartbeat renewed it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from time import monotonic
 
 LEASE_S = 10.0
-"""Seconds without a heartbeat after which other workers reclaim what this one runs."""
+"""Seconds without a heartbeat after which other workers reclaim the jobs of this one."""
 FRESH_S = LEASE_S / 2
-"""Seconds after a heartbeat within which new jobs may be claimed under it."""
+"""Seconds after a heartbeat during which jobs may be claimed."""
 
 
 class Lease:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """
         Args:
-            clock: seconds that never go back.
+            clock: returns monotonic seconds.
         """
         self._clock = clock
         self._renewed_at = float("-inf")
@@ -24,10 +24,13 @@ class Lease:
         self._may_reclaim_from = 0.0
 
     def renew(self, heartbeat_at: float) -> None:
-        """Postgres heard a heartbeat, at this moment of the monotonic clock or a little later.
+        """Renew the lease after Postgres has recorded a heartbeat.
 
-        After a silence longer than the lease this worker takes nothing over for the length of one:
-        it may have been the one that was cut off, and the others are as alive as it is.
+        After a gap longer than the lease, this worker reclaims nothing for the length of a lease:
+        it may itself have been cut off while the other workers were alive.
+
+        Args:
+            heartbeat_at: when the heartbeat was sent, by the monotonic clock.
         """
         if self._renewed_at < heartbeat_at - LEASE_S:
             self._may_reclaim_from = heartbeat_at + (LEASE_S if self._renewed_at > 0 else 0)
@@ -35,17 +38,17 @@ class Lease:
         self._renewed.set()
 
     def suspend(self) -> None:
-        """Postgres did not answer: claim nothing before the next heartbeat is heard."""
+        """Allow no claims before the next heartbeat, since Postgres did not answer."""
         self._renewed.clear()
 
     async def wait_until_fresh(self) -> None:
-        """Wait until jobs may be claimed: a claim under no heartbeat would be reclaimed at once."""
+        """Wait until jobs may be claimed: others would reclaim those without a fresh heartbeat."""
         while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH_S:
             self._renewed.clear()
             await self._renewed.wait()
 
     @property
     def may_reclaim(self) -> bool:
-        """Whether it may reclaim the jobs of others: it was not cut off lately itself."""
+        """Whether this worker may reclaim jobs: it was not recently cut off itself."""
         now = self._clock()
         return now - self._renewed_at < FRESH_S and now >= self._may_reclaim_from

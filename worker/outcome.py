@@ -1,4 +1,4 @@
-"""How an attempt ended, and writing that to Postgres with what follows from it."""
+"""The outcome of an attempt, and recording it in Postgres with the job it enqueues, if any."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IDS_AND_NUMBERS = re.compile(
 
 
 def fingerprint(kind: str, error: str) -> str:
-    """16 hexadecimal digits for a kind, its exception and its message without ids and numbers."""
+    """Hash a kind and an error, without ids and numbers, into 16 hexadecimal digits."""
     text = f"{kind}: {_IDS_AND_NUMBERS.sub('#', error)}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
@@ -35,27 +35,28 @@ STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelle
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of an attempt. `failed` is whether it counts against the job's retries."""
+    """How an attempt ended."""
 
     name: OutcomeName
     error: str = ""
     traceback: str | None = None
     failed: bool = False
+    """Whether the attempt counts against the job's retries."""
     delay: timedelta = timedelta(0)
     blocked_on: str | None = None
-    """What the job is snoozed for: a dependency that is away, a kind that is paused."""
+    """The unavailable dependency or the paused kind that the job is snoozed for."""
     started: bool = True
-    """False: the handler was not called, and it counts as no attempt."""
+    """False: the handler was not called, and the attempt is not counted."""
 
 
 DONE = Outcome("done")
 
 
 async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome: Outcome) -> None:
-    """Commit the end of an attempt that is not done, with the attempt itself.
+    """Commit an outcome other than `done`, together with the row of the attempt.
 
     Raises:
-        LeaseLost: the job is another worker's now; nothing is written.
+        LeaseLost: this worker has lost the job; nothing is written.
     """
     async with database.transaction() as tx:
         if not await _write_end(tx, claimed, outcome):
@@ -101,13 +102,13 @@ async def _write_end(tx: Transaction, claimed: Claimed, outcome: Outcome) -> boo
         blocked_on=outcome.blocked_on,
         error=error,
     )
-    if state_now == "cancelled":  # its end was asked for meanwhile
+    if state_now == "cancelled":  # it was requested during the attempt
         await follow_giving_up(tx, claimed.kind, claimed.payload)
     return state_now is not None
 
 
 def _storable(text: str | None) -> str | None:
-    """What Postgres can hold: no NUL, no half of a surrogate pair, and not without end."""
+    """Make a text storable: without NUL and lone surrogates, and of limited length."""
     if text is None:
         return None
     clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

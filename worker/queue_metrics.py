@@ -1,6 +1,6 @@
-"""What the metrics show of the queues, kinds and workers, read from Postgres now and then.
+"""The metrics of queues, kinds and workers, read from Postgres every few seconds.
 
-Every worker reads and shows the same, so that it does not matter which of them is asked.
+Every worker publishes the same values, so it does not matter which of them is scraped.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 INTERVAL_S = 5.0
 MAX_READ_SHARE = 0.05
-"""Of the time that reading may take: a backlog of millions is read less often."""
+"""The share of the time that may be spent reading: a backlog of millions is read less often."""
 
 
 def initialize_counters() -> None:
-    """Show the counters that alerts ask for: the first failure of a kind is an increase too."""
+    """Create the alerts' counters at 0, so that the first failure of a kind is an increase."""
     for kind in KINDS.values():
         counts = metrics.of_kind(kind.kind, kind.queue)
         for outcome in ("done", "retried", "dead"):
@@ -47,7 +47,7 @@ def initialize_counters() -> None:
 
 
 async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
-    """Every five seconds or, where reading takes long, more rarely."""
+    """Publish the metrics every five seconds, or less often if reading is slow, until cancelled."""
     while True:
         began = monotonic()
         try:
@@ -58,7 +58,7 @@ async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
 
 
 async def publish(database: Database, pauses: Pauses) -> None:
-    """Once."""
+    """Read the metrics once and set them."""
     rows = await statements.queue_stats(database)
     alive = [worker.alive for worker in await workers(database)]
     _set_queue_metrics(rows, pauses)
@@ -81,7 +81,7 @@ def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
 
 
 def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
-    """The kinds that this worker knows, at 0 too, and whatever else there is."""
+    """Set the metrics of all kinds with jobs, and of all kinds of this worker, even if 0."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
     blocked: Counter[tuple[str, str]] = Counter()
     for row in rows:

@@ -1,7 +1,7 @@
-"""The relay: brings to Redis what Postgres knows to be due and Redis does not hold.
+"""The relay: dispatches the due jobs whose ids Redis lacks.
 
-It runs in every worker, without locks: adding an id twice is harmless, since a row can be claimed
-only once. It is also what makes deferred jobs start, retries return and a flushed Redis recover.
+It starts deferred jobs and retries, and refills a flushed Redis. It runs in every worker without
+locks: adding an id twice is harmless, because a row can be claimed only once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from app.redis import Redis
 log = structlog.get_logger()
 
 PAGE = 1000
+"""Jobs read at a time."""
 
 
 class Relay:
@@ -30,13 +31,13 @@ class Relay:
         self._dispatcher = dispatcher
 
     async def run_once(self) -> int:
-        """Look once, and hand over what Redis lacks.
+        """Dispatch all due jobs that Redis lacks.
 
         Returns:
             How many ids Redis lacked.
 
         Raises:
-            redis.RedisError, Unavailable: Redis or Postgres is away; the next turn goes on.
+            redis.RedisError, Unavailable: one of them is unavailable. The next call continues.
         """
         if not await self._redis.exists(EPOCH):
             await self._forget_dispatched()
@@ -50,7 +51,7 @@ class Relay:
         return added
 
     async def _forget_dispatched(self) -> None:
-        """Redis holds nothing of ours, or never did: every waiting job is to be looked at again."""
+        """Check all waiting jobs again, because Redis is new or has lost its data."""
         await statements.forget_dispatched(self._database)
         await self._redis.set(EPOCH, 1)
         log.info("relay.empty_redis_detected")
@@ -67,8 +68,8 @@ class Relay:
                 for job_id, score in zip(ids, scores, strict=True)
                 if score is None
             ]
-        # Stamped before they are added: an attempt that began and failed in between would be
-        # stamped by its old reading, and wait for five seconds.
+        # Mark them before adding them. Otherwise a job that is claimed and fails in between could
+        # be marked by this older reading, and its retry would wait for five seconds.
         await statements.mark_dispatched(
             self._database,
             ids=[job.id for job in waiting],

@@ -1,4 +1,4 @@
-"""The runner: sees a claimed job through to an end that is committed."""
+"""The runner: runs claimed jobs in their slots until their outcomes are committed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from worker.slots import ISOLATE_AFTER_CRASHES, RunningJob, Slots
 log = structlog.get_logger()
 
 RETRY_DELAY_S = 0.5
-"""Seconds between attempts to commit while Postgres is away."""
+"""Seconds between two tries to record an outcome while Postgres is unavailable."""
 
 
 class Runner:
+    """Runs each claimed job in a task of its own."""
+
     def __init__(
         self,
         database: Database,
@@ -44,7 +46,7 @@ class Runner:
         self._worker_id = worker_id
 
     def start(self, claimed: Claimed) -> asyncio.Task[None]:
-        """Run a job in a slot of its own."""
+        """Start a task that runs the job, and give it a slot."""
         running = RunningJob(claimed)
         running.task = task = asyncio.create_task(self._run_to_end(running))
         self._slots.occupy(running)

@@ -1,4 +1,4 @@
-"""WorkerSettings: the schedule, the life cycle and the limits of the process that arq hosts."""
+"""WorkerSettings: the class that tells arq what to host."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from worker.engine import Engine
 log = structlog.get_logger()
 
 ARQ_TIMEOUT_S = 24 * 3600
-"""Seconds after which arq itself cuts a job short: every handler has a limit of its own."""
+"""Seconds after which arq itself would interrupt a job. Every handler has its own, lower limit."""
 
 
 async def run(ctx: dict[str, Any], job_id: str) -> None:
-    """The arq function of every job, for a stock arq worker that serves one of our queues.
+    """Run a job. This is the arq function of every job, for a stock arq worker on our queues.
 
-    It claims the row like any other worker of ours; an id whose row is not free is dropped.
+    It claims the row like our own workers. An id whose row is not free is dropped.
     """
     await ctx["engine"].claim_loop.run_one(JobId(UUID(job_id)))
 
 
 class Lifecycle:
-    """What happens when arq's process starts and ends."""
+    """Opens and closes everything when arq's process starts and ends."""
 
     def __init__(
         self, settings: Settings, clock: Clock | None, handlers: Handlers, *, burst: bool
@@ -53,10 +53,10 @@ class Lifecycle:
         self.redis = host_redis(settings.redis_url)
 
     async def start_up(self, ctx: dict[str, Any]) -> None:
-        """Open the resources and begin to claim.
+        """Open the resources and start the engine.
 
         Raises:
-            SystemExit: a setting cannot be used; stderr has the line that says why.
+            SystemExit: a setting cannot be used. One line on stderr says why.
         """
         process_priority.give_way(process_priority.WORKER)
         try:
@@ -69,9 +69,10 @@ class Lifecycle:
             self.redis.has_work = engine.has_work
 
     async def _start(self, ctx: dict[str, Any]) -> Engine:
-        """
+        """Open the resources and start the engine.
+
         Raises:
-            SettingsError: the port of the metrics is taken, or Postgres refuses the settings.
+            SettingsError: METRICS_PORT is taken, or Postgres refuses the settings.
         """
         settings = self._settings
         opened = open_resources(settings, process="activelog-worker")
@@ -86,10 +87,10 @@ class Lifecycle:
         return engine
 
     async def shut_down(self, ctx: dict[str, Any]) -> None:
-        """Drain, unless a signal has had that done, and close the resources.
+        """Drain, unless a signal has already caused it, and close the resources.
 
         Raises:
-            SystemExit: a loop failed by an error of ours.
+            SystemExit: a loop failed because of a bug. The code is 1.
         """
         engine = ctx.get("engine")
         if engine:
@@ -102,12 +103,14 @@ class Lifecycle:
 def worker_settings(
     settings: Settings, *, clock: Clock | None, handlers: Handlers, burst: bool = False
 ) -> type:
-    """The class that `arq worker.WorkerSettings` reads, for a `Engine` of this clock and handlers.
+    """Make the class that `arq worker.WorkerSettings` reads.
 
-    With `burst` the worker ends when Postgres knows of no job that is due.
+    It also creates the event loop that arq will use, so that our logs are configured first in it:
+    arq configures its own after this returns.
 
-    Makes the event loop of the process, which arq then finds, so that the first thing to run in it
-    is the setting up of our logs: arq sets up its own after this returns.
+    Args:
+        clock: tells the schedules the time; None: this worker fires no schedules.
+        burst: whether the worker ends when no job is due.
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -1,4 +1,4 @@
-"""The slots of a worker: which jobs run in them, and how many more may."""
+"""The slots of a worker: the jobs that run in them, and the capacity for more."""
 
 from __future__ import annotations
 
@@ -15,68 +15,71 @@ from app.jobs.redis_queue import QUEUES, low_slots
 from app.jobs.rows import Claimed
 
 ISOLATE_AFTER_CRASHES = 2
-"""Crashes."""
+"""A job that has crashed this often runs alone in its worker."""
 
 
 class Isolation:
-    """Who runs alone, and whether the worker may claim beside those who wait to."""
+    """Lets a job run alone in the worker, after all other jobs have ended."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        """`changed` is called whenever what may be claimed has changed."""
+        """`changed` is called when jobs start or stop needing to run alone."""
         self._changed = changed
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._job_ended = asyncio.Event()
-        self.isolated = 0
+        self.count = 0
+        """How many jobs run alone or wait to."""
 
     def job_ended(self) -> None:
-        """Some job of the worker has ended."""
+        """Check again whether the next job may run alone, because a job has ended."""
         self._job_ended.set()
 
     @asynccontextmanager
     async def alone(self, running: Callable[[], int]) -> AsyncIterator[None]:
-        """Wait until nothing runs but those who wait for isolation too, and keep it so.
+        """Wait until no other job runs, and admit none while the block runs.
 
         Args:
-            running: how many jobs the worker runs, with all who wait here.
+            running: returns how many jobs hold slots, including those that wait here.
         """
-        self.isolated += 1
-        self._job_ended.set()  # whoever waits counts again: one more of those that run only waits
+        self.count += 1
+        self._job_ended.set()  # the first waiter counts again: one job less really runs
         self._changed()
         try:
-            async with self._turn:
-                while running() > self.isolated:
+            async with self._lock:
+                while running() > self.count:
                     self._job_ended.clear()
                     await self._job_ended.wait()
                 yield
         finally:
-            self.isolated -= 1
+            self.count -= 1
             self._changed()
 
 
 @dataclass(slots=True)
 class RunningJob:
+    """A job in a slot, and the task that runs it."""
+
     claimed: Claimed
     task: asyncio.Task[None] | None = None
     interruption: Literal["released", "cancelled", "lost"] = "released"
-    """Why its task is cancelled: the worker ends, someone asked, or it is no longer ours."""
+    """Why its task is cancelled: the worker stops, a user cancelled it, or the lease was lost."""
 
     def interrupt(self, reason: Literal["cancelled", "lost"]) -> None:
-        """Cancel its task."""
+        """Cancel its task for this reason."""
         self.interruption = reason
         if self.task is not None:
             self.task.cancel()
 
 
 class Slots:
-    """A job holds its slot until its end is committed."""
+    """The running jobs. A job keeps its slot until its outcome is committed."""
 
     def __init__(self, count: int, pauses: Pauses) -> None:
         self.count = count
         self.running: dict[JobId, RunningJob] = {}
         self.may_claim = asyncio.Event()
-        """Set while jobs may be drawn."""
+        """Set while jobs may be claimed."""
         self.wakeup = asyncio.Event()
-        """Set when it is time to look at the queues, because something has changed."""
+        """Set when the claim loop should check the queues."""
         self.isolation = Isolation(self._update)
         self._pauses = pauses
         self._committing = 0
@@ -90,17 +93,17 @@ class Slots:
 
     @property
     def capacity(self) -> int:
-        """How many jobs to draw: for the free slots, and for those whose job only has to commit."""
+        """How many jobs to claim: one for each slot that is free or whose job is committing."""
         return max(0, self.count - len(self.running) + self._committing)
 
     async def wait_until_free(self) -> None:
-        """Wait until a slot is free, or none is about to be."""
+        """Wait until a slot is free, or no job is committing."""
         while self._committing and not self.free:
             self._freed.clear()
             await self._freed.wait()
 
     def occupy(self, running: RunningJob) -> None:
-        """Give a job its slot. An older attempt, lost and then claimed anew by us, is cut short."""
+        """Give a job a slot. Interrupt an older attempt that still runs here; it lost its lease."""
         if older := self.running.get(running.claimed.id):
             older.interrupt("lost")
         self.running[running.claimed.id] = running
@@ -119,7 +122,7 @@ class Slots:
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """The job has ended well and waits for its commit: its successor may be drawn meanwhile."""
+        """Let the next job be claimed while `done` of a job is being committed."""
         self._committing += 1
         self._update()
         self.wakeup.set()
@@ -130,10 +133,10 @@ class Slots:
             self._update()
 
     def capacity_by_queue(self) -> dict[Queue, int]:
-        """How many jobs each queue may fill slots with: none when it is paused."""
+        """Return how many jobs may be claimed from each queue: none from a paused one."""
         capacity: dict[Queue, int] = dict.fromkeys(QUEUES, self.count)
         capacity["low"] = max(0, low_slots(self.count) - self._running_low())
-        if self.isolation.isolated:
+        if self.isolation.count:
             capacity["low"] = 0
         return {
             queue: 0 if queue in self._pauses.queues else jobs for queue, jobs in capacity.items()
@@ -143,9 +146,13 @@ class Slots:
         return sum(running.claimed.queue == "low" for running in self.running.values())
 
     def _update(self) -> None:
-        """Those who want isolation wait for the long jobs to end, and only then for the rest."""
+        """Update what may be claimed.
+
+        A job that is to run alone first waits only for the long jobs in `low`, while others are
+        still claimed; then nothing is claimed until all have ended.
+        """
         metrics.running.set(len(self.running))
-        alone = self.isolation.isolated > 0 and self._running_low() <= self.isolation.isolated
+        alone = self.isolation.count > 0 and self._running_low() <= self.isolation.count
         if self.capacity and not alone:
             self.may_claim.set()
         else:

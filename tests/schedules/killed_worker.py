@@ -36,6 +36,6 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
     await fan_out(run, WeeklySummaryEmail, enqueue, LIFTED)
 
 
-REPLACED: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: write_nothing}
+OVERRIDES: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: write_nothing}
 
-WorkerSettings = settings_from_environment(clock=None, replaced=REPLACED)
+WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)

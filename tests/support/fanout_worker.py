@@ -12,6 +12,6 @@ from worker import settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
-REPLACED: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: write_nothing}
+OVERRIDES: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: write_nothing}
 
-WorkerSettings = settings_from_environment(clock=None, replaced=REPLACED)
+WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)
