@@ -1,6 +1,6 @@
 """The worker: `arq worker.WorkerSettings`, made from the environment on first access.
 
-The life of a job. Postgres holds its state, and every arrow is an SQL statement of that name:
+The life of a job. Postgres holds its state, and every arrow is a statement in sql/queries:
 
        insert_job, insert_jobs
          |
@@ -23,7 +23,8 @@ The life of a job. Postgres holds its state, and every arrow is an SQL statement
        |                                 rerun                                      |
        +----------------------------------------------------------------------------+
 
-    insert_job      app/jobs/enqueue.py, enqueue: in the transaction that causes the job
+    insert_job      app/jobs/enqueue.py, enqueue: in the transaction that causes the job; fan-outs
+                      and the cleanup insert many with statements of their own
     claim           worker/claim.py, Claimer: called by the claim loop with the ids that it popped
     finish          app/jobs/run.py, Run.completion: in one transaction with the job's last effect
     finish_many     worker/finish.py, Finisher: in batches, for jobs without a completion
@@ -36,7 +37,8 @@ The life of a job. Postgres holds its state, and every arrow is an SQL statement
     cancel          app/jobs/admin/jobs.py: of a running job it only records the request, and the
                       next heartbeat of its worker interrupts it
     rerun, discard  app/jobs/admin/dead_letters.py: when an operator retries or discards it
-    wake_blocked    changes no state: makes snoozed jobs due when what they are blocked on is back
+    wake_blocked    changes no state: makes snoozed jobs due when their dependency is available or
+                      their kind is resumed
 
 Redis holds no state, only ids of due jobs. If it loses one, the relay dispatches it again:
 
@@ -46,7 +48,8 @@ Redis holds no state, only ids of due jobs. If it loses one, the relay dispatche
       worker/relay.py, every second: due rows whose id Redis lacks, such as retries,
       deferred jobs, and all after a flush
 
-A dispatch also puts an item into the wakeup key, on which idle claim loops block.
+Idle claim loops block on the wakeup key, which gets an item from a dispatch or from a pop that
+leaves ids behind.
 """
 
 from __future__ import annotations

@@ -84,16 +84,16 @@ class Claimer:
         dispatcher: Dispatcher,
         worker_id: UUID,
         weights: Mapping[str, int],
-        start: float,
+        start_point: float,
     ) -> None:
-        """`start` is a random number from [0, 1), so that workers do not pop in step."""
+        """`start_point` is a random number from [0, 1), so that workers do not pop in step."""
         self._database = database
         self._dispatcher = dispatcher
         self._pop_script = redis.register_script(POP)
         self._worker_id = worker_id
         self._weights = [weights[queue] for queue in QUEUES]
         self._keys = [*map(queue_key, QUEUES), WAKEUP_KEY]
-        self._point = start
+        self._point = start_point
 
     async def pop(self, slots: int, capacity: Mapping[Queue, int]) -> list[JobId]:
         """Pop ids for this many slots, but no more from a queue than its capacity.

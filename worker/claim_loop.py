@@ -46,14 +46,14 @@ class ClaimLoop:
             await self._lease.wait_until_fresh()
             self._slots.wakeup.clear()
             try:
-                emptied = await self._fill_slots()
+                queues_empty = await self._fill_slots()
             except (Unavailable, *OUTAGES) as error:
                 if isinstance(error, Unavailable):
                     self._lease.suspend()
                 log.warning("claim_loop.failed", error=type(error).__name__)
                 await asyncio.sleep(RETRY_DELAY_S)
                 continue
-            if emptied:
+            if queues_empty:
                 await self._wait_for_wakeup()
 
     async def run_one(self, job_id: JobId) -> None:

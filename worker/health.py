@@ -19,6 +19,7 @@ from worker.claim_loop import ClaimLoop
 MAX_POP_AGE_S = 5.0
 """Seconds since the last pop after which a worker is not ready."""
 READY_TIMEOUT_S = 1.0
+"""Seconds within which Postgres and Redis have to answer."""
 
 
 class _Server(uvicorn.Server):
@@ -62,7 +63,7 @@ class Health:
             await serving
 
     async def ready(self) -> bool:
-        """Tell whether Postgres and Redis answer and the claim loop has just popped ids."""
+        """Tell whether Postgres and Redis answer and the claim loop is working."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await statements.pauses(self._resources.engine)

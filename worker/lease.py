@@ -13,6 +13,8 @@ FRESH_S = LEASE_S / 2
 
 
 class Lease:
+    """Whether this worker may claim and reclaim jobs, by the age of its last heartbeat."""
+
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """
         Args:

@@ -15,6 +15,9 @@ from app.jobs.reclaim import follow_giving_up
 from app.jobs.rows import Claimed
 from app.postgres.database import Database, Transaction
 
+MAX_ERROR_CHARACTERS = 8192
+"""Of an error or a traceback; the rest is cut off."""
+
 _IDS_AND_NUMBERS = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d+",
     re.IGNORECASE,
@@ -27,10 +30,9 @@ def fingerprint(kind: str, error: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-MAX_ERROR_CHARACTERS = 8192
-
 OutcomeName = Literal["done", "retried", "snoozed", "dead", "cancelled"]
 STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
+"""The state of the job after each outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome:
 
 
 async def _write_end(tx: Transaction, claimed: Claimed, outcome: Outcome) -> bool | None:
+    """Write the new state of the job, and return whether this attempt still held it."""
     state, error = STATES[outcome.name], _storable(outcome.error) or ""
     if outcome.name in {"dead", "cancelled"}:
         digest = fingerprint(claimed.kind, error) if outcome.name == "dead" else None
