@@ -1,4 +1,4 @@
-"""How draws fall over the queues, on a real Redis and real rows."""
+"""How pops are spread over the queues, with a real Redis and real rows."""
 
 from __future__ import annotations
 
@@ -23,45 +23,52 @@ KINDS: Mapping[Queue, type[Trial]] = {
     "default": Trial,
     "low": LowTrial,
 }
-USUAL = {"critical": 6, "default": 3, "low": 1}
+WEIGHTS = {"critical": 6, "default": 3, "low": 1}
 CAPACITY: Mapping[Queue, int] = dict.fromkeys(QUEUES, 10)
 
 
-class Filled:
-    """Queues with jobs in them, and whose each id is."""
+class FilledQueues:
+    """Queues with jobs in them, and the queue of each id."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._queues: dict[JobId, Queue] = {}
 
     async def fill(self, **counts: int) -> None:
-        """So many jobs a queue."""
+        """Enqueue and dispatch this many jobs in each queue."""
         for queue, count in counts.items():
-            many: list[Job] = [KINDS[queue]("a") for _ in range(count)]  # type: ignore[index] # its names
+            batch: list[Job] = [KINDS[queue]("a") for _ in range(count)]  # type: ignore[index] # its names
             async with self._resources.database.transaction() as tx:
-                await jobs.enqueue_all(tx, many)
+                await jobs.enqueue_all(tx, batch)
         await self._resources.dispatcher.flush()
         rows = await self._resources.database.fetch("select id, queue from jobs")
         self._queues = {row["id"]: row["queue"] for row in rows}
 
-    def claimer(self, weights: Mapping[str, int] = USUAL) -> Claimer:
-        """The claims of a worker that is asked for draws only."""
-        made = self._resources
-        return Claimer(made.engine, made.redis, made.dispatcher, uuid4(), weights, start=0.3)
+    def claimer(self, weights: Mapping[str, int] = WEIGHTS) -> Claimer:
+        """Make the claimer of a worker that only pops."""
+        resources = self._resources
+        return Claimer(
+            resources.engine,
+            resources.redis,
+            resources.dispatcher,
+            uuid4(),
+            weights,
+            start_point=0.3,
+        )
 
     def count(self, ids: list[JobId]) -> Counter[str]:
         return Counter(self._queues[job_id] for job_id in ids)
 
 
 @pytest.fixture
-def filled(resources: Resources) -> Filled:
-    return Filled(resources)
+def filled(resources: Resources) -> FilledQueues:
+    return FilledQueues(resources)
 
 
 @pytest.mark.parametrize("slots", [1, 3, 10])
-@pytest.mark.parametrize("weights", [USUAL, {"critical": 1, "default": 1, "low": 8}])
-async def test_full_queues_share_a_thousand_draws_by_their_weights(
-    filled: Filled, slots: int, weights: Mapping[str, int]
+@pytest.mark.parametrize("weights", [WEIGHTS, {"critical": 1, "default": 1, "low": 8}])
+async def test_full_queues_share_a_thousand_pops_by_weight(
+    filled: FilledQueues, slots: int, weights: Mapping[str, int]
 ) -> None:
     await filled.fill(critical=850, default=850, low=850)
     claimer = filled.claimer(weights)
@@ -72,32 +79,32 @@ async def test_full_queues_share_a_thousand_draws_by_their_weights(
         assert abs(popped[queue] - weight * popped.total() / 10) <= 30
 
 
-async def test_the_share_of_an_idle_queue_serves_the_others(filled: Filled) -> None:
+async def test_the_share_of_an_idle_queue_goes_to_the_others(filled: FilledQueues) -> None:
     await filled.fill(default=6, low=20)
     popped = filled.count(await filled.claimer().pop(20, CAPACITY))
     assert popped == {"default": 6, "low": 10}
 
 
-async def test_a_queue_gives_no_more_than_its_room(filled: Filled) -> None:
+async def test_no_more_is_popped_from_a_queue_than_its_capacity(filled: FilledQueues) -> None:
     await filled.fill(critical=2, low=20)
     popped = filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 6}))
     assert popped == {"critical": 2, "low": 6}
     assert filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 0})) == {}
 
 
-async def test_long_jobs_hold_at_most_six_of_ten_slots(
-    database: Database, resources: Resources, filled: Filled
+async def test_jobs_in_low_use_at_most_six_of_ten_slots(
+    database: Database, resources: Resources, filled: FilledQueues
 ) -> None:
-    most_at_once = 0
+    max_running = 0
 
-    async def see(run: jobs.Run, _: Resources) -> None:
-        nonlocal most_at_once
-        most_at_once = max(most_at_once, len(engine.slots.running))
+    async def count_running(run: jobs.Run, _: Resources) -> None:
+        nonlocal max_running
+        max_running = max(max_running, len(engine.slots.running))
         await asyncio.sleep(0.2)
 
-    DEEDS["a"] = see
+    DEEDS["a"] = count_running
     await filled.fill(low=20)
     done = "select count(*) from jobs where state = 'done'"
     async with working(resources) as engine:
         await eventually(lambda: database.fetchval(done), 20)
-    assert most_at_once == 6
+    assert max_running == 6

@@ -1,4 +1,4 @@
-"""From the transaction that causes a job to its end, on real servers."""
+"""A job from the transaction that enqueues it to its end, on real servers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
     assert await resources.redis.zcard(queue_key("default")) == 0
 
 
-async def test_a_job_of_a_rolled_back_savepoint_does_not_leave(
+async def test_a_job_of_a_rolled_back_savepoint_is_not_dispatched(
     database: Database, resources: Resources
 ) -> None:
     async def enqueue_and_fail(tx: Transaction) -> None:
@@ -68,7 +68,9 @@ async def test_a_job_of_a_rolled_back_savepoint_does_not_leave(
     assert [str(kept).encode()] == await resources.redis.zrange(queue_key("default"), 0, -1)
 
 
-async def test_an_occasion_has_one_unfinished_job(database: Database, run_jobs: RunJobs) -> None:
+async def test_a_unique_key_has_at_most_one_unfinished_job(
+    database: Database, run_jobs: RunJobs
+) -> None:
     await put(database, Trial("a", key="one"))
     async with database.transaction() as tx:
         assert await jobs.enqueue(tx, Trial("a", key="one")) is None
@@ -78,12 +80,12 @@ async def test_an_occasion_has_one_unfinished_job(database: Database, run_jobs: 
     assert CALLS["a"] == 2
 
 
-async def test_redis_holds_ids_and_nothing_else(database: Database, resources: Resources) -> None:
+async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Resources) -> None:
     job_id = await put(database, Trial("a secret"))
     await resources.dispatcher.flush()
-    held = await resources.redis.get(f"arq:job:{job_id}")
-    assert str(job_id).encode() in held
-    assert b"a secret" not in held
+    stored = await resources.redis.get(f"arq:job:{job_id}")
+    assert str(job_id).encode() in stored
+    assert b"a secret" not in stored
 
 
 async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resources) -> None:
@@ -99,7 +101,7 @@ async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resou
         await eventually(lambda: states(database), ["done"] * 50)
 
 
-async def test_a_deferred_job_starts_by_itself_and_not_before_its_time(
+async def test_a_deferred_job_starts_by_itself_when_it_is_due(
     database: Database, resources: Resources
 ) -> None:
     async with database.transaction() as tx:
@@ -111,7 +113,7 @@ async def test_a_deferred_job_starts_by_itself_and_not_before_its_time(
     assert (await row(database, job_id))["started_at"] >= due
 
 
-async def test_a_failure_is_retried_three_times_and_then_dead(
+async def test_a_job_is_dead_after_three_failed_retries(
     database: Database, resources: Resources
 ) -> None:
     async def fail(*_: object) -> None:
@@ -139,7 +141,7 @@ async def test_a_failure_is_retried_three_times_and_then_dead(
         (OSError("refused"), "retrying", 1),
     ],
 )
-async def test_what_a_handler_raises_decides_what_becomes_of_its_job(
+async def test_the_exception_of_a_handler_decides_the_state_of_its_job(
     database: Database, resources: Resources, error: Exception, state: str, failures: int
 ) -> None:
     async def fail(*_: object) -> None:
@@ -153,9 +155,7 @@ async def test_what_a_handler_raises_decides_what_becomes_of_its_job(
     assert (state, failures) == (ended["state"], ended["failures"])
 
 
-async def test_a_job_that_takes_too_long_is_a_failure(
-    database: Database, resources: Resources
-) -> None:
+async def test_a_timeout_is_a_failure(database: Database, resources: Resources) -> None:
     held("a")
     job_id = await put(database, ShortTrial("a"))
     async with working(resources, grace=0):
@@ -163,7 +163,7 @@ async def test_a_job_that_takes_too_long_is_a_failure(
     assert (await row(database, job_id))["error"] == "timed out after 1 s"
 
 
-async def test_an_effect_and_its_done_commit_together(
+async def test_a_completion_commits_effects_and_done_together(
     database: Database, run_jobs: RunJobs
 ) -> None:
     async def write(run: jobs.Run, _: Resources) -> None:
@@ -176,7 +176,7 @@ async def test_an_effect_and_its_done_commit_together(
     assert (CALLS["follows"], (await row(database, job_id))["state"]) == (1, "done")
 
 
-async def test_whoever_lost_the_lease_commits_nothing(
+async def test_an_attempt_without_its_lease_commits_nothing(
     database: Database, resources: Resources
 ) -> None:
     lost: list[bool] = []
@@ -197,7 +197,7 @@ async def test_whoever_lost_the_lease_commits_nothing(
     assert 1 == await database.fetchval("select count(*) from jobs")
 
 
-async def test_the_jobs_of_a_lost_worker_are_taken_over_and_their_attempt_told(
+async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
     database: Database, resources: Resources
 ) -> None:
     job_id = await put(database, Trial("a"))
@@ -221,7 +221,7 @@ async def test_the_jobs_of_a_lost_worker_are_taken_over_and_their_attempt_told(
     assert ["crashed", "done"] == [attempt["outcome"] for attempt in attempts]
 
 
-async def test_a_worker_that_leaves_gives_its_jobs_back_without_a_cost(
+async def test_a_worker_that_stops_releases_its_jobs_uncounted(
     database: Database, resources: Resources
 ) -> None:
     held("a")
@@ -233,7 +233,7 @@ async def test_a_worker_that_leaves_gives_its_jobs_back_without_a_cost(
     assert await database.fetchval("select count(*) from workers") == 0
 
 
-async def test_a_job_that_ends_within_the_grace_is_done(
+async def test_a_job_that_ends_within_the_grace_period_is_done(
     database: Database, resources: Resources
 ) -> None:
     let_go = held("a")
@@ -244,7 +244,7 @@ async def test_a_job_that_ends_within_the_grace_is_done(
     assert (await row(database, job_id))["state"] == "done"
 
 
-async def test_a_kind_that_is_unknown_here_waits_for_a_newer_worker(
+async def test_a_job_of_an_unknown_kind_waits_for_a_newer_worker(
     database: Database, resources: Resources
 ) -> None:
     job_id = await put(database, Trial("a"))
@@ -259,7 +259,7 @@ async def test_a_kind_that_is_unknown_here_waits_for_a_newer_worker(
     assert CALLS["a"] == 0
 
 
-async def test_a_running_job_is_cancelled_when_that_is_asked_for(
+async def test_a_running_job_is_cancelled_on_request(
     database: Database, resources: Resources
 ) -> None:
     held("a")
@@ -271,7 +271,7 @@ async def test_a_running_job_is_cancelled_when_that_is_asked_for(
     assert (await row(database, job_id))["error"] == "cancelled on request"
 
 
-async def test_a_success_after_a_failure_is_told_among_the_attempts(
+async def test_a_success_after_a_failure_is_recorded_as_an_attempt(
     database: Database, resources: Resources
 ) -> None:
     async def fail_once(*_: object) -> None:
@@ -287,7 +287,7 @@ async def test_a_success_after_a_failure_is_told_among_the_attempts(
     assert [(1, "retried"), (2, "done")] == [tuple(attempt) for attempt in attempts]
 
 
-async def test_the_jobs_of_a_paused_queue_wait_in_redis_until_it_is_resumed(
+async def test_jobs_of_a_paused_queue_stay_in_redis_until_it_is_resumed(
     database: Database, resources: Resources
 ) -> None:
     await database.execute("insert into pauses (what, name) values ('queue', 'low')")
@@ -301,7 +301,7 @@ async def test_the_jobs_of_a_paused_queue_wait_in_redis_until_it_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-async def test_many_jobs_are_inserted_at_once_and_taken_occasions_left_out(
+async def test_enqueue_all_leaves_out_jobs_whose_unique_key_is_taken(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await put(database, Trial("a", key="taken"))
@@ -312,15 +312,15 @@ async def test_many_jobs_are_inserted_at_once_and_taken_occasions_left_out(
     assert CALLS["a"] == 1251
 
 
-async def test_an_outage_is_waited_for_without_a_cost(
+async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
     database: Database, resources: Resources
 ) -> None:
-    async def need(*_: object) -> None:
+    async def need_smtp(*_: object) -> None:
         if CALLS["a"] < 3:
             raise Unavailable("down", dependency="smtp")
         dependency_health.note("smtp")
 
-    DEEDS["a"] = need
+    DEEDS["a"] = need_smtp
     for _ in range(20):
         await put(database, Trial("a"))
     async with working(resources):
@@ -329,7 +329,7 @@ async def test_an_outage_is_waited_for_without_a_cost(
     assert [("done", 0, 20)] == [tuple(state) for state in states]
 
 
-async def test_a_payload_that_cannot_be_read_is_a_dead_letter(
+async def test_a_job_with_an_unreadable_payload_is_a_dead_letter(
     database: Database, resources: Resources
 ) -> None:
     job_id = await put(database, Trial("a"))
@@ -344,7 +344,7 @@ async def states(database: Database) -> list[str]:
     return [found["state"] for found in await database.fetch("select state from jobs")]
 
 
-async def test_a_payload_of_an_older_or_a_newer_version_is_read(
+async def test_payloads_of_older_and_newer_versions_are_read(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await put(database, Trial("older"))

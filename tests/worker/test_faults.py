@@ -1,4 +1,4 @@
-"""Nothing is lost and no effect happens twice, whatever is killed, frozen or flushed."""
+"""No job is lost and no effect happens twice when something is killed, frozen or flushed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def put_many(database: Database, count: int, job: Job) -> None:
 
 
 async def once_each(database: Database, count: int) -> None:
-    """Wait until so many jobs have had their effect, and make sure that none had it twice."""
+    """Wait until `count` jobs have had their effect, and check that none had it twice."""
     await eventually(lambda: effects_of(database), (count, 0))
 
 
@@ -55,7 +55,7 @@ async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as zombie:
-        await put_many(effects, 3, Effect(at_first=15))  # over when it is continued
+        await put_many(effects, 3, Effect(at_first=15))  # ended when it continues
         await put_many(effects, 2, Effect(at_first=60))
         await eventually(lambda: effects.fetchval(STARTS), 5)
         zombie.send(signal.SIGSTOP)
@@ -63,12 +63,12 @@ async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
             await asyncio.sleep(20)
             await once_each(effects, 5)
             zombie.send(signal.SIGCONT)
-            await eventually(lambda: losses(zombie.said), 5)
+            await eventually(lambda: count_lost_leases(zombie.said), 5)
             await once_each(effects, 5)
             assert zombie.lives
 
 
-async def test_a_worker_stopped_for_longer_than_its_lease_does_not_take_its_own_job_over(
+async def test_a_worker_frozen_beyond_its_lease_does_not_reclaim_its_own_job(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
@@ -78,19 +78,19 @@ async def test_a_worker_stopped_for_longer_than_its_lease_does_not_take_its_own_
             await asyncio.sleep(11)
         continued = await effects.fetchval("select clock_timestamp() + interval '2 seconds'")
 
-        async def beats_again() -> bool:
+        async def has_new_heartbeat() -> bool:
             return bool(await effects.fetchval("select max(seen_at) from workers") > continued)
 
-        await eventually(beats_again, True)
+        await eventually(has_new_heartbeat, True)
         assert 0 == (await row(effects, job_id))["crashes"]
         assert 1 == await effects.fetchval(STARTS)
 
 
-async def losses(said: str) -> int:
-    return said.count('"job.lease_lost"')
+async def count_lost_leases(output: str) -> int:
+    return output.count('"job.lease_lost"')
 
 
-async def test_a_redis_that_is_frozen_for_ten_seconds_loses_nothing(
+async def test_no_job_is_lost_when_redis_is_frozen_for_ten_seconds(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with valkey_of_one() as valkey:
@@ -107,7 +107,7 @@ async def test_a_redis_that_is_frozen_for_ten_seconds_loses_nothing(
             assert worker.lives
 
 
-async def test_a_redis_killed_and_restarted_in_mid_job_means_one_run(
+async def test_a_job_runs_once_when_redis_is_killed_and_restarted_meanwhile(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with valkey_of_one() as valkey:
@@ -124,7 +124,7 @@ async def test_a_redis_killed_and_restarted_in_mid_job_means_one_run(
             assert (await row(effects, job_id))["attempt"] == 1
 
 
-async def test_terminated_backends_end_no_worker_and_repeat_no_effect(
+async def test_terminated_backends_stop_no_worker_and_repeat_no_effect(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
@@ -139,7 +139,7 @@ async def test_terminated_backends_end_no_worker_and_repeat_no_effect(
         assert worker.lives
 
 
-async def test_a_row_that_another_program_locks_ends_no_worker(
+async def test_a_row_locked_by_another_program_stops_no_worker(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     await put(effects, Effect())
@@ -156,7 +156,7 @@ async def test_a_row_that_another_program_locks_ends_no_worker(
         assert worker.lives
 
 
-async def test_flushall_under_a_thousand_waiting_jobs_loses_none(
+async def test_flushall_with_a_thousand_waiting_jobs_loses_none(
     effects: Database, environ: Mapping[str, str], settings: Settings
 ) -> None:
     async with valkey_of_one() as valkey, AsyncExitStack() as stack:
@@ -180,7 +180,7 @@ async def at_least(database: Database, count: int) -> None:
     await eventually(enough, True)
 
 
-async def test_a_job_that_kills_its_worker_ends_alone_and_its_neighbours_do_not(
+async def test_a_job_that_kills_its_worker_dies_alone_and_the_others_are_done(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     killer = await put(effects, Killer())
@@ -198,7 +198,7 @@ async def test_a_job_that_kills_its_worker_ends_alone_and_its_neighbours_do_not(
     assert (await row(effects, killer))["error"] == "its worker was lost while it ran alone"
 
 
-async def test_a_stock_arq_worker_beside_ours_runs_the_same_jobs_each_once(
+async def test_a_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*STOCK, environ=environ) as stock, program(*WORKER, environ=environ) as ours:
@@ -214,21 +214,23 @@ async def test_a_stock_arq_worker_beside_ours_runs_the_same_jobs_each_once(
     assert count == await effects.fetchval(STARTS)
 
 
-async def test_arq_check_tells_whether_a_worker_lives(
+async def test_arq_check_tells_whether_a_worker_is_alive(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
-    assert await code_of_check(environ) == 1
+    assert await exit_code_of_check(environ) == 1
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.started")
-        await eventually(lambda: code_of_check(environ), 0)  # arq writes its key now and then
+        await eventually(
+            lambda: exit_code_of_check(environ), 0
+        )  # arq writes its key every few seconds
 
 
-async def code_of_check(environ: Mapping[str, str]) -> int:
+async def exit_code_of_check(environ: Mapping[str, str]) -> int:
     async with program(*CHECK, environ=environ) as check:
         return await check.ended()
 
 
-async def test_sigterm_gives_a_long_job_back_after_the_grace_without_a_cost(
+async def test_sigterm_releases_a_long_job_uncounted_after_the_grace_period(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "SHUTDOWN_GRACE": "1"}) as worker:
@@ -236,14 +238,14 @@ async def test_sigterm_gives_a_long_job_back_after_the_grace_without_a_cost(
         await eventually(lambda: in_state(effects, "running"), 1)
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
-    given_back = await row(effects, job_id)
+    released = await row(effects, job_id)
     assert ("queued", 0, 0, 0) == tuple(
-        given_back[column] for column in ("state", "attempt", "failures", "crashes")
+        released[column] for column in ("state", "attempt", "failures", "crashes")
     )
 
 
 @pytest.mark.parametrize("seconds", [1, 11])
-async def test_a_postgres_that_is_away_interrupts_a_job_but_does_not_repeat_it(
+async def test_an_outage_of_postgres_interrupts_a_job_but_does_not_repeat_it(
     resources: Resources, environ: Mapping[str, str], seconds: float
 ) -> None:
     async with postgres_of_one() as postgres, AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What may be reclaimed from a worker, and by whom."""
+"""Leases: which jobs are reclaimed, and which workers may reclaim them."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from worker.relay import Relay
 
 
 class Clock:
-    """A monotonic one that a test puts forward."""
+    """A monotonic clock that a test moves forward."""
 
     now = 1000.0
-    asked = 0
+    reads = 0
 
     def __call__(self) -> float:
-        self.asked += 1
+        self.reads += 1
         return self.now
 
 
-def renewed(clock: Clock, lease: Lease) -> Lease:
-    """The lease after a heartbeat that Postgres has just answered."""
+def renew(clock: Clock, lease: Lease) -> Lease:
+    """Renew the lease, as after a heartbeat that Postgres has just recorded."""
     lease.renew(clock.now)
     return lease
 
 
-def test_a_worker_that_was_cut_off_is_trusted_again_after_the_length_of_a_lease() -> None:
-    lease = renewed(clock := Clock(), Lease(clock))
-    trusted = [lease.may_reclaim]
+def test_a_worker_that_was_cut_off_reclaims_again_after_one_lease() -> None:
+    lease = renew(clock := Clock(), Lease(clock))
+    allowed = [lease.may_reclaim]
     clock.now += LEASE_S + 0.5
-    trusted.append(lease.may_reclaim)
+    allowed.append(lease.may_reclaim)
     for _ in range(int(LEASE_S) + 1):
-        trusted.append(renewed(clock, lease).may_reclaim)
+        allowed.append(renew(clock, lease).may_reclaim)
         clock.now += 1
-    assert [True, False, *[False] * int(LEASE_S), True] == trusted
+    assert [True, False, *[False] * int(LEASE_S), True] == allowed
 
 
 @pytest.fixture
@@ -61,40 +61,40 @@ async def orphan(database: Database) -> JobId:
     return job_id
 
 
-async def test_only_a_trusted_worker_takes_over_what_a_lost_one_ran(
+async def test_a_worker_that_was_cut_off_does_not_reclaim_jobs(
     database: Database, orphan: JobId
 ) -> None:
-    lease = renewed(clock := Clock(), Lease(clock))
+    lease = renew(clock := Clock(), Lease(clock))
     clock.now += LEASE_S + 0.5
-    assert [] == await reclaim_if_allowed(database, renewed(clock, lease))
+    assert [] == await reclaim_if_allowed(database, renew(clock, lease))
     assert 0 == (await row(database, orphan))["crashes"]
-    lost = await reclaim_if_allowed(database, renewed(clock, Lease(clock)))
+    lost = await reclaim_if_allowed(database, renew(clock, Lease(clock)))
     assert [orphan] == [job.id for job in lost]
     assert 1 == (await row(database, orphan))["crashes"]
 
 
-async def test_the_loop_that_takes_over_asks_the_lease(
+async def test_the_reclaim_loop_checks_the_lease(
     database: Database, resources: Resources, orphan: JobId
 ) -> None:
-    lease = renewed(clock := Clock(), Lease(clock))
+    lease = renew(clock := Clock(), Lease(clock))
     clock.now += LEASE_S + 0.5
     relay = Relay(database, resources.redis, resources.dispatcher)
-    taking_over = asyncio.create_task(reclaim_until_cancelled(database, relay, lease))
-    asked = clock.asked
-    await until(lambda: clock.asked > asked + 2)
+    reclaiming = asyncio.create_task(reclaim_until_cancelled(database, relay, lease))
+    reads = clock.reads
+    await until(lambda: clock.reads > reads + 2)
     assert 0 == (await row(database, orphan))["crashes"]
-    renewed(clock, lease)
+    renew(clock, lease)
     clock.now += LEASE_S
-    renewed(clock, lease)
+    renew(clock, lease)
     await eventually(partial(crashes, database, orphan), 1)
-    await cancel_all([taking_over])
+    await cancel_all([reclaiming])
 
 
 async def crashes(database: Database, job_id: JobId) -> object:
     return (await row(database, job_id))["crashes"]
 
 
-async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
+async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
     database: Database, resources: Resources
 ) -> None:
     ended: list[int] = []
@@ -110,16 +110,16 @@ async def test_a_job_that_comes_back_while_it_still_runs_here_displaces_itself(
     async with working(resources, grace=0) as engine:
         job_id = await put(database, Trial("a"))
         await until(lambda: CALLS["a"] == 1)
-        async with database.transaction() as tx:  # no heartbeat comes in between
+        async with database.transaction() as tx:  # so that no heartbeat comes in between
             await tx.execute("update workers set seen_at = '-infinity'")
             assert [job_id] == [lost.id for lost in await statements.reclaim(tx)]
         await until(lambda: sorted(ended) == [1, 2])
         await until(lambda: not engine.slots.running)
-    ended_as = await row(database, job_id)
-    assert ("done", 2) == (ended_as["state"], ended_as["attempt"])
+    job = await row(database, job_id)
+    assert ("done", 2) == (job["state"], job["attempt"])
 
 
-async def test_a_claim_that_comes_before_the_first_beat_is_left_alone_for_a_lease(
+async def test_a_claim_before_the_first_heartbeat_is_not_reclaimed_for_one_lease(
     database: Database,
 ) -> None:
     job_id = await put(database, Trial("a"))

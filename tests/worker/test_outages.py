@@ -1,4 +1,4 @@
-"""Outages: what a handler meets, what its job becomes, and what tells that it is over."""
+"""Outages: jobs that meet one are snoozed, and an answer of the dependency wakes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from worker.outcome import Outcome, record
 
 
 class Clock:
-    """The monotonic one, which a test can put forward."""
+    """The monotonic clock, which a test can move forward."""
 
     ahead = 0.0
 
@@ -34,34 +34,39 @@ def clock() -> Clock:
     return Clock()
 
 
-async def away(*_: object) -> None:
+async def meet_outage(*_: object) -> None:
     raise Unavailable("down", dependency="smtp")
 
 
-async def asks(*_: object) -> None:
+async def call_smtp(*_: object) -> None:
     dependency_health.note("smtp")
 
 
-async def asks_in_vain(*_: object) -> None:
+async def be_refused_by_smtp(*_: object) -> None:
     dependency_health.note("smtp")
-    raise Dead("a server that answers refuses it")
+    raise Dead("the server refused it")
 
 
-async def does_not_ask(*_: object) -> None:
-    """It finds that there is nothing to send."""
+async def send_nothing(*_: object) -> None:
+    """End without calling the mail server."""
 
 
 @pytest.fixture
 def executor(resources: Resources, clock: Clock) -> JobExecutor:
     DEEDS.update(
-        {"away": away, "asks": asks, "asks in vain": asks_in_vain, "does not ask": does_not_ask}
+        {
+            "outage": meet_outage,
+            "answer": call_smtp,
+            "refusal": be_refused_by_smtp,
+            "no call": send_nothing,
+        }
     )
     breakers = Breakers(clock, lambda: 0.0)
     return JobExecutor(resources, breakers, Pauses(), lambda: 0.0, HANDLERS)
 
 
-async def ended(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
-    """A job, and how the attempt at it ended."""
+async def execute(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
+    """Execute a job, and return its run and outcome."""
     database = executor.resources.database
     job_id = await put(database, job)
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
@@ -69,33 +74,33 @@ async def ended(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
     return run, await executor(run)
 
 
-async def waiting_for_smtp(executor: JobExecutor) -> Run:
-    """A job that has met an outage, and is put off for it."""
-    run, outcome = await ended(executor, Trial("away"))
+async def snoozed_for_smtp(executor: JobExecutor) -> Run:
+    """Execute a job that meets an outage, and snooze it."""
+    run, outcome = await execute(executor, Trial("outage"))
     await record(executor.resources.engine, uuid4(), run.claimed, outcome)
     assert ("snoozed", "smtp") == (outcome.name, outcome.blocked_on)
     return run
 
 
-async def test_a_job_that_is_done_without_asking_the_server_does_not_tell_that_it_is_back(
+async def test_a_job_that_does_not_call_the_dependency_does_not_close_its_breaker(
     executor: JobExecutor, clock: Clock
 ) -> None:
-    waiting = await waiting_for_smtp(executor)
+    waiting = await snoozed_for_smtp(executor)
     clock.ahead = 5
     for _ in range(2):
-        assert "done" == (await ended(executor, Trial("does not ask")))[1].name
+        assert "done" == (await execute(executor, Trial("no call")))[1].name
     assert "smtp" == (await row(executor.resources.database, waiting.job_id))["blocked_on"]
     assert executor.breakers.check(Trial.kind) is None
     assert executor.breakers.check(Trial.kind) is not None
 
 
-@pytest.mark.parametrize(("name", "outcome"), [("asks", "done"), ("asks in vain", "dead")])
-async def test_an_answer_tells_that_it_is_back_and_wakes_all_whatever_became_of_the_job(
+@pytest.mark.parametrize(("name", "outcome"), [("answer", "done"), ("refusal", "dead")])
+async def test_any_answer_closes_the_breaker_and_wakes_the_blocked_jobs(
     executor: JobExecutor, clock: Clock, name: str, outcome: str
 ) -> None:
-    waiting = await waiting_for_smtp(executor)
+    waiting = await snoozed_for_smtp(executor)
     clock.ahead = 5
-    assert outcome == (await ended(executor, Trial(name)))[1].name
+    assert outcome == (await execute(executor, Trial(name)))[1].name
     woken = await row(executor.resources.database, waiting.job_id)
     assert woken["blocked_on"] is None
     assert executor.breakers.check(Trial.kind) is None
