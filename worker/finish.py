@@ -10,7 +10,7 @@ from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.outcomes import LeaseLost
-from app.jobs.rows import Claimed
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database
 
 MAX_BATCH = 500

@@ -17,7 +17,7 @@ from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses, blocked_on_kind
 from app.jobs.reclaim import reclaim, release
-from app.jobs.rows import Lost, Running
+from app.jobs.rows import OwnedJob, ReturnedJob
 from app.postgres.database import Database
 from app.redis import OUTAGES
 from worker.claim_loop import ClaimLoop

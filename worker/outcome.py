@@ -11,8 +11,8 @@ from uuid import UUID
 
 from app.jobs import statements
 from app.jobs.outcomes import LeaseLost
-from app.jobs.reclaim import follow_giving_up
-from app.jobs.rows import Claimed
+from app.jobs.reclaim import enqueue_on_failure
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 
 MAX_ERROR_CHARACTERS = 8192

@@ -13,7 +13,7 @@ from app import logs, metrics
 from app.errors import Unavailable
 from app.jobs import Run
 from app.jobs.outcomes import LeaseLost
-from app.jobs.rows import Claimed
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database
 from worker.finish import Finisher
 from worker.outcome import Outcome, record

@@ -12,7 +12,7 @@ from app import metrics
 from app.jobs.job import JobId, Queue
 from app.jobs.pauses import Pauses
 from app.jobs.redis_queue import QUEUES, low_slots
-from app.jobs.rows import Claimed
+from app.jobs.rows import ClaimedJob
 
 ISOLATE_AFTER_CRASHES = 2
 """A job that has crashed this often runs alone in its worker."""

@@ -143,7 +143,7 @@ async def _sweep(run: Run, sweep: Sweep, position: Position, now: datetime) -> P
             removed = await sweep.remove(tx, before=now - sweep.keep, most=BATCH, dry_run=False)
             position = position.counted(sweep.what, removed)
             if removed:
-                await run.keep_position(tx, position)
+                await run.save_position(tx, position)
                 await note_counts(tx, run, position.counts)
         if removed < BATCH:
             return position
@@ -163,7 +163,7 @@ async def _walk(
 
 async def _keep(run: Run, position: Position) -> None:
     async with run.transaction() as tx:
-        await run.keep_position(tx, position)
+        await run.save_position(tx, position)
         await note_counts(tx, run, position.counts)
 
 

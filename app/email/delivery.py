@@ -91,7 +91,7 @@ async def deliver(
         return
     if message is None:
         _count(email, "suppressed")
-        await run.had_nothing_to_do("the address is suppressed")
+        await run.finish_with_note("the address is suppressed")
         return
     async with _recorded(run, attempt, recipient, email):
         await _send(run, sender, message, attempt)
@@ -111,7 +111,7 @@ async def _end_as_sent_before(
             tx, recipient_id=recipient.id, template=email.template, unique_key=unique_key
         )
     on = f" on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
-    await run.had_nothing_to_do(f"already sent{on}")
+    await run.finish_with_note(f"already sent{on}")
 
 
 async def _placed(

@@ -113,7 +113,7 @@ async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> 
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, id=job.export_id)
     if export is None or export.expires_at is None:
-        await run.had_nothing_to_do("the export was deleted or is not finished")
+        await run.finish_with_note("the export was deleted or is not finished")
         return
 
     rows, length, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
@@ -146,7 +146,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
     if not export or not known or known[0].status != "failed":  # it is made again, say
-        await run.had_nothing_to_do("the export was deleted or has not failed")
+        await run.finish_with_note("the export was deleted or has not failed")
         return
 
     reason = known[0].error or ""

@@ -42,7 +42,7 @@ class ExportGenerate(Job, frozen=True):
     def unique_key(self) -> str:
         return str(self.export_id)
 
-    def if_given_up(self) -> ExportFailedEmail:
+    def on_failure(self) -> ExportFailedEmail:
         return ExportFailedEmail(self.export_id, self.user_id)
 
 
@@ -99,7 +99,7 @@ async def generate(run: Run, tools: Tools, job: ExportGenerate) -> None:
         rows = await _render(run, tools, export, upload.write)
         await upload.flush()
         if await _wanted(run, job) is None:
-            await run.had_nothing_to_do(DELETED)
+            await run.finish_with_note(DELETED)
             return
         stored = await upload.complete()
     try:
@@ -128,7 +128,7 @@ async def _wanted(run: Run, job: ExportGenerate) -> OwnedExport | None:
 async def _drop(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
     """Remove the object of a deleted export, and end the job."""
     await bucket.delete(await bucket.keys(f"{PREFIX}{job.user_id}/{job.export_id}."))
-    await run.had_nothing_to_do(DELETED)
+    await run.finish_with_note(DELETED)
 
 
 async def _record(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> None:

@@ -119,7 +119,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
     async with run.transaction() as tx:
         asked = await statements.asked_person(tx, request_id=job.request_id)
     if asked is None:
-        await run.had_nothing_to_do(
+        await run.finish_with_note(
             "the request was answered or withdrawn, or nobody has confirmed its address"
         )
         return
@@ -146,7 +146,7 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         reader = await statements.news_reader(tx, user_id=user_id)
         unread = await statements.unread(tx, user_id=user_id)
     if reader is None:
-        await run.had_nothing_to_do(NOT_A_READER)
+        await run.finish_with_note(NOT_A_READER)
         return
     if not unread:
         await end_look(run, user_id)

@@ -51,7 +51,7 @@ class Job(msgspec.Struct, frozen=True):
         """The unique key: while such a job of this kind is unfinished, no second one is made."""
         return None
 
-    def if_given_up(self) -> Job | None:
+    def on_failure(self) -> Job | None:
         """What is enqueued by the transaction that makes this job a dead letter, cancels it, or
         ends it because it came too late; not by one that withdraws it while it waits."""
         return None

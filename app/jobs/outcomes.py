@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 
-class Outcome(Exception):
+class NotDone(Exception):
     """The end of an attempt, other than success."""
 
     def __init__(self, reason: str) -> None:
@@ -13,7 +13,7 @@ class Outcome(Exception):
         self.reason = reason
 
 
-class Retry(Outcome):
+class Retry(NotDone):
     """The attempt failed and another may succeed; it counts. `after` replaces the backoff."""
 
     def __init__(self, reason: str, *, after: timedelta | None = None) -> None:
@@ -21,7 +21,7 @@ class Retry(Outcome):
         self.after = after
 
 
-class Snooze(Outcome):
+class Snooze(NotDone):
     """Not now: the slot is given up and nothing is counted against the job.
 
     Raised for a rate limit or another's claim. An outage is raised as `errors.Unavailable`.
@@ -32,7 +32,7 @@ class Snooze(Outcome):
         self.delay = delay
 
 
-class Dead(Outcome):
+class Dead(NotDone):
     """No attempt can succeed: a dead letter at once."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from app.jobs.rows import Pause
+from app.jobs.rows import PauseRow
 
-KIND_WAITS = timedelta(minutes=1)
+PAUSED_KIND_DELAY = timedelta(minutes=1)
 """How long a job of a paused kind sleeps at a time; resuming the kind wakes it."""
 
 
@@ -16,7 +16,7 @@ class Pauses:
         self.queues: frozenset[str] = frozenset()
         self.kinds: frozenset[str] = frozenset()
 
-    def hear(self, pauses: Iterable[Pause]) -> frozenset[str]:
+    def update(self, pauses: Iterable[PauseRow]) -> frozenset[str]:
         """Replace what was known.
 
         Returns:

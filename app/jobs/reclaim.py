@@ -10,11 +10,11 @@ import msgspec
 from app.jobs import statements
 from app.jobs.enqueue import enqueue
 from app.jobs.job import KINDS, JobId
-from app.jobs.rows import Lost
+from app.jobs.rows import ReturnedJob
 from app.postgres.database import Database, Transaction
 
 
-async def reclaim(database: Database) -> Sequence[Lost]:
+async def reclaim(database: Database) -> Sequence[ReturnedJob]:
     """Put back what workers ran that have not been seen for ten seconds.
 
     Raises:
@@ -36,13 +36,13 @@ async def release(database: Database, job_id: JobId, token: UUID) -> None:
         await _follow(tx, await statements.release(tx, ids=[job_id], token=token))
 
 
-async def _follow(tx: Transaction, left: Sequence[Lost]) -> None:
+async def _follow(tx: Transaction, left: Sequence[ReturnedJob]) -> None:
     for job in left:
         if job.state in {"dead", "cancelled"}:
-            await follow_giving_up(tx, job.kind, job.payload)
+            await enqueue_on_failure(tx, job.kind, job.payload)
 
 
-async def follow_giving_up(tx: Transaction, kind: str, payload: str) -> None:
+async def enqueue_on_failure(tx: Transaction, kind: str, payload: str) -> None:
     """Enqueue what a job wants done when it is given up. One that cannot be read wants nothing."""
     job_type = KINDS.get(kind)
     if job_type is None:
@@ -51,5 +51,5 @@ async def follow_giving_up(tx: Transaction, kind: str, payload: str) -> None:
         job = msgspec.json.decode(payload, type=job_type)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return
-    if (then := job.if_given_up()) is not None:
+    if (then := job.on_failure()) is not None:
         await enqueue(tx, then)

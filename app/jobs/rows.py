@@ -10,7 +10,7 @@ import msgspec
 from app.jobs.job import JobId, Queue
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class ClaimedJob(msgspec.Struct, frozen=True):
     """A job that this worker has just taken."""
 
     id: JobId
@@ -31,7 +31,7 @@ class Claimed(msgspec.Struct, frozen=True):
     """Its usefulness ended before it could start."""
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class DueJob(msgspec.Struct, frozen=True):
     """A job that is due and belongs in Redis."""
 
     id: JobId
@@ -39,7 +39,7 @@ class Waiting(msgspec.Struct, frozen=True):
     attempt: int
 
 
-class Lost(msgspec.Struct, frozen=True):
+class ReturnedJob(msgspec.Struct, frozen=True):
     """A job whose worker was lost: it waits again, or has ended."""
 
     id: JobId
@@ -50,12 +50,12 @@ class Lost(msgspec.Struct, frozen=True):
     payload: str
 
 
-class Inserted(msgspec.Struct, frozen=True):
+class InsertedJob(msgspec.Struct, frozen=True):
     id: JobId
     due: bool
 
 
-class Pause(msgspec.Struct, frozen=True):
+class PauseRow(msgspec.Struct, frozen=True):
     """A queue or a kind that an operator has stopped."""
 
     what: str
@@ -77,7 +77,7 @@ class QueueStats(msgspec.Struct, frozen=True):
     outbox_lag: float
 
 
-class Running(msgspec.Struct, frozen=True):
+class OwnedJob(msgspec.Struct, frozen=True):
     """A job that runs in a worker's name."""
 
     id: JobId

@@ -10,7 +10,7 @@ import msgspec
 
 from app.jobs import statements
 from app.jobs.outcomes import LeaseLost
-from app.jobs.rows import Claimed
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -22,7 +22,7 @@ class Run:
     None of them may stay open across SMTP, S3 or any other wait: Postgres ends one that idles.
     """
 
-    def __init__(self, database: Database, claimed: Claimed) -> None:
+    def __init__(self, database: Database, claimed: ClaimedJob) -> None:
         self._database = database
         self.claimed = claimed
         self.job_id = claimed.id
@@ -41,7 +41,7 @@ class Run:
             LeaseLost: the job is another worker's now, or its end was asked for.
         """
         async with self._database.transaction() as tx:
-            if not await statements.hold(tx, id=self.claimed.id, token=self.claimed.token):
+            if not await statements.lock_job(tx, id=self.claimed.id, token=self.claimed.token):
                 raise LeaseLost
             yield tx
 
@@ -63,7 +63,7 @@ class Run:
             yield tx
         self.finished = True
 
-    async def had_nothing_to_do(self, why: str) -> None:
+    async def finish_with_note(self, why: str) -> None:
         """End the job without an effect, and keep the reason with it.
 
         Raises:
@@ -72,22 +72,24 @@ class Run:
         async with self.completion(why):
             pass
 
-    async def held(self) -> None:
+    async def assert_lease(self) -> None:
         """Make sure, just before an effect that cannot be undone, that the job is still ours.
 
         Raises:
             LeaseLost: it is another worker's now.
         """
-        if not await statements.hold(self._database, id=self.claimed.id, token=self.claimed.token):
+        if not await statements.lock_job(
+            self._database, id=self.claimed.id, token=self.claimed.token
+        ):
             raise LeaseLost
 
-    async def mark_alone(self) -> None:
+    async def mark_running_alone(self) -> None:
         """Put on record that no other job runs in this worker: if it is lost now, this one did it.
 
         Raises:
             LeaseLost: the job is another worker's now.
         """
-        if not await statements.mark_alone(
+        if not await statements.mark_running_alone(
             self._database, id=self.claimed.id, token=self.claimed.token
         ):
             raise LeaseLost
@@ -97,7 +99,7 @@ class Run:
         kept = self.claimed.position
         return None if kept is None else msgspec.json.decode(kept, type=kind)
 
-    async def keep_position(self, tx: Transaction, position: msgspec.Struct) -> None:
+    async def save_position(self, tx: Transaction, position: msgspec.Struct) -> None:
         """Commit, with what this transaction did, where the next attempt goes on.
 
         Those who watch see it as progress.
@@ -106,7 +108,7 @@ class Run:
             LeaseLost: the job is another worker's now.
         """
         kept = msgspec.json.encode(position).decode()
-        if not await statements.keep_position(
+        if not await statements.save_position(
             tx, id=self.claimed.id, token=self.claimed.token, position=kept, progress=kept
         ):
             raise LeaseLost

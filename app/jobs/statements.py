@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.jobs.job import JobId, Queue
-from app.jobs.rows import Claimed, Inserted, Lost, Pause, QueueStats, Running, Waiting
+from app.jobs.rows import (
+    ClaimedJob,
+    DueJob,
+    InsertedJob,
+    OwnedJob,
+    PauseRow,
+    QueueStats,
+    ReturnedJob,
+)
 from app.postgres.statements import Queryable, statement
 
 
@@ -23,21 +31,21 @@ async def insert_job(
     traceparent: str | None,
     run_at: datetime | None,
     expires_in: timedelta | None,
-) -> Inserted | None: ...
+) -> InsertedJob | None: ...
 
 
 @statement("jobs")
 async def claim(
     db: Queryable, *, ids: list[JobId], worker_id: UUID, token: UUID
-) -> list[Claimed]: ...
+) -> list[ClaimedJob]: ...
 
 
 @statement("jobs")
-async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[Waiting]: ...
+async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[DueJob]: ...
 
 
 @statement("jobs")
-async def hold(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
+async def lock_job(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
 
 
 @statement("jobs")
@@ -101,21 +109,21 @@ async def report_progress(
 
 
 @statement("jobs")
-async def keep_position(
+async def save_position(
     db: Queryable, *, id: JobId, token: UUID, position: str, progress: str
 ) -> bool | None: ...
 
 
 @statement("jobs")
-async def never_dispatched(db: Queryable, *, most: int) -> list[Waiting]: ...
+async def never_dispatched(db: Queryable, *, limit: int) -> list[DueJob]: ...
 
 
 @statement("jobs")
-async def not_seen_lately(db: Queryable, *, most: int) -> list[Waiting]: ...
+async def not_seen_lately(db: Queryable, *, limit: int) -> list[DueJob]: ...
 
 
 @statement("jobs")
-async def forget_dispatched(db: Queryable) -> None: ...
+async def reset_dispatched(db: Queryable) -> None: ...
 
 
 @statement("jobs")
@@ -127,27 +135,27 @@ async def heartbeat(db: Queryable, *, id: UUID, host: str, pid: int, slots: int)
 
 
 @statement("jobs")
-async def end_worker(db: Queryable, *, id: UUID) -> None: ...
+async def remove_worker(db: Queryable, *, id: UUID) -> None: ...
 
 
 @statement("jobs")
-async def running_here(db: Queryable, *, worker_id: UUID) -> list[Running]: ...
+async def running_on_worker(db: Queryable, *, worker_id: UUID) -> list[OwnedJob]: ...
 
 
 @statement("jobs")
-async def reclaim(db: Queryable) -> list[Lost]: ...
+async def reclaim(db: Queryable) -> list[ReturnedJob]: ...
 
 
 @statement("jobs")
-async def release(db: Queryable, *, ids: list[JobId], token: UUID) -> list[Lost]: ...
+async def release(db: Queryable, *, ids: list[JobId], token: UUID) -> list[ReturnedJob]: ...
 
 
 @statement("jobs")
-async def mark_alone(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
+async def mark_running_alone(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
 
 
 @statement("jobs")
-async def pauses(db: Queryable) -> list[Pause]: ...
+async def pauses(db: Queryable) -> list[PauseRow]: ...
 
 
 @statement("jobs")
@@ -171,4 +179,4 @@ async def insert_jobs(
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,
-) -> list[Waiting]: ...
+) -> list[DueJob]: ...

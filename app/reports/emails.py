@@ -109,7 +109,7 @@ async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> 
     async with run.transaction() as tx:
         reader = await statements.report_reader(tx, user_id=user_id, month=month)
     if reader is None:
-        await run.had_nothing_to_do(
+        await run.finish_with_note(
             "there is no report for the complete month, or the user opted out, deleted the account"
             " or has not confirmed the address"
         )

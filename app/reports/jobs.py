@@ -132,19 +132,19 @@ async def generate(
         known = await _read(tx, user_id, month, await clock(tx))
     if known is None:
         await bucket.delete(await bucket.keys(folder(user_id, month)))
-        await run.had_nothing_to_do(LEFT)
+        await run.finish_with_note(LEFT)
         return
     if not known.activities:
         await _forget(run, bucket, user_id, month)
         return
     pdf = await _draw(renderer, known)
-    await run.held()
+    await run.assert_lease()
     made = await _put(bucket, user_id, known.header, pdf)
     try:
         await _record(run, made, clock)
     except _Left:
         await bucket.delete([made.key])
-        await run.had_nothing_to_do(LEFT)
+        await run.finish_with_note(LEFT)
         return
     log.info("report.made", month=str(month), size=len(pdf))
 

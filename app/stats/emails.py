@@ -136,7 +136,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
     async with run.transaction() as tx:
         reader = await statements.summary_reader(tx, user_id=user_id, saturday=saturday)
     if reader is None:
-        await run.had_nothing_to_do(
+        await run.finish_with_note(
             "the user opted out, has not confirmed the address, or was not active for 28 days"
         )
         return

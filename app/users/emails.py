@@ -121,7 +121,7 @@ async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
     if account is None:
-        await run.had_nothing_to_do("the account was deleted")
+        await run.finish_with_note("the account was deleted")
         return
     await _deliver_link(run, sender, account, Welcome, str(job.user_id))
 
@@ -138,7 +138,7 @@ async def confirmation(job: ConfirmationEmail, run: Run, sender: EmailSender) ->
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
     if account is None or account.confirmed_at is not None:
-        await run.had_nothing_to_do("the address is already confirmed, or the account was deleted")
+        await run.finish_with_note("the address is already confirmed, or the account was deleted")
         return
     await _deliver_link(run, sender, account, Confirmation, str(run.job_id))
 
@@ -169,7 +169,7 @@ async def password_reset(job: PasswordResetEmail, run: Run, sender: EmailSender)
         await statements.forget_reset_requests(tx)
         account = await statements.reset_requester(tx, request_id=job.request_id)
     if account is None:
-        await run.had_nothing_to_do("no account has this address, or the request has expired")
+        await run.finish_with_note("no account has this address, or the request has expired")
         return
 
     async def write(tx: Transaction) -> PasswordReset:

@@ -50,7 +50,7 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
     async with run.transaction() as tx:
         lives = await statements.lives(tx, user_id=user_id)
     if lives:
-        await run.had_nothing_to_do("the account still exists, and only its owner can delete it")
+        await run.finish_with_note("the account still exists, and only its owner can delete it")
         return
     await _erase_objects(run, bucket, user_id)
     removed = batch
@@ -66,7 +66,7 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
 async def _erase_objects(run: Run, bucket: Bucket, user_id: UserId) -> None:
     for folder in FOLDERS:
         while keys := await bucket.keys(f"{folder}/{user_id}/"):
-            await run.held()
+            await run.assert_lease()
             await bucket.delete(keys)
 
 

@@ -49,7 +49,7 @@ select id, queue, attempt from jobs
 where id = any(:ids::uuid[])
     and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
 
--- name: hold
+-- name: lock_job
 -- Assert the lease of the job, and keep its token from changing until this transaction ends.
 select true from jobs
 where id = :id and token = :token and state = 'running'
@@ -135,7 +135,7 @@ update jobs set progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
--- name: keep_position
+-- name: save_position
 -- Store where the job resumes after an interruption, if this token still owns it.
 -- Stores its progress too.
 update jobs set position = :position::jsonb, progress = :progress::jsonb
@@ -149,7 +149,7 @@ select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
 order by run_at
-limit :most;
+limit :limit;
 
 -- name: not_seen_lately
 -- Return due jobs that were last seen in Redis more than five seconds ago.
@@ -157,7 +157,7 @@ select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
     and dispatched_at <= now() - interval '5 seconds'
 order by dispatched_at
-limit :most;
+limit :limit;
 
 -- name: has_work
 -- Tell whether this worker runs a job, or a job is due in a queue that is not paused.
@@ -177,7 +177,7 @@ select
             and queue not in (select name from pauses where what = 'queue')
     );
 
--- name: forget_dispatched
+-- name: reset_dispatched
 -- Mark all waiting jobs as not dispatched. Locked rows are skipped: they are being claimed.
 with waiting as (
     select id from jobs
@@ -204,11 +204,11 @@ insert into workers (id, host, pid, slots)
 values (:id, :host, :pid, :slots)
 on conflict (id) do update set seen_at = clock_timestamp();
 
--- name: end_worker
+-- name: remove_worker
 -- Remove this worker, which has drained and is stopping.
 delete from workers where id = :id;
 
--- name: running_here
+-- name: running_on_worker
 -- Return the jobs that run under this worker's id, and whether their cancellation was requested.
 select id, token, cancel_requested_at is not null as cancelled from jobs
 where state = 'running' and worker_id = :worker_id;
@@ -267,7 +267,7 @@ update jobs set
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
 returning id, queue, attempt, state, kind, payload::text as payload;
 
--- name: mark_alone
+-- name: mark_running_alone
 -- Record that the job runs alone in its worker, if this token still owns it.
 -- If the worker is lost now, the job is the cause.
 update jobs set alone = true

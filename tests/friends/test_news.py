@@ -16,7 +16,7 @@ from app.email import EmailSender
 from app.embedded.inbox import Inbox
 from app.friends.emails import FriendActivityEmail, friend_activity
 from app.jobs import JobId, Run
-from app.jobs.rows import Claimed
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from tests.email.sending import attempt
@@ -91,7 +91,7 @@ class Paced(Run):
     def __init__(
         self,
         database: Database,
-        claimed: Claimed,
+        claimed: ClaimedJob,
         *,
         before: Step = nothing,
         within: Step = nothing,

@@ -134,9 +134,9 @@ async def test_a_report_of_an_account_that_is_deleted_meanwhile_is_removed(
     database: Database, bucket: Bucket, inbox: Inbox, resources: Resources
 ) -> None:
     class Overtaken(Run):
-        async def held(self) -> None:
+        async def assert_lease(self) -> None:
             """Between the drawing and the bucket."""
-            await super().held()
+            await super().assert_lease()
             await database.execute(LEAVE)
 
     ada = await reader(database)

@@ -37,7 +37,7 @@ NOT_NULL: Mapping[str, frozenset[str]] = {
     "dead_letters.dead_letters": frozenset({"fingerprint"}),  # a check: every dead job has one
     "exports.exports": frozenset({"job_id"}),  # set by the transaction that inserts the export
     "jobs.claim": frozenset({"token", "started_at"}),  # set by the statement itself
-    "jobs.running_here": frozenset({"token"}),  # a check: every running job has one
+    "jobs.running_on_worker": frozenset({"token"}),  # a check: every running job has one
     "operating.running_jobs": frozenset({"worker_id", "started_at"}),  # the same check
     "queues.outages": frozenset({"blocked_on"}),  # a condition of the statement
 }

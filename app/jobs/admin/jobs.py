@@ -14,7 +14,7 @@ from app.jobs.admin import statements
 from app.jobs.admin.rows import Attempt, JobDetail, JobSummary, Moment, State
 from app.jobs.admin.statements import JobRow
 from app.jobs.job import JobId, Queue
-from app.jobs.reclaim import follow_giving_up
+from app.jobs.reclaim import enqueue_on_failure
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 
@@ -117,7 +117,7 @@ async def cancel(tx: Transaction, job_id: JobId, *, by: str) -> State:
         why = EXPLANATIONS.get(row.state, f"it has just become {row.state}: try again")
         raise Conflict(f"The job cannot be cancelled: {why}.")
     if cancelled.state == "cancelled":
-        await follow_giving_up(tx, cancelled.kind, cancelled.payload)
+        await enqueue_on_failure(tx, cancelled.kind, cancelled.payload)
     log.info("operator.cancelled", job=str(job_id), state=cancelled.state, by=by)
     return cancelled.state
 

@@ -113,7 +113,7 @@ async def fan_out(
             if batch.last is None:
                 break
             position = position.behind(batch)
-            await run.keep_position(tx, position)
+            await run.save_position(tx, position)
             await note_counts(tx, run, position.counts)
         metrics.enqueued.labels(job_type.kind, job_type.queue).inc(batch.enqueued)
     async with run.completion() as tx:
