@@ -11,7 +11,6 @@ from app.commands.options import BY, Given, Json, Limit, answer
 from app.errors import Invalid
 from app.jobs import JobId, Queue
 from app.jobs.admin import dead_letters, jobs
-from app.jobs.admin.jobs import cancel as cancel_job
 from app.jobs.admin.rows import State
 from app.users.accounts import find_user
 
@@ -50,29 +49,29 @@ async def list_(
     """
     database = resources.database
     user_id = await find_user(database, user) if user else None
-    wanted = jobs.Filter(state, kind, queue, user_id)
-    return answer(await jobs.page(database, wanted, None, limit), json=json)
+    wanted = jobs.JobFilter(state, kind, queue, user_id)
+    return answer(await jobs.list_jobs(database, wanted, None, limit), json=json)
 
 
 @app.command
 async def show(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Show a job with its attempts and errors."""
-    return answer(await jobs.find(resources.database, id), json=json)
+    return answer(await jobs.find_job(resources.database, id), json=json)
 
 
 @app.command
 async def retry(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Retry a dead job."""
     await dead_letters.retry_job(resources.database, id, by=BY)
-    return answer(await jobs.find(resources.database, id), json=json)
+    return answer(await jobs.find_job(resources.database, id), json=json)
 
 
 @app.command
 async def cancel(id: Id, /, *, json: Json = False, resources: Given) -> str:
     """Cancel a job, even if it is running."""
     async with resources.database.transaction() as tx:
-        await cancel_job(tx, id, by=BY)
-        return answer(await jobs.find(tx, id), json=json)
+        await jobs.cancel_job(tx, id, by=BY)
+        return answer(await jobs.find_job(tx, id), json=json)
 
 
 @app.command
@@ -105,4 +104,6 @@ async def dead(
         return answer(await dead_letters.retry_group(database, retry, by=BY), json=json)
     if discard:
         return answer(await dead_letters.discard_group(database, discard, by=BY), json=json)
-    return answer(await dead_letters.page(database, dead_letters.Position(), limit), json=json)
+    return answer(
+        await dead_letters.list_groups(database, dead_letters.DeadLetterCursor(), limit), json=json
+    )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from app.jobs import JobId, statements
-from app.jobs.admin.jobs import find
+from app.jobs.admin.jobs import find_job
 from app.jobs.admin.rows import JobDetail
 from app.jobs.schedules import history
 from app.postgres.database import Database
@@ -28,7 +28,7 @@ async def wait(database: Database, job_id: JobId) -> int:
     """
     terminal = sys.stderr.isatty()
     said = None
-    while (job := await find(database, job_id)).state not in ENDED:
+    while (job := await find_job(database, job_id)).state not in ENDED:
         if job.state != "running" and (pause := await paused(database, job)):
             _clear(terminal)
             print(f"{job.kind} {job.id}: enqueued, but {pause} is paused; it starts when resumed")

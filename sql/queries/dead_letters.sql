@@ -1,4 +1,4 @@
--- name: dead_letters
+-- name: dead_letter_groups
 -- Return a page of the dead jobs, grouped by kind and error, the group with the latest death first.
 -- Each group has its latest job as a sample. The page follows the cursor and is limited to this
 -- fingerprint (null: any).
@@ -24,16 +24,16 @@ cross join lateral (
 order by letters.last_seen desc, letters.fingerprint desc
 limit :limit;
 
--- name: count_dead
+-- name: count_dead_letters
 -- Count the dead letters, and the groups by kind and error that they form.
 select count(*) as letters, count(distinct fingerprint) as groups from jobs where state = 'dead';
 
--- name: rerun
+-- name: retry_dead
 -- Requeue the next batch of matching dead jobs as if they were new, and count them.
 -- The batch is the newest jobs of this id, fingerprint and kind (null: any) before the given one.
 -- Expired jobs stay dead. Of each kind and unique key only the newest is requeued, and none if an
 -- unfinished job has them. The jobs that stay dead are counted by reason.
-with looked_at as (
+with candidates as (
     select id, kind, unique_key, coalesce(expires_at < now(), false) as expired
     from jobs
     where
@@ -43,23 +43,23 @@ with looked_at as (
         and (:kind::text is null or kind = :kind)
         and (:before::uuid is null or id < :before)
     order by id desc
-    limit :most
+    limit :limit
     for no key update
 ),
-wanted as (
+retryable as (
     select distinct on (kind, coalesce(unique_key, id::text)) id
-    from looked_at
+    from candidates
     where
         not expired
         and not exists (
             select from jobs as unfinished
-            where unfinished.kind = looked_at.kind
-                and unfinished.unique_key = looked_at.unique_key
+            where unfinished.kind = candidates.kind
+                and unfinished.unique_key = candidates.unique_key
                 and unfinished.state in ('queued', 'running', 'retrying', 'snoozed')
         )
     order by kind, coalesce(unique_key, id::text), id desc
 ),
-rerun as (
+retried as (
     update jobs set
         state = 'queued',
         run_at = now(),
@@ -74,18 +74,18 @@ rerun as (
         cancel_requested_at = null,
         progress = null,
         fingerprint = null
-    from wanted
-    where jobs.id = wanted.id
+    from retryable
+    where jobs.id = retryable.id
     returning jobs.id
 )
 select
-    (select count(*) from rerun) as rerun,
+    (select count(*) from retried) as retried,
     count(*) filter (where expired) as expired,
-    count(*) filter (where not expired) - (select count(*) from rerun) as superseded,
-    (select id from looked_at order by id limit 1) as last
-from looked_at;
+    count(*) filter (where not expired) - (select count(*) from retried) as superseded,
+    (select id from candidates order by id limit 1) as last_id
+from candidates;
 
--- name: discard
+-- name: discard_group
 -- Cancel the oldest dead jobs of this fingerprint, a batch at a time, and return their number.
 -- Each keeps its error, behind a note that an operator discarded it.
 with discarded as (
@@ -98,7 +98,7 @@ with discarded as (
         select id from jobs
         where state = 'dead' and fingerprint = :fingerprint
         order by finished_at
-        limit :most
+        limit :limit
         for no key update
     ))
     returning id

@@ -14,7 +14,7 @@ with waiting as (
 summed as (
     select
         queue,
-        sum(jobs) filter (where due) as size,
+        sum(jobs) filter (where due) as waiting,
         sum(jobs) filter (where not due) as scheduled,
         min(oldest) filter (where due) as oldest
     from waiting
@@ -30,7 +30,7 @@ finished as (
 )
 select
     asked.name,
-    coalesce(summed.size, 0)::bigint as size,
+    coalesce(summed.waiting, 0)::bigint as waiting,
     coalesce(summed.scheduled, 0)::bigint as scheduled,
     extract(epoch from now() - summed.oldest)::float8 as oldest_age_s,
     coalesce(running.jobs, 0) as running,
@@ -85,12 +85,12 @@ order by asked.name;
 
 -- name: outages
 -- Return the dependencies that snoozed jobs are blocked on, each with the time of its next retry.
-select blocked_on, count(*) as jobs, min(run_at) as next_try_at from jobs
+select blocked_on, count(*) as jobs, min(run_at) as next_retry_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on
 order by blocked_on;
 
--- name: kind_was_seen
+-- name: kind_exists
 -- Tell whether any job or pause of this kind exists. Reads all jobs if there is none.
 select
     exists (select from pauses where what = 'kind' and name = :name)

@@ -69,7 +69,7 @@ async def test_a_group_runs_again_and_the_other_groups_do_not(
     await dead(database, run_jobs, Trial("c"), reason="no paper")
     _, group = await groups(admin)
     answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/retry")
-    assert (200, {"rerun": 2, "skipped": 0}) == (answer.status_code, answer.json())
+    assert (200, {"retried": 2, "skipped": 0}) == (answer.status_code, answer.json())
     await run_jobs()
     assert {"a": 2, "b": 2, "c": 1} == CALLS
     assert [1] == [group["count"] for group in await groups(admin)]
@@ -87,7 +87,7 @@ async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
     await put(database, Trial("waits", key="waits"))
     (group,) = await groups(admin)
     answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/retry")
-    assert {"rerun": 1, "skipped": 3} == answer.json()
+    assert {"retried": 1, "skipped": 3} == answer.json()
     assert ("queued", "dead") == (
         (await row(database, newer))["state"],
         (await row(database, expired))["state"],
@@ -100,9 +100,9 @@ async def test_all_run_again_or_those_of_a_kind(
     await dead(database, run_jobs, Trial("a"), CriticalTrial("b"), reason="no paper")
     await dead(database, run_jobs, Trial("c"), reason="no ink")
     answer = await admin.post(f"{EMAILS}/retry", params={"kind": "test:critical"})
-    assert (200, {"rerun": 1, "skipped": 0}) == (answer.status_code, answer.json())
+    assert (200, {"retried": 1, "skipped": 0}) == (answer.status_code, answer.json())
     answer = await admin.post(f"{EMAILS}/retry")
-    assert {"rerun": 2, "skipped": 0} == answer.json()
+    assert {"retried": 2, "skipped": 0} == answer.json()
     assert [] == await groups(admin)
 
 

@@ -122,7 +122,7 @@ async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_histo
         "attempt 2 started",
         "attempt 2 ended: done",
         "done",
-    ] == [moment["what"] for moment in job["timeline"]]
+    ] == [moment["event"] for moment in job["timeline"]]
 
 
 async def test_a_job_shows_its_progress_and_the_request_that_caused_it(

@@ -75,7 +75,7 @@ async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
     assert 90 <= default.pop("oldest_age_s") <= 90 + monotonic() - began
     assert default == {
         "name": "default",
-        "size": 2,
+        "waiting": 2,
         "scheduled": 1,
         "running": 0,
         "finished_per_minute": 0,
@@ -84,7 +84,7 @@ async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
         "weight": 3,
     }
     assert ("critical", 0, None, 6) == tuple(
-        critical[key] for key in ("name", "size", "oldest_age_s", "weight")
+        critical[key] for key in ("name", "waiting", "oldest_age_s", "weight")
     )
     assert ("low", 1) == (low["name"], low["weight"])
 
@@ -196,8 +196,8 @@ async def test_workers_show_what_they_run_and_whether_they_live(
         answer = await api.get("/api/v1/admin/workers", headers=ada.headers)
         let_go.set()
     gone, here = answer.json()["items"]
-    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["runs"])
+    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["running_jobs"])
     assert (True, 10) == (here["alive"], here["slots"])
     assert [(str(job_id), "test:trial", 1)] == [
-        (run["id"], run["kind"], run["attempt"]) for run in here["runs"]
+        (run["id"], run["kind"], run["attempt"]) for run in here["running_jobs"]
     ]

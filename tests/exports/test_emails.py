@@ -12,7 +12,7 @@ from app.embedded.inbox import Inbox
 from app.exports.emails import ExportFailedEmail
 from app.exports.export import ExportId
 from app.jobs.admin.dead_letters import retry_job
-from app.jobs.admin.jobs import cancel
+from app.jobs.admin.jobs import cancel_job
 from app.postgres.database import Database
 from tests.support.exports import add_activities, asked
 from tests.support.people import Person, person
@@ -84,7 +84,7 @@ async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
     await asked(api, kim)
     job_id = await database.fetchval("select id from jobs")
     async with database.transaction() as tx:
-        await cancel(tx, job_id, by="test")
+        await cancel_job(tx, job_id, by="test")
 
     await run_jobs()
 

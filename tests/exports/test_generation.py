@@ -14,7 +14,7 @@ import pytest
 from app.exports import requests
 from app.exports.export import Export, Filters, Format
 from app.jobs.admin.dead_letters import retry_job
-from app.jobs.admin.jobs import cancel
+from app.jobs.admin.jobs import cancel_job
 from app.jobs.reclaim import reclaim, release
 from app.pdf import open_renderer
 from app.postgres.database import Database
@@ -241,7 +241,7 @@ async def test_a_cancel_ends_it_and_takes_back_what_was_sent(
         export = await exports.ask()
         await until(reached.is_set)
         async with barred.database.transaction() as tx:
-            await cancel(tx, export.job_id, by="test")
+            await cancel_job(tx, export.job_id, by="test")
         await eventually(lambda: exports.status(export), "failed")
 
     why = "select error from jobs where kind = 'export:generate'"
@@ -265,7 +265,7 @@ async def test_a_cancel_ends_the_drawing_of_a_pdf(resources: Resources) -> None:
         with frozen(process.pid):  # so that it cannot finish first
             await eventually(has_begun, True)
             async with resources.database.transaction() as tx:
-                await cancel(tx, export.job_id, by="test")
+                await cancel_job(tx, export.job_id, by="test")
             await eventually(lambda: exports.status(export), "failed")
             await until(lambda: process.returncode is not None)
 

@@ -79,7 +79,7 @@ async def test_a_dead_job_is_shown_with_its_traceback_and_run_again(
     again = await cli(environ, "jobs", "retry", str(job_id), "--json")
     assert (0, "queued") == (again.code, again.json["state"])
     logged = json.loads(again.err.splitlines()[0])
-    assert ("operator.reran", "cli") == (logged["event"], logged["by"])
+    assert ("operator.retried_job", "cli") == (logged["event"], logged["by"])
     await run_jobs()
     assert 2 == CALLS["a"]
 
@@ -106,10 +106,10 @@ async def test_dead_letters_are_listed_run_again_and_discarded(
     assert ("test:trial", 2) == (group["kind"], group["count"])
     assert f"{group['fingerprint']}  test:trial" in table.out
     again = await cli(environ, "jobs", "dead", "--retry", group["fingerprint"], "--json")
-    assert {"rerun": 2, "skipped": 0} == again.json
+    assert {"retried": 2, "skipped": 0} == again.json
     await dead(database, run_jobs, Trial("c"), reason="no paper")
     other = await cli(environ, "jobs", "dead", "--retry-all", "--kind", "test:low", "--json")
-    assert {"rerun": 0, "skipped": 0} == other.json
+    assert {"retried": 0, "skipped": 0} == other.json
     gone = await cli(environ, "jobs", "dead", "--discard", group["fingerprint"], "--json")
     assert {"discarded": 1} == gone.json
     assert "none\n" == (await cli(environ, "jobs", "dead")).out

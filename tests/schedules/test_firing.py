@@ -138,10 +138,10 @@ async def test_a_paused_schedule_fires_nothing_and_catches_nothing_up(
     since_tuesday: Database,
 ) -> None:
     async with since_tuesday.transaction() as tx:
-        await history.pause(tx, "stats:daily", by="test", now=at("2026-11-24 13:00"))
+        await history.pause_schedule(tx, "stats:daily", by="test", now=at("2026-11-24 13:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:01"))
     async with since_tuesday.transaction() as tx:
-        await history.resume(tx, "stats:daily", by="test", now=at("2026-11-26 12:00"))
+        await history.resume_schedule(tx, "stats:daily", by="test", now=at("2026-11-26 12:00"))
     await fire_due(since_tuesday, now=at("2026-11-27 00:01"))
     assert [("2026-11-26", "running")] == await runs_of(since_tuesday, "stats:daily")
 
@@ -154,7 +154,7 @@ async def test_a_run_ends_with_its_job_however_that_ends(
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     await end_jobs(since_tuesday, end)
-    run = (await history.page(since_tuesday, "stats:recount", None, 1))[0]
+    run = (await history.list_runs(since_tuesday, "stats:recount", None, 1))[0]
     assert (state, None if end == "done" else "why") == (run.state, run.error)
     assert run.duration_s == pytest.approx(2)
 
@@ -165,7 +165,7 @@ async def test_a_rerun_of_a_dead_job_lets_the_run_go_on(since_tuesday: Database)
     await since_tuesday.execute(
         "update jobs set state = 'queued', finished_at = null, fingerprint = null"
     )
-    (run,) = await history.page(since_tuesday, "stats:recount", None, 9)
+    (run,) = await history.list_runs(since_tuesday, "stats:recount", None, 9)
     assert ("running", None) == (run.state, run.finished_at)
 
 

@@ -34,7 +34,9 @@ PYTHON_TYPES: Mapping[str, type] = {
 out on purpose: they would be a Decimal and a datetime without a zone."""
 
 NOT_NULL: Mapping[str, frozenset[str]] = {
-    "dead_letters.dead_letters": frozenset({"fingerprint"}),  # a check: every dead job has one
+    "dead_letters.dead_letter_groups": frozenset(
+        {"fingerprint"}
+    ),  # a check: every dead job has one
     "exports.exports": frozenset({"job_id"}),  # set by the transaction that inserts the export
     "jobs.claim": frozenset({"token", "started_at"}),  # set by the statement itself
     "jobs.running_on_worker": frozenset({"token"}),  # a check: every running job has one

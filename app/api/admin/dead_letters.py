@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.jobs.admin import dead_letters
-from app.jobs.admin.rows import DeadLetters, Discarded, Rerun
+from app.jobs.admin.rows import DeadLetterGroup, DiscardResult, RetryResult
 from app.postgres.database import Database
 from app.users.user import Me
 from app.web.cursors import after_cursor
@@ -20,11 +20,11 @@ from app.web.cursors import after_cursor
 @get("/dead-letters", operation_id="listDeadLetters")
 async def list_dead_letters(
     database: NamedDependency[Database], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
-) -> Page[DeadLetters]:
+) -> Page[DeadLetterGroup]:
     """List the dead jobs grouped by kind and error, latest first."""
     after = after_cursor(cursor, tuple[datetime, str])
-    position = dead_letters.Position(*after) if after else dead_letters.Position()
-    found = await dead_letters.page(database, position, limit + 1)
+    position = dead_letters.DeadLetterCursor(*after) if after else dead_letters.DeadLetterCursor()
+    found = await dead_letters.list_groups(database, position, limit + 1)
     return page(found, limit, key=lambda last: (last.last_seen, last.fingerprint))
 
 
@@ -33,7 +33,7 @@ async def retry_all(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     kind: Annotated[str | None, QueryParameter(max_length=100)] = None,
-) -> Rerun:
+) -> RetryResult:
     """Retry all dead jobs, or those of one kind."""
     return await dead_letters.retry_all(database, kind, by=str(me.id))
 
@@ -41,7 +41,7 @@ async def retry_all(
 @post("/dead-letters/{fingerprint:str}/retry", status_code=200, operation_id="retryDeadLetters")
 async def retry_group(
     fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> Rerun:
+) -> RetryResult:
     """Retry the dead jobs of one kind and error, with their failure counts reset.
 
     Expired jobs, and jobs that have an unfinished duplicate, are skipped.
@@ -52,7 +52,7 @@ async def retry_group(
 @post("/dead-letters/{fingerprint:str}/discard", status_code=200, operation_id="discardDeadLetters")
 async def discard_group(
     fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> Discarded:
+) -> DiscardResult:
     """Discard the dead jobs of one kind and error: they become cancelled."""
     return await dead_letters.discard_group(database, fingerprint, by=str(me.id))
 

@@ -11,7 +11,6 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.jobs.admin import dead_letters, jobs
-from app.jobs.admin.jobs import cancel
 from app.jobs.admin.rows import JobDetail, JobSummary, State
 from app.jobs.job import JobId, Queue
 from app.postgres.database import Database
@@ -38,16 +37,16 @@ async def list_jobs(
 ) -> Page[JobSummary]:
     """List jobs, newest first."""
     user_id = await find_user(database, user) if user is not None else None
-    wanted = jobs.Filter(job_state, kind, queue, user_id)
+    wanted = jobs.JobFilter(job_state, kind, queue, user_id)
     after = after_cursor(cursor, tuple[JobId])
-    found = await jobs.page(database, wanted, after[0] if after else None, limit + 1)
+    found = await jobs.list_jobs(database, wanted, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
 
 
 @get("/jobs/{job_id:uuid}", operation_id="readJob")
 async def read_job(job_id: FromPath[UUID], database: NamedDependency[Database]) -> JobDetail:
     """Get a job with its attempts, errors, progress and timeline."""
-    return await jobs.find(database, JobId(job_id))
+    return await jobs.find_job(database, JobId(job_id))
 
 
 @post("/jobs/{job_id:uuid}/retry", status_code=200, operation_id="retryJob")
@@ -59,7 +58,7 @@ async def retry_job(
     409 if it is not dead, has expired, or has an unfinished duplicate (same kind and unique key).
     """
     await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
-    return await jobs.find(database, JobId(job_id))
+    return await jobs.find_job(database, JobId(job_id))
 
 
 @post("/jobs/{job_id:uuid}/cancel", status_code=200, operation_id="cancelJob")
@@ -72,8 +71,8 @@ async def cancel_job(
     job that was done before the cancellation stays done.
     """
     async with database.transaction() as tx:
-        await cancel(tx, JobId(job_id), by=str(me.id))
-        return await jobs.find(tx, JobId(job_id))
+        await jobs.cancel_job(tx, JobId(job_id), by=str(me.id))
+        return await jobs.find_job(tx, JobId(job_id))
 
 
 routes = [list_jobs, read_job, retry_job, cancel_job]

@@ -33,7 +33,7 @@ async def list_runs(
 ) -> Page[ScheduleRun]:
     """List the runs of a schedule, including skipped ones, newest first."""
     after = after_cursor(cursor, tuple[RunId])
-    found = await history.page(database, name, after[0] if after else None, limit + 1)
+    found = await history.list_runs(database, name, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
 
 
@@ -66,7 +66,7 @@ async def pause_schedule(
 ) -> ScheduleState:
     """Pause a schedule. A run in progress finishes."""
     async with database.transaction() as tx:
-        await history.pause(tx, name, by=str(me.id))
+        await history.pause_schedule(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)
 
 
@@ -76,7 +76,7 @@ async def resume_schedule(
 ) -> ScheduleState:
     """Resume a schedule. Runs missed while it was paused are skipped."""
     async with database.transaction() as tx:
-        await history.resume(tx, name, by=str(me.id))
+        await history.resume_schedule(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)
 
 

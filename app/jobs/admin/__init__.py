@@ -1,4 +1,4 @@
-"""What an operator does with jobs, from the API as from the command line.
+"""What operators do with jobs, through the API, the pages and the command line.
 
-`by` is who acts: the id of an admin, or `cli`. Every act is logged under it.
+`by` is the actor: an operator's id, or `cli`. Every action is logged with it.
 """

@@ -1,6 +1,6 @@
-"""Dead letters: grouped by kind and error, run again or discarded.
+"""Dead letters for operators: list them by kind and error, retry or discard them.
 
-A re-run begins without failures and crashes, and keeps its attempts. The relay brings it to Redis
+A retry resets a job's failures and crashes but keeps its attempts. The relay dispatches the job
 within a second.
 """
 
@@ -14,8 +14,8 @@ import structlog
 from app.errors import Conflict, NotFound
 from app.jobs.admin import statements
 from app.jobs.admin.jobs import find_row
-from app.jobs.admin.rows import DeadCount, DeadLetters, Discarded, Rerun
-from app.jobs.admin.statements import RerunBatch
+from app.jobs.admin.rows import DeadLetterCounts, DeadLetterGroup, DiscardResult, RetryResult
+from app.jobs.admin.statements import RetryBatch
 from app.jobs.job import JobId
 from app.postgres.database import Database, UniqueViolation
 from app.postgres.statements import Queryable
@@ -23,20 +23,21 @@ from app.postgres.statements import Queryable
 log = structlog.get_logger(__name__)
 
 BATCH = 5000
-"""Jobs in one transaction, so that neither their locks nor their memory grow with a group."""
-TRIES = 5
+"""Jobs in one transaction, so that neither its locks nor its memory grow with the group."""
+MAX_TRIES = 5
+"""How often a batch is tried while jobs with the same unique keys are being enqueued."""
 
 
-class Position(NamedTuple):
-    """The last group of the page before."""
+class DeadLetterCursor(NamedTuple):
+    """The last group of the previous page."""
 
     last_seen: datetime | None = None
     fingerprint: str | None = None
 
 
-async def page(db: Queryable, after: Position, limit: int) -> list[DeadLetters]:
-    """At most `limit` groups, that with the latest death first."""
-    return await statements.dead_letters(
+async def list_groups(db: Queryable, after: DeadLetterCursor, limit: int) -> list[DeadLetterGroup]:
+    """List at most `limit` groups, the one with the latest death first."""
+    return await statements.dead_letter_groups(
         db,
         fingerprint=None,
         before=after.last_seen,
@@ -45,12 +46,13 @@ async def page(db: Queryable, after: Position, limit: int) -> list[DeadLetters]:
     )
 
 
-async def find_group(db: Queryable, fingerprint: str) -> DeadLetters:
-    """
+async def find_group(db: Queryable, fingerprint: str) -> DeadLetterGroup:
+    """Return the dead letters with this fingerprint.
+
     Raises:
-        NotFound: there are no dead letters of this fingerprint, or no longer.
+        NotFound: there are none, or none any more.
     """
-    groups = await statements.dead_letters(
+    groups = await statements.dead_letter_groups(
         db, fingerprint=fingerprint, before=None, before_fingerprint=None, limit=1
     )
     for group in groups:
@@ -58,108 +60,115 @@ async def find_group(db: Queryable, fingerprint: str) -> DeadLetters:
     raise _no_such_group(fingerprint)
 
 
-async def count(db: Queryable) -> DeadCount:
-    """How many dead letters there are, and of how many kinds and errors."""
-    return await statements.count_dead(db)
+async def count_dead_letters(db: Queryable) -> DeadLetterCounts:
+    """Count the dead letters and the groups that they form."""
+    return await statements.count_dead_letters(db)
 
 
 async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
-    """Run one dead job again.
+    """Retry one dead job.
 
     Raises:
         NotFound: there is no such job.
         Conflict: it is not dead, has expired, or an unfinished job has its kind and unique key.
     """
-    batch = await _rerun_batch(database, _Wanted(id=job_id), 1)
-    if batch.last is None:
+    batch = await _retry_batch(database, _Selection(id=job_id), 1)
+    if batch.last_id is None:
         row = await find_row(database, job_id)
         raise Conflict(f"Only a dead job can be retried, and this one is {row.state}.")
     if batch.expired:
         raise Conflict("The job has expired.")
     if batch.superseded:
         raise Conflict("An unfinished job with the same kind and unique key already exists.")
-    log.info("operator.reran", job=str(job_id), by=by)
+    log.info("operator.retried_job", job=str(job_id), by=by)
 
 
 async def retry_group(
     database: Database, fingerprint: str, *, by: str, batch: int = BATCH
-) -> Rerun:
-    """Run the dead jobs of a fingerprint again, in batches that stand if a later one fails.
+) -> RetryResult:
+    """Retry the dead jobs with this fingerprint, in batches.
+
+    If a batch fails, the earlier ones stay committed.
 
     Args:
-        batch: the most jobs of one transaction.
+        batch: the maximum number of jobs in one transaction.
 
     Raises:
         NotFound: there is none.
     """
-    answer = await _rerun(database, _Wanted(fingerprint=fingerprint), batch)
-    if answer == Rerun(0, 0):
+    result = await _retry(database, _Selection(fingerprint=fingerprint), batch)
+    if result == RetryResult(0, 0):
         raise _no_such_group(fingerprint)
-    log.info("operator.reran_group", fingerprint=fingerprint, rerun=answer.rerun, by=by)
-    return answer
+    log.info("operator.retried_group", fingerprint=fingerprint, retried=result.retried, by=by)
+    return result
 
 
-async def retry_all(database: Database, kind: str | None, *, by: str) -> Rerun:
-    """Run all dead jobs again, or those of one kind, in batches that stand if a later one fails."""
-    answer = await _rerun(database, _Wanted(kind=kind), BATCH)
-    log.info("operator.reran_all", kind=kind, rerun=answer.rerun, by=by)
-    return answer
+async def retry_all(database: Database, kind: str | None, *, by: str) -> RetryResult:
+    """Retry all dead jobs, or those of one kind, in batches.
+
+    If a batch fails, the earlier ones stay committed.
+    """
+    result = await _retry(database, _Selection(kind=kind), BATCH)
+    log.info("operator.retried_all", kind=kind, retried=result.retried, by=by)
+    return result
 
 
 async def discard_group(
     database: Database, fingerprint: str, *, by: str, batch: int = BATCH
-) -> Discarded:
-    """Cancel the dead jobs of a fingerprint, in batches; each keeps its error behind a note.
+) -> DiscardResult:
+    """Cancel the dead jobs with this fingerprint, in batches.
+
+    Each keeps its error, prefixed with a note that it was discarded.
 
     Args:
-        batch: the most jobs of one transaction.
+        batch: the maximum number of jobs in one transaction.
 
     Raises:
         NotFound: there is none.
     """
     discarded = 0
-    while count := await statements.discard(database, fingerprint=fingerprint, most=batch):
+    while count := await statements.discard_group(database, fingerprint=fingerprint, limit=batch):
         discarded += count
     if not discarded:
         raise _no_such_group(fingerprint)
     log.info("operator.discarded_group", fingerprint=fingerprint, discarded=discarded, by=by)
-    return Discarded(discarded)
+    return DiscardResult(discarded)
 
 
-class _Wanted(NamedTuple):
-    """Which dead jobs; None means any."""
+class _Selection(NamedTuple):
+    """Which dead jobs to retry; None means any."""
 
     id: JobId | None = None
     fingerprint: str | None = None
     kind: str | None = None
 
 
-async def _rerun(database: Database, wanted: _Wanted, most: int) -> Rerun:
-    rerun = skipped = 0
-    batch = await _rerun_batch(database, wanted, most)
-    while batch.last is not None:
-        rerun += batch.rerun
+async def _retry(database: Database, selection: _Selection, limit: int) -> RetryResult:
+    retried = skipped = 0
+    batch = await _retry_batch(database, selection, limit)
+    while batch.last_id is not None:
+        retried += batch.retried
         skipped += batch.expired + batch.superseded
-        batch = await _rerun_batch(database, wanted, most, batch.last)
-    return Rerun(rerun, skipped)
+        batch = await _retry_batch(database, selection, limit, batch.last_id)
+    return RetryResult(retried, skipped)
 
 
-async def _rerun_batch(
-    database: Database, wanted: _Wanted, most: int, before: JobId | None = None
-) -> RerunBatch:
-    for _ in range(TRIES):
+async def _retry_batch(
+    database: Database, selection: _Selection, limit: int, before: JobId | None = None
+) -> RetryBatch:
+    for _ in range(MAX_TRIES):
         try:
-            return await statements.rerun(
+            return await statements.retry_dead(
                 database,
-                id=wanted.id,
-                fingerprint=wanted.fingerprint,
-                kind=wanted.kind,
+                id=selection.id,
+                fingerprint=selection.fingerprint,
+                kind=selection.kind,
                 before=before,
-                most=most,
+                limit=limit,
             )
         except UniqueViolation:
-            # Since the statement began, a job of one of the unique keys was enqueued: the next
-            # statement sees it.
+            # A job with one of the unique keys was enqueued after the statement began. The next
+            # try sees it.
             continue
     raise Conflict("Jobs with the same kinds and unique keys are being enqueued. Try again.")
 

@@ -1,7 +1,7 @@
-"""The queues and the kinds: how full they are, and stopping and continuing them.
+"""Queues, kinds and workers for operators: their state, and pausing and resuming them.
 
-Workers read what is paused once a second. The jobs of a paused queue stay where they are, also in
-Redis; those of a paused kind are put off when their turn comes.
+Workers read the pauses once a second. The jobs of a paused queue stay queued, in Redis too. The
+jobs of a paused kind are snoozed when their turn comes.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ log = structlog.get_logger(__name__)
 
 
 async def list_queues(db: Queryable, weights: Mapping[str, int]) -> list[QueueState]:
-    """Every queue, the weightiest usually first."""
+    """List the queues, in the order `critical`, `default`, `low`."""
     return await statements.queues(
         db, names=list(QUEUES), weights=[weights[queue] for queue in QUEUES]
     )
 
 
 async def list_kinds(db: Queryable) -> list[KindState]:
-    """The kinds that this process knows, and those that are paused, unfinished or dead."""
+    """List the kinds that this process has, and those with a pause or unfinished or dead jobs."""
     return await statements.kinds(db, names=list(KINDS))
 
 
 async def list_outages(db: Queryable) -> list[Outage]:
-    """What snoozed jobs wait for, paused kinds among it."""
+    """List what blocks snoozed jobs: dependencies and paused kinds."""
     return await statements.outages(db)
 
 
 async def paused_kinds(db: Queryable) -> list[str]:
-    """By name."""
+    """List the paused kinds by name."""
     return sorted(pause.name for pause in await pauses(db) if pause.what == "kind")
 
 
 async def find_queue(db: Queryable, name: str, weights: Mapping[str, int]) -> QueueState:
-    """
+    """Return the state of a queue.
+
     Raises:
         NotFound: there is no such queue.
     """
@@ -58,12 +59,12 @@ async def find_queue(db: Queryable, name: str, weights: Mapping[str, int]) -> Qu
 
 
 async def find_kind(db: Queryable, name: str) -> KindState:
-    """A kind by its name, which is not checked: one that nobody knows has no jobs."""
+    """Return the state of a kind. The name is not checked: an unknown kind has no jobs."""
     return next(kind for kind in await statements.kinds(db, names=[name]) if kind.name == name)
 
 
 async def pause_queue(tx: Transaction, name: str, *, by: str) -> None:
-    """Have no worker claim from a queue. One that is paused stays so.
+    """Stop workers from claiming jobs of a queue. Repeating it changes nothing.
 
     Raises:
         NotFound: there is no such queue.
@@ -74,7 +75,7 @@ async def pause_queue(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def resume_queue(tx: Transaction, name: str, *, by: str) -> None:
-    """Have the workers claim from a queue again. One that is not paused stays so.
+    """Let workers claim jobs of a queue again. Repeating it changes nothing.
 
     Raises:
         NotFound: there is no such queue.
@@ -85,10 +86,10 @@ async def resume_queue(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
-    """Have no job of a kind started. One that is paused stays so.
+    """Stop workers from starting jobs of a kind. Repeating it changes nothing.
 
     Raises:
-        NotFound: no such kind is known, and there never was a job of it.
+        NotFound: this process does not have the kind, and no job or pause of it exists.
     """
     await _check_kind(tx, name)
     await statements.pause(tx, what="kind", name=name)
@@ -96,10 +97,10 @@ async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
-    """Have the jobs of a kind started again; those that were put off are due now.
+    """Let workers start jobs of a kind again. Jobs that were snoozed are due now.
 
     Raises:
-        NotFound: no such kind is known, and there never was a job of it.
+        NotFound: this process does not have the kind, and no job or pause of it exists.
     """
     await _check_kind(tx, name)
     await statements.resume(tx, what="kind", name=name)
@@ -113,18 +114,18 @@ def _check_queue(name: str) -> None:
 
 
 async def _check_kind(db: Queryable, name: str) -> None:
-    if name in KINDS or await statements.kind_was_seen(db, name=name):
+    if name in KINDS or await statements.kind_exists(db, name=name):
         return
-    known = [kind.name for kind in await list_kinds(db)]
-    raise NotFound(f"There is no kind {name!r}: the kinds are {', '.join(known) or 'none yet'}.")
+    names = [kind.name for kind in await list_kinds(db)]
+    raise NotFound(f"There is no kind {name!r}: the kinds are {', '.join(names) or 'none yet'}.")
 
 
 async def list_workers(db: Queryable) -> list[Worker]:
-    """The workers that have not said goodbye, oldest first; one that was killed is not alive."""
-    runs: dict[UUID, list[RunningJob]] = defaultdict(list)
+    """List the workers that have not shut down, oldest first. A killed worker is not alive."""
+    running: dict[UUID, list[RunningJob]] = defaultdict(list)
     for row in await statements.running_jobs(db):
-        runs[row.worker_id].append(RunningJob(row.id, row.kind, row.attempt, row.started_at))
+        running[row.worker_id].append(RunningJob(row.id, row.kind, row.attempt, row.started_at))
     return [
-        Worker(**msgspec.structs.asdict(row), runs=runs[row.id])
+        Worker(**msgspec.structs.asdict(row), running_jobs=running[row.id])
         for row in await statements.workers(db)
     ]

@@ -1,4 +1,4 @@
-"""Queues, jobs, dead letters and workers, as operators see them."""
+"""The queues, jobs, dead letters and workers that operators see."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ State = Literal["queued", "running", "retrying", "snoozed", "done", "dead", "can
 
 
 class QueueState(Struct, frozen=True):
-    """A queue. `size` is what is due and waits, `scheduled` what is not due yet."""
+    """A queue. Its `waiting` jobs are due, its `scheduled` jobs are not due yet."""
 
     name: Queue
-    size: int
+    waiting: int
     scheduled: int
     oldest_age_s: float | None
-    """Since when the oldest of `size` has been due."""
+    """Seconds since the oldest waiting job became due."""
     running: int
     finished_per_minute: float
-    """Done or dead, over the last five minutes."""
+    """Jobs done or dead, averaged over the last five minutes."""
     paused: bool
     paused_at: datetime | None
     weight: int
 
 
 class KindState(Struct, frozen=True):
-    """A kind of job. `waiting` are due, `scheduled` are not yet."""
+    """A kind of job. Its `waiting` jobs are due, its `scheduled` jobs are not due yet."""
 
     name: str
     waiting: int
@@ -43,20 +43,20 @@ class KindState(Struct, frozen=True):
 
 
 class Outage(Struct, frozen=True):
-    """What snoozed jobs wait for: a dependency that is away, or `kind <name>` of a paused kind."""
+    """What blocks snoozed jobs: an unavailable dependency, or `kind <name>` for a paused kind."""
 
     blocked_on: str
     jobs: int
-    next_try_at: datetime
+    next_retry_at: datetime
 
     @property
-    def of_a_pause(self) -> bool:
-        """Whether an operator ends it, and no dependency's return."""
+    def is_pause(self) -> bool:
+        """Whether it ends when an operator resumes the kind, not when a dependency is back."""
         return self.blocked_on.startswith(blocked_on_kind(""))
 
 
 class JobSummary(Struct, frozen=True):
-    """A job in a list. `error` is the beginning of its last error."""
+    """A job in a list. `error` is the first 200 characters of its last error."""
 
     id: JobId
     kind: str
@@ -72,7 +72,7 @@ class JobSummary(Struct, frozen=True):
     error: str | None
 
 
-class Attempt(Struct, frozen=True):
+class JobAttempt(Struct, frozen=True):
     """One attempt at a job, and how it ended."""
 
     attempt: int
@@ -84,15 +84,15 @@ class Attempt(Struct, frozen=True):
     traceback: str | None
 
 
-class Moment(Struct, frozen=True):
-    """Something that happened to a job, or is going to."""
+class TimelineEvent(Struct, frozen=True):
+    """Something that happened to a job, or is due to happen."""
 
     at: datetime
-    what: str
+    event: str
 
 
-class JobFacts(Struct, frozen=True):
-    """What is known of a job, whichever way its payload is read."""
+class JobFields(Struct, frozen=True):
+    """The fields of a job that need no decoding."""
 
     id: JobId
     kind: str
@@ -106,7 +106,7 @@ class JobFacts(Struct, frozen=True):
     request_id: str | None
     """The request that caused it."""
     trace_id: str | None
-    """The trace that the request was part of."""
+    """The trace that this request was part of."""
     enqueued_at: datetime
     run_at: datetime
     expires_at: datetime | None
@@ -117,22 +117,22 @@ class JobFacts(Struct, frozen=True):
     worker_id: UUID | None
     error: str | None
     note: str | None
-    """Why a job that is done had nothing to do."""
+    """Why a done job had nothing to do."""
     fingerprint: str | None
 
 
-class JobDetail(JobFacts, frozen=True):
-    """A job with its attempts, but for a first one that succeeded: the job itself tells of that."""
+class JobDetail(JobFields, frozen=True):
+    """A job with its attempts. A first attempt that succeeded is not listed: the job has its data."""
 
     payload: Any
     progress: Any
-    """What its handler last reported, while it runs."""
-    attempts: list[Attempt]
-    timeline: list[Moment]
+    """What its handler last reported in this attempt; null once the job is done."""
+    attempts: list[JobAttempt]
+    timeline: list[TimelineEvent]
 
 
-class DeadLetters(Struct, frozen=True):
-    """Dead jobs of one kind and one error; the sample is the latest of them."""
+class DeadLetterGroup(Struct, frozen=True):
+    """The dead jobs of one kind and one error. The sample is the latest of them."""
 
     fingerprint: str
     kind: str
@@ -143,28 +143,28 @@ class DeadLetters(Struct, frozen=True):
     error: str | None
 
 
-class DeadCount(Struct, frozen=True):
-    """How many dead letters there are, and of how many kinds and errors."""
+class DeadLetterCounts(Struct, frozen=True):
+    """The number of dead letters, and of the groups by kind and error that they form."""
 
     letters: int
     groups: int
 
 
-class Rerun(Struct, frozen=True):
-    """How many dead jobs run again. Skipped are those that are no longer useful or superseded."""
+class RetryResult(Struct, frozen=True):
+    """The number of jobs retried, and of jobs skipped because they are expired or superseded."""
 
-    rerun: int
+    retried: int
     skipped: int
 
 
-class Discarded(Struct, frozen=True):
-    """How many dead jobs were cancelled."""
+class DiscardResult(Struct, frozen=True):
+    """The number of dead jobs that were cancelled."""
 
     discarded: int
 
 
 class RunningJob(Struct, frozen=True):
-    """A job that a worker runs."""
+    """A job that a worker is running."""
 
     id: JobId
     kind: str
@@ -173,7 +173,7 @@ class RunningJob(Struct, frozen=True):
 
 
 class Worker(Struct, frozen=True):
-    """A worker process. It is alive when it was seen in the last ten seconds."""
+    """A worker process. It is alive if its last heartbeat is at most ten seconds old."""
 
     id: UUID
     host: str
@@ -182,4 +182,4 @@ class Worker(Struct, frozen=True):
     started_at: datetime
     seen_at: datetime
     alive: bool
-    runs: list[RunningJob]
+    running_jobs: list[RunningJob]

@@ -9,10 +9,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs.admin.rows import (
-    Attempt,
-    DeadCount,
-    DeadLetters,
-    JobFacts,
+    DeadLetterCounts,
+    DeadLetterGroup,
+    JobAttempt,
+    JobFields,
     JobSummary,
     KindState,
     Outage,
@@ -23,23 +23,25 @@ from app.jobs.job import JobId, Queue
 from app.postgres.statements import Queryable, statement
 
 
-class JobRow(JobFacts, frozen=True):
+class JobRow(JobFields, frozen=True):
+    """A job whose payload and progress are still JSON text."""
+
     payload: str
     progress: str | None
 
 
-class Cancelled(Struct, frozen=True):
+class CancelledJob(Struct, frozen=True):
     state: State
     kind: str
     payload: str
 
 
-class RerunBatch(Struct, frozen=True):
-    rerun: int
+class RetryBatch(Struct, frozen=True):
+    retried: int
     expired: int
     superseded: int
-    last: JobId | None
-    """The last one looked at; None: there was none left."""
+    last_id: JobId | None
+    """The last job of the batch; None if none was left."""
 
 
 class WorkerRow(Struct, frozen=True):
@@ -52,7 +54,7 @@ class WorkerRow(Struct, frozen=True):
     alive: bool
 
 
-class RunningRow(Struct, frozen=True):
+class RunningJobRow(Struct, frozen=True):
     worker_id: UUID
     id: JobId
     kind: str
@@ -73,7 +75,7 @@ async def outages(db: Queryable) -> list[Outage]: ...
 
 
 @statement("queues")
-async def kind_was_seen(db: Queryable, *, name: str) -> bool: ...
+async def kind_exists(db: Queryable, *, name: str) -> bool: ...
 
 
 @statement("queues")
@@ -104,11 +106,11 @@ async def job(db: Queryable, *, id: JobId) -> JobRow | None: ...
 
 
 @statement("operating")
-async def attempts(db: Queryable, *, job_id: JobId) -> list[Attempt]: ...
+async def attempts(db: Queryable, *, job_id: JobId) -> list[JobAttempt]: ...
 
 
 @statement("operating")
-async def cancel(db: Queryable, *, id: JobId, why: str) -> Cancelled | None: ...
+async def cancel(db: Queryable, *, id: JobId, why: str) -> CancelledJob | None: ...
 
 
 @statement("operating")
@@ -116,35 +118,35 @@ async def workers(db: Queryable) -> list[WorkerRow]: ...
 
 
 @statement("operating")
-async def running_jobs(db: Queryable) -> list[RunningRow]: ...
+async def running_jobs(db: Queryable) -> list[RunningJobRow]: ...
 
 
 @statement("dead_letters")
-async def dead_letters(
+async def dead_letter_groups(
     db: Queryable,
     *,
     fingerprint: str | None,
     before: datetime | None,
     before_fingerprint: str | None,
     limit: int,
-) -> list[DeadLetters]: ...
+) -> list[DeadLetterGroup]: ...
 
 
 @statement("dead_letters")
-async def count_dead(db: Queryable) -> DeadCount: ...
+async def count_dead_letters(db: Queryable) -> DeadLetterCounts: ...
 
 
 @statement("dead_letters")
-async def rerun(
+async def retry_dead(
     db: Queryable,
     *,
     id: JobId | None,
     fingerprint: str | None,
     kind: str | None,
     before: JobId | None,
-    most: int,
-) -> RerunBatch: ...
+    limit: int,
+) -> RetryBatch: ...
 
 
 @statement("dead_letters")
-async def discard(db: Queryable, *, fingerprint: str, most: int) -> int: ...
+async def discard_group(db: Queryable, *, fingerprint: str, limit: int) -> int: ...

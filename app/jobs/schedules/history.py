@@ -50,7 +50,7 @@ async def find_schedule(db: Queryable, name: str, *, now: datetime | None = None
     return found
 
 
-async def page(db: Queryable, name: str, before: UUID | None, limit: int) -> list[ScheduleRun]:
+async def list_runs(db: Queryable, name: str, before: UUID | None, limit: int) -> list[ScheduleRun]:
     """At most `limit` runs of a schedule that follow `before`, newest first.
 
     Raises:
@@ -69,7 +69,9 @@ async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
     return None if row is None else _run(row)
 
 
-async def pause(tx: Transaction, name: str, *, by: str, now: datetime | None = None) -> None:
+async def pause_schedule(
+    tx: Transaction, name: str, *, by: str, now: datetime | None = None
+) -> None:
     """Have no tick fired until the schedule is resumed. What runs goes on.
 
     Raises:
@@ -80,7 +82,9 @@ async def pause(tx: Transaction, name: str, *, by: str, now: datetime | None = N
     log.info("operator.paused_schedule", schedule=name, by=by)
 
 
-async def resume(tx: Transaction, name: str, *, by: str, now: datetime | None = None) -> None:
+async def resume_schedule(
+    tx: Transaction, name: str, *, by: str, now: datetime | None = None
+) -> None:
     """Have ticks fired again. Those that passed meanwhile are not caught up.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.jobs.admin.rows import DeadCount, Outage, QueueState, Worker
+from app.jobs.admin.rows import DeadLetterCounts, Outage, QueueState, Worker
 from app.jobs.job import Queue
 from app.jobs.schedules.schedule import ScheduleState
 from app.pages.formatting import count, span
@@ -23,7 +23,7 @@ class Situation(Struct, frozen=True):
     queues: list[QueueState]
     paused_kinds: list[str]
     outages: list[Outage]
-    dead: DeadCount
+    dead: DeadLetterCounts
     schedules: list[ScheduleState]
     workers: list[Worker]
 
@@ -41,7 +41,7 @@ class Situation(Struct, frozen=True):
 
     @property
     def waiting(self) -> int:
-        return sum(queue.size for queue in self.queues)
+        return sum(queue.waiting for queue in self.queues)
 
     @property
     def finished_per_minute(self) -> float:
@@ -84,14 +84,14 @@ def _of_queues(seen: Situation) -> Iterator[Trouble]:
             yield Trouble(
                 "warn",
                 f"Queue {queue.name} is paused",
-                f"{_many(queue.size, 'job is', 'jobs are')} waiting until it is resumed.",
+                f"{_many(queue.waiting, 'job is', 'jobs are')} waiting until it is resumed.",
                 "/ops/queues",
             )
         elif queue.oldest_age_s is not None and queue.oldest_age_s > PATIENCE[queue.name]:
             yield Trouble(
                 "bad",
                 f"A job in {queue.name} has been waiting for {span(queue.oldest_age_s)}",
-                f"{_many(queue.size, 'job is', 'jobs are')} due. The workers cannot keep up.",
+                f"{_many(queue.waiting, 'job is', 'jobs are')} due. The workers cannot keep up.",
                 "/ops/queues",
             )
 
@@ -105,7 +105,7 @@ def _of_kinds(seen: Situation) -> Iterator[Trouble]:
 
 def _of_outages(seen: Situation) -> Iterator[Trouble]:
     for outage in seen.outages:
-        if not outage.of_a_pause:
+        if not outage.is_pause:
             yield Trouble(
                 "bad",
                 f"{outage.blocked_on} is unavailable",

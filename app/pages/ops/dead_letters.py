@@ -13,8 +13,8 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from app.jobs.admin import dead_letters
-from app.jobs.admin.jobs import find
-from app.jobs.admin.rows import Rerun
+from app.jobs.admin.jobs import find_job
+from app.jobs.admin.rows import RetryResult
 from app.pages.formatting import count
 from app.pages.forms import Form
 from app.pages.ops.listing import listing
@@ -38,8 +38,8 @@ async def list_groups(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     query = Form(dict(request.query_params)).read(Query)
-    after = dead_letters.Position(query.before, query.fingerprint)
-    found = await dead_letters.page(database, after, LIMIT + 1)
+    after = dead_letters.DeadLetterCursor(query.before, query.fingerprint)
+    found = await dead_letters.list_groups(database, after, LIMIT + 1)
     groups, following = found[:LIMIT], None
     if len(found) > LIMIT:
         last = groups[-1]
@@ -49,7 +49,7 @@ async def list_groups(
         request,
         "ops/dead_letters",
         groups=groups,
-        total=await dead_letters.count(database),
+        total=await dead_letters.count_dead_letters(database),
         first=DEAD_LETTERS if query.before else None,
         following=following,
     )
@@ -62,7 +62,7 @@ async def show_group(
     database: NamedDependency[Database],
 ) -> Response[str]:
     group = await dead_letters.find_group(database, fingerprint)
-    sample = await find(database, group.sample_job_id)
+    sample = await find_job(database, group.sample_job_id)
     path = f"{DEAD_LETTERS}/{fingerprint}"
     form = Form(dict(request.query_params))
     jobs = await listing(database, path, form, fingerprint=fingerprint)
@@ -99,8 +99,8 @@ async def discard_group(
     return see_other(request, DEAD_LETTERS, f"{_jobs(done.discarded)} discarded.")
 
 
-def _said(done: Rerun) -> str:
-    said = f"{_jobs(done.rerun)} queued for retry."
+def _said(done: RetryResult) -> str:
+    said = f"{_jobs(done.retried)} queued for retry."
     if done.skipped:
         said += f" {_jobs(done.skipped)} skipped: expired, or replaced by a newer job."
     return said

@@ -14,7 +14,8 @@ from litestar.response import Redirect
 
 from app.errors import Invalid
 from app.jobs.admin import dead_letters
-from app.jobs.admin.jobs import cancel, find
+from app.jobs.admin.jobs import cancel_job as cancel
+from app.jobs.admin.jobs import find_job
 from app.jobs.admin.rows import State
 from app.jobs.job import KINDS, JobId
 from app.jobs.redis_queue import QUEUES
@@ -54,7 +55,7 @@ async def list_jobs(
 async def show_job(
     request: Request[Any, Any, Any], job_id: FromPath[UUID], database: NamedDependency[Database]
 ) -> Response[str]:
-    job = await find(database, JobId(job_id))
+    job = await find_job(database, JobId(job_id))
     return page(
         request,
         "ops/job",

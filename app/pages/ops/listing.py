@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from app.errors import NotFound
-from app.jobs.admin.jobs import Filter, find_row, page
+from app.jobs.admin.jobs import JobFilter, find_row, list_jobs
 from app.jobs.admin.rows import JobSummary, State
 from app.jobs.job import JobId, Queue
 from app.pages.forms import Form
@@ -51,9 +51,9 @@ async def listing(
     query = form.read(Query)
     state: State | None = "dead" if fingerprint else query.state
     user_id = await find_user(db, query.user) if query.user else None
-    wanted = Filter(state, query.kind, query.queue, user_id, fingerprint, query.search)
+    wanted = JobFilter(state, query.kind, query.queue, user_id, fingerprint, query.search)
     before = None if query.before is None else JobId(query.before)
-    found = await page(db, wanted, before, LIMIT + 1)
+    found = await list_jobs(db, wanted, before, LIMIT + 1)
     jobs, filters = found[:LIMIT], {k: v for k, v in form.values.items() if v and k != "before"}
     return Listing(
         jobs,

@@ -26,7 +26,7 @@ async def overview(
             queues=await queues.list_queues(tx, weights),
             paused_kinds=await queues.paused_kinds(tx),
             outages=await queues.list_outages(tx),
-            dead=await dead_letters.count(tx),
+            dead=await dead_letters.count_dead_letters(tx),
             schedules=await history.list_schedules(tx),
             workers=await list_workers(tx),
         )

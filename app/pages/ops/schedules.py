@@ -82,7 +82,7 @@ async def pause_schedule(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await history.pause(tx, name, by=str(me.id))
+        await history.pause_schedule(tx, name, by=str(me.id))
     return see_other(request, PATH, f"{name} paused. It will not run until it is resumed.")
 
 
@@ -94,7 +94,7 @@ async def resume_schedule(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await history.resume(tx, name, by=str(me.id))
+        await history.resume_schedule(tx, name, by=str(me.id))
     said = f"{name} resumed. Runs missed while it was paused are skipped."
     return see_other(request, PATH, said)
 
@@ -112,7 +112,7 @@ async def _shown(
         NotFound: there is no such schedule.
     """
     schedule = await history.find_schedule(database, name)
-    found = await history.page(database, name, before, LIMIT + 1)
+    found = await history.list_runs(database, name, before, LIMIT + 1)
     runs, path = found[:LIMIT], f"{PATH}/{name}"
     return page(
         request,

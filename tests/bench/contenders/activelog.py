@@ -10,7 +10,7 @@ from time import monotonic_ns
 
 from app import jobs
 from app.jobs import Job
-from app.jobs.admin.jobs import cancel
+from app.jobs.admin.jobs import cancel_job
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.bench.contenders.contender import Work
@@ -83,7 +83,7 @@ class ActiveLog:
             job_id = await tx.fetchval(
                 "select id from jobs where (payload->>'number')::int = $1", number
             )
-            await cancel(tx, job_id, by="bench")
+            await cancel_job(tx, job_id, by="bench")
 
     async def unfinished(self) -> int:
         return int(

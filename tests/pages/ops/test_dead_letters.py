@@ -59,8 +59,8 @@ async def test_an_operator_runs_a_group_again(
         done = await press(desk, await desk.get(DEAD_LETTERS), f"/{letters[1]}/retry")
     assert ["queued", "queued", "dead"] == await states(database)
     assert "2 jobs were queued for retry." in words(await desk.get(path_of(done)))
-    (told,) = [log for log in logs if log["event"] == "operator.reran_group"]
-    assert (str(ada.id), 2) == (told["by"], told["rerun"])
+    (told,) = [log for log in logs if log["event"] == "operator.retried_group"]
+    assert (str(ada.id), 2) == (told["by"], told["retried"])
 
 
 async def test_what_is_skipped_is_counted(
@@ -83,8 +83,8 @@ async def test_an_operator_runs_all_again(
     with capture_logs() as logs:
         await press(desk, asked, "/dead-letters/retry")
     assert ["queued"] * 3 == await states(database)
-    (told,) = [log for log in logs if log["event"] == "operator.reran_all"]
-    assert (str(ada.id), 3) == (told["by"], told["rerun"])
+    (told,) = [log for log in logs if log["event"] == "operator.retried_all"]
+    assert (str(ada.id), 3) == (told["by"], told["retried"])
     assert "No dead letters" in words(await desk.get(DEAD_LETTERS))
 
 

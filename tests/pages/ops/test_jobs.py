@@ -145,7 +145,7 @@ async def test_an_operator_runs_one_dead_job_again(
         done = await press(desk, await desk.get(f"{JOBS}/{job_id}"), "/retry")
     assert (303, f"{JOBS}/{job_id}") == (done.status_code, path_of(done))
     assert "Job queued for retry." in words(await desk.get(path_of(done)))
-    assert ("operator.reran", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
+    assert ("operator.retried_job", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
     await run_jobs()
     assert "done" == await state_of(database, job_id)
 
@@ -166,6 +166,8 @@ async def test_an_operator_cancels_a_job(
     with capture_logs() as logs:
         done = await press(desk, asked, "/cancel")
     assert said in words(await desk.get(path_of(done)))
-    assert ("operator.cancelled", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
+    assert ("operator.cancelled_job", str(ada.id)) in [
+        (log["event"], log.get("by")) for log in logs
+    ]
     late = await press(desk, asked, "/cancel")
     assert (409 if state == "queued" else 303) == late.status_code

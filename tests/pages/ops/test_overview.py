@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.jobs.admin import queues
-from app.jobs.admin.rows import DeadCount, QueueState
+from app.jobs.admin.rows import DeadLetterCounts, QueueState
 from app.jobs.schedules import history
 from app.pages.ops.alerts import Situation, troubles
 from app.postgres.database import Database
@@ -58,7 +58,7 @@ async def test_a_job_that_has_waited_for_too_long_is_told(
 def test_a_critical_job_may_wait_for_a_minute(waits_s: float, *, said: bool) -> None:
     queue = QueueState(
         name="critical",
-        size=1,
+        waiting=1,
         scheduled=0,
         oldest_age_s=waits_s,
         running=0,
@@ -71,7 +71,7 @@ def test_a_critical_job_may_wait_for_a_minute(waits_s: float, *, said: bool) -> 
         queues=[queue],
         paused_kinds=[],
         outages=[],
-        dead=DeadCount(letters=0, groups=0),
+        dead=DeadLetterCounts(letters=0, groups=0),
         schedules=[],
         workers=[],
     )
@@ -92,7 +92,7 @@ async def test_what_is_paused_dead_failing_or_away_is_told(
     async with database.transaction() as tx:
         await queues.pause_queue(tx, "low", by="test")
         await queues.pause_kind(tx, "test:trial", by="test")
-        await history.pause(tx, "cleanup:daily", by="test")
+        await history.pause_schedule(tx, "cleanup:daily", by="test")
     said = await overview(desk)
     for trouble in (
         "smtp is unavailable 1 job is waiting. Retries are automatic.",

@@ -8,7 +8,7 @@ from app import jobs
 from app.errors import Conflict
 from app.jobs import JobId
 from app.jobs.admin import dead_letters
-from app.jobs.admin.rows import Discarded, Rerun
+from app.jobs.admin.rows import DiscardResult, RetryResult
 from app.postgres.database import Database
 from tests.support.locks import somebody_waits
 from tests.support.trials import Trial, put, row
@@ -25,9 +25,9 @@ async def test_a_group_of_any_size_runs_again_in_batches(database: Database) -> 
     await database.execute(
         "update jobs set expires_at = now() where id in (select id from jobs limit 9)"
     )
-    assert Rerun(21, 9) == await dead_letters.retry_group(database, "abc", by="test", batch=7)
+    assert RetryResult(21, 9) == await dead_letters.retry_group(database, "abc", by="test", batch=7)
     assert 21 == await database.fetchval("select count(*) from jobs where state = 'queued'")
-    assert Discarded(9) == await dead_letters.discard_group(database, "abc", by="test", batch=7)
+    assert DiscardResult(9) == await dead_letters.discard_group(database, "abc", by="test", batch=7)
 
 
 async def test_a_job_enqueued_at_the_same_time_is_not_doubled(database: Database) -> None:
@@ -36,7 +36,7 @@ async def test_a_job_enqueued_at_the_same_time_is_not_doubled(database: Database
         await jobs.enqueue(tx, Trial("a", key="day-2"))
         rerun = asyncio.create_task(dead_letters.retry_group(database, "abc", by="test"))
         await somebody_waits(database)
-    assert Rerun(2, 1) == await rerun
+    assert RetryResult(2, 1) == await rerun
 
 
 async def test_of_two_operators_who_run_a_job_again_one_is_told_that_it_is_not_dead(
