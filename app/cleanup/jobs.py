@@ -14,7 +14,7 @@ from app.cleanup.orphans import WALKS, Walk
 from app.exports.requests import abort_stale_uploads
 from app.jobs import Run, handles
 from app.jobs.schedules import ScheduledJob, scheduled
-from app.jobs.schedules.fan_out import note_counts
+from app.jobs.schedules.fan_out import save_counts
 from app.jobs.schedules.statements import clock
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
@@ -115,7 +115,7 @@ async def clean(run: Run, bucket: Bucket, keep: Retention, *, now: datetime) -> 
         position = await _walk(run, bucket, walk, position, now)
     await abort_stale_uploads(bucket, now)
     async with run.completion() as tx:
-        await note_counts(tx, run, position.counts)
+        await save_counts(tx, run, position.counts)
     log.info("cleanup.done", **position.counts)
 
 
@@ -133,7 +133,7 @@ async def count(run: Run, db: Queryable, bucket: Bucket, keep: Retention, *, now
         async for page in bucket.pages(walk.prefix):
             counts[walk.what] += len(await walk.orphans(db, page, now))
     async with run.completion() as tx:
-        await note_counts(tx, run, counts)
+        await save_counts(tx, run, counts)
     log.info("cleanup.would_remove", **counts)
 
 
@@ -144,7 +144,7 @@ async def _sweep(run: Run, sweep: Sweep, position: Position, now: datetime) -> P
             position = position.counted(sweep.what, removed)
             if removed:
                 await run.save_position(tx, position)
-                await note_counts(tx, run, position.counts)
+                await save_counts(tx, run, position.counts)
         if removed < BATCH:
             return position
 
@@ -164,7 +164,7 @@ async def _walk(
 async def _keep(run: Run, position: Position) -> None:
     async with run.transaction() as tx:
         await run.save_position(tx, position)
-        await note_counts(tx, run, position.counts)
+        await save_counts(tx, run, position.counts)
 
 
 @handles(Cleanup)

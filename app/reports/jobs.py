@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 from app import jobs
 from app.jobs import Job, Run, handles
 from app.jobs.schedules import ScheduledJob, scheduled
-from app.jobs.schedules.fan_out import Batch, Throttle, end_dry_run, fan_out
+from app.jobs.schedules.fan_out import FanOutBatch, Throttle, fan_out, finish_dry_run
 from app.jobs.schedules.statements import clock as postgres_clock
 from app.pdf import Renderer
 from app.postgres.database import Database, Transaction
@@ -237,7 +237,7 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
     """
     kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
         return await statements.enqueue_reports(
             tx, kind=kind, queue=queue, expires_in=expires_in, month=month, after=after, most=most
         )
@@ -254,7 +254,7 @@ async def count_reports(run: Run, db: Queryable, month: date) -> None:
     counted = await statements.count_reports(
         db, template=ReportReady.template, unique_key=slug(month), month=month
     )
-    await end_dry_run(run, ReportGenerate, counted)
+    await finish_dry_run(run, ReportGenerate, counted)
 
 
 @handles(ReportGenerate)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from app.activities.activity import ActivityType
 from app.jobs import Queue
-from app.jobs.schedules.fan_out import Batch, WouldEmail
+from app.jobs.schedules.fan_out import DryRunCounts, FanOutBatch
 from app.postgres.statements import Queryable, statement
 from app.reports.report import Report, TypeFigures
 from app.users.user import UserId
@@ -30,7 +30,7 @@ class NamedObject(Struct, frozen=True):
     object_id: UUID | None
 
 
-class WouldReport(WouldEmail, frozen=True):
+class WouldReport(DryRunCounts, frozen=True):
     """The same of reports: only those who are inactive get none."""
 
     would_report: int
@@ -65,7 +65,7 @@ async def enqueue_reports(
     month: date,
     after: UUID | None,
     most: int,
-) -> Batch: ...
+) -> FanOutBatch: ...
 
 
 @statement("reports", timeout=1800)

@@ -13,7 +13,7 @@ from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import distance, duration
 from app.jobs import Job, Run, handles
 from app.jobs.schedules import ScheduledJob, scheduled
-from app.jobs.schedules.fan_out import Batch, Throttle, end_dry_run, fan_out
+from app.jobs.schedules.fan_out import FanOutBatch, Throttle, fan_out, finish_dry_run
 from app.postgres.database import Database, Transaction
 from app.postgres.statements import Queryable
 from app.stats import reading, statements
@@ -217,7 +217,7 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
     kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
     expires_in = WeeklySummaryEmail.expires_in
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
         return await statements.enqueue_weekly_emails(
             tx,
             kind=kind,
@@ -240,7 +240,7 @@ async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
     counted = await statements.count_weekly_emails(
         db, template=WeeklySummary.template, unique_key=unique_key(saturday), saturday=saturday
     )
-    await end_dry_run(run, WeeklySummaryEmail, counted)
+    await finish_dry_run(run, WeeklySummaryEmail, counted)
 
 
 @handles(WeeklyEmails)

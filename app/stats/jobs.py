@@ -11,12 +11,12 @@ import structlog
 from app.jobs import Run, handles
 from app.jobs.outcomes import Snooze
 from app.jobs.schedules import ScheduledJob, scheduled
-from app.jobs.schedules.fan_out import note_counts
+from app.jobs.schedules.fan_out import save_counts
 from app.postgres.database import LockTimeout, Transaction
 from app.stats import statements
 
 
-@scheduled(hour=0, grace=timedelta(days=7), each=True)
+@scheduled(hour=0, grace=timedelta(days=7), catch_up_all=True)
 class DailyStatistics(ScheduledJob, frozen=True):
     """Compute all users' statistics for a day, and for earlier days that have changed."""
 
@@ -54,7 +54,7 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
             "activities": counted.activities,
             "recounted": recounted,
         }
-        await note_counts(tx, run, counts)
+        await save_counts(tx, run, counts)
     log.info("stats.counted", day=str(job.day), **counts)
 
 
@@ -68,7 +68,7 @@ async def recount_stale(_job: StaleStatistics, run: Run) -> None:
     """
     recounted = await _recount(run)
     async with run.completion() as tx:
-        await note_counts(tx, run, {"recounted": recounted})
+        await save_counts(tx, run, {"recounted": recounted})
 
 
 async def _recount(run: Run) -> int:

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs import Queue
-from app.jobs.schedules.fan_out import Batch, WouldEmail
+from app.jobs.schedules.fan_out import DryRunCounts, FanOutBatch
 from app.postgres.statements import Queryable, statement
 from app.stats.totals import DayFigures
 from app.users.user import UserId
@@ -55,13 +55,13 @@ async def enqueue_weekly_emails(
     saturday: date,
     after: UUID | None,
     most: int,
-) -> Batch: ...
+) -> FanOutBatch: ...
 
 
 @statement("stats", timeout=1800)
 async def count_weekly_emails(
     db: Queryable, *, template: str, unique_key: str, saturday: date
-) -> WouldEmail: ...
+) -> DryRunCounts: ...
 
 
 @statement("stats")

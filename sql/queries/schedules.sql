@@ -2,7 +2,7 @@
 -- Return the time by Postgres, the only clock that schedules use.
 select clock_timestamp();
 
--- name: open_schedule
+-- name: register_schedule
 -- Register a schedule as of now: it has no ticks before that. Repeating it changes nothing.
 insert into schedules (name, decided_until)
 values (:name, :now)
@@ -19,14 +19,14 @@ for update skip locked;
 -- Record that the ticks up to now are decided.
 update schedules set decided_until = greatest(decided_until, :now) where name = :name;
 
--- name: running_job
+-- name: unfinished_job
 -- Return the job of a tick of this schedule that has not ended yet.
 select job_id from schedule_runs
 where schedule = :schedule and state = 'running' and fired_by = 'schedule'
 order by id
 limit 1;
 
--- name: unfired
+-- name: unfired_ticks
 -- Return those of these ticks that have had no run, oldest first.
 -- Also returns the ticks skipped since the given time (null: none).
 select tick from unnest(:ticks::timestamptz[]) as due (tick)
@@ -55,7 +55,7 @@ insert into schedule_runs (schedule, tick, day, fired_by, state, note, finished_
 values (:schedule, :tick, :day, 'schedule', 'skipped', :note, now())
 on conflict (schedule, tick) do nothing;
 
--- name: note_counts
+-- name: save_counts
 -- Record what the run of a job has done so far. Does nothing if the job belongs to no run.
 update schedule_runs set counts = :counts::jsonb where job_id = :job_id;
 
@@ -128,7 +128,7 @@ select
 from schedule_runs
 where job_id = :job_id;
 
--- name: running_runs
+-- name: unfinished_runs
 -- Return the age in seconds of each schedule's oldest unfinished run.
 select schedule, extract(epoch from now() - min(fired_at))::float8 as seconds from schedule_runs
 where state = 'running'
@@ -145,5 +145,5 @@ group by schedule, state;
 select count(*) from (
     select from jobs
     where queue = :queue and state in ('queued', 'retrying', 'snoozed') and run_at <= now()
-    limit :most
+    limit :limit
 ) as waiting;

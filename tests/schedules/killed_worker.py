@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.jobs import Run
 from app.jobs.handlers import Handlers
-from app.jobs.schedules.fan_out import Batch, fan_out
+from app.jobs.schedules.fan_out import FanOutBatch, fan_out
 from app.postgres.database import Transaction
 from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 from app.stats.statements import enqueue_weekly_emails
@@ -22,7 +22,7 @@ __all__ = ["WorkerSettings"]
 async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
     batches = 0
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
         nonlocal batches
         kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
         batch = await enqueue_weekly_emails(

@@ -13,7 +13,7 @@ import pytest
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import Snooze
 from app.jobs.schedules import history
-from app.jobs.schedules.fan_out import BATCH, Batch, Throttle, fan_out
+from app.jobs.schedules.fan_out import BATCH, FanOutBatch, Throttle, fan_out
 from app.postgres.database import Database, Transaction
 from app.reports.jobs import ReportGenerate, fan_out_reports
 from app.stats.emails import WeeklySummaryEmail, fan_out_emails
@@ -138,7 +138,7 @@ async def test_a_fanout_that_is_cut_short_goes_on_where_it_was(database: Databas
     job_id = await triggered(database, "emails:weekly", str(SATURDAY))
     seen: list[UUID | None] = []
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> Batch:
+    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
         seen.append(after)
         batch = await enqueue_weekly_emails(
             tx,
@@ -171,7 +171,7 @@ async def test_a_full_queue_makes_the_fanout_wait_and_go_on(database: Database) 
     users = await add_crowd(database, 2 * BATCH)
     await have_all_run(database, at("2026-11-20 12:00"))
     job_id = await triggered(database, "emails:weekly", str(SATURDAY))
-    small = Throttle(most_waiting=10, delay=timedelta(seconds=1))
+    small = Throttle(max_waiting=10, delay=timedelta(seconds=1))
     for done in (BATCH, 2 * BATCH):
         with pytest.raises(Snooze):
             await fan_out_emails(await begun(database, job_id), SATURDAY, throttle=small)

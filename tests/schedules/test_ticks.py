@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.jobs.schedules.schedule import SCHEDULES, day_about
+from app.jobs.schedules.schedule import SCHEDULES, day_covered
 from tests.support.moments import at
 from worker.cron import cron_job as cron_job_of
 from worker.cron import cron_jobs
@@ -33,7 +33,7 @@ DAILY, WEEKLY, MONTHLY = (
 )
 def test_next_tick_and_its_period(name: str, after: str, tick: str, about: str) -> None:
     found = SCHEDULES[name].next_tick(at(after))
-    assert (at(tick), date.fromisoformat(about)) == (found, day_about(found))
+    assert (at(tick), date.fromisoformat(about)) == (found, day_covered(found))
 
 
 def test_a_month_of_five_sundays_has_five_weekly_slots() -> None:
@@ -59,8 +59,8 @@ def test_a_slot_is_after_the_one_time_and_not_after_the_other() -> None:
     ],
 )
 def test_a_day_belongs_to_the_period_that_it_is_in(name: str, day: str, about: str) -> None:
-    tick = SCHEDULES[name].tick_about(date.fromisoformat(day))
-    assert date.fromisoformat(about) == day_about(tick)
+    tick = SCHEDULES[name].tick_covering(date.fromisoformat(day))
+    assert date.fromisoformat(about) == day_covered(tick)
 
 
 def test_arq_knows_every_schedule() -> None:

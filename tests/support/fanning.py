@@ -7,7 +7,7 @@ from app.jobs.schedules.fan_out import Throttle
 from app.stats import emails as weekly_summary
 from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 
-LIFTED = Throttle(most_waiting=1_000_000)
+LIFTED = Throttle(max_waiting=1_000_000)
 BATCHES_BEFORE_DEATH = 5
 """What tests.schedules.killed_worker commits before it kills itself."""
 

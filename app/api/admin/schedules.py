@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.jobs import schedules
 from app.jobs.schedules import history
-from app.jobs.schedules.schedule import RunId, ScheduleRun, ScheduleState, Triggered
+from app.jobs.schedules.schedule import RunId, ScheduleRun, ScheduleState, TriggeredRun
 from app.postgres.database import Database
 from app.users.user import Me
 from app.web.cursors import after_cursor
@@ -50,7 +50,7 @@ async def trigger_schedule(
         ),
     ] = None,
     dry_run: FromQuery[bool] = False,
-) -> Triggered:
+) -> TriggeredRun:
     """Run a schedule now, even if it is paused. Follow it at `/admin/jobs/{job_id}`.
 
     With `dry_run`, cleanup:daily counts what it would delete, and reports:monthly and emails:weekly

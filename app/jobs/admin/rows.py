@@ -122,7 +122,7 @@ class JobFields(Struct, frozen=True):
 
 
 class JobDetail(JobFields, frozen=True):
-    """A job with its attempts. A first attempt that succeeded is not listed: the job has its data."""
+    """A job with its attempts. Leaves out a first attempt that succeeded: the job has its data."""
 
     payload: Any
     progress: Any

@@ -1,4 +1,4 @@
-"""Schedules: Postgres makes each tick happen once, whatever the workers and their clocks."""
+"""Schedules: Postgres decides each tick once, whatever the workers' number and clocks."""
 
 from app.jobs.schedules.fire import fire_due, trigger
 from app.jobs.schedules.schedule import SCHEDULES, Schedule, ScheduledJob, scheduled

@@ -1,8 +1,8 @@
-"""Fanning out: one job for each of many users, by keyset, in batches that Postgres makes itself.
+"""Fan-outs: enqueue one job for each of many users, in batches that Postgres selects and inserts.
 
-A batch and the position behind it commit together, so that a run that dies or is cut short goes on
-where it was, and every user has one job. This process never holds a user: a statement selects and
-inserts. The relay hands the jobs to Redis.
+A batch and the position after it commit together. A run that crashes or is interrupted therefore
+continues where it was, and every user gets one job. No user is loaded into this process. The relay
+dispatches the jobs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from app.postgres.database import Transaction
 log = structlog.get_logger()
 
 BATCH = 2000
+"""Users in one transaction."""
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """What became of some users, in the order of their ids."""
+class FanOutBatch(msgspec.Struct, frozen=True):
+    """What a batch did with its users, who come in the order of their ids."""
 
     last: UUID | None
-    """The last one looked at; None: there was none left."""
+    """The last user of the batch; None if none was left."""
     looked_at: int
     enqueued: int
     inactive: int
@@ -39,8 +40,8 @@ class Batch(msgspec.Struct, frozen=True):
     suppressed: int
 
 
-class Position(msgspec.Struct, frozen=True):
-    """How far a fan-out has got, over all attempts."""
+class FanOutPosition(msgspec.Struct, frozen=True):
+    """How far a fan-out has got, over all its attempts. Stored as JSON with the job."""
 
     after: UUID | None = None
     looked_at: int = 0
@@ -50,8 +51,9 @@ class Position(msgspec.Struct, frozen=True):
     unconfirmed: int = 0
     suppressed: int = 0
 
-    def behind(self, batch: Batch) -> Position:
-        return Position(
+    def advance(self, batch: FanOutBatch) -> FanOutPosition:
+        """Return the position after a batch."""
+        return FanOutPosition(
             batch.last or self.after,
             self.looked_at + batch.looked_at,
             self.enqueued + batch.enqueued,
@@ -68,9 +70,8 @@ class Position(msgspec.Struct, frozen=True):
         return counts
 
 
-class WouldEmail(msgspec.Struct, frozen=True):
-    """What a dry run counts: how many people would be written to, and how many would not for which
-    reason. Everybody is counted once."""
+class DryRunCounts(msgspec.Struct, frozen=True):
+    """How many people a dry run would email, and how many not, by reason. Each is counted once."""
 
     looked_at: int
     would_email: int
@@ -82,62 +83,62 @@ class WouldEmail(msgspec.Struct, frozen=True):
 
 
 class Throttle(msgspec.Struct, frozen=True):
-    """While more jobs than that wait in the queue, the fan-out gives its tick up and waits."""
+    """When a fan-out snoozes: while more than `max_waiting` jobs are due in its jobs' queue."""
 
-    most_waiting: int = 10_000
+    max_waiting: int = 10_000
     delay: timedelta = timedelta(seconds=10)
 
 
-EnqueueBatch = Callable[[Transaction, UUID | None, int], Awaitable[Batch]]
-"""Enqueues for the users that follow an id, of whom it looks at no more than a number."""
+EnqueueBatch = Callable[[Transaction, UUID | None, int], Awaitable[FanOutBatch]]
+"""Enqueues jobs for at most so many users, the first ones after a user id."""
 
 
 async def fan_out(
     run: Run, job_type: type[Job], enqueue_batch: EnqueueBatch, throttle: Throttle
 ) -> None:
-    """Enqueue for all users, from where an earlier attempt got to, and finish the job with it.
+    """Enqueue jobs for all users, from the position of an earlier attempt, and finish this job.
 
     Raises:
-        Snooze: its share is enqueued, and the queue is full.
-        LeaseLost: the job is another worker's now.
+        Snooze: the queue is full.
+        LeaseLost: the job belongs to another worker now.
     """
-    position = run.position(Position) or Position()
+    position = run.position(FanOutPosition) or FanOutPosition()
     while True:
         async with run.transaction() as tx:
-            if await _full(tx, job_type, throttle):
+            if await _queue_is_full(tx, job_type, throttle):
                 raise Snooze(
-                    f"{throttle.most_waiting} jobs are waiting in {job_type.queue}",
+                    f"{throttle.max_waiting} jobs are waiting in {job_type.queue}",
                     delay=throttle.delay,
                 )
             batch = await enqueue_batch(tx, position.after, BATCH)
             if batch.last is None:
                 break
-            position = position.behind(batch)
+            position = position.advance(batch)
             await run.save_position(tx, position)
-            await note_counts(tx, run, position.counts)
+            await save_counts(tx, run, position.counts)
         metrics.enqueued.labels(job_type.kind, job_type.queue).inc(batch.enqueued)
     async with run.completion() as tx:
-        await note_counts(tx, run, position.counts)
-    log.info("fanout.done", of=job_type.kind, **position.counts)
+        await save_counts(tx, run, position.counts)
+    log.info("fan_out.finished", kind=job_type.kind, **position.counts)
 
 
-async def end_dry_run(run: Run, job_type: type[Job], counted: WouldEmail) -> None:
-    """Put on record for whom a fan-out would have enqueued, and finish the job with it.
+async def finish_dry_run(run: Run, job_type: type[Job], counted: DryRunCounts) -> None:
+    """Save what a fan-out would have enqueued, and finish the job.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: the job belongs to another worker now.
     """
     counts = msgspec.structs.asdict(counted)
     async with run.completion() as tx:
-        await note_counts(tx, run, counts)
-    log.info("fanout.counted", of=job_type.kind, **counts)
+        await save_counts(tx, run, counts)
+    log.info("fan_out.counted", kind=job_type.kind, **counts)
 
 
-async def note_counts(tx: Transaction, run: Run, counts: dict[str, int]) -> None:
-    """Put on record what a run has done so far."""
-    await statements.note_counts(tx, job_id=run.job_id, counts=msgspec.json.encode(counts).decode())
+async def save_counts(tx: Transaction, run: Run, counts: dict[str, int]) -> None:
+    """Save what the run of this job has done so far, for operators."""
+    await statements.save_counts(tx, job_id=run.job_id, counts=msgspec.json.encode(counts).decode())
 
 
-async def _full(tx: Transaction, job_type: type[Job], throttle: Throttle) -> bool:
-    most = throttle.most_waiting
-    return await statements.waiting_in_queue(tx, queue=job_type.queue, most=most + 1) > most
+async def _queue_is_full(tx: Transaction, job_type: type[Job], throttle: Throttle) -> bool:
+    limit = throttle.max_waiting + 1
+    return await statements.waiting_in_queue(tx, queue=job_type.queue, limit=limit) == limit

@@ -1,7 +1,7 @@
-"""Firing: the run of a tick and its job begin in one transaction, once.
+"""Firing: insert the run and the job of a tick in one transaction, once.
 
-Anyone may call `fire_due` at any time: the row of a schedule says what was decided before. The
-worker passes the time by its clock, which is Postgres's unless a test gives it another.
+Any worker may call `fire_due` at any time: the schedule's row says which ticks are decided. Workers
+pass the time by Postgres's clock, and tests may pass another.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from app.jobs.schedules.schedule import (
     SCHEDULES,
     Schedule,
     ScheduledJob,
-    Triggered,
-    day_about,
+    TriggeredRun,
+    day_covered,
 )
 from app.postgres.database import Database, Transaction
 
 log = structlog.get_logger()
 
 BY_SCHEDULE = "schedule"
-TICK = "tick "
-"""The prefix of the unique keys of these jobs, by which a trigger of Postgres knows them."""
+UNIQUE_KEY_PREFIX = "tick "
+"""Starts the unique keys of these jobs. A trigger in Postgres recognizes them by it."""
 
 
 async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
-    """Fire what is due of every schedule, unless somebody else is at it.
+    """Fire the due ticks of every schedule that no other worker is deciding on.
 
     Returns:
         The jobs that were enqueued.
 
     Raises:
-        Unavailable: Postgres is away.
+        Unavailable: Postgres is unavailable.
     """
     fired: list[JobId] = []
     for schedule in SCHEDULES.values():
-        await statements.open_schedule(database, name=schedule.name, now=now)
+        await statements.register_schedule(database, name=schedule.name, now=now)
         async with database.transaction() as tx:
             fired += await _decide(tx, schedule, now)
     return fired
@@ -56,79 +56,83 @@ async def trigger(
     day: date | None = None,
     dry_run: bool = False,
     now: datetime | None = None,
-) -> Triggered:
-    """Run a schedule's job now, under a tick of its own: no tick of the schedule is touched.
+) -> TriggeredRun:
+    """Run a schedule's job now, under a tick of its own. The regular ticks are not affected.
 
     Args:
-        day: any day of the period that the run is to be about; None: the last one that is over.
-        dry_run: only count what would be done; not every job can.
+        day: any day of the period to cover; None means the last complete period.
+        dry_run: only count what would be done; not every job supports it.
 
     Raises:
         NotFound: there is no such schedule.
-        Invalid: the period is not over, or nothing of the kind can be run dry.
+        Invalid: the period is not over, or the job does not support dry runs.
+        Conflict: the schedule was triggered at the same instant.
     """
-    schedule = known(name)
+    schedule = require_schedule(name)
     now = now or await statements.clock(tx)
-    about = _about(schedule, day, now)
+    covered = _covered_day(schedule, day, now)
     if dry_run and not schedule.dry_run:
         raise Invalid(f"{name} does not support a dry run.", field="dry_run")
-    began = await _begin(tx, schedule, now, schedule.job(day=about, dry_run=dry_run), by)
+    run = await _begin(tx, schedule, now, schedule.job(day=covered, dry_run=dry_run), by)
     log.info(
         "operator.triggered_schedule",
         schedule=name,
-        day=str(about),
+        day=str(covered),
         dry_run=dry_run,
         by=by,
-        job=str(began.job_id),
+        job=str(run.job_id),
     )
-    return began
+    return run
 
 
-def known(name: str) -> Schedule:
-    """
+def require_schedule(name: str) -> Schedule:
+    """Return a schedule by its name.
+
     Raises:
-        NotFound: there is no such schedule; it lists those that there are.
+        NotFound: there is no such schedule; the message lists them.
     """
     if schedule := SCHEDULES.get(name):
         return schedule
     raise NotFound(f"There is no schedule {name!r}: the schedules are {', '.join(SCHEDULES)}.")
 
 
-def _about(schedule: Schedule, day: date | None, now: datetime) -> date:
-    """The last day of the period that a run is to be about.
+def _covered_day(schedule: Schedule, day: date | None, now: datetime) -> date:
+    """Return the last day of the period that a run covers.
 
     Raises:
-        Invalid: it is not over.
+        Invalid: the period is not over.
     """
     if day is None:
-        return day_about(schedule.last_tick(now))
+        return day_covered(schedule.last_tick(now))
     if day >= now.date():
         raise Invalid("That day is not over yet.", field="date")
-    about = day_about(schedule.tick_about(day))
-    if about >= now.date():
-        raise Invalid(f"The period of that day is not over until the end of {about}.", field="date")
-    return about
+    last_day = day_covered(schedule.tick_covering(day))
+    if last_day >= now.date():
+        raise Invalid(
+            f"The period of that day is not over until the end of {last_day}.", field="date"
+        )
+    return last_day
 
 
 async def _decide(tx: Transaction, schedule: Schedule, now: datetime) -> list[JobId]:
-    """Fire or skip the ticks since the last decision."""
+    """Fire, skip or drop the ticks since the last decision."""
     locked = await statements.lock_schedule(tx, name=schedule.name)
     if locked is None or locked.paused:
         return []
     since = now - schedule.grace
     missed = schedule.ticks(locked.decided_until, now)
-    due = [tick for tick in (missed if schedule.each else missed[-1:]) if tick >= since]
+    due = [tick for tick in (missed if schedule.catch_up_all else missed[-1:]) if tick >= since]
     if len(due) < len(missed):
-        log.warning("schedule.gave_up", schedule=schedule.name, ticks=len(missed) - len(due))
+        log.warning("schedule.ticks_dropped", schedule=schedule.name, ticks=len(missed) - len(due))
     await statements.decide_until(tx, name=schedule.name, now=now)
-    running = await statements.running_job(tx, schedule=schedule.name)
+    running = await statements.unfinished_job(tx, schedule=schedule.name)
     if running is not None:
         return await _skip(tx, schedule, due, running)
-    skipped_since = since if schedule.each else None
+    skipped_since = since if schedule.catch_up_all else None
     return await _fire(
         tx,
         schedule,
-        await statements.unfired(
+        await statements.unfired_ticks(
             tx, schedule=schedule.name, ticks=due, skipped_since=skipped_since
         ),
     )
@@ -143,7 +147,7 @@ async def _skip(
         )
         note = f"job {running} of an earlier run was still running"
         await statements.insert_skipped_run(
-            tx, schedule=schedule.name, tick=tick, day=day_about(tick), note=note
+            tx, schedule=schedule.name, tick=tick, day=day_covered(tick), note=note
         )
     return []
 
@@ -151,27 +155,27 @@ async def _skip(
 async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) -> list[JobId]:
     fired = []
     for tick in ticks:
-        began = await _begin(tx, schedule, tick, schedule.job(day=day_about(tick)), BY_SCHEDULE)
-        log.info("schedule.fired", schedule=schedule.name, tick=str(tick), job=str(began.job_id))
-        fired.append(began.job_id)
+        run = await _begin(tx, schedule, tick, schedule.job(day=day_covered(tick)), BY_SCHEDULE)
+        log.info("schedule.fired", schedule=schedule.name, tick=str(tick), job=str(run.job_id))
+        fired.append(run.job_id)
     return fired
 
 
 async def _begin(
     tx: Transaction, schedule: Schedule, tick: datetime, job: ScheduledJob, by: str
-) -> Triggered:
+) -> TriggeredRun:
     """Enqueue the job of a tick and insert its run.
 
     Raises:
-        Conflict: the tick has had a run.
+        Conflict: the tick already has a run.
     """
-    job_id = await enqueue(tx, job, unique_key=f"{TICK}{tick.isoformat()}")
-    taken = Conflict(f"{schedule.name} has already run at {tick}.")
+    job_id = await enqueue(tx, job, unique_key=f"{UNIQUE_KEY_PREFIX}{tick.isoformat()}")
+    already_run = Conflict(f"{schedule.name} has already run at {tick}.")
     if job_id is None:
-        raise taken
+        raise already_run
     run_id = await statements.insert_run(
         tx, schedule=schedule.name, tick=tick, day=job.day, fired_by=by, job_id=job_id
     )
     if run_id is None:
-        raise taken
-    return Triggered(run_id, job_id, job.day)
+        raise already_run
+    return TriggeredRun(run_id, job_id, job.day)

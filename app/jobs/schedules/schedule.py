@@ -1,4 +1,4 @@
-"""The schedules: when each is due, in UTC, how long a missed tick is made up for, and its rows."""
+"""What a schedule is: its ticks in UTC, how late a missed tick is caught up, and its runs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ RunId = NewType("RunId", UUID)
 RunState = Literal["running", "done", "dead", "cancelled", "skipped"]
 
 
-class RunFacts(Struct, frozen=True):
-    """What is known of a run, whichever way its counts are read."""
+class RunFields(Struct, frozen=True):
+    """The fields of a run that need no decoding."""
 
     id: RunId
     schedule: str
     tick: datetime
-    """Of a run that a person asked for: when that was."""
+    """For a run triggered by hand: when it was triggered."""
     day: date
-    """The day, or the last day of the period, that it is about."""
+    """The day, or the last day of the period, that the run covers."""
     fired_by: str
-    """`schedule`, `cli`, or the id of the operator who asked for it."""
+    """`schedule`, `cli`, or the id of the operator who triggered it."""
     state: RunState
     note: str | None
-    """Why it was skipped."""
+    """Why the tick was skipped."""
     job_id: JobId | None
     fired_at: datetime
     started_at: datetime | None
@@ -38,11 +38,11 @@ class RunFacts(Struct, frozen=True):
     error: str | None
 
 
-class ScheduleRun(RunFacts, frozen=True):
-    """A firing, or a tick that was skipped."""
+class ScheduleRun(RunFields, frozen=True):
+    """A run of a schedule, or a skipped tick."""
 
     counts: dict[str, int]
-    """What it did so far."""
+    """What the run has done so far."""
 
 
 class ScheduleState(Struct, frozen=True):
@@ -55,12 +55,12 @@ class ScheduleState(Struct, frozen=True):
     last_run: ScheduleRun | None
     last_success_at: datetime | None
     last_duration_s: float | None
-    """How long the last run took that was done or died."""
+    """Duration of the last run that is done or dead."""
     consecutive_failures: int
 
 
-class Triggered(Struct, frozen=True):
-    """A run that a person asked for, and its job."""
+class TriggeredRun(Struct, frozen=True):
+    """A run triggered by hand, and its job."""
 
     run_id: RunId
     job_id: JobId
@@ -68,8 +68,8 @@ class Triggered(Struct, frozen=True):
 
 
 DAY = timedelta(days=1)
-LONGEST = 32 * DAY
-"""More than there can be between two ticks."""
+MAX_TICK_INTERVAL = 32 * DAY
+"""Longer than the time between any two ticks of a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,61 +78,61 @@ class Schedule:
 
     job: type[ScheduledJob]
     grace: timedelta
-    """How late a missed tick is still caught up."""
+    """The grace period: how late a missed tick is still caught up."""
     hour: int | None = None
     """None: every hour."""
     minute: int = 0
     weekday: int | None = None
-    """0 is Monday."""
+    """0 is Monday. None: every day."""
     day: int | None = None
-    """Of the month."""
-    each: bool = False
-    """Every missed tick is caught up, and skipped ones too; otherwise only the last missed one."""
+    """The day of the month. None: every day."""
+    catch_up_all: bool = False
+    """Whether all missed and skipped ticks are caught up, not only the last missed one."""
     dry_run: bool = False
-    """Its job can count what it would do, and not do it."""
+    """Whether its job supports dry runs."""
 
     @property
     def name(self) -> str:
         return self.job.kind
 
     def ticks(self, after: datetime, until: datetime) -> list[datetime]:
-        """The ticks later than the one time and not later than the other, oldest first."""
+        """List the ticks later than `after` and not later than `until`, oldest first."""
         days = (until.date() - after.date()).days
         return [
             tick
             for offset in range(days + 1)
-            for tick in self._ticks_of(after.date() + timedelta(days=offset))
+            for tick in self._ticks_on(after.date() + timedelta(days=offset))
             if after < tick <= until
         ]
 
     def next_tick(self, after: datetime) -> datetime:
-        return self.ticks(after, after + LONGEST)[0]
+        return self.ticks(after, after + MAX_TICK_INTERVAL)[0]
 
     def last_tick(self, until: datetime) -> datetime:
-        return self.ticks(until - LONGEST, until)[-1]
+        return self.ticks(until - MAX_TICK_INTERVAL, until)[-1]
 
-    def tick_about(self, day: date) -> datetime:
-        """The tick whose run is about the period that this day is in: the first one after it."""
+    def tick_covering(self, day: date) -> datetime:
+        """Return the tick whose run covers the period of this day: the first tick after it."""
         midnight = datetime.combine(day, time(), UTC) + DAY
         return self.next_tick(midnight - timedelta.resolution)
 
-    def _ticks_of(self, day: date) -> Iterator[datetime]:
+    def _ticks_on(self, day: date) -> Iterator[datetime]:
         if self.weekday not in {None, day.weekday()} or self.day not in {None, day.day}:
             return
         for hour in range(24) if self.hour is None else (self.hour,):
             yield datetime.combine(day, time(hour, self.minute), UTC)
 
 
-def day_about(tick: datetime) -> date:
-    """The day that the run of a tick is about: the last one that was over, and its period."""
+def day_covered(tick: datetime) -> date:
+    """Return the day that the run of a tick covers: the day before, which ends its period."""
     return tick.date() - DAY
 
 
 class ScheduledJob(Job, frozen=True):
     """A job that a schedule enqueues.
 
-    `day` is the day, or the last day of the period, that it is about. A dry run only counts what
-    the job would do.
+    `day` is the day, or the last day of the period, that it covers. A dry run only counts what the
+    job would do.
     """
 
     day: date
@@ -142,7 +142,7 @@ class ScheduledJob(Job, frozen=True):
 J = TypeVar("J", bound=type[ScheduledJob])
 
 SCHEDULES: dict[str, Schedule] = {}
-"""By name, which is the kind of the job; `scheduled` fills it."""
+"""All schedules by name, which is the kind of their job. `scheduled` fills it."""
 
 
 def scheduled(
@@ -152,7 +152,7 @@ def scheduled(
     minute: int = 0,
     weekday: int | None = None,
     day: int | None = None,
-    each: bool = False,
+    catch_up_all: bool = False,
     dry_run: bool = False,
 ) -> Callable[[J], J]:
     """Put a job type on a schedule. The arguments are the fields of `Schedule`.
@@ -164,7 +164,7 @@ def scheduled(
 
     def register(job_type: J) -> J:
         SCHEDULES[job_type.kind] = Schedule(
-            job_type, grace, hour, minute, weekday, day, each, dry_run
+            job_type, grace, hour, minute, weekday, day, catch_up_all, dry_run
         )
         return job_type
 

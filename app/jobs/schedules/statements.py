@@ -8,16 +8,16 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs.job import JobId, Queue
-from app.jobs.schedules.schedule import RunFacts, RunId, RunState
+from app.jobs.schedules.schedule import RunFields, RunId, RunState
 from app.postgres.statements import Queryable, statement
 
 
-class Locked(Struct, frozen=True):
+class LockedSchedule(Struct, frozen=True):
     decided_until: datetime
     paused: bool
 
 
-class Summary(Struct, frozen=True):
+class ScheduleSummary(Struct, frozen=True):
     name: str
     paused_at: datetime | None
     last_run_id: RunId | None
@@ -26,16 +26,20 @@ class Summary(Struct, frozen=True):
     consecutive_failures: int
 
 
-class RunRow(RunFacts, frozen=True):
+class RunRow(RunFields, frozen=True):
+    """A run whose counts are still JSON text."""
+
     counts: str
 
 
-class RunningSince(Struct, frozen=True):
+class UnfinishedRun(Struct, frozen=True):
+    """The age of a schedule's oldest unfinished run."""
+
     schedule: str
     seconds: float
 
 
-class Outcomes(Struct, frozen=True):
+class RunCount(Struct, frozen=True):
     schedule: str
     state: RunState
     runs: int
@@ -46,11 +50,11 @@ async def clock(db: Queryable) -> datetime: ...
 
 
 @statement("schedules")
-async def open_schedule(db: Queryable, *, name: str, now: datetime) -> None: ...
+async def register_schedule(db: Queryable, *, name: str, now: datetime) -> None: ...
 
 
 @statement("schedules")
-async def lock_schedule(db: Queryable, *, name: str) -> Locked | None: ...
+async def lock_schedule(db: Queryable, *, name: str) -> LockedSchedule | None: ...
 
 
 @statement("schedules")
@@ -58,11 +62,11 @@ async def decide_until(db: Queryable, *, name: str, now: datetime) -> None: ...
 
 
 @statement("schedules")
-async def running_job(db: Queryable, *, schedule: str) -> JobId | None: ...
+async def unfinished_job(db: Queryable, *, schedule: str) -> JobId | None: ...
 
 
 @statement("schedules")
-async def unfired(
+async def unfired_ticks(
     db: Queryable, *, schedule: str, ticks: list[datetime], skipped_since: datetime | None
 ) -> list[datetime]: ...
 
@@ -80,7 +84,7 @@ async def insert_skipped_run(
 
 
 @statement("schedules")
-async def note_counts(db: Queryable, *, job_id: JobId, counts: str) -> None: ...
+async def save_counts(db: Queryable, *, job_id: JobId, counts: str) -> None: ...
 
 
 @statement("schedules")
@@ -92,7 +96,7 @@ async def resume_schedule(db: Queryable, *, name: str, now: datetime) -> None: .
 
 
 @statement("schedules")
-async def schedule_summaries(db: Queryable, *, names: list[str]) -> list[Summary]: ...
+async def schedule_summaries(db: Queryable, *, names: list[str]) -> list[ScheduleSummary]: ...
 
 
 @statement("schedules")
@@ -110,12 +114,12 @@ async def run_of_job(db: Queryable, *, job_id: JobId) -> RunRow | None: ...
 
 
 @statement("schedules")
-async def running_runs(db: Queryable) -> list[RunningSince]: ...
+async def unfinished_runs(db: Queryable) -> list[UnfinishedRun]: ...
 
 
 @statement("schedules")
-async def run_outcomes(db: Queryable) -> list[Outcomes]: ...
+async def run_outcomes(db: Queryable) -> list[RunCount]: ...
 
 
 @statement("schedules")
-async def waiting_in_queue(db: Queryable, *, queue: Queue, most: int) -> int: ...
+async def waiting_in_queue(db: Queryable, *, queue: Queue, limit: int) -> int: ...
