@@ -13,7 +13,7 @@ from operator import attrgetter
 import structlog
 
 from app.jobs import statements
-from app.jobs.redis_queue import EPOCH, Dispatcher, queue_key
+from app.jobs.redis_queue import EPOCH_KEY, Dispatcher, queue_key
 from app.jobs.rows import DueJob
 from app.postgres.database import Database, Dispatch
 from app.redis import Redis

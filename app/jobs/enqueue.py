@@ -1,4 +1,4 @@
-"""Enqueuing: the row of a job goes in with the change that caused it."""
+"""Enqueuing: insert a job's row in the transaction of the change that caused it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from app.jobs import statements
 from app.jobs.job import Job, JobId
 from app.postgres.database import Dispatch, Transaction
 
-PAGE = 1000
+INSERT_BATCH = 1000
+"""Jobs that one statement inserts."""
 MAX_DISPATCHES = 10_000
-"""Of one transaction. What is more waits for the relay, a second later, instead of in memory."""
+"""Jobs that one transaction dispatches. The relay dispatches the rest a second later, so that their
+ids take no memory here."""
 
 
 async def enqueue(
@@ -24,14 +26,14 @@ async def enqueue(
 ) -> JobId | None:
     """Insert a job that exists if and only if the transaction commits.
 
-    It leaves for Redis after the commit when it is due now; a later `run_at` is left to the relay.
-    The request that causes it, and that request's trace, go with it.
+    A job that is due now is dispatched after the commit; with a later `run_at`, the relay does it.
+    The row records the request that caused the job, and its trace.
 
     Args:
-        unique_key: in place of the job's own.
+        unique_key: replaces the job's own.
 
     Returns:
-        The job's id, or None when an unfinished job of its kind and unique key exists already.
+        The job's id, or None if an unfinished job with its kind and unique key exists.
     """
     cause = logs.cause()
     inserted = await statements.insert_job(
@@ -40,7 +42,7 @@ async def enqueue(
         queue=job.queue,
         payload=msgspec.json.encode(job).decode(),
         unique_key=unique_key or job.unique_key,
-        user_id=_user_of(job),
+        user_id=_user_id(job),
         request_id=cause.request_id,
         traceparent=cause.traceparent,
         run_at=run_at,
@@ -55,25 +57,26 @@ async def enqueue(
 
 
 async def enqueue_all(
-    tx: Transaction, many: Iterable[Job], *, run_at: datetime | None = None
+    tx: Transaction, jobs: Iterable[Job], *, run_at: datetime | None = None
 ) -> int:
-    """Insert many jobs that exist if and only if the transaction commits, a thousand at a time.
+    """Insert many jobs that exist if and only if the transaction commits.
 
-    Never holds more than a thousand of them in memory.
+    At most a thousand of them are in memory at a time.
 
     Returns:
-        How many were inserted: those whose kind and unique key were not taken by an unfinished job.
+        The number of jobs inserted. Jobs whose kind and unique key an unfinished job has are left
+        out.
     """
-    cause, jobs, inserted = logs.cause(), iter(many), 0
-    while page := list(islice(jobs, PAGE)):
+    cause, remaining, inserted = logs.cause(), iter(jobs), 0
+    while batch := list(islice(remaining, INSERT_BATCH)):
         rows = await statements.insert_jobs(
             tx,
-            kinds=[job.kind for job in page],
-            queues=[job.queue for job in page],
-            payloads=[msgspec.json.encode(job).decode() for job in page],
-            unique_keys=[job.unique_key for job in page],
-            user_ids=[_user_of(job) for job in page],
-            expire_in=[job.expires_in for job in page],
+            kinds=[job.kind for job in batch],
+            queues=[job.queue for job in batch],
+            payloads=[msgspec.json.encode(job).decode() for job in batch],
+            unique_keys=[job.unique_key for job in batch],
+            user_ids=[_user_id(job) for job in batch],
+            expire_in=[job.expires_in for job in batch],
             request_id=cause.request_id,
             traceparent=cause.traceparent,
             run_at=run_at,
@@ -84,6 +87,6 @@ async def enqueue_all(
     return inserted
 
 
-def _user_of(job: Job) -> UUID | None:
-    """The user a job is about, so that operators can find it by person."""
+def _user_id(job: Job) -> UUID | None:
+    """Return the user that a job is about, by whom operators can find it."""
     return getattr(job, "user_id", None)

@@ -1,4 +1,4 @@
-"""Handlers: the function that runs the jobs of a type, registered beside the type."""
+"""Handlers: the functions that run the jobs of each type, registered next to the type."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Handlers: TypeAlias = Mapping[type[Job], Handler]
 H = TypeVar("H", bound=Handler)
 
 HANDLERS: dict[type[Job], Handler] = {}
-"""By job type; `handles` fills it when a module with handlers is imported."""
+"""All handlers by job type. `handles` adds them when their modules are imported."""
 
-MODULES = ("jobs", "emails")
+HANDLER_MODULES = ("jobs", "emails")
 """The modules of a package that may register handlers."""
 
 
@@ -30,11 +30,11 @@ def handles(job_type: type[Job]) -> Callable[[H], H]:
         @handles(EraseUser)
         async def erase_user(job: EraseUser, run: Run, bucket: Bucket) -> None:
 
-    It is called with the job, its run, and what its further parameters name: fields of
-    `app.resources.Resources`, or `resources` for the whole of it.
+    The handler is called with the job, its run, and the resources that its other parameters name:
+    fields of `app.resources.Resources`, or `resources` for all of them.
 
     Raises:
-        TypeError: the job type has a handler already.
+        TypeError: the job type already has a handler.
     """
 
     def register(handler: H) -> H:
@@ -47,8 +47,8 @@ def handles(job_type: type[Job]) -> Callable[[H], H]:
 
 
 @cache
-def needs(handler: Handler) -> tuple[str, ...]:
-    """The names of the resources that a handler asks for."""
+def required_resources(handler: Handler) -> tuple[str, ...]:
+    """Return the names of the resources that a handler needs."""
     return tuple(
         parameter.name
         for parameter in list(inspect.signature(handler).parameters.values())[2:]
@@ -56,20 +56,21 @@ def needs(handler: Handler) -> tuple[str, ...]:
     )
 
 
-def arguments(handler: Handler, resources: Any) -> list[Any]:
-    """What a handler asks for, out of an `app.resources.Resources`."""
+def resource_arguments(handler: Handler, resources: Any) -> list[Any]:
+    """Return the arguments for a handler, taken from an `app.resources.Resources`."""
     return [
-        resources if name == "resources" else getattr(resources, name) for name in needs(handler)
+        resources if name == "resources" else getattr(resources, name)
+        for name in required_resources(handler)
     ]
 
 
 def load_handlers() -> None:
-    """Import every module that registers job types, emails, schedules and handlers.
+    """Import every module that registers job types, emails, schedules or handlers.
 
-    These are the `MODULES` of the packages that own tables, which have a module `statements`.
+    These are the `HANDLER_MODULES` of the packages with a module `statements`.
     """
     for package in pkgutil.iter_modules(app.__path__, "app."):
         if package.ispkg and find_spec(f"{package.name}.statements"):
-            for name in MODULES:
+            for name in HANDLER_MODULES:
                 if find_spec(f"{package.name}.{name}"):
                     import_module(f"{package.name}.{name}")

@@ -1,4 +1,4 @@
-"""How a handler says that its job is not done. Returning says that it is."""
+"""The exceptions by which a handler reports that its job is not done. If it returns, the job is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 
 class NotDone(Exception):
-    """The end of an attempt, other than success."""
+    """The attempt ended without finishing the job."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -14,7 +14,7 @@ class NotDone(Exception):
 
 
 class Retry(NotDone):
-    """The attempt failed and another may succeed; it counts. `after` replaces the backoff."""
+    """The attempt failed, and another may succeed. It counts. `after` replaces the backoff."""
 
     def __init__(self, reason: str, *, after: timedelta | None = None) -> None:
         super().__init__(reason)
@@ -22,9 +22,9 @@ class Retry(NotDone):
 
 
 class Snooze(NotDone):
-    """Not now: the slot is given up and nothing is counted against the job.
+    """Try again later, without counting a failure.
 
-    Raised for a rate limit or another's claim. An outage is raised as `errors.Unavailable`.
+    For rate limits and for work that another job is doing. An outage is an `errors.Unavailable`.
     """
 
     def __init__(self, reason: str, *, delay: timedelta) -> None:
@@ -33,12 +33,12 @@ class Snooze(NotDone):
 
 
 class Dead(NotDone):
-    """No attempt can succeed: a dead letter at once."""
+    """No attempt can succeed. The job becomes a dead letter at once."""
 
 
 class LeaseLost(Exception):
-    """The job is another worker's now. Whatever this attempt has not committed is void."""
+    """The job belongs to another worker now. This attempt can commit nothing more."""
 
 
 class Cancelled(Exception):
-    """Someone asked for the job to be cancelled."""
+    """The cancellation of the job was requested."""

@@ -1,4 +1,4 @@
-"""What operators have stopped, as this process last heard."""
+"""The queues and kinds that operators have paused, as this process last read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from app.jobs.rows import PauseRow
 
 PAUSED_KIND_DELAY = timedelta(minutes=1)
-"""How long a job of a paused kind sleeps at a time; resuming the kind wakes it."""
+"""How long a job of a paused kind is snoozed at a time. Resuming the kind wakes it."""
 
 
 class Pauses:
@@ -17,18 +17,18 @@ class Pauses:
         self.kinds: frozenset[str] = frozenset()
 
     def update(self, pauses: Iterable[PauseRow]) -> frozenset[str]:
-        """Replace what was known.
+        """Replace the pauses.
 
         Returns:
-            The kinds that are no longer paused. Whoever hears it wakes their jobs once more: some
-            may have been put to sleep here since the operator woke them.
+            The kinds that are no longer paused. The caller must wake their jobs again, because this
+            worker may have snoozed some after the operator resumed the kind.
         """
-        found, before = list(pauses), self.kinds
-        self.queues = frozenset(pause.name for pause in found if pause.what == "queue")
-        self.kinds = frozenset(pause.name for pause in found if pause.what == "kind")
+        rows, before = list(pauses), self.kinds
+        self.queues = frozenset(pause.name for pause in rows if pause.what == "queue")
+        self.kinds = frozenset(pause.name for pause in rows if pause.what == "kind")
         return before - self.kinds
 
 
 def blocked_on_kind(kind: str) -> str:
-    """The `blocked_on` of a job whose kind is paused."""
+    """Return the `blocked_on` of jobs whose kind is paused."""
     return f"kind {kind}"

@@ -1,4 +1,4 @@
-"""When a job is lost with its worker, and when one is given up: what follows commits with it."""
+"""Taking jobs back from workers, and enqueuing the jobs that follow a failed or cancelled one."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ from app.postgres.database import Database, Transaction
 
 
 async def reclaim(database: Database) -> Sequence[ReturnedJob]:
-    """Put back what workers ran that have not been seen for ten seconds.
+    """Requeue the jobs of workers without a heartbeat for ten seconds.
+
+    A job whose cancellation was requested is cancelled. One that ran alone becomes a dead letter.
 
     Raises:
-        Unavailable: Postgres is away.
+        Unavailable: Postgres is unavailable.
     """
     async with database.transaction() as tx:
-        lost = await statements.reclaim(tx)
-        await _follow(tx, lost)
-    return lost
+        reclaimed = await statements.reclaim(tx)
+        await _enqueue_followers(tx, reclaimed)
+    return reclaimed
 
 
 async def release(database: Database, job_id: JobId, token: UUID) -> None:
-    """Put back a job that was claimed under this token and not run.
+    """Requeue a job that was claimed under this token and not run.
 
     Raises:
-        Unavailable: Postgres is away.
+        Unavailable: Postgres is unavailable.
     """
     async with database.transaction() as tx:
-        await _follow(tx, await statements.release(tx, ids=[job_id], token=token))
+        await _enqueue_followers(tx, await statements.release(tx, ids=[job_id], token=token))
 
 
-async def _follow(tx: Transaction, left: Sequence[ReturnedJob]) -> None:
-    for job in left:
+async def _enqueue_followers(tx: Transaction, jobs: Sequence[ReturnedJob]) -> None:
+    for job in jobs:
         if job.state in {"dead", "cancelled"}:
             await enqueue_on_failure(tx, job.kind, job.payload)
 
 
 async def enqueue_on_failure(tx: Transaction, kind: str, payload: str) -> None:
-    """Enqueue what a job wants done when it is given up. One that cannot be read wants nothing."""
+    """Enqueue the `on_failure` job of a job. Does nothing if its payload cannot be decoded."""
     job_type = KINDS.get(kind)
     if job_type is None:
         return
@@ -51,5 +53,5 @@ async def enqueue_on_failure(tx: Transaction, kind: str, payload: str) -> None:
         job = msgspec.json.decode(payload, type=job_type)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return
-    if (then := job.on_failure()) is not None:
-        await enqueue(tx, then)
+    if (follower := job.on_failure()) is not None:
+        await enqueue(tx, follower)

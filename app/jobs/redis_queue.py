@@ -1,4 +1,4 @@
-"""The queues in Redis, under arq's own keys, and adding job ids to them after a commit."""
+"""The queues in Redis, under arq's own keys, and the dispatcher that adds job ids to them."""
 
 from __future__ import annotations
 
@@ -20,93 +20,97 @@ from app.jobs.job import Queue
 from app.postgres.database import Dispatch
 from app.redis import OUTAGES, Redis
 
+log = structlog.get_logger()
+
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
-WAKEUP_KEY = "activelog:bell"
-"""A list that holds an item while jobs wait that nobody has been woken for."""
+WAKEUP_KEY = "activelog:wakeup"
+"""A list that idle workers block on. It has an item while no worker has been woken for new jobs."""
 
-EPOCH = "activelog:epoch"
-"""Exists as long as Redis has not lost what it held."""
+EPOCH_KEY = "activelog:epoch"
+"""A key that is missing if Redis has lost its data since the relay set it."""
 
-
-JOB_KEY = "arq:job:"
-"""Before the id: the key under which arq looks for what to call."""
+JOB_KEY_PREFIX = "arq:job:"
+"""Starts the keys under which arq looks up what to call; a job's id follows."""
 
 
 def queue_key(queue: str) -> str:
-    """The sorted set of the ids that wait, scored by when they became due."""
+    """Return the key of a queue: a sorted set of ids by the time of their dispatch."""
     return f"arq:queue:{queue}"
 
 
 def low_slots(slots: int) -> int:
-    """How many slots the long jobs of `low` may hold: 6 of 10, and always at least one."""
+    """Return how many slots the long jobs of `low` may use: 6 of 10, and at least one."""
     return max(1, slots * 6 // 10)
 
 
-log = structlog.get_logger()
+ARQ_FUNCTION = "run"
+"""The only arq function. Its argument is the id of a job."""
 
-FUNCTION = "run"
-"""The one arq function: it takes the id of a job."""
-
-MOST_AT_ONCE = 500
-MOST_PENDING = 100_000
-LIFE = 7 * 24 * 3600 * 1000
-"""Milliseconds that Redis keeps an id that nobody claims; the relay would bring it again."""
+FLUSH_BATCH = 500
+"""Ids that are sent to Redis at a time."""
+MAX_PENDING = 100_000
+"""Ids that wait in memory. The oldest are dropped, and the relay dispatches their jobs."""
+JOB_TTL_MS = 7 * 24 * 3600 * 1000
+"""How long Redis keeps the key of a job that no worker pops. The relay would dispatch it again."""
 
 ADD = """
-local wakeup_key, prefix, life = KEYS[#KEYS], ARGV[1], ARGV[2]
+local wakeup, prefix, ttl = KEYS[#KEYS], ARGV[1], ARGV[2]
 for i = 3, #ARGV, 4 do
     local key, id, score, job = KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-    redis.call('SET', prefix .. id, job, 'PX', life)
+    redis.call('SET', prefix .. id, job, 'PX', ttl)
     redis.call('ZADD', key, 'NX', score, id)
 end
-if redis.call('LLEN', wakeup_key) == 0 then redis.call('RPUSH', wakeup_key, 1) end
+if redis.call('LLEN', wakeup) == 0 then redis.call('RPUSH', wakeup, 1) end
 """
 
 
 class Dispatcher:
-    """Takes the jobs of committed transactions and brings them to Redis, many at a time.
+    """Sends the ids of committed jobs to Redis, many at a time.
 
-    `dispatch` never waits and never fails. While Redis is unreachable ids are dropped: the rows are
-    safe in Postgres, and the relay dispatches them when Redis is back.
+    `dispatch` never waits and never fails. While Redis is unavailable, ids are dropped: the rows
+    are safe in Postgres, and the relay dispatches them when Redis is back.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._add = redis.register_script(ADD)
-        self._pending: deque[Dispatch] = deque(maxlen=MOST_PENDING)
+        self._pending: deque[Dispatch] = deque(maxlen=MAX_PENDING)
         self._waiting = asyncio.Event()
         self._flushing = asyncio.Lock()
 
     def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
+        """Queue ids to be sent. Called after the commit of their transaction."""
         self._pending.extend(dispatches)
         self._waiting.set()
 
     async def add(self, dispatches: Sequence[Dispatch]) -> None:
-        """Put ids where the workers look. Putting one twice is harmless.
+        """Add ids to the queues and wake a worker. Adding an id twice is harmless.
 
         Raises:
-            redis.RedisError: Redis is away; some may have arrived.
+            redis.RedisError: Redis is unavailable; some ids may have been added.
         """
         now = int(time() * 1000)
-        arguments: list[str | bytes | int] = [JOB_KEY, LIFE]
+        arguments: list[str | bytes | int] = [JOB_KEY_PREFIX, JOB_TTL_MS]
         for queue, job_id in dispatches:
             text = str(job_id)
-            job = serialize_job(FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode)
+            job = serialize_job(
+                ARQ_FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode
+            )
             arguments += [QUEUES.index(queue) + 1, text, now, job]
         await self._add(keys=[*map(queue_key, QUEUES), WAKEUP_KEY], args=arguments)
         metrics.dispatched.inc(len(dispatches))
 
     async def run(self) -> None:
-        """Flush what has departed, until cancelled."""
+        """Flush ids as they are dispatched, until cancelled."""
         while True:
             await self._waiting.wait()
             await self.flush()
 
     async def flush(self) -> None:
-        """Send what is pending to Redis, or drop it. Waits for a flush in progress."""
+        """Send the pending ids to Redis, or drop them. Waits for a flush in progress."""
         async with self._flushing:
-            while batch := list(islice(self._pending, MOST_AT_ONCE)):
+            while batch := list(islice(self._pending, FLUSH_BATCH)):
                 for _ in batch:
                     self._pending.popleft()
                 try:
@@ -118,7 +122,7 @@ class Dispatcher:
 
 @asynccontextmanager
 async def open_dispatcher(redis: Redis) -> AsyncIterator[Dispatcher]:
-    """A dispatch whose flusher runs as long as the block. What is pending at its end is flushed."""
+    """Open a dispatcher. Leaving the block flushes the ids that are pending."""
     dispatcher = Dispatcher(redis)
     flusher = asyncio.create_task(dispatcher.run(), name="dispatcher")
     try:

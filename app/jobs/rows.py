@@ -1,4 +1,4 @@
-"""The rows of jobs and attempts, as they are read."""
+"""The rows that the statements on jobs return."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.jobs.job import JobId, Queue
 
 
 class ClaimedJob(msgspec.Struct, frozen=True):
-    """A job that this worker has just taken."""
+    """A job that this worker has just claimed."""
 
     id: JobId
     kind: str
@@ -28,11 +28,11 @@ class ClaimedJob(msgspec.Struct, frozen=True):
     run_at: datetime
     started_at: datetime
     expired: bool
-    """Its usefulness ended before it could start."""
+    """Whether it expired before it could start."""
 
 
 class DueJob(msgspec.Struct, frozen=True):
-    """A job that is due and belongs in Redis."""
+    """A due job, whose id belongs in Redis."""
 
     id: JobId
     queue: Queue
@@ -40,7 +40,7 @@ class DueJob(msgspec.Struct, frozen=True):
 
 
 class ReturnedJob(msgspec.Struct, frozen=True):
-    """A job whose worker was lost: it waits again, or has ended."""
+    """A reclaimed or released job: it is queued again, cancelled or dead."""
 
     id: JobId
     queue: Queue
@@ -51,25 +51,27 @@ class ReturnedJob(msgspec.Struct, frozen=True):
 
 
 class InsertedJob(msgspec.Struct, frozen=True):
+    """A new job, and whether it is due already."""
+
     id: JobId
     due: bool
 
 
 class PauseRow(msgspec.Struct, frozen=True):
-    """A queue or a kind that an operator has stopped."""
+    """A paused queue or kind: `what` is `queue` or `kind`."""
 
     what: str
     name: str
 
 
 class QueueStats(msgspec.Struct, frozen=True):
-    """The jobs of one queue and kind that wait for one thing, or none. Ages are in seconds."""
+    """Counts of the jobs with one queue, kind and `blocked_on`. Ages are in seconds."""
 
     queue: Queue
     kind: str
     blocked_on: str | None
     unfinished: int
-    """Without those that run."""
+    """Without running jobs."""
     due: int
     running: int
     dead: int
@@ -78,7 +80,7 @@ class QueueStats(msgspec.Struct, frozen=True):
 
 
 class OwnedJob(msgspec.Struct, frozen=True):
-    """A job that runs in a worker's name."""
+    """A job that runs under this worker's id, and whether its cancellation was requested."""
 
     id: JobId
     token: UUID

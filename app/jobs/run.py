@@ -1,4 +1,4 @@
-"""A running job, as its handler sees it."""
+"""A run: what a handler can do with the job that it is running."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ P = TypeVar("P", bound=msgspec.Struct)
 
 
 class Run:
-    """One attempt at a job. Whatever it writes to Postgres, it writes in these transactions.
+    """One attempt at a job. Its handler writes to Postgres only in these transactions.
 
-    None of them may stay open across SMTP, S3 or any other wait: Postgres ends one that idles.
+    None of them may stay open while waiting for SMTP, S3 or anything else: Postgres ends idle ones.
     """
 
     def __init__(self, database: Database, claimed: ClaimedJob) -> None:
@@ -28,17 +28,17 @@ class Run:
         self.job_id = claimed.id
         self.attempt = claimed.attempt
         self.finished = False
-        """The job's end was committed together with its last effect."""
+        """Whether `completion` has committed."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction that commits only while this attempt holds the job.
+        """Open a transaction that commits only while the job belongs to this attempt.
 
-        An effect committed here happens again when the attempt dies before its end: let the last
-        effect, or the only one, go through `completion`.
+        If the attempt crashes later, a retry repeats the effects committed here. Commit the last or
+        only effect through `completion`.
 
         Raises:
-            LeaseLost: the job is another worker's now, or its end was asked for.
+            LeaseLost: the job belongs to another worker now, or has ended.
         """
         async with self._database.transaction() as tx:
             if not await statements.lock_job(tx, id=self.claimed.id, token=self.claimed.token):
@@ -47,13 +47,13 @@ class Run:
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
-        """The last transaction: its effects and the job's `done` commit together, or not at all.
+        """Open the last transaction. Its effects and the job's `done` commit together, or not at all.
 
         Args:
-            note: why the job had nothing to do, for operators.
+            note: tells operators why the job had nothing to do.
 
         Raises:
-            LeaseLost: the job is another worker's now.
+            LeaseLost: the job belongs to another worker now.
         """
         async with self._database.transaction() as tx:
             if not await statements.finish(
@@ -63,20 +63,20 @@ class Run:
             yield tx
         self.finished = True
 
-    async def finish_with_note(self, why: str) -> None:
-        """End the job without an effect, and keep the reason with it.
+    async def finish_with_note(self, note: str) -> None:
+        """Finish a job that had nothing to do, with a note that says why.
 
         Raises:
-            LeaseLost: the job is another worker's now.
+            LeaseLost: the job belongs to another worker now.
         """
-        async with self.completion(why):
+        async with self.completion(note):
             pass
 
     async def assert_lease(self) -> None:
-        """Make sure, just before an effect that cannot be undone, that the job is still ours.
+        """Check, just before an effect that cannot be undone, that the job is still ours.
 
         Raises:
-            LeaseLost: it is another worker's now.
+            LeaseLost: the job belongs to another worker now.
         """
         if not await statements.lock_job(
             self._database, id=self.claimed.id, token=self.claimed.token
@@ -84,42 +84,42 @@ class Run:
             raise LeaseLost
 
     async def mark_running_alone(self) -> None:
-        """Put on record that no other job runs in this worker: if it is lost now, this one did it.
+        """Record that no other job runs in this worker. If the worker is lost now, this job did it.
 
         Raises:
-            LeaseLost: the job is another worker's now.
+            LeaseLost: the job belongs to another worker now.
         """
         if not await statements.mark_running_alone(
             self._database, id=self.claimed.id, token=self.claimed.token
         ):
             raise LeaseLost
 
-    def position(self, kind: type[P]) -> P | None:
-        """Where an earlier attempt left off, or None at the beginning."""
-        kept = self.claimed.position
-        return None if kept is None else msgspec.json.decode(kept, type=kind)
+    def position(self, position_type: type[P]) -> P | None:
+        """Return the position that an earlier attempt saved, or None at the beginning."""
+        saved = self.claimed.position
+        return None if saved is None else msgspec.json.decode(saved, type=position_type)
 
     async def save_position(self, tx: Transaction, position: msgspec.Struct) -> None:
-        """Commit, with what this transaction did, where the next attempt goes on.
+        """Save where the next attempt continues; it commits with the effects of this transaction.
 
-        Those who watch see it as progress.
+        It is also shown as the job's progress.
 
         Raises:
-            LeaseLost: the job is another worker's now.
+            LeaseLost: the job belongs to another worker now.
         """
-        kept = msgspec.json.encode(position).decode()
+        encoded = msgspec.json.encode(position).decode()
         if not await statements.save_position(
-            tx, id=self.claimed.id, token=self.claimed.token, position=kept, progress=kept
+            tx, id=self.claimed.id, token=self.claimed.token, position=encoded, progress=encoded
         ):
             raise LeaseLost
 
-    async def progress(self, done: int, total: int | None = None, **figures: Any) -> None:
-        """Tell those who watch how far it is.
+    async def progress(self, done: int, total: int | None = None, **counts: Any) -> None:
+        """Report progress to users and operators.
 
         Raises:
-            LeaseLost: the job is another worker's now.
+            LeaseLost: the job belongs to another worker now.
         """
-        report = msgspec.json.encode({"done": done, "total": total, **figures}).decode()
+        report = msgspec.json.encode({"done": done, "total": total, **counts}).decode()
         if not await statements.report_progress(
             self._database, id=self.claimed.id, token=self.claimed.token, progress=report
         ):

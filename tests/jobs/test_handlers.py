@@ -12,7 +12,7 @@ import pytest
 
 import app
 from app.jobs import Job, handles
-from app.jobs.handlers import HANDLERS, needs
+from app.jobs.handlers import HANDLERS, required_resources
 from app.jobs.schedules import SCHEDULES
 from app.resources import Resources
 from tests.support.trials import Trial
@@ -61,7 +61,9 @@ def test_every_schedule_belongs_to_a_job_type() -> None:
 
 @pytest.mark.parametrize("job_type", OURS)
 def test_handlers_ask_for_resources_that_exist(job_type: type[Job]) -> None:
-    assert set(needs(HANDLERS[job_type])) <= {field.name for field in fields(Resources)}
+    assert set(required_resources(HANDLERS[job_type])) <= {
+        field.name for field in fields(Resources)
+    }
 
 
 def test_a_second_handler_of_a_job_type_is_refused() -> None:
