@@ -1,4 +1,4 @@
-"""The command line of operators: `python -m app`, which lists its commands."""
+"""The command line for operators. `python -m app` lists the commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from app.settings.environment import (
     environment_with_dotenv,
 )
 
-FAILED, WRONG_INPUT = 1, BAD_SETTINGS
+FAILED, BAD_INPUT = 1, BAD_SETTINGS
+"""Exit codes."""
 
 app = App(name="python -m app", help="Operate ActiveLog.", version_flags=[])
 for commands in (jobs.app, queues.queues, queues.kinds, trigger.app, email.app, bucket.app):
@@ -49,39 +50,39 @@ async def migrate_(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and print its answer.
+    """Run one command and print its result.
 
     Returns:
         The exit code: 2 for wrong input and 1 for a failure, each with one line on stderr.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command, bound, unparsed = app.parse_args(given, exit_on_error=False, print_error=False)
+        command, bound, unparsed = app.parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        complain(_explained(error))
-        return WRONG_INPUT
-    if not unparsed:  # the list of commands, or the help of one
+        complain(_explain(error))
+        return BAD_INPUT
+    if not unparsed:  # the list of commands, or the help for one
         command(*bound.args, **bound.kwargs)
-        return 0 if {"--help", "-h"} & set(given) else WRONG_INPUT
+        return 0 if {"--help", "-h"} & set(words) else BAD_INPUT
     try:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
-        answer = asyncio.run(_run(command, bound, settings, needs=set(unparsed)))
+        result = asyncio.run(_run(command, bound, settings, needs=set(unparsed)))
     except (SettingsError, NotFound, Invalid) as error:
         complain(error)
-        return WRONG_INPUT
+        return BAD_INPUT
     except (Failure, TooOld, MigrationFailed) as error:
         complain(error)
         return FAILED
     except KeyboardInterrupt:
         return 130
-    if isinstance(answer, int):
-        return answer
-    print(answer)
+    if isinstance(result, int):
+        return result
+    print(result)
     return 0
 
 
 async def _run(command: Any, bound: BoundArguments, settings: Settings, needs: set[str]) -> Any:
-    """Open what the command needs, and run it. Migrations run without the other resources."""
+    """Run a command with the resources that it needs. Migrations need only the settings."""
     if "resources" not in needs:
         return await command(*bound.args, **bound.kwargs, settings=settings)
     logs.configure(settings.logs)
@@ -89,8 +90,8 @@ async def _run(command: Any, bound: BoundArguments, settings: Settings, needs: s
         return await command(*bound.args, **bound.kwargs, resources=resources)
 
 
-def _explained(error: CycloptsError) -> str:
-    """One line on what is wrong with the arguments, and where to look."""
+def _explain(error: CycloptsError) -> str:
+    """Describe in one line what is wrong with the arguments, and where to find help."""
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         command = " ".join([*app.name, *(error.command_chain or ())])
         return f"{error.argument.name} is missing: see `{command} --help`"

@@ -1,1 +1,1 @@
-"""The commands of `python -m app`, a file a noun: the operator's front door beside the API."""
+"""The commands of `python -m app`, one file per noun. Operators use them as well as the API."""

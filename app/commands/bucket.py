@@ -1,17 +1,17 @@
-"""`python -m app bucket`: prepare the bucket."""
+"""`python -m app bucket`: prepare the S3 bucket."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
-from app.commands.options import Given
+from app.commands.options import InjectedResources
 from app.exports.export import LIFE, PREFIX
 
-app = App(name="bucket", help="Prepare the bucket.")
+app = App(name="bucket", help="Prepare the S3 bucket.")
 
 
 @app.command
-async def prepare(*, resources: Given) -> str:
+async def prepare(*, resources: InjectedResources) -> str:
     """Create the bucket if it is missing, and set its lifecycle rules."""
     await resources.bucket.create_if_missing()
     await resources.bucket.expire({PREFIX: LIFE.days})

@@ -1,4 +1,4 @@
-"""`python -m app email`: test the mail settings and manage suppressed addresses."""
+"""`python -m app email`: test the email settings and manage suppressed addresses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from app.commands.options import BY, Given, Json, Limit, answer, checked
-from app.email import suppressions as kept
+from app.commands.options import BY, InjectedResources, Json, Limit, render, validated
 from app.email.emails import send_trial
 from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
+from app.email.suppressions import lift as lift_suppression
+from app.email.suppressions import list_suppressions, suppress_all
 from app.errors import Failure, Invalid
 from app.users.user import EmailAddress
 
@@ -24,35 +25,37 @@ app.command(suppressions)
 
 
 @app.command
-async def test(address: str, /, *, resources: Given) -> str:
+async def test(address: str, /, *, resources: InjectedResources) -> str:
     """Send a test email now.
 
     Args:
         address: The recipient.
     """
-    address, begun = checked(address, EmailAddress), monotonic()
+    address, started_at = validated(address, EmailAddress), monotonic()
     try:
         await send_trial(resources.sender, address, datetime.now(UTC))
-    except (Refused, TemporarilyRefused, Ambiguous) as refusal:
-        raise Failure(str(refusal)) from None
-    return f"{resources.sender.mailer.server} accepted the email in {monotonic() - begun:.1f} s"
+    except (Refused, TemporarilyRefused, Ambiguous) as error:
+        raise Failure(str(error)) from None
+    return (
+        f"{resources.sender.mailer.server} accepted the email in {monotonic() - started_at:.1f} s"
+    )
 
 
 @suppressions.command(name="list")
-async def list_(*, limit: Limit = 50, json: Json = False, resources: Given) -> str:
+async def list_(*, limit: Limit = 50, json: Json = False, resources: InjectedResources) -> str:
     """List the suppressed addresses, newest first."""
-    return answer(await kept.list_suppressions(resources.database, limit), json=json)
+    return render(await list_suppressions(resources.database, limit), json=json)
 
 
 @suppressions.command
-async def lift(address: str, /, *, resources: Given) -> str:
+async def lift(address: str, /, *, resources: InjectedResources) -> str:
     """Allow emails to an address again.
 
     Args:
         address: A suppressed address.
     """
     async with resources.database.transaction() as tx:
-        await kept.lift(tx, address, by=BY)
+        await lift_suppression(tx, address, by=BY)
     return "emails to this address are allowed again"
 
 
@@ -62,7 +65,7 @@ async def import_(
     /,
     *,
     reason: str = "imported by an operator",
-    resources: Given,
+    resources: InjectedResources,
 ) -> str:
     """Suppress the addresses in a file: all of them, or none if a line is invalid.
 
@@ -70,16 +73,17 @@ async def import_(
         file: A file with one address per line; `-` reads standard input.
         reason: Shown in the list of suppressions.
     """
-    addresses = _addresses(file)
+    addresses = _read_addresses(file)
     async with resources.database.transaction() as tx:
-        added = await kept.suppress_all(tx, addresses, reason, by=BY)
+        added = await suppress_all(tx, addresses, reason, by=BY)
     return f"suppressed {len(addresses)} addresses, {added} of them new"
 
 
-def _addresses(file: str) -> list[str]:
-    """
+def _read_addresses(file: str) -> list[str]:
+    """Read the distinct addresses in a file.
+
     Raises:
-        Invalid: the file cannot be read, or a line of it is not an address.
+        Invalid: the file cannot be read, or a line is not an address.
     """
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()

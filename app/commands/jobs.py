@@ -1,4 +1,4 @@
-"""`python -m app jobs`: look at jobs, cancel them, retry dead letters."""
+"""`python -m app jobs`: list and show jobs, cancel them, retry or discard dead letters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cyclopts import App, Parameter, Token
 
-from app.commands.options import BY, Given, Json, Limit, answer
+from app.commands.options import BY, InjectedResources, Json, Limit, render
 from app.errors import Invalid
 from app.jobs import JobId, Queue
 from app.jobs.admin import dead_letters, jobs
@@ -15,7 +15,7 @@ from app.jobs.admin.rows import State
 from app.users.accounts import find_user
 
 
-def _id(_: Any, tokens: list[Token]) -> JobId:
+def _parse_id(_: Any, tokens: list[Token]) -> JobId:
     text = tokens[0].value
     try:
         return JobId(UUID(text))
@@ -23,7 +23,7 @@ def _id(_: Any, tokens: list[Token]) -> JobId:
         raise ValueError(f"{text!r} is not a job ID.") from None
 
 
-Id: TypeAlias = Annotated[JobId, Parameter(converter=_id, help="A job ID.")]
+Id: TypeAlias = Annotated[JobId, Parameter(converter=_parse_id, help="A job ID.")]
 
 app = App(name="jobs", help="List, show, cancel and retry jobs.")
 
@@ -37,41 +37,41 @@ async def list_(
     user: str | None = None,
     limit: Limit = 50,
     json: Json = False,
-    resources: Given,
+    resources: InjectedResources,
 ) -> str:
     """List jobs, newest first.
 
     Args:
         state: Only jobs in this state.
         kind: Only jobs of this kind, such as email:welcome.
-        queue: Only jobs of this queue.
-        user: Only jobs of this user (ID or address).
+        queue: Only jobs in this queue.
+        user: Only jobs about this user (ID or address).
     """
     database = resources.database
     user_id = await find_user(database, user) if user else None
-    wanted = jobs.JobFilter(state, kind, queue, user_id)
-    return answer(await jobs.list_jobs(database, wanted, None, limit), json=json)
+    filters = jobs.JobFilter(state, kind, queue, user_id)
+    return render(await jobs.list_jobs(database, filters, None, limit), json=json)
 
 
 @app.command
-async def show(id: Id, /, *, json: Json = False, resources: Given) -> str:
+async def show(id: Id, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Show a job with its attempts and errors."""
-    return answer(await jobs.find_job(resources.database, id), json=json)
+    return render(await jobs.find_job(resources.database, id), json=json)
 
 
 @app.command
-async def retry(id: Id, /, *, json: Json = False, resources: Given) -> str:
+async def retry(id: Id, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Retry a dead job."""
     await dead_letters.retry_job(resources.database, id, by=BY)
-    return answer(await jobs.find_job(resources.database, id), json=json)
+    return render(await jobs.find_job(resources.database, id), json=json)
 
 
 @app.command
-async def cancel(id: Id, /, *, json: Json = False, resources: Given) -> str:
+async def cancel(id: Id, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Cancel a job, even if it is running."""
     async with resources.database.transaction() as tx:
         await jobs.cancel_job(tx, id, by=BY)
-        return answer(await jobs.find_job(tx, id), json=json)
+        return render(await jobs.find_job(tx, id), json=json)
 
 
 @app.command
@@ -83,7 +83,7 @@ async def dead(
     kind: str | None = None,
     limit: Limit = 50,
     json: Json = False,
-    resources: Given,
+    resources: InjectedResources,
 ) -> str:
     """List the dead letters by kind and error, or retry or discard them.
 
@@ -99,11 +99,11 @@ async def dead(
     if kind and not retry_all:
         raise Invalid("--kind requires --retry-all.")
     if retry_all:
-        return answer(await dead_letters.retry_all(database, kind, by=BY), json=json)
+        return render(await dead_letters.retry_all(database, kind, by=BY), json=json)
     if retry:
-        return answer(await dead_letters.retry_group(database, retry, by=BY), json=json)
+        return render(await dead_letters.retry_group(database, retry, by=BY), json=json)
     if discard:
-        return answer(await dead_letters.discard_group(database, discard, by=BY), json=json)
-    return answer(
+        return render(await dead_letters.discard_group(database, discard, by=BY), json=json)
+    return render(
         await dead_letters.list_groups(database, dead_letters.DeadLetterCursor(), limit), json=json
     )

@@ -1,4 +1,4 @@
-"""What the commands share: their options, and how an answer is printed."""
+"""The options that commands share, and the formatting of their results."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import msgspec
 from cyclopts import Parameter, validators
 from msgspec import Struct
 
-from app.commands.tables import shown
+from app.commands.tables import format_result
 from app.errors import Invalid
 from app.resources import Resources
 
 BY = "cli"
-"""Who acts, in the log."""
+"""The actor that the log names."""
 
-Given: TypeAlias = Annotated[Resources, Parameter(parse=False)]
-"""The resources, which the command line opens; not an option."""
+InjectedResources: TypeAlias = Annotated[Resources, Parameter(parse=False)]
+"""The resources that `app.__main__` opens and passes. Not an option."""
 Json: TypeAlias = Annotated[
     bool,
     Parameter(negative=(), show_default=False, help="Print JSON with all fields, for scripts."),
@@ -30,19 +30,19 @@ Limit: TypeAlias = Annotated[
 ]
 
 
-def answer(found: Sequence[Struct] | Struct, *, json: bool) -> str:
-    """The text of an answer: a table or a sheet for people, or JSON for scripts."""
-    return msgspec.json.encode(found).decode() if json else shown(found)
+def render(result: Sequence[Struct] | Struct, *, json: bool) -> str:
+    """Format a result as text for people, or as JSON for scripts."""
+    return msgspec.json.encode(result).decode() if json else format_result(result)
 
 
-def checked(text: str, kind: object) -> str:
-    """Return the text if it is of that kind.
+def validated(text: str, annotation: object) -> str:
+    """Return the text if it is valid for an annotated type.
 
     Raises:
-        Invalid: it is not, with the kind's own description.
+        Invalid: it is not; the message is the type's own description.
     """
     try:
-        return str(msgspec.convert(text, kind))
+        return str(msgspec.convert(text, annotation))
     except msgspec.ValidationError:
-        description = msgspec.json.schema(kind)["description"]
+        description = msgspec.json.schema(annotation)["description"]
         raise Invalid(f"Expected {description[0].lower()}{description[1:]}") from None

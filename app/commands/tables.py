@@ -1,6 +1,6 @@
-"""What operators read on a terminal: rows as aligned tables, a job as a sheet.
+"""Results as text for a terminal: rows as aligned tables, a job as a list of its fields.
 
-Errors come from anywhere: whatever could move a cursor or break a line is taken out of them.
+Control characters are replaced by spaces, because error messages may contain any text.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from msgspec import Struct
 
 from app.jobs.admin.rows import JobDetail, JobSummary, RunningJob
 
-WIDEST = 72
-"""Characters of a cell, behind which a text is cut."""
-OF_A_JOB = ("id", "state", "kind", "queue", "attempt", "run_at", "finished_at", "error")
+MAX_CELL_CHARACTERS = 72
+"""Longer texts in a cell are truncated."""
+JOB_COLUMNS = ("id", "state", "kind", "queue", "attempt", "run_at", "finished_at", "error")
 """The columns of a list of jobs."""
 
 
-def shown(answer: Sequence[Struct] | Struct) -> str:
-    """Rows as a table, a job as a sheet."""
-    match answer:
+def format_result(result: Sequence[Struct] | Struct) -> str:
+    """Format rows as a table, and a job with all its fields."""
+    match result:
         case JobDetail():
-            return sheet(answer)
+            return format_job(result)
         case Struct():
-            return table([answer])
+            return format_table([result])
         case [JobSummary(), *_]:
-            return table(answer, *OF_A_JOB)
+            return format_table(result, *JOB_COLUMNS)
         case _:
-            return table(answer)
+            return format_table(result)
 
 
-def table(rows: Sequence[Struct], *columns: str) -> str:
-    """One line a row under the names of the columns; without names, all of the first row's."""
+def format_table(rows: Sequence[Struct], *columns: str) -> str:
+    """Format rows under a heading. Without `columns`, all fields of the first row are columns."""
     if not rows:
         return "none"
     names = columns or rows[0].__struct_fields__
@@ -45,28 +45,30 @@ def table(rows: Sequence[Struct], *columns: str) -> str:
     return "\n".join(_line(cells, widths, numeric) for cells in [head, *body])
 
 
-def sheet(job: JobDetail) -> str:
-    """All that is known of a job, with its tracebacks in full."""
-    return "\n".join(_sheet(job))
+def format_job(job: JobDetail) -> str:
+    """Format all fields of a job, its attempts with their full tracebacks, and its timeline."""
+    return "\n".join(_job_lines(job))
 
 
-def _sheet(job: JobDetail) -> Iterator[str]:
-    facts = {
+def _job_lines(job: JobDetail) -> Iterator[str]:
+    fields = {
         name: value
         for name, value in msgspec.structs.asdict(job).items()
         if value is not None and name not in {"attempts", "timeline"}
     }
-    widest = max(map(len, facts))
-    for name, value in facts.items():
+    width = max(map(len, fields))
+    for name, value in fields.items():
         text = value if isinstance(value, str) else _cell(value)
-        yield f"{name.replace('_', ' '):{widest}}  {_printable(text)}"
+        yield f"{name.replace('_', ' '):{width}}  {_printable(text)}"
     if job.attempts:
-        yield "\n" + table(job.attempts, "attempt", "outcome", "started_at", "finished_at", "error")
+        yield "\n" + format_table(
+            job.attempts, "attempt", "outcome", "started_at", "finished_at", "error"
+        )
     for attempt in job.attempts:
         if attempt.traceback:
             yield f"\ntraceback of attempt {attempt.attempt}"
             yield from map(_printable, attempt.traceback.splitlines())
-    yield "\n" + table(job.timeline)
+    yield "\n" + format_table(job.timeline)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
@@ -94,7 +96,7 @@ def _cell(value: Any) -> str:
         case RunningJob():
             return f"{value.kind} {value.id}"
         case str():
-            return _cut(_printable(value))
+            return _truncate(_printable(value))
     return str(value)
 
 
@@ -102,5 +104,5 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+def _truncate(text: str) -> str:
+    return text if len(text) <= MAX_CELL_CHARACTERS else text[: MAX_CELL_CHARACTERS - 1] + "…"

@@ -1,7 +1,7 @@
 """`python -m app trigger <job>`: run a job now and print the outcome.
 
-A triggered job goes the way of any other: a row, Redis, a worker. Every schedule can be triggered,
-every job about one person, and an export.
+A triggered job is enqueued and run like any other. There is a command for every schedule, for every
+job about one user, and for exports.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from cyclopts import App, Parameter, Token
 
 from app import jobs
 from app.activities.activity import ActivityType
-from app.commands.options import BY, Given
-from app.commands.waiting import wait
+from app.commands.options import BY, InjectedResources
+from app.commands.waiting import wait_for_job
 from app.errors import Conflict, Invalid, Unavailable
 from app.exports import requests as exports
 from app.exports.export import Filters, Format
@@ -43,30 +43,31 @@ app = App(
 )
 
 
-def _parsed(text: str, form: str, what: str) -> date:
-    """
+def _parse(text: str, form: str, expected: str) -> date:
+    """Parse a date.
+
     Raises:
-        ValueError: the text is not exactly of this form.
+        ValueError: the text does not have exactly this form.
     """
     try:
         day = datetime.strptime(text, form).replace(tzinfo=UTC).date()
     except ValueError:
         day = None
     if day is None or day.strftime(form) != text:
-        raise ValueError(f"{text!r} is not {what}.")
+        raise ValueError(f"{text!r} is not {expected}.")
     return day
 
 
-def _day(_: Any, tokens: list[Token]) -> date:
-    return _parsed(tokens[0].value, "%Y-%m-%d", "a day such as 2026-11-23")
+def _parse_day(_: Any, tokens: list[Token]) -> date:
+    return _parse(tokens[0].value, "%Y-%m-%d", "a day such as 2026-11-23")
 
 
-def _month(_: Any, tokens: list[Token]) -> date:
-    return _parsed(tokens[0].value, "%Y-%m", "a month such as 2026-10")
+def _parse_month(_: Any, tokens: list[Token]) -> date:
+    return _parse(tokens[0].value, "%Y-%m", "a month such as 2026-10")
 
 
-def _saturday(type_: Any, tokens: list[Token]) -> date:
-    day = _day(type_, tokens)
+def _parse_saturday(type_: Any, tokens: list[Token]) -> date:
+    day = _parse_day(type_, tokens)
     if day.weekday() != SATURDAY:
         end = day + timedelta(days=(SATURDAY - day.weekday()) % 7)
         raise ValueError(f"{day} is a {day:%A}; its week ends on Saturday, {end}.")
@@ -86,8 +87,8 @@ PeriodDay: TypeAlias = Annotated[
     date | None,
     Parameter(
         name="--date",
-        converter=_day,
-        help="Any day of the period, such as 2026-11-23. Default: that of the last scheduled run.",
+        converter=_parse_day,
+        help="Any day of the period, such as 2026-11-23. Default: the last complete period.",
     ),
 ]
 DryRun: TypeAlias = Annotated[
@@ -95,25 +96,25 @@ DryRun: TypeAlias = Annotated[
 ]
 FIELDS = {
     "month": Annotated[
-        date, Parameter(name="--month", converter=_month, help="A month such as 2026-10.")
+        date, Parameter(name="--month", converter=_parse_month, help="A month such as 2026-10.")
     ],
     "saturday": Annotated[
         date,
         Parameter(
             name="--week-ending",
-            converter=_saturday,
+            converter=_parse_saturday,
             help="The Saturday on which the week ends, such as 2026-11-21.",
         ),
     ],
     "export_id": Annotated[UUID, Parameter(name="--export-id", help="An export ID.")],
 }
-"""The options for the fields of jobs about one person. A job with another field has no command."""
+"""The options for the fields of jobs about one user. A job with any other field has no command."""
 
 
 async def run(
     resources: Resources, enqueue: Callable[[Transaction], Awaitable[JobId]], *, no_wait: bool
 ) -> int:
-    """Enqueue a job, wait for its end and print the outcome.
+    """Enqueue a job, wait for it to finish and print the outcome.
 
     Returns:
         The exit code: 0 when the job is done (with `no_wait`: enqueued), otherwise 1.
@@ -132,7 +133,7 @@ async def run(
         )
         return 1
     try:
-        return await wait(resources.database, job_id)
+        return await wait_for_job(resources.database, job_id)
     except (Unavailable, asyncio.CancelledError):
         print(f"activelog: stopped waiting; job {job_id} continues", file=sys.stderr)
         raise
@@ -147,16 +148,16 @@ async def export(
     user: User,
     format: Format,
     first: Annotated[
-        date | None, Parameter(name="--from", converter=_day, help="The first day.")
+        date | None, Parameter(name="--from", converter=_parse_day, help="The first day.")
     ] = None,
     last: Annotated[
-        date | None, Parameter(name="--to", converter=_day, help="The last day.")
+        date | None, Parameter(name="--to", converter=_parse_day, help="The last day.")
     ] = None,
     type: ActivityType | None = None,
     no_wait: NoWait = False,
-    resources: Given,
+    resources: InjectedResources,
 ) -> int:
-    """Export a user's activities, as if they had requested it.
+    """Export a user's activities as if the user had requested it.
 
     Args:
         format: The format of the file.
@@ -172,8 +173,8 @@ async def export(
 
 def _add_schedule(schedule: Schedule) -> None:
     async def enqueue(tx: Transaction, day: date | None = None, dry_run: bool = False) -> JobId:
-        began = await trigger_schedule(tx, schedule.name, by=BY, day=day, dry_run=dry_run)
-        return began.job_id
+        run = await trigger_schedule(tx, schedule.name, by=BY, day=day, dry_run=dry_run)
+        return run.job_id
 
     options = [_option("day", PeriodDay, default=None)]
     if schedule.dry_run:
@@ -181,11 +182,11 @@ def _add_schedule(schedule: Schedule) -> None:
     _add(KINDS[schedule.name], options, enqueue)
 
 
-def _add_about_a_person(job_type: type[Job], fields: list[str]) -> None:
-    async def enqueue(tx: Transaction, user: str, **given: Any) -> JobId:
+def _add_user_job(job_type: type[Job], names: list[str]) -> None:
+    async def enqueue(tx: Transaction, user: str, **fields: Any) -> JobId:
         user_id = await find_account(tx, user)
         try:
-            job = msgspec.convert({**given, "user_id": user_id}, job_type)
+            job = msgspec.convert({**fields, "user_id": user_id}, job_type)
         except msgspec.ValidationError as error:
             raise Invalid(str(error)) from None
         job_id = await jobs.enqueue(tx, job)
@@ -193,7 +194,7 @@ def _add_about_a_person(job_type: type[Job], fields: list[str]) -> None:
             raise Conflict(f"This job is already waiting or running: {job_type.kind}.")
         return job_id
 
-    options = [_option("user", User), *(_option(name, FIELDS[name]) for name in fields)]
+    options = [_option("user", User), *(_option(name, FIELDS[name]) for name in names)]
     _add(job_type, options, enqueue)
 
 
@@ -202,20 +203,22 @@ def _add(
     options: list[inspect.Parameter],
     enqueue: Callable[..., Awaitable[JobId]],
 ) -> None:
-    """Add the command of a job; `enqueue` gets the transaction, and the options by name."""
+    """Add the command of a job. `enqueue` gets the transaction, and the options by name."""
 
-    async def command(*, resources: Resources, no_wait: bool = False, **given: Any) -> int:
-        return await run(resources, lambda tx: enqueue(tx, **given), no_wait=no_wait)
+    async def command(*, resources: Resources, no_wait: bool = False, **values: Any) -> int:
+        return await run(resources, lambda tx: enqueue(tx, **values), no_wait=no_wait)
 
     parameters = [
         *options,
         _option("no_wait", NoWait, default=False),
-        _option("resources", Given),
+        _option("resources", InjectedResources),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # for cyclopts
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    sentence = (inspect.getdoc(job_type) or "").partition("\n")[0].rstrip(".")
-    app.command(command, name=job_type.kind, help=f"{sentence} ({', '.join(map(_name, options))}).")
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    summary = (inspect.getdoc(job_type) or "").partition("\n")[0].rstrip(".")
+    app.command(
+        command, name=job_type.kind, help=f"{summary} ({', '.join(map(_option_name, options))})."
+    )
 
 
 def _option(name: str, annotation: object, default: Any = inspect.Parameter.empty) -> Any:
@@ -224,7 +227,7 @@ def _option(name: str, annotation: object, default: Any = inspect.Parameter.empt
     )
 
 
-def _name(option: inspect.Parameter) -> str:
+def _option_name(option: inspect.Parameter) -> str:
     (parameter,) = option.annotation.__metadata__
     return str((parameter.name or [f"--{option.name.replace('_', '-')}"])[0])
 
@@ -236,4 +239,4 @@ for _kind, _job_type in sorted(KINDS.items()):
     _fields = [name for name in _job_type.__struct_fields__ if name != "user_id"]
     has_options = "user_id" in _job_type.__struct_fields__ and set(_fields) <= set(FIELDS)
     if has_options and _job_type is not ExportGenerate:
-        _add_about_a_person(_job_type, _fields)
+        _add_user_job(_job_type, _fields)

@@ -1,31 +1,31 @@
-"""`python -m app create-admin`: the first operator, and any other."""
+"""`python -m app create-admin`: create an operator."""
 
 from __future__ import annotations
 
 import sys
 from getpass import getpass
 
-from app.commands.options import BY, Given, checked
-from app.users.accounts import create_admin as create
+from app.commands.options import BY, InjectedResources, validated
+from app.users.accounts import create_admin as create_admin_account
 from app.users.accounts import make_admin
 from app.users.passwords import Passwords
 from app.users.user import EmailAddress, Password
 
 
-async def create_admin(email: str, /, *, resources: Given) -> str:
+async def create_admin(email: str, /, *, resources: InjectedResources) -> str:
     """Make an account an operator, or create an operator account.
 
     Args:
         email: The address of the account. A new account needs a password, which is prompted for.
     """
-    email = checked(email, EmailAddress)
+    email = validated(email, EmailAddress)
     async with resources.database.transaction() as tx:
         if await make_admin(tx, email, by=BY):
             return "the account is now an operator; its password is unchanged"
-    password = checked(_ask_password(), Password)
+    password = validated(_ask_password(), Password)
     password_hash = await Passwords().hash(password)
     async with resources.database.transaction() as tx:
-        await create(tx, email, password_hash, by=BY)
+        await create_admin_account(tx, email, password_hash, by=BY)
     return "operator account created"
 
 

@@ -47,7 +47,7 @@ class Run:
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
-        """Open the last transaction. Its effects and the job's `done` commit together, or not at all.
+        """Open the last transaction: its effects and the job's `done` commit together or never.
 
         Args:
             note: tells operators why the job had nothing to do.
