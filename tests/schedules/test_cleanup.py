@@ -53,7 +53,7 @@ insert into exports (user_id, format, open, completed_at, expires_at, row_count,
 insert into exports (user_id, format, open, requested_at)
     select id, 'pdf', false, now() - interval '1 day' * n
     from users, generate_series(29, 31, 2) as n where deleted_at is null;
-insert into emails (recipient_id, letter, unique_key, job_id, message_id, state, attempts, sent_at,
+insert into emails (recipient_id, template, unique_key, job_id, message_id, state, attempts, sent_at,
                     written_at, created_at)
     select id, 'welcome', n::text, id, n::text, 'sent', 1, now(), now(),
            now() - interval '1 day' * n

@@ -20,20 +20,20 @@ CHANGES = {
     "deleted": "update users set deleted_at = now() where id = $1",
     "suppressed": "insert into suppressions select lower(email), 'x' from users where id = $1",
     "sent_before": """
-        insert into emails (recipient_id, letter, unique_key, job_id, message_id, state, attempts,
+        insert into emails (recipient_id, template, unique_key, job_id, message_id, state, attempts,
                             written_at, sent_at)
-        select $1, letter, unique_key, uuidv7(), letter, 'sent', 1, now(), now()
+        select $1, template, unique_key, uuidv7(), template, 'sent', 1, now(), now()
         from (values ('weekly_summary', '2025-10-25'), ('report_ready', '2025-10'))
-            as sent (letter, unique_key)""",
+            as sent (template, unique_key)""",
     "sent another": """
-        insert into emails (recipient_id, letter, unique_key, job_id, message_id, state, attempts,
+        insert into emails (recipient_id, template, unique_key, job_id, message_id, state, attempts,
                             written_at, sent_at)
-        select $1, letter, unique_key, uuidv7(), letter, state, 1, now(), sent_at
+        select $1, template, unique_key, uuidv7(), template, state, 1, now(), sent_at
         from (values ('weekly_summary', '2025-10-18', 'sent', now()),
                      ('weekly_summary', '2025-10-25', 'refused', null),
                      ('report_ready', '2025-09', 'sent', now()),
                      ('report_ready', '2025-10', 'refused', null))
-            as sent (letter, unique_key, state, sent_at)""",
+            as sent (template, unique_key, state, sent_at)""",
 }
 
 
@@ -85,7 +85,7 @@ async def test_a_dry_run_counts_whom_it_would_write_to_and_enqueues_nothing(
 async def test_the_dry_run_counts_the_emails_that_are_sent(
     database: Database, resources: Resources, schedule: str, day: str, emails: str
 ) -> None:
-    sent = "select count(*) from emails where letter = $1 and state = 'sent'"
+    sent = "select count(*) from emails where template = $1 and state = 'sent'"
     before = await database.fetchval(sent, emails)
     dry = await ran(resources, schedule, day, dry_run=True)
     real = await ran(resources, schedule, day)
