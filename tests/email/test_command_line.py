@@ -28,7 +28,7 @@ async def test_addresses_are_imported_listed_and_lifted(
     first = await cli(environ, *SUPPRESSIONS, "import", str(file), "--reason", "complaints")
     assert (0, "suppressed 2 addresses, 2 of them new\n") == (first.code, first.out)
     piped = await cli(
-        environ, *SUPPRESSIONS, "import", "-", typed="bob@example.com\neve@example.com"
+        environ, *SUPPRESSIONS, "import", "-", stdin="bob@example.com\neve@example.com"
     )
     assert (0, "suppressed 2 addresses, 1 of them new\n") == (piped.code, piped.out)
     assert ["ada@example.com", "bob@example.com", "eve@example.com"] == await suppressed(database)
@@ -49,7 +49,7 @@ async def test_addresses_are_imported_listed_and_lifted(
 async def test_a_file_with_a_wrong_line_is_not_imported(
     environ: Mapping[str, str], database: Database, tmp_path: Path
 ) -> None:
-    wrong = await cli(environ, *SUPPRESSIONS, "import", "-", typed="ada@example.com\nno address\n")
+    wrong = await cli(environ, *SUPPRESSIONS, "import", "-", stdin="ada@example.com\nno address\n")
     assert (2, "activelog: Line 2 is not an address. Nothing was imported.\n") == (
         wrong.code,
         wrong.err,

@@ -1,4 +1,4 @@
-"""Operators, and what they find."""
+"""Operators, and the dead jobs that they find."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.working import RunJobs
 
 
 async def operator(database: Database, name: str = "ada") -> Person:
-    """Somebody who is signed in and may do everything."""
+    """Create a signed-in operator."""
     signed_in = await person(database, name)
     await database.execute("update users set is_admin = true where id = $1", signed_in.id)
     return signed_in
 
 
 async def dead(database: Database, run_jobs: RunJobs, *jobs: Trial, reason: str) -> list[JobId]:
-    """These jobs, each dead for that reason by the hand of a real worker."""
+    """Enqueue these jobs and have a real worker make them dead letters for this reason."""
 
     async def fail(_: Run, __: Resources) -> None:
         raise Dead(reason)

@@ -1,4 +1,4 @@
-"""A backup, as docs/operations.md has it: what was unfinished when it was made is done after it."""
+"""A backup as in docs/operations.md: jobs unfinished when it was made are done after a restore."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tests.support.trials import Effect, put
 from tests.support.working import eventually, working
 
 RUNNING = """
-with gone as (
+with lost as (
     insert into workers (id, host, pid, slots, seen_at)
     values (uuidv7(), 'elsewhere', 1, 1, now() - interval '1 hour')
     returning id
 )
 update jobs set
     state = 'running', attempt = 1, started_at = now() - interval '1 hour', token = uuidv7(),
-    worker_id = gone.id, dispatched_at = now()
-from gone
+    worker_id = lost.id, dispatched_at = now()
+from lost
 where jobs.id = $1
 """
-PAST = """
+DONE = """
 update jobs set state = 'done', finished_at = now(), attempt = 1, dispatched_at = now()
 where id = $1
 """
 STATES = "select array_agg(distinct concat_ws(' ', state, blocked_on, error)) from jobs"
 
 
-async def test_every_job_of_a_restored_dump_is_done_once_beside_an_empty_redis(
+async def test_jobs_of_a_restored_dump_are_done_once_with_an_empty_redis(
     resources: Resources, tmp_path: Path, lane: int
 ) -> None:
     await open_ledger(resources.database)
     jobs = [await put(resources.database, Effect()) for _ in range(6)]
     await resources.database.execute(RUNNING, jobs[0])
-    await resources.database.execute(PAST, jobs[1])
+    await resources.database.execute(DONE, jobs[1])
     await resources.redis.flushdb()
     source = resources.settings.database.url
     async with empty_database(source, f"restored_{lane}") as target:
@@ -75,5 +75,5 @@ async def run(program: str, *arguments: str | Path) -> None:
     process = await asyncio.create_subprocess_exec(
         postgres_folder() / "bin" / program, *arguments, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()

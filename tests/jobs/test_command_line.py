@@ -24,12 +24,12 @@ from tests.support.trials import CALLS, Trial, put, row
 from tests.support.working import RunJobs
 from worker import settings
 
-__all__ = ["settings"]  # whose import registers the handlers
+__all__ = ["settings"]  # importing it registers the handlers
 
 NO_JOB = "01980000-0000-7000-8000-000000000000"
 
 
-class Said(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
@@ -39,7 +39,7 @@ class Said(NamedTuple):
         return json.loads(self.out)
 
 
-async def cli(environ: Mapping[str, str], *arguments: str, typed: str = "") -> Said:
+async def cli(environ: Mapping[str, str], *arguments: str, stdin: str = "") -> Result:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app", *arguments),
         cwd=ROOT,
@@ -48,12 +48,12 @@ async def cli(environ: Mapping[str, str], *arguments: str, typed: str = "") -> S
         stdout=PIPE,
         stderr=PIPE,
     )
-    out, err = await process.communicate(typed.encode())
+    out, err = await process.communicate(stdin.encode())
     assert process.returncode is not None
-    return Said(process.returncode, out.decode(), err.decode())
+    return Result(process.returncode, out.decode(), err.decode())
 
 
-async def test_jobs_are_listed_as_an_aligned_table_and_as_json(
+async def test_jobs_are_listed_as_a_table_or_json(
     environ: Mapping[str, str], database: Database
 ) -> None:
     kim = await person(database, "kim")
@@ -69,22 +69,22 @@ async def test_jobs_are_listed_as_an_aligned_table_and_as_json(
     assert [("queued", None)] == [(job["state"], job["error"]) for job in listed]
 
 
-async def test_a_dead_job_is_shown_with_its_traceback_and_run_again(
+async def test_a_dead_job_is_shown_with_its_traceback_and_retried(
     environ: Mapping[str, str], database: Database, run_jobs: RunJobs
 ) -> None:
     (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no paper")
-    shown = await cli(environ, "jobs", "show", str(job_id))
-    assert "traceback of attempt 1\nTraceback (most recent call last):" in shown.out
-    assert "attempt 1 ended: dead" in shown.out
-    again = await cli(environ, "jobs", "retry", str(job_id), "--json")
-    assert (0, "queued") == (again.code, again.json["state"])
-    logged = json.loads(again.err.splitlines()[0])
+    details = await cli(environ, "jobs", "show", str(job_id))
+    assert "traceback of attempt 1\nTraceback (most recent call last):" in details.out
+    assert "attempt 1 ended: dead" in details.out
+    retried = await cli(environ, "jobs", "retry", str(job_id), "--json")
+    assert (0, "queued") == (retried.code, retried.json["state"])
+    logged = json.loads(retried.err.splitlines()[0])
     assert ("operator.retried_job", "cli") == (logged["event"], logged["by"])
     await run_jobs()
     assert 2 == CALLS["a"]
 
 
-async def test_a_waiting_job_is_cancelled_and_a_finished_one_is_not(
+async def test_a_waiting_job_can_be_cancelled_and_a_finished_one_cannot(
     environ: Mapping[str, str], database: Database
 ) -> None:
     job_id = await put(database, Trial("a"))
@@ -97,7 +97,7 @@ async def test_a_waiting_job_is_cancelled_and_a_finished_one_is_not(
     )
 
 
-async def test_dead_letters_are_listed_run_again_and_discarded(
+async def test_dead_letters_are_listed_retried_and_discarded(
     environ: Mapping[str, str], database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
@@ -105,13 +105,13 @@ async def test_dead_letters_are_listed_run_again_and_discarded(
     table = await cli(environ, "jobs", "dead")
     assert ("test:trial", 2) == (group["kind"], group["count"])
     assert f"{group['fingerprint']}  test:trial" in table.out
-    again = await cli(environ, "jobs", "dead", "--retry", group["fingerprint"], "--json")
-    assert {"retried": 2, "skipped": 0} == again.json
+    retried = await cli(environ, "jobs", "dead", "--retry", group["fingerprint"], "--json")
+    assert {"retried": 2, "skipped": 0} == retried.json
     await dead(database, run_jobs, Trial("c"), reason="no paper")
     other = await cli(environ, "jobs", "dead", "--retry-all", "--kind", "test:low", "--json")
     assert {"retried": 0, "skipped": 0} == other.json
-    gone = await cli(environ, "jobs", "dead", "--discard", group["fingerprint"], "--json")
-    assert {"discarded": 1} == gone.json
+    discarded = await cli(environ, "jobs", "dead", "--discard", group["fingerprint"], "--json")
+    assert {"discarded": 1} == discarded.json
     assert "none\n" == (await cli(environ, "jobs", "dead")).out
 
 
@@ -127,12 +127,12 @@ async def test_queues_and_kinds_are_paused_and_resumed(
     assert "none\n" == (await cli(environ, "workers")).out
 
 
-async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_it(
+async def test_every_kind_can_be_paused_before_it_has_jobs(
     environ: Mapping[str, str], database: Database
 ) -> None:
-    handled = {job.kind for job in HANDLERS if job.__module__.startswith("app.")}
+    kinds = {job.kind for job in HANDLERS if job.__module__.startswith("app.")}
     listed = (await cli(environ, "kinds", "list", "--json")).json
-    assert handled == {entry["name"] for entry in listed}
+    assert kinds == {entry["name"] for entry in listed}
     after = (await cli(environ, "kinds", "pause", "email:weekly_summary", "--json")).json
     assert ["email:weekly_summary"] == [entry["name"] for entry in after if entry["paused"]]
 
@@ -154,30 +154,30 @@ async def test_every_kind_of_the_worker_can_be_paused_before_there_is_a_job_of_i
         ("jobs dead --retry 0123 --retry-all", "Use only one of"),
     ],
 )
-async def test_bad_input_is_one_line_and_exit_code_2(
+async def test_bad_input_prints_one_line_and_exits_with_2(
     environ: Mapping[str, str], database: Database, line: str, words: str
 ) -> None:
-    said = await cli(environ, *line.split())
-    assert (2, "", 1) == (said.code, said.out, len(said.err.splitlines()))
-    assert said.err.startswith("activelog: ")
-    assert words in said.err
+    result = await cli(environ, *line.split())
+    assert (2, "", 1) == (result.code, result.out, len(result.err.splitlines()))
+    assert result.err.startswith("activelog: ")
+    assert words in result.err
 
 
 @pytest.mark.parametrize("command", [(), ("jobs",), ("email", "suppressions")])
-async def test_a_call_without_a_command_lists_the_commands_and_is_exit_code_2(
+async def test_without_a_command_the_commands_are_listed_and_the_exit_code_is_2(
     environ: Mapping[str, str], command: tuple[str, ...]
 ) -> None:
-    said = await cli(environ, *command)
-    assert (2, "") == (said.code, said.err)
-    assert "Usage: python -m app" in said.out
-    assert said.out == (await cli(environ, *command, "--help")).out
+    result = await cli(environ, *command)
+    assert (2, "") == (result.code, result.err)
+    assert "Usage: python -m app" in result.out
+    assert result.out == (await cli(environ, *command, "--help")).out
 
 
-async def test_an_outage_is_one_line_and_exit_code_1(environ: Mapping[str, str]) -> None:
-    away = {**environ, "DATABASE_URL": "postgresql://activelog@127.0.0.1:1/none"}
-    said = await cli(away, "queues", "list")
-    assert (1, 1) == (said.code, len(said.err.splitlines()))
-    assert said.err.startswith("activelog: Postgres is unavailable")
+async def test_an_outage_prints_one_line_and_exits_with_1(environ: Mapping[str, str]) -> None:
+    unreachable = {**environ, "DATABASE_URL": "postgresql://activelog@127.0.0.1:1/none"}
+    result = await cli(unreachable, "queues", "list")
+    assert (1, 1) == (result.code, len(result.err.splitlines()))
+    assert result.err.startswith("activelog: Postgres is unavailable")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_an_outage_is_one_line_and_exit_code_1(environ: Mapping[str, str])
         ("", "?sslmode=bogus", "sslmode"),
     ],
 )
-async def test_a_database_that_refuses_us_is_one_line_and_exit_code_2(
+async def test_a_rejected_database_url_prints_one_line_and_exits_with_2(
     environ: Mapping[str, str], program: tuple[str, ...], old: str, new: str, problem: str
 ) -> None:
     url = environ["DATABASE_URL"]
@@ -206,30 +206,30 @@ async def test_a_database_that_refuses_us_is_one_line_and_exit_code_2(
     assert problem in line
 
 
-async def test_without_redis_an_operator_can_act(
+async def test_a_job_can_be_cancelled_without_redis(
     environ: Mapping[str, str], database: Database
 ) -> None:
     job_id = await put(database, Trial("a"))
-    without = {**environ, "REDIS_URL": "redis://127.0.0.1:1/0"}
-    assert 0 == (await cli(without, "jobs", "cancel", str(job_id))).code
+    without_redis = {**environ, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    assert 0 == (await cli(without_redis, "jobs", "cancel", str(job_id))).code
 
 
-async def test_an_operator_is_created_with_a_password_from_a_pipe(
+async def test_an_operator_is_created_with_a_piped_password(
     environ: Mapping[str, str], api: httpx.AsyncClient
 ) -> None:
     arguments = ("create-admin", "ada@example.com")
-    short = await cli(environ, *arguments, typed="short\n")
+    short = await cli(environ, *arguments, stdin="short\n")
     assert (2, "activelog: Expected 10 to 200 characters.\n") == (short.code, short.err)
-    made = await cli(environ, *arguments, typed="a long walk on the beach\n")
-    assert 0 == made.code, made.err
-    assert "ada@" not in made.err
+    created = await cli(environ, *arguments, stdin="a long walk on the beach\n")
+    assert 0 == created.code, created.err
+    assert "ada@" not in created.err
     credentials = {"email": "ada@example.com", "password": "a long walk on the beach"}
     token = (await api.post("/api/v1/sessions", json=credentials)).json()["token"]
     headers = {"Authorization": f"Bearer {token}"}
     assert 200 == (await api.get("/api/v1/admin/queues", headers=headers)).status_code
 
 
-async def test_an_existing_account_becomes_an_operators_without_a_password(
+async def test_an_existing_account_becomes_an_operator_without_a_password(
     environ: Mapping[str, str], database: Database, api: httpx.AsyncClient
 ) -> None:
     kim = await person(database, "kim")

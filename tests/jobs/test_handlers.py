@@ -1,4 +1,4 @@
-"""Job types and their handlers are found without a list of them."""
+"""Job types and handlers are found without being listed by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OURS = {
     job_type: handler for job_type, handler in HANDLERS.items() if "app." in job_type.__module__
 }
 
-LISTED = """
+PRINT_KINDS = """
 from app.api.application import create_app
 from app.jobs.job import KINDS
 
@@ -31,7 +31,7 @@ print(*KINDS)
 
 
 def _job_types() -> set[str]:
-    """The names of all classes in app that derive from a job type."""
+    """Return the names of all classes in app that derive directly from Job or ScheduledJob."""
     found = {"Job", "ScheduledJob"}
     trees = [ast.parse(path.read_text()) for path in Path(app.__path__[0]).rglob("*.py")]
     for tree in trees:
@@ -46,26 +46,26 @@ def test_every_job_type_in_app_has_a_handler() -> None:
     assert _job_types() == {job_type.__name__ for job_type in OURS}
 
 
-def test_the_api_knows_every_kind_when_it_starts() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-c", LISTED], capture_output=True, text=True, check=True
+def test_the_api_has_every_kind_when_it_starts() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-c", PRINT_KINDS], capture_output=True, text=True, check=True
     )
-    assert {job_type.kind for job_type in OURS} == set(listed.stdout.split())
+    assert {job_type.kind for job_type in OURS} == set(printed.stdout.split())
 
 
-def test_every_schedule_belongs_to_a_job_type() -> None:
+def test_every_scheduled_job_type_has_a_schedule() -> None:
     assert {name: SCHEDULES[name].job for name in SCHEDULES} == {
         job_type.kind: job_type for job_type in OURS if "day" in job_type.__struct_fields__
     }
 
 
 @pytest.mark.parametrize("job_type", OURS)
-def test_handlers_ask_for_resources_that_exist(job_type: type[Job]) -> None:
+def test_handlers_require_existing_resources(job_type: type[Job]) -> None:
     assert set(required_resources(HANDLERS[job_type])) <= {
         field.name for field in fields(Resources)
     }
 
 
-def test_a_second_handler_of_a_job_type_is_refused() -> None:
+def test_a_job_type_cannot_have_two_handlers() -> None:
     with pytest.raises(TypeError, match="Trial has two handlers"):
         handles(Trial)(HANDLERS[Trial])

@@ -1,4 +1,4 @@
-"""Running many dead jobs again, and beside others who enqueue."""
+"""Retrying many dead jobs, also while others enqueue and retry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from generate_series(1, $1) as n
 """
 
 
-async def test_a_group_of_any_size_runs_again_in_batches(database: Database) -> None:
+async def test_a_group_is_retried_and_discarded_in_batches(database: Database) -> None:
     await database.execute(INSERT_DEAD, 30, None)
     await database.execute(
         "update jobs set expires_at = now() where id in (select id from jobs limit 9)"
@@ -30,21 +30,21 @@ async def test_a_group_of_any_size_runs_again_in_batches(database: Database) -> 
     assert DiscardResult(9) == await dead_letters.discard_group(database, "abc", by="test", batch=7)
 
 
-async def test_a_job_enqueued_at_the_same_time_is_not_doubled(database: Database) -> None:
+async def test_a_retry_makes_no_duplicate_of_a_job_being_enqueued(database: Database) -> None:
     await database.execute(INSERT_DEAD, 3, "day-")
     async with database.transaction() as tx:
         await jobs.enqueue(tx, Trial("a", key="day-2"))
-        rerun = asyncio.create_task(dead_letters.retry_group(database, "abc", by="test"))
+        retry = asyncio.create_task(dead_letters.retry_group(database, "abc", by="test"))
         await somebody_waits(database)
-    assert RetryResult(2, 1) == await rerun
+    assert RetryResult(2, 1) == await retry
 
 
-async def test_of_two_operators_who_run_a_job_again_one_is_told_that_it_is_not_dead(
+async def test_two_operators_cannot_both_retry_a_job(
     database: Database,
 ) -> None:
     job_id = await put(database, Trial("a"))
     await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
-    acts = (dead_letters.retry_job(database, job_id, by="test") for _ in range(2))
-    answers = await asyncio.gather(*acts, return_exceptions=True)
-    assert {type(None), Conflict} == set(map(type, answers))
+    retries = (dead_letters.retry_job(database, job_id, by="test") for _ in range(2))
+    results = await asyncio.gather(*retries, return_exceptions=True)
+    assert {type(None), Conflict} == set(map(type, results))
     assert "queued" == (await row(database, JobId(job_id)))["state"]

@@ -1,5 +1,7 @@
-"""`arq tests.schedules.killed_worker.WorkerSettings`: a worker that kills itself in the transaction
-of the sixth batch of its fan-out."""
+"""`arq tests.schedules.killed_worker.WorkerSettings`: a worker that kills itself during a fan-out.
+
+It dies in the transaction of the sixth batch.
+"""
 
 from __future__ import annotations
 

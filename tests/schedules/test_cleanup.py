@@ -1,4 +1,4 @@
-"""The nightly cleanup: what is past its time goes, and nothing else."""
+"""The nightly cleanup removes only data past its retention."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ insert into exports (user_id, format, open, completed_at, expires_at, row_count,
 insert into exports (user_id, format, open, requested_at)
     select id, 'pdf', false, now() - interval '1 day' * n
     from users, generate_series(29, 31, 2) as n where deleted_at is null;
-insert into emails (recipient_id, template, unique_key, job_id, message_id, state, attempts, sent_at,
-                    written_at, created_at)
+insert into emails (recipient_id, template, unique_key, job_id, message_id, state, attempts,
+                    sent_at, written_at, created_at)
     select id, 'welcome', n::text, id, n::text, 'sent', 1, now(), now(),
            now() - interval '1 day' * n
     from users, generate_series(399, 401, 2) as n where deleted_at is null;
@@ -103,8 +103,8 @@ TABLES = (
 
 
 @pytest.fixture
-async def old_house(database: Database, bucket: Bucket) -> UUID:
-    """Rows on both sides of every retention; the id of the one user who stays."""
+async def old_rows(database: Database, bucket: Bucket) -> UUID:
+    """Insert rows on both sides of every retention; return the id of the one user who stays."""
     await empty(bucket, "exports/", "photos/", "reports/")
     (user_id,) = await add_crowd(database, 1)
     await database.execute(OLD)
@@ -115,31 +115,31 @@ async def counts_of(database: Database) -> dict[str, int]:
     return {table: await database.fetchval(f"select count(*) from {table}") for table in TABLES}  # noqa: S608 # names of ours
 
 
-async def test_what_is_past_its_time_goes_and_the_rest_stays(
-    database: Database, resources: Resources, old_house: UUID
+async def test_cleanup_removes_only_data_past_its_retention(
+    database: Database, resources: Resources, old_rows: UUID
 ) -> None:
     before = await counts_of(database)
     run = await ran(resources, "cleanup:daily")
     assert ("done", REMOVED) == (run.state, run.counts)
     after = await counts_of(database)
-    ours = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's own, and two erasures
-    gone = {table: before[table] - after[table] + ours.get(table, 0) for table in TABLES}
+    new = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's own, and two erasures
+    removed = {table: before[table] - after[table] + new.get(table, 0) for table in TABLES}
     expected = {**REMOVED, "users": 2, "jobs": 5, "schedule_runs": 1, "job_attempts": 5}
-    assert {table: expected[table] for table in TABLES} == gone
+    assert {table: expected[table] for table in TABLES} == removed
 
 
-async def test_a_dry_run_counts_the_same_and_removes_nothing(
-    database: Database, resources: Resources, old_house: UUID
+async def test_a_dry_run_of_the_cleanup_counts_and_removes_nothing(
+    database: Database, resources: Resources, old_rows: UUID
 ) -> None:
     before = await counts_of(database)
     run = await ran(resources, "cleanup:daily", dry_run=True)
     assert ("done", REMOVED) == (run.state, run.counts)
     after = await counts_of(database)
-    ours = {"jobs": 1, "schedule_runs": 1}
-    assert before == {table: count - ours.get(table, 0) for table, count in after.items()}
+    new = {"jobs": 1, "schedule_runs": 1}
+    assert before == {table: count - new.get(table, 0) for table, count in after.items()}
 
 
-async def test_many_rows_go_in_batches_and_all_are_counted(
+async def test_many_rows_are_removed_in_batches_and_counted(
     database: Database, resources: Resources
 ) -> None:
     await database.execute(
@@ -153,7 +153,7 @@ async def test_many_rows_go_in_batches_and_all_are_counted(
 
 
 async def photo_of(database: Database, user_id: UUID) -> str:
-    """The key of a photo that has a row."""
+    """Insert a photo's row, and return its key."""
     photo_id = await database.fetchval(
         "with a as (insert into activities (user_id, type, started_at, duration_s)"
         " values ($1, 'run', now(), 60) returning id)"
@@ -165,29 +165,29 @@ async def photo_of(database: Database, user_id: UUID) -> str:
 
 
 async def keys_in(bucket: Bucket, prefix: str = "photos/") -> set[str]:
-    return {one.key async for page in bucket.pages(prefix) for one in page}
+    return {entry.key async for page in bucket.pages(prefix) for entry in page}
 
 
 async def empty(bucket: Bucket, *prefixes: str) -> None:
-    """Remove what other tests have left in these folders."""
+    """Remove the objects that other tests have left under these prefixes."""
     for prefix in prefixes:
         while keys := await bucket.keys(prefix):
             await bucket.delete(keys)
 
 
-async def newest(bucket: Bucket, prefix: str = "photos/") -> datetime:
-    """When the last object was put, by the bucket's clock, which tells the age of objects."""
-    return max([one.modified_at async for page in bucket.pages(prefix) for one in page])
+async def last_modified_at(bucket: Bucket, prefix: str = "photos/") -> datetime:
+    """Return when the last object was put, by the bucket's clock, as the ages of objects are."""
+    return max([entry.modified_at async for page in bucket.pages(prefix) for entry in page])
 
 
 @pytest.fixture
 async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
-    """Objects by what they are; the bucket holds no others."""
+    """Put one object of each kind in the otherwise empty folder; return their keys."""
     await empty(bucket, "photos/")
     (user_id,) = await add_crowd(database, 1)
     named = await photo_of(database, user_id)
     keys = {
-        "named": named,
+        "referenced": named,
         "orphan": f"photos/{user_id}/{uuid4()}.png",
         "of another format": named.replace(".png", ".jpg"),
         "of another person": named.replace(str(user_id), str(uuid4())),
@@ -198,23 +198,25 @@ async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
     return keys
 
 
-async def cleanup_of(database: Database) -> Run:
+async def claimed_cleanup(database: Database) -> Run:
     job_id = await triggered(database, "cleanup:daily")
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return Run(database, claimed)
 
 
-async def test_photos_that_no_row_names_go_when_they_are_a_day_old(
+async def test_orphaned_photos_are_removed_after_a_day(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
-    now = await newest(bucket)
-    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
+    now = await last_modified_at(bucket)
+    await cleanup.clean(
+        await claimed_cleanup(database), bucket, KEEP, now=now + timedelta(hours=23)
+    )
     assert set(photos.values()) == await keys_in(bucket)
     tomorrow = now + timedelta(hours=25)
-    await cleanup.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
+    await cleanup.count(await claimed_cleanup(database), database, bucket, KEEP, now=tomorrow)
     assert set(photos.values()) == await keys_in(bucket)
-    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
-    assert {photos["named"]} == await keys_in(bucket)
+    await cleanup.clean(await claimed_cleanup(database), bucket, KEEP, now=tomorrow)
+    assert {photos["referenced"]} == await keys_in(bucket)
     counts = await database.fetch("select (counts->>'photos')::int from schedule_runs order by id")
     assert [0, 4, 4] == [row[0] for row in counts]
 
@@ -232,45 +234,47 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
         f"reports/{kim}/2025-11/readme.txt",
         "reports/readme.txt",
     }
-    for strange in {*others, first_edition}:
-        await bucket.put(strange, b"x", "application/pdf")
-    now = await newest(bucket, "reports/")
+    for orphan in {*others, first_edition}:
+        await bucket.put(orphan, b"x", "application/pdf")
+    now = await last_modified_at(bucket, "reports/")
 
-    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=now + timedelta(hours=23))
+    await cleanup.clean(
+        await claimed_cleanup(database), bucket, KEEP, now=now + timedelta(hours=23)
+    )
     assert named | others == await keys_in(bucket, "reports/")
     tomorrow = now + timedelta(hours=25)
-    await cleanup.count(await cleanup_of(database), database, bucket, KEEP, now=tomorrow)
+    await cleanup.count(await claimed_cleanup(database), database, bucket, KEEP, now=tomorrow)
     assert named | others == await keys_in(bucket, "reports/")
-    await cleanup.clean(await cleanup_of(database), bucket, KEEP, now=tomorrow)
+    await cleanup.clean(await claimed_cleanup(database), bucket, KEEP, now=tomorrow)
     assert named == await keys_in(bucket, "reports/")
     counts = "select (counts->>'report_files')::int from schedule_runs order by id"
     assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
 
 
-async def test_the_bucket_is_walked_by_pages_from_where_an_attempt_got_to(
+async def test_the_bucket_is_listed_in_pages_from_a_saved_key(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
     keys = sorted(photos.values())
-    found = [one.key async for page in bucket.pages("photos/", after=keys[1]) for one in page]
+    found = [entry.key async for page in bucket.pages("photos/", after=keys[1]) for entry in page]
     assert keys[2:] == found
     pages = [page async for page in bucket.pages("photos/")]
-    tomorrow = await newest(bucket) + timedelta(hours=25)
+    tomorrow = await last_modified_at(bucket) + timedelta(hours=25)
     (walk,) = [walk for walk in WALKS if walk.what == "photos"]
-    assert [key for key in keys if key != photos["named"]] == await walk.orphans(
+    assert [key for key in keys if key != photos["referenced"]] == await walk.orphans(
         database, pages[0], tomorrow
     )
 
 
-async def test_a_cleanup_that_is_cut_short_keeps_its_counts(
-    database: Database, resources: Resources, old_house: UUID, closed_port: int
+async def test_an_interrupted_cleanup_keeps_its_counts(
+    database: Database, resources: Resources, old_rows: UUID, closed_port: int
 ) -> None:
-    run = await cleanup_of(database)
+    run = await claimed_cleanup(database)
     now = await clock(database)
     section = resources.settings.bucket
-    nowhere = replace(section, endpoint_url=f"http://127.0.0.1:{closed_port}")
-    async with open_bucket(nowhere) as away:
+    unreachable = replace(section, endpoint_url=f"http://127.0.0.1:{closed_port}")
+    async with open_bucket(unreachable) as bucket:
         with pytest.raises(Unavailable):
-            await cleanup.clean(run, away, KEEP, now=now)
+            await cleanup.clean(run, bucket, KEEP, now=now)
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
     )
@@ -283,13 +287,11 @@ async def test_a_cleanup_that_is_cut_short_keeps_its_counts(
     )
 
 
-async def test_the_settings_say_in_days_how_long_things_are_kept(
-    database: Database, bucket: Bucket, old_house: UUID
-) -> None:
+async def test_retention_is_set_in_days(database: Database, bucket: Bucket, old_rows: UUID) -> None:
     days = {"RETENTION_JOBS": "5", "RETENTION_EMAILS": "398", "RETENTION_DEAD_LETTERS": "7"}
     longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
     keep = Retention.from_env(Variables({**days, **longer}))
-    run = await cleanup_of(database)
+    run = await claimed_cleanup(database)
     await cleanup.clean(run, bucket, keep, now=await clock(database))
     counts = await database.fetchval("select counts::text from schedule_runs where counts <> '{}'")
     changed = {"jobs": 6, "emails": 2, "dead_letters": 2}

@@ -1,4 +1,4 @@
-"""A tick happens once, or says why not."""
+"""Every tick is fired once, skipped with a reason, or dropped."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.working import RunJobs, eventually, until, working
 from worker.cron import fire, postgres_clock
 
 
-async def test_slots_before_the_schedules_were_known_are_not_fired(
+async def test_ticks_before_the_schedules_were_registered_are_not_fired(
     since_tuesday: Database,
 ) -> None:
     assert 0 == await since_tuesday.fetchval("select count(*) from schedule_runs")
 
 
-async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Database) -> None:
+async def test_a_tick_is_fired_on_time_with_its_job(since_tuesday: Database) -> None:
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 12:29:59.999"))
     (job_id,) = await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     row = await since_tuesday.fetchrow(
@@ -43,7 +43,7 @@ async def test_a_slot_is_fired_with_its_job_and_not_before(since_tuesday: Databa
     ) == tuple(row)
 
 
-async def test_any_number_of_workers_fire_a_slot_once(since_tuesday: Database) -> None:
+async def test_many_workers_fire_a_tick_once(since_tuesday: Database) -> None:
     midnight = at("2026-11-25 00:00")
     await asyncio.gather(
         *(fire_due(since_tuesday, now=midnight + n * timedelta(seconds=1)) for n in range(8))
@@ -51,26 +51,26 @@ async def test_any_number_of_workers_fire_a_slot_once(since_tuesday: Database) -
     assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
-async def test_a_clock_that_is_thirty_seconds_ahead_does_no_harm(since_tuesday: Database) -> None:
+async def test_a_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: Database) -> None:
     for now in ("2026-11-25 00:00:30", "2026-11-25 00:00:00", "2026-11-25 00:01:00"):
         await fire_due(since_tuesday, now=at(now))
     assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
-async def test_a_call_of_arq_fires_what_is_due_by_the_clock_of_the_worker(
+async def test_arqs_cron_fires_what_is_due_by_the_workers_clock(
     since_tuesday: Database,
 ) -> None:
     await fire({"database": since_tuesday, "clock": stopped_at("2026-11-25 00:00")})
     assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
 
 
-async def test_workers_go_by_the_clock_of_postgres(database: Database) -> None:
+async def test_workers_use_the_clock_of_postgres(database: Database) -> None:
     before = await database.fetchval("select clock_timestamp()")
     now = await postgres_clock(database)
     assert before <= now <= await database.fetchval("select clock_timestamp()")
 
 
-async def test_each_of_three_missed_midnights_has_a_run_of_its_own(
+async def test_each_missed_day_of_statistics_gets_its_own_run(
     since_tuesday: Database, run_jobs: RunJobs
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
@@ -80,34 +80,34 @@ async def test_each_of_three_missed_midnights_has_a_run_of_its_own(
     )
 
 
-async def test_cleanup_is_caught_up_once_whatever_was_missed(since_tuesday: Database) -> None:
+async def test_missed_cleanups_are_caught_up_by_one_run(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
     assert [("2026-11-26", "running")] == await runs_of(since_tuesday, "cleanup:daily")
 
 
 @pytest.mark.parametrize(
-    ("name", "tick", "grace", "about"),
+    ("name", "tick", "grace", "day"),
     [
         ("stats:daily", "2026-11-25 00:00", timedelta(days=7), "2026-11-24"),
         ("emails:weekly", "2026-11-29 09:00", timedelta(hours=12), "2026-11-28"),
         ("reports:monthly", "2026-12-01 00:00", timedelta(days=3), "2026-11-30"),
     ],
 )
-async def test_a_missed_slot_is_caught_up_within_its_grace_and_not_later(
-    since_tuesday: Database, name: str, tick: str, grace: timedelta, about: str
+async def test_a_missed_tick_is_caught_up_only_within_its_grace_period(
+    since_tuesday: Database, name: str, tick: str, grace: timedelta, day: str
 ) -> None:
     late = at(tick) + grace
     await fire_due(since_tuesday, now=late)
-    assert (about, "running") in await runs_of(since_tuesday, name)
+    assert (day, "running") in await runs_of(since_tuesday, name)
     await since_tuesday.execute("truncate schedule_runs, jobs cascade")
     await since_tuesday.execute(
         "update schedules set decided_until = $1", at(tick) - timedelta(seconds=1)
     )
     await fire_due(since_tuesday, now=late + timedelta(seconds=1))
-    assert (about, "running") not in await runs_of(since_tuesday, name)
+    assert (day, "running") not in await runs_of(since_tuesday, name)
 
 
-async def test_a_run_that_is_still_going_makes_the_next_one_skipped(
+async def test_a_tick_is_skipped_while_the_previous_run_is_running(
     since_tuesday: Database,
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
@@ -119,7 +119,7 @@ async def test_a_run_that_is_still_going_makes_the_next_one_skipped(
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 
 
-async def test_a_skipped_day_of_statistics_is_made_up_for_when_the_other_has_ended(
+async def test_a_skipped_day_of_statistics_is_caught_up_later(
     since_tuesday: Database,
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-25 00:00"))
@@ -134,7 +134,7 @@ async def test_a_skipped_day_of_statistics_is_made_up_for_when_the_other_has_end
     )
 
 
-async def test_a_paused_schedule_fires_nothing_and_catches_nothing_up(
+async def test_a_paused_schedule_neither_fires_nor_catches_up(
     since_tuesday: Database,
 ) -> None:
     async with since_tuesday.transaction() as tx:
@@ -149,7 +149,7 @@ async def test_a_paused_schedule_fires_nothing_and_catches_nothing_up(
 @pytest.mark.parametrize(
     ("end", "state"), [("done", "done"), ("dead", "dead"), ("cancelled", "cancelled")]
 )
-async def test_a_run_ends_with_its_job_however_that_ends(
+async def test_a_run_ends_in_the_state_of_its_job(
     since_tuesday: Database, end: str, state: str
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
@@ -159,7 +159,7 @@ async def test_a_run_ends_with_its_job_however_that_ends(
     assert run.duration_s == pytest.approx(2)
 
 
-async def test_a_rerun_of_a_dead_job_lets_the_run_go_on(since_tuesday: Database) -> None:
+async def test_retrying_a_dead_job_reopens_its_run(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     await end_jobs(since_tuesday, "dead")
     await since_tuesday.execute(
@@ -171,9 +171,9 @@ async def test_a_rerun_of_a_dead_job_lets_the_run_go_on(since_tuesday: Database)
 
 async def test_failures_are_counted_since_the_last_success(since_tuesday: Database) -> None:
     ends = ("dead", "done", "dead", "cancelled", "dead")
-    for hour, end in zip(range(12, 17), ends, strict=True):
+    for hour, state in zip(range(12, 17), ends, strict=True):
         await fire_due(since_tuesday, now=at(f"2026-11-24 {hour}:30"))
-        await end_jobs(since_tuesday, end)
+        await end_jobs(since_tuesday, state)
     found = await history.find_schedule(since_tuesday, "stats:recount", now=at("2026-11-24 16:45"))
     assert (2, "dead", at("2026-11-24 17:30")) == (
         found.consecutive_failures,
@@ -183,18 +183,18 @@ async def test_failures_are_counted_since_the_last_success(since_tuesday: Databa
     assert found.last_success_at is not None
 
 
-async def test_workers_that_start_together_catch_up_what_was_missed_once(
+async def test_workers_starting_together_catch_up_missed_ticks_once(
     since_tuesday: Database, resources: Resources
 ) -> None:
-    asked = 0
+    calls = 0
 
     async def friday(_: Queryable) -> datetime:
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         return at("2026-11-27 07:00")
 
     async with working(resources, clock=friday), working(resources, clock=friday):
-        await until(lambda: asked >= 4)  # both have fired what was due
+        await until(lambda: calls >= 4)  # both have fired what was due
         await eventually(
             lambda: runs_of(since_tuesday, "stats:daily"),
             [(f"2026-11-{day}", "done") for day in (24, 25, 26)],

@@ -1,4 +1,4 @@
-"""When the schedules are due, and which period each tick is about."""
+"""When the schedules are due, and which period each tick covers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAILY, WEEKLY, MONTHLY = (
 
 
 @pytest.mark.parametrize(
-    ("name", "after", "tick", "about"),
+    ("name", "after", "tick", "covered"),
     [
         ("stats:daily", "2026-12-31 00:00", "2027-01-01 00:00", "2026-12-31"),
         ("stats:daily", "2028-02-28 12:00", "2028-02-29 00:00", "2028-02-28"),
@@ -31,24 +31,24 @@ DAILY, WEEKLY, MONTHLY = (
         ("cleanup:daily", "2026-11-24 02:00", "2026-11-25 02:00", "2026-11-24"),
     ],
 )
-def test_next_tick_and_its_period(name: str, after: str, tick: str, about: str) -> None:
+def test_next_tick_and_the_day_it_covers(name: str, after: str, tick: str, covered: str) -> None:
     found = SCHEDULES[name].next_tick(at(after))
-    assert (at(tick), date.fromisoformat(about)) == (found, day_covered(found))
+    assert (at(tick), date.fromisoformat(covered)) == (found, day_covered(found))
 
 
-def test_a_month_of_five_sundays_has_five_weekly_slots() -> None:
+def test_a_month_with_five_sundays_has_five_weekly_ticks() -> None:
     ticks = WEEKLY.ticks(at("2026-11-01 00:00"), at("2026-11-30 23:59"))
     assert [1, 8, 15, 22, 29] == [tick.day for tick in ticks]
 
 
-def test_a_slot_is_after_the_one_time_and_not_after_the_other() -> None:
+def test_ticks_exclude_the_start_and_include_the_end() -> None:
     midnight = at("2026-11-24 00:00")
     assert [] == DAILY.ticks(midnight, midnight)
     assert [midnight] == DAILY.ticks(midnight - timedelta.resolution, midnight)
 
 
 @pytest.mark.parametrize(
-    ("name", "day", "about"),
+    ("name", "day", "covered"),
     [
         ("stats:daily", "2028-02-29", "2028-02-29"),
         ("emails:weekly", "2026-11-15", "2026-11-21"),  # its Sunday
@@ -58,17 +58,17 @@ def test_a_slot_is_after_the_one_time_and_not_after_the_other() -> None:
         ("reports:monthly", "2028-02-29", "2028-02-29"),
     ],
 )
-def test_a_day_belongs_to_the_period_that_it_is_in(name: str, day: str, about: str) -> None:
+def test_a_day_is_covered_by_the_tick_after_its_period(name: str, day: str, covered: str) -> None:
     tick = SCHEDULES[name].tick_covering(date.fromisoformat(day))
-    assert date.fromisoformat(about) == day_covered(tick)
+    assert date.fromisoformat(covered) == day_covered(tick)
 
 
-def test_arq_knows_every_schedule() -> None:
+def test_arq_has_a_cron_job_for_every_schedule() -> None:
     assert {f"cron:{name}" for name in SCHEDULES} == {cron_job.name for cron_job in cron_jobs()}
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_arq_wakes_at_the_slots_that_we_know(name: str) -> None:
+def test_arq_wakes_at_our_ticks(name: str) -> None:
     schedule = SCHEDULES[name]
     cron_job = cron_job_of(schedule)
     now = at("2026-12-30 22:15")

@@ -1,4 +1,4 @@
-"""Runs that a person asks for."""
+"""Runs triggered by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.schedules import runs_of
 
 
 @pytest.mark.parametrize(
-    ("name", "day", "about"),
+    ("name", "day", "covered"),
     [
         ("stats:daily", None, "2026-11-23"),
         ("stats:daily", "2026-02-03", "2026-02-03"),
@@ -25,29 +25,29 @@ from tests.support.schedules import runs_of
         ("reports:monthly", "2026-09-09", "2026-09-30"),
     ],
 )
-async def test_a_trigger_is_about_the_last_period_that_is_over_or_the_one_named(
-    since_tuesday: Database, name: str, day: str | None, about: str
+async def test_a_trigger_covers_the_last_complete_period_or_the_named_one(
+    since_tuesday: Database, name: str, day: str | None, covered: str
 ) -> None:
     async with since_tuesday.transaction() as tx:
-        began = await trigger(
+        run = await trigger(
             tx,
             name,
             by="test",
             day=date.fromisoformat(day) if day else None,
             now=at("2026-11-24 12:00"),
         )
-    assert [(about, "running")] == await runs_of(since_tuesday, name)
-    assert about == str(began.day)
+    assert [(covered, "running")] == await runs_of(since_tuesday, name)
+    assert covered == str(run.day)
 
 
-async def test_a_trigger_takes_no_slot_of_the_schedule(since_tuesday: Database) -> None:
+async def test_a_trigger_takes_no_tick_of_the_schedule(since_tuesday: Database) -> None:
     async with since_tuesday.transaction() as tx:
         await trigger(tx, "stats:recount", by="test", now=at("2026-11-24 12:29"))
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 12:30")))
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "error"),
+    ("name", "arguments", "error"),
     [
         ("stats:dayly", {}, NotFound),
         ("stats:daily", {"day": date(2026, 11, 24)}, Invalid),
@@ -57,15 +57,15 @@ async def test_a_trigger_takes_no_slot_of_the_schedule(since_tuesday: Database) 
         ("stats:daily", {"dry_run": True}, Invalid),
     ],
 )
-async def test_what_cannot_be_triggered_is_refused(
-    since_tuesday: Database, name: str, asked: dict[str, Any], error: type[Exception]
+async def test_invalid_triggers_are_refused(
+    since_tuesday: Database, name: str, arguments: dict[str, Any], error: type[Exception]
 ) -> None:
     async with since_tuesday.transaction() as tx:
         with pytest.raises(error):
-            await trigger(tx, name, by="test", now=at("2026-11-24 12:00"), **asked)
+            await trigger(tx, name, by="test", now=at("2026-11-24 12:00"), **arguments)
 
 
-async def test_two_triggers_at_one_moment_are_one(since_tuesday: Database) -> None:
+async def test_two_triggers_at_the_same_instant_conflict(since_tuesday: Database) -> None:
     async with since_tuesday.transaction() as tx:
         await trigger(tx, "stats:daily", by="test", now=at("2026-11-24 12:00"))
         with pytest.raises(Conflict):

@@ -1,4 +1,4 @@
-"""`python -m app trigger`, as an operator uses it."""
+"""`python -m app trigger`, run as a process."""
 
 from __future__ import annotations
 
@@ -26,98 +26,98 @@ KIM = ("--user", str(UUID(int=7)))
 
 @asynccontextmanager
 async def alive(resources: Resources) -> AsyncIterator[None]:
-    """A worker that the command line sees."""
+    """Run a worker that the command line finds alive."""
     async with working(resources) as process:
         await until(lambda: process.claim_loop.last_pop_at > 0)
         yield
 
 
 async def trigger(environ: Environ, *arguments: str) -> tuple[int, str]:
-    """Its exit code and what it said, the log aside."""
-    async with program("-m", "app", "trigger", *arguments, environ=environ) as asked:
-        code = await asked.ended()
-    said = [line for line in asked.said.splitlines() if not line.startswith("{")]
-    return code, "\n".join(said)
+    """Run the command; return its exit code and its output without the log lines."""
+    async with program("-m", "app", "trigger", *arguments, environ=environ) as process:
+        code = await process.ended()
+    output = [line for line in process.said.splitlines() if not line.startswith("{")]
+    return code, "\n".join(output)
 
 
-async def test_it_waits_and_says_what_was_done(
+async def test_trigger_waits_and_prints_the_counts(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     async with alive(resources):
-        code, said = await trigger(environ, "stats:daily", "--date", "2026-02-28")
+        code, output = await trigger(environ, "stats:daily", "--date", "2026-02-28")
     assert 0 == code
     counts = "users 0, recounted 0, activities 0"
-    assert re.fullmatch(rf"stats:daily done for 2026-02-28 in \d+\.\d s: {counts}", said)
+    assert re.fullmatch(rf"stats:daily done for 2026-02-28 in \d+\.\d s: {counts}", output)
     by = await database.fetchval("select fired_by from schedule_runs")
     assert "cli" == by
 
 
-async def test_a_dry_run_of_the_cleanup_says_what_it_would_remove(
+async def test_a_dry_run_of_the_cleanup_prints_its_counts(
     resources: Resources, environ: Environ
 ) -> None:
     async with alive(resources):
-        code, said = await trigger(environ, "cleanup:daily", "--dry-run")
+        code, output = await trigger(environ, "cleanup:daily", "--dry-run")
     assert 0 == code
-    assert "workers 0, erasures 0, sessions 0" in said
+    assert "workers 0, erasures 0, sessions 0" in output
 
 
-async def test_without_waiting_it_prints_the_id(
+async def test_with_no_wait_only_the_job_id_is_printed(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     async with alive(resources):
-        code, said = await trigger(environ, "emails:weekly", "--no-wait")
+        code, output = await trigger(environ, "emails:weekly", "--no-wait")
     assert 0 == code
-    assert UUID(said) == await database.fetchval("select job_id from schedule_runs")
+    assert UUID(output) == await database.fetchval("select job_id from schedule_runs")
 
 
-async def test_it_says_at_once_when_no_worker_is_alive(
+async def test_without_a_running_worker_trigger_exits_at_once_with_1(
     database: Database, environ: Environ
 ) -> None:
-    code, said = await trigger(environ, "stats:daily")
+    code, output = await trigger(environ, "stats:daily")
     job_id = await database.fetchval("select id from jobs")
     assert (
         1,
         f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts when one does",
     ) == (
         code,
-        said,
+        output,
     )
 
 
-async def test_a_job_about_one_user_is_asked_for_by_its_fields(
+async def test_a_job_about_one_user_is_triggered_by_its_fields(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
     report = ("report:generate", "--user", "kim@example.com", "--month", "2026-10")
-    code, said = await trigger(environ, *report, "--no-wait")
+    code, output = await trigger(environ, *report, "--no-wait")
     assert 0 == code
     row = await database.fetchrow("select kind, user_id, payload->>'month' as month from jobs")
     assert row is not None
     assert ("report:generate", kim.id, "2026-10-01") == tuple(row)
-    code, said = await trigger(environ, *report)
+    code, output = await trigger(environ, *report)
     assert (1, "activelog: This job is already waiting or running: report:generate.") == (
         code,
-        said,
+        output,
     )
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
-async def test_without_a_name_every_job_is_listed_with_its_options(
+async def test_without_a_job_name_every_job_is_listed_with_its_options(
     environ: Environ, arguments: tuple[str, ...]
 ) -> None:
-    code, said = await trigger(environ, *arguments)
+    code, output = await trigger(environ, *arguments)
     assert (0 if arguments else 2) == code
-    about_a_person = {kind for kind, job in KINDS.items() if "user_id" in job.__struct_fields__}
-    ours = {kind for kind in about_a_person if not kind.startswith("test:")}
-    assert {*SCHEDULES, *ours} <= set(said.split())
-    text = " ".join(line.strip("│ ") for line in said.splitlines())
+    about_a_user = {kind for kind, job in KINDS.items() if "user_id" in job.__struct_fields__}
+    ours = {kind for kind in about_a_user if not kind.startswith("test:")}
+    assert {*SCHEDULES, *ours} <= set(output.split())
+    text = " ".join(line.strip("│ ") for line in output.splitlines())
     assert "export:generate Export a user's activities as a file (--user, --format," in re.sub(
         r"\s+", " ", text
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("stats:dayly",), 'Did you mean "stats:daily"?'),
         (("stats:daily", "--date", "yesterday"), "'yesterday' is not a day such as 2026-11-23"),
@@ -148,17 +148,17 @@ async def test_without_a_name_every_job_is_listed_with_its_options(
         ),
     ],
 )
-async def test_a_wrong_request_is_one_line_and_exit_code_2_and_enqueues_nothing(
-    database: Database, environ: Environ, arguments: tuple[str, ...], said: str
+async def test_bad_arguments_print_one_line_exit_with_2_and_enqueue_nothing(
+    database: Database, environ: Environ, arguments: tuple[str, ...], message: str
 ) -> None:
     code, line = await trigger(environ, *arguments)
     assert (2, 1) == (code, len(line.splitlines()))
     assert line.startswith("activelog: ")
-    assert said in line
+    assert message in line
     assert 0 == await database.fetchval("select count(*) from jobs")
 
 
-async def test_an_email_that_was_sent_before_says_when(
+async def test_an_email_already_sent_prints_when(
     database: Database, resources: Resources, environ: Environ, inbox: Inbox
 ) -> None:
     kim = await person(database, "kim")
@@ -176,14 +176,14 @@ async def test_an_email_that_was_sent_before_says_when(
     assert 1 == len(inbox.emails("kim@example.com"))
 
 
-async def test_a_job_with_nothing_to_do_says_why(
+async def test_a_job_with_nothing_to_do_prints_why(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
     async with alive(resources):
-        code, said = await trigger(environ, "user:erase", "--user", str(kim.id))
+        code, output = await trigger(environ, "user:erase", "--user", str(kim.id))
     assert 0 == code
-    assert said.endswith(
+    assert output.endswith(
         "(nothing to do: the account still exists, and only its owner can delete it)"
     )
     assert await database.fetchval("select true from users where id = $1", kim.id)
@@ -199,7 +199,7 @@ async def test_a_job_with_nothing_to_do_says_why(
         ),
     ],
 )
-async def test_a_dry_run_of_a_fan_out_says_how_many_people_it_would_email(
+async def test_a_dry_run_of_a_fan_out_prints_how_many_it_would_email(
     database: Database, resources: Resources, environ: Environ, name: str, would: str
 ) -> None:
     for who in ("ada", "kim"):
@@ -207,37 +207,37 @@ async def test_a_dry_run_of_a_fan_out_says_how_many_people_it_would_email(
         await add_run(database, them.id, at("2026-10-31 10:00"))
     await database.execute("update users set confirmed_at = now() where email like 'ada@%'")
     async with alive(resources):
-        code, said = await trigger(environ, name, "--date", "2026-10-31", "--dry-run")
+        code, output = await trigger(environ, name, "--date", "2026-10-31", "--dry-run")
     assert 0 == code
     assert re.fullmatch(
-        rf"{name} done for 2026-10-31 in \d+\.\d s, dry run: {re.escape(would)}", said
+        rf"{name} done for 2026-10-31 in \d+\.\d s, dry run: {re.escape(would)}", output
     )
     assert 1 == await database.fetchval("select count(*) from jobs")
 
 
 @pytest.mark.parametrize("what", ["queue", "kind"])
-async def test_a_paused_job_is_enqueued_and_says_what_it_waits_for(
+async def test_a_paused_job_is_enqueued_and_the_pause_is_printed(
     database: Database, resources: Resources, environ: Environ, what: str
 ) -> None:
     await person(database, "kim")
     name = "critical" if what == "queue" else "email:welcome"
     await database.execute("insert into pauses (what, name) values ($1, $2)", what, name)
     async with alive(resources):
-        code, said = await trigger(environ, "email:welcome", "--user", "kim@example.com")
+        code, output = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
     paused = f"enqueued, but {what} {name} is paused; it starts when resumed"
-    assert (1, f"email:welcome {job_id}: {paused}") == (code, said)
+    assert (1, f"email:welcome {job_id}: {paused}") == (code, output)
 
 
-async def test_an_export_is_made_as_if_the_person_had_asked(
+async def test_an_export_is_made_as_if_the_user_had_requested_it(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
-    asked = ("export:generate", "--user", "kim@example.com", "--format", "csv", "--type", "run")
+    arguments = ("export:generate", "--user", "kim@example.com", "--format", "csv", "--type", "run")
     async with alive(resources):
-        code, said = await trigger(environ, *asked)
-    assert 0 == code, said
-    assert said.startswith("export:generate done in ")
+        code, output = await trigger(environ, *arguments)
+    assert 0 == code, output
+    assert output.startswith("export:generate done in ")
     row = await database.fetchrow(
         "select user_id, format, type, completed_at is not null as completed from exports"
     )
@@ -245,14 +245,14 @@ async def test_an_export_is_made_as_if_the_person_had_asked(
     assert (kim.id, "csv", "run", True) == tuple(row)
 
 
-async def test_a_job_that_does_not_succeed_is_exit_code_1(
+async def test_a_dead_job_exits_with_1(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
-    await database.execute("alter table daily_stats rename to gone")
+    await database.execute("alter table daily_stats rename to missing")
     try:
         async with alive(resources):
-            code, said = await trigger(environ, "stats:daily")
+            code, output = await trigger(environ, "stats:daily")
     finally:
-        await database.execute("alter table gone rename to daily_stats")
+        await database.execute("alter table missing rename to daily_stats")
     assert 1 == code
-    assert "stats:daily dead" in said
+    assert "stats:daily dead" in output

@@ -1,4 +1,4 @@
-"""Fanning out: everyone who is meant has one job, whatever happens on the way."""
+"""Fan-outs: every matching user gets one job, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.support.schedules import triggered
 from tests.support.working import eventually
 
 SATURDAY = date(2026, 11, 21)
-KILLED = ("-m", "arq", "tests.schedules.killed_worker.WorkerSettings")
+SELF_KILLING = ("-m", "arq", "tests.schedules.killed_worker.WorkerSettings")
 WORKER = ("-m", "arq", "tests.support.fanout_worker.WorkerSettings")
 
 
-async def begun(database: Database, job_id: JobId) -> Run:
-    """An attempt at a job, without a worker."""
+async def claimed_run(database: Database, job_id: JobId) -> Run:
+    """Claim a job without a worker."""
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", job_id
     )
@@ -40,26 +40,26 @@ async def begun(database: Database, job_id: JobId) -> Run:
     return Run(database, claimed)
 
 
-async def enqueued(database: Database, kind: str) -> list[UUID]:
-    """The users of the jobs of a kind, sorted."""
+async def users_of_jobs(database: Database, kind: str) -> list[UUID]:
+    """Return the users of the jobs of a kind, sorted."""
     rows = await database.fetch("select user_id from jobs where kind = $1", kind)
     return sorted(row["user_id"] for row in rows)
 
 
-async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
+async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
     database: Database,
 ) -> None:
     crowd = await add_crowd(database, 8)
-    first, last, early, late, unconfirmed, opted_out, gone, bounced = crowd
+    first, last, early, late, unconfirmed, opted_out, deleted, bounced = crowd
     await add_run(database, first, at("2026-10-25 00:00"))
     await add_run(database, last, at("2026-11-21 23:59:59.9"))
     await add_run(database, early, at("2026-10-24 23:59:59.9"))
     await add_run(database, late, at("2026-11-22 00:00"))
-    for user in (unconfirmed, opted_out, gone, bounced):
+    for user in (unconfirmed, opted_out, deleted, bounced):
         await add_run(database, user, at("2026-11-20 12:00"))
     await database.execute("update users set confirmed_at = null where id = $1", unconfirmed)
     await database.execute("update users set weekly_summary = false where id = $1", opted_out)
-    await database.execute("update users set deleted_at = now() where id = $1", gone)
+    await database.execute("update users set deleted_at = now() where id = $1", deleted)
     await database.execute("update users set email = upper(email) where id = $1", bounced)
     await database.execute(
         "insert into suppressions select lower(email), 'no mailbox' from users where id = $1",
@@ -67,9 +67,9 @@ async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
     )
 
     job_id = await triggered(database, "emails:weekly", str(SATURDAY))
-    await fan_out_emails(await begun(database, job_id), SATURDAY)
+    await fan_out_emails(await claimed_run(database, job_id), SATURDAY)
 
-    assert [first, last] == await enqueued(database, "email:weekly_summary")
+    assert [first, last] == await users_of_jobs(database, "email:weekly_summary")
     run = await history.run_of_job(database, job_id)
     assert run is not None
     assert {
@@ -83,22 +83,22 @@ async def test_a_letter_is_for_those_who_are_active_confirmed_and_want_it(
     assert ("done", SATURDAY) == (run.state, run.day)
 
 
-async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
+async def test_postgres_inserts_the_same_jobs_as_enqueue_would(
     database: Database,
 ) -> None:
     (user,) = await add_crowd(database, 1)
     await have_all_run(database, at("2026-11-20 12:00"))
     emails = await triggered(database, "emails:weekly", str(SATURDAY))
-    await fan_out_emails(await begun(database, emails), SATURDAY)
+    await fan_out_emails(await claimed_run(database, emails), SATURDAY)
     reports = await triggered(database, "reports:monthly", "2026-10-01")
     await have_all_run(database, at("2026-10-31 23:59"))
-    await fan_out_reports(await begun(database, reports), date(2026, 10, 1))
+    await fan_out_reports(await claimed_run(database, reports), date(2026, 10, 1))
     for job_type, job in (
         (WeeklySummaryEmail, WeeklySummaryEmail(user_id=user, saturday=SATURDAY)),
         (ReportGenerate, ReportGenerate(user_id=user, month=date(2026, 10, 1))),
     ):
         row = await database.fetchrow(
-            "select queue, payload::text, unique_key, user_id, expires_at - run_at as useful"
+            "select queue, payload::text, unique_key, user_id, expires_at - run_at as expires_in"
             " from jobs where kind = $1",
             job_type.kind,
         )
@@ -108,7 +108,7 @@ async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
             row["queue"],
             row["unique_key"],
             row["user_id"],
-            row["useful"],
+            row["expires_in"],
         )
 
 
@@ -121,18 +121,18 @@ async def test_the_jobs_that_postgres_makes_are_the_ones_that_python_would_make(
         ("2027-01-01 00:00", date(2026, 12, 1), 0),
     ],
 )
-async def test_a_report_is_for_those_with_an_activity_in_the_month(
+async def test_only_users_with_an_activity_in_the_month_get_a_report(
     database: Database, moment: str, month: date, reports: int
 ) -> None:
     await add_crowd(database, 1)
     await have_all_run(database, at(moment))
     await database.execute("update users set monthly_report = false")
     job_id = await triggered(database, "reports:monthly", "2026-10-01")
-    await fan_out_reports(await begun(database, job_id), month)
-    assert reports == len(await enqueued(database, "report:generate"))
+    await fan_out_reports(await claimed_run(database, job_id), month)
+    assert reports == len(await users_of_jobs(database, "report:generate"))
 
 
-async def test_a_fanout_that_is_cut_short_goes_on_where_it_was(database: Database) -> None:
+async def test_an_interrupted_fan_out_continues_from_its_position(database: Database) -> None:
     users = await add_crowd(database, 3 * BATCH)
     await have_all_run(database, at("2026-11-20 12:00"))
     job_id = await triggered(database, "emails:weekly", str(SATURDAY))
@@ -155,37 +155,37 @@ async def test_a_fanout_that_is_cut_short_goes_on_where_it_was(database: Databas
 
     for _ in range(2):
         with pytest.raises(ConnectionError):
-            await fan_out(await begun(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
-        # Nobody's first job is unfinished any more: only the position tells that they had one.
+            await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
+        # No user's job is unfinished now: only the position records that they had one.
         await database.execute(
             "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
         )
-    await fan_out(await begun(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
+    await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
 
     first, second = users[BATCH - 1], users[2 * BATCH - 1]
     assert [None, first, first, first, second, users[-1]] == seen
-    assert users == await enqueued(database, "email:weekly_summary")
+    assert users == await users_of_jobs(database, "email:weekly_summary")
 
 
-async def test_a_full_queue_makes_the_fanout_wait_and_go_on(database: Database) -> None:
+async def test_a_fan_out_snoozes_while_the_queue_is_full(database: Database) -> None:
     users = await add_crowd(database, 2 * BATCH)
     await have_all_run(database, at("2026-11-20 12:00"))
     job_id = await triggered(database, "emails:weekly", str(SATURDAY))
     small = Throttle(max_waiting=10, delay=timedelta(seconds=1))
     for done in (BATCH, 2 * BATCH):
         with pytest.raises(Snooze):
-            await fan_out_emails(await begun(database, job_id), SATURDAY, throttle=small)
-        assert users[:done] == await enqueued(database, "email:weekly_summary")
+            await fan_out_emails(await claimed_run(database, job_id), SATURDAY, throttle=small)
+        assert users[:done] == await users_of_jobs(database, "email:weekly_summary")
         await database.execute(
             "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
         )
-    await fan_out_emails(await begun(database, job_id), SATURDAY, throttle=small)
+    await fan_out_emails(await claimed_run(database, job_id), SATURDAY, throttle=small)
     run = await history.run_of_job(database, job_id)
     assert run is not None
     assert ("done", 2 * BATCH) == (run.state, run.counts["enqueued"])
 
 
-async def test_a_worker_killed_amid_50_000_users_has_every_user_enqueued_once(
+async def test_every_user_is_enqueued_once_when_a_worker_is_killed(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     users = await add_crowd(database, 50_000)
@@ -195,17 +195,17 @@ async def test_a_worker_killed_amid_50_000_users_has_every_user_enqueued_once(
     async def state() -> object:
         return await database.fetchval("select state from jobs where id = $1", job_id)
 
-    async with program(*KILLED, environ=environ) as first:
+    async with program(*SELF_KILLING, environ=environ) as first:
         assert -signal.SIGKILL == await first.ended()
     assert "running" == await state()
-    kept = await database.fetchval(
+    saved = await database.fetchval(
         "select (position->>'enqueued')::int from jobs where id = $1", job_id
     )
-    assert BATCHES_BEFORE_DEATH * BATCH == kept
-    assert kept == await database.fetchval(
+    assert BATCHES_BEFORE_DEATH * BATCH == saved
+    assert saved == await database.fetchval(
         "select count(*) from jobs where kind = 'email:weekly_summary'"
     )
     await lapse(database, first.process.pid)
     async with program(*WORKER, environ=environ):
         await eventually(state, "done")
-    assert users == await enqueued(database, "email:weekly_summary")
+    assert users == await users_of_jobs(database, "email:weekly_summary")

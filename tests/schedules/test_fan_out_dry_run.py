@@ -1,4 +1,4 @@
-"""Dry runs of the fan-outs: whom they would write to, and why not the others."""
+"""Dry runs of the fan-outs: how many people they would email, and why not the others."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ CHANGES = {
 
 @pytest.fixture
 async def crowd(database: Database) -> Sequence[UserId]:
-    """One for each of the changes, all active, and in that order; then one who is not active and
-    two who are and to whom nothing has happened."""
+    """One active user for each of the changes, in that order; then an inactive user and two active
+    ones without a change."""
     crowd = await add_crowd(database, len(CHANGES) + 3)
     for change, user in zip(CHANGES.values(), crowd, strict=False):
         await database.execute(change, user)
@@ -69,7 +69,7 @@ EXPECTED = {
     ],
 )
 @pytest.mark.usefixtures("crowd")
-async def test_a_dry_run_counts_whom_it_would_write_to_and_enqueues_nothing(
+async def test_a_dry_run_counts_by_reason_and_enqueues_nothing(
     database: Database, resources: Resources, schedule: str, day: str, expected: dict[str, int]
 ) -> None:
     run = await ran(resources, schedule, day, dry_run=True)
@@ -82,7 +82,7 @@ async def test_a_dry_run_counts_whom_it_would_write_to_and_enqueues_nothing(
     [("emails:weekly", SATURDAY, "weekly_summary"), ("reports:monthly", OCTOBER, "report_ready")],
 )
 @pytest.mark.usefixtures("crowd")
-async def test_the_dry_run_counts_the_emails_that_are_sent(
+async def test_a_dry_run_predicts_the_emails_of_the_real_run(
     database: Database, resources: Resources, schedule: str, day: str, emails: str
 ) -> None:
     sent = "select count(*) from emails where template = $1 and state = 'sent'"
@@ -99,7 +99,7 @@ async def test_the_dry_run_counts_the_emails_that_are_sent(
 
 @pytest.mark.parametrize("moment", ["2025-10-01 00:00", "2025-10-31 23:59:59.9"])
 @pytest.mark.parametrize(("day", "reports"), [(OCTOBER, 1), ("2025-09-30", 0), ("2025-11-30", 0)])
-async def test_the_dry_run_of_reports_counts_the_activities_of_the_month(
+async def test_a_dry_run_of_reports_considers_the_activities_of_the_month(
     database: Database, resources: Resources, moment: str, day: str, reports: int
 ) -> None:
     (user,) = await add_crowd(database, 1)
@@ -117,7 +117,7 @@ async def test_the_dry_run_of_reports_counts_the_activities_of_the_month(
         ("2025-10-26 00:00", 0),
     ],
 )
-async def test_the_dry_run_of_summaries_counts_the_activities_of_four_weeks(
+async def test_a_dry_run_of_summaries_considers_the_activities_of_four_weeks(
     database: Database, resources: Resources, moment: str, emails: int
 ) -> None:
     (user,) = await add_crowd(database, 1)
