@@ -54,7 +54,7 @@ returning state, kind, payload::text as payload;
 -- Return the workers that have not shut down cleanly, oldest first.
 -- A worker is alive while its lease lasts.
 select
-    id, host, pid, slots, started_at, seen_at,
+    id, host, pid, slots, started_at, seen_at as last_heartbeat_at,
     seen_at > clock_timestamp() - interval '10 seconds' as alive
 from workers
 order by started_at, id;

@@ -180,6 +180,6 @@ class Worker(Struct, frozen=True):
     pid: int
     slots: int
     started_at: datetime
-    seen_at: datetime
+    last_heartbeat_at: datetime
     alive: bool
     running_jobs: list[RunningJob]

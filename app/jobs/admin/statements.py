@@ -50,7 +50,7 @@ class WorkerRow(Struct, frozen=True):
     pid: int
     slots: int
     started_at: datetime
-    seen_at: datetime
+    last_heartbeat_at: datetime
     alive: bool
 
 

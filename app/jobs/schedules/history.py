@@ -65,7 +65,7 @@ async def list_runs(db: Queryable, name: str, before: UUID | None, limit: int) -
 
 
 async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
-    """Return the run that a job belongs to; None if it belongs to nsummary."""
+    """Return the run that a job belongs to; None if it belongs to none."""
     row = await statements.run_of_job(db, job_id=job_id)
     return None if row is None else _run(row)
 
