@@ -11,8 +11,8 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId, Queue
-from app.jobs.redis_queue import JOB_KEY, QUEUES, WAKEUP_KEY, Dispatcher, queue_key
-from app.jobs.rows import Claimed
+from app.jobs.redis_queue import JOB_KEY_PREFIX, QUEUES, WAKEUP_KEY, Dispatcher, queue_key
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES, Redis
 
@@ -103,14 +103,20 @@ class Claimer:
         """
         ids = await self._pop_script(
             keys=self._keys,
-            args=[JOB_KEY, slots, self._point, *self._weights, *(capacity[q] for q in QUEUES)],
+            args=[
+                JOB_KEY_PREFIX,
+                slots,
+                self._point,
+                *self._weights,
+                *(capacity[q] for q in QUEUES),
+            ],
         )
         metrics.pops.inc()
         metrics.popped.inc(len(ids))
         self._point = (self._point + slots * GOLDEN_RATIO) % 1
         return [JobId(UUID(job_id.decode())) for job_id in ids]
 
-    async def claim(self, ids: list[JobId]) -> list[Claimed]:
+    async def claim(self, ids: list[JobId]) -> list[ClaimedJob]:
         """Claim the rows of these ids, with one retry under the same token.
 
         The retry returns the jobs that the first try claimed if only its reply was lost.

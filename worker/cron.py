@@ -82,7 +82,7 @@ async def publish(db: Queryable, *, now: datetime) -> None:
         metrics.schedule_failures.labels(schedule.name).set(schedule.consecutive_failures)
         next_run = schedule.next_run_at or datetime.fromtimestamp(0, UTC)
         metrics.schedule_next_due.labels(schedule.name).set(next_run.timestamp())
-    running = {row.schedule: row.seconds for row in await statements.running_runs(db)}
+    running = {row.schedule: row.seconds for row in await statements.unfinished_runs(db)}
     for name in SCHEDULES:
         metrics.schedule_running.labels(name).set(running.get(name, 0))
     for row in await statements.run_outcomes(db):

@@ -170,6 +170,6 @@ class Engine:
     async def _deregister(self) -> None:
         """Release every job that this worker still holds, then delete its row."""
         database, worker_id = self._resources.engine, self.worker_id
-        for row in await statements.running_here(database, worker_id=worker_id):
+        for row in await statements.running_on_worker(database, worker_id=worker_id):
             await release(database, row.id, row.token)
-        await statements.end_worker(database, id=worker_id)
+        await statements.remove_worker(database, id=worker_id)

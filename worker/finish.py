@@ -20,7 +20,7 @@ RETRY_DELAY_S = 0.5
 
 
 class _Finishing(NamedTuple):
-    claimed: Claimed
+    claimed: ClaimedJob
     committed: asyncio.Future[None]
 
 
@@ -32,7 +32,7 @@ class Finisher:
         self._waiting: list[_Finishing] = []
         self._arrived = asyncio.Event()
 
-    async def finish(self, claimed: Claimed) -> None:
+    async def finish(self, claimed: ClaimedJob) -> None:
         """Return when `done` is committed. Waits while Postgres is unavailable.
 
         Raises:
@@ -70,7 +70,7 @@ class Finisher:
             else:
                 committed.set_exception(LeaseLost())
 
-    async def _commit(self, jobs: Sequence[Claimed]) -> set[JobId]:
+    async def _commit(self, jobs: Sequence[ClaimedJob]) -> set[JobId]:
         """Mark jobs as done, and return those that are. Retries are safe: they return the same."""
         while True:
             try:

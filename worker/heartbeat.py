@@ -77,14 +77,14 @@ class Heartbeat:
             slots=self._slots.count,
         )
         running_before = set(self._slots.running)
-        rows = await statements.running_here(self._database, worker_id=self._worker_id)
+        rows = await statements.running_on_worker(self._database, worker_id=self._worker_id)
         self._claim_loop.cancel(row.id for row in rows if row.cancelled)
         await self._reconcile(rows, running_before)
-        for kind in self._pauses.hear(await statements.pauses(self._database)):
+        for kind in self._pauses.update(await statements.pauses(self._database)):
             await statements.wake_blocked(self._database, blocked_on=blocked_on_kind(kind))
         self._lease.renew(heartbeat_at)
 
-    async def _reconcile(self, rows: Collection[Running], running_before: set[JobId]) -> None:
+    async def _reconcile(self, rows: Collection[OwnedJob], running_before: set[JobId]) -> None:
         """Resolve differences between the jobs that run here and the rows of this worker.
 
         Jobs that run here without a row are interrupted, and rows that do not run here are
@@ -112,7 +112,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
         await asyncio.sleep(INTERVAL_S)
 
 
-async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[Lost]:
+async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[ReturnedJob]:
     """Reclaim the jobs of lost workers, unless this worker was recently cut off itself.
 
     Raises:

@@ -17,11 +17,11 @@ import structlog
 from app import dependency_health
 from app.errors import Failure, TooMany, Unavailable, without_values
 from app.jobs import Job, Run, statements
-from app.jobs.handlers import Handlers, arguments
+from app.jobs.handlers import Handlers, resource_arguments
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
-from app.jobs.pauses import KIND_WAITS, Pauses, blocked_on_kind
-from app.jobs.rows import Claimed
+from app.jobs.pauses import PAUSED_KIND_DELAY, Pauses, blocked_on_kind
+from app.jobs.rows import ClaimedJob
 from app.redis import OUTAGES as REDIS_OUTAGES
 from app.resources import Resources
 from worker.breakers import Breakers
@@ -75,13 +75,13 @@ class JobExecutor:
             return Outcome("snoozed", reason, delay=UNKNOWN_KIND_DELAY, started=False)
         return self._postpone(run.claimed) or await self._call_handler(job_type, run)
 
-    def _postpone(self, claimed: Claimed) -> Outcome | None:
+    def _postpone(self, claimed: ClaimedJob) -> Outcome | None:
         """Return the snooze of a job that must not start now, or None."""
         if claimed.kind in self.pauses.kinds:
             blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
             return Outcome(
-                "snoozed", reason, delay=KIND_WAITS, blocked_on=blocked_on, started=False
+                "snoozed", reason, delay=PAUSED_KIND_DELAY, blocked_on=blocked_on, started=False
             )
         if blocked := self.breakers.check(claimed.kind):
             dependency, delay = blocked
@@ -95,7 +95,7 @@ class JobExecutor:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):
                 handler = self.handlers[job_type]
-                await handler(job, run, *arguments(handler, self.resources))
+                await handler(job, run, *resource_arguments(handler, self.resources))
         except (LeaseLost, asyncio.CancelledError):
             self.breakers.record_end(job_type.kind, {})
             raise
@@ -105,7 +105,7 @@ class JobExecutor:
             await self._wake_blocked(dependency)
         return outcome
 
-    def _outcome_of(self, error: Exception, job_type: type[Job], claimed: Claimed) -> Outcome:
+    def _outcome_of(self, error: Exception, job_type: type[Job], claimed: ClaimedJob) -> Outcome:
         """Translate a failure. This is the only table from failures to outcomes."""
         text = f"{type(error).__name__}: {without_values(error)}"
         match error:

@@ -54,7 +54,9 @@ class Outcome:
 DONE = Outcome("done")
 
 
-async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome: Outcome) -> None:
+async def record(
+    database: Database, worker_id: UUID, claimed: ClaimedJob, outcome: Outcome
+) -> None:
     """Commit an outcome other than `done`, together with the row of the attempt.
 
     Raises:
@@ -77,7 +79,7 @@ async def record(database: Database, worker_id: UUID, claimed: Claimed, outcome:
         )
 
 
-async def _write_end(tx: Transaction, claimed: Claimed, outcome: Outcome) -> bool | None:
+async def _write_end(tx: Transaction, claimed: ClaimedJob, outcome: Outcome) -> bool | None:
     """Write the new state of the job, and return whether this attempt still held it."""
     state, error = STATES[outcome.name], _storable(outcome.error) or ""
     if outcome.name in {"dead", "cancelled"}:
@@ -92,7 +94,7 @@ async def _write_end(tx: Transaction, claimed: Claimed, outcome: Outcome) -> boo
             fingerprint=digest,
         )
         if owned:
-            await follow_giving_up(tx, claimed.kind, claimed.payload)
+            await enqueue_on_failure(tx, claimed.kind, claimed.payload)
         return owned
     state_now = await statements.reschedule(
         tx,
@@ -106,7 +108,7 @@ async def _write_end(tx: Transaction, claimed: Claimed, outcome: Outcome) -> boo
         error=error,
     )
     if state_now == "cancelled":  # it was requested during the attempt
-        await follow_giving_up(tx, claimed.kind, claimed.payload)
+        await enqueue_on_failure(tx, claimed.kind, claimed.payload)
     return state_now is not None
 
 

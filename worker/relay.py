@@ -39,12 +39,12 @@ class Relay:
         Raises:
             redis.RedisError, Unavailable: one of them is unavailable. The next call continues.
         """
-        if not await self._redis.exists(EPOCH):
+        if not await self._redis.exists(EPOCH_KEY):
             await self._forget_dispatched()
         added = await self._dispatch_missing(
-            await statements.not_seen_lately(self._database, most=PAGE)
+            await statements.not_seen_lately(self._database, limit=PAGE)
         )
-        while page := await statements.never_dispatched(self._database, most=PAGE):
+        while page := await statements.never_dispatched(self._database, limit=PAGE):
             added += await self._dispatch_missing(page)
             if len(page) < PAGE:
                 break
@@ -52,11 +52,11 @@ class Relay:
 
     async def _forget_dispatched(self) -> None:
         """Check all waiting jobs again, because Redis is new or has lost its data."""
-        await statements.forget_dispatched(self._database)
-        await self._redis.set(EPOCH, 1)
+        await statements.reset_dispatched(self._database)
+        await self._redis.set(EPOCH_KEY, 1)
         log.info("relay.empty_redis_detected")
 
-    async def _dispatch_missing(self, waiting: Sequence[Waiting]) -> int:
+    async def _dispatch_missing(self, waiting: Sequence[DueJob]) -> int:
         if not waiting:
             return 0
         missing: list[Dispatch] = []

@@ -45,7 +45,7 @@ class Runner:
         self._execute = execute
         self._worker_id = worker_id
 
-    def start(self, claimed: Claimed) -> asyncio.Task[None]:
+    def start(self, claimed: ClaimedJob) -> asyncio.Task[None]:
         """Start a task that runs the job, and give it a slot."""
         running = RunningJob(claimed)
         running.task = task = asyncio.create_task(self._run_to_end(running))
@@ -97,10 +97,10 @@ class Runner:
             return await self._execute(run)
         async with self._slots.isolation.alone(lambda: len(self._slots.running)):
             log.warning("job.isolated", crashes=run.claimed.crashes)
-            await run.mark_alone()
+            await run.mark_running_alone()
             return await self._execute(run)
 
-    async def _record(self, claimed: Claimed, outcome: Outcome) -> None:
+    async def _record(self, claimed: ClaimedJob, outcome: Outcome) -> None:
         log.warning("job.ended", outcome=outcome.name, error=outcome.error)
         while True:
             try:

@@ -58,7 +58,7 @@ class Isolation:
 class RunningJob:
     """A job in a slot, and the task that runs it."""
 
-    claimed: Claimed
+    claimed: ClaimedJob
     task: asyncio.Task[None] | None = None
     interruption: Literal["released", "cancelled", "lost"] = "released"
     """Why its task is cancelled: the worker stops, a user cancelled it, or the lease was lost."""
