@@ -19,10 +19,10 @@ from app.postgres.migrations import MigrationFailed, migrate
 from app.resources import open_resources
 from app.settings import Settings
 from app.settings.environment import (
-    BAD_SETTINGS,
+    INVALID_SETTINGS_EXIT_CODE,
     SettingsError,
-    complain,
     environment_with_dotenv,
+    report_error,
 )
 
 FAILED, BAD_INPUT = 1, BAD_SETTINGS
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         return BAD_INPUT
     except (Failure, TooOld, MigrationFailed) as error:
-        complain(error)
+        report_error(error)
         return FAILED
     except KeyboardInterrupt:
         return 130

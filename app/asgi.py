@@ -24,10 +24,10 @@ from app.pages import failure_page, pages_router
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from app.settings.environment import (
-    BAD_SETTINGS,
+    INVALID_SETTINGS_EXIT_CODE,
     SettingsError,
-    complain,
     environment_with_dotenv,
+    report_error,
 )
 
 FOLDER = Path(__file__).parents[1]
@@ -40,8 +40,8 @@ def _settings() -> Settings:
     try:
         return Settings.from_env(environment_with_dotenv(os.environ, FOLDER))
     except SettingsError as error:
-        complain(error)
-        sys.exit(BAD_SETTINGS)
+        report_error(error)
+        sys.exit(INVALID_SETTINGS_EXIT_CODE)
 
 
 @cache
@@ -74,8 +74,8 @@ def main(*, patience: Patience = PATIENCE) -> None:
         listening = listen(settings.http.host, settings.http.port, "PORT")
         asyncio.run(_refuse_old_servers(settings))
     except (SettingsError, TooOld) as error:
-        complain(error)
-        sys.exit(BAD_SETTINGS if isinstance(error, SettingsError) else 1)
+        report_error(error)
+        sys.exit(INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1)
     config = uvicorn.Config(
         application,
         log_config=None,  # its lines go through app/logs.py

@@ -1,4 +1,4 @@
-"""Bind a port before anything else starts, so that one in use is a one-line error."""
+"""Binds a port before anything else starts, so that a port in use is a one-line error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import socket
 from app.settings.environment import SettingsError
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
-    """A socket that listens; connections wait in it until a server accepts them.
+def listen(host: str, port: int, variable: str) -> socket.socket:
+    """Open a listening socket. It queues connections until a server accepts them.
 
     Args:
-        setting: the variable that names the port.
+        variable: the setting of the port, which errors name.
 
     Raises:
         SettingsError: the port is taken or not permitted, or the address is not this machine's.
@@ -23,10 +23,10 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
-                what = "is in use: stop the process that uses it, or choose another port"
+                problem = "is in use: stop the process that uses it, or choose another port"
             case errno.EACCES:
-                what = "is not permitted: choose a port above 1023"
+                problem = "is not permitted: choose a port above 1023"
             case _:
                 problem = "is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
-                raise SettingsError("HOST", problem) from None
-        raise SettingsError(setting, f"is port {port}, which {what}") from None
+                raise SettingsError({"HOST": problem}) from None
+        raise SettingsError({variable: f"is port {port}, which {problem}"}) from None

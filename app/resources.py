@@ -81,7 +81,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
                 idle="60s",
             )
         )
-        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        redis = await stack.enter_async_context(open_redis(settings.redis.url))
         requests = Limit("requests", *settings.http.request_rate)
         tally = await stack.enter_async_context(open_tally(redis, settings.secret_key, requests))
         dispatcher = await stack.enter_async_context(open_dispatcher(redis))

@@ -65,10 +65,10 @@ import click
 from app.jobs.handlers import HANDLERS, Handlers, load_handlers
 from app.settings import Settings
 from app.settings.environment import (
-    BAD_SETTINGS,
+    INVALID_SETTINGS_EXIT_CODE,
     SettingsError,
-    complain,
     environment_with_dotenv,
+    report_error,
 )
 from worker.cron import Clock, postgres_clock
 from worker.settings import worker_settings
@@ -99,8 +99,8 @@ def settings_from_environment(
             settings, clock=clock, handlers={**HANDLERS, **overrides}, burst=burst
         )
     except SettingsError as error:
-        complain(error)
-        raise SystemExit(BAD_SETTINGS) from None
+        report_error(error)
+        raise SystemExit(INVALID_SETTINGS_EXIT_CODE) from None
 
 
 def _is_burst() -> bool:

@@ -20,7 +20,7 @@ from app.jobs import JobId
 from app.jobs.handlers import Handlers
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
-from app.settings.environment import BAD_SETTINGS, SettingsError, complain
+from app.settings.environment import INVALID_SETTINGS_EXIT_CODE, SettingsError, report_error
 from worker.arq_host import drain_on_signals, host_redis
 from worker.cron import Clock, cron_jobs
 from worker.engine import Engine
@@ -50,7 +50,7 @@ class Lifecycle:
         self._handlers = handlers
         self._burst = burst
         self._stack = AsyncExitStack()
-        self.redis = host_redis(settings.redis_url)
+        self.redis = host_redis(settings.redis.url)
 
     async def start_up(self, ctx: dict[str, Any]) -> None:
         """Open the resources and start the engine.

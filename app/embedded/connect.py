@@ -17,8 +17,9 @@ from app.embedded.console import print_error, say
 from app.embedded.home import ENV_FILE, LOCK_FILE, ROOT, is_locked
 from app.embedded.ports import LOOPBACK, default_or_free_port
 from app.embedded.wheels import postgres_folder
-from app.settings.environment import Variables, environment_with_dotenv
-from app.settings.sections import redis_url
+from app.settings import Database
+from app.settings import Redis as RedisSettings
+from app.settings.environment import environment_with_dotenv, read
 
 Program = Literal["api", "worker", "app", "psql", "redis"]
 Command: TypeAlias = tuple[list[str], dict[str, str]]
@@ -45,7 +46,7 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
             "nothing is running: start it with `just up` or name your servers in .env"
         )
     if program == "redis" and arguments:
-        return run_redis_command(Variables(variables), arguments)
+        return run_redis_command(variables, arguments)
     command, added = COMMANDS[program](variables, arguments)
     try:
         os.execvpe(command[0], command, variables | added)  # noqa: S606 # needs no shell
@@ -98,7 +99,7 @@ def worker_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Co
 
 def psql_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
     """Pass the password in the environment: any user of this machine can list arguments."""
-    url = urlsplit(Variables(variables).url("DATABASE_URL", {"postgresql", "postgres"}))
+    url = urlsplit(read(Database, variables).url)
     program = shutil.which("psql") or str(postgres_folder() / "bin" / "psql")
     user, _, host = url.netloc.rpartition("@")
     name, _, password = user.partition(":")
@@ -110,12 +111,13 @@ def psql_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Comm
 def redis_client_command(variables: Mapping[str, str], _: Sequence[str]) -> Command:
     """Use iredis, which uv downloads on first use: the Valkey wheel has no client."""
     uv = os.environ.get("UV", "uv")
-    return [uv, "tool", "run", "--quiet", IREDIS], {"IREDIS_URL": redis_url(Variables(variables))}
+    url = read(RedisSettings, variables).url
+    return [uv, "tool", "run", "--quiet", IREDIS], {"IREDIS_URL": url}
 
 
-def run_redis_command(variables: Variables, arguments: Sequence[str]) -> int:
+def run_redis_command(variables: Mapping[str, str], arguments: Sequence[str]) -> int:
     """Run one Redis command, print the reply and return the exit code."""
-    url = redis_url(variables)
+    url = read(RedisSettings, variables).url
     try:
         with Redis.from_url(url, decode_responses=True, encoding_errors="replace") as client:
             client.response_callbacks.clear()  # print replies as Redis sends them

@@ -81,7 +81,7 @@ async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Reco
     try:
         return await asyncpg.connect(*args, **kwargs)
     except REFUSALS as error:
-        raise SettingsError("DATABASE_URL", f"cannot be used: {error}") from error
+        raise SettingsError({"DATABASE_URL": f"cannot be used: {error}"}) from error
 
 
 async def _nothing_to_reset(_connection: object) -> None:

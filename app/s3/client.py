@@ -48,8 +48,9 @@ async def open_bucket(
         request_checksum_calculation=section.checksums,
         response_checksum_validation=section.checksums,
     )
+    public_url = section.public_endpoint_url or section.endpoint_url
     async with (
         session.client("s3", endpoint_url=section.endpoint_url, config=config) as client,
-        session.client("s3", endpoint_url=section.public_endpoint_url, config=config) as signer,
+        session.client("s3", endpoint_url=public_url, config=config) as signer,
     ):
         yield Bucket(section.name, section.region, client, signer, abort_timeout_s=timeouts.abort)

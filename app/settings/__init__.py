@@ -1,20 +1,22 @@
-"""The settings: frozen sections made from an environment. Nothing else in the project reads one.
+"""The settings: frozen sections read from environment variables, which no other module reads.
 
 `.env.example` lists every variable with its default.
 """
 
 from app.settings.mail import Dkim, Mail, Smtp
-from app.settings.sections import Bucket, Database, Http, Logs, Rate, Retention, Worker
-from app.settings.settings import Settings
+from app.settings.sections import Bucket, Database, Http, Logs, Rate, Redis, Retention, Worker
+from app.settings.settings import Environment, Settings
 
 __all__ = [
     "Bucket",
     "Database",
     "Dkim",
+    "Environment",
     "Http",
     "Logs",
     "Mail",
     "Rate",
+    "Redis",
     "Retention",
     "Settings",
     "Smtp",

@@ -1,22 +1,22 @@
-"""Variables of an environment, checked as they are read. What they mean stands in app/settings."""
+"""Reads sections of settings from environment variables. app/settings says what they mean."""
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
+import msgspec
 from dotenv import dotenv_values
+from msgspec.inspect import IntType, LiteralType, type_info
 
 T = TypeVar("T")
 
-REQUIRED = object()
-THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1"}
-"""The hosts of URLs that lead nowhere else; None: a socket in the file system."""
-
+LOCAL_HOSTS = {None, "", "localhost", "127.0.0.1", "::1"}
+"""The hosts in URLs of servers on this machine; None is a socket in the file system."""
 
 REMEDIES = {
     "DATABASE_URL": "for example postgresql://activelog:PASSWORD@db.example.com/activelog",
@@ -26,94 +26,132 @@ REMEDIES = {
     "AWS_SECRET_ACCESS_KEY": "get it from your S3 provider",
     "SECRET_KEY": "generate one with `openssl rand -hex 32`",
 }
-"""What helps when a required setting is missing."""
+"""How to fix a required setting that is missing."""
+
+INVALID_SETTINGS_EXIT_CODE = 2
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong. The message names the variable and never its value."""
+    """Settings are missing or invalid. The message has a line for each; none contains a value."""
 
-    def __init__(self, variable: str, problem: str) -> None:
-        super().__init__(f"{variable} {problem}")
-        self.variable = variable
-
-
-class SettingsErrors(SettingsError):
-    """Several settings are missing or wrong: the message has a line for each."""
-
-    def __init__(self, errors: Sequence[SettingsError]) -> None:
-        Exception.__init__(self, "\n".join(map(str, errors)))
-        self.variable = errors[0].variable
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        """`problems` maps each variable to what is wrong with it."""
+        super().__init__("\n".join(f"{name} {problem}" for name, problem in problems.items()))
+        self.variables = list(problems)
 
 
-BAD_SETTINGS = 2
-"""The exit code of a process whose settings are missing or wrong."""
-
-
-def complain(error: Exception | str) -> None:
-    """Print a failure to stderr, without a traceback; there may be no logs yet."""
+def report_error(error: Exception | str) -> None:
+    """Print an error to stderr without a traceback. Logging may not be configured yet."""
     for line in str(error).splitlines():
-        print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # before the logs are set up
+        print(f"activelog: {line}", file=sys.stderr)  # noqa: T201 # before logging is configured
 
 
 def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Lay the environment over a folder's `.env`; production and tests ignore `.env`."""
+    """Merge the environment over a folder's `.env`, which production and tests ignore."""
     if environ.get("ENVIRONMENT") in {"production", "test"}:
         return dict(environ)
-    written = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}
-    return {**written, **environ}
+    from_file = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}
+    return {**from_file, **environ}
 
 
-class Variables:
-    """The variables by type. An empty value counts as absent."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def _read(self, name: str, default: T | object, parse: Callable[[str], T]) -> T:
-        value = self._environ.get(name, "").strip()
-        if value:
-            return parse(value)
-        if default is REQUIRED:
-            raise SettingsError(name, f"is not set: {REMEDIES[name]}")
-        return default  # type: ignore[return-value] # REQUIRED was the only other object
-
-    def text(self, name: str, default: object = REQUIRED) -> str:
-        return self._read(name, default, str)
-
-    def optional(self, name: str) -> str | None:
-        return self._environ.get(name, "").strip() or None
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        def parse(value: str) -> int:
-            if not re.fullmatch(r"\d{1,9}", value) or not least <= int(value) <= most:
-                raise SettingsError(name, f"must be a whole number from {least} to {most}")
-            return int(value)
-
-        return self._read(name, default, parse)
-
-    def choice(self, name: str, choices: set[str], default: str) -> str:
-        def parse(value: str) -> str:
-            if value.lower() not in choices:
-                raise SettingsError(name, f"must be one of {', '.join(sorted(choices))}")
-            return value.lower()
-
-        return self._read(name, default, parse)
-
-    def url(self, name: str, schemes: set[str], default: object = REQUIRED) -> str:
-        def parse(value: str) -> str:
-            split_url(name, value, schemes)
-            return value
-
-        return self._read(name, default, parse)
+def without_empty(environ: Mapping[str, str]) -> dict[str, str]:
+    """Strip all values and drop the empty ones: an empty variable counts as absent."""
+    return {name: value.strip() for name, value in environ.items() if value.strip()}
 
 
-def split_url(name: str, value: str, schemes: set[str]) -> SplitResult:
-    likeness = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
+class Field(NamedTuple):
+    """A field of a section, declared as `Annotated[<type>, "<VARIABLE>"]`, or another section.
+
+    msgspec converts the text to the type. A function in the annotation does it instead if there
+    is one; it raises ValueError, whose message is the problem.
+    """
+
+    name: str
+    variable: str
+    type: Any
+    is_section: bool
+    convert: Callable[[str], Any]
+    required: bool
+
+
+def read(section: type[T], environ: Mapping[str, str]) -> T:
+    """Read one section.
+
+    Raises:
+        SettingsError: variables of the section are missing or invalid.
+    """
+    problems: dict[str, str] = {}
+    values = read_values(section, without_empty(environ), problems)
+    if problems:
+        raise SettingsError(problems)
+    return build(section, values)
+
+
+def read_values(
+    section: type, environ: Mapping[str, str], problems: dict[str, str]
+) -> dict[str, Any]:
+    """Read the variables of a section and of those in it, and add what is wrong to `problems`.
+
+    Returns:
+        The values by variable, without those that are absent or invalid.
+    """
+    values: dict[str, Any] = {}
+    for field in _fields(section):
+        if field.is_section:
+            values |= read_values(field.type, environ, problems)
+        elif text := environ.get(field.variable):
+            try:
+                values[field.variable] = field.convert(text)
+            except ValueError as error:
+                problems[field.variable] = str(error)
+        elif field.required:
+            problems[field.variable] = f"is not set: {REMEDIES[field.variable]}"
+    return values
+
+
+def build(section: type[T], values: Mapping[str, Any]) -> T:
+    """Make a section of the values of its variables. Fields without one keep their defaults."""
+    given: dict[str, Any] = {}
+    for field in _fields(section):
+        if field.is_section:
+            given[field.name] = build(field.type, values)
+        elif field.variable in values:
+            given[field.name] = values[field.variable]
+    return section(**given)
+
+
+def _fields(section: Any) -> Iterator[Field]:
+    hints = get_type_hints(section, include_extras=True)
+    for field in fields(section):
+        hint = hints[field.name]
+        notes = get_args(hint)[1:]
+        yield Field(
+            field.name,
+            variable=next((note for note in notes if isinstance(note, str)), ""),
+            type=hint,
+            is_section=is_dataclass(hint),
+            convert=next(filter(callable, notes), partial(convert, kind=hint)),
+            required=field.default is MISSING and field.default_factory is MISSING,
+        )
+
+
+def convert(text: str, kind: Any) -> Any:
+    """Convert a text to a type.
+
+    Raises:
+        ValueError: it cannot be converted. The message says what is expected, without the value.
+    """
+    expected = type_info(kind)
     try:
-        parts = urlsplit(value)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError:
-        raise SettingsError(name, f"is not a valid URL that begins with {likeness}") from None
-    if parts.scheme not in schemes or not port_is_fine or not (parts.netloc or parts.path):
-        raise SettingsError(name, f"is not a valid URL that begins with {likeness}")
-    return parts
+        return msgspec.convert(
+            text.lower() if isinstance(expected, LiteralType) else text, kind, strict=False
+        )
+    except msgspec.ValidationError as error:
+        match expected:
+            case IntType(ge=least, le=most):
+                problem = f"must be a whole number from {least} to {most}"
+            case LiteralType(values=choices):
+                problem = f"must be one of {', '.join(sorted(map(str, choices)))}"
+            case _:
+                raise TypeError(f"no message for {kind}") from error
+        raise ValueError(problem) from None

@@ -1,18 +1,20 @@
-"""Where emails go out, how many, and who signs them."""
+"""The settings of emails: sender, server, rates and DKIM signature."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import unquote
 
 from dkim import crypto  # type: ignore[import-untyped] # has no stubs
+from msgspec import Meta
 
-from app.settings.environment import REMEDIES, THIS_MACHINE, SettingsError, Variables, split_url
-from app.settings.sections import Rate, rate_of
+from app.settings.environment import LOCAL_HOSTS, REMEDIES
+from app.settings.sections import Rate, parse_rate, split_url
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[^\s@.]+(\.[^\s@.]+)*")
@@ -26,7 +28,7 @@ class Smtp:
     """`implicit`, `starttls` or `none`."""
     username: str | None
     password: str | None
-    connections: int
+    connections: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,97 +37,90 @@ class Dkim:
     key: bytes = field(repr=False)  # an RSA private key in PEM
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
-    from_address: str
-    reply_to: str | None
-    dkim: Dkim | None
-    rates: Sequence[Rate]
-    smtp: Smtp
+def smtp_server(text: str) -> Smtp:
+    """Parse `smtp://user:pass@host:587?tls=starttls` or `smtps://host`.
 
-    @classmethod
-    def from_env(cls, env: Variables) -> Mail:
-        answers = env.optional("MAIL_REPLY_TO")
-        return cls(
-            from_address=_mailbox(
-                "MAIL_FROM", env.text("MAIL_FROM", "ActiveLog <hello@localhost>")
-            ),
-            reply_to=answers and _mailbox("MAIL_REPLY_TO", answers),
-            dkim=_dkim(env),
-            rates=_rates(env),
-            smtp=_smtp(env),
-        )
-
-
-def _smtp(env: Variables) -> Smtp:
-    """`smtp://user:pass@host:587?tls=starttls` or `smtps://host`.
-
-    Without `tls`, an `smtp://` host of this machine is spoken to in plain text and any other with
-    STARTTLS, so that a forgotten parameter never sends a password in the clear.
+    Without `tls`, an `smtp://` connection is in plain text to a host on this machine and uses
+    STARTTLS to any other, so that a forgotten parameter never sends a password unencrypted.
     """
-    name, schemes = "SMTP_URL", {"smtp", "smtps"}
-    parts = split_url(name, env.url(name, schemes), schemes)
+    parts = split_url(text, "smtp", "smtps")
     if not parts.hostname:
-        raise SettingsError(name, f"has no host: {REMEDIES[name]}")
+        raise ValueError(f"has no host: {REMEDIES['SMTP_URL']}")
     query = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
-    local = parts.hostname in THIS_MACHINE
+    local = parts.hostname in LOCAL_HOSTS
     tls = query.pop("tls", "none" if local else "starttls")
     if parts.scheme == "smtps":
         tls = "implicit"
     if query or tls not in {"none", "starttls", "implicit"}:
-        raise SettingsError(name, "accepts one parameter, tls=starttls or tls=none")
+        raise ValueError("accepts one parameter, tls=starttls or tls=none")
     return Smtp(
         host=parts.hostname,
         port=parts.port or (465 if tls == "implicit" else 25 if local else 587),
         tls=tls,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        connections=env.number("SMTP_CONNECTIONS", 4, 1, 100),
     )
 
 
-def _mailbox(name: str, text: str) -> str:
-    """`Name <address>`, or an address: all that stands in every email, and so is looked at now."""
+def mailbox(text: str) -> str:
+    """Check `Name <address>` or an address now, since every email contains it."""
     address = parseaddr(text)[1]
     try:
         address.rpartition("@")[2].encode("idna")
     except UnicodeError:
         address = ""
     if not (text.isprintable() and _ADDRESS.fullmatch(address)):
-        raise SettingsError(name, "must be an address such as ActiveLog <hello@activelog.example>")
+        raise ValueError("must be an address such as ActiveLog <hello@activelog.example>")
     return text
 
 
-def _dkim(env: Variables) -> Dkim | None:
-    path, selector = env.optional(name := "DKIM_KEY_FILE"), env.optional("DKIM_SELECTOR")
-    if path is None and selector is None:
-        return None
-    if path is None or selector is None:
-        raise SettingsError(
-            name if selector else "DKIM_SELECTOR",
-            "is not set: DKIM needs DKIM_KEY_FILE and DKIM_SELECTOR",
-        )
-    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", selector):
-        raise SettingsError(
-            "DKIM_SELECTOR", "is not a valid DNS name: use letters, digits and hyphens"
-        )
+def dkim_key(path: str) -> bytes:
+    """Read an RSA private key in PEM format from a file."""
     try:
         key = Path(path).read_bytes().replace(b"\r\n", b"\n")
         crypto.parse_pem_private_key(key)
     except OSError as error:
-        raise SettingsError(name, f"cannot be read: {error.strerror}") from None
+        raise ValueError(f"cannot be read: {error.strerror}") from None
     except (crypto.UnparsableKeyError, ValueError):
-        raise SettingsError(
-            name, "contains no RSA private key in PEM format: see docs/email.md"
-        ) from None
-    return Dkim(selector, key)
+        raise ValueError("contains no RSA private key in PEM format: see docs/email.md") from None
+    return key
 
 
-def _rates(env: Variables) -> Sequence[Rate]:
-    """`10/s,500/h,10000/d`: any of them, each at most once; none: no limit of ours."""
-    name = "MAIL_RATE"
-    limits = [limit.strip() for limit in env.text(name, "").split(",") if limit]
-    rates = [rate for limit in limits if (rate := rate_of(limit))]
-    if len({rate.period for rate in rates}) < len(limits):
-        raise SettingsError(name, "must be limits such as 10/s,500/h,10000/d, at most one per unit")
-    return rates
+def dns_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", text):
+        raise ValueError("is not a valid DNS name: use letters, digits and hyphens")
+    return text
+
+
+def mail_rates(text: str) -> Sequence[Rate]:
+    """Parse `10/s,500/h,10000/d`: any of them, at most one for each unit."""
+    try:
+        rates = [parse_rate(limit.strip()) for limit in text.split(",") if limit]
+        if len({rate.period for rate in rates}) == len(rates):
+            return rates
+    except ValueError:
+        pass
+    raise ValueError("must be limits such as 10/s,500/h,10000/d, at most one per unit")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    server: Annotated[Smtp, smtp_server, "SMTP_URL"]
+    connections: Annotated[int, Meta(ge=1, le=100), "SMTP_CONNECTIONS"] = 4
+    from_address: Annotated[str, mailbox, "MAIL_FROM"] = "ActiveLog <hello@localhost>"
+    reply_to: Annotated[str | None, mailbox, "MAIL_REPLY_TO"] = None
+    rates: Annotated[Sequence[Rate], mail_rates, "MAIL_RATE"] = field(default_factory=list)
+    """Empty means no limit of ours."""
+    dkim_key: Annotated[bytes | None, dkim_key, "DKIM_KEY_FILE"] = field(default=None, repr=False)
+    dkim_selector: Annotated[str | None, dns_name, "DKIM_SELECTOR"] = None
+
+    @property
+    def smtp(self) -> Smtp:
+        return replace(self.server, connections=self.connections)
+
+    @property
+    def dkim(self) -> Dkim | None:
+        """None if emails are not signed."""
+        if self.dkim_key is None or self.dkim_selector is None:
+            return None
+        return Dkim(self.dkim_selector, self.dkim_key)

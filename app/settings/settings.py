@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from app.settings.environment import (
+    LOCAL_HOSTS,
     REMEDIES,
-    REQUIRED,
-    THIS_MACHINE,
     SettingsError,
-    SettingsErrors,
-    Variables,
+    build,
+    read_values,
+    without_empty,
 )
 from app.settings.mail import Mail, Smtp
-from app.settings.sections import Bucket, Database, Http, Logs, Retention, Worker, redis_url
+from app.settings.sections import Bucket, Database, Http, Logs, Redis, Retention, Worker
 
+SAMPLE_SECRET = "change-me-to-64-random-characters"
+"""The value in .env.example, which production refuses."""
+MIN_SECRET_CHARACTERS = 32
+MIN_DIFFERENT_CHARACTERS = 8
+"""32 random hexadecimal digits contain fewer than this once in thirty million times."""
 SAMPLE_KEYS = {
     "activelog-secret",
     "minioadmin",
@@ -25,96 +31,24 @@ SAMPLE_KEYS = {
     "test",
     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
-"""Of the embedded bucket, of other stores as they come, and of Amazon's documentation."""
+"""The keys of the embedded bucket, the default keys of other stores, and Amazon's example."""
 SAMPLE_PASSWORDS = {"activelog", "changeme", "change-me", "password", "postgres", "secret"}
-
-
-def refuse_plain_app(app_url: str) -> None:
-    """
-    Raises:
-        SettingsError: passwords and tokens would go over a network that others can read.
-    """
-    parts = urlsplit(app_url)
-    if parts.scheme != "https" and parts.hostname not in THIS_MACHINE:
-        raise SettingsError("APP_URL", "must begin with https:// in production")
-
-
-def refuse_open_database(url: str, env: Variables) -> None:
-    """
-    Raises:
-        SettingsError: whoever reaches the server can be us.
-    """
-    parts = urlsplit(url)
-    if parts.hostname in THIS_MACHINE:
-        return
-    elsewhere = env.optional("PGPASSWORD") or env.optional("PGPASSFILE")
-    if not parts.password and not elsewhere and "sslcert=" not in parts.query:
-        raise SettingsError(
-            "DATABASE_URL", "has a remote host and no password: add one, or set PGPASSFILE"
-        )
-    if parts.password and parts.password in {*SAMPLE_PASSWORDS, parts.username}:
-        raise SettingsError("DATABASE_URL", "has an easily guessed password: choose another")
-
-
-def refuse_sample_keys(bucket: Bucket) -> None:
-    """
-    Raises:
-        SettingsError: the key is in a manual.
-    """
-    host = urlsplit(bucket.endpoint_url).hostname if bucket.endpoint_url else "s3.amazonaws.com"
-    if bucket.secret_access_key in SAMPLE_KEYS and host not in THIS_MACHINE:
-        raise SettingsError(
-            "AWS_SECRET_ACCESS_KEY", "is a well-known sample key: create one of your own"
-        )
-
-
-def refuse_told_password(smtp: Smtp) -> None:
-    """
-    Raises:
-        SettingsError: the password would go over the network in the clear.
-    """
-    if smtp.password and smtp.tls == "none" and smtp.host not in THIS_MACHINE:
-        raise SettingsError(
-            "SMTP_URL", "has a password, which tls=none would send unencrypted: remove tls=none"
-        )
-
-
-SAMPLE_SECRET = "change-me-to-64-random-characters"
-"""The value in .env.example, which production refuses."""
-SHORTEST_SECRET = 32
-FEWEST_CHARACTERS = 8
-"""Different ones. Of 32 random hexadecimal digits, fewer are so once in thirty million times."""
-
-
-NO_DKIM = {"DKIM_KEY_FILE": "", "DKIM_SELECTOR": ""}
-STAND_INS = {
-    "ENVIRONMENT": {"ENVIRONMENT": "development"},  # what is wrong there is wrong anywhere
-    "SECRET_KEY": {"SECRET_KEY": "0123456789abcdef0123456789abcdef"},
-    "APP_URL": {"APP_URL": "https://activelog.example"},
-    "DATABASE_URL": {"DATABASE_URL": "postgresql://activelog:PASSWORD@db.example.com/activelog"},
-    "REDIS_URL": {"REDIS_URL": "redis://redis.example.com"},
-    "SMTP_URL": {"SMTP_URL": "smtp://smtp.example.com"},
-    "AWS_ACCESS_KEY_ID": {"AWS_ACCESS_KEY_ID": "stand-in"},
-    "AWS_SECRET_ACCESS_KEY": {"AWS_SECRET_ACCESS_KEY": "stand-in"},
-    "DKIM_KEY_FILE": NO_DKIM,
-    "DKIM_SELECTOR": NO_DKIM,
-}
-"""Placeholders for settings that are reported already, so that the rest can be checked. A setting
-without one is read as if it were not set."""
+Environment: TypeAlias = Literal["development", "test", "production"]
+DEVELOPMENT_DEFAULTS = {"SECRET_KEY": SAMPLE_SECRET, "LOG_FORMAT": "console"}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    environment: str
-    secret_key: str
+    secret_key: Annotated[str, "SECRET_KEY"]
     http: Http
     database: Database
-    redis_url: str
+    redis: Redis
     bucket: Bucket
     mail: Mail
     worker: Worker
     retention: Retention
     logs: Logs
+    environment: Annotated[Environment, "ENVIRONMENT"] = "production"
 
     @property
     def development(self) -> bool:
@@ -125,68 +59,65 @@ class Settings:
         """Read all variables; `.env.example` lists them.
 
         Raises:
-            SettingsError: variables are missing or wrong, or too weak for production. Its message
-                has a line for each.
+            SettingsError: variables are missing, invalid, or too weak for production.
         """
-        if errors := cls._errors(environ):
-            raise errors[0] if len(errors) == 1 else SettingsErrors(errors)
-        return cls._read(Variables(environ))
-
-    @classmethod
-    def _errors(cls, environ: Mapping[str, str]) -> Sequence[SettingsError]:
-        """Collect all errors: replace each bad setting by a placeholder and read again."""
-        found: dict[str, SettingsError] = {}
-        while True:
-            try:
-                cls._read(Variables(environ))
-            except SettingsError as error:
-                if error.variable in found:
-                    return list(found.values())
-                found[error.variable] = error
-                environ = {**environ, **STAND_INS.get(error.variable, {error.variable: ""})}
-            else:
-                return list(found.values())
-
-    @classmethod
-    def _read(cls, env: Variables) -> Settings:
-        """
-        Raises:
-            SettingsError: this variable is missing or wrong, maybe among others.
-        """
-        environment = env.choice("ENVIRONMENT", {"development", "test", "production"}, "production")
-        development = environment == "development"
-        settings = cls(
-            environment=environment,
-            secret_key=_secret_key(env, development=development),
-            http=Http.from_env(env),
-            database=Database.from_env(env),
-            redis_url=redis_url(env),
-            bucket=Bucket.from_env(env),
-            mail=Mail.from_env(env),
-            worker=Worker.from_env(env),
-            retention=Retention.from_env(env),
-            logs=Logs.from_env(env, development=development),
-        )
+        environ = without_empty(environ)
+        environment = environ.get("ENVIRONMENT", "production").lower()
+        strict = environment in {"test", "production"}  # a misspelled one is not
+        if not strict:
+            environ = {**DEVELOPMENT_DEFAULTS, **environ}
+        problems: dict[str, str] = {}
+        values = read_values(cls, environ, problems)
+        problems |= _unpaired_dkim(environ)
+        if strict:
+            problems |= _weak_secret(values.get("SECRET_KEY"))
         if environment == "production":
-            refuse_plain_app(settings.http.app_url)
-            refuse_open_database(settings.database.url, env)
-            refuse_sample_keys(settings.bucket)
-            refuse_told_password(settings.mail.smtp)
-        return settings
+            problems |= _unsafe_in_production(values, environ)
+        if problems:
+            raise SettingsError(problems)
+        return build(cls, values)
 
 
-def _secret_key(env: Variables, *, development: bool) -> str:
-    secret = env.text("SECRET_KEY", SAMPLE_SECRET if development else REQUIRED)
-    if development:
-        return secret
+def _unpaired_dkim(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    missing = {"DKIM_KEY_FILE", "DKIM_SELECTOR"} - environ.keys()
+    if len(missing) == 1:
+        yield missing.pop(), "is not set: DKIM needs DKIM_KEY_FILE and DKIM_SELECTOR"
+
+
+def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
+    if secret is None:
+        return
     if secret == SAMPLE_SECRET:
-        raise SettingsError(
-            "SECRET_KEY", f"is the sample value of .env.example: {REMEDIES['SECRET_KEY']}"
-        )
-    if len(secret) < SHORTEST_SECRET:
-        raise SettingsError(
-            "SECRET_KEY", f"is shorter than {SHORTEST_SECRET} characters: {REMEDIES['SECRET_KEY']}"
-        )
-    if len(set(secret)) < FEWEST_CHARACTERS:
-        raise SettingsError("SECRET_KEY", f"repeats a few characters: {REMEDIES['SECRET_KEY']}")
-    return secret
+        problem = "is the sample value of .env.example"
+    elif len(secret) < MIN_SECRET_CHARACTERS:
+        problem = f"is shorter than {MIN_SECRET_CHARACTERS} characters"
+    elif len(set(secret)) < MIN_DIFFERENT_CHARACTERS:
+        problem = "repeats a few characters"
+    else:
+        return
+    yield "SECRET_KEY", f"{problem}: {REMEDIES['SECRET_KEY']}"
+
+
+def _unsafe_in_production(
+    values: Mapping[str, Any], environ: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield valid settings that would let others read passwords or sign in as us."""
+    app = urlsplit(values.get("APP_URL", ""))
+    if app.scheme != "https" and app.hostname not in LOCAL_HOSTS:
+        yield "APP_URL", "must begin with https:// in production"
+
+    database = urlsplit(values.get("DATABASE_URL", ""))
+    if database.hostname not in LOCAL_HOSTS:
+        has_password = database.password or "sslcert=" in database.query
+        if not has_password and not environ.keys() & {"PGPASSWORD", "PGPASSFILE"}:
+            yield "DATABASE_URL", "has a remote host and no password: add one, or set PGPASSFILE"
+        if database.password and database.password in {*SAMPLE_PASSWORDS, database.username}:
+            yield "DATABASE_URL", "has an easily guessed password: choose another"
+
+    store = urlsplit(values.get("S3_ENDPOINT_URL", "https://s3.amazonaws.com"))
+    if values.get("AWS_SECRET_ACCESS_KEY") in SAMPLE_KEYS and store.hostname not in LOCAL_HOSTS:
+        yield "AWS_SECRET_ACCESS_KEY", "is a well-known sample key: create one of your own"
+
+    smtp: Smtp | None = values.get("SMTP_URL")
+    if smtp and smtp.password and smtp.tls == "none" and smtp.host not in LOCAL_HOSTS:
+        yield "SMTP_URL", ("has a password, which tls=none would send unencrypted: remove tls=none")

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from app.api.middleware import HEADERS, headers_for
 from app.postgres.database import Database
 from app.resources import Resources
+from app.settings import Environment
 from tests.users.people import new_user, sign_up
 
 
@@ -76,7 +77,7 @@ async def test_every_answer_has_the_headers_of_safety(api: httpx.AsyncClient, pa
     ],
 )
 def test_browsers_are_told_to_come_by_https_alone_where_they_can(
-    environment: str, app_url: str, told: bool, resources: Resources
+    environment: Environment, app_url: str, told: bool, resources: Resources
 ) -> None:
     http = replace(resources.settings.http, app_url=app_url)
     headers = headers_for(replace(resources.settings, environment=environment, http=http))

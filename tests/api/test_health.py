@@ -12,7 +12,7 @@ import httpx
 
 from app.api.application import create_app
 from app.resources import Resources, open_resources
-from app.settings import Settings
+from app.settings import Redis, Settings
 from tests.support.working import eventually
 from tests.users.people import new_user
 
@@ -56,7 +56,7 @@ async def test_without_redis_the_api_is_ready_and_people_can_sign_up(
     resources: Resources, settings: Settings, closed_port: int
 ) -> None:
     url = f"redis://127.0.0.1:{closed_port}/0"
-    async with api_with(dataclasses.replace(settings, redis_url=url)) as api:
+    async with api_with(dataclasses.replace(settings, redis=Redis(url))) as api:
         await eventually(partial(readiness, api), {"status": "ready"})
         assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
     assert await resources.database.fetchval("select count(*) from jobs") == 1
@@ -68,7 +68,7 @@ async def test_no_request_waits_for_a_redis_that_never_answers(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # Whatever waits for an answer waits for an hour, or until the server is closed.
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0?socket_timeout=3600"
-        async with api_with(dataclasses.replace(settings, redis_url=url)) as api:
+        async with api_with(dataclasses.replace(settings, redis=Redis(url))) as api:
             await eventually(partial(readiness, api), {"status": "ready"})
             assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
             silent.close()

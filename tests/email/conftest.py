@@ -15,5 +15,5 @@ from tests.support.working import WAIT_LIMIT_S
 async def redis(resources: Resources) -> AsyncIterator[Redis]:
     """An empty Redis, by a client that waits for an answer as long as a test does."""
     limits = f"socket_timeout={WAIT_LIMIT_S}&socket_connect_timeout={WAIT_LIMIT_S}"
-    async with open_redis(f"{resources.settings.redis_url}?{limits}") as client:
+    async with open_redis(f"{resources.settings.redis.url}?{limits}") as client:
         yield client

@@ -19,7 +19,7 @@ from app.reports.report import key
 from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Retention
-from app.settings.environment import SettingsError, Variables
+from app.settings.environment import SettingsError, read
 from tests.reports.months import NOVEMBER, keep_without_an_etag, kept
 from tests.support.crowd import add_crowd
 from tests.support.schedules import ran, triggered
@@ -89,7 +89,7 @@ REMOVED = {
     "export_files": 0,
     "report_files": 0,
 }
-KEEP = Retention.from_env(Variables({}))
+KEEP = Retention()
 OCTOBER = date(2025, 10, 1)
 TABLES = (
     *(
@@ -297,4 +297,4 @@ async def test_retention_is_set_in_days(database: Database, bucket: Bucket, old_
     changed = {"jobs": 6, "emails": 2, "dead_letters": 2}
     assert {**REMOVED, **changed, "erasures": 0, "activities": 0, "runs": 0} == json.loads(counts)
     with pytest.raises(SettingsError, match=r"^RETENTION_JOBS must be a whole number from 1 to"):
-        Retention.from_env(Variables({"RETENTION_JOBS": "0"}))
+        read(Retention, {"RETENTION_JOBS": "0"})

@@ -45,7 +45,7 @@ async def stop(_ctx: dict[str, Any]) -> None:
 class WorkerSettings:
     functions = (func(run, name="run"),)
     queue_name = "arq:queue:default"
-    redis_settings = RedisSettings.from_dsn(SETTINGS.redis_url)
+    redis_settings = RedisSettings.from_dsn(SETTINGS.redis.url)
     job_deserializer = msgspec.json.decode
     job_serializer = msgspec.json.encode
     keep_result = 0
