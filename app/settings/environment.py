@@ -54,9 +54,9 @@ def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[st
     return {**from_file, **environ}
 
 
-def without_empty(environ: Mapping[str, str]) -> dict[str, str]:
-    """Strip all values and drop the empty ones: an empty variable counts as absent."""
-    return {name: value.strip() for name, value in environ.items() if value.strip()}
+def text_of(environ: Mapping[str, str], variable: str) -> str:
+    """Return the text of a variable. One that is absent counts as empty, and vice versa."""
+    return environ.get(variable, "").strip()
 
 
 class Field(NamedTuple):
@@ -81,7 +81,7 @@ def read(section: type[T], environ: Mapping[str, str]) -> T:
         SettingsError: variables of the section are missing or invalid.
     """
     problems: dict[str, str] = {}
-    values = read_values(section, without_empty(environ), problems)
+    values = read_values(section, environ, problems)
     if problems:
         raise SettingsError(problems)
     return build(section, values)
@@ -99,7 +99,7 @@ def read_values(
     for field in _fields(section):
         if field.is_section:
             values |= read_values(field.type, environ, problems)
-        elif text := environ.get(field.variable):
+        elif text := text_of(environ, field.variable):
             try:
                 values[field.variable] = field.convert(text)
             except ValueError as error:

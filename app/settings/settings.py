@@ -13,7 +13,7 @@ from app.settings.environment import (
     SettingsError,
     build,
     read_values,
-    without_empty,
+    text_of,
 )
 from app.settings.mail import Mail, Smtp
 from app.settings.sections import Bucket, Database, Http, Logs, Redis, Retention, Worker
@@ -61,11 +61,11 @@ class Settings:
         Raises:
             SettingsError: variables are missing, invalid, or too weak for production.
         """
-        environ = without_empty(environ)
-        environment = environ.get("ENVIRONMENT", "production").lower()
+        environment = text_of(environ, "ENVIRONMENT").lower() or "production"
         strict = environment in {"test", "production"}  # a misspelled one is not
         if not strict:
-            environ = {**DEVELOPMENT_DEFAULTS, **environ}
+            defaults = {k: v for k, v in DEVELOPMENT_DEFAULTS.items() if not text_of(environ, k)}
+            environ = {**environ, **defaults}
         problems: dict[str, str] = {}
         values = read_values(cls, environ, problems)
         problems |= _unpaired_dkim(environ)
@@ -79,9 +79,9 @@ class Settings:
 
 
 def _unpaired_dkim(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    missing = {"DKIM_KEY_FILE", "DKIM_SELECTOR"} - environ.keys()
+    missing = [name for name in ("DKIM_KEY_FILE", "DKIM_SELECTOR") if not text_of(environ, name)]
     if len(missing) == 1:
-        yield missing.pop(), "is not set: DKIM needs DKIM_KEY_FILE and DKIM_SELECTOR"
+        yield missing[0], "is not set: DKIM needs DKIM_KEY_FILE and DKIM_SELECTOR"
 
 
 def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
@@ -108,8 +108,8 @@ def _unsafe_in_production(
 
     database = urlsplit(values.get("DATABASE_URL", ""))
     if database.hostname not in LOCAL_HOSTS:
-        has_password = database.password or "sslcert=" in database.query
-        if not has_password and not environ.keys() & {"PGPASSWORD", "PGPASSFILE"}:
+        elsewhere = text_of(environ, "PGPASSWORD") or text_of(environ, "PGPASSFILE")
+        if not (database.password or elsewhere or "sslcert=" in database.query):
             yield "DATABASE_URL", "has a remote host and no password: add one, or set PGPASSFILE"
         if database.password and database.password in {*SAMPLE_PASSWORDS, database.username}:
             yield "DATABASE_URL", "has an easily guessed password: choose another"
