@@ -1,7 +1,7 @@
-"""How often somebody may do something, counted in Redis for all processes together.
+"""Limits how often someone may do something, counted in Redis for all processes together.
 
-It falls open: while Redis is away nothing is counted and nobody is refused. Redis holds no address
-and no id, only keyed hashes of them, and each for no longer than its limit's period.
+Limits fail open: while Redis is unavailable nothing is counted and nobody is refused. Redis stores
+no addresses and no ids, only keyed hashes of them, each for no longer than its limit's period.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from app import metrics
 from app.errors import TooMany
 from app.event_loop import cancel_all
 from app.redis import OUTAGES, Redis
+from app.settings import Rate
 
-PATIENCE = 0.02
-"""Seconds that a request waits for Redis."""
-NOT_ASKED = 5.0
-"""Seconds for which a Redis that was away is not asked again."""
-TURN = 0.2
-"""Seconds between two looks of a tally at Redis."""
+REDIS_TIMEOUT_S = 0.02
+"""How long a request waits for Redis."""
+OUTAGE_PAUSE_S = 5.0
+"""How long Redis is not used after it was unavailable."""
+FLUSH_INTERVAL_S = 0.2
+"""How often batched counts are sent to Redis."""
 
-# What is kept under a key is the moment, in microseconds, when all that was counted has been made
-# up for; it may lie as far ahead as the period is long. This is the generic cell rate algorithm.
+# The value of a key is the time, in microseconds, at which everything counted has been made up
+# for. It can be at most a period ahead. This is the generic cell rate algorithm.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local ends, wait, reached = {}, 0, 0
 for i, key in ipairs(KEYS) do
-    local most, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-    ends[i] = math.max(tonumber(redis.call('GET', key) or 0), now) + period / most
+    local max_count, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    ends[i] = math.max(tonumber(redis.call('GET', key) or 0), now) + period / max_count
     if ends[i] - period - now > wait then wait, reached = ends[i] - period - now, i end
 end
 if wait > 0 then return {math.ceil(wait), reached} end
@@ -50,12 +51,12 @@ return {0, 0}
 _ADD = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local most, period, waits = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+local max_count, period, waits = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for i, key in ipairs(KEYS) do
     local ends = math.max(tonumber(redis.call('GET', key) or 0), now)
-    ends = math.min(ends + ARGV[2 + i] * period / most, now + period)
+    ends = math.min(ends + ARGV[2 + i] * period / max_count, now + period)
     redis.call('SET', key, string.format('%.0f', ends), 'PX', math.ceil((ends - now) / 1000))
-    waits[i] = math.max(0, math.ceil(ends + period / most - period - now))
+    waits[i] = math.max(0, math.ceil(ends + period / max_count - period - now))
 end
 return waits
 """
@@ -63,141 +64,148 @@ return waits
 log = structlog.get_logger(__name__)
 
 
-class Limit(NamedTuple):
-    """So many at once; from then on one more each time that its share of the period has passed."""
+class RateLimit(NamedTuple):
+    """A burst of `max_count`, then one more each time that its share of the period has passed."""
 
     name: str
-    most: int
-    period: timedelta
+    """Part of the key in Redis and the label of the metric."""
+    rate: Rate
 
     @property
-    def figures(self) -> tuple[int, int]:
-        return self.most, self.period // timedelta(microseconds=1)
+    def script_args(self) -> tuple[int, int]:
+        return self.rate.max_count, self.rate.period // timedelta(microseconds=1)
 
 
-class Rates:
-    """For what is rare enough to ask Redis each time, within `patience` seconds."""
+class RateLimiter:
+    """Counts acts that are rare enough to ask Redis each time."""
 
-    def __init__(self, redis: Redis, secret: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, redis: Redis, secret: str, *, timeout_s: float = REDIS_TIMEOUT_S) -> None:
         self._redis = redis
         self._secret = secret
-        self._patience = patience
+        self._timeout_s = timeout_s
         self._take = redis.register_script(_TAKE)
-        self._ask_from = 0.0
+        self._paused_until = 0.0
 
-    async def take(self, *wanted: tuple[Limit, str]) -> None:
-        """Count once for each limit and whom it is for, or not at all if one of them is reached.
+    async def take(self, *counted: tuple[RateLimit, str]) -> None:
+        """Count one for each limit and subject, or nothing if one of the limits is reached.
 
         Raises:
-            TooMany: one is.
+            TooMany: a limit is reached.
         """
-        keys = [_key(self._secret, limit, who) for limit, who in wanted]
-        figures = [figure for limit, _ in wanted for figure in limit.figures]
-        answer = await self._in_time(lambda: self._take(keys=keys, args=figures))
-        microseconds, reached = answer or (0, 0)
-        if microseconds:
-            metrics.refused.labels(wanted[reached - 1][0].name).inc()
-            raise _too_many(microseconds / 1e6)
+        keys = [_key(self._secret, limit, subject) for limit, subject in counted]
+        args = [arg for limit, _ in counted for arg in limit.script_args]
+        answer = await self._answer(lambda: self._take(keys=keys, args=args))
+        wait_us, reached = answer or (0, 0)
+        if wait_us:
+            metrics.refused.labels(counted[reached - 1][0].name).inc()
+            raise _too_many(wait_us / 1e6)
 
-    async def forget(self, limit: Limit, who: str) -> None:
-        """Begin to count anew."""
-        await self._in_time(lambda: self._redis.delete(_key(self._secret, limit, who)))
+    async def reset(self, limit: RateLimit, subject: str) -> None:
+        """Forget what was counted for a subject."""
+        await self._answer(lambda: self._redis.delete(_key(self._secret, limit, subject)))
 
-    async def _in_time(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Redis's answer; None: there was none in time, or none is waited for.
+    async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Return Redis's answer, or None if it did not answer in time or is not used at present.
 
-        A question that takes too long is not cut short, so that a connection that is slow to open
-        is there for the next one.
+        A call that times out is not cancelled, so that a connection that is slow to open can serve
+        the next call.
         """
-        if monotonic() < self._ask_from:
+        if monotonic() < self._paused_until:
             return None
-        asking = asyncio.ensure_future(ask())
-        done, _ = await asyncio.wait([asking], timeout=self._patience)
-        asking.add_done_callback(_heard)
-        if done and not isinstance(asking.exception(), OUTAGES):
-            return asking.result()
-        self._ask_from = monotonic() + NOT_ASKED
-        log.warning("rates.fall_open", seconds=NOT_ASKED)
+        call = asyncio.ensure_future(ask())
+        done, _ = await asyncio.wait([call], timeout=self._timeout_s)
+        call.add_done_callback(_retrieve_exception)
+        if done and not isinstance(call.exception(), OUTAGES):
+            return call.result()
+        self._paused_until = monotonic() + OUTAGE_PAUSE_S
+        log.warning("rate_limits.suspended", seconds=OUTAGE_PAUSE_S)
         return None
 
 
-class Tally:
-    """For what is so frequent that no request can wait for Redis: it is told five times a second.
+class BatchedRateLimiter:
+    """Counts acts that are too frequent to wait for Redis, and sends the counts in batches.
 
-    So a limit can be passed by what is done in a fifth of a second.
+    What is done within a flush interval can therefore exceed the limit.
     """
 
-    def __init__(self, redis: Redis, secret: str, limit: Limit) -> None:
+    def __init__(self, redis: Redis, secret: str, limit: RateLimit) -> None:
         self._secret = secret
         self._limit = limit
         self._add = redis.register_script(_ADD)
         self._counts: Counter[str] = Counter()
-        self._held: dict[str, float] = {}
-        self._some = asyncio.Event()
+        self._refused_until: dict[str, float] = {}
+        self._has_counts = asyncio.Event()
 
-    def count(self, who: str) -> None:
-        """
+    def count(self, subject: str) -> None:
+        """Count one for a subject.
+
         Raises:
-            TooMany: they have done enough for now, by what Redis last said.
+            TooMany: the limit was reached according to the last flush.
         """
-        if self._held and (until := self._held.get(who)):
-            if (left := until - monotonic()) > 0:
+        if self._refused_until and (until := self._refused_until.get(subject)):
+            if (wait_s := until - monotonic()) > 0:
                 metrics.refused.labels(self._limit.name).inc()
-                raise _too_many(left)
-            del self._held[who]
-        self._counts[who] += 1
-        self._some.set()
+                raise _too_many(wait_s)
+            del self._refused_until[subject]
+        self._counts[subject] += 1
+        self._has_counts.set()
 
     async def run(self) -> None:
-        """Tell Redis, until cancelled. While it is away, counts are dropped."""
+        """Flush until cancelled. While Redis is unavailable, counts are dropped."""
         while True:
-            await self._some.wait()
-            await asyncio.sleep(TURN)
+            await self._has_counts.wait()
+            await asyncio.sleep(FLUSH_INTERVAL_S)
             try:
                 await self.flush()
             except OUTAGES as error:
-                log.warning("rates.not_counted", error=type(error).__name__)
-                await asyncio.sleep(NOT_ASKED)
+                log.warning("rate_limits.flush_failed", error=type(error).__name__)
+                await asyncio.sleep(OUTAGE_PAUSE_S)
 
     async def flush(self) -> None:
-        """Tell Redis what was counted, and hear who has to wait.
+        """Send the counts to Redis and learn which subjects have to wait.
 
         Raises:
-            redis.RedisError: it is away.
+            redis.RedisError: Redis is unavailable.
         """
         counts, self._counts = self._counts, Counter()
-        self._some.clear()
+        self._has_counts.clear()
         now = monotonic()
-        self._held = {who: until for who, until in self._held.items() if until > now}
-        keys = [_key(self._secret, self._limit, who) for who in counts]
-        waits = await self._add(keys=keys, args=[*self._limit.figures, *counts.values()])
+        self._refused_until = {
+            subject: until for subject, until in self._refused_until.items() if until > now
+        }
+        keys = [_key(self._secret, self._limit, subject) for subject in counts]
+        waits_us = await self._add(keys=keys, args=[*self._limit.script_args, *counts.values()])
         now = monotonic()
-        self._held |= {
-            who: now + wait / 1e6 for who, wait in zip(counts, waits, strict=True) if wait
+        self._refused_until |= {
+            subject: now + wait_us / 1e6
+            for subject, wait_us in zip(counts, waits_us, strict=True)
+            if wait_us
         }
 
 
 @asynccontextmanager
-async def open_tally(redis: Redis, secret: str, limit: Limit) -> AsyncIterator[Tally]:
-    """A tally that tells Redis as long as the block runs."""
-    tally = Tally(redis, secret, limit)
-    telling = asyncio.create_task(tally.run(), name="tally")
+async def open_batched_limiter(
+    redis: Redis, secret: str, limit: RateLimit
+) -> AsyncIterator[BatchedRateLimiter]:
+    """Open a limiter that is flushed while the block runs."""
+    limiter = BatchedRateLimiter(redis, secret, limit)
+    flushing = asyncio.create_task(limiter.run(), name="rate-limits")
     try:
-        yield tally
+        yield limiter
     finally:
-        await cancel_all([telling])
+        await cancel_all([flushing])
 
 
-def _key(secret: str, limit: Limit, who: str) -> str:
-    digest = hmac.digest(secret.encode(), f"{limit.name}\0{who}".encode(), "sha256")
+def _key(secret: str, limit: RateLimit, subject: str) -> str:
+    digest = hmac.digest(secret.encode(), f"{limit.name}\0{subject}".encode(), "sha256")
     return f"activelog:rate:{limit.name}:{digest[:16].hex()}"
 
 
-def _too_many(seconds: float) -> TooMany:
-    return TooMany("Too many requests. Try again later.", retry_after=ceil(seconds))
+def _too_many(wait_s: float) -> TooMany:
+    return TooMany("Too many requests. Try again later.", retry_after=ceil(wait_s))
 
 
-def _heard(asked: asyncio.Future[Any]) -> None:
-    """Take note of an error that nobody waits for any more: the caller fell open long ago."""
-    if not asked.cancelled():
-        asked.exception()
+def _retrieve_exception(call: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of a call that timed out, so that asyncio does not report it."""
+    if not call.cancelled():
+        call.exception()

@@ -20,7 +20,7 @@ from app.postgres.database import Database
 from app.postgres.pool import open_pool
 from app.postgres.pool import require_version as require_postgres
 from app.postgres.snapshot import Snapshots
-from app.rate_limits import Limit, Rates, Tally, open_tally
+from app.rate_limits import BatchedRateLimiter, RateLimit, RateLimiter, open_batched_limiter
 from app.redis import Redis, open_redis
 from app.redis import require_version as require_redis
 from app.s3 import Bucket, open_bucket
@@ -45,9 +45,9 @@ class Resources:
     snapshots: Snapshots
     """The exports' own pool: a reader holds a connection for as long as it reads."""
     redis: Redis
-    rates: Rates
-    tally: Tally
-    """Of all requests, by person."""
+    limiter: RateLimiter
+    request_limiter: BatchedRateLimiter
+    """Limits the requests of each person."""
     dispatcher: Dispatcher
     bucket: Bucket
     renderer: Renderer
@@ -82,8 +82,10 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             )
         )
         redis = await stack.enter_async_context(open_redis(settings.redis.url))
-        requests = Limit("requests", *settings.http.request_rate)
-        tally = await stack.enter_async_context(open_tally(redis, settings.secret_key, requests))
+        requests = RateLimit("requests", settings.http.request_rate)
+        request_limiter = await stack.enter_async_context(
+            open_batched_limiter(redis, settings.secret_key, requests)
+        )
         dispatcher = await stack.enter_async_context(open_dispatcher(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
         renderer = await stack.enter_async_context(open_renderer())
@@ -95,8 +97,8 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             engine=_watched("engine", Database(small_pool, dispatcher.dispatch)),
             snapshots=_watched("exports", Snapshots(export_pool)),
             redis=redis,
-            rates=Rates(redis, settings.secret_key),
-            tally=tally,
+            limiter=RateLimiter(redis, settings.secret_key),
+            request_limiter=request_limiter,
             dispatcher=dispatcher,
             bucket=bucket,
             renderer=renderer,

@@ -11,7 +11,7 @@ from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from app.postgres.database import Database
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users.login_limits import admit_reset
 from app.users.passwords import Passwords, ask_for_reset, check_reset, reset_password
 from app.users.user import EmailAddress, Password
@@ -35,7 +35,7 @@ async def request_reset(
     data: Annotated[ResetRequest, Body(examples=[RESET_REQUEST])],
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> None:
     """Request a password-reset email.
 

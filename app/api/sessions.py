@@ -11,7 +11,7 @@ from litestar.params import Body
 from msgspec import Meta, Struct
 
 from app.postgres.database import Database
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users.login_limits import admit_sign_in, welcome_back
 from app.users.passwords import Passwords
 from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
@@ -35,7 +35,7 @@ async def sign_in(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Session:
     """Sign in. Send the token as `Authorization: Bearer <token>`.
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.api.idempotency import Creation
 from app.postgres.database import Database
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users.accounts import (
     ask_for_confirmation,
     change_profile,
@@ -76,7 +76,7 @@ async def create_user(
     request: Request[Any, Any, Any],
     creation: NamedDependency[Creation],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[Account]:
     """Create an account. An email with a confirmation link follows.
 
@@ -91,7 +91,7 @@ async def create_user(
 async def request_confirmation(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> None:
     """Resend the email with the confirmation link.
 
@@ -143,7 +143,7 @@ async def change_own_password(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> None:
     """Change your password. This ends all sessions, including this one.
 
@@ -162,7 +162,7 @@ async def delete_me(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> None:
     """Delete your account. It is deleted at once, and its data is erased right after.
 

@@ -5,12 +5,11 @@ Who is written to, and why, stands in each noun's own emails.py.
 
 from app.email.compose import EmailConfig
 from app.email.delivery import EmailSender, deliver
-from app.email.email import AtMost, Email, Recipient, check_emails
+from app.email.email import Email, Recipient, check_emails
 from app.email.formatting import one_line
 from app.email.send_limit import SendLimit
 
 __all__ = [
-    "AtMost",
     "Email",
     "EmailConfig",
     "EmailSender",

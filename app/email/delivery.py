@@ -210,7 +210,7 @@ async def _spare(
         recipient_id=recipient.id,
         template=email.template,
         unique_key=unique_key,
-        most=email.at_most.most,
+        most=email.at_most.max_count,
         period=email.at_most.period,
     )
     if wait is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 import msgspec
 
 from app.email.unsubscribe import Subscription
 from app.jinja import BrokenTemplate, Templates
+from app.settings import Rate
 
 EMAILS: dict[str, type[Email]] = {}
 """Every registered email type that has been imported, by its name."""
@@ -17,13 +17,6 @@ EMAILS: dict[str, type[Email]] = {}
 PARTS = ("subject.txt", "body.txt", "body.html")
 GIVEN = {"app_url", "subject", "unsubscribe_url"}
 """What every template is given beside the email's own fields."""
-
-
-class AtMost(NamedTuple):
-    """So many emails of a kind to one person in any period of this length."""
-
-    most: int
-    period: timedelta
 
 
 class Email(msgspec.Struct, frozen=True):
@@ -40,7 +33,8 @@ class Email(msgspec.Struct, frozen=True):
     template: ClassVar[str]
     subscription: ClassVar[Subscription | None] = None
     """What a person ends to get no more of them; None: the email answers an act, and is sent."""
-    at_most: ClassVar[AtMost | None] = None
+    at_most: ClassVar[Rate | None] = None
+    """How many emails of this type a person gets."""
     registered: ClassVar[bool] = True
     """False keeps an email out of `EMAILS`, and so out of the start-up check and the previews."""
 

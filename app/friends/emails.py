@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from app import jobs
-from app.email import AtMost, Email, EmailSender, Recipient, deliver, one_line
+from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import cut, day, distance, duration
 from app.friends import statements
 from app.friends.friend import RequestId
@@ -18,6 +18,7 @@ from app.friends.statements import News
 from app.jobs import Job, Run, handles
 from app.jobs.outcomes import Snooze
 from app.postgres.database import Transaction
+from app.settings import Rate
 from app.users.user import UserId
 
 
@@ -66,7 +67,7 @@ class FriendRequest(Email, frozen=True):
     """Says who asks to be a friend."""
 
     template = "friend_request"
-    at_most = AtMost(10, timedelta(days=1))
+    at_most = Rate(10, timedelta(days=1))
 
     name: str
     requester: str

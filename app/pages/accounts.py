@@ -15,7 +15,7 @@ from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
 from app.pages.session import local_path, session_cookie, signing_in, signing_out
 from app.postgres.database import Database
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users.accounts import register
 from app.users.login_limits import admit_sign_in, admit_sign_up, welcome_back
 from app.users.passwords import Passwords
@@ -54,7 +54,7 @@ async def sign_up(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     """Create an account and sign in to it. An email that confirms the address follows."""
     form = await sent_form(request)
@@ -82,7 +82,7 @@ async def sign_in(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     form = await sent_form(request)
     goal = local_path(form.values.get("next"), HOME)

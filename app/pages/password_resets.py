@@ -14,7 +14,7 @@ from app.errors import TooMany
 from app.pages.forms import WrongForm, sent_form
 from app.pages.page import page
 from app.postgres.database import Database
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users.login_limits import admit_reset
 from app.users.passwords import Passwords, ask_for_reset, check_reset, reset_password
 from app.users.user import EmailAddress, Password
@@ -38,7 +38,7 @@ async def forgotten_form(request: Request[Any, Any, Any]) -> Response[str]:
 async def forgotten(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[str]:
     """Have a link sent. The answer is the same whether or not there is such an account."""
     form = await sent_form(request)

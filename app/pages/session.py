@@ -80,7 +80,7 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if me is None and not handler.opt.get("anonymous"):
         raise SignInFirst
     if me is not None:
-        resources_of(request).tally.count(str(me.id))
+        resources_of(request).request_limiter.count(str(me.id))
     if request.method not in SAFE_METHODS and not handler.opt.get("forgeable"):
         await _refuse_forged(request)
 

@@ -14,7 +14,7 @@ from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
 from app.pages.session import signing_in, signing_out
 from app.postgres.database import Database
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users.accounts import ask_for_confirmation, change_profile, leave, profile_of
 from app.users.login_limits import admit_own_password
 from app.users.passwords import Passwords, change_password, check_own_password
@@ -90,7 +90,7 @@ async def send_confirmation(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     """The email that confirms the address, once more."""
     form = await sent_form(request)
@@ -108,7 +108,7 @@ async def change_own_password(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     """A new password, and a new session in the place of all others."""
     form = await sent_form(request)
@@ -136,7 +136,7 @@ async def leave_for_good(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[Rates],
+    rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     form = await sent_form(request)
     try:

@@ -12,7 +12,7 @@ from app.email.unsubscribe import Subscription, read_token
 from app.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.users import statements
 from app.users.email_links import token_hash
 from app.users.emails import ConfirmationEmail, WelcomeEmail
@@ -161,7 +161,7 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
     log.info("operator.created_admin", user=str(user_id), by=by)
 
 
-async def ask_for_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -> Profile:
+async def ask_for_confirmation(tx: Transaction, rates: RateLimiter, user_id: UserId) -> Profile:
     """Have another link sent to a person whose email was lost, or whose link has expired.
 
     The links that they have keep working. While such an email is on its way, no second one is made

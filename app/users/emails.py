@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Self, TypeVar
 
-from app.email import AtMost, Email, EmailSender, Recipient, deliver, one_line
+from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
+from app.settings import Rate
 from app.users import statements
 from app.users.email_links import CONFIRMATION_LIFETIME, RESET_LIFETIME, issue_token
 from app.users.statements import AccountSettings
@@ -80,7 +81,7 @@ class Confirmation(Email, frozen=True):
     """Carries another link that confirms the address, which may be a stranger's."""
 
     template = "confirmation"
-    at_most = AtMost(6, timedelta(days=1))
+    at_most = Rate(6, timedelta(days=1))
 
     name: str
     confirm_url: str

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.rate_limits import Limit, Rates
+from app.rate_limits import RateLimit, RateLimiter
+from app.settings import Rate
 from app.users.user import UserId
 
 QUARTER, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
-SIGN_INS = Limit("sign_ins", 10, QUARTER)
+SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER))
 """With wrong passwords, of one address; the right one begins anew."""
-SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER)
-SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
-RESETS_FROM = Limit("resets_from", 30, HOUR)
-CONFIRMATIONS = Limit("confirmations", 3, DAY)
+SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(100, QUARTER))
+SIGN_UPS_FROM = RateLimit("sign_ups_from", Rate(60, HOUR))
+RESETS_FROM = RateLimit("resets_from", Rate(30, HOUR))
+CONFIRMATIONS = RateLimit("confirmations", Rate(3, DAY))
 """Emails to one address, which may be a stranger's: so many at once, and one each eight hours."""
-OWN_PASSWORDS = Limit("own_passwords", 10, QUARTER)
+OWN_PASSWORDS = RateLimit("own_passwords", Rate(10, QUARTER))
 """What somebody who found a session open may guess."""
 
 
-async def admit_sign_in(rates: Rates, email: str, client: str | None) -> None:
+async def admit_sign_in(rates: RateLimiter, email: str, client: str | None) -> None:
     """
     Raises:
         TooMany: the address, or the client, has been tried too often lately.
@@ -32,12 +33,12 @@ async def admit_sign_in(rates: Rates, email: str, client: str | None) -> None:
     await rates.take((SIGN_INS, email.lower()), *from_client)
 
 
-async def welcome_back(rates: Rates, email: str) -> None:
+async def welcome_back(rates: RateLimiter, email: str) -> None:
     """The password was right: earlier attempts at this address no longer count."""
-    await rates.forget(SIGN_INS, email.lower())
+    await rates.reset(SIGN_INS, email.lower())
 
 
-async def admit_sign_up(rates: Rates, client: str | None) -> None:
+async def admit_sign_up(rates: RateLimiter, client: str | None) -> None:
     """
     Raises:
         TooMany: the client has signed up too many accounts lately.
@@ -46,7 +47,7 @@ async def admit_sign_up(rates: Rates, client: str | None) -> None:
         await rates.take((SIGN_UPS_FROM, client))
 
 
-async def admit_reset(rates: Rates, client: str | None) -> None:
+async def admit_reset(rates: RateLimiter, client: str | None) -> None:
     """
     Raises:
         TooMany: the client has asked for too many emails lately.
@@ -55,7 +56,7 @@ async def admit_reset(rates: Rates, client: str | None) -> None:
         await rates.take((RESETS_FROM, client))
 
 
-async def admit_confirmation(rates: Rates, email: str) -> None:
+async def admit_confirmation(rates: RateLimiter, email: str) -> None:
     """
     Raises:
         TooMany: this address was sent enough emails lately, for whichever account.
@@ -63,7 +64,7 @@ async def admit_confirmation(rates: Rates, email: str) -> None:
     await rates.take((CONFIRMATIONS, email.lower()))
 
 
-async def admit_own_password(rates: Rates, user_id: UserId) -> None:
+async def admit_own_password(rates: RateLimiter, user_id: UserId) -> None:
     """
     Raises:
         TooMany: the password of this account was asked for too often lately.

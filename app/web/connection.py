@@ -12,7 +12,7 @@ from litestar.di import Provide
 
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
-from app.rate_limits import Rates
+from app.rate_limits import RateLimiter
 from app.resources import Resources
 from app.s3 import Bucket
 from app.users.passwords import Passwords
@@ -35,8 +35,8 @@ def _snapshots(request: Request[Any, Any, Any]) -> Snapshots:
     return resources_of(request).snapshots
 
 
-def _rates(request: Request[Any, Any, Any]) -> Rates:
-    return resources_of(request).rates
+def _rates(request: Request[Any, Any, Any]) -> RateLimiter:
+    return resources_of(request).limiter
 
 
 def _passwords(request: Request[Any, Any, Any]) -> Passwords:

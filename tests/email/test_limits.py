@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from app import jobs
-from app.email import AtMost, EmailConfig, EmailSender, Recipient, SendLimit, deliver
+from app.email import EmailConfig, EmailSender, Recipient, SendLimit, deliver
 from app.embedded.inbox import Inbox
 from app.errors import Unavailable
 from app.jinja import FOLDER
@@ -127,7 +127,7 @@ class Nudge(Welcome, frozen=True):
 
     template = "nudge"
     registered = False
-    at_most = AtMost(2, timedelta(hours=1))
+    at_most = Rate(2, timedelta(hours=1))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ import pytest
 
 from app.api.application import create_app
 from app.pages import pages_router
-from app.rate_limits import Limit, Rates, Tally
+from app.rate_limits import BatchedRateLimiter, RateLimit, RateLimiter
 from app.resources import Resources
+from app.settings import Rate
 from app.users import login_limits
 from app.users.login_limits import (
     admit_own_password,
@@ -32,25 +33,25 @@ SAID = "Too many requests. Try again later."
 
 
 @pytest.fixture
-def rates(resources: Resources) -> Rates:
+def limiter(resources: Resources) -> RateLimiter:
     """The application's limits, but patient: none falls open on a busy machine."""
-    return Rates(resources.redis, resources.settings.secret_key, patience=WAIT_LIMIT_S)
+    return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
 @pytest.fixture
-def tally(resources: Resources) -> Tally:
+def request_limiter(resources: Resources) -> BatchedRateLimiter:
     """Of three requests an hour."""
-    limit = Limit("requests", 3, timedelta(hours=1))
-    return Tally(resources.redis, resources.settings.secret_key, limit)
+    limit = RateLimit("requests", Rate(3, timedelta(hours=1)))
+    return BatchedRateLimiter(resources.redis, resources.settings.secret_key, limit)
 
 
 @pytest.fixture
 async def browser(
-    resources: Resources, rates: Rates, tally: Tally
+    resources: Resources, limiter: RateLimiter, request_limiter: BatchedRateLimiter
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser somewhere on the network."""
 
-    lent = replace(resources, rates=rates, tally=tally)
+    lent = replace(resources, limiter=limiter, request_limiter=request_limiter)
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
@@ -70,7 +71,7 @@ def told(answer: httpx.Response) -> None:
 
 
 async def test_guessing_a_password_ends_after_ten_tries(
-    browser: httpx.AsyncClient, api: httpx.AsyncClient, resources: Resources, rates: Rates
+    browser: httpx.AsyncClient, api: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     await sign_up_by_api(api)
     asked = await browser.get("/sign-in")
@@ -79,7 +80,7 @@ async def test_guessing_a_password_ends_after_ten_tries(
     assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))  # it is counted
 
     for _ in range(9):
-        await admit_sign_in(rates, "kim@example.com", None)
+        await admit_sign_in(limiter, "kim@example.com", None)
     refused = await press(browser, asked, "/sign-in", **{**wrong, "password": PASSWORD})
     told(refused)
     assert form(refused, "/sign-in").fields["email"] == "Kim@example.com"
@@ -87,20 +88,20 @@ async def test_guessing_a_password_ends_after_ten_tries(
 
 
 async def test_the_right_password_begins_anew(
-    browser: httpx.AsyncClient, api: httpx.AsyncClient, rates: Rates
+    browser: httpx.AsyncClient, api: httpx.AsyncClient, limiter: RateLimiter
 ) -> None:
     await sign_up_by_api(api)
     right = {"email": "kim@example.com", "password": PASSWORD}
     for _ in range(3):
-        for _ in range(login_limits.SIGN_INS.most - 2):
-            await admit_sign_in(rates, "kim@example.com", None)
+        for _ in range(login_limits.SIGN_INS.rate.max_count - 2):
+            await admit_sign_in(limiter, "kim@example.com", None)
         browser.cookies.clear()
         asked = await browser.get("/sign-in")
         assert 303 == (await press(browser, asked, "/sign-in", **right)).status_code
 
 
 async def test_one_client_can_sign_up_and_ask_for_letters_so_often(
-    browser: httpx.AsyncClient, resources: Resources, rates: Rates
+    browser: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
     for path, limit, admit in (
@@ -108,33 +109,33 @@ async def test_one_client_can_sign_up_and_ask_for_letters_so_often(
         ("/forgotten", login_limits.RESETS_FROM, admit_reset),
     ):
         asked = await browser.get(path)
-        for _ in range(limit.most):
-            await admit(rates, CLIENT)
+        for _ in range(limit.rate.max_count):
+            await admit(limiter, CLIENT)
         told(await press(browser, asked, path, **fields))
     assert 0 == await resources.database.fetchval("select count(*) from users")
 
 
 async def test_the_password_of_an_open_session_cannot_be_guessed(
-    browser: httpx.AsyncClient, resources: Resources, rates: Rates
+    browser: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
     come_as(browser, kim)
     asked = await browser.get("/settings")
-    for _ in range(login_limits.OWN_PASSWORDS.most):
-        await admit_own_password(rates, kim.id)
+    for _ in range(login_limits.OWN_PASSWORDS.rate.max_count):
+        await admit_own_password(limiter, kim.id)
     change = {"current_password": "a guess of mine", "password": "a longer walk on the beach"}
     told(await press(browser, asked, "/settings/password", **change))
     told(await press(browser, asked, "/settings/leave", own_password="a guess of mine"))
 
 
 async def test_one_person_can_ask_for_so_many_pages(
-    browser: httpx.AsyncClient, resources: Resources, tally: Tally
+    browser: httpx.AsyncClient, resources: Resources, request_limiter: BatchedRateLimiter
 ) -> None:
     kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]
     come_as(browser, kim)
     for _ in range(3):
         assert 200 == (await browser.get("/exports")).status_code
-    await tally.flush()
+    await request_limiter.flush()
     told(await browser.get("/exports"))
     come_as(browser, sam)
     assert 200 == (await browser.get("/exports")).status_code

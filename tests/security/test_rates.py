@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from app import metrics
 from app.api.application import create_app
 from app.errors import TooMany
-from app.rate_limits import Limit, Rates, Tally
+from app.rate_limits import BatchedRateLimiter, RateLimit, RateLimiter
 from app.redis import Redis, open_redis
 from app.resources import Resources
 from app.settings import Rate
@@ -30,33 +30,33 @@ from tests.users.people import PASSWORD, new_user, sign_up
 
 HOUR = timedelta(hours=1)
 CLIENT = "203.0.113.7"
-FEW = Limit("few", 3, HOUR)
+FEW = RateLimit("few", Rate(3, HOUR))
 A_PLACE_S = 1200
 """Seconds until it lets one more through."""
 
 
 @pytest.fixture
-def rates(resources: Resources) -> Rates:
+def limiter(resources: Resources) -> RateLimiter:
     """The application's limits, but patient: none falls open on a busy machine."""
-    return Rates(resources.redis, resources.settings.secret_key, patience=WAIT_LIMIT_S)
+    return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
 @asynccontextmanager
 async def client_from(
     address: str, resources: Resources, **changes: Any
-) -> AsyncIterator[tuple[httpx.AsyncClient, Tally]]:
-    """A client at this address, of an API with these settings of `Http` changed, and its tally.
+) -> AsyncIterator[tuple[httpx.AsyncClient, BatchedRateLimiter]]:
+    """A client at this address, of an API with these settings of `Http` changed, and its request_limiter.
 
-    The limits are counted together with those of the fixture `rates`.
+    The limits are counted together with those of the fixture `limiter`.
     """
     http = replace(resources.settings.http, **changes)
     settings = replace(resources.settings, http=http)
-    limit = Limit("requests", *http.request_rate)
+    limit = RateLimit("requests", http.request_rate)
     lent = replace(
         resources,
         settings=settings,
-        rates=Rates(resources.redis, settings.secret_key, patience=WAIT_LIMIT_S),
-        tally=Tally(resources.redis, settings.secret_key, limit),
+        limiter=RateLimiter(resources.redis, settings.secret_key, timeout_s=WAIT_LIMIT_S),
+        request_limiter=BatchedRateLimiter(resources.redis, settings.secret_key, limit),
     )
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ async def client_from(
     app: Any = create_app(lend)
     transport = httpx.ASGITransport(app=app, client=(address, 1234))
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
-        yield it, lent.tally
+        yield it, lent.request_limiter
 
 
 async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
@@ -74,55 +74,57 @@ async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
         await ask()
 
 
-async def pass_time(redis: Redis, limit: Limit, length: timedelta) -> None:
+async def pass_time(redis: Redis, limit: RateLimit, length: timedelta) -> None:
     """Have all that was counted for a limit be so much older."""
     for key in await redis.keys(f"activelog:rate:{limit.name}:*"):
         await redis.decrby(key, length // timedelta(microseconds=1))
 
 
 async def test_so_many_are_let_through_and_more_as_time_passes(
-    rates: Rates, resources: Resources
+    limiter: RateLimiter, resources: Resources
 ) -> None:
-    limit = Limit("pairs", 2, HOUR)
-    await times(2, lambda: rates.take((limit, "kim")))
+    limit = RateLimit("pairs", Rate(2, HOUR))
+    await times(2, lambda: limiter.take((limit, "kim")))
     with pytest.raises(TooMany) as refusal:
-        await rates.take((limit, "kim"))
+        await limiter.take((limit, "kim"))
     assert 900 < refusal.value.retry_after <= 1800
-    await rates.take((limit, "sam"))
+    await limiter.take((limit, "sam"))
 
     await pass_time(resources.redis, limit, HOUR / 2)
-    await rates.take((limit, "kim"))
+    await limiter.take((limit, "kim"))
     with pytest.raises(TooMany):
-        await rates.take((limit, "kim"))
+        await limiter.take((limit, "kim"))
 
 
-async def test_one_limit_that_is_reached_costs_nothing_of_the_other(rates: Rates) -> None:
-    other = Limit("other", 3, HOUR)
-    await times(3, lambda: rates.take((FEW, "kim")))
+async def test_one_limit_that_is_reached_costs_nothing_of_the_other(limiter: RateLimiter) -> None:
+    other = RateLimit("other", Rate(3, HOUR))
+    await times(3, lambda: limiter.take((FEW, "kim")))
     with pytest.raises(TooMany):
-        await rates.take((FEW, "kim"), (other, "here"))
-    await times(3, lambda: rates.take((other, "here")))
+        await limiter.take((FEW, "kim"), (other, "here"))
+    await times(3, lambda: limiter.take((other, "here")))
     with pytest.raises(TooMany):
-        await rates.take((FEW, "sam"), (other, "here"))
+        await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_what_is_refused_is_counted_under_the_limit_that_is_reached(rates: Rates) -> None:
-    roomy = Limit("roomy", 9, HOUR)
-    await times(3, lambda: rates.take((roomy, "here"), (FEW, "kim")))
+async def test_what_is_refused_is_counted_under_the_limit_that_is_reached(
+    limiter: RateLimiter,
+) -> None:
+    roomy = RateLimit("roomy", Rate(9, HOUR))
+    await times(3, lambda: limiter.take((roomy, "here"), (FEW, "kim")))
     before = refusals(FEW), refusals(roomy)
     with pytest.raises(TooMany):
-        await rates.take((roomy, "here"), (FEW, "kim"))
+        await limiter.take((roomy, "here"), (FEW, "kim"))
     assert (refusals(FEW), refusals(roomy)) == (before[0] + 1, before[1])
 
 
-def refusals(limit: Limit) -> float:
+def refusals(limit: RateLimit) -> float:
     return metrics.registry.get_sample_value("activelog_refused_total", {"limit": limit.name}) or 0
 
 
 async def test_redis_holds_no_address_and_nothing_for_ever(
-    rates: Rates, resources: Resources
+    limiter: RateLimiter, resources: Resources
 ) -> None:
-    await rates.take((FEW, "kim@example.com"))
+    await limiter.take((FEW, "kim@example.com"))
     (key,) = await resources.redis.keys("activelog:rate:few:*")
     assert b"kim" not in key
     assert 0 < await resources.redis.pttl(key) <= 3_600_000
@@ -130,7 +132,7 @@ async def test_redis_holds_no_address_and_nothing_for_ever(
 
 async def test_without_redis_nobody_is_refused_and_nobody_waits(closed_port: int) -> None:
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
-        assert await fallen_open(Rates(redis, "secret")) < 10
+        assert await fallen_open(RateLimiter(redis, "secret")) < 10
 
 
 async def test_a_frozen_redis_is_waited_for_once(resources: Resources) -> None:
@@ -140,21 +142,21 @@ async def test_a_frozen_redis_is_waited_for_once(resources: Resources) -> None:
         async with open_redis(valkey.settings()["REDIS_URL"]) as redis:
             await redis.ping()
             with frozen(valkey.pid):
-                assert await fallen_open(Rates(redis, "secret", patience=0.2)) < 10
+                assert await fallen_open(RateLimiter(redis, "secret", timeout_s=0.2)) < 10
 
 
-async def fallen_open(rates: Rates) -> int:
+async def fallen_open(limiter: RateLimiter) -> int:
     """How many of a hundred requests of one person waited for a Redis that does not answer."""
     with capture_logs() as logs:
-        await times(100, lambda: rates.take((FEW, "kim")))
-    waited = [log for log in logs if log["event"] == "rates.fall_open"]
+        await times(100, lambda: limiter.take((FEW, "kim")))
+    waited = [log for log in logs if log["event"] == "rate_limits.suspended"]
     assert waited
     return len(waited)
 
 
 async def test_a_tally_refuses_who_has_done_enough(resources: Resources) -> None:
-    here, elsewhere = (Tally(resources.redis, "secret", FEW) for _ in range(2))
-    for _ in range(FEW.most):
+    here, elsewhere = (BatchedRateLimiter(resources.redis, "secret", FEW) for _ in range(2))
+    for _ in range(FEW.rate.max_count):
         here.count("kim")
     here.count("sam")
     await here.flush()
@@ -169,7 +171,7 @@ async def test_a_tally_refuses_who_has_done_enough(resources: Resources) -> None
 
 
 async def test_guessing_a_password_ends_after_ten_tries_whoever_asks(
-    resources: Resources, rates: Rates, api: httpx.AsyncClient
+    resources: Resources, limiter: RateLimiter, api: httpx.AsyncClient
 ) -> None:
     await sign_up(api)
     wrong = {"email": "Kim@example.com", "password": "a guess of mine"}
@@ -178,7 +180,7 @@ async def test_guessing_a_password_ends_after_ten_tries_whoever_asks(
         assert (await client.post("/api/v1/sessions", json=wrong)).status_code == 401
         assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # it is counted
 
-        await times(9, lambda: admit_sign_in(rates, "kim@example.com", None))
+        await times(9, lambda: admit_sign_in(limiter, "kim@example.com", None))
         for tried in (wrong, right):
             refused = await client.post("/api/v1/sessions", json=tried)
             assert refused.status_code == 429
@@ -187,19 +189,19 @@ async def test_guessing_a_password_ends_after_ten_tries_whoever_asks(
         assert (await client.post("/api/v1/sessions", json=someone)).status_code == 401
 
 
-async def test_the_right_password_begins_anew(rates: Rates) -> None:
+async def test_the_right_password_begins_anew(limiter: RateLimiter) -> None:
     for _ in range(3):
-        await times(8, lambda: admit_sign_in(rates, "kim@example.com", None))
-        await welcome_back(rates, "KIM@example.com")
+        await times(8, lambda: admit_sign_in(limiter, "kim@example.com", None))
+        await welcome_back(limiter, "KIM@example.com")
 
 
-async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
+async def test_one_client_cannot_try_many_addresses(limiter: RateLimiter) -> None:
     admitted = 0
 
     async def try_as_many_as_it_may(name: str) -> None:
         nonlocal admitted
-        for number in range(login_limits.SIGN_INS_FROM.most):
-            await admit_sign_in(rates, f"{name}{number}@example.com", CLIENT)
+        for number in range(login_limits.SIGN_INS_FROM.rate.max_count):
+            await admit_sign_in(limiter, f"{name}{number}@example.com", CLIENT)
             admitted += 1
 
     began = monotonic()
@@ -207,9 +209,9 @@ async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
     with pytest.raises(TooMany):
         await try_as_many_as_it_may("more")
     limit = login_limits.SIGN_INS_FROM
-    freed = (monotonic() - began) / (limit.period.total_seconds() / limit.most)
-    assert admitted <= limit.most + freed + 1
-    await admit_sign_in(rates, "kim@example.com", "203.0.113.8")
+    freed = (monotonic() - began) / (limit.rate.period.total_seconds() / limit.rate.max_count)
+    assert admitted <= limit.rate.max_count + freed + 1
+    await admit_sign_in(limiter, "kim@example.com", "203.0.113.8")
 
 
 @pytest.mark.parametrize(
@@ -220,27 +222,27 @@ async def test_one_client_cannot_try_many_addresses(rates: Rates) -> None:
     ],
 )
 async def test_one_client_can_sign_up_and_ask_for_resets_so_often(
-    admit: Callable[[Rates, str], Awaitable[None]],
-    limit: Limit,
+    admit: Callable[[RateLimiter, str], Awaitable[None]],
+    limit: RateLimit,
     path: str,
     body: dict[str, str],
     resources: Resources,
-    rates: Rates,
+    limiter: RateLimiter,
 ) -> None:
     async with client_from(CLIENT, resources) as (client, _):
-        await times(limit.most, lambda: admit(rates, CLIENT))
+        await times(limit.rate.max_count, lambda: admit(limiter, CLIENT))
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code == 429
     async with client_from("203.0.113.8", resources) as (client, _):
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code < 300
 
 
 async def test_an_address_that_may_be_a_strangers_gets_few_letters_whichever_account_asks(
-    resources: Resources, rates: Rates
+    resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
     await times(
-        login_limits.CONFIRMATIONS.most,
-        lambda: login_limits.admit_confirmation(rates, "KIM@example.com"),
+        login_limits.CONFIRMATIONS.rate.max_count,
+        lambda: login_limits.admit_confirmation(limiter, "KIM@example.com"),
     )
     async with client_from(CLIENT, resources) as (client, _):
         refused = await client.post("/api/v1/users/confirm", headers=kim.headers)
@@ -252,20 +254,21 @@ async def test_an_address_that_may_be_a_strangers_gets_few_letters_whichever_acc
 async def test_only_letters_that_are_made_are_counted(resources: Resources) -> None:
     kim = await person(resources.database, "kim")
     async with client_from(CLIENT, resources) as (client, _):
-        for _ in range(login_limits.CONFIRMATIONS.most + 1):
+        for _ in range(login_limits.CONFIRMATIONS.rate.max_count + 1):
             answer = await client.post("/api/v1/users/confirm", headers=kim.headers)
             assert answer.status_code == 202
     assert await resources.database.fetchval("select count(*) from jobs") == 1
 
 
 async def test_the_password_of_an_open_session_cannot_be_guessed(
-    resources: Resources, rates: Rates
+    resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
     change = {"current_password": "a guess of mine", "password": "a better one"}
     async with client_from(CLIENT, resources) as (client, _):
         await times(
-            login_limits.OWN_PASSWORDS.most, lambda: login_limits.admit_own_password(rates, kim.id)
+            login_limits.OWN_PASSWORDS.rate.max_count,
+            lambda: login_limits.admit_own_password(limiter, kim.id),
         )
         put = await client.put("/api/v1/users/me/password", json=change, headers=kim.headers)
         gone = await client.request(
@@ -278,11 +281,11 @@ async def test_one_person_can_send_so_many_requests(resources: Resources) -> Non
     kim = await person(resources.database, "kim")
     sam = await person(resources.database, "sam")
     few = Rate(3, HOUR)
-    async with client_from(CLIENT, resources, request_rate=few) as (client, tally):
+    async with client_from(CLIENT, resources, request_rate=few) as (client, request_limiter):
         for who in (kim, kim, kim, sam):
             answer = await client.get("/api/v1/users/me", headers=who.headers)
             assert answer.status_code == 200
-        await tally.flush()
+        await request_limiter.flush()
         refused = await client.get("/api/v1/users/me", headers=kim.headers)
         assert refused.status_code == 429
         assert 0 < int(refused.headers["retry-after"]) <= A_PLACE_S
