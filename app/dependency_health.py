@@ -1,6 +1,6 @@
-"""Which dependencies have answered: their clients say so, and whoever runs a job listens.
+"""Records when each dependency last responded. Its clients record it; the worker reads it.
 
-By a context variable, since the use cases between the two need not know of it.
+It is a context variable because the use cases between the two need not know of it.
 """
 
 from __future__ import annotations
@@ -9,19 +9,22 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from time import monotonic
 
-_ANSWERS: ContextVar[dict[str, float]] = ContextVar("answers")
+_LAST_SUCCESSES: ContextVar[dict[str, float]] = ContextVar("last_successes")
 
 
-def note(dependency: str) -> None:
-    """It has just answered as it should, be it with a refusal of what it was asked."""
-    answers = _ANSWERS.get(None)
-    if answers is not None:
-        answers[dependency] = monotonic()
+def record_success(dependency: str) -> None:
+    """Record that a dependency has just responded correctly, even if it refused the request."""
+    last_successes = _LAST_SUCCESSES.get(None)
+    if last_successes is not None:
+        last_successes[dependency] = monotonic()
 
 
-def listen() -> Mapping[str, float]:
-    """When, by the monotonic clock, each dependency answers last, from here on in this task and in
-    those that it starts."""
-    answers: dict[str, float] = {}
-    _ANSWERS.set(answers)
-    return answers
+def track() -> Mapping[str, float]:
+    """Start recording in this task and in the tasks that it starts.
+
+    Returns:
+        The monotonic time of each dependency's last success. It is updated as they respond.
+    """
+    last_successes: dict[str, float] = {}
+    _LAST_SUCCESSES.set(last_successes)
+    return last_successes

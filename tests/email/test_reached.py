@@ -27,7 +27,7 @@ from tests.email.test_smtp import send
 async def test_a_server_that_refuses_a_letter_has_answered_and_one_that_is_away_has_not(
     says: dict[str, str], answered: bool
 ) -> None:
-    answers = dependency_health.listen()
+    answers = dependency_health.track()
     async with scripted(says) as script, mailer_to(script, **short_limits(says)) as mailer:
         with suppress(Unavailable, Refused, TemporarilyRefused):
             await send(mailer)

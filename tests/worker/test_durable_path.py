@@ -318,7 +318,7 @@ async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
     async def need_smtp(*_: object) -> None:
         if CALLS["a"] < 3:
             raise Unavailable("down", dependency="smtp")
-        dependency_health.note("smtp")
+        dependency_health.record_success("smtp")
 
     DEEDS["a"] = need_smtp
     for _ in range(20):

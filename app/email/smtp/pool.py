@@ -157,9 +157,9 @@ async def _address(connection: Connection, sender: str, recipient: str) -> None:
     except BaseException as error:
         connection.close()
         if isinstance(error, Refused | TemporarilyRefused):
-            dependency_health.note(DEPENDENCY)
+            dependency_health.record_success(DEPENDENCY)
         raise
-    dependency_health.note(DEPENDENCY)
+    dependency_health.record_success(DEPENDENCY)
 
 
 class _Until:
