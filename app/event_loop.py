@@ -1,4 +1,4 @@
-"""Cancelling tasks, shielding them, and measuring how late the event loop wakes."""
+"""Cancels and shields tasks, and measures how late the event loop wakes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ T = TypeVar("T")
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks until they have ended.
+    """Cancel tasks repeatedly until they have ended.
 
     Once is not enough: on Python 3.11 `asyncio.wait_for`, which libraries use, loses a cancellation
-    that comes at the same moment as its result (python/cpython issue 86296).
+    that arrives together with its result (python/cpython issue 86296).
     """
-    left = set(tasks)
-    while left:
-        for task in left:
+    pending = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=1)
+        _, pending = await asyncio.wait(pending, timeout=1)
 
 
-async def to_the_end(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Let it run to its end, whoever is cancelled meanwhile: that is raised afterwards."""
+async def finish_despite_cancellation(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end. If the caller is cancelled meanwhile, raise that afterwards."""
     task = asyncio.ensure_future(coroutine)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -40,12 +40,12 @@ async def to_the_end(coroutine: Coroutine[Any, Any, T]) -> T:
     return result
 
 
-TICK = 0.5
+LAG_INTERVAL_S = 0.5
 
 
 async def watch_lag() -> None:
-    """Measure it until cancelled."""
+    """Measure the lag of the event loop until cancelled."""
     while True:
-        began = monotonic()
-        await asyncio.sleep(TICK)
-        metrics.loop_lag.observe(max(0.0, monotonic() - began - TICK))
+        started_at = monotonic()
+        await asyncio.sleep(LAG_INTERVAL_S)
+        metrics.loop_lag.observe(max(0.0, monotonic() - started_at - LAG_INTERVAL_S))

@@ -14,5 +14,5 @@ app = App(name="bucket", help="Prepare the S3 bucket.")
 async def prepare(*, resources: InjectedResources) -> str:
     """Create the bucket if it is missing, and set its lifecycle rules."""
     await resources.bucket.create_if_missing()
-    await resources.bucket.expire({PREFIX: LIFE.days})
+    await resources.bucket.set_expiry({PREFIX: LIFE.days})
     return f"objects in {PREFIX} expire after {LIFE.days} days, unfinished uploads after one"

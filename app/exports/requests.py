@@ -133,7 +133,7 @@ async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: E
     kept = await statements.kept_object(database, id=export.id, user_id=user_id)
     if kept is None:
         return False
-    if await bucket.holds(key(user_id, export.id, export.format), kept):
+    if await bucket.contains(key(user_id, export.id, export.format), kept):
         return True
     async with database.transaction() as tx:
         if await statements.forget_result(tx, id=export.id, user_id=user_id, etag=kept):
@@ -155,5 +155,5 @@ async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:
     Raises:
         Unavailable: the bucket does not answer.
     """
-    found = await bucket.incomplete(PREFIX)
-    await bucket.abort_uploads([one for one in found if one.begun_at < now - STALE])
+    found = await bucket.incomplete_uploads(PREFIX)
+    await bucket.abort_uploads([one for one in found if one.started_at < now - STALE])

@@ -37,7 +37,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, month: d
     if kept is None:
         raise no_such_report()
     object_key = key(user_id, month, kept.object_id)
-    if not await bucket.holds(object_key, kept.etag):
+    if not await bucket.contains(object_key, kept.etag):
         async with database.transaction() as tx:
             await jobs.enqueue(tx, ReportGenerate(user_id, month))
         raise Conflict(

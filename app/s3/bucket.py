@@ -1,4 +1,4 @@
-"""The bucket that all objects of ours are in."""
+"""The bucket that contains all our objects."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 import structlog
 
 from app.errors import NotFound, Unavailable
-from app.event_loop import to_the_end
-from app.s3.failures import translated, unavailable
+from app.event_loop import finish_despite_cancellation
+from app.s3.failures import translate_errors, unavailable
 from app.s3.upload import Upload, abort
 
 if TYPE_CHECKING:  # stubs of the development group
@@ -24,18 +24,18 @@ if TYPE_CHECKING:  # stubs of the development group
         ObjectIdentifierTypeDef,
     )
 
-LARGEST_DELETE = 1000
-"""Keys in one request, by S3's own rule."""
-OURS = "activelog "
-"""What the names of our lifecycle rules begin with."""
-LOOK = 2
-"""Seconds that somebody waits at most to hear whether an object is there."""
+MAX_KEYS_PER_DELETE = 1000
+"""S3's limit for one request."""
+RULE_PREFIX = "activelog "
+"""The prefix of the ids of our lifecycle rules."""
+CONTAINS_TIMEOUT_S = 2
+"""How long a person waits at most to learn whether an object exists."""
 
 log = structlog.get_logger(__name__)
 
 
 class Head(NamedTuple):
-    """What S3 tells of an object without its bytes."""
+    """What S3 says about an object without its content."""
 
     size: int
     etag: str
@@ -49,18 +49,18 @@ class Listed(NamedTuple):
     modified_at: datetime
 
 
-class Incomplete(NamedTuple):
-    """An upload that was begun and neither completed nor aborted."""
+class IncompleteUpload(NamedTuple):
+    """An upload that was started and neither completed nor aborted."""
 
     key: str
     upload_id: str
-    begun_at: datetime
+    started_at: datetime
 
 
 class Bucket:
-    """The bucket that all objects of ours are in. Every method but `presigned_url` waits for S3.
+    """The bucket that contains all our objects. All methods but `presigned_url` call S3.
 
-    All but `holds` and `discard` raise Unavailable while S3 does not answer, or refuses.
+    All but `contains` and `discard` raise Unavailable if S3 does not answer or refuses.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Bucket:
         *,
         abort_timeout_s: float,
     ) -> None:
-        """The bucket of this name, which need not exist yet.
+        """The bucket need not exist yet.
 
         Args:
-            signer: a client of the endpoint that browsers see; it sends nothing.
+            signer: a client for the endpoint that browsers use. It sends nothing.
             abort_timeout_s: seconds that aborting an upload may take.
         """
         self.name = name
@@ -85,8 +85,8 @@ class Bucket:
         self._signer = signer
 
     async def put(self, key: str, body: bytes, content_type: str) -> str:
-        """Keep these bytes under a key, in place of any that were there; their ETag."""
-        with translated():
+        """Store an object, replace any with the same key, and return its ETag."""
+        with translate_errors():
             answer = await self._client.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type
             )
@@ -96,52 +96,52 @@ class Bucket:
     async def upload(
         self, key: str, content_type: str, filename: str, tags: Mapping[str, str]
     ) -> AsyncIterator[Upload]:
-        """Put an object while it is made. It appears with `complete`, or not at all.
+        """Upload an object while it is written. It appears on `complete`, or never.
 
-        What earlier attempts at this key left incomplete is taken back first, so that one key never
-        has two uploads: whoever began the other one can no longer complete it.
+        Earlier incomplete uploads of the key are aborted first, so that a key never has two: an
+        earlier attempt that is still running can no longer complete its own.
         """
-        earlier = [one for one in await self.incomplete(key) if one.key == key]
+        earlier = [found for found in await self.incomplete_uploads(key) if found.key == key]
         await self.abort_uploads(earlier)
         upload = Upload(self._client, self.name, key, abort_timeout_s=self._abort_timeout_s)
         try:
-            await to_the_end(upload.begin(content_type, filename, tags))
+            await finish_despite_cancellation(upload.begin(content_type, filename, tags))
             yield upload
         finally:
-            await to_the_end(upload.abort_unless_completed())
+            await finish_despite_cancellation(upload.abort_unless_completed())
 
-    async def incomplete(self, prefix: str) -> Sequence[Incomplete]:
-        """At most a thousand uploads of keys that begin with this."""
-        with translated():
+    async def incomplete_uploads(self, prefix: str) -> Sequence[IncompleteUpload]:
+        """List at most 1,000 incomplete uploads of keys with this prefix."""
+        with translate_errors():
             answer = await self._client.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
         return [
-            Incomplete(one["Key"], one["UploadId"], one["Initiated"])
-            for one in answer.get("Uploads", [])
+            IncompleteUpload(found["Key"], found["UploadId"], found["Initiated"])
+            for found in answer.get("Uploads", [])
         ]
 
-    async def abort_uploads(self, uploads: Iterable[Incomplete]) -> None:
-        """Abort uploads: their parts go, and nobody can complete them."""
-        for one in uploads:
-            await abort(self._client, self.name, one.key, one.upload_id)
+    async def abort_uploads(self, uploads: Iterable[IncompleteUpload]) -> None:
+        """Abort uploads. Their parts are deleted, and they can no longer be completed."""
+        for upload in uploads:
+            await abort(self._client, self.name, upload.key, upload.upload_id)
 
     async def head(self, key: str) -> Head:
-        """What there is under a key.
+        """Describe the object with a key.
 
         Raises:
-            NotFound: nothing.
+            NotFound: there is none.
         """
-        with translated():
+        with translate_errors():
             answer = await self._client.head_object(Bucket=self.name, Key=key)
         return Head(answer["ContentLength"], answer["ETag"], answer["ContentType"])
 
-    async def holds(self, key: str, etag: str | None) -> bool:
-        """Whether the object with this ETag is under a key; None: whether any object is.
+    async def contains(self, key: str, etag: str | None) -> bool:
+        """Tell whether a key has the object with this ETag, or any object if `etag` is None.
 
-        If S3 does not answer within `LOOK` seconds, the object counts as present: the download then
-        shows the outage.
+        If S3 does not answer within `CONTAINS_TIMEOUT_S`, the object counts as present: the
+        download then shows the outage.
         """
         try:
-            async with asyncio.timeout(LOOK):
+            async with asyncio.timeout(CONTAINS_TIMEOUT_S):
                 found = (await self.head(key)).etag
         except NotFound:
             found = None
@@ -149,24 +149,23 @@ class Bucket:
             return True
         if found is not None and etag in {None, found}:
             return True
-        log.warning("s3.object_differs", key=key, kept=etag, found=found)
+        log.warning("s3.object_mismatched", key=key, kept=etag, found=found)
         return False
 
     async def discard(self, key: str) -> None:
-        """Remove an object that no row names any more. If S3 does not answer, the nightly cleanup
-        removes it."""
+        """Delete an object without a row. If S3 is unavailable, the nightly cleanup deletes it."""
         try:
             await self.delete([key])
         except Unavailable as outage:
-            log.warning("s3.object_not_removed", key=key, error=outage.detail)
+            log.warning("s3.delete_failed", key=key, error=outage.detail)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Remove objects; those that are not there count as removed."""
-        for first in range(0, len(keys), LARGEST_DELETE):
+        """Delete objects. Those that do not exist count as deleted."""
+        for first in range(0, len(keys), MAX_KEYS_PER_DELETE):
             objects: list[ObjectIdentifierTypeDef] = [
-                {"Key": key} for key in keys[first : first + LARGEST_DELETE]
+                {"Key": key} for key in keys[first : first + MAX_KEYS_PER_DELETE]
             ]
-            with translated():
+            with translate_errors():
                 answer = await self._client.delete_objects(
                     Bucket=self.name,
                     Delete={"Objects": objects, "Quiet": True},
@@ -175,19 +174,25 @@ class Bucket:
                 raise unavailable(f"{failures[0].get('Code')} for {len(failures)} keys")
 
     async def keys(self, prefix: str) -> list[str]:
-        """At most a thousand keys that begin with this, in their order."""
-        with translated():
+        """List at most 1,000 keys with this prefix, in order."""
+        with translate_errors():
             answer = await self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)
         return [found["Key"] for found in answer.get("Contents", [])]
 
     async def pages(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[Listed]]:
-        """What there is under a prefix behind a key, in the order of the keys, by the thousand."""
+        """Yield objects by prefix, in the order of their keys, 1,000 at a time.
+
+        Args:
+            after: the key after which to start.
+        """
         while True:
-            with translated():
+            with translate_errors():
                 answer = await self._client.list_objects_v2(
                     Bucket=self.name, Prefix=prefix, StartAfter=after
                 )
-            found = [Listed(one["Key"], one["LastModified"]) for one in answer.get("Contents", [])]
+            found = [
+                Listed(item["Key"], item["LastModified"]) for item in answer.get("Contents", [])
+            ]
             if not found:
                 return
             yield found
@@ -201,10 +206,9 @@ class Bucket:
         expires: timedelta = timedelta(minutes=5),
         disposition: Literal["attachment", "inline"] = "attachment",
     ) -> str:
-        """A URL under which anybody may read the object for a while: a secret, never to be logged.
+        """Sign a URL with which anyone can read the object until it expires. Never log it.
 
-        It is signed here, without asking S3, whether or not the object exists. The file name is
-        one of ours: plain ASCII without quotes.
+        S3 is not called, so the object need not exist. The file name must be ASCII without quotes.
         """
         return await self._signer.generate_presigned_url(
             "get_object",
@@ -216,53 +220,57 @@ class Bucket:
             ExpiresIn=int(expires.total_seconds()),
         )
 
-    async def expire(self, days: Mapping[str, int]) -> None:
-        """Have the server remove objects by itself, so many days after they were put, by prefix;
-        and whatever upload is incomplete after a day. Rules of others stay.
+    async def set_expiry(self, days: Mapping[str, int]) -> None:
+        """Make S3 delete objects some days after they were stored, by prefix, and incomplete
+        uploads after one day. Lifecycle rules that are not ours are kept.
         """
         rules: list[LifecycleRuleUnionTypeDef] = [
             {
-                "ID": f"{OURS}{prefix}",
+                "ID": f"{RULE_PREFIX}{prefix}",
                 "Filter": {"Prefix": prefix},
                 "Status": "Enabled",
-                "Expiration": {"Days": kept},
+                "Expiration": {"Days": max_age_days},
             }
-            for prefix, kept in days.items()
+            for prefix, max_age_days in days.items()
         ]
         incomplete: LifecycleRuleUnionTypeDef = {
-            "ID": f"{OURS}incomplete",
+            "ID": f"{RULE_PREFIX}incomplete",
             "Filter": {"Prefix": ""},
             "Status": "Enabled",
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
-        others = [rule for rule in await self.rules() if not rule.get("ID", "").startswith(OURS)]
-        with translated():
+        others = [
+            rule
+            for rule in await self.lifecycle_rules()
+            if not rule.get("ID", "").startswith(RULE_PREFIX)
+        ]
+        with translate_errors():
             await self._client.put_bucket_lifecycle_configuration(
                 Bucket=self.name,
                 LifecycleConfiguration={"Rules": [*others, *rules, incomplete]},
             )
 
-    async def rules(self) -> Sequence[LifecycleRuleOutputTypeDef]:
-        """By which the server removes objects by itself."""
+    async def lifecycle_rules(self) -> Sequence[LifecycleRuleOutputTypeDef]:
+        """List the rules by which S3 deletes objects on its own."""
         try:
-            with translated():
+            with translate_errors():
                 answer = await self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
         except NotFound:
             return []
         return answer["Rules"]
 
     async def create_if_missing(self) -> None:
-        """Make the bucket unless it is there."""
+        """Create the bucket if it does not exist."""
         try:
-            with translated():
+            with translate_errors():
                 await self._client.head_bucket(Bucket=self.name)
         except NotFound:
-            with translated():
+            with translate_errors():
                 await self._create()
 
     async def _create(self) -> None:
         try:
-            if self._region == "us-east-1":  # the one region that may not be named
+            if self._region == "us-east-1":  # the only region that must not be named
                 await self._client.create_bucket(Bucket=self.name)
             else:
                 await self._client.create_bucket(
@@ -272,4 +280,4 @@ class Bucket:
                     },
                 )
         except self._client.exceptions.BucketAlreadyOwnedByYou:
-            pass  # somebody was faster
+            pass  # another process was faster

@@ -1,4 +1,4 @@
-"""Opening the clients."""
+"""Opens the clients."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from app.s3.bucket import Bucket
 
 
 class Timeouts(NamedTuple):
-    """How long a call waits for S3, in seconds. It is tried twice."""
+    """How long one try of a call waits for S3, in seconds. Each call is tried twice."""
 
     connect: float = 2
     read: float = 10
-    """For the next bytes of an answer."""
+    """The wait for the next bytes of an answer."""
     abort: float = 5
-    """For both tries at aborting an upload, so that cancelling a job is quick."""
+    """The limit for both tries of aborting an upload, so that cancelling a job is quick."""
 
 
 @asynccontextmanager
 async def open_bucket(
     section: settings.Bucket, *, timeouts: Timeouts | None = None
 ) -> AsyncIterator[Bucket]:
-    """Open the clients. Nothing is asked of S3 yet, so that this works while it is away.
+    """Open the clients. S3 is not called, so this works while it is unavailable.
 
     Args:
-        timeouts: how long calls wait, in seconds; None: the defaults of `Timeouts`.
+        timeouts: how long calls wait. None means the defaults of `Timeouts`.
     """
     timeouts = timeouts or Timeouts()
     session = aioboto3.Session(

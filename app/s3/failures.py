@@ -1,4 +1,4 @@
-"""Failures of S3 as kinds of ours."""
+"""Translates failures of S3 into ours."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from app import dependency_health
 from app.errors import NotFound, Unavailable
 
 DEPENDENCY = "s3"
-NOTHING_THERE = {"NoSuchKey", "NoSuchLifecycleConfiguration", "404"}
+NOT_FOUND_CODES = {"NoSuchKey", "NoSuchLifecycleConfiguration", "404"}
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """
+def translate_errors() -> Iterator[None]:
+    """Translate the errors of the block, and record that S3 responded.
+
     Raises:
-        NotFound: there is nothing under the key.
-        Unavailable: S3 does not answer, or refuses.
+        NotFound: there is no such object.
+        Unavailable: S3 does not answer or refuses.
     """
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code in NOTHING_THERE:
-            dependency_health.note(DEPENDENCY)
+        if code in NOT_FOUND_CODES:
+            dependency_health.record_success(DEPENDENCY)
             raise NotFound("Object not found.") from error
         raise unavailable(code) from error
     except BotoCoreError as error:
         raise unavailable(type(error).__name__) from error
-    dependency_health.note(DEPENDENCY)
+    dependency_health.record_success(DEPENDENCY)
 
 
-def unavailable(why: str) -> Unavailable:
+def unavailable(reason: str) -> Unavailable:
     return Unavailable(
-        f"The file store is not responding correctly ({why}).", dependency=DEPENDENCY
+        f"The file store is not responding correctly ({reason}).", dependency=DEPENDENCY
     )

@@ -1,4 +1,4 @@
-"""Multipart uploads: an object of any size, sent while it is made."""
+"""Multipart uploads: objects of any size, sent while they are written."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from urllib.parse import urlencode
 import structlog
 
 from app.errors import Unavailable
-from app.event_loop import cancel_all, to_the_end
-from app.s3.failures import translated
+from app.event_loop import cancel_all, finish_despite_cancellation
+from app.s3.failures import translate_errors
 
 if TYPE_CHECKING:  # stubs of the development group
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
-PART = 8 * 2**20
-"""Bytes of every part but the last. S3 takes 10,000 parts, of at least 5 MiB."""
-IN_FLIGHT = 2
+PART_BYTES = 8 * 2**20
+"""The size of all parts but the last. S3 allows 10,000 parts of at least 5 MiB."""
+MAX_PARTS_IN_FLIGHT = 2
 
 log = structlog.get_logger(__name__)
 
 
 class Stored(NamedTuple):
-    """What was put under a key."""
+    """A stored object."""
 
     size: int
     sha256: str
@@ -36,20 +36,16 @@ class Stored(NamedTuple):
 
 
 class Upload:
-    """One upload. Holds at most three parts: one that is filled and two that are on their way."""
+    """One upload. Keeps at most three parts in memory: one being filled and two being sent."""
 
     def __init__(self, client: S3Client, bucket: str, key: str, *, abort_timeout_s: float) -> None:
-        """An upload that S3 does not know of until it begins.
-
-        Args:
-            abort_timeout_s: seconds that aborting it may take.
-        """
+        """`abort_timeout_s` limits how long aborting may take."""
         self._client = client
         self._abort_timeout_s = abort_timeout_s
         self._bucket = bucket
         self._key = key
         self._id = ""
-        self._filling = bytearray()
+        self._buffer = bytearray()
         self._hash = hashlib.sha256()
         self._size = 0
         self._sent = 0
@@ -58,8 +54,8 @@ class Upload:
         self._completed = False
 
     async def begin(self, content_type: str, filename: str, tags: Mapping[str, str]) -> None:
-        """Tell S3 what the object will be. Tags and file name are ours: plain ASCII."""
-        with translated():
+        """Start the upload in S3. Tags and file name must be ASCII."""
+        with translate_errors():
             begun = await self._client.create_multipart_upload(
                 Bucket=self._bucket,
                 Key=self._key,
@@ -70,40 +66,40 @@ class Upload:
         self._id = begun["UploadId"]
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes. Waits while two parts are on their way and a third is full.
+        """Add bytes. Waits while two parts are being sent and a third is full.
 
         Raises:
-            Unavailable: a part could not be sent; the upload is lost.
+            Unavailable: a part could not be sent, so the upload has failed.
         """
         self._hash.update(data)
         self._size += len(data)
-        self._filling += data
-        while len(self._filling) >= PART:
-            await self._send_first(PART)
+        self._buffer += data
+        while len(self._buffer) >= PART_BYTES:
+            await self._send_first(PART_BYTES)
 
     async def flush(self) -> None:
-        """Send what is left, and wait until all parts are there. Nothing can be written after it.
+        """Send the rest and wait until all parts have been sent. Nothing can be written afterwards.
 
         Raises:
-            Unavailable: a part could not be sent; the upload is lost.
+            Unavailable: a part could not be sent, so the upload has failed.
         """
-        if self._filling or not self._sent:
-            await self._send_first(len(self._filling))
+        if self._buffer or not self._sent:
+            await self._send_first(len(self._buffer))
         while self._in_flight:
-            await self._arrival()
+            await self._wait_for_oldest()
 
     async def complete(self) -> Stored:
-        """Have the object appear, in place of any that was there.
+        """Make the object appear, in place of any with the same key.
 
         Raises:
-            Unavailable: it did not appear; or it did, and the answer was lost.
+            Unavailable: it did not appear, or it did and the answer was lost.
         """
         await self.flush()
-        etag = await to_the_end(self._complete())
+        etag = await finish_despite_cancellation(self._complete())
         return Stored(self._size, self._hash.hexdigest(), etag)
 
     async def _complete(self) -> str:
-        with translated():
+        with translate_errors():
             answer = await self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=self._key,
@@ -114,7 +110,7 @@ class Upload:
         return answer["ETag"]
 
     async def abort_unless_completed(self) -> None:
-        """Take back what was sent. What cannot be taken back now, the next attempt takes back."""
+        """Abort the upload. If that fails, the next upload of the key does it."""
         await cancel_all(self._in_flight)
         if self._completed or not self._id:
             return
@@ -122,27 +118,27 @@ class Upload:
             async with asyncio.timeout(self._abort_timeout_s):
                 await abort(self._client, self._bucket, self._key, self._id)
         except (TimeoutError, Unavailable) as error:
-            log.warning("s3.upload_not_aborted", key=self._key, error=str(error))
+            log.warning("s3.abort_failed", key=self._key, error=str(error))
 
     async def _send_first(self, length: int) -> None:
-        """Have the first bytes on their way, once there is room: until then they are not copied."""
-        if len(self._in_flight) == IN_FLIGHT:
-            await self._arrival()
-        part = bytes(memoryview(self._filling)[:length])
-        del self._filling[:length]
+        """Start sending the first bytes as a part. They are copied only once it may be sent."""
+        if len(self._in_flight) == MAX_PARTS_IN_FLIGHT:
+            await self._wait_for_oldest()
+        part = bytes(memoryview(self._buffer)[:length])
+        del self._buffer[:length]
         self._sent += 1
         sending = asyncio.create_task(self._send_part(self._sent, part))
-        sending.add_done_callback(_heard)
+        sending.add_done_callback(_retrieve_exception)
         self._in_flight.append(sending)
 
-    async def _arrival(self) -> None:
-        """Wait for the oldest part on its way."""
+    async def _wait_for_oldest(self) -> None:
+        """Wait until the oldest part in flight has been sent."""
         oldest = self._in_flight[0]
         self._parts.append(await asyncio.shield(oldest))
         self._in_flight.popleft()
 
     async def _send_part(self, number: int, part: bytes) -> CompletedPartTypeDef:
-        with translated():
+        with translate_errors():
             answer = await self._client.upload_part(
                 Bucket=self._bucket,
                 Key=self._key,
@@ -153,14 +149,14 @@ class Upload:
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
 
-def _heard(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
-    """The failure of a part that nobody waits for any more is no news: another failed before."""
+def _retrieve_exception(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
+    """Retrieve the exception of a part that is not awaited, because another failed before it."""
     if not sending.cancelled():
         sending.exception()
 
 
 async def abort(client: S3Client, bucket: str, key: str, upload_id: str) -> None:
-    """Take back an incomplete upload; one that is not there counts as taken back."""
-    with translated():
+    """Abort an incomplete upload. One that does not exist counts as aborted."""
+    with translate_errors():
         with suppress(client.exceptions.NoSuchUpload):
             await client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)

@@ -84,9 +84,9 @@ async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
     given_up = key(kim, ExportId(uuid4()), "csv")
     async with raw_s3(resources.settings.bucket) as s3:
         await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
-    (one,) = await bucket.incomplete(given_up)  # by the clock of S3
+    (one,) = await bucket.incomplete_uploads(given_up)  # by the clock of S3
 
-    await requests.abort_stale_uploads(bucket, one.begun_at + timedelta(hours=23))
-    assert await bucket.incomplete(given_up) == [one]
-    await requests.abort_stale_uploads(bucket, one.begun_at + timedelta(hours=25))
-    assert await bucket.incomplete(given_up) == []
+    await requests.abort_stale_uploads(bucket, one.started_at + timedelta(hours=23))
+    assert await bucket.incomplete_uploads(given_up) == [one]
+    await requests.abort_stale_uploads(bucket, one.started_at + timedelta(hours=25))
+    assert await bucket.incomplete_uploads(given_up) == []

@@ -73,7 +73,9 @@ class Exports:
     async def left(self) -> tuple[int, int]:
         """How many objects there are, and how many uploads that are not complete."""
         prefix = f"exports/{self.who.id}/"
-        return len(await self.bucket.keys(prefix)), len(await self.bucket.incomplete(prefix))
+        return len(await self.bucket.keys(prefix)), len(
+            await self.bucket.incomplete_uploads(prefix)
+        )
 
     async def jobs(self) -> dict[str, str]:
         """The states of all jobs, by their kinds."""

@@ -16,7 +16,7 @@ from tests.support.http import anybody
 from tests.support.raw_s3 import UNHURRIED
 
 
-async def test_what_was_put_is_found(bucket: Bucket) -> None:
+async def test_head_describes_a_stored_object(bucket: Bucket) -> None:
     await bucket.put("s3/found.txt", b"twelve bytes", "text/plain")
 
     head = await bucket.head("s3/found.txt")
@@ -24,35 +24,35 @@ async def test_what_was_put_is_found(bucket: Bucket) -> None:
     assert (head.size, head.content_type) == (12, "text/plain")
 
 
-async def test_what_was_not_put_is_not_found(bucket: Bucket) -> None:
-    answers = dependency_health.listen()
+async def test_a_missing_object_is_not_found_and_not_an_outage(bucket: Bucket) -> None:
+    successes = dependency_health.track()
     with pytest.raises(NotFound):
         await bucket.head("s3/nothing.txt")
-    assert "s3" in answers
+    assert "s3" in successes
 
 
-async def test_an_object_is_held_as_long_as_it_is_the_one_that_was_put(bucket: Bucket) -> None:
-    etag = await bucket.put("s3/held.txt", b"bytes", "text/plain")
-    assert await bucket.holds("s3/held.txt", etag)
-    assert await bucket.holds("s3/held.txt", None)
+async def test_bucket_contains_an_object_until_it_is_replaced(bucket: Bucket) -> None:
+    etag = await bucket.put("s3/kept.txt", b"bytes", "text/plain")
+    assert await bucket.contains("s3/kept.txt", etag)
+    assert await bucket.contains("s3/kept.txt", None)
 
-    await bucket.put("s3/held.txt", b"others", "text/plain")
-    assert not await bucket.holds("s3/held.txt", etag)
+    await bucket.put("s3/kept.txt", b"others", "text/plain")
+    assert not await bucket.contains("s3/kept.txt", etag)
 
-    await bucket.discard("s3/held.txt")
-    assert not await bucket.holds("s3/held.txt", None)
+    await bucket.discard("s3/kept.txt")
+    assert not await bucket.contains("s3/kept.txt", None)
 
 
-async def test_holds_and_discard_tolerate_an_outage_of_s3(
+async def test_contains_and_discard_tolerate_an_outage_of_s3(
     settings: Settings, closed_port: int
 ) -> None:
     section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
-    async with open_bucket(section) as away:
-        assert await away.holds("s3/away.txt", "etag")
-        await away.discard("s3/away.txt")
+    async with open_bucket(section) as unreachable:
+        assert await unreachable.contains("s3/file.txt", "etag")
+        await unreachable.discard("s3/file.txt")
 
 
-async def test_what_was_deleted_is_gone_and_deleting_again_is_fine(bucket: Bucket) -> None:
+async def test_deleting_is_idempotent(bucket: Bucket) -> None:
     await bucket.put("s3/gone.txt", b"bytes", "text/plain")
 
     await bucket.delete(["s3/gone.txt", "s3/never was.txt"])
@@ -63,7 +63,7 @@ async def test_what_was_deleted_is_gone_and_deleting_again_is_fine(bucket: Bucke
         await bucket.head("s3/gone.txt")
 
 
-async def test_more_keys_than_one_request_takes_are_deleted(bucket: Bucket) -> None:
+async def test_delete_takes_more_keys_than_one_request(bucket: Bucket) -> None:
     await bucket.put("s3/last.txt", b"bytes", "text/plain")
 
     await bucket.delete([*(f"s3/{number}.txt" for number in range(1500)), "s3/last.txt"])
@@ -72,7 +72,7 @@ async def test_more_keys_than_one_request_takes_are_deleted(bucket: Bucket) -> N
         await bucket.head("s3/last.txt")
 
 
-async def test_a_presigned_url_is_open_to_anybody_and_names_the_file(bucket: Bucket) -> None:
+async def test_anyone_can_read_a_presigned_url_and_gets_the_file_name(bucket: Bucket) -> None:
     await bucket.put("s3/open.csv", b"a,b", "text/csv")
 
     async with anybody() as client:
@@ -83,7 +83,7 @@ async def test_a_presigned_url_is_open_to_anybody_and_names_the_file(bucket: Buc
     assert answer.headers["Content-Type"] == "text/csv"
 
 
-async def test_a_presigned_url_for_one_object_opens_no_other(bucket: Bucket) -> None:
+async def test_a_presigned_url_is_for_one_object(bucket: Bucket) -> None:
     await bucket.put("s3/mine.txt", b"mine", "text/plain")
     await bucket.put("s3/other.txt", b"other", "text/plain")
     url = await bucket.presigned_url("s3/mine.txt", "mine.txt")
@@ -94,7 +94,7 @@ async def test_a_presigned_url_for_one_object_opens_no_other(bucket: Bucket) -> 
     assert answer.status_code == 403
 
 
-async def test_a_presigned_url_is_of_the_public_endpoint(settings: Settings) -> None:
+async def test_a_presigned_url_uses_the_public_endpoint(settings: Settings) -> None:
     section = dataclasses.replace(
         settings.bucket, public_endpoint_url="https://files.activelog.example"
     )
@@ -104,7 +104,7 @@ async def test_a_presigned_url_is_of_the_public_endpoint(settings: Settings) -> 
     assert url.startswith(f"https://files.activelog.example/{section.name}/a%20key?")
 
 
-async def test_the_bucket_is_made_once(settings: Settings) -> None:
+async def test_the_bucket_is_created_once(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
     async with open_bucket(section, timeouts=UNHURRIED) as bucket:
         with pytest.raises(NotFound):
@@ -115,26 +115,26 @@ async def test_the_bucket_is_made_once(settings: Settings) -> None:
         await bucket.head("anything")
 
 
-async def test_it_opens_without_s3_and_says_that_it_is_away(
+async def test_the_bucket_opens_without_s3_and_reports_the_outage(
     settings: Settings, closed_port: int
 ) -> None:
     section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
     async with open_bucket(section) as bucket:
-        for act in (
+        for call in (
             bucket.put("key", b"", "text/plain"),
             bucket.head("key"),
             bucket.delete(["key"]),
             bucket.create_if_missing(),
         ):
-            answers = dependency_health.listen()
+            successes = dependency_health.track()
             with pytest.raises(Unavailable) as outage:
-                await act
+                await call
             assert outage.value.dependency == "s3"
-            assert "s3" not in answers
+            assert "s3" not in successes
 
 
 async def test_a_refusal_is_an_outage(settings: Settings) -> None:
-    """Somebody has to mend a wrong key, and then what waits for the bucket can go on."""
+    """An operator has to fix a wrong key. Then the jobs that are blocked on S3 can run."""
     section = dataclasses.replace(settings.bucket, secret_access_key="another secret")
     async with open_bucket(section) as bucket:
         with pytest.raises(Unavailable):

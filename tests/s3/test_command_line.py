@@ -1,4 +1,4 @@
-"""`python -m app bucket`, as a process."""
+"""The command `python -m app bucket`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.jobs.test_command_line import cli
 from tests.support.raw_s3 import UNHURRIED
 
 
-async def test_a_bucket_is_made_ready_as_often_as_one_likes(
+async def test_preparing_a_bucket_is_idempotent(
     environ: dict[str, str], settings: Settings
 ) -> None:
     name = uuid4().hex
     for _ in range(2):
-        said = await cli({**environ, "S3_BUCKET": name}, "bucket", "prepare")
-        assert (0, "") == (said.code, said.err)
+        result = await cli({**environ, "S3_BUCKET": name}, "bucket", "prepare")
+        assert (0, "") == (result.code, result.err)
 
     section = dataclasses.replace(settings.bucket, name=name)
     async with open_bucket(section, timeouts=UNHURRIED) as bucket:
-        rules = {rule["ID"] for rule in await bucket.rules()}
+        rules = {rule["ID"] for rule in await bucket.lifecycle_rules()}
     assert rules == {"activelog exports/", "activelog incomplete"}

@@ -15,7 +15,7 @@ from app.embedded.wheels import postgres_folder
 from app.exports import requests, statements
 from app.exports.export import Export, Filters, Format
 from app.resources import Resources
-from app.s3.upload import IN_FLIGHT, PART
+from app.s3.upload import MAX_PARTS_IN_FLIGHT, PART_BYTES
 from app.users.user import UserId
 from tests.support.exports import add_activities
 from tests.support.people import Person, person
@@ -80,10 +80,10 @@ async def upload_file(resources: Resources, file: Path) -> float:
         section.access_key_id, section.secret_access_key, region_name=section.region
     )
     config = TransferConfig(
-        multipart_chunksize=PART,
-        multipart_threshold=PART,
-        max_concurrency=IN_FLIGHT,
-        max_io_queue=IN_FLIGHT,
+        multipart_chunksize=PART_BYTES,
+        multipart_threshold=PART_BYTES,
+        max_concurrency=MAX_PARTS_IN_FLIGHT,
+        max_io_queue=MAX_PARTS_IN_FLIGHT,
     )
     async with session.client("s3", endpoint_url=section.endpoint_url) as client:
         began = perf_counter()
