@@ -1,8 +1,8 @@
-"""Which processes go first where processors are short: those that somebody waits for.
+"""Lowers the CPU priority of processes that nobody waits for.
 
-Linux shares the processors out by sessions first and looks at niceness within each (sched(7), "The
-autogroup feature"), so that a session gives way as a whole, with the process that leads it. In a
-container niceness counts inside of it alone: beside others, the engine's shares do.
+Linux divides CPU time between sessions first and applies niceness within each (sched(7), "The
+autogroup feature"), so a session is lowered together with the process that leads it. In a container
+niceness applies only within it; between containers, the CPU shares of the engine apply.
 """
 
 from __future__ import annotations
@@ -13,50 +13,49 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-WORKER = 5
-"""The niceness of a worker: behind the API, before whatever draws."""
-DRAWING = 10
-APART, TRIES = 0.1, 20
-"""Seconds between two changes of sessions that Linux takes from those who are not root, and how
-often it is asked: others may be as quick."""
+WORKER_NICENESS = 5
+"""Below the API, above PDF rendering."""
+PDF_NICENESS = 10
+RETRY_INTERVAL_S, MAX_TRIES = 0.1, 20
+"""From users other than root, Linux accepts one change of a session in this interval, of the whole
+system. Other processes can be first each time."""
 
 
-def give_way(niceness: int) -> None:
-    """Have this process, and those that it will start, let others go first from now on.
+def lower_own_priority(niceness: int) -> None:
+    """Lower the priority of this process and of those that it starts from now on.
 
-    One that leads no session gives way within the session of who started it.
+    If it leads a session, that is lowered too.
 
     Args:
-        niceness: as getpriority(2) counts, at most 19. What gives way as far already is left as it
-            is.
+        niceness: as in getpriority(2), at most 19. A process that is already as nice is unchanged.
     """
     os.nice(max(0, niceness - os.nice(0)))
     if os.getsid(0) == os.getpid():
-        have_session_give_way(session_of("self"), niceness)
+        lower_session_priority(session_file("self"), niceness)
 
 
-def have_give_way(leader: int, niceness: int) -> None:
-    """Have a process that was just started let others go first, as far as the system lets us.
+def lower_priority_of(leader: int, niceness: int) -> None:
+    """Lower the priority of a process that was just started and leads a session.
 
-    It leads a session. Whoever started it will see if it has ended.
+    Failures are ignored: the process may have ended, which its parent will notice.
     """
     with suppress(OSError):
-        given = os.getpriority(os.PRIO_PROCESS, leader)
-        os.setpriority(os.PRIO_PGRP, leader, max(given, niceness))
-    have_session_give_way(session_of(leader), niceness)
+        current = os.getpriority(os.PRIO_PROCESS, leader)
+        os.setpriority(os.PRIO_PGRP, leader, max(current, niceness))
+    lower_session_priority(session_file(leader), niceness)
 
 
-def session_of(pid: int | Literal["self"]) -> Path:
-    """The file by which Linux tells of a process's session, and is told."""
+def session_file(pid: int | Literal["self"]) -> Path:
+    """Return the file with which Linux shows and changes the niceness of a process's session."""
     return Path(f"/proc/{pid}/autogroup")
 
 
 def session_niceness(session: Path) -> int | None:
-    """How far a session gives way, by its file (proc(5)).
+    """Read the niceness of a session from its file (proc(5)).
 
     Returns:
-        None where the system does not say: outside of Linux, and for what began before any session
-        was opened, as init does and whatever it starts in its own.
+        None if the system does not say: outside of Linux, and for processes that no session was
+        opened for, such as init and those that it starts in its own.
     """
     with suppress(OSError, ValueError):
         words = session.read_text().split()  # "/autogroup-71 nice 0", or ""
@@ -64,22 +63,22 @@ def session_niceness(session: Path) -> int | None:
     return None
 
 
-def have_session_give_way(session: Path, niceness: int) -> None:
-    """Raise a session's niceness, unless it is that high already.
+def lower_session_priority(session: Path, niceness: int) -> None:
+    """Raise a session's niceness, unless it is already as high.
 
-    If the system refuses, give up soon: the niceness is not essential.
+    If the system refuses, stop after 2 s: the niceness is not essential.
 
     Args:
-        session: the file of `session_of`.
+        session: the file of `session_file`.
     """
-    given = session_niceness(session)
-    if given is None or given >= niceness:
+    current = session_niceness(session)
+    if current is None or current >= niceness:
         return
     with suppress(OSError):
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIES):
             try:
                 session.write_text(f"{niceness}\n")
-            except BlockingIOError:  # too soon after another's change
-                time.sleep(APART)
+            except BlockingIOError:  # too soon after another change
+                time.sleep(RETRY_INTERVAL_S)
             else:
                 return

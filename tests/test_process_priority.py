@@ -1,4 +1,4 @@
-"""Giving way to other processes."""
+"""Processes and their sessions lower their priority."""
 
 from __future__ import annotations
 
@@ -13,112 +13,112 @@ import pytest
 from app import process_priority
 from app.pdf.renderer import PROJECT
 
-OURS = process_priority.session_of("self")
+OWN_SESSION = process_priority.session_file("self")
 NICENESS = max(17, os.nice(0))
-"""The niceness of a test process that asks for 17: it inherits pytest's, which may be higher."""
+"""The niceness of a test process that requests 17: it inherits pytest's, which may be higher."""
 ATTEMPTS = 3
-"""How often a test asks for it: from all but root, Linux takes one change of a session in 100 ms of
-the whole system, and others may be first each time."""
+"""From users other than root, Linux accepts one change of a session per 100 ms in the whole system,
+and other processes may be first each time."""
 
 
 def new_session() -> str:
-    """What the system says of a session that was just opened; empty: nothing."""
-    command = ["cat", str(OURS)]
+    """Read the file of a new session. It is empty if the system does not support it."""
+    command = ["cat", str(OWN_SESSION)]
     return subprocess.run(command, start_new_session=True, capture_output=True, text=True).stdout
 
 
 ON_LINUX = pytest.mark.skipif(
-    "nice" not in new_session(), reason="only Linux shares processors out by sessions"
+    "nice" not in new_session(), reason="only Linux divides CPU time by sessions"
 )
-GIVES_WAY = """
+SCRIPT = """
 import json, os, sys
 from app import process_priority
 
 for niceness in map(int, sys.argv[1:]):
-    process_priority.give_way(niceness)
-session = process_priority.session_of("self")
+    process_priority.lower_own_priority(niceness)
+session = process_priority.session_file("self")
 print(json.dumps([os.nice(0), process_priority.session_niceness(session)]))
 """
 
 
-def given_way(*niceness: int, leads: bool = True, at_first: int = 0) -> list[int | None]:
-    """How nice a process, and its session, are in the end."""
-    given: list[int | None] = []
+def lowered(*niceness: int, leads_session: bool = True, initial: int = 0) -> list[int | None]:
+    """Return the final niceness of a process and of its session."""
+    result: list[int | None] = []
     for _ in range(ATTEMPTS):
-        seen = subprocess.run(
-            ["nice", "-n", str(at_first), sys.executable, "-c", GIVES_WAY, *map(str, niceness)],
+        done = subprocess.run(
+            ["nice", "-n", str(initial), sys.executable, "-c", SCRIPT, *map(str, niceness)],
             cwd=PROJECT,
-            start_new_session=leads,
+            start_new_session=leads_session,
             capture_output=True,
             text=True,
             check=True,
         )
-        given = json.loads(seen.stdout)
-        if given[1] != 0:
+        result = json.loads(done.stdout)
+        if result[1] != 0:
             break
-    return given
+    return result
 
 
 @ON_LINUX
-def test_a_session_gives_way_with_the_process_that_leads_it() -> None:
-    assert given_way(17) == [NICENESS, 17]
+def test_a_session_leader_lowers_its_session_too() -> None:
+    assert lowered(17) == [NICENESS, 17]
 
 
 @ON_LINUX
-def test_a_process_that_leads_no_session_gives_way_within_it() -> None:
-    before = process_priority.session_niceness(OURS)
-    assert given_way(17, leads=False) == [NICENESS, before]
+def test_a_process_that_leads_no_session_leaves_it_unchanged() -> None:
+    before = process_priority.session_niceness(OWN_SESSION)
+    assert lowered(17, leads_session=False) == [NICENESS, before]
 
 
 @ON_LINUX
-def test_giving_way_is_for_good() -> None:
-    assert given_way(17, 3) == [NICENESS, 17]
+def test_priority_is_never_raised_again() -> None:
+    assert lowered(17, 3) == [NICENESS, 17]
 
 
 @ON_LINUX
-def test_a_session_gives_way_whose_leader_was_nice_already() -> None:
-    assert given_way(16, at_first=17) == [min(19, os.nice(0) + 17), 16]
+def test_session_is_lowered_even_if_its_leader_is_already_nice() -> None:
+    assert lowered(16, initial=17) == [min(19, os.nice(0) + 17), 16]
 
 
 @ON_LINUX
-def test_a_process_that_was_started_gives_way_with_all_that_it_is() -> None:
+def test_priority_of_a_child_and_its_session_is_lowered() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
     ) as process:
-        session = process_priority.session_of(process.pid)
+        session = process_priority.session_file(process.pid)
         for _ in range(ATTEMPTS):
-            process_priority.have_give_way(process.pid, 17)
+            process_priority.lower_priority_of(process.pid, 17)
             if process_priority.session_niceness(session) != 0:
                 break
-        seen = (
+        niceness = (
             os.getpriority(os.PRIO_PROCESS, process.pid),
             process_priority.session_niceness(session),
         )
         process.communicate(b"\n")
-    assert seen == (NICENESS, 17)
+    assert niceness == (NICENESS, 17)
 
 
-def test_one_that_has_ended_has_nothing_to_give() -> None:
+def test_a_process_that_has_ended_is_ignored() -> None:
     with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as process:
         process.wait()
-    process_priority.have_give_way(process.pid, 17)
+    process_priority.lower_priority_of(process.pid, 17)
 
 
-@pytest.mark.parametrize("said", ["", "nothing that we know", None])
-def test_where_the_system_does_not_say_how_it_shares_nothing_is_asked_of_it(
-    said: str | None, tmp_path: Path
+@pytest.mark.parametrize("content", ["", "an unknown format", None])
+def test_a_session_of_unknown_niceness_is_left_unchanged(
+    content: str | None, tmp_path: Path
 ) -> None:
     session = tmp_path / "autogroup"
-    if said is not None:
-        session.write_text(said)
+    if content is not None:
+        session.write_text(content)
     assert process_priority.session_niceness(session) is None
-    process_priority.have_session_give_way(session, 17)
-    assert session.exists() == (said is not None)
-    assert not session.exists() or session.read_text() == said
+    process_priority.lower_session_priority(session, 17)
+    assert session.exists() == (content is not None)
+    assert not session.exists() or session.read_text() == content
 
 
-def test_what_gives_way_further_already_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_nicer_session_is_left_unchanged(tmp_path: Path) -> None:
     session = tmp_path / "autogroup"
     session.write_text("/autogroup-71 nice 12\n")
-    process_priority.have_session_give_way(session, 5)
+    process_priority.lower_session_priority(session, 5)
     assert process_priority.session_niceness(session) == 12

@@ -58,7 +58,7 @@ class Lifecycle:
         Raises:
             SystemExit: a setting cannot be used. One line on stderr says why.
         """
-        process_priority.give_way(process_priority.WORKER)
+        process_priority.lower_own_priority(process_priority.WORKER_NICENESS)
         try:
             engine = await self._start(ctx)
         except SettingsError as error:

@@ -205,7 +205,7 @@ class Daemon(ABC):
             self._process.pid, self.name, self.stop_signal, self.cleanup_paths()
         )
         if self.niceness:
-            process_priority.have_give_way(self._process.pid, self.niceness)
+            process_priority.lower_priority_of(self._process.pid, self.niceness)
         self._read_output(self._process)
 
     async def wait(self) -> int:

@@ -34,7 +34,7 @@ class S3(Daemon):
     # through the operating system and reads its volumes back.
     stop_signal = signal.SIGKILL
     notices_free_space_late = True  # it checks once a minute and rejects all writes until then
-    niceness = process_priority.WORKER  # in production it is elsewhere: delay no request
+    niceness = process_priority.WORKER_NICENESS  # in production it is elsewhere: delay no request
 
     def choose_ports(self) -> None:
         """Avoid ports whose sockets another user left in the temporary folder."""

@@ -64,8 +64,8 @@ def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:
 
 def _drawn(order: Order, rows: BinaryIO) -> Drawn:
     document = cast("Document", importlib.import_module(order.module).document(bytes(order.header)))
-    process_priority.give_way(
-        process_priority.DRAWING
+    process_priority.lower_own_priority(
+        process_priority.PDF_NICENESS
     )  # not while it only gets ready: that ends at its own pace
     while batch := _read(rows):
         document.rows(batch)

@@ -93,7 +93,7 @@ async def test_only_s3_runs_at_a_lower_priority(home: Path) -> None:
         nice = {
             name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in registered(home).items()
         }
-    assert nice == {"valkey": os.nice(0), "s3": max(os.nice(0), process_priority.WORKER)}
+    assert nice == {"valkey": os.nice(0), "s3": max(os.nice(0), process_priority.WORKER_NICENESS)}
 
 
 async def test_given_url_replaces_the_embedded_server(home: Path) -> None:

@@ -82,10 +82,12 @@ async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
 
 async def test_a_process_lets_all_others_go_first(renderer: Renderer) -> None:
     _, process = await drawn(renderer)
-    assert max(os.nice(0), process_priority.DRAWING) == os.getpriority(os.PRIO_PROCESS, process)
+    assert max(os.nice(0), process_priority.PDF_NICENESS) == os.getpriority(
+        os.PRIO_PROCESS, process
+    )
     refused = set() if os.geteuid() == 0 else {0}  # the kernel may put others than root off
-    session = process_priority.session_niceness(process_priority.session_of(process))
-    assert session in {process_priority.DRAWING, None} | refused
+    session = process_priority.session_niceness(process_priority.session_file(process))
+    assert session in {process_priority.PDF_NICENESS, None} | refused
 
 
 async def test_no_process_is_started_before_it_is_needed(renderer: Renderer) -> None:
