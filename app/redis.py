@@ -1,4 +1,4 @@
-"""The only file that opens Redis."""
+"""Opens Redis. No other module does."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from app.errors import TooOld
 
 Redis: TypeAlias = redis.asyncio.Redis
 
-OLDEST = (6, 2)
+MIN_VERSION = (6, 2)
 """The first Redis with ZMSCORE."""
 
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
-    exceptions.ResponseError,  # full, busy, cannot persist: told in as many words as versions
+    exceptions.ResponseError,  # full, busy or cannot persist: the texts differ by version
 )
-"""What the client raises while the server is away, frozen, loading, full or a replica."""
+"""What the client raises if the server is unavailable, frozen, loading, full or a replica."""
 
 
 @asynccontextmanager
 async def open_redis(url: str, *, socket_timeout: float = 3) -> AsyncIterator[Redis]:
-    """A client that connects when it is first used, so that it can be opened while Redis is away.
+    """Open a client that connects on first use, so that it opens while Redis is unavailable.
 
-    A frozen server is an error after `socket_timeout` seconds; nothing is retried behind the
-    caller's back, since the relay and the loops do that with the state at hand.
+    A frozen server is an error after `socket_timeout` seconds. The client does not retry: the relay
+    and the loops do, with the current state.
     """
     client: Redis = redis.asyncio.Redis.from_url(
         url,
@@ -46,18 +46,18 @@ async def open_redis(url: str, *, socket_timeout: float = 3) -> AsyncIterator[Re
         await client.aclose(close_connection_pool=True)
 
 
-async def require_version(client: Redis) -> None:
-    """Refuse a Redis that is too old for the scripts, if it answers at all.
+async def require_supported_version(client: Redis) -> None:
+    """Check that Redis is new enough for the scripts, unless it does not respond.
 
     Raises:
-        TooOld: its version is below `OLDEST`.
+        TooOld: its version is below `MIN_VERSION`.
     """
     try:
         info = await client.info("server")
     except OUTAGES:
         return
     version = str(info["redis_version"])
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
         raise TooOld(
-            f"Redis {version} is too old: {'.'.join(map(str, OLDEST))} or newer is required"
+            f"Redis {version} is too old: {'.'.join(map(str, MIN_VERSION))} or newer is required"
         )

@@ -18,11 +18,11 @@ from app.jobs.redis_queue import Dispatcher, open_dispatcher
 from app.pdf import Renderer, open_renderer
 from app.postgres.database import Database
 from app.postgres.pool import open_pool
-from app.postgres.pool import require_version as require_postgres
+from app.postgres.pool import require_supported_version as require_postgres
 from app.postgres.snapshot import Snapshots
 from app.rate_limits import BatchedRateLimiter, RateLimit, RateLimiter, open_batched_limiter
 from app.redis import Redis, open_redis
-from app.redis import require_version as require_redis
+from app.redis import require_supported_version as require_redis
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 
@@ -30,20 +30,20 @@ D = TypeVar("D", Database, Snapshots)
 
 log = structlog.get_logger()
 
-ENGINE = 4
-"""Connections: for the heartbeat, the claims, the finishes and the relay."""
+ENGINE_CONNECTIONS = 4
+"""One each for the heartbeat, the claims, the finishes and the relay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Only the edges hold this. They hand on what a use case needs, never the whole."""
+    """Only entry points get all of it. They pass a use case what it needs."""
 
     settings: Settings
     database: Database
     engine: Database
-    """A small pool of its own for what keeps jobs alive, so that handlers cannot starve it."""
+    """A small pool for heartbeats, claims and the like, so that handlers cannot starve them."""
     snapshots: Snapshots
-    """The exports' own pool: a reader holds a connection for as long as it reads."""
+    """A pool for exports: each keeps its connection for as long as it reads."""
     redis: Redis
     limiter: RateLimiter
     request_limiter: BatchedRateLimiter
@@ -51,17 +51,17 @@ class Resources:
     dispatcher: Dispatcher
     bucket: Bucket
     renderer: Renderer
-    """No process is started before a document is to be drawn."""
+    """Starts no process before a PDF is requested."""
     templates: Templates
     sender: EmailSender
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[Resources]:
-    """Open all of it without needing any of it to answer; close it in reverse.
+    """Open everything, whether or not the servers respond, and close it in reverse order.
 
     Args:
-        process: what Postgres shows as the application's name, such as `activelog-api`.
+        process: the application name that Postgres shows, such as `activelog-api`.
     """
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -70,21 +70,23 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             )
         )
         small_pool = await stack.enter_async_context(
-            await open_pool(settings.database.url, size=ENGINE, application_name=process)
+            await open_pool(
+                settings.database.url, size=ENGINE_CONNECTIONS, application_name=process
+            )
         )
         export_pool = await stack.enter_async_context(
             await open_pool(
                 settings.database.url,
                 size=settings.database.export_pool_size,
                 application_name=f"{process}-exports",
-                statement=60,
-                idle="60s",
+                statement_timeout_s=60,
+                idle_timeout="60s",
             )
         )
         redis = await stack.enter_async_context(open_redis(settings.redis.url))
-        requests = RateLimit("requests", settings.http.request_rate)
+        per_person = RateLimit("requests", settings.http.request_rate)
         request_limiter = await stack.enter_async_context(
-            open_batched_limiter(redis, settings.secret_key, requests)
+            open_batched_limiter(redis, settings.secret_key, per_person)
         )
         dispatcher = await stack.enter_async_context(open_dispatcher(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
@@ -127,13 +129,13 @@ def email_config(settings: Settings, templates: Templates) -> EmailConfig:
 
 
 async def refuse_old_servers(resources: Resources) -> None:
-    """Make sure that no server is too old to work with. One that does not answer is not asked.
+    """Check the versions of Postgres and Redis, unless they do not respond.
 
     Raises:
-        TooOld: Postgres or Redis is.
+        TooOld: Postgres or Redis is too old.
     """
     await require_redis(resources.redis)
     try:
         await require_postgres(resources.database.pool)
     except Unavailable as error:
-        log.warning("starting_without_postgres", error=error.detail)
+        log.warning("postgres.unavailable", error=error.detail)

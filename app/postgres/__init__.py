@@ -1,1 +1,1 @@
-"""Postgres through raw asyncpg: the pool, the typed statements, the migrations."""
+"""Postgres through plain asyncpg: the pool, typed statements and migrations."""

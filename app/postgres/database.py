@@ -1,4 +1,4 @@
-"""A transaction, and the jobs that leave when it has committed."""
+"""Transactions, and the dispatch of their jobs after the commit."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from asyncpg import UniqueViolationError as UniqueViolation
 from app.errors import Unavailable
 from app.postgres.pool import OUTAGES, Connection, Pool, Record, end_statement
 
-ACQUIRE = 5
-"""Seconds that anyone waits for a connection, so that a full pool is an error and not a queue."""
+ACQUIRE_TIMEOUT_S = 5
+"""The wait for a connection is limited, so that a full pool causes an error and not a queue."""
 
 
 class Dispatch(NamedTuple):
-    """A job that is due now and waits for its transaction to commit."""
+    """A due job, to be dispatched when its transaction has committed."""
 
     queue: str
     job_id: UUID
 
 
 class Transaction:
-    """An open transaction: statements run on it, and jobs enqueued in it leave after the commit."""
+    """An open transaction. Jobs enqueued in it are dispatched after the commit."""
 
     __slots__ = ("_connection", "dispatches", "execute", "fetch", "fetchrow", "fetchval")
 
@@ -40,7 +40,7 @@ class Transaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that can fail alone. Jobs enqueued in it leave only if it succeeds."""
+        """Open a part that can fail alone. Its jobs are dispatched only if it succeeds."""
         before = len(self.dispatches)
         try:
             async with self._connection.transaction():
@@ -51,41 +51,41 @@ class Transaction:
 
 
 class Database:
-    """The pool, and who is told of the jobs of a committed transaction.
+    """A pool, and the dispatch of the jobs of committed transactions.
 
-    An outage of Postgres is raised as `Unavailable`, whatever it did to the connection.
+    Any outage of Postgres is raised as `Unavailable`.
     """
 
     def __init__(self, pool: Pool, dispatch: Callable[[Sequence[Dispatch]], None]) -> None:
-        """`dispatch` must not block and must not raise: the commit has already happened."""
+        """`dispatch` must not block or raise, because the transaction has already committed."""
         self.pool = pool
         self.waiting = 0
-        """How many wait for a connection."""
-        self._depart = dispatch
+        """The number of tasks that wait for a connection."""
+        self._dispatch = dispatch
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commit at the end of the block, roll back when it raises.
+        """Open a transaction. It commits at the end of the block, and is rolled back if it raises.
 
         Raises:
-            Unavailable: Postgres is away, or no connection became free within 5 s. If it went away
-                during the commit, the commit may have happened.
+            Unavailable: Postgres is unavailable, or no connection became free within 5 s. If
+                Postgres failed during the commit, the commit may have happened.
         """
         async with self._connection() as connection:
             tx = Transaction(connection)
             async with connection.transaction():
                 yield tx
         if tx.dispatches:
-            self._depart(tx.dispatches)
+            self._dispatch(tx.dispatches)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         self.waiting += 1
         try:
-            if self.pool.get_idle_size():  # one is given at once: no time is kept, which would cost
+            if self.pool.get_idle_size():  # acquired at once: skip the cost of a timeout
                 connection = await self.pool.acquire()
             else:
-                async with asyncio.timeout(ACQUIRE):  # asyncpg's own costs a task each time
+                async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's costs a task
                     connection = await self.pool.acquire()
         except (OSError, TimeoutError, *OUTAGES) as error:
             raise _unavailable(error) from error

@@ -1,4 +1,4 @@
-"""Migrations: dbmate's plain SQL, one at a time, from `sql/migrations`."""
+"""Runs the migrations in `sql/migrations` with dbmate, one process at a time."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from app.errors import Unavailable
-from app.postgres.pool import OUTAGES, require_new_enough
+from app.postgres.pool import OUTAGES, require_supported_major
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
-"""Beside the interpreter, or, where `uv run --with` runs another one, on the PATH."""
-LOCK = 0x6163746976656C6F
-"""The advisory lock of whoever migrates: dbmate itself takes none."""
+"""Next to the interpreter. With `uv run --with`, which uses another interpreter, on the PATH."""
+ADVISORY_LOCK = 0x6163746976656C6F
+"""Taken while migrating, because dbmate takes no lock."""
 
 
 class MigrationFailed(Exception):
-    """dbmate could not carry the schema on, and says why; or it is missing."""
+    """dbmate failed, or is not installed. The message is its output."""
 
 
 async def migrate(url: str, command: str = "up") -> str:
-    """Carry the schema up to the newest migration, or `down` by one. Whoever comes second waits.
+    """Migrate `up` to the newest version, or `down` by one. Concurrent calls wait for each other.
 
     Returns:
-        What dbmate said.
+        The output of dbmate.
 
     Raises:
-        TooOld, Unavailable: Postgres is too old, or does not answer.
+        TooOld: Postgres is too old.
+        Unavailable: Postgres does not respond.
         MigrationFailed: a migration failed; its transaction was rolled back.
     """
     try:
@@ -40,8 +41,8 @@ async def migrate(url: str, command: str = "up") -> str:
     except (OSError, TimeoutError, *OUTAGES) as error:
         raise Unavailable(f"Postgres does not respond: {error}", dependency="postgres") from error
     try:
-        require_new_enough(connection.get_server_version().major)
-        await connection.execute("select pg_advisory_lock($1)", LOCK)
+        require_supported_major(connection.get_server_version().major)
+        await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
         encrypted = await connection.fetchval(
             "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
         )
@@ -56,14 +57,14 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
     process = await asyncio.create_subprocess_exec(
         program,
         "--no-dump-schema",
-        "--env-file",  # it would read .env by itself, in production too
+        "--env-file",  # by default it reads .env, even in production
         os.devnull,
         "--migrations-dir",
         str(FOLDER),
         {"up": "migrate", "down": "rollback"}[command],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={"DATABASE_URL": url},  # and not in the arguments, which every user can list
+        env={"DATABASE_URL": url},  # not in the arguments, which every user can list
     )
     output, _ = await process.communicate()
     if process.returncode != 0:
@@ -72,7 +73,7 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
 
 
 def _with_sslmode(url: str, *, encrypted: bool) -> str:
-    """dbmate's driver insists on TLS unless it is told; asyncpg has just found out what holds."""
+    """Set the sslmode that asyncpg has found out. By default dbmate's driver requires TLS."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "require" if encrypted else "disable")

@@ -1,4 +1,4 @@
-"""Opening pools of connections."""
+"""Opens connection pools."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import asyncpg
 from app.errors import TooOld, Unavailable
 from app.settings.environment import SettingsError
 
-OLDEST = 18
+MIN_MAJOR_VERSION = 18
 """The first Postgres with uuidv7()."""
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
-Pooled: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Record: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -31,68 +31,73 @@ OUTAGES = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
-"""What asyncpg raises while the server is away, restarting, full or at odds with itself for now."""
+"""What asyncpg raises if the server is unavailable, restarting, full or in a conflict."""
 
-
-REFUSALS = (
+SETTINGS_ERRORS = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.UndefinedObjectError,  # a parameter of the URL that the server does not know
+    asyncpg.UndefinedObjectError,  # the URL has an unknown parameter
     asyncpg.ClientConfigurationError,
 )
-"""What asyncpg raises when a connection cannot be made with these settings."""
+"""What asyncpg raises if it cannot connect with these settings."""
 
 
 async def open_pool(
-    url: str, *, size: int, application_name: str, statement: float = 30, idle: str = "8s"
+    url: str,
+    *,
+    size: int,
+    application_name: str,
+    statement_timeout_s: float = 30,
+    idle_timeout: str = "8s",
 ) -> Pool:
-    """A pool that connects when it is first needed, so that it can be made while Postgres is away.
+    """Open a pool that connects on first use, so that it opens while Postgres is unavailable.
 
-    Every connection gives up a statement after 30 s, a lock after 5 s, and is closed by the server
-    when a transaction idles for 8 s: below the lease of a running job (10 s), so that a worker that
-    was cut off cannot hold the locks of a job that another has reclaimed. Only those who take no
-    lock may be given longer.
+    A statement times out after 30 s and the wait for a lock after 5 s. The server closes a
+    connection whose transaction is idle for 8 s. That is less than the lease of a running job
+    (10 s), so that a worker that was cut off cannot hold the locks of a job that another worker has
+    reclaimed. Only connections that take no locks may have longer timeouts.
     """
     return await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=size,
         timeout=5,
-        command_timeout=statement,
+        command_timeout=statement_timeout_s,
         max_inactive_connection_lifetime=300,
         server_settings={
             "application_name": application_name,
             "timezone": "UTC",
-            "datestyle": "ISO",  # what Postgres writes as text itself, into a CSV
-            "max_parallel_workers_per_gather": "0",  # a statement keeps to one processor of all
+            "datestyle": "ISO",  # for dates that Postgres itself writes into a CSV
+            "max_parallel_workers_per_gather": "0",  # a statement uses one CPU
             "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": idle,
+            "idle_in_transaction_session_timeout": idle_timeout,
         },
-        reset=_nothing_to_reset,
+        reset=_skip_reset,
         connect=_connect,
     )
 
 
 async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
-    """
+    """Connect.
+
     Raises:
         SettingsError: the database, the user or a parameter of the URL is wrong.
     """
     try:
         return await asyncpg.connect(*args, **kwargs)
-    except REFUSALS as error:
+    except SETTINGS_ERRORS as error:
         raise SettingsError({"DATABASE_URL": f"cannot be used: {error}"}) from error
 
 
-async def _nothing_to_reset(_connection: object) -> None:
-    """Skip the reset that costs a round trip a release: no code of ours sets session state."""
+async def _skip_reset(_connection: object) -> None:
+    """Skip the reset, a round trip on each release: our code sets no session state."""
 
 
-async def end_statement(connection: Pooled) -> None:
-    """End a statement that was cancelled, so that an idle connection of the pool holds no lock.
+async def end_statement(connection: PooledConnection) -> None:
+    """End a cancelled statement, so that an idle connection in the pool holds no locks.
 
     asyncpg prepares a statement with a Flush; the Sync that ends its implicit transaction comes
-    with the execution. If the task is cancelled once the statement is prepared and before it is
+    with the execution. If the task is cancelled after the statement is prepared and before it is
     executed, the server keeps the transaction open, with locks on the statement's tables, until
     the connection is used again. Any simple query ends it.
     """
@@ -103,26 +108,28 @@ async def end_statement(connection: Pooled) -> None:
         raise
 
 
-async def require_version(pool: Pool) -> None:
-    """Refuse a Postgres that is too old.
+async def require_supported_version(pool: Pool) -> None:
+    """Check the version of Postgres.
 
     Raises:
-        TooOld: its version is below `OLDEST`.
-        Unavailable: it does not answer.
+        TooOld: it is below `MIN_MAJOR_VERSION`.
+        Unavailable: Postgres does not respond.
     """
     try:
         async with pool.acquire(timeout=5) as connection:
             version = connection.get_server_version()
     except (OSError, TimeoutError, *OUTAGES) as error:
         raise Unavailable(f"Postgres does not respond: {error}", dependency="postgres") from error
-    require_new_enough(version.major)
+    require_supported_major(version.major)
 
 
-def require_new_enough(major: int) -> None:
-    """Refuse a Postgres whose major version is below `OLDEST`.
+def require_supported_major(major: int) -> None:
+    """Check a major version of Postgres.
 
     Raises:
-        TooOld: it is.
+        TooOld: it is below `MIN_MAJOR_VERSION`.
     """
-    if major < OLDEST:
-        raise TooOld(f"Postgres {major} is too old: version {OLDEST} or newer is required")
+    if major < MIN_MAJOR_VERSION:
+        raise TooOld(
+            f"Postgres {major} is too old: version {MIN_MAJOR_VERSION} or newer is required"
+        )

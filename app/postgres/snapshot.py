@@ -1,4 +1,4 @@
-"""Reading what is too long for a list: piece by piece, all of it as of one moment."""
+"""Reads results that are too long for a list in batches, from one snapshot."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.errors import Busy, Unavailable
-from app.postgres.pool import OUTAGES, Connection, Pool, Pooled
+from app.postgres.pool import OUTAGES, Connection, Pool, PooledConnection
 from app.postgres.statements import Query
 
-WAIT = 2.0
-"""Seconds that a reader waits for a connection."""
-BUSY = 10
-"""Seconds after which one may be free again."""
-PIECE = 64 * 1024
-"""Bytes of a COPY that are handed on at once, at the least."""
-LONGEST = 3600.0
-"""Seconds that a COPY may take: whoever reads has a limit of their own."""
+ACQUIRE_TIMEOUT_S = 2.0
+"""How long a reader waits for a connection."""
+RETRY_AFTER_S = 10
+"""When a connection may be free again."""
+MIN_CHUNK_BYTES = 64 * 1024
+"""The least that a COPY passes on at once."""
+COPY_TIMEOUT_S = 3600.0
+"""Very long: readers have timeouts of their own."""
 
 
 class Snapshot:
-    """An open REPEATABLE READ READ ONLY transaction: all that is read through it is of one moment.
+    """An open REPEATABLE READ READ ONLY transaction: everything read in it is consistent.
 
-    It holds no lock, but keeps vacuum from what it may still see.
+    It holds no locks, but keeps vacuum from removing the rows that it may still see.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -35,52 +35,57 @@ class Snapshot:
         self.execute = connection.execute
 
     async def csv(self, query: Query, write: Callable[[bytes], Awaitable[None]]) -> int:
-        """Have Postgres write the rows as CSV (COPY), with a header, and pass the bytes on.
+        """Copy the rows as CSV with a header (COPY) and pass the bytes to `write`.
 
-        Lines end with LF, else RFC 4180. `write` is given at least 64 KiB each time but the last,
-        and is waited for: while it does not return, nothing more is read from the server.
+        The format is RFC 4180, except that lines end with LF. `write` gets at least 64 KiB each
+        time but the last. Nothing more is read from the server until it returns.
 
         Returns:
             The number of rows.
         """
         pending = bytearray()
 
-        async def gather(piece: bytes) -> None:
+        async def collect(piece: bytes) -> None:
             pending.extend(piece)
-            if len(pending) >= PIECE:
-                whole = bytes(pending)
+            if len(pending) >= MIN_CHUNK_BYTES:
+                chunk = bytes(pending)
                 pending.clear()
-                await write(whole)
+                await write(chunk)
 
-        said = await self._connection.copy_from_query(
-            query.sql, *query.args, output=gather, format="csv", header=True, timeout=LONGEST
+        status = await self._connection.copy_from_query(
+            query.sql,
+            *query.args,
+            output=collect,
+            format="csv",
+            header=True,
+            timeout=COPY_TIMEOUT_S,
         )
         if pending:
             await write(bytes(pending))
-        return int(said.removeprefix("COPY "))
+        return int(status.removeprefix("COPY "))
 
     async def batches(self, query: Query, size: int) -> AsyncIterator[Sequence[tuple[Any, ...]]]:
-        """The rows by so many, through a declared cursor."""
+        """Yield the rows in batches of this size, through a cursor."""
         cursor = await self._connection.cursor(query.sql, *query.args)
         while batch := await cursor.fetch(size):
             yield [tuple(row) for row in batch]
 
 
 class Snapshots:
-    """A pool of its own for those who read long, so that they cannot take every connection."""
+    """A separate pool for long reads, so that they cannot use up all connections."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.waiting = 0
-        """How many wait for a connection."""
+        """The number of tasks that wait for a connection."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Snapshot]:
-        """Read as of now. The connection is given back when the block ends, however it ends.
+        """Open a snapshot of the current data. The connection is released when the block ends.
 
         Raises:
-            Busy: all connections are taken, and none became free within 2 s.
-            Unavailable: Postgres is away, or went away meanwhile.
+            Busy: all connections are in use, and none became free within 2 s.
+            Unavailable: Postgres is unavailable.
         """
         connection = await self._connection()
         try:
@@ -91,16 +96,16 @@ class Snapshots:
         finally:
             await self.pool.release(connection)
 
-    async def _connection(self) -> Pooled:
+    async def _connection(self) -> PooledConnection:
         self.waiting += 1
         try:
-            async with asyncio.timeout(WAIT):
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
                 return await self.pool.acquire()
         except TimeoutError as error:
             if self.pool.get_size() < self.pool.get_max_size():
                 raise _unavailable(error) from error
             raise Busy(
-                "Too many exports are being read. Try again in a moment.", retry_after=BUSY
+                "Too many exports are being read. Try again in a moment.", retry_after=RETRY_AFTER_S
             ) from None
         except (OSError, *OUTAGES) as error:
             raise _unavailable(error) from error
