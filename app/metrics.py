@@ -1,4 +1,4 @@
-"""Every metric of the service, in one registry a process."""
+"""All metrics of the service, in one registry per process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PlatformCollector(registry)
 ProcessCollector(registry=registry)
 
 BY_KIND = ("kind", "queue")
-SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
+BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 
 enqueued = Counter(
     "activelog_jobs_enqueued",
@@ -39,14 +39,14 @@ wait_seconds = Histogram(
     "activelog_job_wait_seconds",
     "Time from when a job was due to the start of its attempt.",
     ("kind",),
-    buckets=SECONDS,
+    buckets=BUCKETS_S,
     registry=registry,
 )
 run_seconds = Histogram(
     "activelog_job_run_seconds",
     "Duration of an attempt.",
     ("kind",),
-    buckets=SECONDS,
+    buckets=BUCKETS_S,
     registry=registry,
 )
 slots = Gauge("activelog_worker_slots", "Jobs this worker can run at once.", registry=registry)
@@ -56,11 +56,11 @@ leases_lost = Counter(
     "Attempts whose lease was lost before they finished.",
     registry=registry,
 )
-pops = Counter(
-    "activelog_pops", "Times this worker checked the queues in Redis.", registry=registry
+queue_checks = Counter(
+    "activelog_draws", "Times this worker checked the queues in Redis.", registry=registry
 )
 popped = Counter(
-    "activelog_popped",
+    "activelog_drawn",
     "Job IDs this worker popped from Redis. Not every one starts a job: some are already taken.",
     registry=registry,
 )
@@ -90,7 +90,7 @@ reclaimed = Counter(
 
 
 class KindMetrics:
-    """The metrics of one kind, found once: looking labels up costs more than counting."""
+    """The metrics of one kind. They are cached, because finding labels costs more than counting."""
 
     def __init__(self, kind: str, queue: str) -> None:
         self.started = started.labels(kind, queue)
@@ -100,8 +100,9 @@ class KindMetrics:
 
 
 of_kind = cache(KindMetrics)
-# What follows is read from Postgres, by every worker for all of them: one asks for the maximum.
-figures_read = Gauge(
+
+# Every worker reads the following from Postgres for all workers: query their maximum.
+queue_stats_read = Gauge(
     "activelog_figures_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",
     registry=registry,
@@ -130,7 +131,7 @@ outbox_lag = Gauge(
 jobs_waiting = Gauge(
     "activelog_jobs_waiting", "Due jobs of a kind waiting to start.", ("kind",), registry=registry
 )
-jobs_held = Gauge(
+jobs_blocked = Gauge(
     "activelog_jobs_held",
     "Jobs blocked on an unavailable dependency or a paused kind.",
     ("kind", "blocked_on"),
@@ -156,7 +157,7 @@ workers = Gauge(
 loop_lag = Histogram(
     "activelog_loop_lag_seconds",
     "Delay of the event loop of this process.",
-    buckets=SECONDS,
+    buckets=BUCKETS_S,
     registry=registry,
 )
 
@@ -186,7 +187,7 @@ _pool_waiting = Gauge(
     registry=registry,
 )
 
-schedules_looked_at = Gauge(
+schedules_checked = Gauge(
     "activelog_schedules_looked_at_timestamp_seconds",
     "When this worker last checked the schedules for due runs.",
     registry=registry,
@@ -236,7 +237,7 @@ class WatchedPool(Protocol):
 
 
 def watch_pool(name: str, pool: WatchedPool, waiting: Callable[[], int]) -> None:
-    """Show a pool of this process, as it is whenever the metrics are asked for."""
+    """Export the state of a pool at each scrape."""
     _pool_limit.labels(name).set_function(pool.get_max_size)
     _pool_size.labels(name).set_function(pool.get_size)
     _pool_idle.labels(name).set_function(pool.get_idle_size)
@@ -244,5 +245,5 @@ def watch_pool(name: str, pool: WatchedPool, waiting: Callable[[], int]) -> None
 
 
 def render() -> bytes:
-    """The metrics in Prometheus's text format."""
+    """Render the metrics in the Prometheus text format."""
     return generate_latest(registry)

@@ -63,7 +63,7 @@ async def keep_schedules(database: Database, clock: Clock) -> None:
     while True:
         try:
             await fire_due(database, now=await clock(database))
-            metrics.schedules_looked_at.set(time())
+            metrics.schedules_checked.set(time())
             await publish(database, now=await clock(database))
         except Failure as error:
             log.warning("schedules.check_failed", error=error.detail)

@@ -65,7 +65,7 @@ async def publish(database: Database, pauses: Pauses) -> None:
     _set_kind_metrics(rows, pauses)
     metrics.workers.labels("alive").set(sum(alive))
     metrics.workers.labels("lost").set(len(alive) - sum(alive))
-    metrics.figures_read.set(time())
+    metrics.queue_stats_read.set(time())
 
 
 def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
@@ -91,7 +91,7 @@ def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
             blocked[row.kind, row.blocked_on] += row.unfinished
     for metric in (metrics.jobs_waiting, metrics.dead_letters, metrics.kind_paused):
         metric.clear()
-    metrics.jobs_held.clear()
+    metrics.jobs_blocked.clear()
     for kind in waiting:
         metrics.jobs_waiting.labels(kind).set(waiting[kind])
         metrics.dead_letters.labels(kind).set(dead[kind])
