@@ -1,6 +1,6 @@
-"""The API process: `python -m app.asgi`, or an ASGI server on `app.asgi:app`.
+"""The API process: `python -m app.asgi`, or an ASGI server with `app.asgi:app`.
 
-Importing this module reads no environment; asking it for `app` does.
+Importing this module does not read the environment. Accessing its attribute `app` does.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from app.settings.environment import (
 )
 
 FOLDER = Path(__file__).parents[1]
-"""Where `.env` is looked for."""
+"""The folder of `.env`."""
 
 
 @cache
 def _settings() -> Settings:
-    """The process's settings; a wrong one ends the process with a line that names it."""
+    """Read the settings. If any are invalid, print a line for each and exit."""
     try:
         return Settings.from_env(environment_with_dotenv(os.environ, FOLDER))
     except SettingsError as error:
@@ -48,8 +48,8 @@ def _settings() -> Settings:
 def _application(patience: Patience) -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
-    opening = partial(open_resources, settings, process="activelog-api")
-    return create_app(opening, pages=[pages_router], lost=failure_page, patience=patience)
+    open_all = partial(open_resources, settings, process="activelog-api")
+    return create_app(open_all, pages=[pages_router], lost=failure_page, patience=patience)
 
 
 def __getattr__(name: str) -> object:
@@ -64,14 +64,14 @@ async def _refuse_old_servers(settings: Settings) -> None:
 
 
 def main(*, patience: Patience = PATIENCE) -> None:
-    """Serve until SIGTERM or SIGINT; requests at work then have `SHUTDOWN_GRACE` to end.
+    """Serve until SIGTERM or SIGINT. Running requests then get `SHUTDOWN_GRACE` to finish.
 
     Args:
-        patience: how slowly a download may be read before it is cut off.
+        patience: how slowly a client may read a download before it is cut off.
     """
     settings, application = _settings(), _application(patience)
     try:
-        listening = listen(settings.http.host, settings.http.port, "PORT")
+        listener = listen(settings.http.host, settings.http.port, "PORT")
         asyncio.run(_refuse_old_servers(settings))
     except (SettingsError, TooOld) as error:
         report_error(error)
@@ -84,8 +84,8 @@ def main(*, patience: Patience = PATIENCE) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=int(settings.worker.shutdown_grace.total_seconds()),
     )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped
-        uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after it has stopped
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The few kinds of failure. Both edges, the API and the worker, translate kinds."""
+"""The few kinds of failures. Entry points translate them by kind."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar, runtime_checkable
 E = TypeVar("E", bound=BaseException)
 
 DATA_EXCEPTION = "22"
-"""The class of SQLSTATEs whose messages quote the value that was refused."""
+"""The class of SQLSTATEs whose messages quote the invalid value."""
 
 
 class Failure(Exception):
-    """A fact that a use case reports, in a sentence that may be shown to the person who asked."""
+    """A failure of a use case. `detail` is a sentence that may be shown to the user."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -19,11 +19,11 @@ class Failure(Exception):
 
 
 class NotFound(Failure):
-    """The thing does not exist, or belongs to someone else: the two are not told apart."""
+    """Something does not exist or belongs to someone else. The two are not distinguished."""
 
 
 class Forbidden(Failure):
-    """The person is known and may not do this."""
+    """The user is signed in and may not do this."""
 
 
 class Unauthenticated(Failure):
@@ -31,15 +31,15 @@ class Unauthenticated(Failure):
 
 
 class Conflict(Failure):
-    """The thing is in a state, or held by someone, that excludes the act."""
+    """Something is in a state, or used by someone, that rules out the request."""
 
 
 class Gone(Failure):
-    """The thing existed and will not come back."""
+    """Something existed and will not exist again."""
 
 
 class Invalid(Failure):
-    """The input is wrong; `field` names the part, as the person wrote it."""
+    """The input is invalid. `field` names the invalid part as in the request."""
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -47,7 +47,7 @@ class Invalid(Failure):
 
 
 class TooMany(Failure):
-    """A limit is reached; `retry_after` seconds from now it may have passed."""
+    """A limit is reached. Retrying may succeed after `retry_after` seconds."""
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
@@ -55,17 +55,18 @@ class TooMany(Failure):
 
 
 class Busy(TooMany):
-    """A limit of ours, not of the one who asks: everything that could serve this is taken."""
+    """Our own capacity is used up, not a limit of the user."""
 
 
 class TooOld(Exception):
-    """A server is older than the first version that we can work with: not worth waiting for."""
+    """A server is older than the first version that we support. Waiting does not help."""
 
 
 class Unavailable(Failure):
-    """An outage of something that we depend on, named by `dependency`: worth waiting for.
+    """An outage of `dependency`. Waiting helps.
 
-    When it answers again, its client says so (app/dependency_health.py), and jobs wait no longer.
+    When it responds again, its client records that (app/dependency_health.py), and the jobs that
+    are blocked on it run.
     """
 
     def __init__(self, detail: str, *, dependency: str, retry_after: int = 5) -> None:
@@ -76,7 +77,7 @@ class Unavailable(Failure):
 
 @runtime_checkable
 class PostgresFields(Protocol):
-    """An error with the fields of Postgres's protocol, of which asyncpg prints message and detail.
+    """An error with the fields of Postgres's protocol. asyncpg prints its message and detail.
 
     https://www.postgresql.org/docs/current/protocol-error-fields.html
     """
@@ -88,17 +89,17 @@ class PostgresFields(Protocol):
 def without_values(error: E) -> E:
     """Remove the values of rows and arguments from an exception and its chain, in place.
 
-    For exceptions that are about to be stored or logged; they are changed in place. The detail
-    is removed, and of a data exception also the message and the cause, which quote the argument.
-    What stays names the constraint, the table and the column.
+    Call it on exceptions before they are stored or logged. It removes their details and, from data
+    exceptions, also the message and the cause, which quote the argument. The names of the
+    constraint, the table and the column are kept.
     """
-    found: list[BaseException] = [error]
-    for one in found:
-        if isinstance(one, PostgresFields) and one.sqlstate:
-            one.detail = None
-            if one.sqlstate.startswith(DATA_EXCEPTION):
-                one.args = (f"a value was refused (SQLSTATE {one.sqlstate})",)
-                one.__cause__ = None
-        behind = [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
-        found += [other for other in behind if other is not None and other not in found]
+    chain: list[BaseException] = [error]
+    for link in chain:
+        if isinstance(link, PostgresFields) and link.sqlstate:
+            link.detail = None
+            if link.sqlstate.startswith(DATA_EXCEPTION):
+                link.args = (f"a value was refused (SQLSTATE {link.sqlstate})",)
+                link.__cause__ = None
+        related = [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
+        chain += [other for other in related if other is not None and other not in chain]
     return error

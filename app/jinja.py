@@ -1,7 +1,7 @@
-"""Jinja templates: strict about what they name, escaped in HTML, reloaded when a file changes.
+"""Jinja templates: undefined names are errors, HTML is escaped, changed files are reloaded.
 
-A change that is broken need not reach people: what the process began with can be kept, and used in
-its place until the change is mended.
+With `keep`, a broken change does not reach users: the templates that the process started with are
+used until it is fixed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import structlog
 
 FOLDER = Path(__file__).parents[1] / "templates"
 
-
 log = structlog.get_logger(__name__)
 
 
 class BrokenTemplate(Exception):
-    """A template is missing, does not parse, or names what it was not given."""
+    """A template is missing, does not parse, or uses an undefined name."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"templates/{name}: {problem}")
@@ -34,10 +33,10 @@ class Templates:
     def __init__(self, folder: Path = FOLDER, *, keep: bool = False) -> None:
         """
         Args:
-            keep: use what the files hold now in the place of a later change that is broken.
+            keep: read all files now, and use this version while a later change is broken.
 
         Raises:
-            BrokenTemplate: a file cannot be read, so as to be kept.
+            BrokenTemplate: `keep` is set and a file cannot be read.
         """
         self._environment = _environment(jinja2.FileSystemLoader(folder))
         self._kept: jinja2.Environment | None = None
@@ -46,11 +45,11 @@ class Templates:
             self._kept = _environment(jinja2.DictLoader(sources))
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
-        """Fill a template in.
+        """Render a template.
 
         Raises:
-            BrokenTemplate: it is missing or broken, names something that `context` lacks, or does
-                to a value what cannot be done to it.
+            BrokenTemplate: it is missing or broken, uses a name that `context` lacks, or an
+                expression fails.
         """
         try:
             return _render(self._environment, name, context)
@@ -61,21 +60,21 @@ class Templates:
             return _render(self._kept, name, context)
 
     def names(self) -> list[str]:
-        """But for what editors leave beside them."""
+        """List the templates, without hidden files of editors."""
         names = self._environment.list_templates(extensions=["html", "txt"])
         return [name for name in names if "/." not in f"/{name}"]
 
     def check(self) -> None:
-        """Parse every template, so that a broken one stops the start and not a job at night.
+        """Parse every template, so that a broken one fails the start and not a job at night.
 
         Raises:
-            BrokenTemplate: names the first that does not parse or extends one that is missing.
+            BrokenTemplate: a template does not parse, or extends one that is missing.
         """
         for name in self.names():
             self.variables(name)
 
     def variables(self, name: str) -> set[str]:
-        """What a template, and those it is built on, expects to be given.
+        """List the variables that a template and those it is built on use.
 
         Raises:
             BrokenTemplate: one of them is missing or does not parse.
@@ -86,11 +85,11 @@ class Templates:
             tree = self._environment.parse(source, name)
         except jinja2.TemplateError as error:
             raise _broken(name, error) from error
-        expected = jinja2.meta.find_undeclared_variables(tree)
+        used = jinja2.meta.find_undeclared_variables(tree)
         for other in jinja2.meta.find_referenced_templates(tree):
             if other is not None:
-                expected |= self.variables(other)
-        return expected
+                used |= self.variables(other)
+        return used
 
     def _source(self, name: str) -> str:
         assert self._environment.loader is not None  # noqa: S101 # set in __init__
@@ -113,7 +112,7 @@ def _environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
 def _render(environment: jinja2.Environment, name: str, context: Mapping[str, Any]) -> str:
     try:
         return environment.get_template(name).render(context)
-    except Exception as error:  # an expression of a template can raise anything
+    except Exception as error:  # expressions can raise anything
         raise _broken(name, error) from error
 
 

@@ -1,4 +1,4 @@
-"""One log pipeline for our lines, arq's, the HTTP server's and every library's."""
+"""One log pipeline for our own lines and those of arq, the HTTP server and all libraries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from structlog.typing import EventDict
 from app.errors import without_values
 from app.settings import Logs
 
-QUIET = {
-    "arq": "WARNING",  # worker.* and job.* replace what it says of itself
+LIBRARY_LEVELS = {
+    "arq": "WARNING",  # worker.* and job.* replace its lines
     "uvicorn": "WARNING",  # api.started replaces it
-    "uvicorn.access": "WARNING",  # its line holds the path, and paths hold tokens
+    "uvicorn.access": "WARNING",  # its lines contain paths, and paths contain tokens
     "botocore": "WARNING",
     "aiobotocore": "WARNING",
     "boto3": "WARNING",
@@ -27,8 +27,8 @@ QUIET = {
 }
 
 
-class Attempt(Protocol):
-    """What a log line tells of the job that it was written in."""
+class LoggedAttempt(Protocol):
+    """What log lines say about the job that writes them."""
 
     @property
     def id(self) -> UUID: ...
@@ -43,11 +43,11 @@ class Attempt(Protocol):
 
 
 class Cause(NamedTuple):
-    """The request behind what happens, and the trace that the request was part of."""
+    """The request that caused what happens now, and the trace that it is part of."""
 
     request_id: str | None = None
     traceparent: str | None = None
-    """Of version 00 of https://www.w3.org/TR/trace-context/, checked."""
+    """A valid header of version 00 of https://www.w3.org/TR/trace-context/."""
 
     @property
     def trace_id(self) -> str | None:
@@ -55,19 +55,19 @@ class Cause(NamedTuple):
 
 
 REQUEST: ContextVar[Cause] = ContextVar("request")
-"""The request that is answered in this context."""
-ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
-"""The attempt that runs in this context: one variable, read only when a line is written."""
+"""The request that this context answers."""
+ATTEMPT: ContextVar[LoggedAttempt] = ContextVar("attempt")
+"""The attempt that runs in this context. It is read only when a line is logged."""
 
 
 def cause() -> Cause:
-    """The request that is being answered, or the one that caused the job that runs."""
+    """Return the current request, or the one that caused the running job."""
     if attempt := ATTEMPT.get(None):
         return Cause(attempt.request_id, attempt.traceparent)
     return REQUEST.get(Cause())
 
 
-def _tell_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _add_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if attempt := ATTEMPT.get(None):
         event["job"], event["kind"] = str(attempt.id), attempt.kind
         event["attempt"] = attempt.attempt
@@ -79,11 +79,11 @@ def _tell_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Keep what errors of Postgres quote of rows out of the tracebacks."""
-    raised = event.get("exc_info")
-    if raised:
-        error = sys.exc_info()[1] if raised is True else raised
+def _remove_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Remove the values of rows, which Postgres quotes in errors, from tracebacks."""
+    exc_info = event.get("exc_info")
+    if exc_info:
+        error = sys.exc_info()[1] if exc_info is True else exc_info
         error = error[1] if isinstance(error, tuple) else error
         if isinstance(error, BaseException):
             without_values(error)
@@ -91,11 +91,11 @@ def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def configure(settings: Logs) -> None:
-    """Route structlog and the standard library's loggers into one stream on stderr."""
+    """Send the lines of structlog and of the standard library to stderr in one format."""
     logging.captureWarnings(True)
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # none is shown
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # none is logged
     shared: list[structlog.typing.Processor] = [
-        _tell_cause,
+        _add_cause,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -104,18 +104,18 @@ def configure(settings: Logs) -> None:
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"one": _formatter(settings, shared)},
+            "formatters": {"default": _formatter(settings, shared)},
             "handlers": {
                 "stderr": {
                     "class": "logging.StreamHandler",
-                    "formatter": "one",
+                    "formatter": "default",
                     "stream": sys.stderr,
                 }
             },
             "root": {"handlers": ["stderr"], "level": settings.level.upper()},
             "loggers": {
                 name: {"handlers": [], "propagate": True, "level": level}
-                for name, level in QUIET.items()
+                for name, level in LIBRARY_LEVELS.items()
             },
         }
     )
@@ -131,29 +131,29 @@ def configure(settings: Logs) -> None:
     )
 
 
-def _drop_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """uvicorn adds its lines a second time, in colours."""
+def _drop_color_message(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Drop the colored copy that uvicorn adds to its lines."""
     event.pop("color_message", None)
     return event
 
 
 def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict[str, Any]:
-    last: list[structlog.typing.Processor] = (
+    renderers: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.format == "json"
         else [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
-                exception_formatter=structlog.dev.plain_traceback,  # others print local variables
+                exception_formatter=structlog.dev.plain_traceback,  # others print locals
             )
         ]
     )
     return {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder(), _drop_colours],
+        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder(), _drop_color_message],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _cut_values,
-            *last,
+            _remove_values,
+            *renderers,
         ],
     }
