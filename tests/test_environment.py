@@ -1,4 +1,4 @@
-"""Where the variables of a process come from."""
+"""A process reads its variables from the environment and from `.env`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.settings.environment import environment_with_dotenv
     ("environment", "slots"),
     [(None, "3"), ("development", "3"), ("production", None), ("test", None)],
 )
-def test_a_dotenv_file_counts_neither_in_production_nor_in_tests(
+def test_dotenv_is_ignored_in_production_and_in_tests(
     tmp_path: Path, environment: str | None, slots: str | None
 ) -> None:
     (tmp_path / ".env").write_text("WORKER_SLOTS=3\nPORT=1\n")
     environ = {"PORT": "2"} | ({} if environment is None else {"ENVIRONMENT": environment})
-    found = environment_with_dotenv(environ, tmp_path)
-    assert (slots, "2") == (found.get("WORKER_SLOTS"), found["PORT"])
+    merged = environment_with_dotenv(environ, tmp_path)
+    assert (slots, "2") == (merged.get("WORKER_SLOTS"), merged["PORT"])

@@ -1,4 +1,4 @@
-"""Errors of Postgres lose the values that they quote before they are stored or logged."""
+"""The values that Postgres quotes in errors are removed before they are stored or logged."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ asyncio.run(main())
 def test_logged_traceback_keeps_the_constraint_and_loses_the_row(
     environ: Mapping[str, str], kim: Person, form: str
 ) -> None:
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", SCRIPT, form],
         cwd=ROOT,
         env=environ,
@@ -161,7 +161,7 @@ def test_logged_traceback_keeps_the_constraint_and_loses_the_row(
         check=True,
     )
 
-    assert said.stderr.count("Traceback") == 4
-    assert said.stderr.count("users_email") == 4
-    assert "DETAIL" not in said.stderr
-    assert f"({KIM})" not in said.stderr
+    assert result.stderr.count("Traceback") == 4
+    assert result.stderr.count("users_email") == 4
+    assert "DETAIL" not in result.stderr
+    assert f"({KIM})" not in result.stderr

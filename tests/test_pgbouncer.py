@@ -1,4 +1,4 @@
-"""What docs/scaling.md tells those who put PgBouncer between."""
+"""The PgBouncer settings in docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from app.embedded.home import ROOT
 from app.postgres.database import Database
 
 TRACKED = {"application_name", "datestyle", "timezone"}
-"""Parameters of connections that PgBouncer passes on itself."""
+"""Connection parameters that PgBouncer passes on by default."""
 SET_BY_CLIENT = """
 select name from pg_settings
 where source = 'client' and name not in ('client_encoding', 'extra_float_digits')
 """
 
 
-async def test_it_is_told_of_every_parameter_that_connections_are_opened_with(
+async def test_documentation_lists_every_startup_parameter_of_our_connections(
     database: Database,
 ) -> None:
     scaling = (ROOT / "docs" / "scaling.md").read_text()

@@ -1,4 +1,4 @@
-"""The settings of mail: rates and keys, read or refused by name."""
+"""Email settings: rates, addresses and DKIM keys."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SECOND = timedelta(seconds=1)
             Rate(10, SECOND), Rate(500, 3600 * SECOND), Rate(10_000, 86400 * SECOND)]),
     ],
 )  # fmt: skip
-def test_a_rate_is_read(text: str, rates: list[Rate], environ: dict[str, str]) -> None:
+def test_mail_rate_is_parsed(text: str, rates: list[Rate], environ: dict[str, str]) -> None:
     assert rates == Settings.from_env({**environ, "MAIL_RATE": text}).mail.rates
 
 
 @pytest.mark.parametrize(
     "text", ["10", "10/", "0/s", "-1/s", "10/w", "10/s,20/s", "1e3/s", "1/s/h"]
 )
-def test_a_wrong_rate_is_named(text: str, environ: dict[str, str]) -> None:
+def test_invalid_mail_rate_is_refused(text: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"^MAIL_RATE must be"):
         Settings.from_env({**environ, "MAIL_RATE": text})
 
@@ -45,7 +45,7 @@ def test_a_wrong_rate_is_named(text: str, environ: dict[str, str]) -> None:
         "hello@activelog..example", "ActiveLog\r\nBcc: <hello@activelog.example>",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_named(name: str, text: str, environ: dict[str, str]) -> None:
+def test_invalid_address_is_refused(name: str, text: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} must be an address"):
         Settings.from_env({**environ, name: text})
 
@@ -53,15 +53,13 @@ def test_what_is_no_address_is_named(name: str, text: str, environ: dict[str, st
 @pytest.mark.parametrize(
     "text", ["hello@localhost", '"Log, Active" <hello@activelog.example>', "Ä <a.b@bücher.example>"]
 )
-def test_an_address_is_taken_with_a_name_or_without(text: str, environ: dict[str, str]) -> None:
+def test_address_may_have_a_name(text: str, environ: dict[str, str]) -> None:
     mail = Settings.from_env({**environ, "MAIL_FROM": text, "MAIL_REPLY_TO": text}).mail
     assert (text, text) == (mail.from_address, mail.reply_to)
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_a_key_is_read_with_its_selector(
-    form: PrivateFormat, tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_dkim_key_is_read(form: PrivateFormat, tmp_path: Path, environ: dict[str, str]) -> None:
     pem = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, form, NoEncryption())
     file = tmp_path / "key.pem"
     file.write_bytes(pem.replace(b"\n", b"\r\n"))
@@ -70,9 +68,7 @@ def test_a_key_is_read_with_its_selector(
     assert Settings.from_env(environ).mail.dkim is None
 
 
-def test_half_of_dkim_and_a_key_that_is_none_are_refused_by_name(
-    tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_incomplete_or_invalid_dkim_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     other = ed25519.Ed25519PrivateKey.generate()
     file, wrong = tmp_path / "key.pem", tmp_path / "ed25519.pem"
     file.write_text("no key")

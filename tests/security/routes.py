@@ -1,15 +1,15 @@
-"""Who gets what at every route. A route without a line here is a test that fails.
+"""The expected access to every route. A route that is missing here fails a test.
 
-A line says what a stranger, Kim, somebody else and an operator are answered, where the address
-names a thing of Kim's. It is written by the shape of the route:
+An entry has the statuses that an anonymous client, Kim, another user and an operator get, where the
+address names something of Kim's. The constructors are named for who has access:
 
-    everybody(200)    nobody has to sign in, and all get the same
-    own(200)          whoever is signed in, about themselves
-    kims(200)         Kim alone; it does not exist for others, operators among them
-    operators(200)    operators alone
+    everybody(200)    no sign-in is needed, and everyone gets the same
+    own(200)          any signed-in user, about themselves
+    kims(200)         Kim only; for others, operators included, it does not exist
+    operators(200)    operators only
 
-and for pages, which send strangers to the sign-in page: own_page, kims_page, operators_page;
-and for_guests, which send on whoever is signed in.
+For pages, which redirect anonymous clients to the sign-in page, there are own_page, kims_page and
+operators_page, and for_guests, which redirects signed-in users.
 """
 
 from __future__ import annotations
@@ -19,58 +19,58 @@ from typing import Any, NamedTuple
 from tests.users.people import PASSWORD, new_user
 
 
-class Line(NamedTuple):
-    stranger: int
+class Access(NamedTuple):
+    anonymous: int
     kim: int
     other: int
     operator: int
     body: dict[str, Any] | None
-    """JSON for the API, a form for the pages."""
+    """JSON for the API, form fields for the pages."""
 
     @property
     def statuses(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("stranger", "kim", "other", "operator")}
+        return {name: getattr(self, name) for name in ("anonymous", "kim", "other", "operator")}
 
 
-def for_guests(status: int) -> Line:
-    return Line(status, 303, 303, 303, None)
+def for_guests(status: int) -> Access:
+    return Access(status, 303, 303, 303, None)
 
 
-def everybody(status: int, **body: Any) -> Line:
-    return Line(status, status, status, status, body or None)
+def everybody(status: int, **body: Any) -> Access:
+    return Access(status, status, status, status, body or None)
 
 
-def own(status: int, **body: Any) -> Line:
-    return Line(401, status, status, status, body or None)
+def own(status: int, **body: Any) -> Access:
+    return Access(401, status, status, status, body or None)
 
 
-def kims(status: int, **body: Any) -> Line:
-    return Line(401, status, 404, 404, body or None)
+def kims(status: int, **body: Any) -> Access:
+    return Access(401, status, 404, 404, body or None)
 
 
-def operators(status: int, **body: Any) -> Line:
-    return Line(401, 403, 403, status, body or None)
+def operators(status: int, **body: Any) -> Access:
+    return Access(401, 403, 403, status, body or None)
 
 
-def own_page(status: int, **body: Any) -> Line:
-    return own(status, **body)._replace(stranger=303)
+def own_page(status: int, **body: Any) -> Access:
+    return own(status, **body)._replace(anonymous=303)
 
 
-def kims_page(status: int, **body: Any) -> Line:
-    return kims(status, **body)._replace(stranger=303)
+def kims_page(status: int, **body: Any) -> Access:
+    return kims(status, **body)._replace(anonymous=303)
 
 
-def operators_page(status: int, **body: Any) -> Line:
-    return operators(status, **body)._replace(stranger=303)
+def operators_page(status: int, **body: Any) -> Access:
+    return operators(status, **body)._replace(anonymous=303)
 
 
-ENTRY = {"type": "run", "started_at": "2026-11-02T07:30:00Z", "duration_s": 1800}
-TOLD = {"type": "run", "started": "2026-11-02T07:30", "minutes": "30"}
+ACTIVITY = {"type": "run", "started_at": "2026-11-02T07:30:00Z", "duration_s": 1800}
+FORM = {"type": "run", "started": "2026-11-02T07:30", "minutes": "30"}
 NEW_PASSWORD = "a longer walk on the beach"
 
 API = {
     "POST /users": everybody(201, **new_user("new@example.com")),
-    "POST /users/confirm": own(409),  # it is confirmed already
+    "POST /users/confirm": own(409),  # already confirmed
     "POST /users/confirm/{token}": everybody(204),
     "GET /users/me": own(200),
     "PATCH /users/me": own(200, name="Kim Lee"),
@@ -80,7 +80,7 @@ API = {
     "DELETE /sessions/current": own(204),
     "POST /password-resets": everybody(202, email="kim@example.com"),
     "POST /password-resets/{token}": everybody(204, password=NEW_PASSWORD),
-    "POST /activities": own(201, **ENTRY),
+    "POST /activities": own(201, **ACTIVITY),
     "GET /activities": own(200),
     "GET /activities/{activity_id}": kims(200),
     "PATCH /activities/{activity_id}": kims(200, notes="Frost."),
@@ -99,7 +99,7 @@ API = {
     "GET /export/activities/csv": own(200),
     "POST /export/request": own(202, format="csv"),
     "GET /export/{export_id}/status": kims(200),
-    "GET /export/{export_id}/download": kims(409),  # it is not finished
+    "GET /export/{export_id}/download": kims(409),  # not finished
     "GET /export/history": own(200),
     "DELETE /export/{export_id}": kims(204),
     "GET /reports": own(200),
@@ -114,7 +114,7 @@ API = {
     "GET /admin/jobs": operators(200),
     "GET /admin/jobs/{job_id}": operators(200),
     "POST /admin/jobs/{job_id}/retry": operators(200),
-    "POST /admin/jobs/{job_id}/cancel": operators(409),  # it is dead already
+    "POST /admin/jobs/{job_id}/cancel": operators(409),  # already dead
     "GET /admin/dead-letters": operators(200),
     "POST /admin/dead-letters/retry": operators(200),
     "POST /admin/dead-letters/{fingerprint}/retry": operators(200),
@@ -144,7 +144,7 @@ PAGES = {
     "POST /sign-in": everybody(303, email="kim@example.com", password=PASSWORD),
     "POST /sign-out": own_page(303),
     "GET /activities": own_page(200),
-    "POST /activities": own_page(303, **TOLD),
+    "POST /activities": own_page(303, **FORM),
     "POST /activities/{activity_id}/delete": kims_page(303),
     "GET /exports": own_page(200),
     "POST /exports": own_page(303, format="csv"),
@@ -174,7 +174,7 @@ PAGES = {
     "GET /reset-done": everybody(200),
     "GET /unsubscribe/{token}": everybody(200),
     "POST /unsubscribe/{token}": everybody(200),
-    # The emails are shown in development only.
+    # Emails are shown only in development.
     "GET /dev/emails": everybody(404),
     "GET /dev/emails/{name}": everybody(404),
     "GET /dev/emails/{name}/{scheme}": everybody(404),
@@ -201,8 +201,8 @@ PAGES = {
     "GET /ops/workers": operators_page(200),
 }
 
-LINES = {
-    **{line.replace(" ", " /api/v1", 1): statuses for line, statuses in API.items()},
+ROUTES = {
+    **{route.replace(" ", " /api/v1", 1): access for route, access in API.items()},
     **MACHINES,
     **PAGES,
 }

@@ -1,4 +1,4 @@
-"""Limits on signing in, signing up and asking for resets, and on what one person may ask for."""
+"""Limits on sign-ins, sign-ups, reset emails, and on the requests of one person."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from tests.users.people import PASSWORD, new_user, sign_up
 HOUR = timedelta(hours=1)
 CLIENT = "203.0.113.7"
 FEW = RateLimit("few", Rate(3, HOUR))
-A_PLACE_S = 1200
-"""Seconds until it lets one more through."""
+FEW_INTERVAL_S = 1200
+"""The time after which FEW admits one more."""
 
 
 @pytest.fixture
 def limiter(resources: Resources) -> RateLimiter:
-    """The application's limits, but patient: none falls open on a busy machine."""
+    """The limiter of the application with a long timeout, so that it counts on a busy machine."""
     return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
@@ -45,14 +45,14 @@ def limiter(resources: Resources) -> RateLimiter:
 async def client_from(
     address: str, resources: Resources, **changes: Any
 ) -> AsyncIterator[tuple[httpx.AsyncClient, BatchedRateLimiter]]:
-    """A client at this address, of an API with these settings of `Http` changed, and its request_limiter.
+    """A client at this address of an API with changed `Http` settings, and the request limiter.
 
-    The limits are counted together with those of the fixture `limiter`.
+    It shares its counts with the fixture `limiter`.
     """
     http = replace(resources.settings.http, **changes)
     settings = replace(resources.settings, http=http)
     limit = RateLimit("requests", http.request_rate)
-    lent = replace(
+    changed = replace(
         resources,
         settings=settings,
         limiter=RateLimiter(resources.redis, settings.secret_key, timeout_s=WAIT_LIMIT_S),
@@ -60,13 +60,13 @@ async def client_from(
     )
 
     @asynccontextmanager
-    async def lend() -> AsyncIterator[Resources]:
-        yield lent
+    async def open_changed() -> AsyncIterator[Resources]:
+        yield changed
 
-    app: Any = create_app(lend)
+    app: Any = create_app(open_changed)
     transport = httpx.ASGITransport(app=app, client=(address, 1234))
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
-        yield it, lent.request_limiter
+        yield it, changed.request_limiter
 
 
 async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
@@ -75,12 +75,12 @@ async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
 
 
 async def pass_time(redis: Redis, limit: RateLimit, length: timedelta) -> None:
-    """Have all that was counted for a limit be so much older."""
+    """Make everything counted for a limit this much older."""
     for key in await redis.keys(f"activelog:rate:{limit.name}:*"):
         await redis.decrby(key, length // timedelta(microseconds=1))
 
 
-async def test_so_many_are_let_through_and_more_as_time_passes(
+async def test_a_burst_is_admitted_and_then_more_as_time_passes(
     limiter: RateLimiter, resources: Resources
 ) -> None:
     limit = RateLimit("pairs", Rate(2, HOUR))
@@ -96,7 +96,7 @@ async def test_so_many_are_let_through_and_more_as_time_passes(
         await limiter.take((limit, "kim"))
 
 
-async def test_one_limit_that_is_reached_costs_nothing_of_the_other(limiter: RateLimiter) -> None:
+async def test_a_reached_limit_counts_nothing_against_the_others(limiter: RateLimiter) -> None:
     other = RateLimit("other", Rate(3, HOUR))
     await times(3, lambda: limiter.take((FEW, "kim")))
     with pytest.raises(TooMany):
@@ -106,7 +106,7 @@ async def test_one_limit_that_is_reached_costs_nothing_of_the_other(limiter: Rat
         await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_what_is_refused_is_counted_under_the_limit_that_is_reached(
+async def test_metric_counts_refusals_by_the_reached_limit(
     limiter: RateLimiter,
 ) -> None:
     roomy = RateLimit("roomy", Rate(9, HOUR))
@@ -121,32 +121,30 @@ def refusals(limit: RateLimit) -> float:
     return metrics.registry.get_sample_value("activelog_refused_total", {"limit": limit.name}) or 0
 
 
-async def test_redis_holds_no_address_and_nothing_for_ever(
-    limiter: RateLimiter, resources: Resources
-) -> None:
+async def test_redis_keys_are_hashed_and_expire(limiter: RateLimiter, resources: Resources) -> None:
     await limiter.take((FEW, "kim@example.com"))
     (key,) = await resources.redis.keys("activelog:rate:few:*")
     assert b"kim" not in key
     assert 0 < await resources.redis.pttl(key) <= 3_600_000
 
 
-async def test_without_redis_nobody_is_refused_and_nobody_waits(closed_port: int) -> None:
+async def test_without_redis_nobody_is_refused_or_delayed(closed_port: int) -> None:
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
-        assert await fallen_open(RateLimiter(redis, "secret")) < 10
+        assert await count_suspensions(RateLimiter(redis, "secret")) < 10
 
 
-async def test_a_frozen_redis_is_waited_for_once(resources: Resources) -> None:
+async def test_a_frozen_redis_delays_only_the_first_request(resources: Resources) -> None:
     async with valkey_of_one() as valkey:
         await valkey.start()
         assert valkey.pid
         async with open_redis(valkey.settings()["REDIS_URL"]) as redis:
             await redis.ping()
             with frozen(valkey.pid):
-                assert await fallen_open(RateLimiter(redis, "secret", timeout_s=0.2)) < 10
+                assert await count_suspensions(RateLimiter(redis, "secret", timeout_s=0.2)) < 10
 
 
-async def fallen_open(limiter: RateLimiter) -> int:
-    """How many of a hundred requests of one person waited for a Redis that does not answer."""
+async def count_suspensions(limiter: RateLimiter) -> int:
+    """How many of 100 requests waited for a Redis that does not answer."""
     with capture_logs() as logs:
         await times(100, lambda: limiter.take((FEW, "kim")))
     waited = [log for log in logs if log["event"] == "rate_limits.suspended"]
@@ -154,7 +152,7 @@ async def fallen_open(limiter: RateLimiter) -> int:
     return len(waited)
 
 
-async def test_a_tally_refuses_who_has_done_enough(resources: Resources) -> None:
+async def test_batched_limiter_refuses_after_a_flush(resources: Resources) -> None:
     here, elsewhere = (BatchedRateLimiter(resources.redis, "secret", FEW) for _ in range(2))
     for _ in range(FEW.rate.max_count):
         here.count("kim")
@@ -162,7 +160,7 @@ async def test_a_tally_refuses_who_has_done_enough(resources: Resources) -> None
     await here.flush()
     with pytest.raises(TooMany) as refusal:
         here.count("kim")
-    assert 0 < refusal.value.retry_after <= A_PLACE_S
+    assert 0 < refusal.value.retry_after <= FEW_INTERVAL_S
     here.count("sam")
     elsewhere.count("kim")
     await elsewhere.flush()
@@ -170,7 +168,7 @@ async def test_a_tally_refuses_who_has_done_enough(resources: Resources) -> None
         elsewhere.count("kim")
 
 
-async def test_guessing_a_password_ends_after_ten_tries_whoever_asks(
+async def test_ten_wrong_passwords_block_an_account_for_all_clients(
     resources: Resources, limiter: RateLimiter, api: httpx.AsyncClient
 ) -> None:
     await sign_up(api)
@@ -189,25 +187,25 @@ async def test_guessing_a_password_ends_after_ten_tries_whoever_asks(
         assert (await client.post("/api/v1/sessions", json=someone)).status_code == 401
 
 
-async def test_the_right_password_begins_anew(limiter: RateLimiter) -> None:
+async def test_the_right_password_resets_the_limit(limiter: RateLimiter) -> None:
     for _ in range(3):
         await times(8, lambda: admit_sign_in(limiter, "kim@example.com", None))
         await welcome_back(limiter, "KIM@example.com")
 
 
-async def test_one_client_cannot_try_many_addresses(limiter: RateLimiter) -> None:
+async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimiter) -> None:
     admitted = 0
 
-    async def try_as_many_as_it_may(name: str) -> None:
+    async def use_up_limit(name: str) -> None:
         nonlocal admitted
         for number in range(login_limits.SIGN_INS_FROM.rate.max_count):
             await admit_sign_in(limiter, f"{name}{number}@example.com", CLIENT)
             admitted += 1
 
     began = monotonic()
-    await try_as_many_as_it_may("user")
+    await use_up_limit("user")
     with pytest.raises(TooMany):
-        await try_as_many_as_it_may("more")
+        await use_up_limit("more")
     limit = login_limits.SIGN_INS_FROM
     freed = (monotonic() - began) / (limit.rate.period.total_seconds() / limit.rate.max_count)
     assert admitted <= limit.rate.max_count + freed + 1
@@ -221,7 +219,7 @@ async def test_one_client_cannot_try_many_addresses(limiter: RateLimiter) -> Non
         (admit_reset, login_limits.RESETS_FROM, "password-resets", {"email": "kim@example.com"}),
     ],
 )
-async def test_one_client_can_sign_up_and_ask_for_resets_so_often(
+async def test_sign_ups_and_reset_requests_are_limited_by_client(
     admit: Callable[[RateLimiter, str], Awaitable[None]],
     limit: RateLimit,
     path: str,
@@ -236,7 +234,7 @@ async def test_one_client_can_sign_up_and_ask_for_resets_so_often(
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code < 300
 
 
-async def test_an_address_that_may_be_a_strangers_gets_few_letters_whichever_account_asks(
+async def test_confirmation_emails_are_limited_by_address(
     resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
@@ -251,7 +249,7 @@ async def test_an_address_that_may_be_a_strangers_gets_few_letters_whichever_acc
     assert await resources.database.fetchval("select count(*) from jobs") == 0
 
 
-async def test_only_letters_that_are_made_are_counted(resources: Resources) -> None:
+async def test_only_enqueued_emails_count(resources: Resources) -> None:
     kim = await person(resources.database, "kim")
     async with client_from(CLIENT, resources) as (client, _):
         for _ in range(login_limits.CONFIRMATIONS.rate.max_count + 1):
@@ -260,7 +258,7 @@ async def test_only_letters_that_are_made_are_counted(resources: Resources) -> N
     assert await resources.database.fetchval("select count(*) from jobs") == 1
 
 
-async def test_the_password_of_an_open_session_cannot_be_guessed(
+async def test_password_checks_of_a_session_are_limited(
     resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
@@ -271,24 +269,24 @@ async def test_the_password_of_an_open_session_cannot_be_guessed(
             lambda: login_limits.admit_own_password(limiter, kim.id),
         )
         put = await client.put("/api/v1/users/me/password", json=change, headers=kim.headers)
-        gone = await client.request(
+        deleted = await client.request(
             "DELETE", "/api/v1/users/me", json={"password": "a guess"}, headers=kim.headers
         )
-    assert (put.status_code, gone.status_code) == (429, 429)
+    assert (put.status_code, deleted.status_code) == (429, 429)
 
 
-async def test_one_person_can_send_so_many_requests(resources: Resources) -> None:
+async def test_requests_are_limited_by_person(resources: Resources) -> None:
     kim = await person(resources.database, "kim")
     sam = await person(resources.database, "sam")
     few = Rate(3, HOUR)
     async with client_from(CLIENT, resources, request_rate=few) as (client, request_limiter):
-        for who in (kim, kim, kim, sam):
-            answer = await client.get("/api/v1/users/me", headers=who.headers)
+        for sender in (kim, kim, kim, sam):
+            answer = await client.get("/api/v1/users/me", headers=sender.headers)
             assert answer.status_code == 200
         await request_limiter.flush()
         refused = await client.get("/api/v1/users/me", headers=kim.headers)
         assert refused.status_code == 429
-        assert 0 < int(refused.headers["retry-after"]) <= A_PLACE_S
+        assert 0 < int(refused.headers["retry-after"]) <= FEW_INTERVAL_S
         assert (await client.get("/api/v1/users/me", headers=sam.headers)).status_code == 200
 
 
@@ -309,7 +307,5 @@ async def test_one_person_can_send_so_many_requests(resources: Resources) -> Non
         ("", "", 0, None),
     ],
 )
-def test_limits_are_counted_for(
-    peer: str, forwarded: str, proxies: int, counted: str | None
-) -> None:
+def test_counted_address(peer: str, forwarded: str, proxies: int, counted: str | None) -> None:
     assert counted == counted_address(peer, forwarded, proxies)

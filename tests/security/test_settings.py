@@ -1,4 +1,4 @@
-"""What production refuses to start with."""
+"""Settings that are missing, invalid, or refused in production."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STRONG = {
     "DATABASE_URL": "postgresql://activelog:yT4%40kL@db.example.com/activelog",
     "REDIS_URL": "redis://redis.example.com",
     "AWS_ACCESS_KEY_ID": "AKIA",
-    "AWS_SECRET_ACCESS_KEY": "of our own",
+    "AWS_SECRET_ACCESS_KEY": "not a sample key",
     "SMTP_URL": "smtp://us:word@smtp.example.com",
 }
 SECRETS = ("SECRET_KEY", "DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SMTP_URL")
@@ -45,16 +45,16 @@ def test_no_secret_has_a_default_outside_development(environment: str, name: str
         {"SMTP_URL": "smtp://us:word@smtp.example.com?tls=none"},
     ],
 )
-def test_weak_settings_are_refused_in_production_in_one_line(weak: Mapping[str, str]) -> None:
-    with pytest.raises(SettingsError) as refusal:
+def test_weak_settings_are_refused_in_production_with_one_line(weak: Mapping[str, str]) -> None:
+    with pytest.raises(SettingsError) as raised:
         Settings.from_env({**STRONG, **weak})
-    assert weak.keys() >= set(refusal.value.variables)
-    (line,) = str(refusal.value).splitlines()
+    assert weak.keys() >= set(raised.value.variables)
+    (line,) = str(raised.value).splitlines()
     assert not any(value in line for value in weak.values())
 
 
-def test_all_that_is_missing_or_wrong_is_listed_at_once() -> None:
-    wrong = {
+def test_all_missing_and_invalid_settings_are_listed() -> None:
+    invalid = {
         "SECRET_KEY": "hush",
         "DATABASE_URL": "",
         "REDIS_URL": "http://redis.example.com",
@@ -66,17 +66,17 @@ def test_all_that_is_missing_or_wrong_is_listed_at_once() -> None:
         "QUEUE_WEIGHTS": "critical=1",
         "RETENTION_JOBS": "0",
     }
-    with pytest.raises(SettingsError) as refusal:
-        Settings.from_env({**STRONG, **wrong})
-    named = [line.split()[0] for line in str(refusal.value).splitlines()]
-    assert {*wrong, "DKIM_KEY_FILE"} - {"DKIM_SELECTOR"} == set(named)
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_env({**STRONG, **invalid})
+    named = [line.split()[0] for line in str(raised.value).splitlines()]
+    assert {*invalid, "DKIM_KEY_FILE"} - {"DKIM_SELECTOR"} == set(named)
     assert len(named) == len(set(named))
 
 
-def test_beside_a_wrong_environment_is_reported_what_is_wrong_in_any() -> None:
-    with pytest.raises(SettingsError) as refusal:
+def test_invalid_settings_are_listed_beside_an_invalid_environment() -> None:
+    with pytest.raises(SettingsError) as raised:
         Settings.from_env({**STRONG, "ENVIRONMENT": "developement", "SECRET_KEY": "", "PORT": "x"})
-    named = [line.split()[0] for line in str(refusal.value).splitlines()]
+    named = [line.split()[0] for line in str(raised.value).splitlines()]
     assert ["ENVIRONMENT", "PORT"] == sorted(named)
 
 
@@ -88,22 +88,22 @@ def test_beside_a_wrong_environment_is_reported_what_is_wrong_in_any() -> None:
         ("redis://127.0.0.1:port/0", "is not a valid URL"),
     ],
 )
-def test_a_redis_url_that_no_client_takes_is_refused(url: str, problem: str) -> None:
-    with pytest.raises(SettingsError, match=f"^REDIS_URL {problem}") as refusal:
+def test_a_redis_url_that_the_client_rejects_is_refused(url: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"^REDIS_URL {problem}") as raised:
         Settings.from_env({**STRONG, "REDIS_URL": url})
-    assert "hidden" not in str(refusal.value)
+    assert "hidden" not in str(raised.value)
 
 
 def test_an_empty_environment_lists_all_missing_settings() -> None:
-    with pytest.raises(SettingsError) as refusal:
+    with pytest.raises(SettingsError) as raised:
         Settings.from_env({})
     assert set(SECRETS) | {"REDIS_URL"} == {
-        line.split()[0] for line in str(refusal.value).splitlines()
+        line.split()[0] for line in str(raised.value).splitlines()
     }
 
 
 @pytest.mark.parametrize(
-    "fine",
+    "accepted",
     [
         {},
         {"APP_URL": "http://127.0.0.1:8000"},
@@ -116,10 +116,12 @@ def test_an_empty_environment_lists_all_missing_settings() -> None:
         {"SMTP_URL": "smtp://relay.internal?tls=none"},
     ],
 )
-def test_what_stays_on_the_machine_or_is_kept_elsewhere_is_not(fine: Mapping[str, str]) -> None:
-    Settings.from_env({**STRONG, **fine})
+def test_local_servers_and_passwords_kept_elsewhere_are_accepted(
+    accepted: Mapping[str, str],
+) -> None:
+    Settings.from_env({**STRONG, **accepted})
 
 
 @pytest.mark.parametrize("environment", ["development", "test"])
-def test_elsewhere_than_in_production_they_are_not(environment: str) -> None:
+def test_other_environments_accept_an_unencrypted_app_url(environment: str) -> None:
     Settings.from_env({**STRONG, "ENVIRONMENT": environment, "APP_URL": "http://dev.example"})

@@ -1,4 +1,4 @@
-"""A small world in which every route finds something of Kim's, and something for operators."""
+"""Test data in which every route finds something of Kim's, and something for operators."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.support.people import Person, person
 from tests.users.people import PASSWORD
 
 HASH = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
-"""Of everybody's password, at next to no cost."""
-VISITOR = "a browser that nobody has signed in at"
+"""The hash of everyone's password, cheap to check."""
+VISITOR = "an anonymous browser"
 
 DEAD_JOB = """
 insert into jobs (kind, queue, payload, state, fingerprint, finished_at, user_id)
@@ -48,13 +48,13 @@ values ($1, '2026-10-01', 1, repeat('0', 64))
 @dataclass(frozen=True, slots=True)
 class World:
     people: Mapping[str, Person | None]
-    """By their part in tests/security/routes.py."""
+    """By their role in tests/security/routes.py."""
     named: dict[str, str]
-    """What stands for a parameter of a path, or for one behind this part of it."""
+    """The values of path parameters, some only after the part of the path before the slash."""
     secret: str
 
     def path(self, template: str) -> str:
-        """The address of Kim's thing, or of the operators', at a route."""
+        """Fill in the path of a route."""
         parts = template.split("/")
         return "/".join(
             self.named.get(f"{before}/{part}", self.named.get(part, part))
@@ -62,13 +62,13 @@ class World:
         )
 
     def headers(self, who: Person | None) -> dict[str, str]:
-        """What a request of theirs bears: the token of the API, and the cookies of the pages."""
+        """The headers of a request: the token for the API and the cookie for the pages."""
         if who is None:
             return {"Cookie": f"__Host-visitor={VISITOR}"}
         return {**who.headers, "Cookie": f"__Host-session={who.token}"}
 
     def form(self, who: Person | None) -> dict[str, str]:
-        """The field without which a form is not ours."""
+        """The CSRF field of a form."""
         return {"csrf": form_token(self.secret, who.token if who else VISITOR)}
 
 
@@ -112,5 +112,5 @@ async def build(resources: Resources) -> World:
         "reset/{token}": tokens[1],
         "unsubscribe/{token}": unsubscribe_token(secret, kim.id, "weekly_summary"),
     }
-    people = {"stranger": None, "kim": kim, "other": sam, "operator": olga}
+    people = {"anonymous": None, "kim": kim, "other": sam, "operator": olga}
     return World(people, {name: str(value) for name, value in named.items()}, secret)

@@ -91,7 +91,7 @@ async def describe(
         for index, column in enumerate(prepared.get_attributes())
         if column.type.name != "void"
     ]
-    return Prepared([one.name for one in prepared.get_parameters()], columns)
+    return Prepared([parameter.name for parameter in prepared.get_parameters()], columns)
 
 
 def mismatches(statement: Statement, prepared: Prepared) -> list[str]:
@@ -112,14 +112,15 @@ def _compare_columns(statement: Statement, columns: Sequence[Column]) -> list[st
         return []
     if is_struct(statement.row):
         fields = msgspec.structs.fields(statement.row)
-        if (names := [field.encode_name for field in fields]) != [one.name for one in columns]:
-            return [f"fields {names} for columns {[one.name for one in columns]}"]
+        names = [field.encode_name for field in fields]
+        if names != (column_names := [column.name for column in columns]):
+            return [f"fields {names} for columns {column_names}"]
         annotations = [(field.encode_name, field.type) for field in fields]
     elif statement.row is None:
         annotations = []
     else:
         row = statement.row | None if statement.optional else statement.row
-        annotations = [(one.name, row) for one in columns[:1]] or [("", row)]
+        annotations = [(column.name, row) for column in columns[:1]] or [("", row)]
     not_null = NOT_NULL.get(statement.name, frozenset())
     return [
         *_compare("column", annotations, columns, arrays=(list,)),

@@ -37,18 +37,18 @@ def last_release() -> str | None:
     """Return the newest release tag; None if there is none, or git cannot tell."""
     command = ["git", "tag", "--list", "v*", "--sort=-v:refname"]
     try:
-        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return next(iter(said.stdout.split()), None)
+    return next(iter(done.stdout.split()), None)
 
 
 async def shape(connection: asyncpg.Connection[Any], sql: str) -> dict[str, list[str]]:
     """Return the types of a statement's parameters, and the names and types of its columns."""
     prepared = await connection.prepare(sql)
     return {
-        "parameters": [one.name for one in prepared.get_parameters()],
-        "columns": [f"{one.name} {one.type.name}" for one in prepared.get_attributes()],
+        "parameters": [parameter.name for parameter in prepared.get_parameters()],
+        "columns": [f"{column.name} {column.type.name}" for column in prepared.get_attributes()],
     }
 
 

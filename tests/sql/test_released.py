@@ -29,10 +29,10 @@ STATEMENTS: dict[str, dict[str, Any]] = RELEASED["statements"]
 async def test_released_statement_keeps_its_parameters_and_columns(
     name: str, database: Database
 ) -> None:
-    then = STATEMENTS[name]
+    released = STATEMENTS[name]
     async with database.pool.acquire() as connection:
-        now = await shape(connection, then["sql"])  # type: ignore[arg-type] # a proxy of one
-    assert {key: then[key] for key in now} == now
+        current = await shape(connection, released["sql"])  # type: ignore[arg-type] # a proxy of one
+    assert {key: released[key] for key in current} == current
 
 
 async def test_released_inserts_name_every_required_column(database_url: str) -> None:

@@ -61,13 +61,13 @@ def test_default_is_refused() -> None:
 
 
 def test_arguments_are_ordered_by_the_signature_and_not_by_the_call() -> None:
-    given = activities_csv(type="run", last=None, first=date(2026, 1, 1), user_id=SAM)
-    assert given.args == (SAM, date(2026, 1, 1), None, "run")
+    bound = activities_csv(type="run", last=None, first=date(2026, 1, 1), user_id=SAM)
+    assert bound.args == (SAM, date(2026, 1, 1), None, "run")
 
 
-@pytest.mark.parametrize("given", [{}, {"user_id": SAM}, {**FILTERS, "color": "red"}])
-def test_wrong_argument_names_are_refused(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize("arguments", [{}, {"user_id": SAM}, {**FILTERS, "color": "red"}])
+def test_wrong_argument_names_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(
         TypeError, match=r"exports\.activities_csv takes user_id, first, last, type"
     ):
-        activities_csv(**given)
+        activities_csv(**arguments)
