@@ -1,4 +1,4 @@
-"""Reads sections of settings from environment variables. app/settings says what they mean."""
+"""Reads sections of settings from environment variables. The sections themselves are elsewhere."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[st
 
 
 def text_of(environ: Mapping[str, str], variable: str) -> str:
-    """Return the text of a variable. One that is absent counts as empty, and vice versa."""
+    """Return the text of a variable; an absent variable counts as empty."""
     return environ.get(variable, "").strip()
 
 
 class Field(NamedTuple):
-    """A field of a section, declared as `Annotated[<type>, "<VARIABLE>"]`, or another section.
+    """A field of a section: a variable, `Annotated[<type>, "<VARIABLE>"]`, or another section.
 
-    msgspec converts the text to the type. A function in the annotation does it instead if there
-    is one; it raises ValueError, whose message is the problem.
+    msgspec converts the text of the variable to the type. For other types the annotation has a
+    parser, which raises ValueError with the problem.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The settings of a process, section by section."""
+"""The settings of a process, and what production refuses."""
 
 from __future__ import annotations
 
@@ -58,11 +58,13 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read all variables; `.env.example` lists them.
 
+        With a misspelled ENVIRONMENT, report only what is invalid in every environment.
+
         Raises:
             SettingsError: variables are missing, invalid, or too weak for production.
         """
         environment = text_of(environ, "ENVIRONMENT").lower() or "production"
-        strict = environment in {"test", "production"}  # a misspelled one is not
+        strict = environment in {"test", "production"}
         if not strict:
             defaults = {k: v for k, v in DEVELOPMENT_DEFAULTS.items() if not text_of(environ, k)}
             environ = {**environ, **defaults}
@@ -120,4 +122,4 @@ def _unsafe_in_production(
 
     smtp: Smtp | None = values.get("SMTP_URL")
     if smtp and smtp.password and smtp.tls == "none" and smtp.host not in LOCAL_HOSTS:
-        yield "SMTP_URL", ("has a password, which tls=none would send unencrypted: remove tls=none")
+        yield "SMTP_URL", "has a password, which tls=none would send unencrypted: remove tls=none"
