@@ -25,7 +25,7 @@ from app.settings.environment import (
     report_error,
 )
 
-FAILED, BAD_INPUT = 1, BAD_SETTINGS
+FAILED, BAD_INPUT = 1, INVALID_SETTINGS_EXIT_CODE
 """Exit codes."""
 
 app = App(name="python -m app", help="Operate ActiveLog.", version_flags=[])
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command, bound, unparsed = app.parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        complain(_explain(error))
+        report_error(_explain(error))
         return BAD_INPUT
     if not unparsed:  # the list of commands, or the help for one
         command(*bound.args, **bound.kwargs)
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
         result = asyncio.run(_run(command, bound, settings, needs=set(unparsed)))
     except (SettingsError, NotFound, Invalid) as error:
-        complain(error)
+        report_error(error)
         return BAD_INPUT
     except (Failure, TooOld, MigrationFailed) as error:
         report_error(error)

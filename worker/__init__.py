@@ -112,7 +112,7 @@ def _is_burst() -> bool:
     context = click.get_current_context(silent=True)
     if context and context.params.get("watch"):
         print(WATCH_UNSUPPORTED, file=sys.stderr)  # noqa: T201 # the one line that users see
-        raise SystemExit(BAD_SETTINGS)
+        raise SystemExit(INVALID_SETTINGS_EXIT_CODE)
     return bool(context and context.params.get("burst"))
 
 

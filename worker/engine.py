@@ -100,7 +100,7 @@ class Engine:
         worker, host = self._settings.worker, self._settings.http.host
         await self._stack.enter_async_context(self._health.serve(host, worker.metrics_port))
         wakeup_redis = await self._stack.enter_async_context(
-            open_redis(self._settings.redis_url, socket_timeout=POLL_INTERVAL_S + 4)
+            open_redis(self._settings.redis.url, socket_timeout=POLL_INTERVAL_S + 4)
         )
         initialize_counters()
         self._loops = [

@@ -90,7 +90,7 @@ class JobExecutor:
         return None
 
     async def _call_handler(self, job_type: type[Job], run: Run) -> Outcome:
-        outcome, answers = DONE, dependency_health.listen()
+        outcome, answers = DONE, dependency_health.track()
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
             async with asyncio.timeout(job_type.timeout.total_seconds()):

@@ -98,4 +98,4 @@ def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
     for kind in {*KINDS, *pauses.kinds}:
         metrics.kind_paused.labels(kind).set(kind in pauses.kinds)
     for (kind, blocked_on), count in blocked.items():
-        metrics.jobs_held.labels(kind, blocked_on).set(count)
+        metrics.jobs_blocked.labels(kind, blocked_on).set(count)

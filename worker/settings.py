@@ -62,8 +62,8 @@ class Lifecycle:
         try:
             engine = await self._start(ctx)
         except SettingsError as error:
-            complain(error)
-            raise SystemExit(BAD_SETTINGS) from None
+            report_error(error)
+            raise SystemExit(INVALID_SETTINGS_EXIT_CODE) from None
         drain_on_signals(engine.drain)
         if self._burst:
             self.redis.has_work = engine.has_work
@@ -122,7 +122,7 @@ def worker_settings(
         {
             "functions": [func(run, name="run", timeout=ARQ_TIMEOUT_S)],
             "redis_pool": lifecycle.redis,
-            "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # `arq --check` reads it
+            "redis_settings": RedisSettings.from_dsn(settings.redis.url),  # `arq --check` reads it
             "cron_jobs": [] if clock is None else cron_jobs(),
             "timezone": UTC,
             "job_serializer": msgspec.json.encode,

@@ -91,7 +91,7 @@ async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
     await note_start(resources.database, run)
     if run.attempt == 1:
         raise Unavailable("Unavailable on purpose.", dependency="chaos")
-    dependency_health.note("chaos")
+    dependency_health.record_success("chaos")
     await leave_effect(run)
 
 

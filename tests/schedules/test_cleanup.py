@@ -290,7 +290,7 @@ async def test_an_interrupted_cleanup_keeps_its_counts(
 async def test_retention_is_set_in_days(database: Database, bucket: Bucket, old_rows: UUID) -> None:
     days = {"RETENTION_JOBS": "5", "RETENTION_EMAILS": "398", "RETENTION_DEAD_LETTERS": "7"}
     longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
-    keep = Retention.from_env(Variables({**days, **longer}))
+    keep = read(Retention, {**days, **longer})
     run = await claimed_cleanup(database)
     await cleanup.clean(run, bucket, keep, now=await clock(database))
     counts = await database.fetchval("select counts::text from schedule_runs where counts <> '{}'")

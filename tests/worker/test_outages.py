@@ -39,11 +39,11 @@ async def meet_outage(*_: object) -> None:
 
 
 async def call_smtp(*_: object) -> None:
-    dependency_health.note("smtp")
+    dependency_health.record_success("smtp")
 
 
 async def be_refused_by_smtp(*_: object) -> None:
-    dependency_health.note("smtp")
+    dependency_health.record_success("smtp")
     raise Dead("the server refused it")
 
 

@@ -59,7 +59,7 @@ async def test_a_worker_runs_at_a_lower_priority_than_the_api(
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
         await worker.says("worker.started")
-        nice = max(process_priority.WORKER, os.getpriority(os.PRIO_PROCESS, 0))
+        nice = max(process_priority.WORKER_NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
         assert nice == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
 
