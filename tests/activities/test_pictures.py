@@ -109,14 +109,14 @@ async def test_other_files_are_refused_whatever_their_name() -> None:
     gif = BytesIO()
     drawing.drawing().save(gif, "GIF")
     for data in (b"", b"just text", gif.getvalue(), b"%PDF-1.7", b"\xff\xd8", b"RIFF\0\0\0\0WEBP"):
-        await refused(data, "no JPEG, PNG or WebP|damaged")
+        await refused(data, "not a JPEG, PNG or WebP|damaged")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cut_picture_is_refused(kind: str) -> None:
     whole = drawing.saved(kind)
     for share in (0.3, 0.6, 0.9, 0.99):
-        await refused(whole[: int(len(whole) * share)], "no JPEG, PNG or WebP|damaged")
+        await refused(whole[: int(len(whole) * share)], "not a JPEG, PNG or WebP|damaged")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # by which Pillow tells of damaged EXIF
