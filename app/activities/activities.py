@@ -9,7 +9,8 @@ import msgspec
 from msgspec import UNSET
 
 from app.activities import statements
-from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.activities.activity import Activity, ActivityId, Changes, Entry
+from app.activity_types import ActivityType
 from app.errors import Invalid, NotFound
 from app.friends.emails import announce
 from app.postgres.database import Transaction

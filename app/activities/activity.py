@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, NewType
+from typing import Annotated, NewType
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.activity_types import ActivityType
+
 ActivityId = NewType("ActivityId", UUID)
 PhotoId = NewType("PhotoId", UUID)
 
-ActivityType = Literal["run", "ride", "swim", "walk", "hike", "other"]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a UTC offset.")]
 Seconds = Annotated[int, Meta(ge=1, le=7 * 24 * 3600, description="Up to seven days.")]
 Metres = Annotated[float, Meta(ge=0, le=100_000_000)]

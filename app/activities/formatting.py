@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from app.activities.activity import ActivityType
-
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-TYPES: dict[ActivityType, tuple[str, str]] = {
-    "run": ("Run", "Runs"), "ride": ("Ride", "Rides"), "swim": ("Swim", "Swims"),
-    "walk": ("Walk", "Walks"), "hike": ("Hike", "Hikes"), "other": ("Other", "Other activities"),
-}  # fmt: skip
-"""One of them, and several."""
 
 
 def short_day(day: date) -> str:

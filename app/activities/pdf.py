@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from app.activities.activity import ActivityType
 from app.activities.formatting import (
     MONTHS,
-    TYPES,
     clock,
     count,
     hours,
@@ -19,6 +17,7 @@ from app.activities.formatting import (
     short_day,
 )
 from app.activities.totals import Row, Totals
+from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.pdf import palette
 from app.pdf.canvas import (
     FIGURE,
@@ -143,7 +142,7 @@ class Listing:
         for started_at, kind, duration_s, distance_m, calories, notes in rows:
             self._table.row(
                 short_day(started_at),
-                TYPES[kind][0],
+                ACTIVITY_TYPES[kind].label,
                 clock(duration_s),
                 "" if distance_m is None else f"{distance_m / 1000:,.2f}",
                 "" if calories is None else f"{calories:,}",
@@ -219,7 +218,7 @@ def over_time(canvas: Canvas, first: date, last: date, days: Mapping[date, Total
     bars(canvas, box, [Bar(*bar) for bar in shown], "km" if far else "hours")
 
 
-def shares_end(types: int = 6) -> float:
+def shares_end(types: int = len(ACTIVITY_TYPES)) -> float:
     """Where the shares of so many types end."""
     return SHARES_TOP + 12 + SHARE_BAR + 12 + -(-types // 2) * SHARE_ROW
 
@@ -228,7 +227,9 @@ def by_type(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
     """The share of the time that each type has: every activity takes some."""
     canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
-    parts = [Part(TYPES[kind][0], total.duration_s, _told(total)) for kind, total in ranked]
+    parts = [
+        Part(ACTIVITY_TYPES[kind].label, total.duration_s, _told(total)) for kind, total in ranked
+    ]
     shares(canvas, Box(LEFT, SHARES_TOP + 12, WIDTH, shares_end() - SHARES_TOP), parts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 
 Row: TypeAlias = tuple[datetime, ActivityType, int, float | None, int | None, str | None]
 """An activity as it is sent to be drawn: started_at (UTC), type, duration_s, distance_m, calories,

@@ -14,7 +14,8 @@ from litestar.params import Body, FromPath
 from msgspec import UNSET, Struct, UnsetType
 
 from app.activities import activities
-from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.activities.activity import Activity, ActivityId, Changes, Entry
+from app.activity_types import ActivityType
 from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.photos import ShownPhoto, add_photo, shown_photo

@@ -15,7 +15,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.streaming import Streamed

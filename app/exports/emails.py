@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Self
 
-from app.activities.activity import ActivityType
+from app.activity_types import ACTIVITY_TYPES
 from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import cut, day
 from app.exports import statements
@@ -45,10 +45,6 @@ SAMPLE_URL = "https://activelog.example/exports/019c3f1e-7d5a-7c3e-9b8f-2f1d6a4e
 LONGEST_REASON = 300
 
 NAMES: dict[Format, str] = {"csv": "CSV", "pdf": "PDF"}
-WHAT: dict[ActivityType, str] = {
-    "run": "runs", "ride": "rides", "swim": "swims", "walk": "walks", "hike": "hikes",
-    "other": "other activities",
-}  # fmt: skip
 KILO = 1000
 
 
@@ -166,7 +162,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
 
 def described(filters: Filters) -> str:
     """`all activities`, `runs from 1 January 2026 to 24 November 2026`."""
-    what = WHAT[filters.type] if filters.type else "activities"
+    what = ACTIVITY_TYPES[filters.type].plural if filters.type else "activities"
     if filters.first is None and filters.last is None:
         return f"all {what}"
     if filters.first is None or filters.last is None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
 from app.activities.totals import Row
+from app.activity_types import ActivityType
 from app.errors import Invalid
 from app.jobs import JobId
 from app.users.user import UserId

@@ -8,9 +8,10 @@ from __future__ import annotations
 from msgspec import msgpack
 
 from app.activities import pdf
-from app.activities.formatting import TYPES, period
+from app.activities.formatting import period
 from app.activities.pdf import Listing
 from app.activities.totals import Row, Sums
+from app.activity_types import ACTIVITY_TYPES
 from app.exports.export import Header
 from app.pdf.canvas import BODY, LEFT, Canvas, Drawn
 
@@ -36,7 +37,7 @@ class ExportDocument:
     def finish(self) -> Drawn:
         header, canvas, sums = self._cover, self._canvas, self._sums
         canvas.turn_to(1)
-        title = TYPES[header.type][1] if header.type else "Activities"
+        title = ACTIVITY_TYPES[header.type].plural.capitalize() if header.type else "Activities"
         lead = period(header.first, header.last)
         pdf.head(canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.made_at)
         pdf.figures(canvas, pdf.total_figures(sums.total))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.exports.export import Export, ExportId, Filters, Format
 from app.jobs import JobId
 from app.postgres.statements import Query, Queryable, query, statement

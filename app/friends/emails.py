@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 
 from app import jobs
-from app.email import Email, EmailSender, Recipient, deliver, one_line
+from app.activity_types import ACTIVITY_TYPES
+from app.email import AtMost, Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import cut, day, distance, duration
 from app.friends import statements
 from app.friends.friend import RequestId
@@ -56,11 +57,6 @@ BETWEEN = timedelta(hours=1)
 """From one email on friends' activities to the next."""
 MOST_NEWS = 12
 LONGEST_NOTES = 160
-
-DID = {
-    "run": "ran", "ride": "rode", "swim": "swam", "walk": "walked", "hike": "hiked",
-    "other": "was active",
-}  # fmt: skip
 
 
 class FriendRequest(Email, frozen=True):
@@ -197,10 +193,10 @@ def told(name: str, news: Sequence[News], *, more: int) -> FriendActivity:
 
 
 def _what(one: News) -> str:
-    did, took = DID[one.type], duration(one.duration_s)
-    if one.distance_m and one.type != "other":
-        return f"{did} {distance(one.distance_m)} in {took}"
-    return f"{did} for {took}"
+    words, took = ACTIVITY_TYPES[one.type], duration(one.duration_s)
+    if one.distance_m and words.covers_distance:
+        return f"{words.past_tense} {distance(one.distance_m)} in {took}"
+    return f"{words.past_tense} for {took}"
 
 
 def _headline(entries: Sequence[Entry], total: int) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from app.activity_types import ActivityType
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
 from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
@@ -32,7 +33,7 @@ class News(Struct, frozen=True):
     """An activity of a friend."""
 
     name: str
-    type: str
+    type: ActivityType
     started_at: datetime
     duration_s: int
     distance_m: float | None

@@ -13,7 +13,8 @@ from litestar.response import Redirect
 from msgspec import Meta, Struct
 
 from app.activities import activities
-from app.activities.activity import ActivityId, ActivityType, Entry, Kilocalories, Notes
+from app.activities.activity import ActivityId, Entry, Kilocalories, Notes
+from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Invalid
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import page, see_other
@@ -144,6 +145,7 @@ async def _shown(
         activities=shown,
         first="/activities" if after else None,
         following=following,
+        type_choices=[(type, words.label) for type, words in ACTIVITY_TYPES.items()],
         **context,
     )
 

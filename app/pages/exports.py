@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Meta, Struct, field
 
-from app.activities.activity import ActivityType
+from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Conflict, Gone, Invalid, NotFound
 from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, Format, Status
@@ -174,6 +174,10 @@ async def _listed(
         following=following,
         profile=profile,
         periods=choices(now.date()),
+        type_choices=[
+            ("", "All"),
+            *((type, words.plural.capitalize()) for type, words in ACTIVITY_TYPES.items()),
+        ],
         **context,
     )
 

@@ -9,6 +9,7 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
+from app.activity_types import ACTIVITY_TYPES
 from app.errors import Failure
 from app.pages import formatting
 from app.pages.assets import PATHS
@@ -53,8 +54,8 @@ def page(
 
     A page that is shown because of an `error` has its status and headers.
 
-    Beside what is given, a template has `me`, `csrf()`, `notice`, `path`, `assets`, `form` and the
-    functions of `wording`.
+    Beside what is given, a template has `me`, `csrf()`, `notice`, `path`, `assets`, `form`,
+    `activity_types` and the functions of `formatting`.
     """
     resources = resources_of(request)
     cookies: list[Cookie] = []
@@ -69,6 +70,7 @@ def page(
         "path": request.scope["path"],
         "assets": PATHS,
         "form": Form(),
+        "activity_types": ACTIVITY_TYPES,
         **formatting.FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})

@@ -64,7 +64,8 @@ def bars(canvas: Canvas, box: Box, values: Sequence[Bar], unit: str) -> None:
 
 
 def shares(canvas: Canvas, box: Box, parts: Sequence[Part]) -> None:
-    """One bar, divided, and a key of two columns below it: largest first, at most six parts."""
+    """One bar, divided, and a key of two columns below it: largest first. There must be no more
+    parts than `palette.SHARES` has colours."""
     whole = sum(part.value for part in parts) or 1
     x = box.x
     for part, color in zip(parts, palette.SHARES, strict=False):

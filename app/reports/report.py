@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.errors import NotFound
 from app.stats.totals import DayFigures, Figures
 

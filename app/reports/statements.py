@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.jobs import Queue
 from app.jobs.schedules.fan_out import DryRunCounts, FanOutBatch
 from app.postgres.statements import Queryable, statement
