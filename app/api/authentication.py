@@ -13,7 +13,7 @@ from litestar.middleware.base import DefineMiddleware
 
 from app.api.idempotency import Creation
 from app.errors import Forbidden, Unauthenticated
-from app.users.sessions import signed_in
+from app.users.sessions import authenticate
 from app.users.user import Me
 from app.web import connection
 from app.web.connection import resources_of

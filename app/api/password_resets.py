@@ -41,9 +41,9 @@ async def request_reset(
 
     The response is the same whether or not the address has an account.
     """
-    await admit_reset(rates, client_of(request))
+    await count_reset_request(rates, client_of(request))
     async with database.transaction() as tx:
-        await ask_for_reset(tx, data.email)
+        await request_password_reset(tx, data.email)
 
 
 @post("/{token:str}", opt={"public": True}, status_code=204, operation_id="resetPassword")
@@ -57,7 +57,7 @@ async def reset(
 
     410 if the token is used, expired or unknown.
     """
-    await check_reset(database, token)
+    await check_reset_token(database, token)
     password_hash = await passwords.hash(data.password)
     async with database.transaction() as tx:
         await reset_password(tx, token, password_hash)

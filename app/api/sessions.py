@@ -41,9 +41,9 @@ async def sign_in(
 
     401 if the address or the password is wrong, without saying which. 429 after too many attempts.
     """
-    await admit_sign_in(rates, data.email, client_of(request))
+    await count_sign_in(rates, data.email, client_of(request))
     checked = await check_password(database, passwords, data.email, data.password)
-    await welcome_back(rates, data.email)
+    await clear_sign_ins(rates, data.email)
     checked = await renew_hash(database, passwords, checked, data.password)
     lifetime = resources_of(request).settings.http.session
     async with database.transaction() as tx:

@@ -14,15 +14,14 @@ from app.api.idempotency import Creation
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users.accounts import (
-    ask_for_confirmation,
     change_profile,
-    confirm,
-    leave,
+    confirm_address,
+    delete_account,
     profile_of,
     register,
 )
-from app.users.login_limits import admit_own_password, admit_sign_up
-from app.users.passwords import Passwords, change_password, check_own_password
+from app.users.login_limits import count_password_check, count_sign_up
+from app.users.passwords import Passwords, change_password, check_current_password
 from app.users.user import Account, EmailAddress, Me, Name, Password, Profile
 from app.web.connection import client_of
 
@@ -82,7 +81,7 @@ async def create_user(
 
     409 if the address is taken.
     """
-    await admit_sign_up(rates, client_of(request))
+    await count_sign_up(rates, client_of(request))
     password_hash = await passwords.hash(data.password)
     return await creation(lambda tx: register(tx, data.email, data.name, password_hash))
 
@@ -99,7 +98,7 @@ async def request_confirmation(
     allowed every eight hours.
     """
     async with database.transaction() as tx:
-        await ask_for_confirmation(tx, rates, me.id)
+        await accounts.request_confirmation(tx, rates, me.id)
 
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
@@ -109,7 +108,7 @@ async def confirm_user(token: FromPath[str], database: NamedDependency[Database]
     410 if the token is used, expired or unknown.
     """
     async with database.transaction() as tx:
-        await confirm(tx, token)
+        await confirm_address(tx, token)
 
 
 @get("/me", operation_id="readMe")
@@ -149,8 +148,8 @@ async def change_own_password(
 
     403 if the current password is wrong.
     """
-    await admit_own_password(rates, me.id)
-    checked = await check_own_password(database, passwords, me.id, data.current_password)
+    await count_password_check(rates, me.id)
+    checked = await check_current_password(database, passwords, me.id, data.current_password)
     password_hash = await passwords.hash(data.password)
     async with database.transaction() as tx:
         await change_password(tx, checked, password_hash)
@@ -168,10 +167,10 @@ async def delete_me(
 
     403 if the password is wrong.
     """
-    await admit_own_password(rates, me.id)
-    checked = await check_own_password(database, passwords, me.id, data.password)
+    await count_password_check(rates, me.id)
+    checked = await check_current_password(database, passwords, me.id, data.password)
     async with database.transaction() as tx:
-        await leave(tx, checked)
+        await delete_account(tx, checked)
 
 
 def _given(choice: bool | UnsetType) -> bool | None:

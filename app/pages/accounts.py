@@ -17,7 +17,7 @@ from app.pages.session import local_path, session_cookie, signing_in, signing_ou
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users.accounts import register
-from app.users.login_limits import admit_sign_in, admit_sign_up, welcome_back
+from app.users.login_limits import clear_sign_ins, count_sign_in, count_sign_up
 from app.users.passwords import Passwords
 from app.users.sessions import check_password, close_session, open_session, renew_hash
 from app.users.statements import Credentials
@@ -61,7 +61,7 @@ async def sign_up(
     goal = local_path(form.values.get("next"), HOME)
     try:
         wanted = form.read(SignUp)
-        await admit_sign_up(rates, client_of(request))
+        await count_sign_up(rates, client_of(request))
         password_hash = await passwords.hash(wanted.password)
         async with database.transaction() as tx:
             account = await register(tx, wanted.email, wanted.name, password_hash)
@@ -88,9 +88,9 @@ async def sign_in(
     goal = local_path(form.values.get("next"), HOME)
     try:
         wanted = form.read(SignIn)
-        await admit_sign_in(rates, wanted.email, client_of(request))
+        await count_sign_in(rates, wanted.email, client_of(request))
         checked = await check_password(database, passwords, wanted.email, wanted.password)
-        await welcome_back(rates, wanted.email)
+        await clear_sign_ins(rates, wanted.email)
         checked = await renew_hash(database, passwords, checked, wanted.password)
         return await _signed_in(request, database, checked, goal)
     except REFUSALS as error:

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from app.pages.page import page
 from app.postgres.database import Database
-from app.users.accounts import confirm
+from app.users import accounts
 
 
 @get("/confirm/{token:str}", opt={"anonymous": True})
@@ -24,7 +24,7 @@ async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response
 async def confirm_address(token: FromPath[str], database: NamedDependency[Database]) -> Redirect:
     """Spend the token."""
     async with database.transaction() as tx:
-        await confirm(tx, token)
+        await accounts.confirm_address(tx, token)
     return Redirect("/confirmed", status_code=303)
 
 

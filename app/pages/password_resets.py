@@ -44,11 +44,11 @@ async def forgotten(
     form = await sent_form(request)
     try:
         wanted = form.read(Forgotten)
-        await admit_reset(rates, client_of(request))
+        await count_reset_request(rates, client_of(request))
     except (TooMany, WrongForm) as error:
         return page(request, "forgotten", error=error, form=form.refused(error))
     async with database.transaction() as tx:
-        await ask_for_reset(tx, wanted.email)
+        await request_password_reset(tx, wanted.email)
     return page(request, "forgotten_sent", email=wanted.email)
 
 
@@ -57,7 +57,7 @@ async def ask(
     token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     """A form, if the token is still good."""
-    await check_reset(database, token)
+    await check_reset_token(database, token)
     return page(request, "reset", token=token)
 
 
@@ -69,7 +69,7 @@ async def choose(
     passwords: NamedDependency[Passwords],
 ) -> Response[Any]:
     """Spend the token."""
-    await check_reset(database, token)
+    await check_reset_token(database, token)
     form = await sent_form(request)
     try:
         wanted = form.read(NewPassword)

@@ -23,7 +23,7 @@ from litestar.handlers import BaseRouteHandler
 from app.errors import Forbidden, Unauthenticated
 from app.settings import Settings
 from app.users.email_links import new_token
-from app.users.sessions import Session, signed_in
+from app.users.sessions import Session, authenticate
 from app.users.user import Me
 from app.web.connection import resources_of
 
@@ -101,7 +101,7 @@ async def _visitor(request: Request[Any, Any, Any]) -> Me | None:
     if not token:
         return None
     try:
-        return await signed_in(resources.database, token)
+        return await authenticate(resources.database, token)
     except Unauthenticated:
         return None
 

@@ -96,7 +96,7 @@ async def send_confirmation(
     form = await sent_form(request)
     try:
         async with database.transaction() as tx:
-            profile = await ask_for_confirmation(tx, rates, me.id)
+            profile = await request_confirmation(tx, rates, me.id)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
     return see_other(request, "/settings", f"We are sending another email to {profile.email}.")
@@ -115,8 +115,8 @@ async def change_own_password(
     site = resources_of(request).settings
     try:
         wanted = form.read(NewPassword)
-        await admit_own_password(rates, me.id)
-        checked = await check_own_password(database, passwords, me.id, wanted.current_password)
+        await count_password_check(rates, me.id)
+        checked = await check_current_password(database, passwords, me.id, wanted.current_password)
         password_hash = await passwords.hash(wanted.password)
         async with database.transaction() as tx:
             await change_password(tx, checked, password_hash)
@@ -141,10 +141,10 @@ async def leave_for_good(
     form = await sent_form(request)
     try:
         password = form.read(Leaving).own_password
-        await admit_own_password(rates, me.id)
-        checked = await check_own_password(database, passwords, me.id, password)
+        await count_password_check(rates, me.id)
+        checked = await check_current_password(database, passwords, me.id, password)
         async with database.transaction() as tx:
-            await leave(tx, checked)
+            await delete_account(tx, checked)
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
     away = see_other(request, "/", "Account deleted. Your data is being erased.")

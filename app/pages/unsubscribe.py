@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from app.email.unsubscribe import Subscription
 from app.pages.page import page
 from app.postgres.database import Database
-from app.users.accounts import subscription_of, unsubscribe
+from app.users.accounts import subscription_in_token, unsubscribe
 from app.web.connection import resources_of
 
 WORDS: dict[Subscription, str] = {
@@ -24,7 +24,7 @@ WORDS: dict[Subscription, str] = {
 @get("/unsubscribe/{token:str}", opt={"anonymous": True})
 async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """A page with one button."""
-    emails = WORDS[subscription_of(_secret(request), token)]
+    emails = WORDS[subscription_in_token(_secret(request), token)]
     return page(request, "unsubscribe", token=token, emails=emails)
 
 

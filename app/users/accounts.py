@@ -17,7 +17,7 @@ from app.users import statements
 from app.users.email_links import token_hash
 from app.users.emails import ConfirmationEmail, WelcomeEmail
 from app.users.jobs import EraseUser
-from app.users.login_limits import admit_confirmation
+from app.users.login_limits import count_confirmation
 from app.users.statements import AccountSettings, Credentials
 from app.users.user import Account, Preferences, Profile, UserId
 
@@ -88,7 +88,7 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
     return account
 
 
-def subscription_of(secret: str, token: str) -> Subscription:
+def subscription_in_token(secret: str, token: str) -> Subscription:
     """Which emails a token ends.
 
     Raises:
@@ -161,7 +161,7 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
     log.info("operator.created_admin", user=str(user_id), by=by)
 
 
-async def ask_for_confirmation(tx: Transaction, rates: RateLimiter, user_id: UserId) -> Profile:
+async def request_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -> Profile:
     """Have another link sent to a person whose email was lost, or whose link has expired.
 
     The links that they have keep working. While such an email is on its way, no second one is made
@@ -181,11 +181,11 @@ async def ask_for_confirmation(tx: Transaction, rates: RateLimiter, user_id: Use
             " asked us to stop. Please contact the operator of this service."
         )
     if await jobs.enqueue(tx, ConfirmationEmail(user_id=user_id)) is not None:
-        await admit_confirmation(rates, profile.email)
+        await count_confirmation(rates, profile.email)
     return profile
 
 
-async def confirm(tx: Transaction, token: str) -> None:
+async def confirm_address(tx: Transaction, token: str) -> None:
     """Spend a token of purpose `confirm`.
 
     Raises:
@@ -200,7 +200,7 @@ async def confirm(tx: Transaction, token: str) -> None:
     await statements.confirm_address(tx, user_id=user_id)
 
 
-async def leave(tx: Transaction, checked: Credentials) -> None:
+async def delete_account(tx: Transaction, checked: Credentials) -> None:
     """Delete an account whose password was checked: nobody can sign in to it any more, its sessions
     end, and its address is free.
 

@@ -167,7 +167,7 @@ async def password_reset(job: PasswordResetEmail, run: Run, sender: EmailSender)
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        await statements.forget_reset_requests(tx)
+        await statements.remove_old_reset_requests(tx)
         account = await statements.reset_requester(tx, request_id=job.request_id)
     if account is None:
         await run.finish_with_note("no account has this address, or the request has expired")

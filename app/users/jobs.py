@@ -25,14 +25,16 @@ class EraseUser(Job, frozen=True):
         return str(self.user_id)
 
 
-FOLDERS = ("photos", "exports", "reports")
+USER_FOLDERS = ("photos", "exports", "reports")
 """Of the bucket: what a person has lies in `<folder>/<user id>/`."""
 
 
-BATCH = 1000
+BATCH_ACTIVITIES = 1000
 
 
-async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH) -> None:
+async def erase(
+    run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH_ACTIVITIES
+) -> None:
     """Remove the objects, the rows, and the account itself. An account that lives is left alone.
 
     Objects go first, so that an attempt that is cut short leaves the account, and the next goes on;
@@ -48,9 +50,9 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        lives = await statements.lives(tx, user_id=user_id)
-    if lives:
-        await run.finish_with_note("the account still exists, and only its owner can delete it")
+        is_active = await statements.account_is_active(tx, user_id=user_id)
+    if is_active:
+        await run.had_nothing_to_do("the account still exists, and only its owner can delete it")
         return
     await _erase_objects(run, bucket, user_id)
     removed = batch
@@ -59,12 +61,12 @@ async def erase(run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH
             removed = await statements.erase_activities(tx, user_id=user_id, most=batch)
     async with run.completion() as tx:
         await statements.erase_requests(tx, user_id=user_id)
-        await statements.erase_answers(tx, user_id=user_id)
+        await statements.erase_idempotency_keys(tx, user_id=user_id)
         await statements.erase_user(tx, user_id=user_id)
 
 
 async def _erase_objects(run: Run, bucket: Bucket, user_id: UserId) -> None:
-    for folder in FOLDERS:
+    for folder in USER_FOLDERS:
         while keys := await bucket.keys(f"{folder}/{user_id}/"):
             await run.assert_lease()
             await bucket.delete(keys)

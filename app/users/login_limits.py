@@ -11,20 +11,20 @@ from app.rate_limits import RateLimit, RateLimiter
 from app.settings import Rate
 from app.users.user import UserId
 
-QUARTER, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+QUARTER_HOUR, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
-SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER))
+SIGN_INS = Limit("sign_ins", 10, QUARTER_HOUR)
 """With wrong passwords, of one address; the right one begins anew."""
-SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(100, QUARTER))
-SIGN_UPS_FROM = RateLimit("sign_ups_from", Rate(60, HOUR))
-RESETS_FROM = RateLimit("resets_from", Rate(30, HOUR))
-CONFIRMATIONS = RateLimit("confirmations", Rate(3, DAY))
+SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER_HOUR)
+SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
+RESETS_FROM = Limit("resets_from", 30, HOUR)
+CONFIRMATIONS = Limit("confirmations", 3, DAY)
 """Emails to one address, which may be a stranger's: so many at once, and one each eight hours."""
-OWN_PASSWORDS = RateLimit("own_passwords", Rate(10, QUARTER))
+PASSWORD_CHECKS = Limit("own_passwords", 10, QUARTER_HOUR)
 """What somebody who found a session open may guess."""
 
 
-async def admit_sign_in(rates: RateLimiter, email: str, client: str | None) -> None:
+async def count_sign_in(rates: Rates, email: str, client: str | None) -> None:
     """
     Raises:
         TooMany: the address, or the client, has been tried too often lately.
@@ -33,12 +33,12 @@ async def admit_sign_in(rates: RateLimiter, email: str, client: str | None) -> N
     await rates.take((SIGN_INS, email.lower()), *from_client)
 
 
-async def welcome_back(rates: RateLimiter, email: str) -> None:
+async def clear_sign_ins(rates: Rates, email: str) -> None:
     """The password was right: earlier attempts at this address no longer count."""
     await rates.reset(SIGN_INS, email.lower())
 
 
-async def admit_sign_up(rates: RateLimiter, client: str | None) -> None:
+async def count_sign_up(rates: Rates, client: str | None) -> None:
     """
     Raises:
         TooMany: the client has signed up too many accounts lately.
@@ -47,7 +47,7 @@ async def admit_sign_up(rates: RateLimiter, client: str | None) -> None:
         await rates.take((SIGN_UPS_FROM, client))
 
 
-async def admit_reset(rates: RateLimiter, client: str | None) -> None:
+async def count_reset_request(rates: Rates, client: str | None) -> None:
     """
     Raises:
         TooMany: the client has asked for too many emails lately.
@@ -56,7 +56,7 @@ async def admit_reset(rates: RateLimiter, client: str | None) -> None:
         await rates.take((RESETS_FROM, client))
 
 
-async def admit_confirmation(rates: RateLimiter, email: str) -> None:
+async def count_confirmation(rates: Rates, email: str) -> None:
     """
     Raises:
         TooMany: this address was sent enough emails lately, for whichever account.
@@ -64,9 +64,9 @@ async def admit_confirmation(rates: RateLimiter, email: str) -> None:
     await rates.take((CONFIRMATIONS, email.lower()))
 
 
-async def admit_own_password(rates: RateLimiter, user_id: UserId) -> None:
+async def count_password_check(rates: Rates, user_id: UserId) -> None:
     """
     Raises:
         TooMany: the password of this account was asked for too often lately.
     """
-    await rates.take((OWN_PASSWORDS, str(user_id)))
+    await rates.take((PASSWORD_CHECKS, str(user_id)))

@@ -31,15 +31,15 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """The hasher of a process. `at_once` bounds its memory: a hash takes 46 MiB.
+    """The hasher of a process. `max_concurrent` bounds its memory: a hash takes 46 MiB.
 
     One lane and one pass, from the equally strong choices of OWASP's Password Storage Cheat Sheet:
     the least time of one core, and the event loop needs the others.
     """
 
-    def __init__(self, hasher: PasswordHasher | None = None, *, at_once: int = 2) -> None:
+    def __init__(self, hasher: PasswordHasher | None = None, *, max_concurrent: int = 2) -> None:
         self._hasher = hasher or PasswordHasher(memory_cost=47104, time_cost=1, parallelism=1)
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(max_concurrent)
         self._decoy = _decoy(self._hasher)
 
     async def hash(self, password: str) -> str:
@@ -57,7 +57,7 @@ class Passwords:
 
         return await self._in_thread(check)
 
-    def outdated(self, password_hash: str) -> bool:
+    def needs_rehash(self, password_hash: str) -> bool:
         """Tell whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
 
@@ -76,10 +76,10 @@ def _decoy(hasher: PasswordHasher) -> str:
     return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
-WRONG = "Wrong password."
+WRONG_PASSWORD = "Wrong password."
 
 
-async def check_own_password(
+async def check_current_password(
     db: Queryable, passwords: Passwords, user_id: UserId, password: str
 ) -> Credentials:
     """Make sure that it is the person who holds the token. Not to be called in a transaction.
@@ -90,7 +90,7 @@ async def check_own_password(
     found = await statements.credentials(db, user_id=user_id)
     matches = await passwords.verify(password, found.password_hash if found else None)
     if found is None or not matches:
-        raise Forbidden(WRONG)
+        raise Forbidden(WRONG_PASSWORD)
     return found
 
 
@@ -103,30 +103,30 @@ async def change_password(tx: Transaction, checked: Credentials, password_hash: 
     if not await statements.change_password(
         tx, user_id=checked.id, old_hash=checked.password_hash, new_hash=password_hash
     ):
-        raise Forbidden(WRONG)
+        raise Forbidden(WRONG_PASSWORD)
     await statements.remove_sessions(tx, user_id=checked.id)
     await statements.void_tokens(tx, user_id=checked.id, purpose="reset")
 
 
-MOST_AN_HOUR = 3
+MAX_RESET_EMAILS_PER_HOUR = 3
 """Emails to one address; further requests are taken and change nothing."""
 
 
-async def ask_for_reset(tx: Transaction, email: str) -> None:
+async def request_password_reset(tx: Transaction, email: str) -> None:
     """Have a link sent to this address, if it is an account's."""
     await statements.lock_address(tx, email=email)
-    request_id = await statements.add_reset_request(tx, email=email, most=MOST_AN_HOUR)
+    request_id = await statements.add_reset_request(tx, email=email, most=MAX_RESET_EMAILS_PER_HOUR)
     if request_id is not None:
         await jobs.enqueue(tx, PasswordResetEmail(request_id=request_id))
 
 
-async def check_reset(db: Queryable, token: str) -> None:
+async def check_reset_token(db: Queryable, token: str) -> None:
     """Make sure that a token would be good now, before anything is asked or hashed for it.
 
     Raises:
         Gone: it is unknown, used or expired; the three are not told apart.
     """
-    if not await statements.token_is_good(db, token_hash=token_hash(token), purpose="reset"):
+    if not await statements.token_is_valid(db, token_hash=token_hash(token), purpose="reset"):
         raise _gone()
 
 

@@ -45,7 +45,7 @@ async def renew_hash(
     db: Queryable, passwords: Passwords, checked: Credentials, password: str
 ) -> Credentials:
     """Hash a checked password anew when the parameters of hashing have changed since."""
-    if not passwords.outdated(checked.password_hash):
+    if not passwords.needs_rehash(checked.password_hash):
         return checked
     renewed = await passwords.hash(password)
     await statements.replace_password_hash(
@@ -73,7 +73,7 @@ async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelt
     return Session(token, expires_at)
 
 
-async def signed_in(db: Queryable, token: str) -> Me:
+async def authenticate(db: Queryable, token: str) -> Me:
     """Tell whose token this is.
 
     Raises:

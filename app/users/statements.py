@@ -102,7 +102,7 @@ async def use_token(db: Queryable, *, token_hash: bytes, purpose: str) -> UserId
 
 
 @statement("users")
-async def token_is_good(db: Queryable, *, token_hash: bytes, purpose: str) -> bool: ...
+async def token_is_valid(db: Queryable, *, token_hash: bytes, purpose: str) -> bool: ...
 
 
 @statement("users")
@@ -122,7 +122,7 @@ async def reset_requester(db: Queryable, *, request_id: ResetRequestId) -> Accou
 
 
 @statement("users")
-async def forget_reset_requests(db: Queryable) -> None: ...
+async def remove_old_reset_requests(db: Queryable) -> None: ...
 
 
 @statement("users")
@@ -138,7 +138,7 @@ async def account_exists(db: Queryable, *, user_id: UserId) -> bool: ...
 
 
 @statement("users")
-async def lives(db: Queryable, *, user_id: UserId) -> bool: ...
+async def account_is_active(db: Queryable, *, user_id: UserId) -> bool: ...
 
 
 @statement("users")
@@ -150,7 +150,7 @@ async def erase_requests(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("users")
-async def erase_answers(db: Queryable, *, user_id: UserId) -> None: ...
+async def erase_idempotency_keys(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("users")

@@ -99,7 +99,7 @@ where token_hash = :token_hash
     and expires_at > now()
 returning user_id;
 
--- name: token_is_good
+-- name: token_is_valid
 -- Tell whether a token could be spent now.
 select exists (
     select from account_tokens as t
@@ -138,7 +138,7 @@ from reset_requests as r
 join users as u on lower(u.email) = r.email
 where r.id = :request_id and u.deleted_at is null;
 
--- name: forget_reset_requests
+-- name: remove_old_reset_requests
 -- Remove reset requests that no longer count towards the limit.
 delete from reset_requests where created_at < now() - interval '2 hours';
 
@@ -162,7 +162,7 @@ returning true;
 -- Tell whether the account exists, deleted or not.
 select exists (select from users where id = :user_id);
 
--- name: lives
+-- name: account_is_active
 -- Tell whether the account exists and is not deleted.
 select exists (select from users where id = :user_id and deleted_at is null);
 
@@ -192,7 +192,7 @@ resets as (
 )
 delete from friend_requests as r using gone where r.email = gone.email and r.created_at <= gone.deleted_at;
 
--- name: erase_answers
+-- name: erase_idempotency_keys
 -- Remove the stored responses to an account's requests, and the response to its sign-up.
 -- The sign-up's response has no owner, but its body has the account's id.
 delete from idempotency_keys

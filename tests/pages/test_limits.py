@@ -17,10 +17,10 @@ from app.resources import Resources
 from app.settings import Rate
 from app.users import login_limits
 from app.users.login_limits import (
-    admit_own_password,
-    admit_reset,
-    admit_sign_in,
-    admit_sign_up,
+    count_password_check,
+    count_reset_request,
+    count_sign_in,
+    count_sign_up,
 )
 from tests.pages.browsing import come_as, form, press, words
 from tests.support.people import person
@@ -105,8 +105,8 @@ async def test_one_client_can_sign_up_and_ask_for_letters_so_often(
 ) -> None:
     fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
     for path, limit, admit in (
-        ("/sign-up", login_limits.SIGN_UPS_FROM, admit_sign_up),
-        ("/forgotten", login_limits.RESETS_FROM, admit_reset),
+        ("/sign-up", login_limits.SIGN_UPS_FROM, count_sign_up),
+        ("/forgotten", login_limits.RESETS_FROM, count_reset_request),
     ):
         asked = await browser.get(path)
         for _ in range(limit.rate.max_count):

@@ -21,7 +21,7 @@ from app.redis import Redis, open_redis
 from app.resources import Resources
 from app.settings import Rate
 from app.users import login_limits
-from app.users.login_limits import admit_reset, admit_sign_in, admit_sign_up, welcome_back
+from app.users.login_limits import clear_sign_ins, count_reset_request, count_sign_in, count_sign_up
 from app.web.connection import counted_address
 from tests.support.outages import frozen, valkey_of_one
 from tests.support.people import person
@@ -215,8 +215,13 @@ async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimi
 @pytest.mark.parametrize(
     ("admit", "limit", "path", "body"),
     [
-        (admit_sign_up, login_limits.SIGN_UPS_FROM, "users", new_user()),
-        (admit_reset, login_limits.RESETS_FROM, "password-resets", {"email": "kim@example.com"}),
+        (count_sign_up, login_limits.SIGN_UPS_FROM, "users", new_user()),
+        (
+            count_reset_request,
+            login_limits.RESETS_FROM,
+            "password-resets",
+            {"email": "kim@example.com"},
+        ),
     ],
 )
 async def test_sign_ups_and_reset_requests_are_limited_by_client(

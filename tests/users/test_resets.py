@@ -10,7 +10,7 @@ import pytest
 
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
-from app.users.passwords import MOST_AN_HOUR
+from app.users.passwords import MAX_RESET_EMAILS_PER_HOUR
 from tests.support.working import RunJobs
 from tests.users.people import PASSWORD, new_user, sign_in, sign_up, signed_in
 
@@ -90,14 +90,14 @@ async def test_the_answer_and_the_work_are_the_same_whoever_asks(
 async def test_an_address_gets_a_few_letters_an_hour_and_the_answer_does_not_change(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    answers = [await ask(api) for _ in range(MOST_AN_HOUR + 2)]
+    answers = [await ask(api) for _ in range(MAX_RESET_EMAILS_PER_HOUR + 2)]
     assert answers == [answers[0]] * len(answers)
     await run_jobs()
-    assert len(inbox.emails()) == MOST_AN_HOUR
+    assert len(inbox.emails()) == MAX_RESET_EMAILS_PER_HOUR
     await database.execute("update reset_requests set created_at = now() - interval '61 minutes'")
     await ask(api)
     await run_jobs()
-    assert len(inbox.emails()) == MOST_AN_HOUR + 1
+    assert len(inbox.emails()) == MAX_RESET_EMAILS_PER_HOUR + 1
 
 
 async def test_requests_are_forgotten(

@@ -110,7 +110,7 @@ async def test_a_hash_of_old_parameters_is_renewed_at_the_next_sign_in(
     await database.execute("update users set password_hash = $1", old)
     await sign_in(api)
     renewed = await database.fetchval("select password_hash from users")
-    assert Passwords().outdated(renewed) is False
+    assert Passwords().needs_rehash(renewed) is False
     await sign_in(api)
 
 
