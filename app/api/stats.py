@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from app.api.paging import FROM, TO, Page
 from app.postgres.database import Database
-from app.stats import reading
-from app.stats.totals import DayFigures, total
+from app.stats import daily_totals
+from app.stats.totals import DayTotals, total
 from app.users.user import Me
 
 
@@ -27,7 +27,7 @@ class WeekFigures(Struct, frozen=True):
     distance_m: float
     duration_s: int
     calories: int
-    days: list[DayFigures]
+    days: list[DayTotals]
 
 
 @get("/weekly", operation_id="readWeek")
@@ -41,12 +41,12 @@ async def read_week(
     ] = None,
 ) -> WeekFigures:
     """Get your totals for a week, Monday to Sunday in UTC. Deleted activities do not count."""
-    monday = reading.monday_of(week or reading.week_of(now.date()))
-    sunday = reading.sunday_after(monday)
-    days = await reading.daily(database, me.id, monday, sunday)
+    monday = daily_totals.monday_of(week or daily_totals.week_of(now.date()))
+    sunday = daily_totals.sunday_after(monday)
+    days = await daily_totals.read(database, me.id, monday, sunday)
     sums = total(days)
     return WeekFigures(
-        week=reading.week_of(monday),
+        week=daily_totals.week_of(monday),
         first_day=monday,
         last_day=sunday,
         activities=sums.activities,
@@ -63,9 +63,9 @@ async def list_days(
     database: NamedDependency[Database],
     first_day: Annotated[date, FROM],
     last_day: Annotated[date, TO],
-) -> Page[DayFigures]:
+) -> Page[DayTotals]:
     """Get your totals for each day, up to 366 days. Deleted activities do not count."""
-    return Page(await reading.daily(database, me.id, first_day, last_day), None)
+    return Page(await daily_totals.read(database, me.id, first_day, last_day), None)
 
 
 router = Router("/stats", route_handlers=[read_week, list_days], tags=["stats"])

@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import page, see_other
 from app.postgres.database import Database
-from app.stats import reading
+from app.stats import daily_totals
 from app.stats.totals import total
 from app.users.accounts import profile_of
 from app.users.user import Me
@@ -136,12 +136,12 @@ async def _shown(
     following = None
     if len(found) > A_PAGE:
         following = f"/activities?after={cursor_of((shown[-1].started_at, shown[-1].id))}"
-    monday = reading.monday_of(reading.week_of(now.date()))
+    monday = daily_totals.monday_of(daily_totals.week_of(now.date()))
     return page(
         request,
         "activities",
         profile=await profile_of(database, me.id),
-        week=total(await reading.daily(database, me.id, monday, monday + A_WEEK)),
+        week=total(await daily_totals.read(database, me.id, monday, monday + A_WEEK)),
         activities=shown,
         first="/activities" if after else None,
         following=following,

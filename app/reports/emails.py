@@ -14,8 +14,8 @@ from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
 from app.reports import statements
 from app.reports.report import check_month, last_day, slug
-from app.stats import reading
-from app.stats.totals import DayFigures, total
+from app.stats import daily_totals
+from app.stats.totals import DayTotals, total
 from app.users.user import UserId
 
 
@@ -65,14 +65,14 @@ class ReportReady(Email, frozen=True):
     def sample(cls) -> Self:
         seconds = {3: 3120, 5: 2280, 8: 6020, 12: 2700, 15: 9840, 21: 4140, 28: 5400}
         days = [
-            DayFigures(date(2026, 11, n), int(n in seconds), s * 2.8, s, s // 6)
+            DayTotals(date(2026, 11, n), int(n in seconds), s * 2.8, s, s // 6)
             for n in range(1, 31)
             for s in [seconds.get(n, 0)]
         ]
         return cls.about("Ada Lovelace", days, SAMPLE_URL)
 
     @classmethod
-    def about(cls, name: str, days: Sequence[DayFigures], report_url: str) -> Self:
+    def about(cls, name: str, days: Sequence[DayTotals], report_url: str) -> Self:
         """
         Args:
             days: all of the month.
@@ -116,7 +116,7 @@ async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> 
         return
 
     async def write(tx: Transaction) -> ReportReady:
-        days = await reading.daily(tx, user_id, month, last_day(month))
+        days = await daily_totals.read(tx, user_id, month, last_day(month))
         url = f"{sender.config.app_url}/reports/{slug(month)}/download"
         return ReportReady.about(one_line(reader.name), days, url)
 

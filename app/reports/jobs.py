@@ -35,7 +35,7 @@ from app.reports.report import (
 )
 from app.reports.statements import PrintedActivity
 from app.s3 import Bucket
-from app.stats import reading
+from app.stats import daily_totals
 from app.stats.totals import total
 from app.users.user import UserId
 
@@ -207,8 +207,8 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
     header = Header(
         name=name,
         month=month,
-        before=total(await reading.daily(tx, user_id, earlier, last_day(earlier))),
-        days=await reading.daily(tx, user_id, month, last_day(month)),
+        before=total(await daily_totals.read(tx, user_id, earlier, last_day(earlier))),
+        days=await daily_totals.read(tx, user_id, month, last_day(month)),
         types=await statements.types_of_month(tx, user_id=user_id, month=month),
         made_at=now,
     )

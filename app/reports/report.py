@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from app.activity_types import ActivityType
 from app.errors import NotFound
-from app.stats.totals import DayFigures, Figures
+from app.stats.totals import DayTotals, PeriodTotals
 
 PREFIX = "reports/"
 
@@ -92,7 +92,7 @@ DOCUMENT = "app.reports.pdf"
 """The module that draws it, for `Renderer.drawing`."""
 
 
-class TypeFigures(Figures, frozen=True):
+class TypeFigures(PeriodTotals, frozen=True):
     """What a person did of one type."""
 
     type: ActivityType
@@ -103,9 +103,9 @@ class Header(Struct, frozen=True):
 
     name: str
     month: date
-    before: Figures
+    before: PeriodTotals
     """Of the month before."""
-    days: list[DayFigures]
+    days: list[DayTotals]
     types: list[TypeFigures]
     made_at: datetime
 

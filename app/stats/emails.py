@@ -16,8 +16,8 @@ from app.jobs.schedules import ScheduledJob, scheduled
 from app.jobs.schedules.fan_out import FanOutBatch, Throttle, fan_out, finish_dry_run
 from app.postgres.database import Database, Transaction
 from app.postgres.statements import Queryable
-from app.stats import reading, statements
-from app.stats.totals import DayFigures, total
+from app.stats import daily_totals, statements
+from app.stats.totals import DayTotals, total
 from app.users.user import UserId
 
 SATURDAY = 5
@@ -53,12 +53,12 @@ class WeeklyEmails(ScheduledJob, frozen=True):
     timeout = timedelta(hours=1)
 
 
-DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
-BAR = 20
+DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+MAX_BAR_CHARACTERS = 20
 """Characters of the longest bar in the text."""
 
 
-class Total(msgspec.Struct, frozen=True):
+class TotalLine(msgspec.Struct, frozen=True):
     """One figure of the week, and the words for what changed."""
 
     label: str
@@ -66,7 +66,7 @@ class Total(msgspec.Struct, frozen=True):
     change: str
 
 
-class Day(msgspec.Struct, frozen=True):
+class DayBar(msgspec.Struct, frozen=True):
     """One bar of the chart. Bars are as long as the time spent: every activity has one."""
 
     name: str
@@ -89,8 +89,8 @@ class WeeklySummary(Email, frozen=True):
     headline: str
     before: str
     """The week before, in a few words; empty: it was as quiet."""
-    totals: Sequence[Total]
-    days: Sequence[Day]
+    totals: Sequence[TotalLine]
+    days: Sequence[DayBar]
 
     @classmethod
     def sample(cls) -> Self:
@@ -98,13 +98,13 @@ class WeeklySummary(Email, frozen=True):
         seconds = (3120, 0, 4290, 1500, 0, 6020, 2280, 0, 2700, 5400, 0, 1980, 9840, 4140)
         metres = (9100, 0, 12200, 1400, 0, 32500, 6300, 0, 8100, 15800, 0, 1900, 61400, 7300)
         days = [
-            DayFigures(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
+            DayTotals(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
             for n, (s, m) in enumerate(zip(seconds, metres, strict=True))
         ]
         return cls.about("Ada Lovelace", days)
 
     @classmethod
-    def about(cls, name: str, days: Sequence[DayFigures]) -> Self:
+    def about(cls, name: str, days: Sequence[DayTotals]) -> Self:
         """
         Args:
             days: fourteen, of which the last seven are summarised.
@@ -115,8 +115,8 @@ class WeeklySummary(Email, frozen=True):
             name=name,
             period=_period(week[0].day, week[-1].day),
             active_days=sum(day.activities > 0 for day in week),
-            headline=_in_words(week) or "a quiet one",
-            before=_in_words(before),
+            headline=_headline(week) or "a quiet one",
+            before=_headline(before),
             totals=_totals(before, week),
             days=[_bar(day, longest) for day in week],
         )
@@ -142,7 +142,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
         return
 
     async def write(tx: Transaction) -> WeeklySummary:
-        days = await reading.daily(tx, user_id, saturday - timedelta(days=13), saturday)
+        days = await daily_totals.read(tx, user_id, saturday - timedelta(days=13), saturday)
         return WeeklySummary.about(one_line(reader.name), days)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
@@ -154,17 +154,17 @@ def unique_key(saturday: date) -> str:
     return saturday.isoformat()
 
 
-def _totals(before: Sequence[DayFigures], week: Sequence[DayFigures]) -> list[Total]:
+def _totals(before: Sequence[DayTotals], week: Sequence[DayTotals]) -> list[TotalLine]:
     then, now = total(before), total(week)
     return [
-        Total("Activities", str(now.activities), _change(then.activities, now.activities)),
-        Total(
+        TotalLine("Activities", str(now.activities), _change(then.activities, now.activities)),
+        TotalLine(
             "Time",
             duration(now.duration_s) if now.duration_s else "0 min",
             _change(then.duration_s, now.duration_s),
         ),
-        Total("Distance", distance(now.distance_m), _change(then.distance_m, now.distance_m)),
-        Total("Energy", f"{now.calories:,} kcal", _change(then.calories, now.calories)),
+        TotalLine("Distance", distance(now.distance_m), _change(then.distance_m, now.distance_m)),
+        TotalLine("Energy", f"{now.calories:,} kcal", _change(then.calories, now.calories)),
     ]
 
 
@@ -177,19 +177,19 @@ def _change(before: float, now: float) -> str:
     return f"{abs(percent):,}% {'more' if percent > 0 else 'less'}"
 
 
-def _bar(day: DayFigures, longest: int) -> Day:
+def _bar(day: DayTotals, longest: int) -> DayBar:
     """At least a sliver of a bar for whatever was done."""
     share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
-    return Day(
-        name=DAYS[day.day.isoweekday() % 7],
+    return DayBar(
+        name=DAY_NAMES[day.day.isoweekday() % 7],
         share=share,
-        bar="█" * max(1, round(share / 100 * BAR)) if share else "",
+        bar="█" * max(1, round(share / 100 * MAX_BAR_CHARACTERS)) if share else "",
         time=duration(day.duration_s) if day.duration_s else "",
         distance=distance(day.distance_m) if day.distance_m else "",
     )
 
 
-def _in_words(week: Sequence[DayFigures]) -> str:
+def _headline(week: Sequence[DayTotals]) -> str:
     sums = total(week)
     if not sums.activities:
         return ""

@@ -34,8 +34,8 @@ class StaleStatistics(ScheduledJob, frozen=True):
 
 log = structlog.get_logger()
 
-STALE_BATCH = 5000
-WAIT = timedelta(seconds=30)
+RECOUNT_BATCH_DAYS = 5000
+LOCK_RETRY_DELAY = timedelta(seconds=30)
 
 
 @handles(DailyStatistics)
@@ -47,7 +47,7 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
         LeaseLost: the job is another worker's now.
     """
     recounted = await _recount(run)
-    async with run.completion() as tx, _alone(tx):
+    async with run.completion() as tx, _counting_lock(tx):
         counted = await statements.count_day(tx, day=job.day)
         counts = {
             "users": counted.users,
@@ -74,19 +74,19 @@ async def recount_stale(_job: StaleStatistics, run: Run) -> None:
 async def _recount(run: Run) -> int:
     recounted = 0
     while True:
-        async with run.transaction() as tx, _alone(tx):
-            batch = await statements.recount_stale(tx, most=STALE_BATCH)
+        async with run.transaction() as tx, _counting_lock(tx):
+            batch = await statements.recount_stale(tx, most=RECOUNT_BATCH_DAYS)
         recounted += batch
-        if batch < STALE_BATCH:
+        if batch < RECOUNT_BATCH_DAYS:
             return recounted
 
 
 @asynccontextmanager
-async def _alone(tx: Transaction) -> AsyncIterator[None]:
+async def _counting_lock(tx: Transaction) -> AsyncIterator[None]:
     """Have no other count begin before this transaction ends: a statement sees what was committed
     when it began, so that the older of two would overwrite the younger."""
     try:
         await statements.lock_counting(tx)
     except LockTimeout:
-        raise Snooze("another count is running", delay=WAIT) from None
+        raise Snooze("another count is running", delay=LOCK_RETRY_DELAY) from None
     yield

@@ -10,11 +10,11 @@ from msgspec import Struct
 from app.jobs import Queue
 from app.jobs.schedules.fan_out import DryRunCounts, FanOutBatch
 from app.postgres.statements import Queryable, statement
-from app.stats.totals import DayFigures
+from app.stats.totals import DayTotals
 from app.users.user import UserId
 
 
-class CountedDay(Struct, frozen=True):
+class DayCounts(Struct, frozen=True):
     users: int
     activities: int
 
@@ -32,7 +32,7 @@ async def lock_counting(db: Queryable) -> None: ...
 
 
 @statement("stats", timeout=1800)
-async def count_day(db: Queryable, *, day: date) -> CountedDay: ...
+async def count_day(db: Queryable, *, day: date) -> DayCounts: ...
 
 
 @statement("stats")
@@ -40,9 +40,9 @@ async def recount_stale(db: Queryable, *, most: int) -> int: ...
 
 
 @statement("stats")
-async def daily_figures(
+async def daily_totals(
     db: Queryable, *, user_id: UserId, first_day: date, last_day: date
-) -> list[DayFigures]: ...
+) -> list[DayTotals]: ...
 
 
 @statement("stats")

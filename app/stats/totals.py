@@ -8,7 +8,7 @@ from datetime import date
 from msgspec import Struct
 
 
-class DayFigures(Struct, frozen=True):
+class DayTotals(Struct, frozen=True):
     """The totals of a UTC day, zero when nothing was done, in metres, seconds and kcal."""
 
     day: date
@@ -18,7 +18,7 @@ class DayFigures(Struct, frozen=True):
     calories: int
 
 
-class Figures(Struct, frozen=True):
+class PeriodTotals(Struct, frozen=True):
     """The totals of several days."""
 
     activities: int
@@ -27,8 +27,8 @@ class Figures(Struct, frozen=True):
     calories: int
 
 
-def total(days: Sequence[DayFigures]) -> Figures:
-    return Figures(
+def total(days: Sequence[DayTotals]) -> PeriodTotals:
+    return PeriodTotals(
         sum(day.activities for day in days),
         sum(day.distance_m for day in days),
         sum(day.duration_s for day in days),

@@ -70,7 +70,7 @@ upserted as (
 )
 select count(*) from taken;
 
--- name: daily_figures
+-- name: daily_totals
 -- Return this user's totals for each of these days.
 -- They come from the count, or from the activities if the day has not been counted or has changed
 -- since.

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from app.activities.totals import Row
 from app.exports.export import Header as ExportHeader
 from app.reports.report import Header, TypeFigures
-from app.stats.totals import DayFigures, Figures
+from app.stats.totals import DayTotals, PeriodTotals
 
 FIRST = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
 NOTES = (

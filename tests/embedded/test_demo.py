@@ -12,7 +12,7 @@ from app.embedded.demo import load
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.resources import Resources
-from app.stats import reading
+from app.stats import daily_totals
 from tests.support.schedules import ran
 from tests.support.working import RunJobs
 
@@ -89,11 +89,11 @@ async def test_daily_stats_are_the_same_before_and_after_the_days_are_counted(
     # Generating reports takes long.
     await database.execute("delete from jobs where state = 'queued'")
     ada = await database.fetchval("select id from users where email = $1", ADA.email)
-    before = await reading.daily(database, ada, now - timedelta(days=8), yesterday)
+    before = await daily_totals.read(database, ada, now - timedelta(days=8), yesterday)
     counted = await ran(resources, "stats:daily", str(yesterday))
 
     assert [day.activities for day in before] == [1] * 8
-    assert before == await reading.daily(database, ada, now - timedelta(days=8), yesterday)
+    assert before == await daily_totals.read(database, ada, now - timedelta(days=8), yesterday)
     assert counted.counts is not None
     assert (counted.counts["users"], counted.counts["activities"]) == (2, 2)
 

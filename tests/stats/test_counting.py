@@ -14,8 +14,8 @@ from app.activities import activities
 from app.activities.activity import ActivityId, Changes, Entry
 from app.postgres.database import Database
 from app.resources import Resources
-from app.stats import reading, statements
-from app.stats.totals import DayFigures
+from app.stats import daily_totals, statements
+from app.stats.totals import DayTotals
 from app.users.user import UserId
 from tests.support.crowd import add_crowd, add_run
 from tests.support.locks import somebody_waits
@@ -37,7 +37,7 @@ async def counted(database: Database) -> list[tuple[Any, ...]]:
 
 async def figures(database: Database, user_id: UserId, *days: str) -> list[tuple[int, float]]:
     first, last = (date.fromisoformat(day) for day in (days[0], days[-1]))
-    read = await reading.daily(database, user_id, first, last)
+    read = await daily_totals.read(database, user_id, first, last)
     return [(day.activities, day.distance_m) for day in read]
 
 
@@ -212,8 +212,8 @@ async def test_counts_wait_for_one_another(database: Database) -> None:
 async def test_reading_figures_reads_zeroes_where_nothing_was_done(
     database: Database, kim: Person
 ) -> None:
-    read = await reading.daily(database, kim.id, date(2026, 1, 1), date(2026, 1, 1))
-    assert [DayFigures(date(2026, 1, 1), 0, 0, 0, 0)] == read
+    read = await daily_totals.read(database, kim.id, date(2026, 1, 1), date(2026, 1, 1))
+    assert [DayTotals(date(2026, 1, 1), 0, 0, 0, 0)] == read
 
 
 async def test_recording_through_the_api_is_seen_by_the_statistics(

@@ -12,15 +12,15 @@ from datetime import date, timedelta
 from app.errors import Invalid
 from app.postgres.statements import Queryable
 from app.stats import statements
-from app.stats.totals import DayFigures
+from app.stats.totals import DayTotals
 from app.users.user import UserId
 
-MOST_DAYS = 366
+MAX_DAYS = 366
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 """The years of activities."""
 
 
-async def daily(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayFigures]:
+async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayTotals]:
     """This person's figures of each day from the first to the last, both counted in.
 
     Raises:
@@ -28,11 +28,11 @@ async def daily(db: Queryable, user_id: UserId, first: date, last: date) -> list
     """
     if last < first:
         raise Invalid("The last day must not be before the first.", field="to")
-    if (last - first).days >= MOST_DAYS:
-        raise Invalid(f"Request at most {MOST_DAYS} days at once.", field="to")
+    if (last - first).days >= MAX_DAYS:
+        raise Invalid(f"Request at most {MAX_DAYS} days at once.", field="to")
     if first.year < FIRST_YEAR or last.year > LAST_YEAR:
         raise Invalid(f"The year must be from {FIRST_YEAR} to {LAST_YEAR}.", field="from")
-    return await statements.daily_figures(db, user_id=user_id, first_day=first, last_day=last)
+    return await statements.daily_totals(db, user_id=user_id, first_day=first, last_day=last)
 
 
 def monday_of(week: str) -> date:
