@@ -12,15 +12,15 @@ from app.activities import statements
 from app.activities.activity import Activity, ActivityId, Changes, Entry
 from app.activity_types import ActivityType
 from app.errors import Invalid, NotFound
-from app.friends.emails import announce
+from app.friends.emails import notify_friends
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users.user import UserId
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-WEST, EAST = timedelta(hours=-12), timedelta(hours=14)
+EARLIEST_START = datetime(1970, 1, 1, tzinfo=UTC)
+MIN_UTC_OFFSET, MAX_UTC_OFFSET = timedelta(hours=-12), timedelta(hours=14)
 """The UTC offsets of the clocks that are furthest behind and furthest ahead."""
-AHEAD = timedelta(days=1)
+MAX_START_AHEAD = timedelta(days=1)
 """How far in the future an activity may start: clocks are wrong, and zones are mistaken."""
 
 
@@ -52,7 +52,7 @@ async def record(
         calories=entry.calories,
         notes=entry.notes,
     )
-    await announce(tx, user_id, activity.id, entry.started_at, now=now)
+    await notify_friends(tx, user_id, activity.id, entry.started_at, now=now)
     return activity
 
 
@@ -99,7 +99,7 @@ async def change(
         tx,
         activity_id=activity_id,
         user_id=user_id,
-        starts_anew=changes.started_at is not UNSET,
+        start_changed=changes.started_at is not UNSET,
         utc_offset_minutes=utc_offset_minutes,
         type=entry.type,
         started_at=entry.started_at,
@@ -125,43 +125,43 @@ def no_such_activity() -> NotFound:
 
 
 def _check_start(started_at: datetime, now: datetime) -> None:
-    if started_at < EARLIEST:
+    if started_at < EARLIEST_START:
         raise Invalid("An activity cannot start before 1970.", field="started_at")
-    if started_at > now + AHEAD:
+    if started_at > now + MAX_START_AHEAD:
         raise Invalid("An activity cannot start more than a day in the future.", field="started_at")
 
 
 class Filter(NamedTuple):
-    """The activities that are wanted. The days are UTC's, both inclusive; None means any."""
+    """The activities that are filters. The days are UTC's, both inclusive; None means any."""
 
     first_day: date | None = None
     last_day: date | None = None
     type: ActivityType | None = None
 
 
-class Position(NamedTuple):
+class ActivityKey(NamedTuple):
     """The last activity of the page before."""
 
     started_at: datetime | None = None
     id: ActivityId | None = None
 
 
-async def page(
-    db: Queryable, user_id: UserId, wanted: Filter, after: Position, limit: int
+async def list_activities(
+    db: Queryable, user_id: UserId, filters: Filter, after: ActivityKey, limit: int
 ) -> list[Activity]:
     """At most `limit` activities, each with its photos, in the order of (started_at, id) falling.
 
     Raises:
         Invalid: the last day is before the first.
     """
-    if wanted.first_day and wanted.last_day and wanted.last_day < wanted.first_day:
+    if filters.first_day and filters.last_day and filters.last_day < filters.first_day:
         raise Invalid("The last day must not be before the first.", field="to")
     return await statements.list_activities(
         db,
         user_id=user_id,
-        first_day=wanted.first_day,
-        last_day=wanted.last_day,
-        type=wanted.type,
+        first_day=filters.first_day,
+        last_day=filters.last_day,
+        type=filters.type,
         after=after.started_at,
         after_id=after.id,
         limit=limit,

@@ -25,8 +25,8 @@ from app.postgres.statements import Queryable
 from app.s3 import Bucket
 from app.users.user import UserId
 
-MOST_BYTES = 10_000_000
-MOST_PIXELS = 64_000_000
+MAX_PHOTO_BYTES = 10_000_000
+MAX_PHOTO_PIXELS = 64_000_000
 """Decoded, four bytes each. The largest phone pictures that fit into the bytes have 50 million."""
 
 FORMATS: Mapping[str, metadata.Format] = {
@@ -59,8 +59,8 @@ async def clean(data: bytes) -> Picture:
 
 
 def _clean(data: bytes) -> Picture:
-    if len(data) > MOST_BYTES:
-        raise _invalid(f"A photo can have at most {MOST_BYTES // 1_000_000} MB.")
+    if len(data) > MAX_PHOTO_BYTES:
+        raise _invalid(f"A photo can have at most {MAX_PHOTO_BYTES // 1_000_000} MB.")
     try:
         kind, orientation = _examine(data)
         cleaned = metadata.strip(data, kind, orientation)
@@ -77,7 +77,7 @@ def _clean(data: bytes) -> Picture:
 def _examine(data: bytes) -> tuple[metadata.Format, int]:
     """Its format and orientation, from its header: nothing is decoded."""
     with _opened(data) as image:
-        if image.width * image.height > MOST_PIXELS:
+        if image.width * image.height > MAX_PHOTO_PIXELS:
             raise _too_many_pixels()
         orientation = image.getexif().get(ExifTags.Base.Orientation, metadata.UPRIGHT)
         kind = FORMATS[image.format or ""]
@@ -96,17 +96,17 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
 
 
 def _too_many_pixels() -> Invalid:
-    return _invalid(f"A photo can have at most {MOST_PIXELS // 1_000_000} million pixels.")
+    return _invalid(f"A photo can have at most {MAX_PHOTO_PIXELS // 1_000_000} million pixels.")
 
 
 def _invalid(detail: str) -> Invalid:
     return Invalid(detail, field="photo")
 
 
-MOST = 20
+MAX_PHOTOS_PER_ACTIVITY = 20
 """Photos of one activity."""
-URL_LIFE = timedelta(minutes=5)
-ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+URL_LIFETIME = timedelta(minutes=5)
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class Upload(Photo, frozen=True):
@@ -154,10 +154,10 @@ async def attach(
         user_id=user_id,
         content_type=upload.content_type,
         size_bytes=upload.size_bytes,
-        most=MOST,
+        max_photos=MAX_PHOTOS_PER_ACTIVITY,
     )
     if photo is None:
-        raise Conflict(f"An activity can have at most {MOST} photos.")
+        raise Conflict(f"An activity can have at most {MAX_PHOTOS_PER_ACTIVITY} photos.")
     return photo
 
 
@@ -170,9 +170,9 @@ async def url(db: Queryable, bucket: Bucket, user_id: UserId, photo_id: PhotoId)
     photo = await statements.photo(db, photo_id=photo_id, user_id=user_id)
     if photo is None:
         raise _no_such_photo()
-    filename = f"{photo.id}.{ENDINGS[photo.content_type]}"
+    filename = f"{photo.id}.{EXTENSIONS[photo.content_type]}"
     return await bucket.presigned_url(
-        key(user_id, photo), filename, expires=URL_LIFE, disposition="inline"
+        key(user_id, photo), filename, expires=URL_LIFETIME, disposition="inline"
     )
 
 
@@ -194,7 +194,7 @@ async def discard(bucket: Bucket, user_id: UserId, photo: Photo) -> None:
 
 
 def key(user_id: UserId, photo: Photo) -> str:
-    return f"photos/{user_id}/{photo.id}.{ENDINGS[photo.content_type]}"
+    return f"photos/{user_id}/{photo.id}.{EXTENSIONS[photo.content_type]}"
 
 
 def _no_such_photo() -> NotFound:

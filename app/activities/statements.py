@@ -57,7 +57,7 @@ async def update_activity(
     *,
     activity_id: ActivityId,
     user_id: UserId,
-    starts_anew: bool,
+    start_changed: bool,
     utc_offset_minutes: int | None,
     type: str,
     started_at: datetime,
@@ -89,7 +89,7 @@ async def insert_photo(
     user_id: UserId,
     content_type: str,
     size_bytes: int,
-    most: int,
+    max_photos: int,
 ) -> Photo | None: ...
 
 

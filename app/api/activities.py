@@ -86,7 +86,7 @@ async def _utc_offset(
     offset = started_at.utcoffset() if isinstance(started_at, datetime) else None
     if offset is None:
         return None
-    if not activities.WEST <= offset <= activities.EAST:
+    if not activities.MIN_UTC_OFFSET <= offset <= activities.MAX_UTC_OFFSET:
         raise Invalid("The UTC offset must be between -12:00 and +14:00.", field="started_at")
     if not offset:
         written = msgspec.json.decode(await request.body(), type=_Written).started_at
@@ -126,8 +126,8 @@ async def list_activities(
     """List your activities with their photos, newest first."""
     wanted = activities.Filter(first_day, last_day, activity_type)
     after = after_cursor(cursor, tuple[datetime, ActivityId])
-    position = activities.Position(*after) if after else activities.Position()
-    found = await activities.page(database, me.id, wanted, position, limit + 1)
+    position = activities.ActivityKey(*after) if after else activities.ActivityKey()
+    found = await activities.list_activities(database, me.id, wanted, position, limit + 1)
     return page(
         [shown(activity) for activity in found], limit, key=lambda last: (last.started_at, last.id)
     )

@@ -51,7 +51,7 @@ async def ask_friend(
     """
 
     async def act(tx: Transaction) -> ShownRequest:
-        return shown(await friendships.ask(tx, me.id, data.email))
+        return shown(await friendships.send_request(tx, me.id, data.email))
 
     return await creation(act)
 
@@ -65,7 +65,7 @@ async def list_requests(
 ) -> Page[IncomingRequest]:
     """List the friend requests waiting for your answer, newest first."""
     after = after_cursor(cursor, tuple[RequestId])
-    found = await friendships.waiting(database, me.id, after[0] if after else None, limit + 1)
+    found = await friendships.list_requests(database, me.id, after[0] if after else None, limit + 1)
     return page(found, limit, key=lambda last: (last.id,))
 
 
@@ -96,8 +96,8 @@ async def list_friends(
 ) -> Page[Friend]:
     """List your friends, newest first."""
     after = after_cursor(cursor, tuple[datetime, UserId])
-    position = friendships.Position(*after) if after else friendships.Position()
-    found = await friendships.page(database, me.id, position, limit + 1)
+    position = friendships.FriendKey(*after) if after else friendships.FriendKey()
+    found = await friendships.list_friends(database, me.id, position, limit + 1)
     return page(found, limit, key=lambda last: (last.since, last.user_id))
 
 
@@ -107,7 +107,7 @@ async def end_friendship(
 ) -> None:
     """Remove a friend, for both sides."""
     async with database.transaction() as tx:
-        await friendships.end(tx, me.id, UserId(user_id))
+        await friendships.unfriend(tx, me.id, UserId(user_id))
 
 
 router = Router(

@@ -53,10 +53,10 @@ class FriendActivityEmail(Job, frozen=True):
 
 
 NOT_A_READER = "the user opted out, deleted the account, or has not confirmed the address"
-BETWEEN = timedelta(hours=1)
+MIN_INTERVAL = timedelta(hours=1)
 """From one email on friends' activities to the next."""
-MOST_NEWS = 12
-LONGEST_NOTES = 160
+MAX_ENTRIES = 12
+MAX_NOTES_CHARACTERS = 160
 
 
 class FriendRequest(Email, frozen=True):
@@ -73,12 +73,12 @@ class FriendRequest(Email, frozen=True):
         return cls(name="Grace Hopper", requester="Ada Lovelace")
 
 
-class Entry(msgspec.Struct, frozen=True):
+class NewsEntry(msgspec.Struct, frozen=True):
     """One activity, in words."""
 
     day: str
     name: str
-    what: str
+    activity: str
     notes: str
 
 
@@ -90,7 +90,7 @@ class FriendActivity(Email, frozen=True):
 
     name: str
     headline: str
-    entries: Sequence[Entry]
+    entries: Sequence[NewsEntry]
     more: int
     """Activities beside the entries."""
 
@@ -98,12 +98,35 @@ class FriendActivity(Email, frozen=True):
     def sample(cls) -> Self:
         tuesday, wednesday = "Tuesday, 24 November", "Wednesday, 25 November"
         entries = [
-            Entry(tuesday, "Ada Lovelace", "ran 8.2 km in 45 min", "Intervals: 6 x 3 min"),
-            Entry(tuesday, "Zoë Ångström", "swam 1.9 km in 41 min", ""),
-            Entry(wednesday, "Ada Lovelace", "hiked for 3 h 05 min", "Rain, and still glad ☀️"),
+            NewsEntry(tuesday, "Ada Lovelace", "ran 8.2 km in 45 min", "Intervals: 6 x 3 min"),
+            NewsEntry(tuesday, "Zoë Ångström", "swam 1.9 km in 41 min", ""),
+            NewsEntry(wednesday, "Ada Lovelace", "hiked for 3 h 05 min", "Rain, and still glad ☀️"),
         ]
         headline = "Ada Lovelace and Zoë Ångström were active"
         return cls(name="Grace Hopper", headline=headline, entries=entries, more=2)
+
+    @classmethod
+    def about(cls, name: str, news: Sequence[News], *, more: int) -> Self:
+        """Build the email to a person of this name.
+
+        Args:
+            more: the number of further activities, which the email only counts.
+        """
+        entries = [
+            NewsEntry(
+                day=day(activity.started_at.date()),
+                name=one_line(activity.name),
+                activity=_in_words(activity),
+                notes=cut(one_line(activity.notes or ""), MAX_NOTES_CHARACTERS),
+            )
+            for activity in sorted(news, key=lambda activity: activity.started_at)
+        ]
+        return cls(
+            name=one_line(name),
+            headline=_headline(entries, len(entries) + more),
+            entries=entries,
+            more=more,
+        )
 
 
 @handles(FriendRequestEmail)
@@ -114,7 +137,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
         whatever `deliver` raises.
     """
     async with run.transaction() as tx:
-        asked = await statements.asked_person(tx, request_id=job.request_id)
+        asked = await statements.request_recipient(tx, request_id=job.request_id)
     if asked is None:
         await run.finish_with_note(
             "the request was answered or withdrawn, or nobody has confirmed its address"
@@ -141,24 +164,24 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
     user_id = job.user_id
     async with run.transaction() as tx:
         reader = await statements.news_reader(tx, user_id=user_id)
-        unread = await statements.unread(tx, user_id=user_id)
+        unread = await statements.unread_activities(tx, user_id=user_id)
     if reader is None:
         await run.finish_with_note(NOT_A_READER)
         return
     if not unread:
-        await end_look(run, user_id)
+        await end_without_news(run, user_id)
         return
 
     async def write(tx: Transaction) -> FriendActivity:
-        unread[:] = await statements.unread(tx, user_id=user_id)
-        news = await statements.news(tx, activity_ids=unread[:MOST_NEWS])
+        unread[:] = await statements.unread_activities(tx, user_id=user_id)
+        news = await statements.news(tx, activity_ids=unread[:MAX_ENTRIES])
         if not news:
             raise Snooze("the new activities were deleted", delay=timedelta(0))
-        return told(reader.name, news, more=len(unread[MOST_NEWS:]))
+        return FriendActivity.about(reader.name, news, more=len(unread[MAX_ENTRIES:]))
 
-    async def look_again(tx: Transaction) -> None:
-        await statements.forget_news(tx, user_id=user_id, activity_ids=unread)
-        in_an_hour = run.claimed.started_at + BETWEEN
+    async def schedule_next(tx: Transaction) -> None:
+        await statements.remove_news(tx, user_id=user_id, activity_ids=unread)
+        in_an_hour = run.claimed.started_at + MIN_INTERVAL
         await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=in_an_hour)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
@@ -169,69 +192,50 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         FriendActivity,
         write,
         unique_key=str(run.job_id),
-        then=look_again,
+        then=schedule_next,
     )
 
 
-def told(name: str, news: Sequence[News], *, more: int) -> FriendActivity:
-    """The email to a person of this name on some news, and on so many more that it only counts."""
-    entries = [
-        Entry(
-            day=day(one.started_at.date()),
-            name=one_line(one.name),
-            what=_what(one),
-            notes=cut(one_line(one.notes or ""), LONGEST_NOTES),
-        )
-        for one in sorted(news, key=lambda one: one.started_at)
-    ]
-    return FriendActivity(
-        name=one_line(name),
-        headline=_headline(entries, len(entries) + more),
-        entries=entries,
-        more=more,
-    )
+def _in_words(activity: News) -> str:
+    words, time = ACTIVITY_TYPES[activity.type], duration(activity.duration_s)
+    if activity.distance_m and words.covers_distance:
+        return f"{words.past_tense} {distance(activity.distance_m)} in {time}"
+    return f"{words.past_tense} for {time}"
 
 
-def _what(one: News) -> str:
-    words, took = ACTIVITY_TYPES[one.type], duration(one.duration_s)
-    if one.distance_m and words.covers_distance:
-        return f"{words.past_tense} {distance(one.distance_m)} in {took}"
-    return f"{words.past_tense} for {took}"
-
-
-def _headline(entries: Sequence[Entry], total: int) -> str:
+def _headline(entries: Sequence[NewsEntry], total: int) -> str:
     names = list(dict.fromkeys(cut(entry.name, 40) for entry in entries))
     match names:
         case [name] if total == 1:
-            return f"{name} {entries[0].what}"
+            return f"{name} {entries[0].activity}"
         case [name]:
             return f"{name} recorded {total} activities"
-        case [one, other]:
-            return f"{one} and {other} were active"
+        case [first, second]:
+            return f"{first} and {second} were active"
         case _:
             return f"{names[0]}, {names[1]} and other friends were active"
 
 
-STALE = timedelta(days=7)
+MAX_NEWS_AGE = timedelta(days=7)
 """What began longer ago is no news: somebody is entering the past."""
-SOON = timedelta(seconds=1)
+RECHECK_DELAY = timedelta(seconds=1)
 """Until the next look at news that are being written."""
 
 
-async def announce(
+async def notify_friends(
     tx: Transaction, user_id: UserId, activity_id: UUID, started_at: datetime, *, now: datetime
 ) -> None:
     """Have the friends told of a new activity who want to be, each at most once an hour.
 
     The news are added before the looks, so that whoever leans on a look holds its reader.
     """
-    if started_at < now - STALE:
+    if started_at < now - MAX_NEWS_AGE:
         return
     if friends := await statements.add_news(tx, user_id=user_id, activity_id=activity_id):
         await jobs.enqueue_all(tx, (FriendActivityEmail(user_id=friend) for friend in friends))
 
 
-async def end_look(run: Run, user_id: UserId) -> None:
+async def end_without_news(run: Run, user_id: UserId) -> None:
     """End a look that found nothing, and take another if there is something after all.
 
     From the first statement of the completion on, whoever announces anything waits until this look
@@ -243,6 +247,6 @@ async def end_look(run: Run, user_id: UserId) -> None:
     """
     async with run.completion("friends have no new activities") as tx:
         all_written = await statements.lock_reader(tx, user_id=user_id)
-        if not all_written or await statements.unread(tx, user_id=user_id):
-            soon = run.claimed.started_at + SOON
+        if not all_written or await statements.unread_activities(tx, user_id=user_id):
+            soon = run.claimed.started_at + RECHECK_DELAY
             await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)

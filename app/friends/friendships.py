@@ -15,21 +15,23 @@ from app.postgres.statements import Queryable
 from app.users.user import UserId
 
 
-class Position(NamedTuple):
+class FriendKey(NamedTuple):
     """The last friend of the page before."""
 
     since: datetime | None = None
     user_id: UserId | None = None
 
 
-async def page(db: Queryable, user_id: UserId, after: Position, limit: int) -> list[Friend]:
+async def list_friends(
+    db: Queryable, user_id: UserId, after: FriendKey, limit: int
+) -> list[Friend]:
     """At most `limit` friends, newest first."""
     return await statements.list_friends(
         db, user_id=user_id, after=after.since, after_id=after.user_id, limit=limit
     )
 
 
-async def end(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
+async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
     """Be no friends any more, on either side. The other is not told.
 
     Raises:
@@ -39,7 +41,7 @@ async def end(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
         raise NotFound("Friend not found.")
 
 
-async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
+async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
     """Ask whoever has this address to be a friend, or accept what they asked first.
 
     A request is kept under the address. So an address that nobody has is answered, once and again,
@@ -57,7 +59,7 @@ async def ask(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
         raise Invalid("You cannot add yourself as a friend.", field="email")
     one, other = sorted((own, email))
     await statements.lock_pair(tx, one=one, other=other)
-    accepted = await statements.accept_from(tx, user_id=user_id, email=email)
+    accepted = await statements.accept_request_from(tx, user_id=user_id, email=email)
     if accepted is not None:
         await statements.befriend(tx, user_id=user_id, friend_id=accepted.requester_id)
         return accepted
@@ -97,7 +99,7 @@ async def decline(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fr
     return request
 
 
-async def waiting(
+async def list_requests(
     db: Queryable, user_id: UserId, after_id: RequestId | None, limit: int
 ) -> list[IncomingRequest]:
     """At most `limit` requests that wait for this person's answer, newest first."""

@@ -14,7 +14,7 @@ from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
 
-class AskedPerson(Struct, frozen=True):
+class RequestRecipient(Struct, frozen=True):
     """Who is asked by a request, and by whom."""
 
     id: UserId
@@ -49,7 +49,9 @@ async def lock_pair(db: Queryable, *, one: str, other: str) -> None: ...
 
 
 @statement("friends")
-async def accept_from(db: Queryable, *, user_id: UserId, email: str) -> FriendRequest | None: ...
+async def accept_request_from(
+    db: Queryable, *, user_id: UserId, email: str
+) -> FriendRequest | None: ...
 
 
 @statement("friends")
@@ -87,7 +89,7 @@ async def unfriend(db: Queryable, *, user_id: UserId, friend_id: UserId) -> list
 
 
 @statement("friends")
-async def asked_person(db: Queryable, *, request_id: RequestId) -> AskedPerson | None: ...
+async def request_recipient(db: Queryable, *, request_id: RequestId) -> RequestRecipient | None: ...
 
 
 @statement("friends")
@@ -99,7 +101,7 @@ async def news_reader(db: Queryable, *, user_id: UserId) -> NewsReader | None: .
 
 
 @statement("friends")
-async def unread(db: Queryable, *, user_id: UserId) -> list[UUID]: ...
+async def unread_activities(db: Queryable, *, user_id: UserId) -> list[UUID]: ...
 
 
 @statement("friends")
@@ -107,7 +109,7 @@ async def news(db: Queryable, *, activity_ids: Sequence[UUID]) -> list[News]: ..
 
 
 @statement("friends")
-async def forget_news(db: Queryable, *, user_id: UserId, activity_ids: Sequence[UUID]) -> None: ...
+async def remove_news(db: Queryable, *, user_id: UserId, activity_ids: Sequence[UUID]) -> None: ...
 
 
 @statement("friends")

@@ -68,7 +68,7 @@ class Told(Struct, frozen=True):
     def utc_offset_minutes(self) -> int | None:
         """Of the reader's clock, which the script lets us know; without it the time is in UTC."""
         offset = self._in_utc() - self.instant if self.instant else None
-        if offset is None or not activities.WEST <= offset <= activities.EAST:
+        if offset is None or not activities.MIN_UTC_OFFSET <= offset <= activities.MAX_UTC_OFFSET:
             return None
         return offset // timedelta(minutes=1)
 
@@ -130,8 +130,10 @@ async def _shown(
     **context: Any,
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, ActivityId])
-    position = activities.Position(*key) if key else activities.Position()
-    found = await activities.page(database, me.id, activities.Filter(), position, A_PAGE + 1)
+    position = activities.ActivityKey(*key) if key else activities.ActivityKey()
+    found = await activities.list_activities(
+        database, me.id, activities.Filter(), position, A_PAGE + 1
+    )
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:

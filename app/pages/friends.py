@@ -48,7 +48,7 @@ async def ask(
     try:
         wanted = form.read(Asked)
         async with database.transaction() as tx:
-            asked = await friendships.ask(tx, me.id, wanted.email)
+            asked = await friendships.send_request(tx, me.id, wanted.email)
     except REFUSALS as error:
         return await _shown(request, me, database, form=form.refused(error), error=error)
     if asked.status == "accepted":
@@ -90,7 +90,7 @@ async def end(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await friendships.end(tx, me.id, UserId(friend_id))
+        await friendships.unfriend(tx, me.id, UserId(friend_id))
     return see_other(request, "/friends", "Friend removed. We will not tell them.")
 
 
@@ -103,8 +103,8 @@ async def _shown(
     **context: Any,
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, UserId])
-    position = friendships.Position(*key) if key else friendships.Position()
-    found = await friendships.page(database, me.id, position, A_PAGE + 1)
+    position = friendships.FriendKey(*key) if key else friendships.FriendKey()
+    found = await friendships.list_friends(database, me.id, position, A_PAGE + 1)
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
@@ -112,7 +112,7 @@ async def _shown(
     return page(
         request,
         "friends",
-        waiting=await friendships.waiting(database, me.id, None, MOST_WAITING),
+        waiting=await friendships.list_requests(database, me.id, None, MOST_WAITING),
         friends=shown,
         first="/friends" if after else None,
         following=following,

@@ -74,7 +74,7 @@ with changed as (
         calories = :calories,
         notes = :notes,
         utc_offset_minutes = case
-            when :starts_anew::bool then :utc_offset_minutes::smallint else a.utc_offset_minutes
+            when :start_changed::bool then :utc_offset_minutes::smallint else a.utc_offset_minutes
         end,
         updated_at = now()
     where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null

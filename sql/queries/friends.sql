@@ -8,7 +8,7 @@ select lower(email) from users where id = :user_id;
 -- committed.
 select pg_advisory_xact_lock(hashtextextended(:one::text || ' ' || :other::text, 0));
 
--- name: accept_from
+-- name: accept_request_from
 -- Accept the pending request of this address's owner to this user; no row if there is none.
 update friend_requests as r
 set status = 'accepted', answered_at = now()
@@ -96,7 +96,7 @@ where
     or (user_id = :friend_id and friend_id = :user_id)
 returning user_id;
 
--- name: asked_person
+-- name: request_recipient
 -- Return the recipient of a pending request, with the requester's name.
 -- No row if the recipient has not confirmed the address, or if either account is deleted.
 select me.id, me.name, me.email, requester.name as requester
@@ -134,7 +134,7 @@ select id, name, email
 from users
 where id = :user_id and friend_activity and confirmed_at is not null and deleted_at is null;
 
--- name: unread
+-- name: unread_activities
 -- Return the friends' activities that no email has reported to this user yet, oldest first.
 -- Leaves out news from before the friendship and news older than a day.
 select n.activity_id
@@ -158,7 +158,7 @@ join users as u on u.id = a.user_id
 where a.deleted_at is null and u.deleted_at is null
 order by asked.place;
 
--- name: forget_news
+-- name: remove_news
 -- Remove these activities from this user's news: an email has reported them.
 delete from news where user_id = :user_id and activity_id = any(:activity_ids::uuid[]);
 

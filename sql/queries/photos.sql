@@ -12,7 +12,7 @@ from activities as a
 where
     a.id = :activity_id
     and a.user_id = :user_id
-    and (select count(*) from photos where activity_id = a.id) < :most::int
+    and (select count(*) from photos where activity_id = a.id) < :max_photos::int
 returning id, content_type;
 
 -- name: photo

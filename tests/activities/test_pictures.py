@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
-from app.activities.photos import MOST_BYTES, clean
+from app.activities.photos import MAX_PHOTO_BYTES, clean
 from app.errors import Invalid
 from tests.activities import drawing
 
@@ -134,7 +134,7 @@ async def test_no_damage_does_more_than_refuse(kind: str) -> None:
 
 
 async def test_more_than_ten_megabytes_are_refused() -> None:
-    await refused(drawing.saved("JPEG") + b"\0" * MOST_BYTES, "10 MB")
+    await refused(drawing.saved("JPEG") + b"\0" * MAX_PHOTO_BYTES, "10 MB")
 
 
 async def refused(data: bytes, why: str) -> None:

@@ -26,7 +26,7 @@ from app.email.email import EMAILS
 from app.email.unsubscribe import SUBSCRIPTIONS, read_token, unsubscribe_token
 from app.exports.emails import described
 from app.exports.export import Filters
-from app.friends.emails import FriendActivity, told
+from app.friends.emails import FriendActivity
 from app.friends.statements import News
 from app.settings import Dkim
 from tests.email.reading import AWKWARD, NOON, Text, email_config, person, received
@@ -67,7 +67,7 @@ def test_a_letter_to_an_awkward_person_has_the_name_in_both_parts(email: str, wh
 @pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
 def test_friends_names_and_notes_are_words_and_nothing_else(words: str) -> None:
     did = News(words, "run", NOON, 3000, 8200.0, words)
-    message = received(told(words, [did], more=0), person("Ada"))
+    message = received(FriendActivity.about(words, [did], more=0), person("Ada"))
     text, html = parts(message)
     seen = Text(html)
     for shown in (" ".join(text.split()), " ".join(seen.text.split())):
@@ -81,16 +81,18 @@ def test_friends_names_and_notes_are_words_and_nothing_else(words: str) -> None:
 def test_news_are_told_by_the_day_they_are_of_and_a_single_one_is_told_once() -> None:
     monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
     tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
-    text, html = parts(received(told("Ada", [tuesday, *monday], more=0), person("Ada")))
+    text, html = parts(
+        received(FriendActivity.about("Ada", [tuesday, *monday], more=0), person("Ada"))
+    )
     assert (1, 1) == (text.count("Monday, 23 November"), html.count("Monday, 23 November"))
     assert text.index("A ran") < text.index("B ran") < text.index("24 November")
-    text, html = parts(received(told("Ada", [tuesday], more=0), person("Ada")))
+    text, html = parts(received(FriendActivity.about("Ada", [tuesday], more=0), person("Ada")))
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # with its title and preheader
 
 
 def test_long_news_are_counted_and_long_notes_are_cut() -> None:
     many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
-    email = told("Ada", many, more=28)
+    email = FriendActivity.about("Ada", many, more=28)
     assert isinstance(email, FriendActivity)
     assert (12, 28) == (len(email.entries), email.more)
     assert email.headline == "Friend 0, Friend 1 and other friends were active"
@@ -154,7 +156,9 @@ def test_the_longest_news_are_no_letter_that_gmail_cuts() -> None:
     """It cuts what is longer than 102 kB of HTML."""
     name, notes = "𓀀" * 100, "𓀀" * 5000
     news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
-    message = compose(email_config(), person(name), told(name, news, more=99), "once", NOON)
+    message = compose(
+        email_config(), person(name), FriendActivity.about(name, news, more=99), "once", NOON
+    )
     body = message.get_body(("html",))
     assert body is not None
     assert len(body.as_bytes()) < 100_000

@@ -83,8 +83,8 @@ async def build(resources: Resources) -> World:
     await database.execute(REPORT, kim.id)
     await resources.bucket.put(report_key(kim.id, OCTOBER, None), b"%PDF", "application/pdf")
     async with database.transaction() as tx:
-        asked = await friendships.ask(tx, alex.id, kim.email)
-        befriended = await friendships.ask(tx, jo.id, kim.email)
+        asked = await friendships.send_request(tx, alex.id, kim.email)
+        befriended = await friendships.send_request(tx, jo.id, kim.email)
         await friendships.accept(tx, kim.id, befriended.id)
         export = await request_export(tx, kim.id, "csv", Filters(date(2026, 1, 1)))
         tokens = [
