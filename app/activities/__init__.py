@@ -1,1 +1,1 @@
-"""What people have recorded, and their photos of it: seen and changed by each alone."""
+"""Activities and their photos. Only their owner can see and change them."""

@@ -19,9 +19,9 @@ from app.users.user import UserId
 
 EARLIEST_START = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_UTC_OFFSET, MAX_UTC_OFFSET = timedelta(hours=-12), timedelta(hours=14)
-"""The UTC offsets of the clocks that are furthest behind and furthest ahead."""
+"""The range of UTC offsets in use anywhere."""
 MAX_START_AHEAD = timedelta(days=1)
-"""How far in the future an activity may start: clocks are wrong, and zones are mistaken."""
+"""How far in the future an activity may start, for wrong clocks and time zones."""
 
 
 async def record(
@@ -32,10 +32,10 @@ async def record(
     utc_offset_minutes: int | None = None,
     now: datetime,
 ) -> Activity:
-    """Add an activity of this person's, and have friends told who want to be.
+    """Add an activity of this user, and notify the friends who want to hear of it.
 
     Args:
-        utc_offset_minutes: how far the clock was ahead of UTC where it was recorded, if known.
+        utc_offset_minutes: the UTC offset of the local time where it took place, if known.
 
     Raises:
         Invalid: it starts before 1970 or more than a day from now.
@@ -57,10 +57,10 @@ async def record(
 
 
 async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activity:
-    """One activity of this person's.
+    """Return one activity of this user.
 
     Raises:
-        NotFound: there is none, it is deleted, or someone else's.
+        NotFound: it does not exist, is deleted, or belongs to someone else.
     """
     activity = await statements.activity(db, activity_id=activity_id, user_id=user_id)
     if activity is None:
@@ -77,14 +77,14 @@ async def change(
     utc_offset_minutes: int | None = None,
     now: datetime,
 ) -> Activity:
-    """Replace the parts that are given; the rest stays.
+    """Change the given fields; the others stay as they are.
 
     Args:
-        utc_offset_minutes: the same of the new start; ignored when there is none.
+        utc_offset_minutes: the UTC offset of the new start; ignored if the start is not changed.
 
     Raises:
         Invalid: it starts before 1970 or more than a day from now.
-        NotFound: there is none, it is deleted, or someone else's.
+        NotFound: it does not exist, is deleted, or belongs to someone else.
     """
     entry = await statements.lock_activity(tx, activity_id=activity_id, user_id=user_id)
     if entry is None:
@@ -111,10 +111,10 @@ async def change(
 
 
 async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> None:
-    """Mark it deleted: nobody sees it any more, and a nightly job removes it after 30 days.
+    """Mark an activity as deleted. Nobody sees it any more; a nightly job removes it after 30 days.
 
     Raises:
-        NotFound: there is none, it is deleted, or someone else's.
+        NotFound: it does not exist, is already deleted, or belongs to someone else.
     """
     if await statements.delete_activity(tx, activity_id=activity_id, user_id=user_id) is None:
         raise no_such_activity()
@@ -132,7 +132,7 @@ def _check_start(started_at: datetime, now: datetime) -> None:
 
 
 class Filter(NamedTuple):
-    """The activities that are filters. The days are UTC's, both inclusive; None means any."""
+    """Which activities to list. The days are in UTC and inclusive; None means no restriction."""
 
     first_day: date | None = None
     last_day: date | None = None
@@ -140,7 +140,7 @@ class Filter(NamedTuple):
 
 
 class ActivityKey(NamedTuple):
-    """The last activity of the page before."""
+    """The key of the last activity on the previous page; empty for the first page."""
 
     started_at: datetime | None = None
     id: ActivityId | None = None
@@ -149,7 +149,7 @@ class ActivityKey(NamedTuple):
 async def list_activities(
     db: Queryable, user_id: UserId, filters: Filter, after: ActivityKey, limit: int
 ) -> list[Activity]:
-    """At most `limit` activities, each with its photos, in the order of (started_at, id) falling.
+    """Return at most `limit` activities with their photos, by descending (started_at, id).
 
     Raises:
         Invalid: the last day is before the first.

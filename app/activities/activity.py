@@ -1,4 +1,4 @@
-"""An activity, as it is told by a person and as it is kept."""
+"""An activity: as its owner enters it, and as it is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Notes = Annotated[str, Meta(max_length=5000)]
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person says of an activity."""
+    """The fields of an activity that its owner enters."""
 
     type: ActivityType
     started_at: Instant
@@ -32,7 +32,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Changes(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person says anew: an absent field stays, a null empties."""
+    """Changes to an activity. An absent field is not changed; null clears it."""
 
     type: ActivityType | UnsetType = UNSET
     started_at: Instant | UnsetType = UNSET
@@ -43,7 +43,7 @@ class Changes(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Activity(Struct, frozen=True):
-    """An activity as it is kept."""
+    """A stored activity."""
 
     id: ActivityId
     type: ActivityType
@@ -58,7 +58,7 @@ class Activity(Struct, frozen=True):
 
 
 class Photo(Struct, frozen=True):
-    """A photo as it is kept; its bytes are in the bucket."""
+    """A stored photo; its bytes are in the bucket."""
 
     id: PhotoId
     content_type: str

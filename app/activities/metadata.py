@@ -1,7 +1,8 @@
-"""Taking metadata out of picture files, block by block: the pixels' bytes are copied as they are.
+"""Remove metadata from image files, block by block. The bytes of the pixels are copied unchanged.
 
-What may stay is listed, everything else goes: EXIF, XMP, IPTC, comments, thumbnails, and whatever
-is appended to the picture. https://www.w3.org/TR/png-3/, RFC 9649 (WebP), ITU T.81 (JPEG).
+Blocks are kept only if they are listed here. EXIF, XMP, IPTC, comments, thumbnails and anything
+appended to the image are removed. See https://www.w3.org/TR/png-3/, RFC 9649 (WebP) and ITU T.81
+(JPEG).
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Literal
 Format = Literal["JPEG", "PNG", "WEBP"]
 
 UPRIGHT = 1
+"""The EXIF orientation of an image that needs no rotation."""
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 JPEG_SCAN = 0xDA
 JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
-"""The application segments that say how the pixels are to be read, by what they begin with."""
+"""The application segments that say how to decode the pixels, with their first bytes."""
 JPEG_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""A marker that ends the data of a scan: neither a stuffed byte nor a restart."""
+"""A marker that ends the data of a scan: neither a stuffed byte nor a restart marker."""
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_KEPT = set(
@@ -32,15 +34,17 @@ WEBP_KEPT = {b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"}
 WEBP_HAS_EXIF, WEBP_HAS_XMP = 0x08, 0x04
 
 
-def strip(data: bytes, kind: Format, orientation: int) -> bytes:
-    """The file without its metadata; an EXIF of one entry keeps an orientation other than upright.
+def strip(data: bytes, format: Format, orientation: int) -> bytes:
+    """Return the file without its metadata.
+
+    An orientation other than upright is kept, as the only entry of a new EXIF block.
 
     Raises:
-        ValueError: the file is not built as its format wants.
+        ValueError: the file is malformed.
     """
     exif = b"" if orientation == UPRIGHT else _exif(orientation)
     try:
-        match kind:
+        match format:
             case "JPEG":
                 return b"".join(_jpeg(data, exif))
             case "PNG":
@@ -52,7 +56,7 @@ def strip(data: bytes, kind: Format, orientation: int) -> bytes:
 
 
 def _exif(orientation: int) -> bytes:
-    """A TIFF header and one directory of one entry: orientation, a short."""
+    """Return a TIFF header and a directory with one entry: the orientation, a short."""
     return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
 
 
@@ -63,7 +67,7 @@ def _jpeg(data: bytes, exif: bytes) -> Iterator[bytes]:
     at = len(JPEG_START)
     while True:
         if data[at] != 0xFF:
-            raise ValueError("no marker where a segment must begin")
+            raise ValueError("a segment does not start with a marker")
         marker = data[at + 1]
         if marker == 0xFF:  # padding
             at += 1
@@ -76,15 +80,15 @@ def _jpeg(data: bytes, exif: bytes) -> Iterator[bytes]:
         if marker == JPEG_SCAN:
             following = JPEG_AFTER_SCAN.search(data, end)
             end = following.start() if following else len(data)
-        if _stays(marker, data[at + 4 : at + 16]):
+        if _is_kept(marker, data[at + 4 : at + 16]):
             yield data[at:end]
         at = end
 
 
-def _stays(marker: int, beginning: bytes) -> bool:
+def _is_kept(marker: int, start: bytes) -> bool:
     is_application_or_comment = 0xE0 <= marker <= 0xEF or marker == 0xFE
     return not is_application_or_comment or (
-        marker in JPEG_KEPT and beginning.startswith(JPEG_KEPT[marker])
+        marker in JPEG_KEPT and start.startswith(JPEG_KEPT[marker])
     )
 
 
@@ -95,7 +99,7 @@ def _png(data: bytes, exif: bytes) -> Iterator[bytes]:
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
-            raise ValueError("a chunk ends behind the file")
+            raise ValueError("a chunk is longer than the file")
         if name in PNG_KEPT:
             yield data[at:end]
         if name == b"IHDR" and exif:
@@ -116,7 +120,7 @@ def _webp(data: bytes, exif: bytes) -> bytes:
 
 
 def _riff(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, beginning and end of each chunk; an odd one is followed by a byte of padding."""
+    """Yield the name, start and end of each chunk. A chunk of odd length has a byte of padding."""
     (size,) = struct.unpack_from("<I", data, 4)
     at, last = 12, min(8 + size, len(data))
     while at < last:

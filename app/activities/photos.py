@@ -1,8 +1,8 @@
 """Photos of activities: the row in Postgres, the bytes in the bucket.
 
-The bytes are put before the row is written and removed after it is gone, so that no row ever names
-an object that is not there. What an interrupted request leaves in the bucket, no row names: a
-nightly job finds it.
+The bytes are uploaded before the row is inserted, and removed after it is deleted, so that every
+row has its object. An interrupted request can leave an object without a row; a nightly job removes
+it.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from app.users.user import UserId
 
 MAX_PHOTO_BYTES = 10_000_000
 MAX_PHOTO_PIXELS = 64_000_000
-"""Decoded, four bytes each. The largest phone pictures that fit into the bytes have 50 million."""
+"""A decoded pixel takes four bytes. The largest phone photos of 10 MB have 50 million pixels."""
 
 FORMATS: Mapping[str, metadata.Format] = {
     "JPEG": "JPEG",
-    "MPO": "JPEG",  # with more pictures behind the first, as some phones write it
+    "MPO": "JPEG",  # a JPEG followed by more images, as some phones write it
     "PNG": "PNG",
     "WEBP": "WEBP",
 }
 
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
-# Two at once: what a decoded picture takes of memory is bounded, and so is what all take together.
+# Two threads bound the memory of all decoded images, as MAX_PHOTO_PIXELS bounds that of each.
 
 
 class Picture(NamedTuple):
-    """A picture that is fit to be kept."""
+    """An image without metadata, ready to store."""
 
     content_type: str
     data: bytes
 
 
 async def clean(data: bytes) -> Picture:
-    """The same picture, pixel for pixel, without positions, times, names and thumbnails.
+    """Return the same image, pixel for pixel, without positions, times, names and thumbnails.
 
-    How it is to be turned is the one thing of its EXIF that stays.
+    Only the orientation is kept of its EXIF data.
 
     Raises:
-        Invalid: it is too large, damaged, or no JPEG, PNG or WebP, whatever its name says.
+        Invalid: it is too large, damaged, or not a JPEG, PNG or WebP, whatever its file name says.
     """
     return await asyncio.get_running_loop().run_in_executor(_threads, _clean, data)
 
@@ -69,14 +69,14 @@ def _clean(data: bytes) -> Picture:
         raise _invalid("This is not a JPEG, PNG or WebP image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow says of damage
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow, on damaged files
         raise _invalid("This image is damaged.") from error
     return Picture(f"image/{kind.lower()}", cleaned)
 
 
 def _examine(data: bytes) -> tuple[metadata.Format, int]:
-    """Its format and orientation, from its header: nothing is decoded."""
-    with _opened(data) as image:
+    """Return the format and orientation from the header, without decoding the image."""
+    with _open(data) as image:
         if image.width * image.height > MAX_PHOTO_PIXELS:
             raise _too_many_pixels()
         orientation = image.getexif().get(ExifTags.Base.Orientation, metadata.UPRIGHT)
@@ -85,13 +85,13 @@ def _examine(data: bytes) -> tuple[metadata.Format, int]:
 
 
 def _decode(data: bytes) -> None:
-    """Raise what Pillow raises when the pixels are damaged or missing."""
-    with _opened(data) as image:
+    """Decode the image, so that Pillow raises an error if pixels are damaged or missing."""
+    with _open(data) as image:
         image.draft(None, (image.width // 8, image.height // 8))  # a JPEG at an eighth: cheaper
         image.load()
 
 
-def _opened(data: bytes) -> ImageFile.ImageFile:
+def _open(data: bytes) -> ImageFile.ImageFile:
     return Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
 
 
@@ -104,13 +104,12 @@ def _invalid(detail: str) -> Invalid:
 
 
 MAX_PHOTOS_PER_ACTIVITY = 20
-"""Photos of one activity."""
 URL_LIFETIME = timedelta(minutes=5)
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class Upload(Photo, frozen=True):
-    """A photo whose bytes are in the bucket and whose row is not written yet."""
+    """A photo whose bytes are in the bucket and whose row is not inserted yet."""
 
     size_bytes: int
 
@@ -118,14 +117,14 @@ class Upload(Photo, frozen=True):
 async def put(
     db: Queryable, bucket: Bucket, user_id: UserId, activity_id: ActivityId, data: bytes
 ) -> Upload:
-    """Check a picture, rid it of what it tells about its maker, and put it into the bucket.
+    """Check an image, remove its metadata and upload it to the bucket. Then call `attach`.
 
-    Not for use inside a transaction, since it waits for the bucket. `attach` comes next.
+    Do not call it in a transaction, because it waits for the bucket.
 
     Raises:
-        Invalid: this is no picture that we take.
-        NotFound: there is no such activity, it is deleted, or someone else's.
-        Unavailable: the bucket does not answer.
+        Invalid: it is not an image that we accept.
+        NotFound: the activity does not exist, is deleted, or belongs to someone else.
+        Unavailable: the bucket is unavailable.
     """
     photo_id = await statements.new_photo_id(db, activity_id=activity_id, user_id=user_id)
     if photo_id is None:
@@ -139,11 +138,11 @@ async def put(
 async def attach(
     tx: Transaction, user_id: UserId, activity_id: ActivityId, upload: Upload
 ) -> Photo:
-    """Give an activity the photo that was put.
+    """Add an uploaded photo to its activity.
 
     Raises:
-        Conflict: the activity has the most photos that it can have.
-        NotFound: the activity was deleted meanwhile.
+        Conflict: the activity already has the maximum number of photos.
+        NotFound: the activity has been deleted in the meantime.
     """
     if await statements.lock_activity(tx, activity_id=activity_id, user_id=user_id) is None:
         raise no_such_activity()
@@ -162,10 +161,10 @@ async def attach(
 
 
 async def url(db: Queryable, bucket: Bucket, user_id: UserId, photo_id: PhotoId) -> str:
-    """A URL that shows the photo to whoever holds it, for five minutes.
+    """Return a URL that shows the photo to anyone who has it, for five minutes.
 
     Raises:
-        NotFound: there is no such photo, its activity is deleted, or it is someone else's.
+        NotFound: the photo does not exist, belongs to someone else, or its activity is deleted.
     """
     photo = await statements.photo(db, photo_id=photo_id, user_id=user_id)
     if photo is None:
@@ -177,10 +176,10 @@ async def url(db: Queryable, bucket: Bucket, user_id: UserId, photo_id: PhotoId)
 
 
 async def delete(tx: Transaction, user_id: UserId, photo_id: PhotoId) -> Photo:
-    """Remove the row. `discard` the bytes once that is committed.
+    """Delete the row of a photo. Call `discard` after the commit.
 
     Raises:
-        NotFound: there is no such photo, its activity is deleted, or it is someone else's.
+        NotFound: the photo does not exist, belongs to someone else, or its activity is deleted.
     """
     photo = await statements.delete_photo(tx, photo_id=photo_id, user_id=user_id)
     if photo is None:

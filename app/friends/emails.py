@@ -1,4 +1,4 @@
-"""The emails that friends cause: who is written to, and what is said."""
+"""The emails about friend requests and friends' activities, with their jobs and handlers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.users.user import UserId
 
 
 class FriendRequestEmail(Job, frozen=True):
-    """Tells whoever has the address, if anybody, that somebody asks to be a friend."""
+    """Email a friend request to the owner of its address, if it has an account."""
 
     kind = "email:friend_request"
     queue = "critical"
@@ -39,7 +39,7 @@ class FriendRequestEmail(Job, frozen=True):
 class FriendActivityEmail(Job, frozen=True):
     """Email a user what friends have recorded since the last such email.
 
-    While one waits, activities need no other: it reads all of them.
+    While a job is waiting, new activities need no other: it reads all of them.
     """
 
     kind = "email:friend_activity"
@@ -52,15 +52,16 @@ class FriendActivityEmail(Job, frozen=True):
         return str(self.user_id)
 
 
-NOT_A_READER = "the user opted out, deleted the account, or has not confirmed the address"
+NO_RECIPIENT = "the user opted out, deleted the account, or has not confirmed the address"
 MIN_INTERVAL = timedelta(hours=1)
-"""From one email on friends' activities to the next."""
+"""Between two emails about friends' activities to the same user."""
 MAX_ENTRIES = 12
+"""Further activities are only counted."""
 MAX_NOTES_CHARACTERS = 160
 
 
 class FriendRequest(Email, frozen=True):
-    """Says who asks to be a friend."""
+    """A friend request, with the name of its sender."""
 
     template = "friend_request"
     at_most = Rate(10, timedelta(days=1))
@@ -74,7 +75,7 @@ class FriendRequest(Email, frozen=True):
 
 
 class NewsEntry(msgspec.Struct, frozen=True):
-    """One activity, in words."""
+    """One activity in the email."""
 
     day: str
     name: str
@@ -83,7 +84,7 @@ class NewsEntry(msgspec.Struct, frozen=True):
 
 
 class FriendActivity(Email, frozen=True):
-    """Tells what friends have recorded since the last email."""
+    """A digest of what friends have recorded since the last one."""
 
     template = "friend_activity"
     subscription = "friend_activity"
@@ -92,7 +93,7 @@ class FriendActivity(Email, frozen=True):
     headline: str
     entries: Sequence[NewsEntry]
     more: int
-    """Activities beside the entries."""
+    """The number of further activities, which the email only counts."""
 
     @classmethod
     def sample(cls) -> Self:
@@ -131,42 +132,42 @@ class FriendActivity(Email, frozen=True):
 
 @handles(FriendRequestEmail)
 async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender) -> None:
-    """Tell the owner of the address, who must have confirmed it, while the request waits.
+    """Email a pending request to the owner of its address, if they have confirmed the address.
 
     Raises:
-        whatever `deliver` raises.
+        The errors of `deliver`.
     """
     async with run.transaction() as tx:
-        asked = await statements.request_recipient(tx, request_id=job.request_id)
-    if asked is None:
-        await run.finish_with_note(
+        request = await statements.request_recipient(tx, request_id=job.request_id)
+    if request is None:
+        await run.had_nothing_to_do(
             "the request was answered or withdrawn, or nobody has confirmed its address"
         )
         return
 
     async def write(_: Transaction) -> FriendRequest:
-        return FriendRequest(name=one_line(asked.name), requester=one_line(asked.requester))
+        return FriendRequest(name=one_line(request.name), requester=one_line(request.requester))
 
-    recipient = Recipient(asked.id, asked.name, asked.email)
+    recipient = Recipient(request.id, request.name, request.email)
     await deliver(run, sender, recipient, FriendRequest, write, unique_key=str(job.request_id))
 
 
 @handles(FriendActivityEmail)
 async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSender) -> None:
-    """Tell a person what friends have recorded, if there is any of it, and look again in an hour.
+    """Email a user what friends have recorded, if anything, and schedule the next digest.
 
-    The next look is committed with the email, so that there are never two in an hour, and what
-    this email does not tell is told by the next.
+    The next job, in an hour, is committed with this email. So there are never two emails in an
+    hour, and activities that miss this email are in the next one.
 
     Raises:
-        whatever `deliver` raises.
+        The errors of `deliver`.
     """
     user_id = job.user_id
     async with run.transaction() as tx:
         reader = await statements.news_reader(tx, user_id=user_id)
         unread = await statements.unread_activities(tx, user_id=user_id)
     if reader is None:
-        await run.finish_with_note(NOT_A_READER)
+        await run.had_nothing_to_do(NO_RECIPIENT)
         return
     if not unread:
         await end_without_news(run, user_id)
@@ -181,8 +182,8 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
 
     async def schedule_next(tx: Transaction) -> None:
         await statements.remove_news(tx, user_id=user_id, activity_ids=unread)
-        in_an_hour = run.claimed.started_at + MIN_INTERVAL
-        await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=in_an_hour)
+        next_at = run.claimed.started_at + MIN_INTERVAL
+        await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=next_at)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
     await deliver(
@@ -217,17 +218,18 @@ def _headline(entries: Sequence[NewsEntry], total: int) -> str:
 
 
 MAX_NEWS_AGE = timedelta(days=7)
-"""What began longer ago is no news: somebody is entering the past."""
+"""Activities that started longer ago are not news: somebody is entering old ones."""
 RECHECK_DELAY = timedelta(seconds=1)
-"""Until the next look at news that are being written."""
+"""Before the next digest job when news is about to be committed."""
 
 
 async def notify_friends(
     tx: Transaction, user_id: UserId, activity_id: UUID, started_at: datetime, *, now: datetime
 ) -> None:
-    """Have the friends told of a new activity who want to be, each at most once an hour.
+    """Enqueue a digest for the friends who want to hear of this new activity.
 
-    The news are added before the looks, so that whoever leans on a look holds its reader.
+    The news is added before the jobs are enqueued. So a transaction that relies on a job that is
+    already waiting has locked that job's user first; see `end_without_news`.
     """
     if started_at < now - MAX_NEWS_AGE:
         return
@@ -236,17 +238,18 @@ async def notify_friends(
 
 
 async def end_without_news(run: Run, user_id: UserId) -> None:
-    """End a look that found nothing, and take another if there is something after all.
+    """End a digest job that found no news, and enqueue another one if there is some after all.
 
-    From the first statement of the completion on, whoever announces anything waits until this look
-    is over, and then enqueues one. Whoever leaned on it before that either still holds the reader,
-    and is looked for soon; or has committed, and is seen here.
+    Once the completion has begun, new activities wait until this job is done, and then enqueue
+    their own. A transaction that relied on this job before that either has committed, so that its
+    news is visible here, or still holds the lock on the user. In both cases another job follows
+    soon.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker has the job now.
     """
     async with run.completion("friends have no new activities") as tx:
-        all_written = await statements.lock_reader(tx, user_id=user_id)
-        if not all_written or await statements.unread_activities(tx, user_id=user_id):
+        locked = await statements.lock_reader(tx, user_id=user_id)
+        if not locked or await statements.unread_activities(tx, user_id=user_id):
             soon = run.claimed.started_at + RECHECK_DELAY
             await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)

@@ -1,4 +1,4 @@
-"""Friends and requests, as their owners see them."""
+"""Friends and friend requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Status = Literal["pending", "accepted", "declined"]
 
 
 class FriendRequest(Struct, frozen=True):
-    """A request, as it stands. It is addressed to an address, which may be nobody's."""
+    """A friend request. Its address may have no account."""
 
     id: RequestId
     status: Status
@@ -23,7 +23,7 @@ class FriendRequest(Struct, frozen=True):
 
 
 class IncomingRequest(Struct, frozen=True):
-    """A request that waits for an answer, as the one who is asked sees it."""
+    """A pending request, as its recipient sees it."""
 
     id: RequestId
     user_id: UserId

@@ -1,4 +1,4 @@
-"""Friendships: ask, accept, decline, list and end them."""
+"""Friendships: send, accept and decline requests; list and end friendships."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.users.user import UserId
 
 
 class FriendKey(NamedTuple):
-    """The last friend of the page before."""
+    """The key of the last friend on the previous page; empty for the first page."""
 
     since: datetime | None = None
     user_id: UserId | None = None
@@ -25,14 +25,14 @@ class FriendKey(NamedTuple):
 async def list_friends(
     db: Queryable, user_id: UserId, after: FriendKey, limit: int
 ) -> list[Friend]:
-    """At most `limit` friends, newest first."""
+    """Return at most `limit` friends, newest first."""
     return await statements.list_friends(
         db, user_id=user_id, after=after.since, after_id=after.user_id, limit=limit
     )
 
 
 async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
-    """Be no friends any more, on either side. The other is not told.
+    """End a friendship on both sides, without notifying the friend.
 
     Raises:
         NotFound: they are not friends.
@@ -42,23 +42,23 @@ async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
 
 
 async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
-    """Ask whoever has this address to be a friend, or accept what they asked first.
+    """Send a friend request to this address, or accept the pending one from its owner.
 
-    A request is kept under the address. So an address that nobody has is answered, once and again,
-    exactly as one that somebody has; who signs up with it later finds the request. Asking twice
-    gives the first request again; a declined one may be asked anew. An email tells the owner, if
-    there is one and the address is confirmed: that is found out by the job.
+    A request is stored under the address. So the response does not reveal whether the address has
+    an account, and somebody who registers it later finds the request. Repeating a pending request
+    returns it; a declined one can be sent again. The job emails the owner of the address, if it has
+    an account that has confirmed it.
 
     Raises:
-        Conflict: they are friends already.
-        Invalid: it is the person's own address.
+        Conflict: they are already friends.
+        Invalid: it is the user's own address.
     """
     email = email.lower()
     own = await statements.own_address(tx, user_id=user_id)
     if email == own:
         raise Invalid("You cannot add yourself as a friend.", field="email")
-    one, other = sorted((own, email))
-    await statements.lock_pair(tx, one=one, other=other)
+    first, second = sorted((own, email))
+    await statements.lock_pair(tx, first=first, second=second)
     accepted = await statements.accept_request_from(tx, user_id=user_id, email=email)
     if accepted is not None:
         await statements.befriend(tx, user_id=user_id, friend_id=accepted.requester_id)
@@ -71,10 +71,10 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
 
 
 async def accept(tx: Transaction, user_id: UserId, request_id: RequestId) -> FriendRequest:
-    """Be friends with the one who asked.
+    """Accept a request.
 
     Raises:
-        NotFound: no such request waits for this person's answer.
+        NotFound: this user has no such pending request.
     """
     request = await statements.answer_request(
         tx, request_id=request_id, user_id=user_id, status="accepted"
@@ -86,10 +86,10 @@ async def accept(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fri
 
 
 async def decline(tx: Transaction, user_id: UserId, request_id: RequestId) -> FriendRequest:
-    """Refuse. The one who asked is not told.
+    """Decline a request, without notifying its sender.
 
     Raises:
-        NotFound: no such request waits for this person's answer.
+        NotFound: this user has no such pending request.
     """
     request = await statements.answer_request(
         tx, request_id=request_id, user_id=user_id, status="declined"
@@ -102,7 +102,7 @@ async def decline(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fr
 async def list_requests(
     db: Queryable, user_id: UserId, after_id: RequestId | None, limit: int
 ) -> list[IncomingRequest]:
-    """At most `limit` requests that wait for this person's answer, newest first."""
+    """Return at most `limit` pending requests to this user, newest first."""
     return await statements.list_requests(db, user_id=user_id, after_id=after_id, limit=limit)
 
 

@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/friends.sql`. Every address is in lower case."""
+"""Signatures of `sql/queries/friends.sql`. All addresses are in lower case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.users.user import UserId
 
 
 class RequestRecipient(Struct, frozen=True):
-    """Who is asked by a request, and by whom."""
+    """The recipient of a friend request, with the name of its sender."""
 
     id: UserId
     name: str
@@ -30,7 +30,7 @@ class NewsReader(Struct, frozen=True):
 
 
 class News(Struct, frozen=True):
-    """An activity of a friend."""
+    """A friend's activity."""
 
     name: str
     type: ActivityType
@@ -45,7 +45,7 @@ async def own_address(db: Queryable, *, user_id: UserId) -> str: ...
 
 
 @statement("friends")
-async def lock_pair(db: Queryable, *, one: str, other: str) -> None: ...
+async def lock_pair(db: Queryable, *, first: str, second: str) -> None: ...
 
 
 @statement("friends")

@@ -1,7 +1,7 @@
-"""Reading figures: a counted day's from `daily_stats`, any other's from the activities themselves.
+"""Daily totals: read from `daily_stats` if the day has been counted, otherwise from the activities.
 
-So that a figure is right at once: today, before the night's count, after a change of a past day,
-and when the count of a day has failed. Reading writes nothing.
+So totals are right at any time: for today, before the nightly count, after a past day has changed,
+and if a count has failed. Reading writes nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from app.users.user import UserId
 
 MAX_DAYS = 366
 FIRST_YEAR, LAST_YEAR = 1970, 9998
-"""The years of activities."""
+"""The years in which activities can start."""
 
 
 async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayTotals]:
-    """This person's figures of each day from the first to the last, both counted in.
+    """Return a user's totals for each day from the first to the last, both inclusive.
 
     Raises:
-        Invalid: the last is before the first, or more than a year after it.
+        Invalid: the last day is before the first or more than a year after it, or a year is out of
+            range.
     """
     if last < first:
         raise Invalid("The last day must not be before the first.", field="to")
@@ -36,7 +37,7 @@ async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[
 
 
 def monday_of(week: str) -> date:
-    """The first day of an ISO 8601 week such as 2026-W47.
+    """Return the first day of an ISO 8601 week such as 2026-W47.
 
     Raises:
         Invalid: there is no such week.
@@ -51,7 +52,7 @@ def monday_of(week: str) -> date:
 
 
 def week_of(day: date) -> str:
-    """The ISO 8601 week that a day is in."""
+    """Return the ISO 8601 week of a day."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02}"
 

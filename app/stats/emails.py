@@ -1,4 +1,4 @@
-"""The weekly summary: seven days in figures beside the seven before, and its fan-out."""
+"""The weekly summary, which compares seven days with the seven before, and its fan-out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUNDAY = 6
 
 
 class WeeklySummaryEmail(Job, frozen=True):
-    """Send one user the summary of a week."""
+    """Send a user the summary of the week that ends on this Saturday."""
 
     kind = "email:weekly_summary"
     expires_in = timedelta(days=6)
@@ -35,7 +35,9 @@ class WeeklySummaryEmail(Job, frozen=True):
 
     def __post_init__(self) -> None:
         if self.saturday.weekday() != SATURDAY:
-            raise ValueError(f"a week must be its Saturday, and {self.saturday} is not a Saturday")
+            raise ValueError(
+                f"a week is given by its Saturday, and {self.saturday} is not a Saturday"
+            )
 
     @property
     def unique_key(self) -> str:
@@ -55,11 +57,11 @@ class WeeklyEmails(ScheduledJob, frozen=True):
 
 DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 MAX_BAR_CHARACTERS = 20
-"""Characters of the longest bar in the text."""
+"""The longest bar in the text version."""
 
 
 class TotalLine(msgspec.Struct, frozen=True):
-    """One figure of the week, and the words for what changed."""
+    """A total of the week, and how it compares with the week before."""
 
     label: str
     value: str
@@ -67,18 +69,18 @@ class TotalLine(msgspec.Struct, frozen=True):
 
 
 class DayBar(msgspec.Struct, frozen=True):
-    """One bar of the chart. Bars are as long as the time spent: every activity has one."""
+    """A day in the chart. The bar shows time, because every activity has a duration."""
 
     name: str
     share: int
-    """Of the longest bar, in percent; 0: nothing was done."""
+    """Percentage of the longest bar; 0: no activity."""
     bar: str
     time: str
     distance: str
 
 
 class WeeklySummary(Email, frozen=True):
-    """Tells a person how the week was."""
+    """The totals of a week and a bar for each day."""
 
     template = "weekly_summary"
     subscription = "weekly_summary"
@@ -88,7 +90,7 @@ class WeeklySummary(Email, frozen=True):
     active_days: int
     headline: str
     before: str
-    """The week before, in a few words; empty: it was as quiet."""
+    """The week before in a few words; empty if it had no activities either."""
     totals: Sequence[TotalLine]
     days: Sequence[DayBar]
 
@@ -105,9 +107,10 @@ class WeeklySummary(Email, frozen=True):
 
     @classmethod
     def about(cls, name: str, days: Sequence[DayTotals]) -> Self:
-        """
+        """Summarize a week.
+
         Args:
-            days: fourteen, of which the last seven are summarised.
+            days: fourteen days, of which the last seven are summarized.
         """
         before, week = days[:7], days[7:]
         longest = max(day.duration_s for day in week)
@@ -124,13 +127,13 @@ class WeeklySummary(Email, frozen=True):
 
 @handles(WeeklySummaryEmail)
 async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
-    """Summarise the seven days that end on this Saturday (UTC), once.
+    """Send the summary of the seven days that end on this Saturday (UTC), once.
 
-    Whoever has opted out, has not confirmed the address, or was not active in the 28 days up to
-    that Saturday is not written to.
+    Users get none if they have opted out, have not confirmed the address, or were not active in the
+    28 days up to that Saturday.
 
     Raises:
-        whatever `deliver` raises.
+        The errors of `deliver`.
     """
     user_id, saturday = job.user_id, job.saturday
     async with run.transaction() as tx:
@@ -150,7 +153,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
 
 
 def unique_key(saturday: date) -> str:
-    """What a summary is sent once for."""
+    """Return the unique key of a week's summary: a user gets one for each week."""
     return saturday.isoformat()
 
 
@@ -178,7 +181,7 @@ def _change(before: float, now: float) -> str:
 
 
 def _bar(day: DayTotals, longest: int) -> DayBar:
-    """At least a sliver of a bar for whatever was done."""
+    """Return the bar of a day; any activity gets at least a sliver."""
     share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
     return DayBar(
         name=DAY_NAMES[day.day.isoweekday() % 7],
@@ -190,11 +193,11 @@ def _bar(day: DayTotals, longest: int) -> DayBar:
 
 
 def _headline(week: Sequence[DayTotals]) -> str:
-    sums = total(week)
-    if not sums.activities:
+    totals = total(week)
+    if not totals.activities:
         return ""
-    count = "1 activity" if sums.activities == 1 else f"{sums.activities} activities"
-    return f"{count}, {duration(sums.duration_s)}"
+    count = "1 activity" if totals.activities == 1 else f"{totals.activities} activities"
+    return f"{count}, {duration(totals.duration_s)}"
 
 
 def _period(first: date, last: date) -> str:
@@ -207,12 +210,14 @@ THROTTLE = Throttle()
 
 
 async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROTTLE) -> None:
-    """An email's job for everyone with a confirmed address that is not suppressed, who did not opt
-    out and was active in the four weeks that end on that Saturday.
+    """Enqueue the summary of a week for all users who should get it.
+
+    These have a confirmed address that is not suppressed, have not opted out, and were active in
+    the four weeks that end on that Saturday.
 
     Raises:
-        Snooze: enough emails wait; it goes on from where it is.
-        LeaseLost: the job is another worker's now.
+        Snooze: enough emails are waiting; the fan-out continues from its position later.
+        LeaseLost: another worker has the job now.
     """
     kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
     expires_in = WeeklySummaryEmail.expires_in
@@ -231,11 +236,11 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
     await fan_out(run, WeeklySummaryEmail, enqueue, throttle)
 
 
-async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
-    """A dry run: count who would be written to and why the others would not; enqueue nothing.
+async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
+    """Count who would get the summary, and why the others would not, without enqueuing anything.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker has the job now.
     """
     counted = await statements.count_weekly_emails(
         db, template=WeeklySummary.template, unique_key=unique_key(saturday), saturday=saturday
@@ -246,6 +251,6 @@ async def count_emails(run: Run, db: Queryable, saturday: date) -> None:
 @handles(WeeklyEmails)
 async def weekly_emails(job: WeeklyEmails, run: Run, database: Database) -> None:
     if job.dry_run:
-        await count_emails(run, database, job.day)
+        await dry_run(run, database, job.day)
     else:
         await fan_out_emails(run, job.day)

@@ -1,4 +1,4 @@
-"""Daily statistics: count a day for everyone in one statement, and recount what has changed."""
+"""Daily statistics: count a day for all users in one statement, and recount days that changed."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ LOCK_RETRY_DELAY = timedelta(seconds=30)
 
 @handles(DailyStatistics)
 async def count_day(job: DailyStatistics, run: Run) -> None:
-    """Count a day, and mark it counted with the end of the job. Repeating it changes nothing.
+    """Count a day. It is marked as counted when the job is done; repeating it changes nothing.
 
     Raises:
-        Snooze: somebody else is counting.
-        LeaseLost: the job is another worker's now.
+        Snooze: another count is running.
+        LeaseLost: another worker has the job now.
     """
     recounted = await _recount(run)
     async with run.completion() as tx, _counting_lock(tx):
@@ -60,11 +60,11 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
 
 @handles(StaleStatistics)
 async def recount_stale(_job: StaleStatistics, run: Run) -> None:
-    """Recount all that has changed.
+    """Recount all days that have changed.
 
     Raises:
-        Snooze: somebody else is counting.
-        LeaseLost: the job is another worker's now.
+        Snooze: another count is running.
+        LeaseLost: another worker has the job now.
     """
     recounted = await _recount(run)
     async with run.completion() as tx:
@@ -83,8 +83,11 @@ async def _recount(run: Run) -> int:
 
 @asynccontextmanager
 async def _counting_lock(tx: Transaction) -> AsyncIterator[None]:
-    """Have no other count begin before this transaction ends: a statement sees what was committed
-    when it began, so that the older of two would overwrite the younger."""
+    """Let no other count start before this transaction ends.
+
+    A statement sees what was committed when it started. Of two concurrent counts, the one that
+    started first could therefore overwrite the newer result.
+    """
     try:
         await statements.lock_counting(tx)
     except LockTimeout:

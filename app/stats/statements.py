@@ -20,7 +20,7 @@ class DayCounts(Struct, frozen=True):
 
 
 class SummaryReader(Struct, frozen=True):
-    """Who is to have a weekly summary."""
+    """The recipient of a weekly summary."""
 
     id: UserId
     name: str

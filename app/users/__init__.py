@@ -1,1 +1,1 @@
-"""People: their accounts, their sessions, and the tokens that emails carry to them."""
+"""Accounts: registration, sessions, passwords, and the one-time links in account emails."""

@@ -21,9 +21,12 @@ from app.users.login_limits import count_confirmation
 from app.users.statements import AccountSettings, Credentials
 from app.users.user import Account, Preferences, Profile, UserId
 
+log = structlog.get_logger(__name__)
+
 
 async def profile_of(db: Queryable, user_id: UserId) -> Profile:
-    """
+    """Return a user's profile.
+
     Raises:
         NotFound: the account was deleted.
     """
@@ -39,7 +42,7 @@ async def change_profile(
     friend_activity: bool | None = None,
     monthly_report: bool | None = None,
 ) -> Profile:
-    """Change what is given; None leaves a thing as it is.
+    """Change the fields that are not None.
 
     Raises:
         NotFound: the account was deleted.
@@ -74,9 +77,9 @@ def _profile(settings: AccountSettings | None) -> Profile:
 
 
 async def register(tx: Transaction, email: str, name: str, password_hash: str) -> Account:
-    """Create an account and have its owner welcomed by mail.
+    """Create an account and enqueue the welcome email.
 
-    Of two who take the same address at once, the second waits for the first to commit.
+    If two people register the same address at once, the second waits for the first to commit.
 
     Raises:
         Conflict: the address is taken. Nothing is sent.
@@ -89,19 +92,19 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
 
 
 def subscription_in_token(secret: str, token: str) -> Subscription:
-    """Which emails a token ends.
+    """Return the subscription that an unsubscribe token ends.
 
     Raises:
-        NotFound: it is none of ours.
+        NotFound: the token is not one of ours.
     """
     return _read(secret, token)[1]
 
 
 async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
-    """End the emails that a token names; once more, or after the account is gone, changes nothing.
+    """End the subscription in a token. Repeating it, or a deleted account, changes nothing.
 
     Raises:
-        NotFound: it is none of ours.
+        NotFound: the token is not one of ours.
     """
     user_id, subscription = _read(secret, token)
     await statements.unsubscribe(tx, user_id=user_id, subscription=subscription)
@@ -109,20 +112,20 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
 
 
 def _read(secret: str, token: str) -> tuple[UserId, Subscription]:
-    read = read_token(secret, token)
-    if read is None:
+    content = read_token(secret, token)
+    if content is None:
         raise NotFound("Page not found.")
-    return UserId(read[0]), read[1]
-
-
-log = structlog.get_logger(__name__)
+    user_id, subscription = content
+    return UserId(user_id), subscription
 
 
 async def find_user(db: Queryable, id_or_email: str) -> UserId:
-    """Whose id or address this is. An id is not looked up: jobs outlive whom they were about.
+    """Return the id of the user with this id or address.
+
+    An id is not looked up, because jobs outlive the users they were about.
 
     Raises:
-        Invalid: it is no id, and no account has this address.
+        Invalid: it is not an id, and no account has this address.
     """
     try:
         return UserId(UUID(id_or_email))
@@ -134,10 +137,10 @@ async def find_user(db: Queryable, id_or_email: str) -> UserId:
 
 
 async def find_account(db: Queryable, id_or_email: str) -> UserId:
-    """The account that has this id or address. A deleted one counts until it is erased.
+    """Return the id of the account with this id or address, deleted or not.
 
     Raises:
-        Invalid: there is none.
+        Invalid: there is no such account, or it has been erased.
     """
     user_id = await find_user(db, id_or_email)
     if not await statements.account_exists(db, user_id=user_id):
@@ -146,7 +149,7 @@ async def find_account(db: Queryable, id_or_email: str) -> UserId:
 
 
 async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
-    """Make the account of this address an operator's. False: there is none."""
+    """Make the owner of this address an operator; return False if it has no account."""
     user_id = await statements.make_admin(tx, email=email)
     if user_id is None:
         return False
@@ -155,21 +158,24 @@ async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
 
 
 async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: str) -> None:
-    """Create an operator, whose address counts as confirmed. An account that has appeared since
-    it was looked for becomes an operator's and keeps its password."""
+    """Create an operator, whose address counts as confirmed.
+
+    If the address has got an account since the caller looked, that account becomes an operator and
+    keeps its password.
+    """
     user_id = await statements.add_admin(tx, email=email, password_hash=password_hash)
     log.info("operator.created_admin", user=str(user_id), by=by)
 
 
 async def request_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -> Profile:
-    """Have another link sent to a person whose email was lost, or whose link has expired.
+    """Enqueue another confirmation email, for a user whose first one was lost or has expired.
 
-    The links that they have keep working. While such an email is on its way, no second one is made
-    or counted.
+    Earlier links keep working. While a confirmation email is waiting to be sent, no second one is
+    enqueued or counted.
 
     Raises:
-        Conflict: the address is confirmed, or suppressed.
-        TooMany: it was sent enough of them lately.
+        Conflict: the address is already confirmed, or suppressed.
+        TooMany: the address has reached its limit of confirmation emails.
         NotFound: the account was deleted.
     """
     profile = await profile_of(tx, user_id)
@@ -186,10 +192,10 @@ async def request_confirmation(tx: Transaction, rates: Rates, user_id: UserId) -
 
 
 async def confirm_address(tx: Transaction, token: str) -> None:
-    """Spend a token of purpose `confirm`.
+    """Confirm an address with the token from a confirmation email, which works once.
 
     Raises:
-        Gone: it is unknown, used or expired; the three are not told apart.
+        Gone: the token is unknown, used or expired. The error does not say which.
     """
     user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="confirm")
     if user_id is None:
@@ -201,11 +207,12 @@ async def confirm_address(tx: Transaction, token: str) -> None:
 
 
 async def delete_account(tx: Transaction, checked: Credentials) -> None:
-    """Delete an account whose password was checked: nobody can sign in to it any more, its sessions
-    end, and its address is free.
+    """Delete an account whose password was checked, and enqueue the erasure of its data.
+
+    Nobody can sign in to it any more, its sessions end, and its address can be registered again.
 
     Raises:
-        Forbidden: the account was deleted or its password changed since the check.
+        Forbidden: the account was deleted, or its password changed, since the check.
     """
     if not await statements.mark_deleted(
         tx, user_id=checked.id, password_hash=checked.password_hash

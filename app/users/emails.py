@@ -1,4 +1,4 @@
-"""The emails that accounts cause: who is written to, and what is said."""
+"""The account emails: welcome, confirmation and password reset, with their jobs and handlers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ConfirmationEmail(Job, frozen=True):
 
 
 class PasswordResetEmail(Job, frozen=True):
-    """Sends the owner of an address, if it has one, the link under which a password is chosen."""
+    """Send a password-reset link to the owner of an address, if it has an account."""
 
     kind = "email:password_reset"
     queue = "critical"
@@ -58,11 +58,11 @@ class PasswordResetEmail(Job, frozen=True):
 
 SAMPLE_URL = "https://activelog.example"
 SAMPLE_TOKEN = "u3w9Xk0c2tqP5Zb7Yd1fGhJ4LmN6RsTvAeBiCoDuEfI"
-"""It opens nothing."""
+"""A made-up token."""
 
 
 class Welcome(Email, frozen=True):
-    """Greets a new person and carries the link that confirms the address."""
+    """The welcome email, with the link that confirms the address."""
 
     template = "welcome"
 
@@ -78,7 +78,7 @@ class Welcome(Email, frozen=True):
 
 
 class Confirmation(Email, frozen=True):
-    """Carries another link that confirms the address, which may be a stranger's."""
+    """Another confirmation link. The address may be a stranger's, hence the limit."""
 
     template = "confirmation"
     at_most = Rate(6, timedelta(days=1))
@@ -95,7 +95,7 @@ class Confirmation(Email, frozen=True):
 
 
 class PasswordReset(Email, frozen=True):
-    """Carries the link under which a new password is chosen."""
+    """The link to choose a new password."""
 
     template = "password_reset"
 
@@ -109,15 +109,15 @@ class PasswordReset(Email, frozen=True):
         return cls(name="Ada Lovelace", reset_url=f"{SAMPLE_URL}/reset/{SAMPLE_TOKEN}", minutes=60)
 
 
-L = TypeVar("L", Welcome, Confirmation)
+LinkEmail = TypeVar("LinkEmail", Welcome, Confirmation)
 
 
 @handles(WelcomeEmail)
 async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
-    """Welcome a person, once. Someone who has left in the meantime is not written to.
+    """Send the welcome email, once. A user who has deleted the account gets none.
 
     Raises:
-        whatever `deliver` raises.
+        The errors of `deliver`.
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
@@ -129,12 +129,12 @@ async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
 
 @handles(ConfirmationEmail)
 async def confirmation(job: ConfirmationEmail, run: Run, sender: EmailSender) -> None:
-    """Send a person the link that confirms the address, if it is not confirmed yet.
+    """Send a confirmation link, unless the address is confirmed by now.
 
-    Each job of it is a unique key of its own.
+    Each job sends its own email: its id is the email's unique key.
 
     Raises:
-        whatever `deliver` raises.
+        The errors of `deliver`.
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
@@ -145,9 +145,9 @@ async def confirmation(job: ConfirmationEmail, run: Run, sender: EmailSender) ->
 
 
 async def _deliver_link(
-    run: Run, sender: EmailSender, account: AccountSettings, email: type[L], unique_key: str
+    run: Run, sender: EmailSender, account: AccountSettings, email: type[LinkEmail], unique_key: str
 ) -> None:
-    async def write(tx: Transaction) -> L:
+    async def write(tx: Transaction) -> LinkEmail:
         token = await issue_token(tx, account.id, "confirm", CONFIRMATION_LIFETIME)
         return email(
             name=one_line(account.name),
@@ -161,10 +161,10 @@ async def _deliver_link(
 
 @handles(PasswordResetEmail)
 async def password_reset(job: PasswordResetEmail, run: Run, sender: EmailSender) -> None:
-    """Send a link to the owner of the address of a request; no owner: nothing to do.
+    """Send a password-reset link, if the address of the request has an account.
 
     Raises:
-        whatever `deliver` raises.
+        The errors of `deliver`.
     """
     async with run.transaction() as tx:
         await statements.remove_old_reset_requests(tx)

@@ -1,4 +1,4 @@
-"""The jobs that accounts cause."""
+"""Erasing the data of deleted accounts."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class EraseUser(Job, frozen=True):
 
 
 USER_FOLDERS = ("photos", "exports", "reports")
-"""Of the bucket: what a person has lies in `<folder>/<user id>/`."""
-
+"""The folders of the bucket that have a subfolder named with each user's id."""
 
 BATCH_ACTIVITIES = 1000
 
@@ -35,19 +34,21 @@ BATCH_ACTIVITIES = 1000
 async def erase(
     run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH_ACTIVITIES
 ) -> None:
-    """Remove the objects, the rows, and the account itself. An account that lives is left alone.
+    """Remove a deleted account's objects, its rows and the account itself.
 
-    Objects go first, so that an attempt that is cut short leaves the account, and the next goes on;
-    where the account is gone all the same, what it left in the bucket goes.
-    What stays: jobs, which bear the id of an account that is no more, and a suppression of its
-    address, which has to outlive it.
+    An account that is not deleted is left alone. Objects are removed first: an interrupted attempt
+    leaves the account, so that the next one continues. If the account is already gone, its
+    remaining objects are still removed.
+
+    Jobs are kept, with the id of the erased account. So is the suppression of its address, which
+    must outlive the account.
 
     Args:
-        batch: the most activities that one transaction removes.
+        batch: how many activities one transaction removes at most.
 
     Raises:
-        Unavailable: the bucket is away.
-        LeaseLost: the job is another worker's now.
+        Unavailable: the bucket is unavailable.
+        LeaseLost: another worker has the job now.
     """
     async with run.transaction() as tx:
         is_active = await statements.account_is_active(tx, user_id=user_id)

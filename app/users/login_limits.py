@@ -1,6 +1,6 @@
-"""How often one may try to sign in and up, and have emails sent that open something.
+"""The rate limits on signing in, signing up, checking passwords and requesting email links.
 
-A client is what the network says of who asks (`app/web/connection.py`); None is not counted.
+A client is a network address (`app/web/connection.py`). Requests without one are not counted.
 """
 
 from __future__ import annotations
@@ -14,59 +14,65 @@ from app.users.user import UserId
 QUARTER_HOUR, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 SIGN_INS = Limit("sign_ins", 10, QUARTER_HOUR)
-"""With wrong passwords, of one address; the right one begins anew."""
+"""Per address, with wrong passwords: the right password resets the count."""
 SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER_HOUR)
+"""Per client, as are all limits whose name ends in FROM."""
 SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
 RESETS_FROM = Limit("resets_from", 30, HOUR)
 CONFIRMATIONS = Limit("confirmations", 3, DAY)
-"""Emails to one address, which may be a stranger's: so many at once, and one each eight hours."""
+"""Emails to one address, which may be a stranger's: three at once, then one every eight hours."""
 PASSWORD_CHECKS = Limit("own_passwords", 10, QUARTER_HOUR)
-"""What somebody who found a session open may guess."""
+"""Per account: how often someone who found an open session can guess its password."""
 
 
 async def count_sign_in(rates: Rates, email: str, client: str | None) -> None:
-    """
+    """Count an attempt to sign in.
+
     Raises:
-        TooMany: the address, or the client, has been tried too often lately.
+        TooMany: the address or the client has reached its limit.
     """
     from_client = [(SIGN_INS_FROM, client)] if client else []
     await rates.take((SIGN_INS, email.lower()), *from_client)
 
 
 async def clear_sign_ins(rates: Rates, email: str) -> None:
-    """The password was right: earlier attempts at this address no longer count."""
-    await rates.reset(SIGN_INS, email.lower())
+    """Forget the attempts to sign in with this address, because the password was right."""
+    await rates.forget(SIGN_INS, email.lower())
 
 
 async def count_sign_up(rates: Rates, client: str | None) -> None:
-    """
+    """Count a sign-up.
+
     Raises:
-        TooMany: the client has signed up too many accounts lately.
+        TooMany: the client has reached its limit.
     """
     if client:
         await rates.take((SIGN_UPS_FROM, client))
 
 
 async def count_reset_request(rates: Rates, client: str | None) -> None:
-    """
+    """Count a request for a password-reset email.
+
     Raises:
-        TooMany: the client has asked for too many emails lately.
+        TooMany: the client has reached its limit.
     """
     if client:
         await rates.take((RESETS_FROM, client))
 
 
 async def count_confirmation(rates: Rates, email: str) -> None:
-    """
+    """Count a confirmation email to this address, for any account.
+
     Raises:
-        TooMany: this address was sent enough emails lately, for whichever account.
+        TooMany: the address has reached its limit.
     """
     await rates.take((CONFIRMATIONS, email.lower()))
 
 
 async def count_password_check(rates: Rates, user_id: UserId) -> None:
-    """
+    """Count a check of a signed-in user's password.
+
     Raises:
-        TooMany: the password of this account was asked for too often lately.
+        TooMany: the account has reached its limit.
     """
     await rates.take((PASSWORD_CHECKS, str(user_id)))

@@ -1,8 +1,8 @@
-"""Passwords: hashing with argon2id, changing one's own, and resetting a forgotten one.
+"""Passwords: hashing with argon2id, changing a password, and resetting a forgotten one.
 
 Hashing runs in threads, so that it does not block the event loop. A reset request is stored under
-the email address, whether or not an account has it: only the job finds out, so neither the answer
-nor its timing tells.
+its email address, whether or not an account has it. Only the job looks, so that neither the
+response nor its timing reveals whether an account exists.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """The hasher of a process. `max_concurrent` bounds its memory: a hash takes 46 MiB.
+    """The password hasher of a process. `max_concurrent` bounds its memory: a hash takes 46 MiB.
 
-    One lane and one pass, from the equally strong choices of OWASP's Password Storage Cheat Sheet:
-    the least time of one core, and the event loop needs the others.
+    OWASP's Password Storage Cheat Sheet lists equally strong parameters. These, with one lane and
+    one pass, take the least time on one core; the event loop needs the others.
     """
 
     def __init__(self, hasher: PasswordHasher | None = None, *, max_concurrent: int = 2) -> None:
@@ -46,7 +46,7 @@ class Passwords:
         return await self._in_thread(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Tell whether the password has this hash, with the same work when there is none."""
+        """Tell whether the password has this hash. Without a hash, do the same work and say no."""
 
         def check() -> bool:
             try:
@@ -58,7 +58,7 @@ class Passwords:
         return await self._in_thread(check)
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Tell whether the hash was made with other parameters than today's."""
+        """Tell whether the hash was made with parameters other than the current ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -67,7 +67,7 @@ class Passwords:
 
 
 def _decoy(hasher: PasswordHasher) -> str:
-    """A hash that no password has, and that takes as much work to find out as a real one."""
+    """Return a hash that matches no password, but takes as much work to check as a real one."""
     salt, digest = (
         b64encode(token_bytes(length)).decode().rstrip("=")
         for length in (hasher.salt_len, hasher.hash_len)
@@ -82,10 +82,12 @@ WRONG_PASSWORD = "Wrong password."
 async def check_current_password(
     db: Queryable, passwords: Passwords, user_id: UserId, password: str
 ) -> Credentials:
-    """Make sure that it is the person who holds the token. Not to be called in a transaction.
+    """Check a signed-in user's password, before an action that a session alone must not allow.
+
+    Do not call it in a transaction: hashing is slow.
 
     Raises:
-        Forbidden: the password is wrong, or the account is gone.
+        Forbidden: the password is wrong, or the account was deleted.
     """
     found = await statements.credentials(db, user_id=user_id)
     matches = await passwords.verify(password, found.password_hash if found else None)
@@ -95,7 +97,7 @@ async def check_current_password(
 
 
 async def change_password(tx: Transaction, checked: Credentials, password_hash: str) -> None:
-    """Replace a checked password. All sessions end, and so do links that were sent before.
+    """Replace a checked password. End all sessions and invalidate earlier reset links.
 
     Raises:
         Forbidden: the password has changed since the check.
@@ -109,11 +111,11 @@ async def change_password(tx: Transaction, checked: Credentials, password_hash: 
 
 
 MAX_RESET_EMAILS_PER_HOUR = 3
-"""Emails to one address; further requests are taken and change nothing."""
+"""For each address. Further requests get the same response and have no effect."""
 
 
 async def request_password_reset(tx: Transaction, email: str) -> None:
-    """Have a link sent to this address, if it is an account's."""
+    """Enqueue a password-reset email to this address. The job checks whether it has an account."""
     await statements.lock_address(tx, email=email)
     request_id = await statements.add_reset_request(tx, email=email, most=MAX_RESET_EMAILS_PER_HOUR)
     if request_id is not None:
@@ -121,22 +123,23 @@ async def request_password_reset(tx: Transaction, email: str) -> None:
 
 
 async def check_reset_token(db: Queryable, token: str) -> None:
-    """Make sure that a token would be good now, before anything is asked or hashed for it.
+    """Check a reset token without using it, before showing a form or hashing a password.
 
     Raises:
-        Gone: it is unknown, used or expired; the three are not told apart.
+        Gone: the token is unknown, used or expired. The error does not say which.
     """
     if not await statements.token_is_valid(db, token_hash=token_hash(token), purpose="reset"):
         raise _gone()
 
 
 async def reset_password(tx: Transaction, token: str, password_hash: str) -> None:
-    """Spend a token of purpose `reset`: the account has this password, and no sessions.
+    """Set a new password with a reset token, which works once, and end all sessions.
 
-    Its other reset links are void. The address counts as confirmed, since its mail was read.
+    The account's other reset links become invalid. The address becomes confirmed, because its owner
+    has read its mail.
 
     Raises:
-        Gone: it is unknown, used or expired; the three are not told apart.
+        Gone: the token is unknown, used or expired. The error does not say which.
     """
     user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="reset")
     if user_id is None or not await statements.set_password(

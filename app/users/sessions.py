@@ -17,7 +17,7 @@ from app.users.user import Me
 
 
 class Session(Struct, frozen=True):
-    """A new session. The token is shown this once; only its hash is kept."""
+    """A new session. Only its holder has the token; the database stores the hash."""
 
     token: str
     expires_at: datetime
@@ -26,10 +26,10 @@ class Session(Struct, frozen=True):
 async def check_password(
     db: Queryable, passwords: Passwords, email: str, password: str
 ) -> Credentials:
-    """Find the account that has this address and password.
+    """Return the credentials of the account with this address and password.
 
-    An unknown address costs the same work as a wrong password and is not told apart from it. Not to
-    be called in a transaction: it takes a tenth of a second or waits for its turn.
+    An unknown address takes the same work as a wrong password and raises the same error. Do not
+    call it in a transaction: it takes a tenth of a second, and may wait for other checks.
 
     Raises:
         Unauthenticated: there is no such account.
@@ -44,7 +44,7 @@ async def check_password(
 async def renew_hash(
     db: Queryable, passwords: Passwords, checked: Credentials, password: str
 ) -> Credentials:
-    """Hash a checked password anew when the parameters of hashing have changed since."""
+    """Hash a checked password again if the hashing parameters have changed since."""
     if not passwords.needs_rehash(checked.password_hash):
         return checked
     renewed = await passwords.hash(password)
@@ -58,7 +58,7 @@ async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelt
     """Open a session for an account whose password was checked.
 
     Raises:
-        Unauthenticated: the account was deleted or its password changed since the check.
+        Unauthenticated: the account was deleted, or its password changed, since the check.
     """
     token = new_token()
     expires_at = await statements.add_session(
@@ -74,10 +74,10 @@ async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelt
 
 
 async def authenticate(db: Queryable, token: str) -> Me:
-    """Tell whose token this is.
+    """Return the user whose session has this token.
 
     Raises:
-        Unauthenticated: the session is unknown, closed or expired, or its account is gone.
+        Unauthenticated: the session is unknown, closed or expired, or its account was deleted.
     """
     me = await statements.session_by_token(db, token_hash=token_hash(token))
     if me is None:
@@ -86,5 +86,5 @@ async def authenticate(db: Queryable, token: str) -> Me:
 
 
 async def close_session(tx: Transaction, token: str) -> None:
-    """End the session of this token; a token that is not known changes nothing."""
+    """End the session with this token. An unknown token changes nothing."""
     await statements.remove_session(tx, token_hash=token_hash(token))

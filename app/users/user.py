@@ -1,4 +1,4 @@
-"""What is known of a person, and what a name, an address and a password may look like."""
+"""Users: their types, and the rules for names, email addresses and passwords."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 UserId = NewType("UserId", UUID)
 ResetRequestId = NewType("ResetRequestId", UUID)
 
-# The dot-atom of RFC 5322 before the @, host names with a dot after it. Whether anyone reads the
-# mail is for the confirmation to find out.
+# An RFC 5322 dot-atom before the @, a host name with a dot after it. The confirmation email finds
+# out whether anyone reads the mail.
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
@@ -30,7 +30,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        # No control characters, and none that reorder the text around a name in an email.
+        # No control characters, and none that reorder the text around a name.
         pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$(?!\n)",
         description="1 to 100 printable characters, not only spaces.",
     ),
@@ -47,14 +47,14 @@ Password = Annotated[
 
 
 class Me(Struct, frozen=True):
-    """Who sent a request, as far as its token tells."""
+    """The user who sent a request, according to its session token."""
 
     id: UserId
     is_admin: bool
 
 
 class Account(Struct, frozen=True):
-    """An account, as its owner sees it after signing up."""
+    """An account, as returned after signing up."""
 
     id: UserId
     email: str
@@ -63,7 +63,7 @@ class Account(Struct, frozen=True):
 
 
 class Preferences(Struct, frozen=True):
-    """Which of the emails that one can refuse a person wants."""
+    """Which of the optional emails a user wants."""
 
     weekly_summary: bool
     friend_activity: bool
@@ -71,7 +71,7 @@ class Preferences(Struct, frozen=True):
 
 
 class Profile(Struct, frozen=True):
-    """An account, as its owner sees it when signed in."""
+    """An account with its preferences, as its signed-in owner sees it."""
 
     id: UserId
     email: str

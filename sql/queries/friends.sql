@@ -6,7 +6,7 @@ select lower(email) from users where id = :user_id;
 -- Lock a pair of addresses until the transaction ends.
 -- If two people request each other at once, the second transaction waits until the first has
 -- committed.
-select pg_advisory_xact_lock(hashtextextended(:one::text || ' ' || :other::text, 0));
+select pg_advisory_xact_lock(hashtextextended(:first::text || ' ' || :second::text, 0));
 
 -- name: accept_request_from
 -- Accept the pending request of this address's owner to this user; no row if there is none.

@@ -143,5 +143,5 @@ def test_a_week_is_named_by_its_saturday_only(days: int) -> None:
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),
     }
-    with pytest.raises(msgspec.ValidationError, match="a week must be its Saturday"):
+    with pytest.raises(msgspec.ValidationError, match="a week is given by its Saturday"):
         msgspec.convert(wrong, WeeklySummaryEmail, strict=False)
