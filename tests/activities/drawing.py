@@ -1,4 +1,4 @@
-"""Small pictures whose upper left corner is red, so that a turn can be seen."""
+"""Small images whose upper left corner is red, so that a rotation is visible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 SIZE = (96, 64)
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 UPRIGHT, ROTATED = 1, 6
-"""6: to be turned clockwise by a quarter, as a phone held upright writes it."""
+"""6: to be rotated clockwise by 90 degrees, as a phone held upright writes it."""
 
 
 def drawing() -> Image.Image:
@@ -21,18 +21,18 @@ def drawing() -> Image.Image:
 
 
 def exif(orientation: int) -> Image.Exif:
-    """What a phone writes: a position, a maker, and how to turn the picture."""
-    told = Image.Exif()
-    told[ExifTags.Base.Orientation] = orientation
-    told[ExifTags.Base.Make] = "Maker of phones"
-    told.get_ifd(ExifTags.IFD.GPSInfo).update(
+    """EXIF as a phone writes it: position, maker and orientation."""
+    data = Image.Exif()
+    data[ExifTags.Base.Orientation] = orientation
+    data[ExifTags.Base.Make] = "Maker of phones"
+    data.get_ifd(ExifTags.IFD.GPSInfo).update(
         {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (52.0, 31.0, 12.0)}
     )
-    return told
+    return data
 
 
 def saved(kind: str, orientation: int = UPRIGHT) -> bytes:
-    """A picture file with a position; shown as `drawing()` whatever the orientation."""
+    """An image file with a position, which looks like `drawing()` at any orientation."""
     image = drawing()
     if orientation == ROTATED:
         image = image.transpose(Image.Transpose.ROTATE_90)
@@ -48,7 +48,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 def looks_like_the_drawing(data: bytes) -> bool:
-    """Whether a viewer, which turns what it is told to turn, shows the drawing."""
+    """Whether a viewer that follows the orientation shows the drawing."""
     image = ImageOps.exif_transpose(opened(data)).convert("RGB")
     corners = [image.getpixel(at) for at in ((4, 4), (image.width - 5, image.height - 5))]
     expected = (RED, BLUE)
@@ -59,7 +59,7 @@ def looks_like_the_drawing(data: bytes) -> bool:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that says of itself how large it is."""
+    """A PNG of a few bytes whose header claims this size."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + content))

@@ -1,4 +1,4 @@
-"""Pictures are checked by content and rid of what they tell about their maker."""
+"""Images are checked by content, and their metadata is removed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.activities.photos import MAX_PHOTO_BYTES, clean
 from app.errors import Invalid
 from tests.activities import drawing
 
-KINDS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_the_position_is_gone_and_the_pixels_are_the_same(kind: str) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_position_is_removed_and_the_pixels_are_the_same(kind: str) -> None:
     given = drawing.saved(kind)
     assert drawing.opened(given).getexif().get_ifd(ExifTags.IFD.GPSInfo)
 
@@ -28,21 +28,21 @@ async def test_the_position_is_gone_and_the_pixels_are_the_same(kind: str) -> No
     assert drawing.opened(given).tobytes() == drawing.opened(picture.data).tobytes()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_rotated_picture_is_still_upright(kind: str) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_rotated_image_keeps_its_orientation(kind: str) -> None:
     picture = await clean(drawing.saved(kind, drawing.ROTATED))
 
-    told = drawing.opened(picture.data).getexif()
-    assert dict(told) == {ExifTags.Base.Orientation: drawing.ROTATED}
-    assert not told.get_ifd(ExifTags.IFD.GPSInfo)
+    metadata = drawing.opened(picture.data).getexif()
+    assert dict(metadata) == {ExifTags.Base.Orientation: drawing.ROTATED}
+    assert not metadata.get_ifd(ExifTags.IFD.GPSInfo)
     assert drawing.looks_like_the_drawing(picture.data)
 
 
-async def test_what_is_appended_to_a_jpeg_is_cut_off() -> None:
-    """Phones append films and second pictures, which bear positions of their own."""
+async def test_data_appended_to_a_jpeg_is_removed() -> None:
+    """Phones append videos and second images, which have positions of their own."""
     first, second = BytesIO(), drawing.drawing()
     drawing.drawing().save(first, "MPO", save_all=True, append_images=[second])
-    appended = first.getvalue() + b"a film with a position"
+    appended = first.getvalue() + b"a video with a position"
 
     picture = await clean(appended)
 
@@ -52,7 +52,7 @@ async def test_what_is_appended_to_a_jpeg_is_cut_off() -> None:
     assert drawing.looks_like_the_drawing(picture.data)
 
 
-async def test_a_progressive_jpeg_keeps_all_its_scans_and_its_colour_profile() -> None:
+async def test_progressive_jpeg_keeps_all_its_scans_and_its_colour_profile() -> None:
     file = BytesIO()
     drawing.drawing().save(file, "JPEG", progressive=True, icc_profile=b"profile" * 20_000)
 
@@ -63,12 +63,12 @@ async def test_a_progressive_jpeg_keeps_all_its_scans_and_its_colour_profile() -
     assert given.tobytes() == seen.tobytes()
 
 
-async def test_text_in_a_png_is_gone() -> None:
-    told = PngImagePlugin.PngInfo()
-    told.add_text("Author", "somebody")
-    told.add_itxt("XML:com.adobe.xmp", "<exif:GPSLatitude>52,31N</exif:GPSLatitude>")
+async def test_text_in_a_png_is_removed() -> None:
+    metadata = PngImagePlugin.PngInfo()
+    metadata.add_text("Author", "somebody")
+    metadata.add_itxt("XML:com.adobe.xmp", "<exif:GPSLatitude>52,31N</exif:GPSLatitude>")
     file = BytesIO()
-    drawing.drawing().save(file, "PNG", pnginfo=told)
+    drawing.drawing().save(file, "PNG", pnginfo=metadata)
 
     picture = await clean(file.getvalue())
 
@@ -76,8 +76,8 @@ async def test_text_in_a_png_is_gone() -> None:
     assert b"GPS" not in picture.data
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_xmp_is_gone(kind: str) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_xmp_is_removed(kind: str) -> None:
     file = BytesIO()
     drawing.drawing().save(file, kind, xmp=b"<x:xmpmeta>GPSLatitude</x:xmpmeta>")
 
@@ -87,7 +87,7 @@ async def test_xmp_is_gone(kind: str) -> None:
     assert drawing.looks_like_the_drawing(picture.data)
 
 
-async def test_a_moving_webp_still_moves() -> None:
+async def test_animated_webp_keeps_its_frames() -> None:
     frames = [drawing.drawing(), Image.new("RGB", drawing.SIZE, drawing.BLUE)]
     file = BytesIO()
     frames[0].save(
@@ -101,43 +101,43 @@ async def test_a_moving_webp_still_moves() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(9_000, 9_000), (12_000, 12_000), (50_000, 50_000)])
-async def test_a_bomb_is_refused_before_it_is_decoded(width: int, height: int) -> None:
-    await refused(drawing.bomb(width, height), "64 million pixels")
+async def test_decompression_bomb_is_refused_before_it_is_decoded(width: int, height: int) -> None:
+    await assert_refused(drawing.bomb(width, height), "64 million pixels")
 
 
-async def test_other_files_are_refused_whatever_their_name() -> None:
+async def test_other_files_are_refused() -> None:
     gif = BytesIO()
     drawing.drawing().save(gif, "GIF")
     for data in (b"", b"just text", gif.getvalue(), b"%PDF-1.7", b"\xff\xd8", b"RIFF\0\0\0\0WEBP"):
-        await refused(data, "not a JPEG, PNG or WebP|damaged")
+        await assert_refused(data, "not a JPEG, PNG or WebP|damaged")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_cut_picture_is_refused(kind: str) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_truncated_image_is_refused(kind: str) -> None:
     whole = drawing.saved(kind)
     for share in (0.3, 0.6, 0.9, 0.99):
-        await refused(whole[: int(len(whole) * share)], "not a JPEG, PNG or WebP|damaged")
+        await assert_refused(whole[: int(len(whole) * share)], "not a JPEG, PNG or WebP|damaged")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # by which Pillow tells of damaged EXIF
-@pytest.mark.parametrize("kind", KINDS)
-async def test_no_damage_does_more_than_refuse(kind: str) -> None:
-    """Every byte of the beginning of a file, spoilt one at a time."""
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged EXIF
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_damage_only_ever_leads_to_a_refusal(kind: str) -> None:
+    """Damages each byte at the start of a file, one at a time."""
     whole = drawing.saved(kind, drawing.ROTATED)
     for at in range(min(len(whole), 400)):
-        spoilt = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
+        damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
         try:
-            picture = await clean(spoilt)
+            picture = await clean(damaged)
         except Invalid:
             continue
         assert b"Maker of phones" not in picture.data
 
 
-async def test_more_than_ten_megabytes_are_refused() -> None:
-    await refused(drawing.saved("JPEG") + b"\0" * MAX_PHOTO_BYTES, "10 MB")
+async def test_more_than_10_mb_are_refused() -> None:
+    await assert_refused(drawing.saved("JPEG") + b"\0" * MAX_PHOTO_BYTES, "10 MB")
 
 
-async def refused(data: bytes, why: str) -> None:
+async def assert_refused(data: bytes, why: str) -> None:
     with pytest.raises(Invalid) as refusal:
         await clean(data)
     assert refusal.value.field == "photo"

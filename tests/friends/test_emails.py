@@ -1,4 +1,4 @@
-"""Emails that friends cause, from the request to the inbox."""
+"""Emails about friend requests and friends' activities, from the request to the inbox."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from tests.support.working import RunJobs
 REQUESTS = "/api/v1/friends/requests"
 
 
-async def confirmed(database: Database, name: str) -> Person:
+async def confirmed_person(database: Database, name: str) -> Person:
     somebody = await person(database, name)
     await database.execute("update users set confirmed_at = now() where id = $1", somebody.id)
     return somebody
 
 
-async def befriend(database: Database, one: UserId, other: UserId) -> None:
+async def befriend(database: Database, first: UserId, second: UserId) -> None:
     await database.execute(
         "insert into friends (user_id, friend_id, since)"
         " values ($1, $2, now() - interval '1 year'), ($2, $1, now() - interval '1 year')",
-        one,
-        other,
+        first,
+        second,
     )
 
 
-async def opt_out(api: httpx.AsyncClient, who: Person) -> None:
+async def opt_out(api: httpx.AsyncClient, user: Person) -> None:
     changes = {"preferences": {"friend_activity": False}}
-    await api.patch("/api/v1/users/me", json=changes, headers=who.headers)
+    await api.patch("/api/v1/users/me", json=changes, headers=user.headers)
 
 
-async def record(api: httpx.AsyncClient, who: Person, **changes: Any) -> str:
+async def record(api: httpx.AsyncClient, user: Person, **changes: Any) -> str:
     entry = {
         "type": "run",
         "started_at": datetime.now(UTC).isoformat(),
@@ -44,19 +44,19 @@ async def record(api: httpx.AsyncClient, who: Person, **changes: Any) -> str:
         "distance_m": 8200,
         **changes,
     }
-    answer = await api.post("/api/v1/activities", json=entry, headers=who.headers)
+    answer = await api.post("/api/v1/activities", json=entry, headers=user.headers)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-async def an_hour_passes(database: Database) -> None:
+async def make_waiting_jobs_due(database: Database) -> None:
     await database.execute("update jobs set run_at = now() where state = 'queued'")
 
 
-async def test_who_is_asked_is_told_once(
+async def test_recipient_of_a_friend_request_gets_one_email(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed(database, "ada"), await confirmed(database, "sam")
+    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
     for _ in range(2):
         await api.post(REQUESTS, json={"email": "SAM@example.com"}, headers=ada.headers)
         await run_jobs()
@@ -67,12 +67,12 @@ async def test_who_is_asked_is_told_once(
     assert email.message["List-Unsubscribe"] is None
 
 
-async def test_nobody_else_is_told_and_the_answers_are_the_same(
+async def test_response_does_not_reveal_whether_the_address_can_get_email(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await confirmed(database, "ada")
+    ada = await confirmed_person(database, "ada")
     await person(database, "unconfirmed")
-    left = await confirmed(database, "left")
+    left = await confirmed_person(database, "left")
     await database.execute("update users set deleted_at = now() where id = $1", left.id)
     answers = [
         await api.post(REQUESTS, json={"email": f"{name}@example.com"}, headers=ada.headers)
@@ -85,20 +85,20 @@ async def test_nobody_else_is_told_and_the_answers_are_the_same(
     assert 3 == await database.fetchval("select count(*) from jobs where state = 'done'")
 
 
-async def test_who_has_answered_before_the_letter_is_not_told(
+async def test_no_email_about_a_request_that_was_already_answered(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed(database, "ada"), await confirmed(database, "sam")
+    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
     asked = await api.post(REQUESTS, json={"email": sam.email}, headers=ada.headers)
     await api.post(f"{REQUESTS}/{asked.json()['id']}/decline", headers=sam.headers)
     await run_jobs()
     assert inbox.emails() == []
 
 
-async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
+async def test_friends_get_an_email_at_once_and_then_an_hourly_digest(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed(database, "ada"), await confirmed(database, "sam")
+    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
     await befriend(database, ada.id, sam.id)
     await record(api, ada, notes="<b>Rain</b> & glad")
     await run_jobs()
@@ -112,7 +112,7 @@ async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
     await run_jobs()
     assert len(inbox.emails()) == 1
 
-    await an_hour_passes(database)
+    await make_waiting_jobs_due(database)
     await run_jobs()
     second, _ = inbox.emails()
     assert second.subject == "ada recorded 2 activities"
@@ -120,23 +120,23 @@ async def test_friends_are_told_at_once_and_then_hourly_of_all_that_came(
     assert "was active for 50 s" in str(second.text)
     assert "ran 8.2 km" not in str(second.text)
 
-    await an_hour_passes(database)
+    await make_waiting_jobs_due(database)
     await run_jobs()
     assert len(inbox.emails()) == 2
     assert 0 == await database.fetchval("select count(*) from jobs where state <> 'done'")
 
 
-async def test_only_friends_who_want_to_be_told_are(
+async def test_only_friends_who_want_the_digest_and_can_get_it_are_emailed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await confirmed(database, "ada")
-    stranger = await confirmed(database, "stranger")
+    ada = await confirmed_person(database, "ada")
+    stranger = await confirmed_person(database, "stranger")
     unconfirmed, left, refuser = (
         await person(database, "unconfirmed"),
-        await confirmed(database, "left"),
-        await confirmed(database, "refuser"),
+        await confirmed_person(database, "left"),
+        await confirmed_person(database, "refuser"),
     )
-    bounced = await confirmed(database, "bounced")
+    bounced = await confirmed_person(database, "bounced")
     await database.execute("insert into suppressions values ('bounced@example.com', 'no mailbox')")
     for friend in (unconfirmed, left, refuser, bounced):
         await befriend(database, ada.id, friend.id)
@@ -159,10 +159,10 @@ async def test_only_friends_who_want_to_be_told_are(
     assert inbox.emails() == []
 
 
-async def test_the_past_the_deleted_and_what_came_before_the_friendship_is_no_news(
+async def test_old_and_deleted_activities_and_those_before_the_friendship_are_not_news(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed(database, "ada"), await confirmed(database, "sam")
+    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
     await befriend(database, ada.id, sam.id)
     long_ago = datetime.now(UTC) - timedelta(days=8)
     await record(api, ada, notes="long ago", started_at=long_ago.isoformat())
@@ -181,12 +181,12 @@ async def test_the_past_the_deleted_and_what_came_before_the_friendship_is_no_ne
     assert '"now"' in str(email.text)
 
 
-async def test_every_friend_gets_one_letter_on_two_activities(
+async def test_every_friend_gets_one_email_about_two_activities(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await confirmed(database, "ada")
+    ada = await confirmed_person(database, "ada")
     for number in range(30):
-        friend = await confirmed(database, f"friend{number}")
+        friend = await confirmed_person(database, f"friend{number}")
         await befriend(database, ada.id, friend.id)
     await record(api, ada)
     await record(api, ada)

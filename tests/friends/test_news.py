@@ -1,4 +1,4 @@
-"""No news is lost, whenever its transaction commits: here they are held open by hand."""
+"""No news is lost, whenever its transaction commits. The tests hold transactions open by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from tests.email.sending import attempt
-from tests.friends.test_emails import befriend, confirmed
+from tests.friends.test_emails import befriend, confirmed_person
 from tests.support.locks import somebody_waits
 from tests.support.people import Person
 
@@ -33,12 +33,12 @@ async def nothing() -> None:
 
 @pytest.fixture
 async def ada(database: Database) -> Person:
-    return await confirmed(database, "ada")
+    return await confirmed_person(database, "ada")
 
 
 @pytest.fixture
 async def sam(database: Database, ada: Person) -> Person:
-    sam = await confirmed(database, "sam")
+    sam = await confirmed_person(database, "sam")
     await befriend(database, ada.id, sam.id)
     return sam
 
@@ -48,45 +48,45 @@ def sender(resources: Resources, inbox: Inbox) -> EmailSender:
     return resources.sender
 
 
-async def run_of(tx: Transaction, who: Person, notes: str) -> None:
+async def record_run(tx: Transaction, user: Person, notes: str) -> None:
     now = datetime.now(UTC)
-    await record(tx, who.id, Entry("run", now, 2700, 8200.0, None, notes), now=now)
+    await record(tx, user.id, Entry("run", now, 2700, 8200.0, None, notes), now=now)
 
 
-async def look_at_nothing(database: Database, who: Person) -> JobId:
-    """A look that has nothing to find, as the one that follows each email."""
+async def enqueue_without_news(database: Database, user: Person) -> JobId:
+    """Enqueue a digest job that has no news, like the one that follows each email."""
     async with database.transaction() as tx:
-        look = await jobs.enqueue(tx, FriendActivityEmail(user_id=who.id))
-    assert look is not None
-    return look
+        job_id = await jobs.enqueue(tx, FriendActivityEmail(user_id=user.id))
+    assert job_id is not None
+    return job_id
 
 
-async def waiting_look(database: Database) -> JobId | None:
-    """The one look that waits, if any does."""
+async def waiting_digest(database: Database) -> JobId | None:
+    """Return the only waiting digest job, if there is one."""
     found = await database.fetch("select id from jobs where state = 'queued'")
     assert len(found) <= 1
     return JobId(found[0]["id"]) if found else None
 
 
-async def take_looks(
-    database: Database, sender: EmailSender, who: Person, *, most: int = 3
+async def run_digests(
+    database: Database, sender: EmailSender, user: Person, *, most: int = 3
 ) -> None:
-    """Take the looks that wait, due or not, until none does or so many were taken."""
+    """Run waiting digest jobs, due or not, until none is left or `most` have run."""
     for _ in range(most):
-        if (look := await waiting_look(database)) is not None:
+        if (job_id := await waiting_digest(database)) is not None:
             await friend_activity(
-                FriendActivityEmail(who.id), await attempt(database, look), sender
+                FriendActivityEmail(user.id), await attempt(database, job_id), sender
             )
 
 
-def told(inbox: Inbox) -> list[str]:
+def notes_in(inbox: Inbox) -> list[str]:
     """The notes in the emails, oldest email first."""
     texts = [str(email.text) for email in reversed(inbox.emails())]
     return [line.strip(' "') for text in texts for line in text.splitlines() if '"' in line]
 
 
-class Paced(Run):
-    """A look that comes to its end step by step."""
+class SteppedRun(Run):
+    """An attempt that runs a step before its completion and one within it."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Paced(Run):
         before: Step = nothing,
         within: Step = nothing,
     ) -> None:
-        """`before` is its last transaction, `within` is after that has ended the look."""
+        """Run `before` before the last transaction, and `within` after that has ended the job."""
         super().__init__(database, claimed)
         self.before, self.within = before, within
 
@@ -108,71 +108,71 @@ class Paced(Run):
             yield tx
 
 
-async def test_what_commits_after_a_letter_was_written_is_told_by_the_next(
+async def test_news_committed_after_an_email_was_written_is_in_the_next(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as tx:
-        await run_of(tx, ada, "first")
+        await record_run(tx, ada, "first")
     async with database.transaction() as late:
-        await run_of(late, ada, "late")
-        await take_looks(database, sender, sam, most=1)
-        assert ["first"] == told(inbox)
-    await take_looks(database, sender, sam)
-    assert ["first", "late"] == told(inbox)
-    assert await waiting_look(database) is None
+        await record_run(late, ada, "late")
+        await run_digests(database, sender, sam, most=1)
+        assert ["first"] == notes_in(inbox)
+    await run_digests(database, sender, sam)
+    assert ["first", "late"] == notes_in(inbox)
+    assert await waiting_digest(database) is None
 
 
-async def test_what_commits_while_a_letter_is_on_its_way_is_told_by_the_next(
+async def test_news_committed_while_an_email_is_being_sent_is_in_the_next(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as tx:
-        await run_of(tx, ada, "first")
+        await record_run(tx, ada, "first")
 
     async def commit() -> None:
         async with database.transaction() as tx:
-            await run_of(tx, ada, "late")
+            await record_run(tx, ada, "late")
 
-    look = await waiting_look(database)
-    assert look is not None
-    run = await attempt(database, look)
+    job_id = await waiting_digest(database)
+    assert job_id is not None
+    run = await attempt(database, job_id)
     await friend_activity(
-        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), sender
+        FriendActivityEmail(sam.id), SteppedRun(database, run.claimed, before=commit), sender
     )
-    assert ["first"] == told(inbox)
-    await take_looks(database, sender, sam)
-    assert ["first", "late"] == told(inbox)
+    assert ["first"] == notes_in(inbox)
+    await run_digests(database, sender, sam)
+    assert ["first", "late"] == notes_in(inbox)
 
 
-async def test_what_commits_after_a_look_found_nothing_is_told_by_another(
+async def test_news_committed_after_a_digest_found_none_is_in_another(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
-    run = await attempt(database, await look_at_nothing(database, sam))
+    run = await attempt(database, await enqueue_without_news(database, sam))
     async with database.transaction() as late:
-        await run_of(late, ada, "late")
+        await record_run(late, ada, "late")
         await friend_activity(FriendActivityEmail(sam.id), run, sender)
         assert run.finished
-        await take_looks(database, sender, sam, most=2)
-        assert [] == told(inbox)
-    await take_looks(database, sender, sam)
-    assert ["late"] == told(inbox)
+        await run_digests(database, sender, sam, most=2)
+        assert [] == notes_in(inbox)
+    await run_digests(database, sender, sam)
+    assert ["late"] == notes_in(inbox)
 
 
-async def test_what_commits_while_a_look_that_found_nothing_ends_is_told(
+async def test_news_committed_while_a_digest_without_news_ends_is_emailed(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async def commit() -> None:
         async with database.transaction() as tx:
-            await run_of(tx, ada, "late")
+            await record_run(tx, ada, "late")
 
-    run = await attempt(database, await look_at_nothing(database, sam))
+    run = await attempt(database, await enqueue_without_news(database, sam))
     await friend_activity(
-        FriendActivityEmail(sam.id), Paced(database, run.claimed, before=commit), sender
+        FriendActivityEmail(sam.id), SteppedRun(database, run.claimed, before=commit), sender
     )
-    await take_looks(database, sender, sam)
-    assert ["late"] == told(inbox)
+    await run_digests(database, sender, sam)
+    assert ["late"] == notes_in(inbox)
 
 
-async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_of_its_own(
+async def test_news_added_while_a_digest_ends_waits_and_gets_its_own_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as late:
@@ -180,24 +180,24 @@ async def test_what_is_announced_while_a_look_is_being_ended_waits_and_has_one_o
 
         async def begin() -> None:
             nonlocal announcing
-            announcing = asyncio.create_task(run_of(late, ada, "late"))
+            announcing = asyncio.create_task(record_run(late, ada, "late"))
             await somebody_waits(database)
 
-        run = await attempt(database, await look_at_nothing(database, sam))
+        run = await attempt(database, await enqueue_without_news(database, sam))
         await friend_activity(
-            FriendActivityEmail(sam.id), Paced(database, run.claimed, within=begin), sender
+            FriendActivityEmail(sam.id), SteppedRun(database, run.claimed, within=begin), sender
         )
         assert announcing is not None
         await announcing
-    await take_looks(database, sender, sam)
-    assert ["late"] == told(inbox)
+    await run_digests(database, sender, sam)
+    assert ["late"] == notes_in(inbox)
 
 
-async def test_a_look_that_nothing_leans_on_is_the_last(
+async def test_digest_is_not_rescheduled_without_news(
     database: Database, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
-    run = await attempt(database, await look_at_nothing(database, sam))
+    run = await attempt(database, await enqueue_without_news(database, sam))
     await friend_activity(FriendActivityEmail(sam.id), run, sender)
     assert run.finished
-    assert await waiting_look(database) is None
-    assert [] == told(inbox)
+    assert await waiting_digest(database) is None
+    assert [] == notes_in(inbox)

@@ -1,4 +1,4 @@
-"""The daily statistics, and what keeps them right."""
+"""Daily statistics, and how they stay correct after changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MARGIN = timedelta(minutes=10)
 """A day counts as over this long before midnight."""
 
 
-async def counted(database: Database) -> list[tuple[Any, ...]]:
+async def daily_stats(database: Database) -> list[tuple[Any, ...]]:
     rows = await database.fetch(
         "select day, activities, distance_m, duration_s, calories from daily_stats"
         " order by day, user_id"
@@ -35,16 +35,18 @@ async def counted(database: Database) -> list[tuple[Any, ...]]:
     return [(str(row["day"]), *list(row)[1:]) for row in rows]
 
 
-async def figures(database: Database, user_id: UserId, *days: str) -> list[tuple[int, float]]:
+async def totals_of_days(
+    database: Database, user_id: UserId, *days: str
+) -> list[tuple[int, float]]:
     first, last = (date.fromisoformat(day) for day in (days[0], days[-1]))
-    read = await daily_totals.read(database, user_id, first, last)
-    return [(day.activities, day.distance_m) for day in read]
+    days_found = await daily_totals.read(database, user_id, first, last)
+    return [(day.activities, day.distance_m) for day in days_found]
 
 
-async def recorded(
+async def record_runs(
     database: Database, user_id: UserId, *moments: datetime, metres: float = 5000
 ) -> Sequence[ActivityId]:
-    """Activities as the service records them."""
+    """Record activities as the service does, and return their ids."""
     ids = []
     for moment in moments:
         async with database.transaction() as tx:
@@ -53,7 +55,7 @@ async def recorded(
     return ids
 
 
-async def stale(database: Database) -> list[str]:
+async def stale_days(database: Database) -> list[str]:
     rows = await database.fetch("select distinct day from stale_days order by day")
     return [str(row["day"]) for row in rows]
 
@@ -63,7 +65,7 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def test_a_day_is_counted_from_midnight_to_midnight_utc_without_what_was_deleted(
+async def test_day_is_counted_in_utc_without_deleted_activities(
     database: Database, resources: Resources
 ) -> None:
     kim, sam = await add_crowd(database, 2)
@@ -75,25 +77,25 @@ async def test_a_day_is_counted_from_midnight_to_midnight_utc_without_what_was_d
 
     run = await ran(resources, "stats:daily", "2026-02-28")
 
-    assert [("2026-02-28", 2, 10000, 3600, 600)] == await counted(database)
+    assert [("2026-02-28", 2, 10000, 3600, 600)] == await daily_stats(database)
     assert ("done", {"users": 1, "activities": 2, "recounted": 0}) == (run.state, run.counts)
 
 
-async def test_counting_again_changes_nothing_and_follows_what_has_changed(
+async def test_counting_again_changes_nothing_but_follows_changes(
     database: Database, resources: Resources
 ) -> None:
     kim, sam = await add_crowd(database, 2)
     runs = [await add_run(database, user, at("2026-02-28 12:00")) for user in (kim, sam)]
     for _ in range(2):
         await ran(resources, "stats:daily", "2026-02-28")
-        assert [("2026-02-28", 1, 5000, 1800, 300)] * 2 == await counted(database)
+        assert [("2026-02-28", 1, 5000, 1800, 300)] * 2 == await daily_stats(database)
     await database.execute("update activities set deleted_at = now() where id = $1", runs[0])
     await ran(resources, "stats:daily", "2026-02-28")
-    assert [("2026-02-28", 1, 5000, 1800, 300)] == await counted(database)
+    assert [("2026-02-28", 1, 5000, 1800, 300)] == await daily_stats(database)
 
 
 @pytest.mark.parametrize("day", ["2026-12-31", "2027-01-01", "2028-02-29", "2028-03-01"])
-async def test_days_at_the_edges_of_years_and_februaries_are_counted(
+async def test_days_at_the_ends_of_years_and_februaries_are_counted(
     database: Database, day: str
 ) -> None:
     (kim,) = await add_crowd(database, 1)
@@ -101,10 +103,10 @@ async def test_days_at_the_edges_of_years_and_februaries_are_counted(
     await add_run(database, kim, at(f"{day} 23:59"))
     async with database.transaction() as tx:
         await statements.count_day(tx, day=date.fromisoformat(day))
-    assert [(day, 2, 10000, 3600, 600)] == await counted(database)
+    assert [(day, 2, 10000, 3600, 600)] == await daily_stats(database)
 
 
-async def test_a_day_that_is_not_counted_is_read_from_its_activities(
+async def test_uncounted_day_is_read_from_its_activities(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     days = ("2026-10-30", "2026-10-31", "2026-11-01")
@@ -113,20 +115,20 @@ async def test_a_day_that_is_not_counted_is_read_from_its_activities(
     await ran(resources, "stats:daily", days[0])
     # As at 00:00 of the first of a month: the last day of the month is not counted yet.
     await database.execute("update daily_stats set distance_m = 1")
-    assert [(1, 1), (1, 5000), (1, 5000)] == await figures(database, kim.id, *days)
+    assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
 
-async def test_a_day_whose_count_is_dead_is_read_from_its_activities(
+async def test_day_whose_count_failed_is_read_from_its_activities(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     await add_run(database, kim.id, at("2026-10-30 12:00"))
     await ran(resources, "stats:daily", "2026-10-30")
     await database.execute("update daily_stats set distance_m = 1")
     await database.execute("update schedule_runs set state = 'dead'")
-    assert [(1, 5000)] == await figures(database, kim.id, "2026-10-30")
+    assert [(1, 5000)] == await totals_of_days(database, kim.id, "2026-10-30")
 
 
-async def test_what_changes_after_its_day_was_counted_is_right_at_once_and_recounted(
+async def test_change_to_a_counted_day_shows_at_once_and_is_recounted(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     first, second = at("2026-10-30 12:00"), at("2026-10-31 12:00")
@@ -134,41 +136,42 @@ async def test_what_changes_after_its_day_was_counted_is_right_at_once_and_recou
         await ran(resources, "stats:daily", day)
     days = ("2026-10-30", "2026-10-31")
     recount = [await ran(resources, "stats:recount")]
-    created, kept = await recorded(database, kim.id, first, second)
-    assert [(1, 5000), (1, 5000)] == await figures(database, kim.id, *days)
+    created, kept = await record_runs(database, kim.id, first, second)
+    assert [(1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
     recount.append(await ran(resources, "stats:recount"))
-    assert [("2026-10-30", 1, 5000, 1800, 0), ("2026-10-31", 1, 5000, 1800, 0)] == await counted(
-        database
-    )
+    assert [
+        ("2026-10-30", 1, 5000, 1800, 0),
+        ("2026-10-31", 1, 5000, 1800, 0),
+    ] == await daily_stats(database)
     async with database.transaction() as tx:
         moved = Changes(started_at=second, distance_m=7000)
         await activities.change(tx, kim.id, created, moved, now=datetime.now(UTC))
-    assert [(0, 0), (2, 12000)] == await figures(database, kim.id, *days)
-    assert list(days) == await stale(database)
+    assert [(0, 0), (2, 12000)] == await totals_of_days(database, kim.id, *days)
+    assert list(days) == await stale_days(database)
 
     recount.append(await ran(resources, "stats:recount"))
-    assert [("2026-10-31", 2, 12000, 3600, 0)] == await counted(database)
+    assert [("2026-10-31", 2, 12000, 3600, 0)] == await daily_stats(database)
     async with database.transaction() as tx:
         await activities.delete(tx, kim.id, kept)
-    assert [(0, 0), (1, 7000)] == await figures(database, kim.id, *days)
+    assert [(0, 0), (1, 7000)] == await totals_of_days(database, kim.id, *days)
 
     recount.append(await ran(resources, "stats:recount"))
-    assert [("2026-10-31", 1, 7000, 1800, 0)] == await counted(database)
+    assert [("2026-10-31", 1, 7000, 1800, 0)] == await daily_stats(database)
     assert [{"recounted": n} for n in (0, 2, 2, 1)] == [run.counts for run in recount]
-    assert [] == await stale(database)
+    assert [] == await stale_days(database)
 
 
-async def test_the_nightly_count_recounts_what_is_stale(
+async def test_nightly_count_recounts_stale_days(
     database: Database, resources: Resources, kim: Person
 ) -> None:
-    await recorded(database, kim.id, at("2025-01-01 12:00"))
+    await record_runs(database, kim.id, at("2025-01-01 12:00"))
     run = await ran(resources, "stats:daily")
     assert 1 == run.counts["recounted"]
-    assert [("2025-01-01", 1, 5000, 1800, 0)] == await counted(database)
+    assert [("2025-01-01", 1, 5000, 1800, 0)] == await daily_stats(database)
 
 
-async def test_a_day_that_has_ended_is_stale_after_an_activity_and_today_is_not(
+async def test_new_activity_makes_a_past_day_stale_and_today_not(
     database: Database, kim: Person
 ) -> None:
     async with database.transaction() as tx:
@@ -176,27 +179,27 @@ async def test_a_day_that_has_ended_is_stale_after_an_activity_and_today_is_not(
         midnight = (now + MARGIN).replace(hour=0, minute=0, second=0, microsecond=0)
         for moment in (midnight - timedelta.resolution, midnight, midnight + timedelta(hours=23)):
             await activities.record(tx, kim.id, Entry("run", moment, 1800), now=now)
-    assert [str(midnight.date() - timedelta(days=1))] == await stale(database)
+    assert [str(midnight.date() - timedelta(days=1))] == await stale_days(database)
 
 
-async def test_a_recount_takes_away_no_change_that_it_has_not_seen(
+async def test_recount_keeps_days_stale_whose_changes_it_has_not_seen(
     database: Database, kim: Person
 ) -> None:
-    """A change that commits while a recount is going is left for the next."""
-    await recorded(database, kim.id, at("2026-10-30 12:00"))
+    """A change that commits during a recount is left for the next one."""
+    await record_runs(database, kim.id, at("2026-10-30 12:00"))
     async with database.transaction() as late:
         await activities.record(
             late, kim.id, Entry("run", at("2026-10-30 13:00"), 1800), now=datetime.now(UTC)
         )
         async with database.transaction() as tx:
             assert 1 == await statements.recount_stale(tx, most=100)
-    assert ["2026-10-30"] == await stale(database)
+    assert ["2026-10-30"] == await stale_days(database)
     async with database.transaction() as tx:
         assert 1 == await statements.recount_stale(tx, most=100)
-    assert [("2026-10-30", 2, 5000, 3600, 0)] == await counted(database)
+    assert [("2026-10-30", 2, 5000, 3600, 0)] == await daily_stats(database)
 
 
-async def test_counts_wait_for_one_another(database: Database) -> None:
+async def test_counts_wait_for_each_other(database: Database) -> None:
     async def count() -> None:
         async with database.transaction() as tx:
             await statements.lock_counting(tx)
@@ -209,17 +212,15 @@ async def test_counts_wait_for_one_another(database: Database) -> None:
     await second
 
 
-async def test_reading_figures_reads_zeroes_where_nothing_was_done(
-    database: Database, kim: Person
-) -> None:
-    read = await daily_totals.read(database, kim.id, date(2026, 1, 1), date(2026, 1, 1))
-    assert [DayTotals(date(2026, 1, 1), 0, 0, 0, 0)] == read
+async def test_days_without_activities_have_zero_totals(database: Database, kim: Person) -> None:
+    found = await daily_totals.read(database, kim.id, date(2026, 1, 1), date(2026, 1, 1))
+    assert [DayTotals(date(2026, 1, 1), 0, 0, 0, 0)] == found
 
 
-async def test_recording_through_the_api_is_seen_by_the_statistics(
+async def test_activity_recorded_through_the_api_makes_its_day_stale(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    told = {"type": "run", "started_at": "2026-10-31T00:30:00+01:00", "duration_s": 60}
-    made = await api.post("/api/v1/activities", json=told, headers=kim.headers)
-    assert 201 == made.status_code
-    assert ["2026-10-30"] == await stale(database)
+    entry = {"type": "run", "started_at": "2026-10-31T00:30:00+01:00", "duration_s": 60}
+    response = await api.post("/api/v1/activities", json=entry, headers=kim.headers)
+    assert 201 == response.status_code
+    assert ["2026-10-30"] == await stale_days(database)

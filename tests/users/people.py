@@ -1,4 +1,4 @@
-"""People who sign up and in as anyone does: through the API."""
+"""Users who sign up and in through the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def new_user(email: str = "kim@example.com", **changes: Any) -> dict[str, Any]:
 
 
 async def sign_up(api: httpx.AsyncClient, email: str = "kim@example.com") -> dict[str, Any]:
-    """The account of somebody who has just signed up."""
+    """Sign up, and return the account."""
     answer = await api.post("/api/v1/users", json=new_user(email))
     assert answer.status_code == 201, answer.text
     account: dict[str, Any] = answer.json()
@@ -22,13 +22,13 @@ async def sign_up(api: httpx.AsyncClient, email: str = "kim@example.com") -> dic
 
 
 async def sign_in(api: httpx.AsyncClient, email: str = "kim@example.com") -> dict[str, str]:
-    """The headers of a request of somebody who has signed up."""
+    """Sign in, and return the headers for requests."""
     answer = await api.post("/api/v1/sessions", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 201, answer.text
     return {"Authorization": f"Bearer {answer.json()['token']}"}
 
 
 async def signed_in(api: httpx.AsyncClient, email: str = "kim@example.com") -> dict[str, str]:
-    """The headers of a request of somebody new."""
+    """Sign up and in, and return the headers for requests."""
     await sign_up(api, email)
     return await sign_in(api, email)

@@ -17,7 +17,7 @@ from app.users.user import UserId
 from tests.support.working import RunJobs
 from tests.users.people import sign_in, sign_up, signed_in
 
-ASKING = "/api/v1/users/confirm"
+REQUEST_CONFIRMATION = "/api/v1/users/confirm"
 
 
 async def token_for(
@@ -32,7 +32,7 @@ async def token_for(
         return await issue_token(tx, user_id, purpose, lifetime)
 
 
-async def test_a_token_confirms_once_without_signing_in(
+async def test_token_confirms_the_address_once_without_signing_in(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     token = await token_for(database, api)
@@ -42,7 +42,7 @@ async def test_a_token_confirms_once_without_signing_in(
     assert (await api.post(f"/api/v1/users/confirm/{token}")).status_code == 410
 
 
-async def test_an_expired_a_foreign_and_an_unknown_token_are_gone(
+async def test_expired_unknown_and_other_purpose_tokens_get_410(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     expired = await token_for(database, api, lifetime=timedelta(seconds=-1))
@@ -63,42 +63,42 @@ async def test_only_the_hash_of_a_token_is_stored(
 
 @pytest.fixture
 async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> dict[str, str]:
-    """The headers of Kim, whose first email is lost."""
+    """The headers of Kim, whose welcome email was lost."""
     headers = await signed_in(api)
     await run_jobs()
     inbox.clear()
     return headers
 
 
-async def test_another_link_is_sent_to_who_asks(
+async def test_another_link_is_sent_on_request_and_earlier_links_still_work(
     api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     for _ in range(2):
-        assert (await api.post(ASKING, headers=kim)).status_code == 202
+        assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 202
         await run_jobs()
     second, first = inbox.emails()
     assert first.subject == "Confirm your email address for ActiveLog"
     for email in (first, second):
         (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(email.text))
-        assert (await api.post(f"{ASKING}/{token}")).status_code == 204
-    assert (await api.post(ASKING, headers=kim)).status_code == 409
+        assert (await api.post(f"{REQUEST_CONFIRMATION}/{token}")).status_code == 204
+    assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 409
 
 
-async def test_asking_again_while_a_letter_is_on_its_way_makes_no_second(
+async def test_repeated_request_sends_no_second_email_while_one_is_waiting(
     api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     for _ in range(2):
-        assert (await api.post(ASKING, headers=kim)).status_code == 202
+        assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 202
     await run_jobs()
     assert len(inbox.emails()) == 1
 
 
-async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
+async def test_no_email_after_the_address_was_confirmed_or_the_account_deleted(
     api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     for column in ("deleted_at", "confirmed_at"):
         await database.execute("update users set deleted_at = null")
-        assert (await api.post(ASKING, headers=kim)).status_code == 202
+        assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 202
         await database.execute(f"update users set {column} = now()")  # noqa: S608 # one of these two
         await run_jobs()
     assert inbox.emails() == []
@@ -106,12 +106,12 @@ async def test_nobody_is_written_to_who_has_confirmed_or_left_meanwhile(
     assert ["done", "done"] == [row["state"] for row in states]
 
 
-async def test_whoever_is_sent_nothing_any_more_is_told_so(
+async def test_request_for_a_suppressed_address_is_refused_with_the_reason(
     api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await suppress(database, address="KIM@example.com", reason="550 no such user")
-    refused = await api.post(ASKING, headers=kim)
+    refused = await api.post(REQUEST_CONFIRMATION, headers=kim)
     assert refused.status_code == 409
     assert "We no longer send email to your address" in refused.json()["detail"]
-    asked = "select count(*) from jobs where kind = 'email:confirmation'"
-    assert 0 == await database.fetchval(asked)
+    query = "select count(*) from jobs where kind = 'email:confirmation'"
+    assert 0 == await database.fetchval(query)

@@ -1,4 +1,4 @@
-"""Leaving: at once for everybody to see, and then without a trace."""
+"""Deleting an account: it is gone at once, and a job then erases all its data."""
 
 from __future__ import annotations
 
@@ -27,38 +27,40 @@ from tests.users.people import PASSWORD, new_user, sign_in, signed_in
 ME = "/api/v1/users/me"
 
 
-def a_run() -> dict[str, object]:
-    """Recent enough to be news to friends."""
+def recent_run() -> dict[str, object]:
+    """An activity recent enough to be news to friends."""
     return {"type": "run", "started_at": recently(), "duration_s": 60}
 
 
-TRACES = """
+ID_COLUMNS = """
 select table_name, column_name from information_schema.columns
 where table_schema = 'public' and table_name not in ('jobs', 'schema_migrations')
     and data_type = 'uuid'
 """
 
 
-async def leave(api: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def delete_account(api: httpx.AsyncClient, headers: dict[str, str]) -> None:
     answer = await api.request("DELETE", ME, json={"password": PASSWORD}, headers=headers)
     assert answer.status_code == 204
 
 
-async def traces(database: Database, user_id: UUID) -> set[str]:
-    """Where an id still stands."""
+async def columns_with_id(database: Database, user_id: UUID) -> set[str]:
+    """Return the columns that still contain the id."""
     found = set()
-    for table, column in await database.fetch(TRACES):
+    for table, column in await database.fetch(ID_COLUMNS):
         query = f"select exists (select from {table} where {column} = $1)"  # noqa: S608 # catalog
         if await database.fetchval(query, user_id):
             found.add(f"{table}.{column}")
     return found
 
 
-async def full_life(api: httpx.AsyncClient, database: Database, run_jobs: RunJobs) -> UserId:
-    """Kim, with something in every corner, and Sam, who has asked Kim and whom Kim has asked."""
+async def kim_with_data_everywhere(
+    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> UserId:
+    """Create Kim, with rows in every table, and her friend Sam."""
     kim, sam = await signed_in(api), await signed_in(api, "sam@example.com")
     kept = {**kim, "Idempotency-Key": "one"}
-    activity = (await api.post("/api/v1/activities", json=a_run(), headers=kept)).json()["id"]
+    activity = (await api.post("/api/v1/activities", json=recent_run(), headers=kept)).json()["id"]
     photo = {"photo": ("a.jpg", saved("JPEG"), "image/jpeg")}
     added = await api.post(f"/api/v1/activities/{activity}/photos", files=photo, headers=kim)
     assert added.status_code == 201, added.text
@@ -68,7 +70,9 @@ async def full_life(api: httpx.AsyncClient, database: Database, run_jobs: RunJob
     await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
     asked = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
     assert asked.status_code == 202, asked.text
-    await database.execute("update users set confirmed_at = now()")  # emails come of all of it
+    await database.execute(
+        "update users set confirmed_at = now()"
+    )  # so that all of it causes emails
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
         month = await tx.fetchval("select min(started_at)::date from activities")
@@ -78,28 +82,28 @@ async def full_life(api: httpx.AsyncClient, database: Database, run_jobs: RunJob
     return UserId(user_id)
 
 
-async def test_nothing_is_left_but_the_records_of_jobs(
+async def test_erasure_removes_everything_but_the_jobs(
     api: httpx.AsyncClient,
     database: Database,
     bucket: Bucket,
     inbox: Inbox,
     run_jobs: RunJobs,
 ) -> None:
-    kim = await full_life(api, database, run_jobs)
+    kim = await kim_with_data_everywhere(api, database, run_jobs)
     await bucket.put(f"exports/{kim}/one.csv", b"x", "text/csv")
     for attempt in ("2026-10.pdf", f"2026-10/{uuid4()}.pdf", f"2026-10/{uuid4()}.pdf"):
         await bucket.put(f"reports/{kim}/{attempt}", b"x", "application/pdf")
     others = f"reports/{uuid4()}/2026-10.pdf"
     await bucket.put(others, b"x", "application/pdf")
-    seen = await traces(database, kim)
+    seen = await columns_with_id(database, kim)
     assert seen >= {
         "users.id", "sessions.user_id", "account_tokens.user_id", "activities.user_id",
         "friend_requests.requester_id", "friends.user_id", "friends.friend_id",
         "emails.recipient_id", "idempotency_keys.user_id", "exports.user_id", "reports.user_id",
     }  # fmt: skip
-    await leave(api, await sign_in(api))
+    await delete_account(api, await sign_in(api))
     await run_jobs()
-    assert set() == await traces(database, kim)
+    assert set() == await columns_with_id(database, kim)
     assert [] == await bucket.keys(f"photos/{kim}/") + await bucket.keys(f"exports/{kim}/")
     assert [] == await bucket.keys(f"reports/{kim}/")
     assert [others] == await bucket.keys(others)
@@ -108,12 +112,12 @@ async def test_nothing_is_left_but_the_records_of_jobs(
     assert 1 == await database.fetchval("select count(*) from users")
 
 
-async def test_the_account_is_gone_at_once(
+async def test_deleted_account_is_signed_out_and_its_address_free_at_once(
     api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     headers = await signed_in(api)
     second = await sign_in(api)
-    await leave(api, headers)
+    await delete_account(api, headers)
     for session in (headers, second):
         assert (await api.get(ME, headers=session)).status_code == 401
     answer = await api.post(
@@ -126,7 +130,7 @@ async def test_the_account_is_gone_at_once(
     assert (await api.get(ME, headers=await sign_in(api))).status_code == 200
 
 
-async def test_only_the_password_opens_the_way_out(
+async def test_deleting_an_account_requires_its_password(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     headers = await signed_in(api)
@@ -137,85 +141,85 @@ async def test_only_the_password_opens_the_way_out(
     assert (await api.get(ME, headers=headers)).status_code == 200
 
 
-async def running(database: Database, user_id: UserId) -> Run:
+async def claimed_erasure(database: Database, user_id: UserId) -> Run:
     job_id = JobId(await database.fetchval("select id from jobs where kind = 'user:erase'"))
     await database.execute("update jobs set state = 'queued', run_at = now() where id = $1", job_id)
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return Run(database, claimed)
 
 
-async def test_an_erasure_that_was_cut_short_goes_on_and_a_late_one_does_nothing(
+async def test_interrupted_erasure_continues_and_one_that_lost_its_lease_does_nothing(
     api: httpx.AsyncClient,
     database: Database,
     bucket: Bucket,
     run_jobs: RunJobs,
 ) -> None:
-    kim = await full_life(api, database, run_jobs)
+    kim = await kim_with_data_everywhere(api, database, run_jobs)
     headers = await sign_in(api)
     for _ in range(5):
-        await api.post("/api/v1/activities", json=a_run(), headers=headers)
+        await api.post("/api/v1/activities", json=recent_run(), headers=headers)
     assert 5 == await database.fetchval("select count(*) from news")
-    await leave(api, headers)
+    await delete_account(api, headers)
 
-    class Cut(Run):
+    class InterruptedRun(Run):
         turns = 0
 
         @asynccontextmanager
         async def transaction(self) -> Any:
             self.turns += 1
             if self.turns == 3:
-                raise RuntimeError("the process ends here")
+                raise RuntimeError("the process dies here")
             async with super().transaction() as tx:
                 yield tx
 
-    late = await running(database, kim)
-    cut = Cut(database, late.claimed)
+    late = await claimed_erasure(database, kim)
+    cut = InterruptedRun(database, late.claimed)
     with pytest.raises(RuntimeError):
         await erase(cut, bucket, kim, batch=2)
     assert 4 == await database.fetchval("select count(*) from activities")
-    assert "users.id" in await traces(database, kim)
+    assert "users.id" in await columns_with_id(database, kim)
 
-    again = await running(database, kim)
+    again = await claimed_erasure(database, kim)
     with pytest.raises(LeaseLost):
         await erase(late, bucket, kim, batch=2)
     assert 4 == await database.fetchval("select count(*) from activities")
     await erase(again, bucket, kim, batch=2)
     assert again.finished
-    assert set() == await traces(database, kim)
+    assert set() == await columns_with_id(database, kim)
 
 
-async def test_an_account_that_lives_is_never_erased(
+async def test_account_that_is_not_deleted_is_never_erased(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, resources: Resources
 ) -> None:
     headers = await signed_in(api)
-    await leave(api, headers)
+    await delete_account(api, headers)
     user_id = UserId(await database.fetchval("select id from users"))
     await bucket.put(f"photos/{user_id}/one.jpg", b"x", "image/jpeg")
     await database.execute("update users set deleted_at = null")
-    await erase(await running(database, user_id), bucket, user_id)
+    await erase(await claimed_erasure(database, user_id), bucket, user_id)
     assert 1 == await database.fetchval("select count(*) from users")
     assert 1 == len(await bucket.keys(f"photos/{user_id}/"))
 
 
-async def test_what_an_account_that_is_no_more_left_in_the_bucket_goes(
+async def test_objects_of_an_account_that_is_already_gone_are_removed(
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
-    await leave(api, await signed_in(api))
+    await delete_account(api, await signed_in(api))
     user_id = UserId(await database.fetchval("delete from users returning id"))
     await bucket.put(f"photos/{user_id}/one.jpg", b"x", "image/jpeg")
-    run = await running(database, user_id)
+    run = await claimed_erasure(database, user_id)
     await erase(run, bucket, user_id)
     assert run.finished
     assert [] == await bucket.keys(f"photos/{user_id}/")
 
 
-async def test_the_answer_that_a_sign_up_had_goes_too_and_no_other(
+async def test_stored_response_to_the_sign_up_is_erased_and_no_other(
     api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     for email in ("kim@example.com", "sam@example.com"):
         key = {"Idempotency-Key": email}
         assert (await api.post("/api/v1/users", json=new_user(email), headers=key)).is_success
-    await leave(api, await sign_in(api))
+    await delete_account(api, await sign_in(api))
     await run_jobs()
     kept = await database.fetch("select key from idempotency_keys")
     assert ["sam@example.com"] == [row["key"] for row in kept]

@@ -1,4 +1,4 @@
-"""An erasure that died is not forgotten: the cleanup has it done again."""
+"""The cleanup enqueues the erasure again if its job is dead."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from tests.support.crowd import add_crowd
 from tests.support.schedules import end_jobs, ran
 from tests.support.working import RunJobs
 from tests.users.people import sign_in
-from tests.users.test_erasure import full_life, leave, traces
+from tests.users.test_erasure import columns_with_id, delete_account, kim_with_data_everywhere
 
 
-async def test_an_account_whose_erasure_died_is_erased_by_the_cleanup_a_month_later(
+async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
     api: httpx.AsyncClient, resources: Resources, run_jobs: RunJobs
 ) -> None:
     database, bucket = resources.database, resources.bucket
-    kim = await full_life(api, database, run_jobs)
-    await leave(api, await sign_in(api))
+    kim = await kim_with_data_everywhere(api, database, run_jobs)
+    await delete_account(api, await sign_in(api))
     await end_jobs(database, "dead")
-    assert 0 == await erasures_of_a_cleanup(resources)
+    assert 0 == await erasures_by_a_cleanup(resources)
     for table, column in (
         ("users", "deleted_at"), ("jobs", "enqueued_at"),
         ("friend_requests", "created_at"), ("reset_requests", "created_at"),
     ):  # fmt: skip
         await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # names of ours
     assert 1 == len(await bucket.keys(f"photos/{kim}/"))
-    assert 1 == await erasures_of_a_cleanup(resources)
-    assert set() == await traces(database, kim)
+    assert 1 == await erasures_by_a_cleanup(resources)
+    assert set() == await columns_with_id(database, kim)
     assert [] == await bucket.keys(f"photos/{kim}/")
     assert 0 == await database.fetchval(
         "select count(*) from friend_requests where email = 'kim@example.com'"
     )
 
 
-async def erasures_of_a_cleanup(resources: Resources) -> int:
+async def erasures_by_a_cleanup(resources: Resources) -> int:
     return (await ran(resources, "cleanup:daily")).counts["erasures"]
 
 
-async def test_each_such_account_has_one_job_and_after_another_death_waits_for_the_next_night(
+async def test_each_account_gets_one_erasure_job_and_another_no_sooner_than_the_next_night(
     database: Database,
 ) -> None:
     await add_crowd(database, 3)

@@ -1,4 +1,4 @@
-"""What people see and change of their own account."""
+"""Users see and change their own profile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ME = "/api/v1/users/me"
 ALL = {"weekly_summary": True, "friend_activity": True, "monthly_report": True}
 
 
-async def test_a_new_account_wants_every_letter_and_is_not_confirmed(
+async def test_new_account_gets_all_emails_and_is_not_confirmed(
     api: httpx.AsyncClient,
 ) -> None:
     account = await sign_up(api)
@@ -40,7 +40,7 @@ async def test_a_new_account_wants_every_letter_and_is_not_confirmed(
         ),
     ],
 )
-async def test_a_change_changes_what_it_names(
+async def test_update_changes_only_the_given_fields(
     api: httpx.AsyncClient, change: dict[str, Any], name: str, preferences: dict[str, bool]
 ) -> None:
     headers = await signed_in(api)
@@ -61,7 +61,7 @@ async def test_a_change_changes_what_it_names(
         ({"preferences": {"spam": True}}, "preferences"),
     ],
 )
-async def test_a_wrong_change_is_refused_by_the_name_of_its_field(
+async def test_invalid_update_is_refused_and_the_error_names_the_field(
     api: httpx.AsyncClient, change: dict[str, Any], field: str
 ) -> None:
     answer = await api.patch(ME, headers=await signed_in(api), json=change)

@@ -19,7 +19,7 @@ async def jobs(database: Database) -> list[tuple[str, str]]:
     return [(row["kind"], row["unique_key"]) for row in rows]
 
 
-async def test_signing_up_answers_the_account_and_enqueues_one_welcome(
+async def test_sign_up_returns_the_account_and_enqueues_one_welcome_email(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     answer = await api.post("/api/v1/users", json=new_user("Kim@Example.com"))
@@ -39,7 +39,7 @@ async def test_the_password_is_stored_as_argon2id(
 
 
 @pytest.mark.parametrize("email", ["kim@example.com", "KIM@example.COM"])
-async def test_a_taken_address_is_a_conflict_and_sends_nothing(
+async def test_taken_address_is_a_conflict_and_sends_nothing(
     api: httpx.AsyncClient, database: Database, email: str
 ) -> None:
     account = await sign_up(api)
@@ -48,7 +48,7 @@ async def test_a_taken_address_is_a_conflict_and_sends_nothing(
     assert await jobs(database) == [("email:welcome", account["id"])]
 
 
-async def test_of_two_who_take_an_address_at_once_one_gets_it(
+async def test_two_concurrent_sign_ups_with_one_address_create_one_account(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     answers = await asyncio.gather(*(api.post("/api/v1/users", json=new_user()) for _ in range(2)))
@@ -56,7 +56,7 @@ async def test_of_two_who_take_an_address_at_once_one_gets_it(
     assert len(await jobs(database)) == 1
 
 
-async def test_a_deleted_account_frees_its_address(
+async def test_address_of_a_deleted_account_can_be_registered_again(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(api)
@@ -64,7 +64,7 @@ async def test_a_deleted_account_frees_its_address(
     assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
 
 
-async def test_a_registration_that_is_rolled_back_leaves_no_account_and_no_job(
+async def test_rolled_back_registration_leaves_no_account_and_no_job(
     database: Database,
 ) -> None:
     async def registration_and_power_cut() -> None:
@@ -78,7 +78,7 @@ async def test_a_registration_that_is_rolled_back_leaves_no_account_and_no_job(
     assert await database.fetchval("select count(*) from users") == 0
 
 
-async def test_the_use_case_names_a_conflict(database: Database) -> None:
+async def test_register_raises_conflict_for_a_taken_address(database: Database) -> None:
     async with database.transaction() as tx:
         await register(tx, "kim@example.com", "Kim", "hash")
     with pytest.raises(Conflict):
@@ -109,7 +109,7 @@ async def test_the_use_case_names_a_conflict(database: Database) -> None:
         ({"is_admin": True}, "is_admin"),
     ],
 )
-async def test_wrong_input_is_refused_by_the_name_of_its_field(
+async def test_invalid_input_is_refused_and_the_error_names_the_field(
     api: httpx.AsyncClient, database: Database, changes: dict[str, Any], field: str
 ) -> None:
     answer = await api.post("/api/v1/users", json=new_user(**changes))
@@ -119,6 +119,6 @@ async def test_wrong_input_is_refused_by_the_name_of_its_field(
 
 
 @pytest.mark.parametrize("name", ["👩‍👩‍👧", "李小龙", "محمد", "<script>", "K" * 100])
-async def test_any_printable_name_is_a_name(api: httpx.AsyncClient, name: str) -> None:
+async def test_any_printable_name_is_accepted(api: httpx.AsyncClient, name: str) -> None:
     answer = await api.post("/api/v1/users", json=new_user(name=name))
     assert (answer.status_code, answer.json()["name"]) == (201, name)

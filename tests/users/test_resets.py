@@ -15,17 +15,19 @@ from tests.support.working import RunJobs
 from tests.users.people import PASSWORD, new_user, sign_in, sign_up, signed_in
 
 RESETS = "/api/v1/password-resets"
-NEW = {"password": "a longer walk on the beach"}
+NEW_PASSWORD = {"password": "a longer walk on the beach"}
 
 
-async def ask(api: httpx.AsyncClient, email: str = "kim@example.com") -> tuple[int, bytes]:
+async def request_reset(
+    api: httpx.AsyncClient, email: str = "kim@example.com"
+) -> tuple[int, bytes]:
     answer = await api.post(RESETS, json={"email": email})
     return answer.status_code, answer.content
 
 
 @pytest.fixture
 async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> None:
-    """Kim, who has been welcomed."""
+    """Create Kim's account, and discard the welcome email."""
     await sign_up(api)
     await run_jobs()
     inbox.clear()
@@ -38,47 +40,50 @@ def token_in(inbox: Inbox) -> str:
     return str(token)
 
 
-async def opens(api: httpx.AsyncClient, password: str) -> bool:
+async def signs_in_with(api: httpx.AsyncClient, password: str) -> bool:
     answer = await api.post(
         "/api/v1/sessions", json={"email": "kim@example.com", "password": password}
     )
     return answer.status_code == 201
 
 
-async def test_a_link_sets_a_new_password_once_and_ends_all_sessions(
+async def test_reset_link_sets_a_new_password_once_and_ends_all_sessions(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     session = await sign_in(api)
-    await ask(api, "KIM@example.com")
+    await request_reset(api, "KIM@example.com")
     await run_jobs()
     token = token_in(inbox)
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 200
-    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 204
+    assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 204
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
-    assert [True, False] == [await opens(api, NEW["password"]), await opens(api, PASSWORD)]
-    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
+    assert [True, False] == [
+        await signs_in_with(api, NEW_PASSWORD["password"]),
+        await signs_in_with(api, PASSWORD),
+    ]
+    assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 410
     assert await database.fetchval("select confirmed_at is not null from users")
 
 
-async def test_a_spent_link_voids_the_others(
+async def test_used_link_invalidates_the_others(
     api: httpx.AsyncClient, kim: None, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     tokens = []
     for _ in range(2):
-        await ask(api)
+        await request_reset(api)
         await run_jobs()
         tokens.append(token_in(inbox))
     assert tokens[0] != tokens[1]
-    assert (await api.post(f"{RESETS}/{tokens[1]}", json=NEW)).status_code == 204
-    assert (await api.post(f"{RESETS}/{tokens[0]}", json=NEW)).status_code == 410
+    assert (await api.post(f"{RESETS}/{tokens[1]}", json=NEW_PASSWORD)).status_code == 204
+    assert (await api.post(f"{RESETS}/{tokens[0]}", json=NEW_PASSWORD)).status_code == 410
 
 
-async def test_the_answer_and_the_work_are_the_same_whoever_asks(
+async def test_response_and_job_do_not_reveal_whether_the_address_has_an_account(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await database.execute("delete from jobs")
-    assert await ask(api) == await ask(api, "nobody@example.com")
-    assert (await ask(api))[0] == 202
+    assert await request_reset(api) == await request_reset(api, "nobody@example.com")
+    assert (await request_reset(api))[0] == 202
     rows = await database.fetch(
         "select kind, user_id, (payload - 'request_id')::text as ids from jobs"
     )
@@ -87,79 +92,82 @@ async def test_the_answer_and_the_work_are_the_same_whoever_asks(
     assert {("kim@example.com",)} == {email.to for email in inbox.emails()}
 
 
-async def test_an_address_gets_a_few_letters_an_hour_and_the_answer_does_not_change(
+async def test_emails_per_address_are_limited_and_the_response_does_not_change(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    answers = [await ask(api) for _ in range(MAX_RESET_EMAILS_PER_HOUR + 2)]
+    answers = [await request_reset(api) for _ in range(MAX_RESET_EMAILS_PER_HOUR + 2)]
     assert answers == [answers[0]] * len(answers)
     await run_jobs()
     assert len(inbox.emails()) == MAX_RESET_EMAILS_PER_HOUR
     await database.execute("update reset_requests set created_at = now() - interval '61 minutes'")
-    await ask(api)
+    await request_reset(api)
     await run_jobs()
     assert len(inbox.emails()) == MAX_RESET_EMAILS_PER_HOUR + 1
 
 
-async def test_requests_are_forgotten(
+async def test_old_requests_are_removed(
     api: httpx.AsyncClient, kim: None, database: Database, run_jobs: RunJobs
 ) -> None:
-    await ask(api, "nobody@example.com")
+    await request_reset(api, "nobody@example.com")
     await database.execute("update reset_requests set created_at = now() - interval '3 hours'")
-    await ask(api)
+    await request_reset(api)
     await run_jobs()
     assert ["kim@example.com"] == [
         row["email"] for row in await database.fetch("select email from reset_requests")
     ]
 
 
-async def test_wrong_tokens_and_passwords_change_nothing(
+async def test_invalid_tokens_and_passwords_change_nothing(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await ask(api)
+    await request_reset(api)
     await run_jobs()
     token = token_in(inbox)
     assert (await api.post(f"{RESETS}/{token}", json={"password": "short"})).status_code == 400
-    assert (await api.post(f"{RESETS}/unknown", json=NEW)).status_code == 410
+    assert (await api.post(f"{RESETS}/unknown", json=NEW_PASSWORD)).status_code == 410
     assert (await api.post(RESETS, json={"email": "no address"})).status_code == 400
     life = await database.fetchval("select expires_at - created_at from account_tokens"
                                    " where purpose = 'reset'")  # fmt: skip
     assert timedelta(hours=1) == life
     await database.execute("update account_tokens set expires_at = now()")
-    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
-    assert await opens(api, PASSWORD)
+    assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 410
+    assert await signs_in_with(api, PASSWORD)
 
 
-async def test_a_deleted_account_gets_no_link_and_its_links_are_void(
+async def test_deleted_account_gets_no_link_and_its_links_are_invalid(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await ask(api)
+    await request_reset(api)
     await run_jobs()
     token = token_in(inbox)
     await database.execute("update users set deleted_at = now()")
-    await ask(api)
+    await request_reset(api)
     await run_jobs()
     assert len(inbox.emails()) == 1
-    assert (await api.post(f"{RESETS}/{token}", json=NEW)).status_code == 410
+    assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 410
 
 
-async def test_one_changes_the_password_with_the_current_one_and_is_signed_out(
+async def test_changing_the_password_needs_the_current_one_and_ends_all_sessions(
     api: httpx.AsyncClient,
 ) -> None:
     headers = await signed_in(api)
     others = await sign_in(api)
     path = "/api/v1/users/me/password"
-    wrong = {"current_password": "another one", **NEW}
-    right = {"current_password": PASSWORD, **NEW}
+    wrong = {"current_password": "another one", **NEW_PASSWORD}
+    right = {"current_password": PASSWORD, **NEW_PASSWORD}
     short = {"current_password": PASSWORD, "password": "short"}
     assert (await api.put(path, json=wrong, headers=headers)).status_code == 403
     assert (await api.put(path, json=short, headers=headers)).status_code == 400
     assert (await api.put(path, json=right, headers=headers)).status_code == 204
     for session in (headers, others):
         assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
-    assert [True, False] == [await opens(api, NEW["password"]), await opens(api, PASSWORD)]
+    assert [True, False] == [
+        await signs_in_with(api, NEW_PASSWORD["password"]),
+        await signs_in_with(api, PASSWORD),
+    ]
 
 
-async def test_a_new_password_is_one_as_at_sign_up(api: httpx.AsyncClient) -> None:
+async def test_new_password_follows_the_same_rules_as_at_sign_up(api: httpx.AsyncClient) -> None:
     refused = await api.post("/api/v1/users", json=new_user(password="short"))
     reset = await api.post(f"{RESETS}/any", json={"password": "short"})
     assert refused.json()["errors"] == reset.json()["errors"]

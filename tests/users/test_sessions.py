@@ -19,7 +19,7 @@ from tests.users.people import PASSWORD, sign_in, sign_up, signed_in
 ME = "/api/v1/users/me"
 
 
-async def test_a_session_opens_the_api_until_it_is_closed(api: httpx.AsyncClient) -> None:
+async def test_session_gives_access_until_it_is_closed(api: httpx.AsyncClient) -> None:
     headers = await signed_in(api)
     assert (await api.get(ME, headers=headers)).status_code == 200
     assert (await api.delete("/api/v1/sessions/current", headers=headers)).status_code == 204
@@ -33,7 +33,7 @@ async def test_closing_a_session_leaves_the_others_open(api: httpx.AsyncClient) 
     assert (await api.get(ME, headers=laptop)).status_code == 200
 
 
-async def test_a_session_lasts_as_long_as_the_settings_say(api: httpx.AsyncClient) -> None:
+async def test_session_lasts_as_long_as_configured(api: httpx.AsyncClient) -> None:
     await sign_up(api)
     credentials = {"email": "KIM@example.com", "password": PASSWORD}
     answer = await api.post("/api/v1/sessions", json=credentials)
@@ -60,7 +60,7 @@ async def test_only_the_hash_of_a_token_is_stored(
         ("kim@example.com", ""),
     ],
 )
-async def test_a_wrong_address_and_a_wrong_password_get_one_answer(
+async def test_wrong_address_and_wrong_password_get_the_same_response(
     api: httpx.AsyncClient, email: str, password: str
 ) -> None:
     await sign_up(api)
@@ -70,29 +70,27 @@ async def test_a_wrong_address_and_a_wrong_password_get_one_answer(
     assert answer.json()["detail"] == "Wrong email address or password."
 
 
-async def test_an_unknown_address_costs_a_hash_like_a_known_one() -> None:
+async def test_unknown_address_takes_one_hash_like_a_known_one() -> None:
     checked: list[str] = []
 
-    class Counting(PasswordHasher):
+    class CountingHasher(PasswordHasher):
         def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 # its name
             checked.append(str(hash))
             return super().verify(hash, password)
 
-    passwords = Passwords(Counting(time_cost=1, memory_cost=8, parallelism=1))
+    passwords = Passwords(CountingHasher(time_cost=1, memory_cost=8, parallelism=1))
     assert not await passwords.verify(PASSWORD, None)
     assert not await passwords.verify("", None)
     assert [entry.split("$")[3] for entry in checked] == ["m=8,t=1,p=1", "m=8,t=1,p=1"]
 
 
-async def test_a_session_that_has_expired_opens_nothing(
-    api: httpx.AsyncClient, database: Database
-) -> None:
+async def test_expired_session_gives_no_access(api: httpx.AsyncClient, database: Database) -> None:
     headers = await signed_in(api)
     await database.execute("update sessions set expires_at = now()")
     assert (await api.get(ME, headers=headers)).status_code == 401
 
 
-async def test_a_deleted_account_is_signed_out_and_cannot_sign_in(
+async def test_deleted_account_is_signed_out_and_cannot_sign_in(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     headers = await signed_in(api)
@@ -102,7 +100,7 @@ async def test_a_deleted_account_is_signed_out_and_cannot_sign_in(
     assert (await api.post("/api/v1/sessions", json=credentials)).status_code == 401
 
 
-async def test_a_hash_of_old_parameters_is_renewed_at_the_next_sign_in(
+async def test_hash_with_old_parameters_is_renewed_at_the_next_sign_in(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(api)
@@ -114,7 +112,7 @@ async def test_a_hash_of_old_parameters_is_renewed_at_the_next_sign_in(
     await sign_in(api)
 
 
-async def test_a_password_that_changes_between_check_and_session_opens_none(
+async def test_no_session_if_the_password_changes_after_the_check(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(api)

@@ -1,4 +1,4 @@
-"""The welcome email, through the real processes and what may happen to them."""
+"""The welcome email arrives although processes are killed or Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.users.people import new_user
 
 
 async def sign_up(url: str) -> str:
-    """Register somebody, and give the address back."""
-    somebody = new_user()
+    """Register a user, and return the address."""
+    user = new_user()
     async with anybody() as client:
-        answer = await client.post(f"{url}/users", json=somebody)
+        answer = await client.post(f"{url}/users", json=user)
     assert answer.status_code == 201
-    return str(somebody["email"])
+    return str(user["email"])
 
 
-async def test_the_letter_arrives_though_the_api_is_killed_right_after_its_answer(
+async def test_email_arrives_although_the_api_is_killed_right_after_its_response(
     resources: Resources, environ: Mapping[str, str], inbox: Inbox
 ) -> None:
     async with running_api(environ) as (api, url):
@@ -35,7 +35,7 @@ async def test_the_letter_arrives_though_the_api_is_killed_right_after_its_answe
     assert email.subject == "Welcome to ActiveLog: confirm your email address"
 
 
-async def test_the_letter_waits_for_redis_and_the_answer_does_not(
+async def test_email_waits_for_redis_and_the_response_does_not(
     resources: Resources, environ: Mapping[str, str], inbox: Inbox
 ) -> None:
     async with valkey_of_one() as valkey:
