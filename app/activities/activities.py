@@ -91,10 +91,10 @@ async def change(
         raise no_such_activity()
     if isinstance(changes.started_at, datetime):
         _check_start(changes.started_at, now)
-    given = {
+    new_values = {
         name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
     }
-    entry = msgspec.structs.replace(entry, **given)
+    entry = msgspec.structs.replace(entry, **new_values)
     return await statements.update_activity(
         tx,
         activity_id=activity_id,

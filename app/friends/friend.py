@@ -32,6 +32,8 @@ class IncomingRequest(Struct, frozen=True):
 
 
 class Friend(Struct, frozen=True):
+    """A friend, as listed for a user."""
+
     user_id: UserId
     name: str
     since: datetime

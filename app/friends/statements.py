@@ -24,6 +24,8 @@ class RequestRecipient(Struct, frozen=True):
 
 
 class NewsReader(Struct, frozen=True):
+    """The recipient of an email about friends' activities."""
+
     id: UserId
     name: str
     email: str

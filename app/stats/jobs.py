@@ -34,7 +34,8 @@ class StaleStatistics(ScheduledJob, frozen=True):
 
 log = structlog.get_logger()
 
-RECOUNT_BATCH_DAYS = 5000
+RECOUNT_BATCH_ENTRIES = 5000
+"""Entries of `stale_days`, each for a user and a day, that one transaction recounts."""
 LOCK_RETRY_DELAY = timedelta(seconds=30)
 
 
@@ -75,9 +76,9 @@ async def _recount(run: Run) -> int:
     recounted = 0
     while True:
         async with run.transaction() as tx, _counting_lock(tx):
-            batch = await statements.recount_stale(tx, most=RECOUNT_BATCH_DAYS)
+            batch = await statements.recount_stale(tx, limit=RECOUNT_BATCH_ENTRIES)
         recounted += batch
-        if batch < RECOUNT_BATCH_DAYS:
+        if batch < RECOUNT_BATCH_ENTRIES:
             return recounted
 
 

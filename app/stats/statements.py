@@ -15,6 +15,8 @@ from app.users.user import UserId
 
 
 class DayCounts(Struct, frozen=True):
+    """How many users were active on a day, and how many activities they recorded."""
+
     users: int
     activities: int
 
@@ -36,7 +38,7 @@ async def count_day(db: Queryable, *, day: date) -> DayCounts: ...
 
 
 @statement("stats")
-async def recount_stale(db: Queryable, *, most: int) -> int: ...
+async def recount_stale(db: Queryable, *, limit: int) -> int: ...
 
 
 @statement("stats")

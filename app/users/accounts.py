@@ -206,7 +206,7 @@ async def confirm_address(tx: Transaction, token: str) -> None:
     await statements.confirm_address(tx, user_id=user_id)
 
 
-async def delete_account(tx: Transaction, checked: Credentials) -> None:
+async def delete_account(tx: Transaction, credentials: Credentials) -> None:
     """Delete an account whose password was checked, and enqueue the erasure of its data.
 
     Nobody can sign in to it any more, its sessions end, and its address can be registered again.
@@ -215,8 +215,8 @@ async def delete_account(tx: Transaction, checked: Credentials) -> None:
         Forbidden: the account was deleted, or its password changed, since the check.
     """
     if not await statements.mark_deleted(
-        tx, user_id=checked.id, password_hash=checked.password_hash
+        tx, user_id=credentials.id, password_hash=credentials.password_hash
     ):
         raise Forbidden("Wrong password.")
-    await statements.remove_sessions(tx, user_id=checked.id)
-    await jobs.enqueue(tx, EraseUser(user_id=checked.id))
+    await statements.remove_sessions(tx, user_id=credentials.id)
+    await jobs.enqueue(tx, EraseUser(user_id=credentials.id))

@@ -59,7 +59,7 @@ async def erase(
     removed = batch
     while removed == batch:
         async with run.transaction() as tx:
-            removed = await statements.erase_activities(tx, user_id=user_id, most=batch)
+            removed = await statements.erase_activities(tx, user_id=user_id, limit=batch)
     async with run.completion() as tx:
         await statements.erase_requests(tx, user_id=user_id)
         await statements.erase_idempotency_keys(tx, user_id=user_id)

@@ -89,25 +89,25 @@ async def check_current_password(
     Raises:
         Forbidden: the password is wrong, or the account was deleted.
     """
-    found = await statements.credentials(db, user_id=user_id)
-    matches = await passwords.verify(password, found.password_hash if found else None)
-    if found is None or not matches:
+    credentials = await statements.credentials(db, user_id=user_id)
+    matches = await passwords.verify(password, credentials.password_hash if credentials else None)
+    if credentials is None or not matches:
         raise Forbidden(WRONG_PASSWORD)
-    return found
+    return credentials
 
 
-async def change_password(tx: Transaction, checked: Credentials, password_hash: str) -> None:
+async def change_password(tx: Transaction, credentials: Credentials, password_hash: str) -> None:
     """Replace a checked password. End all sessions and invalidate earlier reset links.
 
     Raises:
         Forbidden: the password has changed since the check.
     """
     if not await statements.change_password(
-        tx, user_id=checked.id, old_hash=checked.password_hash, new_hash=password_hash
+        tx, user_id=credentials.id, old_hash=credentials.password_hash, new_hash=password_hash
     ):
         raise Forbidden(WRONG_PASSWORD)
-    await statements.remove_sessions(tx, user_id=checked.id)
-    await statements.void_tokens(tx, user_id=checked.id, purpose="reset")
+    await statements.remove_sessions(tx, user_id=credentials.id)
+    await statements.void_tokens(tx, user_id=credentials.id, purpose="reset")
 
 
 MAX_RESET_EMAILS_PER_HOUR = 3
@@ -117,7 +117,9 @@ MAX_RESET_EMAILS_PER_HOUR = 3
 async def request_password_reset(tx: Transaction, email: str) -> None:
     """Enqueue a password-reset email to this address. The job checks whether it has an account."""
     await statements.lock_address(tx, email=email)
-    request_id = await statements.add_reset_request(tx, email=email, most=MAX_RESET_EMAILS_PER_HOUR)
+    request_id = await statements.add_reset_request(
+        tx, email=email, max_per_hour=MAX_RESET_EMAILS_PER_HOUR
+    )
     if request_id is not None:
         await jobs.enqueue(tx, PasswordResetEmail(request_id=request_id))
 

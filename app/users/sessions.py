@@ -34,27 +34,27 @@ async def check_password(
     Raises:
         Unauthenticated: there is no such account.
     """
-    found = await statements.credentials_by_email(db, email=email)
-    matches = await passwords.verify(password, found.password_hash if found else None)
-    if found is None or not matches:
+    credentials = await statements.credentials_by_email(db, email=email)
+    matches = await passwords.verify(password, credentials.password_hash if credentials else None)
+    if credentials is None or not matches:
         raise Unauthenticated("Wrong email address or password.")
-    return found
+    return credentials
 
 
 async def renew_hash(
-    db: Queryable, passwords: Passwords, checked: Credentials, password: str
+    db: Queryable, passwords: Passwords, credentials: Credentials, password: str
 ) -> Credentials:
     """Hash a checked password again if the hashing parameters have changed since."""
-    if not passwords.needs_rehash(checked.password_hash):
-        return checked
-    renewed = await passwords.hash(password)
+    if not passwords.needs_rehash(credentials.password_hash):
+        return credentials
+    new_hash = await passwords.hash(password)
     await statements.replace_password_hash(
-        db, user_id=checked.id, old_hash=checked.password_hash, new_hash=renewed
+        db, user_id=credentials.id, old_hash=credentials.password_hash, new_hash=new_hash
     )
-    return Credentials(checked.id, renewed)
+    return Credentials(credentials.id, new_hash)
 
 
-async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelta) -> Session:
+async def open_session(tx: Transaction, credentials: Credentials, lifetime: timedelta) -> Session:
     """Open a session for an account whose password was checked.
 
     Raises:
@@ -64,8 +64,8 @@ async def open_session(tx: Transaction, checked: Credentials, lifetime: timedelt
     expires_at = await statements.add_session(
         tx,
         token_hash=token_hash(token),
-        user_id=checked.id,
-        password_hash=checked.password_hash,
+        user_id=credentials.id,
+        password_hash=credentials.password_hash,
         lifetime=lifetime,
     )
     if expires_at is None:

@@ -11,11 +11,15 @@ from app.users.user import Account, Me, ResetRequestId, UserId
 
 
 class Credentials(Struct, frozen=True):
+    """What is needed to check a password, and to act only if it has not changed since."""
+
     id: UserId
     password_hash: str
 
 
 class AccountSettings(Struct, frozen=True):
+    """An account that is not deleted, without its password."""
+
     id: UserId
     email: str
     name: str
@@ -114,7 +118,9 @@ async def lock_address(db: Queryable, *, email: str) -> None: ...
 
 
 @statement("users")
-async def add_reset_request(db: Queryable, *, email: str, most: int) -> ResetRequestId | None: ...
+async def add_reset_request(
+    db: Queryable, *, email: str, max_per_hour: int
+) -> ResetRequestId | None: ...
 
 
 @statement("users")
@@ -142,7 +148,7 @@ async def account_is_active(db: Queryable, *, user_id: UserId) -> bool: ...
 
 
 @statement("users")
-async def erase_activities(db: Queryable, *, user_id: UserId, most: int) -> int: ...
+async def erase_activities(db: Queryable, *, user_id: UserId, limit: int) -> int: ...
 
 
 @statement("users")

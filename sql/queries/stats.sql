@@ -35,7 +35,7 @@ select count(*) as users, coalesce(sum(activities), 0)::bigint as activities fro
 -- Returns the number of entries.
 with taken as (
     delete from stale_days
-    where id in (select id from stale_days order by id limit :most)
+    where id in (select id from stale_days order by id limit :limit)
     returning user_id, day
 ),
 counted as (

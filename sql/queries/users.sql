@@ -128,7 +128,7 @@ select lower(:email)
 where (
     select count(*) from reset_requests
     where email = lower(:email) and created_at > now() - interval '1 hour'
-) < :most::int
+) < :max_per_hour::int
 returning id;
 
 -- name: reset_requester
@@ -175,7 +175,7 @@ with gone as (
         from activities as a
         join users as u on u.id = a.user_id
         where u.id = :user_id and u.deleted_at is not null
-        limit :most
+        limit :limit
     )
     returning id
 )

@@ -192,10 +192,10 @@ async def test_recount_keeps_days_stale_whose_changes_it_has_not_seen(
             late, kim.id, Entry("run", at("2026-10-30 13:00"), 1800), now=datetime.now(UTC)
         )
         async with database.transaction() as tx:
-            assert 1 == await statements.recount_stale(tx, most=100)
+            assert 1 == await statements.recount_stale(tx, limit=100)
     assert ["2026-10-30"] == await stale_days(database)
     async with database.transaction() as tx:
-        assert 1 == await statements.recount_stale(tx, most=100)
+        assert 1 == await statements.recount_stale(tx, limit=100)
     assert [("2026-10-30", 2, 5000, 3600, 0)] == await daily_stats(database)
 
 
