@@ -35,7 +35,7 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("A token is required: `Authorization: Bearer <token>`.")
         resources = resources_of(connection)
-        me = await signed_in(resources.database, token.strip())
+        me = await authenticate(resources.database, token.strip())
         resources.request_limiter.count(str(me.id))
         return AuthenticationResult(user=me, auth=token.strip())
 

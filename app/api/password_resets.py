@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.login_limits import admit_reset
-from app.users.passwords import Passwords, ask_for_reset, check_reset, reset_password
+from app.users.login_limits import count_reset_request
+from app.users.passwords import Passwords, check_reset_token, request_password_reset, reset_password
 from app.users.user import EmailAddress, Password
 from app.web.connection import client_of
 

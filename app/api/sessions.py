@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.login_limits import admit_sign_in, welcome_back
+from app.users.login_limits import clear_sign_ins, count_sign_in
 from app.users.passwords import Passwords
 from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
 from app.users.user import Me

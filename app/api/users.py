@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from app.api.idempotency import Creation
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
+from app.users import accounts
 from app.users.accounts import (
     change_profile,
     confirm_address,

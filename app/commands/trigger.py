@@ -18,7 +18,7 @@ import msgspec
 from cyclopts import App, Parameter, Token
 
 from app import jobs
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.commands.options import BY, InjectedResources
 from app.commands.waiting import wait_for_job
 from app.errors import Conflict, Invalid, Unavailable

@@ -11,7 +11,7 @@ import msgspec
 
 from app import jobs
 from app.activity_types import ACTIVITY_TYPES
-from app.email import AtMost, Email, EmailSender, Recipient, deliver, one_line
+from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import cut, day, distance, duration
 from app.friends import statements
 from app.friends.friend import RequestId
@@ -140,7 +140,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
     async with run.transaction() as tx:
         request = await statements.request_recipient(tx, request_id=job.request_id)
     if request is None:
-        await run.had_nothing_to_do(
+        await run.finish_with_note(
             "the request was answered or withdrawn, or nobody has confirmed its address"
         )
         return
@@ -167,7 +167,7 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         reader = await statements.news_reader(tx, user_id=user_id)
         unread = await statements.unread_activities(tx, user_id=user_id)
     if reader is None:
-        await run.had_nothing_to_do(NO_RECIPIENT)
+        await run.finish_with_note(NO_RECIPIENT)
         return
     if not unread:
         await end_without_news(run, user_id)

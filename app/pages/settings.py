@@ -15,9 +15,9 @@ from app.pages.page import page, see_other
 from app.pages.session import signing_in, signing_out
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.accounts import ask_for_confirmation, change_profile, leave, profile_of
-from app.users.login_limits import admit_own_password
-from app.users.passwords import Passwords, change_password, check_own_password
+from app.users.accounts import change_profile, delete_account, profile_of, request_confirmation
+from app.users.login_limits import count_password_check
+from app.users.passwords import Passwords, change_password, check_current_password
 from app.users.sessions import open_session
 from app.users.statements import Credentials
 from app.users.user import Me, Name, Password

@@ -53,7 +53,7 @@ async def erase(
     async with run.transaction() as tx:
         is_active = await statements.account_is_active(tx, user_id=user_id)
     if is_active:
-        await run.had_nothing_to_do("the account still exists, and only its owner can delete it")
+        await run.finish_with_note("the account still exists, and only its owner can delete it")
         return
     await _erase_objects(run, bucket, user_id)
     removed = batch

@@ -13,19 +13,19 @@ from app.users.user import UserId
 
 QUARTER_HOUR, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
-SIGN_INS = Limit("sign_ins", 10, QUARTER_HOUR)
+SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER_HOUR))
 """Per address, with wrong passwords: the right password resets the count."""
-SIGN_INS_FROM = Limit("sign_ins_from", 100, QUARTER_HOUR)
+SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(100, QUARTER_HOUR))
 """Per client, as are all limits whose name ends in FROM."""
-SIGN_UPS_FROM = Limit("sign_ups_from", 60, HOUR)
-RESETS_FROM = Limit("resets_from", 30, HOUR)
-CONFIRMATIONS = Limit("confirmations", 3, DAY)
+SIGN_UPS_FROM = RateLimit("sign_ups_from", Rate(60, HOUR))
+RESETS_FROM = RateLimit("resets_from", Rate(30, HOUR))
+CONFIRMATIONS = RateLimit("confirmations", Rate(3, DAY))
 """Emails to one address, which may be a stranger's: three at once, then one every eight hours."""
-PASSWORD_CHECKS = Limit("own_passwords", 10, QUARTER_HOUR)
+PASSWORD_CHECKS = RateLimit("own_passwords", Rate(10, QUARTER_HOUR))
 """Per account: how often someone who found an open session can guess its password."""
 
 
-async def count_sign_in(rates: Rates, email: str, client: str | None) -> None:
+async def count_sign_in(rates: RateLimiter, email: str, client: str | None) -> None:
     """Count an attempt to sign in.
 
     Raises:
@@ -35,12 +35,12 @@ async def count_sign_in(rates: Rates, email: str, client: str | None) -> None:
     await rates.take((SIGN_INS, email.lower()), *from_client)
 
 
-async def clear_sign_ins(rates: Rates, email: str) -> None:
+async def clear_sign_ins(rates: RateLimiter, email: str) -> None:
     """Forget the attempts to sign in with this address, because the password was right."""
-    await rates.forget(SIGN_INS, email.lower())
+    await rates.reset(SIGN_INS, email.lower())
 
 
-async def count_sign_up(rates: Rates, client: str | None) -> None:
+async def count_sign_up(rates: RateLimiter, client: str | None) -> None:
     """Count a sign-up.
 
     Raises:
@@ -50,7 +50,7 @@ async def count_sign_up(rates: Rates, client: str | None) -> None:
         await rates.take((SIGN_UPS_FROM, client))
 
 
-async def count_reset_request(rates: Rates, client: str | None) -> None:
+async def count_reset_request(rates: RateLimiter, client: str | None) -> None:
     """Count a request for a password-reset email.
 
     Raises:
@@ -60,7 +60,7 @@ async def count_reset_request(rates: Rates, client: str | None) -> None:
         await rates.take((RESETS_FROM, client))
 
 
-async def count_confirmation(rates: Rates, email: str) -> None:
+async def count_confirmation(rates: RateLimiter, email: str) -> None:
     """Count a confirmation email to this address, for any account.
 
     Raises:
@@ -69,7 +69,7 @@ async def count_confirmation(rates: Rates, email: str) -> None:
     await rates.take((CONFIRMATIONS, email.lower()))
 
 
-async def count_password_check(rates: Rates, user_id: UserId) -> None:
+async def count_password_check(rates: RateLimiter, user_id: UserId) -> None:
     """Count a check of a signed-in user's password.
 
     Raises:

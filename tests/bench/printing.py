@@ -35,7 +35,7 @@ def export_header() -> ExportHeader:
 
 
 def report_header(rows: Sequence[Row]) -> Header:
-    sums = Figures(len(rows), 1e5, 90_000, 12_000)
-    days = [DayFigures(date(2026, 11, n), 1, 5000.0 + n, 1800, 300) for n in range(1, 31)]
+    sums = PeriodTotals(len(rows), 1e5, 90_000, 12_000)
+    days = [DayTotals(date(2026, 11, n), 1, 5000.0 + n, 1800, 300) for n in range(1, 31)]
     types = [TypeFigures(len(rows), 1e5, 90_000, 12_000, "run")]
     return Header("Ada Lovelace", date(2026, 11, 1), sums, days, types, FIRST)

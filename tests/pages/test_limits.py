@@ -80,7 +80,7 @@ async def test_guessing_a_password_ends_after_ten_tries(
     assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))  # it is counted
 
     for _ in range(9):
-        await admit_sign_in(limiter, "kim@example.com", None)
+        await count_sign_in(limiter, "kim@example.com", None)
     refused = await press(browser, asked, "/sign-in", **{**wrong, "password": PASSWORD})
     told(refused)
     assert form(refused, "/sign-in").fields["email"] == "Kim@example.com"
@@ -94,7 +94,7 @@ async def test_the_right_password_begins_anew(
     right = {"email": "kim@example.com", "password": PASSWORD}
     for _ in range(3):
         for _ in range(login_limits.SIGN_INS.rate.max_count - 2):
-            await admit_sign_in(limiter, "kim@example.com", None)
+            await count_sign_in(limiter, "kim@example.com", None)
         browser.cookies.clear()
         asked = await browser.get("/sign-in")
         assert 303 == (await press(browser, asked, "/sign-in", **right)).status_code
@@ -121,8 +121,8 @@ async def test_the_password_of_an_open_session_cannot_be_guessed(
     kim = await person(resources.database, "kim")
     come_as(browser, kim)
     asked = await browser.get("/settings")
-    for _ in range(login_limits.OWN_PASSWORDS.rate.max_count):
-        await admit_own_password(limiter, kim.id)
+    for _ in range(login_limits.PASSWORD_CHECKS.rate.max_count):
+        await count_password_check(limiter, kim.id)
     change = {"current_password": "a guess of mine", "password": "a longer walk on the beach"}
     told(await press(browser, asked, "/settings/password", **change))
     told(await press(browser, asked, "/settings/leave", own_password="a guess of mine"))

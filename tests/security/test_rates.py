@@ -178,7 +178,7 @@ async def test_ten_wrong_passwords_block_an_account_for_all_clients(
         assert (await client.post("/api/v1/sessions", json=wrong)).status_code == 401
         assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # it is counted
 
-        await times(9, lambda: admit_sign_in(limiter, "kim@example.com", None))
+        await times(9, lambda: count_sign_in(limiter, "kim@example.com", None))
         for tried in (wrong, right):
             refused = await client.post("/api/v1/sessions", json=tried)
             assert refused.status_code == 429
@@ -189,8 +189,8 @@ async def test_ten_wrong_passwords_block_an_account_for_all_clients(
 
 async def test_the_right_password_resets_the_limit(limiter: RateLimiter) -> None:
     for _ in range(3):
-        await times(8, lambda: admit_sign_in(limiter, "kim@example.com", None))
-        await welcome_back(limiter, "KIM@example.com")
+        await times(8, lambda: count_sign_in(limiter, "kim@example.com", None))
+        await clear_sign_ins(limiter, "KIM@example.com")
 
 
 async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimiter) -> None:
@@ -199,7 +199,7 @@ async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimi
     async def use_up_limit(name: str) -> None:
         nonlocal admitted
         for number in range(login_limits.SIGN_INS_FROM.rate.max_count):
-            await admit_sign_in(limiter, f"{name}{number}@example.com", CLIENT)
+            await count_sign_in(limiter, f"{name}{number}@example.com", CLIENT)
             admitted += 1
 
     began = monotonic()
@@ -209,7 +209,7 @@ async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimi
     limit = login_limits.SIGN_INS_FROM
     freed = (monotonic() - began) / (limit.rate.period.total_seconds() / limit.rate.max_count)
     assert admitted <= limit.rate.max_count + freed + 1
-    await admit_sign_in(limiter, "kim@example.com", "203.0.113.8")
+    await count_sign_in(limiter, "kim@example.com", "203.0.113.8")
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ async def test_confirmation_emails_are_limited_by_address(
     kim = await person(resources.database, "kim")
     await times(
         login_limits.CONFIRMATIONS.rate.max_count,
-        lambda: login_limits.admit_confirmation(limiter, "KIM@example.com"),
+        lambda: login_limits.count_confirmation(limiter, "KIM@example.com"),
     )
     async with client_from(CLIENT, resources) as (client, _):
         refused = await client.post("/api/v1/users/confirm", headers=kim.headers)
@@ -270,8 +270,8 @@ async def test_password_checks_of_a_session_are_limited(
     change = {"current_password": "a guess of mine", "password": "a better one"}
     async with client_from(CLIENT, resources) as (client, _):
         await times(
-            login_limits.OWN_PASSWORDS.rate.max_count,
-            lambda: login_limits.admit_own_password(limiter, kim.id),
+            login_limits.PASSWORD_CHECKS.rate.max_count,
+            lambda: login_limits.count_password_check(limiter, kim.id),
         )
         put = await client.put("/api/v1/users/me/password", json=change, headers=kim.headers)
         deleted = await client.request(
