@@ -11,7 +11,7 @@ import structlog
 
 from app import metrics
 from app.email import EmailConfig, EmailSender, SendLimit
-from app.email.smtp import open_mailer
+from app.email.smtp import open_smtp_pool
 from app.errors import Unavailable
 from app.jinja import Templates
 from app.jobs.redis_queue import Dispatcher, open_dispatcher
@@ -92,7 +92,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
         renderer = await stack.enter_async_context(open_renderer())
         templates = Templates(keep=not settings.development)
-        mailer = await stack.enter_async_context(open_mailer(settings.mail))
+        smtp_pool = await stack.enter_async_context(open_smtp_pool(settings.mail))
         yield Resources(
             settings=settings,
             database=_watched("main", Database(pool, dispatcher.dispatch)),
@@ -106,7 +106,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             renderer=renderer,
             templates=templates,
             sender=EmailSender(
-                email_config(settings, templates), mailer, SendLimit(redis, settings.mail.rates)
+                email_config(settings, templates), smtp_pool, SendLimit(redis, settings.mail.rates)
             ),
         )
 

@@ -24,8 +24,8 @@ from app.email.send_limit import SendLimit
 from app.email.smtp import (
     Ambiguous,
     AuthenticationFailed,
-    Mailer,
     Refused,
+    SmtpPool,
     TemporarilyRefused,
 )
 from app.email.statements import Attempt
@@ -40,7 +40,7 @@ class EmailSender:
     """Handed to whatever writes emails."""
 
     config: EmailConfig
-    mailer: Mailer
+    smtp_pool: SmtpPool
     send_limit: SendLimit
 
 
@@ -152,12 +152,14 @@ async def _send(run: Run, sender: EmailSender, message: EmailMessage, attempt: A
             if not await statements.attempt_may_send(tx, id=attempt.id, attempt=attempt.attempts):
                 raise Snooze("another attempt to send this email has started", delay=_lease(sender))
 
-    await sender.mailer.send(sender.config.address, to.addr_spec, content, before_data=still_ours)
+    await sender.smtp_pool.send(
+        sender.config.address, to.addr_spec, content, before_data=still_ours
+    )
 
 
 def _lease(sender: EmailSender) -> timedelta:
     """How long an attempt may take."""
-    return sender.mailer.send_timeout
+    return sender.smtp_pool.send_timeout
 
 
 async def _claim(

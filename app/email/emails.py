@@ -40,13 +40,13 @@ async def send_trial(sender: EmailSender, address: str, now: datetime) -> None:
     config = sender.config
     email = Trial(
         sent_at=f"{now:%Y-%m-%d %H:%M:%S %Z}",
-        server=sender.mailer.server,
+        server=sender.smtp_pool.server,
         signature=f"{config.dkim.selector}._domainkey.{config.domain}" if config.dkim else "none",
     )
     message = compose(config, Recipient(NOBODY, "", address), email, now.isoformat(), now)
     (to,) = message["To"].addresses
     content = config.sealed(message)
-    await sender.mailer.send(config.address, to.addr_spec, content, before_data=_nothing)
+    await sender.smtp_pool.send(config.address, to.addr_spec, content, before_data=_nothing)
 
 
 async def _nothing() -> None:

@@ -25,7 +25,7 @@ import uvloop
 
 from app.email import EmailConfig, Recipient
 from app.email.compose import compose
-from app.email.smtp import Mailer
+from app.email.smtp import SmtpPool
 from app.embedded.home import ROOT
 from app.jinja import Templates
 from app.settings import Smtp
@@ -157,10 +157,10 @@ async def _kept(server: Server) -> AsyncIterator[Send]:
         mailer = Mailer(smtp, hostname=CONFIG.domain)  # which reads whom to trust
 
     async def send(content: bytes) -> None:
-        await mailer.send(SENDER, READER.address, content, before_data=_nothing)
+        await pool.send(SENDER, READER.address, content, before_data=_nothing)
 
     yield send
-    await mailer.close()
+    await pool.close()
 
 
 async def _nothing() -> None:

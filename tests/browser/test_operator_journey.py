@@ -17,7 +17,7 @@ from app.users.accounts import register
 from tests.browser.guard import UNANSWERED, Troubles
 from tests.browser.looking import page_is_accessible
 from tests.browser.people import add_operator, sign_in
-from tests.email.scripted import mailer_to, scripted
+from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.jobs.operators import dead
 from tests.support.schedules import end_jobs, triggered
 from tests.support.trials import CriticalTrial, LowTrial, Trial, put
@@ -32,10 +32,12 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
     database = resources.database
     await add_operator(database)
     async with (
-        scripted({"content": SPAM}) as server,
-        mailer_to(server, timeout=WAIT_LIMIT_S) as mailer,
+        scripted_server({"content": SPAM}) as server,
+        smtp_pool_to(server, timeout=WAIT_LIMIT_S) as smtp_pool,
     ):
-        async with working(replace(resources, sender=replace(resources.sender, mailer=mailer))):
+        async with working(
+            replace(resources, sender=replace(resources.sender, smtp_pool=smtp_pool))
+        ):
             await sign_in(page, "/ops")
             async with database.transaction() as tx:
                 for name in ("kim", "lee"):
@@ -47,7 +49,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
             await expect(page.get_by_role("region", name="Error")).to_contain_text(SPAM)
             await page_is_accessible(page, "ops-dead-letter")
 
-            server.says.clear()
+            server.replies.clear()
             await page.get_by_role("button", name="Retry all 2").click()
             await expect(page.get_by_role("status")).to_have_text("2 jobs were queued for retry.")
             await expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
@@ -60,7 +62,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
                 page.get_by_role("listitem").filter(has_text="Attempt 2 done")
             ).to_be_visible()
             await page_is_accessible(page, "ops-job")
-    assert 2 == len(server.taken)
+    assert 2 == len(server.accepted)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import trustme
 from app.embedded.inbox import Inbox
 from tests.deploy.alertmanager import PROGRAM, alerting
 from tests.deploy.composition import composition, development
-from tests.email.scripted import scripted
+from tests.email.scripted import scripted_server
 from tests.support.working import eventually, until
 
 pytestmark = pytest.mark.skipif(
@@ -61,7 +61,7 @@ async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path:
     authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    async with scripted(tls=context) as server:
+    async with scripted_server(tls=context) as server:
         given = {
             **variables,
             "ALERTS_SMARTHOST": f"127.0.0.1:{server.port}",
@@ -72,7 +72,7 @@ async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path:
         }
         async with alerting(tmp_path, given) as alertmanager:
             await alertmanager.fire(LABELS, ANNOTATIONS)
-            await until(lambda: bool(server.taken))
+            await until(lambda: bool(server.accepted))
     login = b64encode(b"\0operator\0it's secret").decode()
     assert server.commands.index("STARTTLS") < server.commands.index(f"AUTH PLAIN {login}")
 

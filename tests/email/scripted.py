@@ -1,4 +1,4 @@
-"""An SMTP server that says what a test tells it to say."""
+"""An SMTP server whose replies a test sets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from app.email.smtp import Mailer
+from app.email.smtp import SmtpPool
 from app.settings import Smtp
 
 DROP = "drop"
-"""Ends the connection instead of answering."""
+"""A reply that closes the connection instead."""
 HANG = "hang"
-"""Never answers."""
-USUAL = {
+"""A reply that never comes."""
+DEFAULT_REPLIES = {
     "greeting": "220 scripted",
     "EHLO": "250-scripted\r\n250-STARTTLS\r\n250 AUTH PLAIN",
     "STARTTLS": "220 go ahead",
@@ -32,140 +32,143 @@ USUAL = {
 AMPLE_S = 600.0
 """A time limit that no test reaches, however busy the machine is."""
 SHORT_S = 0.2
-"""A time limit for a server that never answers."""
+"""A time limit for a reply that never comes."""
 
 
 @dataclass
-class Scripted:
-    """What it says at each command, and what it has seen."""
+class ScriptedServer:
+    """Its replies, and what it has received."""
 
-    says: dict[str, str] = field(default_factory=dict)
-    says_to: dict[str, str] = field(default_factory=dict)
-    """Answers to RCPT by address."""
-    says_once: dict[str, str] = field(default_factory=dict)
+    replies: dict[str, str] = field(default_factory=dict)
+    replies_to: dict[str, str] = field(default_factory=dict)
+    """Replies to RCPT by address."""
+    replies_once: dict[str, str] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
     port: int = 0
     connections: int = 0
-    most_at_once: int = 0
-    open_now: set[asyncio.StreamWriter] = field(default_factory=set)
+    max_at_once: int = 0
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
     frozen: set[asyncio.StreamWriter] = field(default_factory=set)
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
-    """Every email that was handed over, answered or not."""
-    taken: list[bytes] = field(default_factory=list)
+    """Every email received, whatever the reply."""
+    accepted: list[bytes] = field(default_factory=list)
+    """The emails received that were answered with 250."""
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self.open_now.add(writer)
-        self.most_at_once = max(self.most_at_once, len(self.open_now))
+        self.open.add(writer)
+        self.max_at_once = max(self.max_at_once, len(self.open))
         try:
             await self._session(reader, writer)
         except ConnectionError:
             pass
         finally:
-            self.open_now.discard(writer)
+            self.open.discard(writer)
             writer.close()
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._say(writer, "greeting")
+        await self._reply(writer, "greeting")
         while line := await reader.readline():
             command = line.decode().strip()
             self.commands.append(command)
             verb = command.partition(" ")[0].upper()
-            answer = self.says_to.get(command[len("RCPT TO:<") : -1]) if verb == "RCPT" else None
-            said = await self._say(writer, verb, answer)
-            if verb == "STARTTLS" and self.tls and said.startswith("220"):
+            special = (
+                self.replies_to.get(command[len("RCPT TO:<") : -1]) if verb == "RCPT" else None
+            )
+            reply = await self._reply(writer, verb, special)
+            if verb == "STARTTLS" and self.tls and reply.startswith("220"):
                 await writer.start_tls(self.tls)
-            if verb == "DATA" and said.startswith("354"):
+            if verb == "DATA" and reply.startswith("354"):
                 content = await reader.readuntil(b"\r\n.\r\n")
                 self.contents.append(content)
-                if (await self._say(writer, "content")).startswith("250"):
-                    self.taken.append(content)
+                if (await self._reply(writer, "content")).startswith("250"):
+                    self.accepted.append(content)
             if verb == "QUIT":
                 return
 
-    async def _say(
-        self, writer: asyncio.StreamWriter, stage: str, answer: str | None = None
+    async def _reply(
+        self, writer: asyncio.StreamWriter, stage: str, reply: str | None = None
     ) -> str:
-        usual = self.says.get(stage, USUAL[stage])
-        said = answer or self.says_once.pop(stage, usual)
-        if said == DROP:
+        default = self.replies.get(stage, DEFAULT_REPLIES[stage])
+        reply = reply or self.replies_once.pop(stage, default)
+        if reply == DROP:
             raise ConnectionError
-        if said == HANG or writer in self.frozen:
+        if reply == HANG or writer in self.frozen:
             await asyncio.Event().wait()
-        writer.write(said.encode() + b"\r\n")
+        writer.write(reply.encode() + b"\r\n")
         await writer.drain()
-        return said
+        return reply
 
     def freeze(self) -> None:
-        """Say nothing more on any open connection, as one that a firewall has forgotten."""
-        self.frozen |= self.open_now
+        """Stop replying on all open connections, as if a firewall had dropped them."""
+        self.frozen |= self.open
 
     def hang_up(self) -> None:
-        """End every open connection, as a server does with idle ones."""
-        for writer in self.open_now:
+        """Close all open connections, as servers do with idle ones."""
+        for writer in self.open:
             writer.close()
 
 
 @asynccontextmanager
-async def scripted(
-    says: Mapping[str, str] | None = None,
+async def scripted_server(
+    replies: Mapping[str, str] | None = None,
     *,
     implicit_tls: bool = False,
     tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[Scripted]:
-    """A scripted server; `says` replaces what it says at a command."""
-    script = Scripted(says=dict(says or {}), tls=tls)
+) -> AsyncIterator[ScriptedServer]:
+    """Run a server; `replies` overrides its replies by command."""
+    server = ScriptedServer(replies=dict(replies or {}), tls=tls)
     sessions: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(script.converse(reader, writer))
+        task = asyncio.ensure_future(server.serve(reader, writer))
         sessions.add(task)
         with suppress(asyncio.CancelledError):
             await task
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls if implicit_tls else None)
-    script.port = server.sockets[0].getsockname()[1]
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls if implicit_tls else None)
+    server.port = listener.sockets[0].getsockname()[1]
     try:
-        yield script
+        yield server
     finally:
-        server.close()
+        listener.close()
         for task in sessions:
             task.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)
 
 
-def short_limits(says: Mapping[str, str]) -> dict[str, Any]:
-    """A short limit for the step that is never answered; the others stay ample."""
-    if says.get("content") == HANG:
-        return {"answer": SHORT_S}
-    return {"timeout": SHORT_S} if HANG in says.values() else {}
+def short_limits(replies: Mapping[str, str]) -> dict[str, Any]:
+    """Return a short time limit for the step that gets no reply; the others stay ample."""
+    if replies.get("content") == HANG:
+        return {"reply_timeout": SHORT_S}
+    return {"timeout": SHORT_S} if HANG in replies.values() else {}
 
 
 @asynccontextmanager
-async def mailer_to(
-    script: Scripted,
+async def smtp_pool_to(
+    server: ScriptedServer,
     *,
-    kind: type[Mailer] = Mailer,
+    pool_type: type[SmtpPool] = SmtpPool,
     connections: int = 2,
     tls: str = "none",
     password: str | None = None,
-    timeout: float = AMPLE_S,  # noqa: ASYNC109 # the mailer's, not this function's
-    answer: float = AMPLE_S,
-    kept_patience: float | None = None,
+    timeout: float = AMPLE_S,  # noqa: ASYNC109 # the pool's, not this function's
+    reply_timeout: float = AMPLE_S,
+    reuse_timeout: float | None = None,
     clock: Callable[[], float] = monotonic,
-) -> AsyncIterator[Mailer]:
-    """A mailer of this server; its time limits are in seconds."""
-    smtp = Smtp("127.0.0.1", script.port, tls, "mail" if password else None, password, connections)
-    mailer = kind(
+) -> AsyncIterator[SmtpPool]:
+    """Open a pool for this server; the time limits are in seconds."""
+    smtp = Smtp("127.0.0.1", server.port, tls, "mail" if password else None, password, connections)
+    pool = pool_type(
         smtp,
         hostname="activelog.example",
         timeout=timedelta(seconds=timeout),
-        answer=timedelta(seconds=answer),
-        kept_patience=None if kept_patience is None else timedelta(seconds=kept_patience),
+        reply_timeout=timedelta(seconds=reply_timeout),
+        reuse_timeout=None if reuse_timeout is None else timedelta(seconds=reuse_timeout),
         clock=clock,
     )
     try:
-        yield mailer
+        yield pool
     finally:
-        await mailer.close()
+        await pool.close()

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.email import EmailConfig, EmailSender, SendLimit
-from app.email.smtp import Mailer
+from app.email.smtp import SmtpPool
 from app.jinja import Templates
 from app.jobs import JobId, Run, statements
 from app.postgres.database import Database
@@ -32,9 +32,9 @@ def since(began: float) -> timedelta:
     return timedelta(seconds=monotonic() - began)
 
 
-def sender_over(mailer: Mailer, *rates: Rate, redis: Redis | None = None) -> EmailSender:
-    """What it takes to send an email by this mailer; Redis is asked only if there are rates."""
-    return EmailSender(PAPER, mailer, SendLimit(redis or Redis(), rates, patience=PATIENCE))
+def sender_over(pool: SmtpPool, *rates: Rate, redis: Redis | None = None) -> EmailSender:
+    """What it takes to send an email by this SMTP pool; Redis is asked only if there are rates."""
+    return EmailSender(PAPER, pool, SendLimit(redis or Redis(), rates, patience=PATIENCE))
 
 
 async def registered(

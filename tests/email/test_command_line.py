@@ -9,7 +9,7 @@ import pytest
 
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
-from tests.email.scripted import scripted
+from tests.email.scripted import scripted_server
 from tests.jobs.test_command_line import cli
 
 SUPPRESSIONS = ("email", "suppressions")
@@ -82,8 +82,8 @@ async def test_a_test_letter_is_sent_at_once(
 async def test_a_test_letter_that_is_refused_says_why(
     environ: Mapping[str, str], database: Database, says: dict[str, str], said: str
 ) -> None:
-    async with scripted(says) as script:
-        url = f"smtp://127.0.0.1:{script.port}"
+    async with scripted_server(says) as server:
+        url = f"smtp://127.0.0.1:{server.port}"
         refused = await cli({**environ, "SMTP_URL": url}, "email", "test", "ada@example.com")
     assert (1, f"activelog: {said}\n") == (refused.code, refused.err)
 

@@ -12,7 +12,7 @@ from app.errors import Unavailable
 from app.jobs.outcomes import Dead, Retry
 from app.postgres.database import Database
 from app.users.emails import WelcomeEmail, welcome
-from tests.email.scripted import DROP, HANG, mailer_to, scripted, short_limits
+from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
 from tests.email.sending import attempt, registered, sender_over
 from tests.support.working import until
 
@@ -60,11 +60,9 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
 ) -> None:
     user_id, job_id = await registered(database)
     how = case.how | short_limits(case.says)
-    async with scripted(case.says) as script, mailer_to(script, **how) as mailer:
+    async with scripted_server(case.says) as server, smtp_pool_to(server, **how) as pool:
         with pytest.raises(case.raises) as caught:
-            await welcome(
-                WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer)
-            )
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
         assert case.raises is type(caught.value)
         assert case.ledger == await database.fetchval("select state from emails")
         assert case.suppressed == await database.fetchval(
@@ -72,11 +70,11 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
         )
         assert "ada" not in str(caught.value).lower()
         not_taken = int("content" in case.says)
-        await until(lambda: len(script.contents) - len(script.taken) == not_taken)
+        await until(lambda: len(server.contents) - len(server.accepted) == not_taken)
 
-    async with scripted() as sane, mailer_to(sane) as mailer:
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
-    assert case.sent_again == bool(sane.taken)
+    async with scripted_server() as sane, smtp_pool_to(sane) as pool:
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+    assert case.sent_again == bool(sane.accepted)
     assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
         "select state from emails"
     )
@@ -86,15 +84,15 @@ async def test_a_recipient_refused_among_good_ones_is_the_only_one_without_a_let
     database: Database,
 ) -> None:
     people = [await registered(database, f"{n}@example.com") for n in range(8)]
-    async with scripted() as script, mailer_to(script) as mailer:
-        script.says_to["3@example.com"] = "550 5.1.1 nobody"
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        server.replies_to["3@example.com"] = "550 5.1.1 nobody"
         sends = [
-            welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(mailer))
+            welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
             for user_id, job_id in people
         ]
         results = await asyncio.gather(*sends, return_exceptions=True)
     assert [Dead] == [type(result) for result in results if result is not None]
-    assert 7 == len(script.taken)
+    assert 7 == len(server.accepted)
     assert ["3@example.com"] == [
         row["address"] for row in await database.fetch("select address from suppressions")
     ]

@@ -27,7 +27,7 @@ from app.settings import Rate
 from app.users.emails import Welcome, WelcomeEmail, welcome
 from app.users.user import UserId
 from tests.email.reading import email_config
-from tests.email.scripted import mailer_to, scripted
+from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.email.sending import PATIENCE, attempt, registered, sender_over, since
 from tests.email.test_send_limit import HOUR, NOW, PLACES, SECOND, spans_of_five, waits
 from tests.support.working import eventually, working
@@ -37,14 +37,14 @@ async def test_a_letter_beyond_the_rate_is_snoozed_and_nothing_is_recorded(
     database: Database, redis: Redis
 ) -> None:
     user_id, job_id = await registered(database)
-    async with scripted() as script, mailer_to(script) as mailer:
-        paced = sender_over(mailer, Rate(1, HOUR), redis=redis)
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        paced = sender_over(pool, Rate(1, HOUR), redis=redis)
         began = monotonic()
         assert [NOW] == await waits(paced.send_limit, 1)
         with pytest.raises(Snooze) as snoozed:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
     assert HOUR - since(began) <= snoozed.value.delay <= HOUR
-    assert script.connections == 0
+    assert server.connections == 0
     assert 0 == await database.fetchval("select count(*) from emails")
 
 
@@ -61,16 +61,16 @@ async def test_a_letter_that_does_not_go_out_takes_no_place_of_another(
     database: Database, redis: Redis, kept_back: str
 ) -> None:
     user_id, job_id = await registered(database)
-    async with scripted({"RCPT": "451 not now"}) as script, mailer_to(script) as mailer:
-        paced = sender_over(mailer, Rate(10, HOUR), redis=redis)
+    async with scripted_server({"RCPT": "451 not now"}) as server, smtp_pool_to(server) as pool:
+        paced = sender_over(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Retry):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
         assert 1 == await redis.zcard(PLACES)
         await database.execute(kept_back)
-        script.says.clear()
+        server.replies.clear()
         with suppress(Snooze):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
-    assert [] == script.taken
+    assert [] == server.accepted
     assert 1 == await redis.zcard(PLACES)
 
 
@@ -92,14 +92,14 @@ async def test_a_letter_that_could_go_only_after_it_was_asked_goes_at_its_next_t
                 yield tx
 
     await database.execute("insert into suppressions values ('ada@example.com', 'no mailbox')")
-    async with scripted() as script, mailer_to(script) as mailer:
-        paced = sender_over(mailer, Rate(10, HOUR), redis=redis)
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        paced = sender_over(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Snooze) as snoozed:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id, Lifted), paced)
         assert NOW == snoozed.value.delay
         assert 0 == await database.fetchval("select count(*) from emails")
         await welcome(WelcomeEmail(user_id), await attempt(database, job_id), paced)
-    assert 1 == len(script.taken)
+    assert 1 == len(server.accepted)
     assert 1 == await redis.zcard(PLACES)
 
 
@@ -157,11 +157,11 @@ async def nudge(
 async def test_a_person_gets_no_more_of_a_letter_than_it_says_and_what_waits_takes_no_place(
     database: Database, config: EmailConfig, redis: Redis
 ) -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
 
         async def send(user_id: UserId, job_id: JobId, unique_key: str) -> None:
             sending = EmailSender(
-                config, mailer, SendLimit(redis, [Rate(9, HOUR)], patience=PATIENCE)
+                config, pool, SendLimit(redis, [Rate(9, HOUR)], patience=PATIENCE)
             )
             await nudge(await attempt(database, job_id), sending, user_id, unique_key)
 
@@ -176,7 +176,7 @@ async def test_a_person_gets_no_more_of_a_letter_than_it_says_and_what_waits_tak
         await send(*bob, "first")
         await database.execute("update emails set written_at = written_at - interval '1 hour'")
         await send(*ada, "third")
-    assert len(script.taken) == 4
+    assert len(server.accepted) == 4
     assert 4 == await redis.zcard(PLACES)
     assert 4 == await database.fetchval("select count(*) from emails where state = 'sent'")
 
@@ -217,10 +217,10 @@ async def test_of_many_letters_to_a_person_at_once_no_more_go_out_than_it_says(
                 continue
             return "sent"
 
-    async with scripted() as script, mailer_to(script) as mailer:
-        sending = EmailSender(config, mailer, SendLimit(Redis(), []))
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        sending = EmailSender(config, pool, SendLimit(Redis(), []))
         outcomes = await asyncio.gather(
             *(outcome(job_id, sending) for job_id in job_ids if job_id is not None)
         )
-    assert 2 == len(script.taken)
+    assert 2 == len(server.accepted)
     assert ["sent"] * 2 + ["snoozed"] * 4 == sorted(outcomes)

@@ -1,4 +1,4 @@
-"""What the mailer takes for an answer of the server: whoever waits for it waits no longer then."""
+"""What counts as a sign that the mail server is reachable, so that waiting jobs may start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from app import dependency_health
 from app.email.smtp import Refused, TemporarilyRefused
 from app.errors import Unavailable
-from tests.email.scripted import HANG, mailer_to, scripted, short_limits
+from tests.email.scripted import HANG, scripted_server, short_limits, smtp_pool_to
 from tests.email.test_smtp import send
 
 
@@ -27,8 +27,8 @@ from tests.email.test_smtp import send
 async def test_a_server_that_refuses_a_letter_has_answered_and_one_that_is_away_has_not(
     says: dict[str, str], answered: bool
 ) -> None:
-    answers = dependency_health.track()
-    async with scripted(says) as script, mailer_to(script, **short_limits(says)) as mailer:
+    answers = dependency_health.listen()
+    async with scripted_server(says) as server, smtp_pool_to(server, **short_limits(says)) as pool:
         with suppress(Unavailable, Refused, TemporarilyRefused):
-            await send(mailer)
+            await send(pool)
     assert answered == ("smtp" in answers)

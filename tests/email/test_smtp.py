@@ -1,4 +1,4 @@
-"""The mailer against servers that refuse, drop, hang and lie."""
+"""The SMTP pool against servers that refuse, drop, hang and lie."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import trustme
 from app.email.smtp import (
     Ambiguous,
     AuthenticationFailed,
-    Mailer,
     Refused,
+    SmtpPool,
     TemporarilyRefused,
 )
-from app.email.smtp.connection import OLDEST
-from app.email.smtp.pool import KEPT_SHARE
+from app.email.smtp.connection import MAX_AGE_S
+from app.email.smtp.pool import REUSE_SHARE
 from app.errors import Unavailable
 from tests.email.scripted import (
     DROP,
     HANG,
     SHORT_S,
-    Scripted,
-    mailer_to,
-    scripted,
+    ScriptedServer,
+    scripted_server,
     short_limits,
+    smtp_pool_to,
 )
 from tests.support.working import until
 
@@ -39,27 +39,27 @@ async def nothing() -> None:
     pass
 
 
-async def send(mailer: Mailer, recipient: str = RECIPIENT) -> None:
-    await mailer.send(SENDER, recipient, CONTENT, before_data=nothing)
+async def send(pool: SmtpPool, recipient: str = RECIPIENT) -> None:
+    await pool.send(SENDER, recipient, CONTENT, before_data=nothing)
 
 
-async def failure(script: Scripted, **how: object) -> Exception:
-    async with mailer_to(script, **how) as mailer:  # type: ignore[arg-type] # passed through
+async def failure(server: ScriptedServer, **how: object) -> Exception:
+    async with smtp_pool_to(server, **how) as pool:  # type: ignore[arg-type] # passed through
         with pytest.raises(Exception) as caught:  # its kind is what is asked for
-            await send(mailer)
+            await send(pool)
         assert "ada" not in repr(caught.value)
         assert caught.value.__cause__ is None
-        assert mailer.idle_connections == 0
+        assert pool.idle_connections == 0
     return caught.value
 
 
 async def test_a_letter_arrives_as_it_was_handed_over() -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
-        await send(mailer)
-    assert [CONTENT.replace(b"\r\n.", b"\r\n..") + b".\r\n"] == script.taken
-    assert f"MAIL FROM:<{SENDER}>" in script.commands
-    assert f"RCPT TO:<{RECIPIENT}>" in script.commands
-    assert "EHLO activelog.example" in script.commands
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        await send(pool)
+    assert [CONTENT.replace(b"\r\n.", b"\r\n..") + b".\r\n"] == server.accepted
+    assert f"MAIL FROM:<{SENDER}>" in server.commands
+    assert f"RCPT TO:<{RECIPIENT}>" in server.commands
+    assert "EHLO activelog.example" in server.commands
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ async def test_a_letter_arrives_as_it_was_handed_over() -> None:
 )
 async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exception]) -> None:
     says = {stage: answer}
-    async with scripted(says) as script:
-        assert kind is type(await failure(script, **short_limits(says)))
+    async with scripted_server(says) as server:
+        assert kind is type(await failure(server, **short_limits(says)))
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,16 @@ async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exce
     ],
 )
 async def test_an_address_is_blamed_only_for_itself(stage: str, answer: str, blamed: bool) -> None:
-    async with scripted({stage: answer}) as script:
-        refusal = await failure(script)
+    async with scripted_server({stage: answer}) as server:
+        refusal = await failure(server)
     assert isinstance(refusal, Refused)
     assert blamed == refusal.blames_address
 
 
 async def test_no_server_is_an_outage() -> None:
-    async with scripted() as script:
+    async with scripted_server() as server:
         pass
-    assert Unavailable is type(await failure(script))
+    assert Unavailable is type(await failure(server))
 
 
 @pytest.mark.parametrize(
@@ -137,90 +137,90 @@ async def test_no_server_is_an_outage() -> None:
 async def test_refused_credentials_are_told_from_a_server_that_cannot_check_them(
     answer: str, kind: type[Exception]
 ) -> None:
-    async with scripted({"AUTH": answer}) as script:
-        assert kind is type(await failure(script, password="secret"))
+    async with scripted_server({"AUTH": answer}) as server:
+        assert kind is type(await failure(server, password="secret"))
 
 
 async def test_an_address_that_smtp_cannot_carry_is_refused_before_it_is_sent() -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Refused) as caught:
-            await send(mailer, "adä@example.com")
+            await send(pool, "adä@example.com")
     assert caught.value.blames_address
-    assert not [command for command in script.commands if command.startswith("RCPT")]
+    assert not [command for command in server.commands if command.startswith("RCPT")]
 
 
 async def test_a_sender_that_smtp_cannot_carry_is_no_fault_of_the_recipient() -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(AuthenticationFailed):
-            await mailer.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=nothing)
+            await pool.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=nothing)
 
 
 async def test_many_letters_share_few_connections() -> None:
-    async with scripted() as script:
-        async with mailer_to(script, connections=3) as mailer:
-            await asyncio.gather(*(send(mailer) for _ in range(60)))
-            assert mailer.idle_connections == 3
-        await until(lambda: script.commands.count("QUIT") == 3)
-    assert len(script.taken) == 60
-    assert script.connections == 3
-    assert script.most_at_once == 3
+    async with scripted_server() as server:
+        async with smtp_pool_to(server, connections=3) as pool:
+            await asyncio.gather(*(send(pool) for _ in range(60)))
+            assert pool.idle_connections == 3
+        await until(lambda: server.commands.count("QUIT") == 3)
+    assert len(server.accepted) == 60
+    assert server.connections == 3
+    assert server.max_at_once == 3
 
 
 async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
         for _ in range(101):
-            await send(mailer)
-    assert len(script.taken) == 101
-    assert script.connections == 2
+            await send(pool)
+    assert len(server.accepted) == 101
+    assert server.connections == 2
 
 
 async def test_a_connection_is_replaced_before_servers_end_it_for_its_age() -> None:
     seconds = 0.0
-    async with scripted() as script, mailer_to(script, clock=lambda: seconds) as mailer:
-        await send(mailer)
-        seconds = OLDEST - 1
-        await send(mailer)
-        assert script.connections == 1
-        seconds = OLDEST + 1
-        await send(mailer)
-    assert (len(script.taken), script.connections) == (3, 2)
-    assert OLDEST < 300
+    async with scripted_server() as server, smtp_pool_to(server, clock=lambda: seconds) as pool:
+        await send(pool)
+        seconds = MAX_AGE_S - 1
+        await send(pool)
+        assert server.connections == 1
+        seconds = MAX_AGE_S + 1
+        await send(pool)
+    assert (len(server.accepted), server.connections) == (3, 2)
+    assert MAX_AGE_S < 300
 
 
 async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
-        await send(mailer)
-        script.hang_up()
-        await send(mailer)
-        script.says_once["MAIL"] = "421 idle for too long"
-        await send(mailer)
-    assert script.says_once == {}
-    assert len(script.taken) == 3
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        await send(pool)
+        server.hang_up()
+        await send(pool)
+        server.replies_once["MAIL"] = "421 idle for too long"
+        await send(pool)
+    assert server.replies_once == {}
+    assert len(server.accepted) == 3
 
 
 async def test_connections_that_went_silent_while_idle_are_no_outage() -> None:
     """They share one time limit: with a second for each, the email would run out of time."""
     async with (
-        scripted() as script,
-        mailer_to(script, connections=64, timeout=60, kept_patience=1) as mailer,
+        scripted_server() as server,
+        smtp_pool_to(server, connections=64, timeout=60, reuse_timeout=1) as pool,
     ):
-        await asyncio.gather(*(send(mailer) for _ in range(64)))
-        kept = script.connections
-        script.freeze()
-        await send(mailer)
+        await asyncio.gather(*(send(pool) for _ in range(64)))
+        kept = server.connections
+        server.freeze()
+        await send(pool)
     assert 64 == kept
-    assert (65, 65) == (len(script.taken), script.connections)
-    assert KEPT_SHARE < 0.5  # by default too, most of the time is left for a new connection
+    assert (65, 65) == (len(server.accepted), server.connections)
+    assert REUSE_SHARE < 0.5  # by default too, most of the time is left for a new connection
 
 
 async def test_a_recipient_refused_among_good_ones_harms_none_of_them() -> None:
-    async with scripted() as script, mailer_to(script) as mailer:
-        script.says_to["gone@example.com"] = "550 5.1.1 gone"
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
+        server.replies_to["gone@example.com"] = "550 5.1.1 gone"
         names = [*("ada@example.com",) * 9, "gone@example.com", *("bo@example.com",) * 9]
         results = await asyncio.gather(
-            *(send(mailer, name) for name in names), return_exceptions=True
+            *(send(pool, name) for name in names), return_exceptions=True
         )
-    assert len(script.taken) == 18
+    assert len(server.accepted) == 18
     assert [Refused] == [type(result) for result in results if result is not None]
 
 
@@ -228,19 +228,19 @@ async def test_a_letter_can_be_withheld_until_data() -> None:
     async def withhold() -> None:
         raise LookupError
 
-    async with scripted() as script, mailer_to(script) as mailer:
+    async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(LookupError):
-            await mailer.send(SENDER, RECIPIENT, CONTENT, before_data=withhold)
-        assert "DATA" not in script.commands
-        await send(mailer)
-    assert len(script.taken) == 1
+            await pool.send(SENDER, RECIPIENT, CONTENT, before_data=withhold)
+        assert "DATA" not in server.commands
+        await send(pool)
+    assert len(server.accepted) == 1
 
 
 async def test_waiting_for_a_free_connection_ends_in_time() -> None:
     """With no connections allowed, none is ever free."""
-    async with scripted() as script:
-        assert Unavailable is type(await failure(script, connections=0, timeout=SHORT_S))
-        assert script.connections == 0
+    async with scripted_server() as server:
+        assert Unavailable is type(await failure(server, connections=0, timeout=SHORT_S))
+        assert server.connections == 0
 
 
 @pytest.fixture(scope="module")
@@ -264,23 +264,23 @@ async def test_the_server_must_show_a_certificate_that_we_trust(
     not_after = datetime.now(UTC) - timedelta(days=1) if flaw == "expired" else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name, not_after=not_after).configure_cert(context)
-    async with scripted(implicit_tls=how == "implicit", tls=context) as script:
+    async with scripted_server(implicit_tls=how == "implicit", tls=context) as server:
         if flaw:
-            assert Unavailable is type(await failure(script, tls=how, password="secret"))
-            assert not [command for command in script.commands if command.startswith("AUTH")]
+            assert Unavailable is type(await failure(server, tls=how, password="secret"))
+            assert not [command for command in server.commands if command.startswith("AUTH")]
             return
-        async with mailer_to(script, tls=how, password="secret") as mailer:
-            await send(mailer)
-    assert len(script.taken) == 1
+        async with smtp_pool_to(server, tls=how, password="secret") as pool:
+            await send(pool)
+    assert len(server.accepted) == 1
 
 
 async def test_no_password_is_sent_to_a_server_without_starttls() -> None:
-    async with scripted({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as script:
-        assert Unavailable is type(await failure(script, tls="starttls", password="secret"))
-    assert not [command for command in script.commands if command.startswith("AUTH")]
+    async with scripted_server({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as server:
+        assert Unavailable is type(await failure(server, tls="starttls", password="secret"))
+    assert not [command for command in server.commands if command.startswith("AUTH")]
 
 
 async def test_a_connection_that_is_not_greeted_back_is_closed() -> None:
-    async with scripted({"EHLO": "550 go away"}) as script:
-        assert Unavailable is type(await failure(script))
-        await until(lambda: not script.open_now)
+    async with scripted_server({"EHLO": "550 go away"}) as server:
+        assert Unavailable is type(await failure(server))
+        await until(lambda: not server.open)

@@ -1,9 +1,9 @@
-"""SMTP: emails over a few kept connections, and every answer of a server as a typed fact.
+"""SMTP: sends emails over a pool of connections and turns every reply into a typed error.
 
-No message of this package holds an address: what a server says is scrubbed before it is kept.
+No error message of this package contains an email address: the server's text is scrubbed first.
 """
 
-from app.email.smtp.pool import TIMEOUT, Mailer, open_mailer
+from app.email.smtp.pool import SmtpPool, open_smtp_pool
 from app.email.smtp.replies import (
     Ambiguous,
     AuthenticationFailed,
@@ -12,11 +12,10 @@ from app.email.smtp.replies import (
 )
 
 __all__ = [
-    "TIMEOUT",
     "Ambiguous",
     "AuthenticationFailed",
-    "Mailer",
     "Refused",
+    "SmtpPool",
     "TemporarilyRefused",
-    "open_mailer",
+    "open_smtp_pool",
 ]

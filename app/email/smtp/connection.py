@@ -1,4 +1,4 @@
-"""One connection to the SMTP server, and one email after another over it."""
+"""One connection to the SMTP server, which sends one email after another."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from ssl import SSLContext
 
 import aiosmtplib
 
-from app.email.smtp.replies import Ambiguous, meaning, outage, scrubbed
+from app.email.smtp.replies import Ambiguous, outage, reply_error, scrub
 from app.settings import Smtp
 
-OLDEST = 240
-"""Seconds after which a connection is not used again: many servers end theirs after 300."""
+MAX_AGE_S = 240
+"""How old a connection may be to be used again: many servers close theirs after 300 seconds."""
 MAX_EMAILS = 100
-"""Emails after which a connection is not used again: many servers refuse the next."""
-TAKEN = (250, 251)
-GO_AHEAD = 354
-NO_ADDRESS = 553
+"""How many emails a connection may send: many servers refuse more."""
+QUIT_TIMEOUT_S = 1
+ACCEPTED = (250, 251)
+START_MAIL_INPUT = 354
+MAILBOX_NAME_NOT_ALLOWED = 553
 
 
 class Connection:
-    """An open, greeted, encrypted and authenticated connection.
+    """An open connection: greeted, encrypted and authenticated.
 
     Every method may raise the errors of app/email/smtp/replies.py. After any of them the state of
-    the connection is unknown, and its holder closes it.
+    the connection is unknown, and the caller must close it.
     """
 
     def __init__(self, client: aiosmtplib.SMTP, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
         self._opened_at = clock()
-        self._letters = 0
+        self._emails = 0
 
     @classmethod
     async def open(
@@ -42,15 +43,15 @@ class Connection:
         tls: SSLContext | None,
         *,
         hostname: str,
-        patience: timedelta,
+        reply_timeout: timedelta,
         clock: Callable[[], float],
     ) -> Connection:
         """Connect, greet the server, and encrypt and authenticate as the settings say.
 
         Args:
-            hostname: how we greet the server.
-            patience: the limit for connecting, and for each reply until the greeting is done.
-            clock: tells the age of the connection, in seconds.
+            hostname: the name by which we greet the server.
+            reply_timeout: for connecting, and for each reply until the connection is ready.
+            clock: returns monotonic seconds, to measure the age of the connection.
         """
         client = aiosmtplib.SMTP(
             hostname=smtp.host,
@@ -58,13 +59,13 @@ class Connection:
             username=smtp.username,
             password=smtp.password,
             local_hostname=hostname,
-            timeout=patience.total_seconds(),
+            timeout=reply_timeout.total_seconds(),
             use_tls=smtp.tls == "implicit",
             start_tls=smtp.tls == "starttls",
             tls_context=tls,
         )
         try:
-            with _facts("connecting"):
+            with _translate_errors("connecting"):
                 await client.connect()
                 if client.is_ehlo_or_helo_needed:
                     await client.ehlo()
@@ -74,26 +75,30 @@ class Connection:
         return cls(client, clock)
 
     @property
-    def worn(self) -> bool:
-        """Too old or too much used for another email, or ended by the server."""
-        too_old = self._clock() - self._opened_at > OLDEST
-        return too_old or self._letters >= MAX_EMAILS or not self._client.is_connected
+    def is_stale(self) -> bool:
+        """Whether it is too old or too much used for another email, or closed by the server."""
+        too_old = self._clock() - self._opened_at > MAX_AGE_S
+        return too_old or self._emails >= MAX_EMAILS or not self._client.is_connected
 
-    async def address(self, sender: str, recipient: str) -> None:
-        """Have the server accept both names, which must be ASCII: no account has another."""
-        with _facts("MAIL", recipient):
+    async def send_envelope(self, sender: str, recipient: str) -> None:
+        """Have the server accept sender and recipient.
+
+        Both must be ASCII, as are the addresses of all accounts.
+        """
+        with _translate_errors("MAIL", recipient):
             await self._command(b"MAIL", b"FROM:" + _path(sender))
-        with _facts("RCPT", recipient):
+        with _translate_errors("RCPT", recipient):
             await self._command(b"RCPT", b"TO:" + _path(recipient))
 
     async def start_data(self) -> None:
-        with _facts("DATA"):
-            await self._command(b"DATA", wanted=(GO_AHEAD,))
+        """Send DATA: the server now waits for the content."""
+        with _translate_errors("DATA"):
+            await self._command(b"DATA", expected=(START_MAIL_INPUT,))
 
-    async def hand_over(self, content: bytes, recipient: str, patience: timedelta) -> None:
-        """Send the content, whose lines end with CRLF, and read the answer to it.
+    async def send_content(self, content: bytes, recipient: str, reply_timeout: timedelta) -> None:
+        """Send the content, whose lines end with CRLF, and read the reply.
 
-        aiosmtplib's own `data` cannot tell silence before the content from silence after it.
+        aiosmtplib's own `data` does not tell whether a timeout came before or after the content.
         """
         protocol = self._client.protocol
         if protocol is None:
@@ -102,33 +107,38 @@ class Connection:
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
         try:
             protocol.write(stuffed + end)
-            code, text = await protocol.read_response(patience.total_seconds())
+            code, text = await protocol.read_response(reply_timeout.total_seconds())
         except (aiosmtplib.SMTPException, OSError):
             raise Ambiguous("SMTP: no response after the message was sent") from None
-        self._letters += 1
+        self._emails += 1
         if not 200 <= code < 300:
-            raise meaning("content", code, scrubbed(text, recipient))
+            raise reply_error("content", code, scrub(text, recipient))
 
-    async def _command(self, *words: bytes, wanted: Collection[int] = TAKEN) -> None:
-        """Without a limit of its own: whoever sends has one for all commands of an email."""
-        answer = await self._client.execute_command(*words, timeout=None)
-        if answer.code not in wanted:
-            raise aiosmtplib.SMTPResponseException(answer.code, answer.message)
+    async def _command(self, *words: bytes, expected: Collection[int] = ACCEPTED) -> None:
+        """Send a command and check the reply.
+
+        It has no timeout: the caller has one for all the commands of an email.
+        """
+        reply = await self._client.execute_command(*words, timeout=None)
+        if reply.code not in expected:
+            raise aiosmtplib.SMTPResponseException(reply.code, reply.message)
 
     async def quit(self) -> None:
-        """Take leave, for a second at most."""
+        """Say QUIT, wait at most a second for the reply, and close."""
         with suppress(aiosmtplib.SMTPException, OSError):
-            await self._client.quit(timeout=1)
+            await self._client.quit(timeout=QUIT_TIMEOUT_S)
         self.close()
 
     def close(self) -> None:
+        """Close the connection without saying QUIT."""
         self._client.close()
 
 
 def _path(address: str) -> bytes:
-    """
+    """Return an address in angle brackets.
+
     Raises:
-        ValueError: it is not ASCII, or holds what would end it.
+        ValueError: it is not ASCII, or contains a space or an angle bracket.
     """
     if not re.fullmatch(r"[!-;=?-~]+", address):
         raise ValueError
@@ -136,15 +146,17 @@ def _path(address: str) -> bytes:
 
 
 @contextmanager
-def _facts(stage: str, recipient: str = "") -> Iterator[None]:
-    """Turn the library's exceptions into ours, without a cause: theirs name the recipient."""
+def _translate_errors(stage: str, recipient: str = "") -> Iterator[None]:
+    """Turn the library's exceptions into ours, without a cause: theirs contain the recipient."""
     try:
         yield
     except aiosmtplib.SMTPAuthenticationError as error:
-        raise meaning("AUTH", error.code, scrubbed(error.message, recipient)) from None
+        raise reply_error("AUTH", error.code, scrub(error.message, recipient)) from None
     except aiosmtplib.SMTPResponseException as error:
-        raise meaning(stage, error.code, scrubbed(error.message, recipient)) from None
+        raise reply_error(stage, error.code, scrub(error.message, recipient)) from None
     except (aiosmtplib.SMTPException, OSError) as error:
-        raise outage(f"{stage}: {scrubbed(str(error), recipient)}") from None
+        raise outage(f"{stage}: {scrub(str(error), recipient)}") from None
     except ValueError:
-        raise meaning(stage, NO_ADDRESS, "this address cannot be used with SMTP") from None
+        raise reply_error(
+            stage, MAILBOX_NAME_NOT_ALLOWED, "this address cannot be used with SMTP"
+        ) from None

@@ -1,4 +1,4 @@
-"""The mailer: a small pool of kept connections, one email to one recipient at a time on each."""
+"""A pool of SMTP connections, each of which sends one email to one recipient at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from app.errors import Unavailable
 from app.settings import Mail, Smtp
 
 TIMEOUT = timedelta(seconds=60)
-KEPT_SHARE = 0.25
-"""Of the timeout: how long the kept connections have to answer before they are taken for dead."""
+"""For everything before the content, and again for the reply to the content."""
+REUSE_SHARE = 0.25
+"""The share of the timeout in which idle connections may respond. Later they count as dead."""
 
 
-class Mailer:
-    """Sends emails over at most `smtp.connections` connections, made when they are needed."""
+class SmtpPool:
+    """Sends emails over at most `smtp.connections` connections, opened when they are needed."""
 
     def __init__(
         self,
@@ -31,45 +32,44 @@ class Mailer:
         *,
         hostname: str,
         timeout: timedelta = TIMEOUT,
-        answer: timedelta | None = None,
-        kept_patience: timedelta | None = None,
+        reply_timeout: timedelta | None = None,
+        reuse_timeout: timedelta | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
         Args:
-            hostname: how we greet the server.
-            timeout: how long everything before the content may take, including the wait for a free
-                connection.
-            answer: how long the server has to answer the content; None: as long as `timeout`.
-            kept_patience: how long all kept connections together have to accept sender and
-                recipient; None: `KEPT_SHARE` of `timeout`.
-            clock: tells the age of connections, in seconds.
+            hostname: the name by which we greet the server.
+            timeout: for everything before the content, including the wait for a free connection.
+            reply_timeout: for the reply to the content; by default `timeout`.
+            reuse_timeout: for all idle connections together to accept sender and recipient; by
+                default `REUSE_SHARE` of `timeout`.
+            clock: returns monotonic seconds, to measure the age of connections.
         """
         self._timeout = timeout
-        self._answer = timeout if answer is None else answer
-        self._kept_patience = KEPT_SHARE * timeout if kept_patience is None else kept_patience
+        self._reply_timeout = timeout if reply_timeout is None else reply_timeout
+        self._reuse_timeout = REUSE_SHARE * timeout if reuse_timeout is None else reuse_timeout
         self._clock = clock
         self._smtp = smtp
         self._hostname = hostname
         self._tls = None if smtp.tls == "none" else ssl.create_default_context()
         self._free = asyncio.Semaphore(smtp.connections)
-        self._kept: list[Connection] = []
+        self._idle: list[Connection] = []
 
     @property
     def server(self) -> str:
-        """In words that may be shown: where it is and how it is spoken to."""
+        """The server's host, port and encryption as a text for operators, without credentials."""
         tls = {"none": "in plain text", "starttls": "STARTTLS", "implicit": "TLS"}[self._smtp.tls]
         return f"{self._smtp.host}:{self._smtp.port} ({tls})"
 
     @property
     def send_timeout(self) -> timedelta:
-        """How long `send` takes at most."""
-        return self._timeout + self._answer
+        """The longest time that `send` can take."""
+        return self._timeout + self._reply_timeout
 
     @property
     def idle_connections(self) -> int:
-        """How many connections are open and wait for the next email."""
-        return len(self._kept)
+        """How many open connections wait for the next email."""
+        return len(self._idle)
 
     async def send(
         self,
@@ -79,41 +79,42 @@ class Mailer:
         *,
         before_data: Callable[[], Awaitable[None]],
     ) -> None:
-        """Hand an email over: the server has taken it when this returns.
+        """Send an email, and return when the server has accepted it.
 
         Takes at most `send_timeout`. `before_data` is called at the last moment at which the
-        email can be withheld, by raising.
+        email can still be withheld; it withholds it by raising.
 
         Raises:
-            Refused, TemporarilyRefused: what the server said to this email.
-            Unavailable: no connection, 421, or silence before the email was handed over.
-            AuthenticationFailed: an Unavailable that a person must mend.
-            Ambiguous: silence after it.
+            Refused, TemporarilyRefused: the server rejected this email.
+            Unavailable: no connection, 421, or no reply before the content was sent.
+            AuthenticationFailed: an Unavailable that an operator must fix.
+            Ambiguous: no reply after the content was sent.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout.total_seconds()
-        async with _Until(deadline):
+        async with _Deadline(deadline):
             await self._free.acquire()
         try:
-            async with _Until(deadline):
-                connection = await self._ready(sender, recipient, before_data)
+            async with _Deadline(deadline):
+                connection = await self._connection_in_data(sender, recipient, before_data)
             try:
-                await connection.hand_over(content, recipient, self._answer)
+                await connection.send_content(content, recipient, self._reply_timeout)
             except BaseException:
                 connection.close()  # its state is unknown
                 raise
-            self._kept.append(connection)
+            self._idle.append(connection)
         finally:
             self._free.release()
 
     async def close(self) -> None:
-        await asyncio.gather(*(connection.quit() for connection in self._kept))
-        self._kept.clear()
+        """Close the idle connections."""
+        await asyncio.gather(*(connection.quit() for connection in self._idle))
+        self._idle.clear()
 
-    async def _ready(
+    async def _connection_in_data(
         self, sender: str, recipient: str, before_data: Callable[[], Awaitable[None]]
     ) -> Connection:
-        """A connection on which the server waits for the email."""
-        connection = await self._addressed(sender, recipient)
+        """Return a connection on which the server waits for the content."""
+        connection = await self._connection_with_envelope(sender, recipient)
         try:
             await before_data()
             await connection.start_data()
@@ -122,38 +123,39 @@ class Mailer:
             raise
         return connection
 
-    async def _addressed(self, sender: str, recipient: str) -> Connection:
-        """A connection on which the server has accepted sender and recipient.
+    async def _connection_with_envelope(self, sender: str, recipient: str) -> Connection:
+        """Return a connection on which the server has accepted sender and recipient.
 
-        A kept one may have been ended while it idled, by the server or, in silence, by whatever is
-        between. That is no outage: the next is tried, and then a new one.
+        An idle connection may have been closed by the server, or dropped silently by a firewall.
+        That is not an outage: try the next one, and finally open a new one.
         """
-        patience = asyncio.get_running_loop().time() + self._kept_patience.total_seconds()
-        while self._kept:
-            kept = self._kept.pop()
-            if kept.worn:
-                kept.close()
+        deadline = asyncio.get_running_loop().time() + self._reuse_timeout.total_seconds()
+        while self._idle:
+            idle = self._idle.pop()
+            if idle.is_stale:
+                idle.close()
                 continue
             try:
-                async with _Until(patience):
-                    await _address(kept, sender, recipient)
+                async with _Deadline(deadline):
+                    await _send_envelope(idle, sender, recipient)
             except Unavailable:
                 continue
-            return kept
+            return idle
         fresh = await Connection.open(
             self._smtp,
             self._tls,
             hostname=self._hostname,
-            patience=self._timeout,
+            reply_timeout=self._timeout,
             clock=self._clock,
         )
-        await _address(fresh, sender, recipient)
+        await _send_envelope(fresh, sender, recipient)
         return fresh
 
 
-async def _address(connection: Connection, sender: str, recipient: str) -> None:
+async def _send_envelope(connection: Connection, sender: str, recipient: str) -> None:
+    """Send the envelope, note that the server responds, and close the connection on an error."""
     try:
-        await connection.address(sender, recipient)
+        await connection.send_envelope(sender, recipient)
     except BaseException as error:
         connection.close()
         if isinstance(error, Refused | TemporarilyRefused):
@@ -162,10 +164,10 @@ async def _address(connection: Connection, sender: str, recipient: str) -> None:
     dependency_health.record_success(DEPENDENCY)
 
 
-class _Until:
-    """A limit on the block, after which there is an outage.
+class _Deadline:
+    """Limits the time of a block: when it is up, raises an outage.
 
-    A class, as three an email are: a generator takes twice the time.
+    It is a class because a generator takes twice the time, and each email uses three.
     """
 
     __slots__ = ("_limit",)
@@ -189,14 +191,14 @@ class _Until:
 
 
 @asynccontextmanager
-async def open_mailer(mail: Mail) -> AsyncIterator[Mailer]:
-    """A mailer that greets the server in the name of the sender's domain.
+async def open_smtp_pool(mail: Mail) -> AsyncIterator[SmtpPool]:
+    """Open a pool that greets the server by the domain of the sender's address.
 
-    It connects when it first sends, so that it can be opened while the server is away.
+    It connects when it first sends, so it can be opened while the server is unavailable.
     """
     domain = parseaddr(mail.from_address)[1].rpartition("@")[2]
-    mailer = Mailer(mail.smtp, hostname=domain.encode("idna").decode())
+    pool = SmtpPool(mail.smtp, hostname=domain.encode("idna").decode())
     try:
-        yield mailer
+        yield pool
     finally:
-        await mailer.close()
+        await pool.close()
