@@ -1,6 +1,6 @@
-"""Emails: what one is made of, how it is composed, and how it goes out once a unique key.
+"""Emails: their types, composition and delivery.
 
-Who is written to, and why, stands in each noun's own emails.py.
+Each package with emails of its own has them in its emails.py: to whom they are sent, and why.
 """
 
 from app.email.compose import EmailConfig

@@ -1,4 +1,4 @@
-"""Composing: an email becomes a message that mail clients can show and nobody can inject into."""
+"""Composes messages that mail clients can show and into which nobody can inject headers."""
 
 from __future__ import annotations
 
@@ -15,42 +15,28 @@ import css_inline
 import dkim  # type: ignore[import-untyped] # has no stubs
 import msgspec
 
-from app.email.email import Email, Recipient, part
-from app.email.formatting import cut, one_line
+from app.email.email import Email, Recipient, template_path
+from app.email.formatting import one_line, truncate
 from app.email.unsubscribe import unsubscribe_token
 from app.jinja import Templates
 from app.settings import Dkim
 
-SIGNED = (
-    "from", "from",  # twice: a second From that is added on the way breaks the signature
+SIGNED_HEADERS = (
+    "from", "from",  # twice: adding a second From in transit breaks the signature
     "to", "subject", "date", "message-id", "reply-to", "mime-version", "content-type",
     "list-unsubscribe", "list-unsubscribe-post",
 )  # fmt: skip
-"""What is not there is signed as absent, and cannot be added."""
+"""The headers that DKIM signs. Missing ones are signed as absent, so they cannot be added."""
 
-
-def signed(message: bytes, key: Dkim, domain: str) -> bytes:
-    """The message with a signature of the domain above it. Takes some milliseconds."""
-    signature = dkim.sign(
-        message,
-        key.selector.encode(),
-        domain.encode(),
-        key.key,
-        canonicalize=(b"relaxed", b"relaxed"),
-        include_headers=[name.encode() for name in SIGNED],
-    )
-    return bytes(signature) + message
-
-
-LONGEST_SUBJECT = 120
-LONGEST_NAME = 64
-"""In the To header. The email itself has the whole name."""
+MAX_SUBJECT_CHARACTERS = 120
+MAX_NAME_CHARACTERS = 64
+"""The longest name in the To header. The email's text has the whole name."""
 
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 class _Policy(EmailPolicy):
-    """Folds long headers, but not the two that RFC 8058 wants readers to find on one line."""
+    """Folds long headers, except the two that RFC 8058 requires on one line."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name.startswith("List-Unsubscribe"):
@@ -63,54 +49,71 @@ _POLICY = _Policy(linesep="\r\n")
 
 @dataclass(frozen=True, slots=True)
 class EmailConfig:
-    """What all our emails are written on and signed with."""
+    """What all emails have in common: templates, sender, links and signature."""
 
     templates: Templates
     from_address: str
-    """`Name <address>`; the domain of the address is also that of the Message-IDs."""
+    """`Name <address>`. The domain of the address is also that of the Message-IDs."""
     app_url: str
+    """The base URL of the links."""
     secret: str = field(repr=False)
-    """Signs the links by which people unsubscribe."""
+    """Signs the unsubscribe links."""
     reply_to: str | None = None
     dkim: Dkim | None = None
 
     @property
-    def address(self) -> str:
-        """As SMTP carries it, its domain in ASCII."""
+    def envelope_sender(self) -> str:
+        """The sender's address for SMTP, with the domain in ASCII."""
         return f"{parseaddr(self.from_address)[1].rpartition('@')[0]}@{self.domain}"
 
     @property
     def domain(self) -> str:
+        """The domain of the sender's address, in ASCII."""
         return parseaddr(self.from_address)[1].rpartition("@")[2].encode("idna").decode()
 
-    def sealed(self, message: EmailMessage) -> bytes:
-        """The message as it goes out, signed when there is a key."""
+    def serialize(self, message: EmailMessage) -> bytes:
+        """Return the message as it is sent, signed if there is a key."""
         content = message.as_bytes()
-        return content if self.dkim is None else signed(content, self.dkim, self.domain)
+        return content if self.dkim is None else dkim_sign(content, self.dkim, self.domain)
+
+
+def dkim_sign(message: bytes, key: Dkim, domain: str) -> bytes:
+    """Put a DKIM signature of the domain before the message. Takes some milliseconds."""
+    signature = dkim.sign(
+        message,
+        key.selector.encode(),
+        domain.encode(),
+        key.key,
+        canonicalize=(b"relaxed", b"relaxed"),
+        include_headers=[name.encode() for name in SIGNED_HEADERS],
+    )
+    return bytes(signature) + message
 
 
 def compose(
     config: EmailConfig, recipient: Recipient, email: Email, unique_key: str, date: datetime
 ) -> EmailMessage:
-    """Render an email as text and HTML.
+    """Render an email as text and HTML, with its headers.
 
     Raises:
-        BrokenTemplate: a part is missing, broken, or names what the email does not give.
-        ValueError: an address cannot stand in a header.
+        BrokenTemplate: a template is missing, broken, or uses a variable that the email lacks.
+        ValueError: an address cannot be written in a header.
     """
-    way_out = _unsubscribe_url(config, recipient, type(email))
-    subject, text, html = _rendered(config, email, way_out)
+    unsubscribe_url = _unsubscribe_url(config, recipient, type(email))
+    subject, text, html = _render(config, email, unsubscribe_url)
     message = EmailMessage(_POLICY)
-    message["From"] = _address(*parseaddr(config.from_address))
-    message["To"] = _address(_in_header(recipient.name, LONGEST_NAME), recipient.address)
-    message["Subject"] = _in_header(subject, LONGEST_SUBJECT)
+    message["From"] = _header_address(*parseaddr(config.from_address))
+    message["To"] = _header_address(
+        _header_text(recipient.name, MAX_NAME_CHARACTERS), recipient.address
+    )
+    message["Subject"] = _header_text(subject, MAX_SUBJECT_CHARACTERS)
     message["Date"] = date
     message["Message-ID"] = message_id(config, recipient, type(email), unique_key)
     if config.reply_to:
-        message["Reply-To"] = _address(*parseaddr(config.reply_to))
+        message["Reply-To"] = _header_address(*parseaddr(config.reply_to))
     message["Auto-Submitted"] = "auto-generated"
-    if way_out:
-        message["List-Unsubscribe"] = f"<{way_out}>"
+    if unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
@@ -120,7 +123,7 @@ def compose(
 def message_id(
     config: EmailConfig, recipient: Recipient, email: type[Email], unique_key: str
 ) -> str:
-    """The same for every copy of one email, so that a second copy can be recognised."""
+    """Return the Message-ID, the same for every copy of an email, so that duplicates are seen."""
     key = f"{recipient.id}\0{email.template}\0{unique_key}".encode()
     return f"<{hashlib.sha256(key).hexdigest()[:32]}@{config.domain}>"
 
@@ -132,29 +135,28 @@ def _unsubscribe_url(config: EmailConfig, recipient: Recipient, email: type[Emai
     return f"{config.app_url}/unsubscribe/{token}"
 
 
-def _rendered(
-    config: EmailConfig, email: Email, unsubscribe_url: str | None
-) -> tuple[str, str, str]:
+def _render(config: EmailConfig, email: Email, unsubscribe_url: str | None) -> tuple[str, str, str]:
+    """Return the subject, the text and the HTML of an email."""
     context: dict[str, Any] = {
         "app_url": config.app_url,
         "unsubscribe_url": unsubscribe_url,
         **msgspec.structs.asdict(email),
     }
 
-    def render(name: str) -> str:
-        return config.templates.render(part(type(email), name), context)
+    def render(part: str) -> str:
+        return config.templates.render(template_path(type(email), part), context)
 
     context["subject"] = one_line(render("subject.txt"))
     text = render("body.txt").strip() + "\n"
     return context["subject"], text, _INLINER.inline(render("body.html"))
 
 
-def _address(name: str, address: str) -> Address:
-    """An address for a header, its domain in ASCII (RFC 5891)."""
+def _header_address(name: str, address: str) -> Address:
+    """Return an address for a header, with the domain in ASCII (RFC 5891)."""
     mailbox, _, domain = address.rpartition("@")
     return Address(name, mailbox, domain.encode("idna").decode())
 
 
-def _in_header(text: str, longest: int) -> str:
-    """Text for a header; what looks like an encoded word (RFC 2047) is not to be decoded."""
-    return cut(one_line(text).replace("=?", "= ?"), longest)
+def _header_text(text: str, max_characters: int) -> str:
+    """Return text for a header, in which nothing looks like an encoded word (RFC 2047)."""
+    return truncate(one_line(text).replace("=?", "= ?"), max_characters)

@@ -145,7 +145,7 @@ async def _placed(
 async def _send(run: Run, sender: EmailSender, message: EmailMessage, attempt: Attempt) -> None:
     """Hand the email over, unless the job or the email is another's at the last moment."""
     (to,) = message["To"].addresses
-    content = sender.config.sealed(message)
+    content = sender.config.serialize(message)
 
     async def still_ours() -> None:
         async with run.transaction() as tx:
@@ -153,7 +153,7 @@ async def _send(run: Run, sender: EmailSender, message: EmailMessage, attempt: A
                 raise Snooze("another attempt to send this email has started", delay=_lease(sender))
 
     await sender.smtp_pool.send(
-        sender.config.address, to.addr_spec, content, before_data=still_ours
+        sender.config.envelope_sender, to.addr_spec, content, before_data=still_ours
     )
 
 

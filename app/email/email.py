@@ -1,4 +1,4 @@
-"""An email is a type: a frozen struct of what it says, and the folder of its templates."""
+"""Email types: a frozen struct of what an email says, and a folder of templates."""
 
 from __future__ import annotations
 
@@ -15,32 +15,40 @@ EMAILS: dict[str, type[Email]] = {}
 """Every registered email type that has been imported, by its name."""
 
 PARTS = ("subject.txt", "body.txt", "body.html")
-GIVEN = {"app_url", "subject", "unsubscribe_url"}
-"""What every template is given beside the email's own fields."""
+COMMON_VARIABLES = {"app_url", "subject", "unsubscribe_url"}
+"""The variables of every template, in addition to the email's own fields."""
+
+
+class AtMost(NamedTuple):
+    """A limit: at most so many emails of a type to one person in any period of this length."""
+
+    most: int
+    period: timedelta
 
 
 class Email(msgspec.Struct, frozen=True):
-    """What an email says, beside its words in `templates/email/<email>/`.
+    """The variables of an email, whose words are in `templates/email/<template>/`.
 
         class Welcome(Email, frozen=True):
-            email = "welcome"
+            template = "welcome"
+
             name: str
             confirm_url: str
 
-    The name is never changed while deliveries of it are recorded: it is part of their key.
+    Never change the name of a template that has been sent: it is part of the key of deliveries.
     """
 
     template: ClassVar[str]
     subscription: ClassVar[Subscription | None] = None
-    """What a person ends to get no more of them; None: the email answers an act, and is sent."""
-    at_most: ClassVar[Rate | None] = None
-    """How many emails of this type a person gets."""
+    """The subscription that a person can end to get no more. None: always sent, as it answers an
+    action."""
+    at_most: ClassVar[AtMost | None] = None
     registered: ClassVar[bool] = True
-    """False keeps an email out of `EMAILS`, and so out of the start-up check and the previews."""
+    """False keeps an email out of `EMAILS`: it is neither checked at start-up nor previewed."""
 
     @classmethod
     def sample(cls) -> Self:
-        """One as it might be, for those who work on its words and looks."""
+        """Return a realistic example, for the previews and the start-up check."""
         raise NotImplementedError
 
     @classmethod
@@ -54,29 +62,32 @@ class Email(msgspec.Struct, frozen=True):
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """Whom an email goes to."""
+    """The person to whom an email is sent."""
 
     id: UUID
     name: str
     address: str
 
 
-def part(email: type[Email], name: str) -> str:
-    return f"email/{email.template}/{name}"
+def template_path(email: type[Email], part: str) -> str:
+    """Return the path of one of an email's `PARTS`."""
+    return f"email/{email.template}/{part}"
 
 
 def check_emails(templates: Templates) -> None:
-    """Make sure that every email has its parts, that they name only what they are given, and that
-    its sample can be written: what an entry of a list lacks shows in no other way.
+    """Check that every email has all templates, and that its sample renders.
+
+    Only rendering shows that a template uses a field which the entries of a list lack.
 
     Raises:
-        BrokenTemplate: names the first template at fault.
+        BrokenTemplate: names the first template with an error.
     """
     for email in EMAILS.values():
-        given = {**dict.fromkeys(GIVEN, "given"), **msgspec.structs.asdict(email.sample())}
-        for name in PARTS:
-            path = part(email, name)
-            if unknown := templates.variables(path) - given.keys():
+        common = dict.fromkeys(COMMON_VARIABLES, "common")
+        variables = {**common, **msgspec.structs.asdict(email.sample())}
+        for part in PARTS:
+            path = template_path(email, part)
+            if unknown := templates.variables(path) - variables.keys():
                 names = ", ".join(sorted(unknown))
                 raise BrokenTemplate(path, f"uses {names}, which {email.__name__} does not define")
-            templates.render(path, given)
+            templates.render(path, variables)

@@ -1,4 +1,4 @@
-"""An email to find out whether emails go out: sent at once, by no job, and kept in no ledger."""
+"""The test email: sent immediately, without a job and without the delivery ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.email.email import Email, Recipient
 NOBODY = UUID(int=0)
 
 
-class Trial(Email, frozen=True):
+class TestEmail(Email, frozen=True):
     """Tells an operator how it was sent."""
 
     template = "trial"
@@ -31,23 +31,25 @@ class Trial(Email, frozen=True):
         )
 
 
-async def send_trial(sender: EmailSender, address: str, now: datetime) -> None:
-    """Send one, even to a suppressed address.
+async def send_test_email(sender: EmailSender, address: str, now: datetime) -> None:
+    """Send a test email, even to a suppressed address.
 
     Raises:
-        Refused, TemporarilyRefused, Ambiguous, Unavailable: what the server did.
+        Refused, TemporarilyRefused, Ambiguous, Unavailable: see `SmtpPool.send`.
     """
     config = sender.config
-    email = Trial(
+    email = TestEmail(
         sent_at=f"{now:%Y-%m-%d %H:%M:%S %Z}",
         server=sender.smtp_pool.server,
         signature=f"{config.dkim.selector}._domainkey.{config.domain}" if config.dkim else "none",
     )
     message = compose(config, Recipient(NOBODY, "", address), email, now.isoformat(), now)
     (to,) = message["To"].addresses
-    content = config.sealed(message)
-    await sender.smtp_pool.send(config.address, to.addr_spec, content, before_data=_nothing)
+    content = config.serialize(message)
+    await sender.smtp_pool.send(
+        config.envelope_sender, to.addr_spec, content, before_data=_do_nothing
+    )
 
 
-async def _nothing() -> None:
-    """Nothing can withhold it."""
+async def _do_nothing() -> None:
+    """Never withhold the email."""

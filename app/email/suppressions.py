@@ -1,4 +1,4 @@
-"""Addresses that nothing is sent to, as operators see and change them."""
+"""Suppressed addresses, which get no email, as operators see and change them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ log = structlog.get_logger(__name__)
 
 
 async def is_suppressed(db: Queryable, address: str) -> bool:
-    """Whether nothing is sent to this address."""
+    """Tell whether an address is suppressed."""
     return await statements.is_suppressed(db, address=address)
 
 
 async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]:
-    """At most so many, newest first."""
+    """Return at most so many suppressed addresses, newest first."""
     return await statements.list_suppressions(db, limit=limit)
 
 
 async def lift(tx: Transaction, address: str, *, by: str) -> None:
-    """Send to an address again. Emails that were held back stay so; the next one goes.
+    """Allow emails to an address again. Emails withheld until now are not sent, only new ones.
 
     Raises:
-        NotFound: it was not suppressed.
+        NotFound: the address is not suppressed.
     """
     if await statements.lift_suppression(tx, address=address) is None:
         raise NotFound("This address is not suppressed.")
@@ -37,7 +37,7 @@ async def lift(tx: Transaction, address: str, *, by: str) -> None:
 
 
 async def suppress_all(tx: Transaction, addresses: Sequence[str], reason: str, *, by: str) -> int:
-    """Send nothing to these any more; how many of them were new."""
+    """Suppress these addresses, and return how many of them were not suppressed before."""
     added = await statements.suppress_all(tx, addresses=addresses, reason=reason)
     log.info("operator.suppressed", addresses=added, by=by)
     return added

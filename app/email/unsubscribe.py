@@ -1,7 +1,7 @@
-"""Subscriptions, and the tokens by which an email is refused without signing in (RFC 8058).
+"""Subscriptions, and the tokens that end them without signing in (RFC 8058).
 
-A token names a person and a subscription and is signed, so that it needs no row and never expires:
-old emails keep their way out.
+A token is signed and names a user and a subscription. It needs no row and never expires, so the
+links in old emails keep working.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = get_args(Subscription)
 
 
 def unsubscribe_token(secret: str, user_id: UUID, subscription: Subscription) -> str:
-    """What stands in the link: it opens nothing but the way out."""
-    person = urlsafe_b64encode(user_id.bytes).decode().rstrip("=")
-    return f"{subscription}.{person}.{_signature(secret, user_id, subscription)}"
+    """Return the token of an unsubscribe link. It allows nothing but to unsubscribe."""
+    user = urlsafe_b64encode(user_id.bytes).decode().rstrip("=")
+    return f"{subscription}.{user}.{_signature(secret, user_id, subscription)}"
 
 
-def read_token(secret: str, token: str) -> tuple[UUID, Subscription] | None:
-    """Who refuses what; None when we have not signed it."""
+def read_unsubscribe_token(secret: str, token: str) -> tuple[UUID, Subscription] | None:
+    """Return the user and the subscription of a token; None if we did not sign it."""
     name, _, rest = token.partition(".")
-    person, _, signature = rest.partition(".")
-    subscription = next((known for known in SUBSCRIPTIONS if known == name), None)
+    user, _, signature = rest.partition(".")
+    subscription = next((each for each in SUBSCRIPTIONS if each == name), None)
     try:
-        user_id = UUID(bytes=urlsafe_b64decode(f"{person}=="))
+        user_id = UUID(bytes=urlsafe_b64decode(f"{user}=="))
     except ValueError:
         return None
     if subscription is None:

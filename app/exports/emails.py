@@ -7,7 +7,7 @@ from typing import Self
 
 from app.activity_types import ACTIVITY_TYPES
 from app.email import Email, EmailSender, Recipient, deliver, one_line
-from app.email.formatting import cut, day
+from app.email.formatting import day, truncate
 from app.exports import statements
 from app.exports.export import ExportId, Filters, Format
 from app.jobs import Job, Run, handles
@@ -152,7 +152,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
             name=one_line(export.name),
             format=NAMES[export.format],
             what=described(export.filters),
-            reason=cut(one_line(reason), LONGEST_REASON),
+            reason=truncate(one_line(reason), LONGEST_REASON),
             exports_url=f"{sender.config.app_url}/exports",
         )
 

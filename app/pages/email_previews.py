@@ -101,7 +101,7 @@ def _composed(email_config: EmailConfig, name: str) -> bytes:
         raise NotFound("There is no such email.")
     sample: Email = EMAILS[name].sample()
     message = compose(email_config, READER, sample, "sample", datetime.now(UTC))
-    return email_config.sealed(message)
+    return email_config.serialize(message)
 
 
 def _parsed(source: bytes) -> EmailMessage:

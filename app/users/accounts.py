@@ -8,7 +8,7 @@ import structlog
 
 from app import jobs
 from app.email.suppressions import is_suppressed
-from app.email.unsubscribe import Subscription, read_token
+from app.email.unsubscribe import Subscription, read_unsubscribe_token
 from app.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from app.email import Email, Recipient, check_emails, one_line
-from app.email.compose import LONGEST_NAME, LONGEST_SUBJECT, compose
-from app.email.email import EMAILS, GIVEN
+from app.email.compose import MAX_NAME_CHARACTERS, MAX_SUBJECT_CHARACTERS, compose
+from app.email.email import COMMON_VARIABLES, EMAILS
 from app.jinja import FOLDER, BrokenTemplate, Templates
 from app.users.emails import Welcome
 from tests.email.reading import (
@@ -54,7 +54,7 @@ def test_an_awkward_name_reaches_both_parts_and_injects_nothing(name: str) -> No
     (to,) = message["To"].addresses
     assert to.addr_spec == "ada@example.com"
     shown = name_shown(message)
-    assert len(shown) <= LONGEST_NAME
+    assert len(shown) <= MAX_NAME_CHARACTERS
     assert in_header(name).startswith(shown.removesuffix("…"))
 
     text, html = message.iter_parts()
@@ -77,7 +77,7 @@ def test_an_awkward_name_in_a_subject_stays_in_one_short_header(name: str, tmp_p
         (folder / part).write_text("{{ name }} invites you\n")
     message = received(Shout(name=name), person("Ada"), email_config(tmp_path))
     subject = str(message["Subject"])
-    assert len(subject) <= LONGEST_SUBJECT
+    assert len(subject) <= MAX_SUBJECT_CHARACTERS
     assert in_header(f"{name} invites you").startswith(subject.removesuffix("…"))
     assert "Bcc" not in message
 
@@ -116,7 +116,7 @@ def test_a_sender_of_such_a_host_is_one_that_smtp_carries() -> None:
     config = replace(email_config(), from_address="Ä <hello@bücher.example>")
     (sender,) = received(welcome("Ada"), person("Ada"), config)["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Ä", "hello@xn--bcher-kva.example")
-    assert config.address == "hello@xn--bcher-kva.example"
+    assert config.envelope_sender == "hello@xn--bcher-kva.example"
 
 
 def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:
@@ -182,7 +182,7 @@ def test_a_change_that_is_broken_does_not_reach_people_until_it_is_mended(
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     templates, changed = Templates(tmp_path, keep=True), tmp_path / file
-    given = {**dict.fromkeys(GIVEN, "given"), **msgspec.structs.asdict(welcome("Ada"))}
+    given = {**dict.fromkeys(COMMON_VARIABLES, "given"), **msgspec.structs.asdict(welcome("Ada"))}
     before = templates.render("email/welcome/body.html", given)
 
     mended = changed.read_text().replace("<table", '<table id="mended"')

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from app.email import Email, one_line
 from app.email.compose import compose
 from app.email.email import EMAILS
-from app.email.unsubscribe import SUBSCRIPTIONS, read_token, unsubscribe_token
+from app.email.unsubscribe import SUBSCRIPTIONS, read_unsubscribe_token, unsubscribe_token
 from app.exports.emails import described
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity
@@ -178,7 +178,7 @@ def test_only_subscribed_letters_say_how_to_get_no_more(email: str) -> None:
     found = re.fullmatch(rf"List-Unsubscribe: <({re.escape(url)}/unsubscribe/(\S+))>", said[0])
     assert found is not None
     subscription = SAMPLES[email].subscription
-    assert read_token(config.secret, found[2]) == (person("Ada").id, subscription)
+    assert read_unsubscribe_token(config.secret, found[2]) == (person("Ada").id, subscription)
     for part in parts(received(SAMPLES[email], person("Ada"), config)):
         assert found[1] in part
 
@@ -186,7 +186,7 @@ def test_only_subscribed_letters_say_how_to_get_no_more(email: str) -> None:
 def test_a_token_to_unsubscribe_cannot_be_made_up() -> None:
     ada, eve = UUID(int=1), UUID(int=2)
     token = unsubscribe_token("secret", ada, "weekly_summary")
-    assert read_token("secret", token) == (ada, "weekly_summary")
+    assert read_unsubscribe_token("secret", token) == (ada, "weekly_summary")
     email, _, signature = token.split(".")
     others = unsubscribe_token("other secret", ada, "weekly_summary")
     eves = unsubscribe_token("secret", eve, "weekly_summary").split(".")[1]
@@ -195,7 +195,7 @@ def test_a_token_to_unsubscribe_cannot_be_made_up() -> None:
         f"{email}.{eves}.{signature}", token.replace(email, "friend_activity"),
         token.replace(email, "welcome"), f"{email}.AAAA.{signature}", f"{email}..{signature}",
     ]  # fmt: skip
-    assert [read_token("secret", one) for one in wrong] == [None] * len(wrong)
+    assert [read_unsubscribe_token("secret", one) for one in wrong] == [None] * len(wrong)
     assert set(SUBSCRIPTIONS) >= {SAMPLES[email].subscription for email in SUBSCRIBED}
 
 
@@ -213,7 +213,7 @@ def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
     email: str, key: tuple[Dkim, bytes]
 ) -> None:
     config = replace(email_config(), dkim=key[0])
-    sent = config.sealed(compose(config, person("Zoë"), SAMPLES[email], "once", NOON))
+    sent = config.serialize(compose(config, person("Zoë"), SAMPLES[email], "once", NOON))
 
     def answer(name: bytes, timeout: int = 5) -> bytes:
         assert name == b"mail._domainkey.activelog.example."
