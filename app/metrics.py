@@ -72,7 +72,7 @@ breaker_open = Gauge(
 )
 emails = Counter(
     "activelog_emails",
-    "Emails by outcome: sent, refused, deferred, doubted, unanswered, turned_away, suppressed.",
+    "Emails by outcome: sent, refused, deferred, ambiguous, unavailable, auth_failed, suppressed.",
     ("template", "outcome"),
     registry=registry,
 )

@@ -38,7 +38,7 @@ def initialize_counters() -> None:
         for outcome in ("done", "retried", "dead"):
             counts.ended(outcome)
     for email in EMAILS:
-        for outcome in ("sent", "refused", "turned_away"):
+        for outcome in ("sent", "refused", "auth_failed"):
             metrics.emails.labels(email, outcome)
     for dependency in ("redis", "s3", "smtp"):
         metrics.breaker_open.labels(dependency)

@@ -1,8 +1,8 @@
-"""Delivery: one email a unique key, whatever is retried, killed or run twice.
+"""Delivers an email once per unique key, even if its job is retried, killed or run twice.
 
-The ledger (`emails`) is consulted before every send and committed on both sides of it. An email
-goes out twice only if the process or the connection dies between the end of DATA and the commit of
-`sent`; the copies then bear one Message-ID.
+The delivery ledger (`emails`) is read before every send, and committed before and after it. An
+email is sent twice only if the process or the connection dies between the end of DATA and the
+commit of `sent`. The copies then have the same Message-ID.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from app.email.smtp import (
     SmtpPool,
     TemporarilyRefused,
 )
-from app.email.statements import Attempt
+from app.email.statements import DeliveryAttempt
 from app.errors import Unavailable
 from app.jobs import JobId, Run
 from app.jobs.outcomes import Dead, Retry, Snooze
@@ -37,19 +37,19 @@ from app.postgres.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class EmailSender:
-    """Handed to whatever writes emails."""
+    """What sending an email takes: handlers of email jobs ask for it."""
 
     config: EmailConfig
     smtp_pool: SmtpPool
     send_limit: SendLimit
 
 
-L = TypeVar("L", bound=Email)
+E = TypeVar("E", bound=Email)
 
-RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
-"""After the first, the second and every further refusal for now."""
-MOST_DOUBTS = 2
-"""An email that may have been taken twice is not sent again, unless an operator says so."""
+RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+"""The wait after the first, the second and every further failed attempt."""
+MAX_AMBIGUOUS_SENDS = 2
+"""An email that the server may have accepted twice is sent again only if an operator retries it."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,52 +58,54 @@ async def deliver(
     run: Run,
     sender: EmailSender,
     recipient: Recipient,
-    email: type[L],
-    write: Callable[[Transaction], Awaitable[L]],
+    email: type[E],
+    write: Callable[[Transaction], Awaitable[E]],
     *,
     unique_key: str,
-    then: Callable[[Transaction], Awaitable[object]] | None = None,
+    on_sent: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> None:
-    """Send an email unless it was sent before, and finish the job with it.
+    """Send an email unless it was sent before, and finish the job in the same transaction.
 
-    `write` makes the email, in the transaction that claims it, and only if it is to be sent; what
-    `then` does is committed with `sent`. Nothing is sent to a suppressed address, and an address
-    that does not exist becomes one.
+    Nothing is sent to a suppressed address. An address that does not exist is suppressed.
+
+    Args:
+        write: returns the email; called in the transaction that claims it, only if it will be sent.
+        on_sent: called in the transaction that records the email as sent.
 
     Raises:
-        Snooze: a limit is reached, or another attempt may be sending it at this moment.
-        Retry: refused for now, or taken in doubt.
-        Unavailable: no server takes emails from us now.
-        Dead: refused for good, or taken in doubt twice.
-        LeaseLost: the job is another worker's now.
+        Snooze: a limit is reached, or another attempt may be sending the email now.
+        Retry: the server refused it temporarily, or may have accepted it without replying.
+        Unavailable: no server accepts our emails now.
+        Dead: the server refused it permanently, or may have accepted it twice.
+        LeaseLost: another worker has reclaimed the job.
     """
-    placed = await _placed(run, sender, recipient, email, unique_key)
+    reserved = await _reserve_send(run, sender, recipient, email, unique_key)
     message = None
     async with run.transaction() as tx:
-        attempt = await _claim(tx, run.job_id, sender, recipient, email, unique_key)
+        attempt = await _claim_email(tx, run.job_id, sender, recipient, email, unique_key)
         if attempt is not None and attempt.state == "sending":
-            if not placed:
+            if not reserved:
                 raise Snooze("the limit that delayed this email has just ended", delay=timedelta(0))
-            written = await write(tx)
-            message = compose(sender.config, recipient, written, unique_key, attempt.date)
+            content = await write(tx)
+            message = compose(sender.config, recipient, content, unique_key, attempt.date)
     if attempt is None:
-        await _end_as_sent_before(run, recipient, email, unique_key)
+        await _finish_as_already_sent(run, recipient, email, unique_key)
         return
     if message is None:
         _count(email, "suppressed")
         await run.finish_with_note("the address is suppressed")
         return
-    async with _recorded(run, attempt, recipient, email):
+    async with _record_errors(run, attempt, recipient, email):
         await _send(run, sender, message, attempt)
     async with run.completion() as tx:
         await statements.record_sent(tx, id=attempt.id)
-        if then is not None:
-            await then(tx)
+        if on_sent is not None:
+            await on_sent(tx)
     _count(email, "sent")
     log.info("email.sent", template=email.template, email_id=str(attempt.id))
 
 
-async def _end_as_sent_before(
+async def _finish_as_already_sent(
     run: Run, recipient: Recipient, email: type[Email], unique_key: str
 ) -> None:
     async with run.transaction() as tx:
@@ -114,18 +116,18 @@ async def _end_as_sent_before(
     await run.finish_with_note(f"already sent{on}")
 
 
-async def _placed(
+async def _reserve_send(
     run: Run, sender: EmailSender, recipient: Recipient, email: type[Email], unique_key: str
 ) -> bool:
-    """Whether a place in MAIL_RATE is taken for this email: none is for one that is not sent.
+    """Count this email against MAIL_RATE, and return False if it will not be sent anyway.
 
-    Asked with no transaction open, and before anything is claimed or written: of a fan-out, most
-    emails are asked for several times until their turn comes.
+    Redis is called with no transaction open, and before the email is claimed and written: most
+    emails of a fan-out try this several times before they may be sent.
 
     Raises:
-        Snooze: until the email's turn, or until the person may get another.
+        Snooze: until MAIL_RATE allows the email, or the limit of the recipient does.
     """
-    if not sender.send_limit.limited:
+    if not sender.send_limit.is_limited:
         return True
     async with run.transaction() as tx:
         if not await statements.may_claim_email(
@@ -136,44 +138,51 @@ async def _placed(
             address=recipient.address,
         ):
             return False
-        await _spare(tx, recipient, email, unique_key)
-    if wait := await sender.send_limit.wait(subscribed=email.subscription is not None):
+        await _check_recipient_limit(tx, recipient, email, unique_key)
+    if wait := await sender.send_limit.reserve(subscribed=email.subscription is not None):
         raise Snooze("MAIL_RATE is reached", delay=wait)
     return True
 
 
-async def _send(run: Run, sender: EmailSender, message: EmailMessage, attempt: Attempt) -> None:
-    """Hand the email over, unless the job or the email is another's at the last moment."""
+async def _send(
+    run: Run, sender: EmailSender, message: EmailMessage, attempt: DeliveryAttempt
+) -> None:
+    """Send the email, unless at the last moment another attempt has the job or the email.
+
+    Raises:
+        Snooze: another attempt may be sending the email.
+        LeaseLost: another worker has reclaimed the job.
+    """
     (to,) = message["To"].addresses
     content = sender.config.serialize(message)
 
-    async def still_ours() -> None:
+    async def check_claim() -> None:
         async with run.transaction() as tx:
             if not await statements.attempt_may_send(tx, id=attempt.id, attempt=attempt.attempts):
                 raise Snooze("another attempt to send this email has started", delay=_lease(sender))
 
     await sender.smtp_pool.send(
-        sender.config.envelope_sender, to.addr_spec, content, before_data=still_ours
+        sender.config.envelope_sender, to.addr_spec, content, before_data=check_claim
     )
 
 
 def _lease(sender: EmailSender) -> timedelta:
-    """How long an attempt may take."""
+    """Return how long an attempt may take. No other attempt starts before that."""
     return sender.smtp_pool.send_timeout
 
 
-async def _claim(
+async def _claim_email(
     tx: Transaction,
     job_id: JobId,
     sender: EmailSender,
     recipient: Recipient,
     email: type[Email],
     unique_key: str,
-) -> Attempt | None:
-    """The attempt that may send now, or None when the email is sent.
+) -> DeliveryAttempt | None:
+    """Claim the email for an attempt to send it; return None if it has been sent.
 
     Raises:
-        Snooze: until another attempt's time has passed, or until the person may get another.
+        Snooze: until another attempt's lease ends, or the limit of the recipient allows it.
     """
     if email.at_most is not None:
         await statements.lock_emails(tx, template=email.template, recipient_id=recipient.id)
@@ -188,22 +197,23 @@ async def _claim(
         lease=_lease(sender),
     )
     if attempt is None:
-        left = await statements.email_lease(
+        lease = await statements.email_lease(
             tx, recipient_id=recipient.id, template=email.template, unique_key=unique_key
         )
-        if left is not None:
-            raise Snooze("another attempt may be sending this email", delay=left)
+        if lease is not None:
+            raise Snooze("another attempt may be sending this email", delay=lease)
     else:
-        await _spare(tx, recipient, email, unique_key)
+        await _check_recipient_limit(tx, recipient, email, unique_key)
     return attempt
 
 
-async def _spare(
+async def _check_recipient_limit(
     tx: Transaction, recipient: Recipient, email: type[Email], unique_key: str
 ) -> None:
-    """
+    """Check that the recipient may get one more email of this type (`Email.at_most`).
+
     Raises:
-        Snooze: until the person may get another.
+        Snooze: until the limit allows it.
     """
     if email.at_most is None:
         return
@@ -220,10 +230,10 @@ async def _spare(
 
 
 @asynccontextmanager
-async def _recorded(
-    run: Run, attempt: Attempt, recipient: Recipient, email: type[Email]
+async def _record_errors(
+    run: Run, attempt: DeliveryAttempt, recipient: Recipient, email: type[Email]
 ) -> AsyncIterator[None]:
-    """Write what became of an attempt that failed, and say what becomes of its job."""
+    """Record a failed attempt in the ledger, and raise what its job's outcome follows from."""
     try:
         yield
     except Refused as refusal:
@@ -238,19 +248,19 @@ async def _recorded(
     except TemporarilyRefused as refusal:
         _count(email, "deferred")
         await _record_failure(run, attempt, str(refusal))
-        raise Retry(str(refusal), after=_wait(run)) from None
-    except Ambiguous as silence:
-        _count(email, "doubted")
-        await _record_failure(run, attempt, str(silence), doubted=True)
-        if attempt.doubts + 1 >= MOST_DOUBTS:
-            raise Dead(f"{silence}, twice: not sent again, to avoid a third copy") from None
-        raise Retry(str(silence), after=_wait(run)) from None
+        raise Retry(str(refusal), after=_retry_delay(run)) from None
+    except Ambiguous as error:
+        _count(email, "ambiguous")
+        await _record_failure(run, attempt, str(error), ambiguous=True)
+        if attempt.doubts + 1 >= MAX_AMBIGUOUS_SENDS:
+            raise Dead(f"{error}, twice: not sent again, to avoid a third copy") from None
+        raise Retry(str(error), after=_retry_delay(run)) from None
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):
-            log.critical("smtp.turns_us_away", answer=str(outage))
-            _count(email, "turned_away")
+            log.critical("smtp.auth_failed", answer=str(outage))
+            _count(email, "auth_failed")
         else:
-            _count(email, "unanswered")
+            _count(email, "unavailable")
         await _record_failure(run, attempt, str(outage))
         raise
 
@@ -259,12 +269,14 @@ def _count(email: type[Email], outcome: str) -> None:
     metrics.emails.labels(email.template, outcome).inc()
 
 
-async def _record_failure(run: Run, attempt: Attempt, error: str, *, doubted: bool = False) -> None:
+async def _record_failure(
+    run: Run, attempt: DeliveryAttempt, error: str, *, ambiguous: bool = False
+) -> None:
     async with run.transaction() as tx:
         await statements.record_failure(
-            tx, id=attempt.id, attempt=attempt.attempts, error=error, doubted=doubted
+            tx, id=attempt.id, attempt=attempt.attempts, error=error, ambiguous=ambiguous
         )
 
 
-def _wait(run: Run) -> timedelta:
-    return RETRY_AFTER[min(run.claimed.failures, len(RETRY_AFTER) - 1)]
+def _retry_delay(run: Run) -> timedelta:
+    return RETRY_DELAYS[min(run.claimed.failures, len(RETRY_DELAYS) - 1)]

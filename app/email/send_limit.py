@@ -1,7 +1,8 @@
-"""The pace: how many emails all workers together may send, counted in Redis.
+"""The send limit: how many emails all workers together may send, counted in Redis.
 
-The count is a log of the emails of the longest period, so that no period of any position holds
-more than its limit. It falls open: while Redis is away the server's own limits are what there is.
+The count is a log of the emails of the longest period, so that no window, wherever it starts, holds
+more than its limit. It fails open: while Redis is unavailable, only the mail server's own limits
+apply.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import structlog
 from app.redis import OUTAGES, Redis
 from app.settings import Rate
 
-LOG = "activelog:letters"
+LOG_KEY = "activelog:sent_emails"
 """A sorted set with a member for each email, scored by its time in microseconds."""
-PATIENCE = timedelta(milliseconds=250)
+REDIS_TIMEOUT = timedelta(milliseconds=250)
 """How long an email waits for Redis."""
-NOT_ASKED = timedelta(seconds=5)
-"""How long a Redis that was away is not asked again."""
+REDIS_PAUSE = timedelta(seconds=5)
+"""How long Redis is not called after it did not respond."""
 SUBSCRIBED_SHARE = 0.9
-"""Of every limit. The rest is kept for emails that somebody is waiting for."""
+"""The share of every limit that emails with an opt-out may use. The rest is for emails that someone
+is waiting for."""
 
-_TAKE = """
+_RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local wait, gap, longest = 0, 0, 0
@@ -46,61 +48,62 @@ if wait == 0 then
     redis.call('PEXPIRE', KEYS[1], longest / 1000)
     return 0
 end
--- Those who have to wait are told different times, so that they do not come back together.
-local place = math.max(now + wait, (redis.call('GET', KEYS[2]) or 0) + gap)
-redis.call('SET', KEYS[2], string.format('%.0f', place), 'PX', math.ceil((place - now) / 1000))
-return math.ceil(place - now)
+-- Give each waiting email a different time, so that they do not all come back at once.
+local turn = math.max(now + wait, (redis.call('GET', KEYS[2]) or 0) + gap)
+redis.call('SET', KEYS[2], string.format('%.0f', turn), 'PX', math.ceil((turn - now) / 1000))
+return math.ceil(turn - now)
 """
 
 log = structlog.get_logger(__name__)
 
 
 class SendLimit:
-    """The limits of MAIL_RATE, for one process."""
+    """The limits of MAIL_RATE."""
 
     def __init__(
         self,
         redis: Redis,
         rates: Sequence[Rate],
         *,
-        patience: timedelta = PATIENCE,
+        redis_timeout: timedelta = REDIS_TIMEOUT,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
         Args:
-            patience: how long an email waits for Redis, before it goes without being counted.
-            clock: monotonic seconds; times the pause after Redis was away.
+            redis_timeout: how long an email waits for Redis before it is sent uncounted.
+            clock: returns monotonic seconds, to time the pause after Redis did not respond.
         """
         self._rates = rates
-        self._patience_s = patience.total_seconds()
+        self._redis_timeout_s = redis_timeout.total_seconds()
         self._clock = clock
-        self._take = redis.register_script(_TAKE)
-        self._ask_from = 0.0
+        self._reserve_script = redis.register_script(_RESERVE)
+        self._redis_paused_until_s = 0.0
 
     @property
-    def limited(self) -> bool:
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
         return bool(self._rates)
 
-    async def wait(self, *, subscribed: bool) -> timedelta:
-        """Take the place of one email; zero: it may go. Else nothing is taken, and this is when
-        to come again.
+    async def reserve(self, *, subscribed: bool) -> timedelta:
+        """Count one email, and return zero: it may be sent now.
 
-        Emails to subscribers leave a tenth of every limit to the others, and so give way to them.
+        If a limit is reached, count nothing and return how long to wait before the next try. Emails
+        with an opt-out leave a tenth of every limit to the others.
         """
-        if not self._rates or self._clock() < self._ask_from:
+        if not self._rates or self._clock() < self._redis_paused_until_s:
             return timedelta(0)
         share = SUBSCRIBED_SHARE if subscribed else 1.0
         limits = [
-            figure
+            argument
             for most, period in self._rates
-            for figure in (max(1, int(most * share)), period // timedelta(microseconds=1))
+            for argument in (max(1, int(most * share)), period // timedelta(microseconds=1))
         ]
-        waiting = f"{LOG}:waiting:{'subscribed' if subscribed else 'others'}"
+        turn_key = f"{LOG_KEY}:next_turn:{'subscribed' if subscribed else 'others'}"
         try:
-            async with asyncio.timeout(self._patience_s):
-                microseconds = await self._take(keys=[LOG, waiting], args=limits)
+            async with asyncio.timeout(self._redis_timeout_s):
+                microseconds = await self._reserve_script(keys=[LOG_KEY, turn_key], args=limits)
         except (*OUTAGES, TimeoutError) as error:
-            log.warning("mail.unpaced", error=type(error).__name__)
-            self._ask_from = self._clock() + NOT_ASKED.total_seconds()
+            log.warning("send_limit.skipped", error=type(error).__name__)
+            self._redis_paused_until_s = self._clock() + REDIS_PAUSE.total_seconds()
             return timedelta(0)
         return timedelta(microseconds=int(microseconds))

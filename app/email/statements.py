@@ -15,20 +15,21 @@ from app.postgres.statements import Queryable, statement
 EmailId = NewType("EmailId", UUID)
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """An attempt at sending an email, as the ledger has it."""
+class DeliveryAttempt(msgspec.Struct, frozen=True):
+    """An attempt to send an email, from the delivery ledger."""
 
     id: EmailId
     state: Literal["sending", "suppressed"]
     attempts: int
-    """This one counted."""
+    """How many attempts there were, including this one."""
     doubts: int
+    """How often the server received the email and did not reply: it may have accepted it."""
     date: datetime
-    """The time by Postgres's clock."""
+    """When this attempt started, by Postgres's clock."""
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """An address that nothing is sent to."""
+    """An address that gets no email, and why."""
 
     address: str
     created_at: datetime
@@ -46,7 +47,7 @@ async def claim_email(
     message_id: str,
     address: str,
     lease: timedelta,
-) -> Attempt | None: ...
+) -> DeliveryAttempt | None: ...
 
 
 @statement("emails")
@@ -93,7 +94,7 @@ async def record_sent(db: Queryable, *, id: EmailId) -> None: ...
 
 @statement("emails")
 async def record_failure(
-    db: Queryable, *, id: EmailId, attempt: int, error: str, doubted: bool
+    db: Queryable, *, id: EmailId, attempt: int, error: str, ambiguous: bool
 ) -> None: ...
 
 

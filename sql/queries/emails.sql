@@ -92,7 +92,7 @@ where id = :id and state = 'sending';
 update emails
 set
     sending_until = least(sending_until, clock_timestamp()),
-    doubts = doubts + :doubted::bool::int,
+    doubts = doubts + :ambiguous::bool::int,
     error = :error
 where id = :id and state = 'sending' and attempts = :attempt;
 

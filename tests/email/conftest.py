@@ -1,4 +1,4 @@
-"""What several tests of emails are given."""
+"""Fixtures of the email tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.working import WAIT_LIMIT_S
 
 @pytest.fixture
 async def redis(resources: Resources) -> AsyncIterator[Redis]:
-    """An empty Redis, by a client that waits for an answer as long as a test does."""
+    """An empty Redis. Its client waits for a response as long as a test does."""
     limits = f"socket_timeout={WAIT_LIMIT_S}&socket_connect_timeout={WAIT_LIMIT_S}"
     async with open_redis(f"{resources.settings.redis.url}?{limits}") as client:
         yield client

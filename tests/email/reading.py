@@ -1,4 +1,4 @@
-"""Awkward people, and their emails as they are read at the other end."""
+"""Recipients with awkward names, and emails as a mail client reads them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AWKWARD = {
 
 
 class Text(HTMLParser):
-    """The text that a reader of the HTML sees, and the tags around it."""
+    """The visible text of an HTML document, and its tags."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def person(name: str) -> Recipient:
 
 
 def received(email: Email, recipient: Recipient, config: EmailConfig | None = None) -> EmailMessage:
-    """An email as it is read at the other end."""
+    """Compose an email, and parse it as a mail client does."""
     sent = compose(config or email_config(), recipient, email, "once", NOON).as_bytes()
     assert len(sent) < 100_000
     assert all(len(line) <= 998 for line in sent.split(b"\r\n"))
@@ -73,22 +73,23 @@ def received(email: Email, recipient: Recipient, config: EmailConfig | None = No
     return message
 
 
-def name_shown(message: EmailMessage) -> str:
-    """The name in the To header, read as RFC 2047 has it.
+def to_name(message: EmailMessage) -> str:
+    """Return the name in the To header, decoded by RFC 2047.
 
-    `display_name` of the standard library keeps the folds between encoded words as spaces.
+    The standard library's `display_name` turns the folds between encoded words into spaces.
     """
     old = message_from_bytes(message.as_bytes(policy=policy.SMTP), policy=policy.compat32)
     name, _ = parseaddr("".join(str(old["To"]).splitlines()))
     return str(make_header(decode_header(name)))
 
 
-def in_header(text: str) -> str:
+def header_text(text: str) -> str:
+    """Return text as a header has it if it is short enough."""
     return one_line(text).replace("=?", "= ?")
 
 
 def html_of(email: Email) -> str:
-    """The HTML of an email, with its styles inlined."""
+    """Return the HTML of an email, with its styles inlined."""
     part = received(email, person("Ada")).get_body(("html",))
     assert part is not None
     return str(part.get_content())

@@ -1,4 +1,4 @@
-"""What it takes to have an email sent, as a worker has it."""
+"""What tests need to send an email as a worker does."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ from app.users.accounts import register
 from app.users.user import UserId
 from tests.support.working import WAIT_LIMIT_S
 
-PAPER = EmailConfig(
+CONFIG = EmailConfig(
     Templates(), "ActiveLog <hello@activelog.example>", "https://activelog.example", "secret"
 )
 ADDRESS = "Ada@Example.com"
-PATIENCE = timedelta(seconds=WAIT_LIMIT_S)
-"""How long tests wait for Redis; the product waits 250 ms."""
+REDIS_TIMEOUT = timedelta(seconds=WAIT_LIMIT_S)
+"""How long tests wait for Redis. The product waits 250 ms."""
 
 
 def since(began: float) -> timedelta:
-    """The time since a reading of the monotonic clock."""
+    """Return the time since a reading of the monotonic clock."""
     return timedelta(seconds=monotonic() - began)
 
 
 def sender_over(pool: SmtpPool, *rates: Rate, redis: Redis | None = None) -> EmailSender:
-    """What it takes to send an email by this SMTP pool; Redis is asked only if there are rates."""
-    return EmailSender(PAPER, pool, SendLimit(redis or Redis(), rates, patience=PATIENCE))
+    """Return a sender over this pool. It calls Redis only if there are rates."""
+    return EmailSender(
+        CONFIG, pool, SendLimit(redis or Redis(), rates, redis_timeout=REDIS_TIMEOUT)
+    )
 
 
-async def registered(
+async def register_user(
     database: Database, address: str = ADDRESS, name: str = "Ada"
 ) -> tuple[UserId, JobId]:
-    """A person who has just signed up, and the job of the welcome email."""
+    """Register a user, and return the id and the job of the welcome email."""
     async with database.transaction() as tx:
         account = await register(tx, address, name, "no password")
     job_id = await database.fetchval("select id from jobs where user_id = $1", account.id)
@@ -48,9 +50,9 @@ async def registered(
 
 
 async def attempt(
-    database: Database, job_id: JobId, kind: type[Run] = Run, *, failures: int = 0
+    database: Database, job_id: JobId, run_type: type[Run] = Run, *, failures: int = 0
 ) -> Run:
-    """Another attempt at a job, as a worker has it after its claim."""
+    """Claim a job once more, and return the attempt as a worker has it."""
     await database.execute(
         "update jobs set state = 'queued', run_at = now(), finished_at = null, failures = $2"
         " where id = $1",
@@ -58,9 +60,9 @@ async def attempt(
         failures,
     )
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
-    return kind(database, claimed)
+    return run_type(database, claimed)
 
 
-def logged(logs: Sequence[Mapping[str, Any]], event: str) -> list[Mapping[str, Any]]:
-    """What was logged of this event. Other tasks of the test worker may log too."""
+def log_entries(logs: Sequence[Mapping[str, Any]], event: str) -> list[Mapping[str, Any]]:
+    """Return the entries of this event. Other tasks of the process may log too."""
     return [entry for entry in logs if entry["event"] == event]

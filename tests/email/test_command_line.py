@@ -1,4 +1,4 @@
-"""`python -m app email`, as a process."""
+"""`python -m app email`, run as a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def suppressed(database: Database) -> list[str]:
     return [row["address"] for row in rows]
 
 
-async def test_addresses_are_imported_listed_and_lifted(
+async def test_suppressions_are_imported_listed_and_lifted(
     environ: Mapping[str, str], database: Database, tmp_path: Path
 ) -> None:
     file = tmp_path / "bounces.txt"
@@ -46,7 +46,7 @@ async def test_addresses_are_imported_listed_and_lifted(
     assert ["ada@example.com", "bob@example.com"] == await suppressed(database)
 
 
-async def test_a_file_with_a_wrong_line_is_not_imported(
+async def test_file_with_an_invalid_line_is_not_imported(
     environ: Mapping[str, str], database: Database, tmp_path: Path
 ) -> None:
     wrong = await cli(environ, *SUPPRESSIONS, "import", "-", stdin="ada@example.com\nno address\n")
@@ -60,7 +60,7 @@ async def test_a_file_with_a_wrong_line_is_not_imported(
     assert [] == await suppressed(database)
 
 
-async def test_a_test_letter_is_sent_at_once(
+async def test_test_email_is_sent_immediately(
     environ: Mapping[str, str], database: Database, inbox: Inbox
 ) -> None:
     sent = await cli(environ, "email", "test", "ada@example.com")
@@ -73,22 +73,22 @@ async def test_a_test_letter_is_sent_at_once(
 
 
 @pytest.mark.parametrize(
-    ("says", "said"),
+    ("replies", "error"),
     [
         ({"RCPT": "550 5.1.1 no such user"}, "SMTP: RCPT: 550 5.1.1 no such user"),
         ({"greeting": "421 busy"}, "SMTP: connecting: 421 busy"),
     ],
 )
-async def test_a_test_letter_that_is_refused_says_why(
-    environ: Mapping[str, str], database: Database, says: dict[str, str], said: str
+async def test_refused_test_email_prints_the_reply(
+    environ: Mapping[str, str], database: Database, replies: dict[str, str], error: str
 ) -> None:
-    async with scripted_server(says) as server:
+    async with scripted_server(replies) as server:
         url = f"smtp://127.0.0.1:{server.port}"
         refused = await cli({**environ, "SMTP_URL": url}, "email", "test", "ada@example.com")
-    assert (1, f"activelog: {said}\n") == (refused.code, refused.err)
+    assert (1, f"activelog: {error}\n") == (refused.code, refused.err)
 
 
-async def test_a_test_letter_needs_an_address(environ: Mapping[str, str]) -> None:
+async def test_test_email_needs_a_valid_address(environ: Mapping[str, str]) -> None:
     refused = await cli(environ, "email", "test", "nobody")
     assert refused.code == 2
     assert refused.err.startswith("activelog: Expected an email address")

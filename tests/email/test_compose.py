@@ -1,4 +1,4 @@
-"""Emails to awkward people, and templates that are wrong."""
+"""Composing emails to people with awkward names, and broken templates."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tests.email.reading import (
     NOON,
     Text,
     email_config,
-    in_header,
-    name_shown,
+    header_text,
     person,
     received,
+    to_name,
 )
 
 LINK = "https://activelog.example/confirm/0123456789abcdef"
 
 
-class Shout(Email, frozen=True):
-    """An email of the tests, whose subject is what it is told."""
+class Invitation(Email, frozen=True):
+    """An email of the tests, with the name in its subject."""
 
-    template = "shout"
+    template = "invitation"
     registered = False
 
     name: str
@@ -46,16 +46,16 @@ def welcome(name: str) -> Welcome:
 
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD.keys())
-def test_an_awkward_name_reaches_both_parts_and_injects_nothing(name: str) -> None:
+def test_awkward_name_appears_in_both_parts_without_injection(name: str) -> None:
     message = received(welcome(name), person(name))
 
     expected = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
     assert [*expected, "MIME-Version", "Content-Type"] == message.keys()
     (to,) = message["To"].addresses
     assert to.addr_spec == "ada@example.com"
-    shown = name_shown(message)
-    assert len(shown) <= MAX_NAME_CHARACTERS
-    assert in_header(name).startswith(shown.removesuffix("…"))
+    to = to_name(message)
+    assert len(to) <= MAX_NAME_CHARACTERS
+    assert header_text(name).startswith(to.removesuffix("…"))
 
     text, html = message.iter_parts()
     assert isinstance(text, EmailMessage)
@@ -63,33 +63,33 @@ def test_an_awkward_name_reaches_both_parts_and_injects_nothing(name: str) -> No
     assert [text.get_content_type(), html.get_content_type()] == ["text/plain", "text/html"]
     assert f"Welcome, {one_line(name)}." in text.get_content()
     assert LINK in text.get_content()
-    seen = Text(html.get_content())
-    assert f"Welcome, {one_line(name)}." in seen.text
+    visible = Text(html.get_content())
+    assert f"Welcome, {one_line(name)}." in visible.text
     assert LINK in html.get_content()
-    assert "script" not in seen.tags
+    assert "script" not in visible.tags
 
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD.keys())
-def test_an_awkward_name_in_a_subject_stays_in_one_short_header(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "email" / "shout"
+def test_awkward_name_in_the_subject_stays_in_one_short_header(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "email" / "invitation"
     folder.mkdir(parents=True)
     for part in ("subject.txt", "body.txt", "body.html"):
         (folder / part).write_text("{{ name }} invites you\n")
-    message = received(Shout(name=name), person("Ada"), email_config(tmp_path))
+    message = received(Invitation(name=name), person("Ada"), email_config(tmp_path))
     subject = str(message["Subject"])
     assert len(subject) <= MAX_SUBJECT_CHARACTERS
-    assert in_header(f"{name} invites you").startswith(subject.removesuffix("…"))
+    assert header_text(f"{name} invites you").startswith(subject.removesuffix("…"))
     assert "Bcc" not in message
 
 
-def test_a_long_name_is_cut_between_words_and_never_inside_an_emoji() -> None:
-    words = name_shown(received(welcome("x"), person("Wolfe Schlegel " * 9)))
-    astronauts = name_shown(received(welcome("x"), person("👩‍🚀" * 30)))
+def test_long_name_is_cut_between_words_and_not_inside_an_emoji() -> None:
+    words = to_name(received(welcome("x"), person("Wolfe Schlegel " * 9)))
+    astronauts = to_name(received(welcome("x"), person("👩‍🚀" * 30)))
     assert words == "Wolfe Schlegel Wolfe Schlegel Wolfe Schlegel Wolfe Schlegel…"
     assert astronauts == "👩‍🚀" * 21 + "…"
 
 
-def test_a_second_copy_is_the_same_letter() -> None:
+def test_copies_of_an_email_have_the_same_message_id() -> None:
     first, second = (received(welcome("Ada"), person("Ada")) for _ in range(2))
     other = compose(email_config(), person("Ada"), welcome("Ada"), "another unique_key", NOON)
     assert first["Message-ID"] == second["Message-ID"]
@@ -98,28 +98,28 @@ def test_a_second_copy_is_the_same_letter() -> None:
     assert first["Date"].datetime == NOON
 
 
-def test_answers_go_where_the_stationery_says() -> None:
+def test_reply_to_is_set_from_the_config() -> None:
     config = email_config(reply_to="Help <help@activelog.example>")
     message = received(welcome("Ada"), person("Ada"), config)
     assert message["Reply-To"] == "Help <help@activelog.example>"
     assert message["Auto-Submitted"] == "auto-generated"
 
 
-def test_a_host_name_beyond_ascii_is_written_in_ascii() -> None:
+def test_recipient_domain_is_encoded_in_ascii() -> None:
     (to,) = received(welcome("Ada"), Recipient(UUID(int=1), "Ada", "ada@bücher.example"))[
         "To"
     ].addresses
     assert to.addr_spec == "ada@xn--bcher-kva.example"
 
 
-def test_a_sender_of_such_a_host_is_one_that_smtp_carries() -> None:
+def test_sender_domain_is_encoded_in_ascii() -> None:
     config = replace(email_config(), from_address="Ä <hello@bücher.example>")
     (sender,) = received(welcome("Ada"), person("Ada"), config)["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Ä", "hello@xn--bcher-kva.example")
     assert config.envelope_sender == "hello@xn--bcher-kva.example"
 
 
-def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:
+def test_html_has_inline_styles_and_keeps_its_media_rules() -> None:
     html = received(welcome("Ada"), person("Ada")).get_body(("html",))
     assert html is not None
     source = html.get_content()
@@ -132,7 +132,7 @@ def test_the_html_carries_its_styles_inline_and_keeps_its_media_rules() -> None:
     assert "background-color: #0b5d47" in source.partition("</head>")[2]
 
 
-def test_every_letter_of_the_project_has_templates_that_fit() -> None:
+def test_every_email_has_valid_templates() -> None:
     templates = Templates()
     templates.check()
     check_emails(templates)
@@ -152,7 +152,7 @@ def test_every_letter_of_the_project_has_templates_that_fit() -> None:
         ("subject.txt", None, "email/welcome/subject.txt: is missing"),
     ],
 )
-def test_a_broken_template_is_named_before_any_letter_is_written(
+def test_check_emails_names_a_broken_template(
     part: str, content: str | bytes | None, problem: str, tmp_path: Path
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
@@ -165,7 +165,7 @@ def test_a_broken_template_is_named_before_any_letter_is_written(
         check_emails(Templates(tmp_path))
 
 
-def test_a_changed_template_is_picked_up(tmp_path: Path) -> None:
+def test_changed_template_takes_effect(tmp_path: Path) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     config = email_config(tmp_path)
     before = received(welcome("Ada"), person("Ada"), config)
@@ -177,25 +177,30 @@ def test_a_changed_template_is_picked_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["{% if %}", "{{ nickname }}", None])
 @pytest.mark.parametrize("file", ["email/welcome/body.html", "email/layout.html"])
-def test_a_change_that_is_broken_does_not_reach_people_until_it_is_mended(
+def test_broken_change_of_a_template_is_ignored_until_it_is_fixed(
     file: str, broken: str | None, tmp_path: Path
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     templates, changed = Templates(tmp_path, keep=True), tmp_path / file
-    given = {**dict.fromkeys(COMMON_VARIABLES, "given"), **msgspec.structs.asdict(welcome("Ada"))}
-    before = templates.render("email/welcome/body.html", given)
+    variables = {
+        **dict.fromkeys(COMMON_VARIABLES, "common"),
+        **msgspec.structs.asdict(welcome("Ada")),
+    }
+    before = templates.render("email/welcome/body.html", variables)
 
-    mended = changed.read_text().replace("<table", '<table id="mended"')
+    fixed = changed.read_text().replace("<table", '<table id="fixed"')
     changed.unlink() if broken is None else changed.write_text(broken)
-    assert before == templates.render("email/welcome/body.html", given)
+    assert before == templates.render("email/welcome/body.html", variables)
 
-    changed.write_text(mended)
-    later = changed.stat().st_mtime + 1  # both changes may have been made within one tick
+    changed.write_text(fixed)
+    later = (
+        changed.stat().st_mtime + 1
+    )  # both changes may fall into one tick of the file system's clock
     os.utime(changed, (later, later))
-    assert 'id="mended"' in templates.render("email/welcome/body.html", given)
+    assert 'id="fixed"' in templates.render("email/welcome/body.html", variables)
 
 
-def test_a_name_that_a_template_is_not_given_is_an_error(tmp_path: Path) -> None:
+def test_undefined_variable_in_a_template_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hello.txt").write_text("Hello {{ name }}")
     with pytest.raises(BrokenTemplate, match="'name' is undefined"):
         Templates(tmp_path).render("hello.txt", {})

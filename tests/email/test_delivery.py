@@ -1,4 +1,4 @@
-"""The ledger: one email a unique key, whatever servers say and whatever is killed."""
+"""The delivery ledger: one email per unique key, whatever servers reply and whatever crashes."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
-from tests.email.sending import ADDRESS, attempt, logged, registered, sender_over
+from tests.email.sending import ADDRESS, attempt, log_entries, register_user, sender_over
 from tests.support.working import run_jobs, until
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The process dies here."""
 
 
-class KilledBeforeTheEnd(Run):
-    """An attempt whose process dies after the email was sent, before that is recorded."""
+class KilledBeforeCompletion(Run):
+    """An attempt whose process dies after the email was sent and before that is recorded."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
         raise Killed
-        yield  # type: ignore[unreachable] # what makes this a generator
+        yield  # type: ignore[unreachable] # makes this a generator
 
 
 async def ledger(database: Database) -> Record:
@@ -48,12 +48,12 @@ async def state(database: Database) -> str:
 
 
 async def end_lease(database: Database) -> None:
-    """End the lease of the attempt at sending, as time would."""
+    """Let the lease of the sending attempt expire."""
     await database.execute("update emails set sending_until = now()")
 
 
-async def test_one_job_run_three_times_sends_one_letter(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_job_run_three_times_sends_one_email(database: Database) -> None:
+    user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         for _ in range(3):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
@@ -67,8 +67,8 @@ async def test_one_job_run_three_times_sends_one_letter(database: Database) -> N
     assert await database.fetchval("select count(*) from account_tokens") == 1
 
 
-async def test_the_letter_and_the_job_are_finished_together(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_email_and_job_finish_in_one_transaction(database: Database) -> None:
+    user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
         await welcome(WelcomeEmail(user_id), run, sender_over(pool))
@@ -76,8 +76,8 @@ async def test_the_letter_and_the_job_are_finished_together(database: Database) 
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
 
-async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Database) -> None:
-    user_id, first_id = await registered(database)
+async def test_concurrent_jobs_with_the_same_unique_key_send_one_email(database: Database) -> None:
+    user_id, first_id = await register_user(database)
     await database.execute("update jobs set unique_key = 'another'")
     async with database.transaction() as tx:
         second_id = await jobs.enqueue(tx, WelcomeEmail(user_id=user_id))
@@ -92,15 +92,15 @@ async def test_two_jobs_for_one_occasion_at_once_send_one_letter(database: Datab
     assert {type(result) for result in results} <= {type(None), Snooze}
 
 
-async def test_killed_after_sending_the_next_waits_and_its_copy_bears_the_same_id(
+async def test_copy_after_a_crash_waits_and_has_the_same_message_id(
     database: Database,
 ) -> None:
-    user_id, job_id = await registered(database)
+    user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Killed):
             await welcome(
                 WelcomeEmail(user_id),
-                await attempt(database, job_id, KilledBeforeTheEnd),
+                await attempt(database, job_id, KilledBeforeCompletion),
                 sender_over(pool),
             )
         with pytest.raises(Snooze) as snoozed:
@@ -114,8 +114,8 @@ async def test_killed_after_sending_the_next_waits_and_its_copy_bears_the_same_i
     assert await state(database) == "sent"
 
 
-async def test_killed_before_sending_the_letter_goes_out_once(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_email_is_sent_once_after_a_crash_before_sending(database: Database) -> None:
+    user_id, job_id = await register_user(database)
     async with scripted_server({"RCPT": HANG}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
         killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, sender_over(pool)))
@@ -129,8 +129,8 @@ async def test_killed_before_sending_the_letter_goes_out_once(database: Database
     assert len(server.contents) == 1
 
 
-async def test_an_attempt_that_lost_its_job_withholds_the_letter(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_attempt_that_lost_its_job_does_not_send(database: Database) -> None:
+    user_id, job_id = await register_user(database)
 
     class Late(SmtpPool):
         async def send(self, *args: object, **kwargs: object) -> None:
@@ -144,10 +144,10 @@ async def test_an_attempt_that_lost_its_job_withholds_the_letter(database: Datab
 
 
 @pytest.mark.parametrize(("failures", "minutes"), [(0, 1), (1, 5), (2, 30), (3, 30)])
-async def test_a_letter_refused_for_now_is_tried_again(
+async def test_temporarily_refused_email_is_retried(
     database: Database, failures: int, minutes: int
 ) -> None:
-    user_id, job_id = await registered(database)
+    user_id, job_id = await register_user(database)
     async with scripted_server({"RCPT": "451 greylisted"}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
@@ -160,30 +160,30 @@ async def test_a_letter_refused_for_now_is_tried_again(
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
 
-async def test_refused_credentials_burn_no_letter_and_raise_an_alarm(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_rejected_credentials_are_logged_and_the_email_waits(database: Database) -> None:
+    user_id, job_id = await register_user(database)
     async with (
         scripted_server({"AUTH": "535 5.7.8 wrong"}) as server,
         smtp_pool_to(server, password="secret") as pool,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
-    (alarm,) = logged(logs, "smtp.turns_us_away")
-    assert alarm["log_level"] == "critical"
+    (entry,) = log_entries(logs, "smtp.auth_failed")
+    assert entry["log_level"] == "critical"
     assert await state(database) == "sending"
 
 
-async def test_an_address_without_a_mailbox_is_never_written_to_again(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_address_without_a_mailbox_is_suppressed(database: Database) -> None:
+    user_id, job_id = await register_user(database)
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted_server(refusal) as server, smtp_pool_to(server) as pool:
         with pytest.raises(Dead) as dead:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
-        said = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
+        reply = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
         row = await ledger(database)
-        assert ("refused", said, said) == (row["state"], row["error"], dead.value.reason)
+        assert ("refused", reply, reply) == (row["state"], row["error"], dead.value.reason)
         suppressed = await database.fetch("select address, reason from suppressions")
-        assert [("ada@example.com", said)] == [tuple(one.values()) for one in suppressed]
+        assert [("ada@example.com", reply)] == [tuple(row.values()) for row in suppressed]
 
         server.replies.clear()
         await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
@@ -196,13 +196,16 @@ async def test_an_address_without_a_mailbox_is_never_written_to_again(database: 
     assert await state(database) == "sent"
 
 
-@pytest.mark.parametrize("answer", [DROP, HANG])
-async def test_silence_after_the_letter_risks_one_more_copy_and_no_third(
-    database: Database, answer: str
+@pytest.mark.parametrize("reply", [DROP, HANG])
+async def test_missing_reply_to_the_content_allows_one_more_copy(
+    database: Database, reply: str
 ) -> None:
-    user_id, job_id = await registered(database)
-    says = {"content": answer}
-    async with scripted_server(says) as server, smtp_pool_to(server, **short_limits(says)) as pool:
+    user_id, job_id = await register_user(database)
+    replies = {"content": reply}
+    async with (
+        scripted_server(replies) as server,
+        smtp_pool_to(server, **short_limits(replies)) as pool,
+    ):
         with pytest.raises(Retry):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
         with pytest.raises(Dead):
@@ -211,17 +214,17 @@ async def test_silence_after_the_letter_risks_one_more_copy_and_no_third(
     assert (await ledger(database))["doubts"] == 2
 
 
-async def test_someone_who_has_left_is_not_written_to(database: Database) -> None:
-    user_id, job_id = await registered(database)
+async def test_deleted_user_gets_no_email(database: Database) -> None:
+    user_id, job_id = await register_user(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
     assert server.connections == 0
 
 
-async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Database) -> None:
-    """The mailbox has emails that are no hexadecimal digits: a UUID cannot hold it by chance."""
-    user_id, job_id = await registered(database, "zoltrix@example.com", "Zoltrix")
+async def test_no_address_is_logged_or_stored_in_the_ledger(database: Database) -> None:
+    """The mailbox name is not hexadecimal, so no UUID contains it by chance."""
+    user_id, job_id = await register_user(database, "zoltrix@example.com", "Zoltrix")
     async with (
         scripted_server({"RCPT": "450 Zoltrix <zoltrix@example.com>"}) as server,
         smtp_pool_to(server) as pool,
@@ -233,12 +236,12 @@ async def test_nothing_that_is_logged_or_kept_holds_an_address(database: Databas
                 )
             server.replies.clear()
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
-    kept = str(dict(await ledger(database))) + str(logs)
-    assert "email.sent" in kept
-    assert "zoltrix" not in kept.lower()
+    stored = str(dict(await ledger(database))) + str(logs)
+    assert "email.sent" in stored
+    assert "zoltrix" not in stored.lower()
 
 
-async def test_a_new_person_is_welcomed_and_confirms_by_the_link(
+async def test_new_user_confirms_the_address_by_the_link_in_the_email(
     resources: Resources, api: httpx.AsyncClient, inbox: Inbox
 ) -> None:
     person = {"email": ADDRESS, "name": "Ada 👩‍🚀", "password": "a long enough one"}

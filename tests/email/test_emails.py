@@ -1,4 +1,4 @@
-"""Every email of the project: to awkward people, subscribed or not, signed, and small enough."""
+"""Every email of the project: awkward names, unsubscribe links, signatures and size."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from app.exports.emails import described
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity
 from app.friends.statements import News
+from app.jobs.handlers import load_handlers
 from app.settings import Dkim
 from tests.email.reading import AWKWARD, NOON, Text, email_config, person, received
 
+load_handlers()
 SAMPLES = {
     name: email.sample() for name, email in EMAILS.items() if email.__module__.startswith("app.")
 }
@@ -38,8 +40,8 @@ NAMED = [name for name, email in SAMPLES.items() if "name" in email.__struct_fie
 SUBSCRIBED = [name for name, email in SAMPLES.items() if email.subscription]
 
 
-def addressed(email: Email, name: str) -> Email:
-    """The email, with this for everybody's name."""
+def with_name(email: Email, name: str) -> Email:
+    """Return the email with this name for everybody."""
     names = {"name", "requester"} & set(email.__struct_fields__)
     return msgspec.structs.replace(email, **dict.fromkeys(names, one_line(name)))
 
@@ -51,34 +53,34 @@ def parts(message: EmailMessage) -> tuple[str, str]:
     return text.get_content().replace("\r\n", "\n"), html.get_content()
 
 
-@pytest.mark.parametrize("who", AWKWARD)
+@pytest.mark.parametrize("awkward", AWKWARD)
 @pytest.mark.parametrize("email", NAMED)
-def test_a_letter_to_an_awkward_person_has_the_name_in_both_parts(email: str, who: str) -> None:
-    name = one_line(AWKWARD[who])
-    message = received(addressed(SAMPLES[email], AWKWARD[who]), person(AWKWARD[who]))
+def test_awkward_name_appears_in_both_parts_of_every_email(email: str, awkward: str) -> None:
+    name = one_line(AWKWARD[awkward])
+    message = received(with_name(SAMPLES[email], AWKWARD[awkward]), person(AWKWARD[awkward]))
     text, html = parts(message)
-    seen = Text(html)
+    visible = Text(html)
     assert name in " ".join(text.split())
-    assert name in " ".join(seen.text.split())
-    assert "script" not in seen.tags
+    assert name in " ".join(visible.text.split())
+    assert "script" not in visible.tags
     assert message["Bcc"] is None
 
 
 @pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
-def test_friends_names_and_notes_are_words_and_nothing_else(words: str) -> None:
-    did = News(words, "run", NOON, 3000, 8200.0, words)
-    message = received(FriendActivity.about(words, [did], more=0), person("Ada"))
+def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
+    news = News(words, "run", NOON, 3000, 8200.0, words)
+    message = received(told(words, [news], more=0), person("Ada"))
     text, html = parts(message)
-    seen = Text(html)
-    for shown in (" ".join(text.split()), " ".join(seen.text.split())):
-        assert one_line(words) + " ran 8.2 km in 50 min" in shown
-        assert one_line(words)[:80] in shown.partition("24 November")[2]
-    assert "script" not in seen.tags
+    visible = Text(html)
+    for shown_text in (" ".join(text.split()), " ".join(visible.text.split())):
+        assert one_line(words) + " ran 8.2 km in 50 min" in shown_text
+        assert one_line(words)[:80] in shown_text.partition("24 November")[2]
+    assert "script" not in visible.tags
     assert len(str(message["Subject"])) <= 120
     assert message["Bcc"] is None
 
 
-def test_news_are_told_by_the_day_they_are_of_and_a_single_one_is_told_once() -> None:
+def test_news_are_grouped_by_day_and_a_single_one_is_not_repeated() -> None:
     monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
     tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
     text, html = parts(
@@ -90,7 +92,7 @@ def test_news_are_told_by_the_day_they_are_of_and_a_single_one_is_told_once() ->
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # with its title and preheader
 
 
-def test_long_news_are_counted_and_long_notes_are_cut() -> None:
+def test_news_beyond_the_limit_are_counted_and_long_notes_are_cut() -> None:
     many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
     email = FriendActivity.about("Ada", many, more=28)
     assert isinstance(email, FriendActivity)
@@ -101,7 +103,7 @@ def test_long_news_are_counted_and_long_notes_are_cut() -> None:
 
 
 @pytest.mark.parametrize("email", SAMPLES)
-def test_a_letter_needs_no_images_and_no_styles(email: str) -> None:
+def test_email_is_readable_without_images_and_styles(email: str) -> None:
     text, html = parts(received(SAMPLES[email], person("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"|class="[^"]*"', "", html, flags=re.DOTALL)
     assert "<img" not in html
@@ -113,7 +115,7 @@ def test_a_letter_needs_no_images_and_no_styles(email: str) -> None:
     assert max(len(line) for line in text.splitlines() if "http" not in line) <= 76
 
 
-def test_the_chart_of_the_week_is_a_table_whose_cells_are_the_bars() -> None:
+def test_chart_of_the_week_is_a_table_with_bars_as_cells() -> None:
     text, html = parts(received(SAMPLES["weekly_summary"], person("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"', "", html, flags=re.DOTALL)
     bars = re.findall(r'<td class="fill" bgcolor="#0b5d47" width="(\d+)%"', bare)
@@ -124,8 +126,8 @@ def test_the_chart_of_the_week_is_a_table_whose_cells_are_the_bars() -> None:
     ]
 
 
-def test_a_button_can_be_read_without_styles() -> None:
-    """On the green of its cell, which no style gives, the blue of a link cannot."""
+def test_button_is_readable_without_styles() -> None:
+    """Its cell is green without styles, and the blue of a link is unreadable on that."""
     _, html = parts(received(SAMPLES["welcome"], person("Ada")))
     bare = re.sub(r'<style>.*?</style>| style="[^"]*"', "", html, flags=re.DOTALL)
     (button,) = re.findall(r"<td[^>]*button-cell[^>]*>.*?</td>", bare)
@@ -141,19 +143,19 @@ def test_a_button_can_be_read_without_styles() -> None:
         (Filters(date(2026, 1, 1), None, "ride"), "rides since 1 January 2026"),
     ],
 )
-def test_what_was_exported_is_said_in_english(filters: Filters, what: str) -> None:
-    for name, said in (
+def test_export_emails_describe_the_export(filters: Filters, what: str) -> None:
+    for name, sentence in (
         ("export_ready", f"It is a PDF of {what}: 184 activities, 482 kB."),
         ("export_failed", f"You requested a PDF of {what}."),
     ):
         email = msgspec.structs.replace(SAMPLES[name], what=described(filters))
         text, html = parts(received(email, person("Ada")))
-        assert said in " ".join(text.split())
-        assert said in " ".join(Text(html).text.split())
+        assert sentence in " ".join(text.split())
+        assert sentence in " ".join(Text(html).text.split())
 
 
-def test_the_longest_news_are_no_letter_that_gmail_cuts() -> None:
-    """It cuts what is longer than 102 kB of HTML."""
+def test_longest_digest_is_not_clipped_by_gmail() -> None:
+    """Gmail clips HTML that is longer than 102 kB."""
     name, notes = "𓀀" * 100, "𓀀" * 5000
     news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
     message = compose(
@@ -165,17 +167,17 @@ def test_the_longest_news_are_no_letter_that_gmail_cuts() -> None:
 
 
 @pytest.mark.parametrize("email", SAMPLES)
-def test_only_subscribed_letters_say_how_to_get_no_more(email: str) -> None:
+def test_only_emails_with_a_subscription_have_an_unsubscribe_link(email: str) -> None:
     url = "https://activelog.example/a-path-that-makes-the-address-quite-long"
     config = replace(email_config(), app_url=url)
     source = compose(config, person("Ada"), SAMPLES[email], "once", NOON).as_bytes()
     head = source.partition(b"\r\n\r\n")[0].decode().split("\r\n")
-    said = [line for line in head if line.startswith("List-Unsubscribe")]
+    headers = [line for line in head if line.startswith("List-Unsubscribe")]
     if email not in SUBSCRIBED:
-        assert said == []
+        assert headers == []
         return
-    assert said[1] == "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
-    found = re.fullmatch(rf"List-Unsubscribe: <({re.escape(url)}/unsubscribe/(\S+))>", said[0])
+    assert headers[1] == "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
+    found = re.fullmatch(rf"List-Unsubscribe: <({re.escape(url)}/unsubscribe/(\S+))>", headers[0])
     assert found is not None
     subscription = SAMPLES[email].subscription
     assert read_unsubscribe_token(config.secret, found[2]) == (person("Ada").id, subscription)
@@ -183,7 +185,7 @@ def test_only_subscribed_letters_say_how_to_get_no_more(email: str) -> None:
         assert found[1] in part
 
 
-def test_a_token_to_unsubscribe_cannot_be_made_up() -> None:
+def test_unsubscribe_token_cannot_be_forged() -> None:
     ada, eve = UUID(int=1), UUID(int=2)
     token = unsubscribe_token("secret", ada, "weekly_summary")
     assert read_unsubscribe_token("secret", token) == (ada, "weekly_summary")
@@ -195,13 +197,13 @@ def test_a_token_to_unsubscribe_cannot_be_made_up() -> None:
         f"{email}.{eves}.{signature}", token.replace(email, "friend_activity"),
         token.replace(email, "welcome"), f"{email}.AAAA.{signature}", f"{email}..{signature}",
     ]  # fmt: skip
-    assert [read_unsubscribe_token("secret", one) for one in wrong] == [None] * len(wrong)
+    assert [read_unsubscribe_token("secret", each) for each in wrong] == [None] * len(wrong)
     assert set(SUBSCRIPTIONS) >= {SAMPLES[email].subscription for email in SUBSCRIBED}
 
 
 @pytest.fixture(scope="module")
 def key() -> tuple[Dkim, bytes]:
-    """A key as `openssl genrsa` makes it, and what DNS says of it."""
+    """A key as `openssl genrsa` makes it, and its DNS record."""
     pair = rsa.generate_private_key(65537, 2048)
     pem = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = pair.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -209,7 +211,7 @@ def key() -> tuple[Dkim, bytes]:
 
 
 @pytest.mark.parametrize("email", SAMPLES)
-def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
+def test_dkim_signature_covers_the_headers_that_providers_require(
     email: str, key: tuple[Dkim, bytes]
 ) -> None:
     config = replace(email_config(), dkim=key[0])
@@ -235,7 +237,7 @@ def test_a_signature_covers_the_letter_and_what_mailbox_providers_ask_for(
     assert "a secret of the tests" not in repr(config)
 
 
-def test_no_letter_is_sent_more_often_than_it_says() -> None:
+def test_emails_with_a_limit_per_person() -> None:
     limits = {name: email.at_most for name, email in SAMPLES.items() if email.at_most}
     day = timedelta(days=1)
     assert limits == {"friend_request": (10, day), "confirmation": (6, day)}

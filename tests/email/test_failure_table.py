@@ -1,4 +1,4 @@
-"""What servers do to emails, and what becomes of the email, its job and the address."""
+"""Failures of mail servers, and the resulting states of the email, its job and the address."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from app.jobs.outcomes import Dead, Retry
 from app.postgres.database import Database
 from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
-from tests.email.sending import attempt, registered, sender_over
+from tests.email.sending import attempt, register_user, sender_over
 from tests.support.working import until
 
 
 class Case(NamedTuple):
-    says: dict[str, str]
+    replies: dict[str, str]
     raises: type[Exception]
-    """What the job makes of it: Retry counts, Unavailable waits behind the breaker, Dead ends."""
+    """The job's outcome: Retry is counted, Unavailable waits behind the breaker, Dead ends it."""
     ledger: str
     suppressed: bool = False
     sent_again: bool = True
-    """Whether the next attempt, when the server has come to its senses, sends the email."""
-    how: dict[str, Any] = {}  # noqa: RUF012 # never changed
+    """Whether the next attempt sends the email, once the server accepts it."""
+    options: dict[str, Any] = {}  # noqa: RUF012 # never changed
 
 
 PASSWORD = {"password": "secret"}
@@ -39,28 +39,28 @@ CASES = {
     "451": Case({"RCPT": "451 4.7.1 greylisted"}, Retry, "sending"),
     "451 after the content": Case({"content": "451 disk full"}, Retry, "sending"),
     "550": Case({"RCPT": "550 5.1.1 nobody"}, Dead, "refused", suppressed=True, sent_again=False),
-    "550 for what it says": Case({"content": "550 5.7.1 spam"}, Dead, "refused"),
+    "550 for the content": Case({"content": "550 5.7.1 spam"}, Dead, "refused"),
     "552": Case({"RCPT": "552 5.2.2 full"}, Dead, "refused"),
     "552 after the content": Case({"content": "552 5.3.4 too big"}, Dead, "refused"),
-    "535": Case({"AUTH": "535 5.7.8 no"}, AuthenticationFailed, "sending", how=PASSWORD),
-    "454 on AUTH": Case({"AUTH": "454 4.7.0 later"}, Unavailable, "sending", how=PASSWORD),
+    "535": Case({"AUTH": "535 5.7.8 no"}, AuthenticationFailed, "sending", options=PASSWORD),
+    "454 on AUTH": Case({"AUTH": "454 4.7.0 later"}, Unavailable, "sending", options=PASSWORD),
     "dropped before DATA": Case({"RCPT": DROP}, Unavailable, "sending"),
     "dropped at DATA": Case({"DATA": DROP}, Unavailable, "sending"),
     "dropped after the content": Case({"content": DROP}, Retry, "sending"),
     "hangs at the greeting": Case({"greeting": HANG}, Unavailable, "sending"),
     "hangs before DATA": Case({"MAIL": HANG}, Unavailable, "sending"),
     "hangs after the content": Case({"content": HANG}, Retry, "sending"),
-    "TLS refused": Case({"STARTTLS": "454 no TLS"}, Unavailable, "sending", how=STARTTLS),
+    "TLS refused": Case({"STARTTLS": "454 no TLS"}, Unavailable, "sending", options=STARTTLS),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
+async def test_failed_attempt_is_recorded_and_the_next_one_finishes(
     case: Case, database: Database
 ) -> None:
-    user_id, job_id = await registered(database)
-    how = case.how | short_limits(case.says)
-    async with scripted_server(case.says) as server, smtp_pool_to(server, **how) as pool:
+    user_id, job_id = await register_user(database)
+    options = case.options | short_limits(case.replies)
+    async with scripted_server(case.replies) as server, smtp_pool_to(server, **options) as pool:
         with pytest.raises(case.raises) as caught:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
         assert case.raises is type(caught.value)
@@ -69,21 +69,21 @@ async def test_a_failure_is_what_it_is_and_the_next_attempt_does_what_is_left(
             "select exists (select from suppressions)"
         )
         assert "ada" not in str(caught.value).lower()
-        not_taken = int("content" in case.says)
-        await until(lambda: len(server.contents) - len(server.accepted) == not_taken)
+        not_accepted = int("content" in case.replies)
+        await until(lambda: len(server.contents) - len(server.accepted) == not_accepted)
 
-    async with scripted_server() as sane, smtp_pool_to(sane) as pool:
+    async with scripted_server() as healthy, smtp_pool_to(healthy) as pool:
         await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
-    assert case.sent_again == bool(sane.accepted)
+    assert case.sent_again == bool(healthy.accepted)
     assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
         "select state from emails"
     )
 
 
-async def test_a_recipient_refused_among_good_ones_is_the_only_one_without_a_letter(
+async def test_refused_recipient_does_not_affect_other_emails(
     database: Database,
 ) -> None:
-    people = [await registered(database, f"{n}@example.com") for n in range(8)]
+    people = [await register_user(database, f"{n}@example.com") for n in range(8)]
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         server.replies_to["3@example.com"] = "550 5.1.1 nobody"
         sends = [

@@ -1,10 +1,10 @@
 """Whether Gmail and Outlook can show the emails, by the data of caniemail.com.
 
-The linter is caniemail's, from npm. What it said of all emails stands in lint/result.json, with a
-digest of the markup of each, so that the verdict needs no Node and holds for these emails only:
-one that is new or changed is red until the linter is asked again, by
+The linter is caniemail's, from npm. lint/result.json has its result for all emails and a digest of
+each email's markup, so the tests need no Node. An email that is new, or whose markup has changed,
+fails the tests until the linter is run again:
 
-    npm install --prefix tests/email/lint && uv run python -m tests.email.test_html
+    npm install --prefix tests/email/lint && uv run --group dev python -m tests.email.test_html
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from tests.email.test_emails import SAMPLES
 FOLDER = Path(__file__).parent / "lint"
 RESULT = FOLDER / "result.json"
 
-BEARABLE = {
-    "<body> element": "Outlook for Mac takes a div for it, and all is in a table",
-    "<style> element": "the rules stand inline too, all but those of phones and of the dark",
-    "@media": "without it, a letter is in one column and light",
+ACCEPTED = {
+    "<body> element": "Outlook for Mac replaces it with a div, and everything is in a table",
+    "<style> element": "the rules are inline too, except those for phones and dark mode",
+    "@media": "without it, an email is light and in one column",
     "border-radius": "corners are square",
-    "color-scheme CSS property": "Apple Mail reads it; the others darken letters in their own way",
-    "color-scheme meta tag": "as the property",
-    "display:none": "the preheader is one pixel high and of the page's colour",
-    "max-height property": "the preheader again, which is hidden by mso-hide there",
-    "role attribute": "only a screen reader takes notice",
-    "word-break": "a name or a link without spaces is wider than its place",
+    "color-scheme CSS property": "Apple Mail reads it; the others have dark modes of their own",
+    "color-scheme meta tag": "as for the property",
+    "display:none": "the preheader is also one pixel high and in the page's colour",
+    "max-height property": "used for the preheader, which mso-hide hides there",
+    "role attribute": "only screen readers use it",
+    "word-break": "a long name or link without spaces overflows its cell",
 }
-"""What some Gmail or Outlook does not know at all, and why that is no harm."""
+"""Features that some version of Gmail or Outlook does not support, and why that is acceptable."""
 
 
 class Markup(HTMLParser):
-    """What the linter looks at: elements, attributes, styles and comments; no words, no links."""
+    """The parts of HTML that the linter checks: elements, attributes, styles and comments."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -68,59 +68,59 @@ class Markup(HTMLParser):
 
 
 def digests() -> dict[str, str]:
-    """Of the markup of every email."""
+    """Return a digest of every email's markup."""
     return {name: Markup(html_of(email)).digest for name, email in sorted(SAMPLES.items())}
 
 
-def linted(emails: Iterable[Email]) -> dict[str, Any]:
-    """What the linter says of these emails together."""
-    said: dict[str, dict[str, set[str]]] = {"errors": {}, "warnings": {}}
+def lint(emails: Iterable[Email]) -> dict[str, Any]:
+    """Run the linter on these emails, and return the combined issues."""
+    found: dict[str, dict[str, set[str]]] = {"errors": {}, "warnings": {}}
     for email in emails:
         html = html_of(email).encode()
         command = ["node", str(FOLDER / "lint.mjs")]
-        answer = subprocess.run(command, input=html, capture_output=True, check=True)
-        for kind, issues in json.loads(answer.stdout).items():
+        result = subprocess.run(command, input=html, capture_output=True, check=True)
+        for kind, issues in json.loads(result.stdout).items():
             for feature, clients in issues.items():
-                said[kind].setdefault(feature, set()).update(clients)
+                found[kind].setdefault(feature, set()).update(clients)
     return {
         kind: {feature: sorted(clients) for feature, clients in sorted(issues.items())}
-        for kind, issues in said.items()
+        for kind, issues in found.items()
     }
 
 
-def kept() -> dict[str, Any]:
-    verdict: dict[str, Any] = json.loads(RESULT.read_text())
-    return verdict
+def stored_result() -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(RESULT.read_text())
+    return result
 
 
 def linter() -> str:
-    """The one that package.json pins."""
+    """Return the name of the linter, with the version that package.json pins."""
     version = json.loads((FOLDER / "package.json").read_text())["dependencies"]["caniemail"]
     return f"caniemail {version}, Gmail and Outlook"
 
 
-def test_every_letter_is_as_the_linter_saw_it() -> None:
-    assert (kept()["linter"], kept()["letters"]) == (linter(), digests())
+def test_markup_of_every_email_has_been_linted() -> None:
+    assert (stored_result()["linter"], stored_result()["emails"]) == (linter(), digests())
 
 
-def test_what_is_not_supported_at_all_is_borne_for_a_reason() -> None:
-    assert sorted(BEARABLE) == sorted(kept()["errors"])
+def test_every_unsupported_feature_is_accepted_for_a_reason() -> None:
+    assert sorted(ACCEPTED) == sorted(stored_result()["errors"])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "seen"),
+    ("old", "new", "changes"),
     [
         ("border-radius: 9px", "border-radius: 8px", True),
         ("<h2 ", "<h3 ", True),
         ("Ada", "Eve", False),
     ],
 )
-def test_a_digest_tells_markup_apart_and_is_blind_to_words(old: str, new: str, seen: bool) -> None:
+def test_digest_depends_on_markup_and_not_on_words(old: str, new: str, changes: bool) -> None:
     html = html_of(SAMPLES["welcome"])
     assert old in html
-    assert seen == (Markup(html).digest != Markup(html.replace(old, new)).digest)
+    assert changes == (Markup(html).digest != Markup(html.replace(old, new)).digest)
 
 
 if __name__ == "__main__":
-    verdict = {"linter": linter(), "letters": digests(), **linted(SAMPLES.values())}
-    RESULT.write_text(json.dumps(verdict, indent=1) + "\n")
+    result = {"linter": linter(), "emails": digests(), **lint(SAMPLES.values())}
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The pace of all emails together."""
+"""The limit for all emails together."""
 
 from __future__ import annotations
 
@@ -11,45 +11,47 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.email import SendLimit
-from app.email.send_limit import NOT_ASKED
+from app.email.send_limit import REDIS_PAUSE
 from app.redis import Redis, open_redis
 from app.settings import Rate
-from tests.email.sending import PATIENCE, logged, since
+from tests.email.sending import REDIS_TIMEOUT, log_entries, since
 from tests.support.outages import frozen, valkey_of_one
 from tests.support.working import WAIT_LIMIT_S
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
 NOW = timedelta(0)
-PLACES = "activelog:letters"
+LOG_KEY = "activelog:sent_emails"
 
 
-async def waits(pace: SendLimit, emails: int, *, subscribed: bool = False) -> list[timedelta]:
-    return [await pace.wait(subscribed=subscribed) for _ in range(emails)]
+async def waits(send_limit: SendLimit, emails: int, *, subscribed: bool = False) -> list[timedelta]:
+    return [await send_limit.reserve(subscribed=subscribed) for _ in range(emails)]
 
 
 async def age(redis: Redis, by: timedelta) -> None:
-    """Have every place been taken so much earlier, as if the time had passed."""
-    for place in await redis.zrange(PLACES, 0, -1):
-        await redis.zincrby(PLACES, -(by // MICROSECOND), place)
+    """Move every email of the log back in time."""
+    for email in await redis.zrange(LOG_KEY, 0, -1):
+        await redis.zincrby(LOG_KEY, -(by // MICROSECOND), email)
 
 
 async def spans_of_five(redis: Redis) -> list[timedelta]:
-    """From each place that was taken to the fifth after it, by the clock of Redis."""
-    taken = [at for _, at in await redis.zrange(PLACES, 0, -1, withscores=True)]
+    """Return the time from each email to the fifth after it, by the clock of Redis."""
+    times = [at for _, at in await redis.zrange(LOG_KEY, 0, -1, withscores=True)]
     return [
         timedelta(microseconds=later - first)
-        for first, later in zip(taken, taken[5:], strict=False)
+        for first, later in zip(times, times[5:], strict=False)
     ]
 
 
-async def test_no_period_of_any_position_holds_more_than_its_limit(redis: Redis) -> None:
-    """Three processes ask every 7 minutes for one email each."""
-    limits = [Rate(5, HOUR), Rate(1000, 24 * HOUR)]  # the longer one keeps every place in Redis
-    paces = [SendLimit(redis, limits, patience=PATIENCE) for _ in range(3)]
+async def test_no_window_holds_more_emails_than_its_limit(redis: Redis) -> None:
+    """Three processes try to send one email each, every 7 minutes."""
+    limits = [Rate(5, HOUR), Rate(1000, 24 * HOUR)]  # the longer one keeps every email in the log
+    send_limits = [SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT) for _ in range(3)]
     sent = []
     for _ in range(40):
-        sent.append([await pace.wait(subscribed=False) for pace in paces].count(NOW))
+        sent.append(
+            [await send_limit.reserve(subscribed=False) for send_limit in send_limits].count(NOW)
+        )
         await age(redis, 7 * MINUTE)
     assert [3, 2, 0, 0, 0, 0, 0, 0, 0] * 4 + [3, 2, 0, 0] == sent
     spans = await spans_of_five(redis)
@@ -62,71 +64,73 @@ async def test_no_period_of_any_position_holds_more_than_its_limit(redis: Redis)
     [[Rate(3, MINUTE), Rate(6, HOUR)], [Rate(6, HOUR), Rate(3, MINUTE)]],
     ids=["short first", "long first"],
 )
-async def test_every_limit_holds_and_the_wait_is_for_the_longest(
+async def test_every_limit_applies_and_the_longest_wait_counts(
     limits: list[Rate], redis: Redis
 ) -> None:
-    pace = SendLimit(redis, limits, patience=PATIENCE)
+    send_limit = SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT)
     began = monotonic()
-    assert [NOW] * 3 == await waits(pace, 3)
-    (wait,) = await waits(pace, 1)
+    assert [NOW] * 3 == await waits(send_limit, 3)
+    (wait,) = await waits(send_limit, 1)
     assert MINUTE - since(began) <= wait <= MINUTE
     await age(redis, MINUTE)
-    assert [NOW] * 3 == await waits(pace, 3)
-    (wait,) = await waits(pace, 1)
+    assert [NOW] * 3 == await waits(send_limit, 3)
+    (wait,) = await waits(send_limit, 1)
     assert HOUR - MINUTE - since(began) <= wait <= HOUR - MINUTE
 
 
-async def test_letters_to_subscribers_leave_room_for_those_that_are_waited_for(
+async def test_emails_with_an_opt_out_leave_a_tenth_of_the_limit(
     redis: Redis,
 ) -> None:
-    pace = SendLimit(redis, [Rate(20, HOUR)], patience=PATIENCE)
-    subscribed = await waits(pace, 25, subscribed=True)
+    send_limit = SendLimit(redis, [Rate(20, HOUR)], redis_timeout=REDIS_TIMEOUT)
+    subscribed = await waits(send_limit, 25, subscribed=True)
     assert 18 == subscribed.count(NOW)
-    assert [NOW, NOW] == (await waits(pace, 3))[:2]
-    assert NOW not in await waits(pace, 1)
+    assert [NOW, NOW] == (await waits(send_limit, 3))[:2]
+    assert NOW not in await waits(send_limit, 1)
 
 
-async def test_those_who_wait_are_told_different_times(redis: Redis) -> None:
-    pace = SendLimit(redis, [Rate(10, HOUR)], patience=PATIENCE)
-    told = (await waits(pace, 40))[10:]
-    gaps = [later - earlier for earlier, later in pairwise(told)]
+async def test_waiting_emails_get_different_times(redis: Redis) -> None:
+    send_limit = SendLimit(redis, [Rate(10, HOUR)], redis_timeout=REDIS_TIMEOUT)
+    delays = (await waits(send_limit, 40))[10:]
+    gaps = [later - earlier for earlier, later in pairwise(delays)]
     assert all(HOUR / 20 < gap <= HOUR / 10 for gap in gaps)
-    assert told[-1] > 3 * HOUR
+    assert delays[-1] > 3 * HOUR
 
 
-async def test_the_log_holds_no_more_than_the_longest_period(redis: Redis) -> None:
-    pace = SendLimit(redis, [Rate(100, HOUR)], patience=PATIENCE)
-    await waits(pace, 60)
+async def test_log_is_trimmed_to_the_longest_period(redis: Redis) -> None:
+    send_limit = SendLimit(redis, [Rate(100, HOUR)], redis_timeout=REDIS_TIMEOUT)
+    await waits(send_limit, 60)
     await age(redis, HOUR)
-    await waits(pace, 1)
-    assert 1 == await redis.zcard(PLACES)
-    assert 0 < await redis.pttl(PLACES) <= HOUR // timedelta(milliseconds=1)
+    await waits(send_limit, 1)
+    assert 1 == await redis.zcard(LOG_KEY)
+    assert 0 < await redis.pttl(LOG_KEY) <= HOUR // timedelta(milliseconds=1)
 
 
-async def test_without_redis_letters_go_and_it_is_not_asked_each_time(closed_port: int) -> None:
+async def test_emails_are_sent_uncounted_while_redis_is_unavailable(closed_port: int) -> None:
     seconds = 0.0
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
-        pace = SendLimit(redis, [Rate(1, HOUR)], patience=PATIENCE, clock=lambda: seconds)
+        send_limit = SendLimit(
+            redis, [Rate(1, HOUR)], redis_timeout=REDIS_TIMEOUT, clock=lambda: seconds
+        )
         with capture_logs() as logs:
-            assert [NOW] * 50 == await waits(pace, 50)
-            asked = len(logged(logs, "mail.unpaced"))
-            seconds = NOT_ASKED.total_seconds()
-            assert [NOW] * 50 == await waits(pace, 50)
-    assert (1, 2) == (asked, len(logged(logs, "mail.unpaced")))
+            assert [NOW] * 50 == await waits(send_limit, 50)
+            skipped = len(log_entries(logs, "send_limit.skipped"))
+            seconds = REDIS_PAUSE.total_seconds()
+            assert [NOW] * 50 == await waits(send_limit, 50)
+    assert (1, 2) == (skipped, len(log_entries(logs, "send_limit.skipped")))
 
 
-async def test_a_frozen_redis_holds_nobody_up() -> None:
-    """Its client would wait for an hour."""
+async def test_frozen_redis_delays_emails_only_once() -> None:
+    """The Redis client itself would wait for an hour."""
     async with valkey_of_one() as valkey:
         await valkey.start()
         assert valkey.pid is not None
         url = f"{valkey.settings()['REDIS_URL']}?socket_timeout=3600&socket_connect_timeout=3600"
         async with open_redis(url) as redis:
             limits = [Rate(1, HOUR)]
-            first, second = await waits(SendLimit(redis, limits, patience=PATIENCE), 2)
+            first, second = await waits(SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT), 2)
             assert NOW == first < second
-            pace = SendLimit(redis, limits, clock=lambda: 0)
+            send_limit = SendLimit(redis, limits, clock=lambda: 0)
             with frozen(valkey.pid), capture_logs() as logs:
                 async with asyncio.timeout(WAIT_LIMIT_S):
-                    assert [NOW] * 10 == await waits(pace, 10)
-    assert ["TimeoutError"] == [entry["error"] for entry in logged(logs, "mail.unpaced")]
+                    assert [NOW] * 10 == await waits(send_limit, 10)
+    assert ["TimeoutError"] == [entry["error"] for entry in log_entries(logs, "send_limit.skipped")]

@@ -1,4 +1,4 @@
-"""Email settings: rates, addresses and DKIM keys."""
+"""The mail settings: rates, addresses and keys."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SECOND = timedelta(seconds=1)
             Rate(10, SECOND), Rate(500, 3600 * SECOND), Rate(10_000, 86400 * SECOND)]),
     ],
 )  # fmt: skip
-def test_mail_rate_is_parsed(text: str, rates: list[Rate], environ: dict[str, str]) -> None:
+def test_mail_rate_is_read(text: str, rates: list[Rate], environ: dict[str, str]) -> None:
     assert rates == Settings.from_env({**environ, "MAIL_RATE": text}).mail.rates
 
 
 @pytest.mark.parametrize(
     "text", ["10", "10/", "0/s", "-1/s", "10/w", "10/s,20/s", "1e3/s", "1/s/h"]
 )
-def test_invalid_mail_rate_is_refused(text: str, environ: dict[str, str]) -> None:
+def test_invalid_mail_rate_is_named(text: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"^MAIL_RATE must be"):
         Settings.from_env({**environ, "MAIL_RATE": text})
 
@@ -45,7 +45,7 @@ def test_invalid_mail_rate_is_refused(text: str, environ: dict[str, str]) -> Non
         "hello@activelog..example", "ActiveLog\r\nBcc: <hello@activelog.example>",
     ],
 )  # fmt: skip
-def test_invalid_address_is_refused(name: str, text: str, environ: dict[str, str]) -> None:
+def test_invalid_address_is_named(name: str, text: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} must be an address"):
         Settings.from_env({**environ, name: text})
 
@@ -53,27 +53,31 @@ def test_invalid_address_is_refused(name: str, text: str, environ: dict[str, str
 @pytest.mark.parametrize(
     "text", ["hello@localhost", '"Log, Active" <hello@activelog.example>', "Ä <a.b@bücher.example>"]
 )
-def test_address_may_have_a_name(text: str, environ: dict[str, str]) -> None:
+def test_address_is_accepted_with_or_without_a_name(text: str, environ: dict[str, str]) -> None:
     mail = Settings.from_env({**environ, "MAIL_FROM": text, "MAIL_REPLY_TO": text}).mail
     assert (text, text) == (mail.from_address, mail.reply_to)
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_dkim_key_is_read(form: PrivateFormat, tmp_path: Path, environ: dict[str, str]) -> None:
+def test_dkim_key_is_read_with_its_selector(
+    form: PrivateFormat, tmp_path: Path, environ: dict[str, str]
+) -> None:
     pem = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, form, NoEncryption())
     file = tmp_path / "key.pem"
     file.write_bytes(pem.replace(b"\n", b"\r\n"))
-    given = {**environ, "DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail-2026"}
-    assert Dkim("mail-2026", pem) == Settings.from_env(given).mail.dkim
+    variables = {**environ, "DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail-2026"}
+    assert Dkim("mail-2026", pem) == Settings.from_env(variables).mail.dkim
     assert Settings.from_env(environ).mail.dkim is None
 
 
-def test_incomplete_or_invalid_dkim_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_incomplete_or_invalid_dkim_settings_are_named(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
     other = ed25519.Ed25519PrivateKey.generate()
     file, wrong = tmp_path / "key.pem", tmp_path / "ed25519.pem"
     file.write_text("no key")
     wrong.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    for given, problem in (
+    for variables, problem in (
         ({"DKIM_KEY_FILE": str(file)}, "DKIM_SELECTOR is not set"),
         ({"DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE is not set"),
         ({"DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail"}, "DKIM_KEY_FILE contains no RSA"),
@@ -85,4 +89,4 @@ def test_incomplete_or_invalid_dkim_is_refused(tmp_path: Path, environ: dict[str
         ),
     ):
         with pytest.raises(SettingsError, match=problem):
-            Settings.from_env({**environ, **given})
+            Settings.from_env({**environ, **variables})

@@ -1,4 +1,4 @@
-"""The SMTP pool against servers that refuse, drop, hang and lie."""
+"""The SMTP pool with servers that refuse, drop, hang and send nonsense."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ async def send(pool: SmtpPool, recipient: str = RECIPIENT) -> None:
     await pool.send(SENDER, recipient, CONTENT, before_data=nothing)
 
 
-async def failure(server: ScriptedServer, **how: object) -> Exception:
-    async with smtp_pool_to(server, **how) as pool:  # type: ignore[arg-type] # passed through
-        with pytest.raises(Exception) as caught:  # its kind is what is asked for
+async def failure(server: ScriptedServer, **options: object) -> Exception:
+    async with smtp_pool_to(server, **options) as pool:  # type: ignore[arg-type] # passed through
+        with pytest.raises(Exception) as caught:  # callers check its type
             await send(pool)
         assert "ada" not in repr(caught.value)
         assert caught.value.__cause__ is None
@@ -53,7 +53,7 @@ async def failure(server: ScriptedServer, **how: object) -> Exception:
     return caught.value
 
 
-async def test_a_letter_arrives_as_it_was_handed_over() -> None:
+async def test_email_arrives_unchanged() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         await send(pool)
     assert [CONTENT.replace(b"\r\n.", b"\r\n..") + b".\r\n"] == server.accepted
@@ -63,7 +63,7 @@ async def test_a_letter_arrives_as_it_was_handed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "answer", "kind"),
+    ("stage", "reply", "error_type"),
     [
         ("greeting", "421 busy", Unavailable),
         ("greeting", "554 go away", Unavailable),
@@ -94,14 +94,16 @@ async def test_a_letter_arrives_as_it_was_handed_over() -> None:
         ("content", HANG, Ambiguous),
     ],
 )
-async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exception]) -> None:
-    says = {stage: answer}
-    async with scripted_server(says) as server:
-        assert kind is type(await failure(server, **short_limits(says)))
+async def test_every_reply_becomes_one_error(
+    stage: str, reply: str, error_type: type[Exception]
+) -> None:
+    replies = {stage: reply}
+    async with scripted_server(replies) as server:
+        assert error_type is type(await failure(server, **short_limits(replies)))
 
 
 @pytest.mark.parametrize(
-    ("stage", "answer", "blamed"),
+    ("stage", "reply", "blames"),
     [
         ("RCPT", "550 no such user", True),
         ("RCPT", "550 5.1.1 no such user", True),
@@ -117,31 +119,33 @@ async def test_every_answer_is_one_fact(stage: str, answer: str, kind: type[Exce
         ("content", "554 spam", False),
     ],
 )
-async def test_an_address_is_blamed_only_for_itself(stage: str, answer: str, blamed: bool) -> None:
-    async with scripted_server({stage: answer}) as server:
+async def test_only_replies_about_the_address_blame_it(
+    stage: str, reply: str, blames: bool
+) -> None:
+    async with scripted_server({stage: reply}) as server:
         refusal = await failure(server)
     assert isinstance(refusal, Refused)
-    assert blamed == refusal.blames_address
+    assert blames == refusal.blames_address
 
 
-async def test_no_server_is_an_outage() -> None:
+async def test_unreachable_server_is_an_outage() -> None:
     async with scripted_server() as server:
         pass
     assert Unavailable is type(await failure(server))
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("reply", "error_type"),
     [("535 5.7.8 wrong", AuthenticationFailed), ("454 4.7.0 not now", Unavailable)],
 )
-async def test_refused_credentials_are_told_from_a_server_that_cannot_check_them(
-    answer: str, kind: type[Exception]
+async def test_rejected_credentials_differ_from_a_failing_auth_service(
+    reply: str, error_type: type[Exception]
 ) -> None:
-    async with scripted_server({"AUTH": answer}) as server:
-        assert kind is type(await failure(server, password="secret"))
+    async with scripted_server({"AUTH": reply}) as server:
+        assert error_type is type(await failure(server, password="secret"))
 
 
-async def test_an_address_that_smtp_cannot_carry_is_refused_before_it_is_sent() -> None:
+async def test_recipient_that_is_not_ascii_is_refused_without_asking_the_server() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Refused) as caught:
             await send(pool, "adä@example.com")
@@ -149,13 +153,13 @@ async def test_an_address_that_smtp_cannot_carry_is_refused_before_it_is_sent() 
     assert not [command for command in server.commands if command.startswith("RCPT")]
 
 
-async def test_a_sender_that_smtp_cannot_carry_is_no_fault_of_the_recipient() -> None:
+async def test_sender_that_is_not_ascii_does_not_blame_the_recipient() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(AuthenticationFailed):
             await pool.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=nothing)
 
 
-async def test_many_letters_share_few_connections() -> None:
+async def test_many_emails_share_few_connections() -> None:
     async with scripted_server() as server:
         async with smtp_pool_to(server, connections=3) as pool:
             await asyncio.gather(*(send(pool) for _ in range(60)))
@@ -166,7 +170,7 @@ async def test_many_letters_share_few_connections() -> None:
     assert server.max_at_once == 3
 
 
-async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
+async def test_connection_is_replaced_after_a_hundred_emails() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         for _ in range(101):
             await send(pool)
@@ -174,7 +178,7 @@ async def test_a_connection_is_replaced_after_a_hundred_letters() -> None:
     assert server.connections == 2
 
 
-async def test_a_connection_is_replaced_before_servers_end_it_for_its_age() -> None:
+async def test_connection_is_replaced_before_servers_close_it_for_its_age() -> None:
     seconds = 0.0
     async with scripted_server() as server, smtp_pool_to(server, clock=lambda: seconds) as pool:
         await send(pool)
@@ -187,7 +191,7 @@ async def test_a_connection_is_replaced_before_servers_end_it_for_its_age() -> N
     assert MAX_AGE_S < 300
 
 
-async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> None:
+async def test_idle_connection_closed_by_the_server_is_not_an_outage() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         await send(pool)
         server.hang_up()
@@ -198,33 +202,33 @@ async def test_a_connection_that_the_server_ended_while_idle_is_no_outage() -> N
     assert len(server.accepted) == 3
 
 
-async def test_connections_that_went_silent_while_idle_are_no_outage() -> None:
-    """They share one time limit: with a second for each, the email would run out of time."""
+async def test_idle_connections_that_stopped_responding_are_not_an_outage() -> None:
+    """They share one timeout: with a second for each, the email would run out of time."""
     async with (
         scripted_server() as server,
         smtp_pool_to(server, connections=64, timeout=60, reuse_timeout=1) as pool,
     ):
         await asyncio.gather(*(send(pool) for _ in range(64)))
-        kept = server.connections
+        before = server.connections
         server.freeze()
         await send(pool)
-    assert 64 == kept
+    assert 64 == before
     assert (65, 65) == (len(server.accepted), server.connections)
-    assert REUSE_SHARE < 0.5  # by default too, most of the time is left for a new connection
+    assert REUSE_SHARE < 0.5  # most of the time is left for a new connection by default, too
 
 
-async def test_a_recipient_refused_among_good_ones_harms_none_of_them() -> None:
+async def test_refused_recipient_does_not_affect_concurrent_sends() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         server.replies_to["gone@example.com"] = "550 5.1.1 gone"
-        names = [*("ada@example.com",) * 9, "gone@example.com", *("bo@example.com",) * 9]
+        recipients = [*("ada@example.com",) * 9, "gone@example.com", *("bo@example.com",) * 9]
         results = await asyncio.gather(
-            *(send(pool, name) for name in names), return_exceptions=True
+            *(send(pool, recipient) for recipient in recipients), return_exceptions=True
         )
     assert len(server.accepted) == 18
     assert [Refused] == [type(result) for result in results if result is not None]
 
 
-async def test_a_letter_can_be_withheld_until_data() -> None:
+async def test_email_can_be_withheld_until_data() -> None:
     async def withhold() -> None:
         raise LookupError
 
@@ -236,8 +240,8 @@ async def test_a_letter_can_be_withheld_until_data() -> None:
     assert len(server.accepted) == 1
 
 
-async def test_waiting_for_a_free_connection_ends_in_time() -> None:
-    """With no connections allowed, none is ever free."""
+async def test_waiting_for_a_free_connection_times_out() -> None:
+    """With a limit of zero connections, none is ever free."""
     async with scripted_server() as server:
         assert Unavailable is type(await failure(server, connections=0, timeout=SHORT_S))
         assert server.connections == 0
@@ -250,7 +254,7 @@ def authority() -> trustme.CA:
 
 @pytest.mark.parametrize("how", ["implicit", "starttls"])
 @pytest.mark.parametrize("flaw", [None, "unknown authority", "another name", "expired"])
-async def test_the_server_must_show_a_certificate_that_we_trust(
+async def test_server_needs_a_trusted_certificate(
     how: str,
     flaw: str | None,
     authority: trustme.CA,
@@ -274,13 +278,13 @@ async def test_the_server_must_show_a_certificate_that_we_trust(
     assert len(server.accepted) == 1
 
 
-async def test_no_password_is_sent_to_a_server_without_starttls() -> None:
+async def test_no_password_is_sent_without_starttls() -> None:
     async with scripted_server({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as server:
         assert Unavailable is type(await failure(server, tls="starttls", password="secret"))
     assert not [command for command in server.commands if command.startswith("AUTH")]
 
 
-async def test_a_connection_that_is_not_greeted_back_is_closed() -> None:
+async def test_connection_is_closed_if_ehlo_is_rejected() -> None:
     async with scripted_server({"EHLO": "550 go away"}) as server:
         assert Unavailable is type(await failure(server))
         await until(lambda: not server.open)

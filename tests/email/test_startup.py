@@ -1,4 +1,4 @@
-"""What a worker does about templates that are wrong: it does not start."""
+"""A worker with broken templates does not start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.working import WAIT_LIMIT_S
         (None, "is missing"),
     ],
 )
-async def test_a_worker_with_a_broken_template_names_it_and_ends(
+async def test_worker_with_a_broken_template_names_it_and_exits(
     broken: str | None, problem: str, environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     for part in ("app", "worker", "sql"):
@@ -32,7 +32,7 @@ async def test_a_worker_with_a_broken_template_names_it_and_ends(
     copytree(FOLDER, tmp_path / "templates")
     body = tmp_path / "templates" / "email" / "friend_activity" / "body.txt"
     body.unlink() if broken is None else body.write_text(broken)
-    ended = await asyncio.to_thread(
+    result = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "arq", "worker.WorkerSettings"],
         cwd=tmp_path,
@@ -41,7 +41,7 @@ async def test_a_worker_with_a_broken_template_names_it_and_ends(
         text=True,
         timeout=WAIT_LIMIT_S,
     )
-    assert ended.returncode == 1
-    said = ended.stderr.splitlines()[-1]
-    assert "templates/email/friend_activity/body.txt: " in said
-    assert problem in said
+    assert result.returncode == 1
+    error = result.stderr.splitlines()[-1]
+    assert "templates/email/friend_activity/body.txt: " in error
+    assert problem in error

@@ -1,4 +1,4 @@
-"""The weekly summary: who gets it, and what it counts."""
+"""The weekly summary: its recipients and its figures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def at(day: date, time: str = "12:00") -> datetime:
     return datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=UTC)
 
 
-async def reader(database: Database) -> UserId:
+async def add_reader(database: Database) -> UserId:
     ada = await person(database, "ada")
     await database.execute("update users set confirmed_at = now()")
     return ada.id
 
 
-async def add(
+async def add_activity(
     database: Database,
     user_id: UserId,
     started_at: datetime,
@@ -46,22 +46,22 @@ async def add(
     )
 
 
-async def summarise(database: Database, user_id: UserId) -> None:
+async def enqueue_summary(database: Database, user_id: UserId) -> None:
     async with database.transaction() as tx:
         await jobs.enqueue(tx, WeeklySummaryEmail(user_id=user_id, saturday=SATURDAY))
 
 
-async def test_seven_days_are_counted_and_set_beside_the_seven_before(
+async def test_seven_days_are_counted_and_compared_with_the_week_before(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await add_reader(database)
     sunday = SATURDAY - timedelta(days=6)
-    await add(database, ada, at(sunday, "00:00"))
-    await add(database, ada, at(SATURDAY, "23:59:59.9"), seconds=7200, metres=None)
-    await add(database, ada, at(SATURDAY + timedelta(days=1), "00:00"), metres=99_000)
-    await add(database, ada, at(sunday - timedelta(days=1), "23:59"), seconds=1800)
-    await add(database, ada, at(sunday - timedelta(days=8), "23:59"), metres=99_000)
-    await summarise(database, ada)
+    await add_activity(database, ada, at(sunday, "00:00"))
+    await add_activity(database, ada, at(SATURDAY, "23:59:59.9"), seconds=7200, metres=None)
+    await add_activity(database, ada, at(SATURDAY + timedelta(days=1), "00:00"), metres=99_000)
+    await add_activity(database, ada, at(sunday - timedelta(days=1), "23:59"), seconds=1800)
+    await add_activity(database, ada, at(sunday - timedelta(days=8), "23:59"), metres=99_000)
+    await enqueue_summary(database, ada)
     await run_jobs()
     (email,) = inbox.emails()
     assert email.subject == "Your week: 2 activities, 3 h 00 min"
@@ -76,12 +76,12 @@ async def test_seven_days_are_counted_and_set_beside_the_seven_before(
     assert "unsubscribe/weekly_summary." in email.message["List-Unsubscribe"]
 
 
-async def test_a_quiet_week_is_told_while_the_month_was_none(
+async def test_quiet_week_is_summarised_after_activity_in_28_days(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
-    await add(database, ada, at(SATURDAY - timedelta(days=27), "00:00"))
-    await summarise(database, ada)
+    ada = await add_reader(database)
+    await add_activity(database, ada, at(SATURDAY - timedelta(days=27), "00:00"))
+    await enqueue_summary(database, ada)
     await run_jobs()
     (email,) = inbox.emails()
     assert email.subject == "Your week: a quiet one"
@@ -90,12 +90,12 @@ async def test_a_quiet_week_is_told_while_the_month_was_none(
     assert "█" not in str(email.text)
 
 
-async def test_a_quiet_week_is_told_with_the_week_before_and_without_its_naughts(
+async def test_quiet_week_mentions_the_week_before_and_no_zeros(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
-    await add(database, ada, at(SATURDAY - timedelta(days=7), "12:00"))
-    await summarise(database, ada)
+    ada = await add_reader(database)
+    await add_activity(database, ada, at(SATURDAY - timedelta(days=7), "12:00"))
+    await enqueue_summary(database, ada)
     await run_jobs()
     (email,) = inbox.emails()
     for part in (email.text, email.html):
@@ -114,34 +114,32 @@ async def test_a_quiet_week_is_told_with_the_week_before_and_without_its_naughts
         "update activities set started_at = started_at + interval '1 day'",
     ],
 )
-async def test_nothing_is_sent_to_whom_it_is_not_for_when_the_letter_is_written(
+async def test_no_summary_is_sent_to_users_who_must_not_get_it(
     cause: str, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
-    await add(database, ada, at(SATURDAY, "23:59"))
-    await summarise(database, ada)
+    ada = await add_reader(database)
+    await add_activity(database, ada, at(SATURDAY, "23:59"))
+    await enqueue_summary(database, ada)
     await database.execute(cause)
     await run_jobs()
     assert inbox.emails() == []
     assert "done" == await database.fetchval("select state from jobs")
 
 
-async def test_a_week_is_summarised_once(
-    database: Database, inbox: Inbox, run_jobs: RunJobs
-) -> None:
-    ada = await reader(database)
-    await add(database, ada, at(SATURDAY))
+async def test_week_is_summarised_once(database: Database, inbox: Inbox, run_jobs: RunJobs) -> None:
+    ada = await add_reader(database)
+    await add_activity(database, ada, at(SATURDAY))
     for _ in range(3):
-        await summarise(database, ada)
+        await enqueue_summary(database, ada)
         await run_jobs()
     assert len(inbox.emails()) == 1
 
 
 @pytest.mark.parametrize("days", [-1, 1])
-def test_a_week_is_named_by_its_saturday_only(days: int) -> None:
-    wrong = {
+def test_week_must_be_its_saturday(days: int) -> None:
+    payload = {
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),
     }
-    with pytest.raises(msgspec.ValidationError, match="a week is given by its Saturday"):
-        msgspec.convert(wrong, WeeklySummaryEmail, strict=False)
+    with pytest.raises(msgspec.ValidationError, match="a week must be its Saturday"):
+        msgspec.convert(payload, WeeklySummaryEmail, strict=False)

@@ -14,7 +14,7 @@ from tests.email.test_smtp import send
 
 
 @pytest.mark.parametrize(
-    ("says", "answered"),
+    ("replies", "reachable"),
     [
         ({}, True),
         ({"RCPT": "451 greylisted"}, True),
@@ -24,11 +24,14 @@ from tests.email.test_smtp import send
         ({"RCPT": HANG}, False),
     ],
 )
-async def test_a_server_that_refuses_a_letter_has_answered_and_one_that_is_away_has_not(
-    says: dict[str, str], answered: bool
+async def test_refusal_shows_that_the_server_is_reachable_and_an_outage_does_not(
+    replies: dict[str, str], reachable: bool
 ) -> None:
-    answers = dependency_health.listen()
-    async with scripted_server(says) as server, smtp_pool_to(server, **short_limits(says)) as pool:
+    responses = dependency_health.listen()
+    async with (
+        scripted_server(replies) as server,
+        smtp_pool_to(server, **short_limits(replies)) as pool,
+    ):
         with suppress(Unavailable, Refused, TemporarilyRefused):
             await send(pool)
-    assert answered == ("smtp" in answers)
+    assert reachable == ("smtp" in responses)
