@@ -37,7 +37,7 @@ from app.postgres.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class EmailSender:
-    """What sending an email takes: handlers of email jobs ask for it."""
+    """What handlers need to send emails."""
 
     config: EmailConfig
     smtp_pool: SmtpPool
@@ -64,9 +64,10 @@ async def deliver(
     unique_key: str,
     on_sent: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> None:
-    """Send an email unless it was sent before, and finish the job in the same transaction.
+    """Send an email unless it was sent before.
 
-    Nothing is sent to a suppressed address. An address that does not exist is suppressed.
+    The job ends in the transaction that records the email as sent. Nothing is sent to a suppressed
+    address. An address that does not exist is suppressed.
 
     Args:
         write: returns the email; called in the transaction that claims it, only if it will be sent.
@@ -86,8 +87,8 @@ async def deliver(
         if attempt is not None and attempt.state == "sending":
             if not reserved:
                 raise Snooze("the limit that delayed this email has just ended", delay=timedelta(0))
-            content = await write(tx)
-            message = compose(sender.config, recipient, content, unique_key, attempt.date)
+            instance = await write(tx)
+            message = compose(sender.config, recipient, instance, unique_key, attempt.date)
     if attempt is None:
         await _finish_as_already_sent(run, recipient, email, unique_key)
         return
@@ -233,7 +234,7 @@ async def _check_recipient_limit(
 async def _record_errors(
     run: Run, attempt: DeliveryAttempt, recipient: Recipient, email: type[Email]
 ) -> AsyncIterator[None]:
-    """Record a failed attempt in the ledger, and raise what its job's outcome follows from."""
+    """Record a failed attempt in the ledger, and turn its error into the outcome of the job."""
     try:
         yield
     except Refused as refusal:

@@ -32,7 +32,7 @@ AWKWARD = {
 }
 
 
-class Text(HTMLParser):
+class HtmlText(HTMLParser):
     """The visible text of an HTML document, and its tags."""
 
     def __init__(self, html: str) -> None:
@@ -57,11 +57,13 @@ def email_config(folder: Path = FOLDER, reply_to: str | None = None) -> EmailCon
     )
 
 
-def person(name: str) -> Recipient:
+def recipient(name: str) -> Recipient:
     return Recipient(UUID(int=1), name, "ada@example.com")
 
 
-def received(email: Email, recipient: Recipient, config: EmailConfig | None = None) -> EmailMessage:
+def compose_and_parse(
+    email: Email, recipient: Recipient, config: EmailConfig | None = None
+) -> EmailMessage:
     """Compose an email, and parse it as a mail client does."""
     sent = compose(config or email_config(), recipient, email, "once", NOON).as_bytes()
     assert len(sent) < 100_000
@@ -90,6 +92,6 @@ def header_text(text: str) -> str:
 
 def html_of(email: Email) -> str:
     """Return the HTML of an email, with its styles inlined."""
-    part = received(email, person("Ada")).get_body(("html",))
+    part = compose_and_parse(email, recipient("Ada")).get_body(("html",))
     assert part is not None
     return str(part.get_content())

@@ -26,7 +26,7 @@ DEFAULT_REPLIES = {
     "MAIL": "250 fine",
     "RCPT": "250 fine",
     "DATA": "354 go ahead",
-    "content": "250 taken",
+    "content": "250 accepted",
     "QUIT": "221 bye",
 }
 AMPLE_S = 600.0

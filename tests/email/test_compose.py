@@ -21,11 +21,11 @@ from app.users.emails import Welcome
 from tests.email.reading import (
     AWKWARD,
     NOON,
-    Text,
+    HtmlText,
+    compose_and_parse,
     email_config,
     header_text,
-    person,
-    received,
+    recipient,
     to_name,
 )
 
@@ -47,7 +47,7 @@ def welcome(name: str) -> Welcome:
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD.keys())
 def test_awkward_name_appears_in_both_parts_without_injection(name: str) -> None:
-    message = received(welcome(name), person(name))
+    message = compose_and_parse(welcome(name), recipient(name))
 
     expected = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
     assert [*expected, "MIME-Version", "Content-Type"] == message.keys()
@@ -63,7 +63,7 @@ def test_awkward_name_appears_in_both_parts_without_injection(name: str) -> None
     assert [text.get_content_type(), html.get_content_type()] == ["text/plain", "text/html"]
     assert f"Welcome, {one_line(name)}." in text.get_content()
     assert LINK in text.get_content()
-    visible = Text(html.get_content())
+    visible = HtmlText(html.get_content())
     assert f"Welcome, {one_line(name)}." in visible.text
     assert LINK in html.get_content()
     assert "script" not in visible.tags
@@ -75,7 +75,7 @@ def test_awkward_name_in_the_subject_stays_in_one_short_header(name: str, tmp_pa
     folder.mkdir(parents=True)
     for part in ("subject.txt", "body.txt", "body.html"):
         (folder / part).write_text("{{ name }} invites you\n")
-    message = received(Invitation(name=name), person("Ada"), email_config(tmp_path))
+    message = compose_and_parse(Invitation(name=name), recipient("Ada"), email_config(tmp_path))
     subject = str(message["Subject"])
     assert len(subject) <= MAX_SUBJECT_CHARACTERS
     assert header_text(f"{name} invites you").startswith(subject.removesuffix("…"))
@@ -83,15 +83,15 @@ def test_awkward_name_in_the_subject_stays_in_one_short_header(name: str, tmp_pa
 
 
 def test_long_name_is_cut_between_words_and_not_inside_an_emoji() -> None:
-    words = to_name(received(welcome("x"), person("Wolfe Schlegel " * 9)))
-    astronauts = to_name(received(welcome("x"), person("👩‍🚀" * 30)))
+    words = to_name(compose_and_parse(welcome("x"), recipient("Wolfe Schlegel " * 9)))
+    astronauts = to_name(compose_and_parse(welcome("x"), recipient("👩‍🚀" * 30)))
     assert words == "Wolfe Schlegel Wolfe Schlegel Wolfe Schlegel Wolfe Schlegel…"
     assert astronauts == "👩‍🚀" * 21 + "…"
 
 
 def test_copies_of_an_email_have_the_same_message_id() -> None:
-    first, second = (received(welcome("Ada"), person("Ada")) for _ in range(2))
-    other = compose(email_config(), person("Ada"), welcome("Ada"), "another unique_key", NOON)
+    first, second = (compose_and_parse(welcome("Ada"), recipient("Ada")) for _ in range(2))
+    other = compose(email_config(), recipient("Ada"), welcome("Ada"), "another unique_key", NOON)
     assert first["Message-ID"] == second["Message-ID"]
     assert re.fullmatch(r"<[0-9a-f]{32}@activelog\.example>", first["Message-ID"])
     assert other["Message-ID"] != first["Message-ID"]
@@ -100,13 +100,13 @@ def test_copies_of_an_email_have_the_same_message_id() -> None:
 
 def test_reply_to_is_set_from_the_config() -> None:
     config = email_config(reply_to="Help <help@activelog.example>")
-    message = received(welcome("Ada"), person("Ada"), config)
+    message = compose_and_parse(welcome("Ada"), recipient("Ada"), config)
     assert message["Reply-To"] == "Help <help@activelog.example>"
     assert message["Auto-Submitted"] == "auto-generated"
 
 
 def test_recipient_domain_is_encoded_in_ascii() -> None:
-    (to,) = received(welcome("Ada"), Recipient(UUID(int=1), "Ada", "ada@bücher.example"))[
+    (to,) = compose_and_parse(welcome("Ada"), Recipient(UUID(int=1), "Ada", "ada@bücher.example"))[
         "To"
     ].addresses
     assert to.addr_spec == "ada@xn--bcher-kva.example"
@@ -114,13 +114,13 @@ def test_recipient_domain_is_encoded_in_ascii() -> None:
 
 def test_sender_domain_is_encoded_in_ascii() -> None:
     config = replace(email_config(), from_address="Ä <hello@bücher.example>")
-    (sender,) = received(welcome("Ada"), person("Ada"), config)["From"].addresses
+    (sender,) = compose_and_parse(welcome("Ada"), recipient("Ada"), config)["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Ä", "hello@xn--bcher-kva.example")
     assert config.envelope_sender == "hello@xn--bcher-kva.example"
 
 
 def test_html_has_inline_styles_and_keeps_its_media_rules() -> None:
-    html = received(welcome("Ada"), person("Ada")).get_body(("html",))
+    html = compose_and_parse(welcome("Ada"), recipient("Ada")).get_body(("html",))
     assert html is not None
     source = html.get_content()
     assert "@media (prefers-color-scheme: dark)" in source
@@ -168,9 +168,9 @@ def test_check_emails_names_a_broken_template(
 def test_changed_template_takes_effect(tmp_path: Path) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     config = email_config(tmp_path)
-    before = received(welcome("Ada"), person("Ada"), config)
+    before = compose_and_parse(welcome("Ada"), recipient("Ada"), config)
     (tmp_path / "email" / "welcome" / "subject.txt").write_text("Another subject")
-    after = received(welcome("Ada"), person("Ada"), config)
+    after = compose_and_parse(welcome("Ada"), recipient("Ada"), config)
     assert before["Subject"] != "Another subject"
     assert after["Subject"] == "Another subject"
 

@@ -30,7 +30,7 @@ from app.friends.emails import FriendActivity
 from app.friends.statements import News
 from app.jobs.handlers import load_handlers
 from app.settings import Dkim
-from tests.email.reading import AWKWARD, NOON, Text, email_config, person, received
+from tests.email.reading import AWKWARD, NOON, HtmlText, compose_and_parse, email_config, recipient
 
 load_handlers()
 SAMPLES = {
@@ -57,9 +57,11 @@ def parts(message: EmailMessage) -> tuple[str, str]:
 @pytest.mark.parametrize("email", NAMED)
 def test_awkward_name_appears_in_both_parts_of_every_email(email: str, awkward: str) -> None:
     name = one_line(AWKWARD[awkward])
-    message = received(with_name(SAMPLES[email], AWKWARD[awkward]), person(AWKWARD[awkward]))
+    message = compose_and_parse(
+        with_name(SAMPLES[email], AWKWARD[awkward]), recipient(AWKWARD[awkward])
+    )
     text, html = parts(message)
-    visible = Text(html)
+    visible = HtmlText(html)
     assert name in " ".join(text.split())
     assert name in " ".join(visible.text.split())
     assert "script" not in visible.tags
@@ -69,9 +71,9 @@ def test_awkward_name_appears_in_both_parts_of_every_email(email: str, awkward: 
 @pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
 def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
     news = News(words, "run", NOON, 3000, 8200.0, words)
-    message = received(told(words, [news], more=0), person("Ada"))
+    message = compose_and_parse(told(words, [news], more=0), recipient("Ada"))
     text, html = parts(message)
-    visible = Text(html)
+    visible = HtmlText(html)
     for shown_text in (" ".join(text.split()), " ".join(visible.text.split())):
         assert one_line(words) + " ran 8.2 km in 50 min" in shown_text
         assert one_line(words)[:80] in shown_text.partition("24 November")[2]
@@ -83,12 +85,10 @@ def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
 def test_news_are_grouped_by_day_and_a_single_one_is_not_repeated() -> None:
     monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
     tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
-    text, html = parts(
-        received(FriendActivity.about("Ada", [tuesday, *monday], more=0), person("Ada"))
-    )
+    text, html = parts(compose_and_parse(told("Ada", [tuesday, *monday], more=0), recipient("Ada")))
     assert (1, 1) == (text.count("Monday, 23 November"), html.count("Monday, 23 November"))
     assert text.index("A ran") < text.index("B ran") < text.index("24 November")
-    text, html = parts(received(FriendActivity.about("Ada", [tuesday], more=0), person("Ada")))
+    text, html = parts(compose_and_parse(told("Ada", [tuesday], more=0), recipient("Ada")))
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # with its title and preheader
 
 
@@ -99,12 +99,12 @@ def test_news_beyond_the_limit_are_counted_and_long_notes_are_cut() -> None:
     assert (12, 28) == (len(email.entries), email.more)
     assert email.headline == "Friend 0, Friend 1 and other friends were active"
     assert all(len(entry.notes) <= 160 for entry in email.entries)
-    assert "And 28 more." in parts(received(email, person("Ada")))[0]
+    assert "And 28 more." in parts(compose_and_parse(email, recipient("Ada")))[0]
 
 
 @pytest.mark.parametrize("email", SAMPLES)
 def test_email_is_readable_without_images_and_styles(email: str) -> None:
-    text, html = parts(received(SAMPLES[email], person("Ada")))
+    text, html = parts(compose_and_parse(SAMPLES[email], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"|class="[^"]*"', "", html, flags=re.DOTALL)
     assert "<img" not in html
     assert "url(" not in html
@@ -116,7 +116,7 @@ def test_email_is_readable_without_images_and_styles(email: str) -> None:
 
 
 def test_chart_of_the_week_is_a_table_with_bars_as_cells() -> None:
-    text, html = parts(received(SAMPLES["weekly_summary"], person("Ada")))
+    text, html = parts(compose_and_parse(SAMPLES["weekly_summary"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"', "", html, flags=re.DOTALL)
     bars = re.findall(r'<td class="fill" bgcolor="#0b5d47" width="(\d+)%"', bare)
     assert bars == ["27", "55", "20", "100", "42"]
@@ -128,7 +128,7 @@ def test_chart_of_the_week_is_a_table_with_bars_as_cells() -> None:
 
 def test_button_is_readable_without_styles() -> None:
     """Its cell is green without styles, and the blue of a link is unreadable on that."""
-    _, html = parts(received(SAMPLES["welcome"], person("Ada")))
+    _, html = parts(compose_and_parse(SAMPLES["welcome"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>| style="[^"]*"', "", html, flags=re.DOTALL)
     (button,) = re.findall(r"<td[^>]*button-cell[^>]*>.*?</td>", bare)
     assert 'bgcolor="#0b5d47"' in button
@@ -149,18 +149,16 @@ def test_export_emails_describe_the_export(filters: Filters, what: str) -> None:
         ("export_failed", f"You requested a PDF of {what}."),
     ):
         email = msgspec.structs.replace(SAMPLES[name], what=described(filters))
-        text, html = parts(received(email, person("Ada")))
+        text, html = parts(compose_and_parse(email, recipient("Ada")))
         assert sentence in " ".join(text.split())
-        assert sentence in " ".join(Text(html).text.split())
+        assert sentence in " ".join(HtmlText(html).text.split())
 
 
 def test_longest_digest_is_not_clipped_by_gmail() -> None:
     """Gmail clips HTML that is longer than 102 kB."""
     name, notes = "𓀀" * 100, "𓀀" * 5000
     news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
-    message = compose(
-        email_config(), person(name), FriendActivity.about(name, news, more=99), "once", NOON
-    )
+    message = compose(email_config(), recipient(name), told(name, news, more=99), "once", NOON)
     body = message.get_body(("html",))
     assert body is not None
     assert len(body.as_bytes()) < 100_000
@@ -170,7 +168,7 @@ def test_longest_digest_is_not_clipped_by_gmail() -> None:
 def test_only_emails_with_a_subscription_have_an_unsubscribe_link(email: str) -> None:
     url = "https://activelog.example/a-path-that-makes-the-address-quite-long"
     config = replace(email_config(), app_url=url)
-    source = compose(config, person("Ada"), SAMPLES[email], "once", NOON).as_bytes()
+    source = compose(config, recipient("Ada"), SAMPLES[email], "once", NOON).as_bytes()
     head = source.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     headers = [line for line in head if line.startswith("List-Unsubscribe")]
     if email not in SUBSCRIBED:
@@ -180,8 +178,8 @@ def test_only_emails_with_a_subscription_have_an_unsubscribe_link(email: str) ->
     found = re.fullmatch(rf"List-Unsubscribe: <({re.escape(url)}/unsubscribe/(\S+))>", headers[0])
     assert found is not None
     subscription = SAMPLES[email].subscription
-    assert read_unsubscribe_token(config.secret, found[2]) == (person("Ada").id, subscription)
-    for part in parts(received(SAMPLES[email], person("Ada"), config)):
+    assert read_unsubscribe_token(config.secret, found[2]) == (recipient("Ada").id, subscription)
+    for part in parts(compose_and_parse(SAMPLES[email], recipient("Ada"), config)):
         assert found[1] in part
 
 
@@ -215,7 +213,7 @@ def test_dkim_signature_covers_the_headers_that_providers_require(
     email: str, key: tuple[Dkim, bytes]
 ) -> None:
     config = replace(email_config(), dkim=key[0])
-    sent = config.serialize(compose(config, person("Zoë"), SAMPLES[email], "once", NOON))
+    sent = config.serialize(compose(config, recipient("Zoë"), SAMPLES[email], "once", NOON))
 
     def answer(name: bytes, timeout: int = 5) -> bytes:
         assert name == b"mail._domainkey.activelog.example."

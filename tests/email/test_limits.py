@@ -29,7 +29,7 @@ from app.users.user import UserId
 from tests.email.reading import email_config
 from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.email.sending import REDIS_TIMEOUT, attempt, register_user, sender_over, since
-from tests.email.test_send_limit import HOUR, LOG_KEY, NOW, SECOND, spans_of_five, waits
+from tests.email.test_send_limit import HOUR, LOG_KEY, NOW, SECOND, reserve, spans_of_five
 from tests.support.working import eventually, working
 
 
@@ -40,7 +40,7 @@ async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         limited = sender_over(pool, Rate(1, HOUR), redis=redis)
         began = monotonic()
-        assert [NOW] == await waits(limited.send_limit, 1)
+        assert [NOW] == await reserve(limited.send_limit, 1)
         with pytest.raises(Snooze) as snoozed:
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), limited)
     assert HOUR - since(began) <= snoozed.value.delay <= HOUR

@@ -24,11 +24,13 @@ NOW = timedelta(0)
 LOG_KEY = "activelog:sent_emails"
 
 
-async def waits(send_limit: SendLimit, emails: int, *, subscribed: bool = False) -> list[timedelta]:
+async def reserve(
+    send_limit: SendLimit, emails: int, *, subscribed: bool = False
+) -> list[timedelta]:
     return [await send_limit.reserve(subscribed=subscribed) for _ in range(emails)]
 
 
-async def age(redis: Redis, by: timedelta) -> None:
+async def shift_log(redis: Redis, by: timedelta) -> None:
     """Move every email of the log back in time."""
     for email in await redis.zrange(LOG_KEY, 0, -1):
         await redis.zincrby(LOG_KEY, -(by // MICROSECOND), email)
@@ -52,7 +54,7 @@ async def test_no_window_holds_more_emails_than_its_limit(redis: Redis) -> None:
         sent.append(
             [await send_limit.reserve(subscribed=False) for send_limit in send_limits].count(NOW)
         )
-        await age(redis, 7 * MINUTE)
+        await shift_log(redis, 7 * MINUTE)
     assert [3, 2, 0, 0, 0, 0, 0, 0, 0] * 4 + [3, 2, 0, 0] == sent
     spans = await spans_of_five(redis)
     assert sum(sent) == len(spans) + 5
@@ -69,12 +71,12 @@ async def test_every_limit_applies_and_the_longest_wait_counts(
 ) -> None:
     send_limit = SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT)
     began = monotonic()
-    assert [NOW] * 3 == await waits(send_limit, 3)
-    (wait,) = await waits(send_limit, 1)
+    assert [NOW] * 3 == await reserve(send_limit, 3)
+    (wait,) = await reserve(send_limit, 1)
     assert MINUTE - since(began) <= wait <= MINUTE
-    await age(redis, MINUTE)
-    assert [NOW] * 3 == await waits(send_limit, 3)
-    (wait,) = await waits(send_limit, 1)
+    await shift_log(redis, MINUTE)
+    assert [NOW] * 3 == await reserve(send_limit, 3)
+    (wait,) = await reserve(send_limit, 1)
     assert HOUR - MINUTE - since(began) <= wait <= HOUR - MINUTE
 
 
@@ -82,15 +84,15 @@ async def test_emails_with_an_opt_out_leave_a_tenth_of_the_limit(
     redis: Redis,
 ) -> None:
     send_limit = SendLimit(redis, [Rate(20, HOUR)], redis_timeout=REDIS_TIMEOUT)
-    subscribed = await waits(send_limit, 25, subscribed=True)
+    subscribed = await reserve(send_limit, 25, subscribed=True)
     assert 18 == subscribed.count(NOW)
-    assert [NOW, NOW] == (await waits(send_limit, 3))[:2]
-    assert NOW not in await waits(send_limit, 1)
+    assert [NOW, NOW] == (await reserve(send_limit, 3))[:2]
+    assert NOW not in await reserve(send_limit, 1)
 
 
 async def test_waiting_emails_get_different_times(redis: Redis) -> None:
     send_limit = SendLimit(redis, [Rate(10, HOUR)], redis_timeout=REDIS_TIMEOUT)
-    delays = (await waits(send_limit, 40))[10:]
+    delays = (await reserve(send_limit, 40))[10:]
     gaps = [later - earlier for earlier, later in pairwise(delays)]
     assert all(HOUR / 20 < gap <= HOUR / 10 for gap in gaps)
     assert delays[-1] > 3 * HOUR
@@ -98,9 +100,9 @@ async def test_waiting_emails_get_different_times(redis: Redis) -> None:
 
 async def test_log_is_trimmed_to_the_longest_period(redis: Redis) -> None:
     send_limit = SendLimit(redis, [Rate(100, HOUR)], redis_timeout=REDIS_TIMEOUT)
-    await waits(send_limit, 60)
-    await age(redis, HOUR)
-    await waits(send_limit, 1)
+    await reserve(send_limit, 60)
+    await shift_log(redis, HOUR)
+    await reserve(send_limit, 1)
     assert 1 == await redis.zcard(LOG_KEY)
     assert 0 < await redis.pttl(LOG_KEY) <= HOUR // timedelta(milliseconds=1)
 
@@ -112,10 +114,10 @@ async def test_emails_are_sent_uncounted_while_redis_is_unavailable(closed_port:
             redis, [Rate(1, HOUR)], redis_timeout=REDIS_TIMEOUT, clock=lambda: seconds
         )
         with capture_logs() as logs:
-            assert [NOW] * 50 == await waits(send_limit, 50)
+            assert [NOW] * 50 == await reserve(send_limit, 50)
             skipped = len(log_entries(logs, "send_limit.skipped"))
             seconds = REDIS_PAUSE.total_seconds()
-            assert [NOW] * 50 == await waits(send_limit, 50)
+            assert [NOW] * 50 == await reserve(send_limit, 50)
     assert (1, 2) == (skipped, len(log_entries(logs, "send_limit.skipped")))
 
 
@@ -127,10 +129,10 @@ async def test_frozen_redis_delays_emails_only_once() -> None:
         url = f"{valkey.settings()['REDIS_URL']}?socket_timeout=3600&socket_connect_timeout=3600"
         async with open_redis(url) as redis:
             limits = [Rate(1, HOUR)]
-            first, second = await waits(SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT), 2)
+            first, second = await reserve(SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT), 2)
             assert NOW == first < second
             send_limit = SendLimit(redis, limits, clock=lambda: 0)
             with frozen(valkey.pid), capture_logs() as logs:
                 async with asyncio.timeout(WAIT_LIMIT_S):
-                    assert [NOW] * 10 == await waits(send_limit, 10)
+                    assert [NOW] * 10 == await reserve(send_limit, 10)
     assert ["TimeoutError"] == [entry["error"] for entry in log_entries(logs, "send_limit.skipped")]

@@ -35,15 +35,15 @@ SENDER, RECIPIENT = "hello@activelog.example", "ada@example.com"
 CONTENT = b"Subject: hello\r\n\r\n.a line that begins with a dot\r\n"
 
 
-async def nothing() -> None:
+async def do_nothing() -> None:
     pass
 
 
 async def send(pool: SmtpPool, recipient: str = RECIPIENT) -> None:
-    await pool.send(SENDER, recipient, CONTENT, before_data=nothing)
+    await pool.send(SENDER, recipient, CONTENT, before_data=do_nothing)
 
 
-async def failure(server: ScriptedServer, **options: object) -> Exception:
+async def send_failure(server: ScriptedServer, **options: object) -> Exception:
     async with smtp_pool_to(server, **options) as pool:  # type: ignore[arg-type] # passed through
         with pytest.raises(Exception) as caught:  # callers check its type
             await send(pool)
@@ -99,7 +99,7 @@ async def test_every_reply_becomes_one_error(
 ) -> None:
     replies = {stage: reply}
     async with scripted_server(replies) as server:
-        assert error_type is type(await failure(server, **short_limits(replies)))
+        assert error_type is type(await send_failure(server, **short_limits(replies)))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_only_replies_about_the_address_blame_it(
     stage: str, reply: str, blames: bool
 ) -> None:
     async with scripted_server({stage: reply}) as server:
-        refusal = await failure(server)
+        refusal = await send_failure(server)
     assert isinstance(refusal, Refused)
     assert blames == refusal.blames_address
 
@@ -131,7 +131,7 @@ async def test_only_replies_about_the_address_blame_it(
 async def test_unreachable_server_is_an_outage() -> None:
     async with scripted_server() as server:
         pass
-    assert Unavailable is type(await failure(server))
+    assert Unavailable is type(await send_failure(server))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_rejected_credentials_differ_from_a_failing_auth_service(
     reply: str, error_type: type[Exception]
 ) -> None:
     async with scripted_server({"AUTH": reply}) as server:
-        assert error_type is type(await failure(server, password="secret"))
+        assert error_type is type(await send_failure(server, password="secret"))
 
 
 async def test_recipient_that_is_not_ascii_is_refused_without_asking_the_server() -> None:
@@ -156,7 +156,7 @@ async def test_recipient_that_is_not_ascii_is_refused_without_asking_the_server(
 async def test_sender_that_is_not_ascii_does_not_blame_the_recipient() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(AuthenticationFailed):
-            await pool.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=nothing)
+            await pool.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=do_nothing)
 
 
 async def test_many_emails_share_few_connections() -> None:
@@ -243,7 +243,7 @@ async def test_email_can_be_withheld_until_data() -> None:
 async def test_waiting_for_a_free_connection_times_out() -> None:
     """With a limit of zero connections, none is ever free."""
     async with scripted_server() as server:
-        assert Unavailable is type(await failure(server, connections=0, timeout=SHORT_S))
+        assert Unavailable is type(await send_failure(server, connections=0, timeout=SHORT_S))
         assert server.connections == 0
 
 
@@ -270,7 +270,7 @@ async def test_server_needs_a_trusted_certificate(
     authority.issue_cert(name, not_after=not_after).configure_cert(context)
     async with scripted_server(implicit_tls=how == "implicit", tls=context) as server:
         if flaw:
-            assert Unavailable is type(await failure(server, tls=how, password="secret"))
+            assert Unavailable is type(await send_failure(server, tls=how, password="secret"))
             assert not [command for command in server.commands if command.startswith("AUTH")]
             return
         async with smtp_pool_to(server, tls=how, password="secret") as pool:
@@ -280,11 +280,11 @@ async def test_server_needs_a_trusted_certificate(
 
 async def test_no_password_is_sent_without_starttls() -> None:
     async with scripted_server({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as server:
-        assert Unavailable is type(await failure(server, tls="starttls", password="secret"))
+        assert Unavailable is type(await send_failure(server, tls="starttls", password="secret"))
     assert not [command for command in server.commands if command.startswith("AUTH")]
 
 
 async def test_connection_is_closed_if_ehlo_is_rejected() -> None:
     async with scripted_server({"EHLO": "550 go away"}) as server:
-        assert Unavailable is type(await failure(server))
+        assert Unavailable is type(await send_failure(server))
         await until(lambda: not server.open)
