@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from app.commands.options import BY, InjectedResources, Json, Limit, render, validated
-from app.email.emails import send_trial
+from app.email.emails import send_test_email
 from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
 from app.email.suppressions import lift as lift_suppression
 from app.email.suppressions import list_suppressions, suppress_all
@@ -33,12 +33,10 @@ async def test(address: str, /, *, resources: InjectedResources) -> str:
     """
     address, started_at = validated(address, EmailAddress), monotonic()
     try:
-        await send_trial(resources.sender, address, datetime.now(UTC))
+        await send_test_email(resources.sender, address, datetime.now(UTC))
     except (Refused, TemporarilyRefused, Ambiguous) as error:
         raise Failure(str(error)) from None
-    return (
-        f"{resources.sender.mailer.server} accepted the email in {monotonic() - started_at:.1f} s"
-    )
+    return f"{resources.sender.smtp_pool.server} accepted the email in {monotonic() - started_at:.1f} s"
 
 
 @suppressions.command(name="list")

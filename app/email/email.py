@@ -19,13 +19,6 @@ COMMON_VARIABLES = {"app_url", "subject", "unsubscribe_url"}
 """The variables of every template, in addition to the email's own fields."""
 
 
-class AtMost(NamedTuple):
-    """A limit: at most so many emails of a type to one person in any period of this length."""
-
-    most: int
-    period: timedelta
-
-
 class Email(msgspec.Struct, frozen=True):
     """The variables of an email, whose words are in `templates/email/<template>/`.
 
@@ -42,7 +35,7 @@ class Email(msgspec.Struct, frozen=True):
     subscription: ClassVar[Subscription | None] = None
     """The subscription that a person can end to get no more. None: always sent, as it answers an
     action."""
-    at_most: ClassVar[AtMost | None] = None
+    at_most: ClassVar[Rate | None] = None
     registered: ClassVar[bool] = True
     """False keeps an email out of `EMAILS`: it is neither checked at start-up nor previewed."""
 

@@ -12,7 +12,7 @@ import msgspec
 from app import jobs
 from app.activity_types import ACTIVITY_TYPES
 from app.email import Email, EmailSender, Recipient, deliver, one_line
-from app.email.formatting import cut, day, distance, duration
+from app.email.formatting import day, distance, duration, truncate
 from app.friends import statements
 from app.friends.friend import RequestId
 from app.friends.statements import News
@@ -118,7 +118,7 @@ class FriendActivity(Email, frozen=True):
                 day=day(activity.started_at.date()),
                 name=one_line(activity.name),
                 activity=_in_words(activity),
-                notes=cut(one_line(activity.notes or ""), MAX_NOTES_CHARACTERS),
+                notes=truncate(one_line(activity.notes or ""), MAX_NOTES_CHARACTERS),
             )
             for activity in sorted(news, key=lambda activity: activity.started_at)
         ]
@@ -193,7 +193,7 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         FriendActivity,
         write,
         unique_key=str(run.job_id),
-        then=schedule_next,
+        on_sent=schedule_next,
     )
 
 
@@ -205,7 +205,7 @@ def _in_words(activity: News) -> str:
 
 
 def _headline(entries: Sequence[NewsEntry], total: int) -> str:
-    names = list(dict.fromkeys(cut(entry.name, 40) for entry in entries))
+    names = list(dict.fromkeys(truncate(entry.name, 40) for entry in entries))
     match names:
         case [name] if total == 1:
             return f"{name} {entries[0].activity}"

@@ -112,7 +112,7 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
 
 
 def _read(secret: str, token: str) -> tuple[UserId, Subscription]:
-    content = read_token(secret, token)
+    content = read_unsubscribe_token(secret, token)
     if content is None:
         raise NotFound("Page not found.")
     user_id, subscription = content

@@ -51,7 +51,7 @@ OURS, PLAIN = "ActiveLog, open connections", "aiosmtplib, one connection per ema
 CONFIG = EmailConfig(
     Templates(), "ActiveLog <hello@bench.example>", "https://bench.example", "bench"
 )
-SENDER = CONFIG.address
+SENDER = CONFIG.envelope_sender
 READER = Recipient(UUID(int=0), "Ada", "ada@bench.example")
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -154,7 +154,7 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
 async def _kept(server: Server) -> AsyncIterator[Send]:
     smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
     with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
-        mailer = Mailer(smtp, hostname=CONFIG.domain)  # which reads whom to trust
+        pool = SmtpPool(smtp, hostname=CONFIG.domain)  # which reads whom to trust
 
     async def send(content: bytes) -> None:
         await pool.send(SENDER, READER.address, content, before_data=_nothing)

@@ -71,7 +71,7 @@ def test_awkward_name_appears_in_both_parts_of_every_email(email: str, awkward: 
 @pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
 def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
     news = News(words, "run", NOON, 3000, 8200.0, words)
-    message = compose_and_parse(told(words, [news], more=0), recipient("Ada"))
+    message = compose_and_parse(FriendActivity.about(words, [news], more=0), recipient("Ada"))
     text, html = parts(message)
     visible = HtmlText(html)
     for shown_text in (" ".join(text.split()), " ".join(visible.text.split())):
@@ -85,10 +85,14 @@ def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
 def test_news_are_grouped_by_day_and_a_single_one_is_not_repeated() -> None:
     monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
     tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
-    text, html = parts(compose_and_parse(told("Ada", [tuesday, *monday], more=0), recipient("Ada")))
+    text, html = parts(
+        compose_and_parse(FriendActivity.about("Ada", [tuesday, *monday], more=0), recipient("Ada"))
+    )
     assert (1, 1) == (text.count("Monday, 23 November"), html.count("Monday, 23 November"))
     assert text.index("A ran") < text.index("B ran") < text.index("24 November")
-    text, html = parts(compose_and_parse(told("Ada", [tuesday], more=0), recipient("Ada")))
+    text, html = parts(
+        compose_and_parse(FriendActivity.about("Ada", [tuesday], more=0), recipient("Ada"))
+    )
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # with its title and preheader
 
 
@@ -158,7 +162,9 @@ def test_longest_digest_is_not_clipped_by_gmail() -> None:
     """Gmail clips HTML that is longer than 102 kB."""
     name, notes = "𓀀" * 100, "𓀀" * 5000
     news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
-    message = compose(email_config(), recipient(name), told(name, news, more=99), "once", NOON)
+    message = compose(
+        email_config(), recipient(name), FriendActivity.about(name, news, more=99), "once", NOON
+    )
     body = message.get_body(("html",))
     assert body is not None
     assert len(body.as_bytes()) < 100_000

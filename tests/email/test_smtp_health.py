@@ -27,7 +27,7 @@ from tests.email.test_smtp import send
 async def test_refusal_shows_that_the_server_is_reachable_and_an_outage_does_not(
     replies: dict[str, str], reachable: bool
 ) -> None:
-    responses = dependency_health.listen()
+    responses = dependency_health.track()
     async with (
         scripted_server(replies) as server,
         smtp_pool_to(server, **short_limits(replies)) as pool,
