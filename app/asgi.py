@@ -18,7 +18,7 @@ from litestar import Litestar
 from app import logs
 from app.api.application import create_app
 from app.errors import TooOld
-from app.exports.csv import PATIENCE, Patience
+from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits
 from app.listening import listen
 from app.pages import failure_page, pages_router
 from app.resources import open_resources, refuse_old_servers
@@ -45,7 +45,7 @@ def _settings() -> Settings:
 
 
 @cache
-def _application(patience: Patience) -> Litestar:
+def _application(download_limits: DownloadLimits) -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
     open_all = partial(open_resources, settings, process="activelog-api")
@@ -54,7 +54,7 @@ def _application(patience: Patience) -> Litestar:
 
 def __getattr__(name: str) -> object:
     if name == "app":
-        return _application(PATIENCE)
+        return _application(DOWNLOAD_LIMITS)
     raise AttributeError(name)
 
 
@@ -69,7 +69,7 @@ def main(*, patience: Patience = PATIENCE) -> None:
     Args:
         patience: how slowly a client may read a download before it is cut off.
     """
-    settings, application = _settings(), _application(patience)
+    settings, application = _settings(), _application(download_limits)
     try:
         listener = listen(settings.http.host, settings.http.port, "PORT")
         asyncio.run(_refuse_old_servers(settings))

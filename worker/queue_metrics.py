@@ -15,7 +15,7 @@ import structlog
 from app import metrics
 from app.email.email import EMAILS
 from app.errors import Unavailable
-from app.exports.export import CONTENT_TYPES
+from app.exports.formats import FORMATS
 from app.jobs import statements
 from app.jobs.admin.statements import workers
 from app.jobs.job import KINDS
@@ -42,7 +42,7 @@ def initialize_counters() -> None:
             metrics.emails.labels(email, outcome)
     for dependency in ("redis", "s3", "smtp"):
         metrics.breaker_open.labels(dependency)
-    for format in CONTENT_TYPES:
+    for format in FORMATS:
         metrics.export_bytes.labels(format)
 
 

@@ -33,7 +33,7 @@ from app.api.middleware import Frame, headers_for
 from app.api.openapi import describe_edges, openapi_config
 from app.api.validation import StrictRequest, check_input, note_query_parameters
 from app.event_loop import cancel_all, watch_lag
-from app.exports.csv import PATIENCE, Patience
+from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits
 from app.jobs import load_handlers
 from app.resources import Resources
 from app.users.passwords import Passwords
@@ -87,7 +87,7 @@ def create_app(
     pages: Sequence[Router] = (),
     lost: FailureHandler = problem,
     clock: Clock = system_clock,
-    patience: Patience = PATIENCE,
+    download_limits: DownloadLimits = DOWNLOAD_LIMITS,
 ) -> Application:
     """The application. The resources are opened when it starts and closed when it ends.
 
@@ -95,7 +95,7 @@ def create_app(
         pages: what is served to people at a browser, beside the API.
         lost: what answers them at an address where there is nothing.
         clock: what time it is for the handlers.
-        patience: how slowly a download may be read before it is cut off.
+        download_limits: how slowly a download may be read before it is cut off.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -105,7 +105,7 @@ def create_app(
     app = Application(
         route_handlers=[API, *MACHINES, *pages],
         lifespan=[_lifespan(open_resources)],
-        state=State({"passwords": Passwords(), "clock": clock, "patience": patience}),
+        state=State({"passwords": Passwords(), "clock": clock, "download_limits": download_limits}),
         dependencies=DEPENDENCIES,
         middleware=[bearer_authentication],
         before_request=check_input,

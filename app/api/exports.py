@@ -20,8 +20,9 @@ from app.api.idempotency import Creation
 from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.streaming import Streamed
 from app.exports import requests
-from app.exports.csv import Patience, stream
-from app.exports.export import Export, ExportId, Filters, Format, Status, filename
+from app.exports.csv import DownloadLimits, stream
+from app.exports.export import Export, ExportId, Filters, Format, Status
+from app.exports.formats import FORMATS
 from app.jobs import JobId
 from app.postgres.database import Database, Transaction
 from app.postgres.snapshot import Snapshots
@@ -94,20 +95,20 @@ def shown(export: Export) -> ShownExport:
     )
 
 
-def _patience(request: Request[Any, Any, Any]) -> Patience:
-    return cast("Patience", request.app.state.patience)
+def _download_limits(request: Request[Any, Any, Any]) -> DownloadLimits:
+    return cast("DownloadLimits", request.app.state.download_limits)
 
 
 @get(
     "/activities/csv",
     media_type="text/csv",
     operation_id="downloadActivities",
-    dependencies={"patience": Provide(_patience, sync_to_thread=False)},
+    dependencies={"download_limits": Provide(_download_limits, sync_to_thread=False)},
 )
 async def download_activities(
     me: NamedDependency[Me],
     snapshots: NamedDependency[Snapshots],
-    patience: NamedDependency[Patience],
+    download_limits: NamedDependency[DownloadLimits],
     first_day: Annotated[date | None, FROM] = None,
     last_day: Annotated[date | None, TO] = None,
     activity_type: Annotated[ActivityType | None, TYPE] = None,
@@ -123,8 +124,8 @@ async def download_activities(
     """
     filters = Filters(first_day, last_day, activity_type)
     filters.check()
-    source = partial(stream, snapshots, me.id, filters, bom=bom, patience=patience)
-    return Streamed(source, "text/csv", filename("csv"))
+    source = partial(stream, snapshots, me.id, filters, bom=bom, limits=download_limits)
+    return Streamed(source, "text/csv", FORMATS["csv"].filename)
 
 
 @post("/request", status_code=202, operation_id="requestExport")

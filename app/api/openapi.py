@@ -30,6 +30,7 @@ from msgspec import inspect
 
 from app.api.errors import MEDIA_TYPE
 from app.api.idempotency import HEADER
+from app.exports.formats import labels as format_labels
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -148,7 +149,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag("activities", "Activities and their photos."),
             Tag("friends", "Friends and friend requests."),
             Tag("stats", "Totals by day and by week."),
-            Tag("exports", "Your activities as CSV or PDF."),
+            Tag("exports", f"Your activities as {format_labels()}."),
             Tag("reports", "Monthly reports as PDF."),
             Tag("admin", "For operators: queues, jobs, dead letters, schedules, workers."),
             Tag("operations", "Health checks and metrics."),

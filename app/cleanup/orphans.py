@@ -11,7 +11,8 @@ from app.activities import photos
 from app.activities.activity import Photo
 from app.cleanup.statements import photos_by_id
 from app.exports import export
-from app.exports.statements import named_exports
+from app.exports.formats import object_key
+from app.exports.statements import export_objects
 from app.postgres.statements import Queryable
 from app.reports import report
 from app.reports.statements import named_objects
@@ -43,8 +44,8 @@ async def _named_photos(db: Queryable, keys: Iterable[str]) -> set[str]:
 
 
 async def _named_exports(db: Queryable, keys: Iterable[str]) -> set[str]:
-    rows = await named_exports(db, ids=_ids(keys))
-    return {export.key(row.user_id, row.id, row.format) for row in rows}
+    rows = await export_objects(db, ids=_ids(keys))
+    return {object_key(row.user_id, row.id, row.format) for row in rows}
 
 
 async def _named_reports(db: Queryable, keys: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""CSV: the lines as Postgres writes them, streamed to a client."""
+"""CSV downloads: the lines as Postgres writes them, streamed to a client."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ async def copy(
     filters: Filters,
     write: Callable[[bytes], Awaitable[None]],
 ) -> int:
-    """Write the header and a line for each activity: the first leave before the last are read.
+    """Write the header and a line for each activity. The first are written before the last are
+    read.
 
     Returns:
         The number of activities.
     """
-    await statements.read_in_order(snapshot)
+    await statements.disable_sort(snapshot)
     query = statements.activities_csv(
         user_id=user_id, first=filters.first, last=filters.last, type=filters.type
     )
@@ -32,25 +33,26 @@ async def copy(
 
 
 BOM = b"\xef\xbb\xbf"
-"""By which some spreadsheets know UTF-8."""
+"""The byte order mark by which some spreadsheets recognize UTF-8."""
 
 
-class Patience(NamedTuple):
-    """What a reader may take of a connection, and of what vacuum could remove."""
+class DownloadLimits(NamedTuple):
+    """How slowly a client may read a download. Meanwhile the download occupies a connection, and
+    keeps vacuum from removing dead rows."""
 
-    longest: float = 15 * 60
-    """Seconds from the first byte to the last."""
-    slowest: float = 50_000
-    """Bytes a second, on an average over each `stretch`."""
-    stretch: float = 30
-    """Seconds. Only those count in which the reader was waited for."""
-
-
-PATIENCE = Patience()
+    max_duration_s: float = 15 * 60
+    """From the first byte to the last."""
+    min_bytes_per_s: float = 50_000
+    """On average over each `window_s`."""
+    window_s: float = 30
+    """Only the time spent waiting for the client counts."""
 
 
-class TooSlow(Exception):
-    """The reader was cut off."""
+DOWNLOAD_LIMITS = DownloadLimits()
+
+
+class DownloadTooSlow(Exception):
+    """The client read too slowly, and the download was cut off."""
 
 
 async def stream(
@@ -61,63 +63,65 @@ async def stream(
     write: Callable[[bytes], Awaitable[None]],
     *,
     bom: bool,
-    patience: Patience = PATIENCE,
+    limits: DownloadLimits = DOWNLOAD_LIMITS,
     clock: Callable[[], float] = monotonic,
 ) -> None:
-    """Write a person's activities, all as of one moment.
+    """Write a user's activities, all read from one snapshot.
 
     `begin` is called first, once there is a connection.
 
     Args:
-        patience: how slowly the reader may read.
-        clock: measures, in seconds, how long writes wait for the reader; the event loop's clock
+        clock: measures, in seconds, how long writes wait for the client; the event loop's clock
             cuts them off.
 
     Raises:
-        Busy: as many are read as can be at once.
-        Unavailable: Postgres is away, or went away in the middle.
-        TooSlow: the reader took longer than they may.
+        Busy: too many exports are being read.
+        Unavailable: Postgres is unavailable, or the connection to it was lost in the middle.
+        DownloadTooSlow: the client exceeded the limits.
     """
-    reader = _Reader(write, patience, clock)
+    output = _TimedOutput(write, limits, clock)
     async with snapshots.open() as snapshot:
         await begin()
         try:
-            async with asyncio.timeout(patience.longest):
+            async with asyncio.timeout(limits.max_duration_s):
                 if bom:
-                    await reader.take(BOM)
-                await copy(snapshot, user_id, filters, reader.take)
+                    await output.write(BOM)
+                await copy(snapshot, user_id, filters, output.write)
         except TimeoutError:
-            raise TooSlow(f"not at the end after {patience.longest:.0f} s") from None
+            raise DownloadTooSlow(f"not finished after {limits.max_duration_s:.0f} s") from None
 
 
-class _Reader:
-    """Counts for how long the reader was waited for, and how many bytes they took meanwhile."""
+class _TimedOutput:
+    """Measures how long writes wait for the client, and how many bytes it reads meanwhile."""
 
     def __init__(
         self,
         write: Callable[[bytes], Awaitable[None]],
-        patience: Patience,
+        limits: DownloadLimits,
         clock: Callable[[], float],
     ) -> None:
         self._write = write
-        self._patience = patience
+        self._limits = limits
         self._clock = clock
-        self._waited = 0.0
-        self._taken = 0
+        self._waited_s = 0.0
+        self._written = 0
 
-    async def take(self, data: bytes) -> None:
-        """
+    async def write(self, data: bytes) -> None:
+        """Write, and start a new window when the client has read a window's worth of bytes.
+
         Raises:
-            TooSlow: of what makes up a stretch at the slowest rate, it took less.
+            DownloadTooSlow: the window ended before the client had read that many.
         """
-        slowest, stretch = self._patience.slowest, self._patience.stretch
-        began = self._clock()
+        min_rate, window_s = self._limits.min_bytes_per_s, self._limits.window_s
+        started = self._clock()
         try:
-            async with asyncio.timeout(stretch - self._waited):
+            async with asyncio.timeout(window_s - self._waited_s):
                 await self._write(data)
         except TimeoutError:
-            raise TooSlow(f"less than {slowest:,.0f} bytes a second for {stretch:.0f} s") from None
-        self._waited += self._clock() - began
-        self._taken += len(data)
-        if self._taken >= slowest * stretch:
-            self._waited, self._taken = 0.0, 0
+            raise DownloadTooSlow(
+                f"less than {min_rate:,.0f} bytes a second for {window_s:.0f} s"
+            ) from None
+        self._waited_s += self._clock() - started
+        self._written += len(data)
+        if self._written >= min_rate * window_s:
+            self._waited_s, self._written = 0.0, 0

@@ -1,4 +1,4 @@
-"""The emails that exports cause: who is written to, and what is said."""
+"""The emails about exports: their recipients and their text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from app.activity_types import ACTIVITY_TYPES
 from app.email import Email, EmailSender, Recipient, deliver, one_line
 from app.email.formatting import day, truncate
 from app.exports import statements
-from app.exports.export import ExportId, Filters, Format
+from app.exports.export import ExportId, Filters
+from app.exports.formats import FORMATS
 from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
 from app.users.user import UserId
@@ -42,10 +43,13 @@ class ExportFailedEmail(Job, frozen=True):
 
 
 SAMPLE_URL = "https://activelog.example/exports/019c3f1e-7d5a-7c3e-9b8f-2f1d6a4e5b7c/download"
-LONGEST_REASON = 300
+MAX_REASON_CHARACTERS = 300
 
-NAMES: dict[Format, str] = {"csv": "CSV", "pdf": "PDF"}
-KILO = 1000
+TYPE_NOUNS: dict[ActivityType, str] = {
+    "run": "runs", "ride": "rides", "swim": "swims", "walk": "walks", "hike": "hikes",
+    "other": "other activities",
+}  # fmt: skip
+KILOBYTE = 1000
 
 
 class ExportReady(Email, frozen=True):
@@ -66,7 +70,7 @@ class ExportReady(Email, frozen=True):
         return cls(
             name="Ada Lovelace",
             format="PDF",
-            what=described(Filters(date(2026, 1, 1), date(2026, 11, 24), "run")),
+            what=describe(Filters(date(2026, 1, 1), date(2026, 11, 24), "run")),
             size=size(482_113),
             rows="184 activities",
             until="Wednesday, 2 December",
@@ -75,7 +79,7 @@ class ExportReady(Email, frozen=True):
 
 
 class ExportFailed(Email, frozen=True):
-    """Says that an export could not be made, and what can be done."""
+    """Says that an export failed, and what the user can do."""
 
     template = "export_failed"
 
@@ -90,7 +94,7 @@ class ExportFailed(Email, frozen=True):
         return cls(
             name="Ada Lovelace",
             format="PDF",
-            what=described(Filters()),
+            what=describe(Filters()),
             reason=(
                 "A PDF can hold 50,000 activities, and this export has 61,204."
                 " Choose CSV, or a shorter period."
@@ -101,10 +105,10 @@ class ExportFailed(Email, frozen=True):
 
 @handles(ExportReadyEmail)
 async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> None:
-    """Tell whoever asked for the export, once, unless it or its owner is gone.
+    """Email the owner of a completed export, once, unless the export or its owner is deleted.
 
     Raises:
-        whatever `deliver` raises.
+        what `deliver` raises.
     """
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, id=job.export_id)
@@ -112,14 +116,14 @@ async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> 
         await run.finish_with_note("the export was deleted or is not finished")
         return
 
-    rows, length, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
+    rows, size_bytes, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
 
     async def write(_: Transaction) -> ExportReady:
         return ExportReady(
             name=one_line(export.name),
-            format=NAMES[export.format],
-            what=described(export.filters),
-            size=size(length),
+            format=FORMATS[export.format].label,
+            what=describe(export.filters),
+            size=size(size_bytes),
             rows="1 activity" if rows == 1 else f"{rows:,} activities",
             until=day(expires_at),
             download_url=f"{sender.config.app_url}/exports/{export.id}/download",
@@ -131,28 +135,28 @@ async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> 
 
 @handles(ExportFailedEmail)
 async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -> None:
-    """Tell whoever asked for the export, once, unless it or its owner is gone.
+    """Email the owner of a failed export, once, unless the export or its owner is deleted.
 
     Raises:
-        whatever `deliver` raises.
+        what `deliver` raises.
     """
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, id=job.export_id)
-        known = export and await statements.exports(
+        found = export and await statements.exports(
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
-    if not export or not known or known[0].status != "failed":  # it is made again, say
-        await run.finish_with_note("the export was deleted or has not failed")
+    if not export or not found or found[0].status != "failed":  # it may have been retried
+        await run.had_nothing_to_do("the export was deleted or has not failed")
         return
 
-    reason = known[0].error or ""
+    reason = found[0].error or ""
 
     async def write(_: Transaction) -> ExportFailed:
         return ExportFailed(
             name=one_line(export.name),
-            format=NAMES[export.format],
-            what=described(export.filters),
-            reason=truncate(one_line(reason), LONGEST_REASON),
+            format=FORMATS[export.format].label,
+            what=describe(export.filters),
+            reason=cut(one_line(reason), MAX_REASON_CHARACTERS),
             exports_url=f"{sender.config.app_url}/exports",
         )
 
@@ -160,25 +164,25 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
     await deliver(run, sender, recipient, ExportFailed, write, unique_key=str(job.export_id))
 
 
-def described(filters: Filters) -> str:
-    """`all activities`, `runs from 1 January 2026 to 24 November 2026`."""
-    what = ACTIVITY_TYPES[filters.type].plural if filters.type else "activities"
+def describe(filters: Filters) -> str:
+    """Describe the activities: `all activities`, `runs from 1 January to 24 November 2026`."""
+    noun = TYPE_NOUNS[filters.type] if filters.type else "activities"
     if filters.first is None and filters.last is None:
-        return f"all {what}"
+        return f"all {noun}"
     if filters.first is None or filters.last is None:
         edge = filters.first or filters.last or date.max
-        return f"{what} {'since' if filters.first else 'until'} {_dated(edge)}"
+        return f"{noun} {'since' if filters.first else 'until'} {_full_date(edge)}"
     if filters.first == filters.last:
-        return f"{what} on {_dated(filters.first)}"
-    return f"{what} from {_dated(filters.first)} to {_dated(filters.last)}"
+        return f"{noun} on {_full_date(filters.first)}"
+    return f"{noun} from {_full_date(filters.first)} to {_full_date(filters.last)}"
 
 
-def size(length: int) -> str:
-    """`482 kB`, `1.2 MB`."""
-    if length < KILO * KILO:
-        return f"{max(1, round(length / KILO))} kB"
-    return f"{length / KILO / KILO:,.1f} MB"
+def size(size_bytes: int) -> str:
+    """Format a number of bytes: `482 kB`, `1.2 MB`."""
+    if size_bytes < KILOBYTE * KILOBYTE:
+        return f"{max(1, round(size_bytes / KILOBYTE))} kB"
+    return f"{size_bytes / KILOBYTE / KILOBYTE:,.1f} MB"
 
 
-def _dated(when: date) -> str:
-    return f"{when.day} {when:%B} {when.year}"
+def _full_date(day: date) -> str:
+    return f"{day.day} {day:%B} {day.year}"

@@ -1,4 +1,7 @@
-"""An export: what was asked for, how far it is, and what came of it."""
+"""An export: its filters, progress and result.
+
+PDF subprocesses import this module, so it must not import the database or the formats.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,30 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.activities.totals import Row
-from app.activity_types import ActivityType
+from app.activities.activity import ActivityType
 from app.errors import Invalid
 from app.jobs import JobId
-from app.users.user import UserId
 
 ExportId = NewType("ExportId", UUID)
 
 Format = Literal["csv", "pdf"]
+"""The names of the classes in `formats.py`."""
 Status = Literal["pending", "processing", "completed", "failed"]
 
-LIFE = timedelta(days=7)
-"""How long a completed export is there."""
-CONTENT_TYPES: dict[Format, str] = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf"}
+LIFETIME = timedelta(days=7)
+"""How long a completed export can be downloaded."""
 
 
 class Filters(NamedTuple):
-    """The activities that are wanted. The days are UTC's, both inclusive; None means any."""
+    """Which activities to export. The days are in UTC and inclusive; None means no limit."""
 
     first: date | None = None
     last: date | None = None
     type: ActivityType | None = None
 
     def check(self) -> None:
-        """
+        """Check that the filters make sense together.
+
         Raises:
             Invalid: the last day is before the first.
         """
@@ -41,7 +43,7 @@ class Filters(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Rows."""
+    """The number of rows written, and in total."""
 
     done: int
     total: int | None
@@ -67,7 +69,7 @@ class Export(Struct, frozen=True):
     expires_at: datetime | None
     expired: bool
     error: str | None
-    """Why it failed, in one line that says what the person can do."""
+    """Why it failed and what the user can do, in one line."""
 
     @property
     def filters(self) -> Filters:
@@ -75,43 +77,29 @@ class Export(Struct, frozen=True):
 
     @property
     def progress(self) -> Progress | None:
-        """Only while it is processed, and once the first figures are there."""
+        """The progress while the job runs; None until it has reported any."""
         return None if self.done is None else Progress(self.done, self.total)
 
     @property
     def ready(self) -> bool:
-        """It can be downloaded."""
+        """Whether it can be downloaded."""
         return self.status == "completed" and not self.expired
 
 
-def key(user_id: UserId, export_id: ExportId, format: Format) -> str:
-    """Where its object is in the bucket, from the first attempt at it on."""
-    return f"{PREFIX}{user_id}/{export_id}.{format}"
-
-
 PREFIX = "exports/"
-
-
-def filename(format: Format) -> str:
-    """What the file is called where it is saved."""
-    return f"activities.{format}"
-
-
-__all__ = ["DOCUMENT", "MOST_ROWS", "Header", "Row"]
+"""The prefix of the keys of all exports in the bucket."""
 
 DOCUMENT = "app.exports.pdf"
-"""The module that draws it, for `Renderer.drawing`. Sums and charts are made from the rows: they
-need no statement of their own."""
-MOST_ROWS = 50_000
-"""More would be a book that nobody prints."""
+"""The module that draws an export, for `Renderer.drawing`. It adds up totals and charts from the
+rows, so they need no statement of their own."""
 
 
 class Header(Struct, frozen=True):
-    """Whose activities these are, and which of them. Days are by UTC, both counted in."""
+    """Whose activities a PDF shows, and which. The days are in UTC and inclusive."""
 
     name: str
-    """The person's, as it is kept: whatever stands in it can be drawn."""
+    """The user's name as stored. It may hold any characters."""
     first: date | None
     last: date | None
     type: ActivityType | None
-    made_at: datetime
+    created_at: datetime

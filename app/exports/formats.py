@@ -1,130 +1,209 @@
-"""The bytes of an export, passed on as they are made. Nothing of any length is held in memory."""
+"""The export formats: everything in which they differ, one registered class for each.
+
+The API, the pages, the emails and the command line take formats and labels from here. No format
+holds a whole file in memory. Nothing here may import fpdf2: it is loaded in PDF subprocesses only.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from app.exports import statements
 from app.exports.csv import copy
-from app.exports.export import DOCUMENT, MOST_ROWS, Header
+from app.exports.export import DOCUMENT, PREFIX, ExportId, Format, Header
 from app.exports.statements import OwnedExport
 from app.pdf import Renderer
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
+from app.users.user import UserId
 
-BATCH = 100
-"""Rows that are read and sent to be drawn at once."""
+PDF_BATCH_ROWS = 100
+"""Rows that are read and sent to the PDF subprocess at once."""
 
 Write = Callable[[bytes], Awaitable[None]]
 
 
-class TooLong(Exception):
-    """More rows than a PDF may have."""
+class TooManyRows(Exception):
+    """The export has more rows than its format allows."""
 
     def __init__(self, rows: int) -> None:
         super().__init__(f"{rows} rows")
         self.rows = rows
 
 
-class Rendering(NamedTuple):
-    """An export that is about to be made."""
+class Sources(NamedTuple):
+    """Where formats read the activities, and what renders PDFs."""
 
-    make: Callable[[Write], Coroutine[Any, Any, int]]
-    """Writes the whole file; the number of rows."""
+    database: Database
+    snapshots: Snapshots
+    renderer: Renderer
+
+
+class ExportWriter(NamedTuple):
+    """Writes the file of one export, and reports its progress meanwhile."""
+
+    write_to: Callable[[Write], Coroutine[Any, Any, int]]
+    """Write the whole file, in chunks, and return the number of rows."""
     progress: Callable[[], Awaitable[tuple[int, int]]]
-    """How many rows are written by now, and of how many."""
+    """Return the number of rows written so far, and the total."""
 
 
-@asynccontextmanager
-async def csv(
-    database: Database, snapshots: Snapshots, export: OwnedExport
-) -> AsyncIterator[Rendering]:
-    """The CSV, written by Postgres itself.
+class ExportFormat(ABC):
+    """A file format of exports. A subclass with `@register` is offered to users."""
 
-    Raises:
-        Busy: as many are read as can be at once.
-    """
-    async with snapshots.open() as snapshot:
-        backend = await statements.backend(snapshot)
-        begun = False
-        total: int | None = None
+    name: ClassVar[Format]
+    """Stored with each export, so it is never renamed."""
+    label: ClassVar[str]
+    """The format's name for users."""
+    purpose: ClassVar[str]
+    """What it is good for, after the label: `for a spreadsheet`."""
+    extension: ClassVar[str]
+    """The ending of file names and object keys, without the dot. Keys of stored objects depend on
+    it, so it is never changed."""
+    content_type: ClassVar[str]
+    max_rows: ClassVar[int | None] = None
 
-        async def make(write: Write) -> int:
-            async def pass_on(data: bytes) -> None:
-                nonlocal begun
-                begun = True
-                await write(data)
+    @property
+    def filename(self) -> str:
+        """The name under which a browser saves the file."""
+        return f"activities.{self.extension}"
 
-            return await copy(snapshot, export.user_id, export.filters, pass_on)
+    @abstractmethod
+    def open_writer(
+        self, sources: Sources, export: OwnedExport, created_at: datetime
+    ) -> AbstractAsyncContextManager[ExportWriter]:
+        """Open what is needed to write this export.
+
+        Raises:
+            TooManyRows: the export has more than `max_rows`.
+            Busy: too many exports are being read.
+        """
+
+
+FORMATS: dict[Format, ExportFormat] = {}
+"""The registered formats by name. The pages list them in this order, and preselect the first."""
+
+
+F = TypeVar("F", bound=type[ExportFormat])
+
+
+def register(format_class: F) -> F:
+    """Offer a format to users."""
+    FORMATS[format_class.name] = format_class()
+    return format_class
+
+
+def object_key(user_id: UserId, export_id: ExportId, format: Format) -> str:
+    """The key of an export's object in the bucket. All attempts write to the same key."""
+    return f"{PREFIX}{user_id}/{export_id}.{FORMATS[format].extension}"
+
+
+def labels() -> str:
+    """List the labels of all formats: `CSV or PDF`."""
+    return " or ".join(format.label for format in FORMATS.values())
+
+
+@register
+class Csv(ExportFormat):
+    """CSV, written by Postgres itself."""
+
+    name = "csv"
+    label = "CSV"
+    purpose = "for a spreadsheet"
+    extension = "csv"
+    content_type = "text/csv; charset=utf-8"
+
+    @asynccontextmanager
+    async def open_writer(
+        self, sources: Sources, export: OwnedExport, created_at: datetime
+    ) -> AsyncIterator[ExportWriter]:
+        async with sources.snapshots.open() as snapshot:
+            pid = await statements.backend_pid(snapshot)
+            started = False
+            total: int | None = None
+
+            async def write_to(write: Write) -> int:
+                async def write_chunk(chunk: bytes) -> None:
+                    nonlocal started
+                    started = True
+                    await write(chunk)
+
+                return await copy(snapshot, export.user_id, export.filters, write_chunk)
+
+            async def progress() -> tuple[int, int]:
+                """Return the progress of the COPY as Postgres reports it; all rows once it ended.
+
+                The rows are counted in parallel, because counting them first would delay the COPY
+                by a tenth of its duration.
+                """
+                nonlocal total
+                if total is None:
+                    total = await _count_rows(sources.database, export)
+                had_started = started  # read first: the COPY may start during the next query
+                copied = await statements.rows_copied(sources.database, pid=pid)
+                if copied is None:
+                    copied = total if had_started else 0
+                return min(copied, total), total
+
+            yield ExportWriter(write_to, progress)
+
+
+@register
+class Pdf(ExportFormat):
+    """PDF, drawn by a subprocess from rows that are read through a cursor."""
+
+    name = "pdf"
+    label = "PDF"
+    purpose = "to read or print"
+    extension = "pdf"
+    content_type = "application/pdf"
+    max_rows = 50_000  # nobody prints more
+
+    @asynccontextmanager
+    async def open_writer(
+        self, sources: Sources, export: OwnedExport, created_at: datetime
+    ) -> AsyncIterator[ExportWriter]:
+        total = await _count_rows(sources.database, export)
+        if total > self.max_rows:
+            raise TooManyRows(total)
+        query = statements.activities_pdf(
+            user_id=export.user_id, first=export.first, last=export.last, type=export.type
+        )
+        header = Header(export.name, *export.filters, created_at)
+        sent = 0
+
+        async def write_to(write: Write) -> int:
+            """Write the PDF.
+
+            Raises:
+                DrawingFailed: it could not be drawn.
+                Busy: too many exports are being read.
+            """
+            nonlocal sent
+            async with sources.renderer.drawing(DOCUMENT, header) as drawing:
+                async with sources.snapshots.open() as snapshot:
+                    async for batch in snapshot.batches(query, PDF_BATCH_ROWS):
+                        await drawing.rows(batch)
+                        sent += len(batch)
+                async for chunk in await drawing.finish():
+                    await write(chunk)
+            return sent
 
         async def progress() -> tuple[int, int]:
-            """What Postgres tells of its COPY, and once that has ended: all.
+            return sent, total
 
-            The rows are counted beside it, for it would wait a tenth of its time for them.
-            """
-            nonlocal total
-            if total is None:
-                total = await statements.count_rows(
-                    database,
-                    user_id=export.user_id,
-                    first=export.first,
-                    last=export.last,
-                    type=export.type,
-                )
-            had_begun = begun  # it may begin while the answer is on its way
-            copied = await statements.rows_copied(database, pid=backend)
-            if copied is None:
-                copied = total if had_begun else 0
-            return min(copied, total), total
-
-        yield Rendering(make, progress)
+        yield ExportWriter(write_to, progress)
 
 
-@asynccontextmanager
-async def pdf(
-    database: Database,
-    snapshots: Snapshots,
-    renderer: Renderer,
-    export: OwnedExport,
-    made_at: datetime,
-) -> AsyncIterator[Rendering]:
-    """The PDF, drawn by a process of its own from rows that a cursor reads.
-
-    Raises:
-        TooLong: it would have too many rows.
-        DrawingFailed: as said there.
-        Busy: as many are read as can be at once.
-    """
-    total = await statements.count_rows(
+async def _count_rows(database: Database, export: OwnedExport) -> int:
+    return await statements.count_rows(
         database,
         user_id=export.user_id,
         first=export.first,
         last=export.last,
         type=export.type,
     )
-    if total > MOST_ROWS:
-        raise TooLong(total)
-    query = statements.activities_to_draw(
-        user_id=export.user_id, first=export.first, last=export.last, type=export.type
-    )
-    header = Header(export.name, *export.filters, made_at)
-    sent = 0
-
-    async def make(write: Write) -> int:
-        nonlocal sent
-        async with renderer.drawing(DOCUMENT, header) as drawing:
-            async with snapshots.open() as snapshot:
-                async for batch in snapshot.batches(query, BATCH):
-                    await drawing.rows(batch)
-                    sent += len(batch)
-            async for piece in await drawing.finish():
-                await write(piece)
-        return sent
-
-    async def progress() -> tuple[int, int]:
-        return sent, total
-
-    yield Rendering(make, progress)

@@ -1,10 +1,8 @@
-"""Making an export: from the database into the bucket, and the record of it."""
+"""The job that creates an export: it writes the file into the bucket and records the result."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Never
 
@@ -13,10 +11,18 @@ import structlog
 from app import jobs, metrics
 from app.errors import Unavailable
 from app.event_loop import cancel_all
-from app.exports import formats, statements
+from app.exports import statements
 from app.exports.emails import ExportFailedEmail, ExportReadyEmail
-from app.exports.export import CONTENT_TYPES, LIFE, MOST_ROWS, PREFIX, ExportId, filename, key
-from app.exports.formats import Rendering, TooLong, Write
+from app.exports.export import LIFETIME, PREFIX, ExportId
+from app.exports.formats import (
+    FORMATS,
+    ExportFormat,
+    ExportWriter,
+    Sources,
+    TooManyRows,
+    Write,
+    object_key,
+)
 from app.exports.statements import OwnedExport
 from app.jobs import Job, Run, handles
 from app.jobs.outcomes import Dead
@@ -46,23 +52,11 @@ class ExportGenerate(Job, frozen=True):
         return ExportFailedEmail(self.export_id, self.user_id)
 
 
-TAGS = {"kind": "export"}
-TELL = 1.0
-"""Seconds between two reports of the progress."""
+OBJECT_TAGS = {"kind": "export"}
+PROGRESS_INTERVAL_S = 1.0
 DELETED = "the export or its owner was deleted"
-INSTEAD = "Choose CSV, or a shorter period."
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What exports are made with."""
-
-    database: Database
-    snapshots: Snapshots
-    bucket: Bucket
-    renderer: Renderer
 
 
 @handles(ExportGenerate)
@@ -74,49 +68,51 @@ async def generate_export(
     bucket: Bucket,
     renderer: Renderer,
 ) -> None:
-    await generate(run, Tools(database, snapshots, bucket, renderer), job)
+    await create_export(run, Sources(database, snapshots, renderer), bucket, job)
 
 
-async def generate(run: Run, tools: Tools, job: ExportGenerate) -> None:
-    """Make the file, put it into the bucket, and have an email say so.
+async def create_export(run: Run, sources: Sources, bucket: Bucket, job: ExportGenerate) -> None:
+    """Write the file into the bucket, record the result, and enqueue the email about it.
 
-    The object appears only while the job is ours and the export is wanted. What was sent of one
-    that did not appear is taken back, and a retry begins anew, under the same key.
+    The object appears only if the job is still ours and the export has not been deleted. An upload
+    that is not completed is aborted, and a retry starts over under the same key.
 
     Raises:
-        Unavailable: Postgres or the bucket is away.
-        Busy: as many exports are read as can be at once.
-        Dead: it can never be made, for the reason that is put on record for the person.
+        Unavailable: Postgres or the bucket is unavailable.
+        Busy: too many exports are being read.
+        Dead: the file can never be created; the reason is recorded for the user.
         LeaseLost: the job is another worker's now.
     """
-    export = await _wanted(run, job)
+    export = await _find_export(run, job)
     if export is None:
-        await _drop(run, tools.bucket, job)
+        await _remove_object(run, bucket, job)
         return
-    place = key(export.user_id, export.id, export.format)
-    content_type, name = CONTENT_TYPES[export.format], filename(export.format)
-    async with tools.bucket.upload(place, content_type, name, TAGS) as upload:
-        rows = await _render(run, tools, export, upload.write)
+    export_format = FORMATS[export.format]
+    key = object_key(export.user_id, export.id, export.format)
+    async with bucket.upload(
+        key, export_format.content_type, export_format.filename, OBJECT_TAGS
+    ) as upload:
+        rows = await _write_file(run, sources, export, upload.write)
         await upload.flush()
-        if await _wanted(run, job) is None:
-            await run.finish_with_note(DELETED)
+        if await _find_export(run, job) is None:
+            await run.had_nothing_to_do(DELETED)
             return
         stored = await upload.complete()
     try:
-        await _record(run, job, rows, stored)
-    except _Unwanted:
-        await _drop(run, tools.bucket, job)
+        await _record_result(run, job, rows, stored)
+    except _ExportDeleted:
+        await _remove_object(run, bucket, job)
         return
     metrics.export_bytes.labels(export.format).inc(stored.size)
     log.info("export.completed", export=str(export.id), rows=rows, size=stored.size)
 
 
-class _Unwanted(Exception):
-    """The export, or its owner, is deleted."""
+class _ExportDeleted(Exception):
+    """The export or its owner was deleted in the meantime."""
 
 
-async def _wanted(run: Run, job: ExportGenerate) -> OwnedExport | None:
-    """The export, unless it or its owner is deleted.
+async def _find_export(run: Run, job: ExportGenerate) -> OwnedExport | None:
+    """Return the export, or None if it or its owner is deleted.
 
     Raises:
         LeaseLost: the job is another worker's now.
@@ -125,52 +121,57 @@ async def _wanted(run: Run, job: ExportGenerate) -> OwnedExport | None:
         return await statements.owned_export(tx, id=job.export_id)
 
 
-async def _drop(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
+async def _remove_object(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
     """Remove the object of a deleted export, and end the job."""
     await bucket.delete(await bucket.keys(f"{PREFIX}{job.user_id}/{job.export_id}."))
     await run.finish_with_note(DELETED)
 
 
-async def _record(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> None:
-    """The result, the email and the job's end, in one transaction.
+async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> None:
+    """Commit the result, the email's job and the end of this job in one transaction.
 
     Raises:
-        _Unwanted: the export was deleted meanwhile; the job goes on, to remove the object.
+        _ExportDeleted: nothing was committed; the job continues, to remove the object.
         LeaseLost: the job is another worker's now.
     """
     async with run.completion() as tx:
         completed = await statements.complete_export(
             tx,
             id=job.export_id,
-            life=LIFE,
+            lifetime=LIFETIME,
             row_count=rows,
             size_bytes=stored.size,
             sha256=stored.sha256,
             etag=stored.etag,
         )
         if not completed:
-            raise _Unwanted
+            raise _ExportDeleted
         await jobs.enqueue(tx, ExportReadyEmail(job.export_id, job.user_id))
 
 
-async def _render(run: Run, tools: Tools, export: OwnedExport, write: Write) -> int:
-    """Write the file; the number of its rows. Why a PDF cannot be made is put on record.
+async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Write) -> int:
+    """Write the file and return the number of its rows. If it fails, record why.
 
     Raises:
-        Dead: it never can.
-        OutOfTime, DrawingKilled: it could not this time.
+        Dead: it will always fail.
+        OutOfTime, DrawingKilled: it failed this time.
     """
+    export_format = FORMATS[export.format]
     try:
-        async with _rendering(run, tools, export) as rendered:
-            return await _reported(run, rendered, write)
-    except TooLong as error:
-        reason = f"A PDF can hold {MOST_ROWS:,} activities, and this export has {error.rows:,}."
-        await _give_reason(run, export, reason)
+        async with export_format.open_writer(sources, export, run.claimed.started_at) as writer:
+            return await _write_with_progress(run, writer, write)
+    except TooManyRows as error:
+        reason = (
+            f"A {export_format.label} can hold {export_format.max_rows:,} activities,"
+            f" and this export has {error.rows:,}."
+        )
+        await _record_error(run, export, reason)
         raise Dead(reason) from None
     except (OutOfTime, OutOfMemory) as error:
-        await _give_reason(run, export, "Creating the PDF took too much time or memory.")
+        reason = f"Creating the {export_format.label} took too much time or memory."
+        await _record_error(run, export, reason)
         if isinstance(error, OutOfTime):
-            raise  # the machine may be less busy the next time
+            raise  # the machine may be less busy at the next attempt
         raise Dead(str(error)) from error
     except DrawingKilled:
         raise
@@ -178,50 +179,57 @@ async def _render(run: Run, tools: Tools, export: OwnedExport, write: Write) -> 
         raise Dead(str(error)) from error
 
 
-def _rendering(
-    run: Run, tools: Tools, export: OwnedExport
-) -> AbstractAsyncContextManager[Rendering]:
-    if export.format == "csv":
-        return formats.csv(tools.database, tools.snapshots, export)
-    made_at = run.claimed.started_at
-    return formats.pdf(tools.database, tools.snapshots, tools.renderer, export, made_at)
-
-
-async def _give_reason(run: Run, export: OwnedExport, reason: str) -> None:
+async def _record_error(run: Run, export: OwnedExport, reason: str) -> None:
+    """Record why the export failed, and what the user can do."""
+    error = f"{reason} {_alternative(FORMATS[export.format])}"
     async with run.transaction() as tx:
-        await statements.give_reason(tx, id=export.id, error=f"{reason} {INSTEAD}")
+        await statements.set_export_error(tx, id=export.id, error=error)
 
 
-async def _reported(run: Run, rendered: Rendering, write: Write) -> int:
-    """Make it, and tell each second how far it is, and once all is read.
+def _alternative(failed: ExportFormat) -> str:
+    """`Choose CSV, or a shorter period.`: any other format without a limit of rows."""
+    others = [other.label for other in FORMATS.values() if other.max_rows is None]
+    if failed.label in others:
+        return "Choose a shorter period."
+    return f"Choose {' or '.join(others)}, or a shorter period."
 
-    What ends the telling ends the making.
+
+async def _write_with_progress(run: Run, writer: ExportWriter, write: Write) -> int:
+    """Write the file, and report the progress every second and once all rows are written.
+
+    If reporting progress fails, cancel the export.
     """
-    making = asyncio.create_task(rendered.make(write))
-    telling = asyncio.create_task(_keep_telling(run, rendered))
+    writing = asyncio.create_task(writer.write_to(write))
+    reporting = asyncio.create_task(_report_until_cancelled(run, writer))
     try:
-        await asyncio.wait((making, telling), return_when=asyncio.FIRST_COMPLETED)
-        if telling.done():
-            telling.result()
-        rows = await making
+        await asyncio.wait((writing, reporting), return_when=asyncio.FIRST_COMPLETED)
+        if reporting.done():
+            reporting.result()
+        rows = await writing
     finally:
-        await cancel_all((making, telling))
-    await _tell(run, rendered)
+        await cancel_all((writing, reporting))
+    await _report_progress(run, writer)
     return rows
 
 
-async def _keep_telling(run: Run, rendered: Rendering) -> Never:
-    """
+async def _report_until_cancelled(run: Run, writer: ExportWriter) -> Never:
+    """Report the progress at every interval.
+
     Raises:
         LeaseLost: the job is another worker's now.
     """
     while True:
-        await _tell(run, rendered)
-        await asyncio.sleep(TELL)
+        await _report_progress(run, writer)
+        await asyncio.sleep(PROGRESS_INTERVAL_S)
 
 
-async def _tell(run: Run, rendered: Rendering) -> None:
+async def _report_progress(run: Run, writer: ExportWriter) -> None:
+    """Report the progress, unless Postgres is unavailable: progress alone fails no export.
+
+    Raises:
+        LeaseLost: the job is another worker's now.
+    """
     try:
-        await run.progress(*await rendered.progress())
+        await run.progress(*await writer.progress())
     except Unavailable as outage:
-        log.warning("export.progress_not_told", error=outage.detail)
+        log.warning("export.progress_not_reported", error=outage.detail)

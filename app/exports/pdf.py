@@ -24,7 +24,7 @@ class ExportDocument:
     def __init__(self, header: Header) -> None:
         self._cover = header
         self._sums = Sums()
-        self._canvas = canvas = Canvas("Activities", header.made_at)
+        self._canvas = canvas = Canvas("Activities", header.created_at)
         canvas.turn_to(1)
         end = pdf.shares_end() if header.type is None else pdf.SHARES_TOP - 14
         self._listing = Listing(canvas, end + 26)
@@ -39,7 +39,7 @@ class ExportDocument:
         canvas.turn_to(1)
         title = ACTIVITY_TYPES[header.type].plural.capitalize() if header.type else "Activities"
         lead = period(header.first, header.last)
-        pdf.head(canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.made_at)
+        pdf.head(canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.created_at)
         pdf.figures(canvas, pdf.total_figures(sums.total))
         if sums.total.activities == 0:
             canvas.write_text(LEFT, pdf.CHART_TOP, "No activities.", BODY)

@@ -1,4 +1,4 @@
-"""What people do with their exports: request, watch, download and delete them."""
+"""The use cases of exports: request, follow, download and delete them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from app import jobs
 from app.errors import Conflict, Gone, NotFound, TooMany
 from app.exports import statements
-from app.exports.export import PREFIX, Export, ExportId, Filters, Format, filename, key
+from app.exports.export import PREFIX, Export, ExportId, Filters, Format
+from app.exports.formats import FORMATS, object_key
 from app.exports.jobs import ExportGenerate
 from app.jobs.admin.jobs import cancel_quietly
 from app.postgres.database import Database, Transaction
@@ -16,32 +17,32 @@ from app.postgres.statements import Queryable
 from app.s3 import Bucket
 from app.users.user import UserId
 
-MOST_OPEN = 2
-"""Unfinished exports of one person."""
-ASK_AGAIN = 60
-"""Seconds after which one of them may have been finished."""
+MAX_UNFINISHED = 2
+"""Unfinished exports per user."""
+RETRY_AFTER_S = 60
+"""When one of them may have finished."""
 
 
 async def request(tx: Transaction, user_id: UserId, format: Format, filters: Filters) -> Export:
-    """Have an export made. One that is unfinished and asks for the same is given in its place.
+    """Request an export. If an identical one is unfinished, return that instead.
 
     Raises:
         Invalid: the last day is before the first.
-        TooMany: two others of this person's are unfinished.
+        TooMany: the user already has two other unfinished exports.
     """
     filters.check()
     await statements.lock_exports(tx, user_id=user_id)
-    await statements.close_ended(tx, user_id=user_id)
+    await statements.close_ended_exports(tx, user_id=user_id)
     unfinished = await statements.exports(
-        tx, user_id=user_id, id=None, before=None, only_open=True, limit=MOST_OPEN
+        tx, user_id=user_id, id=None, before=None, only_open=True, limit=MAX_UNFINISHED
     )
     for export in unfinished:
         if (export.format, export.filters) == (format, filters):
             return export
-    if len(unfinished) == MOST_OPEN:
+    if len(unfinished) == MAX_UNFINISHED:
         raise TooMany(
-            f"You already have {MOST_OPEN} exports in progress. Wait for one, or cancel it.",
-            retry_after=ASK_AGAIN,
+            f"You already have {MAX_UNFINISHED} exports in progress. Wait for one, or cancel it.",
+            retry_after=RETRY_AFTER_S,
         )
     export_id = await statements.insert_export(
         tx,
@@ -51,15 +52,15 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
         last=filters.last,
         type=filters.type,
     )
-    await _make(tx, user_id, export_id)
+    await _enqueue_job(tx, user_id, export_id)
     return await status(tx, user_id, export_id)
 
 
 async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
-    """How far an export is, or what came of it.
+    """Return an export with its progress or result.
 
     Raises:
-        NotFound: there is none, it is deleted, or someone else's.
+        NotFound: it does not exist, is deleted, or is someone else's.
     """
     found = await statements.exports(
         db, user_id=user_id, id=export_id, before=None, only_open=False, limit=1
@@ -72,20 +73,20 @@ async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
 async def history(
     db: Queryable, user_id: UserId, before: ExportId | None, limit: int
 ) -> Sequence[Export]:
-    """At most `limit` exports of this person's, newest first, from behind that one on."""
+    """Return at most `limit` of a user's exports, newest first: those requested before `before`."""
     return await statements.exports(
         db, user_id=user_id, id=None, before=before, only_open=False, limit=limit
     )
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, export_id: ExportId) -> str:
-    """A URL under which whoever holds it may read the file for five minutes: never to be logged.
+    """Return a URL that downloads the file for five minutes, without a sign-in: never log it.
 
-    An object that is not the one that was put there is made again.
+    If the object is missing, or is not the one that was uploaded, the export is created again.
 
     Raises:
-        NotFound: there is none, it is deleted, or someone else's.
-        Conflict: it is not finished, has failed, or is made again.
+        NotFound: it does not exist, is deleted, or is someone else's.
+        Conflict: it is unfinished, has failed, or is being created again.
         Gone: it has expired.
     """
     export = await status(database, user_id, export_id)
@@ -100,44 +101,44 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
             "The file is missing or damaged and is being recreated. Try again in a minute."
         )
     return await bucket.presigned_url(
-        key(user_id, export_id, export.format), filename(export.format)
+        object_key(user_id, export_id, export.format), FORMATS[export.format].filename
     )
 
 
 async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
-    """Delete an export, and end its job. The caller discards the object once that is committed.
+    """Delete an export, and cancel its job. The caller discards the object after the commit.
 
     Returns:
         The object's key.
 
     Raises:
-        NotFound: there is none, it is deleted, or someone else's.
+        NotFound: it does not exist, is deleted, or is someone else's.
     """
     job_id = await statements.job_of_export(tx, id=export_id, user_id=user_id)
-    if job_id is not None:  # first, since a job that completes takes the rows in this order
+    if job_id is not None:  # first: a completing job locks the rows in this order
         await cancel_quietly(tx, job_id, "its export was deleted")
     deleted = await statements.delete_export(tx, id=export_id, user_id=user_id)
     if deleted is None:
         raise _no_such_export()
-    return key(user_id, export_id, deleted)
+    return object_key(user_id, export_id, deleted)
 
 
-async def _make(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
+async def _enqueue_job(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
     job_id = await jobs.enqueue(tx, ExportGenerate(export_id, user_id))
     if job_id is not None:
-        await statements.set_job(tx, id=export_id, job_id=job_id)
+        await statements.set_export_job(tx, id=export_id, job_id=job_id)
 
 
 async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: Export) -> bool:
-    """Whether the object is the one that was put there; if not, its export is made again."""
-    kept = await statements.kept_object(database, id=export.id, user_id=user_id)
-    if kept is None:
+    """Check that the object is the one that was uploaded; if not, create the export again."""
+    etag = await statements.export_etag(database, id=export.id, user_id=user_id)
+    if etag is None:
         return False
-    if await bucket.contains(key(user_id, export.id, export.format), kept):
+    if await bucket.holds(object_key(user_id, export.id, export.format), etag):
         return True
     async with database.transaction() as tx:
-        if await statements.forget_result(tx, id=export.id, user_id=user_id, etag=kept):
-            await _make(tx, user_id, export.id)
+        if await statements.clear_export_result(tx, id=export.id, user_id=user_id, etag=etag):
+            await _enqueue_job(tx, user_id, export.id)
     return False
 
 
@@ -145,15 +146,16 @@ def _no_such_export() -> NotFound:
     return NotFound("Export not found. Exports are available for seven days.")
 
 
-STALE = timedelta(days=1)
-"""After which an upload that is not complete is nobody's any more: no attempt takes as long."""
+STALE_AFTER = timedelta(days=1)
+"""The age at which an incomplete upload is abandoned: no attempt takes that long."""
 
 
 async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:
-    """Abort the uploads that were given up with their attempt, and with their export.
+    """Abort uploads whose attempt ended without completing or aborting them.
 
     Raises:
-        Unavailable: the bucket does not answer.
+        Unavailable: the bucket is unavailable.
     """
-    found = await bucket.incomplete_uploads(PREFIX)
-    await bucket.abort_uploads([one for one in found if one.started_at < now - STALE])
+    uploads = await bucket.incomplete(PREFIX)
+    stale = [upload for upload in uploads if upload.begun_at < now - STALE_AFTER]
+    await bucket.abort_uploads(stale)

@@ -15,7 +15,7 @@ from app.users.user import UserId
 
 
 class OwnedExport(Struct, frozen=True):
-    """An export and whose it is, as its jobs see it."""
+    """An export and its owner, as the export's jobs see it."""
 
     id: ExportId
     user_id: UserId
@@ -34,7 +34,7 @@ class OwnedExport(Struct, frozen=True):
         return Filters(self.first, self.last, self.type)
 
 
-class NamedExport(Struct, frozen=True):
+class ExportObject(Struct, frozen=True):
     """What the key of an export's object is made of."""
 
     id: ExportId
@@ -47,7 +47,7 @@ async def lock_exports(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("exports")
-async def close_ended(db: Queryable, *, user_id: UserId) -> None: ...
+async def close_ended_exports(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("exports")
@@ -75,7 +75,7 @@ async def insert_export(
 
 
 @statement("exports")
-async def set_job(db: Queryable, *, id: ExportId, job_id: JobId) -> None: ...
+async def set_export_job(db: Queryable, *, id: ExportId, job_id: JobId) -> None: ...
 
 
 @statement("exports")
@@ -87,11 +87,11 @@ async def delete_export(db: Queryable, *, id: ExportId, user_id: UserId) -> Form
 
 
 @statement("exports")
-async def kept_object(db: Queryable, *, id: ExportId, user_id: UserId) -> str | None: ...
+async def export_etag(db: Queryable, *, id: ExportId, user_id: UserId) -> str | None: ...
 
 
 @statement("exports")
-async def forget_result(
+async def clear_export_result(
     db: Queryable, *, id: ExportId, user_id: UserId, etag: str
 ) -> bool | None: ...
 
@@ -105,7 +105,7 @@ async def complete_export(
     db: Queryable,
     *,
     id: ExportId,
-    life: timedelta,
+    lifetime: timedelta,
     row_count: int,
     size_bytes: int,
     sha256: str,
@@ -114,7 +114,7 @@ async def complete_export(
 
 
 @statement("exports")
-async def give_reason(db: Queryable, *, id: ExportId, error: str) -> None: ...
+async def set_export_error(db: Queryable, *, id: ExportId, error: str) -> None: ...
 
 
 @statement("exports")
@@ -129,7 +129,7 @@ async def count_rows(
 
 
 @statement("exports")
-async def backend(db: Queryable) -> int: ...
+async def backend_pid(db: Queryable) -> int: ...
 
 
 @statement("exports")
@@ -137,11 +137,11 @@ async def rows_copied(db: Queryable, *, pid: int) -> int | None: ...
 
 
 @statement("exports")
-async def named_exports(db: Queryable, *, ids: list[UUID]) -> list[NamedExport]: ...
+async def export_objects(db: Queryable, *, ids: list[UUID]) -> list[ExportObject]: ...
 
 
 @statement("exports")
-async def read_in_order(db: Queryable) -> None: ...
+async def disable_sort(db: Queryable) -> None: ...
 
 
 @query("exports")
@@ -151,6 +151,6 @@ def activities_csv(
 
 
 @query("exports")
-def activities_to_draw(
+def activities_pdf(
     *, user_id: UserId, first: date | None, last: date | None, type: ActivityType | None
 ) -> Query: ...

@@ -16,6 +16,7 @@ from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Conflict, Gone, Invalid, NotFound
 from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, Format, Status
+from app.exports.formats import FORMATS
 from app.pages.formatting import PRESETS, Days, Period, choices
 from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import is_part, page, see_other
@@ -25,6 +26,8 @@ from app.users.accounts import profile_of
 from app.users.user import Me
 
 A_PAGE = 20
+DEFAULT_FORMAT = next(iter(FORMATS))
+FORMAT_CHOICES = [(format.name, format.label) for format in FORMATS.values()]
 
 Day = Annotated[date, Meta(description="Enter a date such as 2026-11-25.")]
 
@@ -32,7 +35,7 @@ Day = Annotated[date, Meta(description="Enter a date such as 2026-11-25.")]
 class Wanted(Struct, frozen=True):
     """What a person asks for. The days count when the period says so."""
 
-    format: Format = "csv"
+    format: Format = DEFAULT_FORMAT
     period: Period = "all"
     first: Day | None = field(default=None, name="from")
     last: Day | None = field(default=None, name="to")
@@ -105,7 +108,7 @@ async def export(
             return Response("", media_type=MediaType.HTML)
         raise
     name = "exports/_line" if is_part(request) else "exports/one"
-    return page(request, name, export=found, was=was, every=patience(found, now))
+    return page(request, name, export=found, formats=FORMATS, was=was, every=patience(found, now))
 
 
 @get("/exports/{export_id:uuid}/download")
@@ -122,7 +125,14 @@ async def download(
         address = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
         found = await requests.status(database, me.id, ExportId(export_id))
-        return page(request, "exports/one", error=error, export=found, every=patience(found, now))
+        return page(
+            request,
+            "exports/one",
+            error=error,
+            export=found,
+            formats=FORMATS,
+            every=patience(found, now),
+        )
     return Redirect(address, status_code=302)
 
 
@@ -169,6 +179,9 @@ async def _listed(
     return page(
         request,
         "exports/list",
+        formats=FORMATS,
+        format_choices=FORMAT_CHOICES,
+        default_format=DEFAULT_FORMAT,
         lines=[(export, patience(export, now)) for export in found[:A_PAGE]],
         first="/exports" if before else None,
         following=following,

@@ -3,7 +3,7 @@
 -- The second of two concurrent requests waits until the first has committed.
 select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text, 0));
 
--- name: close_ended
+-- name: close_ended_exports
 -- Close this user's exports whose jobs ended without a result.
 -- They no longer block a new request.
 update exports
@@ -60,7 +60,7 @@ insert into exports (user_id, format, first_day, last_day, type)
 values (:user_id, :format, :first, :last, :type)
 returning id;
 
--- name: set_job
+-- name: set_export_job
 -- Record the job that makes the export.
 update exports set job_id = :job_id where id = :id;
 
@@ -76,12 +76,12 @@ set deleted_at = now(), open = false
 where id = :id and user_id = :user_id and deleted_at is null
 returning format;
 
--- name: kept_object
+-- name: export_etag
 -- Return the ETag that the bucket gave this user's completed export when it was uploaded.
 select etag from exports
 where id = :id and user_id = :user_id and deleted_at is null and completed_at is not null;
 
--- name: forget_result
+-- name: clear_export_result
 -- Clear the result of this user's export, so that it is made again.
 -- No row if it is deleted, or if another transaction has already cleared this result.
 update exports
@@ -111,13 +111,13 @@ with owner as (
 )
 update exports as e
 set
-    open = false, completed_at = now(), expires_at = now() + :life, row_count = :row_count,
+    open = false, completed_at = now(), expires_at = now() + :lifetime, row_count = :row_count,
     size_bytes = :size_bytes, sha256 = :sha256, etag = :etag, error = null
 from owner
 where e.id = :id and e.user_id = owner.id and e.deleted_at is null
 returning true;
 
--- name: give_reason
+-- name: set_export_error
 -- Record why the export failed, for the user who requested it.
 update exports set error = :error where id = :id;
 
@@ -132,7 +132,7 @@ where
     and started_at < coalesce(:last::date + 1, 'infinity')::timestamp at time zone 'utc'
     and (:type::text is null or type = :type::text);
 
--- name: read_in_order
+-- name: disable_sort
 -- Make this transaction read through indexes that already have the requested order.
 -- The first row then arrives at once, even where reading and sorting everything would finish
 -- sooner.
@@ -162,7 +162,7 @@ where
     and (:type::text is null or type = :type::text)
 order by started_at, id;
 
--- name: activities_to_draw
+-- name: activities_pdf
 -- Stream this user's activities that match these filters as the rows of a PDF.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
@@ -174,7 +174,7 @@ where
     and (:type::text is null or type = :type::text)
 order by started_at, id;
 
--- name: backend
+-- name: backend_pid
 -- Return the process ID of the backend that answers.
 -- Behind a pooler, the process ID that the driver knows belongs to another backend.
 select pg_backend_pid();
@@ -183,6 +183,6 @@ select pg_backend_pid();
 -- Return how many rows the COPY of this backend has written so far; no row if none is running.
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
 
--- name: named_exports
+-- name: export_objects
 -- Return those of these exports that exist and are not deleted, with their owners.
 select id, user_id, format from exports where id = any(:ids::uuid[]) and deleted_at is null;

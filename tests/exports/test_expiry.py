@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from app.exports import requests
-from app.exports.export import Export, ExportId, Filters, key
+from app.exports.export import Export, ExportId, Filters
+from app.exports.formats import object_key
 from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import Bucket
@@ -44,7 +45,7 @@ async def test_what_has_expired_goes_with_its_object_and_the_rest_stays(
     run = await ran(resources, "cleanup:daily")
 
     assert (run.counts["exports"], run.counts["export_files"]) == (1, 1)
-    assert await bucket.keys("exports/") == [key(kim, kept.id, "csv")]
+    assert await bucket.keys("exports/") == [object_key(kim, kept.id, "csv")]
     history = await requests.history(database, kim, None, 10)
     assert [export.id for export in history] == [kept.id]
 
@@ -55,7 +56,7 @@ async def test_objects_of_exports_that_are_deleted_or_unknown_go(
     deleted = await made(resources, kim, 1)
     async with database.transaction() as tx:
         await requests.delete(tx, kim, deleted.id)  # and the bucket was away
-    for strange in (key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
+    for strange in (object_key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
         await bucket.put(strange, b"x", "text/csv")
 
     run = await ran(resources, "cleanup:daily")
@@ -75,13 +76,13 @@ async def test_an_object_of_an_export_that_is_being_made_stays(
 
     await ran(resources, "cleanup:daily")
 
-    assert await bucket.keys("exports/") == [key(kim, export.id, "csv")]
+    assert await bucket.keys("exports/") == [object_key(kim, export.id, "csv")]
 
 
 async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
     resources: Resources, bucket: Bucket, kim: UserId
 ) -> None:
-    given_up = key(kim, ExportId(uuid4()), "csv")
+    given_up = object_key(kim, ExportId(uuid4()), "csv")
     async with raw_s3(resources.settings.bucket) as s3:
         await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
     (one,) = await bucket.incomplete_uploads(given_up)  # by the clock of S3

@@ -14,7 +14,7 @@ import pytest
 from app.embedded.ports import free_ports
 from app.errors import Busy
 from app.exports import statements
-from app.exports.csv import PATIENCE, Patience, TooSlow, copy, stream
+from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits, DownloadTooSlow, copy, stream
 from app.exports.export import Filters
 from app.postgres.database import Database
 from app.resources import Resources
@@ -28,7 +28,7 @@ POOL = 2
 BUSY = 503
 READERS = "activelog-api-exports"
 
-UNHURRIED = Patience(longest=3600, stretch=3600)
+RELAXED = DownloadLimits(max_duration_s=3600, window_s=3600)
 """For readers who are as slow as the machine."""
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -163,9 +163,9 @@ async def stands_still(database: Database) -> bool:
 
 IMPATIENT = """
 from app import asgi
-from app.exports.csv import Patience
+from app.exports.csv import DownloadLimits
 
-asgi.main(patience=Patience(stretch=3))
+asgi.main(download_limits=DownloadLimits(window_s=3))
 """
 """The API as it is, but it waits for a reader for 3 s only."""
 
@@ -180,51 +180,51 @@ async def test_a_reader_who_stops_and_stays_gives_the_connection_back(
 
 
 def test_a_reader_has_15_minutes_and_50_kilobytes_a_second_over_half_a_minute() -> None:
-    assert PATIENCE == (900, 50_000, 30)
+    assert DOWNLOAD_LIMITS == (900, 50_000, 30)
 
 
 async def test_a_reader_who_hardly_reads_is_cut_off(resources: Resources, kim: Person) -> None:
-    patience = Patience(slowest=10_000_000, stretch=0.3)
+    limits = DownloadLimits(min_bytes_per_s=10_000_000, window_s=0.3)
 
     async def crawl(_: bytes) -> None:
         await asyncio.sleep(0.1)
 
-    with pytest.raises(TooSlow, match="10,000,000 bytes a second"):
-        await streamed(resources, kim, crawl, patience)
+    with pytest.raises(DownloadTooSlow, match="10,000,000 bytes a second"):
+        await streamed(resources, kim, crawl, limits)
 
 
 async def test_a_reader_who_stops_is_cut_off(resources: Resources, kim: Person) -> None:
     async def stop(_: bytes) -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(TooSlow):
-        await streamed(resources, kim, stop, Patience(stretch=0.1))
-    await streamed(resources, kim, nothing, UNHURRIED)  # and the connection is good
+    with pytest.raises(DownloadTooSlow):
+        await streamed(resources, kim, stop, DownloadLimits(window_s=0.1))
+    await streamed(resources, kim, nothing, RELAXED)  # and the connection is good
 
 
 async def test_a_reader_who_is_only_just_fast_enough_is_served(
     resources: Resources, kim: Person
 ) -> None:
     """By a clock that only the reader moves: in all for more than two stretches."""
-    patience = Patience(longest=3600, slowest=50_000, stretch=300)
+    limits = DownloadLimits(max_duration_s=3600, min_bytes_per_s=50_000, window_s=300)
     now = 0.0
 
     async def walk(data: bytes) -> None:
         nonlocal now
-        now += 0.9 * len(data) / patience.slowest
+        now += 0.9 * len(data) / limits.min_bytes_per_s
         await asyncio.sleep(0)
 
-    await streamed(resources, kim, walk, patience, clock=lambda: now)
+    await streamed(resources, kim, walk, limits, clock=lambda: now)
 
-    assert now > 2 * patience.stretch
+    assert now > 2 * limits.window_s
 
 
 async def test_nobody_reads_for_ever(resources: Resources, kim: Person) -> None:
     async def walk(_: bytes) -> None:
         await asyncio.sleep(0.05)
 
-    with pytest.raises(TooSlow, match="after 0 s"):
-        await streamed(resources, kim, walk, Patience(longest=0.3))
+    with pytest.raises(DownloadTooSlow, match="after 0 s"):
+        await streamed(resources, kim, walk, DownloadLimits(max_duration_s=0.3))
 
 
 async def test_pieces_are_large_and_lines_may_end_anywhere(
@@ -235,7 +235,7 @@ async def test_pieces_are_large_and_lines_may_end_anywhere(
     async def weigh(data: bytes) -> None:
         sizes.append(len(data))
 
-    await streamed(resources, kim, weigh, UNHURRIED)
+    await streamed(resources, kim, weigh, RELAXED)
 
     assert min(sizes[:-1]) >= 64 * 1024
     assert sum(sizes) > 40_000_000
@@ -281,7 +281,7 @@ async def test_all_rows_are_as_of_one_moment(resources: Resources, database: Dat
             await add_activities(database, sam.id, 10)
         lines += data.count(b"\n")
 
-    await streamed(resources, sam, interfere, UNHURRIED)
+    await streamed(resources, sam, interfere, RELAXED)
 
     assert lines == 20_001
 
@@ -293,7 +293,7 @@ async def test_more_readers_than_connections_are_busy_and_not_an_outage(
         for _ in range(resources.settings.database.export_pool_size):
             await stack.enter_async_context(resources.snapshots.pool.acquire())
         with pytest.raises(Busy):
-            await streamed(resources, kim, nothing, UNHURRIED)
+            await streamed(resources, kim, nothing, RELAXED)
 
 
 async def nothing(_: bytes) -> None:
@@ -304,7 +304,7 @@ async def streamed(
     resources: Resources,
     who: Person,
     write: Write,
-    patience: Patience,
+    limits: DownloadLimits,
     *,
     clock: Callable[[], float] = monotonic,
 ) -> None:
@@ -317,6 +317,6 @@ async def streamed(
         begin,
         write,
         bom=False,
-        patience=patience,
+        limits=limits,
         clock=clock,
     )

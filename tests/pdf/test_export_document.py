@@ -26,7 +26,7 @@ async def renderer() -> AsyncIterator[Renderer]:
 
 def header(**given: Any) -> Header:
     days = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
-    return Header(**{"name": "Ada Lovelace", "type": None, "made_at": MADE, **days, **given})
+    return Header(**{"name": "Ada Lovelace", "type": None, "created_at": MADE, **days, **given})
 
 
 async def drawn(renderer: Renderer, given: Header, rows: Sequence[Row]) -> bytes:
