@@ -1,24 +1,29 @@
-"""How dates and figures are written on paper."""
+"""Formats of dates and numbers in PDFs."""
 
 from __future__ import annotations
 
 from datetime import date
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+TYPE_NAMES: dict[ActivityType, tuple[str, str]] = {
+    "run": ("Run", "Runs"), "ride": ("Ride", "Rides"), "swim": ("Swim", "Swims"),
+    "walk": ("Walk", "Walks"), "hike": ("Hike", "Hikes"), "other": ("Other", "Other activities"),
+}  # fmt: skip
+"""The singular and the plural of each type."""
 
 
 def short_day(day: date) -> str:
-    """`5 Nov 2026`."""
+    """Format a day as `5 Nov 2026`."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def long_day(day: date) -> str:
-    """`5 November 2026`."""
+    """Format a day as `5 November 2026`."""
     return f"{day.day} {day:%B} {day.year}"
 
 
 def period(first: date | None, last: date | None) -> str:
-    """`1 to 30 November 2026`, `5 March 2025 to 4 March 2026`, `since 1 January 2026`."""
+    """Format a period: `1 to 30 November 2026`, `since 1 January 2026`, `all time`."""
     if first is None and last is None:
         return "all time"
     if first is None or last is None:
@@ -32,18 +37,18 @@ def period(first: date | None, last: date | None) -> str:
 
 
 def kilometres(metres: float) -> str:
-    """`8.2 km`, `1,204 km`."""
+    """Format a distance as `8.2 km` or `1,204 km`."""
     return f"{metres / 1000:,.1f} km" if metres < 999_950 else f"{metres / 1000:,.0f} km"
 
 
 def hours(seconds: int) -> str:
-    """`45 min`, `31 h 05 min`; minutes are rounded half up."""
+    """Format a duration as `45 min` or `31 h 05 min`, with minutes rounded half up."""
     whole, minutes = divmod((seconds + 30) // 60, 60)
     return f"{whole:,} h {minutes:02} min" if whole else f"{minutes} min"
 
 
 def clock(seconds: int) -> str:
-    """`0:45:12`."""
+    """Format a duration as `0:45:12`."""
     minutes, rest = divmod(seconds, 60)
     whole, minutes = divmod(minutes, 60)
     return f"{whole}:{minutes:02}:{rest:02}"

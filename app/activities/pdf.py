@@ -1,4 +1,7 @@
-"""The pages of a PDF about activities: summary, charts over time and the list."""
+"""The parts of a PDF about activities: header, figures, charts and table.
+
+Only PDF subprocesses import this module, since it loads fpdf2.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from app.activities.formatting import (
     MONTHS,
+    TYPE_NAMES,
     clock,
     count,
     hours,
@@ -32,47 +36,60 @@ from app.pdf.canvas import (
     Canvas,
     Style,
 )
-from app.pdf.chart import SHARE_BAR, SHARE_ROW, Bar, Box, Part, bars, shares
+from app.pdf.chart import (
+    SHARE_BAR_HEIGHT,
+    SHARE_ROW_HEIGHT,
+    Bar,
+    Box,
+    Share,
+    draw_bars,
+    draw_shares,
+)
 from app.pdf.table import Column, Table
-from app.pdf.text import drawable, fitted
+from app.pdf.text import drawable, shorten
 
 Unit = Literal["day", "week", "month", "year"]
 
-MOST_BARS = 62
-MOST_LABELS = 13
+MAX_BARS = 62
+MAX_LABELS = 13
 
 
 class Timeline(NamedTuple):
+    """The bars of a chart over time."""
+
     unit: str
-    """What a bar stands for: `day`, `week`, `month`, `year` or `5 years`."""
+    """The period of each bar: `day`, `week`, `month`, `year` or `5 years`."""
     bars: list[Bar]
 
 
 def timeline(first: date, last: date, values: Mapping[date, float]) -> Timeline:
-    """The values of the days of a period as at most `MOST_BARS` bars."""
+    """Group the values of a period's days into at most `MAX_BARS` bars."""
     days = (last - first).days + 1
-    if days <= MOST_BARS:
-        return _made("day", 1, first, last, values)
-    if days <= 7 * (MOST_BARS - 1):
-        return _made("week", 1, first, last, values)
-    if days <= 30 * (MOST_BARS - 1):
-        return _made("month", 1, first, last, values)
-    years = -(-(last.year - first.year + 1) // MOST_BARS)
-    return _made("year", years, first, last, values)
+    if days <= MAX_BARS:
+        return _timeline("day", 1, first, last, values)
+    if days <= 7 * (MAX_BARS - 1):
+        return _timeline("week", 1, first, last, values)
+    if days <= 30 * (MAX_BARS - 1):
+        return _timeline("month", 1, first, last, values)
+    years = -(-(last.year - first.year + 1) // MAX_BARS)
+    return _timeline("year", years, first, last, values)
 
 
-def _made(unit: Unit, many: int, first: date, last: date, values: Mapping[date, float]) -> Timeline:
+def _timeline(
+    unit: Unit, per_bar: int, first: date, last: date, values: Mapping[date, float]
+) -> Timeline:
+    """Group the values of days into bars of `per_bar` units each."""
     sums: defaultdict[date, float] = defaultdict(float)
     for day, value in values.items():
-        sums[_start(unit, many, day)] += value
-    starts = _starts(unit, many, first, last)
+        sums[_start(unit, per_bar, day)] += value
+    starts = _starts(unit, per_bar, first, last)
     labels = _labels(unit, starts)
     bars = [Bar(sums[start], labels.get(start, "")) for start in starts]
-    return Timeline(unit if many == 1 else f"{many} {unit}s", bars)
+    return Timeline(unit if per_bar == 1 else f"{per_bar} {unit}s", bars)
 
 
-def _start(unit: Unit, many: int, day: date) -> date:
-    """The first day of the bar that a day belongs to."""
+def _start(unit: Unit, per_bar: int, day: date) -> date:
+    """Return the first day of the bar that a day belongs to."""
     match unit:
         case "day":
             return day
@@ -81,12 +98,12 @@ def _start(unit: Unit, many: int, day: date) -> date:
         case "month":
             return day.replace(day=1)
         case "year":
-            return date(max(1, day.year - day.year % many), 1, 1)
+            return date(max(1, day.year - day.year % per_bar), 1, 1)
 
 
-def _starts(unit: Unit, many: int, first: date, last: date) -> list[date]:
-    """The first days of all bars."""
-    start = _start(unit, many, first)
+def _starts(unit: Unit, per_bar: int, first: date, last: date) -> list[date]:
+    """Return the first day of every bar."""
+    start = _start(unit, per_bar, first)
     match unit:
         case "day" | "week":
             step = 1 if unit == "day" else 7
@@ -96,26 +113,26 @@ def _starts(unit: Unit, many: int, first: date, last: date) -> list[date]:
             months = range(start.year * 12 + start.month - 1, last.year * 12 + last.month)
             return [date(month // 12, month % 12 + 1, 1) for month in months]
         case "year":
-            return [date(year, 1, 1) for year in range(start.year, last.year + 1, many)]
+            return [date(year, 1, 1) for year in range(start.year, last.year + 1, per_bar)]
 
 
 def _labels(unit: Unit, starts: list[date]) -> dict[date, str]:
-    """What stands below some of the bars. The first month, and each January, bears its year."""
+    """Label some of the bars. The first month and every January include the year."""
     if unit == "year":
-        every = -(-len(starts) // MOST_LABELS)
-        return {start: str(start.year) for start in starts[::every]}
+        step = -(-len(starts) // MAX_LABELS)
+        return {start: str(start.year) for start in starts[::step]}
     if unit == "day":
-        few = len(starts) <= MOST_LABELS
-        named = [start for start in starts if few or start.weekday() == 0]
-        return {start: f"{start.day} {MONTHS[start.month - 1]}" for start in named}
+        label_all = len(starts) <= MAX_LABELS
+        labelled = [start for start in starts if label_all or start.weekday() == 0]
+        return {start: f"{start.day} {MONTHS[start.month - 1]}" for start in labelled}
     if unit == "week":
-        named = [start for start in starts if start.day <= 7]
+        labelled = [start for start in starts if start.day <= 7]
     else:
-        named = [start for start in starts if len(starts) <= MOST_LABELS or start.month in (1, 7)]
-    return {start: _month(start, first=start == named[0]) for start in named}
+        labelled = [start for start in starts if len(starts) <= MAX_LABELS or start.month in (1, 7)]
+    return {start: _month_label(start, first=start == labelled[0]) for start in labelled}
 
 
-def _month(day: date, *, first: bool) -> str:
+def _month_label(day: date, *, first: bool) -> str:
     month = MONTHS[day.month - 1]
     return f"{month} {day.year}" if first or day.month == 1 else month
 
@@ -128,63 +145,63 @@ COLUMNS = (
     Column("kcal", 42, "right"),
     Column("Notes", 0),
 )
-LONGEST_NOTES = 1000
-"""Characters that are looked at; a cell has room for fewer."""
+MAX_NOTES_CHARACTERS = 1000
+"""The rest is ignored: a cell has room for fewer."""
 
 
-class Listing:
-    """Draws each activity as it comes."""
+class ActivityTable:
+    """The table of activities, drawn row by row."""
 
     def __init__(self, canvas: Canvas, top: float) -> None:
         self._table = Table(canvas, COLUMNS, top)
 
-    def add(self, rows: Iterable[Row]) -> None:
-        for started_at, kind, duration_s, distance_m, calories, notes in rows:
-            self._table.row(
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        for started_at, activity_type, duration_s, distance_m, calories, notes in rows:
+            self._table.add_row(
                 short_day(started_at),
-                ACTIVITY_TYPES[kind].label,
+                TYPE_NAMES[activity_type][0],
                 clock(duration_s),
                 "" if distance_m is None else f"{distance_m / 1000:,.2f}",
                 "" if calories is None else f"{calories:,}",
-                drawable(notes[:LONGEST_NOTES]) if notes else "",
+                drawable(notes[:MAX_NOTES_CHARACTERS]) if notes else "",
             )
 
-    def note(self, text: str) -> None:
-        """Words below the last activity."""
-        self._table.note(text)
+    def add_note(self, text: str) -> None:
+        """Draw a line of text below the last activity."""
+        self._table.add_note(text)
 
 
 WIDTH = RIGHT - LEFT
 FIGURES_TOP, CHART_TOP, SHARES_TOP = 176.0, 262.0, 414.0
 CHART_HEIGHT = 122.0
 NAME = Style("sans", 11, palette.INK)
-
-
-FIGURES = ((0.0, 0.19), (0.21, 0.24), (0.47, 0.26), (0.75, 0.25))
-"""Where each of four begins, and how wide it is: parts of the width."""
+FIGURE_COLUMNS = ((0.0, 0.19), (0.21, 0.24), (0.47, 0.26), (0.75, 0.25))
+"""The left edge and the width of each of the four figures, as fractions of the page's width."""
 
 
 class Figure(NamedTuple):
+    """A number with its label, and a note below it."""
+
     label: str
     value: str
     note: str = ""
 
 
-def head(canvas: Canvas, title: str, name: str, lead: str, made_at: datetime) -> None:
-    """Our mark, the title, and below it the person's name and some words."""
-    for number, (tall, color) in enumerate(
+def draw_header(canvas: Canvas, title: str, name: str, lead: str, created_at: datetime) -> None:
+    """Draw our logo, the title, and below it the user's name and a lead."""
+    for number, (height, color) in enumerate(
         [(9, palette.LIGHT_GREEN), (20, palette.GREEN), (14, palette.MID_GREEN)]
     ):
-        canvas.rectangle(LEFT + number * 6.4, MARGIN + 14 - tall * 0.8, 4, tall * 0.8, color)
+        canvas.rectangle(LEFT + number * 6.4, MARGIN + 14 - height * 0.8, 4, height * 0.8, color)
     canvas.write_text(LEFT + 26, MARGIN + 13, "ActiveLog", Style("sans", 11, palette.INK))
-    canvas.write_text(RIGHT, MARGIN + 13, f"Created on {long_day(made_at)}", SMALL, "right")
+    canvas.write_text(RIGHT, MARGIN + 13, f"Created on {long_day(created_at)}", SMALL, "right")
     canvas.write_text(LEFT, 112, title, TITLE)
-    person = fitted(canvas, drawable(name), NAME, WIDTH)
-    canvas.write_text(LEFT, 134, person, NAME)
+    canvas.write_text(LEFT, 134, shorten(canvas, drawable(name), NAME, WIDTH), NAME)
     canvas.write_text(LEFT, 150, lead, LEAD)
 
 
-def total_figures(total: Totals) -> list[Figure]:
+def figures_of(total: Totals) -> list[Figure]:
+    """Format totals as the four figures."""
     return [
         Figure("Activities", f"{total.activities:,}"),
         Figure("Distance", kilometres(total.distance_m)),
@@ -193,47 +210,48 @@ def total_figures(total: Totals) -> list[Figure]:
     ]
 
 
-def figures(canvas: Canvas, shown: Sequence[Figure]) -> None:
-    """The four figures that matter, beside each other."""
+def draw_figures(canvas: Canvas, figures: Sequence[Figure]) -> None:
+    """Draw the four figures side by side. Large values are set smaller, so that they fit."""
     canvas.rule(LEFT, FIGURES_TOP - 10, WIDTH)
-    for figure, (start, part) in zip(shown, FIGURES, strict=True):
-        x = LEFT + start * WIDTH
+    for figure, (left, width) in zip(figures, FIGURE_COLUMNS, strict=True):
+        x = LEFT + left * WIDTH
         canvas.write_text(x, FIGURES_TOP + 10, figure.label, LABEL)
-        size = FIGURE.size * min(1.0, part * WIDTH / canvas.measure(figure.value, FIGURE))
+        size = FIGURE.size * min(1.0, width * WIDTH / canvas.measure(figure.value, FIGURE))
         canvas.write_text(x, FIGURES_TOP + 34, figure.value, FIGURE._replace(size=size))
         canvas.write_text(x, FIGURES_TOP + 49, figure.note, LABEL)
 
 
-def over_time(canvas: Canvas, first: date, last: date, days: Mapping[date, Totals]) -> None:
-    """How far, by day or longer; how long, when nothing of it has a distance."""
-    far = any(day.distance_m for day in days.values())
-    if far:
+def draw_timeline(canvas: Canvas, first: date, last: date, days: Mapping[date, Totals]) -> None:
+    """Draw the distance by day or longer period, or the time if no activity has a distance."""
+    has_distance = any(day.distance_m for day in days.values())
+    if has_distance:
         values = {day: total.distance_m / 1000 for day, total in days.items()}
     else:
         values = {day: total.duration_s / 3600 for day, total in days.items()}
-    unit, shown = timeline(first, last, values)
-    what = "Distance" if far else "Time"
-    canvas.write_text(LEFT, CHART_TOP - 10, f"{what} by {unit}", HEADING)
+    unit, bars = timeline(first, last, values)
+    heading = f"{'Distance' if has_distance else 'Time'} by {unit}"
+    canvas.write_text(LEFT, CHART_TOP - 10, heading, HEADING)
     box = Box(LEFT, CHART_TOP + 8, WIDTH, CHART_HEIGHT)
-    bars(canvas, box, [Bar(*bar) for bar in shown], "km" if far else "hours")
+    draw_bars(canvas, box, bars, "km" if has_distance else "hours")
 
 
-def shares_end(types: int = len(ACTIVITY_TYPES)) -> float:
-    """Where the shares of so many types end."""
-    return SHARES_TOP + 12 + SHARE_BAR + 12 + -(-types // 2) * SHARE_ROW
+def shares_bottom(types: int = 6) -> float:
+    """Return where the chart of this many types ends."""
+    return SHARES_TOP + 12 + SHARE_BAR_HEIGHT + 12 + -(-types // 2) * SHARE_ROW_HEIGHT
 
 
-def by_type(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
-    """The share of the time that each type has: every activity takes some."""
+def draw_type_shares(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
+    """Draw the share of each type in the total time, which every activity has."""
     canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
     parts = [
-        Part(ACTIVITY_TYPES[kind].label, total.duration_s, _told(total)) for kind, total in ranked
+        Share(TYPE_NAMES[activity_type][0], total.duration_s, _share_details(total))
+        for activity_type, total in ranked
     ]
-    shares(canvas, Box(LEFT, SHARES_TOP + 12, WIDTH, shares_end() - SHARES_TOP), parts)
+    draw_shares(canvas, Box(LEFT, SHARES_TOP + 12, WIDTH, shares_bottom() - SHARES_TOP), parts)
 
 
-def _told(total: Totals) -> str:
+def _share_details(total: Totals) -> str:
     parts = [count(total.activities), hours(total.duration_s)]
     if total.distance_m:
         parts.insert(1, kilometres(total.distance_m))

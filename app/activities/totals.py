@@ -1,4 +1,4 @@
-"""What rows add up to, while they pass."""
+"""Totals of activities, added up row by row."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Protocol, TypeAlias
 from app.activity_types import ActivityType
 
 Row: TypeAlias = tuple[datetime, ActivityType, int, float | None, int | None, str | None]
-"""An activity as it is sent to be drawn: started_at (UTC), type, duration_s, distance_m, calories,
-notes."""
+"""An activity, as sent to a PDF subprocess: started_at (UTC), type, duration_s, distance_m,
+calories, notes."""
 
 
 class Totals(Protocol):
-    """Of some activities, in metres, seconds and kcal."""
+    """The totals of some activities, in metres, seconds and kcal."""
 
     @property
     def activities(self) -> int: ...
@@ -27,8 +27,8 @@ class Totals(Protocol):
     def calories(self) -> int: ...
 
 
-class Sum:
-    """Totals in the making."""
+class RunningTotals:
+    """Totals to which activities are added."""
 
     __slots__ = ("activities", "calories", "distance_m", "duration_s")
 
@@ -45,15 +45,19 @@ class Sum:
         self.calories += calories or 0
 
 
-class Sums:
-    """Of all rows, of each UTC day and of each type."""
+class ActivityTotals:
+    """The totals of all rows, of each UTC day and of each type."""
 
     def __init__(self) -> None:
-        self.total = Sum()
-        self.days: defaultdict[date, Sum] = defaultdict(Sum)
-        self.types: defaultdict[ActivityType, Sum] = defaultdict(Sum)
+        self.total = RunningTotals()
+        self.by_day: defaultdict[date, RunningTotals] = defaultdict(RunningTotals)
+        self.by_type: defaultdict[ActivityType, RunningTotals] = defaultdict(RunningTotals)
 
-    def add(self, rows: Iterable[Row]) -> None:
-        for started_at, kind, duration_s, distance_m, calories, _ in rows:
-            for part in (self.total, self.days[started_at.date()], self.types[kind]):
-                part.add(duration_s, distance_m, calories)
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        for started_at, activity_type, duration_s, distance_m, calories, _ in rows:
+            for totals in (
+                self.total,
+                self.by_day[started_at.date()],
+                self.by_type[activity_type],
+            ):
+                totals.add(duration_s, distance_m, calories)

@@ -180,16 +180,16 @@ class Pdf(ExportFormat):
             """Write the PDF.
 
             Raises:
-                DrawingFailed: it could not be drawn.
+                RenderingFailed: it could not be drawn.
                 Busy: too many exports are being read.
             """
             nonlocal sent
-            async with sources.renderer.drawing(DOCUMENT, header) as drawing:
+            async with sources.renderer.rendering(DOCUMENT, header) as rendering:
                 async with sources.snapshots.open() as snapshot:
                     async for batch in snapshot.batches(query, PDF_BATCH_ROWS):
-                        await drawing.rows(batch)
+                        await rendering.send_rows(batch)
                         sent += len(batch)
-                async for chunk in await drawing.finish():
+                async for chunk in await rendering.finish():
                     await write(chunk)
             return sent
 

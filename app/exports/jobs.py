@@ -26,7 +26,13 @@ from app.exports.formats import (
 from app.exports.statements import OwnedExport
 from app.jobs import Job, Run, handles
 from app.jobs.outcomes import Dead
-from app.pdf import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, Renderer
+from app.pdf import (
+    Renderer,
+    RenderingFailed,
+    RenderingOutOfMemory,
+    RenderingProcessDied,
+    RenderingTimedOut,
+)
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
 from app.s3 import Bucket, Stored
@@ -154,7 +160,7 @@ async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Wr
 
     Raises:
         Dead: it will always fail.
-        OutOfTime, DrawingKilled: it failed this time.
+        RenderingTimedOut, RenderingProcessDied: it failed this time.
     """
     export_format = FORMATS[export.format]
     try:
@@ -167,15 +173,15 @@ async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Wr
         )
         await _record_error(run, export, reason)
         raise Dead(reason) from None
-    except (OutOfTime, OutOfMemory) as error:
+    except (RenderingTimedOut, RenderingOutOfMemory) as error:
         reason = f"Creating the {export_format.label} took too much time or memory."
         await _record_error(run, export, reason)
-        if isinstance(error, OutOfTime):
+        if isinstance(error, RenderingTimedOut):
             raise  # the machine may be less busy at the next attempt
         raise Dead(str(error)) from error
-    except DrawingKilled:
+    except RenderingProcessDied:
         raise
-    except DrawingFailed as error:
+    except RenderingFailed as error:
         raise Dead(str(error)) from error
 
 

@@ -1,6 +1,6 @@
-"""An export's PDF, drawn in the drawing process while its rows come.
+"""The PDF of an export, drawn in a PDF subprocess while its rows arrive.
 
-The first page keeps room for what is known at the end only.
+The first page leaves room for totals and charts, which are known only at the end.
 """
 
 from __future__ import annotations
@@ -8,49 +8,50 @@ from __future__ import annotations
 from msgspec import msgpack
 
 from app.activities import pdf
-from app.activities.formatting import period
-from app.activities.pdf import Listing
-from app.activities.totals import Row, Sums
-from app.activity_types import ACTIVITY_TYPES
+from app.activities.formatting import TYPE_NAMES, period
+from app.activities.pdf import ActivityTable
+from app.activities.totals import ActivityTotals, Row
 from app.exports.export import Header
-from app.pdf.canvas import BODY, LEFT, Canvas, Drawn
+from app.pdf.canvas import BODY, LEFT, Canvas, RenderedDocument
 
 ROWS = msgpack.Decoder(list[Row])
 
 
 class ExportDocument:
-    """Title, person, period and filter; what it adds up to; two charts; all rows."""
+    """Title, user, period, totals, two charts, and a table of all rows."""
 
     def __init__(self, header: Header) -> None:
-        self._cover = header
-        self._sums = Sums()
+        self._header = header
+        self._totals = ActivityTotals()
         self._canvas = canvas = Canvas("Activities", header.created_at)
-        canvas.turn_to(1)
-        end = pdf.shares_end() if header.type is None else pdf.SHARES_TOP - 14
-        self._listing = Listing(canvas, end + 26)
+        canvas.go_to_page(1)
+        end = pdf.shares_bottom() if header.type is None else pdf.SHARES_TOP - 14
+        self._table = ActivityTable(canvas, end + 26)
 
-    def rows(self, batch: bytes) -> None:
+    def add_rows(self, batch: bytes) -> None:
         rows = ROWS.decode(batch)
-        self._sums.add(rows)
-        self._listing.add(rows)
+        self._totals.add_rows(rows)
+        self._table.add_rows(rows)
 
-    def finish(self) -> Drawn:
-        header, canvas, sums = self._cover, self._canvas, self._sums
-        canvas.turn_to(1)
-        title = ACTIVITY_TYPES[header.type].plural.capitalize() if header.type else "Activities"
+    def finish(self) -> RenderedDocument:
+        header, canvas, totals = self._header, self._canvas, self._totals
+        canvas.go_to_page(1)
+        title = TYPE_NAMES[header.type][1] if header.type else "Activities"
         lead = period(header.first, header.last)
-        pdf.head(canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.created_at)
-        pdf.figures(canvas, pdf.total_figures(sums.total))
-        if sums.total.activities == 0:
+        pdf.draw_header(
+            canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.created_at
+        )
+        pdf.draw_figures(canvas, pdf.figures_of(totals.total))
+        if totals.total.activities == 0:
             canvas.write_text(LEFT, pdf.CHART_TOP, "No activities.", BODY)
         else:
-            first, last = min(sums.days), max(sums.days)
-            pdf.over_time(canvas, header.first or first, header.last or last, sums.days)
+            first, last = min(totals.by_day), max(totals.by_day)
+            pdf.draw_timeline(canvas, header.first or first, header.last or last, totals.by_day)
             if header.type is None:
-                pdf.by_type(canvas, sums.types)
+                pdf.draw_type_shares(canvas, totals.by_type)
         return canvas.finish()
 
 
 def document(header: bytes) -> ExportDocument:
-    """What the drawing process calls."""
+    """Start a document. Called by the PDF subprocess."""
     return ExportDocument(msgpack.decode(header, type=Header))

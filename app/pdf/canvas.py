@@ -1,4 +1,7 @@
-"""The pages that documents are drawn on: A4, in points from the upper left corner."""
+"""The pages of a document: A4, measured in points from the upper left corner.
+
+Uses private parts of fpdf2: see `app/pdf/__init__.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,29 @@ from fpdf.fonts import TTFFont
 from fpdf.line_break import Fragment
 
 from app.pdf import palette
-from app.pdf.fonts import PREPARED, font, runs, takes_shapes
+from app.pdf.fonts import PREBUILT_FONTS, font, needs_shaping, runs
 
 
-class Drawn(NamedTuple):
-    """A document that is ready."""
+class RenderedDocument(NamedTuple):
+    """A finished document."""
 
     content: bytes | bytearray
     pages: int
 
 
 class Document(Protocol):
-    """A document in the making. The module holds `document(header: bytes) -> Document`.
+    """A document that is being drawn. Its module has `document(header: bytes) -> Document`.
 
-    What it is given is MessagePack of what the pool was given: the module knows the types.
+    The header and the rows arrive as MessagePack; the module decodes them to its types.
     """
 
-    def rows(self, batch: bytes) -> None:
-        """Draw the next rows. None may come."""
+    def add_rows(self, batch: bytes) -> None:
+        """Draw the next rows. It is never called if there are none."""
         ...
 
-    def finish(self) -> Drawn: ...
+    def finish(self) -> RenderedDocument:
+        """Draw what depends on all rows."""
+        ...
 
 
 WIDTH, HEIGHT = 595.28, 841.89
@@ -41,14 +46,14 @@ MARGIN = 50.0
 LEFT, RIGHT = MARGIN, WIDTH - MARGIN
 TOP, BOTTOM = 54.0, HEIGHT - 58.0
 
-LONGEST_MEASURED = 100
-"""Characters of text to be shaped that fpdf2 is given at once: it calls itself for each emoji."""
+MAX_SHAPED_CHARACTERS = 100
+"""The longest text that fpdf2 shapes and measures in one call: it recurses for each emoji."""
 
 Align = Literal["left", "right", "center"]
 
 
 class Style(NamedTuple):
-    """How text is set. What its font lacks is set in others."""
+    """How text is set. Characters that the font lacks are set in other fonts."""
 
     font: str
     size: float
@@ -64,8 +69,8 @@ BODY = Style("sans", 8.5, palette.TEXT)
 SMALL = Style("sans", 7.5, palette.MUTED)
 
 
-class Codes(dict[str, str]):
-    """A document's codes for the characters of one font, escaped as they stand in a string."""
+class GlyphCodes(dict[str, str]):
+    """A document's codes for the characters of one font, escaped for a PDF string."""
 
     def __init__(self, font: TTFFont) -> None:
         self._font = font
@@ -77,31 +82,30 @@ class Codes(dict[str, str]):
 
 
 class Canvas(FPDF):
-    """A document's pages. Text is drawn if it is `drawable` (app/pdf/text.py), whatever it is.
+    """A document's pages. They can show any text that `drawable` has cleaned (app/pdf/text.py).
 
-    Text whose emails keep their shapes, which is nearly all, is written as PDF operators here, a
-    string for each font that it takes: fpdf2's own ways to write a line do more, and take three
-    times as long.
+    Text that needs no shaping, which is nearly all, is written as PDF operators, one string for
+    each font: fpdf2's own methods for a line of text do more, and take three times as long.
     """
 
-    def __init__(self, title: str, made_at: datetime) -> None:
+    def __init__(self, title: str, created_at: datetime) -> None:
         super().__init__(unit="pt", format="A4")
         self.set_auto_page_break(False)
         self.set_margin(0)
         self.c_margin = 0
-        self.alias_nb_pages(None)  # type: ignore[arg-type] # None: a note may hold {nb}
+        self.alias_nb_pages(None)  # type: ignore[arg-type] # None: fpdf2 must not replace {nb} in a note
         self.set_title(title)
         self.set_lang("en")
         self.set_creator("ActiveLog")
-        self.set_creation_date(made_at)
+        self.set_creation_date(created_at)
         self._style: Style | None = None
         self._color = ""
-        self._codes = {name: Codes(font(name).lend(self)) for name in PREPARED}
+        self._codes = {name: GlyphCodes(font(name).add_to(self)) for name in PREBUILT_FONTS}
         self._widths: dict[str, float] = {}
-        """Of texts in shapes, which take long to measure, at size 1."""
+        """The widths of shaped texts at size 1: measuring them is slow."""
 
-    def turn_to(self, page: int) -> None:
-        """Draw on this page from now on; one more than there are is a new one."""
+    def go_to_page(self, page: int) -> None:
+        """Draw on this page from now on. A number after the last page adds a page."""
         if page > len(self.pages):
             self.add_page()
         else:
@@ -112,114 +116,115 @@ class Canvas(FPDF):
     def write_text(
         self, x: float, baseline: float, text: str, style: Style, align: Align = "left"
     ) -> None:
-        """Draw a line of text; `x` is its left, right or middle, as it is aligned."""
+        """Draw a line of text. `x` is its left end, right end or middle, according to `align`."""
         if align != "left":
             width = self.measure(text, style)
             x -= width if align == "right" else width / 2
-        if font(style.font).draws(text):
+        if font(style.font).can_draw(text):
             self._write(x, baseline, text, style)
-        elif takes_shapes(text):
+        elif needs_shaping(text):
             self._write_shaped(x, baseline, text, style)
         else:
-            for part, its in _parts(text, style):
-                self._write(x, baseline, part, its)
-                x += _width(part, its)
+            for part, part_style in _parts(text, style):
+                self._write(x, baseline, part, part_style)
+                x += _width(part, part_style)
 
     def measure(self, text: str, style: Style) -> float:
-        """The width of a line."""
-        if font(style.font).draws(text):
+        """Return the width of a line of text, in points."""
+        if font(style.font).can_draw(text):
             return _width(text, style)
-        if not takes_shapes(text):
-            return sum(_width(part, its) for part, its in _parts(text, style))
-        if len(text) > LONGEST_MEASURED:
-            parts = range(0, len(text), LONGEST_MEASURED)
-            return sum(self.measure(text[at : at + LONGEST_MEASURED], style) for at in parts)
+        if not needs_shaping(text):
+            return sum(_width(*part) for part in _parts(text, style))
+        if len(text) > MAX_SHAPED_CHARACTERS:
+            parts = range(0, len(text), MAX_SHAPED_CHARACTERS)
+            return sum(self.measure(text[at : at + MAX_SHAPED_CHARACTERS], style) for at in parts)
         if text not in self._widths:
-            self._begin_shaped(100)
+            self._start_shaping(100)
             self._widths[text] = self.get_string_width(text) / 100
-            self._end_shaped()
+            self._stop_shaping()
         return self._widths[text] * style.size
 
     def rectangle(self, x: float, y: float, width: float, height: float, color: str) -> None:
-        self._paint(color)
+        """Draw a filled rectangle."""
+        self._set_fill_color(color)
         self._out(f"{x:.2f} {HEIGHT - y:.2f} {width:.2f} {-height:.2f} re f")
 
     def rule(self, x: float, y: float, width: float, color: str = palette.RULE) -> None:
-        """A hairline."""
+        """Draw a thin horizontal line."""
         self.rectangle(x, y - 0.25, width, 0.5, color)
 
-    def finish(self) -> Drawn:
-        """Number the pages, and put the document together."""
+    def finish(self) -> RenderedDocument:
+        """Write the page numbers, and assemble the document."""
         pages = len(self.pages)
         for number in range(1, pages + 1):
-            self.turn_to(number)
+            self.go_to_page(number)
             self.write_text(RIGHT, HEIGHT - 34, f"{number} of {pages}", SMALL, "right")
-        return Drawn(self.output(), pages)
+        return RenderedDocument(self.output(), pages)
 
     def _parse_chars(self, text: str, markdown: bool, **more: Any) -> Iterator[Fragment]:
-        """The text for fpdf2 to shape, a piece for as long as the font stays the same.
+        """Split text into the fragments that fpdf2 shapes: one for each run of a font.
 
-        Its own way asks for each character which font to fall back to, and begins another piece at
-        a mark or a joiner, which so is drawn beside what it belongs to.
+        The original method chooses a fallback font for each character alone, and starts a new
+        fragment at a mark or joiner, so that it is drawn next to its base character, not on it.
         """
         for name, part in runs(text, "text"):
-            self._lend(name)
+            self._add_font(name)
             state = self._get_current_graphics_state()
             state.font_family, state.current_font = name, self.fonts[name]
             yield Fragment(list(part), state, self.k)
 
-    def _lend(self, name: str) -> None:
-        """Have a font among the document's fonts."""
+    def _add_font(self, name: str) -> None:
+        """Add a font to the document, unless it has it."""
         if name not in self.fonts:
-            self._codes[name] = Codes(font(name).lend(self))
+            self._codes[name] = GlyphCodes(font(name).add_to(self))
 
     def _write(self, x: float, baseline: float, text: str, style: Style) -> None:
-        """Text that its font draws."""
+        """Draw text that its font can draw without shaping."""
         if style != self._style:
             self._set_style(style)
-        self._paint(style.color)
+        self._set_fill_color(style.color)
         codes = "".join(map(self._codes[style.font].__getitem__, text))
         self._out(f"BT {x:.2f} {HEIGHT - baseline:.2f} Td ({codes}) Tj ET")
 
     def _write_shaped(self, x: float, baseline: float, text: str, style: Style) -> None:
-        """Text whose emails take shapes, or run from right to left."""
-        self._begin_shaped(style.size)
+        """Draw text that needs shaping, or runs from right to left."""
+        self._start_shaping(style.size)
         self.set_text_color(style.color)
-        self.set_xy(x, baseline - 0.8 * style.size)  # where a cell of this height has its baseline
+        self.set_xy(x, baseline - 0.8 * style.size)  # fpdf2 puts the baseline of a cell there
         self.cell(h=style.size, text=text)
-        self._end_shaped()
+        self._stop_shaping()
 
-    def _begin_shaped(self, size: float) -> None:
-        self._lend("text")
+    def _start_shaping(self, size: float) -> None:
+        self._add_font("text")
         self.set_font("text", size=size)
         self.set_text_shaping(True)
 
-    def _end_shaped(self) -> None:
+    def _stop_shaping(self) -> None:
         self.set_text_shaping(False)
         self.current_font_is_set_on_page = False
         self._style, self._color = None, ""
 
     def _set_style(self, style: Style) -> None:
-        self._lend(style.font)
+        self._add_font(style.font)
         self.set_font(style.font, size=style.size)
         if not self.current_font_is_set_on_page and self.current_font is not None:
             self._out(self._set_font_for_page(self.current_font, style.size))
         self._style = style
 
-    def _paint(self, color: str) -> None:
-        """Fill what comes with this colour: text, too, is filled."""
+    def _set_fill_color(self, color: str) -> None:
+        """Use this colour for what follows. Text has it too, because text is filled."""
         if color != self._color:
             self._out(_operator(color))
             self._color = color
 
 
 def _width(text: str, style: Style) -> float:
-    """Of text that its font draws."""
+    """Return the width of text that its font can draw."""
     return sum(map(font(style.font).widths.__getitem__, text)) * style.size / 1000
 
 
 def _parts(text: str, style: Style) -> Iterator[tuple[str, Style]]:
-    """A text in parts that one font draws."""
+    """Split a text into parts that a single font can draw."""
     for name, part in runs(text, style.font):
         yield part, style._replace(font=name)
 

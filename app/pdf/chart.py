@@ -1,4 +1,4 @@
-"""Charts as vectors: bars over time, and the parts of a whole."""
+"""Charts as vector graphics: bars over time, and the shares of a whole."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 from app.pdf import palette
 from app.pdf.canvas import BODY, LABEL, SMALL, Canvas
-from app.pdf.text import fitted
+from app.pdf.text import shorten
 
-AXIS = 34.0
-"""The width that the scale's labels take, on the left."""
-WIDEST_BAR = 22.0
-SHARE_BAR = 12.0
-SHARE_ROW = 17.0
+AXIS_WIDTH = 34.0
+"""Room for the labels of the scale, on the left."""
+MAX_BAR_WIDTH = 22.0
+SHARE_BAR_HEIGHT = 12.0
+SHARE_ROW_HEIGHT = 17.0
 
 
 class Box(NamedTuple):
+    """The area of a chart, in points."""
+
     x: float
     y: float
     width: float
@@ -25,72 +27,81 @@ class Box(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar, and what stands below it; most have nothing there."""
+    """A bar, and the label below it. Most bars have none."""
 
     value: float
     label: str = ""
 
 
-class Part(NamedTuple):
-    """A part of a whole, and the words beside it."""
+class Share(NamedTuple):
+    """A part of a whole, and its text in the key."""
 
     name: str
     value: float
-    told: str
+    details: str
 
 
-def bars(canvas: Canvas, box: Box, values: Sequence[Bar], unit: str) -> None:
-    """Bars from left to right, over a scale with round numbers."""
+def draw_bars(canvas: Canvas, box: Box, values: Sequence[Bar], unit: str) -> None:
+    """Draw bars from left to right, with a scale of round numbers."""
     top, step = scale(max((bar.value for bar in values), default=0))
     floor, height = box.y + box.height - 16, box.height - 26
     for number in range(round(top / step) + 1):
         value = number * step
         y = floor - value / top * height
-        canvas.rule(box.x + AXIS, y, box.width - AXIS, palette.RULE if value else "#c9c4b8")
+        canvas.rule(
+            box.x + AXIS_WIDTH, y, box.width - AXIS_WIDTH, palette.RULE if value else "#c9c4b8"
+        )
         label = f"{value:,.10g}"
-        canvas.write_text(box.x + AXIS - 8, y + 2.7, label, SMALL, "right")
+        canvas.write_text(box.x + AXIS_WIDTH - 8, y + 2.7, label, SMALL, "right")
     canvas.write_text(box.x, box.y + 2, unit, SMALL)
-    pitch = (box.width - AXIS) / max(1, len(values))
-    thick = min(WIDEST_BAR, pitch * 0.68)
+    pitch = (box.width - AXIS_WIDTH) / max(1, len(values))
+    bar_width = min(MAX_BAR_WIDTH, pitch * 0.68)
     for number, bar in enumerate(values):
-        middle = box.x + AXIS + (number + 0.5) * pitch
+        middle = box.x + AXIS_WIDTH + (number + 0.5) * pitch
         if bar.value > 0:
-            tall = max(1.0, bar.value / top * height)
-            canvas.rectangle(middle - thick / 2, floor - tall, thick, tall, palette.GREEN)
+            bar_height = max(1.0, bar.value / top * height)
+            canvas.rectangle(
+                middle - bar_width / 2, floor - bar_height, bar_width, bar_height, palette.GREEN
+            )
         if bar.label:
             half = canvas.measure(bar.label, SMALL) / 2
-            inside = min(middle, box.x + box.width - half)
-            canvas.write_text(inside, floor + 13, bar.label, SMALL, "center")
+            center = min(middle, box.x + box.width - half)
+            canvas.write_text(center, floor + 13, bar.label, SMALL, "center")
 
 
-def shares(canvas: Canvas, box: Box, parts: Sequence[Part]) -> None:
-    """One bar, divided, and a key of two columns below it: largest first. There must be no more
-    parts than `palette.SHARES` has colours."""
+def draw_shares(canvas: Canvas, box: Box, parts: Sequence[Share]) -> None:
+    """Draw one divided bar, and a key in two columns below it.
+
+    Args:
+        parts: at most six, largest first.
+    """
     whole = sum(part.value for part in parts) or 1
     x = box.x
     for part, color in zip(parts, palette.SHARES, strict=False):
         width = part.value / whole * box.width
-        canvas.rectangle(x, box.y, max(width - 1.2, 0.4), SHARE_BAR, color)
+        canvas.rectangle(x, box.y, max(width - 1.2, 0.4), SHARE_BAR_HEIGHT, color)
         x += width
     column = (box.width - 24) / 2
     for number, (part, color) in enumerate(zip(parts, palette.SHARES, strict=False)):
         left = box.x + (number % 2) * (column + 24)
-        baseline = box.y + SHARE_BAR + 20 + number // 2 * SHARE_ROW
+        baseline = box.y + SHARE_BAR_HEIGHT + 20 + number // 2 * SHARE_ROW_HEIGHT
         canvas.rectangle(left, baseline - 6.5, 7, 7, color)
         canvas.write_text(left + 14, baseline, part.name, BODY)
         canvas.write_text(left + 62, baseline, percent(part.value / whole), BODY, "left")
-        told = fitted(canvas, part.told, LABEL, column - 96)
-        canvas.write_text(left + column, baseline, told, LABEL, "right")
+        details = shorten(canvas, part.details, LABEL, column - 96)
+        canvas.write_text(left + column, baseline, details, LABEL, "right")
 
 
 def percent(share: float) -> str:
-    """`38 %`, `< 1 %`."""
+    """Format a share as `38 %` or `< 1 %`."""
     return "< 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
 def scale(largest: float) -> tuple[float, float]:
-    """The top of a scale that the largest value fits under, and its step: 1, 2 or 5 times a power
-    of ten, three to five steps."""
+    """Return the top of a scale for values up to `largest`, and its step.
+
+    The step is 1, 2 or 5 times a power of ten. The scale has three to five steps.
+    """
     if largest <= 0:
         return 1.0, 1.0
     power = 10.0 ** math.floor(math.log10(largest / 4))

@@ -1,13 +1,13 @@
-"""Typefaces: found in the packages that carry them, prepared once a process, lent to documents.
+"""The fonts: found in their packages, prepared once per process, and copied into documents.
 
-`sans` and `serif`, the emails' pair, hold the Latin characters of Noto Sans and Source Serif and
-are embedded as they are. Any other text is set in `text`, which is all of Noto Sans, and in the
-Noto font of its script; of these a document embeds what it uses. A font is loaded when it is first
-needed. All but one are variable fonts used as they are by default, so that what varies is cut off.
+`sans` and `serif`, the pair that the emails use too, hold the Latin characters of Noto Sans and
+Source Serif, and are embedded whole. Other text is set in `text`, which is all of Noto Sans, or in
+the Noto font of its script; documents embed only the glyphs that they use. A font is loaded when it
+is first needed. All but one are variable fonts of which only the default instance is used, so the
+tables of their variations are dropped.
 
-fpdf2 parses each font, and takes a subset of it, for every document anew. Most of that is spared
-here by lending copies of its `TTFFont`. These are internals of fpdf2 and fontTools:
-tests/pdf/test_faces.py tells when a new version moves them.
+Uses private parts of fpdf2 and fontTools: see `app/pdf/__init__.py`. tests/pdf/test_fonts.py fails
+if a new version changes them.
 """
 
 from __future__ import annotations
@@ -25,21 +25,28 @@ from fpdf import FPDF
 from fpdf.fonts import SubsetMap, TTFFont
 from fpdf.unicode_script import UnicodeScript, get_unicode_script
 
-LATIN = (*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2027), 0x20AC, 0x2212)
-"""What the prepared fonts hold: emails of Europe, dashes, quotes, the euro and the minus."""
-PREPARED = ("sans", "serif")
+LATIN_CODE_POINTS = (
+    *range(0x20, 0x7F),
+    *range(0xA0, 0x180),
+    *range(0x2010, 0x2027),
+    0x20AC,
+    0x2212,
+)
+"""The characters of the prebuilt fonts: European letters, dashes, quotes, euro and minus signs."""
+PREBUILT_FONTS = ("sans", "serif")
+"""Subset once per process, not once per document."""
 
-NOTO = "manimgx_fonts"
-SANS = (NOTO, "NotoSans[wght].ttf")
-FILES = {
+NOTO_PACKAGE = "manimgx_fonts"
+SANS = (NOTO_PACKAGE, "NotoSans[wght].ttf")
+FONT_FILES = {
     "sans": SANS,
     "serif": ("fontpkg_source_serif_4", "files/SourceSerif4[opsz,wght].ttf"),
     "text": SANS,
-    "symbols": (NOTO, "NotoSansSymbols[wght].ttf"),
-    "emoji": (NOTO, "NotoEmoji[wght].ttf"),
+    "symbols": (NOTO_PACKAGE, "NotoSansSymbols[wght].ttf"),
+    "emoji": (NOTO_PACKAGE, "NotoEmoji[wght].ttf"),
     "cjk": ("noto_cjk_sans_jp_regular", "NotoSansCJKjp-Regular.otf"),
     **{
-        script.lower(): (NOTO, f"NotoSans{script}[wght].ttf")
+        script.lower(): (NOTO_PACKAGE, f"NotoSans{script}[wght].ttf")
         for script in (
             "Arabic", "Armenian", "Bengali", "Devanagari", "Ethiopic", "Georgian", "Gujarati",
             "Gurmukhi", "Hebrew", "Kannada", "Khmer", "Lao", "Malayalam", "Myanmar", "Oriya",
@@ -47,56 +54,58 @@ FILES = {
         )
     },
 }  # fmt: skip
-"""The package and the file of each font, by the name that we give it."""
+"""The package and the file of each font, by our name for it."""
 
-OF_ANY_SCRIPT = ("text", "symbols", "emoji", "cjk")
-"""Where to look for what has no font of its script, in this order."""
-OF_NO_OTHER = ("arabic", "devanagari", "thai")
-"""Then here: they have commas, full stops and signs that are of no script, and in none of those."""
-RIGID = {"text", "symbols", "cjk"}
-"""Their characters need no shaping."""
+FALLBACK_FONTS = ("text", "symbols", "emoji", "cjk")
+"""Where to look, in this order, for characters that have no font of their script."""
+PUNCTUATION_FONTS = ("arabic", "devanagari", "thai")
+"""Where to look next: they have commas, full stops and signs that belong to no script and are in
+none of `FALLBACK_FONTS`."""
+UNSHAPED_FONTS = {"text", "symbols", "cjk"}
+"""Fonts whose characters need no shaping."""
 CJK_SCRIPTS = {
     UnicodeScript.HAN, UnicodeScript.HIRAGANA, UnicodeScript.KATAKANA, UnicodeScript.HANGUL,
     UnicodeScript.BOPOMOFO,
 }  # fmt: skip
-UNSCRIPTED = {UnicodeScript.COMMON, UnicodeScript.INHERITED, UnicodeScript.UNKNOWN}
+SCRIPTLESS = {UnicodeScript.COMMON, UnicodeScript.INHERITED, UnicodeScript.UNKNOWN}
 
 JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-"""They belong to the font of what stands before them, or nowhere."""
+"""Joiners and variation selectors. They are set in the font of the character before them, or not at
+all."""
 
-VARIATIONS = ("avar", "fvar", "gvar", "HVAR", "MVAR", "STAT")
-UNUSED = ("DSIG", "GDEF", "GPOS", "GSUB", "gasp", "prep")
-"""Tables that a PDF has no use for. Shaping reads them from the file."""
+VARIATION_TABLES = ("avar", "fvar", "gvar", "HVAR", "MVAR", "STAT")
+UNUSED_TABLES = ("DSIG", "GDEF", "GPOS", "GSUB", "gasp", "prep")
+"""Tables that a PDF does not need. Shaping reads them from the font's file."""
 
 
 class Font:
-    """A typeface of this process. `characters` are those that it can draw."""
+    """A font, prepared for all documents of this process. It can draw `characters`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        package, file = FILES[name]
+        package, file = FONT_FILES[name]
         path = Path(str(files(package).joinpath(file)))
-        self._content = _latin(path) if name in PREPARED else _stripped(path)
-        self._parsed = TTFFont(FPDF(), BytesIO(self._content), name, "")  # type: ignore[arg-type] # it takes what fontTools takes
+        self._content = _latin_subset(path) if name in PREBUILT_FONTS else _stripped(path)
+        self._parsed = TTFFont(FPDF(), BytesIO(self._content), name, "")  # type: ignore[arg-type] # it accepts what fontTools accepts
         self._parsed.ttffile = path  # for shaping
         self._order = self._parsed.ttfont.getGlyphOrder()
         for joiner in JOINERS if name == "text" else "":
             self._parsed.cmap.pop(ord(joiner), None)
         self.characters = frozenset(map(chr, self._parsed.cmap))
         self.widths = {character: self._parsed.cw[ord(character)] for character in self.characters}
-        """In thousandths of the size."""
+        """In thousandths of the font size."""
 
-    def draws(self, text: str) -> bool:
-        """Whether it draws all of a text, email by email."""
+    def can_draw(self, text: str) -> bool:
+        """Whether it has all characters of a text."""
         return text.isascii() or self.characters.issuperset(text)
 
-    def lend(self, document: FPDF) -> TTFFont:
-        """Make the font one of the document's fonts."""
+    def add_to(self, document: FPDF) -> TTFFont:
+        """Add a copy of the font to a document."""
         font = copy.copy(self._parsed)
         font.i = len(document.fonts) + 1
         font.ttfont = (
-            _Whole(self._content, self._order)
-            if self.name in PREPARED
+            _PrebuiltFont(self._content, self._order)
+            if self.name in PREBUILT_FONTS
             else ttLib.TTFont(BytesIO(self._content), lazy=True, recalcTimestamp=False)
         )
         font.desc = copy.copy(font.desc)
@@ -106,8 +115,8 @@ class Font:
         return font
 
 
-class _Whole(ttLib.TTFont):  # type: ignore[misc] # fontTools has no types
-    """A font that is embedded as it is: a subset of it is taken without effect."""
+class _PrebuiltFont(ttLib.TTFont):  # type: ignore[misc] # fontTools has no types
+    """A font that is embedded whole: fpdf2's subsetting of it has no effect."""
 
     def __init__(self, content: bytes, order: list[str]) -> None:
         super().__init__()
@@ -115,7 +124,7 @@ class _Whole(ttLib.TTFont):  # type: ignore[misc] # fontTools has no types
         self._content = content
 
     def setGlyphOrder(self, glyphOrder: list[str]) -> None:  # noqa: N802, N803 # fontTools's name
-        """The order stays, and with it the numbers of the glyphs."""
+        """Keep the order, and so the glyph ids."""
 
     def save(self, file: Any, **_: Any) -> None:
         file.write(self._content)
@@ -127,77 +136,83 @@ def font(name: str) -> Font:
 
 
 def font_of(character: str, before: str | None = None) -> str | None:
-    """The font that draws a character; None when none does.
+    """Choose the font for a character; None if no font has it.
 
     Args:
-        before: the font of the character before it. What joins, or has no script, stays in it.
+        before: the font of the preceding character. Joiners, and characters without a script, are
+            set in the same font.
     """
     script = get_unicode_script(character)
     if character in JOINERS:
         candidates = [before]
     elif script in CJK_SCRIPTS:
         candidates = ["cjk"]
-    elif script in UNSCRIPTED:
-        candidates = [before, *OF_ANY_SCRIPT, *OF_NO_OTHER]
+    elif script in SCRIPTLESS:
+        candidates = [before, *FALLBACK_FONTS, *PUNCTUATION_FONTS]
     else:
-        candidates = [script.name.lower(), *OF_ANY_SCRIPT]
-    known = (name for name in candidates if name in FILES)
-    return next((name for name in known if character in font(name).characters), None)
+        candidates = [script.name.lower(), *FALLBACK_FONTS]
+    names = (name for name in candidates if name in FONT_FILES)
+    return next((name for name in names if character in font(name).characters), None)
 
 
 cached_font_of = cache(font_of)
 
 
-def takes_shapes(text: str) -> bool:
-    """Whether emails of a text change with their neighbours, or run from right to left; also if no
-    font has them: then it is fpdf2 that draws what stands for a missing glyph."""
-    return any(character in JOINERS or cached_font_of(character) not in RIGID for character in text)
+def needs_shaping(text: str) -> bool:
+    """Whether characters change their shape with their neighbours, or run from right to left.
+
+    Also true if no font has a character: fpdf2 then draws the sign for a missing glyph.
+    """
+    return any(
+        character in JOINERS or cached_font_of(character) not in UNSHAPED_FONTS
+        for character in text
+    )
 
 
 def runs(text: str, first: str) -> Iterator[tuple[str, str]]:
-    """A drawable text as it is set: fonts, each with what it draws until the next one does.
+    """Split a drawable text into runs: the name of a font, and the text to set in it.
 
-    Spaces belong to what stands before them, so that words of a script are in one run.
+    A space belongs to the run before it, so that words of one script form one run.
 
     Args:
-        first: the font of all that it has.
+        first: the preferred font, used for all characters that it has.
     """
-    plain, name, begun = font(first).characters, first, 0
+    preferred, name, start = font(first).characters, first, 0
     for at, character in enumerate(text):
-        if character == " " and name != "emoji":  # whose space is as wide as an emoji
+        if character == " " and name != "emoji":  # its space is as wide as an emoji
             continue
-        its = first if character in plain else cached_font_of(character, name) or first
-        if its != name:
-            if at > begun:
-                yield name, text[begun:at]
-            name, begun = its, at
+        chosen = first if character in preferred else cached_font_of(character, name) or first
+        if chosen != name:
+            if at > start:
+                yield name, text[start:at]
+            name, start = chosen, at
     if text:
-        yield name, text[begun:]
+        yield name, text[start:]
 
 
-def _latin(path: Path) -> bytes:
-    """A font of the Latin characters alone."""
+def _latin_subset(path: Path) -> bytes:
+    """Return the font with its Latin characters only."""
     font = ttLib.TTFont(BytesIO(_stripped(path)), lazy=True, recalcTimestamp=False)
     subsetter = subset.Subsetter(subset.Options(notdef_outline=True, hinting=False))
-    subsetter.populate(unicodes=LATIN)
+    subsetter.populate(unicodes=LATIN_CODE_POINTS)
     subsetter.subset(font)
-    return _saved(font)
+    return _serialized(font)
 
 
 def _stripped(path: Path) -> bytes:
-    """A font without what varies, what only shaping needs, and a second map of characters."""
+    """Return the font without variations, shaping tables, and all but the largest character map."""
     font = ttLib.TTFont(path, lazy=True, recalcTimestamp=False)
-    if "glyf" not in font:  # the one that is not variable, and is read as it is
+    if "glyf" not in font:  # the CJK font, which is not variable
         return path.read_bytes()
-    for table in (*VARIATIONS, *UNUSED):
+    for table in (*VARIATION_TABLES, *UNUSED_TABLES):
         if table in font:
             del font[table]
     maps = [table for table in font["cmap"].tables if table.isUnicode()]
     font["cmap"].tables = [max(maps, key=lambda table: len(table.cmap))]
-    return _saved(font)
+    return _serialized(font)
 
 
-def _saved(font: ttLib.TTFont) -> bytes:
-    saved = BytesIO()
-    font.save(saved)
-    return saved.getvalue()
+def _serialized(font: ttLib.TTFont) -> bytes:
+    content = BytesIO()
+    font.save(content)
+    return content.getvalue()

@@ -1,7 +1,7 @@
 """What the worker and a PDF subprocess send each other: frames, each preceded by its length.
 
-The worker sends an `Order`, any number of frames of rows, and an empty frame. The subprocess sends
-one `Answer`, followed by the document's bytes. Then the next order may come.
+The worker sends a `RenderRequest`, any number of frames of rows, and an empty frame. The subprocess
+sends one `RenderResult`, followed by the document's bytes. Then the next request may come.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ from typing import Literal
 from msgspec import Raw, Struct, msgpack
 
 
-class DrawingFailed(Exception):
-    """The document raised: the same rows will make it fail again."""
+class RenderingFailed(Exception):
+    """The document raised an exception. The same rows will make it fail again."""
 
 
-class OutOfTime(DrawingFailed):
-    """It took longer than a document may: too long for this machine at this hour, or stuck."""
+class RenderingTimedOut(RenderingFailed):
+    """The document exceeded the time limit: the machine is too slow or too busy, or it hung."""
 
 
-class OutOfMemory(DrawingFailed):
-    """It needed more memory than a document may."""
+class RenderingOutOfMemory(RenderingFailed):
+    """The document exceeded the memory limit."""
 
 
-class DrawingKilled(DrawingFailed):
-    """Its process ended without a word: worth another try."""
+class RenderingProcessDied(RenderingFailed):
+    """The process exited without a result. A retry may succeed."""
 
 
 LENGTH = struct.Struct("!I")
 END = LENGTH.pack(0)
+"""The empty frame after the last rows."""
 
 
-class Order(Struct, frozen=True, array_like=True):
-    """Draw a document of this module."""
+class RenderRequest(Struct, frozen=True, array_like=True):
+    """A request to render a document of this module."""
 
     module: str
     header: Raw
 
 
-class Answer(Struct, frozen=True, array_like=True):
-    """What became of it."""
+class RenderResult(Struct, frozen=True, array_like=True):
+    """Whether the document was rendered, and the size of the bytes that follow."""
 
-    outcome: Literal["drawn", "failed", "out of memory"]
+    outcome: Literal["rendered", "failed", "out of memory"]
     size: int = 0
     pages: int = 0
     error: str = ""
@@ -52,5 +53,5 @@ def frame(content: bytes) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
-def order(module: str, header: Struct) -> bytes:
-    return frame(msgpack.encode(Order(module, Raw(msgpack.encode(header)))))
+def encode_request(module: str, header: Struct) -> bytes:
+    return frame(msgpack.encode(RenderRequest(module, Raw(msgpack.encode(header)))))

@@ -1,4 +1,4 @@
-"""The pool of drawing processes, as the event loop sees it."""
+"""The pool of PDF subprocesses, seen from the event loop."""
 
 from __future__ import annotations
 
@@ -15,132 +15,144 @@ import msgspec
 import structlog
 
 from app.pdf import protocol
-from app.pdf.protocol import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime
+from app.pdf.protocol import (
+    RenderingFailed,
+    RenderingOutOfMemory,
+    RenderingProcessDied,
+    RenderingTimedOut,
+)
 
 log = structlog.get_logger()
 
 PROJECT = Path(__file__).parents[2]
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
 
-class Limits(NamedTuple):
-    """Of one document, and of how long a process waits for its next."""
+class RenderLimits(NamedTuple):
+    """The limits of one document, and of an idle process."""
 
-    seconds: float = 300
-    memory: int = 512 * 1024 * 1024
-    """Bytes that its process may hold. Kept by the kernel, on Linux."""
-    idle: float = 60
+    timeout_s: float = 300
+    memory_bytes: int = 512 * 1024 * 1024
+    """For the process. The kernel enforces it, on Linux."""
+    idle_timeout_s: float = 60
+    """An idle process exits after it."""
 
 
-class Finished:
-    """A finished document, read once, in chunks of at most 64 KiB, before its drawing is left."""
+class RenderedPdf:
+    """A rendered document, to be read once, inside the `rendering` block, in chunks of at most
+    64 KiB."""
 
     def __init__(self, process: Process, size: int, pages: int) -> None:
         self._process = process
         self.size = size
         self.pages = pages
-        self.left = size
-        """Bytes that are not read yet."""
+        self.unread = size
+        """Bytes that have not been read yet."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self.left:
-            chunk = await _stdout(self._process).read(min(CHUNK, self.left))
+        while self.unread:
+            chunk = await _stdout(self._process).read(min(CHUNK_BYTES, self.unread))
             if not chunk:
-                raise DrawingKilled("the PDF process exited while its document was being read")
-            self.left -= len(chunk)
+                raise RenderingProcessDied(
+                    "the PDF process exited while its document was being read"
+                )
+            self.unread -= len(chunk)
             yield chunk
 
     async def read(self) -> bytes:
-        """The whole of it, for a document that is known to be small.
+        """Read the whole document, if it is known to be small.
 
         Raises:
-            DrawingKilled: its process ended.
+            RenderingProcessDied: the process exited.
         """
         return b"".join([chunk async for chunk in self])
 
 
-class Drawing:
-    """A document that is being drawn in a process that is all its own."""
+class Rendering:
+    """A document that is being rendered, in a process of its own."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._finished: Finished | None = None
+        self._pdf: RenderedPdf | None = None
 
     @property
     def pid(self) -> int:
-        """The id of the process that draws it."""
+        """The id of the process."""
         return self._process.pid
 
     @property
     def complete(self) -> bool:
-        """The document was read to its end: the process is ready for another."""
-        return self._finished is not None and not self._finished.left
+        """Whether the document was read to its end, so that the process can render another."""
+        return self._pdf is not None and not self._pdf.unread
 
-    async def rows(self, batch: Sequence[tuple[Any, ...]]) -> None:
-        """Hand on rows. Waits while the process is behind, so that none pile up.
+    async def send_rows(self, batch: Sequence[tuple[Any, ...]]) -> None:
+        """Send rows. Waits while the process is behind, so that rows do not pile up.
 
         Raises:
-            DrawingFailed: and why; nothing more can be done with this drawing.
+            RenderingFailed: the document failed; this rendering cannot continue.
         """
         if batch:
             await self.send(protocol.frame(msgspec.msgpack.encode(batch)))
 
-    async def finish(self) -> Finished:
-        """Have the last page drawn.
+    async def finish(self) -> RenderedPdf:
+        """End the rows, and wait until the document is complete.
 
         Raises:
-            DrawingFailed: and why.
+            RenderingFailed: the document failed.
         """
         await self.send(protocol.END)
-        answer = await self._answer()
-        self._finished = Finished(self._process, answer.size, answer.pages)
-        return self._finished
+        result = await self._result()
+        self._pdf = RenderedPdf(self._process, result.size, result.pages)
+        return self._pdf
 
     async def send(self, frame: bytes) -> None:
-        """
+        """Send a frame.
+
         Raises:
-            DrawingFailed: the process takes no more.
+            RenderingFailed: the process accepts no more.
         """
         stdin = _stdin(self._process)
         try:
             stdin.write(frame)
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
-            await self._answer()
-            raise DrawingKilled("the PDF process exited before it had read all rows") from None
+            await self._result()
+            raise RenderingProcessDied(
+                "the PDF process exited before it had read all rows"
+            ) from None
 
-    async def _answer(self) -> protocol.Answer:
-        """What the process says, once it says something.
+    async def _result(self) -> protocol.RenderResult:
+        """Wait for the result.
 
         Raises:
-            DrawingFailed: it says why; or it died.
+            RenderingFailed: the document failed, or the process died.
         """
         stdout = _stdout(self._process)
         try:
             (length,) = protocol.LENGTH.unpack(await stdout.readexactly(protocol.LENGTH.size))
             content = await stdout.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionResetError):
-            raise DrawingKilled("the PDF process exited without a result") from None
-        answer = msgspec.msgpack.decode(content, type=protocol.Answer)
-        match answer.outcome:
+            raise RenderingProcessDied("the PDF process exited without a result") from None
+        result = msgspec.msgpack.decode(content, type=protocol.RenderResult)
+        match result.outcome:
             case "failed":
-                raise DrawingFailed(answer.error)
+                raise RenderingFailed(result.error)
             case "out of memory":
-                raise OutOfMemory("the PDF exceeded the memory limit")
-        return answer
+                raise RenderingOutOfMemory("the PDF exceeded the memory limit")
+        return result
 
 
 class Renderer:
-    """So many documents are drawn at once, each in one process that is kept for the next one.
+    """A pool of processes that each render one document at a time, and are reused.
 
-    A process is started when it is first needed. One whose document failed, was cancelled, or took
-    too long or too much memory is killed, and its place is free for a new one. One that has waited
-    for a minute ends.
+    A process is started when it is first needed. It is killed if its document failed, was
+    cancelled, or exceeded a limit; another can then be started. It exits after a minute without
+    work.
     """
 
-    def __init__(self, places: int, limits: Limits) -> None:
+    def __init__(self, max_processes: int, limits: RenderLimits) -> None:
         self._limits = limits
-        self._places = asyncio.Semaphore(places)
+        self._capacity = asyncio.Semaphore(max_processes)
         self._idle: dict[Process, asyncio.TimerHandle] = {}
         self._busy: set[Process] = set()
         self._ending: set[asyncio.Task[Any]] = set()
@@ -152,48 +164,50 @@ class Renderer:
 
     @property
     def busy(self) -> Sequence[Process]:
-        """The processes that draw a document."""
+        """The processes that are rendering a document."""
         return tuple(self._busy)
 
     @asynccontextmanager
-    async def drawing(self, document: str, header: msgspec.Struct) -> AsyncIterator[Drawing]:
-        """Wait for a free place, and have a document drawn. Leaving early kills its process.
+    async def rendering(self, document: str, header: msgspec.Struct) -> AsyncIterator[Rendering]:
+        """Wait for a free process, and start a document. Leaving the block early kills the process.
 
         Args:
-            document: the module that draws it.
+            document: the module of the document.
 
         Raises:
-            OutOfTime: the block took longer than a document may, the wait for a place aside.
-            DrawingFailed: the process could not even begin.
+            RenderingTimedOut: the block exceeded the time limit, which excludes the wait for a
+                process.
+            RenderingFailed: the process could not start the document.
         """
-        async with self._places:
+        async with self._capacity:
             process = await self._process()
-            drawing = Drawing(process)
-            limit = asyncio.timeout(self._limits.seconds)
+            rendering = Rendering(process)
+            limit = asyncio.timeout(self._limits.timeout_s)
             try:
                 async with limit:
-                    await drawing.send(protocol.order(document, header))
-                    yield drawing
+                    await rendering.send(protocol.encode_request(document, header))
+                    yield rendering
             except TimeoutError as error:
                 if not limit.expired():
                     raise
-                seconds = f"{self._limits.seconds:.0f} s"
-                raise OutOfTime(f"the PDF took longer than {seconds}") from error
+                seconds = f"{self._limits.timeout_s:.0f} s"
+                raise RenderingTimedOut(f"the PDF took longer than {seconds}") from error
             finally:
                 self._busy.discard(process)
-                if drawing.complete:
+                if rendering.complete:
                     self._keep(process)
                 else:
                     log.warning("pdf.process_killed", document=document)
                     self._end(process)
 
     async def close(self) -> None:
-        """Kill all processes, also those that draw."""
+        """Kill all processes, including busy ones."""
         for process in [*self._idle, *self._busy]:
             self._end(process)
         await asyncio.gather(*self._ending)
 
     async def _process(self) -> Process:
+        """Take an idle process, or start one."""
         while self._idle:
             process, timer = self._idle.popitem()
             timer.cancel()
@@ -205,49 +219,53 @@ class Renderer:
                 sys.executable,
                 "-m",
                 "app.pdf.subprocess",
-                str(self._limits.memory),
+                str(self._limits.memory_bytes),
                 str(os.getpid()),
             ),
             cwd=PROJECT,
-            env={},  # no secret of ours
+            env={},  # keeps our secrets from it
             stdin=PIPE,
             stdout=PIPE,
-            start_new_session=True,  # which gives way as a whole
+            start_new_session=True,  # process_priority lowers the priority of the whole session
         )
-        _stdin(process).transport.set_write_buffer_limits(high=0)  # rows are not sent in a rush
+        _stdin(process).transport.set_write_buffer_limits(high=0)  # so that rows do not pile up
         self._busy.add(process)
         return process
 
     def _keep(self, process: Process) -> None:
-        timer = asyncio.get_running_loop().call_later(self._limits.idle, self._end, process)
-        self._idle[process] = timer
+        """Keep a process for the next document, until it has been idle for too long."""
+        loop = asyncio.get_running_loop()
+        self._idle[process] = loop.call_later(self._limits.idle_timeout_s, self._end, process)
 
     def _end(self, process: Process) -> None:
+        """Kill a process in the background."""
         if timer := self._idle.pop(process, None):
             timer.cancel()
-        task = asyncio.create_task(_killed(process))
+        task = asyncio.create_task(_kill(process))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
 
 @asynccontextmanager
 async def open_renderer(
-    places: int | None = None, limits: Limits | None = None
+    max_processes: int | None = None, limits: RenderLimits | None = None
 ) -> AsyncIterator[Renderer]:
-    """A pool without a process yet. Closing it kills all that are left.
+    """Open a pool, without a process at first. Closing it kills all processes.
 
     Args:
-        places: by default one for each processor but one, which is left to those who wait for an
-            answer meanwhile.
+        max_processes: by default one fewer than there are processors. The last one is left to
+            requests.
     """
-    renderer = Renderer(places or max(1, (os.cpu_count() or 1) - 1), limits or Limits())
+    renderer = Renderer(
+        max_processes or max(1, (os.cpu_count() or 1) - 1), limits or RenderLimits()
+    )
     try:
         yield renderer
     finally:
         await renderer.close()
 
 
-async def _killed(process: Process) -> None:
+async def _kill(process: Process) -> None:
     """Kill a process and close its pipes."""
     if process.returncode is None:
         process.kill()

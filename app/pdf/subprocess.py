@@ -1,9 +1,9 @@
-"""A drawing process: `python -m app.pdf.subprocess MEMORY PARENT`, which only the pool starts.
+"""A PDF subprocess: `python -m app.pdf.subprocess MEMORY PARENT`, started by the pool only.
 
-It draws one document after the other, as standard input orders them, and knows neither the
-environment nor the servers. It ends when its input does, with the process that started it, and when
-a document fails. Signals that end a worker are not for it: what it draws may still be wanted by a
-job that drains.
+It renders one document after the other, as requested on standard input, and has neither the
+environment nor access to the servers. It exits when its input ends, when its parent process dies,
+and when a document fails. It ignores the signals that end a worker: a draining job may still need
+its document.
 """
 
 from __future__ import annotations
@@ -23,57 +23,59 @@ from typing import BinaryIO, cast
 from msgspec import msgpack
 
 from app import process_priority
-from app.pdf.canvas import Document, Drawn
-from app.pdf.protocol import LENGTH, Answer, Order, frame
+from app.pdf.canvas import Document, RenderedDocument
+from app.pdf.protocol import LENGTH, RenderRequest, RenderResult, frame
 
-LOOKS_FOR_PARENT = 0.5
-"""Seconds between looks at whether the process that started this one still lives."""
-LONG = 50
-"""Pages of a document whose memory is not left to the next collection."""
+PARENT_CHECK_INTERVAL_S = 0.5
+GC_AFTER_PAGES = 50
+"""After longer documents their memory is collected at once."""
 
 
 def main() -> None:
-    memory, parent = int(sys.argv[1]), int(sys.argv[2])
+    """Render documents until the input ends or one fails."""
+    memory_bytes, parent = int(sys.argv[1]), int(sys.argv[2])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))  # has an effect on Linux only
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    logging.disable(logging.WARNING)  # of what a font lacks: it is drawn as U+FFFD
-    orders, answers = sys.stdin.buffer, sys.stdout.buffer
-    while (content := _read(orders)) is not None:
-        answer, pdf = _draw(msgpack.decode(content, type=Order), orders)
-        answers.write(frame(msgpack.encode(answer)))
-        answers.write(pdf)
-        answers.flush()
-        if answer.outcome != "drawn":
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))  # Linux only
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    logging.disable(logging.WARNING)  # glyphs that a font lacks are drawn as U+FFFD
+    requests, results = sys.stdin.buffer, sys.stdout.buffer
+    while (content := _read(requests)) is not None:
+        result, pdf = _render(msgpack.decode(content, type=RenderRequest), requests)
+        results.write(frame(msgpack.encode(result)))
+        results.write(pdf)
+        results.flush()
+        if result.outcome != "rendered":
             sys.exit(1)
         del pdf
-        if answer.pages > LONG:
-            gc.collect()  # pages hold each other; it looks at all fonts, too
+        if result.pages > GC_AFTER_PAGES:
+            gc.collect()  # pages are reference cycles; this is slow, since it visits all fonts
 
 
-def _draw(order: Order, rows: BinaryIO) -> tuple[Answer, bytes | bytearray]:
+def _render(request: RenderRequest, rows: BinaryIO) -> tuple[RenderResult, bytes | bytearray]:
+    """Render a document, and turn an exception into a result."""
     try:
-        drawn = _drawn(order, rows)
+        document = _render_document(request, rows)
     except MemoryError:
-        return Answer("out of memory"), b""
-    except Exception:  # noqa: BLE001 # whatever it is, the pool is told
-        return Answer("failed", error=traceback.format_exc()), b""
-    return Answer("drawn", size=len(drawn.content), pages=drawn.pages), drawn.content
+        return RenderResult("out of memory"), b""
+    except Exception:  # noqa: BLE001 # the pool reports it, whatever it is
+        return RenderResult("failed", error=traceback.format_exc()), b""
+    result = RenderResult("rendered", size=len(document.content), pages=document.pages)
+    return result, document.content
 
 
-def _drawn(order: Order, rows: BinaryIO) -> Drawn:
-    document = cast("Document", importlib.import_module(order.module).document(bytes(order.header)))
-    process_priority.lower_own_priority(
-        process_priority.PDF_NICENESS
-    )  # not while it only gets ready: that ends at its own pace
+def _render_document(request: RenderRequest, rows: BinaryIO) -> RenderedDocument:
+    module = importlib.import_module(request.module)
+    document = cast("Document", module.document(bytes(request.header)))
+    # Importing and preparing fonts runs at normal priority, so that it takes a bounded time.
+    process_priority.give_way(process_priority.DRAWING)
     while batch := _read(rows):
-        document.rows(batch)
+        document.add_rows(batch)
     return document.finish()
 
 
 def _read(stream: BinaryIO) -> bytes | None:
-    """The next frame; None where the stream ends."""
+    """Read the next frame; None at the end of the stream."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -81,9 +83,9 @@ def _read(stream: BinaryIO) -> bytes | None:
     return stream.read(length)
 
 
-def _end_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(LOOKS_FOR_PARENT)
+        time.sleep(PARENT_CHECK_INTERVAL_S)
     os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Tables over many pages: fixed columns, a header on every page, cells set one by one."""
+"""Tables over many pages: fixed columns, and a header on every page."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 from app.pdf import palette
 from app.pdf.canvas import BODY, BOTTOM, LABEL, LEFT, RIGHT, TOP, Align, Canvas, Style
-from app.pdf.text import wrapped
+from app.pdf.text import wrap
 
-LEADING = 11.5
+LINE_HEIGHT = 11.5
 PADDING = 5.0
-"""Above and below the lines of a row."""
+"""Space above and below the lines of a row."""
 GUTTER, LAST_GUTTER = 10.0, 18.0
-"""Between columns, and before the last."""
-HEADER = 20.0
-MOST_LINES = 6
-"""Of a cell; what is longer is shortened."""
+"""The space between columns, and before the last column."""
+HEADER_HEIGHT = 20.0
+MAX_CELL_LINES = 6
+"""Longer text ends with an ellipsis."""
 
 
 class Column(NamedTuple):
-    """The last column takes what the others leave."""
+    """A column. The last one takes the remaining width, whatever its own."""
 
     title: str
     width: float
@@ -28,10 +28,10 @@ class Column(NamedTuple):
 
 
 class Table:
-    """Draws each row as it comes, where the last one ended, on as many pages as it takes."""
+    """Draws each row below the previous one, and adds pages as needed."""
 
     def __init__(self, canvas: Canvas, columns: Sequence[Column], top: float) -> None:
-        """`top`: where it begins on the current page."""
+        """Start a table at `top` on the current page."""
         self._canvas = canvas
         *fixed, last = columns
         self._lefts = [LEFT]
@@ -41,51 +41,53 @@ class Table:
         self._columns = [*fixed, last._replace(width=RIGHT - self._lefts[-1])]
         self._y = top
         self._banded = False
-        self._begun = False
+        self._has_header = False
 
-    def row(self, *cells: str) -> None:
-        """Draw a row of drawable texts, one for each column. Only the last column wraps: whoever
-        gives the others knows that they fit."""
-        if not self._begun:
-            self._begin()
+    def add_row(self, *cells: str) -> None:
+        """Draw a row: one drawable text for each column.
+
+        Only the last column wraps; the caller makes sure that the other texts fit.
+        """
+        if not self._has_header:
+            self._draw_first_header()
         canvas, last = self._canvas, self._columns[-1]
-        lines = wrapped(canvas, cells[-1], BODY, last.width, MOST_LINES)
-        height = max(1, len(lines)) * LEADING + 2 * PADDING
+        lines = wrap(canvas, cells[-1], BODY, last.width, MAX_CELL_LINES)
+        height = max(1, len(lines)) * LINE_HEIGHT + 2 * PADDING
         if self._y + height > BOTTOM:
             self._new_page()
         if self._banded:
             canvas.rectangle(LEFT - 6, self._y, RIGHT - LEFT + 12, height, palette.BAND)
         self._banded = not self._banded
-        baseline = self._y + PADDING + LEADING - 3
+        baseline = self._y + PADDING + LINE_HEIGHT - 3
         self._write(baseline, cells[:-1], BODY)
         for number, line in enumerate(lines):
-            canvas.write_text(self._lefts[-1], baseline + number * LEADING, line, BODY)
+            canvas.write_text(self._lefts[-1], baseline + number * LINE_HEIGHT, line, BODY)
         self._y += height
 
-    def note(self, text: str) -> None:
-        """Words of ours below the last row."""
-        if self._y + LEADING + 2 * PADDING > BOTTOM:
+    def add_note(self, text: str) -> None:
+        """Draw a line of text below the last row."""
+        if self._y + LINE_HEIGHT + 2 * PADDING > BOTTOM:
             self._new_page()
-        self._y += LEADING + 2 * PADDING
+        self._y += LINE_HEIGHT + 2 * PADDING
         self._canvas.write_text(LEFT, self._y - PADDING, text, LABEL)
 
-    def _begin(self) -> None:
-        """The header, which a table without rows does not have."""
-        self._begun = True
-        if self._y + HEADER + 3 * (LEADING + 2 * PADDING) > BOTTOM:
+    def _draw_first_header(self) -> None:
+        """Draw the header above the first row. A table without rows has none."""
+        self._has_header = True
+        if self._y + HEADER_HEIGHT + 3 * (LINE_HEIGHT + 2 * PADDING) > BOTTOM:
             self._new_page()
         else:
-            self._header()
+            self._draw_header()
 
     def _new_page(self) -> None:
-        self._canvas.turn_to(len(self._canvas.pages) + 1)
+        self._canvas.go_to_page(len(self._canvas.pages) + 1)
         self._y = TOP
-        self._header()
+        self._draw_header()
 
-    def _header(self) -> None:
+    def _draw_header(self) -> None:
         self._write(self._y + 10, [column.title for column in self._columns], LABEL)
-        self._canvas.rule(LEFT - 6, self._y + HEADER - 2, RIGHT - LEFT + 12)
-        self._y += HEADER
+        self._canvas.rule(LEFT - 6, self._y + HEADER_HEIGHT - 2, RIGHT - LEFT + 12)
+        self._y += HEADER_HEIGHT
         self._banded = False
 
     def _write(self, baseline: float, cells: Sequence[str], style: Style) -> None:

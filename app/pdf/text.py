@@ -1,4 +1,4 @@
-"""People's text made ready to be drawn, in lines that fit. No character makes a document fail."""
+"""Prepares users' text for drawing, in lines that fit. No character makes a document fail."""
 
 from __future__ import annotations
 
@@ -8,69 +8,74 @@ from collections.abc import Iterator
 from app.pdf.canvas import Canvas, Style
 from app.pdf.fonts import JOINERS, cached_font_of, font
 
-MISSING = "\ufffd"
-"""In the place of what no font can draw."""
-MOST_MARKS = 8
-"""On top of one another."""
+REPLACEMENT = "\ufffd"
+"""Replaces characters that no font can draw."""
+MAX_STACKED_MARKS = 8
+"""Combining marks on one character. Further ones are dropped."""
 
 
 def drawable(text: str) -> str:
-    """Text on one line, its characters composed, without those that only control or format, and
-    with U+FFFD for what no font has."""
+    """Clean text for drawing.
+
+    It is put on one line and composed (NFC). Control and format characters are removed, and
+    characters that no font has become U+FFFD.
+    """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
-    return " ".join("".join(_drawn(unicodedata.normalize("NFC", text))).split())
+    return " ".join("".join(_clean(unicodedata.normalize("NFC", text))).split())
 
 
-def _drawn(text: str) -> Iterator[str]:
-    plain, last, marks = font("text").characters, None, 0
+def _clean(text: str) -> Iterator[str]:
+    """Yield the characters that can be drawn, and spaces and U+FFFD in place of others."""
+    plain, last_font, marks = font("text").characters, None, 0
     for character in text:
         category = unicodedata.category(character)
         marks = marks + 1 if category == "Mn" or character in JOINERS else 0
         if character.isspace():
-            last = None
+            last_font = None
             yield " "
         elif character in JOINERS:
-            if last and character in font(last).characters and marks <= 2:
+            if last_font and character in font(last_font).characters and marks <= 2:
                 yield character
-        elif category in {"Cc", "Cf", "Cs"} or marks > MOST_MARKS:
+        elif category in {"Cc", "Cf", "Cs"} or marks > MAX_STACKED_MARKS:
             continue
         elif character in plain:
-            last = None
+            last_font = None
             yield character
         else:
-            last = cached_font_of(character, last)
-            yield character if last else MISSING
+            last_font = cached_font_of(character, last_font)
+            yield character if last_font else REPLACEMENT
 
 
 ELLIPSIS = "…"
-LONGEST_CLUSTER = 20
-MEASURED_WHOLE = 100
-"""Characters of what may well fit into a line."""
+MAX_CLUSTER_CHARACTERS = 20
+MAX_MEASURED_CHARACTERS = 100
+"""Longer texts are not measured whole: they hardly fit into a line."""
 
 
-def fitted(canvas: Canvas, text: str, style: Style, width: float) -> str:
-    """The text, or as much of its beginning as there is room for."""
+def shorten(canvas: Canvas, text: str, style: Style, width: float) -> str:
+    """Return the text, cut with an ellipsis if it is wider than `width`."""
     if canvas.measure(text, style) <= width:
         return text
     room = width - canvas.measure(ELLIPSIS, style)
-    kept = ""
+    shortened = ""
     for cluster in _clusters(text):
         room -= canvas.measure(cluster, style)
         if room < 0:
             break
-        kept += cluster
-    return kept.rstrip() + ELLIPSIS
+        shortened += cluster
+    return shortened.rstrip() + ELLIPSIS
 
 
-def wrapped(canvas: Canvas, text: str, style: Style, width: float, most: int) -> list[str]:
-    """The text in at most so many lines, none for an empty one.
+def wrap(canvas: Canvas, text: str, style: Style, width: float, max_lines: int) -> list[str]:
+    """Break a text into lines: at most `max_lines`, and none if it is empty.
 
-    Words stay whole where they can. The last line ends with an ellipsis when there was more.
+    Words that fit into a line are not broken. If there is more text, the last line ends with an
+    ellipsis.
     """
     if not text:
         return []
-    if len(text) <= MEASURED_WHOLE and canvas.measure(text, style) <= width:
+    if len(text) <= MAX_MEASURED_CHARACTERS and canvas.measure(text, style) <= width:
         return [text]
     space = canvas.measure(" ", style)
     lines: list[str] = []
@@ -78,8 +83,8 @@ def wrapped(canvas: Canvas, text: str, style: Style, width: float, most: int) ->
     for gap, piece in _pieces(canvas, text, style, width):
         taken = canvas.measure(piece, style)
         if line and taken + gap * space > room:
-            if len(lines) == most - 1:
-                return [*lines, fitted(canvas, f"{line}{' ' * gap}{piece}…", style, width)]
+            if len(lines) == max_lines - 1:
+                return [*lines, shorten(canvas, f"{line}{' ' * gap}{piece}…", style, width)]
             lines.append(line)
             line, room = piece, width - taken
         else:
@@ -90,8 +95,10 @@ def wrapped(canvas: Canvas, text: str, style: Style, width: float, most: int) ->
 
 
 def _pieces(canvas: Canvas, text: str, style: Style, width: float) -> Iterator[tuple[bool, str]]:
-    """What may stand on a line of its own, and whether a space goes before it: words, or parts of
-    a word that is too long."""
+    """Split a text where a line may break, and say whether a space precedes each piece.
+
+    Pieces are words, or the clusters of a word that is wider than a line.
+    """
     for word in text.split():
         if canvas.measure(word, style) <= width:
             yield True, word
@@ -103,10 +110,10 @@ def _pieces(canvas: Canvas, text: str, style: Style, width: float) -> Iterator[t
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Characters, each with the marks and joiners that belong to it."""
+    """Split a text into characters, each with its marks and joiners."""
     cluster = ""
     for character in text:
-        joins = len(cluster) < LONGEST_CLUSTER and (
+        joins = len(cluster) < MAX_CLUSTER_CHARACTERS and (
             character in JOINERS
             or cluster[-1:] in JOINERS
             or unicodedata.category(character) in {"Mn", "Mc", "Me", "Sk"}

@@ -95,7 +95,7 @@ class Made(NamedTuple):
 
     user_id: UserId
     month: date
-    made_at: datetime
+    created_at: datetime
     """When what it says was read."""
     size_bytes: int
     sha256: str
@@ -125,7 +125,7 @@ async def generate(
 
     Raises:
         Unavailable: the bucket is away.
-        DrawingFailed: it could not be drawn.
+        RenderingFailed: it could not be drawn.
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
@@ -162,7 +162,7 @@ async def _put(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) -> M
     object_id = uuid4()
     etag = await bucket.put(key(user_id, header.month, object_id), pdf, "application/pdf")
     sha256 = hashlib.sha256(pdf).hexdigest()
-    return Made(user_id, header.month, header.made_at, len(pdf), sha256, object_id, etag)
+    return Made(user_id, header.month, header.created_at, len(pdf), sha256, object_id, etag)
 
 
 class _Left(Exception):
@@ -184,7 +184,7 @@ async def _record(run: Run, made: Made, clock: Clock) -> None:
             tx,
             user_id=made.user_id,
             month=made.month,
-            made_at=made.made_at,
+            created_at=made.created_at,
             size_bytes=made.size_bytes,
             sha256=made.sha256,
             object_id=made.object_id,
@@ -192,7 +192,7 @@ async def _record(run: Run, made: Made, clock: Clock) -> None:
         )
         if not recorded:
             raise _Left
-        if is_over(made.month, made.made_at):
+        if is_over(made.month, made.created_at):
             await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
         elif is_over(made.month, await clock(tx)):
             await jobs.enqueue(tx, ReportGenerate(made.user_id, made.month))
@@ -210,7 +210,7 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
         before=total(await daily_totals.read(tx, user_id, earlier, last_day(earlier))),
         days=await daily_totals.read(tx, user_id, month, last_day(month)),
         types=await statements.types_of_month(tx, user_id=user_id, month=month),
-        made_at=now,
+        created_at=now,
     )
     activities = await statements.activities_of_month(
         tx, user_id=user_id, month=month, most=MOST_LISTED
@@ -219,9 +219,9 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
 
 
 async def _draw(renderer: Renderer, month: Month) -> bytes:
-    async with renderer.drawing(DOCUMENT, month.header) as drawing:
-        await drawing.rows([astuple(activity) for activity in month.activities])
-        finished = await drawing.finish()
+    async with renderer.rendering(DOCUMENT, month.header) as rendering:
+        await rendering.send_rows([astuple(activity) for activity in month.activities])
+        finished = await rendering.finish()
         return await finished.read()
 
 

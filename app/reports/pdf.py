@@ -1,13 +1,13 @@
-"""A report's PDF, drawn in the drawing process."""
+"""The PDF of a report, drawn in a PDF subprocess."""
 
 from __future__ import annotations
 
 from msgspec import msgpack
 
 from app.activities import pdf
-from app.activities.pdf import Figure, Listing
+from app.activities.pdf import ActivityTable, Figure
 from app.activities.totals import Row
-from app.pdf.canvas import Canvas, Drawn
+from app.pdf.canvas import Canvas, RenderedDocument
 from app.reports.report import Header, is_over, month_before
 from app.stats.totals import total
 
@@ -15,49 +15,49 @@ ROWS = msgpack.Decoder(list[Row])
 
 
 class ReportDocument:
-    """The month, what it adds up to beside the month before, two charts, and its activities."""
+    """The month, its totals next to those of the month before, two charts, and its activities."""
 
     def __init__(self, header: Header) -> None:
         month, days = f"{header.month:%B %Y}", header.days
-        if not is_over(header.month, header.made_at):
+        if not is_over(header.month, header.created_at):
             month += ", so far"
         self._listed = 0
         self._recorded = sum(day.activities for day in days)
-        self._canvas = canvas = Canvas(month, header.made_at)
-        canvas.turn_to(1)
+        self._canvas = canvas = Canvas(month, header.created_at)
+        canvas.go_to_page(1)
         active = sum(day.activities > 0 for day in days)
         lead = f"Active on {active} of {len(days)} days"
-        pdf.head(canvas, month, header.name, lead, header.made_at)
-        pdf.figures(canvas, _figures(header))
+        pdf.draw_header(canvas, month, header.name, lead, header.created_at)
+        pdf.draw_figures(canvas, _figures(header))
         by_day = {day.day: day for day in days}
-        pdf.over_time(canvas, days[0].day, days[-1].day, by_day)
-        pdf.by_type(canvas, {figures.type: figures for figures in header.types})
-        self._listing = Listing(canvas, pdf.shares_end(len(header.types)) + 26)
+        pdf.draw_timeline(canvas, days[0].day, days[-1].day, by_day)
+        pdf.draw_type_shares(canvas, {figures.type: figures for figures in header.types})
+        self._table = ActivityTable(canvas, pdf.shares_bottom(len(header.types)) + 26)
 
-    def rows(self, batch: bytes) -> None:
+    def add_rows(self, batch: bytes) -> None:
         rows = ROWS.decode(batch)
         self._listed += len(rows)
-        self._listing.add(rows)
+        self._table.add_rows(rows)
 
-    def finish(self) -> Drawn:
+    def finish(self) -> RenderedDocument:
         more = self._recorded - self._listed
         if more > 0:
-            self._listing.note(
+            self._table.add_note(
                 f"{more:,} more activities are not listed. Create an export to get all of them."
             )
         return self._canvas.finish()
 
 
 def document(header: bytes) -> ReportDocument:
-    """What the drawing process calls."""
+    """Start a document. Called by the PDF subprocess."""
     return ReportDocument(msgpack.decode(header, type=Header))
 
 
 def _figures(header: Header) -> list[Figure]:
-    """Of the month, each above what it was in the month before."""
+    """Return the figures of the month, each with the previous month's value as its note."""
     name = f"{month_before(header.month):%B}"
-    shown = pdf.total_figures(total(header.days))
-    before = pdf.total_figures(header.before)
+    shown = pdf.figures_of(total(header.days))
+    before = pdf.figures_of(header.before)
     if not header.before.activities:
         return [figure._replace(note=f"none in {name}") for figure in shown]
     return [

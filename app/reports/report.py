@@ -107,7 +107,7 @@ class Header(Struct, frozen=True):
     """Of the month before."""
     days: list[DayTotals]
     types: list[TypeFigures]
-    made_at: datetime
+    created_at: datetime
 
 
 def check_month(month: date) -> None:

@@ -94,7 +94,7 @@ async def record_report(
     *,
     user_id: UserId,
     month: date,
-    made_at: datetime,
+    created_at: datetime,
     size_bytes: int,
     sha256: str,
     object_id: UUID,

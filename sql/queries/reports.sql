@@ -126,7 +126,7 @@ with owner as (
     select id from users where id = :user_id and deleted_at is null for share
 )
 insert into reports (user_id, month, created_at, size_bytes, sha256, object_id, etag)
-select id, :month, :made_at, :size_bytes, :sha256, :object_id, :etag from owner
+select id, :month, :created_at, :size_bytes, :sha256, :object_id, :etag from owner
 on conflict (user_id, month) do update set
     created_at = excluded.created_at,
     size_bytes = excluded.size_bytes,

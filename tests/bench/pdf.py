@@ -102,10 +102,10 @@ async def _ours(
 async def _draw(
     renderer: Renderer, document: str, header: msgspec.Struct, rows: Sequence[Activity]
 ) -> None:
-    async with renderer.drawing(document, header) as drawing:
+    async with renderer.rendering(document, header) as rendering:
         for first in range(0, len(rows), BATCH):
-            await drawing.rows(rows[first : first + BATCH])
-        async for _ in await drawing.finish():
+            await rendering.send_rows(rows[first : first + BATCH])
+        async for _ in await rendering.finish():
             pass
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct, msgpack
 
-from app.pdf.canvas import Drawn
+from app.pdf.canvas import RenderedDocument
 
 MODULE = __name__
 
@@ -24,12 +24,12 @@ class TestDocument:
         self._what = header.what
         self._rows: list[bytes] = []
 
-    def rows(self, batch: bytes) -> None:
+    def add_rows(self, batch: bytes) -> None:
         self._rows.append(batch)
         if self._what == "raise":
             raise ValueError("these rows cannot be drawn")
 
-    def finish(self) -> Drawn:
+    def finish(self) -> RenderedDocument:
         if self._what == "hang":
             time.sleep(600)
         if self._what == "swell":
@@ -37,9 +37,9 @@ class TestDocument:
         if self._what == "die":
             os.abort()
         if self._what == "environment":
-            return Drawn(msgpack.encode(sorted(os.environ)), os.getpid())
+            return RenderedDocument(msgpack.encode(sorted(os.environ)), os.getpid())
         rows = [row for batch in self._rows for row in msgpack.decode(batch)]
-        return Drawn(msgpack.encode(rows), os.getpid())
+        return RenderedDocument(msgpack.encode(rows), os.getpid())
 
 
 def document(header: bytes) -> TestDocument:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.activities.pdf import MOST_BARS, timeline
+from app.activities.pdf import MAX_BARS, timeline
 from app.pdf.chart import percent, scale
 
 
@@ -42,7 +42,7 @@ def test_a_bar_stands_for_as_long_as_it_must(first: str, last: str, unit: str, b
     values = {start: 1.0, end: 2.0}
     shown = timeline(start, end, values)
     assert (unit, bars) == (shown.unit, len(shown.bars))
-    assert len(shown.bars) <= MOST_BARS
+    assert len(shown.bars) <= MAX_BARS
     assert sum(values.values()) == sum(bar.value for bar in shown.bars)
     assert 1 <= sum(bool(bar.label) for bar in shown.bars) <= 15
 
@@ -53,7 +53,7 @@ def test_no_length_of_time_has_too_many_bars_or_loses_a_day() -> None:
         first = last - timedelta(days=length)
         values = {first + timedelta(days=n): 1.0 for n in range(length + 1)}
         shown = timeline(first, last, values)
-        assert len(shown.bars) <= MOST_BARS
+        assert len(shown.bars) <= MAX_BARS
         assert sum(bar.value for bar in shown.bars) == length + 1
         assert any(bar.label for bar in shown.bars)
 

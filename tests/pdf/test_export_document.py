@@ -30,10 +30,10 @@ def header(**given: Any) -> Header:
 
 
 async def drawn(renderer: Renderer, given: Header, rows: Sequence[Row]) -> bytes:
-    async with renderer.drawing(DOCUMENT, given) as drawing:
+    async with renderer.rendering(DOCUMENT, given) as rendering:
         for first in range(0, len(rows), 1000):
-            await drawing.rows(rows[first : first + 1000])
-        finished = await drawing.finish()
+            await rendering.send_rows(rows[first : first + 1000])
+        finished = await rendering.finish()
         return await finished.read()
 
 

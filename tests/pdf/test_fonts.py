@@ -11,13 +11,13 @@ from fontTools import ttLib
 from pypdf import PdfReader
 
 from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
-from app.pdf.fonts import FILES, LATIN, font, font_of, runs
+from app.pdf.fonts import FONT_FILES, LATIN_CODE_POINTS, font, font_of, runs
 from app.pdf.text import drawable
 
 
 def drawn(*texts: str) -> bytes:
     canvas = Canvas("Test", datetime(2026, 11, 25, tzinfo=UTC))
-    canvas.turn_to(1)
+    canvas.go_to_page(1)
     for number, text in enumerate(texts):
         canvas.write_text(LEFT, 100 + 20 * number, drawable(text), BODY)
         canvas.write_text(LEFT, 400 + 20 * number, drawable(text), TITLE)
@@ -36,7 +36,7 @@ def outlines(font: Any) -> ttLib.TTFont:
     return ttLib.TTFont(BytesIO(descriptor["/FontFile2"].get_object().get_data()))
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FONT_FILES)
 def test_every_face_is_there_and_draws_its_own(name: str) -> None:
     assert len(font(name).characters) > 60
     assert set(font(name).widths) == font(name).characters
@@ -82,7 +82,7 @@ def test_latin_text_needs_the_two_prepared_faces_only() -> None:
 def test_a_prepared_face_is_embedded_with_the_right_glyphs() -> None:
     font = fonts(drawn("Zoë"))["NotoSans"]
     embedded = outlines(font)
-    assert set(LATIN) >= set(embedded.getBestCmap())
+    assert set(LATIN_CODE_POINTS) >= set(embedded.getBestCmap())
     numbers = font["/DescendantFonts"][0].get_object()["/CIDToGIDMap"].get_object().get_data()
     codes = [numbers[2 * code] * 256 + numbers[2 * code + 1] for code in range(1, 4)]
     names = [embedded.getGlyphName(code) for code in codes]

@@ -16,13 +16,20 @@ import pytest
 from msgspec import msgpack
 
 from app import process_priority
-from app.pdf import DrawingFailed, DrawingKilled, OutOfMemory, OutOfTime, Renderer, open_renderer
-from app.pdf.renderer import PROJECT, Limits
+from app.pdf import (
+    Renderer,
+    RenderingFailed,
+    RenderingOutOfMemory,
+    RenderingProcessDied,
+    RenderingTimedOut,
+    open_renderer,
+)
+from app.pdf.renderer import PROJECT, RenderLimits
 from tests.pdf.documents import MODULE, Header
 from tests.support.processes import is_alive
 from tests.support.working import until
 
-LIMITS = Limits(seconds=300, memory=256 * 1024 * 1024, idle=300)
+LIMITS = RenderLimits(timeout_s=300, memory_bytes=256 * 1024 * 1024, idle_timeout_s=300)
 
 
 @pytest.fixture
@@ -33,9 +40,9 @@ async def renderer() -> AsyncIterator[Renderer]:
 
 async def drawn(renderer: Renderer, what: Any = "echo", rows: Any = ((1, "a"),)) -> tuple[Any, int]:
     """What came back, and the id of the process that drew it."""
-    async with renderer.drawing(MODULE, Header(what)) as drawing:
-        await drawing.rows(rows)
-        finished = await drawing.finish()
+    async with renderer.rendering(MODULE, Header(what)) as rendering:
+        await rendering.send_rows(rows)
+        finished = await rendering.finish()
         return msgpack.decode(await finished.read()), finished.pages
 
 
@@ -50,10 +57,10 @@ def children() -> set[int]:
 
 async def test_rows_come_out_in_their_order_however_many(renderer: Renderer) -> None:
     rows = [[number, "row " * 50] for number in range(20_000)]
-    async with renderer.drawing(MODULE, Header()) as drawing:
+    async with renderer.rendering(MODULE, Header()) as rendering:
         for first in range(0, len(rows), 1000):
-            await drawing.rows([tuple(row) for row in rows[first : first + 1000]])
-        finished = await drawing.finish()
+            await rendering.send_rows([tuple(row) for row in rows[first : first + 1000]])
+        finished = await rendering.finish()
         chunks = [chunk async for chunk in finished]
     assert finished.size == sum(map(len, chunks))
     assert max(map(len, chunks)) <= 65536
@@ -99,13 +106,13 @@ async def test_no_process_is_started_before_it_is_needed(renderer: Renderer) -> 
 @pytest.mark.parametrize(
     ("what", "error", "words"),
     [
-        ("raise", DrawingFailed, "these rows cannot be drawn"),
-        ("die", DrawingKilled, "without a result"),
-        ("swell", OutOfMemory, "memory limit"),
+        ("raise", RenderingFailed, "these rows cannot be drawn"),
+        ("die", RenderingProcessDied, "without a result"),
+        ("swell", RenderingOutOfMemory, "memory limit"),
     ],
 )
 async def test_what_fails_is_told_and_the_next_document_is_drawn(
-    renderer: Renderer, what: str, error: type[DrawingFailed], words: str
+    renderer: Renderer, what: str, error: type[RenderingFailed], words: str
 ) -> None:
     if what == "swell" and sys.platform != "linux":
         pytest.skip("only Linux keeps a limit of memory")
@@ -119,14 +126,14 @@ async def test_what_fails_is_told_and_the_next_document_is_drawn(
 
 async def test_rows_that_nobody_takes_are_told_too(renderer: Renderer) -> None:
     many = [("x" * 1000,)] * 20_000
-    with pytest.raises(DrawingFailed, match="cannot be drawn"):
+    with pytest.raises(RenderingFailed, match="cannot be drawn"):
         await drawn(renderer, "raise", many)
 
 
 async def test_a_document_that_takes_too_long_is_killed() -> None:
     before = children()
-    async with open_renderer(1, LIMITS._replace(seconds=2)) as renderer:
-        with pytest.raises(OutOfTime, match="longer than 2 s"):
+    async with open_renderer(1, LIMITS._replace(timeout_s=2)) as renderer:
+        with pytest.raises(RenderingTimedOut, match="longer than 2 s"):
             await drawn(renderer, "hang")
         await until(lambda: not children() - before)
         assert ((), ()) == (renderer.idle, renderer.busy)
@@ -134,7 +141,7 @@ async def test_a_document_that_takes_too_long_is_killed() -> None:
 
 async def test_a_timeout_of_something_else_stays_what_it_is(renderer: Renderer) -> None:
     with pytest.raises(TimeoutError, match="the bucket"):
-        async with renderer.drawing(MODULE, Header()):
+        async with renderer.rendering(MODULE, Header()):
             raise TimeoutError("the bucket does not answer")
 
 
@@ -143,10 +150,10 @@ async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> Non
     begun = asyncio.Event()
 
     async def hang() -> None:
-        async with renderer.drawing(MODULE, Header("hang")) as drawing:
-            assert drawing.pid == process
+        async with renderer.rendering(MODULE, Header("hang")) as rendering:
+            assert rendering.pid == process
             begun.set()
-            await drawing.finish()
+            await rendering.finish()
 
     hanging = asyncio.create_task(hang())
     await until(begun.is_set)
@@ -160,9 +167,9 @@ async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> Non
 async def test_a_document_that_is_left_before_it_was_read_is_not_mixed_with_the_next(
     renderer: Renderer,
 ) -> None:
-    async with renderer.drawing(MODULE, Header()) as drawing:
-        await drawing.rows([("x" * 1_000_000,)])
-        await drawing.finish()
+    async with renderer.rendering(MODULE, Header()) as rendering:
+        await rendering.send_rows([("x" * 1_000_000,)])
+        await rendering.finish()
     assert (await drawn(renderer))[0] == [[1, "a"]]
 
 
@@ -174,7 +181,7 @@ async def test_a_process_that_died_while_it_waited_is_replaced(renderer: Rendere
 
 
 async def test_a_process_that_has_nothing_to_do_ends() -> None:
-    async with open_renderer(1, LIMITS._replace(idle=0.2)) as renderer:
+    async with open_renderer(1, LIMITS._replace(idle_timeout_s=0.2)) as renderer:
         _, process = await drawn(renderer)
         await until(lambda: not is_alive(process))
         assert (await drawn(renderer))[0] == [[1, "a"]]
@@ -185,12 +192,12 @@ async def test_signals_that_end_a_worker_let_it_draw_on(
     renderer: Renderer, number: signal.Signals
 ) -> None:
     await drawn(renderer)
-    async with renderer.drawing(MODULE, Header()) as drawing:
-        await drawing.rows([(1,)])
-        process = drawing.pid
+    async with renderer.rendering(MODULE, Header()) as rendering:
+        await rendering.send_rows([(1,)])
+        process = rendering.pid
         assert os.getsid(process) == process  # which a terminal's signals do not reach
         os.kill(process, number)
-        assert msgpack.decode(await (await drawing.finish()).read()) == [[1]]
+        assert msgpack.decode(await (await rendering.finish()).read()) == [[1]]
 
 
 OWNER = """
@@ -200,10 +207,10 @@ from tests.pdf.documents import MODULE, Header
 
 async def main():
     async with open_renderer(1) as renderer:
-        async with renderer.drawing(MODULE, Header()) as drawing:
-            print((await (await drawing.finish()).read()) and drawing.pid, flush=True)
-        async with renderer.drawing(MODULE, Header("hang")) as drawing:
-            await drawing.finish()
+        async with renderer.rendering(MODULE, Header()) as rendering:
+            print((await (await rendering.finish()).read()) and rendering.pid, flush=True)
+        async with renderer.rendering(MODULE, Header("hang")) as rendering:
+            await rendering.finish()
 
 asyncio.run(main())
 """

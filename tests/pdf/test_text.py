@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.pdf.canvas import BODY, LEFT, TITLE, Canvas
-from app.pdf.text import MISSING, drawable, fitted, wrapped
+from app.pdf.text import REPLACEMENT, drawable, shorten, wrap
 from tests.pdf.reading import words
 
 SHOWN = {
@@ -40,8 +40,8 @@ CLEANED = {
     "overrides": ("a\u202egnirts\u202c b", "agnirts b"),
     "blanks": ("  a \t b\u2003c\u00a0 ", "a b c"),
     "combining": ("e\u0301", "é"),
-    "private": ("a\ue000b", f"a{MISSING}b"),
-    "unassigned": ("a\u0378b", f"a{MISSING}b"),
+    "private": ("a\ue000b", f"a{REPLACEMENT}b"),
+    "unassigned": ("a\u0378b", f"a{REPLACEMENT}b"),
     "a surrogate": ("a\ud800b", "ab"),
     "joiners alone": ("\u200d\ufe0f\u200c", ""),
     "a chain of joiners": ("🏃" + "\u200d\ufe0f" * 2000, "🏃\u200d\ufe0f"),
@@ -52,7 +52,7 @@ CLEANED = {
 @pytest.fixture
 def canvas() -> Canvas:
     made = Canvas("Test", datetime(2026, 11, 25, tzinfo=UTC))
-    made.turn_to(1)
+    made.go_to_page(1)
     return made
 
 
@@ -66,7 +66,7 @@ def test_text_can_be_read_back(canvas: Canvas, text: str) -> None:
 @pytest.mark.parametrize("text", SHAPED.values(), ids=SHAPED)
 def test_text_of_other_directions_and_shapes_is_drawn(canvas: Canvas, text: str) -> None:
     canvas.write_text(LEFT, 100, drawable(text), BODY)
-    assert MISSING not in drawable(text)
+    assert REPLACEMENT not in drawable(text)
     seen = words(canvas.finish().content)
     assert {c for c in text if c.isalpha() or c in "🏃🎉"} <= set(seen)
 
@@ -127,17 +127,17 @@ LONG = {
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_long_text_is_wrapped_into_few_lines_that_fit(canvas: Canvas, text: str) -> None:
     text = drawable(text)
-    lines = wrapped(canvas, text, BODY, 180, 4)
+    lines = wrap(canvas, text, BODY, 180, 4)
     assert len(lines) == (1 if text.startswith("é") else 4)
     assert all(canvas.measure(line, BODY) <= 180.5 for line in lines)
     assert lines[-1].endswith("…") or len(lines) == 1
-    assert canvas.measure(fitted(canvas, text, BODY, 90), BODY) <= 90.5
+    assert canvas.measure(shorten(canvas, text, BODY, 90), BODY) <= 90.5
 
 
 def test_words_stay_whole_and_nothing_is_lost(canvas: Canvas) -> None:
     text = "Easy run with Sam along the river, and back over the old bridge in the rain."
-    lines = wrapped(canvas, text, BODY, 120, 9)
+    lines = wrap(canvas, text, BODY, 120, 9)
     assert text == " ".join(lines)
     assert len(lines) > 2
-    assert wrapped(canvas, "", BODY, 120, 9) == []
-    assert fitted(canvas, "short", BODY, 120) == "short"
+    assert wrap(canvas, "", BODY, 120, 9) == []
+    assert shorten(canvas, "short", BODY, 120) == "short"

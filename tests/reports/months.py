@@ -62,7 +62,7 @@ async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date 
         database,
         user_id=user_id,
         month=month,
-        made_at=at("2026-01-01 00:05"),
+        created_at=at("2026-01-01 00:05"),
         size_bytes=48_211,
         sha256="0" * 64,
         object_id=object_id,
