@@ -49,7 +49,9 @@ def _application(download_limits: DownloadLimits) -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
     open_all = partial(open_resources, settings, process="activelog-api")
-    return create_app(open_all, pages=[pages_router], lost=failure_page, patience=patience)
+    return create_app(
+        open_all, pages=[pages_router], lost=failure_page, download_limits=download_limits
+    )
 
 
 def __getattr__(name: str) -> object:
@@ -63,11 +65,11 @@ async def _refuse_old_servers(settings: Settings) -> None:
         await refuse_old_servers(resources)
 
 
-def main(*, patience: Patience = PATIENCE) -> None:
+def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
     """Serve until SIGTERM or SIGINT. Running requests then get `SHUTDOWN_GRACE` to finish.
 
     Args:
-        patience: how slowly a client may read a download before it is cut off.
+        download_limits: how slowly a client may read a download before it is cut off.
     """
     settings, application = _settings(), _application(download_limits)
     try:

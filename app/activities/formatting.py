@@ -5,11 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-TYPE_NAMES: dict[ActivityType, tuple[str, str]] = {
-    "run": ("Run", "Runs"), "ride": ("Ride", "Rides"), "swim": ("Swim", "Swims"),
-    "walk": ("Walk", "Walks"), "hike": ("Hike", "Hikes"), "other": ("Other", "Other activities"),
-}  # fmt: skip
-"""The singular and the plural of each type."""
 
 
 def short_day(day: date) -> str:

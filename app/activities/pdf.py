@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 
 from app.activities.formatting import (
     MONTHS,
-    TYPE_NAMES,
     clock,
     count,
     hours,
@@ -159,7 +158,7 @@ class ActivityTable:
         for started_at, activity_type, duration_s, distance_m, calories, notes in rows:
             self._table.add_row(
                 short_day(started_at),
-                TYPE_NAMES[activity_type][0],
+                ACTIVITY_TYPES[activity_type].label,
                 clock(duration_s),
                 "" if distance_m is None else f"{distance_m / 1000:,.2f}",
                 "" if calories is None else f"{calories:,}",
@@ -245,7 +244,7 @@ def draw_type_shares(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> No
     canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
     parts = [
-        Share(TYPE_NAMES[activity_type][0], total.duration_s, _share_details(total))
+        Share(ACTIVITY_TYPES[activity_type].label, total.duration_s, _share_details(total))
         for activity_type, total in ranked
     ]
     draw_shares(canvas, Box(LEFT, SHARES_TOP + 12, WIDTH, shares_bottom() - SHARES_TOP), parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from app.commands.options import InjectedResources
-from app.exports.export import LIFE, PREFIX
+from app.exports.export import LIFETIME, PREFIX
 
 app = App(name="bucket", help="Prepare the S3 bucket.")
 
@@ -14,5 +14,5 @@ app = App(name="bucket", help="Prepare the S3 bucket.")
 async def prepare(*, resources: InjectedResources) -> str:
     """Create the bucket if it is missing, and set its lifecycle rules."""
     await resources.bucket.create_if_missing()
-    await resources.bucket.set_expiry({PREFIX: LIFE.days})
-    return f"objects in {PREFIX} expire after {LIFE.days} days, unfinished uploads after one"
+    await resources.bucket.set_expiry({PREFIX: LIFETIME.days})
+    return f"objects in {PREFIX} expire after {LIFETIME.days} days, unfinished uploads after one"

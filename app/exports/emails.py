@@ -45,10 +45,6 @@ class ExportFailedEmail(Job, frozen=True):
 SAMPLE_URL = "https://activelog.example/exports/019c3f1e-7d5a-7c3e-9b8f-2f1d6a4e5b7c/download"
 MAX_REASON_CHARACTERS = 300
 
-TYPE_NOUNS: dict[ActivityType, str] = {
-    "run": "runs", "ride": "rides", "swim": "swims", "walk": "walks", "hike": "hikes",
-    "other": "other activities",
-}  # fmt: skip
 KILOBYTE = 1000
 
 
@@ -146,7 +142,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
     if not export or not found or found[0].status != "failed":  # it may have been retried
-        await run.had_nothing_to_do("the export was deleted or has not failed")
+        await run.finish_with_note("the export was deleted or has not failed")
         return
 
     reason = found[0].error or ""
@@ -156,7 +152,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
             name=one_line(export.name),
             format=FORMATS[export.format].label,
             what=describe(export.filters),
-            reason=cut(one_line(reason), MAX_REASON_CHARACTERS),
+            reason=truncate(one_line(reason), MAX_REASON_CHARACTERS),
             exports_url=f"{sender.config.app_url}/exports",
         )
 
@@ -166,7 +162,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
 
 def describe(filters: Filters) -> str:
     """Describe the activities: `all activities`, `runs from 1 January to 24 November 2026`."""
-    noun = TYPE_NOUNS[filters.type] if filters.type else "activities"
+    noun = ACTIVITY_TYPES[filters.type].plural if filters.type else "activities"
     if filters.first is None and filters.last is None:
         return f"all {noun}"
     if filters.first is None or filters.last is None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.errors import Invalid
 from app.jobs import JobId
 

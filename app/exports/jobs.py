@@ -101,7 +101,7 @@ async def create_export(run: Run, sources: Sources, bucket: Bucket, job: ExportG
         rows = await _write_file(run, sources, export, upload.write)
         await upload.flush()
         if await _find_export(run, job) is None:
-            await run.had_nothing_to_do(DELETED)
+            await run.finish_with_note(DELETED)
             return
         stored = await upload.complete()
     try:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from msgspec import msgpack
 
 from app.activities import pdf
-from app.activities.formatting import TYPE_NAMES, period
+from app.activities.formatting import period
 from app.activities.pdf import ActivityTable
 from app.activities.totals import ActivityTotals, Row
+from app.activity_types import ACTIVITY_TYPES
 from app.exports.export import Header
 from app.pdf.canvas import BODY, LEFT, Canvas, RenderedDocument
 
@@ -36,7 +37,7 @@ class ExportDocument:
     def finish(self) -> RenderedDocument:
         header, canvas, totals = self._header, self._canvas, self._totals
         canvas.go_to_page(1)
-        title = TYPE_NAMES[header.type][1] if header.type else "Activities"
+        title = ACTIVITY_TYPES[header.type].plural.capitalize() if header.type else "Activities"
         lead = period(header.first, header.last)
         pdf.draw_header(
             canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.created_at

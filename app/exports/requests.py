@@ -134,7 +134,7 @@ async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: E
     etag = await statements.export_etag(database, id=export.id, user_id=user_id)
     if etag is None:
         return False
-    if await bucket.holds(object_key(user_id, export.id, export.format), etag):
+    if await bucket.contains(object_key(user_id, export.id, export.format), etag):
         return True
     async with database.transaction() as tx:
         if await statements.clear_export_result(tx, id=export.id, user_id=user_id, etag=etag):
@@ -156,6 +156,6 @@ async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:
     Raises:
         Unavailable: the bucket is unavailable.
     """
-    uploads = await bucket.incomplete(PREFIX)
-    stale = [upload for upload in uploads if upload.begun_at < now - STALE_AFTER]
+    uploads = await bucket.incomplete_uploads(PREFIX)
+    stale = [upload for upload in uploads if upload.started_at < now - STALE_AFTER]
     await bucket.abort_uploads(stale)

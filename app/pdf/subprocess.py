@@ -68,7 +68,7 @@ def _render_document(request: RenderRequest, rows: BinaryIO) -> RenderedDocument
     module = importlib.import_module(request.module)
     document = cast("Document", module.document(bytes(request.header)))
     # Importing and preparing fonts runs at normal priority, so that it takes a bounded time.
-    process_priority.give_way(process_priority.DRAWING)
+    process_priority.lower_own_priority(process_priority.PDF_NICENESS)
     while batch := _read(rows):
         document.add_rows(batch)
     return document.finish()

@@ -24,7 +24,7 @@ from app.email import Email, one_line
 from app.email.compose import compose
 from app.email.email import EMAILS
 from app.email.unsubscribe import SUBSCRIPTIONS, read_unsubscribe_token, unsubscribe_token
-from app.exports.emails import described
+from app.exports.emails import describe
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity
 from app.friends.statements import News
@@ -152,7 +152,7 @@ def test_export_emails_describe_the_export(filters: Filters, what: str) -> None:
         ("export_ready", f"It is a PDF of {what}: 184 activities, 482 kB."),
         ("export_failed", f"You requested a PDF of {what}."),
     ):
-        email = msgspec.structs.replace(SAMPLES[name], what=described(filters))
+        email = msgspec.structs.replace(SAMPLES[name], what=describe(filters))
         text, html = parts(compose_and_parse(email, recipient("Ada")))
         assert sentence in " ".join(text.split())
         assert sentence in " ".join(HtmlText(html).text.split())
