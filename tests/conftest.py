@@ -246,7 +246,9 @@ async def application(opened: Resources, application_clock: WallClock) -> AsyncI
     async def lend() -> AsyncIterator[Resources]:
         yield opened
 
-    app = create_app(lend, pages=[pages_router], lost=failure_page, clock=application_clock)
+    app = create_app(
+        lend, pages=[pages_router], not_found_page=failure_page, clock=application_clock
+    )
     async with lifespan_of(app):
         yield app
 

@@ -1,4 +1,4 @@
-"""The API put together."""
+"""Assemble the application: API, health checks, pages and their error handlers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from app.api import (
     users,
 )
 from app.api.authentication import DEPENDENCIES, bearer_authentication
-from app.api.errors import problem
-from app.api.middleware import Frame, headers_for
-from app.api.openapi import describe_edges, openapi_config
-from app.api.validation import StrictRequest, check_input, note_query_parameters
+from app.api.errors import problem_response
+from app.api.middleware import RequestContext, default_headers
+from app.api.openapi import complete_openapi, openapi_config
+from app.api.validation import StrictRequest, register_query_parameters, validate_request
 from app.event_loop import cancel_all, watch_lag
 from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits
 from app.jobs import load_handlers
@@ -40,16 +40,16 @@ from app.users.passwords import Passwords
 
 log = structlog.get_logger()
 
-MAX_BODY = 1_000_000
-"""Bytes; a route that takes more says so itself."""
+MAX_BODY_BYTES = 1_000_000
+"""The default limit for a request body. A route that accepts more sets its own."""
 
 Clock: TypeAlias = Callable[[], datetime]
-"""What time it is, in UTC."""
+"""Returns the current time, in UTC."""
 
 system_clock: Clock = partial(datetime.now, UTC)
 
 OpenResources: TypeAlias = Callable[[], AbstractAsyncContextManager[Resources]]
-FailureHandler: TypeAlias = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
+ErrorHandler: TypeAlias = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
 
 API = Router(
     "/api/v1",
@@ -66,17 +66,17 @@ API = Router(
         admin.router,
     ],
 )
-MACHINES = (health.live, health.ready, health.prometheus)
+MONITORING_ROUTES = (health.live, health.ready, health.prometheus)
 
 
 class Application(Litestar):
-    """Litestar, with every request in its frame: also those that the router refuses."""
+    """A Litestar that runs every HTTP request in a context, even one without a route."""
 
-    frame = Frame()
+    request_context = RequestContext()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            await self.frame.run(super().__call__, scope, receive, send)
+            await self.request_context.run(super().__call__, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -85,44 +85,46 @@ def create_app(
     open_resources: OpenResources,
     *,
     pages: Sequence[Router] = (),
-    lost: FailureHandler = problem,
+    not_found_page: ErrorHandler = problem_response,
     clock: Clock = system_clock,
     download_limits: DownloadLimits = DOWNLOAD_LIMITS,
 ) -> Application:
-    """The application. The resources are opened when it starts and closed when it ends.
+    """Create the application, which opens the resources on startup and closes them on shutdown.
 
     Args:
-        pages: what is served to people at a browser, beside the API.
-        lost: what answers them at an address where there is nothing.
-        clock: what time it is for the handlers.
-        download_limits: how slowly a download may be read before it is cut off.
+        pages: the routers that serve pages to browsers.
+        not_found_page: renders the 404 page for browsers.
+        clock: the clock that handlers use.
+        patience: how slowly a client may read a download before it is cut off.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        return (lost if _is_person(request) else problem)(request, error)
+        if _accepts_pages(request):
+            return not_found_page(request, error)
+        return problem_response(request, error)
 
     load_handlers()
     app = Application(
-        route_handlers=[API, *MACHINES, *pages],
+        route_handlers=[API, *MONITORING_ROUTES, *pages],
         lifespan=[_lifespan(open_resources)],
         state=State({"passwords": Passwords(), "clock": clock, "download_limits": download_limits}),
         dependencies=DEPENDENCIES,
         middleware=[bearer_authentication],
-        before_request=check_input,
-        exception_handlers={Exception: problem, NotFoundException: not_found},
+        before_request=validate_request,
+        exception_handlers={Exception: problem_response, NotFoundException: not_found},
         request_class=StrictRequest,
-        request_max_body_size=MAX_BODY,
+        request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(),
         logging_config=None,  # app/logs.py has configured it
         debug=False,
     )
-    describe_edges(app)
-    note_query_parameters(app, API.path)
+    complete_openapi(app)
+    register_query_parameters(app, API.path)
     return app
 
 
-def _is_person(request: Request[Any, Any, Any]) -> bool:
-    """At a browser, and not at an address of the API."""
+def _accepts_pages(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether a browser sent this request, and not to the API."""
     accepts = request.headers.get("Accept", "")
     return "text/html" in accepts and not request.scope["path"].startswith(API.path)
 
@@ -134,13 +136,15 @@ def _lifespan(
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_resources() as resources:
             app.state.resources = resources
-            cast("Application", app).frame = Frame(headers_for(resources.settings))
-            watching = asyncio.create_task(watch_lag())
+            cast("Application", app).request_context = RequestContext(
+                default_headers(resources.settings)
+            )
+            lag_watch = asyncio.create_task(watch_lag())
             log.info("api.started")
             try:
                 yield
             finally:
                 log.info("api.stopping")
-                await cancel_all([watching])
+                await cancel_all([lag_watch])
 
     return lifespan

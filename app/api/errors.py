@@ -1,4 +1,4 @@
-"""Every failure as problem+json (RFC 9457)."""
+"""Translate every exception into a problem+json response (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -17,105 +17,108 @@ from app.web.failures import headers_of, status_of
 
 log = structlog.get_logger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_JSON = "application/problem+json"
 
-SENTENCES = {
+DETAILS = {
     404: "This route does not exist.",
     405: "This route does not accept this method.",
     413: "The body is too large for this route.",
 }
-"""What is said where Litestar only names the status."""
+"""Details for statuses that Litestar raises without one."""
 
 
-class FieldProblem(Struct, frozen=True):
-    """What is wrong with one part of a request."""
+class FieldError(Struct, frozen=True):
+    """One invalid part of a request."""
 
     field: str
     detail: str
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """A failure. `errors` is there when parts of the request are to blame."""
+    """The body of an error response. It has `errors` if parts of the request are invalid."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
-    errors: list[FieldProblem] | UnsetType = UNSET
+    errors: list[FieldError] | UnsetType = UNSET
 
 
-class WrongBody(Exception):
-    """The body of a request was read and does not fit."""
+class InvalidBody(Exception):
+    """The body of a request is JSON, but some of its fields are invalid."""
 
-    def __init__(self, wrong: list[FieldProblem]) -> None:
-        super().__init__(wrong)
-        self.wrong = wrong
+    def __init__(self, field_errors: list[FieldError]) -> None:
+        super().__init__(field_errors)
+        self.field_errors = field_errors
 
 
 class UnknownParameters(Exception):
-    """The query of a request has parameters that its route does not take."""
+    """The query of a request has parameters that its route does not accept."""
 
-    def __init__(self, unknown: Sequence[str], taken: Collection[str]) -> None:
-        super().__init__(unknown, taken)
+    def __init__(self, unknown: Sequence[str], accepted: Collection[str]) -> None:
+        super().__init__(unknown, accepted)
         self.unknown = unknown
-        self.taken = taken
+        self.accepted = accepted
 
 
-def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Translate any exception. What was not foreseen is logged here and tells nothing outside."""
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Translate any exception. An unexpected one is logged, and the response says nothing of it."""
     if isinstance(error, errors.Failure):
         return _failure(error)
-    if isinstance(error, WrongBody):
-        return _wrong_parts(error.wrong)
+    if isinstance(error, InvalidBody):
+        return _invalid_fields(error.field_errors)
     if isinstance(error, UnknownParameters):
         return _unknown_parameters(error)
     if isinstance(error, ValidationException):
-        return _wrong_parts(_parameters(request, error))
+        return _invalid_fields(_parameter_errors(request, error))
     if isinstance(error, HTTPException) and error.status_code < 500:
         status = error.status_code
-        said = error.detail if error.detail != HTTPStatus(status).phrase else ""
-        return _response(status, SENTENCES.get(status, said) or said, headers=error.headers)
-    log.error("unexpected exception", exc_info=error)
+        detail = error.detail if error.detail != HTTPStatus(status).phrase else ""
+        return _response(status, DETAILS.get(status, detail), headers=error.headers)
+    log.error("request.failed", exc_info=error)
     return _response(500, "Something went wrong.")
 
 
 def _failure(error: errors.Failure) -> Response[Problem]:
     headers = headers_of(error)
-    wrong: list[FieldProblem] | UnsetType = UNSET
+    field_errors: list[FieldError] | UnsetType = UNSET
     match error:
         case errors.Unauthenticated():
             headers["WWW-Authenticate"] = "Bearer"
         case errors.Unavailable():
-            log.warning("outage", dependency=error.dependency, detail=error.detail)
+            log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
         case errors.Invalid(field=str(field)):
-            wrong = [FieldProblem(field, error.detail)]
-    return _response(status_of(error), error.detail, headers=headers, wrong=wrong)
+            field_errors = [FieldError(field, error.detail)]
+    return _response(status_of(error), error.detail, headers=headers, field_errors=field_errors)
 
 
-def _wrong_parts(wrong: list[FieldProblem]) -> Response[Problem]:
-    names = ", ".join(dict.fromkeys(part.field for part in wrong))
-    return _response(400, f"Invalid fields: {names}.", wrong=wrong)
+def _invalid_fields(field_errors: list[FieldError]) -> Response[Problem]:
+    names = ", ".join(dict.fromkeys(error.field for error in field_errors))
+    return _response(400, f"Invalid fields: {names}.", field_errors=field_errors)
 
 
 def _unknown_parameters(error: UnknownParameters) -> Response[Problem]:
-    takes = ", ".join(sorted(error.taken)) or "no query parameters"
+    unknown = ", ".join(error.unknown)
+    accepted = ", ".join(sorted(error.accepted)) or "no query parameters"
     return _response(
         400,
-        f"Unknown query parameters: {', '.join(error.unknown)}. This route accepts {takes}.",
-        wrong=[FieldProblem(name, "Unknown query parameter.") for name in error.unknown],
+        f"Unknown query parameters: {unknown}. This route accepts {accepted}.",
+        field_errors=[FieldError(name, "Unknown query parameter.") for name in error.unknown],
     )
 
 
-def _parameters(request: Request[Any, Any, Any], error: ValidationException) -> list[FieldProblem]:
-    """What Litestar says of parameters, by the names that they have in the request."""
-    known = request.route_handler.parsed_fn_signature.parameters
-    wrong = []
+def _parameter_errors(
+    request: Request[Any, Any, Any], error: ValidationException
+) -> list[FieldError]:
+    """Return Litestar's parameter errors under the names that the parameters have in requests."""
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    field_errors = []
     for part in error.extra if isinstance(error.extra, list) else []:
         name = part.get("key", "request")
-        definition = known[name].kwarg_definition if name in known else None
+        definition = parameters[name].kwarg_definition if name in parameters else None
         alias = definition.name if isinstance(definition, ParameterKwarg) else None
-        wrong.append(FieldProblem(alias or name, part["message"].replace("`", "")))
-    return wrong or [FieldProblem("request", error.detail.partition(" for path ")[0])]
+        field_errors.append(FieldError(alias or name, part["message"].replace("`", "")))
+    return field_errors or [FieldError("request", error.detail.partition(" for path ")[0])]
 
 
 def _response(
@@ -123,8 +126,8 @@ def _response(
     detail: str,
     *,
     headers: dict[str, str] | None = None,
-    wrong: list[FieldProblem] | UnsetType = UNSET,
+    field_errors: list[FieldError] | UnsetType = UNSET,
 ) -> Response[Problem]:
     title = HTTPStatus(status).phrase
-    content = Problem(title=title, status=status, detail=detail or title, errors=wrong)
-    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    content = Problem(title=title, status=status, detail=detail or title, errors=field_errors)
+    return Response(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)

@@ -1,7 +1,7 @@
-"""The OpenAPI document at `/schema/openapi.json` and a page of our own at `/schema`.
+"""The OpenAPI document at `/schema/openapi.json`, and a list of the routes at `/schema`.
 
-The page is a plain list of the routes. The viewers that Litestar offers load megabytes of script
-from public servers; whoever wants one can point it at the document.
+The viewers that Litestar offers load megabytes of script from public servers, so the list is a
+plain page without scripts. Any viewer can load the document.
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 from msgspec import inspect
 
-from app.api.errors import MEDIA_TYPE
-from app.api.idempotency import HEADER
-from app.exports.formats import labels as format_labels
+from app.api.errors import PROBLEM_JSON
+from app.api.idempotency import KEY_HEADER
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
-PAGE = """<!doctype html>
+PAGE_HTML = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -52,31 +51,31 @@ dd {{ margin: 0 0 0 2rem; white-space: pre-line }}
 """
 
 
-_TEXT = Schema(type=OpenAPIType.STRING)
+_STRING = Schema(type=OpenAPIType.STRING)
 
-PROBLEM = Schema(
+PROBLEM_SCHEMA = Schema(
     title="Problem",
-    description="A problem (RFC 9457).",
+    description="An error (RFC 9457).",
     type=OpenAPIType.OBJECT,
     required=["type", "title", "status", "detail"],
     properties={
-        "type": _TEXT,
-        "title": _TEXT,
+        "type": _STRING,
+        "title": _STRING,
         "status": Schema(type=OpenAPIType.INTEGER),
-        "detail": Schema(type=OpenAPIType.STRING, description="A sentence for humans."),
+        "detail": Schema(type=OpenAPIType.STRING, description="What went wrong, in a sentence."),
         "errors": Schema(
             type=OpenAPIType.ARRAY,
             description="The invalid parts of the request, if any.",
             items=Schema(
                 type=OpenAPIType.OBJECT,
                 required=["field", "detail"],
-                properties={"field": _TEXT, "detail": _TEXT},
+                properties={"field": _STRING, "detail": _STRING},
             ),
         ),
     },
 )
 
-FAILURE = OpenAPIResponse(
+ERROR_RESPONSE = OpenAPIResponse(
     description=(
         "400 invalid input or an unknown query parameter, "
         "401 no valid token, 403 not allowed, 404 not found or not yours, "
@@ -85,11 +84,11 @@ FAILURE = OpenAPIResponse(
         "429 too many requests, "
         "503 temporarily unavailable (Retry-After says when to try again)."
     ),
-    content={MEDIA_TYPE: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
+    content={PROBLEM_JSON: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
 )
 
 IDEMPOTENCY_KEY = Parameter(
-    name=HEADER,
+    name=KEY_HEADER,
     param_in="header",
     description=(
         "The same key and body within 24 hours return the first response and create nothing. "
@@ -99,8 +98,8 @@ IDEMPOTENCY_KEY = Parameter(
 )
 
 
-class RouteList(OpenAPIRenderPlugin):
-    """A page without scripts that lists the routes by tag."""
+class RouteListPage(OpenAPIRenderPlugin):
+    """Renders the routes, grouped by tag, as a page without scripts."""
 
     def __init__(self) -> None:
         super().__init__(path="/")
@@ -115,7 +114,7 @@ class RouteList(OpenAPIRenderPlugin):
             f"<h2>{escape(tag)}</h2><dl>{''.join(lines)}</dl>" for tag, lines in entries.items()
         )
         info = {name: escape(str(value)) for name, value in openapi_schema["info"].items()}
-        return PAGE.format(sections=sections, **info).encode()
+        return PAGE_HTML.format(sections=sections, **info).encode()
 
 
 def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
@@ -123,11 +122,11 @@ def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
     return f"<dt>{method.upper()} {escape(path)}</dt><dd>{description}</dd>"
 
 
-def _refuse_unknown(response: Response[Any]) -> Response[Any]:
-    """Litestar's own page for what is not there would be the one failure that is no problem+json.
+def _refuse_not_found_page(response: Response[Any]) -> Response[Any]:
+    """Replace Litestar's own 404 page below `/schema`: every other failure is problem+json.
 
     Raises:
-        NotFoundException: it is such a page.
+        NotFoundException: the response is that page.
     """
     if response.status_code == NotFoundException.status_code:
         raise NotFoundException
@@ -135,7 +134,7 @@ def _refuse_unknown(response: Response[Any]) -> Response[Any]:
 
 
 def openapi_config() -> OpenAPIConfig:
-    """A configuration for one application: Litestar adds its routes to the router in it."""
+    """Create the configuration of one application. Litestar adds routes to its router."""
     return OpenAPIConfig(
         title="ActiveLog",
         version="1",
@@ -164,32 +163,19 @@ def openapi_config() -> OpenAPIConfig:
             route_handlers=[],
             include_in_schema=False,
             opt={"public": True},
-            after_request=_refuse_unknown,
+            after_request=_refuse_not_found_page,
             response_headers={
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
             },
         ),
-        render_plugins=[RouteList(), JsonRenderPlugin()],
+        render_plugins=[RouteListPage(), JsonRenderPlugin()],
     )
 
 
-def _close(schemas: dict[str, Schema], kind: inspect.Type) -> None:
-    """Say of the objects in a body that they take no other fields, where they do not."""
-    match kind:
-        case inspect.StructType():
-            if kind.forbid_unknown_fields:
-                schemas[kind.cls.__name__].additional_properties = False
-            for field in kind.fields:
-                _close(schemas, field.type)
-        case inspect.UnionType():
-            for choice in kind.types:
-                _close(schemas, choice)
-
-
-def describe_edges(app: Litestar) -> None:
-    """Say how operations fail, in the place of what Litestar assumes, and which need no token."""
+def complete_openapi(app: Litestar) -> None:
+    """Correct what Litestar assumes about errors, tokens, request bodies and idempotency keys."""
     document = app.openapi_schema
-    document.components.schemas["Problem"] = PROBLEM
+    document.components.schemas["Problem"] = PROBLEM_SCHEMA
     for route in app.routes:
         item = (document.paths or {}).get(route.path_format)
         if item is None or not isinstance(route, HTTPRoute):
@@ -199,10 +185,25 @@ def describe_edges(app: Litestar) -> None:
             if operation is None or operation.responses is None:
                 continue
             operation.responses.pop("400", None)
-            operation.responses["default"] = FAILURE
+            operation.responses["default"] = ERROR_RESPONSE
             if handler.opt.get("public"):
                 operation.security = []
             if body := handler.parsed_data_field:
-                _close(document.components.schemas, inspect.type_info(body.annotation))
-            if "creation" in handler.parsed_fn_signature.parameters:
+                _forbid_unknown_fields(
+                    document.components.schemas, inspect.type_info(body.annotation)
+                )
+            if "create_once" in handler.parsed_fn_signature.parameters:
                 operation.parameters = [*(operation.parameters or []), IDEMPOTENCY_KEY]
+
+
+def _forbid_unknown_fields(schemas: dict[str, Schema], body_type: inspect.Type) -> None:
+    """Set `additionalProperties` to false for the structs in a body that forbid unknown fields."""
+    match body_type:
+        case inspect.StructType():
+            if body_type.forbid_unknown_fields:
+                schemas[body_type.cls.__name__].additional_properties = False
+            for field in body_type.fields:
+                _forbid_unknown_fields(schemas, field.type)
+        case inspect.UnionType():
+            for member in body_type.types:
+                _forbid_unknown_fields(schemas, member)

@@ -1,8 +1,8 @@
-"""What a request may hold, checked before a handler sees any of it.
+"""Checks of a request, made before its handler runs.
 
-A query has no parameter that its route does not take: a misspelt filter would silently filter
-nothing. A body has the media type that its route takes; a JSON body is read strictly, straight into
-the handler's struct. No string anywhere holds a NUL, which Postgres cannot store.
+A query has only parameters that its route accepts: a misspelled filter would silently not filter. A
+body has the media type that its route accepts. A JSON body is decoded strictly, straight into the
+handler's struct. No string contains a NUL, because Postgres cannot store one.
 """
 
 from __future__ import annotations
@@ -18,31 +18,34 @@ from litestar.params import BodyKwarg
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
-from app.api.errors import FieldProblem, UnknownParameters, WrongBody
+from app.api.errors import FieldError, InvalidBody, UnknownParameters
 from app.errors import Invalid
 from app.web.failures import description_of
 
-QUERY = "query"
-"""The option of a handler that names its query parameters; a handler without it takes any."""
+ACCEPTED_PARAMETERS = "accepted_parameters"
+"""The `opt` of a handler that names its query parameters. A handler without it accepts any."""
 
 
-def note_query_parameters(app: Litestar, path: str) -> None:
-    """Note for each handler below a path which parameters it and its dependencies read, by alias.
+def register_query_parameters(app: Litestar, path: str) -> None:
+    """Register the query parameters that each handler below a path and its dependencies read.
 
-    Not for OPTIONS: a browser's preflight has the query of the request that it precedes.
+    OPTIONS is left out: a browser's preflight has the query of the request that it precedes.
     """
     for route in app.routes:
         if isinstance(route, HTTPRoute) and route.path.startswith(f"{path}/"):
             for method, (handler, model) in route.route_handler_map.items():
                 if method != HttpMethod.OPTIONS:
-                    handler.opt[QUERY] = {one.field_alias for one in model.expected_query_params}
+                    names = {parameter.field_alias for parameter in model.expected_query_params}
+                    handler.opt[ACCEPTED_PARAMETERS] = names
 
 
-async def check_input(request: Request[Any, Any, Any]) -> None:
-    """Refuse a NUL in the address, unknown parameters, another media type, and a missing body.
+async def validate_request(request: Request[Any, Any, Any]) -> None:
+    """Refuse a NUL in the URL, unknown parameters, a wrong media type and a missing JSON body.
 
     Raises:
-        Invalid, UnknownParameters, HTTPException: as said.
+        Invalid: the URL has a NUL, or the body is missing.
+        UnknownParameters: the route does not accept some of the query parameters.
+        HTTPException: 415, wrong media type.
     """
     query = request.scope["query_string"]
     if "\0" in request.scope["path"] or b"%00" in query or b"\0" in query:
@@ -52,19 +55,19 @@ async def check_input(request: Request[Any, Any, Any]) -> None:
     body = request.route_handler.parsed_data_field
     if body is None:
         return
-    expected, given = _media_type(body), request.content_type[0]
-    if given != expected:
+    expected, actual = _media_type(body), request.content_type[0]
+    if actual != expected:
         raise HTTPException(f"This route accepts {expected}.", status_code=415)
     if expected == RequestEncodingType.JSON and not await request.body():
         raise Invalid("The body is missing.")
 
 
 def _refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
-    taken = request.route_handler.opt.get(QUERY)
-    if taken is None:
+    accepted = request.route_handler.opt.get(ACCEPTED_PARAMETERS)
+    if accepted is None:
         return
-    if unknown := [name for name in dict.fromkeys(request.query_params) if name not in taken]:
-        raise UnknownParameters(unknown, taken)
+    if unknown := [name for name in dict.fromkeys(request.query_params) if name not in accepted]:
+        raise UnknownParameters(unknown, accepted)
 
 
 def _media_type(body: FieldDefinition) -> str:
@@ -74,37 +77,38 @@ def _media_type(body: FieldDefinition) -> str:
 
 
 class StrictRequest(Request[Any, Any, Any]):
-    """A request whose JSON must be what the handler's `data` is annotated with."""
+    """A request that decodes its JSON body into the struct of its handler's `data` parameter."""
 
     async def json(self) -> Any:
-        """
+        """Decode the body.
+
         Raises:
-            Invalid: it is not JSON.
-            WrongBody: it is JSON of another shape.
+            Invalid: it is not JSON, or contains a NUL.
+            InvalidBody: it is JSON that does not fit the struct.
         """
-        body, kind = await self.body(), self._kind()
+        body, body_type = await self.body(), self._body_type()
         try:
-            value = _decoder(kind).decode(body)
+            value = _decoder(body_type).decode(body)
         except (msgspec.DecodeError, ValueError, RecursionError):
-            raise WrongBody(_wrong_parts(kind, _any_json(body))) from None
+            raise InvalidBody(_field_errors(body_type, _decode_any(body))) from None
         if rb"\u0000" in body:
-            _refuse_nul(_any_json(body))
+            _refuse_nul(_decode_any(body))
         return value
 
-    def _kind(self) -> type[msgspec.Struct]:
+    def _body_type(self) -> type[msgspec.Struct]:
         definition = self.route_handler.parsed_data_field
         if definition is None or not issubclass(definition.annotation, msgspec.Struct):
-            raise TypeError(f"{self.route_handler} takes a body that is no struct")
-        kind: type[msgspec.Struct] = definition.annotation
-        return kind
+            raise TypeError(f"the body of {self.route_handler} is not a struct")
+        body_type: type[msgspec.Struct] = definition.annotation
+        return body_type
 
 
 @cache
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+def _decoder(body_type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(body_type)
 
 
-def _any_json(body: bytes) -> Any:
+def _decode_any(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except RecursionError:
@@ -126,28 +130,28 @@ def _refuse_nul(value: Any, path: str = "") -> None:
                 _refuse_nul(part, f"{path}[{index}]")
 
 
-def _wrong_parts(kind: type[msgspec.Struct], value: Any) -> list[FieldProblem]:
-    """Say what is wrong with all fields, where msgspec stops at the first."""
+def _field_errors(body_type: type[msgspec.Struct], value: Any) -> list[FieldError]:
+    """Describe what is wrong with all fields. msgspec stops at the first."""
     _refuse_nul(value)
     if not isinstance(value, dict):
-        return [FieldProblem("body", "Expected an object.")]
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    wrong = [FieldProblem(name, "Unknown field.") for name in value if name not in fields]
+        return [FieldError("body", "Expected an object.")]
+    fields = {field.encode_name: field for field in msgspec.structs.fields(body_type)}
+    field_errors = [FieldError(name, "Unknown field.") for name in value if name not in fields]
     for name, field in fields.items():
         if name not in value:
             if field.required:
-                wrong.append(FieldProblem(name, "This field is required."))
+                field_errors.append(FieldError(name, "This field is required."))
             continue
         try:
             msgspec.convert(value[name], field.type)
         except (msgspec.ValidationError, ValueError) as error:
-            wrong.append(_explained(name, field.type, str(error)))
-    return wrong or [FieldProblem("body", "The fields contradict each other.")]
+            field_errors.append(_field_error(name, field.type, str(error)))
+    return field_errors or [FieldError("body", "The fields contradict each other.")]
 
 
-def _explained(name: str, annotation: Any, message: str) -> FieldProblem:
-    """Put msgspec's message into words, and a pattern's description in the place of the pattern."""
-    said, _, path = message.partition(" - at `$")
-    if "matching regex" in said:
-        said = description_of(annotation) or "Wrong format."
-    return FieldProblem(name + path.rstrip("`"), said.replace("`", ""))
+def _field_error(name: str, annotation: Any, message: str) -> FieldError:
+    """Reword msgspec's message: a type's description says more than its regular expression."""
+    detail, _, path = message.partition(" - at `$")
+    if "matching regex" in detail:
+        detail = description_of(annotation) or "Wrong format."
+    return FieldError(name + path.rstrip("`"), detail.replace("`", ""))

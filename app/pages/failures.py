@@ -37,9 +37,9 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
         return _sign_in_first(request)
     status, detail = _told(error)
     if status == 500:
-        log.error("unexpected exception", exc_info=error)
+        log.error("request.failed", exc_info=error)
     elif isinstance(error, Unavailable):
-        log.warning("outage", dependency=error.dependency, detail=error.detail)
+        log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
     title = TITLES.get(status, TITLES[400])
     shown = page(
         request,

@@ -59,7 +59,7 @@ def schema(
     finally:
         process.terminate()
         process.wait()
-    assert "unexpected exception" not in said.read_text()
+    assert "request.failed" not in said.read_text()
 
 
 def _wait_for(url: str) -> None:

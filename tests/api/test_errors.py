@@ -9,8 +9,8 @@ import pytest
 from litestar import Litestar, get
 
 from app import errors
-from app.api.errors import problem
-from app.api.middleware import Frame
+from app.api.errors import problem_response
+from app.api.middleware import RequestContext
 from app.postgres.database import Database
 from app.web.failures import STATUSES
 from tests.support.people import person
@@ -41,8 +41,8 @@ async def raising() -> AsyncIterator[Raising]:
     async def handler() -> None:
         raise raised.pop()
 
-    app = Litestar([handler], exception_handlers={Exception: problem}, logging_config=None)
-    transport = httpx.ASGITransport(app=lambda *args: Frame().run(app, *args))
+    app = Litestar([handler], exception_handlers={Exception: problem_response}, logging_config=None)
+    transport = httpx.ASGITransport(app=lambda *args: RequestContext().run(app, *args))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
 
         async def ask(error: Exception) -> httpx.Response:
