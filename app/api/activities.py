@@ -14,9 +14,8 @@ from litestar.params import Body, FromPath
 from msgspec import UNSET, Struct, UnsetType
 
 from app.activities import activities
-from app.activities.activity import Activity, ActivityId, Changes, Entry
-from app.activity_types import ActivityType
-from app.api.idempotency import Creation
+from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.api.idempotency import IdempotentCreation
 from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.photos import ShownPhoto, add_photo, shown_photo
 from app.errors import Invalid
@@ -99,18 +98,18 @@ async def _utc_offset(
 async def create_activity(
     data: Annotated[Entry, Body(examples=[ENTRY])],
     request: Request[Me, Any, Any],
-    creation: NamedDependency[Creation],
+    create_once: NamedDependency[IdempotentCreation],
     now: NamedDependency[datetime],
 ) -> Response[ShownActivity]:
     """Create an activity. It may start up to one day from now, and not before 1970."""
     offset = await _utc_offset(request, data.started_at)
 
-    async def act(tx: Transaction) -> ShownActivity:
+    async def create(tx: Transaction) -> ShownActivity:
         return shown(
             await activities.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
         )
 
-    return await creation(act)
+    return await create_once(create)
 
 
 @get("/", operation_id="listActivities")

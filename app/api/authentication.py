@@ -1,4 +1,4 @@
-"""Bearer tokens (RFC 6750). Every route asks for one unless its `opt` says `public=True`."""
+"""Bearer tokens (RFC 6750). Every route requires one unless its `opt` says `public=True`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.middleware.base import DefineMiddleware
 
-from app.api.idempotency import Creation
+from app.api.idempotency import IdempotentCreation
 from app.errors import Forbidden, Unauthenticated
 from app.users.sessions import authenticate
 from app.users.user import Me
@@ -20,16 +20,16 @@ from app.web.connection import resources_of
 
 
 class BearerAuthentication(AbstractAuthenticationMiddleware):
-    """Finds out who sent a request, before any of its body is read."""
+    """Identifies the user of a request before any of its body is read."""
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> AuthenticationResult:
-        """The user is a `Me`, the auth the token itself.
+        """Return the user as a `Me`, and the token as the auth.
 
         Raises:
-            Unauthenticated: there is no token, or no session of it.
-            TooMany: this person has sent more than REQUEST_RATE.
+            Unauthenticated: there is no token, or it has no session.
+            TooMany: this user has exceeded REQUEST_RATE.
         """
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -40,28 +40,28 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         return AuthenticationResult(user=me, auth=token.strip())
 
 
-# OPTIONS is not excepted, as it is by default: only what is named public is.
+# Litestar exempts OPTIONS by default. Here only routes marked as public are exempt.
 bearer_authentication = DefineMiddleware(
     BearerAuthentication, exclude_from_auth_key="public", exclude_http_methods=()
 )
 
 
-def admins_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard for routers of operators.
+def operators_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard the operators' routes.
 
     Raises:
-        Forbidden: the person is none.
+        Forbidden: the user is not an operator.
     """
     if not connection.user.is_admin:
         raise Forbidden("Only operators can do this.")
 
 
-def _creation(request: Request[Any, Any, Any]) -> Creation:
+def _create_once(request: Request[Any, Any, Any]) -> IdempotentCreation:
     resources = resources_of(request)
-    return Creation(request, resources.database, resources.settings.secret_key)
+    return IdempotentCreation(request, resources.database, resources.settings.secret_key)
 
 
 DEPENDENCIES = {
     **connection.DEPENDENCIES,
-    "creation": Provide(_creation, sync_to_thread=False),
+    "create_once": Provide(_create_once, sync_to_thread=False),
 }

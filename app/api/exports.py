@@ -15,8 +15,8 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from app.activity_types import ActivityType
-from app.api.idempotency import Creation
+from app.activities.activity import ActivityType
+from app.api.idempotency import IdempotentCreation
 from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
 from app.api.streaming import Streamed
 from app.exports import requests
@@ -132,7 +132,7 @@ async def download_activities(
 async def request_export(
     data: Annotated[NewExport, Body(examples=[NEW_EXPORT])],
     me: NamedDependency[Me],
-    creation: NamedDependency[Creation],
+    create_once: NamedDependency[IdempotentCreation],
 ) -> Response[ShownExport]:
     """Request an export. An email says when it is ready.
 
@@ -140,10 +140,10 @@ async def request_export(
     """
     filters = Filters(data.first, data.last, data.type)
 
-    async def act(tx: Transaction) -> ShownExport:
+    async def create(tx: Transaction) -> ShownExport:
         return shown(await requests.request(tx, me.id, data.format, filters))
 
-    return await creation(act, status=202)
+    return await create_once(create, status=202)
 
 
 @get("/{export_id:uuid}/status", operation_id="readExport")

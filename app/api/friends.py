@@ -12,7 +12,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 from msgspec import Struct
 
-from app.api.idempotency import Creation
+from app.api.idempotency import IdempotentCreation
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
 from app.friends import friendships
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
@@ -42,7 +42,7 @@ def shown(request: FriendRequest) -> ShownRequest:
 async def ask_friend(
     data: Annotated[NewRequest, Body(examples=[NEW_REQUEST])],
     me: NamedDependency[Me],
-    creation: NamedDependency[Creation],
+    create_once: NamedDependency[IdempotentCreation],
 ) -> Response[ShownRequest]:
     """Send a friend request to an email address. If its owner has asked you first, accept theirs.
 
@@ -50,10 +50,10 @@ async def ask_friend(
     friends.
     """
 
-    async def act(tx: Transaction) -> ShownRequest:
-        return shown(await friendships.send_request(tx, me.id, data.email))
+    async def create(tx: Transaction) -> ShownRequest:
+        return shown(await friendships.ask(tx, me.id, data.email))
 
-    return await creation(act)
+    return await create_once(create)
 
 
 @get("/requests", operation_id="listFriendRequests")

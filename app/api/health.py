@@ -1,4 +1,4 @@
-"""What machines ask: whether the process lives, whether it can serve, and its metrics."""
+"""Health checks for probes, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from app import metrics
-from app.api.statements import postgres_answers
+from app.api.statements import ping
 from app.errors import Unavailable
 from app.postgres.database import Database
 
-PATIENCE = 1.0
-"""Seconds that Postgres has to answer."""
+POSTGRES_TIMEOUT_S = 1.0
 
 
 @get("/health/live", opt={"public": True}, tags=["operations"], operation_id="live")
@@ -29,8 +28,8 @@ async def ready(database: NamedDependency[Database]) -> dict[str, str]:
     Redis, SMTP and the bucket may be down: requests do not wait for them.
     """
     try:
-        async with asyncio.timeout(PATIENCE):
-            await postgres_answers(database)
+        async with asyncio.timeout(POSTGRES_TIMEOUT_S):
+            await ping(database)
     except TimeoutError:
         raise Unavailable("Postgres does not respond.", dependency="postgres") from None
     return {"status": "ready"}

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a POST that creates can be sent again and creates once.
+"""`Idempotency-Key`: a client can repeat a POST without creating anything twice.
 
-The answer is stored by the transaction that creates, per user and route, for 24 hours. A failure
-stores nothing, so that the same key may be tried again. Follows draft-ietf-httpapi-idempotency-key-
-header, with the key taken as it is written.
+The response is stored for 24 hours, per user and route, by the transaction that creates. A failure
+stores nothing, so the client can retry with the same key. Follows
+draft-ietf-httpapi-idempotency-key-header, except that the key is used as sent, without quotes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from app.postgres.database import Database, Transaction
 
 T = TypeVar("T")
 
-HEADER = "Idempotency-Key"
-NOBODY = UUID(int=0)
-"""Who sends a request that needs no token."""
+KEY_HEADER = "Idempotency-Key"
+ANONYMOUS_ID = UUID(int=0)
+"""The user id under which responses of public routes are stored."""
 
 
-class Creation:
-    """What a POST that creates runs its use case through; handlers ask for it as `creation`."""
+class IdempotentCreation:
+    """Runs the use case of a POST that creates something. Handlers inject it as `create_once`."""
 
     def __init__(self, request: Request[Any, Any, Any], database: Database, secret: str) -> None:
         self._request = request
@@ -38,74 +38,77 @@ class Creation:
 
     async def __call__(
         self,
-        act: Callable[[Transaction], Awaitable[T]],
+        create: Callable[[Transaction], Awaitable[T]],
         *,
         status: int = 201,
         content: bytes | None = None,
     ) -> Response[T]:
-        """Act in a transaction and answer with what it made, or answer as the first time.
+        """Create in a transaction and respond with the result, or replay the first response.
 
         Args:
-            act: the use case; it may run again after it failed, never after it succeeded.
-            content: what a repetition must bring again, where that is not the body as it is sent
-                (multipart bodies differ each time by their boundary).
+            create: the use case. It may run again after a failure, never after a success.
+            content: what a repeated request must contain, if that is not the raw body: multipart
+                bodies have a new boundary each time.
 
         Raises:
-            Invalid: the key is empty or too long.
-            Conflict: the first request with this key is still at work.
-            HTTPException: 422, the key was used for something else.
+            Invalid: the key is empty, too long or not ASCII.
+            Conflict: the first request with this key is still in progress.
+            HTTPException: 422, the key was used for a different request.
         """
         key = self._key()
         async with self._database.transaction() as tx:
             if key is None:
-                return _answer(status, msgspec.json.encode(await act(tx)))
-            sender, route = self._sender(), self._route()
+                return _response(status, msgspec.json.encode(await create(tx)))
+            user_id, route = self._user_id(), self._route()
             fingerprint = await self._fingerprint(content)
-            if not await statements.lock_key(tx, user_id=sender, route=route, key=key):
-                raise Conflict(f"A request with this {HEADER} is still in progress.")
-            kept = await statements.answer_for_key(tx, user_id=sender, route=route, key=key)
-            if kept is not None:
-                return _replay(kept, fingerprint)
-            body = msgspec.json.encode(await act(tx))
-            await statements.keep_answer(
+            if not await statements.lock_key(tx, user_id=user_id, route=route, key=key):
+                raise Conflict(f"A request with this {KEY_HEADER} is still in progress.")
+            stored = await statements.stored_response(tx, user_id=user_id, route=route, key=key)
+            if stored is not None:
+                return _replay(stored, fingerprint)
+            body = msgspec.json.encode(await create(tx))
+            await statements.store_response(
                 tx,
-                user_id=sender,
+                user_id=user_id,
                 route=route,
                 key=key,
                 fingerprint=fingerprint,
                 status=status,
                 body=body,
             )
-        return _answer(status, body)
+        return _response(status, body)
 
     def _key(self) -> str | None:
-        key = self._request.headers.get(HEADER)
+        key = self._request.headers.get(KEY_HEADER)
         if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
-            raise Invalid("Must be 1 to 255 printable ASCII characters.", field=HEADER)
+            raise Invalid("Must be 1 to 255 printable ASCII characters.", field=KEY_HEADER)
         return key
 
-    def _sender(self) -> UUID:
+    def _user_id(self) -> UUID:
         me = self._request.scope.get("user")
-        return me.id if me else NOBODY
+        return me.id if me else ANONYMOUS_ID
 
     def _route(self) -> str:
         return f"{self._request.method} {self._request.scope['path_template']}"
 
     async def _fingerprint(self, content: bytes | None) -> bytes:
-        """Keyed, since bodies hold passwords; the path is part of it for the ids that it names."""
+        """Hash the path, which contains ids, and the content.
+
+        The hash is keyed with our secret, because bodies contain passwords.
+        """
         if content is None:
             content = await self._request.body()
-        text = self._request.scope["path"].encode() + b"\0" + content
-        return hmac.digest(self._secret.encode(), text, "sha256")
+        message = self._request.scope["path"].encode() + b"\0" + content
+        return hmac.digest(self._secret.encode(), message, "sha256")
 
 
-def _answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[Any]:
+def _response(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[Any]:
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
-def _replay(kept: statements.Answer, fingerprint: bytes) -> Response[Any]:
-    if not hmac.compare_digest(kept.fingerprint, fingerprint):
+def _replay(stored: statements.StoredResponse, fingerprint: bytes) -> Response[Any]:
+    if not hmac.compare_digest(stored.fingerprint, fingerprint):
         raise HTTPException(
-            f"This {HEADER} was already used for a different request.", status_code=422
+            f"This {KEY_HEADER} was already used for a different request.", status_code=422
         )
-    return _answer(kept.status, kept.body, {"Idempotent-Replayed": "true"})
+    return _response(stored.status, stored.body, {"Idempotent-Replayed": "true"})

@@ -1,4 +1,4 @@
-"""What wraps every request of the API: id, trace, log line, metrics and security headers."""
+"""Give every HTTP request an id, a trace, a log line, metrics and default headers."""
 
 from __future__ import annotations
 
@@ -16,151 +16,163 @@ from app import logs
 from app.metrics import registry
 from app.settings import Settings
 
-BY_ROUTE = ("method", "route")
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+ROUTE_LABELS = ("method", "route")
+DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
-METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
-ELSEWHERE = "unknown"
-"""The route of a request that none takes: paths are without number, labels must not be."""
-NO_ANSWER = "none"
-"""The status where the caller left before there was one."""
+KNOWN_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
+OTHER_METHOD = "other"
+UNKNOWN_ROUTE = "unknown"
+"""The route label of requests that match no route: the number of labels must stay bounded."""
+NO_RESPONSE = "none"
+"""The status label of requests whose client disconnected before a response."""
 
-in_flight = Gauge(
+requests_in_flight = Gauge(
     "activelog_http_requests_in_flight", "Requests in progress in this process.", registry=registry
 )
-requests = Counter(
+request_count = Counter(
     "activelog_http_requests",
     "Finished requests by route and status; none if the client disconnected before a response.",
-    (*BY_ROUTE, "status"),
+    (*ROUTE_LABELS, "status"),
     registry=registry,
 )
-seconds = Histogram(
+request_seconds = Histogram(
     "activelog_http_request_seconds",
     "Time from the request headers to the end of the response.",
-    BY_ROUTE,
-    buckets=SECONDS,
+    ROUTE_LABELS,
+    buckets=DURATION_BUCKETS_S,
     registry=registry,
 )
 
 
-class RouteMeasures:
-    """The metrics of one route, found once: looking labels up costs more than counting."""
+class RouteMetrics:
+    """The metrics of one route. They are cached: looking up labels costs more than counting."""
 
     def __init__(self, method: str, route: str) -> None:
-        self._seconds = seconds.labels(method, route)
-        self._requests = cache(partial(requests.labels, method, route))
+        self._request_seconds = request_seconds.labels(method, route)
+        self._request_count = cache(partial(request_count.labels, method, route))
 
-    def ended(self, status: int, taken: float) -> None:
-        """Count a request. Status 0: there was no answer."""
-        self._requests(str(status) if status else NO_ANSWER).inc()
-        self._seconds.observe(taken)
-
-
-_measures = cache(RouteMeasures)
+    def count(self, status: int, duration_s: float) -> None:
+        """Count a finished request. Status 0 means that there was no response."""
+        self._request_count(str(status) if status else NO_RESPONSE).inc()
+        self._request_seconds.observe(duration_s)
 
 
-def measures_of(method: str, route: str | None) -> RouteMeasures:
-    """Where requests of this method and route template are counted; None: no route takes them."""
-    return _measures(method if method in METHODS else "other", route or ELSEWHERE)
+_route_metrics = cache(RouteMetrics)
 
 
-_FIELDS = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_SAMPLED_AND_RANDOM = 0b11
-"""The flags that are known; others are dropped, as the recommendation asks."""
+def metrics_of(method: str, route: str | None) -> RouteMetrics:
+    """Return the metrics of a method and route template. The route is None if none matched."""
+    return _route_metrics(
+        method if method in KNOWN_METHODS else OTHER_METHOD, route or UNKNOWN_ROUTE
+    )
+
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_KNOWN_FLAGS = 0b11
+"""Sampled and random. Other flags are cleared, as W3C Trace Context requires."""
 
 
 def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """What these headers say of a trace, in the form of version 00; None: nothing that is valid."""
-    given = [value for name, value in headers if name == b"traceparent"]
-    if len(given) != 1 or not (match := _FIELDS.fullmatch(given[0].strip(b" \t"))):
+    """Return the trace context of a request as a version 00 traceparent.
+
+    None if the header is missing, repeated or invalid.
+    """
+    values = [value for name, value in headers if name == b"traceparent"]
+    if len(values) != 1 or not (match := _TRACEPARENT.fullmatch(values[0].strip(b" \t"))):
         return None
-    version, trace, parent, flags, more = match.groups()
-    if version == b"ff" or (version == b"00" and more is not None):
+    version, trace, parent, flags, rest = match.groups()
+    if version == b"ff" or (version == b"00" and rest is not None):
         return None
     if not trace.strip(b"0") or not parent.strip(b"0"):
         return None
-    known = int(flags, 16) & _SAMPLED_AND_RANDOM
-    return f"00-{trace.decode()}-{parent.decode()}-{known:02x}"
+    known_flags = int(flags, 16) & _KNOWN_FLAGS
+    return f"00-{trace.decode()}-{parent.decode()}-{known_flags:02x}"
 
 
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = b"x-request-id"
 
-HEADERS = {
+DEFAULT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""Set where a route has not set its own."""
-BY_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
+"""Added to a response unless its route has set them."""
+HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
-CALLED_BY_MACHINES = {"/health/live", "/health/ready", "/metrics"}
-"""Routes whose log lines would drown the others."""
+POLLED_ROUTES = {"/health/live", "/health/ready", "/metrics"}
+"""Logged at debug level only, or their lines would drown the others."""
 
 
-def headers_for(settings: Settings) -> Mapping[str, str]:
-    """The headers of every answer.
+def default_headers(settings: Settings) -> Mapping[str, str]:
+    """Return the headers that every response gets.
 
-    Browsers that meet us by https are told to come by nothing else, but not in development, where
-    other things are served under the same name.
+    Over https, browsers are told to use nothing else for this host. Not in development, where the
+    same host name also serves other things over http.
     """
     secure = settings.http.app_url.startswith("https://") and not settings.development
-    return {**HEADERS, **BY_HTTPS_ONLY} if secure else HEADERS
+    return {**DEFAULT_HEADERS, **HTTPS_HEADERS} if secure else DEFAULT_HEADERS
 
 
-class Frame:
-    """Runs requests under their ids."""
+class RequestContext:
+    """ASGI middleware around the whole application, so it also covers requests without a route."""
 
-    def __init__(self, headers: Mapping[str, str] = HEADERS) -> None:
+    def __init__(self, headers: Mapping[str, str] = DEFAULT_HEADERS) -> None:
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def run(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        begun, status = perf_counter(), 0
+        """Run a request with its id and trace bound for log lines and for jobs that it enqueues."""
+        started_at, status = perf_counter(), 0
         request_id = _request_id(scope)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                given = list(message["headers"])
-                own = (REQUEST_ID, request_id)
-                message["headers"] = [*given, *self._missing(given), own]
+                headers = list(message["headers"])
+                message["headers"] = [
+                    *headers,
+                    *self._missing_headers(headers),
+                    (REQUEST_ID, request_id),
+                ]
             await send(message)
 
         traceparent = traceparent_of(scope["headers"])
-        bound = logs.REQUEST.set(logs.Cause(request_id.decode(), traceparent))
-        in_flight.inc()
+        context_token = logs.REQUEST.set(logs.Cause(request_id.decode(), traceparent))
+        requests_in_flight.inc()
         try:
             await app(scope, receive, send_with_headers)
         finally:
-            in_flight.dec()
-            _tell(scope, status, perf_counter() - begun)
-            logs.REQUEST.reset(bound)
+            requests_in_flight.dec()
+            _record(scope, status, perf_counter() - started_at)
+            logs.REQUEST.reset(context_token)
 
-    def _missing(self, given: Sequence[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        names = {name.lower() for name, _ in given}
+    def _missing_headers(
+        self, headers: Sequence[tuple[bytes, bytes]]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        names = {name.lower() for name, _ in headers}
         return (header for header in self._headers if header[0] not in names)
 
 
 def _request_id(scope: Scope) -> bytes:
-    """The id that the caller gave, when it is fit for a header and a log line."""
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
-    if re.fullmatch(rb"[A-Za-z0-9._-]{1,128}", given):
-        return given
+    """Return the client's request id if it is safe for a header and a log line, else a new one."""
+    value = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    if re.fullmatch(rb"[A-Za-z0-9._-]{1,128}", value):
+        return value
     return secrets.token_hex(16).encode()
 
 
-def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
-    """Count the request and log it: by its route, since paths hold tokens."""
+def _record(scope: HTTPScope, status: int, duration_s: float) -> None:
+    """Count and log a request by its route template, because paths contain tokens."""
     method, route = scope["method"], scope.get("path_template")
-    measures_of(method, route).ended(status, seconds)
-    write = log.debug if route in CALLED_BY_MACHINES else log.info
+    metrics_of(method, route).count(status, duration_s)
+    write = log.debug if route in POLLED_ROUTES else log.info
     write(
-        "request",
+        "request.finished",
         method=method,
         route=route,
         status=status,
-        milliseconds=round(seconds * 1000, 1),
+        milliseconds=round(duration_s * 1000, 1),
     )

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from app.activities import photos
 from app.activities.activity import ActivityId, PhotoId
-from app.api.idempotency import Creation
+from app.api.idempotency import IdempotentCreation
 from app.postgres.database import Database, Transaction
 from app.s3 import Bucket
 from app.users.user import Me
@@ -47,7 +47,7 @@ async def add_photo(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
-    creation: NamedDependency[Creation],
+    create_once: NamedDependency[IdempotentCreation],
 ) -> Response[ShownPhoto]:
     """Add a photo: JPEG, PNG or WebP, up to 10 MB. EXIF data, with the location, is removed.
 
@@ -56,10 +56,10 @@ async def add_photo(
     content = await data.photo.read()
     upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)
 
-    async def act(tx: Transaction) -> ShownPhoto:
+    async def create(tx: Transaction) -> ShownPhoto:
         return shown_photo((await photos.attach(tx, me.id, ActivityId(activity_id), upload)).id)
 
-    return await creation(act, content=content)
+    return await create_once(create, content=content)
 
 
 @get("/{photo_id:uuid}", status_code=302, operation_id="showPhoto")

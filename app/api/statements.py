@@ -9,7 +9,9 @@ from msgspec import Struct
 from app.postgres.statements import Queryable, statement
 
 
-class Answer(Struct, frozen=True):
+class StoredResponse(Struct, frozen=True):
+    """The response to the first request with an idempotency key."""
+
     fingerprint: bytes
     status: int
     body: bytes
@@ -20,13 +22,13 @@ async def lock_key(db: Queryable, *, user_id: UUID, route: str, key: str) -> boo
 
 
 @statement("idempotency")
-async def answer_for_key(
+async def stored_response(
     db: Queryable, *, user_id: UUID, route: str, key: str
-) -> Answer | None: ...
+) -> StoredResponse | None: ...
 
 
 @statement("idempotency")
-async def keep_answer(
+async def store_response(
     db: Queryable,
     *,
     user_id: UUID,
@@ -39,4 +41,4 @@ async def keep_answer(
 
 
 @statement("health")
-async def postgres_answers(db: Queryable) -> bool: ...
+async def ping(db: Queryable) -> bool: ...

@@ -10,7 +10,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.api.idempotency import Creation
+from app.api.idempotency import IdempotentCreation
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users import accounts
@@ -74,7 +74,7 @@ LEAVING = Example(value={"password": "a long walk on the beach"})
 async def create_user(
     data: Annotated[NewUser, Body(examples=[NEW_USER])],
     request: Request[Any, Any, Any],
-    creation: NamedDependency[Creation],
+    create_once: NamedDependency[IdempotentCreation],
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[RateLimiter],
 ) -> Response[Account]:
@@ -84,7 +84,7 @@ async def create_user(
     """
     await count_sign_up(rates, client_of(request))
     password_hash = await passwords.hash(data.password)
-    return await creation(lambda tx: register(tx, data.email, data.name, password_hash))
+    return await create_once(lambda tx: register(tx, data.email, data.name, password_hash))
 
 
 @post("/confirm", status_code=202, operation_id="requestConfirmation")

@@ -1,3 +1,3 @@
--- name: postgres_answers
+-- name: ping
 -- Make one round trip that touches no table.
 select true;

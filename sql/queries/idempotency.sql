@@ -4,7 +4,7 @@ select pg_try_advisory_xact_lock(
     hashtextextended(:user_id::uuid || ' ' || :route::text || ' ' || :key::text, 0)
 );
 
--- name: answer_for_key
+-- name: stored_response
 -- Return the response that was stored under a key in the last 24 hours.
 select fingerprint, status, body
 from idempotency_keys
@@ -13,7 +13,7 @@ where user_id = :user_id
     and key = :key
     and created_at > now() - interval '24 hours';
 
--- name: keep_answer
+-- name: store_response
 -- Store a response, and replace one that is older than a day.
 insert into idempotency_keys (user_id, route, key, fingerprint, status, body)
 values (:user_id, :route, :key, :fingerprint, :status, :body)

@@ -11,7 +11,7 @@ from litestar import get
 from litestar.routes import HTTPRoute
 
 from app.api.application import Application, create_app
-from app.api.authentication import admins_only
+from app.api.authentication import operators_only
 from app.postgres.database import Database
 from app.resources import Resources
 from app.settings import Settings
@@ -88,7 +88,7 @@ async def test_the_scheme_is_read_in_any_case(api: httpx.AsyncClient, database: 
 
 
 async def test_a_guarded_route_is_for_operators(app: Application, database: Database) -> None:
-    @get("/admin/probe", guards=[admins_only])
+    @get("/admin/probe", guards=[operators_only])
     async def probe() -> None: ...
 
     app.register(probe)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.api import statements
-from app.api.idempotency import NOBODY
+from app.api.idempotency import ANONYMOUS_ID
 from app.postgres.database import Database
 from tests.support.people import person
 from tests.users.people import PASSWORD, new_user
@@ -84,7 +84,7 @@ async def test_while_the_first_is_at_work_a_repetition_is_409(
 ) -> None:
     async with database.transaction() as tx:
         assert await statements.lock_key(
-            tx, user_id=NOBODY, route=f"POST {USERS}", key=KEY["Idempotency-Key"]
+            tx, user_id=ANONYMOUS_ID, route=f"POST {USERS}", key=KEY["Idempotency-Key"]
         )
         answer = await api.post(USERS, json=new_user(), headers=KEY)
     assert answer.status_code == 409

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.api.middleware import HEADERS, headers_for
+from app.api.middleware import DEFAULT_HEADERS, default_headers
 from app.postgres.database import Database
 from app.resources import Resources
 from app.settings import Environment
@@ -41,7 +41,7 @@ async def test_one_line_tells_of_a_request_by_its_route_and_never_its_path(
 ) -> None:
     with capture_logs() as lines:
         await api.post("/api/v1/users/confirm/secret-token")
-    (line,) = [line for line in lines if line["event"] == "request"]
+    (line,) = [line for line in lines if line["event"] == "request.finished"]
     assert line["method"] == "POST"
     assert line["route"] == "/api/v1/users/confirm/{token}"
     assert line["status"] == 410
@@ -54,7 +54,7 @@ async def test_lines_about_signing_up_hold_no_address_and_no_password(
 ) -> None:
     with capture_logs() as lines:
         await sign_up(api)
-    assert "request" in [line["event"] for line in lines]
+    assert "request.finished" in [line["event"] for line in lines]
     assert "kim" not in str(lines).lower()
     assert "walk" not in str(lines)
 
@@ -80,6 +80,6 @@ def test_browsers_are_told_to_come_by_https_alone_where_they_can(
     environment: Environment, app_url: str, told: bool, resources: Resources
 ) -> None:
     http = replace(resources.settings.http, app_url=app_url)
-    headers = headers_for(replace(resources.settings, environment=environment, http=http))
+    headers = default_headers(replace(resources.settings, environment=environment, http=http))
     assert ("Strict-Transport-Security" in headers) is told
-    assert headers.items() >= HEADERS.items()
+    assert headers.items() >= DEFAULT_HEADERS.items()

@@ -76,8 +76,8 @@ async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
         assert answer.status_code == 201
         await worker.says("email.sent")
         (job_id,) = [row["id"] for row in await resources.database.fetch("select id from jobs")]
-        await api.says('"event": "request"')
-    asked = line_of(api, "request")
+        await api.says('"event": "request.finished"')
+    asked = line_of(api, "request.finished")
     assert (asked["trace_id"], asked["request_id"]) == (TRACE, "seen-7")
     line_of(worker, "email.sent")
     of_job = [line for line in lines_of(worker) if line.get("job") == str(job_id)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from app.api.admin import dead_letters, jobs, queues, schedules, workers
-from app.api.authentication import admins_only
+from app.api.authentication import operators_only
 
 router = Router(
     "/admin",
@@ -17,6 +17,6 @@ router = Router(
         *schedules.routes,
     ],
     dependencies=queues.DEPENDENCIES,
-    guards=[admins_only],
+    guards=[operators_only],
     tags=["admin"],
 )
