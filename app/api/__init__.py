@@ -1,1 +1,1 @@
-"""The HTTP API: requests in, use cases, answers out. With `app.pages`, all that knows Litestar."""
+"""The HTTP API: routes that validate a request, call a use case and build the response."""

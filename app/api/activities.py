@@ -1,4 +1,4 @@
-"""Activities: `/activities`."""
+"""The routes below `/activities`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,23 @@ from msgspec import UNSET, Struct, UnsetType
 from app.activities import activities
 from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
 from app.api.idempotency import IdempotentCreation
-from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
-from app.api.photos import ShownPhoto, add_photo, shown_photo
+from app.api.paging import (
+    ACTIVITY_TYPE,
+    DEFAULT_LIMIT,
+    FIRST_DAY,
+    LAST_DAY,
+    Cursor,
+    Limit,
+    Page,
+    page_of,
+)
+from app.api.photos import PhotoResponse, add_photo, photo_response
 from app.errors import Invalid
 from app.postgres.database import Database, Transaction
 from app.users.user import Me
-from app.web.cursors import after_cursor
+from app.web.cursors import decode_cursor
 
-ENTRY = Example(
+NEW_ACTIVITY = Example(
     value={
         "type": "run",
         "started_at": "2026-11-21T07:30:00+01:00",
@@ -33,11 +42,11 @@ ENTRY = Example(
         "notes": "Frost on the towpath.",
     }
 )
-CHANGES = Example(value={"duration_s": 2760, "notes": None})
+ACTIVITY_CHANGES = Example(value={"duration_s": 2760, "notes": None})
 
 
-class ShownActivity(Struct, frozen=True):
-    """An activity, as its owner sees it."""
+class ActivityResponse(Struct, frozen=True):
+    """An activity. Only its owner can see it."""
 
     id: ActivityId
     type: ActivityType
@@ -46,13 +55,13 @@ class ShownActivity(Struct, frozen=True):
     distance_m: float | None
     calories: int | None
     notes: str | None
-    photos: list[ShownPhoto]
+    photos: list[PhotoResponse]
     created_at: datetime
     updated_at: datetime
 
 
-def shown(activity: Activity) -> ShownActivity:
-    return ShownActivity(
+def to_response(activity: Activity) -> ActivityResponse:
+    return ActivityResponse(
         id=activity.id,
         type=activity.type,
         started_at=activity.started_at,
@@ -60,27 +69,29 @@ def shown(activity: Activity) -> ShownActivity:
         distance_m=activity.distance_m,
         calories=activity.calories,
         notes=activity.notes,
-        photos=[shown_photo(photo_id) for photo_id in activity.photo_ids],
+        photos=[photo_response(photo_id) for photo_id in activity.photo_ids],
         created_at=activity.created_at,
         updated_at=activity.updated_at,
     )
 
 
-class _Written(Struct):
+class _RawStart(Struct):
+    """The start as the client wrote it."""
+
     started_at: str | UnsetType = UNSET
 
 
 async def _utc_offset(
     request: Request[Me, Any, Any], started_at: datetime | UnsetType
 ) -> int | None:
-    """Minutes that the clock of the start was ahead of UTC; None if unknown, or there is no start.
+    """Return the UTC offset of the start in minutes. None if it is unknown or there is no start.
 
     `Z` and `-00:00` mean that the time is in UTC and the local offset is unknown (RFC 3339, 4.3;
-    RFC 9557, 2.2), while `+00:00` is the offset of London in winter. msgspec reads all three as
-    UTC, so the text of the body decides.
+    RFC 9557, 2.2), while `+00:00` is a known offset, such as London's in winter. msgspec decodes
+    all three as UTC, so the text of the body decides.
 
     Raises:
-        Invalid: no clock has this offset.
+        Invalid: no time zone has this offset.
     """
     offset = started_at.utcoffset() if isinstance(started_at, datetime) else None
     if offset is None:
@@ -88,24 +99,24 @@ async def _utc_offset(
     if not activities.MIN_UTC_OFFSET <= offset <= activities.MAX_UTC_OFFSET:
         raise Invalid("The UTC offset must be between -12:00 and +14:00.", field="started_at")
     if not offset:
-        written = msgspec.json.decode(await request.body(), type=_Written).started_at
-        if isinstance(written, str) and "+" not in written:
+        raw_start = msgspec.json.decode(await request.body(), type=_RawStart).started_at
+        if isinstance(raw_start, str) and "+" not in raw_start:
             return None
     return offset // timedelta(minutes=1)
 
 
 @post("/", operation_id="createActivity")
 async def create_activity(
-    data: Annotated[Entry, Body(examples=[ENTRY])],
+    data: Annotated[Entry, Body(examples=[NEW_ACTIVITY])],
     request: Request[Me, Any, Any],
     create_once: NamedDependency[IdempotentCreation],
     now: NamedDependency[datetime],
-) -> Response[ShownActivity]:
+) -> Response[ActivityResponse]:
     """Create an activity. It may start up to one day from now, and not before 1970."""
     offset = await _utc_offset(request, data.started_at)
 
-    async def create(tx: Transaction) -> ShownActivity:
-        return shown(
+    async def create(tx: Transaction) -> ActivityResponse:
+        return to_response(
             await activities.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
         )
 
@@ -116,38 +127,40 @@ async def create_activity(
 async def list_activities(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    first_day: Annotated[date | None, FROM] = None,
-    last_day: Annotated[date | None, TO] = None,
-    activity_type: Annotated[ActivityType | None, TYPE] = None,
+    first_day: Annotated[date | None, FIRST_DAY] = None,
+    last_day: Annotated[date | None, LAST_DAY] = None,
+    activity_type: Annotated[ActivityType | None, ACTIVITY_TYPE] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> Page[ShownActivity]:
+) -> Page[ActivityResponse]:
     """List your activities with their photos, newest first."""
-    wanted = activities.Filter(first_day, last_day, activity_type)
-    after = after_cursor(cursor, tuple[datetime, ActivityId])
-    position = activities.ActivityKey(*after) if after else activities.ActivityKey()
-    found = await activities.list_activities(database, me.id, wanted, position, limit + 1)
-    return page(
-        [shown(activity) for activity in found], limit, key=lambda last: (last.started_at, last.id)
+    filters = activities.Filter(first_day, last_day, activity_type)
+    after = decode_cursor(cursor, tuple[datetime, ActivityId])
+    position = activities.Position(*after) if after else activities.Position()
+    rows = await activities.page(database, me.id, filters, position, limit + 1)
+    return page_of(
+        [to_response(activity) for activity in rows],
+        limit,
+        key=lambda last: (last.started_at, last.id),
     )
 
 
 @get("/{activity_id:uuid}", operation_id="readActivity")
 async def read_activity(
     activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> ShownActivity:
+) -> ActivityResponse:
     """Get one of your activities."""
-    return shown(await activities.find(database, me.id, ActivityId(activity_id)))
+    return to_response(await activities.find(database, me.id, ActivityId(activity_id)))
 
 
 @patch("/{activity_id:uuid}", operation_id="changeActivity")
 async def change_activity(
     activity_id: FromPath[UUID],
-    data: Annotated[Changes, Body(examples=[CHANGES])],
+    data: Annotated[Changes, Body(examples=[ACTIVITY_CHANGES])],
     request: Request[Me, Any, Any],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
-) -> ShownActivity:
+) -> ActivityResponse:
     """Update an activity. Omitted fields keep their values; null clears an optional field."""
     offset = await _utc_offset(request, data.started_at)
     async with database.transaction() as tx:
@@ -159,7 +172,7 @@ async def change_activity(
             utc_offset_minutes=offset,
             now=now,
         )
-    return shown(changed)
+    return to_response(changed)
 
 
 @delete("/{activity_id:uuid}", operation_id="deleteActivity")

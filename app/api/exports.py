@@ -1,4 +1,4 @@
-"""Exports: `/export`."""
+"""The routes below `/export`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,17 @@ from msgspec import Struct
 
 from app.activities.activity import ActivityType
 from app.api.idempotency import IdempotentCreation
-from app.api.paging import DEFAULT_LIMIT, FROM, TO, TYPE, Cursor, Limit, Page, page
-from app.api.streaming import Streamed
+from app.api.paging import (
+    ACTIVITY_TYPE,
+    DEFAULT_LIMIT,
+    FIRST_DAY,
+    LAST_DAY,
+    Cursor,
+    Limit,
+    Page,
+    page_of,
+)
+from app.api.streaming import StreamedDownload
 from app.exports import requests
 from app.exports.csv import DownloadLimits, stream
 from app.exports.export import Export, ExportId, Filters, Format, Status
@@ -28,7 +37,7 @@ from app.postgres.database import Database, Transaction
 from app.postgres.snapshot import Snapshots
 from app.s3 import Bucket
 from app.users.user import Me
-from app.web.cursors import after_cursor
+from app.web.cursors import decode_cursor
 
 NEW_EXPORT = Example(
     value={"format": "csv", "from": "2026-01-01", "to": "2026-12-31", "type": "run"}
@@ -37,7 +46,7 @@ FROM_AND_TO = {"first": "from", "last": "to"}
 
 
 class NewExport(Struct, frozen=True, forbid_unknown_fields=True, rename=FROM_AND_TO):
-    """What is wanted: days by UTC, both inclusive; what is left out means any."""
+    """A request for an export. The days are in UTC and inclusive. Omitted filters match all."""
 
     format: Format
     first: date | None = None
@@ -45,15 +54,15 @@ class NewExport(Struct, frozen=True, forbid_unknown_fields=True, rename=FROM_AND
     type: ActivityType | None = None
 
 
-class ShownProgress(Struct, frozen=True):
-    """Rows."""
+class ExportProgressResponse(Struct, frozen=True):
+    """Progress in rows."""
 
     done: int
     total: int | None
 
 
-class ShownExport(Struct, frozen=True, rename=FROM_AND_TO):
-    """An export, as its owner sees it. The download wants the owner's token and redirects."""
+class ExportResponse(Struct, frozen=True, rename=FROM_AND_TO):
+    """An export. Its download URL requires the owner's token and redirects to the file."""
 
     id: ExportId
     job_id: JobId
@@ -62,7 +71,7 @@ class ShownExport(Struct, frozen=True, rename=FROM_AND_TO):
     last: date | None
     type: ActivityType | None
     status: Status
-    progress: ShownProgress | None
+    progress: ExportProgressResponse | None
     row_count: int | None
     size_bytes: int | None
     sha256: str | None
@@ -73,9 +82,9 @@ class ShownExport(Struct, frozen=True, rename=FROM_AND_TO):
     error: str | None
 
 
-def shown(export: Export) -> ShownExport:
+def to_response(export: Export) -> ExportResponse:
     progress = export.progress
-    return ShownExport(
+    return ExportResponse(
         id=export.id,
         job_id=export.job_id,
         format=export.format,
@@ -83,7 +92,7 @@ def shown(export: Export) -> ShownExport:
         last=export.last,
         type=export.type,
         status=export.status,
-        progress=ShownProgress(*progress) if progress else None,
+        progress=ExportProgressResponse(*progress) if progress else None,
         row_count=export.row_count,
         size_bytes=export.size_bytes,
         sha256=export.sha256,
@@ -108,10 +117,10 @@ def _download_limits(request: Request[Any, Any, Any]) -> DownloadLimits:
 async def download_activities(
     me: NamedDependency[Me],
     snapshots: NamedDependency[Snapshots],
-    download_limits: NamedDependency[DownloadLimits],
-    first_day: Annotated[date | None, FROM] = None,
-    last_day: Annotated[date | None, TO] = None,
-    activity_type: Annotated[ActivityType | None, TYPE] = None,
+    patience: NamedDependency[Patience],
+    first_day: Annotated[date | None, FIRST_DAY] = None,
+    last_day: Annotated[date | None, LAST_DAY] = None,
+    activity_type: Annotated[ActivityType | None, ACTIVITY_TYPE] = None,
     bom: Annotated[
         bool, QueryParameter(description="Start with a byte order mark, so that Excel reads UTF-8.")
     ] = False,
@@ -124,8 +133,8 @@ async def download_activities(
     """
     filters = Filters(first_day, last_day, activity_type)
     filters.check()
-    source = partial(stream, snapshots, me.id, filters, bom=bom, limits=download_limits)
-    return Streamed(source, "text/csv", FORMATS["csv"].filename)
+    source = partial(stream, snapshots, me.id, filters, bom=bom, patience=patience)
+    return StreamedDownload(source, "text/csv", filename("csv"))
 
 
 @post("/request", status_code=202, operation_id="requestExport")
@@ -133,15 +142,15 @@ async def request_export(
     data: Annotated[NewExport, Body(examples=[NEW_EXPORT])],
     me: NamedDependency[Me],
     create_once: NamedDependency[IdempotentCreation],
-) -> Response[ShownExport]:
+) -> Response[ExportResponse]:
     """Request an export. An email says when it is ready.
 
     If an identical export is in progress, it is returned instead. 429 if you have two in progress.
     """
     filters = Filters(data.first, data.last, data.type)
 
-    async def create(tx: Transaction) -> ShownExport:
-        return shown(await requests.request(tx, me.id, data.format, filters))
+    async def create(tx: Transaction) -> ExportResponse:
+        return to_response(await requests.request(tx, me.id, data.format, filters))
 
     return await create_once(create, status=202)
 
@@ -149,9 +158,9 @@ async def request_export(
 @get("/{export_id:uuid}/status", operation_id="readExport")
 async def read_export(
     export_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> ShownExport:
+) -> ExportResponse:
     """Get the status of an export."""
-    return shown(await requests.status(database, me.id, ExportId(export_id)))
+    return to_response(await requests.status(database, me.id, ExportId(export_id)))
 
 
 @get("/{export_id:uuid}/download", status_code=302, operation_id="downloadExport")
@@ -175,11 +184,11 @@ async def list_exports(
     database: NamedDependency[Database],
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> Page[ShownExport]:
+) -> Page[ExportResponse]:
     """List your exports, newest first."""
-    after = after_cursor(cursor, tuple[ExportId])
-    found = await requests.history(database, me.id, after[0] if after else None, limit + 1)
-    return page([shown(export) for export in found], limit, key=lambda last: (last.id,))
+    after = decode_cursor(cursor, tuple[ExportId])
+    rows = await requests.history(database, me.id, after[0] if after else None, limit + 1)
+    return page_of([to_response(export) for export in rows], limit, key=lambda last: (last.id,))
 
 
 @delete("/{export_id:uuid}", operation_id="deleteExport")

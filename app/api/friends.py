@@ -1,4 +1,4 @@
-"""Friends and requests: `/friends`."""
+"""The routes below `/friends`."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from litestar.params import Body, FromPath
 from msgspec import Struct
 
 from app.api.idempotency import IdempotentCreation
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of
 from app.friends import friendships
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
 from app.postgres.database import Database, Transaction
 from app.users.user import EmailAddress, Me, UserId
-from app.web.cursors import after_cursor
+from app.web.cursors import decode_cursor
 
-NEW_REQUEST = Example(value={"email": "sam@example.com"})
+NEW_FRIEND_REQUEST = Example(value={"email": "sam@example.com"})
 
 
-class NewRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class NewFriendRequest(Struct, frozen=True, forbid_unknown_fields=True):
     email: EmailAddress
 
 
-class ShownRequest(Struct, frozen=True):
-    """A request, as the one who asked and the one who answered see it."""
+class FriendRequestResponse(Struct, frozen=True):
+    """A friend request, as both its sender and its recipient see it."""
 
     id: RequestId
     status: Status
 
 
-def shown(request: FriendRequest) -> ShownRequest:
-    return ShownRequest(request.id, request.status)
+def to_response(request: FriendRequest) -> FriendRequestResponse:
+    return FriendRequestResponse(request.id, request.status)
 
 
 @post("/requests", operation_id="askFriend")
 async def ask_friend(
-    data: Annotated[NewRequest, Body(examples=[NEW_REQUEST])],
+    data: Annotated[NewFriendRequest, Body(examples=[NEW_FRIEND_REQUEST])],
     me: NamedDependency[Me],
     create_once: NamedDependency[IdempotentCreation],
-) -> Response[ShownRequest]:
-    """Send a friend request to an email address. If its owner has asked you first, accept theirs.
+) -> Response[FriendRequestResponse]:
+    """Send a friend request to an email address, or accept one that its owner has sent you.
 
     The response is the same whether or not the address has an account. 409 if you are already
     friends.
     """
 
-    async def create(tx: Transaction) -> ShownRequest:
-        return shown(await friendships.ask(tx, me.id, data.email))
+    async def create(tx: Transaction) -> FriendRequestResponse:
+        return to_response(await friendships.ask(tx, me.id, data.email))
 
     return await create_once(create)
 
@@ -64,27 +64,27 @@ async def list_requests(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[IncomingRequest]:
     """List the friend requests waiting for your answer, newest first."""
-    after = after_cursor(cursor, tuple[RequestId])
-    found = await friendships.list_requests(database, me.id, after[0] if after else None, limit + 1)
-    return page(found, limit, key=lambda last: (last.id,))
+    after = decode_cursor(cursor, tuple[RequestId])
+    rows = await friendships.waiting(database, me.id, after[0] if after else None, limit + 1)
+    return page_of(rows, limit, key=lambda last: (last.id,))
 
 
 @post("/requests/{request_id:uuid}/accept", status_code=200, operation_id="acceptFriend")
 async def accept_friend(
     request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> ShownRequest:
+) -> FriendRequestResponse:
     """Accept a friend request."""
     async with database.transaction() as tx:
-        return shown(await friendships.accept(tx, me.id, RequestId(request_id)))
+        return to_response(await friendships.accept(tx, me.id, RequestId(request_id)))
 
 
 @post("/requests/{request_id:uuid}/decline", status_code=200, operation_id="declineFriend")
 async def decline_friend(
     request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> ShownRequest:
+) -> FriendRequestResponse:
     """Decline a friend request."""
     async with database.transaction() as tx:
-        return shown(await friendships.decline(tx, me.id, RequestId(request_id)))
+        return to_response(await friendships.decline(tx, me.id, RequestId(request_id)))
 
 
 @get("/", operation_id="listFriends")
@@ -95,10 +95,10 @@ async def list_friends(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Friend]:
     """List your friends, newest first."""
-    after = after_cursor(cursor, tuple[datetime, UserId])
-    position = friendships.FriendKey(*after) if after else friendships.FriendKey()
-    found = await friendships.list_friends(database, me.id, position, limit + 1)
-    return page(found, limit, key=lambda last: (last.since, last.user_id))
+    after = decode_cursor(cursor, tuple[datetime, UserId])
+    position = friendships.Position(*after) if after else friendships.Position()
+    rows = await friendships.page(database, me.id, position, limit + 1)
+    return page_of(rows, limit, key=lambda last: (last.since, last.user_id))
 
 
 @delete("/{user_id:uuid}", operation_id="endFriendship")

@@ -1,10 +1,8 @@
-"""Lists by keyset: a page ends with a cursor, which is the sort key of its last item.
+"""Keyset pagination: each page ends with a cursor, which is the sort key of its last item.
 
-K = tuple[datetime, ActivityId]
-
-after = after_cursor(cursor, K)
-rows = await listing.page(database, me.id, wanted, position, limit + 1)
-return page(rows, limit, key=lambda row: (row.started_at, row.id))
+after = decode_cursor(cursor, tuple[JobId])
+rows = await jobs.page(database, filters, after[0] if after else None, limit + 1)
+return page_of(rows, limit, key=lambda last: (last.id,))
 """
 
 from __future__ import annotations
@@ -15,12 +13,11 @@ from typing import Annotated, Any, Generic, TypeVar
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from app.web.cursors import cursor_of
+from app.web.cursors import encode_cursor
 
-FROM = QueryParameter(name="from", description="The first day, in UTC.")
-TO = QueryParameter(name="to", description="The last day, in UTC.")
-TYPE = QueryParameter(name="type")
-
+FIRST_DAY = QueryParameter(name="from", description="The first day, in UTC.")
+LAST_DAY = QueryParameter(name="to", description="The last day, in UTC.")
+ACTIVITY_TYPE = QueryParameter(name="type", description="Only activities of this type.")
 
 T = TypeVar("T")
 
@@ -38,7 +35,11 @@ class Page(Struct, Generic[T], frozen=True):
     next_cursor: str | None
 
 
-def page(rows: Sequence[T], limit: int, key: Callable[[T], tuple[Any, ...]]) -> Page[T]:
-    """Make a page of rows of which one more than `limit` was asked for."""
+def page_of(rows: Sequence[T], limit: int, key: Callable[[T], tuple[Any, ...]]) -> Page[T]:
+    """Make a page of up to `limit + 1` rows. The extra row only shows that another page follows.
+
+    Args:
+        key: returns the sort key of a row.
+    """
     items = list(rows[:limit])
-    return Page(items, cursor_of(key(items[-1])) if len(rows) > limit else None)
+    return Page(items, encode_cursor(key(items[-1])) if len(rows) > limit else None)

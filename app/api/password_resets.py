@@ -1,4 +1,4 @@
-"""Forgotten passwords: `/password-resets`."""
+"""The routes below `/password-resets`, for forgotten passwords."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.rate_limits import RateLimiter
 from app.users.login_limits import count_reset_request
 from app.users.passwords import Passwords, check_reset_token, request_password_reset, reset_password
 from app.users.user import EmailAddress, Password
-from app.web.connection import client_of
+from app.web.connection import client_address
 
 
 class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ async def request_reset(
 
     The response is the same whether or not the address has an account.
     """
-    await count_reset_request(rates, client_of(request))
+    await admit_reset(rates, client_address(request))
     async with database.transaction() as tx:
         await request_password_reset(tx, data.email)
 

@@ -1,4 +1,4 @@
-"""Photos: `/activities/{id}/photos` and `/photos`."""
+"""The routes below `/photos`, and `/activities/{id}/photos`."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from app.postgres.database import Database, Transaction
 from app.s3 import Bucket
 from app.users.user import Me
 
-MAX_BODY = 11_000_000
-"""Bytes: a photo of the largest size and what multipart lays around it."""
+MAX_BODY_BYTES = 11_000_000
+"""A photo of the maximum size and its multipart envelope."""
 
 
 class PhotoForm(Struct, frozen=True, forbid_unknown_fields=True):
     photo: UploadFile
 
 
-class ShownPhoto(Struct, frozen=True):
-    """A photo, as its owner sees it. The URL wants the owner's token and redirects."""
+class PhotoResponse(Struct, frozen=True):
+    """A photo. Its URL requires the owner's token and redirects to the file."""
 
     id: PhotoId
     url: str
 
 
-def shown_photo(photo_id: PhotoId) -> ShownPhoto:
-    return ShownPhoto(photo_id, f"/api/v1/photos/{photo_id}")
+def photo_response(photo_id: PhotoId) -> PhotoResponse:
+    return PhotoResponse(photo_id, f"/api/v1/photos/{photo_id}")
 
 
-@post("/{activity_id:uuid}/photos", request_max_body_size=MAX_BODY, operation_id="addPhoto")
+@post("/{activity_id:uuid}/photos", request_max_body_size=MAX_BODY_BYTES, operation_id="addPhoto")
 async def add_photo(
     activity_id: FromPath[UUID],
     data: Annotated[PhotoForm, Body(media_type=RequestEncodingType.MULTI_PART)],
@@ -48,7 +48,7 @@ async def add_photo(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
     create_once: NamedDependency[IdempotentCreation],
-) -> Response[ShownPhoto]:
+) -> Response[PhotoResponse]:
     """Add a photo: JPEG, PNG or WebP, up to 10 MB. EXIF data, with the location, is removed.
 
     409 if the activity already has 20 photos.
@@ -56,8 +56,8 @@ async def add_photo(
     content = await data.photo.read()
     upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)
 
-    async def create(tx: Transaction) -> ShownPhoto:
-        return shown_photo((await photos.attach(tx, me.id, ActivityId(activity_id), upload)).id)
+    async def create(tx: Transaction) -> PhotoResponse:
+        return photo_response((await photos.attach(tx, me.id, ActivityId(activity_id), upload)).id)
 
     return await create_once(create, content=content)
 

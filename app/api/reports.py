@@ -1,4 +1,4 @@
-"""Monthly reports: `/reports`."""
+"""The routes below `/reports`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import Meta, Struct
 
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of
 from app.postgres.database import Database
 from app.reports import requests
 from app.reports.report import Report, month_of, slug
 from app.s3 import Bucket
 from app.users.user import Me
-from app.web.cursors import after_cursor
+from app.web.cursors import decode_cursor
 
 
-class ShownReport(Struct, frozen=True):
-    """A report that can be downloaded."""
+class ReportResponse(Struct, frozen=True):
+    """A monthly report. Its download URL requires the owner's token."""
 
     month: Annotated[str, Meta(examples=["2026-11"])]
     size_bytes: int
@@ -29,9 +29,9 @@ class ShownReport(Struct, frozen=True):
     download_url: str
 
 
-def shown(report: Report) -> ShownReport:
+def to_response(report: Report) -> ReportResponse:
     month = slug(report.month)
-    return ShownReport(
+    return ReportResponse(
         month=month,
         size_bytes=report.size_bytes,
         created_at=report.created_at,
@@ -45,15 +45,15 @@ async def list_reports(
     database: NamedDependency[Database],
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> Page[ShownReport]:
+) -> Page[ReportResponse]:
     """List your reports, newest month first.
 
     A report is created on the 1st for the month before, if you recorded an activity in it.
     """
-    after = after_cursor(cursor, tuple[date])
-    found = await requests.reports(database, me.id, after[0] if after else None, limit + 1)
-    listed = page(found, limit, key=lambda last: (last.month,))
-    return Page([shown(report) for report in listed.items], listed.next_cursor)
+    after = decode_cursor(cursor, tuple[date])
+    rows = await requests.reports(database, me.id, after[0] if after else None, limit + 1)
+    reports = page_of(rows, limit, key=lambda last: (last.month,))
+    return Page([to_response(report) for report in reports.items], reports.next_cursor)
 
 
 @get("/{month:str}/download", status_code=302, operation_id="downloadReport")

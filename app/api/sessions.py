@@ -1,4 +1,4 @@
-"""Signing in and out: `/sessions`."""
+"""The routes below `/sessions`, to sign in and out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from app.users.login_limits import clear_sign_ins, count_sign_in
 from app.users.passwords import Passwords
 from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
 from app.users.user import Me
-from app.web.connection import client_of, resources_of
+from app.web.connection import client_address, resources_of
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Only as strict as it must be: what is no address or no password is a wrong one."""
+    """Credentials. They are only limited in length: an invalid one is a wrong one."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=200)]
@@ -41,7 +41,7 @@ async def sign_in(
 
     401 if the address or the password is wrong, without saying which. 429 after too many attempts.
     """
-    await count_sign_in(rates, data.email, client_of(request))
+    await admit_sign_in(rates, data.email, client_address(request))
     checked = await check_password(database, passwords, data.email, data.password)
     await clear_sign_ins(rates, data.email)
     checked = await renew_hash(database, passwords, checked, data.password)

@@ -1,4 +1,4 @@
-"""Figures by day and by week: `/stats`."""
+"""The routes below `/stats`: totals by day and by week."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from app.api.paging import FROM, TO, Page
+from app.api.paging import FIRST_DAY, LAST_DAY, Page
 from app.postgres.database import Database
 from app.stats import daily_totals
 from app.stats.totals import DayTotals, total
 from app.users.user import Me
 
 
-class WeekFigures(Struct, frozen=True):
-    """A week's totals, and those of its days. Distances in metres, times in seconds."""
+class WeekTotals(Struct, frozen=True):
+    """The totals of a week and of each of its days, in metres and seconds."""
 
     week: str
     first_day: date
@@ -37,16 +37,18 @@ async def read_week(
     now: NamedDependency[datetime],
     week: Annotated[
         str | None,
-        QueryParameter(max_length=10, description="ISO 8601 such as 2026-W47. Default: this week."),
+        QueryParameter(
+            max_length=10, description="An ISO 8601 week such as 2026-W47. Default: this week."
+        ),
     ] = None,
-) -> WeekFigures:
+) -> WeekTotals:
     """Get your totals for a week, Monday to Sunday in UTC. Deleted activities do not count."""
     monday = daily_totals.monday_of(week or daily_totals.week_of(now.date()))
     sunday = daily_totals.sunday_after(monday)
     days = await daily_totals.read(database, me.id, monday, sunday)
     sums = total(days)
-    return WeekFigures(
-        week=daily_totals.week_of(monday),
+    return WeekTotals(
+        week=reading.week_of(monday),
         first_day=monday,
         last_day=sunday,
         activities=sums.activities,
@@ -61,9 +63,9 @@ async def read_week(
 async def list_days(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    first_day: Annotated[date, FROM],
-    last_day: Annotated[date, TO],
-) -> Page[DayTotals]:
+    first_day: Annotated[date, FIRST_DAY],
+    last_day: Annotated[date, LAST_DAY],
+) -> Page[DayFigures]:
     """Get your totals for each day, up to 366 days. Deleted activities do not count."""
     return Page(await daily_totals.read(database, me.id, first_day, last_day), None)
 

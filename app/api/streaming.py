@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made, and that end when nobody reads them any more."""
+"""Responses that are sent while they are produced, and cancelled when the client disconnects."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Begin = Callable[[], Awaitable[None]]
 Write = Callable[[bytes], Awaitable[None]]
 
 
-class Streamed(Response[str]):
-    """A file to save, whose bytes `source` writes.
+class StreamedDownload(Response[str]):
+    """A file download whose content `source` writes.
 
-    Whatever `source` holds, it holds while it runs: it is ended, and waited for, when the reader is
-    gone. What it raises before it has called `begin` is answered as a failure like any other; what
-    it raises later ends the connection before the end of the body, by which the reader can tell.
+    When the client disconnects, `source` is cancelled and awaited, so that it releases what it
+    holds. If it fails before it has called `begin`, the response is an error like any other. If it
+    fails later, the connection is closed before the end of the body, so that the client can tell.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class Streamed(Response[str]):
         self._filename = filename
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
-        return _Sending(
+        return _StreamingResponse(
             self._source,
             media_type=self.media_type,
             headers={"Content-Disposition": f'attachment; filename="{self._filename}"'},
         )
 
 
-class _Sending(ASGIResponse):
+class _StreamingResponse(ASGIResponse):
     _should_set_content_length = False
 
     def __init__(self, source: Callable[[Begin, Write], Awaitable[None]], **kwargs: Any) -> None:
@@ -49,13 +49,13 @@ class _Sending(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sending = asyncio.create_task(self._send(send))
-        leaving = asyncio.create_task(_left(receive))
+        disconnect = asyncio.create_task(_wait_for_disconnect(receive))
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, disconnect), return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
         finally:
-            await cancel_all((sending, leaving))
+            await cancel_all((sending, disconnect))
 
     async def _send(self, send: Send) -> None:
         await self._source(partial(self.start_response, send), partial(_write, send))
@@ -66,7 +66,6 @@ async def _write(send: Send, data: bytes) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
-async def _left(receive: Receive) -> None:
-    """Return when the reader has closed the connection."""
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Accounts: `/users`."""
+"""The routes below `/users`: accounts and their settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.users.accounts import (
 from app.users.login_limits import count_password_check, count_sign_up
 from app.users.passwords import Passwords, change_password, check_current_password
 from app.users.user import Account, EmailAddress, Me, Name, Password, Profile
-from app.web.connection import client_of
+from app.web.connection import client_address
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,17 +44,17 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
     preferences: PreferencesChange | UnsetType = UNSET
 
 
-OwnPassword = Annotated[str, Meta(max_length=200)]
-"""Only as strict as it must be: what is no password is a wrong one."""
+CurrentPassword = Annotated[str, Meta(max_length=200)]
+"""A password to check. It is only limited in length: an invalid one is a wrong one."""
 
 
 class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
-    current_password: OwnPassword
+    current_password: CurrentPassword
     password: Password
 
 
-class Leaving(Struct, frozen=True, forbid_unknown_fields=True):
-    password: OwnPassword
+class AccountDeletion(Struct, frozen=True, forbid_unknown_fields=True):
+    password: CurrentPassword
 
 
 NEW_USER = Example(
@@ -67,7 +67,7 @@ PASSWORD_CHANGE = Example(
         "password": "a longer walk on the beach",
     }
 )
-LEAVING = Example(value={"password": "a long walk on the beach"})
+ACCOUNT_DELETION = Example(value={"password": "a long walk on the beach"})
 
 
 @post("/", opt={"public": True}, operation_id="createUser")
@@ -82,7 +82,7 @@ async def create_user(
 
     409 if the address is taken.
     """
-    await count_sign_up(rates, client_of(request))
+    await admit_sign_up(rates, client_address(request))
     password_hash = await passwords.hash(data.password)
     return await create_once(lambda tx: register(tx, data.email, data.name, password_hash))
 
@@ -131,9 +131,9 @@ async def change_me(
             tx,
             me.id,
             name=data.name or None,
-            weekly_summary=_given(preferences.weekly_summary),
-            friend_activity=_given(preferences.friend_activity),
-            monthly_report=_given(preferences.monthly_report),
+            weekly_summary=_or_none(preferences.weekly_summary),
+            friend_activity=_or_none(preferences.friend_activity),
+            monthly_report=_or_none(preferences.monthly_report),
         )
 
 
@@ -158,13 +158,13 @@ async def change_own_password(
 
 @delete("/me", operation_id="deleteMe")
 async def delete_me(
-    data: Annotated[Leaving, Body(examples=[LEAVING])],
+    data: Annotated[AccountDeletion, Body(examples=[ACCOUNT_DELETION])],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[RateLimiter],
 ) -> None:
-    """Delete your account. It is deleted at once, and its data is erased right after.
+    """Delete your account at once. Its data is erased shortly after.
 
     403 if the password is wrong.
     """
@@ -174,8 +174,8 @@ async def delete_me(
         await delete_account(tx, checked)
 
 
-def _given(choice: bool | UnsetType) -> bool | None:
-    return None if choice is UNSET else choice
+def _or_none(value: bool | UnsetType) -> bool | None:
+    return None if value is UNSET else value
 
 
 router = Router(

@@ -22,7 +22,7 @@ from app.users.passwords import Passwords
 from app.users.sessions import check_password, close_session, open_session, renew_hash
 from app.users.statements import Credentials
 from app.users.user import EmailAddress, Name, Password
-from app.web.connection import client_of, resources_of
+from app.web.connection import client_address, resources_of
 
 HOME = "/activities"
 

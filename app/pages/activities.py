@@ -23,7 +23,7 @@ from app.stats import daily_totals
 from app.stats.totals import total
 from app.users.accounts import profile_of
 from app.users.user import Me
-from app.web.cursors import after_cursor, cursor_of
+from app.web.cursors import decode_cursor, encode_cursor
 
 A_PAGE = 30
 A_WEEK = timedelta(days=6)

@@ -18,7 +18,7 @@ from app.pages.forms import REFUSALS, sent_form
 from app.pages.page import page, see_other
 from app.postgres.database import Database
 from app.users.user import EmailAddress, Me, UserId
-from app.web.cursors import after_cursor, cursor_of
+from app.web.cursors import decode_cursor, encode_cursor
 
 A_PAGE = 50
 MOST_WAITING = 100
@@ -108,7 +108,7 @@ async def _shown(
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
-        following = f"/friends?after={cursor_of((shown[-1].since, shown[-1].user_id))}"
+        following = f"/friends?after={encode_cursor((shown[-1].since, shown[-1].user_id))}"
     return page(
         request,
         "friends",

@@ -18,7 +18,7 @@ from app.rate_limits import RateLimiter
 from app.users.login_limits import count_reset_request
 from app.users.passwords import Passwords, check_reset_token, request_password_reset, reset_password
 from app.users.user import EmailAddress, Password
-from app.web.connection import client_of
+from app.web.connection import client_address
 
 
 class Forgotten(Struct, frozen=True):

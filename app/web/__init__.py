@@ -1,1 +1,1 @@
-"""What the API and the pages, which never meet, both need of Litestar."""
+"""What the API and the pages share. Neither imports the other."""

@@ -1,4 +1,4 @@
-"""What handlers can have injected, and which client sent a request."""
+"""Dependencies that handlers can inject, and the address of the client."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _passwords(request: Request[Any, Any, Any]) -> Passwords:
 
 
 def _now(request: Request[Any, Any, Any]) -> datetime:
-    """The time by the application's clock, in UTC."""
+    """Return the time of the application's clock, in UTC."""
     return cast("datetime", request.app.state.clock())
 
 
@@ -63,36 +63,37 @@ DEPENDENCIES = {
 }
 
 
-NETWORK = 64
-"""Bits of an IPv6 address that name a network: whoever has one has all addresses in it."""
+IPV6_NETWORK_BITS = 64
+"""Length of an IPv6 network prefix. One client can use every address in its network."""
 
 
-def client_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-    """The address that limits are counted for; None: this machine itself, or unknown."""
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """Return the address that rate limits count for. None for loopback or an unknown address."""
     peer = connection.client.host if connection.client else ""
     forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
-    return counted_address(peer, forwarded, resources_of(connection).settings.http.trusted_proxies)
+    return resolve_address(peer, forwarded, resources_of(connection).settings.http.trusted_proxies)
 
 
-def counted_address(peer: str, forwarded: str, proxies: int) -> str | None:
-    """
+def resolve_address(peer: str, forwarded: str, proxies: int) -> str | None:
+    """Find the client's address behind our proxies. An IPv6 address is cut to its network.
+
     Args:
-        peer: who opened the connection.
-        forwarded: `X-Forwarded-For`, to which each proxy appends who came to it. What stands left
-            of our own proxies' entries is anybody's claim.
-        proxies: how many of ours a request passes.
+        peer: the address that opened the connection.
+        forwarded: `X-Forwarded-For`. Each proxy appends the address that connected to it, so the
+            entries to the left of those of our proxies may be forged.
+        proxies: how many of our own proxies a request passes.
     """
     entries = [entry.strip() for entry in forwarded.split(",")]
-    named = entries[-proxies] if 0 < proxies <= len(entries) else peer
-    address = _address(named) or _address(peer)
+    client = entries[-proxies] if 0 < proxies <= len(entries) else peer
+    address = _parse_address(client) or _parse_address(peer)
     if address is None or address.is_loopback:
         return None
     if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> NETWORK << NETWORK))
+        return str(IPv6Address(int(address) >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS))
     return str(address)
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)
     except ValueError:

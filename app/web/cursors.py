@@ -1,4 +1,4 @@
-"""Cursors: the sort key of the last item of a page, in characters that a URL carries unchanged."""
+"""Cursors: the sort key of the last item of a page, encoded so that it is safe in a URL."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from app.errors import Invalid
 K = TypeVar("K", bound=tuple[Any, ...])
 
 
-def cursor_of(key: tuple[Any, ...]) -> str:
+def encode_cursor(key: tuple[Any, ...]) -> str:
     return urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def after_cursor(cursor: str | None, shape: type[K]) -> K | None:
-    """Read the sort key that a cursor stands for; None at the beginning of a list.
+def decode_cursor(cursor: str | None, key_type: type[K]) -> K | None:
+    """Return the sort key in a cursor. None at the beginning of a list.
 
     Raises:
-        Invalid: it is no cursor of such a list.
+        Invalid: it is not a cursor of such a list.
     """
     if cursor is None:
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        key: K = msgspec.json.decode(urlsafe_b64decode(padded.encode()), type=shape)
+        key: K = msgspec.json.decode(urlsafe_b64decode(padded.encode()), type=key_type)
         for part in key:
             _refuse_unstorable(part)
     except (msgspec.DecodeError, binascii.Error, ValueError, OverflowError, RecursionError):
@@ -37,14 +37,15 @@ def after_cursor(cursor: str | None, shape: type[K]) -> K | None:
 
 
 def _refuse_unstorable(part: object) -> None:
-    """A forged key may hold what Postgres has no value for.
+    """Refuse values of a forged key that Postgres cannot store.
 
     Raises:
-        ValueError, OverflowError: it does.
+        ValueError: a time without a time zone, or a string with a NUL.
+        OverflowError: a time that is out of range in UTC.
     """
     if isinstance(part, datetime):
         if part.tzinfo is None:
-            raise ValueError("a time without a zone")
+            raise ValueError("a time without a time zone")
         part.astimezone(UTC)
     if isinstance(part, str) and "\0" in part:
-        raise ValueError("a NUL")
+        raise ValueError("a string with a NUL")

@@ -1,4 +1,4 @@
-"""The one table from kinds of failure to HTTP statuses, and what msgspec rejects in plain words."""
+"""The HTTP status and headers of each kind of failure, and descriptions of invalid values."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def status_of(error: errors.Failure) -> int:
 
 
 def headers_of(error: errors.Failure) -> dict[str, str]:
-    """When it is worth asking again, where that is known."""
+    """Return `Retry-After` for failures that pass."""
     if isinstance(error, errors.TooMany | errors.Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}
 
 
 def description_of(annotation: Any) -> str | None:
-    """How a type describes what it takes, in the first of its `Meta` that does."""
+    """Return the description of the values that a type accepts, from its first `Meta` with one."""
     for part in get_args(annotation):
-        found = part.description if isinstance(part, Meta) else description_of(part)
-        if found:
-            return found
+        description = part.description if isinstance(part, Meta) else description_of(part)
+        if description:
+            return description
     return None

@@ -243,4 +243,4 @@ async def test_a_dead_job_is_not_run_beside_an_unfinished_one_of_its_occasion(
     await put(database, Trial("a", key="k"))
     answer = await admin.post(f"{JOBS}/{job_id}/retry")
     assert 409 == answer.status_code
-    assert "kind and unique_key" in answer.json()["detail"]
+    assert "kind and unique key" in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""What operators do, under `/admin`. Anyone else gets 403."""
+"""The routes below `/admin`. They respond with 403 to everybody but operators."""
 
 from app.api.admin.router import router
 

@@ -1,4 +1,4 @@
-"""Jobs: `/admin/jobs`."""
+"""The routes below `/admin/jobs`."""
 
 from __future__ import annotations
 
@@ -7,40 +7,44 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, QueryParameter
 
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of
 from app.jobs.admin import dead_letters, jobs
 from app.jobs.admin.rows import JobDetail, JobSummary, State
 from app.jobs.job import JobId, Queue
 from app.postgres.database import Database
 from app.users.accounts import find_user
 from app.users.user import Me
-from app.web.cursors import after_cursor
+from app.web.cursors import decode_cursor
 
 User = Annotated[
     str | None,
-    QueryParameter(max_length=254, description="The ID or email address of the job's user."),
+    QueryParameter(
+        max_length=254, description="Only jobs of the user with this ID or email address."
+    ),
 ]
-Kind = Annotated[str | None, QueryParameter(max_length=100)]
+Kind = Annotated[str | None, QueryParameter(max_length=100, description="Only jobs of this kind.")]
 
 
 @get("/jobs", operation_id="listJobs")
 async def list_jobs(
     database: NamedDependency[Database],
-    job_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    job_state: Annotated[
+        State | None, QueryParameter(name="state", description="Only jobs in this state.")
+    ] = None,
     kind: Kind = None,
-    queue: FromQuery[Queue | None] = None,
+    queue: Annotated[Queue | None, QueryParameter(description="Only jobs of this queue.")] = None,
     user: User = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[JobSummary]:
     """List jobs, newest first."""
     user_id = await find_user(database, user) if user is not None else None
-    wanted = jobs.JobFilter(job_state, kind, queue, user_id)
-    after = after_cursor(cursor, tuple[JobId])
-    found = await jobs.list_jobs(database, wanted, after[0] if after else None, limit + 1)
-    return page(found, limit, key=lambda last: (last.id,))
+    filters = jobs.Filter(job_state, kind, queue, user_id)
+    after = decode_cursor(cursor, tuple[JobId])
+    rows = await jobs.page(database, filters, after[0] if after else None, limit + 1)
+    return page_of(rows, limit, key=lambda last: (last.id,))
 
 
 @get("/jobs/{job_id:uuid}", operation_id="readJob")
@@ -67,8 +71,8 @@ async def cancel_job(
 ) -> JobDetail:
     """Cancel a job. A waiting job is cancelled at once.
 
-    A running job stops within two seconds, and is returned as running. 409 if it has finished: a
-    job that was done before the cancellation stays done.
+    A running job is returned as running, and stops within two seconds unless it finishes first.
+    409 if it has already finished.
     """
     async with database.transaction() as tx:
         await jobs.cancel_job(tx, JobId(job_id), by=str(me.id))

@@ -1,4 +1,4 @@
-"""Queues and kinds: `/admin/queues`, `/admin/kinds`."""
+"""The routes below `/admin/queues` and `/admin/kinds`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def pause_queue(
     database: NamedDependency[Database],
     weights: NamedDependency[Mapping[str, int]],
 ) -> QueueState:
-    """Pause a queue: within a second, workers claim no jobs from it. Running jobs finish."""
+    """Pause a queue. Within a second, workers stop claiming its jobs. Running jobs finish."""
     async with database.transaction() as tx:
         await queues.pause_queue(tx, name, by=str(me.id))
         return await queues.find_queue(tx, name, weights)
@@ -60,7 +60,7 @@ async def resume_queue(
 
 @get("/kinds", operation_id="listKinds")
 async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
-    """List the kinds of jobs, and whether they are paused."""
+    """List the kinds of jobs with their numbers, and whether they are paused."""
     return Page(await queues.list_kinds(database), None)
 
 
@@ -68,7 +68,7 @@ async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
 async def pause_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Pause a kind: within a second, no job of it starts. Jobs that become due are postponed."""
+    """Pause a kind. Within a second, no more of its jobs start. Due jobs are snoozed."""
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)
@@ -78,7 +78,7 @@ async def pause_kind(
 async def resume_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Resume a kind. Postponed jobs are due now."""
+    """Resume a kind. Its snoozed jobs become due now."""
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)

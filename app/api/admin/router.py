@@ -1,4 +1,4 @@
-"""All routes of operators behind one guard."""
+"""The router of all admin routes, with their guard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules: `/admin/schedules`."""
+"""The routes below `/admin/schedules`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, QueryParameter
 
-from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page
+from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of
 from app.jobs import schedules
 from app.jobs.schedules import history
 from app.jobs.schedules.schedule import RunId, ScheduleRun, ScheduleState, TriggeredRun
 from app.postgres.database import Database
 from app.users.user import Me
-from app.web.cursors import after_cursor
+from app.web.cursors import decode_cursor
 
 
 @get("/schedules", operation_id="listSchedules")
 async def list_schedules(database: NamedDependency[Database]) -> Page[ScheduleState]:
-    """List the schedules: last run, next run, and failures since the last success."""
+    """List the schedules, with last run, next run and failures since the last success."""
     return Page(await history.list_schedules(database), None)
 
 
@@ -32,9 +32,9 @@ async def list_runs(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ScheduleRun]:
     """List the runs of a schedule, including skipped ones, newest first."""
-    after = after_cursor(cursor, tuple[RunId])
-    found = await history.list_runs(database, name, after[0] if after else None, limit + 1)
-    return page(found, limit, key=lambda last: (last.id,))
+    after = decode_cursor(cursor, tuple[RunId])
+    rows = await history.page(database, name, after[0] if after else None, limit + 1)
+    return page_of(rows, limit, key=lambda last: (last.id,))
 
 
 @post("/schedules/{name:str}/trigger", status_code=202, operation_id="triggerSchedule")
@@ -49,12 +49,12 @@ async def trigger_schedule(
             description="Any day of the period, in UTC. Default: the last complete period.",
         ),
     ] = None,
-    dry_run: FromQuery[bool] = False,
-) -> TriggeredRun:
+    dry_run: Annotated[bool, QueryParameter(description="Only count what would happen.")] = False,
+) -> Triggered:
     """Run a schedule now, even if it is paused. Follow it at `/admin/jobs/{job_id}`.
 
-    With `dry_run`, cleanup:daily counts what it would delete, and reports:monthly and emails:weekly
-    count who would get one, and why others would not.
+    With `dry_run`, cleanup:daily counts what it would delete. reports:monthly and emails:weekly
+    count who would get one, and why the others would not.
     """
     async with database.transaction() as tx:
         return await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""Workers: `/admin/workers`."""
+"""The route `/admin/workers`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.postgres.database import Database
 
 @get("/workers", operation_id="listWorkers")
 async def list_workers(database: NamedDependency[Database]) -> Page[Worker]:
-    """List the workers and their running jobs. A worker that was killed is shown as not alive."""
+    """List the workers and their running jobs. A lost worker is listed as not alive."""
     return Page(await all_workers(database), None)
 
 
