@@ -6,7 +6,9 @@ plain page without scripts. Any viewer can load the document.
 
 from __future__ import annotations
 
+import re
 from html import escape
+from http import HTTPStatus
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
@@ -184,7 +186,11 @@ def complete_openapi(app: Litestar) -> None:
             operation: Operation | None = getattr(item, method.lower(), None)
             if operation is None or operation.responses is None:
                 continue
+            operation.summary = _summary(operation.description or "")
             operation.responses.pop("400", None)
+            for status, response in operation.responses.items():
+                if isinstance(response, OpenAPIResponse):
+                    response.description = HTTPStatus(int(status)).phrase
             operation.responses["default"] = ERROR_RESPONSE
             if handler.opt.get("public"):
                 operation.security = []
@@ -194,6 +200,11 @@ def complete_openapi(app: Litestar) -> None:
                 )
             if "create_once" in handler.parsed_fn_signature.parameters:
                 operation.parameters = [*(operation.parameters or []), IDEMPOTENCY_KEY]
+
+
+def _summary(description: str) -> str:
+    """Return the first sentence, up to a colon. Litestar's default is the function's name."""
+    return re.split(r"[.:](?:\s|$)", description, maxsplit=1)[0]
 
 
 def _forbid_unknown_fields(schemas: dict[str, Schema], body_type: inspect.Type) -> None:

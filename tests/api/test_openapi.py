@@ -43,6 +43,15 @@ async def test_every_operation_says_how_it_fails_and_what_it_does(
     assert "Problem" in document["components"]["schemas"]
 
 
+async def test_summaries_and_responses_are_described_in_words(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    pause = paths["/api/v1/admin/queues/{name}/pause"]["post"]
+    assert pause["summary"] == "Pause a queue"
+    assert paths["/api/v1/sessions/current"]["delete"]["summary"] == "Sign out"
+    assert paths["/api/v1/users"]["post"]["responses"]["201"]["description"] == "Created"
+    assert all(operation["summary"] for operation in operations(document))
+
+
 async def test_a_token_is_asked_for_but_where_it_is_not(document: dict[str, Any]) -> None:
     assert document["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
