@@ -93,8 +93,8 @@ IDEMPOTENCY_KEY = Parameter(
     name=KEY_HEADER,
     param_in="header",
     description=(
-        "The same key and body within 24 hours return the first response and create nothing. "
-        "409 while the first request is in progress, 422 if the body differs."
+        "A repeated request with the same key within 24 hours gets the first response and creates "
+        "nothing. 409 while the first request is in progress, 422 if the body differs."
     ),
     schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
 )

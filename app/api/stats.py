@@ -43,18 +43,18 @@ async def read_week(
     ] = None,
 ) -> WeekTotals:
     """Get your totals for a week, Monday to Sunday in UTC. Deleted activities do not count."""
-    monday = daily_totals.monday_of(week or daily_totals.week_of(now.date()))
-    sunday = daily_totals.sunday_after(monday)
-    days = await daily_totals.read(database, me.id, monday, sunday)
-    sums = total(days)
+    monday = reading.monday_of(week or reading.week_of(now.date()))
+    sunday = reading.sunday_after(monday)
+    days = await reading.daily(database, me.id, monday, sunday)
+    week_total = total(days)
     return WeekTotals(
         week=reading.week_of(monday),
         first_day=monday,
         last_day=sunday,
-        activities=sums.activities,
-        distance_m=sums.distance_m,
-        duration_s=sums.duration_s,
-        calories=sums.calories,
+        activities=week_total.activities,
+        distance_m=week_total.distance_m,
+        duration_s=week_total.duration_s,
+        calories=week_total.calories,
         days=days,
     )
 

@@ -26,7 +26,7 @@ def status_of(error: errors.Failure) -> int:
 
 
 def headers_of(error: errors.Failure) -> dict[str, str]:
-    """Return `Retry-After` for failures that pass."""
+    """Return `Retry-After` for temporary failures."""
     if isinstance(error, errors.TooMany | errors.Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}
