@@ -1,8 +1,9 @@
-"""Schedules, as operators see, trigger and stop them."""
+"""Schedules over HTTP: listed, triggered, paused and resumed by operators."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from app.jobs.schedules import SCHEDULES, fire_due
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.jobs.operators import operator
-from tests.support.people import person
+from tests.support.people import Person, person
 from tests.support.working import run_jobs
 from worker.cron import publish
 
@@ -29,21 +30,27 @@ SCHEDULES_URL = "/api/v1/admin/schedules"
         ("POST", "/stats:daily/resume"),
     ],
 )
-async def test_schedules_are_for_operators(
+async def test_schedules_require_an_operator(
     api: httpx.AsyncClient, database: Database, method: str, path: str
 ) -> None:
     kim = await person(database, "kim")
-    answer = await api.request(method, SCHEDULES_URL + path, headers=kim.headers)
-    assert 403 == answer.status_code
+    response = await api.request(method, SCHEDULES_URL + path, headers=kim.headers)
+    assert 403 == response.status_code
 
 
-async def test_a_schedule_that_never_ran_shows_when_it_will(
+async def daily_stats(api: httpx.AsyncClient, user: Person) -> dict[str, Any]:
+    """Return the item of stats:daily in the list of schedules."""
+    response = await api.get(SCHEDULES_URL, headers=user.headers)
+    (item,) = [item for item in response.json()["items"] if item["name"] == "stats:daily"]
+    return dict(item)
+
+
+async def test_schedule_without_runs_shows_its_next_run(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
-    answer = await api.get(SCHEDULES_URL, headers=ada.headers)
-    items = answer.json()["items"]
-    assert list(SCHEDULES) == [item["name"] for item in items]
+    response = await api.get(SCHEDULES_URL, headers=ada.headers)
+    assert list(SCHEDULES) == [item["name"] for item in response.json()["items"]]
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     assert {
         "name": "stats:daily",
@@ -54,25 +61,25 @@ async def test_a_schedule_that_never_ran_shows_when_it_will(
         "last_success_at": None,
         "last_duration_s": None,
         "consecutive_failures": 0,
-    } == items[0]
+    } == await daily_stats(api, ada)
 
 
-async def test_a_trigger_answers_with_the_job_and_the_run_shows_what_it_did(
+async def test_trigger_returns_the_job_and_the_run_shows_its_counts(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    answer = await api.post(
+    response = await api.post(
         f"{SCHEDULES_URL}/stats:daily/trigger?date=2026-02-28", headers=ada.headers
     )
-    began = answer.json()
-    assert (202, "2026-02-28") == (answer.status_code, began["day"])
-    job = await api.get(f"/api/v1/admin/jobs/{began['job_id']}", headers=ada.headers)
+    triggered = response.json()
+    assert (202, "2026-02-28") == (response.status_code, triggered["day"])
+    job = await api.get(f"/api/v1/admin/jobs/{triggered['job_id']}", headers=ada.headers)
     assert ("stats:daily", "queued") == (job.json()["kind"], job.json()["state"])
     await run_jobs(resources)
-    found = (await api.get(SCHEDULES_URL, headers=ada.headers)).json()["items"][0]
-    run = found["last_run"]
+    daily = await daily_stats(api, ada)
+    run = daily["last_run"]
     assert (
-        began["run_id"],
+        triggered["run_id"],
         "done",
         str(ada.id),
         {"users": 0, "activities": 0, "recounted": 0},
@@ -82,40 +89,40 @@ async def test_a_trigger_answers_with_the_job_and_the_run_shows_what_it_did(
         run["fired_by"],
         run["counts"],
     )
-    assert found["last_success_at"] == run["finished_at"]
-    assert run["duration_s"] == found["last_duration_s"] > 0
+    assert daily["last_success_at"] == run["finished_at"]
+    assert run["duration_s"] == daily["last_duration_s"] > 0
 
 
-async def test_a_dry_run_is_a_parameter(api: httpx.AsyncClient, database: Database) -> None:
+async def test_dry_run_is_a_parameter(api: httpx.AsyncClient, database: Database) -> None:
     ada = await operator(database)
-    answer = await api.post(
+    response = await api.post(
         f"{SCHEDULES_URL}/cleanup:daily/trigger?dry_run=true", headers=ada.headers
     )
-    assert 202 == answer.status_code
+    assert 202 == response.status_code
     assert "true" == await database.fetchval("select payload->>'dry_run' from jobs")
 
 
 @pytest.mark.parametrize("act", ["trigger", "pause", "resume"])
-async def test_an_unknown_name_is_404_and_lists_the_known_ones(
+async def test_unknown_name_is_404_and_lists_the_known_names(
     api: httpx.AsyncClient, database: Database, act: str
 ) -> None:
     ada = await operator(database)
-    answer = await api.post(f"{SCHEDULES_URL}/stats:dayly/{act}", headers=ada.headers)
-    assert 404 == answer.status_code
-    assert all(name in answer.json()["detail"] for name in SCHEDULES)
+    response = await api.post(f"{SCHEDULES_URL}/stats:dayly/{act}", headers=ada.headers)
+    assert 404 == response.status_code
+    assert all(name in response.json()["detail"] for name in SCHEDULES)
 
 
 @pytest.mark.parametrize("query", ["date=2999-01-01", "date=9999-12-31", "date=x", "dry_run=true"])
-async def test_a_bad_trigger_is_refused(
+async def test_invalid_trigger_is_refused(
     api: httpx.AsyncClient, database: Database, query: str
 ) -> None:
     ada = await operator(database)
-    answer = await api.post(f"{SCHEDULES_URL}/stats:daily/trigger?{query}", headers=ada.headers)
-    assert 400 == answer.status_code
+    response = await api.post(f"{SCHEDULES_URL}/stats:daily/trigger?{query}", headers=ada.headers)
+    assert 400 == response.status_code
     assert 0 == await database.fetchval("select count(*) from jobs")
 
 
-async def test_a_paused_schedule_has_no_next_run_until_it_is_resumed(
+async def test_paused_schedule_has_no_next_run_until_it_is_resumed(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
@@ -133,7 +140,7 @@ async def test_a_paused_schedule_has_no_next_run_until_it_is_resumed(
     assert resumed.json()["next_run_at"]
 
 
-async def test_the_history_is_read_by_pages(api: httpx.AsyncClient, database: Database) -> None:
+async def test_runs_are_paged(api: httpx.AsyncClient, database: Database) -> None:
     ada = await operator(database)
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
     await fire_due(database, now=noon)
@@ -149,7 +156,7 @@ async def test_the_history_is_read_by_pages(api: httpx.AsyncClient, database: Da
     assert ["2026-11-26", "2026-11-25", "2026-11-24"] == seen
 
 
-async def test_the_metrics_tell_how_the_schedules_stand(
+async def test_metrics_show_the_state_of_the_schedules(
     database: Database, resources: Resources
 ) -> None:
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -163,16 +170,16 @@ async def test_the_metrics_tell_how_the_schedules_stand(
     await publish(database, now=noon)
     midnight = datetime(2026, 11, 25, tzinfo=UTC).timestamp()
 
-    def shown(figure: str, **labels: str) -> float | None:
-        return metrics.registry.get_sample_value(f"activelog_schedule_{figure}", labels)
+    def metric(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"activelog_schedule_{name}", labels)
 
-    assert 1 == shown("runs", schedule="stats:daily", outcome="done")
-    assert 1 == shown("runs", schedule="cleanup:daily", outcome="dead")
-    assert 1 == shown("consecutive_failures", schedule="cleanup:daily")
-    assert 0 == shown("consecutive_failures", schedule="stats:daily")
-    assert midnight == shown("next_due_timestamp_seconds", schedule="stats:daily")
+    assert 1 == metric("runs", schedule="stats:daily", outcome="done")
+    assert 1 == metric("runs", schedule="cleanup:daily", outcome="dead")
+    assert 1 == metric("consecutive_failures", schedule="cleanup:daily")
+    assert 0 == metric("consecutive_failures", schedule="stats:daily")
+    assert midnight == metric("next_due_timestamp_seconds", schedule="stats:daily")
     last = await database.fetchval(
         "select finished_at from schedule_runs where schedule = 'stats:daily'"
     )
-    assert last.timestamp() == shown("last_success_timestamp_seconds", schedule="stats:daily")
-    assert (shown("duration_seconds", schedule="stats:daily") or 0) > 0
+    assert last.timestamp() == metric("last_success_timestamp_seconds", schedule="stats:daily")
+    assert (metric("duration_seconds", schedule="stats:daily") or 0) > 0
