@@ -29,29 +29,29 @@ async def sam(database: Database) -> Person:
     return await person(database, "sam")
 
 
-async def recorded(api: httpx.AsyncClient, who: Person, **parts: Any) -> dict[str, Any]:
-    answer = await api.post("/api/v1/activities", json={**RUN, **parts}, headers=who.headers)
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json())
+async def create_activity(api: httpx.AsyncClient, user: Person, **parts: Any) -> dict[str, Any]:
+    response = await api.post("/api/v1/activities", json={**RUN, **parts}, headers=user.headers)
+    assert response.status_code == 201, response.text
+    return dict(response.json())
 
 
-async def test_an_activity_is_recorded_and_read(api: httpx.AsyncClient, kim: Person) -> None:
-    told = {**RUN, "distance_m": 8400.5, "calories": 610, "notes": "Frost on the towpath. ❄"}
+async def test_activity_is_created_and_read(api: httpx.AsyncClient, kim: Person) -> None:
+    fields = {**RUN, "distance_m": 8400.5, "calories": 610, "notes": "Frost on the towpath. ❄"}
 
-    made = await recorded(api, kim, **told)
-    read = await api.get(f"/api/v1/activities/{made['id']}", headers=kim.headers)
+    created = await create_activity(api, kim, **fields)
+    read = await api.get(f"/api/v1/activities/{created['id']}", headers=kim.headers)
 
-    assert read.json() == made
-    assert made["started_at"] == "2026-11-21T06:30:00Z"
-    del told["started_at"]
-    assert {name: made[name] for name in told} == told
-    assert made["photos"] == []
+    assert read.json() == created
+    assert created["started_at"] == "2026-11-21T06:30:00Z"
+    del fields["started_at"]
+    assert {name: created[name] for name in fields} == fields
+    assert created["photos"] == []
 
 
-async def test_what_is_left_out_is_null(api: httpx.AsyncClient, kim: Person) -> None:
-    made = await recorded(api, kim)
+async def test_omitted_fields_are_null(api: httpx.AsyncClient, kim: Person) -> None:
+    created = await create_activity(api, kim)
 
-    assert (made["distance_m"], made["calories"], made["notes"]) == (None, None, None)
+    assert (created["distance_m"], created["calories"], created["notes"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -86,60 +86,60 @@ async def test_what_is_left_out_is_null(api: httpx.AsyncClient, kim: Person) -> 
         ("user_id", "00000000-0000-0000-0000-000000000000"),
     ],
 )
-async def test_a_wrong_field_is_named(
+async def test_invalid_field_is_named(
     api: httpx.AsyncClient, kim: Person, field: str, value: Any
 ) -> None:
-    made = await recorded(api, kim)
+    created = await create_activity(api, kim)
 
     create = await api.post("/api/v1/activities", json={**RUN, field: value}, headers=kim.headers)
     change = await api.patch(
-        f"/api/v1/activities/{made['id']}", json={field: value}, headers=kim.headers
+        f"/api/v1/activities/{created['id']}", json={field: value}, headers=kim.headers
     )
 
-    for answer in (create, change):
-        assert answer.status_code == 400, answer.text
-        assert [part["field"] for part in answer.json()["errors"]] == [field]
-    assert (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"] == [made]
+    for response in (create, change):
+        assert response.status_code == 400, response.text
+        assert [part["field"] for part in response.json()["errors"]] == [field]
+    assert (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"] == [created]
 
 
 @pytest.mark.parametrize("field", ["type", "started_at", "duration_s"])
-async def test_a_missing_field_is_named(api: httpx.AsyncClient, kim: Person, field: str) -> None:
+async def test_missing_field_is_named(api: httpx.AsyncClient, kim: Person, field: str) -> None:
     body = {name: value for name, value in RUN.items() if name != field}
 
-    answer = await api.post("/api/v1/activities", json=body, headers=kim.headers)
+    response = await api.post("/api/v1/activities", json=body, headers=kim.headers)
 
-    assert answer.status_code == 400
-    assert [part["field"] for part in answer.json()["errors"]] == [field]
+    assert response.status_code == 400
+    assert [part["field"] for part in response.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-async def test_a_number_that_is_none_is_refused(
+async def test_nan_and_infinity_are_refused(
     api: httpx.AsyncClient, kim: Person, number: str
 ) -> None:
     body = (
         '{"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 1, "distance_m": %s}'
     )
 
-    answer = await api.post(
+    response = await api.post(
         "/api/v1/activities",
         content=body % number,
         headers={**kim.headers, "Content-Type": "application/json"},
     )
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
 
 
-async def test_an_activity_may_start_up_to_a_day_from_now(
+async def test_activity_may_start_up_to_a_day_from_now(
     api: httpx.AsyncClient, kim: Person, wall_clock: WallClock
 ) -> None:
     wall_clock.stands_at = at("2027-12-31 12:00")
-    await recorded(api, kim, started_at="2028-01-01T12:00:00Z")
+    await create_activity(api, kim, started_at="2028-01-01T12:00:00Z")
 
     body = {**RUN, "started_at": "2028-01-01T12:00:01Z"}
-    answer = await api.post("/api/v1/activities", json=body, headers=kim.headers)
+    response = await api.post("/api/v1/activities", json=body, headers=kim.headers)
 
-    assert answer.status_code == 400
-    assert answer.json()["errors"] == [
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
         {
             "field": "started_at",
             "detail": "An activity cannot start more than a day in the future.",
@@ -147,41 +147,43 @@ async def test_an_activity_may_start_up_to_a_day_from_now(
     ]
 
 
-async def test_a_change_tells_absent_from_null(api: httpx.AsyncClient, kim: Person) -> None:
-    made = await recorded(api, kim, distance_m=8400, calories=610, notes="Frost")
+async def test_patch_distinguishes_absent_from_null(api: httpx.AsyncClient, kim: Person) -> None:
+    created = await create_activity(api, kim, distance_m=8400, calories=610, notes="Frost")
 
-    answer = await api.patch(
-        f"/api/v1/activities/{made['id']}",
+    response = await api.patch(
+        f"/api/v1/activities/{created['id']}",
         json={"notes": None, "duration_s": 60},
         headers=kim.headers,
     )
 
-    changed = answer.json()
-    before, after = (datetime.fromisoformat(one.pop("updated_at")) for one in (made, changed))
+    changed = response.json()
+    before, after = (
+        datetime.fromisoformat(activity.pop("updated_at")) for activity in (created, changed)
+    )
     assert before < after
-    assert changed == {**made, "notes": None, "duration_s": 60}
+    assert changed == {**created, "notes": None, "duration_s": 60}
 
 
-async def test_a_deleted_activity_is_gone(
+async def test_deleted_activity_is_not_found(
     api: httpx.AsyncClient, kim: Person, database: Database
 ) -> None:
-    path = f"/api/v1/activities/{(await recorded(api, kim))['id']}"
+    path = f"/api/v1/activities/{(await create_activity(api, kim))['id']}"
 
     assert (await api.delete(path, headers=kim.headers)).status_code == 204
 
     for method in ("GET", "PATCH", "DELETE"):
         json: dict[str, str] | None = {} if method == "PATCH" else None
-        answer = await api.request(method, path, json=json, headers=kim.headers)
-        assert answer.status_code == 404, method
+        response = await api.request(method, path, json=json, headers=kim.headers)
+        assert response.status_code == 404, method
     assert (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"] == []
     assert await database.fetchval("select deleted_at is not null from activities")
 
 
-async def test_the_activity_of_someone_else_is_not_found(
+async def test_activity_of_another_user_is_not_found(
     api: httpx.AsyncClient, kim: Person, sam: Person
 ) -> None:
-    made = await recorded(api, kim)
-    path = f"/api/v1/activities/{made['id']}"
+    created = await create_activity(api, kim)
+    path = f"/api/v1/activities/{created['id']}"
 
     theirs = [
         await api.get(path, headers=sam.headers),
@@ -190,19 +192,21 @@ async def test_the_activity_of_someone_else_is_not_found(
     ]
     nobodys = await api.get(f"/api/v1/activities/{uuid4()}", headers=sam.headers)
 
-    for answer in theirs:
-        assert answer.status_code == 404
-        assert answer.json() == nobodys.json()
-    assert (await api.get(path, headers=kim.headers)).json() == made
+    for response in theirs:
+        assert response.status_code == 404
+        assert response.json() == nobodys.json()
+    assert (await api.get(path, headers=kim.headers)).json() == created
     assert (await api.get("/api/v1/activities", headers=sam.headers)).json()["items"] == []
 
 
-async def test_a_repetition_under_one_key_records_once(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_repeated_idempotency_key_creates_one_activity(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
     headers = {**kim.headers, "Idempotency-Key": "a run of mine"}
 
-    answers = [await api.post("/api/v1/activities", json=RUN, headers=headers) for _ in range(2)]
+    responses = [await api.post("/api/v1/activities", json=RUN, headers=headers) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [201, 201]
-    assert answers[0].json() == answers[1].json()
+    assert [response.status_code for response in responses] == [201, 201]
+    assert responses[0].json() == responses[1].json()
     listed = (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"]
     assert len(listed) == 1

@@ -1,4 +1,4 @@
-"""Lists of activities over HTTP: their filters and their pages."""
+"""Lists of activities over HTTP: filters and paging."""
 
 from __future__ import annotations
 
@@ -17,49 +17,55 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def listed(api: httpx.AsyncClient, who: Person, **query: Any) -> dict[str, Any]:
-    answer = await api.get("/api/v1/activities", params=query, headers=who.headers)
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+async def list_page(api: httpx.AsyncClient, user: Person, **query: Any) -> dict[str, Any]:
+    response = await api.get("/api/v1/activities", params=query, headers=user.headers)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
 
 
-async def started(database: Database, who: Person, *instants: str, type: str = "run") -> None:
+async def add_activities(
+    database: Database, user: Person, *instants: str, type: str = "run"
+) -> None:
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s)"
         " select $1, $2, instant::timestamptz, 60 from unnest($3::text[]) as instant",
-        who.id,
+        user.id,
         type,
         instants,
     )
 
 
-async def test_the_days_are_of_utc_and_both_are_included(
+async def test_days_are_in_utc_and_inclusive(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     edges = ["2026-11-01T00:00:00Z", "2026-11-02T23:59:59.999999Z"]
-    await started(database, kim, "2026-10-31T23:59:59.999999Z", *edges, "2026-11-03T00:00:00Z")
+    await add_activities(
+        database, kim, "2026-10-31T23:59:59.999999Z", *edges, "2026-11-03T00:00:00Z"
+    )
 
-    page = await listed(api, kim, **{"from": "2026-11-01", "to": "2026-11-02"})
+    page = await list_page(api, kim, **{"from": "2026-11-01", "to": "2026-11-02"})
 
     assert [item["started_at"] for item in page["items"]] == edges[::-1]
 
 
-async def test_one_type_is_listed(api: httpx.AsyncClient, database: Database, kim: Person) -> None:
-    await started(database, kim, "2026-11-01T00:00:00Z")
-    await started(database, kim, "2026-11-02T00:00:00Z", type="swim")
+async def test_list_is_filtered_by_type(
+    api: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
+    await add_activities(database, kim, "2026-11-01T00:00:00Z")
+    await add_activities(database, kim, "2026-11-02T00:00:00Z", type="swim")
 
-    page = await listed(api, kim, type="swim")
+    page = await list_page(api, kim, type="swim")
 
     assert [item["type"] for item in page["items"]] == ["swim"]
 
 
-async def test_the_last_day_of_all_is_a_day(
+async def test_latest_possible_day_is_accepted(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    await started(database, kim, "2026-11-01T00:00:00Z")
+    await add_activities(database, kim, "2026-11-01T00:00:00Z")
 
-    assert len((await listed(api, kim, to="9999-12-31"))["items"]) == 1
-    assert (await listed(api, kim, **{"from": "9999-12-31"}))["items"] == []
+    assert len((await list_page(api, kim, to="9999-12-31"))["items"]) == 1
+    assert (await list_page(api, kim, **{"from": "9999-12-31"}))["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -77,22 +83,22 @@ async def test_the_last_day_of_all_is_a_day(
         ("cursor", "WyJhIiwiYiJd"),
     ],
 )
-async def test_a_wrong_filter_is_named(
+async def test_invalid_filter_is_named(
     api: httpx.AsyncClient, kim: Person, name: str, value: str
 ) -> None:
-    answer = await api.get("/api/v1/activities", params={name: value}, headers=kim.headers)
+    response = await api.get("/api/v1/activities", params={name: value}, headers=kim.headers)
 
-    assert answer.status_code == 400
-    assert [part["field"] for part in answer.json()["errors"]] == [name]
+    assert response.status_code == 400
+    assert [part["field"] for part in response.json()["errors"]] == [name]
 
 
-async def test_a_last_day_before_the_first_is_refused(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_last_day_before_the_first_is_refused(api: httpx.AsyncClient, kim: Person) -> None:
     query = {"from": "2026-11-02", "to": "2026-11-01"}
 
-    answer = await api.get("/api/v1/activities", params=query, headers=kim.headers)
+    response = await api.get("/api/v1/activities", params=query, headers=kim.headers)
 
-    assert answer.status_code == 400
-    assert [part["field"] for part in answer.json()["errors"]] == ["to"]
+    assert response.status_code == 400
+    assert [part["field"] for part in response.json()["errors"]] == ["to"]
 
 
 async def test_pages_have_no_gap_and_no_repeat_while_activities_are_added(
@@ -110,9 +116,9 @@ async def test_pages_have_no_gap_and_no_repeat_while_activities_are_added(
     cursor: str | None = None
 
     while True:
-        page = await listed(api, kim, limit=33, **({"cursor": cursor} if cursor else {}))
+        page = await list_page(api, kim, limit=33, **({"cursor": cursor} if cursor else {}))
         seen += [item["id"] for item in page["items"]]
-        await started(database, kim, "2026-11-01T00:00:00Z")
+        await add_activities(database, kim, "2026-11-01T00:00:00Z")
         cursor = page["next_cursor"]
         if cursor is None:
             break
@@ -120,17 +126,17 @@ async def test_pages_have_no_gap_and_no_repeat_while_activities_are_added(
     assert seen == [str(row["id"]) for row in before]
 
 
-async def test_a_full_last_page_has_no_next(
+async def test_full_last_page_has_no_next_cursor(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    await started(database, kim, "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+    await add_activities(database, kim, "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
 
-    page = await listed(api, kim, limit=2)
+    page = await list_page(api, kim, limit=2)
 
     assert (len(page["items"]), page["next_cursor"]) == (2, None)
 
 
-async def test_a_page_is_read_from_the_index_in_its_order(database: Database, kim: Person) -> None:
+async def test_page_is_read_in_index_order(database: Database, kim: Person) -> None:
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s)"
         " select $1, 'run', '2026-01-01Z'::timestamptz + interval '1 hour' * n, 60"

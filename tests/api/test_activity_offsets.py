@@ -1,4 +1,4 @@
-"""The UTC offset that an activity is recorded with."""
+"""The UTC offset that an activity is stored with."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def recorded(api: httpx.AsyncClient, who: Person, started_at: str) -> dict[str, Any]:
-    answer = await api.post(
-        "/api/v1/activities", json={**RUN, "started_at": started_at}, headers=who.headers
+async def create_activity(api: httpx.AsyncClient, user: Person, started_at: str) -> dict[str, Any]:
+    response = await api.post(
+        "/api/v1/activities", json={**RUN, "started_at": started_at}, headers=user.headers
     )
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json())
+    assert response.status_code == 201, response.text
+    return dict(response.json())
 
 
-async def stored(database: Database) -> int | None:
+async def stored_offset(database: Database) -> int | None:
     offset: int | None = await database.fetchval("select utc_offset_minutes from activities")
     return offset
 
@@ -55,64 +55,64 @@ async def test_offset_is_stored_as_written(
     started_at: str,
     minutes: int | None,
 ) -> None:
-    made = await recorded(api, kim, started_at)
-    assert await stored(database) == minutes
+    created = await create_activity(api, kim, started_at)
+    assert await stored_offset(database) == minutes
 
     await database.execute("update activities set utc_offset_minutes = 5")
-    path = f"/api/v1/activities/{made['id']}"
-    answer = await api.patch(path, json={"started_at": started_at}, headers=kim.headers)
+    path = f"/api/v1/activities/{created['id']}"
+    response = await api.patch(path, json={"started_at": started_at}, headers=kim.headers)
 
-    assert await stored(database) == minutes
-    assert answer.json()["started_at"] == made["started_at"]
-    assert made["started_at"].endswith("Z")
+    assert await stored_offset(database) == minutes
+    assert response.json()["started_at"] == created["started_at"]
+    assert created["started_at"].endswith("Z")
 
 
-async def test_offset_stays_when_the_start_is_not_changed(
+async def test_offset_is_kept_when_the_start_is_not_changed(
     api: httpx.AsyncClient, kim: Person, database: Database
 ) -> None:
-    made = await recorded(api, kim, "2026-11-21T07:30:00+01:00")
+    created = await create_activity(api, kim, "2026-11-21T07:30:00+01:00")
 
-    answer = await api.patch(
-        f"/api/v1/activities/{made['id']}", json={"notes": "Frost"}, headers=kim.headers
+    response = await api.patch(
+        f"/api/v1/activities/{created['id']}", json={"notes": "Frost"}, headers=kim.headers
     )
 
-    assert answer.status_code == 200
-    assert await stored(database) == 60
+    assert response.status_code == 200
+    assert await stored_offset(database) == 60
 
 
 @pytest.mark.parametrize("offset", ["+14:01", "-12:01", "+23:59"])
-async def test_offset_that_no_clock_has_is_refused(
+async def test_impossible_offset_is_refused(
     api: httpx.AsyncClient, kim: Person, database: Database, offset: str
 ) -> None:
-    made = await recorded(api, kim, "2026-11-21T07:30:00+01:00")
+    created = await create_activity(api, kim, "2026-11-21T07:30:00+01:00")
     wrong = {"started_at": f"2026-11-21T07:30:00{offset}"}
 
-    answers = [
+    responses = [
         await api.post("/api/v1/activities", json={**RUN, **wrong}, headers=kim.headers),
-        await api.patch(f"/api/v1/activities/{made['id']}", json=wrong, headers=kim.headers),
+        await api.patch(f"/api/v1/activities/{created['id']}", json=wrong, headers=kim.headers),
     ]
 
-    for answer in answers:
-        assert answer.status_code == 400
-        assert answer.json()["errors"] == [
+    for response in responses:
+        assert response.status_code == 400
+        assert response.json()["errors"] == [
             {"field": "started_at", "detail": "The UTC offset must be between -12:00 and +14:00."}
         ]
-    assert await stored(database) == 60
+    assert await stored_offset(database) == 60
 
 
-async def test_the_database_refuses_an_offset_that_no_clock_has(
+async def test_database_refuses_an_impossible_offset(
     api: httpx.AsyncClient, kim: Person, database: Database
 ) -> None:
-    await recorded(api, kim, "2026-11-21T07:30:00+01:00")
+    await create_activity(api, kim, "2026-11-21T07:30:00+01:00")
 
     with pytest.raises(asyncpg.CheckViolationError):
         await database.execute("update activities set utc_offset_minutes = 841")
 
 
-async def test_local_time_follows_from_the_stored_offset(
+async def test_local_time_is_computed_from_the_stored_offset(
     api: httpx.AsyncClient, kim: Person, database: Database
 ) -> None:
-    await recorded(api, kim, "2026-11-21T23:30:00-05:00")
+    await create_activity(api, kim, "2026-11-21T23:30:00-05:00")
 
     local = await database.fetchval(
         "select started_at at time zone make_interval(mins => utc_offset_minutes) from activities"

@@ -1,4 +1,4 @@
-"""Dead letters, as operators group them, run them again and give them up."""
+"""Dead letters over HTTP: groups, retries and discards."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tests.jobs.operators import dead, operator
 from tests.support.trials import CALLS, CriticalTrial, Trial, put, row
 from tests.support.working import RunJobs
 
-EMAILS = "/api/v1/admin/dead-letters"
+DEAD_LETTERS = "/api/v1/admin/dead-letters"
 
 
 @pytest.fixture
 async def admin(api: httpx.AsyncClient, database: Database) -> httpx.AsyncClient:
-    """The client of an operator."""
+    """An API client that is signed in as an operator."""
     api.headers.update((await operator(database)).headers)
     return api
 
 
 async def groups(admin: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
-    answer = await admin.get(EMAILS, params=query)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
+    response = await admin.get(DEAD_LETTERS, params=query)
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["items"]
     return found
 
 
-async def test_dead_letters_are_grouped_by_kind_and_error_without_its_numbers(
+async def test_dead_letters_are_grouped_by_kind_and_error_ignoring_numbers(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, Trial("a"), reason="page 17 is missing")
@@ -49,33 +49,35 @@ async def test_dead_letters_are_grouped_by_kind_and_error_without_its_numbers(
     assert first < second < third
 
 
-async def test_groups_come_by_pages(
+async def test_groups_are_paged(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     for reason in ("red", "green", "blue"):
         await dead(database, run_jobs, Trial("a"), reason=reason)
-    first = (await admin.get(EMAILS, params={"limit": 2})).json()
-    rest = (await admin.get(EMAILS, params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    first = (await admin.get(DEAD_LETTERS, params={"limit": 2})).json()
+    rest = (
+        await admin.get(DEAD_LETTERS, params={"limit": 2, "cursor": first["next_cursor"]})
+    ).json()
     assert ["Dead: blue", "Dead: green", "Dead: red"] == [
         group["error"] for group in first["items"] + rest["items"]
     ]
     assert rest["next_cursor"] is None
 
 
-async def test_a_group_runs_again_and_the_other_groups_do_not(
+async def test_retrying_a_group_leaves_the_other_groups(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, Trial("a"), Trial("b"), reason="page 4 is missing")
     await dead(database, run_jobs, Trial("c"), reason="no paper")
     _, group = await groups(admin)
-    answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/retry")
-    assert (200, {"retried": 2, "skipped": 0}) == (answer.status_code, answer.json())
+    response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/retry")
+    assert (200, {"rerun": 2, "skipped": 0}) == (response.status_code, response.json())
     await run_jobs()
     assert {"a": 2, "b": 2, "c": 1} == CALLS
     assert [1] == [group["count"] for group in await groups(admin)]
 
 
-async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
+async def test_expired_and_duplicated_jobs_are_skipped_and_stay_dead(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     reason = "page 4 is missing"
@@ -86,34 +88,34 @@ async def test_outdated_and_superseded_jobs_are_skipped_and_stay_dead(
     await dead(database, run_jobs, Trial("waits", key="waits"), reason=reason)
     await put(database, Trial("waits", key="waits"))
     (group,) = await groups(admin)
-    answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/retry")
-    assert {"retried": 1, "skipped": 3} == answer.json()
+    response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/retry")
+    assert {"rerun": 1, "skipped": 3} == response.json()
     assert ("queued", "dead") == (
         (await row(database, newer))["state"],
         (await row(database, expired))["state"],
     )
 
 
-async def test_all_run_again_or_those_of_a_kind(
+async def test_all_dead_letters_or_one_kind_can_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, Trial("a"), CriticalTrial("b"), reason="no paper")
     await dead(database, run_jobs, Trial("c"), reason="no ink")
-    answer = await admin.post(f"{EMAILS}/retry", params={"kind": "test:critical"})
-    assert (200, {"retried": 1, "skipped": 0}) == (answer.status_code, answer.json())
-    answer = await admin.post(f"{EMAILS}/retry")
-    assert {"retried": 2, "skipped": 0} == answer.json()
+    response = await admin.post(f"{DEAD_LETTERS}/retry", params={"kind": "test:critical"})
+    assert (200, {"rerun": 1, "skipped": 0}) == (response.status_code, response.json())
+    response = await admin.post(f"{DEAD_LETTERS}/retry")
+    assert {"rerun": 2, "skipped": 0} == response.json()
     assert [] == await groups(admin)
 
 
-async def test_a_discarded_group_is_cancelled_with_a_note_before_its_error(
+async def test_discarded_group_is_cancelled_and_keeps_its_error(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id, _ = await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
     (group,) = await groups(admin)
     with capture_logs() as lines:
-        answer = await admin.post(f"{EMAILS}/{group['fingerprint']}/discard")
-    assert (200, {"discarded": 2}) == (answer.status_code, answer.json())
+        response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/discard")
+    assert (200, {"discarded": 2}) == (response.status_code, response.json())
     job = await row(database, job_id)
     assert ("cancelled", "discarded by an operator: Dead: no paper", None) == (
         job["state"],
@@ -125,6 +127,6 @@ async def test_a_discarded_group_is_cancelled_with_a_note_before_its_error(
 
 
 @pytest.mark.parametrize("act", ["retry", "discard"])
-async def test_a_fingerprint_of_no_dead_letter_is_404(admin: httpx.AsyncClient, act: str) -> None:
-    answer = await admin.post(f"{EMAILS}/0123456789abcdef/{act}")
-    assert 404 == answer.status_code
+async def test_unknown_fingerprint_is_404(admin: httpx.AsyncClient, act: str) -> None:
+    response = await admin.post(f"{DEAD_LETTERS}/0123456789abcdef/{act}")
+    assert 404 == response.status_code

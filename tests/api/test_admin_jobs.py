@@ -1,4 +1,4 @@
-"""Jobs, as operators list, read, cancel and run them again."""
+"""Jobs over HTTP: listed, read, cancelled and retried by operators."""
 
 from __future__ import annotations
 
@@ -31,32 +31,30 @@ JOBS = "/api/v1/admin/jobs"
 
 @pytest.fixture
 async def admin(api: httpx.AsyncClient, database: Database) -> httpx.AsyncClient:
-    """The client of an operator."""
+    """An API client that is signed in as an operator."""
     api.headers.update((await operator(database)).headers)
     return api
 
 
 async def ids(admin: httpx.AsyncClient, **query: Any) -> list[str]:
-    answer = await admin.get(JOBS, params=query)
-    assert answer.status_code == 200, answer.text
-    return [job["id"] for job in answer.json()["items"]]
+    response = await admin.get(JOBS, params=query)
+    assert response.status_code == 200, response.text
+    return [job["id"] for job in response.json()["items"]]
 
 
-async def test_jobs_are_listed_by_pages_newest_first(
-    admin: httpx.AsyncClient, database: Database
-) -> None:
-    made = [str(await put(database, Trial(name))) for name in "abcde"]
+async def test_jobs_are_paged_newest_first(admin: httpx.AsyncClient, database: Database) -> None:
+    job_ids = [str(await put(database, Trial(name))) for name in "abcde"]
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(3):
         query = f"limit=2&cursor={cursor}" if cursor else "limit=2"
-        answer = (await admin.get(f"{JOBS}?{query}")).json()
-        seen += [job["id"] for job in answer["items"]]
-        cursor = answer["next_cursor"]
-    assert (made[::-1], None) == (seen, cursor)
+        response = (await admin.get(f"{JOBS}?{query}")).json()
+        seen += [job["id"] for job in response["items"]]
+        cursor = response["next_cursor"]
+    assert (job_ids[::-1], None) == (seen, cursor)
 
 
-async def test_jobs_are_found_by_state_kind_queue_and_user(
+async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     admin: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
@@ -84,17 +82,15 @@ async def test_jobs_are_found_by_state_kind_queue_and_user(
         ("limit=201", "limit"),
     ],
 )
-async def test_a_wrong_filter_is_400_and_named(
-    admin: httpx.AsyncClient, query: str, field: str
-) -> None:
-    answer = await admin.get(f"{JOBS}?{query}")
+async def test_invalid_filter_is_named(admin: httpx.AsyncClient, query: str, field: str) -> None:
+    response = await admin.get(f"{JOBS}?{query}")
     assert (400, [field]) == (
-        answer.status_code,
-        [wrong["field"] for wrong in answer.json()["errors"]],
+        response.status_code,
+        [wrong["field"] for wrong in response.json()["errors"]],
     )
 
 
-async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_history(
+async def test_job_shows_attempts_errors_tracebacks_and_timeline(
     admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     async def fail_once(run: Run, _: Resources) -> None:
@@ -125,7 +121,7 @@ async def test_a_job_shows_its_attempts_with_errors_and_tracebacks_and_its_histo
     ] == [moment["event"] for moment in job["timeline"]]
 
 
-async def test_a_job_shows_its_progress_and_the_request_that_caused_it(
+async def test_job_shows_progress_and_the_request_that_caused_it(
     admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     seen = asyncio.Event()
@@ -148,34 +144,34 @@ async def test_a_job_shows_its_progress_and_the_request_that_caused_it(
 
 
 @pytest.mark.parametrize("path", ["", "/retry", "/cancel"])
-async def test_an_unknown_job_is_404(admin: httpx.AsyncClient, path: str) -> None:
+async def test_unknown_job_is_404(admin: httpx.AsyncClient, path: str) -> None:
     unknown = f"{JOBS}/01980000-0000-7000-8000-000000000000{path}"
-    answer = await (admin.post(unknown) if path else admin.get(unknown))
-    assert 404 == answer.status_code
+    response = await (admin.post(unknown) if path else admin.get(unknown))
+    assert 404 == response.status_code
     assert 404 == (await admin.get(f"{JOBS}/no-id")).status_code
 
 
-async def test_a_waiting_job_is_cancelled_at_once_and_never_runs(
+async def test_waiting_job_is_cancelled_at_once_and_never_runs(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id = await put(database, CriticalTrial("a"))
-    answer = await admin.post(f"{JOBS}/{job_id}/cancel")
-    assert (200, "cancelled") == (answer.status_code, answer.json()["state"])
+    response = await admin.post(f"{JOBS}/{job_id}/cancel")
+    assert (200, "cancelled") == (response.status_code, response.json()["state"])
     await put(database, CriticalTrial("behind it"))
     await run_jobs()
     assert (0, 1) == (CALLS["a"], CALLS["behind it"])
 
 
-async def test_a_running_job_is_cancelled_while_it_runs(
+async def test_running_job_is_interrupted_by_a_cancel(
     admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     held("a")
     job_id = await put(database, Trial("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
-        answer = await admin.post(f"{JOBS}/{job_id}/cancel")
-        assert (200, "running") == (answer.status_code, answer.json()["state"])
-        assert answer.json()["cancel_requested_at"]
+        response = await admin.post(f"{JOBS}/{job_id}/cancel")
+        assert (200, "running") == (response.status_code, response.json()["state"])
+        assert response.json()["cancel_requested_at"]
         await eventually(lambda: state(database, job_id), "cancelled")
 
 
@@ -183,26 +179,26 @@ async def state(database: Database, job_id: JobId) -> object:
     return (await row(database, job_id))["state"]
 
 
-async def test_done_came_first_and_wins_over_a_cancel(
+async def test_job_done_before_its_cancel_stays_done(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id = await put(database, Trial("a"))
     await run_jobs()
-    answer = await admin.post(f"{JOBS}/{job_id}/cancel")
-    assert 409 == answer.status_code
-    assert "it finished before the cancellation" in answer.json()["detail"]
+    response = await admin.post(f"{JOBS}/{job_id}/cancel")
+    assert 409 == response.status_code
+    assert "it finished before the cancellation" in response.json()["detail"]
     assert "done" == await state(database, job_id)
 
 
-async def test_a_dead_job_runs_again_as_if_it_had_not_failed_and_keeps_its_attempts(
+async def test_retry_resets_failures_and_keeps_attempts(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
     await database.execute("update jobs set crashes = 2, cancel_requested_at = now()")
-    answer = await admin.post(f"{JOBS}/{job_id}/retry")
-    job = answer.json()
+    response = await admin.post(f"{JOBS}/{job_id}/retry")
+    job = response.json()
     assert (200, "queued", 0, 0, 1) == (
-        answer.status_code,
+        response.status_code,
         *(job[key] for key in ("state", "failures", "crashes", "attempt")),
     )
     await run_jobs()
@@ -214,33 +210,33 @@ async def test_a_dead_job_runs_again_as_if_it_had_not_failed_and_keeps_its_attem
     )
 
 
-async def test_a_job_that_is_not_dead_is_not_run_again(
+async def test_only_dead_jobs_can_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id = await put(database, Trial("a"))
     await run_jobs()
-    answer = await admin.post(f"{JOBS}/{job_id}/retry")
+    response = await admin.post(f"{JOBS}/{job_id}/retry")
     assert (409, "Only a dead job can be retried, and this one is done.") == (
-        answer.status_code,
-        answer.json()["detail"],
+        response.status_code,
+        response.json()["detail"],
     )
 
 
-async def test_a_dead_job_whose_time_has_passed_is_not_run_again(
+async def test_expired_dead_job_cannot_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
     await database.execute("update jobs set expires_at = now() - interval '1 s'")
-    answer = await admin.post(f"{JOBS}/{job_id}/retry")
-    assert 409 == answer.status_code
-    assert "The job has expired." in answer.json()["detail"]
+    response = await admin.post(f"{JOBS}/{job_id}/retry")
+    assert 409 == response.status_code
+    assert "The job has expired." in response.json()["detail"]
 
 
-async def test_a_dead_job_is_not_run_beside_an_unfinished_one_of_its_occasion(
+async def test_dead_job_with_an_unfinished_duplicate_cannot_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     (job_id,) = await dead(database, run_jobs, Trial("a", key="k"), reason="no such page")
     await put(database, Trial("a", key="k"))
-    answer = await admin.post(f"{JOBS}/{job_id}/retry")
-    assert 409 == answer.status_code
-    assert "kind and unique key" in answer.json()["detail"]
+    response = await admin.post(f"{JOBS}/{job_id}/retry")
+    assert 409 == response.status_code
+    assert "kind and unique key" in response.json()["detail"]

@@ -1,4 +1,4 @@
-"""Queues, kinds and workers, as operators see and stop them."""
+"""Queues, kinds and workers over HTTP: listed, paused and resumed by operators."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_what_operators_do_is_for_operators(
+async def test_admin_routes_require_an_operator(
     api: httpx.AsyncClient, database: Database, method: str, path: str
 ) -> None:
     kim = await person(database, "kim")
-    answer = await api.request(method, f"/api/v1/admin/{path}", headers=kim.headers)
+    response = await api.request(method, f"/api/v1/admin/{path}", headers=kim.headers)
     assert (403, "application/problem+json") == (
-        answer.status_code,
-        answer.headers["content-type"],
+        response.status_code,
+        response.headers["content-type"],
     )
     assert (await api.request(method, f"/api/v1/admin/{path}")).status_code == 401
 
 
-async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
+async def test_queue_shows_waiting_and_scheduled_jobs_and_oldest_age(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
@@ -70,8 +70,8 @@ async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
         await jobs.enqueue(tx, Trial("c"), run_at=datetime.now(UTC) + timedelta(hours=1))
     began = monotonic()
     await database.execute("update jobs set run_at = now() - interval '90 s' where run_at <= now()")
-    answer = await api.get("/api/v1/admin/queues", headers=ada.headers)
-    critical, default, low = answer.json()["items"]
+    response = await api.get("/api/v1/admin/queues", headers=ada.headers)
+    critical, default, low = response.json()["items"]
     assert 90 <= default.pop("oldest_age_s") <= 90 + monotonic() - began
     assert default == {
         "name": "default",
@@ -89,7 +89,7 @@ async def test_a_queue_shows_what_waits_what_is_not_due_and_since_when(
     assert ("low", 1) == (low["name"], low["weight"])
 
 
-async def test_a_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
+async def test_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
@@ -107,16 +107,16 @@ async def test_a_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-async def test_a_paused_kind_is_put_off_until_it_is_resumed(
+async def test_jobs_of_a_paused_kind_are_snoozed_until_it_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
     async with working(resources) as process:
-        answer = await api.post("/api/v1/admin/kinds/test:trial/pause", headers=ada.headers)
+        response = await api.post("/api/v1/admin/kinds/test:trial/pause", headers=ada.headers)
         assert (200, "test:trial", True) == (
-            answer.status_code,
-            answer.json()["name"],
-            answer.json()["paused"],
+            response.status_code,
+            response.json()["name"],
+            response.json()["paused"],
         )
         await until(lambda: "test:trial" in process.pauses.kinds)
         job_id = await put(database, Trial("a"))
@@ -126,13 +126,13 @@ async def test_a_paused_kind_is_put_off_until_it_is_resumed(
 
         await eventually(state, "snoozed")
         assert 0 == CALLS["a"]
-        answer = await api.post("/api/v1/admin/kinds/test:trial/resume", headers=ada.headers)
-        assert (200, False) == (answer.status_code, answer.json()["paused"])
+        response = await api.post("/api/v1/admin/kinds/test:trial/resume", headers=ada.headers)
+        assert (200, False) == (response.status_code, response.json()["paused"])
         await until(lambda: CALLS["a"] == 1)
 
 
 @pytest.mark.parametrize("act", ["pause", "resume"])
-async def test_pausing_and_resuming_twice_is_the_same_as_once(
+async def test_pausing_and_resuming_are_idempotent(
     api: httpx.AsyncClient, database: Database, act: str
 ) -> None:
     ada = await operator(database)
@@ -144,35 +144,33 @@ async def test_pausing_and_resuming_twice_is_the_same_as_once(
 
 
 @pytest.mark.parametrize(
-    ("path", "known"),
+    ("path", "known_names"),
     [("queues/urgent/pause", "critical, default, low"), ("kinds/a:typo/resume", "test:trial")],
 )
-async def test_an_unknown_name_is_404_and_the_known_ones_are_said(
-    api: httpx.AsyncClient, database: Database, path: str, known: str
+async def test_unknown_name_is_404_and_lists_the_known_names(
+    api: httpx.AsyncClient, database: Database, path: str, known_names: str
 ) -> None:
     ada = await operator(database)
-    answer = await api.post(f"/api/v1/admin/{path}", headers=ada.headers)
-    assert 404 == answer.status_code
-    assert known in answer.json()["detail"]
+    response = await api.post(f"/api/v1/admin/{path}", headers=ada.headers)
+    assert 404 == response.status_code
+    assert known_names in response.json()["detail"]
 
 
-async def test_a_kind_that_only_the_database_knows_can_be_paused(
+async def test_kind_without_a_handler_here_can_be_paused(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
     await put(database, Trial("a"))
     await database.execute("update jobs set kind = 'from:tomorrow'")
-    answer = await api.post("/api/v1/admin/kinds/from:tomorrow/pause", headers=ada.headers)
+    response = await api.post("/api/v1/admin/kinds/from:tomorrow/pause", headers=ada.headers)
     assert (200, 1, True) == (
-        answer.status_code,
-        answer.json()["waiting"],
-        answer.json()["paused"],
+        response.status_code,
+        response.json()["waiting"],
+        response.json()["paused"],
     )
 
 
-async def test_the_log_says_which_operator_acted(
-    api: httpx.AsyncClient, database: Database
-) -> None:
+async def test_log_names_the_operator(api: httpx.AsyncClient, database: Database) -> None:
     ada = await operator(database)
     with capture_logs() as lines:
         await api.post("/api/v1/admin/queues/low/pause", headers=ada.headers)
@@ -181,7 +179,7 @@ async def test_the_log_says_which_operator_acted(
     ]
 
 
-async def test_workers_show_what_they_run_and_whether_they_live(
+async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
@@ -193,10 +191,10 @@ async def test_workers_show_what_they_run_and_whether_they_live(
     async with working(resources):
         job_id = await put(database, Trial("a"))
         await until(lambda: CALLS["a"] == 1)
-        answer = await api.get("/api/v1/admin/workers", headers=ada.headers)
+        response = await api.get("/api/v1/admin/workers", headers=ada.headers)
         let_go.set()
-    gone, here = answer.json()["items"]
-    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["running_jobs"])
+    gone, here = response.json()["items"]
+    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["runs"])
     assert (True, 10) == (here["alive"], here["slots"])
     assert [(str(job_id), "test:trial", 1)] == [
         (run["id"], run["kind"], run["attempt"]) for run in here["running_jobs"]

@@ -21,7 +21,7 @@ FROM_MODULE = [sys.executable, "-m", "app.asgi"]
 FROM_SERVER = [sys.executable, "-m", "uvicorn", "app.asgi:app"]
 
 
-async def started(command: Sequence[str], environ: dict[str, str]) -> asyncio.subprocess.Process:
+async def start(command: Sequence[str], environ: dict[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,
@@ -34,24 +34,24 @@ async def started(command: Sequence[str], environ: dict[str, str]) -> asyncio.su
 async def serving(
     environ: dict[str, str], command: Sequence[str] = FROM_MODULE
 ) -> AsyncIterator[tuple[httpx.AsyncClient, list[bytes]]]:
-    """The API on a port of its own, and what it has written when the block is left."""
+    """Run the API on a free port. The list gets its stderr when the block ends."""
     (port,) = free_ports(1)
-    # `python -m app.asgi` reads PORT, the server of the second command its own UVICORN_PORT.
+    # `python -m app.asgi` reads PORT, and uvicorn reads UVICORN_PORT.
     ports = {"PORT": str(port), "UVICORN_PORT": str(port)}
-    process = await started(command, {**environ, **ports})
+    process = await start(command, {**environ, **ports})
     written: list[bytes] = []
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", timeout=WAIT_LIMIT_S
         ) as api:
-            await _answers(api)
+            await _wait_until_live(api)
             yield api, written
     finally:
         process.send_signal(signal.SIGTERM)
         written.append((await process.communicate())[1])
 
 
-async def _answers(api: httpx.AsyncClient) -> None:
+async def _wait_until_live(api: httpx.AsyncClient) -> None:
     deadline = monotonic() + WAIT_LIMIT_S
     while True:
         try:
@@ -63,11 +63,11 @@ async def _answers(api: httpx.AsyncClient) -> None:
             return
 
 
-async def test_it_serves_until_sigterm_with_one_line_a_request(environ: dict[str, str]) -> None:
+async def test_api_serves_until_sigterm_and_logs_each_request(environ: dict[str, str]) -> None:
     async with serving(environ) as (api, written):
-        answer = await api.get("/api/v1/users/me", headers={"X-Request-ID": "seen-1"})
-        assert answer.status_code == 401
-        assert "server" not in answer.headers
+        response = await api.get("/api/v1/users/me", headers={"X-Request-ID": "seen-1"})
+        assert response.status_code == 401
+        assert "server" not in response.headers
     lines = written[0].decode().splitlines()
     (line,) = [line for line in lines if "seen-1" in line]
     assert '"route": "/api/v1/users/me"' in line
@@ -76,12 +76,10 @@ async def test_it_serves_until_sigterm_with_one_line_a_request(environ: dict[str
 
 
 @pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
-async def test_no_line_of_the_server_holds_a_path(
-    environ: dict[str, str], command: Sequence[str]
-) -> None:
+async def test_log_lines_contain_no_paths(environ: dict[str, str], command: Sequence[str]) -> None:
     async with serving(environ, command) as (api, written):
-        answer = await api.post("/api/v1/users/confirm/secret-token")
-        assert answer.status_code == 410
+        response = await api.post("/api/v1/users/confirm/secret-token")
+        assert response.status_code == 410
     assert "/api/v1/users/confirm/{token}" in written[0].decode()
     assert "secret-token" not in written[0].decode()
 
@@ -90,17 +88,17 @@ async def test_no_line_of_the_server_holds_a_path(
 @pytest.mark.parametrize(
     ("variable", "value"), [("DATABASE_URL", ""), ("PORT", "http"), ("SECRET_KEY", "short")]
 )
-async def test_a_bad_setting_is_one_line_that_names_it_and_exit_code_2(
+async def test_invalid_setting_exits_with_2_and_is_named_on_one_line(
     environ: dict[str, str], command: Sequence[str], variable: str, value: str
 ) -> None:
-    process = await started(command, {**environ, variable: value})
+    process = await start(command, {**environ, variable: value})
     _, stderr = await process.communicate()
     (line,) = stderr.decode().splitlines()
     assert line.startswith(f"activelog: {variable} ")
     assert process.returncode == 2
 
 
-async def test_importing_it_reads_no_environment() -> None:
-    process = await started([sys.executable, "-c", "import app.asgi"], {})
+async def test_importing_the_module_reads_no_environment() -> None:
+    process = await start([sys.executable, "-c", "import app.asgi"], {})
     assert (await process.communicate())[1] == b""
     assert process.returncode == 0

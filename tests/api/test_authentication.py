@@ -1,4 +1,4 @@
-"""Which routes ask for a token, and what a token opens."""
+"""Which routes require a token, and which tokens are accepted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PUBLIC = {
     ("POST", "/api/v1/users"),
     ("POST", "/api/v1/users/confirm/{token}"),
 }
-"""The routes that need no token. Whoever adds one says why here."""
+"""The routes that need no token. Add one only for a reason, and give the reason here."""
 
 UUID = "01980000-0000-7000-8000-000000000000"
 
@@ -51,7 +51,7 @@ def client(app: Application) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
 
 
-async def test_every_route_but_the_public_answers_401_without_a_token(
+async def test_every_non_public_route_requires_a_token(
     app: Application,
 ) -> None:
     routes = {
@@ -61,33 +61,35 @@ async def test_every_route_but_the_public_answers_401_without_a_token(
         for method in route.methods
     }
     assert routes >= PUBLIC
-    described = {("OPTIONS", path) for _, path in PUBLIC if path.startswith("/schema")}
+    schema_options = {("OPTIONS", path) for _, path in PUBLIC if path.startswith("/schema")}
     async with client(app) as api:
-        for method, path in sorted(routes - PUBLIC - described):
+        for method, path in sorted(routes - PUBLIC - schema_options):
             concrete = "/".join(UUID if part[:1] == "{" else part for part in path.split("/"))
-            answer = await api.request(method, concrete, content=b"\0" * 2_000_000)
-            assert (method, path, 401) == (method, path, answer.status_code)
-            assert answer.headers["www-authenticate"] == "Bearer"
+            response = await api.request(method, concrete, content=b"\0" * 2_000_000)
+            assert (method, path, 401) == (method, path, response.status_code)
+            assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Bearer nonsense", "Basic a2ltOmtpbQ==", "Bearer \xfc"]
 )
-async def test_anything_but_a_good_token_is_401(api: httpx.AsyncClient, header: str) -> None:
+async def test_invalid_authorization_is_401(api: httpx.AsyncClient, header: str) -> None:
     headers = {b"Authorization": header.encode("latin-1")}
-    answer = await api.get("/api/v1/users/me", headers=headers)
-    assert answer.status_code == 401
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = await api.get("/api/v1/users/me", headers=headers)
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_the_scheme_is_read_in_any_case(api: httpx.AsyncClient, database: Database) -> None:
+async def test_authorization_scheme_is_case_insensitive(
+    api: httpx.AsyncClient, database: Database
+) -> None:
     kim = await person(database, "kim")
     token = kim.headers["Authorization"].removeprefix("Bearer ")
     headers = {"Authorization": f"bearer {token}"}
     assert (await api.get("/api/v1/users/me", headers=headers)).status_code == 200
 
 
-async def test_a_guarded_route_is_for_operators(app: Application, database: Database) -> None:
+async def test_guarded_route_requires_an_operator(app: Application, database: Database) -> None:
     @get("/admin/probe", guards=[operators_only])
     async def probe() -> None: ...
 

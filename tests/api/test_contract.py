@@ -1,4 +1,4 @@
-"""The OpenAPI document against the running API: requests made from it, answers held against it."""
+"""Check the running API against its OpenAPI document with generated requests."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S
 
 EXAMPLES = 5
-"""Of each operation."""
+"""Generated requests for each operation."""
 SIGN_OUT = "DELETE /api/v1/sessions/current"
-"""Asked last: all others need the session."""
+"""Called last, because all other operations need the session."""
 
 
 @pytest.fixture
 async def operator(resources: Resources) -> dict[str, str]:
-    """What signs a request of somebody who may call everything."""
+    """The headers of a user who may call every operation."""
     kim = await person(resources.database, "kim")
     await resources.database.execute("update users set is_admin = true")
     return kim.headers
@@ -45,8 +45,8 @@ def schema(
     environ: Mapping[str, str], operator: dict[str, str], tmp_path: Path
 ) -> Iterator[schemathesis.BaseSchema]:
     (port,) = free_ports(1)
-    said = tmp_path / "said"
-    with said.open("wb") as output:
+    log_path = tmp_path / "api.log"
+    with log_path.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.asgi"],
             cwd=ROOT,
@@ -59,7 +59,7 @@ def schema(
     finally:
         process.terminate()
         process.wait()
-    assert "request.failed" not in said.read_text()
+    assert "request.failed" not in log_path.read_text()
 
 
 def _wait_for(url: str) -> None:
@@ -75,26 +75,26 @@ def _wait_for(url: str) -> None:
 
 
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode, ids=lambda mode: mode.value)
-def test_no_request_fails_here_and_every_answer_is_as_described(
+def test_responses_match_the_document_and_no_request_fails(
     mode: schemathesis.GenerationMode, schema: schemathesis.BaseSchema, operator: dict[str, str]
 ) -> None:
     found = list(schema.get_all_operations())
-    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    operations = [result.ok() for result in found if isinstance(result, Ok)]
     assert len(found) == len(operations)
     failed: dict[str, str] = {}
     with requests.Session() as session:
         session.headers.update(operator)
-        for operation in sorted(operations, key=lambda one: one.label == SIGN_OUT):
+        for operation in sorted(operations, key=lambda operation: operation.label == SIGN_OUT):
             try:
-                _ask(operation.as_strategy(generation_mode=mode), session)
+                _call(operation.as_strategy(generation_mode=mode), session)
             except FailureGroup as failure:
-                failed[operation.label] = "\n".join(str(one) for one in failure.exceptions)
-            except Unsatisfiable:  # it takes nothing, or any text, and so nothing wrong
+                failed[operation.label] = "\n".join(str(error) for error in failure.exceptions)
+            except Unsatisfiable:  # it accepts nothing or any text, so no input is invalid
                 assert mode is schemathesis.GenerationMode.NEGATIVE
-    assert not failed, "\n\n".join(f"{label}\n{what}" for label, what in failed.items())
+    assert not failed, "\n\n".join(f"{label}\n{message}" for label, message in failed.items())
 
 
-def _ask(cases: SearchStrategy[schemathesis.Case], session: requests.Session) -> None:
+def _call(cases: SearchStrategy[schemathesis.Case], session: requests.Session) -> None:
     @given(cases)
     @settings(
         max_examples=EXAMPLES,
@@ -103,9 +103,9 @@ def _ask(cases: SearchStrategy[schemathesis.Case], session: requests.Session) ->
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    def ask(case: schemathesis.Case) -> None:
+    def call(case: schemathesis.Case) -> None:
         case.call_and_validate(
             session=session, timeout=WAIT_LIMIT_S, excluded_checks=[positive_data_acceptance]
         )
 
-    ask()
+    call()

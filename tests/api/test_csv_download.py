@@ -1,4 +1,4 @@
-"""The CSV of this moment, over HTTP."""
+"""The immediate CSV download over HTTP."""
 
 from __future__ import annotations
 
@@ -54,46 +54,44 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def record(api: httpx.AsyncClient, who: Person, **parts: Any) -> None:
-    told = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 1800, **parts}
-    answer = await api.post("/api/v1/activities", json=told, headers=who.headers)
-    assert answer.status_code == 201, answer.text
+async def create_activity(api: httpx.AsyncClient, user: Person, **parts: Any) -> None:
+    body = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 1800, **parts}
+    response = await api.post("/api/v1/activities", json=body, headers=user.headers)
+    assert response.status_code == 201, response.text
 
 
-async def downloaded(api: httpx.AsyncClient, who: Person, **parameters: Any) -> str:
-    answer = await api.get(CSV, params=parameters, headers=who.headers)
-    assert answer.status_code == 200, answer.text
-    return answer.content.decode()
+async def download(api: httpx.AsyncClient, user: Person, **parameters: Any) -> str:
+    response = await api.get(CSV, params=parameters, headers=user.headers)
+    assert response.status_code == 200, response.text
+    return response.content.decode()
 
 
-async def rows(api: httpx.AsyncClient, who: Person, **parameters: Any) -> list[list[str]]:
-    """The rows without the header, as Python reads them."""
-    text = await downloaded(api, who, **parameters)
+async def rows(api: httpx.AsyncClient, user: Person, **parameters: Any) -> list[list[str]]:
+    """Return the rows without the header, as Python's csv module reads them."""
+    text = await download(api, user, **parameters)
     header, *read = csv.reader(io.StringIO(text, newline=""))
     assert header == HEADER
     return read
 
 
-async def test_the_file_is_a_csv_to_save(api: httpx.AsyncClient, kim: Person) -> None:
-    await record(api, kim, distance_m=8412.3, calories=610, notes="Frost.")
+async def test_download_is_a_csv_attachment(api: httpx.AsyncClient, kim: Person) -> None:
+    await create_activity(api, kim, distance_m=8412.3, calories=610, notes="Frost.")
 
-    answer = await api.get(CSV, headers=kim.headers)
+    response = await api.get(CSV, headers=kim.headers)
 
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="activities.csv"'
-    assert answer.content == (
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"] == 'attachment; filename="activities.csv"'
+    assert response.content == (
         b"Date,Type,Duration (min),Distance (km),Calories,Notes\n"
         b"2026-11-21,run,30,8.4123,610,Frost.\n"
     )
 
 
-async def test_who_has_nothing_gets_the_header(api: httpx.AsyncClient, kim: Person) -> None:
-    assert await downloaded(api, kim) == ",".join(HEADER) + "\n"
+async def test_empty_export_has_only_the_header(api: httpx.AsyncClient, kim: Person) -> None:
+    assert await download(api, kim) == ",".join(HEADER) + "\n"
 
 
-async def test_a_mark_of_utf_8_comes_first_when_asked_for(
-    api: httpx.AsyncClient, kim: Person
-) -> None:
+async def test_byte_order_mark_is_optional(api: httpx.AsyncClient, kim: Person) -> None:
     plain = await api.get(CSV, headers=kim.headers)
     marked = await api.get(CSV, params={"bom": "1"}, headers=kim.headers)
 
@@ -101,29 +99,29 @@ async def test_a_mark_of_utf_8_comes_first_when_asked_for(
     assert (await api.get(CSV, params={"bom": "maybe"}, headers=kim.headers)).status_code == 400
 
 
-async def test_every_note_comes_back_as_it_was(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_notes_survive_the_round_trip(api: httpx.AsyncClient, kim: Person) -> None:
     for minute, note in enumerate(AWKWARD):
-        await record(api, kim, started_at=f"2026-11-21T07:{minute:02}:00Z", notes=note)
+        await create_activity(api, kim, started_at=f"2026-11-21T07:{minute:02}:00Z", notes=note)
 
     assert [row[5] for row in await rows(api, kim)] == AWKWARD
 
 
-async def test_what_a_spreadsheet_would_run_has_an_apostrophe_before_it(
+async def test_formulas_are_prefixed_with_an_apostrophe(
     api: httpx.AsyncClient, kim: Person
 ) -> None:
     for minute, note in enumerate(FORMULAS):
-        await record(api, kim, started_at=f"2026-11-21T07:{minute:02}:00Z", notes=note)
+        await create_activity(api, kim, started_at=f"2026-11-21T07:{minute:02}:00Z", notes=note)
 
     assert [row[5] for row in await rows(api, kim)] == [f"'{note}" for note in FORMULAS]
 
 
-async def test_pandas_reads_the_rows_that_went_in(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_pandas_reads_all_rows(api: httpx.AsyncClient, kim: Person) -> None:
     notes = [*AWKWARD, *FORMULAS]
     for minute, note in enumerate(notes):
         started = f"2026-11-21T07:{minute:02}:00Z"
-        await record(api, kim, started_at=started, notes=note, distance_m=100 * minute)
+        await create_activity(api, kim, started_at=started, notes=note, distance_m=100 * minute)
 
-    text = await downloaded(api, kim)
+    text = await download(api, kim)
     frame = pd.read_csv(io.StringIO(text, newline=""), keep_default_na=False, lineterminator="\n")
 
     assert list(frame["Notes"]) == [*AWKWARD, *(f"'{note}" for note in FORMULAS)]
@@ -132,10 +130,10 @@ async def test_pandas_reads_the_rows_that_went_in(api: httpx.AsyncClient, kim: P
 
 
 async def test_lines_end_with_lf(api: httpx.AsyncClient, kim: Person) -> None:
-    await record(api, kim)
-    await record(api, kim)
+    await create_activity(api, kim)
+    await create_activity(api, kim)
 
-    text = await downloaded(api, kim)
+    text = await download(api, kim)
 
     assert "\r" not in text
     assert text.endswith("\n")
@@ -147,11 +145,11 @@ async def test_lines_end_with_lf(api: httpx.AsyncClient, kim: Person) -> None:
 async def test_minutes_are_rounded_half_up(
     api: httpx.AsyncClient, kim: Person, seconds: int, minutes: str
 ) -> None:
-    await record(api, kim, duration_s=seconds)
+    await create_activity(api, kim, duration_s=seconds)
 
-    ((_, _, shown, *_),) = await rows(api, kim)
+    ((_, _, cell, *_),) = await rows(api, kim)
 
-    assert shown == minutes
+    assert cell == minutes
 
 
 @pytest.mark.parametrize(
@@ -161,20 +159,20 @@ async def test_minutes_are_rounded_half_up(
 async def test_kilometres_have_a_decimal_point_and_no_exponent(
     api: httpx.AsyncClient, kim: Person, metres: float, kilometres: str
 ) -> None:
-    await record(api, kim, distance_m=metres)
+    await create_activity(api, kim, distance_m=metres)
 
-    ((*_, shown, _, _),) = await rows(api, kim)
+    ((*_, cell, _, _),) = await rows(api, kim)
 
-    assert shown == kilometres
+    assert cell == kilometres
 
 
-async def test_what_is_absent_is_empty(api: httpx.AsyncClient, kim: Person) -> None:
-    await record(api, kim)
+async def test_missing_values_are_empty(api: httpx.AsyncClient, kim: Person) -> None:
+    await create_activity(api, kim)
 
     assert await rows(api, kim) == [["2026-11-21", "run", "30", "", "", ""]]
 
 
-async def test_days_are_utc_s_and_both_are_counted_in(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_days_are_in_utc_and_inclusive(api: httpx.AsyncClient, kim: Person) -> None:
     for started in (
         "2026-11-20T23:59:59Z",
         "2026-11-21T00:00:00Z",
@@ -182,7 +180,7 @@ async def test_days_are_utc_s_and_both_are_counted_in(api: httpx.AsyncClient, ki
         "2026-11-22T23:59:59.999999Z",
         "2026-11-23T00:00:00Z",
     ):
-        await record(api, kim, started_at=started)
+        await create_activity(api, kim, started_at=started)
 
     found = await rows(api, kim, **{"from": "2026-11-21", "to": "2026-11-22"})
 
@@ -191,9 +189,9 @@ async def test_days_are_utc_s_and_both_are_counted_in(api: httpx.AsyncClient, ki
     assert len(await rows(api, kim, to="2026-11-20")) == 1
 
 
-async def test_only_the_type_that_is_asked_for(api: httpx.AsyncClient, kim: Person) -> None:
-    await record(api, kim, type="run")
-    await record(api, kim, type="swim")
+async def test_download_is_filtered_by_type(api: httpx.AsyncClient, kim: Person) -> None:
+    await create_activity(api, kim, type="run")
+    await create_activity(api, kim, type="swim")
 
     assert [row[1] for row in await rows(api, kim, type="swim")] == ["swim"]
 
@@ -207,41 +205,41 @@ async def test_only_the_type_that_is_asked_for(api: httpx.AsyncClient, kim: Pers
         ({"type": "flight"}, "type"),
     ],
 )
-async def test_wrong_filters_are_refused_by_their_names(
+async def test_invalid_filters_are_named(
     api: httpx.AsyncClient, kim: Person, parameters: dict[str, str], field: str
 ) -> None:
-    answer = await api.get(CSV, params=parameters, headers=kim.headers)
+    response = await api.get(CSV, params=parameters, headers=kim.headers)
 
-    assert answer.status_code == 400
-    assert [part["field"] for part in answer.json()["errors"]] == [field]
+    assert response.status_code == 400
+    assert [part["field"] for part in response.json()["errors"]] == [field]
 
 
-async def test_rows_are_oldest_first_whatever_the_order_they_came_in(
+async def test_rows_are_oldest_first_regardless_of_creation_order(
     api: httpx.AsyncClient, kim: Person
 ) -> None:
     for day in ("22", "20", "21"):
-        await record(api, kim, started_at=f"2026-11-{day}T07:30:00Z")
+        await create_activity(api, kim, started_at=f"2026-11-{day}T07:30:00Z")
 
     assert [row[0][-2:] for row in await rows(api, kim)] == ["20", "21", "22"]
 
 
-async def test_nothing_deleted_and_nothing_of_others(
+async def test_deleted_activities_and_those_of_others_are_left_out(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     sam = await person(database, "sam")
-    await record(api, kim, notes="mine")
-    await record(api, sam, notes="theirs")
-    await record(api, kim, notes="gone")
+    await create_activity(api, kim, notes="mine")
+    await create_activity(api, sam, notes="theirs")
+    await create_activity(api, kim, notes="gone")
     await database.execute("update activities set deleted_at = now() where notes = 'gone'")
 
     assert [row[5] for row in await rows(api, kim)] == ["mine"]
 
 
-async def test_a_stranger_gets_nothing(api: httpx.AsyncClient) -> None:
+async def test_download_requires_a_token(api: httpx.AsyncClient) -> None:
     assert (await api.get(CSV)).status_code == 401
 
 
-async def test_many_rows_all_arrive(
+async def test_large_download_is_complete(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 20_000)

@@ -1,4 +1,4 @@
-"""Every failure is a problem+json that says what is wrong and nothing that it should not."""
+"""Failures become problem+json that says what is wrong and discloses nothing internal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.users.people import new_user
 USERS = "/api/v1/users"
 JSON = {"Content-Type": "application/json"}
 
-Raising = Callable[[Exception], Awaitable[httpx.Response]]
+RequestRaising = Callable[[Exception], Awaitable[httpx.Response]]
 
 
-def test_every_kind_of_failure_has_a_status() -> None:
+def test_every_failure_has_a_status() -> None:
     kinds = [errors.Failure]
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
@@ -33,8 +33,8 @@ def test_every_kind_of_failure_has_a_status() -> None:
 
 
 @pytest.fixture
-async def raising() -> AsyncIterator[Raising]:
-    """Answer a request whose handler raises, through the table of errors."""
+async def request_raising() -> AsyncIterator[RequestRaising]:
+    """Return a function that requests a handler which raises the given error."""
     raised: list[Exception] = []
 
     @get("/")
@@ -45,11 +45,11 @@ async def raising() -> AsyncIterator[Raising]:
     transport = httpx.ASGITransport(app=lambda *args: RequestContext().run(app, *args))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
 
-        async def ask(error: Exception) -> httpx.Response:
+        async def request(error: Exception) -> httpx.Response:
             raised.append(error)
             return await client.get("/")
 
-        yield ask
+        yield request
 
 
 @pytest.mark.parametrize(
@@ -66,27 +66,27 @@ async def raising() -> AsyncIterator[Raising]:
         (errors.Unavailable("No.", dependency="s3", retry_after=3), 503, {"retry-after": "3"}),
     ],
 )
-async def test_a_failure_becomes_its_status_with_its_sentence(
-    raising: Raising, error: errors.Failure, status: int, headers: dict[str, str]
+async def test_failure_is_translated_to_its_status_and_detail(
+    request_raising: RequestRaising, error: errors.Failure, status: int, headers: dict[str, str]
 ) -> None:
-    answer = await raising(error)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert (answer.json()["status"], answer.json()["detail"]) == (status, "No.")
-    assert headers.items() <= dict(answer.headers).items()
+    response = await request_raising(error)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (response.json()["status"], response.json()["detail"]) == (status, "No.")
+    assert headers.items() <= dict(response.headers).items()
 
 
-async def test_a_failure_of_a_field_names_it(raising: Raising) -> None:
-    answer = await raising(errors.Invalid("It is in the future.", field="started_at"))
-    assert answer.json()["errors"] == [{"field": "started_at", "detail": "It is in the future."}]
+async def test_failure_of_a_field_names_it(request_raising: RequestRaising) -> None:
+    response = await request_raising(errors.Invalid("It is in the future.", field="started_at"))
+    assert response.json()["errors"] == [{"field": "started_at", "detail": "It is in the future."}]
 
 
-async def test_an_unexpected_exception_is_logged_and_tells_nothing(
-    raising: Raising, capfd: pytest.CaptureFixture[str]
+async def test_unexpected_exception_is_logged_and_not_disclosed(
+    request_raising: RequestRaising, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = await raising(RuntimeError("the secret of the house"))
-    assert answer.status_code == 500
-    assert "secret" not in answer.text
+    response = await request_raising(RuntimeError("the secret of the house"))
+    assert response.status_code == 500
+    assert "secret" not in response.text
     logged = "".join(capfd.readouterr())
     assert "the secret of the house" in logged
     assert "Traceback" in logged
@@ -102,24 +102,24 @@ async def test_an_unexpected_exception_is_logged_and_tells_nothing(
         ("TRACE", "/health/live", 405),
     ],
 )
-async def test_what_the_router_refuses_is_a_problem_too(
+async def test_router_errors_are_problems_too(
     api: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
-    answer = await api.request(method, path)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-    assert answer.headers["x-request-id"]
+    response = await api.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == status
+    assert response.headers["x-request-id"]
 
 
-async def test_a_method_that_is_not_taken_tells_those_that_are(api: httpx.AsyncClient) -> None:
+async def test_unsupported_method_lists_the_supported_ones(api: httpx.AsyncClient) -> None:
     assert "POST" in (await api.put(USERS)).headers["allow"]
 
 
-async def test_all_wrong_fields_are_told_at_once(api: httpx.AsyncClient) -> None:
-    answer = await api.post(USERS, json={"email": "kim", "name": "", "nick": "K"})
-    assert answer.status_code == 400
-    assert answer.json()["errors"] == [
+async def test_all_invalid_fields_are_reported_at_once(api: httpx.AsyncClient) -> None:
+    response = await api.post(USERS, json={"email": "kim", "name": "", "nick": "K"})
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
         {"field": "nick", "detail": "Unknown field."},
         {
             "field": "email",
@@ -148,10 +148,10 @@ async def test_all_wrong_fields_are_told_at_once(api: httpx.AsyncClient) -> None
         b"",
     ],
 )
-async def test_a_body_that_is_no_object_is_400(api: httpx.AsyncClient, body: bytes) -> None:
-    answer = await api.post(USERS, content=body, headers=JSON)
-    assert answer.status_code == 400
-    assert answer.headers["content-type"] == "application/problem+json"
+async def test_body_that_is_not_an_object_is_400(api: httpx.AsyncClient, body: bytes) -> None:
+    response = await api.post(USERS, content=body, headers=JSON)
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -162,56 +162,54 @@ async def test_a_body_that_is_no_object_is_400(api: httpx.AsyncClient, body: byt
         ({"nick": "\0"}, "nick"),
     ],
 )
-async def test_a_nul_in_a_body_is_400(
+async def test_nul_in_a_body_is_400(
     api: httpx.AsyncClient, changes: dict[str, str], field: str
 ) -> None:
-    answer = await api.post(USERS, json=new_user(**changes))
-    assert answer.status_code == 400
-    assert "NUL" in answer.json()["detail"]
-    assert [wrong["field"] for wrong in answer.json()["errors"]] == [field]
+    response = await api.post(USERS, json=new_user(**changes))
+    assert response.status_code == 400
+    assert "NUL" in response.json()["detail"]
+    assert [wrong["field"] for wrong in response.json()["errors"]] == [field]
 
 
-async def test_a_backslash_before_u0000_is_no_nul(api: httpx.AsyncClient) -> None:
-    answer = await api.post(USERS, json=new_user(name="C:\\u0000"))
-    assert (answer.status_code, answer.json()["name"]) == (201, "C:\\u0000")
+async def test_escaped_backslash_before_u0000_is_not_a_nul(api: httpx.AsyncClient) -> None:
+    response = await api.post(USERS, json=new_user(name="C:\\u0000"))
+    assert (response.status_code, response.json()["name"]) == (201, "C:\\u0000")
 
 
 @pytest.mark.parametrize(
     "path", ["/api/v1/friends?cursor=%00", "/api/v1/friends?limit=1%00", "/api/v1/friends?x=%00"]
 )
-async def test_a_nul_in_a_query_is_400(
-    api: httpx.AsyncClient, database: Database, path: str
-) -> None:
-    answer = await api.get(path, headers=(await person(database, "kim")).headers)
-    assert (answer.status_code, "NUL" in answer.json()["detail"]) == (400, True)
+async def test_nul_in_a_query_is_400(api: httpx.AsyncClient, database: Database, path: str) -> None:
+    response = await api.get(path, headers=(await person(database, "kim")).headers)
+    assert (response.status_code, "NUL" in response.json()["detail"]) == (400, True)
 
 
-async def test_a_nul_in_a_path_is_400(api: httpx.AsyncClient) -> None:
-    answer = await api.post("/api/v1/users/confirm/%00")
-    assert (answer.status_code, "NUL" in answer.json()["detail"]) == (400, True)
+async def test_nul_in_a_path_is_400(api: httpx.AsyncClient) -> None:
+    response = await api.post("/api/v1/users/confirm/%00")
+    assert (response.status_code, "NUL" in response.json()["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=201", "limit=ten", "limit=", "cursor=***", "cursor=%ff"],
 )
-async def test_a_wrong_parameter_is_named(
+async def test_invalid_parameter_is_named(
     api: httpx.AsyncClient, database: Database, query: str
 ) -> None:
-    answer = await api.get(
+    response = await api.get(
         f"/api/v1/friends?{query}", headers=(await person(database, "kim")).headers
     )
-    assert answer.status_code == 400
-    assert [wrong["field"] for wrong in answer.json()["errors"]] == [query.partition("=")[0]]
+    assert response.status_code == 400
+    assert [wrong["field"] for wrong in response.json()["errors"]] == [query.partition("=")[0]]
 
 
-async def test_a_body_over_a_megabyte_is_413(api: httpx.AsyncClient) -> None:
-    answer = await api.post(USERS, content=b" " * 1_000_001, headers=JSON)
-    assert answer.status_code == 413
-    assert answer.headers["content-type"] == "application/problem+json"
+async def test_body_over_a_megabyte_is_413(api: httpx.AsyncClient) -> None:
+    response = await api.post(USERS, content=b" " * 1_000_001, headers=JSON)
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_body_over_a_megabyte_that_does_not_say_so_is_413(api: httpx.AsyncClient) -> None:
+async def test_chunked_body_over_a_megabyte_is_413(api: httpx.AsyncClient) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(11):
             yield b" " * 100_000
@@ -222,13 +220,13 @@ async def test_a_body_over_a_megabyte_that_does_not_say_so_is_413(api: httpx.Asy
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
-async def test_another_media_type_is_415(api: httpx.AsyncClient, media_type: str) -> None:
-    answer = await api.post(USERS, content=b"{}", headers={"Content-Type": media_type})
-    assert answer.status_code == 415
-    assert "application/json" in answer.json()["detail"]
+async def test_wrong_media_type_is_415(api: httpx.AsyncClient, media_type: str) -> None:
+    response = await api.post(USERS, content=b"{}", headers={"Content-Type": media_type})
+    assert response.status_code == 415
+    assert "application/json" in response.json()["detail"]
 
 
-async def test_a_charset_does_not_make_json_another_type(api: httpx.AsyncClient) -> None:
+async def test_json_with_a_charset_is_accepted(api: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "application/JSON; charset=utf-8"}
-    answer = await api.post(USERS, content=b"{}", headers=headers)
-    assert answer.status_code == 400
+    response = await api.post(USERS, content=b"{}", headers=headers)
+    assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""Exports over HTTP: asked for, watched, fetched, deleted."""
+"""Exports over HTTP: request, status, download, deletion, history."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ async def sam(database: Database) -> Person:
     return await person(database, "sam")
 
 
-async def completed(
-    api: httpx.AsyncClient, run_jobs: RunJobs, who: Person, **filters: Any
+async def complete_export(
+    api: httpx.AsyncClient, run_jobs: RunJobs, user: Person, **filters: Any
 ) -> dict[str, Any]:
-    export = await asked(api, who, **filters)
+    export = await asked(api, user, **filters)
     await run_jobs()
-    export = await status(api, who, export["id"])
+    export = await status(api, user, export["id"])
     assert export["status"] == "completed", export
     return export
 
 
-async def refusal(api: httpx.AsyncClient, who: Person, export_id: str) -> int:
-    """The status of a download."""
-    answer = await api.get(f"{EXPORT}/{export_id}/download", headers=who.headers)
-    return answer.status_code
+async def download_status(api: httpx.AsyncClient, user: Person, export_id: str) -> int:
+    """Return the status code of a download."""
+    response = await api.get(f"{EXPORT}/{export_id}/download", headers=user.headers)
+    return response.status_code
 
 
-async def test_an_export_is_made_and_fetched(
+async def test_export_is_generated_and_downloaded(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
 ) -> None:
-    export = await completed(api, run_jobs, kim)
+    export = await complete_export(api, run_jobs, kim)
 
     redirect = await api.get(f"{EXPORT}/{export['id']}/download", headers=kim.headers)
     async with anybody() as somebody_else:
@@ -67,7 +67,7 @@ async def test_an_export_is_made_and_fetched(
     assert export["error"] is export["progress"] is None
 
 
-async def test_what_was_asked_for_is_told(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_export_shows_its_format_and_filters(api: httpx.AsyncClient, kim: Person) -> None:
     export = await asked(api, kim, **{"from": "2020-01-01", "to": "2020-06-30", "type": "run"})
 
     assert export["status"] == "pending"
@@ -77,7 +77,7 @@ async def test_what_was_asked_for_is_told(api: httpx.AsyncClient, kim: Person) -
     assert {export[name] for name in unknown} == {None}
 
 
-async def test_it_comes_with_its_job(
+async def test_export_is_created_with_its_job(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await asked(api, kim)
@@ -87,16 +87,16 @@ async def test_it_comes_with_its_job(
     assert (row["kind"], row["queue"], row["user_id"]) == ("export:generate", "low", kim.id)
 
 
-async def test_filters_are_kept_by_the_file(
+async def test_file_respects_the_filters(
     api: httpx.AsyncClient, run_jobs: RunJobs, bucket: Bucket, kim: Person
 ) -> None:
     filters = {"from": "2020-01-01", "to": "2020-01-01", "type": "run"}
-    export = await completed(api, run_jobs, kim, **filters)
+    export = await complete_export(api, run_jobs, kim, **filters)
 
-    shown = await api.get(CSV, params=filters, headers=kim.headers)
+    download = await api.get(CSV, params=filters, headers=kim.headers)
 
-    assert export["row_count"] == shown.text.count("\n") - 1 == 2
-    assert export["sha256"] == hashlib.sha256(shown.content).hexdigest()
+    assert export["row_count"] == download.text.count("\n") - 1 == 2
+    assert export["sha256"] == hashlib.sha256(download.content).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -110,28 +110,28 @@ async def test_filters_are_kept_by_the_file(
         ({"format": "csv", "first": "2026-02-01"}, "first"),
     ],
 )
-async def test_what_is_asked_for_wrongly_is_refused_by_name(
+async def test_invalid_fields_are_named(
     api: httpx.AsyncClient, database: Database, kim: Person, body: dict[str, str], field: str
 ) -> None:
-    answer = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
+    response = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
 
-    assert answer.status_code == 400
-    assert [part["field"] for part in answer.json()["errors"]] == [field]
+    assert response.status_code == 400
+    assert [part["field"] for part in response.json()["errors"]] == [field]
     assert await database.fetchval("select count(*) from exports") == 0
 
 
-async def test_two_who_ask_for_the_same_get_one(
+async def test_identical_request_returns_the_unfinished_export(
     api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
 ) -> None:
-    one = await asked(api, kim, type="run")
+    export = await asked(api, kim, type="run")
 
-    assert await asked(api, kim, type="run") == one
-    assert (await asked(api, kim, type="ride"))["id"] != one["id"]
-    assert (await asked(api, sam, type="run"))["id"] != one["id"]
+    assert await asked(api, kim, type="run") == export
+    assert (await asked(api, kim, type="ride"))["id"] != export["id"]
+    assert (await asked(api, sam, type="run"))["id"] != export["id"]
     assert await database.fetchval("select count(*) from jobs") == 3
 
 
-async def test_many_at_once_who_ask_for_the_same_get_one(
+async def test_concurrent_identical_requests_create_one_export(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     exports = await asyncio.gather(*(asked(api, kim) for _ in range(8)))
@@ -140,15 +140,15 @@ async def test_many_at_once_who_ask_for_the_same_get_one(
     assert await database.fetchval("select count(*) from jobs") == 1
 
 
-async def test_what_is_finished_is_no_answer_to_one_who_asks_again(
+async def test_identical_request_after_completion_creates_a_new_export(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
 ) -> None:
-    export = await completed(api, run_jobs, kim)
+    export = await complete_export(api, run_jobs, kim)
 
     assert (await asked(api, kim))["id"] != export["id"]
 
 
-async def test_a_third_unfinished_one_is_too_many(
+async def test_third_unfinished_export_is_429(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person, sam: Person
 ) -> None:
     await asked(api, kim, type="run")
@@ -164,15 +164,15 @@ async def test_a_third_unfinished_one_is_too_many(
     await asked(api, kim, type="swim")
 
 
-async def test_of_many_at_once_two_are_taken(
+async def test_concurrent_requests_create_at_most_two_exports(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     kinds = ("run", "ride", "swim", "walk", "hike", "other")
 
     async def ask(kind: str) -> int:
         body = {"format": "csv", "type": kind}
-        answer = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
-        return answer.status_code
+        response = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
+        return response.status_code
 
     codes = await asyncio.gather(*map(ask, kinds))
 
@@ -180,7 +180,7 @@ async def test_of_many_at_once_two_are_taken(
     assert await database.fetchval("select count(*) from exports") == 2
 
 
-async def test_one_whose_job_has_ended_without_it_stands_in_nobody_s_way(
+async def test_export_whose_job_ended_does_not_block_new_ones(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await asked(api, kim)
@@ -192,7 +192,7 @@ async def test_one_whose_job_has_ended_without_it_stands_in_nobody_s_way(
     assert again["status"] == "pending"
 
 
-async def test_a_repeated_request_gets_the_first_answer(
+async def test_repeated_idempotency_key_returns_the_first_response(
     api: httpx.AsyncClient, run_jobs: RunJobs, database: Database, kim: Person
 ) -> None:
     headers = {**kim.headers, "Idempotency-Key": "once"}
@@ -206,27 +206,27 @@ async def test_a_repeated_request_gets_the_first_answer(
     assert await database.fetchval("select count(*) from exports") == 1
 
 
-async def test_another_s_export_is_not_there(
+async def test_export_of_another_user_is_not_found(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person, sam: Person
 ) -> None:
-    export = await completed(api, run_jobs, kim)
+    export = await complete_export(api, run_jobs, kim)
     for method, path in (("GET", "/status"), ("GET", "/download"), ("DELETE", "")):
         for export_id in (export["id"], uuid4()):
             url = f"{EXPORT}/{export_id}{path}"
-            answer = await api.request(method, url, headers=sam.headers)
-            assert answer.status_code == 404
-    assert await refusal(api, kim, export["id"]) == 302
+            response = await api.request(method, url, headers=sam.headers)
+            assert response.status_code == 404
+    assert await download_status(api, kim, export["id"]) == 302
 
 
-async def test_what_is_not_finished_cannot_be_fetched(
+async def test_unfinished_export_cannot_be_downloaded(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await asked(api, kim)
 
-    assert await refusal(api, kim, export["id"]) == 409
+    assert await download_status(api, kim, export["id"]) == 409
     await start_job(database)
     assert (await status(api, kim, export["id"]))["status"] == "processing"
-    assert await refusal(api, kim, export["id"]) == 409
+    assert await download_status(api, kim, export["id"]) == 409
 
 
 async def start_job(database: Database) -> None:
@@ -236,18 +236,18 @@ async def start_job(database: Database) -> None:
     )
 
 
-async def test_how_far_it_is_is_told(
+async def test_status_shows_the_progress(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await asked(api, kim)
     await start_job(database)
 
-    seen = await status(api, kim, export["id"])
+    current = await status(api, kim, export["id"])
 
-    assert seen["progress"] == {"done": 4, "total": 10}
+    assert current["progress"] == {"done": 4, "total": 10}
 
 
-async def test_what_has_failed_says_why_and_cannot_be_fetched(
+async def test_failed_export_shows_its_error_and_cannot_be_downloaded(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await asked(api, kim)
@@ -256,56 +256,56 @@ async def test_what_has_failed_says_why_and_cannot_be_fetched(
         " fingerprint = 'f'"
     )
 
-    seen = await status(api, kim, export["id"])
+    current = await status(api, kim, export["id"])
 
-    assert seen["status"] == "failed"
-    assert "KeyError" not in seen["error"]
-    assert await refusal(api, kim, export["id"]) == 409
+    assert current["status"] == "failed"
+    assert "KeyError" not in current["error"]
+    assert await download_status(api, kim, export["id"]) == 409
 
 
-async def test_what_has_expired_is_gone(
+async def test_expired_export_is_410(
     api: httpx.AsyncClient, run_jobs: RunJobs, database: Database, kim: Person
 ) -> None:
-    export = await completed(api, run_jobs, kim)
+    export = await complete_export(api, run_jobs, kim)
     await database.execute("update exports set expires_at = now()")
 
-    assert await refusal(api, kim, export["id"]) == 410
+    assert await download_status(api, kim, export["id"]) == 410
     assert (await status(api, kim, export["id"]))["download_url"] is None
 
 
-async def test_it_expires_after_a_week(
+async def test_export_expires_after_a_week(
     api: httpx.AsyncClient, run_jobs: RunJobs, database: Database, kim: Person
 ) -> None:
-    await completed(api, run_jobs, kim)
+    await complete_export(api, run_jobs, kim)
 
     left = await database.fetchval("select expires_at - completed_at from exports")
     assert left.total_seconds() == 7 * 24 * 3600
 
 
-async def test_what_is_deleted_is_gone_with_its_object(
+async def test_deleting_an_export_deletes_its_object(
     api: httpx.AsyncClient, run_jobs: RunJobs, bucket: Bucket, kim: Person
 ) -> None:
-    export = await completed(api, run_jobs, kim)
+    export = await complete_export(api, run_jobs, kim)
     assert len(await bucket.keys(f"exports/{kim.id}/")) == 1
 
     deleted = await api.delete(f"{EXPORT}/{export['id']}", headers=kim.headers)
 
     assert deleted.status_code == 204
     assert await bucket.keys(f"exports/{kim.id}/") == []
-    assert await refusal(api, kim, export["id"]) == 404
+    assert await download_status(api, kim, export["id"]) == 404
     again = await api.delete(f"{EXPORT}/{export['id']}", headers=kim.headers)
     assert again.status_code == 404
     history = await api.get(f"{EXPORT}/history", headers=kim.headers)
     assert history.json() == {"items": [], "next_cursor": None}
 
 
-async def test_what_is_deleted_before_it_is_begun_is_never_made(
+async def test_export_deleted_before_it_starts_is_never_generated(
     api: httpx.AsyncClient, run_jobs: RunJobs, database: Database, bucket: Bucket, kim: Person
 ) -> None:
     export = await asked(api, kim)
 
     await api.delete(f"{EXPORT}/{export['id']}", headers=kim.headers)
-    another = await asked(api, kim)  # for which there is room
+    another = await asked(api, kim)  # the deleted export does not count
     await run_jobs()
 
     assert await bucket.keys(f"exports/{kim.id}/") == [f"exports/{kim.id}/{another['id']}.csv"]
@@ -315,39 +315,39 @@ async def test_what_is_deleted_before_it_is_begun_is_never_made(
     assert [("cancelled", "its export was deleted"), ("done", None)] == [tuple(row) for row in rows]
 
 
-async def test_history_is_newest_first_by_pages(
+async def test_history_is_paged_newest_first(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person, sam: Person
 ) -> None:
     await asked(api, sam)
-    made = [(await completed(api, run_jobs, kim))["id"] for _ in range(3)]
+    export_ids = [(await complete_export(api, run_jobs, kim))["id"] for _ in range(3)]
 
     first = (await api.get(f"{EXPORT}/history?limit=2", headers=kim.headers)).json()
     cursor = first["next_cursor"]
     rest = (await api.get(f"{EXPORT}/history?cursor={cursor}", headers=kim.headers)).json()
 
-    assert [export["id"] for export in first["items"] + rest["items"]] == made[::-1]
+    assert [export["id"] for export in first["items"] + rest["items"]] == export_ids[::-1]
     assert rest["next_cursor"] is None
 
 
 @pytest.mark.parametrize("damage", ["replaced", "removed"])
-async def test_an_object_that_is_not_the_one_that_was_made_is_made_again(
+async def test_missing_or_overwritten_object_is_generated_again(
     api: httpx.AsyncClient,
     run_jobs: RunJobs,
     resources: Resources,
     kim: Person,
     damage: str,
 ) -> None:
-    export = await completed(api, run_jobs, kim)
+    export = await complete_export(api, run_jobs, kim)
     key = f"exports/{kim.id}/{export['id']}.csv"
     if damage == "replaced":
         await resources.bucket.put(key, b"something else", "text/csv")
     else:
         await resources.bucket.delete([key])
 
-    assert await refusal(api, kim, export["id"]) == 409
+    assert await download_status(api, kim, export["id"]) == 409
     assert (await status(api, kim, export["id"]))["status"] == "pending"
     await run_jobs()
-    assert await refusal(api, kim, export["id"]) == 302
+    assert await download_status(api, kim, export["id"]) == 302
     again = await status(api, kim, export["id"])
     assert again["sha256"] == export["sha256"]
     assert again["job_id"] != export["job_id"]

@@ -1,4 +1,4 @@
-"""What machines ask, and what happens to requests while the things behind the API are away."""
+"""Health checks and metrics, and requests during outages of Postgres and Redis."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ async def api_with(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield it
 
 
-async def test_a_process_that_can_serve_is_live_and_ready(api: httpx.AsyncClient) -> None:
+async def test_healthy_process_is_live_and_ready(api: httpx.AsyncClient) -> None:
     assert (await api.get("/health/live")).json() == {"status": "live"}
     await eventually(partial(readiness, api), {"status": "ready"})
 
 
 async def readiness(api: httpx.AsyncClient) -> object:
-    """It gives Postgres a second, so on a busy machine the first answer may be 503."""
+    """Return the readiness. Postgres has a second to respond, so a busy machine may see a 503."""
     return (await api.get("/health/ready")).json()
 
 
-async def test_without_postgres_the_api_starts_is_live_and_not_ready(
+async def test_without_postgres_the_api_is_live_but_not_ready(
     settings: Settings, closed_port: int
 ) -> None:
     url = f"postgresql://activelog@127.0.0.1:{closed_port}/none"
@@ -52,7 +52,7 @@ async def test_without_postgres_the_api_starts_is_live_and_not_ready(
         assert (await api.get("/api/v1/users/me", headers=token)).status_code == 503
 
 
-async def test_without_redis_the_api_is_ready_and_people_can_sign_up(
+async def test_without_redis_the_api_is_ready_and_accepts_sign_ups(
     resources: Resources, settings: Settings, closed_port: int
 ) -> None:
     url = f"redis://127.0.0.1:{closed_port}/0"
@@ -62,20 +62,20 @@ async def test_without_redis_the_api_is_ready_and_people_can_sign_up(
     assert await resources.database.fetchval("select count(*) from jobs") == 1
 
 
-async def test_no_request_waits_for_a_redis_that_never_answers(
+async def test_requests_do_not_wait_for_a_hanging_redis(
     resources: Resources, settings: Settings
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        # Whatever waits for an answer waits for an hour, or until the server is closed.
-        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0?socket_timeout=3600"
-        async with api_with(dataclasses.replace(settings, redis=Redis(url))) as api:
+    with socket.create_server(("127.0.0.1", 0)) as hanging_server:
+        # A request that waited for Redis would wait for an hour.
+        url = f"redis://127.0.0.1:{hanging_server.getsockname()[1]}/0?socket_timeout=3600"
+        async with api_with(dataclasses.replace(settings, redis_url=url)) as api:
             await eventually(partial(readiness, api), {"status": "ready"})
             assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
-            silent.close()
+            hanging_server.close()
     assert await resources.database.fetchval("select count(*) from jobs") == 1
 
 
-async def test_metrics_are_text_for_prometheus(api: httpx.AsyncClient) -> None:
-    answer = await api.get("/metrics")
-    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert "# TYPE process_cpu_seconds_total counter" in answer.text
+async def test_metrics_are_in_the_prometheus_text_format(api: httpx.AsyncClient) -> None:
+    response = await api.get("/metrics")
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE process_cpu_seconds_total counter" in response.text

@@ -1,4 +1,4 @@
-"""The description of the API."""
+"""The OpenAPI document and its page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @pytest.fixture
 async def document(api: httpx.AsyncClient) -> dict[str, Any]:
-    answer = await api.get("/schema/openapi.json")
-    assert answer.status_code == 200
-    described: dict[str, Any] = answer.json()
+    response = await api.get("/schema/openapi.json")
+    assert response.status_code == 200
+    described: dict[str, Any] = response.json()
     return described
 
 
@@ -23,7 +23,7 @@ def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [item[method] for item in paths for method in METHODS if method in item]
 
 
-async def test_every_operation_has_an_id_of_its_own_and_a_known_tag(
+async def test_operations_have_unique_ids_and_known_tags(
     document: dict[str, Any],
 ) -> None:
     ids = [operation["operationId"] for operation in operations(document)]
@@ -32,7 +32,7 @@ async def test_every_operation_has_an_id_of_its_own_and_a_known_tag(
     assert {tag for operation in operations(document) for tag in operation["tags"]} <= known
 
 
-async def test_every_operation_says_how_it_fails_and_what_it_does(
+async def test_operations_have_descriptions_and_error_responses(
     document: dict[str, Any],
 ) -> None:
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -52,14 +52,14 @@ async def test_summaries_and_responses_are_described_in_words(document: dict[str
     assert all(operation["summary"] for operation in operations(document))
 
 
-async def test_a_token_is_asked_for_but_where_it_is_not(document: dict[str, Any]) -> None:
+async def test_security_is_declared_except_on_public_routes(document: dict[str, Any]) -> None:
     assert document["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert document["paths"]["/api/v1/users"]["post"]["security"] == []
     assert "security" not in document["paths"]["/api/v1/users/me"]["get"]
 
 
-async def test_a_body_is_said_to_take_no_unknown_fields(document: dict[str, Any]) -> None:
+async def test_bodies_declare_that_unknown_fields_are_forbidden(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     bodies = [
         (content["schema"].get("allOf") or [content["schema"]])[0]["$ref"].rpartition("/")[2]
@@ -81,18 +81,18 @@ async def test_every_json_body_has_an_example(document: dict[str, Any]) -> None:
     assert all(body.get("examples") for body in bodies)
 
 
-async def test_a_post_that_creates_tells_of_the_idempotency_key(document: dict[str, Any]) -> None:
+async def test_creating_posts_declare_the_idempotency_key(document: dict[str, Any]) -> None:
     creations = ("users", "activities", "friends/requests", "export/request")
     for path in (f"/api/v1/{creation}" for creation in creations):
         parameters = document["paths"][path]["post"]["parameters"]
         assert "Idempotency-Key" in {parameter["name"] for parameter in parameters}
 
 
-async def test_the_page_lists_the_routes_and_loads_nothing(api: httpx.AsyncClient) -> None:
-    answer = await api.get("/schema")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "POST /api/v1/users" in answer.text
-    assert "&lt;token&gt;" in answer.text
-    assert "<script" not in answer.text
-    assert "http" not in answer.text
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+async def test_page_lists_the_routes_without_external_resources(api: httpx.AsyncClient) -> None:
+    response = await api.get("/schema")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "POST /api/v1/users" in response.text
+    assert "&lt;token&gt;" in response.text
+    assert "<script" not in response.text
+    assert "http" not in response.text
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")

@@ -1,4 +1,4 @@
-"""Cursors and pages."""
+"""Cursors and pages of lists."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ KEY = (datetime(2026, 11, 24, 12, 30, 0, 123456, tzinfo=UTC), UUID(int=7))
 SHAPE: Any = tuple[datetime, UUID]
 
 
-def test_a_cursor_is_read_back_as_the_key_that_made_it() -> None:
+def test_cursor_is_decoded_to_its_key() -> None:
     assert decode_cursor(encode_cursor(KEY), SHAPE) == KEY
 
 
-def test_no_cursor_is_the_beginning() -> None:
+def test_missing_cursor_means_the_beginning() -> None:
     assert decode_cursor(None, SHAPE) is None
 
 
@@ -40,22 +40,22 @@ def test_no_cursor_is_the_beginning() -> None:
         encode_cursor(("0001-01-01T00:00:00+12:00", str(KEY[1]))),
     ],
 )
-def test_anything_else_is_invalid(cursor: str) -> None:
+def test_malformed_cursor_is_invalid(cursor: str) -> None:
     with pytest.raises(Invalid) as refused:
         decode_cursor(cursor, SHAPE)
     assert refused.value.field == "cursor"
 
 
-def test_a_nul_in_a_forged_cursor_is_invalid() -> None:
+def test_nul_in_a_forged_cursor_is_invalid() -> None:
     with pytest.raises(Invalid):
         decode_cursor(encode_cursor(("a\0b",)), tuple[str])
 
 
-def test_a_page_that_is_not_the_last_ends_with_a_cursor() -> None:
+def test_page_before_the_last_has_a_next_cursor() -> None:
     full = page_of([1, 2, 3], 2, key=lambda row: (row,))
     assert (full.items, decode_cursor(full.next_cursor, tuple[int])) == ([1, 2], (2,))
 
 
-def test_the_last_page_ends_with_none() -> None:
+def test_last_page_has_no_next_cursor() -> None:
     assert page_of([1, 2], 2, key=lambda row: (row,)).next_cursor is None
     assert page_of([], 2, key=lambda row: (row,)).next_cursor is None

@@ -42,64 +42,64 @@ async def sam(database: Database) -> Person:
 
 @pytest.fixture
 async def run(api: httpx.AsyncClient, kim: Person) -> str:
-    """The path of an activity of Kim's."""
-    made = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
-    return f"/api/v1/activities/{made.json()['id']}"
+    """The path of one of Kim's activities."""
+    created = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
+    return f"/api/v1/activities/{created.json()['id']}"
 
 
-async def sent(
-    api: httpx.AsyncClient, who: Person, run: str, data: bytes, **headers: str
+async def upload(
+    api: httpx.AsyncClient, user: Person, run: str, data: bytes, **headers: str
 ) -> httpx.Response:
     files = {"photo": ("photo.jpg", BytesIO(data), "image/jpeg")}
-    return await api.post(f"{run}/photos", files=files, headers={**who.headers, **headers})
+    return await api.post(f"{run}/photos", files=files, headers={**user.headers, **headers})
 
 
-async def key_of(database: Database, who: Person, photo_id: str) -> str:
-    photo = await statements.photo(database, photo_id=PhotoId(UUID(photo_id)), user_id=who.id)
+async def key_of(database: Database, user: Person, photo_id: str) -> str:
+    photo = await statements.photo(database, photo_id=PhotoId(UUID(photo_id)), user_id=user.id)
     assert photo is not None
-    return photos.key(who.id, photo)
+    return photos.key(user.id, photo)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-async def test_a_photo_is_kept_without_its_position_and_shown(
+async def test_photo_is_stored_without_its_location_and_shown(
     api: httpx.AsyncClient, kim: Person, run: str, kind: str
 ) -> None:
-    made = await sent(api, kim, run, drawing.saved(kind, drawing.ROTATED))
-    redirect = await api.get(made.json()["url"], headers=kim.headers)
+    created = await upload(api, kim, run, drawing.saved(kind, drawing.ROTATED))
+    redirect = await api.get(created.json()["url"], headers=kim.headers)
     async with anybody() as somebody_else:
-        shown = await somebody_else.get(redirect.headers["Location"])
+        file = await somebody_else.get(redirect.headers["Location"])
 
-    assert (made.status_code, redirect.status_code, shown.status_code) == (201, 302, 200)
-    assert shown.headers["Content-Type"] == f"image/{kind.lower()}"
-    assert shown.headers["Content-Disposition"].startswith("inline; filename=")
-    assert b"Maker of phones" not in shown.content
-    assert drawing.looks_like_the_drawing(shown.content)
+    assert (created.status_code, redirect.status_code, file.status_code) == (201, 302, 200)
+    assert file.headers["Content-Type"] == f"image/{kind.lower()}"
+    assert file.headers["Content-Disposition"].startswith("inline; filename=")
+    assert b"Maker of phones" not in file.content
+    assert drawing.looks_like_the_drawing(file.content)
 
 
 async def test_photos_are_listed_with_their_activity(
     api: httpx.AsyncClient, kim: Person, run: str
 ) -> None:
-    made = [(await sent(api, kim, run, drawing.saved("PNG"))).json() for _ in range(2)]
+    created = [(await upload(api, kim, run, drawing.saved("PNG"))).json() for _ in range(2)]
 
     read = await api.get(run, headers=kim.headers)
     changed = await api.patch(run, json={"notes": "with photos"}, headers=kim.headers)
     listed = await api.get("/api/v1/activities", headers=kim.headers)
 
-    assert read.json()["photos"] == made
-    assert changed.json()["photos"] == made
-    assert [item["photos"] for item in listed.json()["items"]] == [made]
+    assert read.json()["photos"] == created
+    assert changed.json()["photos"] == created
+    assert [item["photos"] for item in listed.json()["items"]] == [created]
 
 
-async def test_a_deleted_photo_is_gone_from_the_bucket_too(
+async def test_deleted_photo_is_removed_from_the_bucket(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, kim: Person, run: str
 ) -> None:
-    photo = (await sent(api, kim, run, drawing.saved("PNG"))).json()
+    photo = (await upload(api, kim, run, drawing.saved("PNG"))).json()
     key = await key_of(database, kim, photo["id"])
     await bucket.head(key)
 
-    answer = await api.delete(photo["url"], headers=kim.headers)
+    response = await api.delete(photo["url"], headers=kim.headers)
 
-    assert answer.status_code == 204
+    assert response.status_code == 204
     assert (await api.get(photo["url"], headers=kim.headers)).status_code == 404
     assert (await api.delete(photo["url"], headers=kim.headers)).status_code == 404
     assert (await api.get(run, headers=kim.headers)).json()["photos"] == []
@@ -107,42 +107,42 @@ async def test_a_deleted_photo_is_gone_from_the_bucket_too(
         await bucket.head(key)
 
 
-async def test_the_photo_of_someone_else_is_not_found(
+async def test_photo_of_another_user_is_not_found(
     api: httpx.AsyncClient, database: Database, kim: Person, sam: Person, run: str
 ) -> None:
-    photo = (await sent(api, kim, run, drawing.saved("PNG"))).json()
+    photo = (await upload(api, kim, run, drawing.saved("PNG"))).json()
 
-    answers = [
-        await sent(api, sam, run, drawing.saved("PNG")),
+    responses = [
+        await upload(api, sam, run, drawing.saved("PNG")),
         await api.get(photo["url"], headers=sam.headers),
         await api.delete(photo["url"], headers=sam.headers),
     ]
 
-    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert [response.status_code for response in responses] == [404, 404, 404]
     assert await database.fetchval("select count(*) from photos") == 1
 
 
-async def test_the_photos_of_a_deleted_activity_are_not_found(
+async def test_photos_of_a_deleted_activity_are_not_found(
     api: httpx.AsyncClient, kim: Person, run: str
 ) -> None:
-    photo = (await sent(api, kim, run, drawing.saved("PNG"))).json()
+    photo = (await upload(api, kim, run, drawing.saved("PNG"))).json()
     await api.delete(run, headers=kim.headers)
 
     assert (await api.get(photo["url"], headers=kim.headers)).status_code == 404
     assert (await api.delete(photo["url"], headers=kim.headers)).status_code == 404
-    assert (await sent(api, kim, run, drawing.saved("PNG"))).status_code == 404
+    assert (await upload(api, kim, run, drawing.saved("PNG"))).status_code == 404
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"text in a file named .jpg", drawing.bomb(50_000, 50_000), b"\xff\xd8\xff\xe0"]
 )
-async def test_what_is_no_picture_is_refused(
+async def test_file_that_is_not_an_image_is_refused(
     api: httpx.AsyncClient, database: Database, kim: Person, run: str, data: bytes
 ) -> None:
-    answer = await sent(api, kim, run, data)
+    response = await upload(api, kim, run, data)
 
-    assert answer.status_code == 400
-    assert [part["field"] for part in answer.json()["errors"]] == ["photo"]
+    assert response.status_code == 400
+    assert [part["field"] for part in response.json()["errors"]] == ["photo"]
     assert await database.fetchval("select count(*) from photos") == 0
 
 
@@ -158,28 +158,28 @@ async def test_what_is_no_picture_is_refused(
         {"content": b"bytes", "headers": {"Content-Type": "multipart/form-data"}},
     ],
 )
-async def test_another_form_is_refused(
+async def test_malformed_form_is_refused(
     api: httpx.AsyncClient, kim: Person, run: str, form: dict[str, Any]
 ) -> None:
     headers = {**form.get("headers", {}), **kim.headers}
 
-    answer = await api.post(f"{run}/photos", **{**form, "headers": headers})
+    response = await api.post(f"{run}/photos", **{**form, "headers": headers})
 
-    assert answer.status_code in {400, 415}, answer.text
+    assert response.status_code in {400, 415}, response.text
 
 
-async def test_a_photo_of_ten_megabytes_is_taken_and_no_larger_one(
+async def test_photo_may_have_up_to_ten_megabytes(
     api: httpx.AsyncClient, kim: Person, run: str
 ) -> None:
     picture = drawing.saved("JPEG")
     filled = picture + bytes(10_000_000 - len(picture))
 
-    assert (await sent(api, kim, run, filled)).status_code == 201
-    assert (await sent(api, kim, run, filled + b"\0")).status_code == 400
-    assert (await sent(api, kim, run, filled + bytes(1_000_000))).status_code == 413
+    assert (await upload(api, kim, run, filled)).status_code == 201
+    assert (await upload(api, kim, run, filled + b"\0")).status_code == 400
+    assert (await upload(api, kim, run, filled + bytes(1_000_000))).status_code == 413
 
 
-async def test_an_activity_has_at_most_twenty_photos(
+async def test_activity_has_at_most_twenty_photos(
     api: httpx.AsyncClient, database: Database, kim: Person, run: str
 ) -> None:
     await database.execute(
@@ -187,16 +187,16 @@ async def test_an_activity_has_at_most_twenty_photos(
         " select id, 'image/png', 1 from activities, generate_series(1, 19)"
     )
 
-    last = await sent(api, kim, run, drawing.saved("PNG"), **{"Idempotency-Key": "the last"})
-    again = await sent(api, kim, run, drawing.saved("PNG"), **{"Idempotency-Key": "the last"})
-    more = await sent(api, kim, run, drawing.saved("PNG"))
+    last = await upload(api, kim, run, drawing.saved("PNG"), **{"Idempotency-Key": "the last"})
+    again = await upload(api, kim, run, drawing.saved("PNG"), **{"Idempotency-Key": "the last"})
+    more = await upload(api, kim, run, drawing.saved("PNG"))
 
     assert (last.status_code, again.status_code, more.status_code) == (201, 201, 409)
     assert again.json() == last.json()
     assert await database.fetchval("select count(*) from photos") == 20
 
 
-async def test_photos_sent_at_once_do_not_exceed_the_most(
+async def test_concurrent_uploads_do_not_exceed_the_limit(
     api: httpx.AsyncClient, database: Database, kim: Person, run: str
 ) -> None:
     await database.execute(
@@ -204,23 +204,25 @@ async def test_photos_sent_at_once_do_not_exceed_the_most(
         " select id, 'image/png', 1 from activities, generate_series(1, 18)"
     )
 
-    answers = await asyncio.gather(*(sent(api, kim, run, drawing.saved("PNG")) for _ in range(5)))
+    responses = await asyncio.gather(
+        *(upload(api, kim, run, drawing.saved("PNG")) for _ in range(5))
+    )
 
-    assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409, 409]
+    assert sorted(response.status_code for response in responses) == [201, 201, 409, 409, 409]
     assert await database.fetchval("select count(*) from photos") == 20
 
 
-async def test_while_the_bucket_is_away_nothing_is_written_and_deleting_goes_on(
+async def test_during_an_s3_outage_uploads_fail_and_deletes_succeed(
     resources: Resources, settings: Settings, database: Database, kim: Person, closed_port: int
 ) -> None:
     nowhere = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
     async with open_bucket(nowhere) as away, client(resources, settings, away) as api:
-        made = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
-        run = f"/api/v1/activities/{made.json()['id']}"
-        answer = await sent(api, kim, run, drawing.saved("PNG"))
+        created = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
+        run = f"/api/v1/activities/{created.json()['id']}"
+        response = await upload(api, kim, run, drawing.saved("PNG"))
 
-        assert answer.status_code == 503
-        assert int(answer.headers["Retry-After"]) > 0
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
         assert await database.fetchval("select count(*) from photos") == 0
 
         photo_id = await database.fetchval(
@@ -236,7 +238,7 @@ async def test_while_the_bucket_is_away_nothing_is_written_and_deleting_goes_on(
 async def client(
     resources: Resources, settings: Settings, bucket: Bucket
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an API with another bucket."""
+    """Return a client of an API that uses another bucket."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:

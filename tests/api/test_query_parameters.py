@@ -1,4 +1,4 @@
-"""A query parameter that a route does not take is refused by name."""
+"""Query parameters that a route does not accept are refused by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def kim(database: Database) -> Person:
 
 
 async def operations(api: httpx.AsyncClient) -> Iterator[tuple[str, str, list[str]]]:
-    """Method, path and query parameters of every operation of the JSON API."""
+    """Return method, path and query parameters of every operation of the JSON API."""
     document = (await api.get("/schema/openapi.json")).json()
     return (
         (method.upper(), path, declared(item[method]))
@@ -39,53 +39,57 @@ async def operations(api: httpx.AsyncClient) -> Iterator[tuple[str, str, list[st
 
 
 def declared(operation: dict[str, Any]) -> list[str]:
-    return sorted(one["name"] for one in operation.get("parameters", []) if one["in"] == "query")
+    return sorted(
+        parameter["name"]
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    )
 
 
-async def test_every_route_names_a_parameter_that_it_does_not_take(
-    api: httpx.AsyncClient, world: World
-) -> None:
+async def test_every_route_names_an_unknown_parameter(api: httpx.AsyncClient, world: World) -> None:
     headers = world.headers(world.people["operator"])
-    asked = 0
-    for method, path, taken in await operations(api):
-        answer = await api.request(method, f"{world.path(path)}?utm_source=letter", headers=headers)
+    checked = 0
+    for method, path, accepted in await operations(api):
+        response = await api.request(
+            method, f"{world.path(path)}?utm_source=email", headers=headers
+        )
 
-        assert answer.status_code == 400, (method, path)
-        assert answer.headers["content-type"] == "application/problem+json"
-        problem = answer.json()
-        assert [one["field"] for one in problem["errors"]] == ["utm_source"], (method, path)
-        takes = ", ".join(taken) or "no query parameters"
-        assert problem["detail"].endswith(f"This route accepts {takes}."), (method, path)
-        asked += 1
-    assert asked > 40
+        assert response.status_code == 400, (method, path)
+        assert response.headers["content-type"] == "application/problem+json"
+        problem = response.json()
+        assert [error["field"] for error in problem["errors"]] == ["utm_source"], (method, path)
+        listed = ", ".join(accepted) or "no query parameters"
+        assert problem["detail"].endswith(f"This route accepts {listed}."), (method, path)
+        checked += 1
+    assert checked > 40
 
 
 async def test_no_route_refuses_a_parameter_that_it_declares(
     api: httpx.AsyncClient, world: World
 ) -> None:
     headers = world.headers(world.people["operator"])
-    asked = 0
-    for method, path, taken in await operations(api):
-        if not taken:
+    checked = 0
+    for method, path, accepted in await operations(api):
+        if not accepted:
             continue
-        query = "&".join(f"{name}=1" for name in taken)
+        query = "&".join(f"{name}=1" for name in accepted)
 
-        answer = await api.request(method, f"{world.path(path)}?{query}", headers=headers)
+        response = await api.request(method, f"{world.path(path)}?{query}", headers=headers)
 
-        assert "This route accepts" not in answer.text, (method, path)
-        asked += 1
-    assert asked > 5
+        assert "This route accepts" not in response.text, (method, path)
+        checked += 1
+    assert checked > 5
 
 
-async def test_every_unknown_parameter_is_named_beside_what_the_route_takes(
+async def test_all_unknown_parameters_and_the_accepted_ones_are_named(
     api: httpx.AsyncClient, kim: Person
 ) -> None:
-    answer = await api.get(
+    response = await api.get(
         "/api/v1/activities?limit=5&first_day=2026-01-01&page=&page=2&sort", headers=kim.headers
     )
 
-    assert answer.status_code == 400
-    assert answer.json() == {
+    assert response.status_code == 400
+    assert response.json() == {
         "type": "about:blank",
         "title": "Bad Request",
         "status": 400,
@@ -100,7 +104,7 @@ async def test_every_unknown_parameter_is_named_beside_what_the_route_takes(
     }
 
 
-async def test_nothing_is_done_for_a_request_with_an_unknown_parameter(
+async def test_request_with_an_unknown_parameter_has_no_effect(
     api: httpx.AsyncClient, kim: Person, database: Database
 ) -> None:
     run = {"type": "run", "started_at": "2026-11-21T07:30:00+01:00", "duration_s": 2700}
@@ -114,29 +118,29 @@ async def test_nothing_is_done_for_a_request_with_an_unknown_parameter(
 
 
 async def test_repeated_parameter_is_not_unknown(api: httpx.AsyncClient, kim: Person) -> None:
-    answer = await api.get("/api/v1/activities?limit=1&limit=1", headers=kim.headers)
+    response = await api.get("/api/v1/activities?limit=1&limit=1", headers=kim.headers)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/sign-in", "/health/live", "/health/ready", "/metrics", "/schema"]
 )
-async def test_pages_and_machine_routes_ignore_unknown_parameters(
+async def test_pages_and_monitoring_routes_ignore_unknown_parameters(
     api: httpx.AsyncClient, path: str
 ) -> None:
-    answer = await api.get(f"{path}?utm_source=letter")
+    response = await api.get(f"{path}?utm_source=email")
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 async def test_options_ignores_parameters(api: httpx.AsyncClient, kim: Person) -> None:
-    answer = await api.options("/api/v1/activities?utm_source=letter", headers=kim.headers)
+    response = await api.options("/api/v1/activities?utm_source=email", headers=kim.headers)
 
-    assert answer.status_code == 204
+    assert response.status_code == 204
 
 
-async def test_stranger_is_asked_for_a_token_first(api: httpx.AsyncClient) -> None:
-    answer = await api.get("/api/v1/activities?utm_source=letter")
+async def test_missing_token_is_reported_before_unknown_parameters(api: httpx.AsyncClient) -> None:
+    response = await api.get("/api/v1/activities?utm_source=email")
 
-    assert answer.status_code == 401
+    assert response.status_code == 401

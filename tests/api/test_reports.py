@@ -1,4 +1,4 @@
-"""Reports over HTTP: listed by their owner, downloaded by a redirect, and nobody else's."""
+"""Reports over HTTP: listed and downloaded, by their owner only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.working import RunJobs
 REPORTS = "/api/v1/reports"
 
 
-async def made(database: Database, owner: Person, *months: str) -> None:
+async def add_reports(database: Database, owner: Person, *months: str) -> None:
     for month in months:
         await keep_without_an_etag(database, owner.id, date.fromisoformat(f"{month}-01"))
 
@@ -28,10 +28,10 @@ async def test_reports_are_listed_newest_month_first(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada, eve = await person(database, "ada"), await person(database, "eve")
-    await made(database, ada, "2026-09", "2026-11", "2025-12", "2026-10")
-    await made(database, eve, "2026-11")
-    answer = await api.get(REPORTS, headers=ada.headers, params={"limit": 3})
-    first = answer.json()
+    await add_reports(database, ada, "2026-09", "2026-11", "2025-12", "2026-10")
+    await add_reports(database, eve, "2026-11")
+    response = await api.get(REPORTS, headers=ada.headers, params={"limit": 3})
+    first = response.json()
     assert first["items"][0].pop("created_at")
     assert first["items"][0] == {
         "month": "2026-11",
@@ -45,46 +45,44 @@ async def test_reports_are_listed_newest_month_first(
     assert rest["next_cursor"] is None
 
 
-async def test_whoever_has_none_sees_an_empty_list(
-    api: httpx.AsyncClient, database: Database
-) -> None:
+async def test_list_is_empty_without_reports(api: httpx.AsyncClient, database: Database) -> None:
     ada = await person(database, "ada")
-    answer = await api.get(REPORTS, headers=ada.headers)
-    assert answer.json() == {"items": [], "next_cursor": None}
+    response = await api.get(REPORTS, headers=ada.headers)
+    assert response.json() == {"items": [], "next_cursor": None}
 
 
-async def downloaded(api: httpx.AsyncClient, owner: Person, month: str) -> httpx.Response:
-    """What the redirect of a download leads to."""
-    answer = await api.get(f"{REPORTS}/{month}/download", headers=owner.headers)
-    assert answer.status_code == 302, answer.text
-    url = answer.headers["location"]
+async def download(api: httpx.AsyncClient, owner: Person, month: str) -> httpx.Response:
+    """Download a report and follow the redirect."""
+    response = await api.get(f"{REPORTS}/{month}/download", headers=owner.headers)
+    assert response.status_code == 302, response.text
+    url = response.headers["location"]
     assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["300"]
     async with anybody() as client:
         return await client.get(url)
 
 
-async def test_a_report_is_downloaded_by_a_redirect(
+async def test_report_is_downloaded_through_a_redirect(
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
     await kept(database, bucket, ada.id)
-    found = await downloaded(api, ada, "2025-11")
+    found = await download(api, ada, "2025-11")
     assert found.content == b"%PDF"
     assert found.headers["content-type"] == "application/pdf"
     assert found.headers["content-disposition"] == 'attachment; filename="activelog-2025-11.pdf"'
 
 
-async def test_a_report_of_the_first_edition_is_downloaded_as_long_as_its_file_is_there(
+async def test_report_of_the_first_edition_can_be_downloaded_while_its_file_exists(
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
     object_key = await keep_without_an_etag(database, ada.id)
     await bucket.put(object_key, b"%PDF-1", "application/pdf")
-    assert b"%PDF-1" == (await downloaded(api, ada, "2025-11")).content
+    assert b"%PDF-1" == (await download(api, ada, "2025-11")).content
 
 
 @pytest.mark.parametrize("loss", ["gone", "overwritten", "gone, without an ETag"])
-async def test_a_missing_or_overwritten_report_is_made_again(
+async def test_missing_or_overwritten_report_is_recreated(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, loss: str
 ) -> None:
     ada = await person(database, "ada")
@@ -99,18 +97,18 @@ async def test_a_missing_or_overwritten_report_is_made_again(
     for _ in range(2):
         lost = await api.get(f"{REPORTS}/2025-11/download", headers=ada.headers)
         assert lost.status_code == 409
-        said = "The file is missing or damaged and is being recreated. Try again in a minute."
-        assert lost.json()["detail"] == said
+        detail = "The file is missing or damaged and is being recreated. Try again in a minute."
+        assert lost.json()["detail"] == detail
     assert await database.fetchval("select count(*) from jobs") == 1
     await run_jobs()
-    assert "Activities 1" in words((await downloaded(api, ada, "2025-11")).content)
+    assert "Activities 1" in words((await download(api, ada, "2025-11")).content)
 
 
-async def test_a_report_whose_file_is_gone_goes_with_the_activities_it_was_made_of(
+async def test_report_without_file_and_activities_is_deleted(
     api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     ada = await person(database, "ada")
-    await made(database, ada, "2026-11")
+    await add_reports(database, ada, "2026-11")
     gone = await api.get(f"{REPORTS}/2026-11/download", headers=ada.headers)
     assert gone.status_code == 409
     await run_jobs()
@@ -119,33 +117,33 @@ async def test_a_report_whose_file_is_gone_goes_with_the_activities_it_was_made_
 
 
 @pytest.mark.parametrize("month", ["2026-10", "2026-13", "2026-1", "november", "2026-11-01"])
-async def test_a_month_without_a_report_is_not_found(
+async def test_month_without_a_report_is_not_found(
     api: httpx.AsyncClient, database: Database, month: str
 ) -> None:
     ada = await person(database, "ada")
-    await made(database, ada, "2026-11")
-    answer = await api.get(f"{REPORTS}/{month}/download", headers=ada.headers)
-    assert answer.status_code == 404
-    assert answer.json()["detail"] == "There is no report for this month."
+    await add_reports(database, ada, "2026-11")
+    response = await api.get(f"{REPORTS}/{month}/download", headers=ada.headers)
+    assert response.status_code == 404
+    assert response.json()["detail"] == "There is no report for this month."
 
 
-async def test_somebody_elses_report_is_not_found(
+async def test_report_of_another_user_is_not_found(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada, eve = await person(database, "ada"), await person(database, "eve")
-    await made(database, ada, "2026-11")
-    answer = await api.get(f"{REPORTS}/2026-11/download", headers=eve.headers)
-    assert answer.status_code == 404
+    await add_reports(database, ada, "2026-11")
+    response = await api.get(f"{REPORTS}/2026-11/download", headers=eve.headers)
+    assert response.status_code == 404
 
 
-async def test_reports_want_a_token(api: httpx.AsyncClient) -> None:
+async def test_reports_require_a_token(api: httpx.AsyncClient) -> None:
     for path in (REPORTS, f"{REPORTS}/2026-11/download"):
         assert (await api.get(path)).status_code == 401
 
 
-async def test_a_cursor_of_another_list_is_refused(
+async def test_cursor_of_another_list_is_refused(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await person(database, "ada")
-    answer = await api.get(REPORTS, headers=ada.headers, params={"cursor": "bm9uZQ"})
-    assert answer.status_code == 400
+    response = await api.get(REPORTS, headers=ada.headers, params={"cursor": "bm9uZQ"})
+    assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""Figures by day and by week, over HTTP."""
+"""Totals by day and by week over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.people import person
 from tests.support.wall_clock import WallClock
 
 
-async def test_a_week_is_monday_to_sunday_with_its_days(
+async def test_week_is_monday_to_sunday_with_its_days(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     kim, sam = await person(database, "kim"), await person(database, "sam")
@@ -20,10 +20,10 @@ async def test_a_week_is_monday_to_sunday_with_its_days(
         await add_run(database, kim.id, at(moment))
     await add_run(database, sam.id, at("2026-11-17 12:00"))
 
-    answer = await api.get("/api/v1/stats/weekly?week=2026-W47", headers=kim.headers)
+    response = await api.get("/api/v1/stats/weekly?week=2026-W47", headers=kim.headers)
 
-    week = answer.json()
-    assert (200, 7) == (answer.status_code, len(week["days"]))
+    week = response.json()
+    assert (200, 7) == (response.status_code, len(week["days"]))
     assert week["days"][0] == {
         "day": "2026-11-16",
         "activities": 1,
@@ -43,14 +43,14 @@ async def test_a_week_is_monday_to_sunday_with_its_days(
     }
 
 
-async def test_a_week_across_two_years_is_one_week(
+async def test_week_across_two_years_is_one_week(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
     for moment in ("2026-12-28 00:00", "2026-12-31 23:59", "2027-01-01 00:00", "2027-01-03 23:59"):
         await add_run(database, kim.id, at(moment))
-    answer = await api.get("/api/v1/stats/weekly?week=2026-W53", headers=kim.headers)
-    week = answer.json()
+    response = await api.get("/api/v1/stats/weekly?week=2026-W53", headers=kim.headers)
+    week = response.json()
     assert ("2026-12-28", "2027-01-03", 4) == (
         week["first_day"],
         week["last_day"],
@@ -67,7 +67,7 @@ async def test_a_week_across_two_years_is_one_week(
         ("2027-01-04 00:00:00", "2027-W01", 0),
     ],
 )
-async def test_without_a_week_it_is_the_current_one_with_today(
+async def test_default_is_the_current_week_including_today(
     api: httpx.AsyncClient,
     database: Database,
     wall_clock: WallClock,
@@ -78,17 +78,19 @@ async def test_without_a_week_it_is_the_current_one_with_today(
     kim = await person(database, "kim")
     await add_run(database, kim.id, at("2027-01-03 20:00"))
     wall_clock.stands_at = at(now)
-    answer = await api.get("/api/v1/stats/weekly", headers=kim.headers)
-    assert (week, activities) == (answer.json()["week"], answer.json()["activities"])
+    response = await api.get("/api/v1/stats/weekly", headers=kim.headers)
+    assert (week, activities) == (response.json()["week"], response.json()["activities"])
 
 
-async def test_days_are_listed_one_by_one_with_those_when_nothing_was_done(
+async def test_every_day_is_listed_even_without_activities(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
     await add_run(database, kim.id, at("2028-02-29 12:00"))
-    answer = await api.get("/api/v1/stats/daily?from=2028-02-28&to=2028-03-01", headers=kim.headers)
-    days = answer.json()
+    response = await api.get(
+        "/api/v1/stats/daily?from=2028-02-28&to=2028-03-01", headers=kim.headers
+    )
+    days = response.json()
     assert None is days["next_cursor"]
     assert [("2028-02-28", 0), ("2028-02-29", 1), ("2028-03-01", 0)] == [
         (day["day"], day["activities"]) for day in days["items"]
@@ -115,9 +117,9 @@ async def test_days_are_listed_one_by_one_with_those_when_nothing_was_done(
         ("daily?from=yesterday&to=2026-01-01", 400),
     ],
 )
-async def test_what_cannot_be_asked_for_is_said(
+async def test_invalid_periods_are_refused_with_a_reason(
     api: httpx.AsyncClient, database: Database, query: str, status: int
 ) -> None:
     kim = await person(database, "kim")
-    answer = await api.get(f"/api/v1/stats/{query}", headers=kim.headers)
-    assert status == answer.status_code, answer.text
+    response = await api.get(f"/api/v1/stats/{query}", headers=kim.headers)
+    assert status == response.status_code, response.text

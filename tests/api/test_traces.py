@@ -1,4 +1,4 @@
-"""A caller's trace, from the header of a request to the log line of the email that it causes."""
+"""Trace context, from the header of a request to the log line of the email that it causes."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tests.support.working import RunJobs
 from tests.users.people import new_user
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-GIVEN = f"00-{TRACE}-{SPAN}-01"
+TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
 
 
-def read(*values: str) -> str | None:
+def parse(*values: str) -> str | None:
     return traceparent_of([(b"traceparent", value.encode()) for value in values])
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("value", "expected"),
     [
-        (GIVEN, GIVEN),
-        (f" {GIVEN}\t", GIVEN),
+        (TRACEPARENT, TRACEPARENT),
+        (f" {TRACEPARENT}\t", TRACEPARENT),
         (f"00-{TRACE}-{SPAN}-ff", f"00-{TRACE}-{SPAN}-03"),
-        (f"cc-{TRACE}-{SPAN}-01", GIVEN),
-        (f"cc-{TRACE}-{SPAN}-01-what the future brings", GIVEN),
+        (f"cc-{TRACE}-{SPAN}-01", TRACEPARENT),
+        (f"cc-{TRACE}-{SPAN}-01-a field of a future version", TRACEPARENT),
     ],
 )
-def test_a_valid_traceparent_is_kept_in_the_form_of_version_00(given: str, kept: str) -> None:
-    assert kept == read(given)
+def test_valid_traceparent_is_normalized_to_version_00(value: str, expected: str) -> None:
+    assert expected == parse(value)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "",
         f"ff-{TRACE}-{SPAN}-01",
@@ -55,15 +55,15 @@ def test_a_valid_traceparent_is_kept_in_the_form_of_version_00(given: str, kept:
         f"00-{TRACE}-{SPAN}-0g",
     ],
 )
-def test_an_invalid_traceparent_is_ignored(given: str) -> None:
-    assert read(given) is None
+def test_invalid_traceparent_is_ignored(value: str) -> None:
+    assert parse(value) is None
 
 
-def test_two_traceparents_are_none() -> None:
-    assert read(GIVEN, GIVEN) is None
+def test_repeated_traceparent_is_ignored() -> None:
+    assert parse(TRACEPARENT, TRACEPARENT) is None
 
 
-async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
+async def test_trace_is_passed_from_a_request_to_the_log_of_its_email(
     resources: Resources, environ: Mapping[str, str], inbox: Inbox
 ) -> None:
     async with (
@@ -71,39 +71,39 @@ async def test_a_trace_goes_from_the_request_to_the_line_of_the_letter_sent(
         program(*WORKER, environ=environ) as worker,
         anybody() as client,
     ):
-        headers = {"traceparent": GIVEN, "X-Request-ID": "seen-7"}
-        answer = await client.post(f"{url}/users", json=new_user(), headers=headers)
-        assert answer.status_code == 201
+        headers = {"traceparent": TRACEPARENT, "X-Request-ID": "seen-7"}
+        response = await client.post(f"{url}/users", json=new_user(), headers=headers)
+        assert response.status_code == 201
         await worker.says("email.sent")
         (job_id,) = [row["id"] for row in await resources.database.fetch("select id from jobs")]
         await api.says('"event": "request.finished"')
-    asked = line_of(api, "request.finished")
-    assert (asked["trace_id"], asked["request_id"]) == (TRACE, "seen-7")
+    request_line = line_of(api, "request.finished")
+    assert (request_line["trace_id"], request_line["request_id"]) == (TRACE, "seen-7")
     line_of(worker, "email.sent")
-    of_job = [line for line in lines_of(worker) if line.get("job") == str(job_id)]
-    assert len(of_job) >= 1
-    assert {(line["trace_id"], line["request_id"]) for line in of_job} == {(TRACE, "seen-7")}
-    assert GIVEN == await resources.database.fetchval("select traceparent from jobs")
+    job_lines = [line for line in lines_of(worker) if line.get("job") == str(job_id)]
+    assert len(job_lines) >= 1
+    assert {(line["trace_id"], line["request_id"]) for line in job_lines} == {(TRACE, "seen-7")}
+    assert TRACEPARENT == await resources.database.fetchval("select traceparent from jobs")
 
 
-async def test_a_request_outside_of_a_trace_causes_a_job_outside_of_one(
+async def test_request_without_a_trace_causes_a_job_without_one(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
     await api.post("/api/v1/users", json=new_user(), headers={"traceparent": "00-wrong"})
     assert await resources.database.fetchval("select traceparent from jobs") is None
 
 
-async def test_a_trace_goes_on_from_a_job_to_the_job_that_it_causes(
+async def test_trace_is_passed_from_a_job_to_the_job_that_it_causes(
     api: httpx.AsyncClient, resources: Resources, run_jobs: RunJobs
 ) -> None:
     kim = await person(resources.database, "kim")
-    headers = {**kim.headers, "traceparent": GIVEN, "X-Request-ID": "seen-8"}
+    headers = {**kim.headers, "traceparent": TRACEPARENT, "X-Request-ID": "seen-8"}
     await api.post("/api/v1/export/request", json={"format": "csv"}, headers=headers)
     await run_jobs()
     rows = await resources.database.fetch("select kind, traceparent, request_id from jobs")
     assert {tuple(row) for row in rows} == {
-        ("export:generate", GIVEN, "seen-8"),
-        ("email:export_ready", GIVEN, "seen-8"),
+        ("export:generate", TRACEPARENT, "seen-8"),
+        ("email:export_ready", TRACEPARENT, "seen-8"),
     }
 
 
