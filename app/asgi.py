@@ -50,7 +50,7 @@ def _application(download_limits: DownloadLimits) -> Litestar:
     logs.configure(settings.logs)
     open_all = partial(open_resources, settings, process="activelog-api")
     return create_app(
-        open_all, pages=[pages_router], lost=failure_page, download_limits=download_limits
+        open_all, pages=[pages_router], not_found_page=failure_page, download_limits=download_limits
     )
 
 

@@ -14,7 +14,8 @@ from litestar.params import Body, FromPath
 from msgspec import UNSET, Struct, UnsetType
 
 from app.activities import activities
-from app.activities.activity import Activity, ActivityId, ActivityType, Changes, Entry
+from app.activities.activity import Activity, ActivityId, Changes, Entry
+from app.activity_types import ActivityType
 from app.api.idempotency import IdempotentCreation
 from app.api.paging import (
     ACTIVITY_TYPE,
@@ -136,8 +137,8 @@ async def list_activities(
     """List your activities with their photos, newest first."""
     filters = activities.Filter(first_day, last_day, activity_type)
     after = decode_cursor(cursor, tuple[datetime, ActivityId])
-    position = activities.Position(*after) if after else activities.Position()
-    rows = await activities.page(database, me.id, filters, position, limit + 1)
+    position = activities.ActivityKey(*after) if after else activities.ActivityKey()
+    rows = await activities.list_activities(database, me.id, filters, position, limit + 1)
     return page_of(
         [to_response(activity) for activity in rows],
         limit,

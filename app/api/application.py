@@ -95,7 +95,7 @@ def create_app(
         pages: the routers that serve pages to browsers.
         not_found_page: renders the 404 page for browsers.
         clock: the clock that handlers use.
-        patience: how slowly a client may read a download before it is cut off.
+        download_limits: how slowly a client may read a download before it is cut off.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -15,7 +15,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from app.activities.activity import ActivityType
+from app.activity_types import ActivityType
 from app.api.idempotency import IdempotentCreation
 from app.api.paging import (
     ACTIVITY_TYPE,
@@ -117,7 +117,7 @@ def _download_limits(request: Request[Any, Any, Any]) -> DownloadLimits:
 async def download_activities(
     me: NamedDependency[Me],
     snapshots: NamedDependency[Snapshots],
-    patience: NamedDependency[Patience],
+    download_limits: NamedDependency[DownloadLimits],
     first_day: Annotated[date | None, FIRST_DAY] = None,
     last_day: Annotated[date | None, LAST_DAY] = None,
     activity_type: Annotated[ActivityType | None, ACTIVITY_TYPE] = None,
@@ -133,8 +133,8 @@ async def download_activities(
     """
     filters = Filters(first_day, last_day, activity_type)
     filters.check()
-    source = partial(stream, snapshots, me.id, filters, bom=bom, patience=patience)
-    return StreamedDownload(source, "text/csv", filename("csv"))
+    source = partial(stream, snapshots, me.id, filters, bom=bom, limits=download_limits)
+    return StreamedDownload(source, "text/csv", FORMATS["csv"].filename)
 
 
 @post("/request", status_code=202, operation_id="requestExport")

@@ -51,7 +51,7 @@ async def ask_friend(
     """
 
     async def create(tx: Transaction) -> FriendRequestResponse:
-        return to_response(await friendships.ask(tx, me.id, data.email))
+        return to_response(await friendships.send_request(tx, me.id, data.email))
 
     return await create_once(create)
 
@@ -65,7 +65,7 @@ async def list_requests(
 ) -> Page[IncomingRequest]:
     """List the friend requests waiting for your answer, newest first."""
     after = decode_cursor(cursor, tuple[RequestId])
-    rows = await friendships.waiting(database, me.id, after[0] if after else None, limit + 1)
+    rows = await friendships.list_requests(database, me.id, after[0] if after else None, limit + 1)
     return page_of(rows, limit, key=lambda last: (last.id,))
 
 
@@ -96,8 +96,8 @@ async def list_friends(
 ) -> Page[Friend]:
     """List your friends, newest first."""
     after = decode_cursor(cursor, tuple[datetime, UserId])
-    position = friendships.Position(*after) if after else friendships.Position()
-    rows = await friendships.page(database, me.id, position, limit + 1)
+    position = friendships.FriendKey(*after) if after else friendships.FriendKey()
+    rows = await friendships.list_friends(database, me.id, position, limit + 1)
     return page_of(rows, limit, key=lambda last: (last.since, last.user_id))
 
 

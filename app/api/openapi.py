@@ -32,6 +32,7 @@ from msgspec import inspect
 
 from app.api.errors import PROBLEM_JSON
 from app.api.idempotency import KEY_HEADER
+from app.exports.formats import labels as format_labels
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -41,7 +41,7 @@ async def request_reset(
 
     The response is the same whether or not the address has an account.
     """
-    await admit_reset(rates, client_address(request))
+    await count_reset_request(rates, client_address(request))
     async with database.transaction() as tx:
         await request_password_reset(tx, data.email)
 

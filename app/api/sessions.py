@@ -41,7 +41,7 @@ async def sign_in(
 
     401 if the address or the password is wrong, without saying which. 429 after too many attempts.
     """
-    await admit_sign_in(rates, data.email, client_address(request))
+    await count_sign_in(rates, data.email, client_address(request))
     checked = await check_password(database, passwords, data.email, data.password)
     await clear_sign_ins(rates, data.email)
     checked = await renew_hash(database, passwords, checked, data.password)

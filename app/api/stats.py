@@ -43,12 +43,12 @@ async def read_week(
     ] = None,
 ) -> WeekTotals:
     """Get your totals for a week, Monday to Sunday in UTC. Deleted activities do not count."""
-    monday = reading.monday_of(week or reading.week_of(now.date()))
-    sunday = reading.sunday_after(monday)
-    days = await reading.daily(database, me.id, monday, sunday)
+    monday = daily_totals.monday_of(week or daily_totals.week_of(now.date()))
+    sunday = daily_totals.sunday_after(monday)
+    days = await daily_totals.read(database, me.id, monday, sunday)
     week_total = total(days)
     return WeekTotals(
-        week=reading.week_of(monday),
+        week=daily_totals.week_of(monday),
         first_day=monday,
         last_day=sunday,
         activities=week_total.activities,
@@ -65,7 +65,7 @@ async def list_days(
     database: NamedDependency[Database],
     first_day: Annotated[date, FIRST_DAY],
     last_day: Annotated[date, LAST_DAY],
-) -> Page[DayFigures]:
+) -> Page[DayTotals]:
     """Get your totals for each day, up to 366 days. Deleted activities do not count."""
     return Page(await daily_totals.read(database, me.id, first_day, last_day), None)
 

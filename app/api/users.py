@@ -82,7 +82,7 @@ async def create_user(
 
     409 if the address is taken.
     """
-    await admit_sign_up(rates, client_address(request))
+    await count_sign_up(rates, client_address(request))
     password_hash = await passwords.hash(data.password)
     return await create_once(lambda tx: register(tx, data.email, data.name, password_hash))
 

@@ -61,7 +61,7 @@ async def sign_up(
     goal = local_path(form.values.get("next"), HOME)
     try:
         wanted = form.read(SignUp)
-        await count_sign_up(rates, client_of(request))
+        await count_sign_up(rates, client_address(request))
         password_hash = await passwords.hash(wanted.password)
         async with database.transaction() as tx:
             account = await register(tx, wanted.email, wanted.name, password_hash)
@@ -88,7 +88,7 @@ async def sign_in(
     goal = local_path(form.values.get("next"), HOME)
     try:
         wanted = form.read(SignIn)
-        await count_sign_in(rates, wanted.email, client_of(request))
+        await count_sign_in(rates, wanted.email, client_address(request))
         checked = await check_password(database, passwords, wanted.email, wanted.password)
         await clear_sign_ins(rates, wanted.email)
         checked = await renew_hash(database, passwords, checked, wanted.password)

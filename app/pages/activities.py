@@ -129,7 +129,7 @@ async def _shown(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
-    key = after_cursor(after, tuple[datetime, ActivityId])
+    key = decode_cursor(after, tuple[datetime, ActivityId])
     position = activities.ActivityKey(*key) if key else activities.ActivityKey()
     found = await activities.list_activities(
         database, me.id, activities.Filter(), position, A_PAGE + 1
@@ -137,7 +137,7 @@ async def _shown(
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
-        following = f"/activities?after={cursor_of((shown[-1].started_at, shown[-1].id))}"
+        following = f"/activities?after={encode_cursor((shown[-1].started_at, shown[-1].id))}"
     monday = daily_totals.monday_of(daily_totals.week_of(now.date()))
     return page(
         request,

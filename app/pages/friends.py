@@ -102,7 +102,7 @@ async def _shown(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
-    key = after_cursor(after, tuple[datetime, UserId])
+    key = decode_cursor(after, tuple[datetime, UserId])
     position = friendships.FriendKey(*key) if key else friendships.FriendKey()
     found = await friendships.list_friends(database, me.id, position, A_PAGE + 1)
     shown = found[:A_PAGE]

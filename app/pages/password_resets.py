@@ -44,7 +44,7 @@ async def forgotten(
     form = await sent_form(request)
     try:
         wanted = form.read(Forgotten)
-        await count_reset_request(rates, client_of(request))
+        await count_reset_request(rates, client_address(request))
     except (TooMany, WrongForm) as error:
         return page(request, "forgotten", error=error, form=form.refused(error))
     async with database.transaction() as tx:

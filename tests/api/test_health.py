@@ -68,7 +68,9 @@ async def test_requests_do_not_wait_for_a_hanging_redis(
     with socket.create_server(("127.0.0.1", 0)) as hanging_server:
         # A request that waited for Redis would wait for an hour.
         url = f"redis://127.0.0.1:{hanging_server.getsockname()[1]}/0?socket_timeout=3600"
-        async with api_with(dataclasses.replace(settings, redis_url=url)) as api:
+        async with api_with(
+            dataclasses.replace(settings, redis=dataclasses.replace(settings.redis, url=url))
+        ) as api:
             await eventually(partial(readiness, api), {"status": "ready"})
             assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
             hanging_server.close()

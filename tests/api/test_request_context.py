@@ -77,7 +77,7 @@ async def test_every_response_has_the_security_headers(api: httpx.AsyncClient, p
     ],
 )
 def test_hsts_is_sent_only_over_https_in_production(
-    environment: str, app_url: str, sent: bool, resources: Resources
+    environment: Environment, app_url: str, sent: bool, resources: Resources
 ) -> None:
     http = replace(resources.settings.http, app_url=app_url)
     headers = default_headers(replace(resources.settings, environment=environment, http=http))

@@ -22,7 +22,7 @@ from app.resources import Resources
 from app.settings import Rate
 from app.users import login_limits
 from app.users.login_limits import clear_sign_ins, count_reset_request, count_sign_in, count_sign_up
-from app.web.connection import counted_address
+from app.web.connection import resolve_address
 from tests.support.outages import frozen, valkey_of_one
 from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S
@@ -313,4 +313,4 @@ async def test_requests_are_limited_by_person(resources: Resources) -> None:
     ],
 )
 def test_counted_address(peer: str, forwarded: str, proxies: int, counted: str | None) -> None:
-    assert counted == counted_address(peer, forwarded, proxies)
+    assert counted == resolve_address(peer, forwarded, proxies)

@@ -20,11 +20,11 @@ from app.web.cursors import decode_cursor
 @get("/dead-letters", operation_id="listDeadLetters")
 async def list_dead_letters(
     database: NamedDependency[Database], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
-) -> Page[DeadLetters]:
+) -> Page[DeadLetterGroup]:
     """List the dead jobs in groups of the same kind and error, latest first."""
     after = decode_cursor(cursor, tuple[datetime, str])
-    position = dead_letters.Position(*after) if after else dead_letters.Position()
-    rows = await dead_letters.page(database, position, limit + 1)
+    position = dead_letters.DeadLetterCursor(*after) if after else dead_letters.DeadLetterCursor()
+    rows = await dead_letters.list_groups(database, position, limit + 1)
     return page_of(rows, limit, key=lambda last: (last.last_seen, last.fingerprint))
 
 
@@ -35,7 +35,7 @@ async def retry_all(
     kind: Annotated[
         str | None, QueryParameter(max_length=100, description="Only dead jobs of this kind.")
     ] = None,
-) -> Rerun:
+) -> RetryResult:
     """Retry all dead jobs, or those of one kind."""
     return await dead_letters.retry_all(database, kind, by=str(me.id))
 
@@ -43,7 +43,7 @@ async def retry_all(
 @post("/dead-letters/{fingerprint:str}/retry", status_code=200, operation_id="retryDeadLetters")
 async def retry_group(
     fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> Rerun:
+) -> RetryResult:
     """Retry a group of dead jobs, with their failure counts reset.
 
     Expired jobs, and jobs that have an unfinished duplicate, are skipped.
@@ -54,7 +54,7 @@ async def retry_group(
 @post("/dead-letters/{fingerprint:str}/discard", status_code=200, operation_id="discardDeadLetters")
 async def discard_group(
     fingerprint: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> Discarded:
+) -> DiscardResult:
     """Discard a group of dead jobs. They become cancelled and keep their errors."""
     return await dead_letters.discard_group(database, fingerprint, by=str(me.id))
 

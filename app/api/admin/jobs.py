@@ -41,9 +41,9 @@ async def list_jobs(
 ) -> Page[JobSummary]:
     """List jobs, newest first."""
     user_id = await find_user(database, user) if user is not None else None
-    filters = jobs.Filter(job_state, kind, queue, user_id)
+    filters = jobs.JobFilter(job_state, kind, queue, user_id)
     after = decode_cursor(cursor, tuple[JobId])
-    rows = await jobs.page(database, filters, after[0] if after else None, limit + 1)
+    rows = await jobs.list_jobs(database, filters, after[0] if after else None, limit + 1)
     return page_of(rows, limit, key=lambda last: (last.id,))
 
 

@@ -33,7 +33,7 @@ async def list_runs(
 ) -> Page[ScheduleRun]:
     """List the runs of a schedule, including skipped ones, newest first."""
     after = decode_cursor(cursor, tuple[RunId])
-    rows = await history.page(database, name, after[0] if after else None, limit + 1)
+    rows = await history.list_runs(database, name, after[0] if after else None, limit + 1)
     return page_of(rows, limit, key=lambda last: (last.id,))
 
 
@@ -50,7 +50,7 @@ async def trigger_schedule(
         ),
     ] = None,
     dry_run: Annotated[bool, QueryParameter(description="Only count what would happen.")] = False,
-) -> Triggered:
+) -> TriggeredRun:
     """Run a schedule now, even if it is paused. Follow it at `/admin/jobs/{job_id}`.
 
     With `dry_run`, cleanup:daily counts what it would delete. reports:monthly and emails:weekly
