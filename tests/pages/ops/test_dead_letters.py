@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from app.postgres.database import Database
 from tests.jobs.operators import dead
 from tests.pages.browsing import path_of, press, words
+from tests.support.moments import at
 from tests.support.people import Person
 from tests.support.trials import CriticalTrial, Trial, put
 from tests.support.working import RunJobs
@@ -50,6 +51,28 @@ async def test_a_group_shows_its_error_and_its_jobs(
     answer = await desk.get(f"{DEAD_LETTERS}/{letters[1]}")
     assert "2 dead letters: test:trial" in words(answer)
     assert 2 == len(re.findall(r'action="/ops/jobs/[0-9a-f-]+/retry"', answer.text))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        ("21:20:01", "21:20:59", "25 Nov 2026, 21:20 UTC"),
+        ("21:19:59", "21:20:00", "25 Nov 2026, 21:19 UTC to 25 Nov 2026, 21:20 UTC"),
+    ],
+)
+async def test_times_of_a_group_are_a_range_only_if_they_read_differently(
+    desk: httpx.AsyncClient, database: Database, first: str, last: str, text: str
+) -> None:
+    for clock in (first, last):
+        await database.execute(
+            "insert into jobs (kind, queue, payload, state, finished_at, fingerprint)"
+            " values ('test:trial', 'low', '{}', 'dead', $1, 'f')",
+            at(f"2026-11-25 {clock}"),
+        )
+    for path in (DEAD_LETTERS, f"{DEAD_LETTERS}/f"):
+        page = words(await desk.get(path))
+        assert text in page
+        assert (" UTC to " in page) == (" to " in text)
 
 
 async def test_an_operator_runs_a_group_again(
