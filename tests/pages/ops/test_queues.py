@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from app.jobs.handlers import HANDLERS
 from app.postgres.database import Database
 from tests.pages.browsing import path_of, press, words
 from tests.support.people import Person
@@ -31,6 +35,12 @@ async def test_a_queue_shows_what_waits_what_runs_and_how_fast_it_empties(
     # waiting, oldest, scheduled, running, completed a minute, weight
     assert "critical active 1 2 d 1 h 0 0 2.0 6 Pause" in said
     assert "0 0 0 1 Pause" in said.partition(" low active 0 ")[2]
+
+
+async def test_every_kind_that_has_a_handler_is_listed(desk: httpx.AsyncClient) -> None:
+    listed = re.findall(r'href="/ops/jobs\?kind=([^"]+)">', (await desk.get("/ops/queues")).text)
+    expected = {job.kind for job in HANDLERS} | {"email:weekly_summary", "cleanup:daily"}
+    assert expected <= {unquote(kind) for kind in listed}
 
 
 @pytest.mark.parametrize(
