@@ -13,7 +13,12 @@ from msgspec import Meta, Struct
 from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
-from app.pages.session import local_path, session_cookie, signing_in, signing_out
+from app.pages.session import (
+    cleared_session_cookie,
+    local_path,
+    new_session_cookie,
+    session_cookie_name,
+)
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users.accounts import register
@@ -103,9 +108,9 @@ async def sign_out(
 ) -> Redirect:
     settings = resources_of(request).settings
     async with database.transaction() as tx:
-        await close_session(tx, request.cookies[session_cookie(settings)])
+        await close_session(tx, request.cookies[session_cookie_name(settings)])
     away = see_other(request, "/sign-in", "You have signed out.")
-    away.set_cookie(signing_out(settings))
+    away.set_cookie(cleared_session_cookie(settings))
     return away
 
 
@@ -119,11 +124,11 @@ async def _signed_in(
     """
     settings = resources_of(request).settings
     async with database.transaction() as tx:
-        if last := request.cookies.get(session_cookie(settings)):
+        if last := request.cookies.get(session_cookie_name(settings)):
             await close_session(tx, last)
         session = await open_session(tx, checked, settings.http.session)
     there = page(request, "onward", goal=goal) if leaves(goal) else see_other(request, goal)
-    there.set_cookie(signing_in(settings, session))
+    there.set_cookie(new_session_cookie(settings, session))
     return there
 
 

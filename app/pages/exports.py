@@ -19,7 +19,7 @@ from app.exports.export import Export, ExportId, Filters, Format, Status
 from app.exports.formats import FORMATS
 from app.pages.formatting import PRESETS, Days, Period, choices
 from app.pages.forms import REFUSALS, sent_form
-from app.pages.page import is_part, page, see_other
+from app.pages.page import is_fragment_request, page, see_other
 from app.postgres.database import Database
 from app.s3 import Bucket
 from app.users.accounts import profile_of
@@ -104,11 +104,11 @@ async def export(
     try:
         found = await requests.status(database, me.id, ExportId(export_id))
     except NotFound:
-        if is_part(request):
+        if is_fragment_request(request):
             return Response("", media_type=MediaType.HTML)
         raise
-    name = "exports/_line" if is_part(request) else "exports/one"
-    return page(request, name, export=found, formats=FORMATS, was=was, every=patience(found, now))
+    name = "exports/_line" if is_fragment_request(request) else "exports/one"
+    return page(request, name, export=found, was=was, every=patience(found, now))
 
 
 @get("/exports/{export_id:uuid}/download")

@@ -10,8 +10,8 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from app.errors import Failure, Unavailable
-from app.pages.page import CONTENT_SECURITY_POLICY, is_part, page
-from app.pages.session import SAFE_METHODS, SignInFirst, sign_in_address
+from app.pages.page import CONTENT_SECURITY_POLICY, is_fragment_request, page
+from app.pages.session import SAFE_METHODS, SignInRequired, sign_in_url
 from app.web.failures import status_of
 
 log = structlog.get_logger(__name__)
@@ -33,8 +33,8 @@ NOT_ITS_DOING = "This is our fault, not yours. Please try again in a few minutes
 
 def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Say what happened, and log what was not foreseen. Who must sign in is shown where."""
-    if isinstance(error, SignInFirst):
-        return _sign_in_first(request)
+    if isinstance(error, SignInRequired):
+        return _require_sign_in(request)
     status, detail = _told(error)
     if status == 500:
         log.error("request.failed", exc_info=error)
@@ -64,11 +64,11 @@ def _told(error: Exception) -> tuple[int, str]:
     return 500, NOT_ITS_DOING
 
 
-def _sign_in_first(request: Request[Any, Any, Any]) -> Response[Any]:
+def _require_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """A part of a page has no place for the form: the whole page is loaded anew."""
-    if is_part(request):
+    if is_fragment_request(request):
         return Response(None, status_code=204, headers={"HX-Refresh": "true"})
     query = request.scope["query_string"].decode("latin-1")
     path = request.scope["path"] + (f"?{query}" if query else "")
     wanted = path if request.method in SAFE_METHODS else "/"
-    return Redirect(sign_in_address(wanted), status_code=303)
+    return Redirect(sign_in_url(wanted), status_code=303)

@@ -1,4 +1,4 @@
-"""A page: a template of templates/pages, filled in for the one who asks."""
+"""Rendering a page from its template, and redirecting to one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.pages import formatting
 from app.pages.assets import PATHS
 from app.pages.forms import Form
 from app.pages.session import (
-    NAME,
+    FLASH_COOKIE,
+    cleared_flash_cookie,
+    flash_cookie,
     form_token,
-    no_notice,
-    notice_cookie,
-    notice_in,
-    session_cookie,
-    visiting,
-    visitor_cookie,
+    new_visitor_cookie,
+    read_flash,
+    session_cookie_name,
+    visitor_cookie_name,
 )
 from app.settings import Settings
 from app.web.connection import resources_of
@@ -50,23 +50,25 @@ def page(
     error: Failure | None = None,
     **context: Any,
 ) -> Response[str]:
-    """Render `templates/pages/<name>.html`, which may be a part of a page, too.
+    """Render `templates/pages/<name>.html`, a page or a fragment of one.
 
-    A page that is shown because of an `error` has its status and headers.
+    The response has the status and the headers of the `error`, if there is one.
 
-    Beside what is given, a template has `me`, `csrf()`, `notice`, `path`, `assets`, `form`,
-    `activity_types` and the functions of `formatting`.
+    Besides `context`, templates have `me`, `csrf()`, `flash`, `path`, `assets`, `form` and the
+    functions of `formatting`.
     """
     resources = resources_of(request)
     cookies: list[Cookie] = []
     settings = resources.settings
-    notice = None if is_part(request) else notice_in(settings, request.cookies.get(NAME))
-    if notice:
-        cookies.append(no_notice(settings))
+    flash = None
+    if not is_fragment_request(request):
+        flash = read_flash(settings, request.cookies.get(FLASH_COOKIE))
+    if flash:
+        cookies.append(cleared_flash_cookie(settings))
     shared = {
         "me": request.scope.get("user"),
         "csrf": partial(_form_token, request, settings, cookies),
-        "notice": notice,
+        "flash": flash,
         "path": request.scope["path"],
         "assets": PATHS,
         "form": Form(),
@@ -84,26 +86,29 @@ def page(
 
 
 def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: list[Cookie]) -> str:
-    """What a form of this page brings; a browser without any cookie of ours gets one for it."""
-    names = [visitor_cookie(settings)]
+    """Return the token for the forms of a page.
+
+    A browser without any of our cookies gets a visitor cookie, which is added to `cookies`.
+    """
+    names = [visitor_cookie_name(settings)]
     if request.scope.get("user"):
-        names.insert(0, session_cookie(settings))
-    given = (request.cookies.get(name) for name in names)
-    new = (cookie.value for cookie in cookies if cookie.key in names)
-    bearer = next((bearer for bearer in (*given, *new) if bearer), None)
-    if bearer is None:
-        cookies.append(visiting(settings))
-        bearer = str(cookies[-1].value)
-    return form_token(settings.secret_key, bearer)
+        names.insert(0, session_cookie_name(settings))
+    present = (request.cookies.get(name) for name in names)
+    added = (cookie.value for cookie in cookies if cookie.key in names)
+    value = next((value for value in (*present, *added) if value), None)
+    if value is None:
+        cookies.append(new_visitor_cookie(settings))
+        value = str(cookies[-1].value)
+    return form_token(settings.secret_key, value)
 
 
-def is_part(request: Request[Any, Any, Any]) -> bool:
-    """Whether htmx asks, for a part of a page that is shown already."""
+def is_fragment_request(request: Request[Any, Any, Any]) -> bool:
+    """Whether htmx requests a fragment for a page that is already shown."""
     return request.headers.get("HX-Request") == "true"
 
 
-def see_other(request: Request[Any, Any, Any], path: str, notice: str | None = None) -> Redirect:
-    """Where an accepted form leads, and what is said there of it."""
+def see_other(request: Request[Any, Any, Any], path: str, flash: str | None = None) -> Redirect:
+    """Redirect after an accepted form. The next page shows the flash message."""
     settings = resources_of(request).settings
-    cookies = [notice_cookie(settings, notice)] if notice else []
+    cookies = [flash_cookie(settings, flash)] if flash else []
     return Redirect(path, status_code=303, cookies=cookies)

@@ -1,4 +1,4 @@
-"""All pages under one router, with what their answers share."""
+"""The router of all pages, with the headers and limits that they share."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ from app.pages import (
 )
 from app.pages.failures import failure_page
 from app.pages.page import CONTENT_SECURITY_POLICY
-from app.pages.session import admit
+from app.pages.session import authorize
 
-MAX_FORM = 100_000
-"""Bytes."""
+MAX_FORM_BYTES = 100_000
 
 pages_router = Router(
     "/",
@@ -44,12 +43,12 @@ pages_router = Router(
         email_previews.router,
         ops.router,
     ],
-    guards=[admit],
+    guards=[authorize],
     exception_handlers={Exception: failure_page},
     response_headers=[
         ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY)
     ],
-    request_max_body_size=MAX_FORM,
-    opt={"public": True},  # the API's tokens are not asked for: `admit` decides
+    request_max_body_size=MAX_FORM_BYTES,
+    opt={"public": True},  # the API's tokens are not asked for: `authorize` decides
     include_in_schema=False,
 )

@@ -1,8 +1,8 @@
-"""Sessions and flash messages of the pages, in cookies, and the check that a form is ours.
+"""Sessions and flash messages in cookies, and the checks of every request for a page.
 
-A page requires a signed-in person unless its `opt` says `anonymous=True`. Every POST must carry its
-form's token, an HMAC of the session token or, before sign-in, of a random cookie, so that nothing
-is stored for it; the exception says `forgeable=True`.
+A page requires a signed-in user unless its `opt` says `anonymous=True`. Every POST must carry the
+token of its form, unless `opt` says `csrf_exempt=True`. The token is an HMAC of the session token
+or, before sign-in, of a random cookie, so nothing has to be stored for it.
 """
 
 from __future__ import annotations
@@ -27,77 +27,55 @@ from app.users.sessions import Session, authenticate
 from app.users.user import Me
 from app.web.connection import resources_of
 
-NAME = "notice"
-A_MINUTE = timedelta(minutes=1)
-LONGEST = 500
-
-
-def notice_cookie(settings: Settings, text: str) -> Cookie:
-    """Shown by the next page, once."""
-    said = urlsafe_b64encode(text[:LONGEST].encode()).decode()
-    return _cookie(settings, NAME, f"{said}.{_signature(settings, said)}", A_MINUTE)
-
-
-def no_notice(settings: Settings) -> Cookie:
-    return _cookie(settings, NAME, "", timedelta(0))
-
-
-def notice_in(settings: Settings, cookie: str | None) -> str | None:
-    """What the cookie says, if it is one of ours."""
-    said, _, signature = (cookie or "").partition(".")
-    if not said or not hmac.compare_digest(signature.encode(), _signature(settings, said).encode()):
-        return None
-    return urlsafe_b64decode(said).decode()
-
-
-def _signature(settings: Settings, said: str) -> str:
-    return hmac.new(settings.secret_key.encode(), f"notice\0{said}".encode(), sha256).hexdigest()
-
-
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-FIELD = "csrf"
-FORGED = (
+CSRF_FIELD = "csrf"
+CSRF_REJECTED = (
     "This form has expired or did not come from ActiveLog. Go back, reload the page and try again."
 )
+FLASH_COOKIE = "flash"
+FLASH_LIFETIME = timedelta(minutes=1)
+MAX_FLASH_CHARACTERS = 500
 
 
-class SignInFirst(Exception):
-    """The page is for people who are signed in."""
+class SignInRequired(Exception):
+    """The page requires a signed-in user."""
 
 
-async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Find out who comes, and let them in. The user of the request is a `Me` or None.
+async def authorize(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Set the user of the request, a `Me` or None, and check that they may make it.
 
     Raises:
-        SignInFirst: it is nobody, and the page is not for everybody.
-        TooMany: this person has sent more than REQUEST_RATE.
-        Forbidden: a form lacks its token.
+        SignInRequired: nobody is signed in, and the page is not anonymous.
+        TooMany: the user has exceeded REQUEST_RATE.
+        Forbidden: a form has no valid token.
     """
     if handler.opt.get("static"):
         return
     request = cast("Request[Any, Any, Any]", connection)
-    request.scope["user"] = me = await _visitor(request)
+    request.scope["user"] = me = await _signed_in_user(request)
     if me is None and not handler.opt.get("anonymous"):
-        raise SignInFirst
+        raise SignInRequired
     if me is not None:
-        resources_of(request).request_limiter.count(str(me.id))
-    if request.method not in SAFE_METHODS and not handler.opt.get("forgeable"):
-        await _refuse_forged(request)
+        resources_of(request).tally.count(str(me.id))
+    if request.method not in SAFE_METHODS and not handler.opt.get("csrf_exempt"):
+        await _check_form_token(request)
 
 
 def operators_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard for routers of operators.
+    """Guard the routers of operators.
 
     Raises:
-        Forbidden: the person is none.
+        Forbidden: the user is not an operator.
     """
     if not connection.user.is_admin:
         raise Forbidden("Only operators can see this page.")
 
 
-async def _visitor(request: Request[Any, Any, Any]) -> Me | None:
+async def _signed_in_user(request: Request[Any, Any, Any]) -> Me | None:
     resources = resources_of(request)
-    token = request.cookies.get(session_cookie(resources.settings))
+    token = request.cookies.get(session_cookie_name(resources.settings))
     if not token:
         return None
     try:
@@ -106,44 +84,68 @@ async def _visitor(request: Request[Any, Any, Any]) -> Me | None:
         return None
 
 
-async def _refuse_forged(request: Request[Any, Any, Any]) -> None:
+async def _check_form_token(request: Request[Any, Any, Any]) -> None:
     settings = resources_of(request).settings
-    sent = (await request.form()).get(FIELD)
-    bearers = [
-        request.cookies.get(name) for name in (session_cookie(settings), visitor_cookie(settings))
-    ]
-    good = [form_token(settings.secret_key, bearer) for bearer in bearers if bearer]
+    sent = (await request.form()).get(CSRF_FIELD)
+    names = (session_cookie_name(settings), visitor_cookie_name(settings))
+    values = [request.cookies.get(name) for name in names]
+    tokens = [form_token(settings.secret_key, value) for value in values if value]
     if not isinstance(sent, str) or not any(
-        hmac.compare_digest(sent.encode(), token.encode()) for token in good
+        hmac.compare_digest(sent.encode(), token.encode()) for token in tokens
     ):
-        raise Forbidden(FORGED)
+        raise Forbidden(CSRF_REJECTED)
 
 
-def form_token(secret: str, bearer: str) -> str:
-    """What a form of the browser that holds this cookie must bring."""
-    return hmac.new(secret.encode(), f"form\0{bearer}".encode(), sha256).hexdigest()
+def form_token(secret: str, cookie_value: str) -> str:
+    """Return the token of the forms shown to the browser with this session or visitor cookie."""
+    return hmac.new(secret.encode(), f"form\0{cookie_value}".encode(), sha256).hexdigest()
 
 
-def session_cookie(settings: Settings) -> str:
-    """`__Host-` keeps the cookie to this host and to TLS, also against a sister of the host."""
+def session_cookie_name(settings: Settings) -> str:
+    """`__Host-` limits the cookie to TLS and to this host: a sibling host cannot set it either."""
     return "session" if settings.development else "__Host-session"
 
 
-def visitor_cookie(settings: Settings) -> str:
+def visitor_cookie_name(settings: Settings) -> str:
     return "visitor" if settings.development else "__Host-visitor"
 
 
-def signing_in(settings: Settings, session: Session) -> Cookie:
-    return _cookie(settings, session_cookie(settings), session.token, settings.http.session)
+def new_session_cookie(settings: Settings, session: Session) -> Cookie:
+    return _cookie(settings, session_cookie_name(settings), session.token, settings.http.session)
 
 
-def signing_out(settings: Settings) -> Cookie:
-    return _cookie(settings, session_cookie(settings), "", timedelta(0))
+def cleared_session_cookie(settings: Settings) -> Cookie:
+    return _cookie(settings, session_cookie_name(settings), "", timedelta(0))
 
 
-def visiting(settings: Settings) -> Cookie:
-    """A cookie of somebody who has none yet and is shown a form."""
-    return _cookie(settings, visitor_cookie(settings), new_token(), None)
+def new_visitor_cookie(settings: Settings) -> Cookie:
+    """A random cookie for a browser that is shown a form before anybody signs in."""
+    return _cookie(settings, visitor_cookie_name(settings), new_token(), None)
+
+
+def flash_cookie(settings: Settings, text: str) -> Cookie:
+    """A message that the next page shows once."""
+    encoded = urlsafe_b64encode(text[:MAX_FLASH_CHARACTERS].encode()).decode()
+    value = f"{encoded}.{_flash_signature(settings, encoded)}"
+    return _cookie(settings, FLASH_COOKIE, value, FLASH_LIFETIME)
+
+
+def cleared_flash_cookie(settings: Settings) -> Cookie:
+    return _cookie(settings, FLASH_COOKIE, "", timedelta(0))
+
+
+def read_flash(settings: Settings, cookie: str | None) -> str | None:
+    """Return the message in the cookie, or None if we did not sign it."""
+    encoded, _, signature = (cookie or "").partition(".")
+    expected = _flash_signature(settings, encoded)
+    if not encoded or not hmac.compare_digest(signature.encode(), expected.encode()):
+        return None
+    return urlsafe_b64decode(encoded).decode()
+
+
+def _flash_signature(settings: Settings, encoded: str) -> str:
+    message = f"flash\0{encoded}".encode()
+    return hmac.new(settings.secret_key.encode(), message, sha256).hexdigest()
 
 
 def _cookie(settings: Settings, name: str, value: str, lifetime: timedelta | None) -> Cookie:
@@ -158,16 +160,17 @@ def _cookie(settings: Settings, name: str, value: str, lifetime: timedelta | Non
     )
 
 
-def sign_in_address(path: str) -> str:
-    """Where somebody signs in who then goes on to `path`."""
+def sign_in_url(path: str) -> str:
+    """Return the URL of the sign-in form that leads on to `path`."""
     return f"/sign-in?next={quote(path, safe='/')}"
 
 
-def local_path(wanted: str | None, otherwise: str) -> str:
-    """Where to go after signing in: a path of ours, whatever a link to the form says.
+def local_path(path: str | None, default: str) -> str:
+    """Return `path` if it is on this site, otherwise the default.
 
-    Browsers read `//host`, `/\\host` and either with a tab or a line break in it as other hosts.
+    A link to the sign-in form may name any path. Browsers read `//host`, `/\\host` and either with
+    a tab or a line break in it as other hosts.
     """
-    if wanted and re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", wanted):
-        return wanted
-    return otherwise
+    if path and re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", path):
+        return path
+    return default

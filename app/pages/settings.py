@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
 from app.pages.page import page, see_other
-from app.pages.session import signing_in, signing_out
+from app.pages.session import cleared_session_cookie, new_session_cookie
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users.accounts import change_profile, delete_account, profile_of, request_confirmation
@@ -126,7 +126,7 @@ async def change_own_password(
         return await _shown(request, me, database, form, error)
     words = "Password changed. You have been signed out on all other devices."
     back = see_other(request, "/settings", words)
-    back.set_cookie(signing_in(site, session))
+    back.set_cookie(new_session_cookie(site, session))
     return back
 
 
@@ -148,7 +148,7 @@ async def leave_for_good(
     except REFUSALS as error:
         return await _shown(request, me, database, form, error)
     away = see_other(request, "/", "Account deleted. Your data is being erased.")
-    away.set_cookie(signing_out(resources_of(request).settings))
+    away.set_cookie(cleared_session_cookie(resources_of(request).settings))
     return away
 
 

@@ -28,7 +28,7 @@ async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response
     return page(request, "unsubscribe", token=token, emails=emails)
 
 
-@post("/unsubscribe/{token:str}", opt={"anonymous": True, "forgeable": True}, status_code=200)
+@post("/unsubscribe/{token:str}", opt={"anonymous": True, "csrf_exempt": True}, status_code=200)
 async def end(
     token: FromPath[str],
     request: Request[Any, Any, Any],

@@ -7,7 +7,7 @@ from statistics import median
 
 import httpx
 
-from app.pages.session import session_cookie
+from app.pages.session import session_cookie_name
 from app.resources import open_resources
 from app.settings import Settings
 from tests.bench.benchmarks.browsing import EXPORTS, JOBS, some_of, times, use
@@ -59,7 +59,7 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
     async with open_resources(settings, process="activelog-bench") as resources:
         reader = await use(resources.database)
         named = await some_of(resources.database, reader)
-    cookies = {session_cookie(settings): reader.token}
+    cookies = {session_cookie_name(settings): reader.token}
     wanted = {page: page.format_map(named) for page in PAGES if only in page}
     taken: dict[str, list[list[float]]] = {path: [] for path in wanted}
     async with running_api(environment.environ) as (_, address):

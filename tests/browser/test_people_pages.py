@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from app.email.unsubscribe import unsubscribe_token
-from app.pages.session import session_cookie
+from app.pages.session import session_cookie_name
 from app.resources import Resources
 from app.users.email_links import issue_token
 from tests.browser.conftest import Site
@@ -24,7 +24,7 @@ LONG = "Wolkenstein-Rodenegg-von-und-zu-" + "x" * 60
 async def kim(context: BrowserContext, site: Site, resources: Resources) -> Person:
     """Somebody who is signed in at the browser."""
     kim = await person(resources.database, "kim")
-    name = session_cookie(resources.settings)
+    name = session_cookie_name(resources.settings)
     await context.add_cookies(
         [{"name": name, "value": kim.token, "url": site.url.replace("http:", "https:")}]
     )

@@ -119,7 +119,7 @@ async def test_the_cookies_are_for_this_host_over_tls_and_for_no_script(
     name = await press(browser, await browser.get("/settings"), "/settings/name", name="Kim Lee")
     cookies = [shown.headers["set-cookie"] for shown in (asked, answer, name)]
     assert all(cookie.startswith("__Host-") for cookie in cookies[:2])
-    assert cookies[2].startswith("notice=")
+    assert cookies[2].startswith("flash=")
     for cookie in cookies:
         assert {"HttpOnly", "Path=/", "SameSite=lax", "Secure"} <= set(cookie.split("; "))
         assert "Domain" not in cookie
