@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.pages.session import (
     cleared_session_cookie,
     local_path,
@@ -51,7 +51,7 @@ class SignIn(Struct, frozen=True):
 async def sign_up_form(request: Request[Any, Any, Any], wanted: Next = None) -> Response[Any]:
     if request.user is not None:
         return see_other(request, local_path(wanted, HOME))
-    return page(request, "sign_up", next=local_path(wanted, HOME))
+    return render_page(request, "sign_up", next=local_path(wanted, HOME))
 
 
 @post("/sign-up", opt={"anonymous": True})
@@ -79,7 +79,7 @@ async def sign_up(
 async def sign_in_form(request: Request[Any, Any, Any], wanted: Next = None) -> Response[Any]:
     if request.user is not None:
         return see_other(request, local_path(wanted, HOME))
-    return page(request, "sign_in", next=local_path(wanted, HOME))
+    return render_page(request, "sign_in", next=local_path(wanted, HOME))
 
 
 @post("/sign-in", opt={"anonymous": True})
@@ -127,7 +127,7 @@ async def _signed_in(
         if last := request.cookies.get(session_cookie_name(settings)):
             await close_session(tx, last)
         session = await open_session(tx, checked, settings.http.session)
-    there = page(request, "onward", goal=goal) if leaves(goal) else see_other(request, goal)
+    there = render_page(request, "onward", goal=goal) if leaves(goal) else see_other(request, goal)
     there.set_cookie(new_session_cookie(settings, session))
     return there
 
@@ -140,7 +140,7 @@ def leaves(goal: str) -> bool:
 def _again(
     request: Request[Any, Any, Any], name: str, form: Form, error: Failure, goal: str
 ) -> Response[str]:
-    return page(request, name, error=error, form=form.refused(error), next=goal)
+    return render_page(request, name, error=error, form=form.refused(error), next=goal)
 
 
 routes = [sign_up_form, sign_up, sign_in_form, sign_in, sign_out]

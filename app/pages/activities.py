@@ -17,7 +17,7 @@ from app.activities.activity import ActivityId, Entry, Kilocalories, Notes
 from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Invalid
 from app.pages.forms import REFUSALS, sent_form
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.stats import daily_totals
 from app.stats.totals import total
@@ -137,9 +137,9 @@ async def _shown(
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
-        following = f"/activities?after={encode_cursor((shown[-1].started_at, shown[-1].id))}"
-    monday = daily_totals.monday_of(daily_totals.week_of(now.date()))
-    return page(
+        following = f"/activities?after={cursor_of((shown[-1].started_at, shown[-1].id))}"
+    monday = reading.monday_of(reading.week_of(now.date()))
+    return render_page(
         request,
         "activities",
         profile=await profile_of(database, me.id),

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from app.pages.page import page
+from app.pages.page import render_page
 from app.postgres.database import Database
 from app.users import accounts
 
@@ -17,7 +17,7 @@ from app.users import accounts
 @get("/confirm/{token:str}", opt={"anonymous": True})
 async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """A page with one button, whatever the token is worth."""
-    return page(request, "confirm", token=token)
+    return render_page(request, "confirm", token=token)
 
 
 @post("/confirm/{token:str}", opt={"anonymous": True})
@@ -30,7 +30,7 @@ async def confirm_address(token: FromPath[str], database: NamedDependency[Databa
 
 @get("/confirmed", opt={"anonymous": True})
 async def confirmed(request: Request[Any, Any, Any]) -> Response[str]:
-    return page(request, "confirmed")
+    return render_page(request, "confirmed")
 
 
 routes = [ask, confirm_address, confirmed]

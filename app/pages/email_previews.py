@@ -19,7 +19,7 @@ from app.email import Email, EmailConfig, Recipient
 from app.email.compose import compose
 from app.email.email import EMAILS
 from app.errors import NotFound
-from app.pages.page import CONTENT_SECURITY_POLICY, page
+from app.pages.page import CONTENT_SECURITY_POLICY, render_page
 from app.web.connection import resources_of
 
 READER = Recipient(UUID(int=0), "Ada Lovelace", "ada@example.com")
@@ -40,7 +40,7 @@ def in_development(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
 @get("/")
 async def index(request: Request[Any, Any, Any]) -> Response[str]:
     shown = [name for name in sorted(EMAILS) if _shown(name)]
-    return page(request, "email_previews", templates=shown)
+    return render_page(request, "email_previews", templates=shown)
 
 
 @get(
@@ -55,7 +55,7 @@ async def index(request: Request[Any, Any, Any]) -> Response[str]:
 async def email(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """One email in every way it can be seen."""
     source = _composed(resources_of(request).sender.config, name)
-    return page(
+    return render_page(
         request,
         "email_preview",
         template=name,

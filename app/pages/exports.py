@@ -19,7 +19,7 @@ from app.exports.export import Export, ExportId, Filters, Format, Status
 from app.exports.formats import FORMATS
 from app.pages.formatting import PRESETS, Days, Period, choices
 from app.pages.forms import REFUSALS, sent_form
-from app.pages.page import is_fragment_request, page, see_other
+from app.pages.page import is_fragment_request, render_page, see_other
 from app.postgres.database import Database
 from app.s3 import Bucket
 from app.users.accounts import profile_of
@@ -108,7 +108,7 @@ async def export(
             return Response("", media_type=MediaType.HTML)
         raise
     name = "exports/_line" if is_fragment_request(request) else "exports/one"
-    return page(request, name, export=found, was=was, every=patience(found, now))
+    return render_page(request, name, export=found, was=was, every=patience(found, now))
 
 
 @get("/exports/{export_id:uuid}/download")
@@ -125,14 +125,7 @@ async def download(
         address = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
         found = await requests.status(database, me.id, ExportId(export_id))
-        return page(
-            request,
-            "exports/one",
-            error=error,
-            export=found,
-            formats=FORMATS,
-            every=patience(found, now),
-        )
+        return render_page(request, "exports/one", error=error, export=found, every=patience(found, now))
     return Redirect(address, status_code=302)
 
 
@@ -176,7 +169,7 @@ async def _listed(
     )
     profile = await profile_of(database, me.id)
     following = f"/exports?before={found[A_PAGE - 1].id}" if len(found) > A_PAGE else None
-    return page(
+    return render_page(
         request,
         "exports/list",
         formats=FORMATS,

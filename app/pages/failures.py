@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from app.errors import Failure, Unavailable
-from app.pages.page import CONTENT_SECURITY_POLICY, is_fragment_request, page
+from app.pages.page import CONTENT_SECURITY_POLICY, is_fragment_request, render_page
 from app.pages.session import SAFE_METHODS, SignInRequired, sign_in_url
 from app.web.failures import status_of
 
@@ -41,7 +41,7 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
     elif isinstance(error, Unavailable):
         log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
     title = TITLES.get(status, TITLES[400])
-    shown = page(
+    shown = render_page(
         request,
         "failure",
         status=status,

@@ -15,7 +15,7 @@ from msgspec import Struct
 from app.friends import friendships
 from app.friends.friend import RequestId
 from app.pages.forms import REFUSALS, sent_form
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import EmailAddress, Me, UserId
 from app.web.cursors import decode_cursor, encode_cursor
@@ -108,8 +108,8 @@ async def _shown(
     shown = found[:A_PAGE]
     following = None
     if len(found) > A_PAGE:
-        following = f"/friends?after={encode_cursor((shown[-1].since, shown[-1].user_id))}"
-    return page(
+        following = f"/friends?after={cursor_of((shown[-1].since, shown[-1].user_id))}"
+    return render_page(
         request,
         "friends",
         waiting=await friendships.list_requests(database, me.id, None, MOST_WAITING),

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 
 
 @get("/", opt={"anonymous": True})
@@ -14,4 +14,4 @@ async def front(request: Request[Any, Any, Any]) -> Response[Any]:
     """What this is, for those who do not know; the others go on to what is theirs."""
     if request.user is not None:
         return see_other(request, "/activities")
-    return page(request, "front")
+    return render_page(request, "front")

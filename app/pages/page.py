@@ -42,7 +42,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-def page(
+def render_page(
     request: Request[Any, Any, Any],
     name: str,
     *,

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from app.errors import TooMany
 from app.pages.forms import WrongForm, sent_form
-from app.pages.page import page
+from app.pages.page import render_page
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users.login_limits import count_reset_request
@@ -31,7 +31,7 @@ class NewPassword(Struct, frozen=True):
 
 @get("/forgotten", opt={"anonymous": True})
 async def forgotten_form(request: Request[Any, Any, Any]) -> Response[str]:
-    return page(request, "forgotten")
+    return render_page(request, "forgotten")
 
 
 @post("/forgotten", opt={"anonymous": True})
@@ -46,10 +46,10 @@ async def forgotten(
         wanted = form.read(Forgotten)
         await count_reset_request(rates, client_address(request))
     except (TooMany, WrongForm) as error:
-        return page(request, "forgotten", error=error, form=form.refused(error))
+        return render_page(request, "forgotten", error=error, form=form.refused(error))
     async with database.transaction() as tx:
-        await request_password_reset(tx, wanted.email)
-    return page(request, "forgotten_sent", email=wanted.email)
+        await ask_for_reset(tx, wanted.email)
+    return render_page(request, "forgotten_sent", email=wanted.email)
 
 
 @get("/reset/{token:str}", opt={"anonymous": True})
@@ -57,8 +57,8 @@ async def ask(
     token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     """A form, if the token is still good."""
-    await check_reset_token(database, token)
-    return page(request, "reset", token=token)
+    await check_reset(database, token)
+    return render_page(request, "reset", token=token)
 
 
 @post("/reset/{token:str}", opt={"anonymous": True})
@@ -74,7 +74,7 @@ async def choose(
     try:
         wanted = form.read(NewPassword)
     except WrongForm as error:
-        return page(request, "reset", status=400, token=token, form=form.refused(error))
+        return render_page(request, "reset", status=400, token=token, form=form.refused(error))
     password_hash = await passwords.hash(wanted.password)
     async with database.transaction() as tx:
         await reset_password(tx, token, password_hash)
@@ -83,7 +83,7 @@ async def choose(
 
 @get("/reset-done", opt={"anonymous": True})
 async def done(request: Request[Any, Any, Any]) -> Response[str]:
-    return page(request, "reset_done")
+    return render_page(request, "reset_done")
 
 
 routes = [forgotten_form, forgotten, ask, choose, done]

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 
-from app.pages.page import page
+from app.pages.page import render_page
 from app.postgres.database import Database
 from app.reports import requests
 from app.reports.report import month_of, slug
@@ -32,7 +32,7 @@ async def reports(
     last: date | None = month_of(before) if before else None
     found = await requests.reports(database, me.id, last, A_PAGE + 1)
     shown = found[:A_PAGE]
-    return page(
+    return render_page(
         request,
         "reports",
         reports=[(slug(report.month), report) for report in shown],

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from app.errors import Failure
 from app.pages.forms import REFUSALS, Form, sent_form
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.pages.session import cleared_session_cookie, new_session_cookie
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
@@ -162,8 +162,8 @@ async def _shown(
     """The page, with the form that was refused."""
     profile = await profile_of(database, me.id)
     if form is None or error is None:
-        return page(request, "settings", profile=profile)
-    return page(request, "settings", error=error, profile=profile, form=form.refused(error))
+        return render_page(request, "settings", profile=profile)
+    return render_page(request, "settings", error=error, profile=profile, form=form.refused(error))
 
 
 routes = [

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from app.email.unsubscribe import Subscription
-from app.pages.page import page
+from app.pages.page import render_page
 from app.postgres.database import Database
 from app.users.accounts import subscription_in_token, unsubscribe
 from app.web.connection import resources_of
@@ -24,8 +24,8 @@ WORDS: dict[Subscription, str] = {
 @get("/unsubscribe/{token:str}", opt={"anonymous": True})
 async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """A page with one button."""
-    emails = WORDS[subscription_in_token(_secret(request), token)]
-    return page(request, "unsubscribe", token=token, emails=emails)
+    emails = WORDS[subscription_of(_secret(request), token)]
+    return render_page(request, "unsubscribe", token=token, emails=emails)
 
 
 @post("/unsubscribe/{token:str}", opt={"anonymous": True, "csrf_exempt": True}, status_code=200)
@@ -37,7 +37,7 @@ async def end(
     """What the button does, and what mail programs do by themselves. The token is all it takes."""
     async with database.transaction() as tx:
         subscription = await unsubscribe(tx, _secret(request), token)
-    return page(request, "unsubscribed", emails=WORDS[subscription])
+    return render_page(request, "unsubscribed", emails=WORDS[subscription])
 
 
 def _secret(request: Request[Any, Any, Any]) -> str:

@@ -18,7 +18,7 @@ from app.jobs.admin.rows import RetryResult
 from app.pages.formatting import count
 from app.pages.forms import Form
 from app.pages.ops.listing import listing
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
@@ -45,7 +45,7 @@ async def list_groups(
         last = groups[-1]
         position = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
         following = f"{DEAD_LETTERS}?{urlencode(position)}"
-    return page(
+    return render_page(
         request,
         "ops/dead_letters",
         groups=groups,
@@ -66,7 +66,7 @@ async def show_group(
     path = f"{DEAD_LETTERS}/{fingerprint}"
     form = Form(dict(request.query_params))
     jobs = await listing(database, path, form, fingerprint=fingerprint)
-    return page(request, "ops/dead_letter", group=group, sample=sample, listing=jobs)
+    return render_page(request, "ops/dead_letter", group=group, sample=sample, listing=jobs)
 
 
 @post("/dead-letters/retry")

@@ -22,7 +22,7 @@ from app.jobs.redis_queue import QUEUES
 from app.jobs.schedules import history
 from app.pages.forms import Form
 from app.pages.ops.listing import Listing, job_named, listing
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
@@ -47,16 +47,16 @@ async def list_jobs(
     except Invalid as error:
         nothing = Listing([], JOBS, None)
         form = form.refused(error)
-        return page(request, "ops/jobs", status=400, form=form, listing=nothing, **choices)
-    return page(request, "ops/jobs", form=form, listing=jobs, **choices)
+        return render_page(request, "ops/jobs", status=400, form=form, listing=nothing, **choices)
+    return render_page(request, "ops/jobs", form=form, listing=jobs, **choices)
 
 
 @get("/jobs/{job_id:uuid}")
 async def show_job(
     request: Request[Any, Any, Any], job_id: FromPath[UUID], database: NamedDependency[Database]
 ) -> Response[str]:
-    job = await find_job(database, JobId(job_id))
-    return page(
+    job = await find(database, JobId(job_id))
+    return render_page(
         request,
         "ops/job",
         job=job,

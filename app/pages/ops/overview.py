@@ -11,7 +11,7 @@ from app.jobs.admin import dead_letters, queues
 from app.jobs.admin.queues import list_workers
 from app.jobs.schedules import history
 from app.pages.ops.alerts import Situation, troubles
-from app.pages.page import page
+from app.pages.page import render_page
 from app.postgres.database import Database
 from app.web.connection import resources_of
 
@@ -30,7 +30,7 @@ async def overview(
             schedules=await history.list_schedules(tx),
             workers=await list_workers(tx),
         )
-    return page(request, "ops/overview", seen=seen, troubles=troubles(seen))
+    return render_page(request, "ops/overview", seen=seen, troubles=troubles(seen))
 
 
 routes = [overview]

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from app.jobs.admin import queues
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 from app.web.connection import resources_of
@@ -24,7 +24,7 @@ async def list_queues(
 ) -> Response[str]:
     weights = resources_of(request).settings.worker.queue_weights
     async with database.transaction() as tx:
-        return page(
+        return render_page(
             request,
             "ops/queues",
             queues=await queues.list_queues(tx, weights),

@@ -17,7 +17,7 @@ from app.jobs import schedules
 from app.jobs.schedules import history
 from app.jobs.schedules.schedule import SCHEDULES
 from app.pages.forms import Form, sent_form
-from app.pages.page import page, see_other
+from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
@@ -42,7 +42,7 @@ class Trigger(Struct, frozen=True):
 async def list_schedules(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
-    return page(request, "ops/schedules", schedules=await history.list_schedules(database))
+    return render_page(request, "ops/schedules", schedules=await history.list_schedules(database))
 
 
 @get("/schedules/{name:str}")
@@ -114,7 +114,7 @@ async def _shown(
     schedule = await history.find_schedule(database, name)
     found = await history.list_runs(database, name, before, LIMIT + 1)
     runs, path = found[:LIMIT], f"{PATH}/{name}"
-    return page(
+    return render_page(
         request,
         "ops/schedule",
         status=400 if form else 200,

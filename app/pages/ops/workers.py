@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from app.jobs.admin.queues import list_workers
-from app.pages.page import page
+from app.pages.page import render_page
 from app.postgres.database import Database
 
 
@@ -16,7 +16,7 @@ from app.postgres.database import Database
 async def show_workers(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
-    return page(request, "ops/workers", workers=await list_workers(database))
+    return render_page(request, "ops/workers", workers=await list_workers(database))
 
 
 routes = [show_workers]
