@@ -125,7 +125,9 @@ async def download(
         address = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
         found = await requests.status(database, me.id, ExportId(export_id))
-        return render_page(request, "exports/one", error=error, export=found, every=patience(found, now))
+        return render_page(
+            request, "exports/one", error=error, export=found, every=patience(found, now)
+        )
     return Redirect(address, status_code=302)
 
 

@@ -1,4 +1,4 @@
-"""What an operator should know of first, in words. The bounds are those of `deploy/alerts.yml`."""
+"""The alerts on the overview, in words. Their limits are those of `deploy/alerts.yml`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.jobs.job import Queue
 from app.jobs.schedules.schedule import ScheduleState
 from app.pages.formatting import count, span
 
-PATIENCE: dict[Queue, float] = {"critical": 60, "default": 600, "low": 3600}
-"""Seconds that the oldest job of a queue may have waited."""
-KINDS = "/ops/queues#kinds"
+MAX_WAIT_S: dict[Queue, float] = {"critical": 60, "default": 600, "low": 3600}
+"""How long the oldest due job of a queue may wait, in seconds."""
+KINDS_PATH = "/ops/queues#kinds"
 
 
-class Situation(Struct, frozen=True):
-    """All that there is to know at one moment."""
+class Snapshot(Struct, frozen=True):
+    """The state of queues, schedules and workers at one moment."""
 
     queues: list[QueueState]
     paused_kinds: list[str]
@@ -48,95 +48,104 @@ class Situation(Struct, frozen=True):
         return sum(queue.finished_per_minute for queue in self.queues)
 
 
-class Trouble(Struct, frozen=True):
-    """What is wrong, how badly, and the page on which something can be done."""
+class Alert(Struct, frozen=True):
+    """A problem, its severity, and the page where an operator can act on it."""
 
-    look: Literal["bad", "warn"]
-    what: str
-    meaning: str
+    severity: Literal["bad", "warn"]
+    title: str
+    detail: str
     path: str
 
 
-def troubles(seen: Situation) -> list[Trouble]:
-    """The worst first."""
-    parts = (_of_workers, _of_outages, _of_jobs, _of_queues, _of_kinds, _of_schedules)
-    found = [trouble for part in parts for trouble in part(seen)]
-    return sorted(found, key=lambda one: one.look != "bad")
+def list_alerts(snapshot: Snapshot) -> list[Alert]:
+    """Return the alerts of a snapshot, the severe ones first."""
+    checks = (
+        _worker_alerts,
+        _outage_alerts,
+        _dead_letter_alerts,
+        _queue_alerts,
+        _kind_alerts,
+        _schedule_alerts,
+    )
+    alerts = [alert for check in checks for alert in check(snapshot)]
+    return sorted(alerts, key=lambda alert: alert.severity != "bad")
 
 
-def _of_workers(seen: Situation) -> Iterator[Trouble]:
-    if not seen.alive:
-        yield Trouble(
+def _worker_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    if not snapshot.alive:
+        yield Alert(
             "bad", "No worker is running", "No job runs until you start one.", "/ops/workers"
         )
-    elif gone := len(seen.workers) - len(seen.alive):
-        yield Trouble(
+    elif silent := len(snapshot.workers) - len(snapshot.alive):
+        yield Alert(
             "warn",
-            f"{_many(gone, 'worker', 'workers')} stopped responding",
+            f"{_plural(silent, 'worker', 'workers')} stopped responding",
             "Other workers reclaim their jobs.",
             "/ops/workers",
         )
 
 
-def _of_queues(seen: Situation) -> Iterator[Trouble]:
-    for queue in seen.queues:
+def _queue_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    for queue in snapshot.queues:
         if queue.paused:
-            yield Trouble(
+            yield Alert(
                 "warn",
                 f"Queue {queue.name} is paused",
-                f"{_many(queue.waiting, 'job is', 'jobs are')} waiting until it is resumed.",
+                f"{_plural(queue.size, 'job is', 'jobs are')} waiting until it is resumed.",
                 "/ops/queues",
             )
-        elif queue.oldest_age_s is not None and queue.oldest_age_s > PATIENCE[queue.name]:
-            yield Trouble(
+        elif queue.oldest_age_s is not None and queue.oldest_age_s > MAX_WAIT_S[queue.name]:
+            yield Alert(
                 "bad",
                 f"A job in {queue.name} has been waiting for {span(queue.oldest_age_s)}",
-                f"{_many(queue.waiting, 'job is', 'jobs are')} due. The workers cannot keep up.",
+                f"{_plural(queue.size, 'job is', 'jobs are')} due. The workers cannot keep up.",
                 "/ops/queues",
             )
 
 
-def _of_kinds(seen: Situation) -> Iterator[Trouble]:
-    if seen.paused_kinds:
-        paused = _many(len(seen.paused_kinds), "kind is", "kinds are")
-        named = ", ".join(seen.paused_kinds[:3]) + (" ..." if len(seen.paused_kinds) > 3 else "")
-        yield Trouble("warn", f"{paused} paused", f"No jobs start for: {named}", KINDS)
+def _kind_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    if snapshot.paused_kinds:
+        paused = _plural(len(snapshot.paused_kinds), "kind is", "kinds are")
+        names = ", ".join(snapshot.paused_kinds[:3]) + (
+            " …" if len(snapshot.paused_kinds) > 3 else ""
+        )
+        yield Alert("warn", f"{paused} paused", f"No jobs start for: {names}", KINDS_PATH)
 
 
-def _of_outages(seen: Situation) -> Iterator[Trouble]:
-    for outage in seen.outages:
-        if not outage.is_pause:
-            yield Trouble(
+def _outage_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    for outage in snapshot.outages:
+        if not outage.of_a_pause:
+            yield Alert(
                 "bad",
                 f"{outage.blocked_on} is unavailable",
-                f"{_many(outage.jobs, 'job is', 'jobs are')} waiting. Retries are automatic.",
+                f"{_plural(outage.jobs, 'job is', 'jobs are')} waiting. Retries are automatic.",
                 "/ops/jobs?state=snoozed",
             )
 
 
-def _of_jobs(seen: Situation) -> Iterator[Trouble]:
-    if seen.dead.letters:
-        causes = _many(seen.dead.groups, "cause", "causes")
-        yield Trouble(
+def _dead_letter_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    if snapshot.dead.letters:
+        causes = _plural(snapshot.dead.groups, "cause", "causes")
+        yield Alert(
             "bad",
-            f"{_many(seen.dead.letters, 'dead letter', 'dead letters')} from {causes}",
+            f"{_plural(snapshot.dead.letters, 'dead letter', 'dead letters')} from {causes}",
             "Fix the cause, then retry.",
             "/ops/dead-letters",
         )
 
 
-def _of_schedules(seen: Situation) -> Iterator[Trouble]:
-    for schedule in seen.schedules:
+def _schedule_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    for schedule in snapshot.schedules:
         if schedule.paused:
-            yield Trouble(
+            yield Alert(
                 "warn",
                 f"Schedule {schedule.name} is paused",
                 "It will not run until it is resumed.",
                 f"/ops/schedules/{schedule.name}",
             )
         if schedule.consecutive_failures:
-            times = _many(schedule.consecutive_failures, "time", "times")
-            yield Trouble(
+            times = _plural(schedule.consecutive_failures, "time", "times")
+            yield Alert(
                 "bad",
                 f"{schedule.name} has failed {times} since its last success",
                 "See its runs for the errors.",
@@ -144,5 +153,5 @@ def _of_schedules(seen: Situation) -> Iterator[Trouble]:
             )
 
 
-def _many(number: int, one: str, more: str) -> str:
-    return f"{count(number)} {one if number == 1 else more}"
+def _plural(number: int, singular: str, plural: str) -> str:
+    return f"{count(number)} {singular if number == 1 else plural}"

@@ -1,4 +1,4 @@
-"""Whether all is well, and if not, what needs somebody: `/ops`."""
+"""The overview, `/ops`: the alerts, then queues and schedules."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from litestar.di import NamedDependency
 from app.jobs.admin import dead_letters, queues
 from app.jobs.admin.queues import list_workers
 from app.jobs.schedules import history
-from app.pages.ops.alerts import Situation, troubles
+from app.pages.ops.alerts import Snapshot, list_alerts
 from app.pages.page import render_page
 from app.postgres.database import Database
 from app.web.connection import resources_of
 
 
 @get("/")
-async def overview(
+async def show_overview(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     weights = resources_of(request).settings.worker.queue_weights
     async with database.transaction() as tx:
-        seen = Situation(
+        snapshot = Snapshot(
             queues=await queues.list_queues(tx, weights),
             paused_kinds=await queues.paused_kinds(tx),
             outages=await queues.list_outages(tx),
@@ -30,7 +30,7 @@ async def overview(
             schedules=await history.list_schedules(tx),
             workers=await list_workers(tx),
         )
-    return render_page(request, "ops/overview", seen=seen, troubles=troubles(seen))
+    return render_page(request, "ops/overview", snapshot=snapshot, alerts=list_alerts(snapshot))
 
 
-routes = [overview]
+routes = [show_overview]

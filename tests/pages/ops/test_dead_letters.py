@@ -1,4 +1,4 @@
-"""Dead letters: seen by their cause, run again, discarded."""
+"""Dead letters: grouped by cause, retried, discarded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queues and kinds, seen and stopped."""
+"""Queues and kinds: listed, paused, resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules, seen, run now, paused and resumed."""
+"""Schedules: listed, run now, paused, resumed."""
 
 from __future__ import annotations
 
