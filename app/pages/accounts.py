@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from msgspec import Meta, Struct
 
 from app.errors import Failure
-from app.pages.forms import REFUSALS, Form, sent_form
+from app.pages.forms import FORM_FAILURES, Form, submitted_form
 from app.pages.page import render_page, see_other
 from app.pages.session import (
     cleared_session_cookie,
@@ -34,24 +34,24 @@ HOME = "/activities"
 Next = Annotated[str | None, QueryParameter(name="next", max_length=2000)]
 
 
-class SignUp(Struct, frozen=True):
+class SignUpForm(Struct, frozen=True):
     name: Name
     email: EmailAddress
     password: Password
 
 
-class SignIn(Struct, frozen=True):
-    """Only as strict as it must be: what is no address or no password is a wrong one."""
+class SignInForm(Struct, frozen=True):
+    """Credentials are not validated: a malformed address or password is simply a wrong one."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=200)]
 
 
 @get("/sign-up", opt={"anonymous": True})
-async def sign_up_form(request: Request[Any, Any, Any], wanted: Next = None) -> Response[Any]:
+async def sign_up_form(request: Request[Any, Any, Any], next_: Next = None) -> Response[Any]:
     if request.user is not None:
-        return see_other(request, local_path(wanted, HOME))
-    return render_page(request, "sign_up", next=local_path(wanted, HOME))
+        return see_other(request, local_path(next_, HOME))
+    return render_page(request, "sign_up", next=local_path(next_, HOME))
 
 
 @post("/sign-up", opt={"anonymous": True})
@@ -61,25 +61,27 @@ async def sign_up(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    """Create an account and sign in to it. An email that confirms the address follows."""
-    form = await sent_form(request)
-    goal = local_path(form.values.get("next"), HOME)
+    """Create an account and sign in to it. We then email a link to confirm the address."""
+    form = await submitted_form(request)
+    next_path = local_path(form.values.get("next"), HOME)
     try:
-        wanted = form.read(SignUp)
-        await count_sign_up(rates, client_address(request))
-        password_hash = await passwords.hash(wanted.password)
+        submitted = form.read(SignUpForm)
+        await admit_sign_up(rates, client_of(request))
+        password_hash = await passwords.hash(submitted.password)
         async with database.transaction() as tx:
-            account = await register(tx, wanted.email, wanted.name, password_hash)
-    except REFUSALS as error:
-        return _again(request, "sign_up", form, error, goal)
-    return await _signed_in(request, database, Credentials(account.id, password_hash), goal)
+            account = await register(tx, submitted.email, submitted.name, password_hash)
+    except FORM_FAILURES as error:
+        return _render_with_error(request, "sign_up", form, error, next_path)
+    return await _start_session(
+        request, database, Credentials(account.id, password_hash), next_path
+    )
 
 
 @get("/sign-in", opt={"anonymous": True})
-async def sign_in_form(request: Request[Any, Any, Any], wanted: Next = None) -> Response[Any]:
+async def sign_in_form(request: Request[Any, Any, Any], next_: Next = None) -> Response[Any]:
     if request.user is not None:
-        return see_other(request, local_path(wanted, HOME))
-    return render_page(request, "sign_in", next=local_path(wanted, HOME))
+        return see_other(request, local_path(next_, HOME))
+    return render_page(request, "sign_in", next=local_path(next_, HOME))
 
 
 @post("/sign-in", opt={"anonymous": True})
@@ -89,17 +91,17 @@ async def sign_in(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    form = await sent_form(request)
-    goal = local_path(form.values.get("next"), HOME)
+    form = await submitted_form(request)
+    next_path = local_path(form.values.get("next"), HOME)
     try:
-        wanted = form.read(SignIn)
-        await count_sign_in(rates, wanted.email, client_address(request))
-        checked = await check_password(database, passwords, wanted.email, wanted.password)
-        await clear_sign_ins(rates, wanted.email)
-        checked = await renew_hash(database, passwords, checked, wanted.password)
-        return await _signed_in(request, database, checked, goal)
-    except REFUSALS as error:
-        return _again(request, "sign_in", form, error, goal)
+        submitted = form.read(SignInForm)
+        await admit_sign_in(rates, submitted.email, client_of(request))
+        checked = await check_password(database, passwords, submitted.email, submitted.password)
+        await welcome_back(rates, submitted.email)
+        checked = await renew_hash(database, passwords, checked, submitted.password)
+        return await _start_session(request, database, checked, next_path)
+    except FORM_FAILURES as error:
+        return _render_with_error(request, "sign_in", form, error, next_path)
 
 
 @post("/sign-out")
@@ -109,38 +111,42 @@ async def sign_out(
     settings = resources_of(request).settings
     async with database.transaction() as tx:
         await close_session(tx, request.cookies[session_cookie_name(settings)])
-    away = see_other(request, "/sign-in", "You have signed out.")
-    away.set_cookie(cleared_session_cookie(settings))
-    return away
+    response = see_other(request, "/sign-in", "You have signed out.")
+    response.set_cookie(cleared_session_cookie(settings))
+    return response
 
 
-async def _signed_in(
-    request: Request[Any, Any, Any], database: Database, checked: Credentials, goal: str
+async def _start_session(
+    request: Request[Any, Any, Any], database: Database, checked: Credentials, next_path: str
 ) -> Response[Any]:
-    """On to where the person wanted to go, with a session; the browser's last one ends.
+    """Open a session, end the browser's previous one, and redirect to `next_path`.
 
     Raises:
         Unauthenticated: the account was deleted or its password changed since the check.
     """
     settings = resources_of(request).settings
     async with database.transaction() as tx:
-        if last := request.cookies.get(session_cookie_name(settings)):
-            await close_session(tx, last)
+        if previous := request.cookies.get(session_cookie_name(settings)):
+            await close_session(tx, previous)
         session = await open_session(tx, checked, settings.http.session)
-    there = render_page(request, "onward", goal=goal) if leaves(goal) else see_other(request, goal)
-    there.set_cookie(new_session_cookie(settings, session))
-    return there
+    response: Response[Any]
+    if redirects_off_site(next_path):
+        response = render_page(request, "download_starting", next_path=next_path)
+    else:
+        response = see_other(request, next_path)
+    response.set_cookie(new_session_cookie(settings, session))
+    return response
 
 
-def leaves(goal: str) -> bool:
-    """Whether a page of ours redirects to another host: a form may not lead there (form-action)."""
-    return goal.endswith("/download")
+def redirects_off_site(path: str) -> bool:
+    """Whether the page redirects to another host, which `form-action` forbids after a form."""
+    return path.endswith("/download")
 
 
-def _again(
-    request: Request[Any, Any, Any], name: str, form: Form, error: Failure, goal: str
+def _render_with_error(
+    request: Request[Any, Any, Any], name: str, form: Form, error: Failure, next_path: str
 ) -> Response[str]:
-    return render_page(request, name, error=error, form=form.refused(error), next=goal)
+    return render_page(request, name, error=error, form=form.with_error(error), next=next_path)
 
 
 routes = [sign_up_form, sign_up, sign_in_form, sign_in, sign_out]

@@ -1,4 +1,4 @@
-"""Activities: record one, see them, delete one."""
+"""Activities: list, record, delete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.activities import activities
 from app.activities.activity import ActivityId, Entry, Kilocalories, Notes
 from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Invalid
-from app.pages.forms import REFUSALS, sent_form
+from app.pages.forms import FORM_FAILURES, submitted_form
 from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.stats import daily_totals
@@ -25,21 +25,19 @@ from app.users.accounts import profile_of
 from app.users.user import Me
 from app.web.cursors import decode_cursor, encode_cursor
 
-A_PAGE = 30
-A_WEEK = timedelta(days=6)
-"""From its first day to its last."""
+PAGE_SIZE = 30
 
 Minutes = Annotated[int, Meta(ge=1, le=7 * 24 * 60, description="Enter whole minutes, at least 1.")]
 WallClock = Annotated[
     str,
     Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$", description="Enter a date and a time."),
 ]
-"""What a field of type datetime-local holds: a time that knows no zone."""
+"""The value of a datetime-local field: a time without a time zone."""
 Kilometres = Annotated[float, Meta(ge=0, le=100_000, description="Enter kilometres, such as 8.4.")]
 
 
-class Told(Struct, frozen=True):
-    """What the form says. A script adds the instant, which only the reader's zone tells."""
+class ActivityForm(Struct, frozen=True):
+    """The submitted form. A script adds `instant`, since only the browser knows the time zone."""
 
     type: ActivityType
     started: WallClock
@@ -52,9 +50,10 @@ class Told(Struct, frozen=True):
     notes: Annotated[Notes, Meta(description="Use at most 5,000 characters.")] | None = None
 
     def entry(self) -> Entry:
-        """
+        """Convert the form to the activity that it describes.
+
         Raises:
-            Invalid: there is no such day or time.
+            Invalid: the date or time does not exist.
         """
         return Entry(
             type=self.type,
@@ -66,7 +65,7 @@ class Told(Struct, frozen=True):
         )
 
     def utc_offset_minutes(self) -> int | None:
-        """Of the reader's clock, which the script lets us know; without it the time is in UTC."""
+        """Return the browser's offset from UTC; None without the script or if it is implausible."""
         offset = self._in_utc() - self.instant if self.instant else None
         if offset is None or not activities.MIN_UTC_OFFSET <= offset <= activities.MAX_UTC_OFFSET:
             return None
@@ -80,36 +79,38 @@ class Told(Struct, frozen=True):
 
 
 @get("/activities")
-async def show_activities(
+async def list_activities(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
     after: Annotated[str | None, QueryParameter(max_length=500)] = None,
 ) -> Response[str]:
-    return await _shown(request, me, database, now, after=after)
+    return await _render_list(request, me, database, now, after=after)
 
 
 @post("/activities")
-async def record(
+async def record_activity(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
 ) -> Response[Any]:
-    form = await sent_form(request)
+    form = await submitted_form(request)
     try:
-        told = form.read(Told)
-        entry, offset = told.entry(), told.utc_offset_minutes()
+        submitted = form.read(ActivityForm)
+        entry, offset = submitted.entry(), submitted.utc_offset_minutes()
         async with database.transaction() as tx:
             await activities.record(tx, me.id, entry, utc_offset_minutes=offset, now=now)
-    except REFUSALS as error:
-        return await _shown(request, me, database, now, form=form.refused(error), error=error)
+    except FORM_FAILURES as error:
+        return await _render_list(
+            request, me, database, now, form=form.with_error(error), error=error
+        )
     return see_other(request, "/activities", "Activity saved.")
 
 
 @post("/activities/{activity_id:uuid}/delete")
-async def delete(
+async def delete_activity(
     activity_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
@@ -120,7 +121,7 @@ async def delete(
     return see_other(request, "/activities", "Activity deleted.")
 
 
-async def _shown(
+async def _render_list(
     request: Request[Me, Any, Any],
     me: Me,
     database: Database,
@@ -129,27 +130,24 @@ async def _shown(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
-    key = decode_cursor(after, tuple[datetime, ActivityId])
-    position = activities.ActivityKey(*key) if key else activities.ActivityKey()
-    found = await activities.list_activities(
-        database, me.id, activities.Filter(), position, A_PAGE + 1
-    )
-    shown = found[:A_PAGE]
-    following = None
-    if len(found) > A_PAGE:
-        following = f"/activities?after={cursor_of((shown[-1].started_at, shown[-1].id))}"
+    key = after_cursor(after, tuple[datetime, ActivityId])
+    position = activities.Position(*key) if key else activities.Position()
+    found = await activities.page(database, me.id, activities.Filter(), position, PAGE_SIZE + 1)
+    items = found[:PAGE_SIZE]
+    next_url = None
+    if len(found) > PAGE_SIZE:
+        next_url = f"/activities?after={cursor_of((items[-1].started_at, items[-1].id))}"
     monday = reading.monday_of(reading.week_of(now.date()))
     return render_page(
         request,
         "activities",
         profile=await profile_of(database, me.id),
-        week=total(await daily_totals.read(database, me.id, monday, monday + A_WEEK)),
-        activities=shown,
-        first="/activities" if after else None,
-        following=following,
-        type_choices=[(type, words.label) for type, words in ACTIVITY_TYPES.items()],
+        week=total(await reading.daily(database, me.id, monday, monday + timedelta(days=6))),
+        activities=items,
+        first_url="/activities" if after else None,
+        next_url=next_url,
         **context,
     )
 
 
-routes = [show_activities, record, delete]
+routes = [list_activities, record_activity, delete_activity]

@@ -1,7 +1,6 @@
-"""Stylesheet, scripts and icon, each under an address that changes with its content.
+"""Stylesheet, scripts and icon, each at a URL that changes with its content.
 
-The stylesheet is one to the browser and several files to us: `static/style/*.css`, in the order of
-their names.
+The stylesheet is made of the files `static/style/*.css`, in the order of their names.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from litestar.params import FromPath
 from app.errors import NotFound
 
 FOLDER = Path(__file__).parent / "static"
-A_YEAR = "public, max-age=31536000, immutable"
+CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -29,31 +28,34 @@ class Asset(NamedTuple):
     media_type: str
 
 
-def _contents() -> dict[str, bytes]:
+def _read_assets() -> dict[str, bytes]:
     style = b"\n".join(part.read_bytes() for part in sorted(FOLDER.glob("style/*.css")))
-    alone = {path.name: path.read_bytes() for path in FOLDER.glob("*.*") if path.suffix != ".md"}
-    return {"style.css": style, **alone}
+    others = {path.name: path.read_bytes() for path in FOLDER.glob("*.*") if path.suffix != ".md"}
+    return {"style.css": style, **others}
 
 
 ASSETS: dict[str, Asset] = {}
-"""By the last part of their address."""
+"""By the name in their URL, which contains a hash of the content."""
 PATHS: dict[str, str] = {}
-"""The address of each, by its name."""
+"""The URL path of each asset, by the name that templates use."""
 
-for _name, _content in _contents().items():
-    _stem, _, _ending = _name.rpartition(".")
-    _hashed = f"{_stem}.{sha256(_content).hexdigest()[:12]}.{_ending}"
-    ASSETS[_hashed] = Asset(_content, MEDIA_TYPES[f".{_ending}"])
+for _name, _content in _read_assets().items():
+    _stem, _, _extension = _name.rpartition(".")
+    _hashed = f"{_stem}.{sha256(_content).hexdigest()[:12]}.{_extension}"
+    ASSETS[_hashed] = Asset(_content, MEDIA_TYPES[f".{_extension}"])
     PATHS[_name] = f"/static/{_hashed}"
 
 
 @get("/static/{name:str}", opt={"static": True})
 async def static(name: FromPath[str]) -> Response[bytes]:
-    """
+    """Serve an asset.
+
     Raises:
-        NotFound: there is no such file, or not with this content.
+        NotFound: there is no such file, or its content has changed.
     """
     if name not in ASSETS:
         raise NotFound("Page not found.")
     asset = ASSETS[name]
-    return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": A_YEAR})
+    return Response(
+        asset.content, media_type=asset.media_type, headers={"Cache-Control": CACHE_FOR_A_YEAR}
+    )

@@ -1,4 +1,7 @@
-"""Where the link that confirms an address leads. Opening it changes nothing: mail scanners do."""
+"""Confirming an address by the emailed link.
+
+Opening the link changes nothing, because mail scanners open links too.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,22 @@ from app.users import accounts
 
 
 @get("/confirm/{token:str}", opt={"anonymous": True})
-async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """A page with one button, whatever the token is worth."""
+async def show_confirmation(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """Show a page with one button, whether or not the token is valid."""
     return render_page(request, "confirm", token=token)
 
 
 @post("/confirm/{token:str}", opt={"anonymous": True})
 async def confirm_address(token: FromPath[str], database: NamedDependency[Database]) -> Redirect:
-    """Spend the token."""
+    """Confirm the address. The token is used up."""
     async with database.transaction() as tx:
         await accounts.confirm_address(tx, token)
     return Redirect("/confirmed", status_code=303)
 
 
 @get("/confirmed", opt={"anonymous": True})
-async def confirmed(request: Request[Any, Any, Any]) -> Response[str]:
+async def show_confirmed(request: Request[Any, Any, Any]) -> Response[str]:
     return render_page(request, "confirmed")
 
 
-routes = [ask, confirm_address, confirmed]
+routes = [show_confirmation, confirm_address, show_confirmed]

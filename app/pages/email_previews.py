@@ -1,4 +1,4 @@
-"""Every email with sample data, for those who work on its words and looks: in development only."""
+"""Previews of every email with sample data. Only in development."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ from app.errors import NotFound
 from app.pages.page import CONTENT_SECURITY_POLICY, render_page
 from app.web.connection import resources_of
 
-READER = Recipient(UUID(int=0), "Ada Lovelace", "ada@example.com")
+RECIPIENT = Recipient(UUID(int=0), "Ada Lovelace", "ada@example.com")
 DARK = "(prefers-color-scheme: dark)"
 
 Scheme = Literal["light", "dark"]
 
 
-def in_development(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """
+def development_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard the previews.
+
     Raises:
-        NotFound: this is no development.
+        NotFound: the service does not run in development.
     """
     if not resources_of(connection).settings.development:
         raise NotFound("Page not found.")
 
 
 @get("/")
-async def index(request: Request[Any, Any, Any]) -> Response[str]:
-    shown = [name for name in sorted(EMAILS) if _shown(name)]
-    return render_page(request, "email_previews", templates=shown)
+async def list_previews(request: Request[Any, Any, Any]) -> Response[str]:
+    names = [name for name in sorted(EMAILS) if _has_sample(name)]
+    return render_page(request, "email_previews", emails=names)
 
 
 @get(
@@ -52,13 +53,13 @@ async def index(request: Request[Any, Any, Any]) -> Response[str]:
         )
     ],
 )
-async def email(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """One email in every way it can be seen."""
+async def show_preview(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """Show an email as HTML in light and dark, as text and as its source."""
     source = _composed(resources_of(request).sender.config, name)
     return render_page(
         request,
         "email_preview",
-        template=name,
+        email=name,
         subject=str(_parsed(source)["Subject"]),
         text=_part(source, "plain"),
         source=source.decode(),
@@ -74,34 +75,35 @@ async def email(name: FromPath[str], request: Request[Any, Any, Any]) -> Respons
         )
     ],
 )
-async def rendered(
+async def show_html(
     name: FromPath[str], scheme: FromPath[Scheme], request: Request[Any, Any, Any]
 ) -> Response[str]:
-    """The HTML part, as a mail program shows it that prefers light or dark."""
+    """Show the HTML part as a mail program in light or dark mode shows it."""
     html = _part(_composed(resources_of(request).sender.config, name), "html")
     return Response(in_scheme(html, scheme), media_type=MediaType.HTML)
 
 
 def in_scheme(html: str, scheme: Scheme) -> str:
-    """The email as it looks in a scheme, whichever the browser prefers."""
-    wanted = html.replace(DARK, "all" if scheme == "dark" else "not all")
-    return wanted.replace("color-scheme: light dark", f"color-scheme: {scheme}")
+    """Fix the color scheme of an email, whatever the browser prefers."""
+    html = html.replace(DARK, "all" if scheme == "dark" else "not all")
+    return html.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 
-def _shown(name: str) -> bool:
+def _has_sample(name: str) -> bool:
     return "sample" in vars(EMAILS[name])
 
 
 def _composed(email_config: EmailConfig, name: str) -> bytes:
-    """
+    """Compose the sample of an email.
+
     Raises:
-        NotFound: there is no such email.
+        NotFound: there is no such email, or it has no sample.
     """
-    if name not in EMAILS or not _shown(name):
+    if name not in EMAILS or not _has_sample(name):
         raise NotFound("There is no such email.")
     sample: Email = EMAILS[name].sample()
-    message = compose(email_config, READER, sample, "sample", datetime.now(UTC))
-    return email_config.serialize(message)
+    message = compose(email_config, RECIPIENT, sample, "sample", datetime.now(UTC))
+    return email_config.sealed(message)
 
 
 def _parsed(source: bytes) -> EmailMessage:
@@ -115,7 +117,7 @@ def _part(source: bytes, kind: str) -> str:
 
 router = Router(
     "/dev/emails",
-    route_handlers=[index, email, rendered],
-    guards=[in_development],
+    route_handlers=[list_previews, show_preview, show_html],
+    guards=[development_only],
     opt={"anonymous": True},
 )

@@ -1,4 +1,4 @@
-"""Exports: ask for one, watch it, take it, delete it."""
+"""Exports: list, request, follow, download, delete."""
 
 from __future__ import annotations
 
@@ -16,24 +16,21 @@ from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Conflict, Gone, Invalid, NotFound
 from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, Format, Status
-from app.exports.formats import FORMATS
-from app.pages.formatting import PRESETS, Days, Period, choices
-from app.pages.forms import REFUSALS, sent_form
+from app.pages.formatting import PRESETS, DateRange, Period, period_choices
+from app.pages.forms import FORM_FAILURES, submitted_form
 from app.pages.page import is_fragment_request, render_page, see_other
 from app.postgres.database import Database
 from app.s3 import Bucket
 from app.users.accounts import profile_of
 from app.users.user import Me
 
-A_PAGE = 20
-DEFAULT_FORMAT = next(iter(FORMATS))
-FORMAT_CHOICES = [(format.name, format.label) for format in FORMATS.values()]
+PAGE_SIZE = 20
 
 Day = Annotated[date, Meta(description="Enter a date such as 2026-11-25.")]
 
 
-class Wanted(Struct, frozen=True):
-    """What a person asks for. The days count when the period says so."""
+class ExportForm(Struct, frozen=True):
+    """The submitted form. `first` and `last` apply only if the period is `days`."""
 
     format: Format = DEFAULT_FORMAT
     period: Period = "all"
@@ -42,53 +39,56 @@ class Wanted(Struct, frozen=True):
     type: ActivityType | None = None
 
     def filters(self, today: date) -> Filters:
-        """
+        """Convert the period and the type to filters.
+
         Raises:
-            Invalid: the days are meant to count, and there are none.
+            Invalid: the period is `days`, but no day is given.
         """
-        days = Days(self.first, self.last)
+        days = DateRange(self.first, self.last)
         if self.period in PRESETS:
             days = PRESETS[self.period](today)
-        elif days == Days():
+        elif days == DateRange():
             raise Invalid("Choose at least one date.", field="from")
         return Filters(*days, self.type)
 
 
 @get("/exports")
-async def exports(
+async def list_exports(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
     before: Annotated[UUID | None, QueryParameter()] = None,
 ) -> Response[str]:
-    return await _listed(request, me, database, now, before=before)
+    return await _render_list(request, me, database, now, before=before)
 
 
 @post("/exports")
-async def ask(
+async def request_export(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
 ) -> Response[Any]:
-    form = await sent_form(request)
+    form = await submitted_form(request)
     try:
-        wanted = form.read(Wanted)
-        filters = wanted.filters(now.date())
+        submitted = form.read(ExportForm)
+        filters = submitted.filters(now.date())
         async with database.transaction() as tx:
-            asked = await requests.request(tx, me.id, wanted.format, filters)
-    except REFUSALS as error:
-        return await _listed(request, me, database, now, form=form.refused(error), error=error)
+            requested = await requests.request(tx, me.id, submitted.format, filters)
+    except FORM_FAILURES as error:
+        return await _render_list(
+            request, me, database, now, form=form.with_error(error), error=error
+        )
     return see_other(
         request,
-        f"/exports#export-{asked.id}",
+        f"/exports#export-{requested.id}",
         "Export requested. You can follow its progress here.",
     )
 
 
 @get("/exports/{export_id:uuid}")
-async def export(
+async def show_export(
     export_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
@@ -96,10 +96,10 @@ async def export(
     now: NamedDependency[datetime],
     was: Annotated[Status | None, QueryParameter()] = None,
 ) -> Response[str]:
-    """One export. As a part of a page it is a line of the list, or nothing once it is deleted.
+    """Show one export. A fragment is its list item, or empty once the export is deleted.
 
     Args:
-        was: the status that the page shows; a change of it is said aloud.
+        was: the status that the page shows now. A change is announced to screen readers.
     """
     try:
         found = await requests.status(database, me.id, ExportId(export_id))
@@ -107,12 +107,14 @@ async def export(
         if is_fragment_request(request):
             return Response("", media_type=MediaType.HTML)
         raise
-    name = "exports/_line" if is_fragment_request(request) else "exports/one"
-    return render_page(request, name, export=found, was=was, every=patience(found, now))
+    name = "exports/item_fragment" if is_fragment_request(request) else "exports/detail"
+    return render_page(
+        request, name, export=found, was=was, poll_interval_s=poll_interval_s(found, now)
+    )
 
 
 @get("/exports/{export_id:uuid}/download")
-async def download(
+async def download_export(
     export_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
@@ -120,34 +122,38 @@ async def download(
     bucket: NamedDependency[Bucket],
     now: NamedDependency[datetime],
 ) -> Response[Any]:
-    """To the file; or what has become of the export, where there is none."""
+    """Redirect to the file, or show the export if it has none."""
     try:
-        address = await requests.download(database, bucket, me.id, ExportId(export_id))
+        url = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
         found = await requests.status(database, me.id, ExportId(export_id))
         return render_page(
-            request, "exports/one", error=error, export=found, every=patience(found, now)
+            request,
+            "exports/detail",
+            error=error,
+            export=found,
+            poll_interval_s=poll_interval_s(found, now),
         )
-    return Redirect(address, status_code=302)
+    return Redirect(url, status_code=302)
 
 
 @post("/exports/{export_id:uuid}/delete")
-async def delete(
+async def delete_export(
     export_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """Delete an export, or cancel it while it is not finished."""
+    """Delete an export. If it is unfinished, this cancels it."""
     async with database.transaction() as tx:
         key = await requests.delete(tx, me.id, ExportId(export_id))
     await bucket.discard(key)
     return see_other(request, "/exports", "Export deleted.")
 
 
-def patience(export: Export, now: datetime) -> int | None:
-    """Seconds until a page asks again how far an export is; None: nothing will change."""
+def poll_interval_s(export: Export, now: datetime) -> int | None:
+    """Return how often a page polls an export, in seconds; None if it is finished."""
     if export.status not in ("pending", "processing"):
         return None
     age = now - export.requested_at
@@ -157,7 +163,7 @@ def patience(export: Export, now: datetime) -> int | None:
     return 15
 
 
-async def _listed(
+async def _render_list(
     request: Request[Me, Any, Any],
     me: Me,
     database: Database,
@@ -167,27 +173,20 @@ async def _listed(
     **context: Any,
 ) -> Response[str]:
     found = await requests.history(
-        database, me.id, ExportId(before) if before else None, A_PAGE + 1
+        database, me.id, ExportId(before) if before else None, PAGE_SIZE + 1
     )
     profile = await profile_of(database, me.id)
-    following = f"/exports?before={found[A_PAGE - 1].id}" if len(found) > A_PAGE else None
+    next_url = f"/exports?before={found[PAGE_SIZE - 1].id}" if len(found) > PAGE_SIZE else None
     return render_page(
         request,
         "exports/list",
-        formats=FORMATS,
-        format_choices=FORMAT_CHOICES,
-        default_format=DEFAULT_FORMAT,
-        lines=[(export, patience(export, now)) for export in found[:A_PAGE]],
-        first="/exports" if before else None,
-        following=following,
+        exports=[(export, poll_interval_s(export, now)) for export in found[:PAGE_SIZE]],
+        first_url="/exports" if before else None,
+        next_url=next_url,
         profile=profile,
-        periods=choices(now.date()),
-        type_choices=[
-            ("", "All"),
-            *((type, words.plural.capitalize()) for type, words in ACTIVITY_TYPES.items()),
-        ],
+        periods=period_choices(now.date()),
         **context,
     )
 
 
-routes = [exports, ask, export, download, delete]
+routes = [list_exports, request_export, show_export, download_export, delete_export]

@@ -1,4 +1,4 @@
-"""Every failure of a page as a page."""
+"""Error pages: every exception of a page is rendered as a page."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ TITLES = {
     503: "Temporarily unavailable",
     500: "Something went wrong",
 }
-NOT_ITS_DOING = "This is our fault, not yours. Please try again in a few minutes."
+SERVER_ERROR_DETAIL = "This is our fault, not yours. Please try again in a few minutes."
 
 
 def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Say what happened, and log what was not foreseen. Who must sign in is shown where."""
+    """Render the error as a page, or redirect to the sign-in form. Log unexpected exceptions."""
     if isinstance(error, SignInRequired):
         return _require_sign_in(request)
-    status, detail = _told(error)
+    status, detail = _status_and_detail(error)
     if status == 500:
         log.error("request.failed", exc_info=error)
     elif isinstance(error, Unavailable):
         log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
     title = TITLES.get(status, TITLES[400])
-    shown = render_page(
+    response = render_page(
         request,
         "failure",
         status=status,
@@ -50,25 +50,27 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
         detail=detail,
         code=status,
     )
-    shown.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY  # not the router's
-    return shown
+    response.headers["Content-Security-Policy"] = (
+        CONTENT_SECURITY_POLICY  # the router's is not applied
+    )
+    return response
 
 
-def _told(error: Exception) -> tuple[int, str]:
+def _status_and_detail(error: Exception) -> tuple[int, str]:
     if isinstance(error, Unavailable):
-        return status_of(error), NOT_ITS_DOING
+        return status_of(error), SERVER_ERROR_DETAIL
     if isinstance(error, Failure):
         return status_of(error), error.detail
     if isinstance(error, HTTPException) and error.status_code < 500:
         return error.status_code, ""
-    return 500, NOT_ITS_DOING
+    return 500, SERVER_ERROR_DETAIL
 
 
 def _require_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
-    """A part of a page has no place for the form: the whole page is loaded anew."""
+    """Redirect to the sign-in form. A fragment has no room for it, so htmx reloads the page."""
     if is_fragment_request(request):
         return Response(None, status_code=204, headers={"HX-Refresh": "true"})
     query = request.scope["query_string"].decode("latin-1")
     path = request.scope["path"] + (f"?{query}" if query else "")
-    wanted = path if request.method in SAFE_METHODS else "/"
-    return Redirect(sign_in_url(wanted), status_code=303)
+    next_path = path if request.method in SAFE_METHODS else "/"
+    return Redirect(sign_in_url(next_path), status_code=303)

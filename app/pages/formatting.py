@@ -1,4 +1,4 @@
-"""How pages write figures, times and periods."""
+"""Formatting of numbers, times and periods on pages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def size(octets: int) -> str:
+def size(byte_count: int) -> str:
     """`512 B`, `66.1 MB`; a megabyte is a million bytes."""
-    if octets < 1000:
-        return f"{octets} B"
-    amount = float(octets)
+    if byte_count < 1000:
+        return f"{byte_count} B"
+    amount = float(byte_count)
     for unit in UNITS:
         amount /= 1000
         if amount < 999.95 or unit == UNITS[-1]:
@@ -29,14 +29,14 @@ def size(octets: int) -> str:
 
 
 def moment(when: datetime, *, seconds: bool = False) -> str:
-    """`25 Nov 2026, 04:12 UTC`: what a script of ours puts into the reader's zone."""
+    """`25 Nov 2026, 04:12 UTC`. A script replaces it by the time in the reader's time zone."""
     when = when.astimezone(UTC)
     clock = f"{when:%H:%M:%S}" if seconds else f"{when:%H:%M}"
     return f"{when.day} {when:%b %Y}, {clock} UTC"
 
 
 def iso(when: datetime) -> str:
-    """For machines: `2026-11-25T04:12:07Z`."""
+    """`2026-11-25T04:12:07Z`, for scripts."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -46,25 +46,29 @@ def calendar_day(when: date) -> str:
 
 
 def span(length: timedelta | float) -> str:
-    """A length of time to its largest two units: `850 ms`, `4 s`, `2 min 5 s`, `3 h 20 min`."""
+    """A duration in its two largest units: `850 ms`, `4 s`, `2 min 5 s`, `3 h 20 min`.
+
+    Args:
+        length: a number is in seconds.
+    """
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 10 and seconds % 1:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for unit, below, smaller, lower in (
+    rounded = round(seconds)
+    for unit_s, unit, smaller_s, smaller in (
         (86400, "d", 3600, "h"),
         (3600, "h", 60, "min"),
         (60, "min", 1, "s"),
     ):
-        if whole >= unit:
-            rest = whole % unit // smaller
-            return f"{whole // unit} {below}" + (f" {rest} {lower}" if rest else "")
-    return f"{whole} s"
+        if rounded >= unit_s:
+            rest = rounded % unit_s // smaller_s
+            return f"{rounded // unit_s} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{rounded} s"
 
 
-FUNCTIONS = {
+TEMPLATE_FUNCTIONS = {
     "count": count,
     "size": size,
     "moment": moment,
@@ -75,38 +79,38 @@ FUNCTIONS = {
     "distance": distance,
     "duration": duration,
 }
-"""Known to every template under these names."""
+"""Available in every template under these names."""
 
 
 Period = Literal["all", "month", "last_month", "year", "last_year", "days"]
 
 
-class Days(NamedTuple):
-    """Both inclusive; None: as far as there is anything."""
+class DateRange(NamedTuple):
+    """Both days are inclusive; None means no limit."""
 
     first: date | None = None
     last: date | None = None
 
 
-def _month(today: date) -> Days:
-    return Days(today.replace(day=1), today)
+def _month(today: date) -> DateRange:
+    return DateRange(today.replace(day=1), today)
 
 
-def _last_month(today: date) -> Days:
+def _last_month(today: date) -> DateRange:
     last = today.replace(day=1) - timedelta(days=1)
-    return Days(last.replace(day=1), last)
+    return DateRange(last.replace(day=1), last)
 
 
-def _year(today: date) -> Days:
-    return Days(today.replace(month=1, day=1), today)
+def _year(today: date) -> DateRange:
+    return DateRange(today.replace(month=1, day=1), today)
 
 
-def _last_year(today: date) -> Days:
-    return Days(date(today.year - 1, 1, 1), date(today.year - 1, 12, 31))
+def _last_year(today: date) -> DateRange:
+    return DateRange(date(today.year - 1, 1, 1), date(today.year - 1, 12, 31))
 
 
-PRESETS: dict[str, Callable[[date], Days]] = {
-    "all": lambda _: Days(),
+PRESETS: dict[str, Callable[[date], DateRange]] = {
+    "all": lambda _: DateRange(),
     "month": _month,
     "last_month": _last_month,
     "year": _year,
@@ -114,13 +118,13 @@ PRESETS: dict[str, Callable[[date], Days]] = {
 }
 
 
-def choices(today: date) -> list[tuple[Period, str]]:
-    """What a form offers, and in which words."""
-    before = _last_month(today).first
+def period_choices(today: date) -> list[tuple[Period, str]]:
+    """Return the periods that the form offers, with their labels."""
+    last_month = _last_month(today).first
     return [
         ("all", "All time"),
         ("month", f"This month ({today:%B})"),
-        ("last_month", f"Last month ({before:%B})"),
+        ("last_month", f"Last month ({last_month:%B})"),
         ("year", f"This year ({today.year})"),
         ("last_year", f"Last year ({today.year - 1})"),
         ("days", "Custom dates…"),

@@ -1,4 +1,4 @@
-"""What a person has filled into a form, read into a struct or shown again with what is wrong."""
+"""Submitted forms: read into a struct, or shown again with their errors."""
 
 from __future__ import annotations
 
@@ -23,63 +23,64 @@ from app.web.failures import description_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-REFUSALS = (Conflict, Forbidden, Gone, Invalid, NotFound, TooMany, Unauthenticated)
-"""What a person can answer by filling the form in otherwise."""
+FORM_FAILURES = (Conflict, Forbidden, Gone, Invalid, NotFound, TooMany, Unauthenticated)
+"""The failures that are shown with the form, because the user can change it and submit it again."""
 
 
-class WrongForm(Invalid):
-    """Fields are missing or wrong, each with a sentence."""
+class InvalidForm(Invalid):
+    """Fields are missing or invalid. `errors` has a sentence for each of them, by its name."""
 
-    def __init__(self, wrong: Mapping[str, str]) -> None:
+    def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("Please check the fields below.")
-        self.wrong = wrong
+        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields as they were sent. Passwords are read and never shown again."""
+    """The fields of a form as submitted. Templates do not show passwords again."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    wrong: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with a field, by its name."""
-    refusal: str | None = None
-    """What is wrong with the whole."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """By the name of the field."""
+    error: str | None = None
+    """An error of the form as a whole."""
 
     def read(self, shape: type[T]) -> T:
-        """The struct that the fields make. An empty field counts as none, as an unticked box does.
+        """Convert the fields to a struct. Empty fields count as absent, like unticked boxes.
 
         Raises:
-            WrongForm: they make none.
+            InvalidForm: a required field is missing, or a value has the wrong type.
         """
-        given = {name: value for name, value in self.values.items() if value.strip()}
-        wrong = {}
+        values = {name: value for name, value in self.values.items() if value.strip()}
+        errors = {}
         for part in msgspec.structs.fields(shape):
-            if part.encode_name in given:
-                problem = _problem(given[part.encode_name], part.type)
+            if part.encode_name in values:
+                problem = _problem(values[part.encode_name], part.type)
                 if problem:
-                    wrong[part.encode_name] = problem
+                    errors[part.encode_name] = problem
             elif part.required:
-                wrong[part.encode_name] = "Please fill this in."
-        if wrong:
-            raise WrongForm(wrong)
-        return msgspec.convert(given, shape, strict=False)
+                errors[part.encode_name] = "Please fill this in."
+        if errors:
+            raise InvalidForm(errors)
+        return msgspec.convert(values, shape, strict=False)
 
-    def refused(self, error: Failure) -> Form:
-        """The form as it is shown again after this failure."""
+    def with_error(self, error: Failure) -> Form:
+        """Return the form to show again after this failure."""
         match error:
-            case WrongForm():
-                return replace(self, wrong=error.wrong, refusal=error.detail)
+            case InvalidForm():
+                return replace(self, errors=error.errors, error=error.detail)
             case Invalid(field=str(name)) if name in self.values:
-                return replace(self, wrong={name: error.detail})
-        return replace(self, refusal=error.detail)
+                return replace(self, errors={name: error.detail})
+        return replace(self, error=error.detail)
 
 
-async def sent_form(request: Request[Any, Any, Any]) -> Form:
-    sent = await request.form()
-    return Form({name: value for name, value in sent.items() if isinstance(value, str)})
+async def submitted_form(request: Request[Any, Any, Any]) -> Form:
+    fields = await request.form()
+    return Form({name: value for name, value in fields.items() if isinstance(value, str)})
 
 
 def _problem(value: str, annotation: Any) -> str | None:
+    """Say why a value does not fit its type, or return None if it does."""
     if "\0" in value:
         return "This contains a character that cannot be stored."
     try:

@@ -1,4 +1,4 @@
-"""Friends, those who ask to be, and asking. The email on a request leads here."""
+"""Friends and friend requests. The email about a request links here."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from msgspec import Struct
 
 from app.friends import friendships
 from app.friends.friend import RequestId
-from app.pages.forms import REFUSALS, sent_form
+from app.pages.forms import FORM_FAILURES, submitted_form
 from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import EmailAddress, Me, UserId
 from app.web.cursors import decode_cursor, encode_cursor
 
-A_PAGE = 50
-MOST_WAITING = 100
-"""Requests that are shown at once; the others come up as these are answered."""
+PAGE_SIZE = 50
+MAX_REQUESTS_SHOWN = 100
+"""The other requests are shown once these have been answered."""
 
 
-class Asked(Struct, frozen=True):
+class FriendRequestForm(Struct, frozen=True):
     email: EmailAddress
 
 
 @get("/friends")
-async def friends(
+async def list_friends(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     after: Annotated[str | None, QueryParameter(max_length=500)] = None,
 ) -> Response[str]:
-    return await _shown(request, me, database, after=after)
+    return await _render_list(request, me, database, after=after)
 
 
 @post("/friends")
-async def ask(
+async def send_request(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Response[Any]:
-    """The answer is the same whether or not anybody has the address."""
-    form = await sent_form(request)
+    """Send a request. The response does not reveal whether the address has an account."""
+    form = await submitted_form(request)
     try:
-        wanted = form.read(Asked)
+        email = form.read(FriendRequestForm).email
         async with database.transaction() as tx:
-            asked = await friendships.send_request(tx, me.id, wanted.email)
-    except REFUSALS as error:
-        return await _shown(request, me, database, form=form.refused(error), error=error)
-    if asked.status == "accepted":
+            sent = await friendships.ask(tx, me.id, email)
+    except FORM_FAILURES as error:
+        return await _render_list(request, me, database, form=form.with_error(error), error=error)
+    if sent.status == "accepted":
         return see_other(
             request, "/friends", "They had already sent you a request. You are friends now."
         )
-    return see_other(request, "/friends", f"Request sent to {wanted.email}.")
+    return see_other(request, "/friends", f"Request sent to {email}.")
 
 
 @post("/friends/requests/{request_id:uuid}/accept")
-async def accept(
+async def accept_request(
     request_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
@@ -71,7 +71,7 @@ async def accept(
 
 
 @post("/friends/requests/{request_id:uuid}/decline")
-async def decline(
+async def decline_request(
     request_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
@@ -83,7 +83,7 @@ async def decline(
 
 
 @post("/friends/{friend_id:uuid}/end")
-async def end(
+async def remove_friend(
     friend_id: FromPath[UUID],
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
@@ -94,7 +94,7 @@ async def end(
     return see_other(request, "/friends", "Friend removed. We will not tell them.")
 
 
-async def _shown(
+async def _render_list(
     request: Request[Me, Any, Any],
     me: Me,
     database: Database,
@@ -102,22 +102,22 @@ async def _shown(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
-    key = decode_cursor(after, tuple[datetime, UserId])
-    position = friendships.FriendKey(*key) if key else friendships.FriendKey()
-    found = await friendships.list_friends(database, me.id, position, A_PAGE + 1)
-    shown = found[:A_PAGE]
-    following = None
-    if len(found) > A_PAGE:
-        following = f"/friends?after={cursor_of((shown[-1].since, shown[-1].user_id))}"
+    key = after_cursor(after, tuple[datetime, UserId])
+    position = friendships.Position(*key) if key else friendships.Position()
+    found = await friendships.page(database, me.id, position, PAGE_SIZE + 1)
+    items = found[:PAGE_SIZE]
+    next_url = None
+    if len(found) > PAGE_SIZE:
+        next_url = f"/friends?after={cursor_of((items[-1].since, items[-1].user_id))}"
     return render_page(
         request,
         "friends",
-        waiting=await friendships.list_requests(database, me.id, None, MOST_WAITING),
-        friends=shown,
-        first="/friends" if after else None,
-        following=following,
+        waiting=await friendships.waiting(database, me.id, None, MAX_REQUESTS_SHOWN),
+        friends=items,
+        first_url="/friends" if after else None,
+        next_url=next_url,
         **context,
     )
 
 
-routes = [friends, ask, accept, decline, end]
+routes = [list_friends, send_request, accept_request, decline_request, remove_friend]

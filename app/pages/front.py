@@ -10,8 +10,8 @@ from app.pages.page import render_page, see_other
 
 
 @get("/", opt={"anonymous": True})
-async def front(request: Request[Any, Any, Any]) -> Response[Any]:
-    """What this is, for those who do not know; the others go on to what is theirs."""
+async def show_front_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Show what ActiveLog is, or redirect signed-in users to their activities."""
     if request.user is not None:
         return see_other(request, "/activities")
     return render_page(request, "front")

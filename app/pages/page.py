@@ -72,8 +72,7 @@ def render_page(
         "path": request.scope["path"],
         "assets": PATHS,
         "form": Form(),
-        "activity_types": ACTIVITY_TYPES,
-        **formatting.FUNCTIONS,
+        **formatting.TEMPLATE_FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})
     return Response(

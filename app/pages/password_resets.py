@@ -1,4 +1,4 @@
-"""Where the link of the password email leads."""
+"""Password resets: requesting the email, and choosing a new password by its link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from app.errors import TooMany
-from app.pages.forms import WrongForm, sent_form
+from app.pages.forms import InvalidForm, submitted_form
 from app.pages.page import render_page
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
@@ -21,69 +21,77 @@ from app.users.user import EmailAddress, Password
 from app.web.connection import client_address
 
 
-class Forgotten(Struct, frozen=True):
+class ForgotPasswordForm(Struct, frozen=True):
     email: EmailAddress
 
 
-class NewPassword(Struct, frozen=True):
+class NewPasswordForm(Struct, frozen=True):
     password: Password
 
 
 @get("/forgotten", opt={"anonymous": True})
-async def forgotten_form(request: Request[Any, Any, Any]) -> Response[str]:
-    return render_page(request, "forgotten")
+async def forgot_password_form(request: Request[Any, Any, Any]) -> Response[str]:
+    return render_page(request, "forgot_password")
 
 
 @post("/forgotten", opt={"anonymous": True})
-async def forgotten(
+async def request_reset(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     rates: NamedDependency[RateLimiter],
 ) -> Response[str]:
-    """Have a link sent. The answer is the same whether or not there is such an account."""
-    form = await sent_form(request)
+    """Email a reset link. The response does not reveal whether the account exists."""
+    form = await submitted_form(request)
     try:
-        wanted = form.read(Forgotten)
-        await count_reset_request(rates, client_address(request))
-    except (TooMany, WrongForm) as error:
-        return render_page(request, "forgotten", error=error, form=form.refused(error))
+        submitted = form.read(ForgotPasswordForm)
+        await admit_reset(rates, client_of(request))
+    except (TooMany, InvalidForm) as error:
+        return render_page(request, "forgot_password", error=error, form=form.with_error(error))
     async with database.transaction() as tx:
-        await ask_for_reset(tx, wanted.email)
-    return render_page(request, "forgotten_sent", email=wanted.email)
+        await ask_for_reset(tx, submitted.email)
+    return render_page(request, "reset_link_sent", email=submitted.email)
 
 
 @get("/reset/{token:str}", opt={"anonymous": True})
-async def ask(
+async def new_password_form(
     token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
-    """A form, if the token is still good."""
+    """Show the form if the token is still valid."""
     await check_reset(database, token)
-    return render_page(request, "reset", token=token)
+    return render_page(request, "reset_password", token=token)
 
 
 @post("/reset/{token:str}", opt={"anonymous": True})
-async def choose(
+async def set_new_password(
     token: FromPath[str],
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
 ) -> Response[Any]:
-    """Spend the token."""
-    await check_reset_token(database, token)
-    form = await sent_form(request)
+    """Set the new password. The token is used up."""
+    await check_reset(database, token)
+    form = await submitted_form(request)
     try:
-        wanted = form.read(NewPassword)
-    except WrongForm as error:
-        return render_page(request, "reset", status=400, token=token, form=form.refused(error))
-    password_hash = await passwords.hash(wanted.password)
+        submitted = form.read(NewPasswordForm)
+    except InvalidForm as error:
+        return render_page(
+            request, "reset_password", status=400, token=token, form=form.with_error(error)
+        )
+    password_hash = await passwords.hash(submitted.password)
     async with database.transaction() as tx:
         await reset_password(tx, token, password_hash)
     return Redirect("/reset-done", status_code=303)
 
 
 @get("/reset-done", opt={"anonymous": True})
-async def done(request: Request[Any, Any, Any]) -> Response[str]:
-    return render_page(request, "reset_done")
+async def password_changed(request: Request[Any, Any, Any]) -> Response[str]:
+    return render_page(request, "password_changed")
 
 
-routes = [forgotten_form, forgotten, ask, choose, done]
+routes = [
+    forgot_password_form,
+    request_reset,
+    new_password_form,
+    set_new_password,
+    password_changed,
+]

@@ -1,4 +1,4 @@
-"""Reports: the months that there are, and each as a file."""
+"""Monthly reports: list, download."""
 
 from __future__ import annotations
 
@@ -18,39 +18,38 @@ from app.s3 import Bucket
 from app.users.accounts import profile_of
 from app.users.user import Me
 
-A_PAGE = 24
-"""Months."""
+PAGE_SIZE = 24
 
 
 @get("/reports")
-async def reports(
+async def list_reports(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     before: Annotated[str | None, QueryParameter(max_length=7)] = None,
 ) -> Response[str]:
-    last: date | None = month_of(before) if before else None
-    found = await requests.reports(database, me.id, last, A_PAGE + 1)
-    shown = found[:A_PAGE]
+    before_month: date | None = month_of(before) if before else None
+    found = await requests.reports(database, me.id, before_month, PAGE_SIZE + 1)
+    items = found[:PAGE_SIZE]
     return render_page(
         request,
         "reports",
-        reports=[(slug(report.month), report) for report in shown],
-        first="/reports" if before else None,
-        following=f"/reports?before={slug(shown[-1].month)}" if len(found) > A_PAGE else None,
+        reports=[(slug(report.month), report) for report in items],
+        first_url="/reports" if before else None,
+        next_url=f"/reports?before={slug(items[-1].month)}" if len(found) > PAGE_SIZE else None,
         profile=await profile_of(database, me.id),
     )
 
 
 @get("/reports/{month:str}/download")
-async def download(
+async def download_report(
     month: FromPath[str],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    address = await requests.download(database, bucket, me.id, month_of(month))
-    return Redirect(address, status_code=302)
+    url = await requests.download(database, bucket, me.id, month_of(month))
+    return Redirect(url, status_code=302)
 
 
-routes = [reports, download]
+routes = [list_reports, download_report]

@@ -29,7 +29,7 @@ MAX_FORM_BYTES = 100_000
 pages_router = Router(
     "/",
     route_handlers=[
-        front.front,
+        front.show_front_page,
         *accounts.routes,
         *activities.routes,
         *exports.routes,

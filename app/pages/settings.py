@@ -1,4 +1,4 @@
-"""What a person sets about their account."""
+"""Settings: profile, email preferences, password, and deleting the account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litestar.response import Redirect
 from msgspec import Meta, Struct
 
 from app.errors import Failure
-from app.pages.forms import REFUSALS, Form, sent_form
+from app.pages.forms import FORM_FAILURES, Form, submitted_form
 from app.pages.page import render_page, see_other
 from app.pages.session import cleared_session_cookie, new_session_cookie
 from app.postgres.database import Database
@@ -23,64 +23,64 @@ from app.users.statements import Credentials
 from app.users.user import Me, Name, Password
 from app.web.connection import resources_of
 
-OwnPassword = Annotated[str, Meta(max_length=200)]
-"""Only as strict as it must be: what is no password is a wrong one."""
+CurrentPassword = Annotated[str, Meta(max_length=200)]
+"""Not validated: a malformed password is simply a wrong one."""
 
 
-class NewName(Struct, frozen=True):
+class NameForm(Struct, frozen=True):
     name: Name
 
 
-class Letters(Struct, frozen=True):
-    """A box that is not ticked is not sent."""
+class EmailPreferencesForm(Struct, frozen=True):
+    """A checkbox that is not ticked is not sent."""
 
     weekly_summary: bool = False
     friend_activity: bool = False
     monthly_report: bool = False
 
 
-class NewPassword(Struct, frozen=True):
-    current_password: OwnPassword
+class ChangePasswordForm(Struct, frozen=True):
+    current_password: CurrentPassword
     password: Password
 
 
-class Leaving(Struct, frozen=True):
-    own_password: OwnPassword
+class DeleteAccountForm(Struct, frozen=True):
+    own_password: CurrentPassword
 
 
 @get("/settings")
-async def settings(
+async def show_settings(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Response[str]:
-    return await _shown(request, me, database)
+    return await _render_settings(request, me, database)
 
 
 @post("/settings/name")
 async def change_name(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Response[Any]:
-    form = await sent_form(request)
+    form = await submitted_form(request)
     try:
-        name = form.read(NewName).name
+        name = form.read(NameForm).name
         async with database.transaction() as tx:
             await change_profile(tx, me.id, name=name)
-    except REFUSALS as error:
-        return await _shown(request, me, database, form, error)
+    except FORM_FAILURES as error:
+        return await _render_settings(request, me, database, form, error)
     return see_other(request, "/settings", "Name saved.")
 
 
 @post("/settings/emails")
-async def change_emails(
+async def change_email_preferences(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
-    wanted = (await sent_form(request)).read(Letters)
+    preferences = (await submitted_form(request)).read(EmailPreferencesForm)
     async with database.transaction() as tx:
         await change_profile(
             tx,
             me.id,
-            weekly_summary=wanted.weekly_summary,
-            friend_activity=wanted.friend_activity,
-            monthly_report=wanted.monthly_report,
+            weekly_summary=preferences.weekly_summary,
+            friend_activity=preferences.friend_activity,
+            monthly_report=preferences.monthly_report,
         )
     return see_other(request, "/settings", "Preferences saved.")
 
@@ -92,13 +92,13 @@ async def send_confirmation(
     database: NamedDependency[Database],
     rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    """The email that confirms the address, once more."""
-    form = await sent_form(request)
+    """Send another email with a link to confirm the address."""
+    form = await submitted_form(request)
     try:
         async with database.transaction() as tx:
-            profile = await request_confirmation(tx, rates, me.id)
-    except REFUSALS as error:
-        return await _shown(request, me, database, form, error)
+            profile = await ask_for_confirmation(tx, rates, me.id)
+    except FORM_FAILURES as error:
+        return await _render_settings(request, me, database, form, error)
     return see_other(request, "/settings", f"We are sending another email to {profile.email}.")
 
 
@@ -110,67 +110,69 @@ async def change_own_password(
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    """A new password, and a new session in the place of all others."""
-    form = await sent_form(request)
-    site = resources_of(request).settings
+    """Change the password, end all sessions, and open a new one in this browser."""
+    form = await submitted_form(request)
+    settings = resources_of(request).settings
     try:
-        wanted = form.read(NewPassword)
-        await count_password_check(rates, me.id)
-        checked = await check_current_password(database, passwords, me.id, wanted.current_password)
-        password_hash = await passwords.hash(wanted.password)
+        submitted = form.read(ChangePasswordForm)
+        await admit_own_password(rates, me.id)
+        checked = await check_own_password(database, passwords, me.id, submitted.current_password)
+        password_hash = await passwords.hash(submitted.password)
         async with database.transaction() as tx:
             await change_password(tx, checked, password_hash)
             renewed = Credentials(me.id, password_hash)
-            session = await open_session(tx, renewed, site.http.session)
-    except REFUSALS as error:
-        return await _shown(request, me, database, form, error)
-    words = "Password changed. You have been signed out on all other devices."
-    back = see_other(request, "/settings", words)
-    back.set_cookie(new_session_cookie(site, session))
-    return back
+            session = await open_session(tx, renewed, settings.http.session)
+    except FORM_FAILURES as error:
+        return await _render_settings(request, me, database, form, error)
+    message = "Password changed. You have been signed out on all other devices."
+    response = see_other(request, "/settings", message)
+    response.set_cookie(new_session_cookie(settings, session))
+    return response
 
 
 @post("/settings/leave")
-async def leave_for_good(
+async def delete_own_account(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
     rates: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    form = await sent_form(request)
+    form = await submitted_form(request)
     try:
-        password = form.read(Leaving).own_password
-        await count_password_check(rates, me.id)
-        checked = await check_current_password(database, passwords, me.id, password)
+        password = form.read(DeleteAccountForm).own_password
+        await admit_own_password(rates, me.id)
+        checked = await check_own_password(database, passwords, me.id, password)
         async with database.transaction() as tx:
-            await delete_account(tx, checked)
-    except REFUSALS as error:
-        return await _shown(request, me, database, form, error)
-    away = see_other(request, "/", "Account deleted. Your data is being erased.")
-    away.set_cookie(cleared_session_cookie(resources_of(request).settings))
-    return away
+            await leave(tx, checked)
+    except FORM_FAILURES as error:
+        return await _render_settings(request, me, database, form, error)
+    response = see_other(request, "/", "Account deleted. Your data is being erased.")
+    response.set_cookie(cleared_session_cookie(resources_of(request).settings))
+    return response
 
 
-async def _shown(
+async def _render_settings(
     request: Request[Me, Any, Any],
     me: Me,
     database: Database,
     form: Form | None = None,
     error: Failure | None = None,
 ) -> Response[str]:
-    """The page, with the form that was refused."""
+    """Render the settings, with the form that was rejected, if any."""
     profile = await profile_of(database, me.id)
     if form is None or error is None:
         return render_page(request, "settings", profile=profile)
-    return render_page(request, "settings", error=error, profile=profile, form=form.refused(error))
+    return render_page(
+        request, "settings", error=error, profile=profile, form=form.with_error(error)
+    )
 
 
 routes = [
-    settings,
+    show_settings,
     change_name,
-    change_emails,
+    change_email_preferences,
     send_confirmation,
     change_own_password,
-    leave_for_good,
+    delete_own_account,
 ]

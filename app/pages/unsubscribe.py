@@ -1,4 +1,4 @@
-"""Where the unsubscribe link of an email leads (RFC 8058). Opening it changes nothing."""
+"""Unsubscribing by the link in an email (RFC 8058). Opening the link changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.postgres.database import Database
 from app.users.accounts import subscription_in_token, unsubscribe
 from app.web.connection import resources_of
 
-WORDS: dict[Subscription, str] = {
+DESCRIPTIONS: dict[Subscription, str] = {
     "weekly_summary": "weekly summaries",
     "friend_activity": "emails about your friends' activities",
     "monthly_report": "monthly report emails",
@@ -22,26 +22,26 @@ WORDS: dict[Subscription, str] = {
 
 
 @get("/unsubscribe/{token:str}", opt={"anonymous": True})
-async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """A page with one button."""
-    emails = WORDS[subscription_of(_secret(request), token)]
+async def show_unsubscribe(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """Show a page with one button."""
+    emails = DESCRIPTIONS[subscription_of(_secret(request), token)]
     return render_page(request, "unsubscribe", token=token, emails=emails)
 
 
 @post("/unsubscribe/{token:str}", opt={"anonymous": True, "csrf_exempt": True}, status_code=200)
-async def end(
+async def unsubscribe_by_link(
     token: FromPath[str],
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
 ) -> Response[str]:
-    """What the button does, and what mail programs do by themselves. The token is all it takes."""
+    """Unsubscribe, for the button and for mail programs. It takes no more than the token."""
     async with database.transaction() as tx:
         subscription = await unsubscribe(tx, _secret(request), token)
-    return render_page(request, "unsubscribed", emails=WORDS[subscription])
+    return render_page(request, "unsubscribed", emails=DESCRIPTIONS[subscription])
 
 
 def _secret(request: Request[Any, Any, Any]) -> str:
     return resources_of(request).settings.secret_key
 
 
-routes = [ask, end]
+routes = [show_unsubscribe, unsubscribe_by_link]

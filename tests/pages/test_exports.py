@@ -12,8 +12,8 @@ import pytest
 
 from app.exports.export import Export, ExportId
 from app.jobs.job import JobId
-from app.pages.exports import patience
-from app.pages.formatting import PRESETS, Days
+from app.pages.exports import poll_interval_s
+from app.pages.formatting import PRESETS, DateRange
 from app.postgres.database import Database
 from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
 from tests.support.http import anybody
@@ -236,15 +236,16 @@ async def test_a_long_history_goes_on(browser: httpx.AsyncClient, database: Data
 def test_a_period_is_the_days_that_it_is_today(
     today: str, period: str, days: tuple[str, str]
 ) -> None:
-    expected = Days(*(date.fromisoformat(day) for day in days))
+    expected = DateRange(*(date.fromisoformat(day) for day in days))
     assert expected == PRESETS[period](date.fromisoformat(today))
-    assert Days() == PRESETS["all"](date.fromisoformat(today))
+    assert DateRange() == PRESETS["all"](date.fromisoformat(today))
 
 
 def test_a_page_asks_less_and_less_often() -> None:
     now = datetime(2026, 11, 25, tzinfo=UTC)
     waits = [
-        patience(an_export(now - timedelta(seconds=age)), now) for age in (0, 9, 10, 60, 300, 9000)
+        poll_interval_s(an_export(now - timedelta(seconds=age)), now)
+        for age in (0, 9, 10, 60, 300, 9000)
     ]
     assert [1, 1, 2, 5, 15, 15] == waits
 

@@ -1,6 +1,6 @@
-"""What operators look at and act on, under `/ops`. Anyone else gets 403.
+"""The pages for operators, under `/ops`. Other users get 403.
 
-The use cases are those of the API's `/admin`, and log every act under the operator's id.
+They call the same use cases as the API's `/admin`, which log every action with the operator's id.
 """
 
 from app.pages.ops.router import router

@@ -17,17 +17,17 @@ from app.jobs.admin.jobs import find_job
 from app.jobs.admin.rows import RetryResult
 from app.pages.formatting import count
 from app.pages.forms import Form
-from app.pages.ops.listing import listing
+from app.pages.ops.listing import read_listing
 from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
 DEAD_LETTERS = "/ops/dead-letters"
-LIMIT = 25
+PAGE_SIZE = 25
 
 
-class Query(Struct, frozen=True):
-    """Where the page before has ended."""
+class GroupsQuery(Struct, frozen=True):
+    """The last group of the previous page."""
 
     before: datetime | None = None
     fingerprint: str | None = None
@@ -37,21 +37,21 @@ class Query(Struct, frozen=True):
 async def list_groups(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
-    query = Form(dict(request.query_params)).read(Query)
-    after = dead_letters.DeadLetterCursor(query.before, query.fingerprint)
-    found = await dead_letters.list_groups(database, after, LIMIT + 1)
-    groups, following = found[:LIMIT], None
-    if len(found) > LIMIT:
+    query = Form(dict(request.query_params)).read(GroupsQuery)
+    position = dead_letters.Position(query.before, query.fingerprint)
+    found = await dead_letters.page(database, position, PAGE_SIZE + 1)
+    groups, next_url = found[:PAGE_SIZE], None
+    if len(found) > PAGE_SIZE:
         last = groups[-1]
-        position = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
-        following = f"{DEAD_LETTERS}?{urlencode(position)}"
+        next_query = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
+        next_url = f"{DEAD_LETTERS}?{urlencode(next_query)}"
     return render_page(
         request,
         "ops/dead_letters",
         groups=groups,
-        total=await dead_letters.count_dead_letters(database),
-        first=DEAD_LETTERS if query.before else None,
-        following=following,
+        total=await dead_letters.count(database),
+        first_url=DEAD_LETTERS if query.before else None,
+        next_url=next_url,
     )
 
 
@@ -65,7 +65,7 @@ async def show_group(
     sample = await find_job(database, group.sample_job_id)
     path = f"{DEAD_LETTERS}/{fingerprint}"
     form = Form(dict(request.query_params))
-    jobs = await listing(database, path, form, fingerprint=fingerprint)
+    jobs = await read_listing(database, path, form, fingerprint=fingerprint)
     return render_page(request, "ops/dead_letter", group=group, sample=sample, listing=jobs)
 
 
@@ -74,7 +74,7 @@ async def retry_all(
     request: Request[Any, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
     rerun = await dead_letters.retry_all(database, None, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, _said(rerun))
+    return see_other(request, DEAD_LETTERS, _retry_message(rerun))
 
 
 @post("/dead-letters/{fingerprint:str}/retry")
@@ -85,7 +85,7 @@ async def retry_group(
     database: NamedDependency[Database],
 ) -> Redirect:
     rerun = await dead_letters.retry_group(database, fingerprint, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, _said(rerun))
+    return see_other(request, DEAD_LETTERS, _retry_message(rerun))
 
 
 @post("/dead-letters/{fingerprint:str}/discard")
@@ -95,18 +95,18 @@ async def discard_group(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
 ) -> Redirect:
-    done = await dead_letters.discard_group(database, fingerprint, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, f"{_jobs(done.discarded)} discarded.")
+    result = await dead_letters.discard_group(database, fingerprint, by=str(me.id))
+    return see_other(request, DEAD_LETTERS, f"{_jobs_were(result.discarded)} discarded.")
 
 
-def _said(done: RetryResult) -> str:
-    said = f"{_jobs(done.retried)} queued for retry."
-    if done.skipped:
-        said += f" {_jobs(done.skipped)} skipped: expired, or replaced by a newer job."
-    return said
+def _retry_message(result: Rerun) -> str:
+    message = f"{_jobs_were(result.rerun)} queued for retry."
+    if result.skipped:
+        message += f" {_jobs_were(result.skipped)} skipped: expired, or replaced by a newer job."
+    return message
 
 
-def _jobs(number: int) -> str:
+def _jobs_were(number: int) -> str:
     return "1 job was" if number == 1 else f"{count(number)} jobs were"
 
 

@@ -21,7 +21,7 @@ from app.jobs.job import KINDS, JobId
 from app.jobs.redis_queue import QUEUES
 from app.jobs.schedules import history
 from app.pages.forms import Form
-from app.pages.ops.listing import Listing, job_named, listing
+from app.pages.ops.listing import Listing, find_job_id, read_listing
 from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
@@ -33,22 +33,22 @@ JOBS = "/ops/jobs"
 async def list_jobs(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[Any]:
-    """A search for a job's id leads to the job."""
+    """List jobs, or redirect to the job whose id is searched for."""
     form = Form(dict(request.query_params))
-    if found := await job_named(database, form.values.get("search", "")):
-        return see_other(request, f"{JOBS}/{found}")
-    choices: dict[str, Any] = {
-        "states": _choices(get_args(State)),
-        "queues": _choices(QUEUES),
+    if job_id := await find_job_id(database, form.values.get("search", "")):
+        return see_other(request, f"{JOBS}/{job_id}")
+    options: dict[str, Any] = {
+        "states": _options(get_args(State)),
+        "queues": _options(QUEUES),
         "kinds": KINDS,
     }
     try:
-        jobs = await listing(database, JOBS, form)
+        jobs = await read_listing(database, JOBS, form)
     except Invalid as error:
-        nothing = Listing([], JOBS, None)
-        form = form.refused(error)
-        return render_page(request, "ops/jobs", status=400, form=form, listing=nothing, **choices)
-    return render_page(request, "ops/jobs", form=form, listing=jobs, **choices)
+        empty = Listing([], JOBS, None)
+        form = form.with_error(error)
+        return render_page(request, "ops/jobs", status=400, form=form, listing=empty, **options)
+    return render_page(request, "ops/jobs", form=form, listing=jobs, **options)
 
 
 @get("/jobs/{job_id:uuid}")
@@ -61,7 +61,7 @@ async def show_job(
         "ops/job",
         job=job,
         run=await history.run_of_job(database, job.id),
-        payload=_readable(job.payload),
+        payload=_pretty_json(job.payload),
     )
 
 
@@ -85,19 +85,19 @@ async def cancel_job(
 ) -> Redirect:
     async with database.transaction() as tx:
         state = await cancel(tx, JobId(job_id), by=str(me.id))
-    said = (
+    message = (
         "Cancellation requested. The worker stops the job within two seconds."
         if state == "running"
         else "Job cancelled."
     )
-    return see_other(request, f"{JOBS}/{job_id}", said)
+    return see_other(request, f"{JOBS}/{job_id}", message)
 
 
-def _choices(values: Iterable[str]) -> list[tuple[str, str]]:
+def _options(values: Iterable[str]) -> list[tuple[str, str]]:
     return [("", "Any"), *((value, value) for value in values)]
 
 
-def _readable(value: Any) -> str:
+def _pretty_json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 

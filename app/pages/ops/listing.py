@@ -1,4 +1,4 @@
-"""The list of jobs that a query asks for, and the address of what follows it."""
+"""Lists of jobs, filtered and paged by the query of the URL."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.pages.forms import Form
 from app.postgres.statements import Queryable
 from app.users.accounts import find_user
 
-LIMIT = 50
+PAGE_SIZE = 50
 
 
-class Query(Struct, frozen=True):
-    """The filters of a list of jobs, and where the page before has ended."""
+class JobQuery(Struct, frozen=True):
+    """The filters of a list of jobs, and the last job of the previous page."""
 
     state: State | None = None
     kind: Annotated[str, Meta(max_length=100)] | None = None
@@ -33,44 +33,48 @@ class Query(Struct, frozen=True):
 
 class Listing(Struct, frozen=True):
     jobs: list[JobSummary]
-    first: str | None
-    """The address of the first page, unless this is it."""
-    following: str | None
-    """The address of the next page, if there is one."""
+    first_url: str | None
+    """None on the first page."""
+    next_url: str | None
+    """None on the last page."""
 
 
-async def listing(
+async def read_listing(
     db: Queryable, path: str, form: Form, *, fingerprint: str | None = None
 ) -> Listing:
-    """The jobs of a path and the query that a form holds, or the dead ones of a fingerprint.
+    """Return a page of the jobs that match the query in `form`.
+
+    Args:
+        path: of the list, for the URLs of other pages.
+        fingerprint: limits the list to the dead letters of this group.
 
     Raises:
-        WrongForm: it is no query.
-        Invalid: no account has the address of its user.
+        InvalidForm: the query is invalid.
+        Invalid: the user does not exist.
     """
-    query = form.read(Query)
+    query = form.read(JobQuery)
     state: State | None = "dead" if fingerprint else query.state
     user_id = await find_user(db, query.user) if query.user else None
-    wanted = JobFilter(state, query.kind, query.queue, user_id, fingerprint, query.search)
+    job_filter = Filter(state, query.kind, query.queue, user_id, fingerprint, query.search)
     before = None if query.before is None else JobId(query.before)
-    found = await list_jobs(db, wanted, before, LIMIT + 1)
-    jobs, filters = found[:LIMIT], {k: v for k, v in form.values.items() if v and k != "before"}
+    found = await page(db, job_filter, before, PAGE_SIZE + 1)
+    jobs, filters = found[:PAGE_SIZE], {k: v for k, v in form.values.items() if v and k != "before"}
     return Listing(
         jobs,
-        first=_address(path, filters) if query.before else None,
-        following=_address(path, {**filters, "before": str(jobs[-1].id)})
-        if len(found) > LIMIT
+        first_url=_url(path, filters) if query.before else None,
+        next_url=_url(path, {**filters, "before": str(jobs[-1].id)})
+        if len(found) > PAGE_SIZE
         else None,
     )
 
 
-async def job_named(db: Queryable, search: str) -> JobId | None:
-    """The job whose id this is."""
+async def find_job_id(db: Queryable, search: str) -> JobId | None:
+    """Return the id if the search text is the id of a job."""
     try:
         return (await find_row(db, JobId(UUID(search.strip())))).id
     except (ValueError, NotFound):
         return None
 
 
-def _address(path: str, query: Mapping[str, str]) -> str:
+def _url(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path

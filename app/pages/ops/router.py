@@ -1,4 +1,4 @@
-"""All pages of operators behind one guard."""
+"""The router of the operators' pages, behind one guard."""
 
 from __future__ import annotations
 

@@ -16,23 +16,24 @@ from app.errors import Invalid
 from app.jobs import schedules
 from app.jobs.schedules import history
 from app.jobs.schedules.schedule import SCHEDULES
-from app.pages.forms import Form, sent_form
+from app.pages.formatting import calendar_day
+from app.pages.forms import Form, submitted_form
 from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
 PATH = "/ops/schedules"
-LIMIT = 25
+PAGE_SIZE = 25
 
 
-class Query(Struct, frozen=True):
-    """Where the page before has ended."""
+class RunsQuery(Struct, frozen=True):
+    """The last run of the previous page."""
 
     before: UUID | None = None
 
 
-class Trigger(Struct, frozen=True):
-    """Which run is wanted. `date` is any day of its period, absent: the last that is over."""
+class TriggerForm(Struct, frozen=True):
+    """The submitted form. `date` is any day of the period; absent, the last complete one."""
 
     date: date | None = None
     dry_run: bool = False
@@ -49,8 +50,8 @@ async def list_schedules(
 async def show_schedule(
     request: Request[Any, Any, Any], name: FromPath[str], database: NamedDependency[Database]
 ) -> Response[str]:
-    query = Form(dict(request.query_params)).read(Query)
-    return await _shown(request, database, name, query.before)
+    query = Form(dict(request.query_params)).read(RunsQuery)
+    return await _render_schedule(request, database, name, query.before)
 
 
 @post("/schedules/{name:str}/trigger")
@@ -60,18 +61,18 @@ async def trigger_schedule(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
 ) -> Response[Any]:
-    """On to the job that begins, or back with what is wrong with the wish."""
-    form = await sent_form(request)
+    """Start a run and redirect to its job, or show the form again with its error."""
+    form = await submitted_form(request)
     try:
-        wanted = form.read(Trigger)
+        submitted = form.read(TriggerForm)
         async with database.transaction() as tx:
-            begun = await schedules.trigger(
-                tx, name, by=str(me.id), day=wanted.date, dry_run=wanted.dry_run
+            triggered = await schedules.trigger(
+                tx, name, by=str(me.id), day=submitted.date, dry_run=submitted.dry_run
             )
     except Invalid as error:
-        return await _shown(request, database, name, None, form.refused(error))
-    said = f"{name} started for {begun.day}."
-    return see_other(request, f"/ops/jobs/{begun.job_id}", said)
+        return await _render_schedule(request, database, name, None, form.with_error(error))
+    message = f"{name} started for {calendar_day(triggered.day)}."
+    return see_other(request, f"/ops/jobs/{triggered.job_id}", message)
 
 
 @post("/schedules/{name:str}/pause")
@@ -94,26 +95,26 @@ async def resume_schedule(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await history.resume_schedule(tx, name, by=str(me.id))
-    said = f"{name} resumed. Runs missed while it was paused are skipped."
-    return see_other(request, PATH, said)
+        await history.resume(tx, name, by=str(me.id))
+    message = f"{name} resumed. Runs missed while it was paused are skipped."
+    return see_other(request, PATH, message)
 
 
-async def _shown(
+async def _render_schedule(
     request: Request[Any, Any, Any],
     database: Database,
     name: str,
     before: UUID | None,
     form: Form | None = None,
 ) -> Response[str]:
-    """A schedule and its runs; 400 when a form of it was refused.
+    """Render a schedule and its runs, with status 400 if `form` was rejected.
 
     Raises:
         NotFound: there is no such schedule.
     """
     schedule = await history.find_schedule(database, name)
-    found = await history.list_runs(database, name, before, LIMIT + 1)
-    runs, path = found[:LIMIT], f"{PATH}/{name}"
+    found = await history.page(database, name, before, PAGE_SIZE + 1)
+    runs, path = found[:PAGE_SIZE], f"{PATH}/{name}"
     return render_page(
         request,
         "ops/schedule",
@@ -122,8 +123,8 @@ async def _shown(
         runs=runs,
         dry_run=SCHEDULES[name].dry_run,
         form=form or Form(),
-        first=path if before else None,
-        following=f"{path}?before={runs[-1].id}" if len(found) > LIMIT else None,
+        first_url=path if before else None,
+        next_url=f"{path}?before={runs[-1].id}" if len(found) > PAGE_SIZE else None,
     )
 
 

@@ -49,7 +49,7 @@ async def test_an_operator_runs_a_schedule_now_about_a_day(
         done = await press(desk, asked, "/trigger", date="2026-01-31", dry_run="true")
     assert path_of(done).startswith("/ops/jobs/")
     shown = words(await desk.get(path_of(done)))
-    assert "cleanup:daily started for 2026-01-31." in shown
+    assert "cleanup:daily started for 31 Jan 2026." in shown
     assert '"dry_run": true' in shown
     assert [("2026-01-31", "running")] == await runs_of(database, "cleanup:daily")
     (told,) = [log for log in logs if log["event"] == "operator.triggered_schedule"]
