@@ -1,4 +1,4 @@
-"""A browser without scripts: it keeps cookies, reads forms and sends them."""
+"""Acting as a browser without scripts: reading the forms of a page and submitting them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.users.people import PASSWORD
 
 
 class Form:
-    """A form of a page, as a browser without scripts would send it."""
+    """A form with the values that a browser would submit unchanged."""
 
     def __init__(self, attributes: dict[str, str]) -> None:
         self.action = attributes.get("action", "")
@@ -30,7 +30,7 @@ class _Forms(HTMLParser):
         self.forms: list[Form] = []
         self._open: Form | None = None
         self._select: str | None = None
-        self._words: list[str] | None = None
+        self._button_text: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         at = {name: value or "" for name, value in attrs}
@@ -53,65 +53,68 @@ class _Forms(HTMLParser):
             case "option" if self._select and ("selected" in at or self._select not in form.fields):
                 form.fields[self._select] = at.get("value", "")
             case "button" if at.get("type") != "button":
-                self._words = []
+                self._button_text = []
 
     def handle_data(self, data: str) -> None:
-        if self._words is not None:
-            self._words.append(data)
+        if self._button_text is not None:
+            self._button_text.append(data)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._open = None
         if tag == "select":
             self._select = None
-        if tag == "button" and self._words is not None and self._open is not None:
-            self._open.button = " ".join("".join(self._words).split())
-            self._words = None
+        if tag == "button" and self._button_text is not None and self._open is not None:
+            self._open.button = " ".join("".join(self._button_text).split())
+            self._button_text = None
 
 
-def forms(answer: httpx.Response) -> list[Form]:
+def forms(response: httpx.Response) -> list[Form]:
     parser = _Forms()
-    parser.feed(answer.text)
+    parser.feed(response.text)
     return parser.forms
 
 
-def form(answer: httpx.Response, action: str) -> Form:
-    """The one form of a page whose action ends with `action`."""
-    (found,) = [known for known in forms(answer) if known.action.endswith(action)]
-    return found
+def form(response: httpx.Response, action: str) -> Form:
+    """Return the only form whose action ends with `action`."""
+    (match,) = [form for form in forms(response) if form.action.endswith(action)]
+    return match
 
 
-async def press(
-    browser: httpx.AsyncClient, answer: httpx.Response, action: str | None = None, **fields: Any
+async def submit(
+    browser: httpx.AsyncClient, response: httpx.Response, action: str | None = None, **fields: Any
 ) -> httpx.Response:
-    """Fill in a form of a page and send it. Without an action: the only one that is no sign-out."""
+    """Submit a form of a page with these fields changed.
+
+    Without an action, it is the only form besides sign-out.
+    """
     if action is None:
-        (found,) = [known for known in forms(answer) if known.action != "/sign-out"]
+        (to_submit,) = [form for form in forms(response) if form.action != "/sign-out"]
     else:
-        found = form(answer, action)
-    return await browser.post(found.action, data={**found.fields, **fields})
+        to_submit = form(response, action)
+    return await browser.post(to_submit.action, data={**to_submit.fields, **fields})
 
 
 async def sign_up(browser: httpx.AsyncClient, email: str = "kim@example.com") -> httpx.Response:
-    """Open an account at the browser, which is signed in after it."""
-    asked = await browser.get("/sign-up")
-    answer = await press(browser, asked, "/sign-up", name="Kim", email=email, password=PASSWORD)
-    assert answer.status_code == 303, answer.text
-    return answer
+    """Create an account. The browser is signed in afterwards."""
+    page = await browser.get("/sign-up")
+    response = await submit(browser, page, "/sign-up", name="Kim", email=email, password=PASSWORD)
+    assert response.status_code == 303, response.text
+    return response
 
 
-def come_as(browser: httpx.AsyncClient, somebody: Person) -> None:
-    """The browser is theirs from now on."""
+def sign_in_as(browser: httpx.AsyncClient, person: Person) -> None:
+    """Replace the browser's cookies by a session of this person."""
     browser.cookies.clear()
-    browser.cookies.set("__Host-session", somebody.token)
+    browser.cookies.set("__Host-session", person.token)
 
 
-def path_of(answer: httpx.Response) -> str:
-    """Where a redirect leads."""
-    return urlsplit(answer.headers["location"])._replace(scheme="", netloc="").geturl()
+def redirect_path(response: httpx.Response) -> str:
+    """Return the path of a redirect."""
+    return urlsplit(response.headers["location"])._replace(scheme="", netloc="").geturl()
 
 
-def words(answer: httpx.Response) -> str:
-    """What a page says, without its tags."""
-    body = re.sub(r"(?s)<head>.*?</head>", " ", answer.text)
+def text_of(response: httpx.Response) -> str:
+    """Return the text of a page, without tags and with single spaces."""
+    body = re.sub(r"(?s)<head>.*?</head>", " ", response.text)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -1,4 +1,4 @@
-"""The pages that show every email to those who work on them."""
+"""Previews of emails in development."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMAILS = "/dev/emails"
 
 @pytest.fixture
 async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser in development."""
+    """A browser of a service that runs in development."""
     settings = replace(resources.settings, environment="development")
 
     @asynccontextmanager
@@ -34,28 +34,28 @@ async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("email", SAMPLES)
-async def test_a_letter_is_shown_in_light_and_dark_as_text_and_as_it_is_sent(
+async def test_preview_shows_light_dark_text_and_source(
     browser: httpx.AsyncClient, email: str
 ) -> None:
     assert f'href="{EMAILS}/{email}"' in (await browser.get(EMAILS)).text
-    shown = await browser.get(f"{EMAILS}/{email}")
-    assert shown.status_code == 200
+    page = await browser.get(f"{EMAILS}/{email}")
+    assert page.status_code == 200
     for scheme in ("light", "dark"):
         path = f"{EMAILS}/{email}/{scheme}"
-        assert 2 == shown.text.count(f'src="{path}"')
+        assert 2 == page.text.count(f'src="{path}"')
         html = (await browser.get(path)).text
         assert "prefers-color-scheme" not in html
         assert ("@media all {" in html) == (scheme == "dark")
-    assert "Message-ID: &lt;" in shown.text
+    assert "Message-ID: &lt;" in page.text
     policy = (await browser.get("/")).headers["content-security-policy"]
-    assert f"{policy}; frame-src 'self'" == shown.headers["content-security-policy"]
+    assert f"{policy}; frame-src 'self'" == page.headers["content-security-policy"]
 
 
-async def test_what_is_no_letter_is_404(browser: httpx.AsyncClient) -> None:
+async def test_unknown_email_or_scheme_is_an_error(browser: httpx.AsyncClient) -> None:
     for path in ("nothing", "nothing/light", "welcome/blue"):
         assert (await browser.get(f"{EMAILS}/{path}")).status_code in {400, 404}
 
 
 @pytest.mark.parametrize("path", ["", "/welcome", "/welcome/light"])
-async def test_outside_of_development_there_are_none(api: httpx.AsyncClient, path: str) -> None:
+async def test_previews_exist_only_in_development(api: httpx.AsyncClient, path: str) -> None:
     assert (await api.get(EMAILS + path)).status_code == 404

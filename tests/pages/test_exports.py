@@ -1,4 +1,4 @@
-"""Exports at a browser: asked for, watched, taken, deleted; with and without scripts."""
+"""Exports in a browser: requested, followed, downloaded, deleted; with and without scripts."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from app.jobs.job import JobId
 from app.pages.exports import poll_interval_s
 from app.pages.formatting import PRESETS, DateRange
 from app.postgres.database import Database
-from tests.pages.browsing import come_as, form, path_of, press, sign_up, words
+from tests.pages.browsing import form, redirect_path, sign_in_as, sign_up, submit, text_of
 from tests.support.http import anybody
 from tests.support.people import person
 from tests.support.wall_clock import WallClock
 from tests.support.working import RunJobs
 
-PART = {"HX-Request": "true"}
+FRAGMENT_HEADERS = {"HX-Request": "true"}
 
 
-async def asked(browser: httpx.AsyncClient, **fields: Any) -> httpx.Response:
-    return await press(browser, await browser.get("/exports"), "/exports", **fields)
+async def request_export(browser: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+    return await submit(browser, await browser.get("/exports"), "/exports", **fields)
 
 
-async def the_id(database: Database) -> str:
+async def only_export_id(database: Database) -> str:
     return str(await database.fetchval("select max(id::text) from exports"))
 
 
-async def completed(database: Database) -> None:
+async def complete_exports(database: Database) -> None:
     await database.execute(
         """update exports set completed_at = now(), expires_at = now() + interval '7 days',
         row_count = 12345, size_bytes = 1234567, sha256 = $1, etag = 'none', open = false""",
@@ -40,48 +40,48 @@ async def completed(database: Database) -> None:
     )
 
 
-async def test_one_that_waits_is_cancelled(browser: httpx.AsyncClient, database: Database) -> None:
+async def test_waiting_export_is_cancelled(browser: httpx.AsyncClient, database: Database) -> None:
     await sign_up(browser)
-    await asked(browser)
+    await request_export(browser)
     waiting = await browser.get("/exports")
-    cancelling = form(waiting, "/delete")
-    assert cancelling.button == "Cancel"
-    cancelled = await press(browser, waiting, cancelling.action)
-    assert path_of(cancelled) == "/exports"
-    assert "No exports yet" in words(await browser.get("/exports"))
+    cancel_form = form(waiting, "/delete")
+    assert cancel_form.button == "Cancel"
+    cancelled = await submit(browser, waiting, cancel_form.action)
+    assert redirect_path(cancelled) == "/exports"
+    assert "No exports yet" in text_of(await browser.get("/exports"))
     state = "select state from jobs where kind = 'export:generate'"
     assert await database.fetchval(state) == "cancelled"
 
 
-async def test_an_export_is_asked_for_made_taken_and_deleted(
+async def test_export_is_requested_generated_downloaded_and_deleted(
     browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await sign_up(browser)
-    assert "No exports yet" in words(await browser.get("/exports"))
+    assert "No exports yet" in text_of(await browser.get("/exports"))
     await database.execute(
         """insert into activities (user_id, type, started_at, duration_s)
         select id, 'run', now(), 60 from users"""
     )
-    answer = await asked(browser, type="run")
-    export_id = await the_id(database)
-    assert (answer.status_code, path_of(answer)) == (303, f"/exports#export-{export_id}")
-    shown = words(await browser.get("/exports"))
-    assert "Export requested." in shown
-    assert "Runs as CSV" in shown
-    assert "Pending" in shown
+    response = await request_export(browser, type="run")
+    export_id = await only_export_id(database)
+    assert (response.status_code, redirect_path(response)) == (303, f"/exports#export-{export_id}")
+    page = text_of(await browser.get("/exports"))
+    assert "Export requested." in page
+    assert "Runs as CSV" in page
+    assert "Pending" in page
 
     await run_jobs()
     ready = await browser.get("/exports")
-    assert "Ready" in words(ready)
-    assert "1 row ·" in words(ready)
+    assert "Ready" in text_of(ready)
+    assert "1 row ·" in text_of(ready)
     taken = await browser.get(f"/exports/{export_id}/download")
     assert taken.status_code == 302
     async with anybody() as client:
         assert b"run" in (await client.get(taken.headers["location"])).content
 
-    deleted = await press(browser, ready, f"/exports/{export_id}/delete")
-    assert path_of(deleted) == "/exports"
-    assert "No exports yet" in words(await browser.get("/exports"))
+    deleted = await submit(browser, ready, f"/exports/{export_id}/delete")
+    assert redirect_path(deleted) == "/exports"
+    assert "No exports yet" in text_of(await browser.get("/exports"))
 
 
 @pytest.mark.parametrize(
@@ -93,122 +93,122 @@ async def test_an_export_is_asked_for_made_taken_and_deleted(
         ({"format": "xls"}, "Please check the fields below.", 400),
     ],
 )
-async def test_a_wish_that_cannot_be_met_is_shown_again_with_the_reason(
+async def test_invalid_export_form_is_shown_again_with_the_error(
     browser: httpx.AsyncClient, fields: dict[str, str], reason: str, status: int
 ) -> None:
     await sign_up(browser)
-    answer = await asked(browser, **fields)
-    assert answer.status_code == status
-    assert reason in words(answer)
-    assert form(answer, "/exports").fields["period"] == fields.get("period", "all")
+    response = await request_export(browser, **fields)
+    assert response.status_code == status
+    assert reason in text_of(response)
+    assert form(response, "/exports").fields["period"] == fields.get("period", "all")
 
 
-async def test_a_third_unfinished_export_has_to_wait(browser: httpx.AsyncClient) -> None:
+async def test_third_unfinished_export_is_refused(browser: httpx.AsyncClient) -> None:
     await sign_up(browser)
     for kind in ("run", "ride"):
-        assert (await asked(browser, type=kind)).status_code == 303
-    refused = await asked(browser, type="swim")
+        assert (await request_export(browser, type=kind)).status_code == 303
+    refused = await request_export(browser, type="swim")
     assert refused.status_code == 429
     assert "retry-after" in refused.headers
-    assert "You already have 2 exports in progress" in words(refused)
+    assert "You already have 2 exports in progress" in text_of(refused)
 
 
-async def test_the_line_of_an_unfinished_export_asks_anew_until_it_is_finished(
+async def test_item_of_an_export_polls_until_it_is_finished(
     browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
     await sign_up(browser)
-    await asked(browser)
+    await request_export(browser)
     requested_at = await database.fetchval("select requested_at from exports")
     wall_clock.stands_at = requested_at + timedelta(seconds=9)
     (address,) = re.findall(r'hx-get="([^"]+)"', (await browser.get("/exports")).text)
-    part = await browser.get(address, headers=PART)
-    assert part.text.lstrip().startswith("<li ")
-    assert 'hx-trigger="every 1s"' in part.text
-    assert "hx-swap-oob" not in part.text
+    fragment = await browser.get(address, headers=FRAGMENT_HEADERS)
+    assert fragment.text.lstrip().startswith("<li ")
+    assert 'hx-trigger="every 1s"' in fragment.text
+    assert "hx-swap-oob" not in fragment.text
 
     wall_clock.stands_at = requested_at + timedelta(hours=1)
-    assert 'hx-trigger="every 15s"' in (await browser.get(address, headers=PART)).text
-    await completed(database)
-    part = await browser.get(address, headers=PART)
-    assert "hx-trigger" not in part.text
-    assert "All activities as CSV: ready." in words(part)
-    assert "12,345 rows · 1.2 MB" in words(part)
+    assert 'hx-trigger="every 15s"' in (await browser.get(address, headers=FRAGMENT_HEADERS)).text
+    await complete_exports(database)
+    fragment = await browser.get(address, headers=FRAGMENT_HEADERS)
+    assert "hx-trigger" not in fragment.text
+    assert "All activities as CSV: ready." in text_of(fragment)
+    assert "12,345 rows · 1.2 MB" in text_of(fragment)
     await database.execute("update exports set deleted_at = now()")
-    assert "" == (await browser.get(address, headers=PART)).text
+    assert "" == (await browser.get(address, headers=FRAGMENT_HEADERS)).text
     assert 404 == (await browser.get(address)).status_code
 
 
 async def test_progress_is_shown_in_rows(browser: httpx.AsyncClient, database: Database) -> None:
     await sign_up(browser)
-    await asked(browser)
+    await request_export(browser)
     await database.execute(
         """update jobs
         set state = 'running', worker_id = uuidv7(), token = uuidv7(), started_at = now(),
             progress = '{"done": 1500, "total": 6000}'
         where kind = 'export:generate'"""
     )
-    shown = await browser.get("/exports")
+    page = await browser.get("/exports")
     assert '<progress aria-label="Progress of All activities as CSV" max="6000" value="1500">' in (
-        shown.text
+        page.text
     )
-    assert "1,500 of 6,000 rows" in words(shown)
+    assert "1,500 of 6,000 rows" in text_of(page)
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "said"),
+    ("change", "status", "text"),
     [
         ("open = open", 409, "not ready yet"),
         ("open = false, job_id = null, error = 'The bucket & all is full.'", 409, "bucket & all"),
     ],
 )
-async def test_a_download_that_cannot_be_says_what_to_do(
-    browser: httpx.AsyncClient, database: Database, change: str, status: int, said: str
+async def test_download_without_a_file_shows_the_export(
+    browser: httpx.AsyncClient, database: Database, change: str, status: int, text: str
 ) -> None:
     await sign_up(browser)
-    await asked(browser)
+    await request_export(browser)
     await database.execute(f"update exports set {change}")  # noqa: S608 # ours
-    answer = await browser.get(f"/exports/{await the_id(database)}/download")
-    assert (answer.status_code, answer.text.count("<h1>")) == (status, 1)
-    assert said in words(answer)
+    response = await browser.get(f"/exports/{await only_export_id(database)}/download")
+    assert (response.status_code, response.text.count("<h1>")) == (status, 1)
+    assert text in text_of(response)
 
 
-async def test_an_expired_export_is_asked_for_again_with_one_button(
+async def test_expired_export_is_requested_again_with_one_button(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)
     period = {"from": "2026-01-01", "to": "2026-01-31"}
-    await asked(browser, format="pdf", period="days", **period)
-    await completed(database)
+    await request_export(browser, format="pdf", period="days", **period)
+    await complete_exports(database)
     await database.execute("update exports set expires_at = now() - interval '1 minute'")
-    answer = await browser.get(f"/exports/{await the_id(database)}/download")
-    assert answer.status_code == 410
-    assert "This export has expired" in words(answer)
-    assert "All activities as PDF 1 Jan 2026 \N{EN DASH} 31 Jan 2026" in words(answer)
-    again = await press(browser, answer, "/exports")
+    response = await browser.get(f"/exports/{await only_export_id(database)}/download")
+    assert response.status_code == 410
+    assert "This export has expired" in text_of(response)
+    assert "All activities as PDF 1 Jan 2026 \N{EN DASH} 31 Jan 2026" in text_of(response)
+    again = await submit(browser, response, "/exports")
     assert again.status_code == 303
     rows = await database.fetch("select format, first_day, last_day from exports order by id")
     assert rows[0] == rows[1]
 
 
-async def test_the_exports_of_others_are_404(
+async def test_exports_of_other_users_are_404(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)
-    await asked(browser)
-    own = await the_id(database)
+    await request_export(browser)
+    own = await only_export_id(database)
     sam = await person(database, "sam")
-    shown = await browser.get("/exports")
-    come_as(browser, sam)
+    page = await browser.get("/exports")
+    sign_in_as(browser, sam)
     for path in ("", "/download"):
         assert 404 == (await browser.get(f"/exports/{own}{path}")).status_code
     token = form(await browser.get("/settings"), "/settings/name").fields["csrf"]
-    answer = await browser.post(f"/exports/{own}/delete", data={"csrf": token})
-    assert answer.status_code == 404
+    response = await browser.post(f"/exports/{own}/delete", data={"csrf": token})
+    assert response.status_code == 404
     assert own not in (await browser.get("/exports")).text
-    assert own in shown.text
+    assert own in page.text
 
 
-async def test_a_long_history_goes_on(browser: httpx.AsyncClient, database: Database) -> None:
+async def test_exports_are_paged(browser: httpx.AsyncClient, database: Database) -> None:
     await sign_up(browser)
     await database.execute(
         """insert into exports (user_id, format, open, error)
@@ -216,9 +216,9 @@ async def test_a_long_history_goes_on(browser: httpx.AsyncClient, database: Data
     )
     seen, address = [], "/exports"
     while address:
-        answer = await browser.get(address)
-        seen.append(answer.text.count('id="export-'))
-        found = re.findall(r'href="(/exports\?before=[^"]+)"', answer.text)
+        response = await browser.get(address)
+        seen.append(response.text.count('id="export-'))
+        found = re.findall(r'href="(/exports\?before=[^"]+)"', response.text)
         address = found[0] if found else ""
     assert [20, 20, 1] == seen
 
@@ -233,24 +233,22 @@ async def test_a_long_history_goes_on(browser: httpx.AsyncClient, database: Data
         ("2026-01-01", "last_year", ("2025-01-01", "2025-12-31")),
     ],
 )
-def test_a_period_is_the_days_that_it_is_today(
-    today: str, period: str, days: tuple[str, str]
-) -> None:
+def test_preset_period_depends_on_today(today: str, period: str, days: tuple[str, str]) -> None:
     expected = DateRange(*(date.fromisoformat(day) for day in days))
     assert expected == PRESETS[period](date.fromisoformat(today))
     assert DateRange() == PRESETS["all"](date.fromisoformat(today))
 
 
-def test_a_page_asks_less_and_less_often() -> None:
+def test_poll_interval_grows_with_age() -> None:
     now = datetime(2026, 11, 25, tzinfo=UTC)
     waits = [
-        poll_interval_s(an_export(now - timedelta(seconds=age)), now)
+        poll_interval_s(unfinished_export(now - timedelta(seconds=age)), now)
         for age in (0, 9, 10, 60, 300, 9000)
     ]
     assert [1, 1, 2, 5, 15, 15] == waits
 
 
-def an_export(requested_at: datetime) -> Export:
+def unfinished_export(requested_at: datetime) -> Export:
     return Export(
         id=ExportId(UUID(int=1)),
         job_id=JobId(UUID(int=2)),

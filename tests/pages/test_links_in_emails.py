@@ -1,4 +1,4 @@
-"""Where the links of emails lead: a new password, and no more emails."""
+"""Links in emails: unsubscribing and resetting the password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from app.users.email_links import issue_token
 from app.users.user import UserId
-from tests.pages.browsing import press
+from tests.pages.browsing import submit
 from tests.users.people import PASSWORD, sign_in, sign_up
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -29,7 +29,7 @@ async def subscriptions(database: Database) -> set[str]:
     return {name for name, wanted in row.items() if wanted}
 
 
-async def way_out(
+async def unsubscribe_path(
     api: httpx.AsyncClient, resources: Resources, subscription: Subscription = "weekly_summary"
 ) -> str:
     account = await sign_up(api)
@@ -40,38 +40,38 @@ async def way_out(
 
 
 @pytest.mark.parametrize("subscription", SUBSCRIPTIONS)
-async def test_opening_the_link_changes_nothing_and_the_button_unsubscribes(
+async def test_only_the_button_unsubscribes(
     api: httpx.AsyncClient, resources: Resources, subscription: Subscription
 ) -> None:
-    path = await way_out(api, resources, subscription)
-    asked = await api.get(path)
-    assert asked.status_code == 200
+    path = await unsubscribe_path(api, resources, subscription)
+    page = await api.get(path)
+    assert page.status_code == 200
     assert set(SUBSCRIPTIONS) == await subscriptions(resources.database)
-    (action,) = re.findall(r'<form method="post" action="([^"]+)"', asked.text)
+    (action,) = re.findall(r'<form method="post" action="([^"]+)"', page.text)
     assert path == action
     for _ in range(2):
-        pressed = await api.post(action)
-        assert pressed.status_code == 200
-        assert "You are unsubscribed" in pressed.text
+        response = await api.post(action)
+        assert response.status_code == 200
+        assert "You are unsubscribed" in response.text
     assert set(SUBSCRIPTIONS) - {subscription} == await subscriptions(resources.database)
 
 
 @pytest.mark.parametrize(
     "body", [{"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}]
 )
-async def test_a_mail_program_unsubscribes_with_one_request(
+async def test_mail_program_unsubscribes_with_one_request(
     api: httpx.AsyncClient, resources: Resources, body: dict[str, Any]
 ) -> None:
     """RFC 8058: no cookie, no token, no redirect, in either form of a body."""
-    answer = await api.post(await way_out(api, resources), **body)
-    assert (answer.status_code, answer.history) == (200, [])
+    response = await api.post(await unsubscribe_path(api, resources), **body)
+    assert (response.status_code, response.history) == (200, [])
     assert "weekly_summary" not in await subscriptions(resources.database)
 
 
-async def test_a_token_that_is_none_of_ours_is_404(
+async def test_forged_unsubscribe_token_is_404(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
-    path = await way_out(api, resources)
+    path = await unsubscribe_path(api, resources)
     forged = path[:-1] + ("x" if path[-1] == "y" else "y")
     for wrong in (forged, "/unsubscribe/weekly_summary", "/unsubscribe/a.b.c"):
         assert (await api.get(wrong)).status_code == 404
@@ -79,10 +79,10 @@ async def test_a_token_that_is_none_of_ours_is_404(
     assert set(SUBSCRIPTIONS) == await subscriptions(resources.database)
 
 
-async def test_the_way_out_outlives_the_account(
+async def test_unsubscribe_link_works_after_the_account_is_deleted(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
-    path = await way_out(api, resources)
+    path = await unsubscribe_path(api, resources)
     await resources.database.execute("delete from users")
     assert (await api.post(path, data=ONE_CLICK)).status_code == 200
 
@@ -94,7 +94,7 @@ async def reset_link(api: httpx.AsyncClient, database: Database) -> str:
         return f"/reset/{await issue_token(tx, user_id, 'reset', timedelta(hours=1))}"
 
 
-async def test_the_form_sets_a_new_password_once(
+async def test_reset_link_sets_a_new_password_once(
     api: httpx.AsyncClient, browser: httpx.AsyncClient, database: Database
 ) -> None:
     link = await reset_link(api, database)
@@ -102,19 +102,19 @@ async def test_the_form_sets_a_new_password_once(
     form = await browser.get(link)
     assert form.status_code == 200
 
-    short = await press(browser, form, link, password="short")
-    assert short.status_code == 400
-    assert "10 to 200 characters" in short.text
-    assert (await press(browser, form, link)).status_code == 400
+    rejected = await submit(browser, form, link, password="rejected")
+    assert rejected.status_code == 400
+    assert "10 to 200 characters" in rejected.text
+    assert (await submit(browser, form, link)).status_code == 400
 
-    done = await press(browser, short, link, password=NEW)
-    assert (done.status_code, done.headers["location"]) == (303, "/reset-done")
+    response = await submit(browser, rejected, link, password=NEW)
+    assert (response.status_code, response.headers["location"]) == (303, "/reset-done")
     assert "Password changed" in (await browser.get("/reset-done")).text
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
     for password, status in ((NEW, 201), (PASSWORD, 401)):
         credentials = {"email": "kim@example.com", "password": password}
         assert (await api.post("/api/v1/sessions", json=credentials)).status_code == status
 
-    for answer in (await browser.get(link), await press(browser, form, link, password=NEW)):
-        assert answer.status_code == 410
-        assert "This link has been used or has expired" in answer.text
+    for response in (await browser.get(link), await submit(browser, form, link, password=NEW)):
+        assert response.status_code == 410
+        assert "This link has been used or has expired" in response.text

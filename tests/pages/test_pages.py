@@ -1,4 +1,4 @@
-"""The pages as a browser meets them."""
+"""Confirming an address, and what all pages have in common."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from app.resources import Resources
 from app.users.accounts import register
 from app.users.email_links import issue_token
-from tests.pages.browsing import press
+from tests.pages.browsing import submit
 
 
 async def confirm_token(resources: Resources) -> str:
@@ -21,51 +21,51 @@ async def confirm_token(resources: Resources) -> str:
 
 
 async def is_confirmed(resources: Resources) -> bool:
-    answer = await resources.database.fetchval("select confirmed_at is not null from users")
-    return bool(answer)
+    response = await resources.database.fetchval("select confirmed_at is not null from users")
+    return bool(response)
 
 
-async def test_opening_the_link_changes_nothing_and_the_button_confirms(
+async def test_only_the_button_confirms_the_address(
     resources: Resources, browser: httpx.AsyncClient
 ) -> None:
     token = await confirm_token(resources)
-    asked = await browser.get(f"/confirm/{token}")
-    assert asked.status_code == 200
+    page = await browser.get(f"/confirm/{token}")
+    assert page.status_code == 200
     assert not await is_confirmed(resources)
-    pressed = await press(browser, asked)
+    pressed = await submit(browser, page)
     assert (pressed.status_code, pressed.headers["location"]) == (303, "/confirmed")
     assert await is_confirmed(resources)
     assert "your address is confirmed" in (await browser.get("/confirmed")).text
 
-    again = await press(browser, asked)
+    again = await submit(browser, page)
     assert again.status_code == 410
     assert "This link has been used or has expired" in again.text
 
 
 @pytest.mark.parametrize("path", ["/", "/confirm/some-token", "/confirmed"])
-async def test_a_page_needs_no_script_and_nothing_from_elsewhere(
+async def test_page_has_no_scripts_and_loads_nothing_from_elsewhere(
     browser: httpx.AsyncClient, path: str
 ) -> None:
-    answer = await browser.get(path)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    policy = answer.headers["content-security-policy"]
+    response = await browser.get(path)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'self';")
     assert "unsafe" not in policy
-    assert not re.search(r"<script|<style|style=|\son\w+=|https?://", answer.text)
+    assert not re.search(r"<script|<style|style=|\son\w+=|https?://", response.text)
 
 
-async def test_the_stylesheet_is_kept_under_an_address_of_its_own(
+async def test_stylesheet_has_a_url_of_its_content_and_is_cached(
     browser: httpx.AsyncClient,
 ) -> None:
     (path,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', (await browser.get("/")).text)
-    answer = await browser.get(path)
-    assert answer.headers["content-type"].startswith("text/css")
-    assert "immutable" in answer.headers["cache-control"]
+    response = await browser.get(path)
+    assert response.headers["content-type"].startswith("text/css")
+    assert "immutable" in response.headers["cache-control"]
 
 
-async def test_what_stands_in_a_link_is_escaped(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get('/confirm/"><script>')
-    assert answer.status_code == 200
-    assert 'action="/confirm/%22%3E%3Cscript%3E"' in answer.text
-    assert "<script>" not in answer.text
+async def test_token_in_a_link_is_escaped(browser: httpx.AsyncClient) -> None:
+    response = await browser.get('/confirm/"><script>')
+    assert response.status_code == 200
+    assert 'action="/confirm/%22%3E%3Cscript%3E"' in response.text
+    assert "<script>" not in response.text

@@ -1,4 +1,4 @@
-"""An operator before a browser without scripts."""
+"""An operator with a browser without scripts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SESSION = "__Host-session"
 
 @pytest.fixture
 async def ada(database: Database) -> Person:
-    """The operator."""
+    """An operator."""
     return await operator(database)
 
 
 @pytest.fixture
-def desk(browser: httpx.AsyncClient, ada: Person) -> httpx.AsyncClient:
-    """The browser of the operator, who is signed in."""
+def ops_browser(browser: httpx.AsyncClient, ada: Person) -> httpx.AsyncClient:
+    """A browser in which the operator is signed in."""
     browser.cookies.set(SESSION, ada.token)
     return browser

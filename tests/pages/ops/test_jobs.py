@@ -1,4 +1,4 @@
-"""Jobs, found and looked at, run again and cancelled."""
+"""Jobs: searched, shown, retried, cancelled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from app.users.emails import WelcomeEmail
 from tests.jobs.operators import dead
-from tests.pages.browsing import path_of, press, words
+from tests.pages.browsing import redirect_path, submit, text_of
 from tests.support.people import Person, person
 from tests.support.schedules import triggered
 from tests.support.trials import DEEDS, CriticalTrial, LowTrial, Trial, put, row
@@ -23,81 +23,85 @@ from tests.support.working import RunJobs, eventually, working
 JOBS = "/ops/jobs"
 
 
-async def found(desk: httpx.AsyncClient, path: str = JOBS, **query: Any) -> list[str]:
-    """The ids of the jobs on a page."""
-    answer = await desk.get(path, params=query or None)
-    assert answer.status_code == 200, answer.text
-    return re.findall(r'<td><a href="/ops/jobs/([0-9a-f-]{36})">', answer.text)
+async def job_ids(ops_browser: httpx.AsyncClient, path: str = JOBS, **query: Any) -> list[str]:
+    """Return the ids of the jobs on a page."""
+    response = await ops_browser.get(path, params=query or None)
+    assert response.status_code == 200, response.text
+    return re.findall(r'<td><a href="/ops/jobs/([0-9a-f-]{36})">', response.text)
 
 
 async def state_of(database: Database, job_id: JobId) -> str:
     return str((await row(database, job_id))["state"])
 
 
-async def test_jobs_are_found_by_state_kind_queue_and_user(
-    desk: httpx.AsyncClient, database: Database
+async def test_jobs_are_filtered_by_state_kind_queue_and_user(
+    ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
     trial = str(await put(database, Trial("a")))
-    low = str(await put(database, LowTrial("b")))
-    letter = str(await put(database, WelcomeEmail(kim.id)))
-    await database.execute("update jobs set run_at = now() + interval '1 day' where id = $1", low)
-    assert [letter, low, trial] == await found(desk)
-    assert [letter, low, trial] == await found(desk, state="queued", kind="", user=" ")
-    assert [] == await found(desk, state="done")
-    assert [letter] == await found(desk, kind="email:welcome")
-    assert [low] == await found(desk, queue="low")
-    assert [letter] == await found(desk, user="KIM@example.com")
-    assert [letter] == await found(desk, user=str(kim.id))
+    scheduled = str(await put(database, LowTrial("b")))
+    welcome = str(await put(database, WelcomeEmail(kim.id)))
+    await database.execute(
+        "update jobs set run_at = now() + interval '1 day' where id = $1", scheduled
+    )
+    assert [welcome, scheduled, trial] == await job_ids(ops_browser)
+    assert [welcome, scheduled, trial] == await job_ids(
+        ops_browser, state="queued", kind="", user=" "
+    )
+    assert [] == await job_ids(ops_browser, state="done")
+    assert [welcome] == await job_ids(ops_browser, kind="email:welcome")
+    assert [scheduled] == await job_ids(ops_browser, queue="low")
+    assert [welcome] == await job_ids(ops_browser, user="KIM@example.com")
+    assert [welcome] == await job_ids(ops_browser, user=str(kim.id))
 
 
-async def test_a_search_finds_words_of_an_error_a_request_and_an_occasion(
-    desk: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+async def test_search_finds_error_text_request_id_and_unique_key(
+    ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     (failed,) = await dead(database, run_jobs, Trial("a"), reason="No such page: 100%_of it")
     (other,) = await dead(database, run_jobs, Trial("b", key="ab"), reason="too late")
     await database.execute("update jobs set request_id = 'r-1' where id = $1", failed)
-    assert [str(failed)] == await found(desk, search="no such PAGE")
-    assert [str(failed)] == await found(desk, search="100%_OF")
-    assert [] == await found(desk, search="100__of")
-    assert [str(failed)] == await found(desk, search="r-1")
-    assert [str(other)] == await found(desk, search="ab", state="dead")
+    assert [str(failed)] == await job_ids(ops_browser, search="no such PAGE")
+    assert [str(failed)] == await job_ids(ops_browser, search="100%_OF")
+    assert [] == await job_ids(ops_browser, search="100__of")
+    assert [str(failed)] == await job_ids(ops_browser, search="r-1")
+    assert [str(other)] == await job_ids(ops_browser, search="ab", state="dead")
 
 
-async def test_a_search_for_an_id_leads_to_the_job(
-    desk: httpx.AsyncClient, database: Database
+async def test_search_for_an_id_redirects_to_the_job(
+    ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     job_id = await put(database, Trial("a"))
-    answer = await desk.get(JOBS, params={"search": f" {str(job_id).upper()} "})
-    assert (303, f"{JOBS}/{job_id}") == (answer.status_code, path_of(answer))
+    response = await ops_browser.get(JOBS, params={"search": f" {str(job_id).upper()} "})
+    assert (303, f"{JOBS}/{job_id}") == (response.status_code, redirect_path(response))
 
 
-async def test_what_is_no_filter_is_marked(desk: httpx.AsyncClient) -> None:
-    answer = await desk.get(JOBS, params={"state": "asleep", "search": "x" * 201})
-    assert 400 == answer.status_code
-    assert 2 == answer.text.count('aria-invalid="true"')
-    answer = await desk.get(JOBS, params={"user": "nobody@example.com"})
-    assert 400 == answer.status_code
-    assert "No user has this ID or address" in words(answer)
+async def test_invalid_filters_are_marked(ops_browser: httpx.AsyncClient) -> None:
+    response = await ops_browser.get(JOBS, params={"state": "asleep", "search": "x" * 201})
+    assert 400 == response.status_code
+    assert 2 == response.text.count('aria-invalid="true"')
+    response = await ops_browser.get(JOBS, params={"user": "nobody@example.com"})
+    assert 400 == response.status_code
+    assert "No user has this ID or address" in text_of(response)
 
 
-async def test_a_long_list_comes_by_pages_which_keep_the_filters(
-    desk: httpx.AsyncClient, database: Database
+async def test_pages_of_jobs_keep_the_filters(
+    ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     await database.execute(
         "insert into jobs (kind, queue, payload) select 'test:trial', 'low', '{}'"
         " from generate_series(1, 60)"
     )
     await put(database, CriticalTrial("a"))
-    first = await desk.get(JOBS, params={"queue": "low"})
+    first = await ops_browser.get(JOBS, params={"queue": "low"})
     (following,) = re.findall(r'href="(/ops/jobs\?[^"]*before=[^"]+)"', first.text)
-    rest = await found(desk, following.replace("&amp;", "&"))
-    assert (50, 10) == (len(await found(desk, queue="low")), len(rest))
-    assert not set(rest) & set(await found(desk, queue="low"))
+    rest = await job_ids(ops_browser, following.replace("&amp;", "&"))
+    assert (50, 10) == (len(await job_ids(ops_browser, queue="low")), len(rest))
+    assert not set(rest) & set(await job_ids(ops_browser, queue="low"))
 
 
-async def test_a_job_shows_its_attempts_their_traces_and_its_history(
-    desk: httpx.AsyncClient, database: Database, resources: Resources
+async def test_job_shows_its_attempts_tracebacks_and_timeline(
+    ops_browser: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     async def fail(_: Run, __: Resources) -> None:
         raise ValueError("<script>alert(1)</script> & 'so on'")
@@ -106,68 +110,68 @@ async def test_a_job_shows_its_attempts_their_traces_and_its_history(
     job_id = await put(database, Trial("a", key="<b>the key</b>"))
     async with working(resources):
         await eventually(lambda: state_of(database, job_id), "dead")
-    answer = await desk.get(f"{JOBS}/{job_id}")
-    said = words(answer)
-    assert "ValueError: <script>alert(1)</script> & 'so on'" in said
-    assert "<script>alert" not in answer.text
-    assert "<b>the key" not in answer.text
+    response = await ops_browser.get(f"{JOBS}/{job_id}")
+    text = text_of(response)
+    assert "ValueError: <script>alert(1)</script> & 'so on'" in text
+    assert "<script>alert" not in response.text
+    assert "<b>the key" not in response.text
     for part in ("Attempt 4 dead", "Attempt 1 retried", "Traceback (most recent call last)"):
-        assert part in said
-    assert "attempt 4 ended: dead" in said
-    assert "Attempts 4 Failures 4 (reset when an operator retries the job)" in said
-    assert re.search(r'title="[^"]+, \d\d:\d\d:\d\d UTC" data-local="second"', answer.text)
-    assert 'hx-trigger="every' not in answer.text  # nothing can change any more
+        assert part in text
+    assert "attempt 4 ended: dead" in text
+    assert "Attempts 4 Failures 4 (reset when an operator retries the job)" in text
+    assert re.search(r'title="[^"]+, \d\d:\d\d:\d\d UTC" data-local="second"', response.text)
+    assert 'hx-trigger="every' not in response.text  # a finished job does not change
 
 
-async def test_a_job_that_is_not_finished_is_watched(
-    desk: httpx.AsyncClient, database: Database
+async def test_page_of_an_unfinished_job_reloads(
+    ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     job_id = await put(database, Trial("a"))
     await database.execute("""update jobs set progress = '{"done": 1204, "total": 5000}'""")
-    answer = await desk.get(f"{JOBS}/{job_id}")
-    assert 'hx-trigger="every 2s"' in answer.text
-    assert 'max="5000" value="1204"' in answer.text
-    assert "done 1,204 total 5,000" in words(answer)
+    response = await ops_browser.get(f"{JOBS}/{job_id}")
+    assert 'hx-trigger="every 2s"' in response.text
+    assert 'max="5000" value="1204"' in response.text
+    assert "done 1,204 total 5,000" in text_of(response)
 
 
-async def test_a_job_of_a_schedule_leads_to_it(desk: httpx.AsyncClient, database: Database) -> None:
+async def test_job_of_a_schedule_links_to_it(
+    ops_browser: httpx.AsyncClient, database: Database
+) -> None:
     job_id = await triggered(database, "stats:daily", "2026-01-31")
-    answer = await desk.get(f"{JOBS}/{job_id}")
-    assert "stats:daily for 31 Jan 2026" in words(answer)
-    assert 'href="/ops/schedules/stats:daily"' in answer.text
+    response = await ops_browser.get(f"{JOBS}/{job_id}")
+    assert "stats:daily for 31 Jan 2026" in text_of(response)
+    assert 'href="/ops/schedules/stats:daily"' in response.text
 
 
-async def test_an_operator_runs_one_dead_job_again(
-    desk: httpx.AsyncClient, database: Database, run_jobs: RunJobs, ada: Person
+async def test_operator_retries_a_dead_job(
+    ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs, ada: Person
 ) -> None:
     (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
     with capture_logs() as logs:
-        done = await press(desk, await desk.get(f"{JOBS}/{job_id}"), "/retry")
-    assert (303, f"{JOBS}/{job_id}") == (done.status_code, path_of(done))
-    assert "Job queued for retry." in words(await desk.get(path_of(done)))
-    assert ("operator.retried_job", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
+        response = await submit(ops_browser, await ops_browser.get(f"{JOBS}/{job_id}"), "/retry")
+    assert (303, f"{JOBS}/{job_id}") == (response.status_code, redirect_path(response))
+    assert "Job queued for retry." in text_of(await ops_browser.get(redirect_path(response)))
+    assert ("operator.reran", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
     await run_jobs()
     assert "done" == await state_of(database, job_id)
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "text"),
     [("queued", "Job cancelled."), ("running", "The worker stops the job within two seconds.")],
 )
-async def test_an_operator_cancels_a_job(
-    desk: httpx.AsyncClient, database: Database, ada: Person, state: str, said: str
+async def test_operator_cancels_a_job(
+    ops_browser: httpx.AsyncClient, database: Database, ada: Person, state: str, text: str
 ) -> None:
     job_id = await put(database, Trial("a"))
     await database.execute(
         "update jobs set state = $1, started_at = now(), worker_id = uuidv7(), token = uuidv7()",
         state,
     )
-    asked = await desk.get(f"{JOBS}/{job_id}")
+    page = await ops_browser.get(f"{JOBS}/{job_id}")
     with capture_logs() as logs:
-        done = await press(desk, asked, "/cancel")
-    assert said in words(await desk.get(path_of(done)))
-    assert ("operator.cancelled_job", str(ada.id)) in [
-        (log["event"], log.get("by")) for log in logs
-    ]
-    late = await press(desk, asked, "/cancel")
+        response = await submit(ops_browser, page, "/cancel")
+    assert text in text_of(await ops_browser.get(redirect_path(response)))
+    assert ("operator.cancelled", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
+    late = await submit(ops_browser, page, "/cancel")
     assert (409 if state == "queued" else 303) == late.status_code

@@ -1,4 +1,4 @@
-"""The overview: whether all is well."""
+"""The overview and its alerts."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from app.pages.ops.alerts import Snapshot, list_alerts
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.jobs.operators import dead
-from tests.pages.browsing import words
+from tests.pages.browsing import text_of
 from tests.support.schedules import end_jobs, triggered
 from tests.support.trials import LowTrial, Trial, put
 from tests.support.working import RunJobs, eventually, working
 
 
-async def overview(desk: httpx.AsyncClient) -> str:
-    answer = await desk.get("/ops")
-    assert answer.status_code == 200, answer.text
-    return words(answer)
+async def overview(ops_browser: httpx.AsyncClient) -> str:
+    response = await ops_browser.get("/ops")
+    assert response.status_code == 200, response.text
+    return text_of(response)
 
 
-async def test_nothing_is_wrong_while_a_worker_lives(
-    desk: httpx.AsyncClient, resources: Resources
+async def test_no_alerts_while_a_worker_is_alive(
+    ops_browser: httpx.AsyncClient, resources: Resources
 ) -> None:
     async def is_well() -> bool:
-        return "All is well." in await overview(desk)
+        return "All is well." in await overview(ops_browser)
 
     async with working(resources):
         await eventually(is_well, True)  # with the worker's first heartbeat
 
 
-async def test_that_no_worker_lives_is_said_first(desk: httpx.AsyncClient) -> None:
-    said = await overview(desk)
-    assert "No worker is running No job runs until you start one." in said
-    assert "All is well" not in said
+async def test_missing_worker_is_the_first_alert(ops_browser: httpx.AsyncClient) -> None:
+    text = await overview(ops_browser)
+    assert "No worker is running No job runs until you start one." in text
+    assert "All is well" not in text
 
 
 @pytest.mark.parametrize(
-    ("waits_s", "said"),
+    ("waiting_s", "is_alert"),
     [(5, False), (70, True)],
 )
-async def test_a_job_that_has_waited_for_too_long_is_told(
-    desk: httpx.AsyncClient, database: Database, waits_s: int, *, said: bool
+async def test_job_that_has_waited_too_long_is_an_alert(
+    ops_browser: httpx.AsyncClient, database: Database, waiting_s: int, *, is_alert: bool
 ) -> None:
     await put(database, Trial("a"))
     await database.execute(
-        "update jobs set queue = 'critical', run_at = now() - make_interval(secs => $1)", waits_s
+        "update jobs set queue = 'critical', run_at = now() - make_interval(secs => $1)", waiting_s
     )
-    assert said == ("A job in critical has been waiting for" in await overview(desk))
+    assert is_alert == ("A job in critical has been waiting for" in await overview(ops_browser))
 
 
-@pytest.mark.parametrize(("waits_s", "said"), [(59, False), (61, True)])
-def test_a_critical_job_may_wait_for_a_minute(waits_s: float, *, said: bool) -> None:
+@pytest.mark.parametrize(("waiting_s", "is_alert"), [(59, False), (61, True)])
+def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool) -> None:
     queue = QueueState(
         name="critical",
         waiting=1,
         scheduled=0,
-        oldest_age_s=waits_s,
+        oldest_age_s=waiting_s,
         running=0,
         finished_per_minute=0,
         paused=False,
@@ -76,11 +76,11 @@ def test_a_critical_job_may_wait_for_a_minute(waits_s: float, *, said: bool) -> 
         workers=[],
     )
     alerts = [alert.title for alert in list_alerts(snapshot)]
-    assert said == any(title.startswith("A job in critical") for title in alerts)
+    assert is_alert == any(title.startswith("A job in critical") for title in alerts)
 
 
-async def test_what_is_paused_dead_failing_or_away_is_told(
-    desk: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+async def test_pauses_dead_letters_failures_and_outages_are_alerts(
+    ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no such page")
     await triggered(database, "stats:daily")
@@ -92,8 +92,8 @@ async def test_what_is_paused_dead_failing_or_away_is_told(
     async with database.transaction() as tx:
         await queues.pause_queue(tx, "low", by="test")
         await queues.pause_kind(tx, "test:trial", by="test")
-        await history.pause_schedule(tx, "cleanup:daily", by="test")
-    said = await overview(desk)
+        await history.pause(tx, "cleanup:daily", by="test")
+    text = await overview(ops_browser)
     for alert in (
         "smtp is unavailable 1 job is waiting. Retries are automatic.",
         "3 dead letters from 2 causes",
@@ -102,4 +102,4 @@ async def test_what_is_paused_dead_failing_or_away_is_told(
         "1 kind is paused No jobs start for: test:trial",
         "Schedule cleanup:daily is paused",
     ):
-        assert alert in said
+        assert alert in text

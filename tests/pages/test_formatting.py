@@ -1,4 +1,4 @@
-"""How figures and times are written on pages."""
+"""Formatting of numbers and times on pages."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from app.pages.formatting import moment, size, span
 NOON_IN_OSLO = datetime(2026, 7, 4, 12, 5, 9, tzinfo=timezone(timedelta(hours=2)))
 
 
-def test_a_moment_is_told_in_utc_and_to_the_second_where_that_counts() -> None:
+def test_moment_is_formatted_in_utc() -> None:
     assert "4 Jul 2026, 10:05 UTC" == moment(NOON_IN_OSLO)
     assert "4 Jul 2026, 10:05:09 UTC" == moment(NOON_IN_OSLO, seconds=True)
     assert "25 Nov 2026, 00:00 UTC" == moment(datetime(2026, 11, 25, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
-    ("octets", "told"),
+    ("byte_count", "expected"),
     [
         (0, "0 B"),
         (999, "999 B"),
@@ -29,12 +29,12 @@ def test_a_moment_is_told_in_utc_and_to_the_second_where_that_counts() -> None:
         (5_000_000_000_000_000, "5000.0 TB"),
     ],
 )
-def test_a_size_is_told_in_the_unit_that_fits(octets: int, told: str) -> None:
-    assert told == size(octets)
+def test_size_is_formatted_in_the_largest_unit_that_fits(byte_count: int, expected: str) -> None:
+    assert expected == size(byte_count)
 
 
 @pytest.mark.parametrize(
-    ("length", "told"),
+    ("length", "expected"),
     [
         (0.85, "850 ms"),
         (4, "4 s"),
@@ -46,7 +46,7 @@ def test_a_size_is_told_in_the_unit_that_fits(octets: int, told: str) -> None:
         (timedelta(days=2, hours=1), "2 d 1 h"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_two_largest_units(
-    length: float | timedelta, told: str
+def test_span_is_formatted_in_its_two_largest_units(
+    length: float | timedelta, expected: str
 ) -> None:
-    assert told == span(length)
+    assert expected == span(length)
