@@ -1,4 +1,4 @@
-"""The Chromium of this machine. None is ever downloaded."""
+"""Finding the installed Chromium. It is never downloaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ON_MACOS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 FLAGS = (
-    "--no-sandbox",  # which root and most containers cannot have
+    "--no-sandbox",  # the sandbox does not work for root and in most containers
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -20,12 +20,12 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-MISSING = "no Chromium here, which `apt install chromium` or CHROMIUM=/path/to/it provides"
+MISSING = "Chromium not found: run `apt install chromium`, or set CHROMIUM=/path/to/it"
 
 
 def chromium() -> str | None:
-    """The path of the browser: `CHROMIUM`, or whatever is installed."""
-    if given := os.environ.get("CHROMIUM"):
-        return given
+    """Return the path of the browser: `CHROMIUM`, or the first one installed."""
+    if path := os.environ.get("CHROMIUM"):
+        return path
     found = [shutil.which(name) for name in NAMES]
     return next((path for path in (*found, *ON_MACOS) if path and Path(path).exists()), None)

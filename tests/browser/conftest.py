@@ -1,6 +1,6 @@
-"""A real browser before the real service: the API as a process of its own, on the tests' servers.
+"""A real browser and the real service: the API as a separate process, on the tests' servers.
 
-A test that needs the worker starts one around itself (`tests.support.working.working`).
+A test that needs a worker starts it with `tests.support.working.working`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from app.embedded.ports import free_ports
 from app.resources import Resources
 from tests.browser.chromium import FLAGS, MISSING, chromium
-from tests.browser.guard import Troubles
+from tests.browser.page_errors import PageErrors
 from tests.support.processes import API, Program, program
 from tests.support.working import WAIT_LIMIT_S
 
 WAIT_LIMIT_MS = 1000 * WAIT_LIMIT_S
-"""Milliseconds that anything in a page may take."""
-ZONE = "America/New_York"
-"""Where the reader is: not where times are kept."""
+"""How long anything in a page may take."""
+TIME_ZONE = "America/New_York"
+"""The time zone of the browser; the database stores UTC."""
 
 expect.set_options(timeout=WAIT_LIMIT_MS)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """However many tests are skipped here, they are told in one line: they have one place."""
+    """Report all tests skipped here in one line, by giving them the same location."""
     report = yield
     if report.skipped and isinstance(report.longrepr, tuple):
         report.longrepr = (__file__, 1, report.longrepr[2])
@@ -44,7 +44,7 @@ class Site:
 
 @pytest.fixture(scope="session", autouse=True)
 def chromium_path() -> str:
-    """Where there is no browser, these tests are skipped, with one line; in CI they fail."""
+    """Skip these tests if there is no browser; fail in CI."""
     path = chromium()
     if path is None and os.environ.get("CI"):
         pytest.fail(MISSING, pytrace=False)
@@ -63,11 +63,11 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Site]:
-    """The service, as `python -m app.asgi` serves it."""
+    """The service as `python -m app.asgi` runs it."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    its_own = {"HOST": "127.0.0.1", "PORT": str(port), "APP_URL": url}
-    async with program(*API, environ={**environ, **its_own}) as running:
+    overrides = {"HOST": "127.0.0.1", "PORT": str(port), "APP_URL": url}
+    async with program(*API, environ={**environ, **overrides}) as running:
         await running.says("api.started")
         yield Site(url, running)
 
@@ -76,8 +76,8 @@ async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Sit
 async def context(
     browser: Browser, site: Site, resources: Resources
 ) -> AsyncIterator[BrowserContext]:
-    """A browser that nobody has used yet, before empty tables."""
-    context = await browser.new_context(base_url=site.url, locale="en-GB", timezone_id=ZONE)
+    """A new browser profile, on empty tables."""
+    context = await browser.new_context(base_url=site.url, locale="en-GB", timezone_id=TIME_ZONE)
     context.set_default_timeout(WAIT_LIMIT_MS)
     yield context
     await context.close()
@@ -87,7 +87,7 @@ async def context(
 async def context_without_scripts(
     browser: Browser, site: Site, resources: Resources
 ) -> AsyncIterator[BrowserContext]:
-    """A browser that runs no scripts, before empty tables."""
+    """A browser profile that runs no scripts, on empty tables."""
     context = await browser.new_context(base_url=site.url, java_script_enabled=False)
     context.set_default_timeout(WAIT_LIMIT_MS)
     yield context
@@ -95,19 +95,19 @@ async def context_without_scripts(
 
 
 @pytest.fixture
-def troubles() -> Troubles:
-    return Troubles()
+def page_errors() -> PageErrors:
+    return PageErrors()
 
 
 @pytest.fixture
-async def page(context: BrowserContext, site: Site, troubles: Troubles) -> AsyncIterator[Page]:
-    """A page in which nothing may go wrong: neither in the browser nor, unseen, in the service."""
-    said_before = len(site.program.said)
+async def page(context: BrowserContext, site: Site, page_errors: PageErrors) -> AsyncIterator[Page]:
+    """A page. The test fails if the browser reports errors or the service logs any."""
+    output_before = len(site.program.said)
     page = await context.new_page()
-    troubles.watch(page)
+    page_errors.watch(page)
     yield page
     await page.close()
-    lines = site.program.said[said_before:].splitlines()
-    unseen = [line.replace("\\n", "\n") for line in lines if '"level": "error"' in line]
-    if told := "\n".join([*troubles, *unseen]):
-        pytest.fail(told, pytrace=False)
+    lines = site.program.said[output_before:].splitlines()
+    logged_errors = [line.replace("\\n", "\n") for line in lines if '"level": "error"' in line]
+    if errors := "\n".join([*page_errors, *logged_errors]):
+        pytest.fail(errors, pytrace=False)

@@ -1,4 +1,4 @@
-"""What must not happen while a page is open, whatever a test looks at."""
+"""Errors that fail every browser test: of the console, of scripts, of requests."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from collections.abc import Iterable
 
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
-LEFT_EARLY = "net::ERR_ABORTED"
-"""A poll that the next page cut off, or an answer that became a download."""
-UNANSWERED = ("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError")
-"""What a poll says that nobody answers."""
+ABORTED = "net::ERR_ABORTED"
+"""A poll that was aborted by leaving the page, or a response that became a download."""
+CONNECTION_ERRORS = ("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError")
+"""What the console says when a poll gets no response."""
 
 
-class Troubles(list[str]):
-    """What went wrong so far. A test that means something to go wrong looks at it and clears it."""
+class PageErrors(list[str]):
+    """The errors so far. A test that expects errors checks and clears them."""
 
     def watch(self, page: Page) -> None:
-        page.on("console", self._console)
-        page.on("pageerror", self._error)
-        page.on("requestfailed", self._failed)
-        page.on("response", self._answered)
+        page.on("console", self._add_console_message)
+        page.on("pageerror", self._add_script_error)
+        page.on("requestfailed", self._add_failed_request)
+        page.on("response", self._check_response)
 
-    def forgive(self, meant: Iterable[str]) -> None:
-        """What contains one of these was meant to happen."""
-        self[:] = [trouble for trouble in self if not any(words in trouble for words in meant)]
+    def ignore(self, expected: Iterable[str]) -> None:
+        """Drop the errors that contain one of these texts."""
+        self[:] = [error for error in self if not any(text in error for text in expected)]
 
-    def _console(self, message: ConsoleMessage) -> None:
-        # Violations of the content security policy are told here, and answers of 400 and more.
+    def _add_console_message(self, message: ConsoleMessage) -> None:
+        # These include violations of the content security policy, and responses of 400 and more.
         if message.type in {"error", "warning"}:
             self.append(f"console: {message.text} ({message.location.get('url')})")
 
-    def _error(self, error: Error) -> None:
+    def _add_script_error(self, error: Error) -> None:
         self.append(f"script: {error}")
 
-    def _failed(self, request: Request) -> None:
-        if request.failure != LEFT_EARLY:
+    def _add_failed_request(self, request: Request) -> None:
+        if request.failure != ABORTED:
             self.append(f"request: {request.method} {request.url}: {request.failure}")
 
-    def _answered(self, response: Response) -> None:
+    def _check_response(self, response: Response) -> None:
         if response.status >= 500:
-            self.append(f"answer: {response.status} of {response.request.method} {response.url}")
+            self.append(f"response: {response.status} of {response.request.method} {response.url}")

@@ -1,4 +1,4 @@
-"""People before the browser."""
+"""Signing in with the browser."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ async def add_operator(database: Database) -> None:
 
 
 async def sign_in(page: Page, path: str, email: str = OPERATOR) -> None:
-    """Go to a page for people who are signed in, by way of the form that comes before it."""
+    """Go to a page that requires sign-in, through the sign-in form."""
     await page.goto(path)
     await page.get_by_label("Email address").fill(email)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(path)
-    await page.wait_for_load_state()  # with its scripts
+    await page.wait_for_load_state()  # and its scripts

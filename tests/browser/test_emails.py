@@ -1,4 +1,4 @@
-"""The emails as they are seen: in the preview of those who work on them, and by themselves."""
+"""Emails in a browser: in the preview, and on their own."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from playwright.async_api import Browser, BrowserContext, expect
 
 from app.embedded.ports import free_ports
 from app.pages.email_previews import in_scheme
+from tests.browser.accessibility import page_is_accessible
 from tests.browser.conftest import WAIT_LIMIT_MS
-from tests.browser.guard import Troubles
-from tests.browser.looking import page_is_accessible
+from tests.browser.page_errors import PageErrors
 from tests.email.reading import html_of
 from tests.email.test_emails import SAMPLES
 from tests.support.processes import API, program
 
 WIDTHS = {"desktop": 700, "phone": 375}
-PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(25, 31, 28)"}
-LOOKED_AT = """() => axe.run({
+CARD_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(25, 31, 28)"}
+RUN_AXE = """() => axe.run({
     resultTypes: ['violations'],
     rules: {'landmark-one-main': {enabled: false}, region: {enabled: false}},
 })"""
-"""All rules but those of landmarks: an email is shown in a page that has its own."""
+"""All rules except those about landmarks: mail programs show emails within their own page."""
 
 
 @pytest.fixture
 async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[BrowserContext]:
-    """A browser before the service as a developer runs it."""
+    """A browser on the service in development."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    its_own = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}
-    async with program(*API, environ={**environ, **its_own}) as running:
+    overrides = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}
+    async with program(*API, environ={**environ, **overrides}) as running:
         await running.says("api.started")
         context = await browser.new_context(base_url=url)
         context.set_default_timeout(WAIT_LIMIT_MS)
@@ -40,14 +40,14 @@ async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[Br
         await context.close()
 
 
-async def test_a_letter_is_previewed_on_a_desk_and_a_phone_by_day_and_by_night(
-    preview: BrowserContext, troubles: Troubles
+async def test_preview_shows_desktop_and_phone_in_light_and_dark(
+    preview: BrowserContext, page_errors: PageErrors
 ) -> None:
     page = await preview.new_page()
-    troubles.watch(page)
+    page_errors.watch(page)
     await page.goto("/dev/emails")
     await page.get_by_role("link", name="weekly_summary").click()
-    for scheme, colour in PAPER.items():
+    for scheme, colour in CARD_COLORS.items():
         for device, width in WIDTHS.items():
             title = f"{device.capitalize()}, {scheme}"
             frame = page.frame_locator(f'iframe[title="{title}"]')
@@ -58,13 +58,13 @@ async def test_a_letter_is_previewed_on_a_desk_and_a_phone_by_day_and_by_night(
             box = await page.get_by_title(title).bounding_box()
             assert box is not None
             assert round(box["width"]) == width
-    await page_is_accessible(page, "dev-letters")
-    assert not list(troubles)
+    await page_is_accessible(page, "dev-emails")
+    assert not list(page_errors)
 
 
-@pytest.mark.parametrize("scheme", PAPER)
+@pytest.mark.parametrize("scheme", CARD_COLORS)
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-async def test_letters_break_no_rule_and_do_not_scroll_sideways(
+async def test_emails_are_accessible_and_do_not_scroll_sideways(
     browser: Browser, width: int, scheme: str
 ) -> None:
     page = await browser.new_page(viewport={"width": width, "height": 800})
@@ -72,7 +72,7 @@ async def test_letters_break_no_rule_and_do_not_scroll_sideways(
     for name, email in SAMPLES.items():
         await page.set_content(in_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a key of PAPER
         await page.evaluate(AXE_SCRIPT)
-        found = AxeResults(await page.evaluate(LOOKED_AT))
+        found = AxeResults(await page.evaluate(RUN_AXE))
         assert not found.violations_count, f"{name}: {found.generate_report()}"
         assert width == await page.evaluate("document.documentElement.scrollWidth"), name
     await page.close()

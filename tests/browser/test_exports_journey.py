@@ -1,4 +1,4 @@
-"""The whole journey of a person: sign up, record, export, watch, download, delete."""
+"""The whole journey of a user: sign up, record, export, follow, download, delete."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from app.pages.formatting import moment
 from app.resources import Resources
-from tests.browser.conftest import ZONE
-from tests.browser.guard import UNANSWERED, Troubles
-from tests.browser.looking import page_is_accessible
+from tests.browser.accessibility import page_is_accessible
+from tests.browser.conftest import TIME_ZONE
+from tests.browser.page_errors import CONNECTION_ERRORS, PageErrors
 from tests.support.working import run_jobs, working
 from tests.users.people import PASSWORD
 
 
-async def open_account(page: Page, name: str = "Kim Lee", *, looked_at: bool = True) -> None:
+async def create_account(
+    page: Page, name: str = "Kim Lee", *, check_accessibility: bool = True
+) -> None:
     await page.goto("/")
     await page.get_by_role("link", name="Create your account").click()
-    if looked_at:  # which takes scripts
+    if check_accessibility:  # needs scripts
         await page_is_accessible(page, "sign-up")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Email address").fill("kim@example.com")
@@ -31,16 +33,19 @@ async def open_account(page: Page, name: str = "Kim Lee", *, looked_at: bool = T
 
 
 def recent_start() -> datetime:
-    """17:30 UTC of the day before yesterday: news to friends, and about noon where the reader is,
-    which no change of clocks skips or repeats."""
+    """Return 17:30 UTC of the day before yesterday.
+
+    It is recent enough for friends' news, and about noon in the browser's time zone, so that no
+    clock change skips or repeats it.
+    """
     day = datetime.now(UTC) - timedelta(days=2)
     return day.replace(hour=17, minute=30, second=0, microsecond=0)
 
 
-async def record(page: Page, began: datetime) -> None:
-    """Record a ride; `began` is entered as the form's wall time."""
+async def record_ride(page: Page, start: datetime) -> None:
+    """Record a ride. `start` is entered as local time."""
     await page.get_by_label("Type", exact=True).select_option(label="Ride")
-    await page.get_by_label("Start", exact=True).fill(f"{began:%Y-%m-%dT%H:%M}")
+    await page.get_by_label("Start", exact=True).fill(f"{start:%Y-%m-%dT%H:%M}")
     await page.get_by_label("Minutes").fill("95")
     await page.get_by_label("Kilometres").fill("31.5")
     await page.get_by_label("Notes").fill('Ice & "sun" <b>')
@@ -48,16 +53,18 @@ async def record(page: Page, began: datetime) -> None:
     await expect(page.get_by_text("Activity saved.")).to_be_visible()
 
 
-async def test_from_signing_up_to_a_file_and_its_end(
+async def test_user_signs_up_records_exports_downloads_and_deletes(
     page: Page, resources: Resources, tmp_path: Path
 ) -> None:
-    await open_account(page)
+    await create_account(page)
     await page_is_accessible(page, "activities-empty")
-    began = recent_start()
-    await record(page, began.astimezone(ZoneInfo(ZONE)))
+    start = recent_start()
+    await record_ride(page, start.astimezone(ZoneInfo(TIME_ZONE)))
     time = page.get_by_role("listitem").get_by_role("time").first
-    await expect(time).to_have_text(await page.evaluate(AS_READ, [began.isoformat(), ZONE]))
-    await expect(time).to_have_attribute("title", moment(began))
+    await expect(time).to_have_text(
+        await page.evaluate(FORMAT_LIKE_BROWSER, [start.isoformat(), TIME_ZONE])
+    )
+    await expect(time).to_have_attribute("title", moment(start))
     await page_is_accessible(page, "activities")
 
     await page.get_by_role("link", name="Exports").click()
@@ -68,7 +75,7 @@ async def test_from_signing_up_to_a_file_and_its_end(
     await page_is_accessible(page, "exports-pending")
 
     async with working(resources):
-        await expect(line.get_by_text("Ready")).to_be_visible()  # without loading the page anew
+        await expect(line.get_by_text("Ready")).to_be_visible()  # without reloading the page
     await expect(page.get_by_role("status").get_by_text("CSV: ready.")).to_be_attached()
     await expect(line.get_by_text("1 row")).to_be_visible()
     await page_is_accessible(page, "exports-ready")
@@ -79,7 +86,7 @@ async def test_from_signing_up_to_a_file_and_its_end(
     assert download.suggested_filename == "activities.csv"
     await download.save_as(tmp_path / "taken.csv")
     rows = list(csv.reader((tmp_path / "taken.csv").open()))
-    assert [f"{began:%Y-%m-%d}", "ride", "95", "31.5", "", 'Ice & "sun" <b>'] == rows[1]
+    assert [f"{start:%Y-%m-%d}", "ride", "95", "31.5", "", 'Ice & "sun" <b>'] == rows[1]
 
     await line.get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("dialog")).to_be_visible()
@@ -91,35 +98,35 @@ async def test_from_signing_up_to_a_file_and_its_end(
     assert await resources.bucket.keys(f"exports/{kim}/") == []
 
 
-AS_READ = """([moment, timeZone]) => new Intl.DateTimeFormat(
+FORMAT_LIKE_BROWSER = """([moment, timeZone]) => new Intl.DateTimeFormat(
     "en-GB", {dateStyle: "medium", timeStyle: "short", timeZone}
 ).format(new Date(moment))"""
-"""A moment as people of this zone who read English write it: month names vary by the browser."""
+"""Format a time as this browser does for this locale and zone: month names vary by browser."""
 
 
-async def test_a_page_says_that_it_is_old_while_the_service_is_away_and_then_goes_on(
-    page: Page, resources: Resources, troubles: Troubles
+async def test_exports_recover_after_the_service_was_down(
+    page: Page, resources: Resources, page_errors: PageErrors
 ) -> None:
-    await open_account(page)
+    await create_account(page)
     await page.get_by_role("link", name="Exports").click()
     await page.get_by_role("button", name="Create export").click()
-    told = page.get_by_role("alert")
+    alert = page.get_by_role("alert")
     await expect(page.locator("#stale")).to_be_hidden()
     await page.route("**/exports/*", lambda route: route.abort("connectionrefused"))
-    await expect(told).to_contain_text("This page is out of date")
-    troubles.forgive(UNANSWERED)
+    await expect(alert).to_contain_text("This page is out of date")
+    page_errors.ignore(CONNECTION_ERRORS)
     await page_is_accessible(page, "exports-stale")
     await page.unroute("**/exports/*")
     async with working(resources):
         await expect(page.get_by_role("listitem").get_by_text("Ready")).to_be_visible()
-    await expect(told).to_be_hidden()
-    troubles.forgive(UNANSWERED)
+    await expect(alert).to_be_hidden()
+    page_errors.ignore(CONNECTION_ERRORS)
 
 
-async def test_an_export_is_asked_for_and_deleted_by_the_keyboard_alone(
+async def test_export_is_requested_and_deleted_by_keyboard(
     page: Page, resources: Resources
 ) -> None:
-    await open_account(page)
+    await create_account(page)
     await page.goto("/exports")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -146,27 +153,28 @@ async def test_an_export_is_asked_for_and_deleted_by_the_keyboard_alone(
     await expect(page.get_by_text("Export deleted.")).to_be_visible()
 
 
-async def tab_to(page: Page, goal: Locator, *, most: int = 40) -> None:
-    """
+async def tab_to(page: Page, target: Locator, *, max_presses: int = 40) -> None:
+    """Press Tab until the target has the focus.
+
     Raises:
-        AssertionError: so many presses of the key do not lead there.
+        AssertionError: it is not reached within `max_presses`.
     """
-    for _ in range(most):
+    for _ in range(max_presses):
         await page.keyboard.press("Tab")
-        if await goal.evaluate("here => here === document.activeElement"):
+        if await target.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError(f"{goal} is not reached")
+    raise AssertionError(f"{target} is not reached")
 
 
-async def test_all_of_it_can_be_done_without_scripts(
+async def test_exports_work_without_scripts(
     context_without_scripts: BrowserContext, resources: Resources
 ) -> None:
     page = await context_without_scripts.new_page()
-    await open_account(page, looked_at=False)
-    began = recent_start()
-    await record(page, began)
+    await create_account(page, check_accessibility=False)
+    start = recent_start()
+    await record_ride(page, start)
     time = page.get_by_role("listitem").get_by_role("time").first
-    await expect(time).to_have_text(moment(began))
+    await expect(time).to_have_text(moment(start))
 
     await page.get_by_role("link", name="Exports").click()
     await page.get_by_role("button", name="Create export").click()
@@ -184,10 +192,10 @@ async def test_all_of_it_can_be_done_without_scripts(
     await expect(page.get_by_text("No exports yet")).to_be_visible()
 
 
-async def test_the_link_of_a_letter_asks_to_sign_in_and_then_gives_the_file(
+async def test_download_link_from_an_email_leads_through_sign_in(
     page: Page, context: BrowserContext, resources: Resources
 ) -> None:
-    await open_account(page)
+    await create_account(page)
     await page.get_by_role("link", name="Exports").click()
     await page.get_by_role("radio", name="PDF").check()
     await page.get_by_role("button", name="Create export").click()
@@ -202,4 +210,4 @@ async def test_the_link_of_a_letter_asks_to_sign_in_and_then_gives_the_file(
         await page.get_by_role("button", name="Sign in").click()
     assert (await arriving.value).suggested_filename == "activities.pdf"
     await expect(page.get_by_text("Your download is starting.")).to_be_visible()
-    await page_is_accessible(page, "onward")
+    await page_is_accessible(page, "download-starting")

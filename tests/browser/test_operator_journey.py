@@ -1,4 +1,4 @@
-"""What operators do at three in the morning."""
+"""Operators at work: finding problems, retrying, cancelling, pausing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from app.jobs.admin import queues
 from app.postgres.database import Database
 from app.resources import Resources
 from app.users.accounts import register
-from tests.browser.guard import UNANSWERED, Troubles
-from tests.browser.looking import page_is_accessible
+from tests.browser.accessibility import page_is_accessible
+from tests.browser.page_errors import CONNECTION_ERRORS, PageErrors
 from tests.browser.people import add_operator, sign_in
 from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.jobs.operators import dead
@@ -26,7 +26,7 @@ from tests.support.working import WAIT_LIMIT_S, RunJobs, until, working
 SPAM = "550 5.7.1 <b>looks</b> like spam"
 
 
-async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_done(
+async def test_operator_fixes_a_cause_and_retries_its_dead_letters(
     page: Page, resources: Resources
 ) -> None:
     database = resources.database
@@ -78,7 +78,7 @@ async def test_an_operator_finds_dead_letters_mends_their_cause_and_sees_them_do
         ("workers", "/ops/workers"),
     ],
 )
-async def test_everyone_can_read_a_page_that_is_full(
+async def test_page_with_much_data_is_accessible(
     page: Page, database: Database, run_jobs: RunJobs, name: str, path: str
 ) -> None:
     await add_operator(database)
@@ -109,32 +109,28 @@ from worker where jobs.id = $1
 """
 
 
-async def test_a_question_stays_open_while_the_page_lives_on(
-    page: Page, resources: Resources
-) -> None:
+async def test_open_dialog_pauses_live_updates(page: Page, resources: Resources) -> None:
     await add_operator(resources.database)
     async with resources.database.transaction() as tx:
         later = datetime.now(UTC) + timedelta(days=1)
         job_id = await jobs.enqueue(tx, Trial("a"), run_at=later)
     await sign_in(page, f"/ops/jobs/{job_id}")
     await page.get_by_role("button", name="Cancel").click()
-    await page.evaluate(NOTE_A_HELD_POLL)
-    await page.wait_for_function("() => window.pollWasHeld")
-    question = page.get_by_role("dialog", name="Cancel this job?")
-    await page_is_accessible(page, "ops-question")
+    await page.evaluate(NOTE_A_CANCELLED_POLL)
+    await page.wait_for_function("() => window.pollWasCancelled")
+    dialog = page.get_by_role("dialog", name="Cancel this job?")
+    await page_is_accessible(page, "ops-dialog")
     await page.keyboard.press("Escape")
-    await expect(question).to_be_hidden()
+    await expect(dialog).to_be_hidden()
 
     await resources.database.execute("update jobs set unique_key = 'a new one'")
     await expect(page.get_by_text("a new one")).to_be_visible()
     await page.get_by_role("button", name="Cancel").click()
-    await question.get_by_role("button", name="Cancel job").click()
+    await dialog.get_by_role("button", name="Cancel job").click()
     await expect(page.get_by_role("status")).to_have_text("Job cancelled.")
 
 
-async def test_an_answer_on_its_way_does_not_close_a_question(
-    page: Page, database: Database
-) -> None:
+async def test_response_in_flight_does_not_close_a_dialog(page: Page, database: Database) -> None:
     await add_operator(database)
     job_id = await put(database, Trial("a"))
     await sign_in(page, f"/ops/jobs/{job_id}")
@@ -148,37 +144,37 @@ async def test_an_answer_on_its_way_does_not_close_a_question(
     await page.route(f"**/ops/jobs/{job_id}", hold)
     await until(asked.is_set)
     await page.get_by_role("button", name="Cancel").click()
-    await page.evaluate(NOTE_A_REFUSED_SWAP)
+    await page.evaluate(NOTE_A_CANCELLED_SWAP)
     opened.set()
-    await page.wait_for_function("() => window.swapWasRefused")
+    await page.wait_for_function("() => window.swapWasCancelled")
     await expect(page.get_by_role("dialog", name="Cancel this job?")).to_be_visible()
 
 
-NOTE_A_HELD_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
-    setTimeout(() => { window.pollWasHeld = event.defaultPrevented })
+NOTE_A_CANCELLED_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
+    setTimeout(() => { window.pollWasCancelled = event.defaultPrevented })
 })"""
-NOTE_A_REFUSED_SWAP = """() => document.addEventListener("htmx:beforeSwap", (event) => {
-    setTimeout(() => { window.swapWasRefused = event.detail.shouldSwap === false })
+NOTE_A_CANCELLED_SWAP = """() => document.addEventListener("htmx:beforeSwap", (event) => {
+    setTimeout(() => { window.swapWasCancelled = event.detail.shouldSwap === false })
 })"""
-"""Noted after all others have listened, whichever came first."""
+"""Both read the outcome after all other listeners have run, in whichever order they run."""
 
 
-async def test_a_page_says_that_it_is_old_when_the_service_is_away(
-    page: Page, database: Database, troubles: Troubles
+async def test_page_says_that_it_is_stale_while_the_service_is_down(
+    page: Page, database: Database, page_errors: PageErrors
 ) -> None:
     await add_operator(database)
     await sign_in(page, "/ops/workers")
-    told = page.get_by_role("alert")
+    alert = page.get_by_role("alert")
     await page.route("**/ops/workers", lambda route: route.abort("connectionrefused"))
-    await expect(told).to_contain_text("This page is out of date")
-    troubles.forgive(UNANSWERED)
+    await expect(alert).to_contain_text("This page is out of date")
+    page_errors.ignore(CONNECTION_ERRORS)
     await page_is_accessible(page, "ops-stale")
     await page.unroute("**/ops/workers")
-    await expect(told).to_be_hidden()
-    troubles.forgive(UNANSWERED)
+    await expect(alert).to_be_hidden()
+    page_errors.ignore(CONNECTION_ERRORS)
 
 
-async def test_an_operator_can_do_without_scripts(
+async def test_operator_pages_work_without_scripts(
     context_without_scripts: BrowserContext, resources: Resources, run_jobs: RunJobs
 ) -> None:
     await add_operator(resources.database)

@@ -1,4 +1,4 @@
-"""The pages of people, with all that they may hold, in every look."""
+"""The users' pages, empty and with much data, in every variant."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from app.email.unsubscribe import unsubscribe_token
 from app.pages.session import session_cookie_name
 from app.resources import Resources
 from app.users.email_links import issue_token
+from tests.browser.accessibility import page_is_accessible
 from tests.browser.conftest import Site
-from tests.browser.guard import Troubles
-from tests.browser.looking import page_is_accessible
+from tests.browser.page_errors import PageErrors
 from tests.support.people import Person, person
 
 LONG = "Wolkenstein-Rodenegg-von-und-zu-" + "x" * 60
-"""A name that no phone is wide enough for."""
+"""A name wider than any phone."""
 
 
 @pytest.fixture
 async def kim(context: BrowserContext, site: Site, resources: Resources) -> Person:
-    """Somebody who is signed in at the browser."""
+    """A user who is signed in in the browser."""
     kim = await person(resources.database, "kim")
     name = session_cookie_name(resources.settings)
     await context.add_cookies(
@@ -32,13 +32,13 @@ async def kim(context: BrowserContext, site: Site, resources: Resources) -> Pers
 
 
 @pytest.mark.parametrize("path", ["/activities", "/reports", "/exports", "/friends", "/settings"])
-async def test_everyone_can_read_a_page_of_somebody_new(page: Page, kim: Person, path: str) -> None:
+async def test_page_of_a_new_user_is_accessible(page: Page, kim: Person, path: str) -> None:
     await page.goto(path)
     await page_is_accessible(page, f"new{path.replace('/', '-')}")
 
 
 @pytest.mark.parametrize("path", ["/activities", "/reports", "/exports", "/friends", "/settings"])
-async def test_everyone_can_read_a_page_that_is_full(
+async def test_page_with_much_data_is_accessible(
     page: Page, resources: Resources, kim: Person, path: str
 ) -> None:
     sam, _ = [await person(resources.database, name) for name in ("sam", "ann")]
@@ -89,10 +89,10 @@ HISTORY = (
 )
 
 
-async def test_an_export_is_watched_from_pending_to_its_failure(
+async def test_export_updates_live_from_pending_to_failed(
     page: Page, resources: Resources, kim: Person
 ) -> None:
-    """All of it without loading the page anew; what was written into the form meanwhile stays."""
+    """The page is not reloaded, and the form keeps what was entered meanwhile."""
     database = resources.database
     await page.goto("/exports")
     await page.get_by_role("button", name="Create export").click()
@@ -121,28 +121,28 @@ async def test_an_export_is_watched_from_pending_to_its_failure(
     assert await page.evaluate("window.loadedOnce")
 
 
-async def test_everyone_can_read_the_pages_of_nobody(page: Page, resources: Resources) -> None:
+async def test_pages_without_sign_in_are_accessible(page: Page, resources: Resources) -> None:
     sam = await person(resources.database, "sam")
     async with resources.database.transaction() as tx:
         reset = await issue_token(tx, sam.id, "reset", timedelta(hours=1))
-    way_out = unsubscribe_token(resources.settings.secret_key, sam.id, "friend_activity")
+    unsubscribe_link = unsubscribe_token(resources.settings.secret_key, sam.id, "friend_activity")
     for path in (
         "/sign-in",
         "/forgotten",
         "/confirm/some-token",
         f"/reset/{reset}",
-        f"/unsubscribe/{way_out}",
+        f"/unsubscribe/{unsubscribe_link}",
         "/confirmed",
         "/reset-done",
     ):
         await page.goto(path)
-        await page_is_accessible(page, f"nobody-{path.split('/')[1]}")
-    await page.goto(f"/unsubscribe/{way_out}")
+        await page_is_accessible(page, f"anonymous-{path.split('/')[1]}")
+    await page.goto(f"/unsubscribe/{unsubscribe_link}")
     await page.get_by_role("button", name="Unsubscribe").click()
-    await page_is_accessible(page, "nobody-unsubscribed")
+    await page_is_accessible(page, "anonymous-unsubscribed")
 
 
-async def test_everyone_can_read_what_was_refused(page: Page, troubles: Troubles) -> None:
+async def test_error_pages_are_accessible(page: Page, page_errors: PageErrors) -> None:
     await page.goto("/sign-in")
     await page.get_by_label("Email address").fill("kim@example.com")
     await page.get_by_label("Password").fill("not this one")
@@ -151,5 +151,5 @@ async def test_everyone_can_read_what_was_refused(page: Page, troubles: Troubles
     await page_is_accessible(page, "refused-sign-in")
     await page.goto("/unsubscribe/nothing")
     await page_is_accessible(page, "refused-link")
-    assert 2 == len(troubles)  # that the answers were 401 and 404
-    troubles.clear()
+    assert 2 == len(page_errors)  # the responses 401 and 404
+    page_errors.clear()
