@@ -1,4 +1,4 @@
-"""The pages: HTML for people at a browser, whole without scripts, and none of them inline."""
+"""The pages: HTML that works without scripts. Scripts and styles are never inline."""
 
 from app.pages.failures import failure_page
 from app.pages.router import pages_router

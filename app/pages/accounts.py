@@ -96,10 +96,10 @@ async def sign_in(
     try:
         submitted = form.read(SignInForm)
         await admit_sign_in(rates, submitted.email, client_of(request))
-        checked = await check_password(database, passwords, submitted.email, submitted.password)
+        credentials = await check_password(database, passwords, submitted.email, submitted.password)
         await welcome_back(rates, submitted.email)
-        checked = await renew_hash(database, passwords, checked, submitted.password)
-        return await _start_session(request, database, checked, next_path)
+        credentials = await renew_hash(database, passwords, credentials, submitted.password)
+        return await _start_session(request, database, credentials, next_path)
     except FORM_FAILURES as error:
         return _render_with_error(request, "sign_in", form, error, next_path)
 
@@ -117,7 +117,7 @@ async def sign_out(
 
 
 async def _start_session(
-    request: Request[Any, Any, Any], database: Database, checked: Credentials, next_path: str
+    request: Request[Any, Any, Any], database: Database, credentials: Credentials, next_path: str
 ) -> Response[Any]:
     """Open a session, end the browser's previous one, and redirect to `next_path`.
 
@@ -128,7 +128,7 @@ async def _start_session(
     async with database.transaction() as tx:
         if previous := request.cookies.get(session_cookie_name(settings)):
             await close_session(tx, previous)
-        session = await open_session(tx, checked, settings.http.session)
+        session = await open_session(tx, credentials, settings.http.session)
     response: Response[Any]
     if redirects_off_site(next_path):
         response = render_page(request, "download_starting", next_path=next_path)

@@ -55,13 +55,13 @@ async def list_previews(request: Request[Any, Any, Any]) -> Response[str]:
 )
 async def show_preview(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Show an email as HTML in light and dark, as text and as its source."""
-    source = _composed(resources_of(request).sender.config, name)
+    source = _compose_sample(resources_of(request).sender.config, name)
     return render_page(
         request,
         "email_preview",
         email=name,
-        subject=str(_parsed(source)["Subject"]),
-        text=_part(source, "plain"),
+        subject=str(_parse(source)["Subject"]),
+        text=_body_part(source, "plain"),
         source=source.decode(),
     )
 
@@ -79,7 +79,7 @@ async def show_html(
     name: FromPath[str], scheme: FromPath[Scheme], request: Request[Any, Any, Any]
 ) -> Response[str]:
     """Show the HTML part as a mail program in light or dark mode shows it."""
-    html = _part(_composed(resources_of(request).sender.config, name), "html")
+    html = _body_part(_compose_sample(resources_of(request).sender.config, name), "html")
     return Response(in_scheme(html, scheme), media_type=MediaType.HTML)
 
 
@@ -93,7 +93,7 @@ def _has_sample(name: str) -> bool:
     return "sample" in vars(EMAILS[name])
 
 
-def _composed(email_config: EmailConfig, name: str) -> bytes:
+def _compose_sample(email_config: EmailConfig, name: str) -> bytes:
     """Compose the sample of an email.
 
     Raises:
@@ -106,12 +106,12 @@ def _composed(email_config: EmailConfig, name: str) -> bytes:
     return email_config.sealed(message)
 
 
-def _parsed(source: bytes) -> EmailMessage:
+def _parse(source: bytes) -> EmailMessage:
     return message_from_bytes(source, EmailMessage, policy=modern)
 
 
-def _part(source: bytes, kind: str) -> str:
-    part = _parsed(source).get_body((kind,))
+def _body_part(source: bytes, kind: str) -> str:
+    part = _parse(source).get_body((kind,))
     return "" if part is None else str(part.get_content())
 
 

@@ -50,9 +50,8 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
         detail=detail,
         code=status,
     )
-    response.headers["Content-Security-Policy"] = (
-        CONTENT_SECURITY_POLICY  # the router's is not applied
-    )
+    # The router's headers are not applied to exceptions.
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return response
 
 

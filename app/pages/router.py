@@ -49,6 +49,6 @@ pages_router = Router(
         ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY)
     ],
     request_max_body_size=MAX_FORM_BYTES,
-    opt={"public": True},  # the API's tokens are not asked for: `authorize` decides
+    opt={"public": True},  # no API token is required: `authorize` decides
     include_in_schema=False,
 )

@@ -116,10 +116,12 @@ async def change_own_password(
     try:
         submitted = form.read(ChangePasswordForm)
         await admit_own_password(rates, me.id)
-        checked = await check_own_password(database, passwords, me.id, submitted.current_password)
+        credentials = await check_own_password(
+            database, passwords, me.id, submitted.current_password
+        )
         password_hash = await passwords.hash(submitted.password)
         async with database.transaction() as tx:
-            await change_password(tx, checked, password_hash)
+            await change_password(tx, credentials, password_hash)
             renewed = Credentials(me.id, password_hash)
             session = await open_session(tx, renewed, settings.http.session)
     except FORM_FAILURES as error:
@@ -142,9 +144,9 @@ async def delete_own_account(
     try:
         password = form.read(DeleteAccountForm).own_password
         await admit_own_password(rates, me.id)
-        checked = await check_own_password(database, passwords, me.id, password)
+        credentials = await check_own_password(database, passwords, me.id, password)
         async with database.transaction() as tx:
-            await leave(tx, checked)
+            await leave(tx, credentials)
     except FORM_FAILURES as error:
         return await _render_settings(request, me, database, form, error)
     response = see_other(request, "/", "Account deleted. Your data is being erased.")

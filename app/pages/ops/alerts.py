@@ -28,12 +28,12 @@ class Snapshot(Struct, frozen=True):
     workers: list[Worker]
 
     @property
-    def alive(self) -> list[Worker]:
+    def live_workers(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.alive]
 
     @property
     def slots(self) -> int:
-        return sum(worker.slots for worker in self.alive)
+        return sum(worker.slots for worker in self.live_workers)
 
     @property
     def running(self) -> int:
@@ -72,11 +72,11 @@ def list_alerts(snapshot: Snapshot) -> list[Alert]:
 
 
 def _worker_alerts(snapshot: Snapshot) -> Iterator[Alert]:
-    if not snapshot.alive:
+    if not snapshot.live_workers:
         yield Alert(
             "bad", "No worker is running", "No job runs until you start one.", "/ops/workers"
         )
-    elif silent := len(snapshot.workers) - len(snapshot.alive):
+    elif silent := len(snapshot.workers) - len(snapshot.live_workers):
         yield Alert(
             "warn",
             f"{_plural(silent, 'worker', 'workers')} stopped responding",
