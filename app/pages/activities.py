@@ -132,10 +132,10 @@ async def _render_list(
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, ActivityId])
     position = activities.Position(*key) if key else activities.Position()
-    found = await activities.page(database, me.id, activities.Filter(), position, PAGE_SIZE + 1)
-    items = found[:PAGE_SIZE]
+    rows = await activities.page(database, me.id, activities.Filter(), position, PAGE_SIZE + 1)
+    items = rows[:PAGE_SIZE]
     next_url = None
-    if len(found) > PAGE_SIZE:
+    if len(rows) > PAGE_SIZE:
         next_url = f"/activities?after={cursor_of((items[-1].started_at, items[-1].id))}"
     monday = reading.monday_of(reading.week_of(now.date()))
     return render_page(

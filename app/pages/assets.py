@@ -47,7 +47,7 @@ for _name, _content in _read_assets().items():
 
 
 @get("/static/{name:str}", opt={"static": True})
-async def static(name: FromPath[str]) -> Response[bytes]:
+async def serve_asset(name: FromPath[str]) -> Response[bytes]:
     """Serve an asset.
 
     Raises:

@@ -102,14 +102,14 @@ async def show_export(
         was: the status that the page shows now. A change is announced to screen readers.
     """
     try:
-        found = await requests.status(database, me.id, ExportId(export_id))
+        export = await requests.status(database, me.id, ExportId(export_id))
     except NotFound:
         if is_fragment_request(request):
             return Response("", media_type=MediaType.HTML)
         raise
     name = "exports/item_fragment" if is_fragment_request(request) else "exports/detail"
     return render_page(
-        request, name, export=found, was=was, poll_interval_s=poll_interval_s(found, now)
+        request, name, export=export, was=was, poll_interval_s=poll_interval_s(export, now)
     )
 
 
@@ -126,13 +126,13 @@ async def download_export(
     try:
         url = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
-        found = await requests.status(database, me.id, ExportId(export_id))
+        export = await requests.status(database, me.id, ExportId(export_id))
         return render_page(
             request,
             "exports/detail",
             error=error,
-            export=found,
-            poll_interval_s=poll_interval_s(found, now),
+            export=export,
+            poll_interval_s=poll_interval_s(export, now),
         )
     return Redirect(url, status_code=302)
 
@@ -172,15 +172,15 @@ async def _render_list(
     before: UUID | None = None,
     **context: Any,
 ) -> Response[str]:
-    found = await requests.history(
+    rows = await requests.history(
         database, me.id, ExportId(before) if before else None, PAGE_SIZE + 1
     )
     profile = await profile_of(database, me.id)
-    next_url = f"/exports?before={found[PAGE_SIZE - 1].id}" if len(found) > PAGE_SIZE else None
+    next_url = f"/exports?before={rows[PAGE_SIZE - 1].id}" if len(rows) > PAGE_SIZE else None
     return render_page(
         request,
         "exports/list",
-        exports=[(export, poll_interval_s(export, now)) for export in found[:PAGE_SIZE]],
+        exports=[(export, poll_interval_s(export, now)) for export in rows[:PAGE_SIZE]],
         first_url="/exports" if before else None,
         next_url=next_url,
         profile=profile,

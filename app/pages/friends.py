@@ -104,10 +104,10 @@ async def _render_list(
 ) -> Response[str]:
     key = after_cursor(after, tuple[datetime, UserId])
     position = friendships.Position(*key) if key else friendships.Position()
-    found = await friendships.page(database, me.id, position, PAGE_SIZE + 1)
-    items = found[:PAGE_SIZE]
+    rows = await friendships.page(database, me.id, position, PAGE_SIZE + 1)
+    items = rows[:PAGE_SIZE]
     next_url = None
-    if len(found) > PAGE_SIZE:
+    if len(rows) > PAGE_SIZE:
         next_url = f"/friends?after={cursor_of((items[-1].since, items[-1].user_id))}"
     return render_page(
         request,

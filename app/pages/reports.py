@@ -29,14 +29,14 @@ async def list_reports(
     before: Annotated[str | None, QueryParameter(max_length=7)] = None,
 ) -> Response[str]:
     before_month: date | None = month_of(before) if before else None
-    found = await requests.reports(database, me.id, before_month, PAGE_SIZE + 1)
-    items = found[:PAGE_SIZE]
+    rows = await requests.reports(database, me.id, before_month, PAGE_SIZE + 1)
+    items = rows[:PAGE_SIZE]
     return render_page(
         request,
         "reports",
         reports=[(slug(report.month), report) for report in items],
         first_url="/reports" if before else None,
-        next_url=f"/reports?before={slug(items[-1].month)}" if len(found) > PAGE_SIZE else None,
+        next_url=f"/reports?before={slug(items[-1].month)}" if len(rows) > PAGE_SIZE else None,
         profile=await profile_of(database, me.id),
     )
 

@@ -39,7 +39,7 @@ pages_router = Router(
         *confirmation.routes,
         *password_resets.routes,
         *unsubscribe.routes,
-        assets.static,
+        assets.serve_asset,
         email_previews.router,
         ops.router,
     ],

@@ -40,8 +40,8 @@ async def page_is_accessible(page: Page, name: str | None = None) -> None:
 async def _check(page: Page, variant: str) -> None:
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(AXE_SCRIPT)
-    found = AxeResults(await page.evaluate("() => axe.run({resultTypes: ['violations']})"))
-    assert not found.violations_count, f"{page.url} ({variant}): {found.generate_report()}"
+    results = AxeResults(await page.evaluate("() => axe.run({resultTypes: ['violations']})"))
+    assert not results.violations_count, f"{page.url} ({variant}): {results.generate_report()}"
     too_wide = await page.evaluate(FIND_TOO_WIDE)
     assert not too_wide, f"{page.url} ({variant}) scrolls sideways because of {too_wide}"
 

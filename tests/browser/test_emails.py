@@ -72,7 +72,7 @@ async def test_emails_are_accessible_and_do_not_scroll_sideways(
     for name, email in SAMPLES.items():
         await page.set_content(in_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a key of PAPER
         await page.evaluate(AXE_SCRIPT)
-        found = AxeResults(await page.evaluate(RUN_AXE))
-        assert not found.violations_count, f"{name}: {found.generate_report()}"
+        results = AxeResults(await page.evaluate(RUN_AXE))
+        assert not results.violations_count, f"{name}: {results.generate_report()}"
         assert width == await page.evaluate("document.documentElement.scrollWidth"), name
     await page.close()

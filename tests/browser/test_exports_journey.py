@@ -84,8 +84,8 @@ async def test_user_signs_up_records_exports_downloads_and_deletes(
         await line.get_by_role("link", name="Download").click()
     download = await arriving.value
     assert download.suggested_filename == "activities.csv"
-    await download.save_as(tmp_path / "taken.csv")
-    rows = list(csv.reader((tmp_path / "taken.csv").open()))
+    await download.save_as(tmp_path / "activities.csv")
+    rows = list(csv.reader((tmp_path / "activities.csv").open()))
     assert [f"{start:%Y-%m-%d}", "ride", "95", "31.5", "", 'Ice & "sun" <b>'] == rows[1]
 
     await line.get_by_role("button", name="Delete").click()

@@ -134,18 +134,18 @@ async def test_response_in_flight_does_not_close_a_dialog(page: Page, database: 
     await add_operator(database)
     job_id = await put(database, Trial("a"))
     await sign_in(page, f"/ops/jobs/{job_id}")
-    asked, opened = asyncio.Event(), asyncio.Event()
+    requested, dialog_opened = asyncio.Event(), asyncio.Event()
 
-    async def hold(route: Route) -> None:
-        asked.set()
-        await opened.wait()
+    async def delay(route: Route) -> None:
+        requested.set()
+        await dialog_opened.wait()
         await route.continue_()
 
-    await page.route(f"**/ops/jobs/{job_id}", hold)
-    await until(asked.is_set)
+    await page.route(f"**/ops/jobs/{job_id}", delay)
+    await until(requested.is_set)
     await page.get_by_role("button", name="Cancel").click()
     await page.evaluate(NOTE_A_CANCELLED_SWAP)
-    opened.set()
+    dialog_opened.set()
     await page.wait_for_function("() => window.swapWasCancelled")
     await expect(page.get_by_role("dialog", name="Cancel this job?")).to_be_visible()
 

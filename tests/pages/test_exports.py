@@ -74,10 +74,10 @@ async def test_export_is_requested_generated_downloaded_and_deleted(
     ready = await browser.get("/exports")
     assert "Ready" in text_of(ready)
     assert "1 row ·" in text_of(ready)
-    taken = await browser.get(f"/exports/{export_id}/download")
-    assert taken.status_code == 302
+    download = await browser.get(f"/exports/{export_id}/download")
+    assert download.status_code == 302
     async with anybody() as client:
-        assert b"run" in (await client.get(taken.headers["location"])).content
+        assert b"run" in (await client.get(download.headers["location"])).content
 
     deleted = await submit(browser, ready, f"/exports/{export_id}/delete")
     assert redirect_path(deleted) == "/exports"
@@ -120,22 +120,22 @@ async def test_item_of_an_export_polls_until_it_is_finished(
     await request_export(browser)
     requested_at = await database.fetchval("select requested_at from exports")
     wall_clock.stands_at = requested_at + timedelta(seconds=9)
-    (address,) = re.findall(r'hx-get="([^"]+)"', (await browser.get("/exports")).text)
-    fragment = await browser.get(address, headers=FRAGMENT_HEADERS)
+    (url,) = re.findall(r'hx-get="([^"]+)"', (await browser.get("/exports")).text)
+    fragment = await browser.get(url, headers=FRAGMENT_HEADERS)
     assert fragment.text.lstrip().startswith("<li ")
     assert 'hx-trigger="every 1s"' in fragment.text
     assert "hx-swap-oob" not in fragment.text
 
     wall_clock.stands_at = requested_at + timedelta(hours=1)
-    assert 'hx-trigger="every 15s"' in (await browser.get(address, headers=FRAGMENT_HEADERS)).text
+    assert 'hx-trigger="every 15s"' in (await browser.get(url, headers=FRAGMENT_HEADERS)).text
     await complete_exports(database)
-    fragment = await browser.get(address, headers=FRAGMENT_HEADERS)
+    fragment = await browser.get(url, headers=FRAGMENT_HEADERS)
     assert "hx-trigger" not in fragment.text
     assert "All activities as CSV: ready." in text_of(fragment)
     assert "12,345 rows · 1.2 MB" in text_of(fragment)
     await database.execute("update exports set deleted_at = now()")
-    assert "" == (await browser.get(address, headers=FRAGMENT_HEADERS)).text
-    assert 404 == (await browser.get(address)).status_code
+    assert "" == (await browser.get(url, headers=FRAGMENT_HEADERS)).text
+    assert 404 == (await browser.get(url)).status_code
 
 
 async def test_progress_is_shown_in_rows(browser: httpx.AsyncClient, database: Database) -> None:
@@ -214,13 +214,13 @@ async def test_exports_are_paged(browser: httpx.AsyncClient, database: Database)
         """insert into exports (user_id, format, open, error)
         select id, 'csv', false, 'It failed.' from users, generate_series(1, 41)"""
     )
-    seen, address = [], "/exports"
-    while address:
-        response = await browser.get(address)
-        seen.append(response.text.count('id="export-'))
-        found = re.findall(r'href="(/exports\?before=[^"]+)"', response.text)
-        address = found[0] if found else ""
-    assert [20, 20, 1] == seen
+    counts, url = [], "/exports"
+    while url:
+        response = await browser.get(url)
+        counts.append(response.text.count('id="export-'))
+        matches = re.findall(r'href="(/exports\?before=[^"]+)"', response.text)
+        url = matches[0] if matches else ""
+    assert [20, 20, 1] == counts
 
 
 @pytest.mark.parametrize(

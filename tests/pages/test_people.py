@@ -116,13 +116,13 @@ async def test_activities_are_paged(browser: httpx.AsyncClient, database: Databa
         select id, 'run', timestamptz '2026-01-01' + n * interval '1 hour', 60
         from users, generate_series(1, 61) as n"""
     )
-    seen, address = [], "/activities"
-    while address:
-        response = await browser.get(address)
-        seen.append(response.text.count("/delete"))
+    counts, url = [], "/activities"
+    while url:
+        response = await browser.get(url)
+        counts.append(response.text.count("/delete"))
         following = response.text.partition(">Older<")[0].rpartition('href="')[2].rstrip('"')
-        address = following if following.startswith("/activities?after=") else ""
-    assert [30, 30, 1] == seen
+        url = following if following.startswith("/activities?after=") else ""
+    assert [30, 30, 1] == counts
 
 
 async def test_friend_requests_are_accepted_and_declined(
@@ -226,9 +226,9 @@ async def test_confirmation_email_is_resent_until_confirmed(
     kinds = await database.fetch("select kind from jobs order by kind")
     assert [row["kind"] for row in kinds] == ["email:confirmation", "email:welcome"]
     await database.execute("update users set confirmed_at = now()")
-    late = await submit(browser, page, "/settings/confirmation")
-    assert late.status_code == 409
-    assert "Your address is already confirmed." in text_of(late)
+    refused_resend = await submit(browser, page, "/settings/confirmation")
+    assert refused_resend.status_code == 409
+    assert "Your address is already confirmed." in text_of(refused_resend)
 
 
 async def test_pages_ask_to_confirm_an_unconfirmed_address(

@@ -31,15 +31,15 @@ async def test_reports_are_listed_and_downloaded(
     assert text_of(page).index("October") < text_of(page).index("September")
 
     await resources.bucket.put(key(kim.id, date(2026, 10, 1), None), b"%PDF-", "application/pdf")
-    (address, _) = re.findall(r'href="(/reports/[^"]+/download)"', page.text)
-    taken = await browser.get(address)
-    assert taken.status_code == 302
+    (url, _) = re.findall(r'href="(/reports/[^"]+/download)"', page.text)
+    download = await browser.get(url)
+    assert download.status_code == 302
     async with anybody() as client:
-        assert b"%PDF-" == (await client.get(taken.headers["location"])).content
+        assert b"%PDF-" == (await client.get(download.headers["location"])).content
 
     sign_in_as(browser, sam)
     assert "No reports yet" in text_of(await browser.get("/reports"))
-    assert 404 == (await browser.get(address)).status_code
+    assert 404 == (await browser.get(url)).status_code
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "soon", "2026-02"])

@@ -39,9 +39,9 @@ async def list_groups(
 ) -> Response[str]:
     query = Form(dict(request.query_params)).read(GroupsQuery)
     position = dead_letters.Position(query.before, query.fingerprint)
-    found = await dead_letters.page(database, position, PAGE_SIZE + 1)
-    groups, next_url = found[:PAGE_SIZE], None
-    if len(found) > PAGE_SIZE:
+    rows = await dead_letters.page(database, position, PAGE_SIZE + 1)
+    groups, next_url = rows[:PAGE_SIZE], None
+    if len(rows) > PAGE_SIZE:
         last = groups[-1]
         next_query = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
         next_url = f"{DEAD_LETTERS}?{urlencode(next_query)}"

@@ -57,13 +57,13 @@ async def read_listing(
     user_id = await find_user(db, query.user) if query.user else None
     job_filter = Filter(state, query.kind, query.queue, user_id, fingerprint, query.search)
     before = None if query.before is None else JobId(query.before)
-    found = await page(db, job_filter, before, PAGE_SIZE + 1)
-    jobs, filters = found[:PAGE_SIZE], {k: v for k, v in form.values.items() if v and k != "before"}
+    rows = await page(db, job_filter, before, PAGE_SIZE + 1)
+    jobs, filters = rows[:PAGE_SIZE], {k: v for k, v in form.values.items() if v and k != "before"}
     return Listing(
         jobs,
         first_url=_url(path, filters) if query.before else None,
         next_url=_url(path, {**filters, "before": str(jobs[-1].id)})
-        if len(found) > PAGE_SIZE
+        if len(rows) > PAGE_SIZE
         else None,
     )
 

@@ -113,8 +113,8 @@ async def _render_schedule(
         NotFound: there is no such schedule.
     """
     schedule = await history.find_schedule(database, name)
-    found = await history.page(database, name, before, PAGE_SIZE + 1)
-    runs, path = found[:PAGE_SIZE], f"{PATH}/{name}"
+    rows = await history.page(database, name, before, PAGE_SIZE + 1)
+    runs, path = rows[:PAGE_SIZE], f"{PATH}/{name}"
     return render_page(
         request,
         "ops/schedule",
@@ -124,7 +124,7 @@ async def _render_schedule(
         dry_run=SCHEDULES[name].dry_run,
         form=form or Form(),
         first_url=path if before else None,
-        next_url=f"{path}?before={runs[-1].id}" if len(found) > PAGE_SIZE else None,
+        next_url=f"{path}?before={runs[-1].id}" if len(rows) > PAGE_SIZE else None,
     )
 
 

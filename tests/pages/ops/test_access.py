@@ -24,13 +24,13 @@ PATH_VALUES = {
 
 def routes() -> list[Any]:
     """Method and path of every route, with values for its parameters."""
-    found = []
+    requests = []
     for route in router.routes:
         path = route.path
         for name, value in PATH_VALUES.items():
             path = path.replace(f"{{{name}}}", value)
-        found += [(method, path) for method in sorted(route.methods - {"OPTIONS", "HEAD"})]
-    return found
+        requests += [(method, path) for method in sorted(route.methods - {"OPTIONS", "HEAD"})]
+    return requests
 
 
 @pytest.mark.parametrize(("method", "path"), routes())
