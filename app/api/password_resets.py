@@ -35,13 +35,13 @@ async def request_reset(
     data: Annotated[ResetRequest, Body(examples=[RESET_REQUEST])],
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> None:
     """Request a password-reset email.
 
     The response is the same whether or not the address has an account.
     """
-    await count_reset_request(rates, client_address(request))
+    await count_reset_request(limiter, client_address(request))
     async with database.transaction() as tx:
         await request_password_reset(tx, data.email)
 

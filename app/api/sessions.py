@@ -35,15 +35,15 @@ async def sign_in(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Session:
     """Sign in. Send the token as `Authorization: Bearer <token>`.
 
     401 if the address or the password is wrong, without saying which. 429 after too many attempts.
     """
-    await count_sign_in(rates, data.email, client_address(request))
+    await count_sign_in(limiter, data.email, client_address(request))
     checked = await check_password(database, passwords, data.email, data.password)
-    await clear_sign_ins(rates, data.email)
+    await clear_sign_ins(limiter, data.email)
     checked = await renew_hash(database, passwords, checked, data.password)
     lifetime = resources_of(request).settings.http.session
     async with database.transaction() as tx:

@@ -76,13 +76,13 @@ async def create_user(
     request: Request[Any, Any, Any],
     create_once: NamedDependency[IdempotentCreation],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Account]:
     """Create an account. An email with a confirmation link follows.
 
     409 if the address is taken.
     """
-    await count_sign_up(rates, client_address(request))
+    await count_sign_up(limiter, client_address(request))
     password_hash = await passwords.hash(data.password)
     return await create_once(lambda tx: register(tx, data.email, data.name, password_hash))
 
@@ -91,7 +91,7 @@ async def create_user(
 async def request_confirmation(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> None:
     """Resend the email with the confirmation link.
 
@@ -99,7 +99,7 @@ async def request_confirmation(
     allowed every eight hours.
     """
     async with database.transaction() as tx:
-        await accounts.request_confirmation(tx, rates, me.id)
+        await accounts.request_confirmation(tx, limiter, me.id)
 
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
@@ -143,13 +143,13 @@ async def change_own_password(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> None:
     """Change your password. This ends all sessions, including this one.
 
     403 if the current password is wrong.
     """
-    await count_password_check(rates, me.id)
+    await count_password_check(limiter, me.id)
     checked = await check_current_password(database, passwords, me.id, data.current_password)
     password_hash = await passwords.hash(data.password)
     async with database.transaction() as tx:
@@ -162,13 +162,13 @@ async def delete_me(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> None:
     """Delete your account at once. Its data is erased shortly after.
 
     403 if the password is wrong.
     """
-    await count_password_check(rates, me.id)
+    await count_password_check(limiter, me.id)
     checked = await check_current_password(database, passwords, me.id, data.password)
     async with database.transaction() as tx:
         await delete_account(tx, checked)

@@ -36,7 +36,8 @@ async def test(address: str, /, *, resources: InjectedResources) -> str:
         await send_test_email(resources.sender, address, datetime.now(UTC))
     except (Refused, TemporarilyRefused, Ambiguous) as error:
         raise Failure(str(error)) from None
-    return f"{resources.sender.smtp_pool.server} accepted the email in {monotonic() - started_at:.1f} s"
+    seconds = monotonic() - started_at
+    return f"{resources.sender.smtp_pool.server} accepted the email in {seconds:.1f} s"
 
 
 @suppressions.command(name="list")

@@ -59,14 +59,14 @@ async def sign_up(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     """Create an account and sign in to it. We then email a link to confirm the address."""
     form = await submitted_form(request)
     next_path = local_path(form.values.get("next"), HOME)
     try:
         submitted = form.read(SignUpForm)
-        await admit_sign_up(rates, client_of(request))
+        await count_sign_up(limiter, client_address(request))
         password_hash = await passwords.hash(submitted.password)
         async with database.transaction() as tx:
             account = await register(tx, submitted.email, submitted.name, password_hash)
@@ -89,15 +89,15 @@ async def sign_in(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     form = await submitted_form(request)
     next_path = local_path(form.values.get("next"), HOME)
     try:
         submitted = form.read(SignInForm)
-        await admit_sign_in(rates, submitted.email, client_of(request))
+        await count_sign_in(limiter, submitted.email, client_address(request))
         credentials = await check_password(database, passwords, submitted.email, submitted.password)
-        await welcome_back(rates, submitted.email)
+        await clear_sign_ins(limiter, submitted.email)
         credentials = await renew_hash(database, passwords, credentials, submitted.password)
         return await _start_session(request, database, credentials, next_path)
     except FORM_FAILURES as error:

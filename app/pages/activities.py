@@ -130,20 +130,23 @@ async def _render_list(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
-    key = after_cursor(after, tuple[datetime, ActivityId])
-    position = activities.Position(*key) if key else activities.Position()
-    rows = await activities.page(database, me.id, activities.Filter(), position, PAGE_SIZE + 1)
+    key = decode_cursor(after, tuple[datetime, ActivityId])
+    position = activities.ActivityKey(*key) if key else activities.ActivityKey()
+    rows = await activities.list_activities(
+        database, me.id, activities.Filter(), position, PAGE_SIZE + 1
+    )
     items = rows[:PAGE_SIZE]
     next_url = None
     if len(rows) > PAGE_SIZE:
-        next_url = f"/activities?after={cursor_of((items[-1].started_at, items[-1].id))}"
-    monday = reading.monday_of(reading.week_of(now.date()))
+        next_url = f"/activities?after={encode_cursor((items[-1].started_at, items[-1].id))}"
+    monday = daily_totals.monday_of(daily_totals.week_of(now.date()))
     return render_page(
         request,
         "activities",
         profile=await profile_of(database, me.id),
-        week=total(await reading.daily(database, me.id, monday, monday + timedelta(days=6))),
+        week=total(await daily_totals.read(database, me.id, monday, monday + timedelta(days=6))),
         activities=items,
+        type_choices=[(type, words.label) for type, words in ACTIVITY_TYPES.items()],
         first_url="/activities" if after else None,
         next_url=next_url,
         **context,

@@ -103,7 +103,7 @@ def _compose_sample(email_config: EmailConfig, name: str) -> bytes:
         raise NotFound("There is no such email.")
     sample: Email = EMAILS[name].sample()
     message = compose(email_config, RECIPIENT, sample, "sample", datetime.now(UTC))
-    return email_config.sealed(message)
+    return email_config.serialize(message)
 
 
 def _parse(source: bytes) -> EmailMessage:

@@ -16,6 +16,7 @@ from app.activity_types import ACTIVITY_TYPES, ActivityType
 from app.errors import Conflict, Gone, Invalid, NotFound
 from app.exports import requests
 from app.exports.export import Export, ExportId, Filters, Format, Status
+from app.exports.formats import FORMATS
 from app.pages.formatting import PRESETS, DateRange, Period, period_choices
 from app.pages.forms import FORM_FAILURES, submitted_form
 from app.pages.page import is_fragment_request, render_page, see_other
@@ -25,6 +26,12 @@ from app.users.accounts import profile_of
 from app.users.user import Me
 
 PAGE_SIZE = 20
+DEFAULT_FORMAT = next(iter(FORMATS))
+FORMAT_CHOICES = [(format.name, format.label) for format in FORMATS.values()]
+TYPE_CHOICES = [
+    ("", "All"),
+    *((type, words.plural.capitalize()) for type, words in ACTIVITY_TYPES.items()),
+]
 
 Day = Annotated[date, Meta(description="Enter a date such as 2026-11-25.")]
 
@@ -185,6 +192,9 @@ async def _render_list(
         next_url=next_url,
         profile=profile,
         periods=period_choices(now.date()),
+        format_choices=FORMAT_CHOICES,
+        default_format=DEFAULT_FORMAT,
+        type_choices=TYPE_CHOICES,
         **context,
     )
 

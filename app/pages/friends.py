@@ -48,7 +48,7 @@ async def send_request(
     try:
         email = form.read(FriendRequestForm).email
         async with database.transaction() as tx:
-            sent = await friendships.ask(tx, me.id, email)
+            sent = await friendships.send_request(tx, me.id, email)
     except FORM_FAILURES as error:
         return await _render_list(request, me, database, form=form.with_error(error), error=error)
     if sent.status == "accepted":
@@ -102,17 +102,17 @@ async def _render_list(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
-    key = after_cursor(after, tuple[datetime, UserId])
-    position = friendships.Position(*key) if key else friendships.Position()
-    rows = await friendships.page(database, me.id, position, PAGE_SIZE + 1)
+    key = decode_cursor(after, tuple[datetime, UserId])
+    position = friendships.FriendKey(*key) if key else friendships.FriendKey()
+    rows = await friendships.list_friends(database, me.id, position, PAGE_SIZE + 1)
     items = rows[:PAGE_SIZE]
     next_url = None
     if len(rows) > PAGE_SIZE:
-        next_url = f"/friends?after={cursor_of((items[-1].since, items[-1].user_id))}"
+        next_url = f"/friends?after={encode_cursor((items[-1].since, items[-1].user_id))}"
     return render_page(
         request,
         "friends",
-        waiting=await friendships.waiting(database, me.id, None, MAX_REQUESTS_SHOWN),
+        waiting=await friendships.list_requests(database, me.id, None, MAX_REQUESTS_SHOWN),
         friends=items,
         first_url="/friends" if after else None,
         next_url=next_url,

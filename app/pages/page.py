@@ -11,6 +11,7 @@ from litestar.response import Redirect
 
 from app.activity_types import ACTIVITY_TYPES
 from app.errors import Failure
+from app.exports.formats import FORMATS
 from app.pages import formatting
 from app.pages.assets import PATHS
 from app.pages.forms import Form
@@ -72,6 +73,8 @@ def render_page(
         "path": request.scope["path"],
         "assets": PATHS,
         "form": Form(),
+        "activity_types": ACTIVITY_TYPES,
+        "formats": FORMATS,
         **formatting.TEMPLATE_FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})

@@ -38,17 +38,17 @@ async def forgot_password_form(request: Request[Any, Any, Any]) -> Response[str]
 async def request_reset(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[str]:
     """Email a reset link. The response does not reveal whether the account exists."""
     form = await submitted_form(request)
     try:
         submitted = form.read(ForgotPasswordForm)
-        await admit_reset(rates, client_of(request))
+        await count_reset_request(limiter, client_address(request))
     except (TooMany, InvalidForm) as error:
         return render_page(request, "forgot_password", error=error, form=form.with_error(error))
     async with database.transaction() as tx:
-        await ask_for_reset(tx, submitted.email)
+        await request_password_reset(tx, submitted.email)
     return render_page(request, "reset_link_sent", email=submitted.email)
 
 
@@ -57,7 +57,7 @@ async def new_password_form(
     token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     """Show the form if the token is still valid."""
-    await check_reset(database, token)
+    await check_reset_token(database, token)
     return render_page(request, "reset_password", token=token)
 
 
@@ -69,7 +69,7 @@ async def set_new_password(
     passwords: NamedDependency[Passwords],
 ) -> Response[Any]:
     """Set the new password. The token is used up."""
-    await check_reset(database, token)
+    await check_reset_token(database, token)
     form = await submitted_form(request)
     try:
         submitted = form.read(NewPasswordForm)

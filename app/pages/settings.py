@@ -90,13 +90,13 @@ async def send_confirmation(
     request: Request[Me, Any, Any],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     """Send another email with a link to confirm the address."""
     form = await submitted_form(request)
     try:
         async with database.transaction() as tx:
-            profile = await ask_for_confirmation(tx, rates, me.id)
+            profile = await request_confirmation(tx, limiter, me.id)
     except FORM_FAILURES as error:
         return await _render_settings(request, me, database, form, error)
     return see_other(request, "/settings", f"We are sending another email to {profile.email}.")
@@ -108,15 +108,15 @@ async def change_own_password(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     """Change the password, end all sessions, and open a new one in this browser."""
     form = await submitted_form(request)
     settings = resources_of(request).settings
     try:
         submitted = form.read(ChangePasswordForm)
-        await admit_own_password(rates, me.id)
-        credentials = await check_own_password(
+        await count_password_check(limiter, me.id)
+        credentials = await check_current_password(
             database, passwords, me.id, submitted.current_password
         )
         password_hash = await passwords.hash(submitted.password)
@@ -138,15 +138,15 @@ async def delete_own_account(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
-    rates: NamedDependency[RateLimiter],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
     form = await submitted_form(request)
     try:
         password = form.read(DeleteAccountForm).own_password
-        await admit_own_password(rates, me.id)
-        credentials = await check_own_password(database, passwords, me.id, password)
+        await count_password_check(limiter, me.id)
+        credentials = await check_current_password(database, passwords, me.id, password)
         async with database.transaction() as tx:
-            await leave(tx, credentials)
+            await delete_account(tx, credentials)
     except FORM_FAILURES as error:
         return await _render_settings(request, me, database, form, error)
     response = see_other(request, "/", "Account deleted. Your data is being erased.")

@@ -24,7 +24,7 @@ DESCRIPTIONS: dict[Subscription, str] = {
 @get("/unsubscribe/{token:str}", opt={"anonymous": True})
 async def show_unsubscribe(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Show a page with one button."""
-    emails = DESCRIPTIONS[subscription_of(_secret(request), token)]
+    emails = DESCRIPTIONS[subscription_in_token(_secret(request), token)]
     return render_page(request, "unsubscribe", token=token, emails=emails)
 
 

@@ -167,7 +167,7 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
     log.info("operator.created_admin", user=str(user_id), by=by)
 
 
-async def request_confirmation(tx: Transaction, rates: RateLimiter, user_id: UserId) -> Profile:
+async def request_confirmation(tx: Transaction, limiter: RateLimiter, user_id: UserId) -> Profile:
     """Enqueue another confirmation email, for a user whose first one was lost or has expired.
 
     Earlier links keep working. While a confirmation email is waiting to be sent, no second one is
@@ -187,7 +187,7 @@ async def request_confirmation(tx: Transaction, rates: RateLimiter, user_id: Use
             " asked us to stop. Please contact the operator of this service."
         )
     if await jobs.enqueue(tx, ConfirmationEmail(user_id=user_id)) is not None:
-        await count_confirmation(rates, profile.email)
+        await count_confirmation(limiter, profile.email)
     return profile
 
 

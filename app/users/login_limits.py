@@ -25,54 +25,54 @@ PASSWORD_CHECKS = RateLimit("own_passwords", Rate(10, QUARTER_HOUR))
 """Per account: how often someone who found an open session can guess its password."""
 
 
-async def count_sign_in(rates: RateLimiter, email: str, client: str | None) -> None:
+async def count_sign_in(limiter: RateLimiter, email: str, client: str | None) -> None:
     """Count an attempt to sign in.
 
     Raises:
         TooMany: the address or the client has reached its limit.
     """
     from_client = [(SIGN_INS_FROM, client)] if client else []
-    await rates.take((SIGN_INS, email.lower()), *from_client)
+    await limiter.take((SIGN_INS, email.lower()), *from_client)
 
 
-async def clear_sign_ins(rates: RateLimiter, email: str) -> None:
+async def clear_sign_ins(limiter: RateLimiter, email: str) -> None:
     """Forget the attempts to sign in with this address, because the password was right."""
-    await rates.reset(SIGN_INS, email.lower())
+    await limiter.reset(SIGN_INS, email.lower())
 
 
-async def count_sign_up(rates: RateLimiter, client: str | None) -> None:
+async def count_sign_up(limiter: RateLimiter, client: str | None) -> None:
     """Count a sign-up.
 
     Raises:
         TooMany: the client has reached its limit.
     """
     if client:
-        await rates.take((SIGN_UPS_FROM, client))
+        await limiter.take((SIGN_UPS_FROM, client))
 
 
-async def count_reset_request(rates: RateLimiter, client: str | None) -> None:
+async def count_reset_request(limiter: RateLimiter, client: str | None) -> None:
     """Count a request for a password-reset email.
 
     Raises:
         TooMany: the client has reached its limit.
     """
     if client:
-        await rates.take((RESETS_FROM, client))
+        await limiter.take((RESETS_FROM, client))
 
 
-async def count_confirmation(rates: RateLimiter, email: str) -> None:
+async def count_confirmation(limiter: RateLimiter, email: str) -> None:
     """Count a confirmation email to this address, for any account.
 
     Raises:
         TooMany: the address has reached its limit.
     """
-    await rates.take((CONFIRMATIONS, email.lower()))
+    await limiter.take((CONFIRMATIONS, email.lower()))
 
 
-async def count_password_check(rates: RateLimiter, user_id: UserId) -> None:
+async def count_password_check(limiter: RateLimiter, user_id: UserId) -> None:
     """Count a check of a signed-in user's password.
 
     Raises:
         TooMany: the account has reached its limit.
     """
-    await rates.take((PASSWORD_CHECKS, str(user_id)))
+    await limiter.take((PASSWORD_CHECKS, str(user_id)))

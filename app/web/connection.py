@@ -35,7 +35,7 @@ def _snapshots(request: Request[Any, Any, Any]) -> Snapshots:
     return resources_of(request).snapshots
 
 
-def _rates(request: Request[Any, Any, Any]) -> RateLimiter:
+def _limiter(request: Request[Any, Any, Any]) -> RateLimiter:
     return resources_of(request).limiter
 
 
@@ -56,7 +56,7 @@ DEPENDENCIES = {
     "database": Provide(_database, sync_to_thread=False),
     "bucket": Provide(_bucket, sync_to_thread=False),
     "snapshots": Provide(_snapshots, sync_to_thread=False),
-    "rates": Provide(_rates, sync_to_thread=False),
+    "limiter": Provide(_limiter, sync_to_thread=False),
     "passwords": Provide(_passwords, sync_to_thread=False),
     "now": Provide(_now, sync_to_thread=False),
     "me": Provide(_me, sync_to_thread=False),

@@ -17,7 +17,7 @@ from app.exports.formats import FORMATS, labels
 from app.pdf.renderer import PROJECT
 from app.postgres.database import Database
 from app.resources import Resources
-from tests.pages.browsing import sign_up, words
+from tests.pages.browsing import sign_up, text_of
 
 
 def test_the_type_names_the_registered_formats() -> None:
@@ -54,7 +54,7 @@ async def test_the_page_offers_the_registered_formats(
     offered = re.findall(r'<input type="radio" name="format" value="(.+?)"', page.text)
     assert offered == list(FORMATS)
     for format in FORMATS.values():
-        assert f"{format.label} {format.purpose}" in words(page)
+        assert f"{format.label} {format.purpose}" in text_of(page)
 
 
 def test_the_command_offers_the_registered_formats(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,16 +33,16 @@ TOO_MANY = "Too many requests. Try again later."
 
 
 @pytest.fixture
-def rates(resources: Resources) -> Rates:
+def limiter(resources: Resources) -> RateLimiter:
     """The application's limits with a long timeout, so that none falls open on a busy machine."""
-    return Rates(resources.redis, resources.settings.secret_key, patience=WAIT_LIMIT_S)
+    return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
 @pytest.fixture
-def tally(resources: Resources) -> Tally:
+def request_limiter(resources: Resources) -> BatchedRateLimiter:
     """A limit of three requests an hour."""
-    limit = Limit("requests", 3, timedelta(hours=1))
-    return Tally(resources.redis, resources.settings.secret_key, limit)
+    limit = RateLimit("requests", Rate(3, timedelta(hours=1)))
+    return BatchedRateLimiter(resources.redis, resources.settings.secret_key, limit)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def browser(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser whose requests come from `CLIENT`."""
 
-    limited_resources = replace(resources, rates=rates, tally=tally)
+    limited_resources = replace(resources, limiter=limiter, request_limiter=request_limiter)
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
@@ -71,7 +71,7 @@ def assert_refused(response: httpx.Response) -> None:
 
 
 async def test_password_guessing_is_limited_to_ten_tries(
-    browser: httpx.AsyncClient, api: httpx.AsyncClient, resources: Resources, rates: Rates
+    browser: httpx.AsyncClient, api: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     await sign_up_by_api(api)
     page = await browser.get("/sign-in")
@@ -80,7 +80,7 @@ async def test_password_guessing_is_limited_to_ten_tries(
     assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))  # it is counted
 
     for _ in range(9):
-        await admit_sign_in(rates, "kim@example.com", None)
+        await count_sign_in(limiter, "kim@example.com", None)
     refused = await submit(browser, page, "/sign-in", **{**wrong, "password": PASSWORD})
     assert_refused(refused)
     assert form(refused, "/sign-in").fields["email"] == "Kim@example.com"
@@ -88,7 +88,7 @@ async def test_password_guessing_is_limited_to_ten_tries(
 
 
 async def test_right_password_resets_the_limit(
-    browser: httpx.AsyncClient, api: httpx.AsyncClient, rates: Rates
+    browser: httpx.AsyncClient, api: httpx.AsyncClient, limiter: RateLimiter
 ) -> None:
     await sign_up_by_api(api)
     right = {"email": "kim@example.com", "password": PASSWORD}
@@ -101,7 +101,7 @@ async def test_right_password_resets_the_limit(
 
 
 async def test_sign_ups_and_resets_of_a_client_are_limited(
-    browser: httpx.AsyncClient, resources: Resources, rates: Rates
+    browser: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
     for path, limit, admit in (
@@ -109,33 +109,33 @@ async def test_sign_ups_and_resets_of_a_client_are_limited(
         ("/forgotten", login_limits.RESETS_FROM, count_reset_request),
     ):
         page = await browser.get(path)
-        for _ in range(limit.most):
-            await admit(rates, CLIENT)
+        for _ in range(limit.rate.max_count):
+            await admit(limiter, CLIENT)
         assert_refused(await submit(browser, page, path, **fields))
     assert 0 == await resources.database.fetchval("select count(*) from users")
 
 
 async def test_guessing_the_password_within_a_session_is_limited(
-    browser: httpx.AsyncClient, resources: Resources, rates: Rates
+    browser: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
     sign_in_as(browser, kim)
     page = await browser.get("/settings")
-    for _ in range(login_limits.OWN_PASSWORDS.most):
-        await admit_own_password(rates, kim.id)
+    for _ in range(login_limits.PASSWORD_CHECKS.rate.max_count):
+        await count_password_check(limiter, kim.id)
     change = {"current_password": "a guess of mine", "password": "a longer walk on the beach"}
     assert_refused(await submit(browser, page, "/settings/password", **change))
     assert_refused(await submit(browser, page, "/settings/leave", own_password="a guess of mine"))
 
 
 async def test_page_requests_of_a_user_are_limited(
-    browser: httpx.AsyncClient, resources: Resources, tally: Tally
+    browser: httpx.AsyncClient, resources: Resources, request_limiter: BatchedRateLimiter
 ) -> None:
     kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]
     sign_in_as(browser, kim)
     for _ in range(3):
         assert 200 == (await browser.get("/exports")).status_code
-    await tally.flush()
+    await request_limiter.flush()
     assert_refused(await browser.get("/exports"))
     sign_in_as(browser, sam)
     assert 200 == (await browser.get("/exports")).status_code

@@ -91,14 +91,14 @@ def _queue_alerts(snapshot: Snapshot) -> Iterator[Alert]:
             yield Alert(
                 "warn",
                 f"Queue {queue.name} is paused",
-                f"{_plural(queue.size, 'job is', 'jobs are')} waiting until it is resumed.",
+                f"{_plural(queue.waiting, 'job is', 'jobs are')} waiting until it is resumed.",
                 "/ops/queues",
             )
         elif queue.oldest_age_s is not None and queue.oldest_age_s > MAX_WAIT_S[queue.name]:
             yield Alert(
                 "bad",
                 f"A job in {queue.name} has been waiting for {span(queue.oldest_age_s)}",
-                f"{_plural(queue.size, 'job is', 'jobs are')} due. The workers cannot keep up.",
+                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. The workers cannot keep up.",
                 "/ops/queues",
             )
 
@@ -114,7 +114,7 @@ def _kind_alerts(snapshot: Snapshot) -> Iterator[Alert]:
 
 def _outage_alerts(snapshot: Snapshot) -> Iterator[Alert]:
     for outage in snapshot.outages:
-        if not outage.of_a_pause:
+        if not outage.is_pause:
             yield Alert(
                 "bad",
                 f"{outage.blocked_on} is unavailable",

@@ -38,8 +38,8 @@ async def list_groups(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
     query = Form(dict(request.query_params)).read(GroupsQuery)
-    position = dead_letters.Position(query.before, query.fingerprint)
-    rows = await dead_letters.page(database, position, PAGE_SIZE + 1)
+    position = dead_letters.DeadLetterCursor(query.before, query.fingerprint)
+    rows = await dead_letters.list_groups(database, position, PAGE_SIZE + 1)
     groups, next_url = rows[:PAGE_SIZE], None
     if len(rows) > PAGE_SIZE:
         last = groups[-1]
@@ -49,7 +49,7 @@ async def list_groups(
         request,
         "ops/dead_letters",
         groups=groups,
-        total=await dead_letters.count(database),
+        total=await dead_letters.count_dead_letters(database),
         first_url=DEAD_LETTERS if query.before else None,
         next_url=next_url,
     )
@@ -99,8 +99,8 @@ async def discard_group(
     return see_other(request, DEAD_LETTERS, f"{_jobs_were(result.discarded)} discarded.")
 
 
-def _retry_message(result: Rerun) -> str:
-    message = f"{_jobs_were(result.rerun)} queued for retry."
+def _retry_message(result: RetryResult) -> str:
+    message = f"{_jobs_were(result.retried)} queued for retry."
     if result.skipped:
         message += f" {_jobs_were(result.skipped)} skipped: expired, or replaced by a newer job."
     return message

@@ -13,8 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from app.errors import Invalid
-from app.jobs.admin import dead_letters
-from app.jobs.admin.jobs import cancel_job as cancel
+from app.jobs.admin import dead_letters, jobs
 from app.jobs.admin.jobs import find_job
 from app.jobs.admin.rows import State
 from app.jobs.job import KINDS, JobId
@@ -55,7 +54,7 @@ async def list_jobs(
 async def show_job(
     request: Request[Any, Any, Any], job_id: FromPath[UUID], database: NamedDependency[Database]
 ) -> Response[str]:
-    job = await find(database, JobId(job_id))
+    job = await find_job(database, JobId(job_id))
     return render_page(
         request,
         "ops/job",
@@ -84,7 +83,7 @@ async def cancel_job(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        state = await cancel(tx, JobId(job_id), by=str(me.id))
+        state = await jobs.cancel_job(tx, JobId(job_id), by=str(me.id))
     message = (
         "Cancellation requested. The worker stops the job within two seconds."
         if state == "running"

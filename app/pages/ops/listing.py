@@ -55,9 +55,9 @@ async def read_listing(
     query = form.read(JobQuery)
     state: State | None = "dead" if fingerprint else query.state
     user_id = await find_user(db, query.user) if query.user else None
-    job_filter = Filter(state, query.kind, query.queue, user_id, fingerprint, query.search)
+    job_filter = JobFilter(state, query.kind, query.queue, user_id, fingerprint, query.search)
     before = None if query.before is None else JobId(query.before)
-    rows = await page(db, job_filter, before, PAGE_SIZE + 1)
+    rows = await list_jobs(db, job_filter, before, PAGE_SIZE + 1)
     jobs, filters = rows[:PAGE_SIZE], {k: v for k, v in form.values.items() if v and k != "before"}
     return Listing(
         jobs,

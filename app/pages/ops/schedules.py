@@ -95,7 +95,7 @@ async def resume_schedule(
     database: NamedDependency[Database],
 ) -> Redirect:
     async with database.transaction() as tx:
-        await history.resume(tx, name, by=str(me.id))
+        await history.resume_schedule(tx, name, by=str(me.id))
     message = f"{name} resumed. Runs missed while it was paused are skipped."
     return see_other(request, PATH, message)
 
@@ -113,7 +113,7 @@ async def _render_schedule(
         NotFound: there is no such schedule.
     """
     schedule = await history.find_schedule(database, name)
-    rows = await history.page(database, name, before, PAGE_SIZE + 1)
+    rows = await history.list_runs(database, name, before, PAGE_SIZE + 1)
     runs, path = rows[:PAGE_SIZE], f"{PATH}/{name}"
     return render_page(
         request,

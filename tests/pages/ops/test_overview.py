@@ -92,7 +92,7 @@ async def test_pauses_dead_letters_failures_and_outages_are_alerts(
     async with database.transaction() as tx:
         await queues.pause_queue(tx, "low", by="test")
         await queues.pause_kind(tx, "test:trial", by="test")
-        await history.pause(tx, "cleanup:daily", by="test")
+        await history.pause_schedule(tx, "cleanup:daily", by="test")
     text = await overview(ops_browser)
     for alert in (
         "smtp is unavailable 1 job is waiting. Retries are automatic.",
