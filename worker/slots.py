@@ -15,7 +15,7 @@ from app.jobs.redis_queue import QUEUES, low_slots
 from app.jobs.rows import ClaimedJob
 
 ISOLATE_AFTER_CRASHES = 2
-"""A job that has crashed this often runs alone in its worker."""
+"""Crashes after which a job runs alone in its worker."""
 
 
 class Isolation:
@@ -30,7 +30,7 @@ class Isolation:
         """How many jobs run alone or wait to."""
 
     def job_ended(self) -> None:
-        """Check again whether the next job may run alone, because a job has ended."""
+        """Let the jobs that wait to run alone count the others again."""
         self._job_ended.set()
 
     @asynccontextmanager
@@ -41,7 +41,7 @@ class Isolation:
             running: returns how many jobs hold slots, including those that wait here.
         """
         self.count += 1
-        self._job_ended.set()  # the first waiter counts again: one job less really runs
+        self._job_ended.set()  # a waiting job counts again, since this one only waits now
         self._changed()
         try:
             async with self._lock:
