@@ -36,6 +36,7 @@ class Email(msgspec.Struct, frozen=True):
     """The subscription that a person can end to get no more. None: always sent, as it answers an
     action."""
     at_most: ClassVar[Rate | None] = None
+    """How many emails of this type one person may get in a period. None: no limit."""
     registered: ClassVar[bool] = True
     """False keeps an email out of `EMAILS`: it is neither checked at start-up nor previewed."""
 
