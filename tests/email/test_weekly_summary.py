@@ -141,5 +141,5 @@ def test_week_must_be_its_saturday(days: int) -> None:
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),
     }
-    with pytest.raises(msgspec.ValidationError, match="a week must be its Saturday"):
+    with pytest.raises(msgspec.ValidationError, match="a week is given by its Saturday"):
         msgspec.convert(payload, WeeklySummaryEmail, strict=False)
