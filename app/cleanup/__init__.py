@@ -1,1 +1,1 @@
-"""Keeping the house: what nobody needs any more goes."""
+"""The nightly cleanup of data that is past its retention."""

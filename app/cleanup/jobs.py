@@ -1,4 +1,4 @@
-"""The nightly cleanup: how long things are kept, and the statements that remove what is older."""
+"""The nightly cleanup: what is removed, how long after, and in which order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from app.cleanup import statements
-from app.cleanup.orphans import WALKS, Walk
+from app.cleanup.orphans import ORPHAN_KINDS, OrphanKind
 from app.exports.requests import abort_stale_uploads
 from app.jobs import Run, handles
 from app.jobs.schedules import ScheduledJob, scheduled
@@ -33,135 +33,147 @@ class Cleanup(ScheduledJob, frozen=True):
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-BATCH = 1000
+BATCH_ROWS = 1000
 
 
-class Remove(Protocol):
-    """A statement that removes at most `most` old rows, or counts them in a dry run."""
+class RemoveStatement(Protocol):
+    """A statement that removes at most `limit` old rows, or counts them in a dry run."""
 
     def __call__(
-        self, db: Queryable, /, *, before: datetime, most: int | None, dry_run: bool
+        self, db: Queryable, /, *, before: datetime, limit: int | None, dry_run: bool
     ) -> Awaitable[int]: ...
 
 
-class Sweep(NamedTuple):
-    """Rows of one kind. A batch is dealt with in a transaction of its own."""
+class Retained(NamedTuple):
+    """Rows that are removed after their retention, each batch in its own transaction."""
 
-    what: str
-    remove: Remove
-    keep: timedelta = timedelta(0)
-    """How long after they were deleted, ended or expired."""
+    name: str
+    remove: RemoveStatement
+    retention: timedelta = timedelta(0)
+    """Counted from when a row was deleted, ended or expired, depending on the statement."""
 
 
-async def _erase(db: Queryable, *, before: datetime, most: int | None, dry_run: bool) -> int:
-    """Have accounts erased whose own erasure died: a row that is removed here would leave objects
-    in the bucket that nobody knows of."""
+async def _enqueue_erasures(
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
+) -> int:
+    """Enqueue the erasure of deleted accounts whose own erasure failed.
+
+    Removing their rows here instead would leave their objects in the bucket, unknown to any row.
+    """
     kind, queue = EraseUser.kind, EraseUser.queue
     return await statements.enqueue_erasures(
-        db, kind=kind, queue=queue, before=before, most=most, dry_run=dry_run
+        db, kind=kind, queue=queue, before=before, limit=limit, dry_run=dry_run
     )
 
 
-def sweeps(keep: Retention) -> Sequence[Sweep]:
-    """All of them, in their order. What has no setting is useless by a rule of its own."""
+def retained_rows(retention: Retention) -> Sequence[Retained]:
+    """List what the cleanup removes, in order. Where no setting applies, a fixed rule does."""
     return (
-        Sweep("erasures", _erase, keep.deleted),
-        Sweep("activities", statements.remove_activities, keep.deleted),
-        Sweep("sessions", statements.remove_sessions),
-        Sweep("account_tokens", statements.remove_account_tokens, DAY),
-        Sweep("reset_requests", statements.remove_reset_requests, 2 * HOUR),
-        Sweep("idempotency_keys", statements.remove_idempotency_keys, DAY),
-        Sweep("news", statements.remove_news, DAY),
-        Sweep("exports", statements.remove_exports),
-        Sweep("jobs", statements.remove_jobs, keep.jobs),
-        Sweep("dead_letters", statements.remove_dead_letters, keep.dead_letters),
-        Sweep("runs", statements.remove_runs, keep.runs),
-        Sweep("emails", statements.remove_emails, keep.emails),
-        Sweep("workers", statements.remove_workers, DAY),
+        Retained("erasures", _enqueue_erasures, retention.deleted),
+        Retained("activities", statements.remove_activities, retention.deleted),
+        Retained("sessions", statements.remove_sessions),
+        Retained("account_tokens", statements.remove_account_tokens, DAY),
+        Retained("reset_requests", statements.remove_reset_requests, 2 * HOUR),
+        Retained("idempotency_keys", statements.remove_idempotency_keys, DAY),
+        Retained("news", statements.remove_news, DAY),
+        Retained("exports", statements.remove_exports),
+        Retained("jobs", statements.remove_jobs, retention.jobs),
+        Retained("dead_letters", statements.remove_dead_letters, retention.dead_letters),
+        Retained("runs", statements.remove_runs, retention.runs),
+        Retained("emails", statements.remove_emails, retention.emails),
+        Retained("workers", statements.remove_workers, DAY),
     )
 
 
 log = structlog.get_logger()
 
 
-class Position(msgspec.Struct, frozen=True):
-    """What was removed so far, over all attempts, and the last object of each kind looked at."""
+class CleanupPosition(msgspec.Struct, frozen=True):
+    """The numbers removed so far, over all attempts, and the last key checked of each kind."""
 
     counts: dict[str, int] = {}
-    walked: dict[str, str] = {}
+    last_keys: dict[str, str] = {}
 
-    def counted(self, what: str, removed: int, last: str | None = None) -> Position:
-        counts = {**self.counts, what: self.counts.get(what, 0) + removed}
-        walked = self.walked if last is None else {**self.walked, what: last}
-        return Position(counts, walked)
+    def plus(self, name: str, removed: int, last_key: str | None = None) -> CleanupPosition:
+        """Return the position after a batch."""
+        counts = {**self.counts, name: self.counts.get(name, 0) + removed}
+        last_keys = self.last_keys if last_key is None else {**self.last_keys, name: last_key}
+        return CleanupPosition(counts, last_keys)
 
 
-async def clean(run: Run, bucket: Bucket, keep: Retention, *, now: datetime) -> None:
-    """Remove what is past its time, and end the job with the counts of it.
+async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
+    """Remove what is past its retention, and end the job with the numbers removed.
 
-    An attempt that was cut short is gone on from: rows are looked for again, the bucket is walked
-    from where it was. Objects come last, so that those of removed rows go in the same night.
+    After an interrupted attempt, rows are searched again, and the bucket is listed from the last
+    key. Objects come last, so that those of removed rows are removed in the same night.
 
     Raises:
-        Unavailable: the bucket does not answer; the rows are removed by then.
+        Unavailable: the bucket is unavailable; the rows have been removed by then.
         LeaseLost: the job is another worker's now.
     """
-    all_sweeps = sweeps(keep)
-    kinds = [*(sweep.what for sweep in all_sweeps), *(walk.what for walk in WALKS)]
-    position = run.position(Position) or Position(dict.fromkeys(kinds, 0))
-    for sweep in all_sweeps:
-        position = await _sweep(run, sweep, position, now)
-    for walk in WALKS:
-        position = await _walk(run, bucket, walk, position, now)
+    all_rows = retained_rows(retention)
+    names = [*(rows.name for rows in all_rows), *(kind.name for kind in ORPHAN_KINDS)]
+    position = run.position(CleanupPosition) or CleanupPosition(dict.fromkeys(names, 0))
+    for rows in all_rows:
+        position = await _remove_rows(run, rows, position, now)
+    for kind in ORPHAN_KINDS:
+        position = await _remove_orphans(run, bucket, kind, position, now)
     await abort_stale_uploads(bucket, now)
     async with run.completion() as tx:
         await save_counts(tx, run, position.counts)
-    log.info("cleanup.done", **position.counts)
+    log.info("cleanup.finished", **position.counts)
 
 
-async def count(run: Run, db: Queryable, bucket: Bucket, keep: Retention, *, now: datetime) -> None:
-    """A dry run: count what a cleanup would remove, and remove nothing.
+async def count(
+    run: Run, db: Queryable, bucket: Bucket, retention: Retention, *, now: datetime
+) -> None:
+    """Dry run: count what a cleanup would remove, and remove nothing.
 
-    Objects of rows that it would remove are not counted: their rows still name them.
+    Objects of rows that would be removed are not counted, because these rows still exist.
     """
     counts = {
-        sweep.what: await sweep.remove(db, before=now - sweep.keep, most=None, dry_run=True)
-        for sweep in sweeps(keep)
+        rows.name: await rows.remove(db, before=now - rows.retention, limit=None, dry_run=True)
+        for rows in retained_rows(retention)
     }
-    for walk in WALKS:
-        counts[walk.what] = 0
-        async for page in bucket.pages(walk.prefix):
-            counts[walk.what] += len(await walk.orphans(db, page, now))
+    for kind in ORPHAN_KINDS:
+        counts[kind.name] = 0
+        async for page in bucket.pages(kind.prefix):
+            counts[kind.name] += len(await kind.orphans(db, page, now))
     async with run.completion() as tx:
         await save_counts(tx, run, counts)
-    log.info("cleanup.would_remove", **counts)
+    log.info("cleanup.counted", **counts)
 
 
-async def _sweep(run: Run, sweep: Sweep, position: Position, now: datetime) -> Position:
+async def _remove_rows(
+    run: Run, rows: Retained, position: CleanupPosition, now: datetime
+) -> CleanupPosition:
+    """Remove batches until none is full."""
     while True:
         async with run.transaction() as tx:
-            removed = await sweep.remove(tx, before=now - sweep.keep, most=BATCH, dry_run=False)
-            position = position.counted(sweep.what, removed)
+            before = now - rows.retention
+            removed = await rows.remove(tx, before=before, limit=BATCH_ROWS, dry_run=False)
+            position = position.plus(rows.name, removed)
             if removed:
                 await run.save_position(tx, position)
                 await save_counts(tx, run, position.counts)
-        if removed < BATCH:
+        if removed < BATCH_ROWS:
             return position
 
 
-async def _walk(
-    run: Run, bucket: Bucket, walk: Walk, position: Position, now: datetime
-) -> Position:
-    async for page in bucket.pages(walk.prefix, after=position.walked.get(walk.what, "")):
+async def _remove_orphans(
+    run: Run, bucket: Bucket, kind: OrphanKind, position: CleanupPosition, now: datetime
+) -> CleanupPosition:
+    """Remove the orphans from each page of the listing, starting after the last key."""
+    async for page in bucket.pages(kind.prefix, after=position.last_keys.get(kind.name, "")):
         async with run.transaction() as tx:
-            keys = await walk.orphans(tx, page, now)
+            keys = await kind.orphans(tx, page, now)
         await bucket.delete(keys)
-        position = position.counted(walk.what, len(keys), page[-1].key)
-        await _keep(run, position)
+        position = position.plus(kind.name, len(keys), page[-1].key)
+        await _keep_position(run, position)
     return position
 
 
-async def _keep(run: Run, position: Position) -> None:
+async def _keep_position(run: Run, position: CleanupPosition) -> None:
     async with run.transaction() as tx:
         await run.save_position(tx, position)
         await save_counts(tx, run, position.counts)

@@ -14,6 +14,8 @@ from app.users.user import UserId
 
 
 class OwnedPhoto(Struct, frozen=True):
+    """The parts of the key of a photo's object."""
+
     id: PhotoId
     content_type: str
     user_id: UserId
@@ -21,79 +23,79 @@ class OwnedPhoto(Struct, frozen=True):
 
 @statement("housekeeping")
 async def remove_activities(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def enqueue_erasures(
-    db: Queryable, *, kind: str, queue: Queue, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, kind: str, queue: Queue, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_sessions(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_account_tokens(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_reset_requests(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_news(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_idempotency_keys(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_exports(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_jobs(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_dead_letters(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_runs(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_emails(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 
 @statement("housekeeping")
 async def remove_workers(
-    db: Queryable, *, before: datetime, most: int | None, dry_run: bool
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...
 
 

@@ -1,1 +1,1 @@
-"""Exports: what a person takes along, as CSV or PDF."""
+"""Exports: a user's activities as a file to download."""

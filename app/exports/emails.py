@@ -161,7 +161,10 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
 
 
 def describe(filters: Filters) -> str:
-    """Describe the activities: `all activities`, `runs from 1 January to 24 November 2026`."""
+    """Describe the activities of an export.
+
+    Such as `all activities` or `runs from 1 January 2026 to 24 November 2026`.
+    """
     noun = ACTIVITY_TYPES[filters.type].plural if filters.type else "activities"
     if filters.first is None and filters.last is None:
         return f"all {noun}"

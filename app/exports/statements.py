@@ -35,7 +35,7 @@ class OwnedExport(Struct, frozen=True):
 
 
 class ExportObject(Struct, frozen=True):
-    """What the key of an export's object is made of."""
+    """The parts of the key of an export's object."""
 
     id: ExportId
     user_id: UserId

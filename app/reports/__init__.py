@@ -1,1 +1,1 @@
-"""Monthly reports."""
+"""Reports: a user's month as a PDF."""

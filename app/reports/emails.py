@@ -1,4 +1,4 @@
-"""The email that a report causes: who is written to, and what is said."""
+"""The email about a new report: its recipients and its text."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ SAMPLE_URL = "https://activelog.example/reports/2026-11/download"
 
 
 class Total(msgspec.Struct, frozen=True):
-    """One figure of the month."""
+    """A total of the month, with its label."""
 
     label: str
     value: str
 
 
 class ReportReady(Email, frozen=True):
-    """Says that the report of a month can be downloaded, and the month's few figures."""
+    """Says that the report for a month can be downloaded, with the totals of the month."""
 
     template = "report_ready"
     subscription = "monthly_report"
@@ -57,7 +57,7 @@ class ReportReady(Email, frozen=True):
     headline: str
     active_days: int
     best_day: str
-    """The day of the longest time; empty when nothing is left of the month."""
+    """The day with the most time; empty if the month has no activities any more."""
     totals: Sequence[Total]
     report_url: str
 
@@ -69,27 +69,28 @@ class ReportReady(Email, frozen=True):
             for n in range(1, 31)
             for s in [seconds.get(n, 0)]
         ]
-        return cls.about("Ada Lovelace", days, SAMPLE_URL)
+        return cls.from_days("Ada Lovelace", days, SAMPLE_URL)
 
     @classmethod
-    def about(cls, name: str, days: Sequence[DayTotals], report_url: str) -> Self:
-        """
+    def from_days(cls, name: str, days: Sequence[DayTotals], report_url: str) -> Self:
+        """Make the email from the daily figures.
+
         Args:
-            days: all of the month.
+            days: all days of the month.
         """
-        sums = total(days)
+        totals = total(days)
         best = max(days, key=lambda day: day.duration_s)
-        energy = f"{sums.calories:,} kcal"
+        energy = f"{totals.calories:,} kcal"
         return cls(
             name=name,
             month=f"{days[0].day:%B %Y}",
-            headline=f"{_count(sums.activities)}, {duration(sums.duration_s)}",
+            headline=f"{_count(totals.activities)}, {duration(totals.duration_s)}",
             active_days=sum(day.activities > 0 for day in days),
             best_day=f"{day(best.day)}, {duration(best.duration_s)}" if best.duration_s else "",
             totals=[
-                Total("Activities", f"{sums.activities:,}"),
-                Total("Time", duration(sums.duration_s)),
-                Total("Distance", distance(sums.distance_m)),
+                Total("Activities", f"{totals.activities:,}"),
+                Total("Time", duration(totals.duration_s)),
+                Total("Distance", distance(totals.distance_m)),
                 Total("Energy", energy),
             ],
             report_url=report_url,
@@ -98,12 +99,12 @@ class ReportReady(Email, frozen=True):
 
 @handles(ReportReadyEmail)
 async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> None:
-    """Tell a person that a month's report is there, once.
+    """Email a user, once, that the report for a month is ready.
 
-    Whoever has opted out or has not confirmed the address is not written to.
+    Users who have opted out or have not confirmed their address get no email.
 
     Raises:
-        whatever `deliver` raises.
+        what `deliver` raises.
     """
     user_id, month = job.user_id, job.month
     async with run.transaction() as tx:
@@ -118,7 +119,7 @@ async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> 
     async def write(tx: Transaction) -> ReportReady:
         days = await daily_totals.read(tx, user_id, month, last_day(month))
         url = f"{sender.config.app_url}/reports/{slug(month)}/download"
-        return ReportReady.about(one_line(reader.name), days, url)
+        return ReportReady.from_days(one_line(reader.name), days, url)
 
     recipient = Recipient(reader.id, reader.name, reader.email)
     await deliver(run, sender, recipient, ReportReady, write, unique_key=slug(month))

@@ -1,5 +1,8 @@
-"""Making a report: the figures are read, the PDF is drawn and put into the bucket, and then the row
-and the email's job are committed with the end of the job."""
+"""The jobs of monthly reports: the fan-out, and the creation of one user's report.
+
+A report is read, rendered and put into the bucket. Then its row and the email's job are committed
+with the end of the job.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ from app.reports.report import (
     month_before,
     slug,
 )
-from app.reports.statements import PrintedActivity
+from app.reports.statements import ListedActivity
 from app.s3 import Bucket
 from app.stats import daily_totals
 from app.stats.totals import total
@@ -66,37 +69,37 @@ class ReportGenerate(Job, frozen=True):
 class MonthlyReports(ScheduledJob, frozen=True):
     """Create the report for a month for every user who was active in it.
 
-    `day` is the last of the month. A dry run counts the reports and the emails.
+    `day` is the last day of the month. A dry run counts the reports and the emails.
     """
 
     kind = "reports:monthly"
     timeout = timedelta(hours=1)
 
 
-MOST_LISTED = 1000
-"""Activities in the table of a report."""
+MAX_LISTED_ACTIVITIES = 1000
+"""The length of the table in a report."""
 
-LEFT = "the account was deleted"
+DELETED = "the account was deleted"
 
 Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
 
 log = structlog.get_logger(__name__)
 
 
-class Month(NamedTuple):
-    """All that a report is drawn from."""
+class ReportContent(NamedTuple):
+    """Everything that a report shows."""
 
     header: Header
-    activities: list[PrintedActivity]
+    activities: list[ListedActivity]
 
 
-class Made(NamedTuple):
-    """A report whose object is in the bucket, as it is put on record."""
+class StoredReport(NamedTuple):
+    """A report whose object is in the bucket, but which is not recorded yet."""
 
     user_id: UserId
     month: date
     created_at: datetime
-    """When what it says was read."""
+    """When its content was read."""
     size_bytes: int
     sha256: str
     object_id: UUID
@@ -107,7 +110,7 @@ class Made(NamedTuple):
         return key(self.user_id, self.month, self.object_id)
 
 
-async def generate(
+async def create_report(
     run: Run,
     bucket: Bucket,
     renderer: Renderer,
@@ -116,90 +119,92 @@ async def generate(
     *,
     clock: Clock = postgres_clock,
 ) -> None:
-    """Make a person's report of a month, in place of an earlier one, and have the email written.
+    """Create a user's report for a month, replacing an earlier one, and enqueue the email about it.
 
-    Each attempt writes an object of its own, and the row names the one that was committed: a failed
-    or late attempt leaves an earlier report untouched. The nightly cleanup removes its object, and
-    those that were replaced, which somebody may still be downloading. A deleted account gets no
-    report, and neither does a month without activities. No email is sent before the month is over.
+    Each attempt writes its own object, and the row names the one that was committed. A failed or
+    late attempt therefore leaves an earlier report intact. The nightly cleanup removes the objects
+    of such attempts, and replaced ones, which may still be being downloaded. Deleted accounts and
+    months without activities get no report. No email is sent before the month is over.
 
     Raises:
-        Unavailable: the bucket is away.
-        RenderingFailed: it could not be drawn.
+        Unavailable: the bucket is unavailable.
+        RenderingFailed: the PDF could not be rendered.
         LeaseLost: the job is another worker's now.
     """
     async with run.transaction() as tx:
-        known = await _read(tx, user_id, month, await clock(tx))
-    if known is None:
+        content = await _read_content(tx, user_id, month, await clock(tx))
+    if content is None:
         await bucket.delete(await bucket.keys(folder(user_id, month)))
-        await run.finish_with_note(LEFT)
+        await run.finish_with_note(DELETED)
         return
-    if not known.activities:
-        await _forget(run, bucket, user_id, month)
+    if not content.activities:
+        await _delete_empty_report(run, bucket, user_id, month)
         return
-    pdf = await _draw(renderer, known)
+    pdf = await _render(renderer, content)
     await run.assert_lease()
-    made = await _put(bucket, user_id, known.header, pdf)
+    report = await _store(bucket, user_id, content.header, pdf)
     try:
-        await _record(run, made, clock)
-    except _Left:
-        await bucket.delete([made.key])
-        await run.finish_with_note(LEFT)
+        await _record(run, report, clock)
+    except _UserDeleted:
+        await bucket.delete([report.key])
+        await run.finish_with_note(DELETED)
         return
-    log.info("report.made", month=str(month), size=len(pdf))
+    log.info("report.created", month=str(month), size=len(pdf))
 
 
-async def _forget(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
-    """There is nothing to make a report of. One of what was deleted since goes, too."""
+async def _delete_empty_report(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
+    """End the job, and delete a report that was created before its activities were deleted."""
     async with run.completion(f"no activities in {month:%B %Y}") as tx:
-        forgotten = await statements.forget_report(tx, user_id=user_id, month=month)
-    if forgotten:
-        await bucket.discard(key(user_id, month, forgotten.object_id))
+        deleted = await statements.delete_report(tx, user_id=user_id, month=month)
+    if deleted:
+        await bucket.discard(key(user_id, month, deleted.object_id))
 
 
-async def _put(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) -> Made:
-    """Put the object under a key that no other attempt has."""
+async def _store(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) -> StoredReport:
+    """Put the object under a key of this attempt."""
     object_id = uuid4()
     etag = await bucket.put(key(user_id, header.month, object_id), pdf, "application/pdf")
     sha256 = hashlib.sha256(pdf).hexdigest()
-    return Made(user_id, header.month, header.created_at, len(pdf), sha256, object_id, etag)
+    return StoredReport(user_id, header.month, header.created_at, len(pdf), sha256, object_id, etag)
 
 
-class _Left(Exception):
-    """The person is gone. The job is not done before what it has put is removed."""
+class _UserDeleted(Exception):
+    """The account was deleted in the meantime. The job must remove its object before it ends."""
 
 
-async def _record(run: Run, made: Made, clock: Clock) -> None:
-    """The report, the email's job and the end of this one, in one transaction.
+async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
+    """Commit the report, the email's job and the end of this job in one transaction.
 
-    If the month ended meanwhile, the report is made again: the fan-out found this job unfinished
-    and enqueued none.
+    If the month ended in the meantime, the report is created again, because the fan-out found this
+    job unfinished and enqueued none.
 
     Raises:
-        _Left: none of it was committed.
+        _UserDeleted: nothing was committed.
         LeaseLost: the job is another worker's now.
     """
     async with run.completion() as tx:
         recorded = await statements.record_report(
             tx,
-            user_id=made.user_id,
-            month=made.month,
-            created_at=made.created_at,
-            size_bytes=made.size_bytes,
-            sha256=made.sha256,
-            object_id=made.object_id,
-            etag=made.etag,
+            user_id=report.user_id,
+            month=report.month,
+            created_at=report.created_at,
+            size_bytes=report.size_bytes,
+            sha256=report.sha256,
+            object_id=report.object_id,
+            etag=report.etag,
         )
         if not recorded:
-            raise _Left
-        if is_over(made.month, made.created_at):
-            await jobs.enqueue(tx, ReportReadyEmail(made.user_id, made.month))
-        elif is_over(made.month, await clock(tx)):
-            await jobs.enqueue(tx, ReportGenerate(made.user_id, made.month))
+            raise _UserDeleted
+        if is_over(report.month, report.created_at):
+            await jobs.enqueue(tx, ReportReadyEmail(report.user_id, report.month))
+        elif is_over(report.month, await clock(tx)):
+            await jobs.enqueue(tx, ReportGenerate(report.user_id, report.month))
 
 
-async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) -> Month | None:
-    """None when the person has left."""
+async def _read_content(
+    tx: Transaction, user_id: UserId, month: date, now: datetime
+) -> ReportContent | None:
+    """Read what the report shows; None if the account is deleted."""
     name = await statements.report_owner(tx, user_id=user_id)
     if name is None:
         return None
@@ -213,40 +218,40 @@ async def _read(tx: Transaction, user_id: UserId, month: date, now: datetime) ->
         created_at=now,
     )
     activities = await statements.activities_of_month(
-        tx, user_id=user_id, month=month, most=MOST_LISTED
+        tx, user_id=user_id, month=month, limit=MAX_LISTED_ACTIVITIES
     )
-    return Month(header, activities)
+    return ReportContent(header, activities)
 
 
-async def _draw(renderer: Renderer, month: Month) -> bytes:
-    async with renderer.rendering(DOCUMENT, month.header) as rendering:
-        await rendering.send_rows([astuple(activity) for activity in month.activities])
-        finished = await rendering.finish()
-        return await finished.read()
+async def _render(renderer: Renderer, content: ReportContent) -> bytes:
+    async with renderer.rendering(DOCUMENT, content.header) as rendering:
+        await rendering.send_rows([astuple(activity) for activity in content.activities])
+        pdf = await rendering.finish()
+        return await pdf.read()
 
 
 THROTTLE = Throttle()
 
 
 async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTLE) -> None:
-    """A report's job for everyone who was active in the month that has this first day.
+    """Enqueue a report for every user who was active in the month.
 
     Raises:
-        Snooze: enough reports wait; it goes on from where it is.
+        Snooze: enough jobs are waiting; the fan-out continues later from its position.
         LeaseLost: the job is another worker's now.
     """
     kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
+    async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         return await statements.enqueue_reports(
-            tx, kind=kind, queue=queue, expires_in=expires_in, month=month, after=after, most=most
+            tx, kind=kind, queue=queue, expires_in=expires_in, month=month, after=after, limit=limit
         )
 
     await fan_out(run, ReportGenerate, enqueue, throttle)
 
 
 async def count_reports(run: Run, db: Queryable, month: date) -> None:
-    """A dry run: count who would get a report, and who an email about it; enqueue nothing.
+    """Dry run: count the reports and emails that would be created, and enqueue nothing.
 
     Raises:
         LeaseLost: the job is another worker's now.
@@ -261,7 +266,7 @@ async def count_reports(run: Run, db: Queryable, month: date) -> None:
 async def generate_report(
     job: ReportGenerate, run: Run, bucket: Bucket, renderer: Renderer
 ) -> None:
-    await generate(run, bucket, renderer, job.user_id, job.month)
+    await create_report(run, bucket, renderer, job.user_id, job.month)
 
 
 @handles(MonthlyReports)

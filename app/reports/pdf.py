@@ -56,11 +56,11 @@ def document(header: bytes) -> ReportDocument:
 def _figures(header: Header) -> list[Figure]:
     """Return the figures of the month, each with the previous month's value as its note."""
     name = f"{month_before(header.month):%B}"
-    shown = pdf.figures_of(total(header.days))
-    before = pdf.figures_of(header.before)
+    current = pdf.figures_of(total(header.days))
+    previous = pdf.figures_of(header.before)
     if not header.before.activities:
-        return [figure._replace(note=f"none in {name}") for figure in shown]
+        return [figure._replace(note=f"none in {name}") for figure in current]
     return [
-        figure._replace(note=f"{earlier.value} in {name}")
-        for figure, earlier in zip(shown, before, strict=True)
+        figure._replace(note=f"{before.value} in {name}")
+        for figure, before in zip(current, previous, strict=True)
     ]

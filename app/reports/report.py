@@ -1,4 +1,7 @@
-"""A report: a person's month as a PDF in the bucket."""
+"""A report: a user's month as a PDF in the bucket.
+
+PDF subprocesses import this module, so it must not import the database.
+"""
 
 from __future__ import annotations
 
@@ -16,43 +19,44 @@ PREFIX = "reports/"
 
 
 class Report(Struct, frozen=True):
-    """A report that is made."""
+    """A report that can be downloaded."""
 
     month: date
-    """Its first day."""
+    """The first day of the month."""
     size_bytes: int
     created_at: datetime
 
 
 def folder(user_id: UUID, month: date) -> str:
-    """What the keys of all objects of a person's month begin with."""
+    """The prefix of the keys of all objects for a user's month."""
     return f"{PREFIX}{user_id}/{slug(month)}"
 
 
 def key(user_id: UUID, month: date, object_id: UUID | None) -> str:
-    """Where one of them is in the bucket.
+    """The key of an object in the bucket.
 
     Args:
-        object_id: the attempt's own; None before migration 0012, when all attempts shared one key.
+        object_id: that of the attempt; None before migration 0012, when all attempts shared a key.
     """
     name = "" if object_id is None else f"/{object_id}"
     return f"{folder(user_id, month)}{name}.pdf"
 
 
 def filename(month: date) -> str:
+    """The name under which a browser saves the file."""
     return f"activelog-{slug(month)}.pdf"
 
 
 def slug(month: date) -> str:
-    """A month as it stands in addresses: `2026-11`."""
+    """A month as in URLs: `2026-11`."""
     return f"{month:%Y-%m}"
 
 
 def month_of(text: str) -> date:
-    """The month that an address names.
+    """Parse the month of a URL.
 
     Raises:
-        NotFound: there is no such month.
+        NotFound: it is not a month.
     """
     if re.fullmatch(r"\d{4}-\d\d", text, re.ASCII):
         try:
@@ -62,8 +66,8 @@ def month_of(text: str) -> date:
     raise no_such_report()
 
 
-def named_by(key: str) -> tuple[UUID, date] | None:
-    """Whose report of which month an object is; None: no report has such a key."""
+def parse_key(key: str) -> tuple[UUID, date] | None:
+    """Parse the user and the month of an object's key; None if it is not the key of a report."""
     try:
         _, user_id, month = key.split("/", 2)
         return UUID(user_id), date.fromisoformat(f"{month[:7]}-01")
@@ -72,11 +76,12 @@ def named_by(key: str) -> tuple[UUID, date] | None:
 
 
 def is_over(month: date, now: datetime) -> bool:
-    """Whether a month had ended, in UTC, at this moment."""
+    """Whether the month, in UTC, has ended at `now`."""
     return now.astimezone(UTC).date() > last_day(month)
 
 
 def last_day(month: date) -> date:
+    """Return the last day of a month."""
     return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
@@ -93,27 +98,28 @@ DOCUMENT = "app.reports.pdf"
 
 
 class TypeFigures(PeriodTotals, frozen=True):
-    """What a person did of one type."""
+    """The totals of one activity type."""
 
     type: ActivityType
 
 
 class Header(Struct, frozen=True):
-    """Whose month, and what it adds up to. The rows are only listed."""
+    """The user, the month and its totals. The rows of a report are only listed."""
 
     name: str
     month: date
     before: PeriodTotals
-    """Of the month before."""
+    """The totals of the previous month."""
     days: list[DayTotals]
     types: list[TypeFigures]
     created_at: datetime
 
 
 def check_month(month: date) -> None:
-    """
+    """Check that a month is given as its first day.
+
     Raises:
-        ValueError: it is not the first day of a month, which names the month.
+        ValueError: it is another day.
     """
     if month.day != 1:
         raise ValueError(f"a month must be its first day, {month.replace(day=1)}, not {month}")

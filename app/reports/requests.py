@@ -1,4 +1,4 @@
-"""What people do with their reports: see which there are, and download one."""
+"""The use cases of reports: list them, and download one."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from app.users.user import UserId
 
 
 async def reports(db: Queryable, user_id: UserId, before: date | None, limit: int) -> list[Report]:
-    """At most `limit` reports, newest month first.
+    """Return at most `limit` of a user's reports, newest month first.
 
     Args:
-        before: the month that the page before ended with; None at the beginning.
+        before: the last month of the previous page; None for the first page.
     """
     return await statements.reports(db, user_id=user_id, before=before, limit=limit)
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, month: date) -> str:
-    """A URL under which whoever holds it can download the report, for five minutes.
+    """Return a URL that downloads the report for five minutes, without a sign-in.
 
-    An object that is gone, or is not the one that was put there, is made again.
+    If the object is missing, or is not the one that was put there, the report is created again.
 
     Raises:
-        NotFound: there is no report of this month.
-        Conflict: it is made again.
+        NotFound: there is no report for this month.
+        Conflict: it is being created again.
     """
-    kept = await statements.report_object(database, user_id=user_id, month=month)
-    if kept is None:
+    report = await statements.report_object(database, user_id=user_id, month=month)
+    if report is None:
         raise no_such_report()
-    object_key = key(user_id, month, kept.object_id)
-    if not await bucket.contains(object_key, kept.etag):
+    object_key = key(user_id, month, report.object_id)
+    if not await bucket.contains(object_key, report.etag):
         async with database.transaction() as tx:
             await jobs.enqueue(tx, ReportGenerate(user_id, month))
         raise Conflict(

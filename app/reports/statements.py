@@ -16,14 +16,14 @@ from app.users.user import UserId
 
 
 class ReportObject(Struct, frozen=True):
-    """Which object a report names, and what the bucket said of it; None before migration 0012."""
+    """The object of a report, and its ETag in the bucket. Both are None before migration 0012."""
 
     object_id: UUID | None
     etag: str | None
 
 
-class NamedObject(Struct, frozen=True):
-    """The object that the report of a person's month names."""
+class OwnedReportObject(Struct, frozen=True):
+    """The object of the report for a user's month."""
 
     user_id: UUID
     month: date
@@ -31,21 +31,21 @@ class NamedObject(Struct, frozen=True):
 
 
 class WouldReport(DryRunCounts, frozen=True):
-    """The same of reports: only those who are inactive get none."""
+    """The counts of a dry run. Only inactive users get no report."""
 
     would_report: int
 
 
 class ReportReader(Struct, frozen=True):
-    """Who is to have an email about a report."""
+    """The recipient of an email about a report."""
 
     id: UserId
     name: str
     email: str
 
 
-class PrintedActivity(Struct, frozen=True):
-    """An activity as a report lists it."""
+class ListedActivity(Struct, frozen=True):
+    """An activity in the table of a report."""
 
     started_at: datetime
     type: ActivityType
@@ -64,7 +64,7 @@ async def enqueue_reports(
     expires_in: timedelta | None,
     month: date,
     after: UUID | None,
-    most: int,
+    limit: int,
 ) -> FanOutBatch: ...
 
 
@@ -84,8 +84,8 @@ async def types_of_month(db: Queryable, *, user_id: UserId, month: date) -> list
 
 @statement("reports")
 async def activities_of_month(
-    db: Queryable, *, user_id: UserId, month: date, most: int
-) -> list[PrintedActivity]: ...
+    db: Queryable, *, user_id: UserId, month: date, limit: int
+) -> list[ListedActivity]: ...
 
 
 @statement("reports")
@@ -103,7 +103,7 @@ async def record_report(
 
 
 @statement("reports")
-async def forget_report(db: Queryable, *, user_id: UserId, month: date) -> ReportObject | None: ...
+async def delete_report(db: Queryable, *, user_id: UserId, month: date) -> ReportObject | None: ...
 
 
 @statement("reports")
@@ -117,9 +117,9 @@ async def report_object(db: Queryable, *, user_id: UserId, month: date) -> Repor
 
 
 @statement("reports")
-async def named_objects(
+async def report_objects(
     db: Queryable, *, user_ids: list[UUID], months: list[date]
-) -> list[NamedObject]: ...
+) -> list[OwnedReportObject]: ...
 
 
 @statement("reports")

@@ -2,7 +2,7 @@
 -- Remove activities that were deleted before this time, and return their number.
 -- A dry run only counts them. The rows of their photos are removed with them.
 with old as (
-    select id from activities where deleted_at < :before order by deleted_at limit :most
+    select id from activities where deleted_at < :before order by deleted_at limit :limit
 ),
 gone as (delete from activities where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -27,7 +27,7 @@ with left_over as (
                 )
         )
     order by u.deleted_at
-    limit :most
+    limit :limit
 ),
 enqueued as (
     insert into jobs (kind, queue, payload, unique_key, user_id)
@@ -43,7 +43,7 @@ select count(*) from left_over;
 -- name: remove_sessions
 -- Remove sessions that had expired by this time; return their number. A dry run only counts them.
 with old as (
-    select token_hash from sessions where expires_at < :before order by expires_at limit :most
+    select token_hash from sessions where expires_at < :before order by expires_at limit :limit
 ),
 gone as (
     delete from sessions where token_hash in (select token_hash from old) and not :dry_run::bool
@@ -54,7 +54,7 @@ select count(*) from old;
 -- Remove the tokens of email links that had expired by this time; return their number.
 -- A dry run only counts them.
 with old as (
-    select token_hash from account_tokens where expires_at < :before order by expires_at limit :most
+    select token_hash from account_tokens where expires_at < :before order by expires_at limit :limit
 ),
 gone as (
     delete from account_tokens
@@ -66,7 +66,7 @@ select count(*) from old;
 -- Remove password-reset requests from before this time; return their number.
 -- A dry run only counts them. These requests no longer count towards the limit.
 with old as (
-    select id from reset_requests where created_at < :before order by created_at limit :most
+    select id from reset_requests where created_at < :before order by created_at limit :limit
 ),
 gone as (delete from reset_requests where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -75,7 +75,7 @@ select count(*) from old;
 -- Remove news from before this time, which no email reports any more; return their number.
 -- A dry run only counts them.
 with old as (
-    select user_id, activity_id from news where created_at < :before order by created_at limit :most
+    select user_id, activity_id from news where created_at < :before order by created_at limit :limit
 ),
 gone as (
     delete from news
@@ -88,7 +88,7 @@ select count(*) from old;
 -- A dry run only counts them.
 with old as (
     select user_id, route, key from idempotency_keys where created_at < :before
-    order by created_at limit :most
+    order by created_at limit :limit
 ),
 gone as (
     delete from idempotency_keys
@@ -103,7 +103,7 @@ select count(*) from old;
 with old as (
     select id from exports
     where expires_at < :before or requested_at < :before::timestamptz - interval '30 days'
-    limit :most
+    limit :limit
 ),
 gone as (delete from exports where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -119,7 +119,7 @@ with old as (
         and state in ('done', 'cancelled')
         and finished_at < :before
     order by id
-    limit :most
+    limit :limit
 ),
 gone as (delete from jobs where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -128,7 +128,7 @@ select count(*) from old;
 -- Remove jobs that died before this time; return their number.
 -- A dry run only counts them. Their attempts are removed with them.
 with old as (
-    select id from jobs where state = 'dead' and finished_at < :before limit :most
+    select id from jobs where state = 'dead' and finished_at < :before limit :limit
 ),
 gone as (delete from jobs where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -137,7 +137,7 @@ select count(*) from old;
 -- Remove schedule runs that ended before this time; return their number.
 -- A dry run only counts them.
 with old as (
-    select id from schedule_runs where finished_at < :before limit :most
+    select id from schedule_runs where finished_at < :before limit :limit
 ),
 gone as (delete from schedule_runs where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -147,7 +147,7 @@ select count(*) from old;
 -- The record of an email that is being sent is kept.
 with old as (
     select id from emails where created_at < :before and state <> 'sending'
-    order by created_at limit :most
+    order by created_at limit :limit
 ),
 gone as (delete from emails where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
@@ -156,7 +156,7 @@ select count(*) from old;
 -- Remove workers without a heartbeat since this time; return their number.
 -- A dry run only counts them.
 with old as (
-    select id from workers where seen_at < :before limit :most
+    select id from workers where seen_at < :before limit :limit
 ),
 gone as (delete from workers where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;

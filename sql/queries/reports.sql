@@ -15,7 +15,7 @@ with batch as (
     from users as u
     where u.deleted_at is null and (:after::uuid is null or u.id > :after)
     order by u.id
-    limit :most
+    limit :limit
 ),
 enqueued as (
     insert into jobs (kind, queue, payload, unique_key, user_id, expires_at)
@@ -116,7 +116,7 @@ where
     and started_at >= :month::date::timestamp at time zone 'utc'
     and started_at < (:month::date + interval '1 month') at time zone 'utc'
 order by started_at, id
-limit :most;
+limit :limit;
 
 -- name: record_report
 -- Record the report that is in the bucket; no row if the account is deleted.
@@ -135,7 +135,7 @@ on conflict (user_id, month) do update set
     etag = excluded.etag
 returning true;
 
--- name: forget_report
+-- name: delete_report
 -- Remove this month's report and return the object that it named; no row if there was none.
 delete from reports where user_id = :user_id and month = :month returning object_id, etag;
 
@@ -151,7 +151,7 @@ limit :limit;
 -- Return the object that this user's report of this month names; no row if there is no report.
 select object_id, etag from reports where user_id = :user_id and month = :month;
 
--- name: named_objects
+-- name: report_objects
 -- Return the objects that the existing reports of these users and months name.
 select user_id, month, object_id
 from reports

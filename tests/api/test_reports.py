@@ -11,7 +11,7 @@ import pytest
 from app.postgres.database import Database
 from app.s3 import Bucket
 from tests.pdf.reading import words
-from tests.reports.months import add, keep_without_an_etag, kept
+from tests.reports.months import add, report_without_etag, stored_report
 from tests.support.http import anybody
 from tests.support.people import Person, person
 from tests.support.working import RunJobs
@@ -21,7 +21,7 @@ REPORTS = "/api/v1/reports"
 
 async def add_reports(database: Database, owner: Person, *months: str) -> None:
     for month in months:
-        await keep_without_an_etag(database, owner.id, date.fromisoformat(f"{month}-01"))
+        await report_without_etag(database, owner.id, date.fromisoformat(f"{month}-01"))
 
 
 async def test_reports_are_listed_newest_month_first(
@@ -65,7 +65,7 @@ async def test_report_is_downloaded_through_a_redirect(
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
-    await kept(database, bucket, ada.id)
+    await stored_report(database, bucket, ada.id)
     found = await download(api, ada, "2025-11")
     assert found.content == b"%PDF"
     assert found.headers["content-type"] == "application/pdf"
@@ -76,7 +76,7 @@ async def test_report_of_the_first_edition_can_be_downloaded_while_its_file_exis
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
-    object_key = await keep_without_an_etag(database, ada.id)
+    object_key = await report_without_etag(database, ada.id)
     await bucket.put(object_key, b"%PDF-1", "application/pdf")
     assert b"%PDF-1" == (await download(api, ada, "2025-11")).content
 
@@ -87,9 +87,9 @@ async def test_missing_or_overwritten_report_is_recreated(
 ) -> None:
     ada = await person(database, "ada")
     if loss == "gone, without an ETag":
-        await keep_without_an_etag(database, ada.id)
+        await report_without_etag(database, ada.id)
     else:
-        object_key = await kept(database, bucket, ada.id)
+        object_key = await stored_report(database, bucket, ada.id)
         await bucket.delete([object_key])
         if loss == "overwritten":
             await bucket.put(object_key, b"%PDF, of somebody else", "application/pdf")

@@ -1,4 +1,4 @@
-"""Months to report on."""
+"""Users, activities and reports for the tests of reports."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.moments import at
 from tests.support.people import Person, person
 
 NOVEMBER = date(2025, 11, 1)
-"""A month that is over, whatever the date."""
+"""A month that has ended, on any date."""
 
 
-async def reader(database: Database, name: str = "ada") -> Person:
-    """Somebody whose address is confirmed."""
+async def confirmed_user(database: Database, name: str = "ada") -> Person:
+    """Create a user with a confirmed address."""
     ada = await person(database, name)
     await database.execute("update users set confirmed_at = now() where id = $1", ada.id)
     return ada
@@ -48,13 +48,15 @@ async def add(
     )
 
 
-async def order(database: Database, user_id: UserId, month: date = NOVEMBER) -> None:
+async def enqueue_report(database: Database, user_id: UserId, month: date = NOVEMBER) -> None:
     async with database.transaction() as tx:
         await jobs.enqueue(tx, ReportGenerate(user_id=user_id, month=month))
 
 
-async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date = NOVEMBER) -> str:
-    """The key of the object of a report that was made before; it holds `%PDF`."""
+async def stored_report(
+    database: Database, bucket: Bucket, user_id: UserId, month: date = NOVEMBER
+) -> str:
+    """Store a report whose object contains `%PDF`, and return its key."""
     object_id = uuid4()
     object_key = key(user_id, month, object_id)
     etag = await bucket.put(object_key, b"%PDF", "application/pdf")
@@ -71,8 +73,8 @@ async def kept(database: Database, bucket: Bucket, user_id: UserId, month: date 
     return object_key
 
 
-async def keep_without_an_etag(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
-    """The key of a report from before migration 0012; its object is not put."""
+async def report_without_etag(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
+    """Insert a report as before migration 0012, without an object, and return its key."""
     await database.execute(
         "insert into reports (user_id, month, size_bytes, sha256)"
         " values ($1, $2, 48211, repeat('0', 64))",
@@ -83,14 +85,14 @@ async def keep_without_an_etag(database: Database, user_id: UserId, month: date 
 
 
 async def current_key(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
-    """Of the object that the report names."""
+    """Return the key of the report's object."""
     named = await statements.report_object(database, user_id=user_id, month=month)
     assert named is not None
     return key(user_id, month, named.object_id)
 
 
 async def content(database: Database, bucket: Bucket, user_id: UserId) -> bytes:
-    """Of the object that the report of November names."""
+    """Return the content of the November report."""
     async with anybody() as client:
         url = await bucket.presigned_url(await current_key(database, user_id), "report.pdf")
         answer = await client.get(url)

@@ -1,4 +1,4 @@
-"""Attempts that die or come too late leave a good report as it is, and their objects are swept."""
+"""Failed and late attempts leave an earlier report intact. The cleanup removes their objects."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from app.jobs.outcomes import LeaseLost
 from app.postgres.database import Database, Transaction
 from app.reports import requests
 from app.reports.emails import ReportReadyEmail
-from app.reports.jobs import ReportGenerate, generate
+from app.reports.jobs import ReportGenerate, create_report
 from app.resources import Resources
 from app.s3 import Bucket
 from app.settings import Settings
 from app.users.user import UserId
 from tests.email.sending import attempt
 from tests.pdf.reading import words
-from tests.reports.months import NOVEMBER, add, current_key, order, reader
+from tests.reports.months import NOVEMBER, add, confirmed_user, current_key, enqueue_report
 from tests.support.http import anybody
 from tests.support.outages import lapse
 from tests.support.people import Person
@@ -46,18 +46,18 @@ async def downloaded(database: Database, bucket: Bucket, user_id: UserId) -> byt
 
 @pytest.fixture
 async def ada(database: Database, run_jobs: RunJobs) -> Person:
-    """Somebody with a report of one activity, who has recorded another since."""
-    ada = await reader(database)
+    """A user with a report of one activity, who has recorded another since."""
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     await add(database, ada.id, "2025-11-04T10:00")
     return ada
 
 
 async def begun(database: Database, user_id: UserId, kind: type[Run] = Run) -> Run:
-    """An attempt at a new job that makes the report once more."""
-    await order(database, user_id)
+    """Claim a new job that creates the report again."""
+    await enqueue_report(database, user_id)
     job_id = await database.fetchval(
         "select id from jobs where kind = 'report:generate' and state = 'queued'"
     )
@@ -69,7 +69,7 @@ async def keys(bucket: Bucket, user_id: UserId) -> set[str]:
 
 
 class CutOff(Run):
-    """Dies when all is done but the commit."""
+    """A run that fails just before the commit."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
@@ -79,7 +79,7 @@ class CutOff(Run):
 
 
 class Overtaken(Run):
-    """Loses its job to another worker once its object is in the bucket."""
+    """A run that loses its job to another worker once its object is in the bucket."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
@@ -88,7 +88,7 @@ class Overtaken(Run):
             yield tx
 
 
-async def test_a_worker_killed_between_put_and_commit_leaves_the_report_as_it_was(
+async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     database: Database,
     bucket: Bucket,
     ada: Person,
@@ -109,7 +109,7 @@ async def test_a_worker_killed_between_put_and_commit_leaves_the_report_as_it_wa
                 return None
 
             proxy.after = kill_after_put
-            await order(database, ada.id)
+            await enqueue_report(database, ada.id)
             await worker.ended()
     assert len(await keys(bucket, ada.id)) == 2
     assert before == await downloaded(database, bucket, ada.id)
@@ -120,7 +120,7 @@ async def test_a_worker_killed_between_put_and_commit_leaves_the_report_as_it_wa
 
 
 @pytest.mark.parametrize(("kind", "failure"), [(CutOff, ConnectionError), (Overtaken, LeaseLost)])
-async def test_an_attempt_that_does_not_commit_changes_nothing_and_the_next_does(
+async def test_a_failed_commit_changes_nothing_and_the_retry_succeeds(
     database: Database,
     bucket: Bucket,
     inbox: Inbox,
@@ -133,22 +133,22 @@ async def test_an_attempt_that_does_not_commit_changes_nothing_and_the_next_does
     before = await downloaded(database, bucket, ada.id)
     run = await begun(database, ada.id, kind)
     with pytest.raises(failure):
-        await generate(run, bucket, resources.renderer, ada.id, NOVEMBER)
+        await create_report(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert before == await downloaded(database, bucket, ada.id)
 
     again = await attempt(database, run.job_id)
-    await generate(again, bucket, resources.renderer, ada.id, NOVEMBER)
+    await create_report(again, bucket, resources.renderer, ada.id, NOVEMBER)
     await run_jobs()
     assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
     assert len(inbox.emails()) == 1
 
 
-async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
+async def test_cleanup_removes_the_object_of_a_late_attempt_after_a_day(
     database: Database, bucket: Bucket, ada: Person, resources: Resources
 ) -> None:
     late = await begun(database, ada.id, Overtaken)
     with pytest.raises(LeaseLost):
-        await generate(late, bucket, resources.renderer, ada.id, NOVEMBER)
+        await create_report(late, bucket, resources.renderer, ada.id, NOVEMBER)
     named = await current_key(database, ada.id)
     (stray,) = await keys(bucket, ada.id) - {named}
     objects = [one async for page in bucket.pages("reports/") for one in page]
@@ -166,7 +166,7 @@ async def test_the_object_of_an_attempt_that_came_too_late_is_swept_a_day_later(
     assert {named} == await keys(bucket, ada.id)
 
 
-async def test_a_report_made_again_replaces_one_from_before_the_migration(
+async def test_a_new_report_replaces_one_from_before_migration_0012(
     database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
 ) -> None:
     await bucket.delete([await current_key(database, ada.id)])
@@ -174,22 +174,22 @@ async def test_a_report_made_again_replaces_one_from_before_the_migration(
     old = await current_key(database, ada.id)
     assert old == f"reports/{ada.id}/2025-11.pdf"
     await bucket.put(old, b"%PDF", "application/pdf")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     assert {old, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
 
-async def test_a_replaced_object_stays_for_those_who_are_downloading_it(
+async def test_a_replaced_object_remains_for_running_downloads(
     database: Database, bucket: Bucket, ada: Person, resources: Resources
 ) -> None:
     first = await current_key(database, ada.id)
     run = await begun(database, ada.id)
-    await generate(run, bucket, resources.renderer, ada.id, NOVEMBER)
+    await create_report(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert {first, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
 
 @pytest.mark.parametrize("job_type", [ReportGenerate, ReportReadyEmail])
-def test_a_month_is_named_by_its_first_day_only(
+def test_a_job_accepts_only_the_first_day_of_a_month(
     job_type: type[ReportGenerate | ReportReadyEmail],
 ) -> None:
     wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
@@ -202,11 +202,11 @@ def test_a_month_is_named_by_its_first_day_only(
         job_type(UserId(UUID(wrong["user_id"])), NOVEMBER.replace(day=17))
 
 
-async def test_a_job_about_a_wrong_month_dies_before_it_reaches_the_bucket(
+async def test_a_job_with_an_invalid_month_dies_without_an_upload(
     database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
 ) -> None:
     before = await downloaded(database, bucket, ada.id)
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await database.execute(
         "update jobs set payload = jsonb_set(payload, '{month}', '\"2025-11-17\"')"
         " where state = 'queued'"

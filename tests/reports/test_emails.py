@@ -6,18 +6,18 @@ import pytest
 
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
-from tests.reports.months import add, order, reader
+from tests.reports.months import add, confirmed_user, enqueue_report
 from tests.support.working import RunJobs
 
 
-async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
+async def test_the_email_has_totals_and_a_link_to_the_report(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00", metres=8200)
     await add(database, ada.id, "2025-11-25T10:00")
     await add(database, ada.id, "2025-11-25T12:00", type="swim", metres=None)
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     (email,) = inbox.emails()
     assert email.subject == "Your November 2025: 3 activities, 3 h 00 min"
@@ -32,13 +32,13 @@ async def test_the_letter_has_the_few_figures_and_the_way_to_the_report(
 @pytest.mark.parametrize(
     "change", ["update users set monthly_report = false", "update users set confirmed_at = null"]
 )
-async def test_whoever_opted_out_or_has_not_confirmed_gets_the_report_and_no_letter(
+async def test_users_without_subscription_or_confirmed_address_get_no_email(
     database: Database, inbox: Inbox, run_jobs: RunJobs, change: str
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
     await database.execute(change)
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     assert inbox.emails() == []
     assert await database.fetchval("select count(*) from reports") == 1

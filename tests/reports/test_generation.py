@@ -1,4 +1,4 @@
-"""Monthly reports: made once, right, and for nobody who has left."""
+"""The creation of monthly reports: once, correctly, and for existing accounts only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.embedded.inbox import Inbox
 from app.errors import NotFound
 from app.jobs import JobId, Run
 from app.postgres.database import Database
-from app.reports.jobs import generate
+from app.reports.jobs import create_report
 from app.reports.report import key, last_day, month_before, month_of
 from app.resources import Resources
 from app.s3 import Bucket
 from tests.email.sending import attempt
 from tests.pdf.reading import words
-from tests.reports.months import NOVEMBER, add, content, current_key, order, reader
+from tests.reports.months import NOVEMBER, add, confirmed_user, content, current_key, enqueue_report
 from tests.support.schedules import ran
 from tests.support.working import RunJobs
 
@@ -32,16 +32,16 @@ async def recorded(database: Database) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_a_report_has_the_months_figures_beside_those_of_the_month_before(
+async def test_a_report_compares_the_month_with_the_previous_one(
     database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-01T00:00", notes="the first of it")
     await add(database, ada.id, "2025-11-30T23:59:59.9", type="swim", metres=1500)
     await add(database, ada.id, "2025-10-31T23:59", metres=4000)
     await add(database, ada.id, "2025-12-01T00:00", notes="too late")
     await database.execute("update users set name = 'Ada 李小龍'")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     pdf = await content(database, bucket, ada.id)
     text = words(pdf)
@@ -62,10 +62,10 @@ async def test_a_report_has_the_months_figures_beside_those_of_the_month_before(
     assert [(ada.id, NOVEMBER, len(pdf))] == await recorded(database)
 
 
-async def test_a_day_that_was_counted_is_read_as_it_was_counted(
+async def test_a_report_uses_the_stored_daily_totals(
     resources: Resources, database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await ran(resources, "stats:daily", "2025-11-03")
     await add(database, ada.id, "2025-11-03T10:00")
     await database.execute(
@@ -73,18 +73,18 @@ async def test_a_day_that_was_counted_is_read_as_it_was_counted(
         " values ($1, '2025-11-03', 1, 12000, 3600, 500)",
         ada.id,
     )
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     assert "Distance 12.0 km" in words(await content(database, bucket, ada.id))
 
 
-async def test_a_report_made_again_takes_the_place_of_the_first(
+async def test_a_new_report_replaces_the_first(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
     for _ in range(3):
-        await order(database, ada.id)
+        await enqueue_report(database, ada.id)
         await run_jobs()
         await add(database, ada.id, "2025-11-04T10:00")
     assert "Activities 3" in words(await content(database, bucket, ada.id))
@@ -96,15 +96,15 @@ async def test_a_report_made_again_takes_the_place_of_the_first(
 async def test_a_month_without_activities_has_no_report(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     assert len(await recorded(database)) == len(inbox.emails()) == 1
 
     inbox.clear()
     await database.execute("update activities set deleted_at = now()")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
@@ -114,14 +114,14 @@ async def test_a_month_without_activities_has_no_report(
 LEAVE = "update users set deleted_at = now()"
 
 
-async def test_a_report_of_an_account_that_was_deleted_before_is_removed(
+async def test_the_job_of_a_deleted_account_removes_its_report(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
     for object_id in (None, uuid4()):  # of attempts before
         await bucket.put(key(ada.id, NOVEMBER, object_id), b"%PDF", "application/pdf")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await database.execute(LEAVE)
     await run_jobs()
     assert [] == await recorded(database)
@@ -130,20 +130,20 @@ async def test_a_report_of_an_account_that_was_deleted_before_is_removed(
     assert "done" == await database.fetchval("select state from jobs")
 
 
-async def test_a_report_of_an_account_that_is_deleted_meanwhile_is_removed(
+async def test_a_report_is_removed_if_the_account_is_deleted_meanwhile(
     database: Database, bucket: Bucket, inbox: Inbox, resources: Resources
 ) -> None:
     class Overtaken(Run):
         async def assert_lease(self) -> None:
-            """Between the drawing and the bucket."""
+            """Delete the account between rendering and upload."""
             await super().assert_lease()
             await database.execute(LEAVE)
 
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     run = await attempt(database, await report_job(database), Overtaken)
-    await generate(run, bucket, resources.renderer, ada.id, NOVEMBER)
+    await create_report(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
     assert ["report:generate"] == [
@@ -151,24 +151,24 @@ async def test_a_report_of_an_account_that_is_deleted_meanwhile_is_removed(
     ]
 
 
-async def test_a_month_of_very_many_activities_lists_the_first_of_them(
+async def test_a_long_month_lists_only_its_first_activities(
     database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s)"
         " select $1, 'walk', '2025-11-01'::timestamptz + n * interval '10 minutes', 60"
         " from generate_series(1, 1003) as n",
         ada.id,
     )
-    await order(database, ada.id)
+    await enqueue_report(database, ada.id)
     await run_jobs()
     text = words(await content(database, bucket, ada.id))
     assert "Activities 1,003" in text
     assert "3 more activities are not listed." in text
 
 
-def test_months_of_addresses() -> None:
+def test_months_in_urls_are_parsed_strictly() -> None:
     assert date(2025, 2, 1) == month_of("2025-02")
     assert date(2024, 2, 29) == last_day(date(2024, 2, 1))
     assert date(2024, 12, 1) == month_before(date(2025, 1, 1))

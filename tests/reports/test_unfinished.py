@@ -1,4 +1,4 @@
-"""A month that is not over: its report says so, and nobody is written to until it is."""
+"""Reports of a month that has not ended: they say so, and no email is sent until it has."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from app.jobs import JobId
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
 from app.reports.emails import ReportReadyEmail
-from app.reports.jobs import Clock, fan_out_reports, generate
+from app.reports.jobs import Clock, create_report, fan_out_reports
 from app.resources import Resources
 from tests.email.sending import attempt
 from tests.pdf.reading import words
-from tests.reports.months import NOVEMBER, add, content, order, reader
+from tests.reports.months import NOVEMBER, add, confirmed_user, content, enqueue_report
 from tests.support.moments import at
 from tests.support.people import Person
 from tests.support.schedules import stopped_at, triggered
@@ -26,24 +26,24 @@ from tests.support.working import RunJobs
 
 @pytest.fixture
 async def ada(database: Database) -> Person:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
     return ada
 
 
 async def made_at(resources: Resources, who: Person, clock: Clock) -> None:
-    """A report of November has been made when this clock showed the time."""
+    """Create the November report at the time of this clock."""
     database = resources.database
-    await order(database, who.id)
+    await enqueue_report(database, who.id)
     job_id = await database.fetchval(
         "select id from jobs where kind = 'report:generate' and state = 'queued'"
     )
     run = await attempt(database, JobId(job_id))
-    await generate(run, resources.bucket, resources.renderer, who.id, NOVEMBER, clock=clock)
+    await create_report(run, resources.bucket, resources.renderer, who.id, NOVEMBER, clock=clock)
 
 
 def passing(*times: str) -> Clock:
-    """A clock that shows these times, one after the other."""
+    """Make a clock that returns these times, one after the other."""
     left: Iterator[datetime] = iter([at(time) for time in times])
 
     async def clock(_: Queryable) -> datetime:
@@ -57,7 +57,7 @@ async def kinds(database: Database, state: str) -> list[str]:
     return [row["kind"] for row in rows]
 
 
-async def test_a_month_that_is_not_over_has_a_report_and_its_letter_comes_when_it_is(
+async def test_an_unfinished_month_gets_a_report_and_the_email_after_its_end(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await made_at(resources, ada, stopped_at("2025-11-30 23:59:59"))
@@ -76,7 +76,7 @@ async def test_a_month_that_is_not_over_has_a_report_and_its_letter_comes_when_i
     assert email.subject == "Your November 2025: 1 activity, 1 h 00 min"
 
 
-async def test_a_letter_asked_for_by_hand_does_not_go_before_the_month_is_over(
+async def test_a_triggered_email_is_not_sent_before_the_month_ends(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await made_at(resources, ada, stopped_at("2025-11-30 23:59:59"))
@@ -90,7 +90,7 @@ async def test_a_letter_asked_for_by_hand_does_not_go_before_the_month_is_over(
     assert 1 == len(inbox.emails())
 
 
-async def test_a_report_whose_month_ends_while_it_is_made_is_made_once_more(
+async def test_a_report_is_recreated_if_its_month_ends_meanwhile(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await made_at(resources, ada, passing("2025-11-30 23:59:59", "2025-12-01 00:00:01"))
@@ -103,12 +103,12 @@ async def test_a_report_whose_month_ends_while_it_is_made_is_made_once_more(
 async def test_postgres_decides_when_a_month_is_over(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await reader(database)
+    ada = await confirmed_user(database)
     month = await database.fetchval(
         "select (date_trunc('month', now() at time zone 'utc') + interval '1 month')::date"
     )
     await add(database, ada.id, f"{month} 00:00")
-    await order(database, ada.id, month)
+    await enqueue_report(database, ada.id, month)
     await run_jobs()
     assert 1 == await database.fetchval("select count(*) from reports")
     assert ["report:generate"] == await kinds(database, "done")

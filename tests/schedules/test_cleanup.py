@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.cleanup import jobs as cleanup
-from app.cleanup.orphans import WALKS
+from app.cleanup.orphans import ORPHAN_KINDS
 from app.errors import Unavailable
 from app.jobs import Run, statements
 from app.jobs.schedules.statements import clock
@@ -20,7 +20,7 @@ from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Retention
 from app.settings.environment import SettingsError, read
-from tests.reports.months import NOVEMBER, keep_without_an_etag, kept
+from tests.reports.months import NOVEMBER, report_without_etag, stored_report
 from tests.support.crowd import add_crowd
 from tests.support.schedules import ran, triggered
 
@@ -146,10 +146,10 @@ async def test_many_rows_are_removed_in_batches_and_counted(
         "insert into jobs (id, kind, queue, payload, state, finished_at)"
         " select uuidv7(interval '-8 days'), 'test', 'low', '{}', 'done', now() - interval '8 days'"
         " from generate_series(1, $1::int)",
-        2 * cleanup.BATCH + 1,
+        2 * cleanup.BATCH_ROWS + 1,
     )
     run = await ran(resources, "cleanup:daily")
-    assert 2 * cleanup.BATCH + 1 == run.counts["jobs"]
+    assert 2 * cleanup.BATCH_ROWS + 1 == run.counts["jobs"]
 
 
 async def photo_of(database: Database, user_id: UUID) -> str:
@@ -224,8 +224,8 @@ async def test_orphaned_photos_are_removed_after_a_day(
 async def test_orphaned_reports_are_removed_after_a_day(database: Database, bucket: Bucket) -> None:
     await empty(bucket, "reports/")
     (kim, sam) = await add_crowd(database, 2)
-    first_edition = await keep_without_an_etag(database, kim, OCTOBER)
-    named = {await kept(database, bucket, kim), first_edition}
+    first_edition = await report_without_etag(database, kim, OCTOBER)
+    named = {await stored_report(database, bucket, kim), first_edition}
     others = {
         key(kim, NOVEMBER, uuid4()),
         key(kim, NOVEMBER, None),
@@ -259,8 +259,8 @@ async def test_the_bucket_is_listed_in_pages_from_a_saved_key(
     assert keys[2:] == found
     pages = [page async for page in bucket.pages("photos/")]
     tomorrow = await last_modified_at(bucket) + timedelta(hours=25)
-    (walk,) = [walk for walk in WALKS if walk.what == "photos"]
-    assert [key for key in keys if key != photos["referenced"]] == await walk.orphans(
+    (kind,) = [kind for kind in ORPHAN_KINDS if kind.name == "photos"]
+    assert [key for key in keys if key != photos["referenced"]] == await kind.orphans(
         database, pages[0], tomorrow
     )
 

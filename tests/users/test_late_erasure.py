@@ -54,7 +54,7 @@ async def test_each_account_gets_one_erasure_job_and_another_no_sooner_than_the_
 
     async def enqueued() -> int:
         return await enqueue_erasures(
-            database, kind="user:erase", queue="default", before=month_ago, most=2, dry_run=False
+            database, kind="user:erase", queue="default", before=month_ago, limit=2, dry_run=False
         )
 
     assert [2, 1, 0] == [await enqueued() for _ in range(3)]
