@@ -1,4 +1,4 @@
-"""What the tests of exports share."""
+"""Fixtures of the tests of exports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from app.resources import Resources
 
 @pytest.fixture
 async def resources(resources: Resources) -> Resources:
-    """As in all tests, with an open connection for exports: a busy machine may take longer to open
-    one than a reader waits for it."""
+    """Keep an open connection for exports in the pool.
+
+    A busy machine may take longer to open one than a download waits for it.
+    """
     async with resources.snapshots.pool.acquire():
         return resources

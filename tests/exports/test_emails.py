@@ -1,4 +1,4 @@
-"""The emails about exports: sent once, to whoever asked, with what they need."""
+"""The emails about exports: sent once, to the export's owner, with all they need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def test_a_finished_export_is_announced_with_a_link_that_signs_in(
+async def test_the_ready_email_links_to_a_download_that_requires_sign_in(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 10)
@@ -38,7 +38,7 @@ async def test_a_finished_export_is_announced_with_a_link_that_signs_in(
     assert "X-Amz" not in str(email.message)
 
 
-async def test_a_failed_export_is_announced_with_what_can_be_done(
+async def test_the_failure_email_says_what_to_do(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 50_001)
@@ -52,7 +52,7 @@ async def test_a_failed_export_is_announced_with_what_can_be_done(
     assert "Choose CSV, or a shorter period." in text
 
 
-async def test_nobody_is_told_of_an_export_that_is_deleted(
+async def test_no_email_is_sent_about_a_deleted_export(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     export = await asked(api, kim)
@@ -73,12 +73,12 @@ async def test_nobody_is_told_of_an_export_that_is_deleted(
 
 
 async def state_of_email(database: Database) -> str:
-    """The state of the job that announces the export."""
+    """Return the state of the email's job."""
     state = "select state from jobs where kind = 'email:export_ready'"
     return str(await database.fetchval(state))
 
 
-async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
+async def test_an_email_is_sent_when_an_operator_cancels_an_export(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await asked(api, kim)
@@ -92,7 +92,7 @@ async def test_an_export_that_an_operator_cancels_is_announced_as_failed(
     assert "It was cancelled. Request it again." in " ".join(str(email.text).split())
 
 
-async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
+async def test_an_email_is_sent_when_an_export_expires_before_it_starts(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await asked(api, kim)
@@ -106,7 +106,7 @@ async def test_an_export_whose_turn_came_too_late_is_announced_as_failed(
     )
 
 
-async def test_nobody_is_told_of_a_failure_that_was_made_good_meanwhile(
+async def test_no_failure_email_is_sent_if_a_retry_succeeds_first(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     export = await asked(api, kim)

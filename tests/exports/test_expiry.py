@@ -1,4 +1,4 @@
-"""What the nightly cleanup does about exports."""
+"""The nightly cleanup of exports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def kim(database: Database, bucket: Bucket) -> UserId:
 
 
 async def made(resources: Resources, user_id: UserId, day: int) -> Export:
-    """A completed export of this day of January."""
+    """Create a completed export that was requested on this day of January."""
     filters = Filters(datetime(2026, 1, day).date(), None, None)  # noqa: DTZ001 # only a day
     async with resources.database.transaction() as tx:
         export = await requests.request(tx, user_id, "csv", filters)
@@ -36,7 +36,7 @@ async def made(resources: Resources, user_id: UserId, day: int) -> Export:
     return await requests.status(resources.database, user_id, export.id)
 
 
-async def test_what_has_expired_goes_with_its_object_and_the_rest_stays(
+async def test_cleanup_removes_expired_exports_and_their_objects(
     resources: Resources, database: Database, bucket: Bucket, kim: UserId
 ) -> None:
     expired, kept = await made(resources, kim, 1), await made(resources, kim, 2)
@@ -50,7 +50,7 @@ async def test_what_has_expired_goes_with_its_object_and_the_rest_stays(
     assert [export.id for export in history] == [kept.id]
 
 
-async def test_objects_of_exports_that_are_deleted_or_unknown_go(
+async def test_cleanup_removes_objects_of_deleted_and_unknown_exports(
     resources: Resources, database: Database, bucket: Bucket, kim: UserId
 ) -> None:
     deleted = await made(resources, kim, 1)
@@ -65,7 +65,7 @@ async def test_objects_of_exports_that_are_deleted_or_unknown_go(
     assert await bucket.keys("exports/") == []
 
 
-async def test_an_object_of_an_export_that_is_being_made_stays(
+async def test_cleanup_keeps_the_object_of_an_unfinished_export(
     resources: Resources, database: Database, bucket: Bucket, kim: UserId
 ) -> None:
     export = await made(resources, kim, 1)
@@ -79,7 +79,7 @@ async def test_an_object_of_an_export_that_is_being_made_stays(
     assert await bucket.keys("exports/") == [object_key(kim, export.id, "csv")]
 
 
-async def test_uploads_that_were_given_up_are_taken_back_after_a_day(
+async def test_cleanup_aborts_uploads_that_are_a_day_old(
     resources: Resources, bucket: Bucket, kim: UserId
 ) -> None:
     given_up = object_key(kim, ExportId(uuid4()), "csv")

@@ -1,4 +1,4 @@
-"""Making exports, through everything that can happen in the middle."""
+"""The creation of exports, with everything that can go wrong in the middle."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ async def proxy(settings: Settings) -> AsyncIterator[S3Proxy]:
 
 
 @pytest.fixture
-async def barred(resources: Resources, proxy: S3Proxy) -> AsyncIterator[Resources]:
-    """The resources of a worker whose way to S3 is the proxy."""
+async def proxied(resources: Resources, proxy: S3Proxy) -> AsyncIterator[Resources]:
+    """The resources of a worker that reaches S3 through the proxy."""
     section = replace(resources.settings.bucket, endpoint_url=proxy.url)
     async with open_bucket(section, timeouts=UNHURRIED) as bucket:
         yield replace(resources, bucket=bucket)
@@ -48,37 +48,37 @@ async def barred(resources: Resources, proxy: S3Proxy) -> AsyncIterator[Resource
 
 @pytest.fixture
 async def kim(database: Database) -> Person:
-    """Somebody with 20 MB of activities: three parts."""
+    """A user with 20 MB of activities: three parts."""
     kim = await person(database, "kim")
     await add_megabytes(database, kim.id, 20)
     return kim
 
 
 class Exports:
-    """What there is of a person's exports."""
+    """Requests and inspects a user's exports."""
 
     def __init__(self, resources: Resources, who: Person) -> None:
         self.database, self.bucket, self.who = resources.database, resources.bucket, who
 
-    async def ask(self, format: Format = "csv") -> Export:
+    async def request(self, format: Format = "csv") -> Export:
         async with self.database.transaction() as tx:
             return await requests.request(tx, self.who.id, format, Filters())
 
-    async def now(self, export: Export) -> Export:
+    async def read(self, export: Export) -> Export:
         return await requests.status(self.database, self.who.id, export.id)
 
     async def status(self, export: Export) -> str:
-        return (await self.now(export)).status
+        return (await self.read(export)).status
 
-    async def left(self) -> tuple[int, int]:
-        """How many objects there are, and how many uploads that are not complete."""
+    async def stored(self) -> tuple[int, int]:
+        """Count the objects and the incomplete uploads."""
         prefix = f"exports/{self.who.id}/"
         return len(await self.bucket.keys(prefix)), len(
             await self.bucket.incomplete_uploads(prefix)
         )
 
     async def jobs(self) -> dict[str, str]:
-        """The states of all jobs, by their kinds."""
+        """Return the states of all jobs by kind."""
         rows = await self.database.fetch("select kind, state from jobs")
         return {row["kind"]: row["state"] for row in rows}
 
@@ -89,7 +89,7 @@ def exports(resources: Resources, kim: Person) -> Exports:
 
 
 def hold(proxy: S3Proxy, part: int) -> asyncio.Event:
-    """Keep this part waiting; set once it does."""
+    """Hold the upload of this part. The event is set once it is held."""
     reached = asyncio.Event()
 
     async def rule(call: Call) -> int | None:
@@ -103,7 +103,7 @@ def hold(proxy: S3Proxy, part: int) -> asyncio.Event:
 
 
 def hold_after_first(proxy: S3Proxy) -> None:
-    """Keep all parts waiting but the first."""
+    """Hold the upload of all parts but the first."""
 
     async def rule(call: Call) -> int | None:
         return await proxy.hold() if call.part > 1 else None
@@ -112,21 +112,21 @@ def hold_after_first(proxy: S3Proxy) -> None:
 
 
 async def wake(database: Database) -> None:
-    """What is snoozed is due now."""
+    """Make all snoozed jobs due."""
     await database.execute(
         "update jobs set state = 'queued', run_at = now(), blocked_on = null, dispatched_at = null"
         " where state = 'snoozed'"
     )
 
 
-async def test_an_export_of_many_parts_is_recorded_as_it_is(
+async def test_a_multipart_export_is_recorded_with_size_hash_and_etag(
     resources: Resources, exports: Exports
 ) -> None:
-    export = await exports.ask()
+    export = await exports.request()
 
     await run_jobs(resources)
 
-    made = await exports.now(export)
+    made = await exports.read(export)
     key = f"exports/{exports.who.id}/{export.id}.csv"
     async with anybody() as client:
         answer = await client.get(await resources.bucket.presigned_url(key, "activities.csv"))
@@ -137,42 +137,42 @@ async def test_an_export_of_many_parts_is_recorded_as_it_is(
     assert made.sha256 == hashlib.sha256(content).hexdigest()
     kept = await resources.database.fetchval("select etag from exports")
     assert kept == answer.headers["ETag"]
-    assert await exports.left() == (1, 0)
+    assert await exports.stored() == (1, 0)
 
 
-async def test_it_tells_how_far_it_is(barred: Resources, proxy: S3Proxy, exports: Exports) -> None:
-    await add_megabytes(barred.database, exports.who.id, 40)
+async def test_progress_is_reported(proxied: Resources, proxy: S3Proxy, exports: Exports) -> None:
+    await add_megabytes(proxied.database, exports.who.id, 40)
     hold_after_first(proxy)
-    async with working(barred, grace=0):
-        export = await exports.ask()
+    async with working(proxied, grace=0):
+        export = await exports.request()
 
-        async def told() -> bool:
-            progress = (await exports.now(export)).progress
+        async def is_partial() -> bool:
+            progress = (await exports.read(export)).progress
             return progress is not None and progress.total == 12000 and 0 < progress.done < 12000
 
-        await eventually(told, True)
+        await eventually(is_partial, True)
 
 
-async def test_it_never_tells_less_than_before_once_all_is_read(
-    barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_progress_does_not_fall_after_the_copy_ends(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     # Four parts and half a megabyte: sockets hold that, so Postgres ends before the fourth is sent.
-    await add_megabytes(barred.database, exports.who.id, 14)
+    await add_megabytes(proxied.database, exports.who.id, 14)
     hold_after_first(proxy)
-    async with working(barred, grace=0):
-        export = await exports.ask()
+    async with working(proxied, grace=0):
+        export = await exports.request()
 
-        async def told() -> tuple[int, int | None] | None:
-            return (await exports.now(export)).progress
+        async def progress() -> tuple[int, int | None] | None:
+            return (await exports.read(export)).progress
 
-        await eventually(told, (6800, 6800))
+        await eventually(progress, (6800, 6800))
         for _ in range(2):
-            await next_report(barred.database)
-            assert await told() == (6800, 6800)
+            await next_report(proxied.database)
+            assert await progress() == (6800, 6800)
 
 
 async def next_report(database: Database) -> None:
-    """Wait until the job has reported its progress once more."""
+    """Wait until the job has reported its progress again."""
     version = "select xmin::text from jobs where kind = 'export:generate'"
     before = await database.fetchval(version)
 
@@ -182,10 +182,10 @@ async def next_report(database: Database) -> None:
     await eventually(has_reported, True)
 
 
-async def test_whoever_asked_is_told_by_letter_when_it_is_there(
+async def test_a_finished_export_enqueues_the_ready_email(
     resources: Resources, exports: Exports
 ) -> None:
-    await exports.ask()
+    await exports.request()
 
     await run_jobs(resources)
 
@@ -197,71 +197,71 @@ READY, FAILED = "email:export_ready", "email:export_failed"
 
 
 @pytest.mark.parametrize("status", [503, 0])
-async def test_an_outage_of_s3_in_the_middle_is_waited_out(
-    barred: Resources, proxy: S3Proxy, exports: Exports, status: int
+async def test_an_export_is_snoozed_during_an_outage_of_s3(
+    proxied: Resources, proxy: S3Proxy, exports: Exports, status: int
 ) -> None:
     async def fail(call: Call) -> int | None:
         return status if call.part == 2 or (call.method == "DELETE" and not status) else None
 
     proxy.before = fail
-    export = await exports.ask()
-    await run_jobs(barred, may_fail=True)
+    export = await exports.request()
+    await run_jobs(proxied, may_fail=True)
     assert await exports.status(export) == "pending"
-    assert (await exports.left())[0] == 0
+    assert (await exports.stored())[0] == 0
 
     proxy.before = passes
-    await wake(barred.database)
-    await run_jobs(barred)
+    await wake(proxied.database)
+    await run_jobs(proxied)
 
     assert await exports.status(export) == "completed"
-    assert await exports.left() == (1, 0)
+    assert await exports.stored() == (1, 0)
 
 
-async def test_a_completion_whose_answer_is_lost_is_made_good(
-    barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_a_retry_succeeds_after_the_answer_to_the_completion_was_lost(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose(call: Call) -> int | None:
         return 0 if call.completes else None
 
     proxy.after = lose
-    export = await exports.ask()
-    await run_jobs(barred, may_fail=True)
+    export = await exports.request()
+    await run_jobs(proxied, may_fail=True)
     assert await exports.status(export) == "pending"
     proxy.after = passes
-    await wake(barred.database)
-    await run_jobs(barred)
+    await wake(proxied.database)
+    await run_jobs(proxied)
 
     assert await exports.status(export) == "completed"
-    assert await exports.left() == (1, 0)
+    assert await exports.stored() == (1, 0)
 
 
-async def test_a_cancel_ends_it_and_takes_back_what_was_sent(
-    barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_cancelling_an_export_aborts_its_upload(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
-    async with working(barred):
-        export = await exports.ask()
+    async with working(proxied):
+        export = await exports.request()
         await until(reached.is_set)
-        async with barred.database.transaction() as tx:
+        async with proxied.database.transaction() as tx:
             await cancel_job(tx, export.job_id, by="test")
         await eventually(lambda: exports.status(export), "failed")
 
     why = "select error from jobs where kind = 'export:generate'"
-    assert await barred.database.fetchval(why) == "cancelled on request"
-    assert (await exports.now(export)).error == "It was cancelled. Request it again."
-    assert await exports.left() == (0, 0)
+    assert await proxied.database.fetchval(why) == "cancelled on request"
+    assert (await exports.read(export)).error == "It was cancelled. Request it again."
+    assert await exports.stored() == (0, 0)
 
 
-async def test_a_cancel_ends_the_drawing_of_a_pdf(resources: Resources) -> None:
+async def test_cancelling_an_export_kills_its_pdf_process(resources: Resources) -> None:
     exports = Exports(resources, await person(resources.database, "sam"))
     await add_activities(resources.database, exports.who.id, 40_000)
     async with open_renderer(1) as renderer, working(replace(resources, renderer=renderer)):
-        export = await exports.ask("pdf")
+        export = await exports.request("pdf")
         await until(lambda: bool(renderer.busy))
         (process,) = renderer.busy
 
         async def has_begun() -> bool:
-            progress = (await exports.now(export)).progress
+            progress = (await exports.read(export)).progress
             return progress is not None and progress.done > 0
 
         with frozen(process.pid):  # so that it cannot finish first
@@ -271,22 +271,22 @@ async def test_a_cancel_ends_the_drawing_of_a_pdf(resources: Resources) -> None:
             await eventually(lambda: exports.status(export), "failed")
             await until(lambda: process.returncode is not None)
 
-    assert await exports.left() == (0, 0)
+    assert await exports.stored() == (0, 0)
 
 
-async def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
-    barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_an_export_deleted_while_it_runs_leaves_no_object(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
-    async with working(barred):
-        export = await exports.ask()
+    async with working(proxied):
+        export = await exports.request()
         await until(reached.is_set)
-        async with barred.database.transaction() as tx:
+        async with proxied.database.transaction() as tx:
             await requests.delete(tx, exports.who.id, export.id)
         await eventually(exports.jobs, {"export:generate": "cancelled", FAILED: "done"})
 
-    assert await exports.left() == (0, 0)
-    assert 0 == await barred.database.fetchval("select count(*) from emails")  # nobody is told
+    assert await exports.stored() == (0, 0)
+    assert 0 == await proxied.database.fetchval("select count(*) from emails")  # nobody is progress
 
 
 @pytest.mark.parametrize(
@@ -298,57 +298,57 @@ async def test_one_that_is_deleted_while_it_is_made_leaves_nothing(
     ],
 )
 @pytest.mark.parametrize("late", [False, True], ids=["before it appears", "after it appeared"])
-async def test_an_object_that_nobody_wants_any_more_goes(
-    barred: Resources, proxy: S3Proxy, exports: Exports, change: str, *, late: bool
+async def test_the_job_of_a_deleted_export_removes_its_object(
+    proxied: Resources, proxy: S3Proxy, exports: Exports, change: str, *, late: bool
 ) -> None:
     async def change_meanwhile(call: Call) -> int | None:
         if call.completes if late else call.part == 3:
-            await barred.database.execute(change)
+            await proxied.database.execute(change)
         return None
 
     proxy.after = change_meanwhile
-    await exports.ask()
+    await exports.request()
 
-    await run_jobs(barred)
+    await run_jobs(proxied)
 
     assert await exports.jobs() == {"export:generate": "done"}
-    assert await exports.left() == (0, 0)
+    assert await exports.stored() == (0, 0)
 
 
-async def test_whoever_has_lost_the_job_completes_nothing(
-    barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_an_attempt_that_lost_its_job_completes_no_upload(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose_lease(call: Call) -> int | None:
         if call.part == 3:
-            await barred.database.execute("update jobs set token = uuidv7()")
+            await proxied.database.execute("update jobs set token = uuidv7()")
         return None
 
     proxy.after = lose_lease
-    await exports.ask()
-    async with working(barred):
+    await exports.request()
+    async with working(proxied):
         await until(lambda: any(call.method == "DELETE" for call in proxy.calls))
 
     assert not any(call.completes for call in proxy.calls)
-    assert await exports.left() == (0, 0)
+    assert await exports.stored() == (0, 0)
 
 
-async def test_a_worker_that_drains_gives_it_back_and_takes_back_what_was_sent(
-    barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_a_draining_worker_releases_the_job_and_aborts_the_upload(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
-    async with working(barred, grace=0):
-        export = await exports.ask()
+    async with working(proxied, grace=0):
+        export = await exports.request()
         await until(reached.is_set)
 
     assert await exports.jobs() == {"export:generate": "queued"}
-    assert await exports.left() == (0, 0)
+    assert await exports.stored() == (0, 0)
     proxy.before = passes
-    await run_jobs(barred)
+    await run_jobs(proxied)
     assert await exports.status(export) == "completed"
 
 
-async def test_a_worker_killed_in_the_middle_leaves_one_object_and_nothing_incomplete(
-    environ: dict[str, str], barred: Resources, proxy: S3Proxy, exports: Exports
+async def test_after_a_killed_worker_one_object_and_no_upload_remain(
+    environ: dict[str, str], proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:
         await worker.says("worker.started")
@@ -360,27 +360,27 @@ async def test_a_worker_killed_in_the_middle_leaves_one_object_and_nothing_incom
             return await proxy.hold()
 
         proxy.before = kill_at_second
-        export = await exports.ask()
+        export = await exports.request()
         await worker.ended()
-    assert await exports.left() == (0, 1)
+    assert await exports.stored() == (0, 1)
 
     proxy.before = passes
-    await lapse(barred.database, worker.process.pid)
-    await run_jobs(barred)
+    await lapse(proxied.database, worker.process.pid)
+    await run_jobs(proxied)
 
     assert await exports.status(export) == "completed"
-    assert await exports.left() == (1, 0)
+    assert await exports.stored() == (1, 0)
 
 
-async def test_a_pdf_of_too_many_rows_fails_for_good_and_says_what_to_do(
+async def test_a_pdf_with_too_many_rows_fails_with_advice(
     resources: Resources, exports: Exports
 ) -> None:
     await add_activities(resources.database, exports.who.id, 50_001 - 4000)
-    export = await exports.ask("pdf")
+    export = await exports.request("pdf")
 
     await run_jobs(resources, may_fail=True)
 
-    failed = await exports.now(export)
+    failed = await exports.read(export)
     assert failed.status == "failed"
     assert failed.error == (
         "A PDF can hold 50,000 activities, and this export has 50,001."
@@ -391,10 +391,10 @@ async def test_a_pdf_of_too_many_rows_fails_for_good_and_says_what_to_do(
     assert FAILED in states
 
 
-async def test_one_that_killed_its_worker_alone_fails_and_a_letter_follows(
+async def test_an_export_that_crashes_its_worker_fails_with_an_email(
     resources: Resources, exports: Exports
 ) -> None:
-    export = await exports.ask()
+    export = await exports.request()
     await resources.database.execute(
         "update jobs set state = 'running', alone = true, token = uuidv7(), worker_id = uuidv7(),"
         " started_at = now() - interval '1 minute'"
@@ -406,10 +406,10 @@ async def test_one_that_killed_its_worker_alone_fails_and_a_letter_follows(
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
 
 
-async def test_one_that_was_cancelled_before_it_began_fails_and_a_letter_follows(
+async def test_an_export_cancelled_before_it_started_fails_with_an_email(
     resources: Resources, exports: Exports
 ) -> None:
-    export = await exports.ask()
+    export = await exports.request()
     token = await resources.database.fetchval(
         "update jobs set state = 'running', token = uuidv7(), worker_id = uuidv7(), attempt = 1,"
         " started_at = now(), cancel_requested_at = now() returning token"
@@ -421,33 +421,31 @@ async def test_one_that_was_cancelled_before_it_began_fails_and_a_letter_follows
     assert await exports.jobs() == {"export:generate": "cancelled", FAILED: "queued"}
 
 
-async def test_one_that_failed_can_be_made_after_all(
-    resources: Resources, exports: Exports
-) -> None:
-    export = await exports.ask()
+async def test_a_failed_export_can_be_retried(resources: Resources, exports: Exports) -> None:
+    export = await exports.request()
     await resources.database.execute(
         "update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'"
     )
     await resources.database.execute("update exports set error = 'It was raining.'")
-    assert (await exports.now(export)).error == "It was raining."
+    assert (await exports.read(export)).error == "It was raining."
 
     await retry_job(resources.database, export.job_id, by="test")
     await run_jobs(resources)
 
-    made = await exports.now(export)
+    made = await exports.read(export)
     assert (made.status, made.error) == ("completed", None)
 
 
-async def test_while_all_connections_are_taken_it_waits(
+async def test_an_export_is_snoozed_while_all_connections_are_in_use(
     resources: Resources, exports: Exports
 ) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(resources.settings.database.export_pool_size):
             await stack.enter_async_context(resources.snapshots.pool.acquire())
-        export = await exports.ask()
+        export = await exports.request()
         await run_jobs(resources, may_fail=True)
         assert await exports.status(export) == "pending"
-        assert await exports.left() == (0, 0)
+        assert await exports.stored() == (0, 0)
 
     await wake(resources.database)
     await run_jobs(resources)

@@ -33,7 +33,7 @@ async def add(database: Database, who: Person, day: str, notes: str, deleted: st
     )
 
 
-async def test_a_pdf_has_the_rows_that_were_asked_for(
+async def test_a_pdf_has_the_rows_that_match_the_filters(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add(database, kim, "2026-11-20", "the day before")
@@ -60,7 +60,7 @@ async def test_a_pdf_has_the_rows_that_were_asked_for(
         assert other not in text
 
 
-async def test_a_pdf_of_nothing_is_a_pdf(
+async def test_an_export_without_rows_is_a_pdf(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
 ) -> None:
     export = await asked(api, kim, "pdf")

@@ -1,4 +1,4 @@
-"""Downloads of any size: what a reader may take, and what is left when they go."""
+"""CSV downloads of any size: their limits, and the connections that they return."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tests.support.working import WAIT_LIMIT_S, eventually
 
 POOL = 2
 BUSY = 503
-READERS = "activelog-api-exports"
+APPLICATION = "activelog-api-exports"
 
 RELAXED = DownloadLimits(max_duration_s=3600, window_s=3600)
-"""For readers who are as slow as the machine."""
+"""For clients that are slow because the machine is."""
 
 Write = Callable[[bytes], Awaitable[None]]
 
 
 @pytest.fixture
 async def kim(database: Database) -> Person:
-    """Somebody with 40 MB of activities."""
+    """A user with 40 MB of activities."""
     kim = await person(database, "kim")
     await add_megabytes(database, kim.id, 40)
     return kim
@@ -44,7 +44,7 @@ async def kim(database: Database) -> Person:
 
 @pytest.fixture
 async def served(environ: dict[str, str], resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """The API as a process of its own, which reads two exports at once."""
+    """The API in a process that reads two exports at once."""
     async with serving(environ, *API) as api:
         yield api
 
@@ -61,11 +61,13 @@ async def serving(environ: dict[str, str], *arguments: str) -> AsyncIterator[htt
 
 
 @asynccontextmanager
-async def begun(api: httpx.AsyncClient, who: Person) -> AsyncIterator[AsyncIterator[bytes]]:
-    """A download of which the first bytes are read, and the rest of it.
+async def started_download(
+    api: httpx.AsyncClient, who: Person
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Start a download, read its first bytes, and yield the rest.
 
     Raises:
-        TimeoutError: all connections stayed taken for `WAIT_LIMIT_S`.
+        TimeoutError: all connections were in use for `WAIT_LIMIT_S`.
     """
     async with asyncio.timeout(WAIT_LIMIT_S) as limit:
         while True:
@@ -80,64 +82,64 @@ async def begun(api: httpx.AsyncClient, who: Person) -> AsyncIterator[AsyncItera
                 return
 
 
-async def reading(database: Database) -> int:
-    """How many downloads are read from Postgres."""
+async def active_downloads(database: Database) -> int:
+    """Count the downloads that are being read from Postgres."""
     return int(
         await database.fetchval(
             "select count(*) from pg_stat_activity"
             " where application_name = $1 and state <> 'idle' and datname = current_database()",
-            READERS,
+            APPLICATION,
         )
     )
 
 
-async def test_a_hundred_aborted_downloads_leave_the_pool_whole(
+async def test_a_hundred_aborted_downloads_return_their_connections(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     async def abort(count: int) -> None:
         for _ in range(count):
-            async with begun(served, kim):
+            async with started_download(served, kim):
                 pass
 
     await asyncio.gather(abort(50), abort(50))
 
-    await eventually(lambda: reading(database), 0)
-    async with begun(served, kim), begun(served, kim):
-        assert await reading(database) == POOL
+    await eventually(lambda: active_downloads(database), 0)
+    async with started_download(served, kim), started_download(served, kim):
+        assert await active_downloads(database) == POOL
 
 
-async def test_one_more_than_can_be_read_at_once_is_told_to_come_back(
+async def test_one_download_too_many_gets_retry_after(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    async with begun(served, kim):
-        async with begun(served, kim):
+    async with started_download(served, kim):
+        async with started_download(served, kim):
             refused = await served.get(CSV, headers=kim.headers)
             assert refused.status_code == 503
             assert int(refused.headers["Retry-After"]) > 0
             me = await served.get("/api/v1/users/me", headers=kim.headers)
             assert me.status_code == 200
-        await eventually(lambda: reading(database), 1)
-        async with begun(served, kim):
+        await eventually(lambda: active_downloads(database), 1)
+        async with started_download(served, kim):
             pass
 
 
-async def test_a_download_that_breaks_in_the_middle_does_not_end_well(
+async def test_a_failing_download_ends_the_connection_abnormally(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    async with begun(served, kim) as pieces:
-        assert await terminate_backends(database, READERS) >= 1
+    async with started_download(served, kim) as pieces:
+        assert await terminate_backends(database, APPLICATION) >= 1
         with pytest.raises(httpx.RemoteProtocolError):
             [piece async for piece in pieces]
 
-    async with begun(served, kim):
+    async with started_download(served, kim):
         pass  # and another gets a connection
 
 
-async def test_postgres_is_read_no_faster_than_the_reader_reads(
+async def test_postgres_is_read_no_faster_than_the_client_reads(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    async with begun(served, kim):
-        await eventually(lambda: stands_still(database), True)
+    async with started_download(served, kim):
+        await eventually(lambda: is_stalled(database), True)
         done = await rows_done(database)
         assert 0 < done < 8000
 
@@ -152,90 +154,93 @@ async def rows_done(database: Database) -> int:
     )
 
 
-async def stands_still(database: Database) -> bool:
-    """Whether Postgres has written some rows and, at several looks, no more."""
-    looks = set()
+async def is_stalled(database: Database) -> bool:
+    """Whether Postgres has written some rows, and no more during half a second."""
+    counts = set()
     for _ in range(5):
-        looks.add(await rows_done(database))
+        counts.add(await rows_done(database))
         await asyncio.sleep(0.1)
-    return len(looks) == 1 and looks != {0}
+    return len(counts) == 1 and counts != {0}
 
 
-IMPATIENT = """
+API_WITH_SHORT_WINDOW = """
 from app import asgi
 from app.exports.csv import DownloadLimits
 
 asgi.main(download_limits=DownloadLimits(window_s=3))
 """
-"""The API as it is, but it waits for a reader for 3 s only."""
+"""The API with a window of 3 s."""
 
 
-async def test_a_reader_who_stops_and_stays_gives_the_connection_back(
+async def test_a_client_that_stops_reading_frees_its_postgres_connection(
     environ: dict[str, str], resources: Resources, kim: Person
 ) -> None:
-    async with serving(environ, "-c", IMPATIENT) as api, begun(api, kim) as pieces:
-        await eventually(lambda: reading(resources.database), 0)
+    async with (
+        serving(environ, "-c", API_WITH_SHORT_WINDOW) as api,
+        started_download(api, kim) as pieces,
+    ):
+        await eventually(lambda: active_downloads(resources.database), 0)
         with pytest.raises(httpx.RemoteProtocolError):
             [piece async for piece in pieces]
 
 
-def test_a_reader_has_15_minutes_and_50_kilobytes_a_second_over_half_a_minute() -> None:
+def test_limits_are_15_minutes_and_50_kb_a_second_over_30_seconds() -> None:
     assert DOWNLOAD_LIMITS == (900, 50_000, 30)
 
 
-async def test_a_reader_who_hardly_reads_is_cut_off(resources: Resources, kim: Person) -> None:
+async def test_a_client_that_reads_too_slowly_is_cut_off(resources: Resources, kim: Person) -> None:
     limits = DownloadLimits(min_bytes_per_s=10_000_000, window_s=0.3)
 
-    async def crawl(_: bytes) -> None:
+    async def read_slowly(_: bytes) -> None:
         await asyncio.sleep(0.1)
 
     with pytest.raises(DownloadTooSlow, match="10,000,000 bytes a second"):
-        await streamed(resources, kim, crawl, limits)
+        await stream_to(resources, kim, read_slowly, limits)
 
 
-async def test_a_reader_who_stops_is_cut_off(resources: Resources, kim: Person) -> None:
-    async def stop(_: bytes) -> None:
+async def test_a_client_that_stops_reading_is_cut_off(resources: Resources, kim: Person) -> None:
+    async def stop_reading(_: bytes) -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(DownloadTooSlow):
-        await streamed(resources, kim, stop, DownloadLimits(window_s=0.1))
-    await streamed(resources, kim, nothing, RELAXED)  # and the connection is good
+        await stream_to(resources, kim, stop_reading, DownloadLimits(window_s=0.1))
+    await stream_to(resources, kim, nothing, RELAXED)  # and the connection is good
 
 
-async def test_a_reader_who_is_only_just_fast_enough_is_served(
+async def test_a_client_just_above_the_minimum_rate_is_served(
     resources: Resources, kim: Person
 ) -> None:
-    """By a clock that only the reader moves: in all for more than two stretches."""
+    """Only the client moves this clock: by more than two windows in total."""
     limits = DownloadLimits(max_duration_s=3600, min_bytes_per_s=50_000, window_s=300)
     now = 0.0
 
-    async def walk(data: bytes) -> None:
+    async def read_steadily(data: bytes) -> None:
         nonlocal now
         now += 0.9 * len(data) / limits.min_bytes_per_s
         await asyncio.sleep(0)
 
-    await streamed(resources, kim, walk, limits, clock=lambda: now)
+    await stream_to(resources, kim, read_steadily, limits, clock=lambda: now)
 
     assert now > 2 * limits.window_s
 
 
-async def test_nobody_reads_for_ever(resources: Resources, kim: Person) -> None:
-    async def walk(_: bytes) -> None:
+async def test_a_download_is_cut_off_at_the_maximum_duration(
+    resources: Resources, kim: Person
+) -> None:
+    async def read_steadily(_: bytes) -> None:
         await asyncio.sleep(0.05)
 
     with pytest.raises(DownloadTooSlow, match="after 0 s"):
-        await streamed(resources, kim, walk, DownloadLimits(max_duration_s=0.3))
+        await stream_to(resources, kim, read_steadily, DownloadLimits(max_duration_s=0.3))
 
 
-async def test_pieces_are_large_and_lines_may_end_anywhere(
-    resources: Resources, kim: Person
-) -> None:
+async def test_chunks_are_large_and_may_split_lines(resources: Resources, kim: Person) -> None:
     sizes: list[int] = []
 
-    async def weigh(data: bytes) -> None:
+    async def measure(data: bytes) -> None:
         sizes.append(len(data))
 
-    await streamed(resources, kim, weigh, RELAXED)
+    await stream_to(resources, kim, measure, RELAXED)
 
     assert min(sizes[:-1]) >= 64 * 1024
     assert sum(sizes) > 40_000_000
@@ -250,7 +255,7 @@ async def test_pieces_are_large_and_lines_may_end_anywhere(
         Filters(first=date(2020, 3, 1), type="swim"),
     ],
 )
-async def test_no_filter_has_all_rows_sorted_before_the_first_leaves(
+async def test_no_filter_sorts_all_rows_before_the_first_is_sent(
     resources: Resources, database: Database, filters: Filters
 ) -> None:
     sam = await person(database, "sam")
@@ -269,7 +274,9 @@ async def test_no_filter_has_all_rows_sorted_before_the_first_leaves(
     assert "using activities_newest_first" in plan
 
 
-async def test_all_rows_are_as_of_one_moment(resources: Resources, database: Database) -> None:
+async def test_all_rows_are_read_from_one_snapshot(
+    resources: Resources, database: Database
+) -> None:
     sam = await person(database, "sam")
     await add_activities(database, sam.id, 20_000)
     lines = 0
@@ -281,26 +288,26 @@ async def test_all_rows_are_as_of_one_moment(resources: Resources, database: Dat
             await add_activities(database, sam.id, 10)
         lines += data.count(b"\n")
 
-    await streamed(resources, sam, interfere, RELAXED)
+    await stream_to(resources, sam, interfere, RELAXED)
 
     assert lines == 20_001
 
 
-async def test_more_readers_than_connections_are_busy_and_not_an_outage(
+async def test_too_many_downloads_raise_busy_not_unavailable(
     resources: Resources, kim: Person
 ) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(resources.settings.database.export_pool_size):
             await stack.enter_async_context(resources.snapshots.pool.acquire())
         with pytest.raises(Busy):
-            await streamed(resources, kim, nothing, RELAXED)
+            await stream_to(resources, kim, nothing, RELAXED)
 
 
 async def nothing(_: bytes) -> None:
-    """Read at once."""
+    """Read without delay."""
 
 
-async def streamed(
+async def stream_to(
     resources: Resources,
     who: Person,
     write: Write,

@@ -1,4 +1,4 @@
-"""A document that the drawing process loads in the tests: it does what its header says."""
+"""A document that PDF subprocesses load in the tests. It does what its header says."""
 
 from __future__ import annotations
 

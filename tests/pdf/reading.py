@@ -1,4 +1,4 @@
-"""PDFs read back."""
+"""The text of PDFs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pypdf import PdfReader
 
 
 def pages(pdf: bytes | bytearray) -> list[str]:
-    """The text of each page.
+    """Return the text of each page.
 
     pypdf reads the two bytes of a character of the CJK font as two characters: the first is a NUL.
     """
@@ -16,5 +16,5 @@ def pages(pdf: bytes | bytearray) -> list[str]:
 
 
 def words(pdf: bytes | bytearray) -> str:
-    """All text, with single spaces."""
+    """Return all text, with single spaces."""
     return " ".join(" ".join(pages(pdf)).split())

@@ -1,4 +1,4 @@
-"""An export as a PDF: the rows that went in come out, whatever stands in them."""
+"""The PDF of an export shows all its rows, whatever they contain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.pdf import Renderer, open_renderer
 from tests.email.reading import AWKWARD
 from tests.pdf.reading import pages, words
 
-MADE = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
+CREATED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 FIRST = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
 
 
@@ -24,12 +24,14 @@ async def renderer() -> AsyncIterator[Renderer]:
         yield pool
 
 
-def header(**given: Any) -> Header:
+def header(**fields: Any) -> Header:
     days = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
-    return Header(**{"name": "Ada Lovelace", "type": None, "created_at": MADE, **days, **given})
+    return Header(
+        **{"name": "Ada Lovelace", "type": None, "created_at": CREATED_AT, **days, **fields}
+    )
 
 
-async def drawn(renderer: Renderer, given: Header, rows: Sequence[Row]) -> bytes:
+async def render(renderer: Renderer, given: Header, rows: Sequence[Row]) -> bytes:
     async with renderer.rendering(DOCUMENT, given) as rendering:
         for first in range(0, len(rows), 1000):
             await rendering.send_rows(rows[first : first + 1000])
@@ -41,13 +43,13 @@ def run(number: int, notes: str | None = None) -> Row:
     return (FIRST + timedelta(days=number), "run", 1800 + number, 5000.0 + number, 300, notes)
 
 
-async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -> None:
+async def test_the_first_page_has_the_name_the_period_and_the_totals(renderer: Renderer) -> None:
     rows: list[Row] = [
         (FIRST, "run", 2712, 8200.0, 612, "Intervals"),
         (FIRST, "swim", 3600, 1900.0, None, None),
         (FIRST + timedelta(days=2), "other", 60, None, None, ""),
     ]
-    (page,) = pages(await drawn(renderer, header(), rows))
+    (page,) = pages(await render(renderer, header(), rows))
     text = " ".join(page.split())
     for said in (
         "Ada Lovelace",
@@ -67,29 +69,29 @@ async def test_the_first_page_says_whose_when_and_how_much(renderer: Renderer) -
         assert said in text
 
 
-async def test_one_type_needs_no_shares_and_gives_the_title(renderer: Renderer) -> None:
-    text = words(await drawn(renderer, header(type="run"), [run(1)]))
+async def test_an_export_of_one_type_is_titled_by_it_without_shares(renderer: Renderer) -> None:
+    text = words(await render(renderer, header(type="run"), [run(1)]))
     assert "Runs" in text
     assert "Time by type" not in text
 
 
-async def test_time_is_shown_where_nothing_has_a_distance(renderer: Renderer) -> None:
+async def test_the_chart_shows_time_if_no_activity_has_a_distance(renderer: Renderer) -> None:
     rows: list[Row] = [(FIRST, "other", 3600, None, None, "yoga")]
-    assert "Time by day" in words(await drawn(renderer, header(), rows))
+    assert "Time by day" in words(await render(renderer, header(), rows))
 
 
 async def test_an_empty_export_says_so(renderer: Renderer) -> None:
-    text = words(await drawn(renderer, header(first=None, last=None), []))
+    text = words(await render(renderer, header(first=None, last=None), []))
     assert "No activities." in text
     assert "All time" in text
     assert "Notes" not in text  # no table without rows
 
 
-async def test_every_row_is_on_some_page_under_a_header_that_is_repeated(
+async def test_all_rows_are_listed_and_every_page_has_a_header(
     renderer: Renderer,
 ) -> None:
     rows = [run(number, f"note {number} end") for number in range(1200)]
-    found = pages(await drawn(renderer, header(first=None, last=None), rows))
+    found = pages(await render(renderer, header(first=None, last=None), rows))
     assert len(found) > 30
     for number, page in enumerate(found, 1):
         assert f"{number} of {len(found)}" in page
@@ -110,34 +112,32 @@ NOTES = {
 
 
 @pytest.mark.parametrize("notes", NOTES.values(), ids=NOTES)
-async def test_notes_come_back_but_for_their_line_breaks(renderer: Renderer, notes: str) -> None:
-    text = words(await drawn(renderer, header(), [run(1, notes), run(2, "after")]))
+async def test_notes_keep_their_text_without_line_breaks(renderer: Renderer, notes: str) -> None:
+    text = words(await render(renderer, header(), [run(1, notes), run(2, "after")]))
     assert " ".join(notes.split()) in text
     assert "after" in text
 
 
-async def test_a_note_like_a_book_is_shortened(renderer: Renderer) -> None:
-    text = words(await drawn(renderer, header(), [run(1, "long tale " * 500), run(2, "after")]))
+async def test_a_very_long_note_is_shortened(renderer: Renderer) -> None:
+    text = words(await render(renderer, header(), [run(1, "long tale " * 500), run(2, "after")]))
     assert "long tale" in text
     assert "…" in text
     assert "after" in text
 
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD)
-async def test_whoever_asks_and_whatever_they_note_it_is_drawn(
-    renderer: Renderer, name: str
-) -> None:
-    assert len(pages(await drawn(renderer, header(name=name), [run(1, name * 20)]))) == 1
+async def test_any_name_and_any_note_can_be_render(renderer: Renderer, name: str) -> None:
+    assert len(pages(await render(renderer, header(name=name), [run(1, name * 20)]))) == 1
 
 
-async def test_the_largest_figures_fit(renderer: Renderer) -> None:
+async def test_the_largest_numbers_fit(renderer: Renderer) -> None:
     most: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
-    text = words(await drawn(renderer, header(), [most] * 1000))
+    text = words(await render(renderer, header(), [most] * 1000))
     assert "2 Nov 2026 Ride 168:00:00 100,000.00 1,000,000" in text
     assert "100,000,000 km" in text
 
 
 async def test_the_same_rows_make_the_same_document(renderer: Renderer) -> None:
     rows = [run(number, "李小龍") for number in range(9)]
-    first, second = [await drawn(renderer, header(), rows) for _ in range(2)]
+    first, second = [await render(renderer, header(), rows) for _ in range(2)]
     assert first == second

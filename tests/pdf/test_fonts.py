@@ -1,4 +1,4 @@
-"""The fonts: what they hold, and that documents embed no more than they need."""
+"""The fonts: their characters, and that documents embed no more than they need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.pdf.fonts import FONT_FILES, LATIN_CODE_POINTS, font, font_of, runs
 from app.pdf.text import drawable
 
 
-def drawn(*texts: str) -> bytes:
+def render(*texts: str) -> bytes:
     canvas = Canvas("Test", datetime(2026, 11, 25, tzinfo=UTC))
     canvas.go_to_page(1)
     for number, text in enumerate(texts):
@@ -25,7 +25,7 @@ def drawn(*texts: str) -> bytes:
 
 
 def fonts(pdf: bytes) -> dict[str, Any]:
-    """The fonts of the first page, by their names."""
+    """Return the fonts of the first page by name."""
     resources: Any = PdfReader(BytesIO(pdf)).pages[0]["/Resources"]
     found = [font.get_object() for font in resources["/Font"].values()]
     return {font["/BaseFont"].partition("+")[2]: font for font in found}
@@ -37,7 +37,7 @@ def outlines(font: Any) -> ttLib.TTFont:
 
 
 @pytest.mark.parametrize("name", FONT_FILES)
-def test_every_face_is_there_and_draws_its_own(name: str) -> None:
+def test_every_font_has_characters_with_widths(name: str) -> None:
     assert len(font(name).characters) > 60
     assert set(font(name).widths) == font(name).characters
 
@@ -48,11 +48,11 @@ def test_every_face_is_there_and_draws_its_own(name: str) -> None:
      ("ก", "thai"), ("🎉", "emoji"), ("Ⅷ", "symbols"), ("\ue000", None), ("\U00012000", None),
      ("؟", "arabic"), ("।", "devanagari")],
 )  # fmt: skip
-def test_a_character_is_drawn_by_the_face_of_its_script(character: str, name: str | None) -> None:
+def test_a_character_is_set_in_the_font_of_its_script(character: str, name: str | None) -> None:
     assert name == font_of(character)
 
 
-def test_what_joins_and_what_has_no_script_stays_with_what_is_before_it() -> None:
+def test_joiners_stay_in_the_font_of_the_preceding_character() -> None:
     assert ("emoji", "emoji") == (font_of("\u200d", "emoji"), font_of("♀", "emoji"))
     assert font_of("\u200d", "cjk") is None
     assert font_of("\u200d") is None
@@ -69,18 +69,18 @@ def test_what_joins_and_what_has_no_script_stays_with_what_is_before_it() -> Non
         ("", []),
     ],
 )
-def test_text_is_set_in_runs_of_one_face(text: str, seen: list[tuple[str, str]]) -> None:
+def test_text_is_split_into_runs_of_one_font(text: str, seen: list[tuple[str, str]]) -> None:
     assert seen == list(runs(text, "sans"))
 
 
-def test_latin_text_needs_the_two_prepared_faces_only() -> None:
-    pdf = drawn("Zoë Ångström, 12 °C “Łódź”")
+def test_latin_text_embeds_only_the_two_prebuilt_fonts() -> None:
+    pdf = render("Zoë Ångström, 12 °C “Łódź”")
     assert {"NotoSans", "SourceSerif4"} == set(fonts(pdf))
     assert len(pdf) < 50_000
 
 
-def test_a_prepared_face_is_embedded_with_the_right_glyphs() -> None:
-    font = fonts(drawn("Zoë"))["NotoSans"]
+def test_a_prebuilt_font_is_embedded_with_the_right_glyphs() -> None:
+    font = fonts(render("Zoë"))["NotoSans"]
     embedded = outlines(font)
     assert set(LATIN_CODE_POINTS) >= set(embedded.getBestCmap())
     numbers = font["/DescendantFonts"][0].get_object()["/CIDToGIDMap"].get_object().get_data()
@@ -89,13 +89,13 @@ def test_a_prepared_face_is_embedded_with_the_right_glyphs() -> None:
     assert ["Z", "o", "edieresis"] == names
 
 
-def test_another_script_is_embedded_as_far_as_it_is_used() -> None:
-    pdf = drawn("Привет", "李小龍", "🎉")
+def test_other_scripts_embed_only_the_glyphs_in_use() -> None:
+    pdf = render("Привет", "李小龍", "🎉")
     assert {"NotoSans", "NotoSansCJKJP", "NotoEmoji"} == set(fonts(pdf))
     assert len(pdf) < 60_000
 
 
-def test_documents_of_one_process_do_not_meet() -> None:
-    alone = drawn("Привет")
-    drawn("Мир", "李小龍")
-    assert alone == drawn("Привет")
+def test_documents_of_one_process_are_independent() -> None:
+    alone = render("Привет")
+    render("Мир", "李小龍")
+    assert alone == render("Привет")

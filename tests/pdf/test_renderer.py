@@ -1,4 +1,4 @@
-"""The pool of drawing processes: one document each, killed when it must be, never left behind."""
+"""The pool of PDF subprocesses: one document at a time, limits enforced, none left running."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ async def renderer() -> AsyncIterator[Renderer]:
         yield pool
 
 
-async def drawn(renderer: Renderer, what: Any = "echo", rows: Any = ((1, "a"),)) -> tuple[Any, int]:
-    """What came back, and the id of the process that drew it."""
+async def render(
+    renderer: Renderer, what: Any = "echo", rows: Any = ((1, "a"),)
+) -> tuple[Any, int]:
+    """Render a document and return its content and the id of the process."""
     async with renderer.rendering(MODULE, Header(what)) as rendering:
         await rendering.send_rows(rows)
         finished = await rendering.finish()
@@ -55,7 +57,7 @@ def children() -> set[int]:
     return found
 
 
-async def test_rows_come_out_in_their_order_however_many(renderer: Renderer) -> None:
+async def test_many_rows_keep_their_order(renderer: Renderer) -> None:
     rows = [[number, "row " * 50] for number in range(20_000)]
     async with renderer.rendering(MODULE, Header()) as rendering:
         for first in range(0, len(rows), 1000):
@@ -67,28 +69,28 @@ async def test_rows_come_out_in_their_order_however_many(renderer: Renderer) -> 
     assert rows == msgpack.decode(b"".join(chunks))
 
 
-async def test_a_process_draws_one_document_after_the_other(renderer: Renderer) -> None:
-    _, first = await drawn(renderer)
-    answer, second = await drawn(renderer, rows=())
+async def test_a_process_is_reused_for_the_next_document(renderer: Renderer) -> None:
+    _, first = await render(renderer)
+    answer, second = await render(renderer, rows=())
     assert (first, []) == (second, answer)
 
 
-async def test_no_more_are_drawn_at_once_than_there_are_places(renderer: Renderer) -> None:
-    answers = await asyncio.gather(*(drawn(renderer, rows=((n,),)) for n in range(6)))
+async def test_at_most_max_processes_render_at_once(renderer: Renderer) -> None:
+    answers = await asyncio.gather(*(render(renderer, rows=((n,),)) for n in range(6)))
     assert [[[n]] for n in range(6)] == [answer for answer, _ in answers]
     assert len({process for _, process in answers}) <= 2
 
 
-async def test_a_process_knows_no_secret_and_ends_with_the_pool() -> None:
+async def test_a_process_has_no_environment_and_ends_with_the_pool() -> None:
     async with open_renderer(1, LIMITS) as renderer:
-        names, process = await drawn(renderer, "environment")
+        names, process = await render(renderer, "environment")
         assert set(names) <= {"LC_CTYPE"}
         assert is_alive(process)
     await until(lambda: not is_alive(process))
 
 
-async def test_a_process_lets_all_others_go_first(renderer: Renderer) -> None:
-    _, process = await drawn(renderer)
+async def test_a_process_runs_at_low_priority(renderer: Renderer) -> None:
+    _, process = await render(renderer)
     assert max(os.nice(0), process_priority.PDF_NICENESS) == os.getpriority(
         os.PRIO_PROCESS, process
     )
@@ -97,9 +99,9 @@ async def test_a_process_lets_all_others_go_first(renderer: Renderer) -> None:
     assert session in {process_priority.PDF_NICENESS, None} | refused
 
 
-async def test_no_process_is_started_before_it_is_needed(renderer: Renderer) -> None:
+async def test_processes_are_started_on_demand(renderer: Renderer) -> None:
     before = children()
-    _, process = await drawn(renderer)
+    _, process = await render(renderer)
     assert children() - before == {process}
 
 
@@ -111,42 +113,42 @@ async def test_no_process_is_started_before_it_is_needed(renderer: Renderer) -> 
         ("swell", RenderingOutOfMemory, "memory limit"),
     ],
 )
-async def test_what_fails_is_told_and_the_next_document_is_drawn(
+async def test_a_failure_is_raised_and_the_next_document_succeeds(
     renderer: Renderer, what: str, error: type[RenderingFailed], words: str
 ) -> None:
     if what == "swell" and sys.platform != "linux":
         pytest.skip("only Linux keeps a limit of memory")
-    _, process = await drawn(renderer)
+    _, process = await render(renderer)
     with pytest.raises(error, match=words):
-        await drawn(renderer, what)
+        await render(renderer, what)
     await until(lambda: not is_alive(process))
-    answer, other = await drawn(renderer)
+    answer, other = await render(renderer)
     assert (answer, True) == ([[1, "a"]], other != process)
 
 
-async def test_rows_that_nobody_takes_are_told_too(renderer: Renderer) -> None:
+async def test_a_failure_is_raised_while_rows_are_being_sent(renderer: Renderer) -> None:
     many = [("x" * 1000,)] * 20_000
     with pytest.raises(RenderingFailed, match="cannot be drawn"):
-        await drawn(renderer, "raise", many)
+        await render(renderer, "raise", many)
 
 
-async def test_a_document_that_takes_too_long_is_killed() -> None:
+async def test_a_document_over_the_time_limit_is_killed() -> None:
     before = children()
     async with open_renderer(1, LIMITS._replace(timeout_s=2)) as renderer:
         with pytest.raises(RenderingTimedOut, match="longer than 2 s"):
-            await drawn(renderer, "hang")
+            await render(renderer, "hang")
         await until(lambda: not children() - before)
         assert ((), ()) == (renderer.idle, renderer.busy)
 
 
-async def test_a_timeout_of_something_else_stays_what_it_is(renderer: Renderer) -> None:
+async def test_a_timeout_inside_the_block_is_passed_on(renderer: Renderer) -> None:
     with pytest.raises(TimeoutError, match="the bucket"):
         async with renderer.rendering(MODULE, Header()):
             raise TimeoutError("the bucket does not answer")
 
 
 async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> None:
-    _, process = await drawn(renderer)
+    _, process = await render(renderer)
     begun = asyncio.Event()
 
     async def hang() -> None:
@@ -161,37 +163,37 @@ async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> Non
     with pytest.raises(asyncio.CancelledError):
         await hanging
     await until(lambda: not is_alive(process))
-    assert (await drawn(renderer))[0] == [[1, "a"]]
+    assert (await render(renderer))[0] == [[1, "a"]]
 
 
-async def test_a_document_that_is_left_before_it_was_read_is_not_mixed_with_the_next(
+async def test_an_unread_document_does_not_leak_into_the_next(
     renderer: Renderer,
 ) -> None:
     async with renderer.rendering(MODULE, Header()) as rendering:
         await rendering.send_rows([("x" * 1_000_000,)])
         await rendering.finish()
-    assert (await drawn(renderer))[0] == [[1, "a"]]
+    assert (await render(renderer))[0] == [[1, "a"]]
 
 
-async def test_a_process_that_died_while_it_waited_is_replaced(renderer: Renderer) -> None:
-    _, process = await drawn(renderer)
+async def test_an_idle_process_that_died_is_replaced(renderer: Renderer) -> None:
+    _, process = await render(renderer)
     os.kill(process, signal.SIGKILL)
     await until(lambda: all(idle.returncode is not None for idle in renderer.idle))  # it is reaped
-    assert (await drawn(renderer))[0] == [[1, "a"]]
+    assert (await render(renderer))[0] == [[1, "a"]]
 
 
-async def test_a_process_that_has_nothing_to_do_ends() -> None:
+async def test_an_idle_process_exits_after_its_timeout() -> None:
     async with open_renderer(1, LIMITS._replace(idle_timeout_s=0.2)) as renderer:
-        _, process = await drawn(renderer)
+        _, process = await render(renderer)
         await until(lambda: not is_alive(process))
-        assert (await drawn(renderer))[0] == [[1, "a"]]
+        assert (await render(renderer))[0] == [[1, "a"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signals_that_end_a_worker_let_it_draw_on(
+async def test_a_process_ignores_the_signals_that_end_a_worker(
     renderer: Renderer, number: signal.Signals
 ) -> None:
-    await drawn(renderer)
+    await render(renderer)
     async with renderer.rendering(MODULE, Header()) as rendering:
         await rendering.send_rows([(1,)])
         process = rendering.pid
@@ -216,7 +218,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_does_not_outlive_a_worker_that_is_killed() -> None:
+async def test_a_process_exits_when_its_worker_is_killed() -> None:
     owner = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", OWNER), cwd=PROJECT, stdout=PIPE
     )

@@ -1,4 +1,4 @@
-"""Text in PDFs: whatever people write is drawn, fits, and can be read back."""
+"""Text in PDFs: anything that users write can be drawn, fits, and can be read back."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_text_can_be_read_back(canvas: Canvas, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", SHAPED.values(), ids=SHAPED)
-def test_text_of_other_directions_and_shapes_is_drawn(canvas: Canvas, text: str) -> None:
+def test_text_that_needs_shaping_is_drawn(canvas: Canvas, text: str) -> None:
     canvas.write_text(LEFT, 100, drawable(text), BODY)
     assert REPLACEMENT not in drawable(text)
     seen = words(canvas.finish().content)
@@ -80,15 +80,13 @@ def test_text_of_other_directions_and_shapes_is_drawn(canvas: Canvas, text: str)
     ],
     ids=["a runner", "a family", "vowels"],
 )
-def test_what_marks_and_joiners_join_is_drawn_as_one(
-    canvas: Canvas, text: str, narrow: str
-) -> None:
+def test_marks_and_joiners_add_no_width(canvas: Canvas, text: str, narrow: str) -> None:
     widths = [canvas.measure(drawable(one), BODY) for one in (text, narrow)]
     assert widths[0] == pytest.approx(widths[1])
 
 
 @pytest.mark.parametrize(("text", "cleaned"), CLEANED.values(), ids=CLEANED)
-def test_what_cannot_be_drawn_is_left_out_or_replaced(
+def test_undrawable_characters_are_removed_or_replaced(
     canvas: Canvas, text: str, cleaned: str
 ) -> None:
     assert cleaned == drawable(text)
@@ -97,7 +95,7 @@ def test_what_cannot_be_drawn_is_left_out_or_replaced(
 
 
 def characters() -> Iterator[str]:
-    """One in 113 of all there are: nearly every block of Unicode has some."""
+    """Yield every 113th code point: nearly every block of Unicode has some."""
     for code in range(0, sys.maxunicode + 1, 113):
         yield chr(code)
 
@@ -125,7 +123,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
-def test_long_text_is_wrapped_into_few_lines_that_fit(canvas: Canvas, text: str) -> None:
+def test_long_text_is_wrapped_into_a_few_lines_that_fit(canvas: Canvas, text: str) -> None:
     text = drawable(text)
     lines = wrap(canvas, text, BODY, 180, 4)
     assert len(lines) == (1 if text.startswith("é") else 4)
@@ -134,7 +132,7 @@ def test_long_text_is_wrapped_into_few_lines_that_fit(canvas: Canvas, text: str)
     assert canvas.measure(shorten(canvas, text, BODY, 90), BODY) <= 90.5
 
 
-def test_words_stay_whole_and_nothing_is_lost(canvas: Canvas) -> None:
+def test_wrapping_keeps_words_whole_and_loses_nothing(canvas: Canvas) -> None:
     text = "Easy run with Sam along the river, and back over the old bridge in the rain."
     lines = wrap(canvas, text, BODY, 120, 9)
     assert text == " ".join(lines)
