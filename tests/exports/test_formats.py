@@ -38,7 +38,7 @@ def test_formats_differ_in_name_label_and_extension() -> None:
 async def test_the_api_schema_offers_the_registered_formats(api: httpx.AsyncClient) -> None:
     document: dict[str, Any] = (await api.get("/schema/openapi.json")).json()
     schemas = document["components"]["schemas"]
-    for name in ("NewExport", "ShownExport"):
+    for name in ("NewExport", "ExportResponse"):
         assert set(schemas[name]["properties"]["format"]["enum"]) == set(FORMATS)
     (tag,) = [tag for tag in document["tags"] if tag["name"] == "exports"]
     assert labels() in tag["description"]
