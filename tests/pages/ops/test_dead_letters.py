@@ -86,8 +86,8 @@ async def test_operator_retries_a_group(
     assert "2 jobs were queued for retry." in text_of(
         await ops_browser.get(redirect_path(response))
     )
-    (entry,) = [log for log in logs if log["event"] == "operator.reran_group"]
-    assert (str(ada.id), 2) == (entry["by"], entry["rerun"])
+    (entry,) = [log for log in logs if log["event"] == "operator.retried_group"]
+    assert (str(ada.id), 2) == (entry["by"], entry["retried"])
 
 
 async def test_skipped_jobs_are_counted(
@@ -110,8 +110,8 @@ async def test_operator_retries_all_dead_letters(
     with capture_logs() as logs:
         await submit(ops_browser, page, "/dead-letters/retry")
     assert ["queued"] * 3 == await states(database)
-    (entry,) = [log for log in logs if log["event"] == "operator.reran_all"]
-    assert (str(ada.id), 3) == (entry["by"], entry["rerun"])
+    (entry,) = [log for log in logs if log["event"] == "operator.retried_all"]
+    assert (str(ada.id), 3) == (entry["by"], entry["retried"])
     assert "No dead letters" in text_of(await ops_browser.get(DEAD_LETTERS))
 
 

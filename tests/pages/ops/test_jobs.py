@@ -151,7 +151,7 @@ async def test_operator_retries_a_dead_job(
         response = await submit(ops_browser, await ops_browser.get(f"{JOBS}/{job_id}"), "/retry")
     assert (303, f"{JOBS}/{job_id}") == (response.status_code, redirect_path(response))
     assert "Job queued for retry." in text_of(await ops_browser.get(redirect_path(response)))
-    assert ("operator.reran", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
+    assert ("operator.retried_job", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
     await run_jobs()
     assert "done" == await state_of(database, job_id)
 
@@ -172,6 +172,8 @@ async def test_operator_cancels_a_job(
     with capture_logs() as logs:
         response = await submit(ops_browser, page, "/cancel")
     assert text in text_of(await ops_browser.get(redirect_path(response)))
-    assert ("operator.cancelled", str(ada.id)) in [(log["event"], log.get("by")) for log in logs]
+    assert ("operator.cancelled_job", str(ada.id)) in [
+        (log["event"], log.get("by")) for log in logs
+    ]
     late = await submit(ops_browser, page, "/cancel")
     assert (409 if state == "queued" else 303) == late.status_code
