@@ -71,7 +71,7 @@ async def test_retrying_a_group_leaves_the_other_groups(
     await dead(database, run_jobs, Trial("c"), reason="no paper")
     _, group = await groups(admin)
     response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/retry")
-    assert (200, {"rerun": 2, "skipped": 0}) == (response.status_code, response.json())
+    assert (200, {"retried": 2, "skipped": 0}) == (response.status_code, response.json())
     await run_jobs()
     assert {"a": 2, "b": 2, "c": 1} == CALLS
     assert [1] == [group["count"] for group in await groups(admin)]
@@ -89,7 +89,7 @@ async def test_expired_and_duplicated_jobs_are_skipped_and_stay_dead(
     await put(database, Trial("waits", key="waits"))
     (group,) = await groups(admin)
     response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/retry")
-    assert {"rerun": 1, "skipped": 3} == response.json()
+    assert {"retried": 1, "skipped": 3} == response.json()
     assert ("queued", "dead") == (
         (await row(database, newer))["state"],
         (await row(database, expired))["state"],
@@ -102,9 +102,9 @@ async def test_all_dead_letters_or_one_kind_can_be_retried(
     await dead(database, run_jobs, Trial("a"), CriticalTrial("b"), reason="no paper")
     await dead(database, run_jobs, Trial("c"), reason="no ink")
     response = await admin.post(f"{DEAD_LETTERS}/retry", params={"kind": "test:critical"})
-    assert (200, {"rerun": 1, "skipped": 0}) == (response.status_code, response.json())
+    assert (200, {"retried": 1, "skipped": 0}) == (response.status_code, response.json())
     response = await admin.post(f"{DEAD_LETTERS}/retry")
-    assert {"rerun": 2, "skipped": 0} == response.json()
+    assert {"retried": 2, "skipped": 0} == response.json()
     assert [] == await groups(admin)
 
 

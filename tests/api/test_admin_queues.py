@@ -194,7 +194,7 @@ async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
         response = await api.get("/api/v1/admin/workers", headers=ada.headers)
         let_go.set()
     gone, here = response.json()["items"]
-    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["runs"])
+    assert ("gone", False, []) == (gone["host"], gone["alive"], gone["running_jobs"])
     assert (True, 10) == (here["alive"], here["slots"])
     assert [(str(job_id), "test:trial", 1)] == [
         (run["id"], run["kind"], run["attempt"]) for run in here["running_jobs"]
