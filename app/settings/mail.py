@@ -37,7 +37,7 @@ class Dkim:
     key: bytes = field(repr=False)  # an RSA private key in PEM
 
 
-def smtp_server(text: str) -> Smtp:
+def parse_smtp_url(text: str) -> Smtp:
     """Parse `smtp://user:pass@host:587?tls=starttls` or `smtps://host`.
 
     Without `tls`, an `smtp://` connection is in plain text to a host on this machine and uses
@@ -62,7 +62,7 @@ def smtp_server(text: str) -> Smtp:
     )
 
 
-def mailbox(text: str) -> str:
+def parse_mailbox(text: str) -> str:
     """Check `Name <address>` or an address now, since every email contains it."""
     address = parseaddr(text)[1]
     try:
@@ -74,7 +74,7 @@ def mailbox(text: str) -> str:
     return text
 
 
-def dkim_key(path: str) -> bytes:
+def read_dkim_key(path: str) -> bytes:
     """Read an RSA private key in PEM format from a file."""
     try:
         key = Path(path).read_bytes().replace(b"\r\n", b"\n")
@@ -86,13 +86,13 @@ def dkim_key(path: str) -> bytes:
     return key
 
 
-def dns_name(text: str) -> str:
+def parse_dns_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", text):
         raise ValueError("is not a valid DNS name: use letters, digits and hyphens")
     return text
 
 
-def mail_rates(text: str) -> Sequence[Rate]:
+def parse_rates(text: str) -> Sequence[Rate]:
     """Parse `10/s,500/h,10000/d`: any of them, at most one for each unit."""
     try:
         rates = [parse_rate(limit.strip()) for limit in text.split(",") if limit]
@@ -105,14 +105,16 @@ def mail_rates(text: str) -> Sequence[Rate]:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    server: Annotated[Smtp, smtp_server, "SMTP_URL"]
+    server: Annotated[Smtp, parse_smtp_url, "SMTP_URL"]
     connections: Annotated[int, Meta(ge=1, le=100), "SMTP_CONNECTIONS"] = 4
-    from_address: Annotated[str, mailbox, "MAIL_FROM"] = "ActiveLog <hello@localhost>"
-    reply_to: Annotated[str | None, mailbox, "MAIL_REPLY_TO"] = None
-    rates: Annotated[Sequence[Rate], mail_rates, "MAIL_RATE"] = field(default_factory=list)
-    """Empty means no limit of ours."""
-    dkim_key: Annotated[bytes | None, dkim_key, "DKIM_KEY_FILE"] = field(default=None, repr=False)
-    dkim_selector: Annotated[str | None, dns_name, "DKIM_SELECTOR"] = None
+    from_address: Annotated[str, parse_mailbox, "MAIL_FROM"] = "ActiveLog <hello@localhost>"
+    reply_to: Annotated[str | None, parse_mailbox, "MAIL_REPLY_TO"] = None
+    rates: Annotated[Sequence[Rate], parse_rates, "MAIL_RATE"] = field(default_factory=list)
+    """If empty, only the mail server limits us."""
+    dkim_key: Annotated[bytes | None, read_dkim_key, "DKIM_KEY_FILE"] = field(
+        default=None, repr=False
+    )
+    dkim_selector: Annotated[str | None, parse_dns_name, "DKIM_SELECTOR"] = None
 
     @property
     def smtp(self) -> Smtp:

@@ -14,12 +14,12 @@ from redis.asyncio import ConnectionPool
 
 from app.settings.environment import convert
 
-DAY = timedelta(days=1)
-PERIODS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": DAY}
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+PERIODS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": DAY}
 
 
 class Rate(NamedTuple):
-    """A maximum number per period, in any period of this length."""
+    """A maximum count per period."""
 
     max_count: int
     period: timedelta
@@ -32,8 +32,8 @@ def parse_rate(text: str) -> Rate:
     return Rate(int(text[:-2]), PERIODS[text[-1]])
 
 
-def duration(unit: timedelta, least: int, most: int) -> Callable[[str], timedelta]:
-    """Parse a whole number of units."""
+def duration_parser(unit: timedelta, least: int, most: int) -> Callable[[str], timedelta]:
+    """Make a parser of whole numbers of units."""
     return lambda text: convert(text, Annotated[int, Meta(ge=least, le=most)]) * unit
 
 
@@ -50,17 +50,17 @@ def split_url(text: str, *schemes: str) -> SplitResult:
     return parts
 
 
-def http_url(text: str) -> str:
+def parse_http_url(text: str) -> str:
     split_url(text, "http", "https")
     return text.rstrip("/")
 
 
-def postgres_url(text: str) -> str:
+def parse_postgres_url(text: str) -> str:
     split_url(text, "postgres", "postgresql")
     return text
 
 
-def redis_url(text: str) -> str:
+def parse_redis_url(text: str) -> str:
     """Check the URL with the client's own parser, which otherwise fails on first use."""
     parts = split_url(text, "redis", "rediss", "unix")
     if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d{1,9}", parts.path):
@@ -72,7 +72,7 @@ def redis_url(text: str) -> str:
     return text
 
 
-def queue_weights(text: str) -> Mapping[str, int]:
+def parse_queue_weights(text: str) -> Mapping[str, int]:
     """Parse `critical=6,default=3,low=1`: each queue once, with a weight from 1 to 1000."""
     queues = ("critical", "default", "low")
     pairs = [pair.strip().partition("=") for pair in text.split(",")]
@@ -85,15 +85,15 @@ def queue_weights(text: str) -> Mapping[str, int]:
 
 
 DEFAULT_REQUEST_RATE = Rate(6000, PERIODS["m"])
-RetentionTime: TypeAlias = Annotated[timedelta, duration(DAY, 1, 3660)]
+RetentionTime: TypeAlias = Annotated[timedelta, duration_parser(DAY, 1, 3660)]
 
 
 @dataclass(frozen=True, slots=True)
 class Http:
     host: Annotated[str, "HOST"] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535), "PORT"] = 8000
-    app_url: Annotated[str, http_url, "APP_URL"] = "http://127.0.0.1:8000"
-    session: Annotated[timedelta, duration(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
+    app_url: Annotated[str, parse_http_url, "APP_URL"] = "http://127.0.0.1:8000"
+    session: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
     trusted_proxies: Annotated[int, Meta(ge=0, le=10), "TRUSTED_PROXIES"] = 0
     """How many proxies of ours each request passes. What they add to X-Forwarded-For is trusted."""
     request_rate: Annotated[Rate, parse_rate, "REQUEST_RATE"] = DEFAULT_REQUEST_RATE
@@ -102,22 +102,22 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    url: Annotated[str, postgres_url, "DATABASE_URL"]
+    url: Annotated[str, parse_postgres_url, "DATABASE_URL"]
     pool_size: Annotated[int, Meta(ge=2, le=1000), "DATABASE_POOL"] = 10
     export_pool_size: Annotated[int, Meta(ge=1, le=100), "EXPORT_POOL"] = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    url: Annotated[str, redis_url, "REDIS_URL"]
+    url: Annotated[str, parse_redis_url, "REDIS_URL"]
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
     access_key_id: Annotated[str, "AWS_ACCESS_KEY_ID"]
     secret_access_key: Annotated[str, "AWS_SECRET_ACCESS_KEY"]
-    endpoint_url: Annotated[str | None, http_url, "S3_ENDPOINT_URL"] = None
-    public_endpoint_url: Annotated[str | None, http_url, "S3_PUBLIC_ENDPOINT_URL"] = None
+    endpoint_url: Annotated[str | None, parse_http_url, "S3_ENDPOINT_URL"] = None
+    public_endpoint_url: Annotated[str | None, parse_http_url, "S3_PUBLIC_ENDPOINT_URL"] = None
     """The URL for browsers, if it is not `endpoint_url`."""
     region: Annotated[str, "S3_REGION"] = "us-east-1"
     name: Annotated[str, "S3_BUCKET"] = "activelog"
@@ -131,10 +131,10 @@ class Worker:
     slots: Annotated[int, Meta(ge=1, le=1000), "WORKER_SLOTS"] = 10
     metrics_port: Annotated[int, Meta(ge=0, le=65535), "METRICS_PORT"] = 9100
     """0 turns the metrics off."""
-    shutdown_grace: Annotated[timedelta, duration(PERIODS["s"], 0, 3600), "SHUTDOWN_GRACE"] = (
-        timedelta(seconds=30)
+    shutdown_grace: Annotated[timedelta, duration_parser(SECOND, 0, 3600), "SHUTDOWN_GRACE"] = (
+        30 * SECOND
     )
-    queue_weights: Annotated[Mapping[str, int], queue_weights, "QUEUE_WEIGHTS"] = field(
+    queue_weights: Annotated[Mapping[str, int], parse_queue_weights, "QUEUE_WEIGHTS"] = field(
         default_factory=lambda: {"critical": 6, "default": 3, "low": 1}
     )
 
