@@ -8,9 +8,11 @@ from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
+from msgspec.structs import asdict
 
 from app.api.idempotency import IdempotentCreation
+from app.email.subscriptions import SUBSCRIPTIONS
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users import accounts
@@ -33,15 +35,18 @@ class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
 
 
-class PreferencesChange(Struct, frozen=True, forbid_unknown_fields=True):
-    weekly_summary: bool | UnsetType = UNSET
-    friend_activity: bool | UnsetType = UNSET
-    monthly_report: bool | UnsetType = UNSET
+PreferencesChange = defstruct(
+    "PreferencesChange",
+    [(name, bool | UnsetType, UNSET) for name in SUBSCRIPTIONS],
+    frozen=True,
+    forbid_unknown_fields=True,
+)
+"""A field for each subscription that users can turn on and off."""
 
 
 class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
-    preferences: PreferencesChange | UnsetType = UNSET
+    preferences: PreferencesChange | UnsetType = UNSET  # type: ignore[valid-type] # made at run time
 
 
 CurrentPassword = Annotated[str, Meta(max_length=200)]
@@ -125,16 +130,11 @@ async def change_me(
     database: NamedDependency[Database],
 ) -> Profile:
     """Change your name or email preferences. Omitted fields keep their values."""
-    preferences = PreferencesChange() if data.preferences is UNSET else data.preferences
+    given: Any = data.preferences
+    chosen: dict[Any, Any] = {} if given is UNSET else asdict(given)
+    preferences = {name: wanted for name, wanted in chosen.items() if wanted is not UNSET}
     async with database.transaction() as tx:
-        return await change_profile(
-            tx,
-            me.id,
-            name=data.name or None,
-            weekly_summary=_or_none(preferences.weekly_summary),
-            friend_activity=_or_none(preferences.friend_activity),
-            monthly_report=_or_none(preferences.monthly_report),
-        )
+        return await change_profile(tx, me.id, name=data.name or None, preferences=preferences)
 
 
 @put("/me/password", status_code=204, operation_id="changePassword")
@@ -172,10 +172,6 @@ async def delete_me(
     checked = await check_current_password(database, passwords, me.id, data.password)
     async with database.transaction() as tx:
         await delete_account(tx, checked)
-
-
-def _or_none(value: bool | UnsetType) -> bool | None:
-    return None if value is UNSET else value
 
 
 router = Router(

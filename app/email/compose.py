@@ -17,7 +17,7 @@ import msgspec
 
 from app.email.email import Email, Recipient, template_path
 from app.email.formatting import one_line, truncate
-from app.email.unsubscribe import unsubscribe_token
+from app.email.subscriptions import unsubscribe_token
 from app.jinja import Templates
 from app.settings import Dkim
 

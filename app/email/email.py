@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.email.unsubscribe import Subscription
+from app.email.subscriptions import Subscription
 from app.jinja import BrokenTemplate, Templates
 from app.settings import Rate
 

@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
 from app.activity_types import ACTIVITY_TYPES
+from app.email.subscriptions import SUBSCRIPTIONS
 from app.errors import Failure
 from app.exports.formats import FORMATS
 from app.pages import formatting
@@ -75,6 +76,7 @@ def render_page(
         "form": Form(),
         "activity_types": ACTIVITY_TYPES,
         "formats": FORMATS,
+        "subscriptions": SUBSCRIPTIONS,
         **formatting.TEMPLATE_FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})

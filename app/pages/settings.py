@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.response import Redirect
 from msgspec import Meta, Struct
 
+from app.email.subscriptions import SUBSCRIPTIONS
 from app.errors import Failure
 from app.pages.forms import FORM_FAILURES, Form, submitted_form
 from app.pages.page import render_page, see_other
@@ -29,14 +30,6 @@ CurrentPassword = Annotated[str, Meta(max_length=200)]
 
 class NameForm(Struct, frozen=True):
     name: Name
-
-
-class EmailPreferencesForm(Struct, frozen=True):
-    """A checkbox that is not ticked is not sent."""
-
-    weekly_summary: bool = False
-    friend_activity: bool = False
-    monthly_report: bool = False
 
 
 class ChangePasswordForm(Struct, frozen=True):
@@ -73,15 +66,10 @@ async def change_name(
 async def change_email_preferences(
     request: Request[Me, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
-    preferences = (await submitted_form(request)).read(EmailPreferencesForm)
+    ticked = (await submitted_form(request)).values
+    preferences = {name: name in ticked for name in SUBSCRIPTIONS}
     async with database.transaction() as tx:
-        await change_profile(
-            tx,
-            me.id,
-            weekly_summary=preferences.weekly_summary,
-            friend_activity=preferences.friend_activity,
-            monthly_report=preferences.monthly_report,
-        )
+        await change_profile(tx, me.id, preferences=preferences)
     return see_other(request, "/settings", "Preferences saved.")
 
 

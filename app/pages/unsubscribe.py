@@ -8,23 +8,17 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from app.email.unsubscribe import Subscription
+from app.email.subscriptions import SUBSCRIPTIONS
 from app.pages.page import render_page
 from app.postgres.database import Database
 from app.users.accounts import subscription_in_token, unsubscribe
 from app.web.connection import resources_of
 
-DESCRIPTIONS: dict[Subscription, str] = {
-    "weekly_summary": "weekly summaries",
-    "friend_activity": "emails about your friends' activities",
-    "monthly_report": "monthly report emails",
-}
-
 
 @get("/unsubscribe/{token:str}", opt={"anonymous": True})
 async def show_unsubscribe(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Show a page with one button."""
-    emails = DESCRIPTIONS[subscription_in_token(_secret(request), token)]
+    emails = SUBSCRIPTIONS[subscription_in_token(_secret(request), token)].emails
     return render_page(request, "unsubscribe", token=token, emails=emails)
 
 
@@ -37,7 +31,7 @@ async def unsubscribe_by_link(
     """Unsubscribe, for the button and for mail programs. It takes no more than the token."""
     async with database.transaction() as tx:
         subscription = await unsubscribe(tx, _secret(request), token)
-    return render_page(request, "unsubscribed", emails=DESCRIPTIONS[subscription])
+    return render_page(request, "unsubscribed", emails=SUBSCRIPTIONS[subscription].emails)
 
 
 def _secret(request: Request[Any, Any, Any]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 import structlog
 
 from app import jobs
+from app.email.subscriptions import SUBSCRIPTIONS, Subscription, read_unsubscribe_token
 from app.email.suppressions import is_suppressed
-from app.email.unsubscribe import Subscription, read_unsubscribe_token
 from app.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
@@ -38,24 +40,21 @@ async def change_profile(
     user_id: UserId,
     *,
     name: str | None = None,
-    weekly_summary: bool | None = None,
-    friend_activity: bool | None = None,
-    monthly_report: bool | None = None,
+    preferences: Mapping[Subscription, bool] = MappingProxyType({}),
 ) -> Profile:
-    """Change the fields that are not None.
+    """Change the name if it is not None, and turn these subscriptions on or off.
 
     Raises:
         NotFound: the account was deleted.
     """
-    changed = await statements.change_account_settings(
-        tx,
-        user_id=user_id,
-        name=name,
-        weekly_summary=weekly_summary,
-        friend_activity=friend_activity,
-        monthly_report=monthly_report,
-    )
-    return _profile(changed)
+    if name is not None:
+        await statements.change_name(tx, user_id=user_id, name=name)
+    off = [subscription for subscription, wanted in preferences.items() if not wanted]
+    if off:
+        await statements.opt_out(tx, user_id=user_id, names=off)
+    if on := [subscription for subscription in preferences if subscription not in off]:
+        await statements.opt_in(tx, user_id=user_id, names=on)
+    return await profile_of(tx, user_id)
 
 
 def _profile(settings: AccountSettings | None) -> Profile:
@@ -66,11 +65,7 @@ def _profile(settings: AccountSettings | None) -> Profile:
         email=settings.email,
         name=settings.name,
         is_admin=settings.is_admin,
-        preferences=Preferences(
-            weekly_summary=settings.weekly_summary,
-            friend_activity=settings.friend_activity,
-            monthly_report=settings.monthly_report,
-        ),
+        preferences=Preferences(**{name: name not in settings.opted_out for name in SUBSCRIPTIONS}),
         confirmed_at=settings.confirmed_at,
         created_at=settings.created_at,
     )
@@ -107,7 +102,7 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
         NotFound: the token is not one of ours.
     """
     user_id, subscription = _read(secret, token)
-    await statements.unsubscribe(tx, user_id=user_id, subscription=subscription)
+    await statements.opt_out(tx, user_id=user_id, names=[subscription])
     return subscription
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from app.email.subscriptions import Subscription
 from app.postgres.statements import Queryable, statement
 from app.users.user import Account, Me, ResetRequestId, UserId
 
@@ -24,11 +25,10 @@ class AccountSettings(Struct, frozen=True):
     email: str
     name: str
     is_admin: bool
-    weekly_summary: bool
-    friend_activity: bool
-    monthly_report: bool
     confirmed_at: datetime | None
     created_at: datetime
+    opted_out: list[str]
+    """The names of the subscriptions that the user has turned off."""
 
 
 @statement("users")
@@ -84,15 +84,15 @@ async def account_settings(db: Queryable, *, user_id: UserId) -> AccountSettings
 
 
 @statement("users")
-async def change_account_settings(
-    db: Queryable,
-    *,
-    user_id: UserId,
-    name: str | None,
-    weekly_summary: bool | None,
-    friend_activity: bool | None,
-    monthly_report: bool | None,
-) -> AccountSettings | None: ...
+async def change_name(db: Queryable, *, user_id: UserId, name: str) -> None: ...
+
+
+@statement("users")
+async def opt_out(db: Queryable, *, user_id: UserId, names: list[Subscription]) -> None: ...
+
+
+@statement("users")
+async def opt_in(db: Queryable, *, user_id: UserId, names: list[Subscription]) -> None: ...
 
 
 @statement("users")
@@ -129,10 +129,6 @@ async def reset_requester(db: Queryable, *, request_id: ResetRequestId) -> Accou
 
 @statement("users")
 async def remove_old_reset_requests(db: Queryable) -> None: ...
-
-
-@statement("users")
-async def unsubscribe(db: Queryable, *, user_id: UserId, subscription: str) -> None: ...
 
 
 @statement("users")

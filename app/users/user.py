@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Annotated, NewType
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct
+
+from app.email.subscriptions import SUBSCRIPTIONS
 
 UserId = NewType("UserId", UUID)
 ResetRequestId = NewType("ResetRequestId", UUID)
@@ -62,12 +64,8 @@ class Account(Struct, frozen=True):
     created_at: datetime
 
 
-class Preferences(Struct, frozen=True):
-    """Which of the optional emails a user wants."""
-
-    weekly_summary: bool
-    friend_activity: bool
-    monthly_report: bool
+Preferences = defstruct("Preferences", [(name, bool) for name in SUBSCRIPTIONS], frozen=True)
+"""Which of the optional emails a user wants: a field for each subscription."""
 
 
 class Profile(Struct, frozen=True):
@@ -77,6 +75,6 @@ class Profile(Struct, frozen=True):
     email: str
     name: str
     is_admin: bool
-    preferences: Preferences
+    preferences: Preferences  # type: ignore[valid-type] # mypy cannot see a struct made at run time
     confirmed_at: datetime | None
     created_at: datetime

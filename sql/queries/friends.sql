@@ -121,7 +121,7 @@ from friends as f
 join users as u on u.id = f.friend_id
 where
     f.user_id = :user_id
-    and u.friend_activity
+    and is_subscribed(u.id, 'friend_activity')
     and u.confirmed_at is not null
     and u.deleted_at is null
     and not exists (select from suppressions as s where s.address = lower(u.email))
@@ -132,7 +132,11 @@ returning user_id;
 -- Return this user if they want emails about their friends' activities and can receive them.
 select id, name, email
 from users
-where id = :user_id and friend_activity and confirmed_at is not null and deleted_at is null;
+where
+    id = :user_id
+    and is_subscribed(id, 'friend_activity')
+    and confirmed_at is not null
+    and deleted_at is null;
 
 -- name: unread_activities
 -- Return the friends' activities that no email has reported to this user yet, oldest first.

@@ -58,7 +58,7 @@ with people as materialized ( -- otherwise each count would repeat every look-up
                     and a.started_at < (:month::date + interval '1 month') at time zone 'utc'
             ) then 'inactive'
             when u.confirmed_at is null then 'unconfirmed'
-            when not u.monthly_report then 'opted_out'
+            when not is_subscribed(u.id, 'monthly_report') then 'opted_out'
             when exists (select from suppressions as s where s.address = lower(u.email))
                 then 'suppressed'
             when exists (
@@ -168,7 +168,7 @@ from users as u
 join reports as r on r.user_id = u.id and r.month = :month
 where
     u.id = :user_id
-    and u.monthly_report
+    and is_subscribed(u.id, 'monthly_report')
     and u.confirmed_at is not null
     and u.deleted_at is null
     and r.created_at >= (:month::date + interval '1 month') at time zone 'utc';

@@ -116,7 +116,7 @@ with batch as (
     select
         u.id,
         u.confirmed_at is not null as confirmed,
-        u.weekly_summary as wanted,
+        is_subscribed(u.id, 'weekly_summary') as wanted,
         exists (select from suppressions as s where s.address = lower(u.email)) as suppressed,
         exists (
             select from activities as a
@@ -164,7 +164,7 @@ with people as materialized ( -- otherwise each count would repeat every look-up
     select
         case
             when u.confirmed_at is null then 'unconfirmed'
-            when not u.weekly_summary then 'opted_out'
+            when not is_subscribed(u.id, 'weekly_summary') then 'opted_out'
             when not exists (
                 select from activities as a
                 where
@@ -206,7 +206,7 @@ select u.id, u.name, u.email
 from users as u
 where
     u.id = :user_id
-    and u.weekly_summary
+    and is_subscribed(u.id, 'weekly_summary')
     and u.confirmed_at is not null
     and u.deleted_at is null
     and exists (

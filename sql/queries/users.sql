@@ -66,23 +66,30 @@ delete from sessions where user_id = :user_id;
 -- name: account_settings
 -- Return the settings that users see and may change of their own account.
 select
-    id, email, name, is_admin, weekly_summary, friend_activity, monthly_report,
-    confirmed_at, created_at
+    id, email, name, is_admin, confirmed_at, created_at,
+    array(
+        select s.name from subscriptions as s where s.user_id = users.id and s.frequency = 'off'
+    ) as opted_out
 from users
 where id = :user_id and deleted_at is null;
 
--- name: change_account_settings
--- Change the settings that are given; null leaves a setting as it is.
+-- name: change_name
+-- Change the name of a user; nothing if the account is deleted.
 update users
-set name = coalesce(:name, name),
-    weekly_summary = coalesce(:weekly_summary, weekly_summary),
-    friend_activity = coalesce(:friend_activity, friend_activity),
-    monthly_report = coalesce(:monthly_report, monthly_report),
-    updated_at = now()
-where id = :user_id and deleted_at is null
-returning
-    id, email, name, is_admin, weekly_summary, friend_activity, monthly_report,
-    confirmed_at, created_at;
+set name = :name, updated_at = now()
+where id = :user_id and deleted_at is null;
+
+-- name: opt_out
+-- Turn off these subscriptions of a user. Also works on a deleted account, which stays deleted.
+insert into subscriptions (user_id, name, frequency)
+select u.id, chosen.name, 'off'
+from users as u, unnest(:names::text[]) as chosen (name)
+where u.id = :user_id
+on conflict (user_id, name) do update set frequency = 'off';
+
+-- name: opt_in
+-- Turn these subscriptions of a user on again.
+delete from subscriptions where user_id = :user_id and name = any(:names::text[]);
 
 -- name: add_token
 -- Store the hash of a token that is about to be emailed.
@@ -141,15 +148,6 @@ where r.id = :request_id and u.deleted_at is null;
 -- name: remove_old_reset_requests
 -- Remove reset requests that no longer count towards the limit.
 delete from reset_requests where created_at < now() - interval '2 hours';
-
--- name: unsubscribe
--- Turn off one subscription of a user. Also works on a deleted account, which stays deleted.
-update users
-set weekly_summary = weekly_summary and :subscription <> 'weekly_summary',
-    friend_activity = friend_activity and :subscription <> 'friend_activity',
-    monthly_report = monthly_report and :subscription <> 'monthly_report',
-    updated_at = now()
-where id = :user_id;
 
 -- name: mark_deleted
 -- Mark this user's account as deleted; no row if it already is, or its password has changed.

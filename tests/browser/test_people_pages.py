@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from app.email.unsubscribe import unsubscribe_token
+from app.email.subscriptions import unsubscribe_token
 from app.pages.session import session_cookie_name
 from app.resources import Resources
 from app.users.email_links import issue_token

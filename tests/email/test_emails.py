@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from app.email import Email, one_line
 from app.email.compose import compose
 from app.email.email import EMAILS
-from app.email.unsubscribe import SUBSCRIPTIONS, read_unsubscribe_token, unsubscribe_token
+from app.email.subscriptions import SUBSCRIPTIONS, read_unsubscribe_token, unsubscribe_token
 from app.exports.emails import describe
 from app.exports.export import Filters
 from app.friends.emails import FriendActivity

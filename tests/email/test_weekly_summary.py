@@ -106,7 +106,7 @@ async def test_quiet_week_mentions_the_week_before_and_no_zeros(
 @pytest.mark.parametrize(
     "cause",
     [
-        "update users set weekly_summary = false",
+        "insert into subscriptions select id, 'weekly_summary', 'off' from users",
         "update users set confirmed_at = null",
         "update users set deleted_at = now()",
         "update activities set deleted_at = now()",

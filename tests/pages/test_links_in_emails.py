@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.email.unsubscribe import SUBSCRIPTIONS, Subscription, unsubscribe_token
+from app.email.subscriptions import SUBSCRIPTIONS, Subscription, unsubscribe_token
 from app.postgres.database import Database
 from app.resources import Resources
 from app.users.email_links import issue_token
@@ -22,11 +22,9 @@ NEW = "a longer walk on the beach"
 
 
 async def subscriptions(database: Database) -> set[str]:
-    row = await database.fetchrow(
-        "select weekly_summary, friend_activity, monthly_report from users"
-    )
-    assert row is not None
-    return {name for name, wanted in row.items() if wanted}
+    """The subscriptions that the only user has not turned off."""
+    off = await database.fetch("select name from subscriptions where frequency = 'off'")
+    return {name for name in SUBSCRIPTIONS if name not in {row["name"] for row in off}}
 
 
 async def unsubscribe_path(

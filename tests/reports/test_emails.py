@@ -30,7 +30,11 @@ async def test_the_email_has_totals_and_a_link_to_the_report(
 
 
 @pytest.mark.parametrize(
-    "change", ["update users set monthly_report = false", "update users set confirmed_at = null"]
+    "change",
+    [
+        "insert into subscriptions select id, 'monthly_report', 'off' from users",
+        "update users set confirmed_at = null",
+    ],
 )
 async def test_users_without_subscription_or_confirmed_address_get_no_email(
     database: Database, inbox: Inbox, run_jobs: RunJobs, change: str

@@ -58,7 +58,9 @@ async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
     for user in (unconfirmed, opted_out, deleted, bounced):
         await add_run(database, user, at("2026-11-20 12:00"))
     await database.execute("update users set confirmed_at = null where id = $1", unconfirmed)
-    await database.execute("update users set weekly_summary = false where id = $1", opted_out)
+    await database.execute(
+        "insert into subscriptions values ($1, 'weekly_summary', 'off')", opted_out
+    )
     await database.execute("update users set deleted_at = now() where id = $1", deleted)
     await database.execute("update users set email = upper(email) where id = $1", bounced)
     await database.execute(
@@ -126,7 +128,9 @@ async def test_only_users_with_an_activity_in_the_month_get_a_report(
 ) -> None:
     await add_crowd(database, 1)
     await have_all_run(database, at(moment))
-    await database.execute("update users set monthly_report = false")
+    await database.execute(
+        "insert into subscriptions select id, 'monthly_report', 'off' from users"
+    )
     job_id = await triggered(database, "reports:monthly", "2026-10-01")
     await fan_out_reports(await claimed_run(database, job_id), month)
     assert reports == len(await users_of_jobs(database, "report:generate"))

@@ -16,7 +16,8 @@ from tests.support.schedules import ran
 SATURDAY, OCTOBER = "2025-10-25", "2025-10-31"
 CHANGES = {
     "unconfirmed": "update users set confirmed_at = null where id = $1",
-    "opted_out": "update users set weekly_summary = false, monthly_report = false where id = $1",
+    "opted_out": "insert into subscriptions select $1, name, 'off'"
+    " from unnest(array['weekly_summary', 'monthly_report']) as names (name)",
     "deleted": "update users set deleted_at = now() where id = $1",
     "suppressed": "insert into suppressions select lower(email), 'x' from users where id = $1",
     "sent_before": """

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from argon2 import PasswordHasher
 
-from app.email.unsubscribe import unsubscribe_token
+from app.email.subscriptions import unsubscribe_token
 from app.exports.export import Filters
 from app.exports.requests import request as request_export
 from app.friends import friendships

@@ -1,20 +1,49 @@
-"""Subscriptions, and the tokens that end them without signing in (RFC 8058).
+"""Subscriptions: the emails that people can turn off, and tokens that do so without signing in.
 
-A token is signed and names a user and a subscription. It needs no row and never expires, so the
-links in old emails keep working.
+A token (RFC 8058) is signed and names a user and a subscription. It needs no row and never expires,
+so the links in old emails keep working.
 """
 
 from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 from uuid import UUID
 
-Subscription = Literal["weekly_summary", "friend_activity", "monthly_report"]
-"""Each is also the name of the preference in `users`."""
+Subscription = Literal["weekly_summary", "monthly_report", "friend_activity"]
 
-SUBSCRIPTIONS: tuple[Subscription, ...] = get_args(Subscription)
+
+class SubscriptionText(NamedTuple):
+    """The words for a subscription on pages."""
+
+    label: str
+    hint: str
+    """When the email is sent, and what it contains."""
+    emails: str
+    """What somebody unsubscribes from."""
+
+
+SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
+    "weekly_summary": SubscriptionText(
+        "Weekly summary",
+        "Every Sunday: your week in numbers, compared with the week before.",
+        "weekly summaries",
+    ),
+    "monthly_report": SubscriptionText(
+        "Monthly report",
+        "On the 1st, when your report for the month before is ready."
+        " The report is created either way.",
+        "monthly report emails",
+    ),
+    "friend_activity": SubscriptionText(
+        "Friends' activities",
+        "What your friends have recorded, at most once an hour.",
+        "emails about your friends' activities",
+    ),
+}
+"""In the order in which pages list them. Everybody is subscribed until they opt out."""
 
 
 def unsubscribe_token(secret: str, user_id: UUID, subscription: Subscription) -> str:
