@@ -56,11 +56,11 @@ leases_lost = Counter(
     "Attempts whose lease was lost before they finished.",
     registry=registry,
 )
-queue_checks = Counter(
-    "activelog_draws", "Times this worker checked the queues in Redis.", registry=registry
+pops = Counter(
+    "activelog_pops", "Times this worker checked the queues in Redis.", registry=registry
 )
 popped = Counter(
-    "activelog_drawn",
+    "activelog_popped",
     "Job IDs this worker popped from Redis. Not every one starts a job: some are already taken.",
     registry=registry,
 )
@@ -103,7 +103,7 @@ of_kind = cache(KindMetrics)
 
 # Every worker reads the following from Postgres for all workers: query their maximum.
 queue_stats_read = Gauge(
-    "activelog_figures_read_timestamp_seconds",
+    "activelog_queue_stats_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",
     registry=registry,
 )
@@ -132,7 +132,7 @@ jobs_waiting = Gauge(
     "activelog_jobs_waiting", "Due jobs of a kind waiting to start.", ("kind",), registry=registry
 )
 jobs_blocked = Gauge(
-    "activelog_jobs_held",
+    "activelog_jobs_blocked",
     "Jobs blocked on an unavailable dependency or a paused kind.",
     ("kind", "blocked_on"),
     registry=registry,
@@ -188,12 +188,12 @@ _pool_waiting = Gauge(
 )
 
 schedules_checked = Gauge(
-    "activelog_schedules_looked_at_timestamp_seconds",
+    "activelog_schedules_checked_timestamp_seconds",
     "When this worker last checked the schedules for due runs.",
     registry=registry,
 )
 schedule_running = Gauge(
-    "activelog_schedule_going_seconds",
+    "activelog_schedule_running_seconds",
     "Age of the oldest unfinished run; 0 if none is running.",
     ("schedule",),
     registry=registry,

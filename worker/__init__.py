@@ -17,10 +17,10 @@ The life of a job. Postgres holds its state, and every arrow is a statement in s
        |     |    +----------+  claim      | fail_or_cancel; reschedule,       |    |
        |     | cancel  | cancel            | release and reclaim if its        |    |
        |     v         v                   v cancellation was requested        |    |
-       |  +------------------------------------+          discard              |    |
+       |  +------------------------------------+       discard_group           |    |
        |  |             cancelled              | <-----------------------------+    |
        |  +------------------------------------+                                    |
-       |                                 rerun                                      |
+       |                              retry_dead                                    |
        +----------------------------------------------------------------------------+
 
     insert_job      app/jobs/enqueue.py, enqueue: in the transaction that causes the job; fan-outs
@@ -36,7 +36,8 @@ The life of a job. Postgres holds its state, and every arrow is a statement in s
                       expired; a job that ran alone becomes dead
     cancel          app/jobs/admin/jobs.py: of a running job it only records the request, and the
                       next heartbeat of its worker interrupts it
-    rerun, discard  app/jobs/admin/dead_letters.py: when an operator retries or discards it
+    retry_dead,     app/jobs/admin/dead_letters.py: when an operator retries or discards dead
+    discard_group     letters
     wake_blocked    changes no state: makes snoozed jobs due when their dependency is available or
                       their kind is resumed
 

@@ -111,7 +111,7 @@ class Claimer:
                 *(capacity[q] for q in QUEUES),
             ],
         )
-        metrics.queue_checks.inc()
+        metrics.pops.inc()
         metrics.popped.inc(len(ids))
         self._point = (self._point + slots * GOLDEN_RATIO) % 1
         return [JobId(UUID(job_id.decode())) for job_id in ids]

@@ -44,7 +44,7 @@ except MigrationFailed as error:
     ("path", "said"),
     [
         (sysconfig.get_path("scripts"), ""),
-        ("", "dbmate is not installed: `uv sync` installs it\n"),
+        ("", "dbmate is not installed: run `uv sync`\n"),
     ],
 )
 def test_dbmate_is_also_looked_up_on_the_path(
