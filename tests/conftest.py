@@ -29,9 +29,9 @@ from app.postgres.database import Database
 from app.resources import Resources, open_resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from tests.support.raw_s3 import UNHURRIED
+from tests.support.raw_s3 import LONG_TIMEOUTS
+from tests.support.sample_jobs import reset_sample_jobs
 from tests.support.servers import RunServers
-from tests.support.trials import forget_trials
 from tests.support.wall_clock import WallClock
 from tests.support.working import RunJobs
 from tests.support.working import run_jobs as run_jobs_of
@@ -80,16 +80,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def lane(worker_id: str) -> int:
+def worker_index(worker_id: str) -> int:
     """The number of this test worker: each has a database, a Redis database and a bucket."""
     return 0 if worker_id == "master" else int(worker_id.removeprefix("gw")) + 1
 
 
 @pytest.fixture(scope="session")
-async def database_url(lane: int) -> str:
+async def database_url(worker_index: int) -> str:
     """The URL of a database of this test worker, a copy of the migrated one."""
     template = os.environ["TEST_DATABASE_URL"]
-    name = f"lane_{lane}"
+    name = f"worker_{worker_index}"
     parts = urlsplit(template)
     admin = await asyncpg.connect(parts._replace(path="/postgres").geturl())
     try:
@@ -114,15 +114,15 @@ async def smtp_inbox() -> AsyncIterator[tuple[Inbox, int]]:
 
 
 @pytest.fixture(scope="session")
-def environ(database_url: str, smtp_inbox: tuple[Inbox, int], lane: int) -> dict[str, str]:
+def environ(database_url: str, smtp_inbox: tuple[Inbox, int], worker_index: int) -> dict[str, str]:
     """The environment of the service under test."""
     given = {name: os.environ[f"TEST_{name}"] for name in VARIABLES + KEYS}
-    redis = urlsplit(given["REDIS_URL"])._replace(path=f"/{lane}").geturl()
+    redis = urlsplit(given["REDIS_URL"])._replace(path=f"/{worker_index}").geturl()
     return {
         **given,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis,
-        "S3_BUCKET": f"lane-{lane}",
+        "S3_BUCKET": f"worker-{worker_index}",
         "SMTP_URL": f"smtp://127.0.0.1:{smtp_inbox[1]}",
         "MAIL_FROM": "ActiveLog <hello@activelog.example>",
         "APP_URL": "https://activelog.example",
@@ -143,7 +143,7 @@ def settings(environ: dict[str, str]) -> Settings:
 async def opened(settings: Settings) -> AsyncIterator[Resources]:
     async with (
         open_resources(settings, process="activelog-tests") as resources,
-        open_bucket(settings.bucket, timeouts=UNHURRIED) as bucket,
+        open_bucket(settings.bucket, timeouts=LONG_TIMEOUTS) as bucket,
     ):
         await bucket.create_if_missing()
         yield replace(resources, bucket=bucket)
@@ -207,9 +207,9 @@ def inbox(smtp_inbox: tuple[Inbox, int]) -> Inbox:
 
 
 @pytest.fixture(autouse=True)
-def _forget_trials() -> Iterator[None]:
+def _reset_sample_jobs() -> Iterator[None]:
     yield
-    forget_trials()
+    reset_sample_jobs()
 
 
 @pytest.fixture

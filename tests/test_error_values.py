@@ -17,7 +17,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.jobs.operators import operator
 from tests.support.people import Person, person
-from tests.support.trials import DEEDS, Trial, put
+from tests.support.sample_jobs import BEHAVIOURS, SampleJob, enqueue_job
 from tests.support.working import eventually, working
 
 KIM = "kim@example.com"
@@ -52,8 +52,8 @@ async def test_dead_letter_names_the_constraint_and_no_value(
     async def sign_up_again(*_: object) -> None:
         await database.execute(SIGN_UP, KIM)
 
-    DEEDS.update(wrapped=sign_up, bare=sign_up_again)
-    ids = [await put(database, Trial(name)) for name in DEEDS]
+    BEHAVIOURS.update(wrapped=sign_up, bare=sign_up_again)
+    ids = [await enqueue_job(database, SampleJob(name)) for name in BEHAVIOURS]
 
     async def dead() -> object:
         return await database.fetchval("select count(*) from jobs where state = 'dead'")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.postgres.database import Database
 from tests.jobs.operators import dead, operator
-from tests.support.trials import CALLS, CriticalTrial, Trial, put, row
+from tests.support.sample_jobs import CALLS, CriticalSampleJob, SampleJob, enqueue_job, job_row
 from tests.support.working import RunJobs
 
 DEAD_LETTERS = "/api/v1/admin/dead-letters"
@@ -34,9 +34,9 @@ async def groups(admin: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]
 async def test_dead_letters_are_grouped_by_kind_and_error_ignoring_numbers(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    await dead(database, run_jobs, Trial("a"), reason="page 17 is missing")
-    (last,) = await dead(database, run_jobs, Trial("b"), reason="page 4 is missing")
-    (other,) = await dead(database, run_jobs, CriticalTrial("c"), reason="page 4 is missing")
+    await dead(database, run_jobs, SampleJob("a"), reason="page 17 is missing")
+    (last,) = await dead(database, run_jobs, SampleJob("b"), reason="page 4 is missing")
+    (other,) = await dead(database, run_jobs, CriticalSampleJob("c"), reason="page 4 is missing")
     latest, earlier = await groups(admin)
     assert ("test:critical", 1, str(other)) == tuple(
         latest[key] for key in ("kind", "count", "sample_job_id")
@@ -53,7 +53,7 @@ async def test_groups_are_paged(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     for reason in ("red", "green", "blue"):
-        await dead(database, run_jobs, Trial("a"), reason=reason)
+        await dead(database, run_jobs, SampleJob("a"), reason=reason)
     first = (await admin.get(DEAD_LETTERS, params={"limit": 2})).json()
     rest = (
         await admin.get(DEAD_LETTERS, params={"limit": 2, "cursor": first["next_cursor"]})
@@ -67,8 +67,8 @@ async def test_groups_are_paged(
 async def test_retrying_a_group_leaves_the_other_groups(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="page 4 is missing")
-    await dead(database, run_jobs, Trial("c"), reason="no paper")
+    await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="page 4 is missing")
+    await dead(database, run_jobs, SampleJob("c"), reason="no paper")
     _, group = await groups(admin)
     response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/retry")
     assert (200, {"retried": 2, "skipped": 0}) == (response.status_code, response.json())
@@ -81,26 +81,26 @@ async def test_expired_and_duplicated_jobs_are_skipped_and_stay_dead(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     reason = "page 4 is missing"
-    (expired,) = await dead(database, run_jobs, Trial("expired"), reason=reason)
+    (expired,) = await dead(database, run_jobs, SampleJob("expired"), reason=reason)
     await database.execute("update jobs set expires_at = now() - interval '1 s'")
-    await dead(database, run_jobs, Trial("older", key="twice"), reason=reason)
-    (newer,) = await dead(database, run_jobs, Trial("newer", key="twice"), reason=reason)
-    await dead(database, run_jobs, Trial("waits", key="waits"), reason=reason)
-    await put(database, Trial("waits", key="waits"))
+    await dead(database, run_jobs, SampleJob("older", key="twice"), reason=reason)
+    (newer,) = await dead(database, run_jobs, SampleJob("newer", key="twice"), reason=reason)
+    await dead(database, run_jobs, SampleJob("waits", key="waits"), reason=reason)
+    await enqueue_job(database, SampleJob("waits", key="waits"))
     (group,) = await groups(admin)
     response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/retry")
     assert {"retried": 1, "skipped": 3} == response.json()
     assert ("queued", "dead") == (
-        (await row(database, newer))["state"],
-        (await row(database, expired))["state"],
+        (await job_row(database, newer))["state"],
+        (await job_row(database, expired))["state"],
     )
 
 
 async def test_all_dead_letters_or_one_kind_can_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    await dead(database, run_jobs, Trial("a"), CriticalTrial("b"), reason="no paper")
-    await dead(database, run_jobs, Trial("c"), reason="no ink")
+    await dead(database, run_jobs, SampleJob("a"), CriticalSampleJob("b"), reason="no paper")
+    await dead(database, run_jobs, SampleJob("c"), reason="no ink")
     response = await admin.post(f"{DEAD_LETTERS}/retry", params={"kind": "test:critical"})
     assert (200, {"retried": 1, "skipped": 0}) == (response.status_code, response.json())
     response = await admin.post(f"{DEAD_LETTERS}/retry")
@@ -111,12 +111,12 @@ async def test_all_dead_letters_or_one_kind_can_be_retried(
 async def test_discarded_group_is_cancelled_and_keeps_its_error(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    job_id, _ = await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
+    job_id, _ = await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no paper")
     (group,) = await groups(admin)
     with capture_logs() as lines:
         response = await admin.post(f"{DEAD_LETTERS}/{group['fingerprint']}/discard")
     assert (200, {"discarded": 2}) == (response.status_code, response.json())
-    job = await row(database, job_id)
+    job = await job_row(database, job_id)
     assert ("cancelled", "discarded by an operator: Dead: no paper", None) == (
         job["state"],
         job["error"],

@@ -14,15 +14,15 @@ from app.resources import Resources
 from app.users.emails import WelcomeEmail
 from tests.jobs.operators import dead, operator
 from tests.support.people import person
-from tests.support.trials import (
+from tests.support.sample_jobs import (
+    BEHAVIOURS,
     CALLS,
-    DEEDS,
-    CriticalTrial,
-    LowTrial,
-    Trial,
-    held,
-    put,
-    row,
+    CriticalSampleJob,
+    LowSampleJob,
+    SampleJob,
+    block,
+    enqueue_job,
+    job_row,
 )
 from tests.support.working import RunJobs, eventually, until, working
 
@@ -43,7 +43,7 @@ async def ids(admin: httpx.AsyncClient, **query: Any) -> list[str]:
 
 
 async def test_jobs_are_paged_newest_first(admin: httpx.AsyncClient, database: Database) -> None:
-    job_ids = [str(await put(database, Trial(name))) for name in "abcde"]
+    job_ids = [str(await enqueue_job(database, SampleJob(name))) for name in "abcde"]
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(3):
@@ -58,9 +58,9 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     admin: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
-    low = str(await put(database, LowTrial("a")))
-    mail = str(await put(database, WelcomeEmail(kim.id)))
-    trial = await put(database, Trial("b"))
+    low = str(await enqueue_job(database, LowSampleJob("a")))
+    mail = str(await enqueue_job(database, WelcomeEmail(kim.id)))
+    trial = await enqueue_job(database, SampleJob("b"))
     await database.execute(
         "update jobs set state = 'cancelled', finished_at = now() where id = $1", trial
     )
@@ -97,8 +97,8 @@ async def test_job_shows_attempts_errors_tracebacks_and_timeline(
         if run.attempt == 1:
             raise RuntimeError("the first time")
 
-    DEEDS["a"] = fail_once
-    job_id = await put(database, Trial("a"))
+    BEHAVIOURS["a"] = fail_once
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await eventually(lambda: state(database, job_id), "done")
     job = (await admin.get(f"{JOBS}/{job_id}")).json()
@@ -130,8 +130,8 @@ async def test_job_shows_progress_and_the_request_that_caused_it(
         await run.progress(3, 10, rows=7)
         await seen.wait()
 
-    DEEDS["a"] = report
-    job_id = await put(database, Trial("a"))
+    BEHAVIOURS["a"] = report
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set request_id = 'req-1'")
     async with working(resources):
 
@@ -154,10 +154,10 @@ async def test_unknown_job_is_404(admin: httpx.AsyncClient, path: str) -> None:
 async def test_waiting_job_is_cancelled_at_once_and_never_runs(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    job_id = await put(database, CriticalTrial("a"))
+    job_id = await enqueue_job(database, CriticalSampleJob("a"))
     response = await admin.post(f"{JOBS}/{job_id}/cancel")
     assert (200, "cancelled") == (response.status_code, response.json()["state"])
-    await put(database, CriticalTrial("behind it"))
+    await enqueue_job(database, CriticalSampleJob("behind it"))
     await run_jobs()
     assert (0, 1) == (CALLS["a"], CALLS["behind it"])
 
@@ -165,8 +165,8 @@ async def test_waiting_job_is_cancelled_at_once_and_never_runs(
 async def test_running_job_is_interrupted_by_a_cancel(
     admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
-    held("a")
-    job_id = await put(database, Trial("a"))
+    block("a")
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
         response = await admin.post(f"{JOBS}/{job_id}/cancel")
@@ -176,13 +176,13 @@ async def test_running_job_is_interrupted_by_a_cancel(
 
 
 async def state(database: Database, job_id: JobId) -> object:
-    return (await row(database, job_id))["state"]
+    return (await job_row(database, job_id))["state"]
 
 
 async def test_job_done_before_its_cancel_stays_done(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await run_jobs()
     response = await admin.post(f"{JOBS}/{job_id}/cancel")
     assert 409 == response.status_code
@@ -193,7 +193,7 @@ async def test_job_done_before_its_cancel_stays_done(
 async def test_retry_resets_failures_and_keeps_attempts(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
+    (job_id,) = await dead(database, run_jobs, SampleJob("a"), reason="no such page")
     await database.execute("update jobs set crashes = 2, cancel_requested_at = now()")
     response = await admin.post(f"{JOBS}/{job_id}/retry")
     job = response.json()
@@ -213,7 +213,7 @@ async def test_retry_resets_failures_and_keeps_attempts(
 async def test_only_dead_jobs_can_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await run_jobs()
     response = await admin.post(f"{JOBS}/{job_id}/retry")
     assert (409, "Only a dead job can be retried, and this one is done.") == (
@@ -225,7 +225,7 @@ async def test_only_dead_jobs_can_be_retried(
 async def test_expired_dead_job_cannot_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
+    (job_id,) = await dead(database, run_jobs, SampleJob("a"), reason="no such page")
     await database.execute("update jobs set expires_at = now() - interval '1 s'")
     response = await admin.post(f"{JOBS}/{job_id}/retry")
     assert 409 == response.status_code
@@ -235,8 +235,8 @@ async def test_expired_dead_job_cannot_be_retried(
 async def test_dead_job_with_an_unfinished_duplicate_cannot_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    (job_id,) = await dead(database, run_jobs, Trial("a", key="k"), reason="no such page")
-    await put(database, Trial("a", key="k"))
+    (job_id,) = await dead(database, run_jobs, SampleJob("a", key="k"), reason="no such page")
+    await enqueue_job(database, SampleJob("a", key="k"))
     response = await admin.post(f"{JOBS}/{job_id}/retry")
     assert 409 == response.status_code
     assert "kind and unique key" in response.json()["detail"]

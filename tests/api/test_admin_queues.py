@@ -15,15 +15,15 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.jobs.operators import operator
 from tests.support.people import person
-from tests.support.trials import (
+from tests.support.sample_jobs import (
     CALLS,
-    CriticalTrial,
-    LowTrial,
-    Trial,
-    held,
-    put,
-    row,
-    run_through,
+    CriticalSampleJob,
+    LowSampleJob,
+    SampleJob,
+    block,
+    enqueue_job,
+    job_row,
+    run_to_completion,
 )
 from tests.support.working import eventually, until, working
 
@@ -65,9 +65,9 @@ async def test_queue_shows_waiting_and_scheduled_jobs_and_oldest_age(
 ) -> None:
     ada = await operator(database)
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, Trial("a"))
-        await jobs.enqueue(tx, Trial("b"))
-        await jobs.enqueue(tx, Trial("c"), run_at=datetime.now(UTC) + timedelta(hours=1))
+        await jobs.enqueue(tx, SampleJob("a"))
+        await jobs.enqueue(tx, SampleJob("b"))
+        await jobs.enqueue(tx, SampleJob("c"), run_at=datetime.now(UTC) + timedelta(hours=1))
     began = monotonic()
     await database.execute("update jobs set run_at = now() - interval '90 s' where run_at <= now()")
     response = await api.get("/api/v1/admin/queues", headers=ada.headers)
@@ -97,9 +97,9 @@ async def test_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
         paused = await api.post("/api/v1/admin/queues/critical/pause", headers=ada.headers)
         assert (200, True) == (paused.status_code, paused.json()["paused"])
         await until(lambda: "critical" in process.pauses.queues)
-        job_id = await put(database, CriticalTrial("a"))
-        await run_through(database, LowTrial("b"))
-        await run_through(database, LowTrial("c"))
+        job_id = await enqueue_job(database, CriticalSampleJob("a"))
+        await run_to_completion(database, LowSampleJob("b"))
+        await run_to_completion(database, LowSampleJob("c"))
         waiting = await resources.redis.zrange(queue_key("critical"), 0, -1)
         assert ([str(job_id).encode()], 0) == (waiting, CALLS["a"])
         resumed = await api.post("/api/v1/admin/queues/critical/resume", headers=ada.headers)
@@ -119,10 +119,10 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_it_is_resumed(
             response.json()["paused"],
         )
         await until(lambda: "test:trial" in process.pauses.kinds)
-        job_id = await put(database, Trial("a"))
+        job_id = await enqueue_job(database, SampleJob("a"))
 
         async def state() -> object:
-            return (await row(database, job_id))["state"]
+            return (await job_row(database, job_id))["state"]
 
         await eventually(state, "snoozed")
         assert 0 == CALLS["a"]
@@ -160,7 +160,7 @@ async def test_kind_without_a_handler_here_can_be_paused(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
-    await put(database, Trial("a"))
+    await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set kind = 'from:tomorrow'")
     response = await api.post("/api/v1/admin/kinds/from:tomorrow/pause", headers=ada.headers)
     assert (200, 1, True) == (
@@ -183,13 +183,13 @@ async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    let_go = held("a")
+    let_go = block("a")
     await database.execute(
         "insert into workers (id, host, pid, slots, started_at, seen_at)"
         " values (uuidv7(), 'gone', 1, 4, now() - interval '1 day', now() - interval '11 s')"
     )
     async with working(resources):
-        job_id = await put(database, Trial("a"))
+        job_id = await enqueue_job(database, SampleJob("a"))
         await until(lambda: CALLS["a"] == 1)
         response = await api.get("/api/v1/admin/workers", headers=ada.headers)
         let_go.set()

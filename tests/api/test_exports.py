@@ -13,8 +13,8 @@ import pytest
 from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import Bucket
-from tests.support.exports import CSV, EXPORT, add_activities, asked, status
-from tests.support.http import anybody
+from tests.support.exports import CSV, EXPORT, add_activities, export_status, request_export
+from tests.support.http import anonymous_client
 from tests.support.people import Person, person
 from tests.support.working import RunJobs
 
@@ -34,9 +34,9 @@ async def sam(database: Database) -> Person:
 async def complete_export(
     api: httpx.AsyncClient, run_jobs: RunJobs, user: Person, **filters: Any
 ) -> dict[str, Any]:
-    export = await asked(api, user, **filters)
+    export = await request_export(api, user, **filters)
     await run_jobs()
-    export = await status(api, user, export["id"])
+    export = await export_status(api, user, export["id"])
     assert export["status"] == "completed", export
     return export
 
@@ -53,7 +53,7 @@ async def test_export_is_generated_and_downloaded(
     export = await complete_export(api, run_jobs, kim)
 
     redirect = await api.get(f"{EXPORT}/{export['id']}/download", headers=kim.headers)
-    async with anybody() as somebody_else:
+    async with anonymous_client() as somebody_else:
         file = await somebody_else.get(redirect.headers["location"])
 
     assert redirect.status_code == 302
@@ -68,7 +68,9 @@ async def test_export_is_generated_and_downloaded(
 
 
 async def test_export_shows_its_format_and_filters(api: httpx.AsyncClient, kim: Person) -> None:
-    export = await asked(api, kim, **{"from": "2020-01-01", "to": "2020-06-30", "type": "run"})
+    export = await request_export(
+        api, kim, **{"from": "2020-01-01", "to": "2020-06-30", "type": "run"}
+    )
 
     assert export["status"] == "pending"
     assert export["format"] == "csv"
@@ -80,7 +82,7 @@ async def test_export_shows_its_format_and_filters(api: httpx.AsyncClient, kim: 
 async def test_export_is_created_with_its_job(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
 
     row = await database.fetchrow("select * from jobs where id = $1", export["job_id"])
     assert row is not None
@@ -123,18 +125,18 @@ async def test_invalid_fields_are_named(
 async def test_identical_request_returns_the_unfinished_export(
     api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
 ) -> None:
-    export = await asked(api, kim, type="run")
+    export = await request_export(api, kim, type="run")
 
-    assert await asked(api, kim, type="run") == export
-    assert (await asked(api, kim, type="ride"))["id"] != export["id"]
-    assert (await asked(api, sam, type="run"))["id"] != export["id"]
+    assert await request_export(api, kim, type="run") == export
+    assert (await request_export(api, kim, type="ride"))["id"] != export["id"]
+    assert (await request_export(api, sam, type="run"))["id"] != export["id"]
     assert await database.fetchval("select count(*) from jobs") == 3
 
 
 async def test_concurrent_identical_requests_create_one_export(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    exports = await asyncio.gather(*(asked(api, kim) for _ in range(8)))
+    exports = await asyncio.gather(*(request_export(api, kim) for _ in range(8)))
 
     assert len({export["id"] for export in exports}) == 1
     assert await database.fetchval("select count(*) from jobs") == 1
@@ -145,23 +147,23 @@ async def test_identical_request_after_completion_creates_a_new_export(
 ) -> None:
     export = await complete_export(api, run_jobs, kim)
 
-    assert (await asked(api, kim))["id"] != export["id"]
+    assert (await request_export(api, kim))["id"] != export["id"]
 
 
 async def test_third_unfinished_export_is_429(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person, sam: Person
 ) -> None:
-    await asked(api, kim, type="run")
-    await asked(api, kim, type="ride")
+    await request_export(api, kim, type="run")
+    await request_export(api, kim, type="ride")
 
     body = {"format": "csv", "type": "swim"}
     third = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
 
     assert third.status_code == 429
     assert int(third.headers["Retry-After"]) > 0
-    await asked(api, sam, type="swim")
+    await request_export(api, sam, type="swim")
     await run_jobs()
-    await asked(api, kim, type="swim")
+    await request_export(api, kim, type="swim")
 
 
 async def test_concurrent_requests_create_at_most_two_exports(
@@ -183,11 +185,11 @@ async def test_concurrent_requests_create_at_most_two_exports(
 async def test_export_whose_job_ended_does_not_block_new_ones(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
     await database.execute("update jobs set state = 'cancelled', finished_at = now()")
 
-    assert (await status(api, kim, export["id"]))["status"] == "failed"
-    again = await asked(api, kim)
+    assert (await export_status(api, kim, export["id"]))["status"] == "failed"
+    again = await request_export(api, kim)
     assert again["id"] != export["id"]
     assert again["status"] == "pending"
 
@@ -221,11 +223,11 @@ async def test_export_of_another_user_is_not_found(
 async def test_unfinished_export_cannot_be_downloaded(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
 
     assert await download_status(api, kim, export["id"]) == 409
     await start_job(database)
-    assert (await status(api, kim, export["id"]))["status"] == "processing"
+    assert (await export_status(api, kim, export["id"]))["status"] == "processing"
     assert await download_status(api, kim, export["id"]) == 409
 
 
@@ -239,10 +241,10 @@ async def start_job(database: Database) -> None:
 async def test_status_shows_the_progress(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
     await start_job(database)
 
-    current = await status(api, kim, export["id"])
+    current = await export_status(api, kim, export["id"])
 
     assert current["progress"] == {"done": 4, "total": 10}
 
@@ -250,13 +252,13 @@ async def test_status_shows_the_progress(
 async def test_failed_export_shows_its_error_and_cannot_be_downloaded(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
     await database.execute(
         "update jobs set state = 'dead', finished_at = now(), error = 'KeyError: x',"
         " fingerprint = 'f'"
     )
 
-    current = await status(api, kim, export["id"])
+    current = await export_status(api, kim, export["id"])
 
     assert current["status"] == "failed"
     assert "KeyError" not in current["error"]
@@ -270,7 +272,7 @@ async def test_expired_export_is_410(
     await database.execute("update exports set expires_at = now()")
 
     assert await download_status(api, kim, export["id"]) == 410
-    assert (await status(api, kim, export["id"]))["download_url"] is None
+    assert (await export_status(api, kim, export["id"]))["download_url"] is None
 
 
 async def test_export_expires_after_a_week(
@@ -302,10 +304,10 @@ async def test_deleting_an_export_deletes_its_object(
 async def test_export_deleted_before_it_starts_is_never_generated(
     api: httpx.AsyncClient, run_jobs: RunJobs, database: Database, bucket: Bucket, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
 
     await api.delete(f"{EXPORT}/{export['id']}", headers=kim.headers)
-    another = await asked(api, kim)  # the deleted export does not count
+    another = await request_export(api, kim)  # the deleted export does not count
     await run_jobs()
 
     assert await bucket.keys(f"exports/{kim.id}/") == [f"exports/{kim.id}/{another['id']}.csv"]
@@ -318,7 +320,7 @@ async def test_export_deleted_before_it_starts_is_never_generated(
 async def test_history_is_paged_newest_first(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person, sam: Person
 ) -> None:
-    await asked(api, sam)
+    await request_export(api, sam)
     export_ids = [(await complete_export(api, run_jobs, kim))["id"] for _ in range(3)]
 
     first = (await api.get(f"{EXPORT}/history?limit=2", headers=kim.headers)).json()
@@ -345,9 +347,9 @@ async def test_missing_or_overwritten_object_is_generated_again(
         await resources.bucket.delete([key])
 
     assert await download_status(api, kim, export["id"]) == 409
-    assert (await status(api, kim, export["id"]))["status"] == "pending"
+    assert (await export_status(api, kim, export["id"]))["status"] == "pending"
     await run_jobs()
     assert await download_status(api, kim, export["id"]) == 302
-    again = await status(api, kim, export["id"])
+    again = await export_status(api, kim, export["id"])
     assert again["sha256"] == export["sha256"]
     assert again["job_id"] != export["job_id"]

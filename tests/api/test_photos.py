@@ -22,7 +22,7 @@ from app.resources import Resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
 from tests.activities import drawing
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.people import Person, person
 
 pytestmark = pytest.mark.usefixtures("in_november")
@@ -66,7 +66,7 @@ async def test_photo_is_stored_without_its_location_and_shown(
 ) -> None:
     created = await upload(api, kim, run, drawing.saved(kind, drawing.ROTATED))
     redirect = await api.get(created.json()["url"], headers=kim.headers)
-    async with anybody() as somebody_else:
+    async with anonymous_client() as somebody_else:
         file = await somebody_else.get(redirect.headers["Location"])
 
     assert (created.status_code, redirect.status_code, file.status_code) == (201, 302, 200)

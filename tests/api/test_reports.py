@@ -12,7 +12,7 @@ from app.postgres.database import Database
 from app.s3 import Bucket
 from tests.pdf.reading import words
 from tests.reports.months import add, report_without_etag, stored_report
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.people import Person, person
 from tests.support.working import RunJobs
 
@@ -57,7 +57,7 @@ async def download(api: httpx.AsyncClient, owner: Person, month: str) -> httpx.R
     assert response.status_code == 302, response.text
     url = response.headers["location"]
     assert parse_qs(urlsplit(url).query)["X-Amz-Expires"] == ["300"]
-    async with anybody() as client:
+    async with anonymous_client() as client:
         return await client.get(url)
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.postgres.database import Database
-from tests.support.crowd import add_run
+from tests.support.many_users import add_run
 from tests.support.moments import at
 from tests.support.people import person
 from tests.support.wall_clock import WallClock

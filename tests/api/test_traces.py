@@ -11,7 +11,7 @@ import pytest
 from app.api.middleware import traceparent_of
 from app.embedded.inbox import Inbox
 from app.resources import Resources
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.people import person
 from tests.support.processes import WORKER, Program, program, running_api
 from tests.support.working import RunJobs
@@ -69,14 +69,14 @@ async def test_trace_is_passed_from_a_request_to_the_log_of_its_email(
     async with (
         running_api(environ) as (api, url),
         program(*WORKER, environ=environ) as worker,
-        anybody() as client,
+        anonymous_client() as client,
     ):
         headers = {"traceparent": TRACEPARENT, "X-Request-ID": "seen-7"}
         response = await client.post(f"{url}/users", json=new_user(), headers=headers)
         assert response.status_code == 201
-        await worker.says("email.sent")
+        await worker.wait_for_output("email.sent")
         (job_id,) = [row["id"] for row in await resources.database.fetch("select id from jobs")]
-        await api.says('"event": "request.finished"')
+        await api.wait_for_output('"event": "request.finished"')
     request_line = line_of(api, "request.finished")
     assert (request_line["trace_id"], request_line["request_id"]) == (TRACE, "seen-7")
     line_of(worker, "email.sent")
@@ -108,7 +108,7 @@ async def test_trace_is_passed_from_a_job_to_the_job_that_it_causes(
 
 
 def lines_of(program: Program) -> list[dict[str, object]]:
-    return [json.loads(line) for line in program.said.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in program.output.splitlines() if line.startswith("{")]
 
 
 def line_of(program: Program, event: str) -> dict[str, object]:

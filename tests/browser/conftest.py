@@ -68,7 +68,7 @@ async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Sit
     url = f"http://127.0.0.1:{port}"
     overrides = {"HOST": "127.0.0.1", "PORT": str(port), "APP_URL": url}
     async with program(*API, environ={**environ, **overrides}) as running:
-        await running.says("api.started")
+        await running.wait_for_output("api.started")
         yield Site(url, running)
 
 
@@ -102,12 +102,12 @@ def page_errors() -> PageErrors:
 @pytest.fixture
 async def page(context: BrowserContext, site: Site, page_errors: PageErrors) -> AsyncIterator[Page]:
     """A page. The test fails if the browser reports errors or the service logs any."""
-    output_before = len(site.program.said)
+    output_before = len(site.program.output)
     page = await context.new_page()
     page_errors.watch(page)
     yield page
     await page.close()
-    lines = site.program.said[output_before:].splitlines()
+    lines = site.program.output[output_before:].splitlines()
     logged_errors = [line.replace("\\n", "\n") for line in lines if '"level": "error"' in line]
     if errors := "\n".join([*page_errors, *logged_errors]):
         pytest.fail(errors, pytrace=False)

@@ -33,7 +33,7 @@ async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[Br
     url = f"http://127.0.0.1:{port}"
     overrides = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}
     async with program(*API, environ={**environ, **overrides}) as running:
-        await running.says("api.started")
+        await running.wait_for_output("api.started")
         context = await browser.new_context(base_url=url)
         context.set_default_timeout(WAIT_LIMIT_MS)
         yield context

@@ -19,8 +19,8 @@ from tests.browser.page_errors import CONNECTION_ERRORS, PageErrors
 from tests.browser.people import add_operator, sign_in
 from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.jobs.operators import dead
-from tests.support.schedules import end_jobs, triggered
-from tests.support.trials import CriticalTrial, LowTrial, Trial, put
+from tests.support.sample_jobs import CriticalSampleJob, LowSampleJob, SampleJob, enqueue_job
+from tests.support.schedules import finish_jobs, trigger_run
 from tests.support.working import WAIT_LIMIT_S, RunJobs, until, working
 
 SPAM = "550 5.7.1 <b>looks</b> like spam"
@@ -82,14 +82,14 @@ async def test_page_with_much_data_is_accessible(
     page: Page, database: Database, run_jobs: RunJobs, name: str, path: str
 ) -> None:
     await add_operator(database)
-    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no such page, " * 40)
-    await triggered(database, "cleanup:daily")
-    await end_jobs(database, "dead")
-    await put(database, LowTrial("c"))
+    await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no such page, " * 40)
+    await trigger_run(database, "cleanup:daily")
+    await finish_jobs(database, "dead")
+    await enqueue_job(database, LowSampleJob("c"))
     await database.execute(
         """update jobs set state = 'snoozed', blocked_on = 'smtp' where kind = 'test:low'"""
     )
-    running = await put(database, CriticalTrial("d"))
+    running = await enqueue_job(database, CriticalSampleJob("d"))
     await database.execute(RUNNING, running)
     async with database.transaction() as tx:
         await queues.pause_queue(tx, "low", by="test")
@@ -113,7 +113,7 @@ async def test_open_dialog_pauses_live_updates(page: Page, resources: Resources)
     await add_operator(resources.database)
     async with resources.database.transaction() as tx:
         later = datetime.now(UTC) + timedelta(days=1)
-        job_id = await jobs.enqueue(tx, Trial("a"), run_at=later)
+        job_id = await jobs.enqueue(tx, SampleJob("a"), run_at=later)
     await sign_in(page, f"/ops/jobs/{job_id}")
     await page.get_by_role("button", name="Cancel").click()
     await page.evaluate(NOTE_A_CANCELLED_POLL)
@@ -132,7 +132,7 @@ async def test_open_dialog_pauses_live_updates(page: Page, resources: Resources)
 
 async def test_response_in_flight_does_not_close_a_dialog(page: Page, database: Database) -> None:
     await add_operator(database)
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await sign_in(page, f"/ops/jobs/{job_id}")
     requested, dialog_opened = asyncio.Event(), asyncio.Event()
 
@@ -178,7 +178,7 @@ async def test_operator_pages_work_without_scripts(
     context_without_scripts: BrowserContext, resources: Resources, run_jobs: RunJobs
 ) -> None:
     await add_operator(resources.database)
-    await dead(resources.database, run_jobs, Trial("a"), Trial("b"), reason="no such page")
+    await dead(resources.database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no such page")
     page = await context_without_scripts.new_page()
     await sign_in(page, "/ops/queues")
     await page.get_by_role("button", name="Pause low").click()

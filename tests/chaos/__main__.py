@@ -31,8 +31,8 @@ from tests.chaos.faults import Faults
 from tests.chaos.verdict import judge
 from tests.chaos.witness import connections_left, witness
 from tests.chaos.work import Long, mix
-from tests.support.ledger import open_ledger
-from tests.support.outages import valkey_of_one
+from tests.support.ledger import create_ledger
+from tests.support.outages import own_valkey
 
 JOBS_PER_MINUTE = 2000
 FINISH_TIMEOUT_S = 180.0
@@ -92,12 +92,12 @@ async def _run(plan: Plan) -> list[Row]:
     work = list(mix(rng, plan.jobs))
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(environment({"DATABASE_URL"}))
-        valkey = await stack.enter_async_context(valkey_of_one())
+        valkey = await stack.enter_async_context(own_valkey())
         await valkey.start()
         environ = {**servers.environ, **valkey.settings()}
         opened = open_resources(Settings.from_env(environ), process="activelog-chaos")
         resources = await stack.enter_async_context(opened)
-        await open_ledger(resources.database)
+        await create_ledger(resources.database)
         async with (
             crew(environ, plan.workers) as workers,
             witness(environ, resources.database) as spared,
@@ -116,7 +116,7 @@ async def _run(plan: Plan) -> list[Row]:
             spared_rows = spared.rows(plan.minutes)
         rows = await judge(resources.database, workers, enqueued)
         rows += [*spared_rows, await connections_left(resources.database)]
-        _write_output({"workers": workers.outputs, "spared": [spared.worker.said]})
+        _write_output({"workers": workers.outputs, "spared": [spared.worker.output]})
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
     rows.append(Row("quarantined after crashes, then retried", "", str(retried)))
     return [*long, *rows, Row("time until all jobs were done", "", f"{took:.0f} s")]

@@ -55,25 +55,25 @@ class Crew:
     async def kill_one(self, database: Database, which: int) -> None:
         """Kill the worker at this place in the order of their starts, and start another."""
         member, stack = self.members.pop(which % len(self.members))
-        if member.lives:
+        if member.is_running:
             at, pid = await database.fetchval("select clock_timestamp()"), member.process.pid
             await member.kill()
             self.kills += 1
             for row in await database.fetch(ORPHANS, pid):
                 self.orphans.append(Orphan(row["id"], row["attempt"], row["crashes"], at))
         else:
-            self.ended_by_themselves.append(member.said)
+            self.ended_by_themselves.append(member.output)
         await stack.aclose()
-        self.outputs.append(member.said)
+        self.outputs.append(member.output)
         await self.hire()
 
     async def dismiss(self) -> None:
         """Stop all workers and keep their output."""
         for member, stack in self.members:
-            if not member.lives:
-                self.ended_by_themselves.append(member.said)
+            if not member.is_running:
+                self.ended_by_themselves.append(member.output)
             await stack.aclose()
-            self.outputs.append(member.said)
+            self.outputs.append(member.output)
         self.members.clear()
 
     def count_events(self, event: str) -> int:
@@ -89,7 +89,7 @@ async def crew(environ: Mapping[str, str], size: int) -> AsyncIterator[Crew]:
     try:
         await found.hire()
         for member, _ in found.members:
-            await member.says("worker.started")
+            await member.wait_for_output("worker.started")
         yield found
     finally:
         await asyncio.shield(found.dismiss())

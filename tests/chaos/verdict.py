@@ -9,7 +9,7 @@ from math import ceil
 from app.postgres.database import Database
 from tests.bench.table import Row
 from tests.chaos.crew import Crew, Orphan
-from tests.support.ledger import effects_of
+from tests.support.ledger import count_effects
 
 RESTART_P99_S = 12.0
 """The target from a kill to the next start."""
@@ -50,7 +50,7 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
     rows = await database.fetchval("select count(*) from jobs")
     lost = enqueued - rows + await database.fetchval(UNFINISHED)
     lost += await database.fetchval(WITHOUT_EFFECT)
-    effects, twice = await effects_of(database)
+    effects, twice = await count_effects(database)
     first = await _restarts(database, [one for one in crew.orphans if one.crashes == 0])
     later = await _restarts(database, [one for one in crew.orphans if one.crashes > 0])
     attempts = await database.fetchrow(ATTEMPTS)

@@ -46,7 +46,7 @@ class Witness:
     async def watch(self, database: Database) -> None:
         """Take samples until cancelled, or until the worker has ended."""
         process, began = psutil.Process(self.worker.process.pid), monotonic()
-        while self.worker.lives:
+        while self.worker.is_running:
             memory = process.memory_info().rss / 2**20
             self.samples.append(Sample((monotonic() - began) / 60, memory))
             try:
@@ -61,7 +61,7 @@ class Witness:
         settled = self.samples[len(self.samples) // 2 :]
         slope = _slope(settled)
         target = f"<= {MAX_SLOPE} MiB per minute" if minutes >= MIN_MINUTES else ""
-        ended = 0 if self.worker.lives else 1
+        ended = 0 if self.worker.is_running else 1
         seen = f"{self.samples[0].mebibytes:.0f} to {self.samples[-1].mebibytes:.0f} MiB"
         return [
             Row("the spared worker ended", "", str(ended), "0", ended == 0),
@@ -87,7 +87,7 @@ def _slope(samples: Sequence[Sample]) -> float:
 async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterator[Witness]:
     """Watch a worker while the block runs, then stop it."""
     async with program(*WORKER, environ=environ) as member:
-        await member.says("worker.started")
+        await member.wait_for_output("worker.started")
         found = Witness(member)
         watching = asyncio.create_task(found.watch(database))
         try:

@@ -11,7 +11,7 @@ from app import dependency_health
 from app.errors import Unavailable
 from app.jobs import Job, Run, handles
 from app.resources import Resources
-from tests.support.ledger import leave_effect, note_start
+from tests.support.ledger import record_effect, record_start
 
 
 class NoOp(Job, frozen=True):
@@ -59,47 +59,47 @@ class Long(Job, frozen=True):
 
 @handles(NoOp)
 async def do_nothing(_job: NoOp, run: Run, resources: Resources) -> None:
-    await note_start(resources.database, run)
+    await record_start(resources.database, run)
 
 
 @handles(Sleep)
 async def sleep(job: Sleep, run: Run, resources: Resources) -> None:
-    await note_start(resources.database, run)
+    await record_start(resources.database, run)
     await asyncio.sleep(job.seconds)
-    await leave_effect(run)
+    await record_effect(run)
 
 
 @handles(TwoSteps)
 async def take_two_steps(job: TwoSteps, run: Run, resources: Resources) -> None:
-    await note_start(resources.database, run)
+    await record_start(resources.database, run)
     async with run.transaction() as tx:
         await tx.execute("update jobs set progress = '1' where id = $1", run.job_id)
     await asyncio.sleep(job.seconds)
-    await leave_effect(run)
+    await record_effect(run)
 
 
 @handles(Stumble)
 async def stumble(job: Stumble, run: Run, resources: Resources) -> None:
-    await note_start(resources.database, run)
+    await record_start(resources.database, run)
     if run.claimed.failures < job.failures:
         raise RuntimeError("failed on purpose")
-    await leave_effect(run)
+    await record_effect(run)
 
 
 @handles(Outage)
 async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
-    await note_start(resources.database, run)
+    await record_start(resources.database, run)
     if run.attempt == 1:
         raise Unavailable("Unavailable on purpose.", dependency="chaos")
     dependency_health.record_success("chaos")
-    await leave_effect(run)
+    await record_effect(run)
 
 
 @handles(Long)
 async def take_long(job: Long, run: Run, resources: Resources) -> None:
-    await note_start(resources.database, run)
+    await record_start(resources.database, run)
     await asyncio.sleep(job.seconds)
-    await leave_effect(run)
+    await record_effect(run)
 
 
 def mix(rng: Random, count: int) -> Iterator[Job]:

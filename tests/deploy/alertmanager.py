@@ -92,6 +92,6 @@ async def alerting(folder: Path, variables: dict[str, str]) -> AsyncIterator[Ale
             await eventually(started.is_ready, True)
             yield started
     finally:
-        if program.lives:
+        if program.is_running:
             process.kill()
         await program.ended()

@@ -13,7 +13,7 @@ from app.embedded.ports import free_ports
 from app.jobs.schedules import SCHEDULES
 from app.resources import Resources
 from tests.conftest import EMPTY
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.processes import API, program
 from tests.support.working import WAIT_LIMIT_S, eventually
 
@@ -53,7 +53,7 @@ class Served(NamedTuple):
 
     async def expositions(self) -> dict[str, str]:
         """Return the metrics of both processes, by Prometheus job."""
-        async with anybody() as client:
+        async with anonymous_client() as client:
             return {
                 "activelog-api": (await client.get(f"{self.api}/metrics")).text,
                 "activelog-worker": (await client.get(f"{self.worker}/metrics")).text,
@@ -75,10 +75,10 @@ async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Se
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(program(*API, environ=settings))
         worker = await stack.enter_async_context(program(*WORKER, environ=settings))
-        await worker.says("worker.started")
+        await worker.wait_for_output("worker.started")
         running = Served(settings, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}")
         await eventually(lambda: _ready(running.api), 200)
-        assert api.lives
+        assert api.is_running
         await running.sign_up("first")
         done = "select count(*) from jobs where kind = 'email:welcome' and state = 'done'"
         await eventually(lambda: database.fetchval(done), 1)
@@ -87,7 +87,7 @@ async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Se
 
 
 async def _ready(api: str) -> int:
-    async with anybody() as client:
+    async with anonymous_client() as client:
         try:
             return (await client.get(f"{api}/health/ready")).status_code
         except httpx.TransportError:

@@ -98,7 +98,7 @@ async def test_without_receiver_alertmanager_starts_and_says_what_is_missing(
     name: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with alerting(tmp_path, {**variables, name: ""}) as alertmanager:
-        await alertmanager.program.says(f"alerts are not emailed. Not set: {name}.")
+        await alertmanager.program.wait_for_output(f"alerts are not emailed. Not set: {name}.")
         assert await alertmanager.receivers() == ["nobody"]
 
 

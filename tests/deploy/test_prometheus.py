@@ -108,8 +108,8 @@ async def _firing(prometheus: Prometheus) -> list[str]:
 async def _just(served: Served, *arguments: str) -> str:
     """Return the command of a recipe in the justfile."""
     async with program("-m", "app", *arguments, environ=served.environ) as command:
-        assert await command.ended() == 0, command.said
-    return command.said.splitlines()[-1]
+        assert await command.ended() == 0, command.output
+    return command.output.splitlines()[-1]
 
 
 async def _state(opened: Resources, job_id: object) -> str:

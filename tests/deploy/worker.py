@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from tests.support.schedules import stopped_at
+from tests.support.schedules import fixed_clock
 from worker import settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
-WorkerSettings = settings_from_environment(clock=stopped_at("2026-11-24 12:00"))
+WorkerSettings = settings_from_environment(clock=fixed_clock("2026-11-24 12:00"))

@@ -15,7 +15,7 @@ from app.email.send_limit import REDIS_PAUSE
 from app.redis import Redis, open_redis
 from app.settings import Rate
 from tests.email.sending import REDIS_TIMEOUT, log_entries, since
-from tests.support.outages import frozen, valkey_of_one
+from tests.support.outages import frozen, own_valkey
 from tests.support.working import WAIT_LIMIT_S
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -123,7 +123,7 @@ async def test_emails_are_sent_uncounted_while_redis_is_unavailable(closed_port:
 
 async def test_frozen_redis_delays_emails_only_once() -> None:
     """The Redis client itself would wait for an hour."""
-    async with valkey_of_one() as valkey:
+    async with own_valkey() as valkey:
         await valkey.start()
         assert valkey.pid is not None
         url = f"{valkey.settings()['REDIS_URL']}?socket_timeout=3600&socket_connect_timeout=3600"

@@ -16,7 +16,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.embedded.running import registered, small_environment, small_up
 from tests.support.processes import program
-from tests.support.trials import Trial, put, row
+from tests.support.sample_jobs import SampleJob, enqueue_job, job_row
 
 CONNECT = ("-m", "app.embedded", "connect")
 CONNECT_AT_HOME = (
@@ -42,7 +42,7 @@ async def test_psql_connects_to_the_running_up_and_named_settings_take_precedenc
         )
         up.process.terminate()
         await up.end()
-    assert psql.said == "activelog\n"
+    assert psql.output == "activelog\n"
     assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(joined)
     assert joined["SMTP_URL"] == "smtp://named.example"
     assert not {"PORT", "APP_URL", "EMPTY"} & set(joined)
@@ -56,34 +56,34 @@ async def test_connect_says_what_to_do_when_nothing_is_running(home: Path) -> No
     async with program("-c", CONNECT_AT_HOME, str(home), "worker", environ=unset) as worker:
         assert await worker.ended() == 1
     expected = "nothing is running: start it with `just up` or name your servers in .env\n"
-    assert expected == worker.said
+    assert expected == worker.output
 
 
 async def test_api_picks_a_free_port_and_prints_it(environ: Mapping[str, str]) -> None:
     without_port = {name: value for name, value in environ.items() if name != "PORT"}
     async with program(*CONNECT, "api", environ=without_port) as api:
-        await api.says("api.started")
-        url = re.search(r"API: (http://127\.0\.0\.1:\d+)", api.said)
+        await api.wait_for_output("api.started")
+        url = re.search(r"API: (http://127\.0\.0\.1:\d+)", api.output)
         assert url
         async with httpx.AsyncClient(base_url=url[1]) as client:
             assert (await client.get("/health/live")).status_code == 200
         api.send(signal.SIGINT)
         assert await api.ended() == 0
-    assert "Traceback" not in api.said
+    assert "Traceback" not in api.output
 
 
 async def test_worker_accepts_arq_options(database: Database, environ: Mapping[str, str]) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with program(*CONNECT, "worker", "--", "--burst", environ=environ) as worker:
         assert await worker.ended() == 0
-    assert (await row(database, job_id))["state"] == "snoozed"  # it has no handler for trials
+    assert (await job_row(database, job_id))["state"] == "snoozed"  # it has no handler for trials
 
 
 async def test_app_command_receives_its_arguments_unchanged(environ: Mapping[str, str]) -> None:
     given = ("app", "--", "jobs", "list", "--kind", "no such kind", "--json")
     async with program(*CONNECT, *given, environ=environ) as listing:
         assert await listing.ended() == 0
-    assert listing.said == "[]\n"
+    assert listing.output == "[]\n"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ async def test_redis_command_receives_its_arguments_unchanged(
 ) -> None:
     async with program(*CONNECT, "redis", "--", *arguments, environ=environ) as redis:
         assert code == await redis.ended()
-    assert answer == redis.said
+    assert answer == redis.output
     if arguments[0] == "set":
         stored = await resources.redis.get(arguments[1])
         assert stored is not None
@@ -129,5 +129,5 @@ async def test_invalid_url_prints_one_line_and_exits_with_2(
     unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", **named}
     async with program(*CONNECT, client, "--", "ping", environ=unset) as process:
         assert await process.ended() == 2
-    assert process.said.startswith(said)
-    assert len(process.said.splitlines()) == 1
+    assert process.output.startswith(said)
+    assert len(process.output.splitlines()) == 1

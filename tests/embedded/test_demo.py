@@ -13,7 +13,7 @@ from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.resources import Resources
 from app.stats import daily_totals
-from tests.support.schedules import ran
+from tests.support.schedules import run_schedule
 from tests.support.working import RunJobs
 
 JOBS = """
@@ -83,14 +83,14 @@ async def test_daily_stats_are_the_same_before_and_after_the_days_are_counted(
     now = await today(database)
     yesterday = now - timedelta(days=1)
     # As in a database that has been in use for a while.
-    await ran(resources, "stats:daily", str(yesterday))
+    await run_schedule(resources, "stats:daily", str(yesterday))
 
     await load(database_url, now)
     # Generating reports takes long.
     await database.execute("delete from jobs where state = 'queued'")
     ada = await database.fetchval("select id from users where email = $1", ADA.email)
     before = await daily_totals.read(database, ada, now - timedelta(days=8), yesterday)
-    counted = await ran(resources, "stats:daily", str(yesterday))
+    counted = await run_schedule(resources, "stats:daily", str(yesterday))
 
     assert [day.activities for day in before] == [1] * 8
     assert before == await daily_totals.read(database, ada, now - timedelta(days=8), yesterday)

@@ -14,7 +14,7 @@ from app.exports.export import ExportId
 from app.jobs.admin.dead_letters import retry_job
 from app.jobs.admin.jobs import cancel_job
 from app.postgres.database import Database
-from tests.support.exports import add_activities, asked
+from tests.support.exports import add_activities, request_export
 from tests.support.people import Person, person
 from tests.support.working import RunJobs
 
@@ -28,7 +28,7 @@ async def test_the_ready_email_links_to_a_download_that_requires_sign_in(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 10)
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
 
     await run_jobs()
 
@@ -42,7 +42,7 @@ async def test_the_failure_email_says_what_to_do(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 50_001)
-    await asked(api, kim, "pdf")
+    await request_export(api, kim, "pdf")
 
     await run_jobs(may_fail=True)
 
@@ -55,7 +55,7 @@ async def test_the_failure_email_says_what_to_do(
 async def test_no_email_is_sent_about_a_deleted_export(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
     await database.execute("insert into pauses (what, name) values ('kind', 'email:export_ready')")
     await run_jobs(may_fail=True)
     assert await state_of_email(database) == "snoozed"
@@ -81,7 +81,7 @@ async def state_of_email(database: Database) -> str:
 async def test_an_email_is_sent_when_an_operator_cancels_an_export(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
-    await asked(api, kim)
+    await request_export(api, kim)
     job_id = await database.fetchval("select id from jobs")
     async with database.transaction() as tx:
         await cancel_job(tx, job_id, by="test")
@@ -95,7 +95,7 @@ async def test_an_email_is_sent_when_an_operator_cancels_an_export(
 async def test_an_email_is_sent_when_an_export_expires_before_it_starts(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
-    await asked(api, kim)
+    await request_export(api, kim)
     await database.execute("update jobs set expires_at = now() - interval '1 second'")
 
     await run_jobs()
@@ -109,7 +109,7 @@ async def test_an_email_is_sent_when_an_export_expires_before_it_starts(
 async def test_no_failure_email_is_sent_if_a_retry_succeeds_first(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
-    export = await asked(api, kim)
+    export = await request_export(api, kim)
     await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
     async with database.transaction() as tx:
         job = ExportFailedEmail(ExportId(UUID(export["id"])), kim.id)

@@ -14,16 +14,16 @@ from app.postgres.database import Database
 from app.resources import Resources
 from app.s3 import Bucket
 from app.users.user import UserId
-from tests.support.crowd import add_crowd
+from tests.support.many_users import add_users
 from tests.support.raw_s3 import raw_s3
-from tests.support.schedules import ran
+from tests.support.schedules import run_schedule
 from tests.support.working import run_jobs
 
 
 @pytest.fixture
 async def kim(database: Database, bucket: Bucket) -> UserId:
     await bucket.delete(await bucket.keys("exports/"))
-    (user_id,) = await add_crowd(database, 1)
+    (user_id,) = await add_users(database, 1)
     return user_id
 
 
@@ -42,7 +42,7 @@ async def test_cleanup_removes_expired_exports_and_their_objects(
     expired, kept = await made(resources, kim, 1), await made(resources, kim, 2)
     await database.execute("update exports set expires_at = now() where id = $1", expired.id)
 
-    run = await ran(resources, "cleanup:daily")
+    run = await run_schedule(resources, "cleanup:daily")
 
     assert (run.counts["exports"], run.counts["export_files"]) == (1, 1)
     assert await bucket.keys("exports/") == [object_key(kim, kept.id, "csv")]
@@ -59,7 +59,7 @@ async def test_cleanup_removes_objects_of_deleted_and_unknown_exports(
     for strange in (object_key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
         await bucket.put(strange, b"x", "text/csv")
 
-    run = await ran(resources, "cleanup:daily")
+    run = await run_schedule(resources, "cleanup:daily")
 
     assert run.counts["export_files"] == 3
     assert await bucket.keys("exports/") == []
@@ -74,7 +74,7 @@ async def test_cleanup_keeps_the_object_of_an_unfinished_export(
         " size_bytes = null, sha256 = null, etag = null"
     )
 
-    await ran(resources, "cleanup:daily")
+    await run_schedule(resources, "cleanup:daily")
 
     assert await bucket.keys("exports/") == [object_key(kim, export.id, "csv")]
 

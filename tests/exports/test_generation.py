@@ -22,11 +22,11 @@ from app.resources import Resources
 from app.s3 import open_bucket
 from app.settings import Settings
 from tests.support.exports import add_activities, add_megabytes
-from tests.support.http import anybody
-from tests.support.outages import frozen, lapse
+from tests.support.http import anonymous_client
+from tests.support.outages import expire_lease, frozen
 from tests.support.people import Person, person
 from tests.support.processes import WORKER, program
-from tests.support.raw_s3 import UNHURRIED
+from tests.support.raw_s3 import LONG_TIMEOUTS
 from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
 from tests.support.working import eventually, run_jobs, until, working
 
@@ -42,7 +42,7 @@ async def proxy(settings: Settings) -> AsyncIterator[S3Proxy]:
 async def proxied(resources: Resources, proxy: S3Proxy) -> AsyncIterator[Resources]:
     """The resources of a worker that reaches S3 through the proxy."""
     section = replace(resources.settings.bucket, endpoint_url=proxy.url)
-    async with open_bucket(section, timeouts=UNHURRIED) as bucket:
+    async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket:
         yield replace(resources, bucket=bucket)
 
 
@@ -128,7 +128,7 @@ async def test_a_multipart_export_is_recorded_with_size_hash_and_etag(
 
     made = await exports.read(export)
     key = f"exports/{exports.who.id}/{export.id}.csv"
-    async with anybody() as client:
+    async with anonymous_client() as client:
         answer = await client.get(await resources.bucket.presigned_url(key, "activities.csv"))
     content = answer.content
     assert made.status == "completed"
@@ -351,7 +351,7 @@ async def test_after_a_killed_worker_one_object_and_no_upload_remain(
     environ: dict[str, str], proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:
-        await worker.says("worker.started")
+        await worker.wait_for_output("worker.started")
 
         async def kill_at_second(call: Call) -> int | None:
             if call.part != 2:
@@ -365,7 +365,7 @@ async def test_after_a_killed_worker_one_object_and_no_upload_remain(
     assert await exports.stored() == (0, 1)
 
     proxy.before = passes
-    await lapse(proxied.database, worker.process.pid)
+    await expire_lease(proxied.database, worker.process.pid)
     await run_jobs(proxied)
 
     assert await exports.status(export) == "completed"

@@ -8,8 +8,8 @@ import pytest
 from app.postgres.database import Database
 from app.s3 import Bucket
 from tests.pdf.reading import words
-from tests.support.exports import asked, status
-from tests.support.http import anybody
+from tests.support.exports import export_status, request_export
+from tests.support.http import anonymous_client
 from tests.support.people import Person, person
 from tests.support.working import RunJobs
 
@@ -42,14 +42,14 @@ async def test_a_pdf_has_the_rows_that_match_the_filters(
     await add(database, kim, "2026-11-22", "gone", deleted="2026-11-23")
     await add(database, await person(database, "sam"), "2026-11-21", "somebody else's")
 
-    export = await asked(api, kim, "pdf", **{"from": "2026-11-21", "to": "2026-11-22"})
+    export = await request_export(api, kim, "pdf", **{"from": "2026-11-21", "to": "2026-11-22"})
     await run_jobs()
 
-    made = await status(api, kim, export["id"])
+    made = await export_status(api, kim, export["id"])
     assert (made["status"], made["row_count"]) == ("completed", 2)
     url = f"/api/v1/export/{export['id']}/download"
     redirect = await api.get(url, headers=kim.headers)
-    async with anybody() as client:
+    async with anonymous_client() as client:
         file = await client.get(redirect.headers["location"])
     assert file.headers["content-type"] == "application/pdf"
     assert file.headers["content-disposition"] == 'attachment; filename="activities.pdf"'
@@ -63,9 +63,9 @@ async def test_a_pdf_has_the_rows_that_match_the_filters(
 async def test_an_export_without_rows_is_a_pdf(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
 ) -> None:
-    export = await asked(api, kim, "pdf")
+    export = await request_export(api, kim, "pdf")
 
     await run_jobs()
 
-    made = await status(api, kim, export["id"])
+    made = await export_status(api, kim, export["id"])
     assert (made["status"], made["row_count"]) == ("completed", 0)

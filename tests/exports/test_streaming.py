@@ -54,7 +54,7 @@ async def serving(environ: dict[str, str], *arguments: str) -> AsyncIterator[htt
     (port,) = free_ports(1)
     variables = {"PORT": str(port), "EXPORT_POOL": str(POOL), "PATH": "/usr/bin"}
     async with program(*arguments, environ={**environ, **variables}) as running:
-        await running.says("api.started")
+        await running.wait_for_output("api.started")
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, timeout=WAIT_LIMIT_S) as api:
             yield api

@@ -21,7 +21,7 @@ from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from tests.email.sending import attempt
 from tests.friends.test_emails import befriend, confirmed_person
-from tests.support.locks import somebody_waits
+from tests.support.locks import wait_for_blocked_transaction
 from tests.support.people import Person
 
 Step = Callable[[], Awaitable[None]]
@@ -181,7 +181,7 @@ async def test_news_added_while_a_digest_ends_waits_and_gets_its_own_digest(
         async def begin() -> None:
             nonlocal announcing
             announcing = asyncio.create_task(record_run(late, ada, "late"))
-            await somebody_waits(database)
+            await wait_for_blocked_transaction(database)
 
         run = await attempt(database, await enqueue_without_news(database, sam))
         await friend_activity(

@@ -7,7 +7,7 @@ from app.jobs.outcomes import Dead
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.people import Person, person
-from tests.support.trials import DEEDS, Trial, put
+from tests.support.sample_jobs import BEHAVIOURS, SampleJob, enqueue_job
 from tests.support.working import RunJobs
 
 
@@ -18,7 +18,7 @@ async def operator(database: Database, name: str = "ada") -> Person:
     return signed_in
 
 
-async def dead(database: Database, run_jobs: RunJobs, *jobs: Trial, reason: str) -> list[JobId]:
+async def dead(database: Database, run_jobs: RunJobs, *jobs: SampleJob, reason: str) -> list[JobId]:
     """Enqueue these jobs and have a real worker make them dead letters for this reason."""
 
     async def fail(_: Run, __: Resources) -> None:
@@ -26,9 +26,9 @@ async def dead(database: Database, run_jobs: RunJobs, *jobs: Trial, reason: str)
 
     ids = []
     for job in jobs:
-        DEEDS[job.name] = fail
-        ids.append(await put(database, job))
+        BEHAVIOURS[job.name] = fail
+        ids.append(await enqueue_job(database, job))
     await run_jobs(may_fail=True)
     for job in jobs:
-        del DEEDS[job.name]
+        del BEHAVIOURS[job.name]
     return ids

@@ -13,8 +13,8 @@ import asyncpg
 
 from app.embedded.wheels import postgres_folder
 from app.resources import Resources, open_resources
-from tests.support.ledger import effects_of, open_ledger
-from tests.support.trials import Effect, put
+from tests.support.ledger import count_effects, create_ledger
+from tests.support.sample_jobs import Effect, enqueue_job
 from tests.support.working import eventually, working
 
 RUNNING = """
@@ -37,15 +37,15 @@ STATES = "select array_agg(distinct concat_ws(' ', state, blocked_on, error)) fr
 
 
 async def test_jobs_of_a_restored_dump_are_done_once_with_an_empty_redis(
-    resources: Resources, tmp_path: Path, lane: int
+    resources: Resources, tmp_path: Path, worker_index: int
 ) -> None:
-    await open_ledger(resources.database)
-    jobs = [await put(resources.database, Effect()) for _ in range(6)]
+    await create_ledger(resources.database)
+    jobs = [await enqueue_job(resources.database, Effect()) for _ in range(6)]
     await resources.database.execute(RUNNING, jobs[0])
     await resources.database.execute(DONE, jobs[1])
     await resources.redis.flushdb()
     source = resources.settings.database.url
-    async with empty_database(source, f"restored_{lane}") as target:
+    async with empty_database(source, f"restored_{worker_index}") as target:
         dump = tmp_path / "activelog.dump"
         await run("pg_dump", f"--dbname={source}", "-Fc", f"--file={dump}")
         await run("pg_restore", f"--dbname={target}", "--exit-on-error", dump)
@@ -56,7 +56,7 @@ async def test_jobs_of_a_restored_dump_are_done_once_with_an_empty_redis(
             working(restored),
         ):
             await eventually(lambda: restored.database.fetchval(STATES), ["done"])
-            assert await effects_of(restored.database) == (5, 0)
+            assert await count_effects(restored.database) == (5, 0)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from tests.jobs.operators import dead
 from tests.support.people import person
 from tests.support.processes import WORKER
 from tests.support.processes import program as run_program
-from tests.support.trials import CALLS, Trial, put, row
+from tests.support.sample_jobs import CALLS, SampleJob, enqueue_job, job_row
 from tests.support.working import RunJobs
 from worker import settings
 
@@ -57,9 +57,9 @@ async def test_jobs_are_listed_as_a_table_or_json(
     environ: Mapping[str, str], database: Database
 ) -> None:
     kim = await person(database, "kim")
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set user_id = $1, error = $2", kim.id, "red\n\x1b[31m ink")
-    await put(database, Trial("b"))
+    await enqueue_job(database, SampleJob("b"))
     table = await cli(environ, "jobs", "list", "--user", "kim@example.com", "--state", "queued")
     head, line = table.out.splitlines()
     assert line.startswith(f"{job_id}  queued  test:trial  default")
@@ -72,7 +72,7 @@ async def test_jobs_are_listed_as_a_table_or_json(
 async def test_a_dead_job_is_shown_with_its_traceback_and_retried(
     environ: Mapping[str, str], database: Database, run_jobs: RunJobs
 ) -> None:
-    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no paper")
+    (job_id,) = await dead(database, run_jobs, SampleJob("a"), reason="no paper")
     details = await cli(environ, "jobs", "show", str(job_id))
     assert "traceback of attempt 1\nTraceback (most recent call last):" in details.out
     assert "attempt 1 ended: dead" in details.out
@@ -87,9 +87,9 @@ async def test_a_dead_job_is_shown_with_its_traceback_and_retried(
 async def test_a_waiting_job_can_be_cancelled_and_a_finished_one_cannot(
     environ: Mapping[str, str], database: Database
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     assert 0 == (await cli(environ, "jobs", "cancel", str(job_id))).code
-    assert "cancelled" == (await row(database, job_id))["state"]
+    assert "cancelled" == (await job_row(database, job_id))["state"]
     again = await cli(environ, "jobs", "cancel", str(job_id))
     assert (1, "activelog: The job cannot be cancelled: it is already cancelled.\n") == (
         again.code,
@@ -100,14 +100,14 @@ async def test_a_waiting_job_can_be_cancelled_and_a_finished_one_cannot(
 async def test_dead_letters_are_listed_retried_and_discarded(
     environ: Mapping[str, str], database: Database, run_jobs: RunJobs
 ) -> None:
-    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no paper")
+    await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no paper")
     (group,) = (await cli(environ, "jobs", "dead", "--json")).json
     table = await cli(environ, "jobs", "dead")
     assert ("test:trial", 2) == (group["kind"], group["count"])
     assert f"{group['fingerprint']}  test:trial" in table.out
     retried = await cli(environ, "jobs", "dead", "--retry", group["fingerprint"], "--json")
     assert {"retried": 2, "skipped": 0} == retried.json
-    await dead(database, run_jobs, Trial("c"), reason="no paper")
+    await dead(database, run_jobs, SampleJob("c"), reason="no paper")
     other = await cli(environ, "jobs", "dead", "--retry-all", "--kind", "test:low", "--json")
     assert {"retried": 0, "skipped": 0} == other.json
     discarded = await cli(environ, "jobs", "dead", "--discard", group["fingerprint"], "--json")
@@ -118,7 +118,7 @@ async def test_dead_letters_are_listed_retried_and_discarded(
 async def test_queues_and_kinds_are_paused_and_resumed(
     environ: Mapping[str, str], database: Database
 ) -> None:
-    await put(database, Trial("a"))
+    await enqueue_job(database, SampleJob("a"))
     for noun, name in (("queues", "critical"), ("kinds", "test:trial")):
         for verb, paused in (("pause", True), ("resume", False)):
             after = (await cli(environ, noun, verb, name, "--json")).json
@@ -187,7 +187,7 @@ async def test_an_outage_prints_one_line_and_exits_with_1(environ: Mapping[str, 
     ("old", "new", "problem"),
     [
         ("activelog@", "nobody-known@", 'role "nobody-known" does not exist'),
-        ("/lane_", "/no-lane_", "does not exist"),
+        ("/worker_", "/no-worker_", "does not exist"),
         ("", "?bogus=1", "bogus"),
         ("", "?sslmode=bogus", "sslmode"),
     ],
@@ -200,8 +200,8 @@ async def test_a_rejected_database_url_prints_one_line_and_exits_with_2(
     async with run_program(
         *program, environ={**environ, "PORT": str(*free_ports(1)), "DATABASE_URL": wrong}
     ) as process:
-        assert await process.ended() == 2, process.said
-    (line,) = [line for line in process.said.splitlines() if not line.startswith("{")]
+        assert await process.ended() == 2, process.output
+    (line,) = [line for line in process.output.splitlines() if not line.startswith("{")]
     assert line.startswith("activelog: DATABASE_URL cannot be used: ")
     assert problem in line
 
@@ -209,7 +209,7 @@ async def test_a_rejected_database_url_prints_one_line_and_exits_with_2(
 async def test_a_job_can_be_cancelled_without_redis(
     environ: Mapping[str, str], database: Database
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     without_redis = {**environ, "REDIS_URL": "redis://127.0.0.1:1/0"}
     assert 0 == (await cli(without_redis, "jobs", "cancel", str(job_id))).code
 

@@ -15,7 +15,7 @@ from app.jobs import Job, handles
 from app.jobs.handlers import HANDLERS, required_resources
 from app.jobs.schedules import SCHEDULES
 from app.resources import Resources
-from tests.support.trials import Trial
+from tests.support.sample_jobs import SampleJob
 
 OURS = {
     job_type: handler for job_type, handler in HANDLERS.items() if "app." in job_type.__module__
@@ -68,4 +68,4 @@ def test_handlers_require_existing_resources(job_type: type[Job]) -> None:
 
 def test_a_job_type_cannot_have_two_handlers() -> None:
     with pytest.raises(TypeError, match="Trial has two handlers"):
-        handles(Trial)(HANDLERS[Trial])
+        handles(SampleJob)(HANDLERS[SampleJob])

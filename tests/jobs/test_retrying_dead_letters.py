@@ -10,8 +10,8 @@ from app.jobs import JobId
 from app.jobs.admin import dead_letters
 from app.jobs.admin.rows import DiscardResult, RetryResult
 from app.postgres.database import Database
-from tests.support.locks import somebody_waits
-from tests.support.trials import Trial, put, row
+from tests.support.locks import wait_for_blocked_transaction
+from tests.support.sample_jobs import SampleJob, enqueue_job, job_row
 
 INSERT_DEAD = """
 insert into jobs (kind, queue, payload, state, unique_key, fingerprint, failures, finished_at)
@@ -33,18 +33,18 @@ async def test_a_group_is_retried_and_discarded_in_batches(database: Database) -
 async def test_a_retry_makes_no_duplicate_of_a_job_being_enqueued(database: Database) -> None:
     await database.execute(INSERT_DEAD, 3, "day-")
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, Trial("a", key="day-2"))
+        await jobs.enqueue(tx, SampleJob("a", key="day-2"))
         retry = asyncio.create_task(dead_letters.retry_group(database, "abc", by="test"))
-        await somebody_waits(database)
+        await wait_for_blocked_transaction(database)
     assert RetryResult(2, 1) == await retry
 
 
 async def test_two_operators_cannot_both_retry_a_job(
     database: Database,
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
     retries = (dead_letters.retry_job(database, job_id, by="test") for _ in range(2))
     results = await asyncio.gather(*retries, return_exceptions=True)
     assert {type(None), Conflict} == set(map(type, results))
-    assert "queued" == (await row(database, JobId(job_id)))["state"]
+    assert "queued" == (await job_row(database, JobId(job_id)))["state"]

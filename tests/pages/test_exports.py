@@ -16,7 +16,7 @@ from app.pages.exports import poll_interval_s
 from app.pages.formatting import PRESETS, DateRange
 from app.postgres.database import Database
 from tests.pages.browsing import form, redirect_path, sign_in_as, sign_up, submit, text_of
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.people import person
 from tests.support.wall_clock import WallClock
 from tests.support.working import RunJobs
@@ -76,7 +76,7 @@ async def test_export_is_requested_generated_downloaded_and_deleted(
     assert "1 row ·" in text_of(ready)
     download = await browser.get(f"/exports/{export_id}/download")
     assert download.status_code == 302
-    async with anybody() as client:
+    async with anonymous_client() as client:
         assert b"run" in (await client.get(download.headers["location"])).content
 
     deleted = await submit(browser, ready, f"/exports/{export_id}/delete")

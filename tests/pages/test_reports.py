@@ -11,7 +11,7 @@ import pytest
 from app.reports.report import key
 from app.resources import Resources
 from tests.pages.browsing import sign_in_as, sign_up, text_of
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.people import person
 
 
@@ -34,7 +34,7 @@ async def test_reports_are_listed_and_downloaded(
     (url, _) = re.findall(r'href="(/reports/[^"]+/download)"', page.text)
     download = await browser.get(url)
     assert download.status_code == 302
-    async with anybody() as client:
+    async with anonymous_client() as client:
         assert b"%PDF-" == (await client.get(download.headers["location"])).content
 
     sign_in_as(browser, sam)

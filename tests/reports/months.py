@@ -12,7 +12,7 @@ from app.reports.jobs import ReportGenerate
 from app.reports.report import key
 from app.s3 import Bucket
 from app.users.user import UserId
-from tests.support.http import anybody
+from tests.support.http import anonymous_client
 from tests.support.moments import at
 from tests.support.people import Person, person
 
@@ -93,7 +93,7 @@ async def current_key(database: Database, user_id: UserId, month: date = NOVEMBE
 
 async def content(database: Database, bucket: Bucket, user_id: UserId) -> bytes:
     """Return the content of the November report."""
-    async with anybody() as client:
+    async with anonymous_client() as client:
         url = await bucket.presigned_url(await current_key(database, user_id), "report.pdf")
         answer = await client.get(url)
     assert answer.status_code == 200

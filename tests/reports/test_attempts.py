@@ -27,18 +27,18 @@ from app.users.user import UserId
 from tests.email.sending import attempt
 from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, confirmed_user, current_key, enqueue_report
-from tests.support.http import anybody
-from tests.support.outages import lapse
+from tests.support.http import anonymous_client
+from tests.support.outages import expire_lease
 from tests.support.people import Person
 from tests.support.processes import WORKER, program
 from tests.support.s3_proxy import Call, s3_proxy
-from tests.support.schedules import triggered
+from tests.support.schedules import trigger_run
 from tests.support.working import RunJobs
 
 
 async def downloaded(database: Database, bucket: Bucket, user_id: UserId) -> bytes:
     url = await requests.download(database, bucket, user_id, NOVEMBER)
-    async with anybody() as client:
+    async with anonymous_client() as client:
         answer: httpx.Response = await client.get(url)
     assert answer.status_code == 200
     return answer.content
@@ -101,7 +101,7 @@ async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     async with s3_proxy(settings.bucket.endpoint_url) as proxy:
         behind = {**environ, "S3_ENDPOINT_URL": proxy.url}
         async with program(*WORKER, environ=behind) as worker:
-            await worker.says("worker.started")
+            await worker.wait_for_output("worker.started")
 
             async def kill_after_put(call: Call) -> int | None:
                 if call.method == "PUT" and "/reports/" in call.path:
@@ -114,7 +114,7 @@ async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     assert len(await keys(bucket, ada.id)) == 2
     assert before == await downloaded(database, bucket, ada.id)
 
-    await lapse(database, worker.process.pid)
+    await expire_lease(database, worker.process.pid)
     await run_jobs()
     assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
 
@@ -155,7 +155,7 @@ async def test_cleanup_removes_the_object_of_a_late_attempt_after_a_day(
     put_at = next(one.modified_at for one in objects if one.key == stray)
 
     async def cleanup(hours: int) -> None:
-        job_id = await triggered(database, "cleanup:daily")
+        job_id = await trigger_run(database, "cleanup:daily")
         (claimed,) = await statements.claim(database, ids=[job_id], worker_id=job_id, token=job_id)
         now = put_at + timedelta(hours=hours)
         await clean(Run(database, claimed), bucket, resources.settings.retention, now=now)

@@ -19,7 +19,7 @@ from app.s3 import Bucket
 from tests.email.sending import attempt
 from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, confirmed_user, content, current_key, enqueue_report
-from tests.support.schedules import ran
+from tests.support.schedules import run_schedule
 from tests.support.working import RunJobs
 
 
@@ -66,7 +66,7 @@ async def test_a_report_uses_the_stored_daily_totals(
     resources: Resources, database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
-    await ran(resources, "stats:daily", "2025-11-03")
+    await run_schedule(resources, "stats:daily", "2025-11-03")
     await add(database, ada.id, "2025-11-03T10:00")
     await database.execute(
         "insert into daily_stats (user_id, day, activities, distance_m, duration_s, calories)"

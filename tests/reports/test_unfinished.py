@@ -20,7 +20,7 @@ from tests.pdf.reading import words
 from tests.reports.months import NOVEMBER, add, confirmed_user, content, enqueue_report
 from tests.support.moments import at
 from tests.support.people import Person
-from tests.support.schedules import stopped_at, triggered
+from tests.support.schedules import fixed_clock, trigger_run
 from tests.support.working import RunJobs
 
 
@@ -60,13 +60,13 @@ async def kinds(database: Database, state: str) -> list[str]:
 async def test_an_unfinished_month_gets_a_report_and_the_email_after_its_end(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await made_at(resources, ada, stopped_at("2025-11-30 23:59:59"))
+    await made_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
     pdf = await content(database, resources.bucket, ada.id)
     assert "November 2025, so far" in words(pdf)
     assert ["report:generate"] == await kinds(database, "done")
     assert [] == await kinds(database, "queued")
 
-    job_id = await triggered(database, "reports:monthly", "2025-11-30")
+    job_id = await trigger_run(database, "reports:monthly", "2025-11-30")
     await fan_out_reports(await attempt(database, job_id), NOVEMBER)
     await run_jobs()
     text = words(await content(database, resources.bucket, ada.id))
@@ -79,13 +79,13 @@ async def test_an_unfinished_month_gets_a_report_and_the_email_after_its_end(
 async def test_a_triggered_email_is_not_sent_before_the_month_ends(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await made_at(resources, ada, stopped_at("2025-11-30 23:59:59"))
+    await made_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
     async with database.transaction() as tx:
         await jobs.enqueue(tx, ReportReadyEmail(ada.id, NOVEMBER))
     await run_jobs()
     assert [] == inbox.emails()
 
-    await made_at(resources, ada, stopped_at("2025-12-01 00:00"))
+    await made_at(resources, ada, fixed_clock("2025-12-01 00:00"))
     await run_jobs()
     assert 1 == len(inbox.emails())
 

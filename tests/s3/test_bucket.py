@@ -12,8 +12,8 @@ from app import dependency_health
 from app.errors import NotFound, Unavailable
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
-from tests.support.http import anybody
-from tests.support.raw_s3 import UNHURRIED
+from tests.support.http import anonymous_client
+from tests.support.raw_s3 import LONG_TIMEOUTS
 
 
 async def test_head_describes_a_stored_object(bucket: Bucket) -> None:
@@ -75,7 +75,7 @@ async def test_delete_takes_more_keys_than_one_request(bucket: Bucket) -> None:
 async def test_anyone_can_read_a_presigned_url_and_gets_the_file_name(bucket: Bucket) -> None:
     await bucket.put("s3/open.csv", b"a,b", "text/csv")
 
-    async with anybody() as client:
+    async with anonymous_client() as client:
         answer = await client.get(await bucket.presigned_url("s3/open.csv", "activities.csv"))
 
     assert answer.content == b"a,b"
@@ -88,7 +88,7 @@ async def test_a_presigned_url_is_for_one_object(bucket: Bucket) -> None:
     await bucket.put("s3/other.txt", b"other", "text/plain")
     url = await bucket.presigned_url("s3/mine.txt", "mine.txt")
 
-    async with anybody() as client:
+    async with anonymous_client() as client:
         answer = await client.get(url.replace("mine.txt?", "other.txt?"))
 
     assert answer.status_code == 403
@@ -106,7 +106,7 @@ async def test_a_presigned_url_uses_the_public_endpoint(settings: Settings) -> N
 
 async def test_the_bucket_is_created_once(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
-    async with open_bucket(section, timeouts=UNHURRIED) as bucket:
+    async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket:
         with pytest.raises(NotFound):
             await bucket.head("anything")
         await asyncio.gather(bucket.create_if_missing(), bucket.create_if_missing())

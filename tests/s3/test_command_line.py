@@ -8,7 +8,7 @@ from uuid import uuid4
 from app.s3 import open_bucket
 from app.settings import Settings
 from tests.jobs.test_command_line import cli
-from tests.support.raw_s3 import UNHURRIED
+from tests.support.raw_s3 import LONG_TIMEOUTS
 
 
 async def test_preparing_a_bucket_is_idempotent(
@@ -20,6 +20,6 @@ async def test_preparing_a_bucket_is_idempotent(
         assert (0, "") == (result.code, result.err)
 
     section = dataclasses.replace(settings.bucket, name=name)
-    async with open_bucket(section, timeouts=UNHURRIED) as bucket:
+    async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket:
         rules = {rule["ID"] for rule in await bucket.lifecycle_rules()}
     assert rules == {"activelog exports/", "activelog incomplete"}

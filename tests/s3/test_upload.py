@@ -16,8 +16,8 @@ from app.errors import NotFound, Unavailable
 from app.s3 import Bucket, open_bucket
 from app.s3.upload import PART_BYTES
 from app.settings import Settings
-from tests.support.http import anybody
-from tests.support.raw_s3 import UNHURRIED, raw_s3
+from tests.support.http import anonymous_client
+from tests.support.raw_s3 import LONG_TIMEOUTS, raw_s3
 from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
 from tests.support.working import WAIT_LIMIT_S, until
 
@@ -39,7 +39,7 @@ async def proxied(settings: Settings, bucket: Bucket, proxy: S3Proxy) -> AsyncIt
     """The bucket through the proxy."""
     await bucket.delete(await bucket.keys("uploads/"))
     section = dataclasses.replace(settings.bucket, endpoint_url=proxy.url)
-    async with open_bucket(section, timeouts=UNHURRIED) as opened:
+    async with open_bucket(section, timeouts=LONG_TIMEOUTS) as opened:
         yield opened
 
 
@@ -60,7 +60,7 @@ async def test_an_upload_of_several_parts_stores_what_was_written(bucket: Bucket
             await upload.write(piece)
         stored = await upload.complete()
 
-    async with anybody() as client:
+    async with anonymous_client() as client:
         answer = await client.get(await bucket.presigned_url(KEY, NAME))
     assert answer.content == content
     assert stored.size == len(content)
@@ -226,7 +226,7 @@ async def test_only_the_latest_upload_of_a_key_can_be_completed(bucket: Bucket) 
 
 async def test_setting_expiry_keeps_lifecycle_rules_of_others(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
-    async with open_bucket(section, timeouts=UNHURRIED) as bucket, raw_s3(section) as s3:
+    async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket, raw_s3(section) as s3:
         await bucket.create_if_missing()
         assert await bucket.lifecycle_rules() == []
         theirs: LifecycleRuleTypeDef = {

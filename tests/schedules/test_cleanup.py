@@ -21,8 +21,8 @@ from app.s3 import Bucket, open_bucket
 from app.settings import Retention
 from app.settings.environment import SettingsError, read
 from tests.reports.months import NOVEMBER, report_without_etag, stored_report
-from tests.support.crowd import add_crowd
-from tests.support.schedules import ran, triggered
+from tests.support.many_users import add_users
+from tests.support.schedules import run_schedule, trigger_run
 
 OLD = """
 insert into users (email, name, password_hash, deleted_at)
@@ -106,7 +106,7 @@ TABLES = (
 async def old_rows(database: Database, bucket: Bucket) -> UUID:
     """Insert rows on both sides of every retention; return the id of the one user who stays."""
     await empty(bucket, "exports/", "photos/", "reports/")
-    (user_id,) = await add_crowd(database, 1)
+    (user_id,) = await add_users(database, 1)
     await database.execute(OLD)
     return user_id
 
@@ -119,7 +119,7 @@ async def test_cleanup_removes_only_data_past_its_retention(
     database: Database, resources: Resources, old_rows: UUID
 ) -> None:
     before = await counts_of(database)
-    run = await ran(resources, "cleanup:daily")
+    run = await run_schedule(resources, "cleanup:daily")
     assert ("done", REMOVED) == (run.state, run.counts)
     after = await counts_of(database)
     new = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's own, and two erasures
@@ -132,7 +132,7 @@ async def test_a_dry_run_of_the_cleanup_counts_and_removes_nothing(
     database: Database, resources: Resources, old_rows: UUID
 ) -> None:
     before = await counts_of(database)
-    run = await ran(resources, "cleanup:daily", dry_run=True)
+    run = await run_schedule(resources, "cleanup:daily", dry_run=True)
     assert ("done", REMOVED) == (run.state, run.counts)
     after = await counts_of(database)
     new = {"jobs": 1, "schedule_runs": 1}
@@ -148,7 +148,7 @@ async def test_many_rows_are_removed_in_batches_and_counted(
         " from generate_series(1, $1::int)",
         2 * cleanup.BATCH_ROWS + 1,
     )
-    run = await ran(resources, "cleanup:daily")
+    run = await run_schedule(resources, "cleanup:daily")
     assert 2 * cleanup.BATCH_ROWS + 1 == run.counts["jobs"]
 
 
@@ -184,7 +184,7 @@ async def last_modified_at(bucket: Bucket, prefix: str = "photos/") -> datetime:
 async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
     """Put one object of each kind in the otherwise empty folder; return their keys."""
     await empty(bucket, "photos/")
-    (user_id,) = await add_crowd(database, 1)
+    (user_id,) = await add_users(database, 1)
     named = await photo_of(database, user_id)
     keys = {
         "referenced": named,
@@ -199,7 +199,7 @@ async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
 
 
 async def claimed_cleanup(database: Database) -> Run:
-    job_id = await triggered(database, "cleanup:daily")
+    job_id = await trigger_run(database, "cleanup:daily")
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     return Run(database, claimed)
 
@@ -223,7 +223,7 @@ async def test_orphaned_photos_are_removed_after_a_day(
 
 async def test_orphaned_reports_are_removed_after_a_day(database: Database, bucket: Bucket) -> None:
     await empty(bucket, "reports/")
-    (kim, sam) = await add_crowd(database, 2)
+    (kim, sam) = await add_users(database, 2)
     first_edition = await report_without_etag(database, kim, OCTOBER)
     named = {await stored_report(database, bucket, kim), first_edition}
     others = {

@@ -18,12 +18,12 @@ from app.postgres.database import Database, Transaction
 from app.reports.jobs import ReportGenerate, fan_out_reports
 from app.stats.emails import WeeklySummaryEmail, fan_out_emails
 from app.stats.statements import enqueue_weekly_emails
-from tests.support.crowd import add_crowd, add_run, have_all_run
 from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED
+from tests.support.many_users import add_run, add_run_for_everyone, add_users
 from tests.support.moments import at
-from tests.support.outages import lapse
+from tests.support.outages import expire_lease
 from tests.support.processes import program
-from tests.support.schedules import triggered
+from tests.support.schedules import trigger_run
 from tests.support.working import eventually
 
 SATURDAY = date(2026, 11, 21)
@@ -49,7 +49,7 @@ async def users_of_jobs(database: Database, kind: str) -> list[UUID]:
 async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
     database: Database,
 ) -> None:
-    crowd = await add_crowd(database, 8)
+    crowd = await add_users(database, 8)
     first, last, early, late, unconfirmed, opted_out, deleted, bounced = crowd
     await add_run(database, first, at("2026-10-25 00:00"))
     await add_run(database, last, at("2026-11-21 23:59:59.9"))
@@ -68,7 +68,7 @@ async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
         bounced,
     )
 
-    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
     await fan_out_emails(await claimed_run(database, job_id), SATURDAY)
 
     assert [first, last] == await users_of_jobs(database, "email:weekly_summary")
@@ -88,12 +88,12 @@ async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
 async def test_postgres_inserts_the_same_jobs_as_enqueue_would(
     database: Database,
 ) -> None:
-    (user,) = await add_crowd(database, 1)
-    await have_all_run(database, at("2026-11-20 12:00"))
-    emails = await triggered(database, "emails:weekly", str(SATURDAY))
+    (user,) = await add_users(database, 1)
+    await add_run_for_everyone(database, at("2026-11-20 12:00"))
+    emails = await trigger_run(database, "emails:weekly", str(SATURDAY))
     await fan_out_emails(await claimed_run(database, emails), SATURDAY)
-    reports = await triggered(database, "reports:monthly", "2026-10-01")
-    await have_all_run(database, at("2026-10-31 23:59"))
+    reports = await trigger_run(database, "reports:monthly", "2026-10-01")
+    await add_run_for_everyone(database, at("2026-10-31 23:59"))
     await fan_out_reports(await claimed_run(database, reports), date(2026, 10, 1))
     for job_type, job in (
         (WeeklySummaryEmail, WeeklySummaryEmail(user_id=user, saturday=SATURDAY)),
@@ -126,20 +126,20 @@ async def test_postgres_inserts_the_same_jobs_as_enqueue_would(
 async def test_only_users_with_an_activity_in_the_month_get_a_report(
     database: Database, moment: str, month: date, reports: int
 ) -> None:
-    await add_crowd(database, 1)
-    await have_all_run(database, at(moment))
+    await add_users(database, 1)
+    await add_run_for_everyone(database, at(moment))
     await database.execute(
         "insert into subscriptions select id, 'monthly_report', 'off' from users"
     )
-    job_id = await triggered(database, "reports:monthly", "2026-10-01")
+    job_id = await trigger_run(database, "reports:monthly", "2026-10-01")
     await fan_out_reports(await claimed_run(database, job_id), month)
     assert reports == len(await users_of_jobs(database, "report:generate"))
 
 
 async def test_an_interrupted_fan_out_continues_from_its_position(database: Database) -> None:
-    users = await add_crowd(database, 3 * BATCH)
-    await have_all_run(database, at("2026-11-20 12:00"))
-    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    users = await add_users(database, 3 * BATCH)
+    await add_run_for_everyone(database, at("2026-11-20 12:00"))
+    job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
     seen: list[UUID | None] = []
 
     async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
@@ -172,9 +172,9 @@ async def test_an_interrupted_fan_out_continues_from_its_position(database: Data
 
 
 async def test_a_fan_out_snoozes_while_the_queue_is_full(database: Database) -> None:
-    users = await add_crowd(database, 2 * BATCH)
-    await have_all_run(database, at("2026-11-20 12:00"))
-    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    users = await add_users(database, 2 * BATCH)
+    await add_run_for_everyone(database, at("2026-11-20 12:00"))
+    job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
     small = Throttle(max_waiting=10, delay=timedelta(seconds=1))
     for done in (BATCH, 2 * BATCH):
         with pytest.raises(Snooze):
@@ -192,9 +192,9 @@ async def test_a_fan_out_snoozes_while_the_queue_is_full(database: Database) -> 
 async def test_every_user_is_enqueued_once_when_a_worker_is_killed(
     database: Database, environ: Mapping[str, str]
 ) -> None:
-    users = await add_crowd(database, 50_000)
-    await have_all_run(database, at("2026-11-20 12:00"))
-    job_id = await triggered(database, "emails:weekly", str(SATURDAY))
+    users = await add_users(database, 50_000)
+    await add_run_for_everyone(database, at("2026-11-20 12:00"))
+    job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
 
     async def state() -> object:
         return await database.fetchval("select state from jobs where id = $1", job_id)
@@ -209,7 +209,7 @@ async def test_every_user_is_enqueued_once_when_a_worker_is_killed(
     assert saved == await database.fetchval(
         "select count(*) from jobs where kind = 'email:weekly_summary'"
     )
-    await lapse(database, first.process.pid)
+    await expire_lease(database, first.process.pid)
     async with program(*WORKER, environ=environ):
         await eventually(state, "done")
     assert users == await users_of_jobs(database, "email:weekly_summary")

@@ -9,9 +9,9 @@ import pytest
 from app.postgres.database import Database
 from app.resources import Resources
 from app.users.user import UserId
-from tests.support.crowd import add_crowd, add_run
+from tests.support.many_users import add_run, add_users
 from tests.support.moments import at
-from tests.support.schedules import ran
+from tests.support.schedules import run_schedule
 
 SATURDAY, OCTOBER = "2025-10-25", "2025-10-31"
 CHANGES = {
@@ -42,7 +42,7 @@ CHANGES = {
 async def crowd(database: Database) -> Sequence[UserId]:
     """One active user for each of the changes, in that order; then an inactive user and two active
     ones without a change."""
-    crowd = await add_crowd(database, len(CHANGES) + 3)
+    crowd = await add_users(database, len(CHANGES) + 3)
     for change, user in zip(CHANGES.values(), crowd, strict=False):
         await database.execute(change, user)
     await database.execute("update users set email = upper(email)")
@@ -73,7 +73,7 @@ EXPECTED = {
 async def test_a_dry_run_counts_by_reason_and_enqueues_nothing(
     database: Database, resources: Resources, schedule: str, day: str, expected: dict[str, int]
 ) -> None:
-    run = await ran(resources, schedule, day, dry_run=True)
+    run = await run_schedule(resources, schedule, day, dry_run=True)
     assert ("done", expected) == (run.state, run.counts)
     assert [schedule] == [row[0] for row in await database.fetch("select kind from jobs")]
 
@@ -88,12 +88,12 @@ async def test_a_dry_run_predicts_the_emails_of_the_real_run(
 ) -> None:
     sent = "select count(*) from emails where template = $1 and state = 'sent'"
     before = await database.fetchval(sent, emails)
-    dry = await ran(resources, schedule, day, dry_run=True)
-    real = await ran(resources, schedule, day)
+    dry = await run_schedule(resources, schedule, day, dry_run=True)
+    real = await run_schedule(resources, schedule, day)
     assert dry.counts["would_email"] == await database.fetchval(sent, emails) - before
     if schedule == "reports:monthly":
         assert dry.counts["would_report"] == real.counts["enqueued"]
-    again = await ran(resources, schedule, day, dry_run=True)
+    again = await run_schedule(resources, schedule, day, dry_run=True)
     already = dry.counts["sent_before"] + dry.counts["would_email"]
     assert (0, already) == (again.counts["would_email"], again.counts["sent_before"])
 
@@ -103,9 +103,9 @@ async def test_a_dry_run_predicts_the_emails_of_the_real_run(
 async def test_a_dry_run_of_reports_considers_the_activities_of_the_month(
     database: Database, resources: Resources, moment: str, day: str, reports: int
 ) -> None:
-    (user,) = await add_crowd(database, 1)
+    (user,) = await add_users(database, 1)
     await add_run(database, user, at(moment))
-    run = await ran(resources, "reports:monthly", day, dry_run=True)
+    run = await run_schedule(resources, "reports:monthly", day, dry_run=True)
     assert (reports, 1 - reports) == (run.counts["would_report"], run.counts["inactive"])
 
 
@@ -121,7 +121,7 @@ async def test_a_dry_run_of_reports_considers_the_activities_of_the_month(
 async def test_a_dry_run_of_summaries_considers_the_activities_of_four_weeks(
     database: Database, resources: Resources, moment: str, emails: int
 ) -> None:
-    (user,) = await add_crowd(database, 1)
+    (user,) = await add_users(database, 1)
     await add_run(database, user, at(moment))
-    run = await ran(resources, "emails:weekly", SATURDAY, dry_run=True)
+    run = await run_schedule(resources, "emails:weekly", SATURDAY, dry_run=True)
     assert (emails, 1 - emails) == (run.counts["would_email"], run.counts["inactive"])

@@ -12,7 +12,7 @@ from app.postgres.database import Database
 from app.postgres.statements import Queryable
 from app.resources import Resources
 from tests.support.moments import at
-from tests.support.schedules import end_jobs, runs_of, stopped_at
+from tests.support.schedules import finish_jobs, fixed_clock, list_runs
 from tests.support.working import RunJobs, eventually, until, working
 from worker.cron import fire, postgres_clock
 
@@ -48,20 +48,20 @@ async def test_many_workers_fire_a_tick_once(since_tuesday: Database) -> None:
     await asyncio.gather(
         *(fire_due(since_tuesday, now=midnight + n * timedelta(seconds=1)) for n in range(8))
     )
-    assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
 async def test_a_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: Database) -> None:
     for now in ("2026-11-25 00:00:30", "2026-11-25 00:00:00", "2026-11-25 00:01:00"):
         await fire_due(since_tuesday, now=at(now))
-    assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
 async def test_arqs_cron_fires_what_is_due_by_the_workers_clock(
     since_tuesday: Database,
 ) -> None:
-    await fire({"database": since_tuesday, "clock": stopped_at("2026-11-25 00:00")})
-    assert [("2026-11-24", "running")] == await runs_of(since_tuesday, "stats:daily")
+    await fire({"database": since_tuesday, "clock": fixed_clock("2026-11-25 00:00")})
+    assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
 async def test_workers_use_the_clock_of_postgres(database: Database) -> None:
@@ -75,14 +75,14 @@ async def test_each_missed_day_of_statistics_gets_its_own_run(
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
     await run_jobs()
-    assert [(f"2026-11-{day}", "done") for day in (24, 25, 26)] == await runs_of(
+    assert [(f"2026-11-{day}", "done") for day in (24, 25, 26)] == await list_runs(
         since_tuesday, "stats:daily"
     )
 
 
 async def test_missed_cleanups_are_caught_up_by_one_run(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
-    assert [("2026-11-26", "running")] == await runs_of(since_tuesday, "cleanup:daily")
+    assert [("2026-11-26", "running")] == await list_runs(since_tuesday, "cleanup:daily")
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ async def test_a_missed_tick_is_caught_up_only_within_its_grace_period(
 ) -> None:
     late = at(tick) + grace
     await fire_due(since_tuesday, now=late)
-    assert (day, "running") in await runs_of(since_tuesday, name)
+    assert (day, "running") in await list_runs(since_tuesday, name)
     await since_tuesday.execute("truncate schedule_runs, jobs cascade")
     await since_tuesday.execute(
         "update schedules set decided_until = $1", at(tick) - timedelta(seconds=1)
     )
     await fire_due(since_tuesday, now=late + timedelta(seconds=1))
-    assert (day, "running") not in await runs_of(since_tuesday, name)
+    assert (day, "running") not in await list_runs(since_tuesday, name)
 
 
 async def test_a_tick_is_skipped_while_the_previous_run_is_running(
@@ -115,7 +115,7 @@ async def test_a_tick_is_skipped_while_the_previous_run_is_running(
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
     note = await since_tuesday.fetchval("select note from schedule_runs where state = 'skipped'")
     assert f"job {first['job_id']} of an earlier run was still running" == note
-    await end_jobs(since_tuesday, "done")
+    await finish_jobs(since_tuesday, "done")
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 
 
@@ -124,12 +124,12 @@ async def test_a_skipped_day_of_statistics_is_caught_up_later(
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-25 00:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:00"))
-    assert [("2026-11-24", "running"), ("2026-11-25", "skipped")] == await runs_of(
+    assert [("2026-11-24", "running"), ("2026-11-25", "skipped")] == await list_runs(
         since_tuesday, "stats:daily"
     )
-    await end_jobs(since_tuesday, "dead")
+    await finish_jobs(since_tuesday, "dead")
     await fire_due(since_tuesday, now=at("2026-11-26 00:01"))
-    assert [("2026-11-24", "dead"), ("2026-11-25", "running")] == await runs_of(
+    assert [("2026-11-24", "dead"), ("2026-11-25", "running")] == await list_runs(
         since_tuesday, "stats:daily"
     )
 
@@ -143,7 +143,7 @@ async def test_a_paused_schedule_neither_fires_nor_catches_up(
     async with since_tuesday.transaction() as tx:
         await history.resume_schedule(tx, "stats:daily", by="test", now=at("2026-11-26 12:00"))
     await fire_due(since_tuesday, now=at("2026-11-27 00:01"))
-    assert [("2026-11-26", "running")] == await runs_of(since_tuesday, "stats:daily")
+    assert [("2026-11-26", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_run_ends_in_the_state_of_its_job(
     since_tuesday: Database, end: str, state: str
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
-    await end_jobs(since_tuesday, end)
+    await finish_jobs(since_tuesday, end)
     run = (await history.list_runs(since_tuesday, "stats:recount", None, 1))[0]
     assert (state, None if end == "done" else "why") == (run.state, run.error)
     assert run.duration_s == pytest.approx(2)
@@ -161,7 +161,7 @@ async def test_a_run_ends_in_the_state_of_its_job(
 
 async def test_retrying_a_dead_job_reopens_its_run(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
-    await end_jobs(since_tuesday, "dead")
+    await finish_jobs(since_tuesday, "dead")
     await since_tuesday.execute(
         "update jobs set state = 'queued', finished_at = null, fingerprint = null"
     )
@@ -173,7 +173,7 @@ async def test_failures_are_counted_since_the_last_success(since_tuesday: Databa
     ends = ("dead", "done", "dead", "cancelled", "dead")
     for hour, state in zip(range(12, 17), ends, strict=True):
         await fire_due(since_tuesday, now=at(f"2026-11-24 {hour}:30"))
-        await end_jobs(since_tuesday, state)
+        await finish_jobs(since_tuesday, state)
     found = await history.find_schedule(since_tuesday, "stats:recount", now=at("2026-11-24 16:45"))
     assert (2, "dead", at("2026-11-24 17:30")) == (
         found.consecutive_failures,
@@ -196,7 +196,7 @@ async def test_workers_starting_together_catch_up_missed_ticks_once(
     async with working(resources, clock=friday), working(resources, clock=friday):
         await until(lambda: calls >= 4)  # both have fired what was due
         await eventually(
-            lambda: runs_of(since_tuesday, "stats:daily"),
+            lambda: list_runs(since_tuesday, "stats:daily"),
             [(f"2026-11-{day}", "done") for day in (24, 25, 26)],
         )
     expected = {"stats:daily": 3, "stats:recount": 1, "cleanup:daily": 1}

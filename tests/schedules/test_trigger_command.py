@@ -14,7 +14,7 @@ from app.jobs.job import KINDS
 from app.jobs.schedules import SCHEDULES
 from app.postgres.database import Database
 from app.resources import Resources
-from tests.support.crowd import add_run
+from tests.support.many_users import add_run
 from tests.support.moments import at
 from tests.support.people import person
 from tests.support.processes import program
@@ -36,7 +36,7 @@ async def trigger(environ: Environ, *arguments: str) -> tuple[int, str]:
     """Run the command; return its exit code and its output without the log lines."""
     async with program("-m", "app", "trigger", *arguments, environ=environ) as process:
         code = await process.ended()
-    output = [line for line in process.said.splitlines() if not line.startswith("{")]
+    output = [line for line in process.output.splitlines() if not line.startswith("{")]
     return code, "\n".join(output)
 
 

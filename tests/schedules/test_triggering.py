@@ -11,7 +11,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.jobs.schedules import fire_due, trigger
 from app.postgres.database import Database
 from tests.support.moments import at
-from tests.support.schedules import runs_of
+from tests.support.schedules import list_runs
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ async def test_a_trigger_covers_the_last_complete_period_or_the_named_one(
             day=date.fromisoformat(day) if day else None,
             now=at("2026-11-24 12:00"),
         )
-    assert [(covered, "running")] == await runs_of(since_tuesday, name)
+    assert [(covered, "running")] == await list_runs(since_tuesday, name)
     assert covered == str(run.day)
 
 

@@ -23,7 +23,7 @@ from app.settings import Rate
 from app.users import login_limits
 from app.users.login_limits import clear_sign_ins, count_reset_request, count_sign_in, count_sign_up
 from app.web.connection import resolve_address
-from tests.support.outages import frozen, valkey_of_one
+from tests.support.outages import frozen, own_valkey
 from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S
 from tests.users.people import PASSWORD, new_user, sign_up
@@ -134,7 +134,7 @@ async def test_without_redis_nobody_is_refused_or_delayed(closed_port: int) -> N
 
 
 async def test_a_frozen_redis_delays_only_the_first_request(resources: Resources) -> None:
-    async with valkey_of_one() as valkey:
+    async with own_valkey() as valkey:
         await valkey.start()
         assert valkey.pid
         async with open_redis(valkey.settings()["REDIS_URL"]) as redis:

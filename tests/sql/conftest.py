@@ -10,11 +10,11 @@ import pytest
 
 
 @pytest.fixture
-async def empty_database(database_url: str, lane: int) -> AsyncIterator[str]:
+async def empty_database(database_url: str, worker_index: int) -> AsyncIterator[str]:
     """Create a database without a schema, and return its URL."""
     admin = await asyncpg.connect(database_url)
-    await admin.execute(f"drop database if exists migrations_{lane}")
-    await admin.execute(f"create database migrations_{lane}")
-    yield urlsplit(database_url)._replace(path=f"/migrations_{lane}").geturl()
-    await admin.execute(f"drop database migrations_{lane} with (force)")
+    await admin.execute(f"drop database if exists migrations_{worker_index}")
+    await admin.execute(f"create database migrations_{worker_index}")
+    yield urlsplit(database_url)._replace(path=f"/migrations_{worker_index}").geturl()
+    await admin.execute(f"drop database migrations_{worker_index} with (force)")
     await admin.close()

@@ -20,7 +20,7 @@ import app
 from app.embedded.home import ROOT
 from app.postgres.migrations import migrate
 from app.postgres.statements import STATEMENTS
-from tests.support.outages import postgres_of_one
+from tests.support.outages import own_postgres
 
 FILE = Path(__file__).with_name("released.json")
 
@@ -66,7 +66,7 @@ async def _freeze() -> None:
     for module in pkgutil.walk_packages(app.__path__, "app."):
         if module.name.endswith(".statements"):
             import_module(module.name)
-    async with postgres_of_one() as postgres:
+    async with own_postgres() as postgres:
         url = postgres.settings()["DATABASE_URL"]
         await migrate(url)
         connection = await asyncpg.connect(url)

@@ -17,11 +17,11 @@ from app.resources import Resources
 from app.stats import daily_totals, statements
 from app.stats.totals import DayTotals
 from app.users.user import UserId
-from tests.support.crowd import add_crowd, add_run
-from tests.support.locks import somebody_waits
+from tests.support.locks import wait_for_blocked_transaction
+from tests.support.many_users import add_run, add_users
 from tests.support.moments import at
 from tests.support.people import Person, person
-from tests.support.schedules import ran
+from tests.support.schedules import run_schedule
 
 MARGIN = timedelta(minutes=10)
 """A day counts as over this long before midnight."""
@@ -68,14 +68,14 @@ async def kim(database: Database) -> Person:
 async def test_day_is_counted_in_utc_without_deleted_activities(
     database: Database, resources: Resources
 ) -> None:
-    kim, sam = await add_crowd(database, 2)
+    kim, sam = await add_users(database, 2)
     for moment in ("2026-02-27 23:59:59.999", "2026-02-28 00:00", "2026-02-28 23:59:59.999"):
         await add_run(database, kim, at(moment))
     await add_run(database, kim, at("2026-03-01 00:00"))
     gone = await add_run(database, sam, at("2026-02-28 12:00"))
     await database.execute("update activities set deleted_at = now() where id = $1", gone)
 
-    run = await ran(resources, "stats:daily", "2026-02-28")
+    run = await run_schedule(resources, "stats:daily", "2026-02-28")
 
     assert [("2026-02-28", 2, 10000, 3600, 600)] == await daily_stats(database)
     assert ("done", {"users": 1, "activities": 2, "recounted": 0}) == (run.state, run.counts)
@@ -84,13 +84,13 @@ async def test_day_is_counted_in_utc_without_deleted_activities(
 async def test_counting_again_changes_nothing_but_follows_changes(
     database: Database, resources: Resources
 ) -> None:
-    kim, sam = await add_crowd(database, 2)
+    kim, sam = await add_users(database, 2)
     runs = [await add_run(database, user, at("2026-02-28 12:00")) for user in (kim, sam)]
     for _ in range(2):
-        await ran(resources, "stats:daily", "2026-02-28")
+        await run_schedule(resources, "stats:daily", "2026-02-28")
         assert [("2026-02-28", 1, 5000, 1800, 300)] * 2 == await daily_stats(database)
     await database.execute("update activities set deleted_at = now() where id = $1", runs[0])
-    await ran(resources, "stats:daily", "2026-02-28")
+    await run_schedule(resources, "stats:daily", "2026-02-28")
     assert [("2026-02-28", 1, 5000, 1800, 300)] == await daily_stats(database)
 
 
@@ -98,7 +98,7 @@ async def test_counting_again_changes_nothing_but_follows_changes(
 async def test_days_at_the_ends_of_years_and_februaries_are_counted(
     database: Database, day: str
 ) -> None:
-    (kim,) = await add_crowd(database, 1)
+    (kim,) = await add_users(database, 1)
     await add_run(database, kim, at(f"{day} 00:00"))
     await add_run(database, kim, at(f"{day} 23:59"))
     async with database.transaction() as tx:
@@ -112,7 +112,7 @@ async def test_uncounted_day_is_read_from_its_activities(
     days = ("2026-10-30", "2026-10-31", "2026-11-01")
     for day in days:
         await add_run(database, kim.id, at(f"{day} 12:00"))
-    await ran(resources, "stats:daily", days[0])
+    await run_schedule(resources, "stats:daily", days[0])
     # As at 00:00 of the first of a month: the last day of the month is not counted yet.
     await database.execute("update daily_stats set distance_m = 1")
     assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
@@ -122,7 +122,7 @@ async def test_day_whose_count_failed_is_read_from_its_activities(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     await add_run(database, kim.id, at("2026-10-30 12:00"))
-    await ran(resources, "stats:daily", "2026-10-30")
+    await run_schedule(resources, "stats:daily", "2026-10-30")
     await database.execute("update daily_stats set distance_m = 1")
     await database.execute("update schedule_runs set state = 'dead'")
     assert [(1, 5000)] == await totals_of_days(database, kim.id, "2026-10-30")
@@ -133,13 +133,13 @@ async def test_change_to_a_counted_day_shows_at_once_and_is_recounted(
 ) -> None:
     first, second = at("2026-10-30 12:00"), at("2026-10-31 12:00")
     for day in ("2026-10-30", "2026-10-31"):
-        await ran(resources, "stats:daily", day)
+        await run_schedule(resources, "stats:daily", day)
     days = ("2026-10-30", "2026-10-31")
-    recount = [await ran(resources, "stats:recount")]
+    recount = [await run_schedule(resources, "stats:recount")]
     created, kept = await record_runs(database, kim.id, first, second)
     assert [(1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
-    recount.append(await ran(resources, "stats:recount"))
+    recount.append(await run_schedule(resources, "stats:recount"))
     assert [
         ("2026-10-30", 1, 5000, 1800, 0),
         ("2026-10-31", 1, 5000, 1800, 0),
@@ -150,13 +150,13 @@ async def test_change_to_a_counted_day_shows_at_once_and_is_recounted(
     assert [(0, 0), (2, 12000)] == await totals_of_days(database, kim.id, *days)
     assert list(days) == await stale_days(database)
 
-    recount.append(await ran(resources, "stats:recount"))
+    recount.append(await run_schedule(resources, "stats:recount"))
     assert [("2026-10-31", 2, 12000, 3600, 0)] == await daily_stats(database)
     async with database.transaction() as tx:
         await activities.delete(tx, kim.id, kept)
     assert [(0, 0), (1, 7000)] == await totals_of_days(database, kim.id, *days)
 
-    recount.append(await ran(resources, "stats:recount"))
+    recount.append(await run_schedule(resources, "stats:recount"))
     assert [("2026-10-31", 1, 7000, 1800, 0)] == await daily_stats(database)
     assert [{"recounted": n} for n in (0, 2, 2, 1)] == [run.counts for run in recount]
     assert [] == await stale_days(database)
@@ -166,7 +166,7 @@ async def test_nightly_count_recounts_stale_days(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     await record_runs(database, kim.id, at("2025-01-01 12:00"))
-    run = await ran(resources, "stats:daily")
+    run = await run_schedule(resources, "stats:daily")
     assert 1 == run.counts["recounted"]
     assert [("2025-01-01", 1, 5000, 1800, 0)] == await daily_stats(database)
 
@@ -207,7 +207,7 @@ async def test_counts_wait_for_each_other(database: Database) -> None:
     async with database.transaction() as tx:
         await statements.lock_counting(tx)
         second = asyncio.create_task(count())
-        await somebody_waits(database)
+        await wait_for_blocked_transaction(database)
         assert not second.done()
     await second
 

@@ -43,7 +43,7 @@ async def add_megabytes(database: Database, user_id: UserId, count: int) -> None
     )
 
 
-async def asked(
+async def request_export(
     api: httpx.AsyncClient, who: Person, format: str = "csv", **filters: Any
 ) -> dict[str, Any]:
     """An export that they have asked for."""
@@ -53,7 +53,7 @@ async def asked(
     return dict(answer.json())
 
 
-async def status(api: httpx.AsyncClient, who: Person, export_id: str) -> dict[str, Any]:
+async def export_status(api: httpx.AsyncClient, who: Person, export_id: str) -> dict[str, Any]:
     answer = await api.get(f"{EXPORT}/{export_id}/status", headers=who.headers)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())

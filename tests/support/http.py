@@ -7,6 +7,6 @@ import httpx
 from tests.support.working import WAIT_LIMIT_S
 
 
-def anybody() -> httpx.AsyncClient:
+def anonymous_client() -> httpx.AsyncClient:
     """A client without a token, which waits for an answer as long as a test waits for anything."""
     return httpx.AsyncClient(timeout=WAIT_LIMIT_S)

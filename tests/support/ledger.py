@@ -26,12 +26,12 @@ create table if not exists effects (
 """
 
 
-async def open_ledger(database: Database) -> None:
+async def create_ledger(database: Database) -> None:
     """Make its tables, if they are not there."""
     await database.execute(TABLES)
 
 
-async def note_start(database: Database, run: Run) -> None:
+async def record_start(database: Database, run: Run) -> None:
     """This process has begun the attempt."""
     await database.execute(
         "insert into starts (job_id, attempt, pid) values ($1, $2, $3)",
@@ -41,7 +41,7 @@ async def note_start(database: Database, run: Run) -> None:
     )
 
 
-async def leave_effect(run: Run) -> None:
+async def record_effect(run: Run) -> None:
     """The one effect of the job, and its end."""
     async with run.completion() as tx:
         await tx.execute(
@@ -49,7 +49,7 @@ async def leave_effect(run: Run) -> None:
         )
 
 
-async def effects_of(database: Database) -> tuple[int, int]:
+async def count_effects(database: Database) -> tuple[int, int]:
     """How many jobs have had an effect, and how many effects there were beyond the first."""
     row = await database.fetchrow(
         "select count(distinct job_id) as jobs, count(*) - count(distinct job_id) as more"

@@ -11,7 +11,7 @@ where not granted and pid in (select pid from pg_stat_activity where datname = c
 """
 
 
-async def somebody_waits(database: Database) -> None:
+async def wait_for_blocked_transaction(database: Database) -> None:
     """Return once one transaction of this database waits for a lock.
 
     Ask outside of transactions: within one, the activity is that of its first look.

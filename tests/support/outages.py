@@ -21,7 +21,7 @@ from app.jobs.reclaim import reclaim
 from app.postgres.database import Database
 
 
-class KeptPostgres(Postgres):
+class PersistentPostgres(Postgres):
     """Finds its data again when it is restarted."""
 
     def cleanup_paths(self) -> Sequence[Path]:
@@ -29,7 +29,7 @@ class KeptPostgres(Postgres):
 
 
 @asynccontextmanager
-async def valkey_of_one() -> AsyncIterator[Valkey]:
+async def own_valkey() -> AsyncIterator[Valkey]:
     """A Valkey that belongs to one test. It is not started: the test says when."""
     with _workspace() as workspace:
         valkey = Valkey(workspace)
@@ -41,10 +41,10 @@ async def valkey_of_one() -> AsyncIterator[Valkey]:
 
 
 @asynccontextmanager
-async def postgres_of_one() -> AsyncIterator[Postgres]:
+async def own_postgres() -> AsyncIterator[Postgres]:
     """An empty Postgres that belongs to one test, started."""
     with _workspace() as workspace:
-        postgres = KeptPostgres(workspace)
+        postgres = PersistentPostgres(workspace)
         try:
             await postgres.start()
             yield postgres
@@ -94,7 +94,7 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
     )
 
 
-async def lapse(database: Database, pid: int) -> None:
+async def expire_lease(database: Database, pid: int) -> None:
     """Do now what would happen in ten seconds to the jobs of a worker that was killed."""
     await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
     await reclaim(database)

@@ -15,7 +15,7 @@ from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
 from tests.support.working import WAIT_LIMIT_S
 
-WORKER = ("-m", "arq", "tests.support.trial_worker.WorkerSettings")
+WORKER = ("-m", "arq", "tests.support.sample_worker.WorkerSettings")
 API = ("-m", "app.asgi")
 
 
@@ -31,15 +31,15 @@ class Program:
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self.said = ""
+        self.output = ""
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            self.said += line.decode()
+            self.output += line.decode()
 
-    async def says(self, words: str) -> None:
+    async def wait_for_output(self, words: str) -> None:
         """Wait until it has said this.
 
         Raises:
@@ -47,10 +47,10 @@ class Program:
         """
         try:
             async with asyncio.timeout(WAIT_LIMIT_S):
-                while words not in self.said:  # noqa: ASYNC110 # its output is all there is to see
+                while words not in self.output:  # noqa: ASYNC110 # its output is all there is to see
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise TimeoutError(f"never said {words!r}, but:\n{self.said}") from None
+            raise TimeoutError(f"never said {words!r}, but:\n{self.output}") from None
 
     def send(self, signum: signal.Signals) -> None:
         self.process.send_signal(signum)
@@ -61,7 +61,7 @@ class Program:
         await self.ended()
 
     @property
-    def lives(self) -> bool:
+    def is_running(self) -> bool:
         return self.process.returncode is None
 
     async def ended(self) -> int:
@@ -91,7 +91,7 @@ async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[
     try:
         yield running
     finally:
-        if running.lives:
+        if running.is_running:
             process.kill()
         await running.ended()
 
@@ -101,5 +101,5 @@ async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program
     """The API as a process, and its address."""
     port = free_ports(1)[0]
     async with program(*API, environ={**environ, "PORT": str(port)}) as api:
-        await api.says("api.started")
+        await api.wait_for_output("api.started")
         yield api, f"http://127.0.0.1:{port}/api/v1"

@@ -13,7 +13,7 @@ from app import settings
 from app.s3 import Timeouts
 from tests.support.working import WAIT_LIMIT_S
 
-UNHURRIED = Timeouts(connect=WAIT_LIMIT_S, read=3600, abort=WAIT_LIMIT_S)
+LONG_TIMEOUTS = Timeouts(connect=WAIT_LIMIT_S, read=3600, abort=WAIT_LIMIT_S)
 """For buckets of the tests: a call that a test holds back does not time out."""
 
 
@@ -28,8 +28,8 @@ async def raw_s3(section: settings.Bucket) -> AsyncIterator[S3Client]:
     config = AioConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},
-        connect_timeout=UNHURRIED.connect,
-        read_timeout=UNHURRIED.read,
+        connect_timeout=LONG_TIMEOUTS.connect,
+        read_timeout=LONG_TIMEOUTS.read,
         request_checksum_calculation=section.checksums,
         response_checksum_validation=section.checksums,
     )

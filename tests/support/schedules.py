@@ -15,7 +15,7 @@ from tests.support.working import run_jobs
 from worker.cron import Clock
 
 
-async def triggered(
+async def trigger_run(
     database: Database, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> JobId:
     """The job of a run that is about this day's period."""
@@ -24,18 +24,18 @@ async def triggered(
         return (await trigger(tx, name, by="test", day=about, dry_run=dry_run)).job_id
 
 
-async def ran(
+async def run_schedule(
     resources: Resources, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> ScheduleRun:
     """The run, after a real worker has run it."""
-    job_id = await triggered(resources.database, name, day, dry_run=dry_run)
+    job_id = await trigger_run(resources.database, name, day, dry_run=dry_run)
     await run_jobs(resources)
     run = await history.run_of_job(resources.database, job_id)
     assert run is not None
     return run
 
 
-def stopped_at(text: str) -> Clock:
+def fixed_clock(text: str) -> Clock:
     """A clock of the schedules that stands at this moment of UTC."""
 
     async def clock(_: Queryable) -> datetime:
@@ -44,7 +44,7 @@ def stopped_at(text: str) -> Clock:
     return clock
 
 
-async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:
+async def list_runs(database: Database, schedule: str) -> list[tuple[str, str]]:
     """Day and state of each run, in the order of the ticks."""
     rows = await database.fetch(
         "select day, state from schedule_runs where schedule = $1 order by tick", schedule
@@ -52,7 +52,7 @@ async def runs_of(database: Database, schedule: str) -> list[tuple[str, str]]:
     return [(str(row["day"]), row["state"]) for row in rows]
 
 
-async def end_jobs(database: Database, state: str) -> None:
+async def finish_jobs(database: Database, state: str) -> None:
     """End all that wait, after two seconds of work."""
     await database.execute(
         "update jobs set state = $1, started_at = now() - interval '2 s', finished_at = now(),"

@@ -18,11 +18,11 @@ from app import logs
 from app.jobs.handlers import HANDLERS
 from app.resources import open_resources
 from app.settings import Settings
-from tests.support import trials
+from tests.support import sample_jobs
 from worker.engine import Engine
 from worker.settings import run
 
-__all__ = ["WorkerSettings", "trials"]
+__all__ = ["WorkerSettings", "sample_jobs"]
 
 SETTINGS = Settings.from_env(os.environ)
 STACK = AsyncExitStack()

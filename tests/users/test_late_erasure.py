@@ -12,8 +12,8 @@ from app.postgres.database import Database
 from app.resources import Resources
 from app.users.jobs import EraseUser
 from app.users.user import UserId
-from tests.support.crowd import add_crowd
-from tests.support.schedules import end_jobs, ran
+from tests.support.many_users import add_users
+from tests.support.schedules import finish_jobs, run_schedule
 from tests.support.working import RunJobs
 from tests.users.people import sign_in
 from tests.users.test_erasure import columns_with_id, delete_account, kim_with_data_everywhere
@@ -25,7 +25,7 @@ async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
     database, bucket = resources.database, resources.bucket
     kim = await kim_with_data_everywhere(api, database, run_jobs)
     await delete_account(api, await sign_in(api))
-    await end_jobs(database, "dead")
+    await finish_jobs(database, "dead")
     assert 0 == await erasures_by_a_cleanup(resources)
     for table, column in (
         ("users", "deleted_at"), ("jobs", "enqueued_at"),
@@ -42,13 +42,13 @@ async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
 
 
 async def erasures_by_a_cleanup(resources: Resources) -> int:
-    return (await ran(resources, "cleanup:daily")).counts["erasures"]
+    return (await run_schedule(resources, "cleanup:daily")).counts["erasures"]
 
 
 async def test_each_account_gets_one_erasure_job_and_another_no_sooner_than_the_next_night(
     database: Database,
 ) -> None:
-    await add_crowd(database, 3)
+    await add_users(database, 3)
     await database.execute("update users set deleted_at = now() - interval '31 days'")
     month_ago = datetime.now(UTC) - timedelta(days=30)
 
@@ -58,7 +58,7 @@ async def test_each_account_gets_one_erasure_job_and_another_no_sooner_than_the_
         )
 
     assert [2, 1, 0] == [await enqueued() for _ in range(3)]
-    await end_jobs(database, "dead")
+    await finish_jobs(database, "dead")
     assert 0 == await enqueued()
     await database.execute("update jobs set enqueued_at = now() - interval '13 hours'")
     assert 2 == await enqueued()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from app.embedded.inbox import Inbox
 from app.resources import Resources
-from tests.support.http import anybody
-from tests.support.outages import valkey_of_one
+from tests.support.http import anonymous_client
+from tests.support.outages import own_valkey
 from tests.support.processes import WORKER, program, running_api
 from tests.support.working import until
 from tests.users.people import new_user
@@ -17,7 +17,7 @@ from tests.users.people import new_user
 async def sign_up(url: str) -> str:
     """Register a user, and return the address."""
     user = new_user()
-    async with anybody() as client:
+    async with anonymous_client() as client:
         answer = await client.post(f"{url}/users", json=user)
     assert answer.status_code == 201
     return str(user["email"])
@@ -38,12 +38,12 @@ async def test_email_arrives_although_the_api_is_killed_right_after_its_response
 async def test_email_waits_for_redis_and_the_response_does_not(
     resources: Resources, environ: Mapping[str, str], inbox: Inbox
 ) -> None:
-    async with valkey_of_one() as valkey:
+    async with own_valkey() as valkey:
         without = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=without) as worker, running_api(without) as (_, url):
             address = await sign_up(url)
-            seen = worker.said.count("relay.failed")
-            await until(lambda: worker.said.count("relay.failed") > seen + 1)
+            seen = worker.output.count("relay.failed")
+            await until(lambda: worker.output.count("relay.failed") > seen + 1)
             assert inbox.emails(address) == []
             await valkey.start()
             assert len(await inbox.wait_for(address)) == 1

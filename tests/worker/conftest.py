@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from app.postgres.database import Database
-from tests.support.ledger import open_ledger
+from tests.support.ledger import create_ledger
 
 
 @pytest.fixture
 async def effects(database: Database) -> Database:
     """The database, with an empty ledger."""
-    await open_ledger(database)
+    await create_ledger(database)
     return database

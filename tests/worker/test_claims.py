@@ -14,14 +14,14 @@ from app.jobs.job import Job, JobId, Queue
 from app.jobs.redis_queue import QUEUES
 from app.postgres.database import Database
 from app.resources import Resources
-from tests.support.trials import DEEDS, CriticalTrial, LowTrial, Trial
+from tests.support.sample_jobs import BEHAVIOURS, CriticalSampleJob, LowSampleJob, SampleJob
 from tests.support.working import eventually, working
 from worker.claim import Claimer
 
-KINDS: Mapping[Queue, type[Trial]] = {
-    "critical": CriticalTrial,
-    "default": Trial,
-    "low": LowTrial,
+KINDS: Mapping[Queue, type[SampleJob]] = {
+    "critical": CriticalSampleJob,
+    "default": SampleJob,
+    "low": LowSampleJob,
 }
 WEIGHTS = {"critical": 6, "default": 3, "low": 1}
 CAPACITY: Mapping[Queue, int] = dict.fromkeys(QUEUES, 10)
@@ -102,7 +102,7 @@ async def test_jobs_in_low_use_at_most_six_of_ten_slots(
         max_running = max(max_running, len(engine.slots.running))
         await asyncio.sleep(0.2)
 
-    DEEDS["a"] = count_running
+    BEHAVIOURS["a"] = count_running
     await filled.fill(low=20)
     done = "select count(*) from jobs where state = 'done'"
     async with working(resources) as engine:

@@ -14,26 +14,26 @@ from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.jobs.redis_queue import queue_key
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from tests.support.trials import (
+from tests.support.sample_jobs import (
+    BEHAVIOURS,
     CALLS,
-    DEEDS,
-    LowTrial,
-    ShortTrial,
-    Trial,
-    held,
-    put,
-    row,
-    run_through,
+    LowSampleJob,
+    SampleJob,
+    ShortSampleJob,
+    block,
+    enqueue_job,
+    job_row,
+    run_to_completion,
 )
 from tests.support.working import RunJobs, eventually, until, working
 
 
 async def test_a_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await run_jobs()
     assert (
         CALLS["a"],
-        *[(await row(database, job_id))[c] for c in ("state", "attempt")],
+        *[(await job_row(database, job_id))[c] for c in ("state", "attempt")],
     ) == (1, "done", 1)
 
 
@@ -42,7 +42,7 @@ async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
 ) -> None:
     async def enqueue_and_fail() -> None:
         async with database.transaction() as tx:
-            await jobs.enqueue(tx, Trial("a"))
+            await jobs.enqueue(tx, SampleJob("a"))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -57,11 +57,11 @@ async def test_a_job_of_a_rolled_back_savepoint_is_not_dispatched(
 ) -> None:
     async def enqueue_and_fail(tx: Transaction) -> None:
         async with tx.savepoint():
-            await jobs.enqueue(tx, Trial("lost"))
+            await jobs.enqueue(tx, SampleJob("lost"))
             raise RuntimeError
 
     async with database.transaction() as tx:
-        kept = await jobs.enqueue(tx, Trial("kept"))
+        kept = await jobs.enqueue(tx, SampleJob("kept"))
         with pytest.raises(RuntimeError):
             await enqueue_and_fail(tx)
     await resources.dispatcher.flush()
@@ -71,17 +71,17 @@ async def test_a_job_of_a_rolled_back_savepoint_is_not_dispatched(
 async def test_a_unique_key_has_at_most_one_unfinished_job(
     database: Database, run_jobs: RunJobs
 ) -> None:
-    await put(database, Trial("a", key="one"))
+    await enqueue_job(database, SampleJob("a", key="one"))
     async with database.transaction() as tx:
-        assert await jobs.enqueue(tx, Trial("a", key="one")) is None
+        assert await jobs.enqueue(tx, SampleJob("a", key="one")) is None
     await run_jobs()
-    await put(database, Trial("a", key="one"))
+    await enqueue_job(database, SampleJob("a", key="one"))
     await run_jobs()
     assert CALLS["a"] == 2
 
 
 async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Resources) -> None:
-    job_id = await put(database, Trial("a secret"))
+    job_id = await enqueue_job(database, SampleJob("a secret"))
     await resources.dispatcher.flush()
     stored = await resources.redis.get(f"arq:job:{job_id}")
     assert str(job_id).encode() in stored
@@ -89,9 +89,9 @@ async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Re
 
 
 async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resources) -> None:
-    let_go = held("a")
+    let_go = block("a")
     for _ in range(50):
-        await put(database, LowTrial("a"))
+        await enqueue_job(database, LowSampleJob("a"))
     await resources.dispatcher.flush()
     async with working(resources):
         await until(lambda: CALLS["a"] > 0)
@@ -106,11 +106,11 @@ async def test_a_deferred_job_starts_by_itself_when_it_is_due(
 ) -> None:
     async with database.transaction() as tx:
         due = await tx.fetchval("select clock_timestamp() + interval '1.5 seconds'")
-        job_id = await jobs.enqueue(tx, Trial("a"), run_at=due)
+        job_id = await jobs.enqueue(tx, SampleJob("a"), run_at=due)
     assert job_id is not None
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
-    assert (await row(database, job_id))["started_at"] >= due
+    assert (await job_row(database, job_id))["started_at"] >= due
 
 
 async def test_a_job_is_dead_after_three_failed_retries(
@@ -119,11 +119,11 @@ async def test_a_job_is_dead_after_three_failed_retries(
     async def fail(*_: object) -> None:
         raise ValueError("no\0pe")
 
-    DEEDS["a"] = fail
-    job_id = await put(database, Trial("a"))
+    BEHAVIOURS["a"] = fail
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 4)
-    ended = await row(database, job_id)
+    ended = await job_row(database, job_id)
     assert (ended["state"], ended["attempt"], ended["failures"]) == ("dead", 4, 4)
     assert ended["error"] == "ValueError: no\N{REPLACEMENT CHARACTER}pe"
     attempts = await database.fetch("select outcome, traceback from job_attempts order by attempt")
@@ -147,20 +147,20 @@ async def test_the_exception_of_a_handler_decides_the_state_of_its_job(
     async def fail(*_: object) -> None:
         raise error
 
-    DEEDS["a"] = fail
-    job_id = await put(database, Trial("a"))
+    BEHAVIOURS["a"] = fail
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
-    ended = await row(database, job_id)
+    ended = await job_row(database, job_id)
     assert (state, failures) == (ended["state"], ended["failures"])
 
 
 async def test_a_timeout_is_a_failure(database: Database, resources: Resources) -> None:
-    held("a")
-    job_id = await put(database, ShortTrial("a"))
+    block("a")
+    job_id = await enqueue_job(database, ShortSampleJob("a"))
     async with working(resources, grace=0):
         await until(lambda: CALLS["a"] == 2)
-    assert (await row(database, job_id))["error"] == "timed out after 1 s"
+    assert (await job_row(database, job_id))["error"] == "timed out after 1 s"
 
 
 async def test_a_completion_commits_effects_and_done_together(
@@ -168,12 +168,12 @@ async def test_a_completion_commits_effects_and_done_together(
 ) -> None:
     async def write(run: jobs.Run, _: Resources) -> None:
         async with run.completion() as tx:
-            await jobs.enqueue(tx, Trial("follows"))
+            await jobs.enqueue(tx, SampleJob("follows"))
 
-    DEEDS["a"] = write
-    job_id = await put(database, Trial("a"))
+    BEHAVIOURS["a"] = write
+    job_id = await enqueue_job(database, SampleJob("a"))
     await run_jobs()
-    assert (CALLS["follows"], (await row(database, job_id))["state"]) == (1, "done")
+    assert (CALLS["follows"], (await job_row(database, job_id))["state"]) == (1, "done")
 
 
 async def test_an_attempt_without_its_lease_commits_nothing(
@@ -185,13 +185,13 @@ async def test_an_attempt_without_its_lease_commits_nothing(
         await database.execute("update jobs set token = $1 where id = $2", uuid4(), run.job_id)
         try:
             async with run.transaction() as tx:
-                await jobs.enqueue(tx, Trial("forged"))
+                await jobs.enqueue(tx, SampleJob("forged"))
         except LeaseLost:
             lost.append(True)
             raise
 
-    DEEDS["a"] = lose
-    await put(database, Trial("a"))
+    BEHAVIOURS["a"] = lose
+    await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: bool(lost))
     assert 1 == await database.fetchval("select count(*) from jobs")
@@ -200,7 +200,7 @@ async def test_an_attempt_without_its_lease_commits_nothing(
 async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
     database: Database, resources: Resources
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     gone = uuid4()
     await database.execute(
         "insert into workers (id, host, pid, slots, seen_at)"
@@ -215,7 +215,7 @@ async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
     )
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
-    ended = await row(database, job_id)
+    ended = await job_row(database, job_id)
     assert tuple(ended[c] for c in ("state", "attempt", "failures", "crashes")) == ("done", 2, 0, 1)
     attempts = await database.fetch("select outcome from job_attempts order by attempt")
     assert ["crashed", "done"] == [attempt["outcome"] for attempt in attempts]
@@ -224,11 +224,11 @@ async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
 async def test_a_worker_that_stops_releases_its_jobs_uncounted(
     database: Database, resources: Resources
 ) -> None:
-    held("a")
-    job_id = await put(database, Trial("a"))
+    block("a")
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources, grace=0.1):
         await until(lambda: CALLS["a"] == 1)
-    ended = await row(database, job_id)
+    ended = await job_row(database, job_id)
     assert tuple(ended[c] for c in ("state", "attempt", "failures")) == ("queued", 0, 0)
     assert await database.fetchval("select count(*) from workers") == 0
 
@@ -236,22 +236,22 @@ async def test_a_worker_that_stops_releases_its_jobs_uncounted(
 async def test_a_job_that_ends_within_the_grace_period_is_done(
     database: Database, resources: Resources
 ) -> None:
-    let_go = held("a")
-    job_id = await put(database, Trial("a"))
+    let_go = block("a")
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
         asyncio.get_running_loop().call_later(0.3, let_go.set)  # while it drains
-    assert (await row(database, job_id))["state"] == "done"
+    assert (await job_row(database, job_id))["state"] == "done"
 
 
 async def test_a_job_of_an_unknown_kind_waits_for_a_newer_worker(
     database: Database, resources: Resources
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set kind = 'from:tomorrow'")
     async with working(resources):
         await eventually(lambda: states(database), ["snoozed"])
-    waiting = await row(database, job_id)
+    waiting = await job_row(database, job_id)
     assert (waiting["attempt"], waiting["error"]) == (
         0,
         "this worker has no handler for from:tomorrow",
@@ -262,13 +262,13 @@ async def test_a_job_of_an_unknown_kind_waits_for_a_newer_worker(
 async def test_a_running_job_is_cancelled_on_request(
     database: Database, resources: Resources
 ) -> None:
-    held("a")
-    job_id = await put(database, Trial("a"))
+    block("a")
+    job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
         await database.execute("update jobs set cancel_requested_at = now()")
         await eventually(lambda: states(database), ["cancelled"])
-    assert (await row(database, job_id))["error"] == "cancelled on request"
+    assert (await job_row(database, job_id))["error"] == "cancelled on request"
 
 
 async def test_a_success_after_a_failure_is_recorded_as_an_attempt(
@@ -278,9 +278,9 @@ async def test_a_success_after_a_failure_is_recorded_as_an_attempt(
         if CALLS["a"] == 1:
             raise ValueError("at first")
 
-    DEEDS["a"] = fail_once
-    await put(database, Trial("a"))
-    await put(database, Trial("b"))
+    BEHAVIOURS["a"] = fail_once
+    await enqueue_job(database, SampleJob("a"))
+    await enqueue_job(database, SampleJob("b"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 2)
     attempts = await database.fetch("select attempt, outcome from job_attempts order by attempt")
@@ -291,11 +291,11 @@ async def test_jobs_of_a_paused_queue_stay_in_redis_until_it_is_resumed(
     database: Database, resources: Resources
 ) -> None:
     await database.execute("insert into pauses (what, name) values ('queue', 'low')")
-    job_id = await put(database, LowTrial("a"))
+    job_id = await enqueue_job(database, LowSampleJob("a"))
     await resources.dispatcher.flush()
     async with working(resources):
-        await run_through(database, Trial("b"))
-        await run_through(database, Trial("c"))
+        await run_to_completion(database, SampleJob("b"))
+        await run_to_completion(database, SampleJob("c"))
         assert [str(job_id).encode()] == await resources.redis.zrange(queue_key("low"), 0, -1)
         await database.execute("delete from pauses")
         await until(lambda: CALLS["a"] == 1)
@@ -304,9 +304,9 @@ async def test_jobs_of_a_paused_queue_stay_in_redis_until_it_is_resumed(
 async def test_enqueue_all_leaves_out_jobs_whose_unique_key_is_taken(
     database: Database, run_jobs: RunJobs
 ) -> None:
-    await put(database, Trial("a", key="taken"))
+    await enqueue_job(database, SampleJob("a", key="taken"))
     async with database.transaction() as tx:
-        many = (Trial("a", key="taken" if n % 2 else None) for n in range(2500))
+        many = (SampleJob("a", key="taken" if n % 2 else None) for n in range(2500))
         assert await jobs.enqueue_all(tx, many) == 1250
     await run_jobs()
     assert CALLS["a"] == 1251
@@ -320,9 +320,9 @@ async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
             raise Unavailable("down", dependency="smtp")
         dependency_health.record_success("smtp")
 
-    DEEDS["a"] = need_smtp
+    BEHAVIOURS["a"] = need_smtp
     for _ in range(20):
-        await put(database, Trial("a"))
+        await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] >= 22)
     states = await database.fetch("select state, max(failures), count(*) from jobs group by state")
@@ -332,12 +332,12 @@ async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
 async def test_a_job_with_an_unreadable_payload_is_a_dead_letter(
     database: Database, resources: Resources
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("""update jobs set payload = '{"name": 7}'""")
     async with working(resources) as engine:
         await until(lambda: engine.claim_loop.last_pop_at > 0 and not engine.slots.running)
         await eventually(lambda: states(database), ["dead"])
-    assert "ValidationError" in (await row(database, job_id))["error"]
+    assert "ValidationError" in (await job_row(database, job_id))["error"]
 
 
 async def states(database: Database) -> list[str]:
@@ -347,8 +347,8 @@ async def states(database: Database) -> list[str]:
 async def test_payloads_of_older_and_newer_versions_are_read(
     database: Database, run_jobs: RunJobs
 ) -> None:
-    await put(database, Trial("older"))
-    await put(database, Trial("newer"))
+    await enqueue_job(database, SampleJob("older"))
+    await enqueue_job(database, SampleJob("newer"))
     await database.execute(
         """update jobs set payload = case payload ->> 'name'
             when 'older' then payload - 'key' else payload || '{"of": "tomorrow"}' end"""

@@ -17,24 +17,24 @@ from app.postgres.database import Database
 from app.postgres.migrations import migrate
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from tests.support.ledger import effects_of, open_ledger
+from tests.support.ledger import count_effects, create_ledger
 from tests.support.outages import (
+    expire_lease,
     frozen,
     kill,
-    lapse,
-    postgres_of_one,
+    own_postgres,
+    own_valkey,
     terminate_backends,
-    valkey_of_one,
 )
 from tests.support.processes import WORKER, program
-from tests.support.trials import Effect, Killer, put, row
+from tests.support.sample_jobs import Effect, Killer, enqueue_job, job_row
 from tests.support.working import eventually
 
 STARTS = "select count(*) from starts"
 ATTEMPTS = "select distinct attempt from effects"
 
 STOCK = ("-m", "arq", "tests.support.stock_worker.WorkerSettings")
-CHECK = ("-m", "arq", "--check", "tests.support.trial_worker.WorkerSettings")
+CHECK = ("-m", "arq", "--check", "tests.support.sample_worker.WorkerSettings")
 
 
 async def put_many(database: Database, count: int, job: Job) -> None:
@@ -44,7 +44,7 @@ async def put_many(database: Database, count: int, job: Job) -> None:
 
 async def once_each(database: Database, count: int) -> None:
     """Wait until `count` jobs have had their effect, and check that none had it twice."""
-    await eventually(lambda: effects_of(database), (count, 0))
+    await eventually(lambda: count_effects(database), (count, 0))
 
 
 async def in_state(database: Database, state: str) -> int:
@@ -63,16 +63,16 @@ async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
             await asyncio.sleep(20)
             await once_each(effects, 5)
             zombie.send(signal.SIGCONT)
-            await eventually(lambda: count_lost_leases(zombie.said), 5)
+            await eventually(lambda: count_lost_leases(zombie.output), 5)
             await once_each(effects, 5)
-            assert zombie.lives
+            assert zombie.is_running
 
 
 async def test_a_worker_frozen_beyond_its_lease_does_not_reclaim_its_own_job(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        job_id = await put(effects, Effect(seconds=3600))
+        job_id = await enqueue_job(effects, Effect(seconds=3600))
         await eventually(lambda: effects.fetchval(STARTS), 1)
         with frozen(worker.process.pid):
             await asyncio.sleep(11)
@@ -82,7 +82,7 @@ async def test_a_worker_frozen_beyond_its_lease_does_not_reclaim_its_own_job(
             return bool(await effects.fetchval("select max(seen_at) from workers") > continued)
 
         await eventually(has_new_heartbeat, True)
-        assert 0 == (await row(effects, job_id))["crashes"]
+        assert 0 == (await job_row(effects, job_id))["crashes"]
         assert 1 == await effects.fetchval(STARTS)
 
 
@@ -93,7 +93,7 @@ async def count_lost_leases(output: str) -> int:
 async def test_no_job_is_lost_when_redis_is_frozen_for_ten_seconds(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
-    async with valkey_of_one() as valkey:
+    async with own_valkey() as valkey:
         await valkey.start()
         with_own = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=with_own) as worker:
@@ -104,31 +104,31 @@ async def test_no_job_is_lost_when_redis_is_frozen_for_ten_seconds(
                 await put_many(effects, 10, Effect())
                 await asyncio.sleep(10)
             await once_each(effects, 40)
-            assert worker.lives
+            assert worker.is_running
 
 
 async def test_a_job_runs_once_when_redis_is_killed_and_restarted_meanwhile(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
-    async with valkey_of_one() as valkey:
+    async with own_valkey() as valkey:
         await valkey.start()
         async with program(*WORKER, environ={**environ, **valkey.settings()}) as worker:
-            job_id = await put(effects, Effect(seconds=15))
+            job_id = await enqueue_job(effects, Effect(seconds=15))
             await eventually(lambda: effects.fetchval(STARTS), 1)
             await kill(valkey)
             assert 1 == await in_state(effects, "running")
             await asyncio.sleep(1)
             await valkey.start()
             await once_each(effects, 1)
-            assert worker.lives
-            assert (await row(effects, job_id))["attempt"] == 1
+            assert worker.is_running
+            assert (await job_row(effects, job_id))["attempt"] == 1
 
 
 async def test_terminated_backends_stop_no_worker_and_repeat_no_effect(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.started")
+        await worker.wait_for_output("worker.started")
         await put_many(effects, 200, Effect(seconds=0.02))
         terminated = 0
         for _ in range(60):
@@ -136,36 +136,36 @@ async def test_terminated_backends_stop_no_worker_and_repeat_no_effect(
             terminated += await terminate_backends(effects)
         assert terminated > 0
         await once_each(effects, 200)
-        assert worker.lives
+        assert worker.is_running
 
 
 async def test_a_row_locked_by_another_program_stops_no_worker(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
-    await put(effects, Effect())
+    await enqueue_job(effects, Effect())
     async with AsyncExitStack() as stack:
         other = await asyncpg.connect(environ["DATABASE_URL"])
         stack.push_async_callback(other.close)
         worker = await stack.enter_async_context(program(*WORKER, environ=environ))
         async with other.transaction():
             await other.execute("select from jobs for update")
-            await worker.says("worker.started")
+            await worker.wait_for_output("worker.started")
             await asyncio.sleep(7)  # longer than the worker waits for a lock
-            assert await effects_of(effects) == (0, 0)
+            assert await count_effects(effects) == (0, 0)
         await once_each(effects, 1)
-        assert worker.lives
+        assert worker.is_running
 
 
 async def test_flushall_with_a_thousand_waiting_jobs_loses_none(
     effects: Database, environ: Mapping[str, str], settings: Settings
 ) -> None:
-    async with valkey_of_one() as valkey, AsyncExitStack() as stack:
+    async with own_valkey() as valkey, AsyncExitStack() as stack:
         await valkey.start()
         own = {**environ, **valkey.settings()}
         opened = open_resources(Settings.from_env(own), process="activelog-tests")
         resources = await stack.enter_async_context(opened)
         async with program(*WORKER, environ=own) as worker:
-            await worker.says("worker.started")
+            await worker.wait_for_output("worker.started")
             await put_many(resources.database, 1000, Effect(seconds=0.02))
             await at_least(resources.database, 100)
             assert await resources.redis.zcard(queue_key("default")) > 0
@@ -175,7 +175,7 @@ async def test_flushall_with_a_thousand_waiting_jobs_loses_none(
 
 async def at_least(database: Database, count: int) -> None:
     async def enough() -> bool:
-        return (await effects_of(database))[0] >= count
+        return (await count_effects(database))[0] >= count
 
     await eventually(enough, True)
 
@@ -183,19 +183,19 @@ async def at_least(database: Database, count: int) -> None:
 async def test_a_job_that_kills_its_worker_dies_alone_and_the_others_are_done(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
-    killer = await put(effects, Killer())
+    killer = await enqueue_job(effects, Killer())
     await put_many(effects, 5, Effect(at_first=3))
     for life in range(1, 4):
         async with program(*WORKER, environ=environ) as worker:
             assert await worker.ended() == -signal.SIGKILL
-            await lapse(effects, worker.process.pid)
+            await expire_lease(effects, worker.process.pid)
         assert life == await effects.fetchval(
             "select count(*) from starts where job_id = $1", killer
         )
     async with program(*WORKER, environ=environ):
         await once_each(effects, 5)
         await eventually(lambda: in_state(effects, "dead"), 1)
-    assert (await row(effects, killer))["error"] == "its worker was lost while it ran alone"
+    assert (await job_row(effects, killer))["error"] == "its worker was lost while it ran alone"
 
 
 async def test_a_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
@@ -203,7 +203,7 @@ async def test_a_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
 ) -> None:
     async with program(*STOCK, environ=environ) as stock, program(*WORKER, environ=environ) as ours:
         for worker in (stock, ours):
-            await worker.says("worker.started")
+            await worker.wait_for_output("worker.started")
         both, seen, count = {stock.process.pid, ours.process.pid}, set[int](), 0
         while seen != both:
             await put_many(effects, 50, Effect(seconds=0.05))
@@ -219,7 +219,7 @@ async def test_arq_check_tells_whether_a_worker_is_alive(
 ) -> None:
     assert await exit_code_of_check(environ) == 1
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.started")
+        await worker.wait_for_output("worker.started")
         await eventually(
             lambda: exit_code_of_check(environ), 0
         )  # arq writes its key every few seconds
@@ -234,11 +234,11 @@ async def test_sigterm_releases_a_long_job_uncounted_after_the_grace_period(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "SHUTDOWN_GRACE": "1"}) as worker:
-        job_id = await put(effects, Effect(seconds=60))
+        job_id = await enqueue_job(effects, Effect(seconds=60))
         await eventually(lambda: in_state(effects, "running"), 1)
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
-    released = await row(effects, job_id)
+    released = await job_row(effects, job_id)
     assert ("queued", 0, 0, 0) == tuple(
         released[column] for column in ("state", "attempt", "failures", "crashes")
     )
@@ -248,23 +248,23 @@ async def test_sigterm_releases_a_long_job_uncounted_after_the_grace_period(
 async def test_an_outage_of_postgres_interrupts_a_job_but_does_not_repeat_it(
     resources: Resources, environ: Mapping[str, str], seconds: float
 ) -> None:
-    async with postgres_of_one() as postgres, AsyncExitStack() as stack:
+    async with own_postgres() as postgres, AsyncExitStack() as stack:
         own = {**environ, **postgres.settings()}
         await migrate(own["DATABASE_URL"])
         opened = open_resources(Settings.from_env(own), process="activelog-tests")
         database = (await stack.enter_async_context(opened)).database
-        await open_ledger(database)
+        await create_ledger(database)
         first, second = [
             await stack.enter_async_context(program(*WORKER, environ=own)) for _ in range(2)
         ]
         for worker in (first, second):
-            await worker.says("worker.started")
+            await worker.wait_for_output("worker.started")
         await put_many(database, 4, Effect(seconds=seconds + 3))
         await eventually(lambda: database.fetchval(STARTS), 4)
         await kill(postgres, signal.SIGINT)
         await asyncio.sleep(seconds)
         await postgres.start()
         await once_each(database, 4)
-        assert first.lives
-        assert second.lives
+        assert first.is_running
+        assert second.is_running
         assert [1] == [found["attempt"] for found in await database.fetch(ATTEMPTS)]

@@ -12,7 +12,7 @@ from app.event_loop import cancel_all
 from app.jobs import JobId, Run, statements
 from app.postgres.database import Database
 from app.resources import Resources
-from tests.support.trials import CALLS, DEEDS, Trial, put, row
+from tests.support.sample_jobs import BEHAVIOURS, CALLS, SampleJob, enqueue_job, job_row
 from tests.support.working import eventually, until, working
 from worker.heartbeat import reclaim_if_allowed, reclaim_until_cancelled
 from worker.lease import LEASE_S, Lease
@@ -50,7 +50,7 @@ def test_a_worker_that_was_cut_off_reclaims_again_after_one_lease() -> None:
 @pytest.fixture
 async def orphan(database: Database) -> JobId:
     """A job whose worker was last seen a minute ago."""
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     worker_id = uuid4()
     await statements.claim(database, ids=[job_id], worker_id=worker_id, token=uuid4())
     await database.execute(
@@ -67,10 +67,10 @@ async def test_a_worker_that_was_cut_off_does_not_reclaim_jobs(
     lease = renew(clock := Clock(), Lease(clock))
     clock.now += LEASE_S + 0.5
     assert [] == await reclaim_if_allowed(database, renew(clock, lease))
-    assert 0 == (await row(database, orphan))["crashes"]
+    assert 0 == (await job_row(database, orphan))["crashes"]
     lost = await reclaim_if_allowed(database, renew(clock, Lease(clock)))
     assert [orphan] == [job.id for job in lost]
-    assert 1 == (await row(database, orphan))["crashes"]
+    assert 1 == (await job_row(database, orphan))["crashes"]
 
 
 async def test_the_reclaim_loop_checks_the_lease(
@@ -82,7 +82,7 @@ async def test_the_reclaim_loop_checks_the_lease(
     reclaiming = asyncio.create_task(reclaim_until_cancelled(database, relay, lease))
     reads = clock.reads
     await until(lambda: clock.reads > reads + 2)
-    assert 0 == (await row(database, orphan))["crashes"]
+    assert 0 == (await job_row(database, orphan))["crashes"]
     renew(clock, lease)
     clock.now += LEASE_S
     renew(clock, lease)
@@ -91,7 +91,7 @@ async def test_the_reclaim_loop_checks_the_lease(
 
 
 async def crashes(database: Database, job_id: JobId) -> object:
-    return (await row(database, job_id))["crashes"]
+    return (await job_row(database, job_id))["crashes"]
 
 
 async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
@@ -106,23 +106,23 @@ async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
         finally:
             ended.append(run.attempt)
 
-    DEEDS["a"] = hang_at_first
+    BEHAVIOURS["a"] = hang_at_first
     async with working(resources, grace=0) as engine:
-        job_id = await put(database, Trial("a"))
+        job_id = await enqueue_job(database, SampleJob("a"))
         await until(lambda: CALLS["a"] == 1)
         async with database.transaction() as tx:  # so that no heartbeat comes in between
             await tx.execute("update workers set seen_at = '-infinity'")
             assert [job_id] == [lost.id for lost in await statements.reclaim(tx)]
         await until(lambda: sorted(ended) == [1, 2])
         await until(lambda: not engine.slots.running)
-    job = await row(database, job_id)
+    job = await job_row(database, job_id)
     assert ("done", 2) == (job["state"], job["attempt"])
 
 
 async def test_a_claim_before_the_first_heartbeat_is_not_reclaimed_for_one_lease(
     database: Database,
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     assert [] == await statements.reclaim(database)
     await database.execute("update jobs set started_at = started_at - interval '11 seconds'")

@@ -14,7 +14,7 @@ from app.jobs.handlers import HANDLERS
 from app.jobs.outcomes import Dead
 from app.jobs.pauses import Pauses
 from app.resources import Resources
-from tests.support.trials import DEEDS, Trial, put, row
+from tests.support.sample_jobs import BEHAVIOURS, SampleJob, enqueue_job, job_row
 from worker.breakers import Breakers
 from worker.job_executor import JobExecutor
 from worker.outcome import Outcome, record
@@ -53,7 +53,7 @@ async def send_nothing(*_: object) -> None:
 
 @pytest.fixture
 def executor(resources: Resources, clock: Clock) -> JobExecutor:
-    DEEDS.update(
+    BEHAVIOURS.update(
         {
             "outage": meet_outage,
             "answer": call_smtp,
@@ -68,7 +68,7 @@ def executor(resources: Resources, clock: Clock) -> JobExecutor:
 async def execute(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
     """Execute a job, and return its run and outcome."""
     database = executor.resources.database
-    job_id = await put(database, job)
+    job_id = await enqueue_job(database, job)
     (claimed,) = await statements.claim(database, ids=[job_id], worker_id=uuid4(), token=uuid4())
     run = Run(database, claimed)
     return run, await executor(run)
@@ -76,7 +76,7 @@ async def execute(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
 
 async def snoozed_for_smtp(executor: JobExecutor) -> Run:
     """Execute a job that meets an outage, and snooze it."""
-    run, outcome = await execute(executor, Trial("outage"))
+    run, outcome = await execute(executor, SampleJob("outage"))
     await record(executor.resources.engine, uuid4(), run.claimed, outcome)
     assert ("snoozed", "smtp") == (outcome.name, outcome.blocked_on)
     return run
@@ -88,10 +88,10 @@ async def test_a_job_that_does_not_call_the_dependency_does_not_close_its_breake
     waiting = await snoozed_for_smtp(executor)
     clock.ahead = 5
     for _ in range(2):
-        assert "done" == (await execute(executor, Trial("no call")))[1].name
-    assert "smtp" == (await row(executor.resources.database, waiting.job_id))["blocked_on"]
-    assert executor.breakers.check(Trial.kind) is None
-    assert executor.breakers.check(Trial.kind) is not None
+        assert "done" == (await execute(executor, SampleJob("no call")))[1].name
+    assert "smtp" == (await job_row(executor.resources.database, waiting.job_id))["blocked_on"]
+    assert executor.breakers.check(SampleJob.kind) is None
+    assert executor.breakers.check(SampleJob.kind) is not None
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("answer", "done"), ("refusal", "dead")])
@@ -100,8 +100,8 @@ async def test_any_answer_closes_the_breaker_and_wakes_the_blocked_jobs(
 ) -> None:
     waiting = await snoozed_for_smtp(executor)
     clock.ahead = 5
-    assert outcome == (await execute(executor, Trial(name)))[1].name
-    woken = await row(executor.resources.database, waiting.job_id)
+    assert outcome == (await execute(executor, SampleJob(name)))[1].name
+    woken = await job_row(executor.resources.database, waiting.job_id)
     assert woken["blocked_on"] is None
-    assert executor.breakers.check(Trial.kind) is None
-    assert executor.breakers.check(Trial.kind) is None
+    assert executor.breakers.check(SampleJob.kind) is None
+    assert executor.breakers.check(SampleJob.kind) is None

@@ -16,12 +16,12 @@ from app.embedded.ports import free_ports
 from app.jobs.schedules import SCHEDULES
 from app.postgres.database import Database
 from app.resources import Resources
-from tests.support.outages import valkey_of_one
+from tests.support.outages import own_valkey
 from tests.support.processes import WORKER, program
-from tests.support.trials import Effect, LowTrial, Trial, put, row
+from tests.support.sample_jobs import Effect, LowSampleJob, SampleJob, enqueue_job, job_row
 from tests.support.working import eventually, until
 
-BURST = ("-m", "arq", "--burst", "tests.support.trial_worker.WorkerSettings")
+BURST = ("-m", "arq", "--burst", "tests.support.sample_worker.WorkerSettings")
 
 
 async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
@@ -47,7 +47,7 @@ async def test_a_worker_runs_jobs_and_drains_on_sigterm(
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
     assert await count_effects(effects) == 8
-    assert '"event": "worker.drained"' in worker.said
+    assert '"event": "worker.drained"' in worker.output
 
 
 async def count_starts(database: Database) -> int:
@@ -58,7 +58,7 @@ async def test_a_worker_runs_at_a_lower_priority_than_the_api(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await worker.says("worker.started")
+        await worker.wait_for_output("worker.started")
         nice = max(process_priority.WORKER_NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
         assert nice == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
@@ -66,16 +66,16 @@ async def test_a_worker_runs_at_a_lower_priority_than_the_api(
 async def test_a_worker_starts_and_drains_without_redis_and_uses_it_when_it_is_up(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
-    async with valkey_of_one() as valkey:
+    async with own_valkey() as valkey:
         own = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=own) as worker:
-            await worker.says("worker.started")
+            await worker.wait_for_output("worker.started")
             await put_effects(effects, 5)
             await valkey.start()
             await eventually(lambda: count_effects(effects), 5)
-            failures = worker.said.count("claim_loop.failed")
+            failures = worker.output.count("claim_loop.failed")
             await valkey.stop()
-            await until(lambda: worker.said.count("claim_loop.failed") > failures)
+            await until(lambda: worker.output.count("claim_loop.failed") > failures)
             worker.send(signal.SIGTERM)
             assert await worker.ended() == 0
 
@@ -95,35 +95,35 @@ async def test_every_schedule_is_an_arq_cron_job(environ: Mapping[str, str]) -> 
     names = "from worker import WorkerSettings as W; print(*(job.name for job in W.cron_jobs))"
     async with program("-c", names, environ=environ) as process:
         assert await process.ended() == 0
-    assert sorted(process.said.split()) == sorted(f"cron:{name}" for name in SCHEDULES)
+    assert sorted(process.output.split()) == sorted(f"cron:{name}" for name in SCHEDULES)
 
 
 async def test_every_log_line_is_json_from_our_own_loggers(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "METRICS_PORT": str(*free_ports(1))}) as worker:
-        await worker.says("worker.started")
+        await worker.wait_for_output("worker.started")
         worker.send(signal.SIGTERM)
         await worker.ended()
-    lines = [json.loads(line) for line in worker.said.splitlines()]
+    lines = [json.loads(line) for line in worker.output.splitlines()]
     assert {"worker.started", "worker.drain_started", "worker.drained"} <= {
         line["event"] for line in lines
     }
     assert not any(line["logger"].startswith(("arq", "uvicorn")) for line in lines)
-    assert "\\u001b" not in worker.said
+    assert "\\u001b" not in worker.output
 
 
 async def test_a_taken_metrics_port_is_one_line_and_exit_code_2_before_any_claim(
     database: Database, environ: Mapping[str, str]
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         async with program(*WORKER, environ={**environ, "METRICS_PORT": str(port)}) as worker:
             assert await worker.ended() == 2
-    (line,) = worker.said.splitlines()
+    (line,) = worker.output.splitlines()
     assert line.startswith(f"activelog: METRICS_PORT is port {port}, which is in use: stop")
-    assert (await row(database, job_id))["attempt"] == 0
+    assert (await job_row(database, job_id))["attempt"] == 0
 
 
 async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_0(
@@ -131,13 +131,15 @@ async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_0(
 ) -> None:
     await put_effects(effects, 30)
     async with effects.transaction() as tx:
-        waiting = await jobs.enqueue(tx, Trial("later"), run_at=datetime(2999, 1, 1, tzinfo=UTC))
-    paused = await put(effects, LowTrial("paused"))
+        waiting = await jobs.enqueue(
+            tx, SampleJob("later"), run_at=datetime(2999, 1, 1, tzinfo=UTC)
+        )
+    paused = await enqueue_job(effects, LowSampleJob("paused"))
     await effects.execute("insert into pauses (what, name) values ('queue', 'low')")
     await resources.dispatcher.flush()
     await resources.redis.flushdb()
     async with program(*BURST, environ=environ) as worker:
-        assert await worker.ended() == 0, worker.said
+        assert await worker.ended() == 0, worker.output
     assert await count_effects(effects) == 30
     unfinished = await effects.fetch("select id from jobs where state = 'queued'")
     assert {waiting, paused} == {job["id"] for job in unfinished}
@@ -147,7 +149,7 @@ async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_0(
 async def test_watch_is_refused_in_one_line(environ: Mapping[str, str]) -> None:
     async with program(*WORKER, "--watch", "app", environ=environ) as worker:
         assert await worker.ended() == 2
-    (line,) = worker.said.splitlines()
+    (line,) = worker.output.splitlines()
     assert line.startswith("activelog: --watch is not supported")
 
 
@@ -168,8 +170,8 @@ async def test_a_bad_setting_is_one_line_that_names_it_and_exit_code_2(
     bad = {**environ, variable: value}
     async with program(*WORKER, environ=bad) as worker:
         assert await worker.ended() == 2
-    assert worker.said.startswith(f"activelog: {variable} ")
-    assert len(worker.said.splitlines()) == 1
+    assert worker.output.startswith(f"activelog: {variable} ")
+    assert len(worker.output.splitlines()) == 1
 
 
 async def test_a_killed_worker_loses_no_job(

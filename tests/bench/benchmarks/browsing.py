@@ -10,7 +10,7 @@ import httpx
 
 from app.postgres.database import Database
 from tests.jobs.operators import operator
-from tests.support.crowd import add_crowd
+from tests.support.many_users import add_users
 from tests.support.people import Person
 
 PEOPLE = 500
@@ -72,7 +72,7 @@ COUNTED = {2: JOBS, 4: EXPORTS}
 async def use(database: Database) -> Person:
     """Fill the tables; an operator who has a good part of it."""
     reader = await operator(database)
-    await add_crowd(database, PEOPLE)
+    await add_users(database, PEOPLE)
     for place, statement in enumerate(USED):
         await database.execute(statement, *([COUNTED[place]] if place in COUNTED else []))
     for table in ("users", "activities", "reports", "jobs", "job_attempts", "exports"):

@@ -12,7 +12,7 @@ from app.postgres.database import Database
 from tests.pages.browsing import submit, text_of
 from tests.pages.ops.conftest import SESSION
 from tests.support.people import person
-from tests.support.trials import CriticalTrial, put
+from tests.support.sample_jobs import CriticalSampleJob, enqueue_job
 
 UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 PATH_VALUES = {
@@ -82,7 +82,7 @@ async def test_poll_does_not_use_up_the_flash_message(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     """The message is for the next page, not for a poll in between."""
-    await put(database, CriticalTrial("a"))
+    await enqueue_job(database, CriticalSampleJob("a"))
     await submit(ops_browser, await ops_browser.get("/ops/queues"), "/queues/low/pause")
     polled = await ops_browser.get("/ops/queues", headers={"HX-Request": "true"})
     assert "Queue low paused." not in text_of(polled)

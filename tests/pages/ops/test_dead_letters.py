@@ -13,7 +13,7 @@ from tests.jobs.operators import dead
 from tests.pages.browsing import redirect_path, submit, text_of
 from tests.support.moments import at
 from tests.support.people import Person
-from tests.support.trials import CriticalTrial, Trial, put
+from tests.support.sample_jobs import CriticalSampleJob, SampleJob, enqueue_job
 from tests.support.working import RunJobs
 
 DEAD_LETTERS = "/ops/dead-letters"
@@ -22,8 +22,10 @@ DEAD_LETTERS = "/ops/dead-letters"
 @pytest.fixture
 async def fingerprints(database: Database, run_jobs: RunJobs) -> list[str]:
     """Add three dead letters, two with the same cause. Return the fingerprints, latest first."""
-    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="<i>page 1</i> is missing")
-    await dead(database, run_jobs, CriticalTrial("c"), reason="too late")
+    await dead(
+        database, run_jobs, SampleJob("a"), SampleJob("b"), reason="<i>page 1</i> is missing"
+    )
+    await dead(database, run_jobs, CriticalSampleJob("c"), reason="too late")
     rows = await database.fetch(
         "select fingerprint from jobs group by 1 order by max(finished_at) desc"
     )
@@ -93,8 +95,8 @@ async def test_operator_retries_a_group(
 async def test_skipped_jobs_are_counted(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    await dead(database, run_jobs, Trial("a", key="k"), Trial("b"), reason="too late")
-    await put(database, Trial("a", key="k"))
+    await dead(database, run_jobs, SampleJob("a", key="k"), SampleJob("b"), reason="too late")
+    await enqueue_job(database, SampleJob("a", key="k"))
     response = await submit(ops_browser, await ops_browser.get(DEAD_LETTERS), "/dead-letters/retry")
     assert (
         "1 job was queued for retry. 1 job was skipped: expired, or replaced by a newer job."

@@ -16,8 +16,15 @@ from app.users.emails import WelcomeEmail
 from tests.jobs.operators import dead
 from tests.pages.browsing import redirect_path, submit, text_of
 from tests.support.people import Person, person
-from tests.support.schedules import triggered
-from tests.support.trials import DEEDS, CriticalTrial, LowTrial, Trial, put, row
+from tests.support.sample_jobs import (
+    BEHAVIOURS,
+    CriticalSampleJob,
+    LowSampleJob,
+    SampleJob,
+    enqueue_job,
+    job_row,
+)
+from tests.support.schedules import trigger_run
 from tests.support.working import RunJobs, eventually, working
 
 JOBS = "/ops/jobs"
@@ -31,16 +38,16 @@ async def job_ids(ops_browser: httpx.AsyncClient, path: str = JOBS, **query: Any
 
 
 async def state_of(database: Database, job_id: JobId) -> str:
-    return str((await row(database, job_id))["state"])
+    return str((await job_row(database, job_id))["state"])
 
 
 async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
-    trial = str(await put(database, Trial("a")))
-    scheduled = str(await put(database, LowTrial("b")))
-    welcome = str(await put(database, WelcomeEmail(kim.id)))
+    trial = str(await enqueue_job(database, SampleJob("a")))
+    scheduled = str(await enqueue_job(database, LowSampleJob("b")))
+    welcome = str(await enqueue_job(database, WelcomeEmail(kim.id)))
     await database.execute(
         "update jobs set run_at = now() + interval '1 day' where id = $1", scheduled
     )
@@ -58,8 +65,8 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
 async def test_search_finds_error_text_request_id_and_unique_key(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    (failed,) = await dead(database, run_jobs, Trial("a"), reason="No such page: 100%_of it")
-    (other,) = await dead(database, run_jobs, Trial("b", key="ab"), reason="too late")
+    (failed,) = await dead(database, run_jobs, SampleJob("a"), reason="No such page: 100%_of it")
+    (other,) = await dead(database, run_jobs, SampleJob("b", key="ab"), reason="too late")
     await database.execute("update jobs set request_id = 'r-1' where id = $1", failed)
     assert [str(failed)] == await job_ids(ops_browser, search="no such PAGE")
     assert [str(failed)] == await job_ids(ops_browser, search="100%_OF")
@@ -71,7 +78,7 @@ async def test_search_finds_error_text_request_id_and_unique_key(
 async def test_search_for_an_id_redirects_to_the_job(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     response = await ops_browser.get(JOBS, params={"search": f" {str(job_id).upper()} "})
     assert (303, f"{JOBS}/{job_id}") == (response.status_code, redirect_path(response))
 
@@ -92,7 +99,7 @@ async def test_pages_of_jobs_keep_the_filters(
         "insert into jobs (kind, queue, payload) select 'test:trial', 'low', '{}'"
         " from generate_series(1, 60)"
     )
-    await put(database, CriticalTrial("a"))
+    await enqueue_job(database, CriticalSampleJob("a"))
     first = await ops_browser.get(JOBS, params={"queue": "low"})
     (following,) = re.findall(r'href="(/ops/jobs\?[^"]*before=[^"]+)"', first.text)
     rest = await job_ids(ops_browser, following.replace("&amp;", "&"))
@@ -106,8 +113,8 @@ async def test_job_shows_its_attempts_tracebacks_and_timeline(
     async def fail(_: Run, __: Resources) -> None:
         raise ValueError("<script>alert(1)</script> & 'so on'")
 
-    DEEDS["a"] = fail
-    job_id = await put(database, Trial("a", key="<b>the key</b>"))
+    BEHAVIOURS["a"] = fail
+    job_id = await enqueue_job(database, SampleJob("a", key="<b>the key</b>"))
     async with working(resources):
         await eventually(lambda: state_of(database, job_id), "dead")
     response = await ops_browser.get(f"{JOBS}/{job_id}")
@@ -126,7 +133,7 @@ async def test_job_shows_its_attempts_tracebacks_and_timeline(
 async def test_page_of_an_unfinished_job_reloads(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("""update jobs set progress = '{"done": 1204, "total": 5000}'""")
     response = await ops_browser.get(f"{JOBS}/{job_id}")
     assert 'hx-trigger="every 2s"' in response.text
@@ -137,7 +144,7 @@ async def test_page_of_an_unfinished_job_reloads(
 async def test_job_of_a_schedule_links_to_it(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    job_id = await triggered(database, "stats:daily", "2026-01-31")
+    job_id = await trigger_run(database, "stats:daily", "2026-01-31")
     response = await ops_browser.get(f"{JOBS}/{job_id}")
     assert "stats:daily for 31 Jan 2026" in text_of(response)
     assert 'href="/ops/schedules/stats:daily"' in response.text
@@ -146,7 +153,7 @@ async def test_job_of_a_schedule_links_to_it(
 async def test_operator_retries_a_dead_job(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs, ada: Person
 ) -> None:
-    (job_id,) = await dead(database, run_jobs, Trial("a"), reason="no such page")
+    (job_id,) = await dead(database, run_jobs, SampleJob("a"), reason="no such page")
     with capture_logs() as logs:
         response = await submit(ops_browser, await ops_browser.get(f"{JOBS}/{job_id}"), "/retry")
     assert (303, f"{JOBS}/{job_id}") == (response.status_code, redirect_path(response))
@@ -163,7 +170,7 @@ async def test_operator_retries_a_dead_job(
 async def test_operator_cancels_a_job(
     ops_browser: httpx.AsyncClient, database: Database, ada: Person, state: str, text: str
 ) -> None:
-    job_id = await put(database, Trial("a"))
+    job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute(
         "update jobs set state = $1, started_at = now(), worker_id = uuidv7(), token = uuidv7()",
         state,

@@ -13,8 +13,8 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.jobs.operators import dead
 from tests.pages.browsing import text_of
-from tests.support.schedules import end_jobs, triggered
-from tests.support.trials import LowTrial, Trial, put
+from tests.support.sample_jobs import LowSampleJob, SampleJob, enqueue_job
+from tests.support.schedules import finish_jobs, trigger_run
 from tests.support.working import RunJobs, eventually, working
 
 
@@ -47,7 +47,7 @@ async def test_missing_worker_is_the_first_alert(ops_browser: httpx.AsyncClient)
 async def test_job_that_has_waited_too_long_is_an_alert(
     ops_browser: httpx.AsyncClient, database: Database, waiting_s: int, *, is_alert: bool
 ) -> None:
-    await put(database, Trial("a"))
+    await enqueue_job(database, SampleJob("a"))
     await database.execute(
         "update jobs set queue = 'critical', run_at = now() - make_interval(secs => $1)", waiting_s
     )
@@ -82,10 +82,10 @@ def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool)
 async def test_pauses_dead_letters_failures_and_outages_are_alerts(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    await dead(database, run_jobs, Trial("a"), Trial("b"), reason="no such page")
-    await triggered(database, "stats:daily")
-    await end_jobs(database, "dead")
-    await put(database, LowTrial("c"))
+    await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no such page")
+    await trigger_run(database, "stats:daily")
+    await finish_jobs(database, "dead")
+    await enqueue_job(database, LowSampleJob("c"))
     await database.execute(
         "update jobs set state = 'snoozed', blocked_on = 'smtp' where kind = 'test:low'"
     )

@@ -13,7 +13,7 @@ from app.jobs.handlers import HANDLERS
 from app.postgres.database import Database
 from tests.pages.browsing import redirect_path, submit, text_of
 from tests.support.people import Person
-from tests.support.trials import CriticalTrial, Trial, put
+from tests.support.sample_jobs import CriticalSampleJob, SampleJob, enqueue_job
 from tests.support.working import RunJobs
 
 
@@ -25,9 +25,9 @@ async def test_queue_shows_waiting_and_running_jobs_and_throughput(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     for name in "abcdefghij":
-        await put(database, CriticalTrial(name))
+        await enqueue_job(database, CriticalSampleJob(name))
     await run_jobs()
-    await put(database, CriticalTrial("k"))
+    await enqueue_job(database, CriticalSampleJob("k"))
     await database.execute(
         "update jobs set run_at = now() - interval '2 days 1 hour' where state = 'queued'"
     )
@@ -56,7 +56,7 @@ async def test_pause_and_resume_log_the_operators_id(
     name: str,
     what: str,
 ) -> None:
-    await put(database, Trial("a"))
+    await enqueue_job(database, SampleJob("a"))
     page = await ops_browser.get("/ops/queues")
     with capture_logs() as logs:
         response = await submit(ops_browser, page, f"/{plural}/{name}/pause")
@@ -80,7 +80,7 @@ async def test_pause_and_resume_log_the_operators_id(
 async def test_outage_that_blocks_snoozed_jobs_is_shown(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    await put(database, Trial("a"))
+    await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set state = 'snoozed', blocked_on = 'smtp'")
     assert "smtp is unavailable : 1 job is waiting for it" in text_of(
         await ops_browser.get("/ops/queues")

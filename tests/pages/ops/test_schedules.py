@@ -10,7 +10,7 @@ from app.jobs.schedules.schedule import SCHEDULES
 from app.postgres.database import Database
 from tests.pages.browsing import redirect_path, submit, text_of
 from tests.support.people import Person
-from tests.support.schedules import end_jobs, runs_of, triggered
+from tests.support.schedules import finish_jobs, list_runs, trigger_run
 from tests.support.working import RunJobs
 
 PATH = "/ops/schedules"
@@ -19,8 +19,8 @@ PATH = "/ops/schedules"
 async def test_every_schedule_is_listed_with_its_last_run(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    await triggered(database, "stats:daily")
-    await end_jobs(database, "dead")
+    await trigger_run(database, "stats:daily")
+    await finish_jobs(database, "dead")
     text = text_of(await ops_browser.get(PATH))
     for name in SCHEDULES:
         assert f"{name} " in text
@@ -31,10 +31,10 @@ async def test_every_schedule_is_listed_with_its_last_run(
 async def test_schedule_shows_the_results_of_its_runs(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
-    await triggered(database, "cleanup:daily", dry_run=True)
+    await trigger_run(database, "cleanup:daily", dry_run=True)
     await run_jobs()
-    await triggered(database, "cleanup:daily", "2026-01-31")
-    await end_jobs(database, "dead")
+    await trigger_run(database, "cleanup:daily", "2026-01-31")
+    await finish_jobs(database, "dead")
     text = text_of(await ops_browser.get(f"{PATH}/cleanup:daily"))
     assert "dead 31 Jan 2026" in text
     assert "2.0 s why" in text or "2 s why" in text
@@ -51,7 +51,7 @@ async def test_operator_runs_a_schedule_for_a_given_day(
     text = text_of(await ops_browser.get(redirect_path(response)))
     assert "cleanup:daily started for 31 Jan 2026." in text
     assert '"dry_run": true' in text
-    assert [("2026-01-31", "running")] == await runs_of(database, "cleanup:daily")
+    assert [("2026-01-31", "running")] == await list_runs(database, "cleanup:daily")
     (entry,) = [log for log in logs if log["event"] == "operator.triggered_schedule"]
     assert ("cleanup:daily", str(ada.id)) == (entry["schedule"], entry["by"])
 
@@ -61,7 +61,7 @@ async def test_operator_runs_a_schedule_from_the_list(
 ) -> None:
     response = await submit(ops_browser, await ops_browser.get(PATH), "/stats:daily/trigger")
     assert 303 == response.status_code
-    assert 1 == len(await runs_of(database, "stats:daily"))
+    assert 1 == len(await list_runs(database, "stats:daily"))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_invalid_day_is_rejected_with_the_form(
     )
     assert 400 == refused.status_code
     assert text in text_of(refused)
-    assert [] == await runs_of(database, "stats:daily")
+    assert [] == await list_runs(database, "stats:daily")
 
 
 async def test_operator_pauses_and_resumes_a_schedule(

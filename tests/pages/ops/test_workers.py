@@ -7,15 +7,15 @@ import httpx
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.pages.browsing import text_of
-from tests.support.trials import Trial, held, put
+from tests.support.sample_jobs import SampleJob, block, enqueue_job
 from tests.support.working import eventually, working
 
 
 async def test_worker_shows_its_slots_and_running_jobs(
     ops_browser: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
-    release = held("a")
-    job_id = await put(database, Trial("a"))
+    release = block("a")
+    job_id = await enqueue_job(database, SampleJob("a"))
 
     async def shows_it() -> bool:
         response = await ops_browser.get("/ops/workers")

@@ -17,14 +17,14 @@ from app.resources import Resources
 from tests.support import ledger
 from tests.support.working import eventually
 
-Deed = Callable[[Run, Resources], Awaitable[None]]
+Behaviour = Callable[[Run, Resources], Awaitable[None]]
 
-DEEDS: dict[str, Deed] = {}
+BEHAVIOURS: dict[str, Behaviour] = {}
 CALLS: Counter[str] = Counter()
 """How often the handler of a trial was called, by the trial's name."""
 
 
-class Trial(Job, frozen=True):
+class SampleJob(Job, frozen=True):
     """Does `DEEDS[name]`, or nothing."""
 
     kind = "test:trial"
@@ -39,51 +39,51 @@ class Trial(Job, frozen=True):
         return self.key
 
 
-class LowTrial(Trial, frozen=True):
+class LowSampleJob(SampleJob, frozen=True):
     kind = "test:low"
     queue = "low"
 
 
-class CriticalTrial(Trial, frozen=True):
+class CriticalSampleJob(SampleJob, frozen=True):
     kind = "test:critical"
     queue = "critical"
 
 
-class ShortTrial(Trial, frozen=True):
+class ShortSampleJob(SampleJob, frozen=True):
     """Times out after one second."""
 
     kind = "test:short"
     timeout = timedelta(seconds=1)
 
 
-async def _do(job: Trial, run: Run, resources: Resources) -> None:
+async def _do(job: SampleJob, run: Run, resources: Resources) -> None:
     CALLS[job.name] += 1
-    if deed := DEEDS.get(job.name):
-        await deed(run, resources)
+    if behaviour := BEHAVIOURS.get(job.name):
+        await behaviour(run, resources)
 
 
-for trial in (Trial, LowTrial, CriticalTrial, ShortTrial):
-    handles(trial)(_do)
+for sample_job in (SampleJob, LowSampleJob, CriticalSampleJob, ShortSampleJob):
+    handles(sample_job)(_do)
 
 
-def held(name: str) -> asyncio.Event:
+def block(name: str) -> asyncio.Event:
     """Have every trial of this name run until the returned event is set, or it is cancelled."""
     let_go = asyncio.Event()
 
     async def wait(*_: object) -> None:
         await let_go.wait()
 
-    DEEDS[name] = wait
+    BEHAVIOURS[name] = wait
     return let_go
 
 
-def forget_trials() -> None:
+def reset_sample_jobs() -> None:
     """Clear all deeds and call counts."""
-    DEEDS.clear()
+    BEHAVIOURS.clear()
     CALLS.clear()
 
 
-async def put(database: Database, job: Job) -> JobId:
+async def enqueue_job(database: Database, job: Job) -> JobId:
     """Enqueue a job in a transaction of its own."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, job)
@@ -91,17 +91,17 @@ async def put(database: Database, job: Job) -> JobId:
     return job_id
 
 
-async def run_through(database: Database, job: Job) -> None:
+async def run_to_completion(database: Database, job: Job) -> None:
     """Enqueue a job and wait until it is done: its worker has then looked at every queue."""
-    job_id = await put(database, job)
+    job_id = await enqueue_job(database, job)
 
     async def state() -> object:
-        return (await row(database, job_id))["state"]
+        return (await job_row(database, job_id))["state"]
 
     await eventually(state, "done")
 
 
-async def row(database: Database, job_id: JobId) -> dict[str, Any]:
+async def job_row(database: Database, job_id: JobId) -> dict[str, Any]:
     """All columns of a job."""
     found = await database.fetchrow("select * from jobs where id = $1", job_id)
     assert found is not None
@@ -119,9 +119,9 @@ class Effect(Job, frozen=True):
 
 @handles(Effect)
 async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
-    await ledger.note_start(resources.database, run)
+    await ledger.record_start(resources.database, run)
     await asyncio.sleep(max(job.seconds, job.at_first if run.attempt == 1 else 0))
-    await ledger.leave_effect(run)
+    await ledger.record_effect(run)
 
 
 class Killer(Job, frozen=True):
@@ -132,5 +132,5 @@ class Killer(Job, frozen=True):
 
 @handles(Killer)
 async def kill_worker(_job: Killer, run: Run, resources: Resources) -> None:
-    await ledger.note_start(resources.database, run)
+    await ledger.record_start(resources.database, run)
     os.kill(os.getpid(), signal.SIGKILL)

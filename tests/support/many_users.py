@@ -9,7 +9,7 @@ from app.postgres.database import Database
 from app.users.user import UserId
 
 
-async def add_crowd(database: Database, count: int) -> list[UserId]:
+async def add_users(database: Database, count: int) -> list[UserId]:
     """Users with confirmed addresses, in the order of their ids."""
     rows = await database.fetch(
         "insert into users (email, name, password_hash, confirmed_at)"
@@ -20,7 +20,7 @@ async def add_crowd(database: Database, count: int) -> list[UserId]:
     return sorted(UserId(row["id"]) for row in rows)
 
 
-async def have_all_run(database: Database, at: datetime) -> None:
+async def add_run_for_everyone(database: Database, at: datetime) -> None:
     """Everyone has run at that moment."""
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s, distance_m, calories)"
