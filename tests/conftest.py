@@ -49,7 +49,7 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are cores: many a test waits for a lease, a heartbeat or a timeout."""
+    """Use two test workers per core: many tests wait for a lease, a heartbeat or a timeout."""
     return 2 * (os.cpu_count() or 1)
 
 
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test whose file, or the conftest beside it, mentions a date or reads the clock."""
+    """Mark every test whose file or conftest mentions a date or reads the clock."""
     dated = {path: _knows_a_date(path) for path in {item.path for item in items}}
     for item in items:
         if dated[item.path]:
@@ -81,13 +81,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def worker_index(worker_id: str) -> int:
-    """The number of this test worker: each has a database, a Redis database and a bucket."""
+    """Return the number of this test worker, which has its own databases and bucket."""
     return 0 if worker_id == "master" else int(worker_id.removeprefix("gw")) + 1
 
 
 @pytest.fixture(scope="session")
 async def database_url(worker_index: int) -> str:
-    """The URL of a database of this test worker, a copy of the migrated one."""
+    """Create this test worker's database, a copy of the migrated one; return its URL."""
     template = os.environ["TEST_DATABASE_URL"]
     name = f"worker_{worker_index}"
     parts = urlsplit(template)
@@ -101,7 +101,7 @@ async def database_url(worker_index: int) -> str:
 
 @pytest.fixture(scope="session")
 async def smtp_inbox() -> AsyncIterator[tuple[Inbox, int]]:
-    """An inbox of this test worker, and the port of its SMTP server."""
+    """Run an SMTP inbox for this test worker; return it with its port."""
     folder = Path(tempfile.mkdtemp(prefix="activelog-inbox-"))
     inbox = Inbox(folder)
     loop = asyncio.get_running_loop()
@@ -115,7 +115,7 @@ async def smtp_inbox() -> AsyncIterator[tuple[Inbox, int]]:
 
 @pytest.fixture(scope="session")
 def environ(database_url: str, smtp_inbox: tuple[Inbox, int], worker_index: int) -> dict[str, str]:
-    """The environment of the service under test."""
+    """Return the environment variables of the service under test."""
     given = {name: os.environ[f"TEST_{name}"] for name in VARIABLES + KEYS}
     redis = urlsplit(given["REDIS_URL"])._replace(path=f"/{worker_index}").geturl()
     return {
@@ -151,7 +151,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
-    """Everything that a process opens, on empty tables and an empty Redis."""
+    """Return the resources of a process, with empty tables and an empty Redis."""
     await opened.dispatcher.flush()  # what the last test left
     try:
         await opened.database.execute(EMPTY)
@@ -187,7 +187,7 @@ begin
     end if;
 end $$
 """
-"""Only the tables that have rows, and what refers to them: to truncate all takes a test's time."""
+"""Truncates only the tables with rows and those that refer to them: all would take too long."""
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def run_jobs(resources: Resources) -> RunJobs:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that refuses connections, and that no other process can take."""
+    """Return a port that refuses connections and that no other process can bind."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -233,14 +233,14 @@ def application_clock() -> WallClock:
 
 @pytest.fixture
 def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
-    """The clock of the API and the pages; it runs on after the test."""
+    """Return the clock of the API and the pages. It runs again after the test."""
     yield application_clock
     application_clock.stands_at = None
 
 
 @pytest.fixture(scope="session")
 async def application(opened: Resources, application_clock: WallClock) -> AsyncIterator[Any]:
-    """The API as an ASGI application, on the resources of the test worker."""
+    """Run the API as an ASGI application with the resources of this test worker."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
@@ -255,7 +255,7 @@ async def application(opened: Resources, application_clock: WallClock) -> AsyncI
 
 @pytest.fixture
 async def api(application: Any, resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API, without a token, on empty tables."""
+    """Return an API client without a token, with empty tables."""
     transport = httpx.ASGITransport(app=application)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -263,7 +263,7 @@ async def api(application: Any, resources: Resources) -> AsyncIterator[httpx.Asy
 
 @asynccontextmanager
 async def lifespan_of(app: Any) -> AsyncIterator[None]:
-    """An application's lifespan, in a task of its own: fixtures end in another than theirs."""
+    """Run the lifespan in its own task, since fixtures are torn down in another one."""
     begun, over = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

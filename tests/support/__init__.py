@@ -1,1 +1,1 @@
-"""What the tests share: the servers of a run, a database of their own, the real worker."""
+"""What the tests share: the servers of a run, helpers for the real worker, sample data."""

@@ -1,4 +1,4 @@
-"""Activities in numbers, and asking for them."""
+"""Many activities, and export requests."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ select
 from generate_series($2::int, $3::int) as n
 """
 SLICE = 100_000
-"""Activities that are added in one statement."""
+"""Activities per insert statement."""
 
 
 async def add_activities(database: Database, user_id: UserId, count: int) -> None:
-    """Activities, one every 20 minutes from 2020 on; some 60 bytes of CSV each."""
+    """Add activities, one every 20 minutes from 2020 on, about 60 bytes of CSV each."""
     for first in range(1, count + 1, SLICE):
         await database.execute(MANY, user_id, first, min(count, first + SLICE - 1))
 
 
 async def add_megabytes(database: Database, user_id: UserId, count: int) -> None:
-    """Activities that make about so many megabytes of CSV: more than any socket holds."""
+    """Add activities that make about `count` MB of CSV, more than any socket buffers."""
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s, notes)"
         " select $1, 'hike', '2020-01-01'::timestamptz + interval '1 hour' * n, 3600,"
@@ -46,7 +46,7 @@ async def add_megabytes(database: Database, user_id: UserId, count: int) -> None
 async def request_export(
     api: httpx.AsyncClient, who: Person, format: str = "csv", **filters: Any
 ) -> dict[str, Any]:
-    """An export that they have asked for."""
+    """Request an export, and return it."""
     body = {"format": format, **filters}
     answer = await api.post(f"{EXPORT}/request", json=body, headers=who.headers)
     assert answer.status_code == 202, answer.text

@@ -1,4 +1,4 @@
-"""Handlers of workers that fan the weekly emails out, and write none."""
+"""Handlers for workers that fan out the weekly emails without sending them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 
 LIFTED = Throttle(max_waiting=1_000_000)
 BATCHES_BEFORE_DEATH = 5
-"""What tests.schedules.killed_worker commits before it kills itself."""
+"""The batches that tests.schedules.killed_worker commits before it kills itself."""
 
 
 async def fan_out_at_once(job: WeeklyEmails, run: Run) -> None:
-    """Without a throttle."""
+    """Fan out without a throttle."""
     await weekly_summary.fan_out_emails(run, job.day, throttle=LIFTED)
 
 

@@ -8,5 +8,5 @@ from tests.support.working import WAIT_LIMIT_S
 
 
 def anonymous_client() -> httpx.AsyncClient:
-    """A client without a token, which waits for an answer as long as a test waits for anything."""
+    """Return a client without a token, with the timeout of the tests."""
     return httpx.AsyncClient(timeout=WAIT_LIMIT_S)

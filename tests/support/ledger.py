@@ -1,7 +1,7 @@
-"""The ledger: a row for every start and every effect, without a key, so that repetition shows.
+"""The ledger: a row for every start and every effect, without a key, so that repeats show.
 
-An effect commits with the job's `done`, so there is to be exactly one of each job. A start is
-written outside of the job's transactions, so there may be several.
+An effect is committed together with the job's `done`, so each job must have exactly one. A start
+is written outside the job's transactions, so there may be several.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ create table if not exists effects (
 
 
 async def create_ledger(database: Database) -> None:
-    """Make its tables, if they are not there."""
+    """Create its tables if they are missing."""
     await database.execute(TABLES)
 
 
 async def record_start(database: Database, run: Run) -> None:
-    """This process has begun the attempt."""
+    """Record that this process has started the attempt."""
     await database.execute(
         "insert into starts (job_id, attempt, pid) values ($1, $2, $3)",
         run.job_id,
@@ -42,7 +42,7 @@ async def record_start(database: Database, run: Run) -> None:
 
 
 async def record_effect(run: Run) -> None:
-    """The one effect of the job, and its end."""
+    """Commit the only effect of the job, together with its end."""
     async with run.completion() as tx:
         await tx.execute(
             "insert into effects (job_id, attempt) values ($1, $2)", run.job_id, run.attempt
@@ -50,7 +50,7 @@ async def record_effect(run: Run) -> None:
 
 
 async def count_effects(database: Database) -> tuple[int, int]:
-    """How many jobs have had an effect, and how many effects there were beyond the first."""
+    """Count the jobs with an effect, and the repeated effects."""
     row = await database.fetchrow(
         "select count(distinct job_id) as jobs, count(*) - count(distinct job_id) as more"
         " from effects"

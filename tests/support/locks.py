@@ -1,4 +1,4 @@
-"""Transactions that wait for one another."""
+"""Waiting for transactions that block each other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ where not granted and pid in (select pid from pg_stat_activity where datname = c
 
 
 async def wait_for_blocked_transaction(database: Database) -> None:
-    """Return once one transaction of this database waits for a lock.
+    """Wait until a transaction of this database is blocked by a lock.
 
-    Ask outside of transactions: within one, the activity is that of its first look.
+    Call it outside of transactions: within one, Postgres keeps showing the first snapshot of the
+    activity.
     """
     await eventually(lambda: database.fetchval(WAITING), 1)

@@ -1,4 +1,4 @@
-"""Many users at once, and activities of theirs."""
+"""Many users at once, and their activities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.users.user import UserId
 
 
 async def add_users(database: Database, count: int) -> list[UserId]:
-    """Users with confirmed addresses, in the order of their ids."""
+    """Add users with confirmed addresses; return their ids, sorted."""
     rows = await database.fetch(
         "insert into users (email, name, password_hash, confirmed_at)"
         " select 'user' || n || '@example.com', 'User ' || n, 'no hash', now()"
@@ -21,7 +21,7 @@ async def add_users(database: Database, count: int) -> list[UserId]:
 
 
 async def add_run_for_everyone(database: Database, at: datetime) -> None:
-    """Everyone has run at that moment."""
+    """Add a run at this time for every user."""
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s, distance_m, calories)"
         " select id, 'run', $1, 1800, 5000, 300 from users",
@@ -30,7 +30,7 @@ async def add_run_for_everyone(database: Database, at: datetime) -> None:
 
 
 async def add_run(database: Database, user_id: UUID, at: datetime, metres: float = 5000) -> UUID:
-    """Somebody has run at that moment; loaded as other tools do, past the service."""
+    """Add a run by SQL, as a data import would, and return its id."""
     return UUID(
         str(
             await database.fetchval(

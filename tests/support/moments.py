@@ -1,4 +1,4 @@
-"""Moments that tests write about."""
+"""Points in time for tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 
 def at(text: str) -> datetime:
-    """A moment of UTC, such as `2026-11-24 12:30`."""
+    """Parse a UTC time such as `2026-11-24 12:30`."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def recently() -> str:
-    """Two hours ago, in ISO 8601: recent enough for friends' news."""
+    """Return two hours ago in ISO 8601: recent enough for the friends' activity email."""
     return (datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="seconds")

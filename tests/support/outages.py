@@ -1,4 +1,4 @@
-"""Servers of one's own that a test may take away: killed, restarted, frozen."""
+"""Servers that belong to one test, which may kill, restart and freeze them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.postgres.database import Database
 
 
 class PersistentPostgres(Postgres):
-    """Finds its data again when it is restarted."""
+    """A Postgres that keeps its data when it is restarted."""
 
     def cleanup_paths(self) -> Sequence[Path]:
         return ()
@@ -30,10 +30,10 @@ class PersistentPostgres(Postgres):
 
 @asynccontextmanager
 async def own_valkey() -> AsyncIterator[Valkey]:
-    """A Valkey that belongs to one test. It is not started: the test says when."""
+    """Provide a Valkey for one test. The test has to start it."""
     with _workspace() as workspace:
         valkey = Valkey(workspace)
-        valkey.choose_ports()  # its URL is known while it is away
+        valkey.choose_ports()  # its URL is known before it is started
         try:
             yield valkey
         finally:
@@ -42,7 +42,7 @@ async def own_valkey() -> AsyncIterator[Valkey]:
 
 @asynccontextmanager
 async def own_postgres() -> AsyncIterator[Postgres]:
-    """An empty Postgres that belongs to one test, started."""
+    """Start an empty Postgres for one test."""
     with _workspace() as workspace:
         postgres = PersistentPostgres(workspace)
         try:
@@ -62,7 +62,7 @@ def _workspace() -> Iterator[Workspace]:
 
 
 async def kill(server: Daemon, signum: signal.Signals = signal.SIGKILL) -> None:
-    """End it by a signal. `start` brings it back, with what it had on its disk."""
+    """Kill a server with a signal. `start` starts it again with the data on its disk."""
     assert server.pid is not None
     os.kill(server.pid, signum)
     await server.wait()
@@ -70,7 +70,7 @@ async def kill(server: Daemon, signum: signal.Signals = signal.SIGKILL) -> None:
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """Stop a process and all that it started, and continue them after the block."""
+    """Suspend a process and its descendants while the block runs."""
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     for member in family:
@@ -84,7 +84,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 async def terminate_backends(database: Database, process: str = "activelog-worker") -> int:
-    """Have Postgres close the connections of these processes; how many there were."""
+    """Terminate the Postgres connections of these processes; return how many there were."""
     return int(
         await database.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
@@ -95,7 +95,7 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
 
 
 async def expire_lease(database: Database, pid: int) -> None:
-    """Do now what would happen in ten seconds to the jobs of a worker that was killed."""
+    """Reclaim the jobs of a killed worker now instead of in ten seconds."""
     await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
     await reclaim(database)
     await database.execute("update jobs set run_at = now() where state = 'queued'")

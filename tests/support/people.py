@@ -1,4 +1,4 @@
-"""People to write tests about."""
+"""Users for tests."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Person(NamedTuple):
     id: UserId
     email: str
     headers: dict[str, str]
-    """What signs a request of theirs."""
+    """The headers that authenticate a request."""
 
     @property
     def token(self) -> str:
-        """Of their session: what the cookie of a browser of theirs holds."""
+        """The session token, which the session cookie holds."""
         return self.headers["Authorization"].removeprefix("Bearer ")
 
 
 async def person(database: Database, name: str) -> Person:
-    """Somebody who is signed in and whose address is `{name}@example.com`."""
+    """Create a signed-in user with the address `{name}@example.com`."""
     async with database.transaction() as tx:
         account = await statements.add_user(
             tx, email=f"{name}@example.com", name=name, password_hash="no hash"

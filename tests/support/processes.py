@@ -1,4 +1,4 @@
-"""The service's own processes, which a test may signal and kill."""
+"""Processes of the service, which tests may signal and kill."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Program:
-    """A process and everything that it said so far."""
+    """A process and its output so far."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -40,23 +40,23 @@ class Program:
             self.output += line.decode()
 
     async def wait_for_output(self, words: str) -> None:
-        """Wait until it has said this.
+        """Wait until the output contains these words.
 
         Raises:
-            TimeoutError: it has not, and what it said instead.
+            TimeoutError: it does not. The message is the output.
         """
         try:
             async with asyncio.timeout(WAIT_LIMIT_S):
-                while words not in self.output:  # noqa: ASYNC110 # its output is all there is to see
+                while words not in self.output:  # noqa: ASYNC110 # there is no event for its output
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise TimeoutError(f"never said {words!r}, but:\n{self.output}") from None
+            raise TimeoutError(f"no {words!r} in the output:\n{self.output}") from None
 
     def send(self, signum: signal.Signals) -> None:
         self.process.send_signal(signum)
 
     async def kill(self) -> None:
-        """As `kill -9` does."""
+        """Kill it like `kill -9`."""
         self.send(signal.SIGKILL)
         await self.ended()
 
@@ -65,10 +65,10 @@ class Program:
         return self.process.returncode is None
 
     async def ended(self) -> int:
-        """Its exit code.
+        """Wait for its end and return the exit code.
 
         Raises:
-            TimeoutError: it goes on.
+            TimeoutError: it is still running.
         """
         async with asyncio.timeout(WAIT_LIMIT_S):
             code = await self.process.wait()
@@ -78,7 +78,7 @@ class Program:
 
 @asynccontextmanager
 async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[Program]:
-    """Python with these arguments; killed at the end if it still runs."""
+    """Run Python with these arguments, and kill it at the end if it is still running."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -98,7 +98,7 @@ async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[
 
 @asynccontextmanager
 async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program, str]]:
-    """The API as a process, and its address."""
+    """Run the API as a process, and return it with its URL."""
     port = free_ports(1)[0]
     async with program(*API, environ={**environ, "PORT": str(port)}) as api:
         await api.wait_for_output("api.started")

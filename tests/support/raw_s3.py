@@ -1,4 +1,4 @@
-"""The tests' S3 itself, and how long a test waits for it."""
+"""Direct access to the S3 server of the tests, and its timeouts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.s3 import Timeouts
 from tests.support.working import WAIT_LIMIT_S
 
 LONG_TIMEOUTS = Timeouts(connect=WAIT_LIMIT_S, read=3600, abort=WAIT_LIMIT_S)
-"""For buckets of the tests: a call that a test holds back does not time out."""
+"""For buckets in tests, so that a call that a test blocks does not time out."""
 
 
 @asynccontextmanager
 async def raw_s3(section: settings.Bucket) -> AsyncIterator[S3Client]:
-    """A client for what `Bucket` does not do, with the same account and endpoint."""
+    """Open a client for what `Bucket` cannot do, with the same account and endpoint."""
     session = aioboto3.Session(
         aws_access_key_id=section.access_key_id,
         aws_secret_access_key=section.secret_access_key,

@@ -1,4 +1,4 @@
-"""A way to S3 that a test may bar: calls are passed on, answered with a failure, or held."""
+"""A proxy for S3: tests decide whether calls are passed on, fail, or block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOP_BY_HOP = {b"connection", b"transfer-encoding", b"keep-alive", b"content-leng
 
 
 class Call(NamedTuple):
-    """A request to S3, as a test tells them apart."""
+    """A request to S3."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class Call(NamedTuple):
 
     @property
     def part(self) -> int:
-        """The number of the part that it sends; 0: none."""
+        """The number of the part that it uploads; 0 if it uploads none."""
         return int(self.query.partition("partNumber=")[2].partition("&")[0] or 0)
 
     @property
@@ -33,7 +33,7 @@ class Call(NamedTuple):
 
 
 Rule: TypeAlias = Callable[[Call], Awaitable[int | None]]
-"""A status to answer with instead of S3's; 0 closes the connection; None passes the call on."""
+"""Returns a status to respond with, 0 to close the connection, or None to pass the call on."""
 
 
 async def passes(_: Call) -> int | None:
@@ -47,12 +47,12 @@ class S3Proxy:
         self.url = ""
         self.before: Rule = passes
         self.after: Rule = passes
-        """Asked once S3 has done what was asked of it."""
+        """Called after S3 has handled the call."""
         self.calls: list[Call] = []
         self.closing = asyncio.Event()
 
     async def hold(self) -> int:
-        """For a rule that keeps a call waiting: until the end, when the connection is closed."""
+        """Block a call until the proxy is closed. For rules."""
         await self.closing.wait()
         return 0
 
@@ -76,7 +76,7 @@ class S3Proxy:
             answer = await self._client.request(call.method, url, content=body, headers=headers)
             status = await self.after(call)
         if status == 0:
-            raise ConnectionAbortedError  # the server closes what has not been answered
+            raise ConnectionAbortedError  # the server closes a connection without a response
         await _answer(send, status or 0, answer)
 
 
@@ -101,7 +101,7 @@ async def _answer(send: Any, status: int, answer: httpx.Response | None) -> None
 
 @asynccontextmanager
 async def s3_proxy(target: str) -> AsyncIterator[S3Proxy]:
-    """A proxy before this S3, on a port of its own."""
+    """Run a proxy for this S3 on a free port."""
     proxy = S3Proxy(target)
     server = uvicorn.Server(uvicorn.Config(proxy, port=0, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve())

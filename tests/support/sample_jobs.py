@@ -1,4 +1,4 @@
-"""Jobs of the tests, whose handlers do what the test says."""
+"""Sample jobs, whose behaviour each test sets."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Behaviour = Callable[[Run, Resources], Awaitable[None]]
 
 BEHAVIOURS: dict[str, Behaviour] = {}
 CALLS: Counter[str] = Counter()
-"""How often the handler of a trial was called, by the trial's name."""
+"""How often the handler was called, by the name of the job."""
 
 
 class SampleJob(Job, frozen=True):
-    """Does `DEEDS[name]`, or nothing."""
+    """Runs `BEHAVIOURS[name]`, or does nothing."""
 
     kind = "test:trial"
     backoff = timedelta(milliseconds=20)
@@ -67,7 +67,7 @@ for sample_job in (SampleJob, LowSampleJob, CriticalSampleJob, ShortSampleJob):
 
 
 def block(name: str) -> asyncio.Event:
-    """Have every trial of this name run until the returned event is set, or it is cancelled."""
+    """Let every sample job of this name run until the returned event is set."""
     let_go = asyncio.Event()
 
     async def wait(*_: object) -> None:
@@ -78,13 +78,13 @@ def block(name: str) -> asyncio.Event:
 
 
 def reset_sample_jobs() -> None:
-    """Clear all deeds and call counts."""
+    """Clear all behaviours and call counts."""
     BEHAVIOURS.clear()
     CALLS.clear()
 
 
 async def enqueue_job(database: Database, job: Job) -> JobId:
-    """Enqueue a job in a transaction of its own."""
+    """Enqueue a job in its own transaction."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, job)
     assert job_id is not None
@@ -92,7 +92,7 @@ async def enqueue_job(database: Database, job: Job) -> JobId:
 
 
 async def run_to_completion(database: Database, job: Job) -> None:
-    """Enqueue a job and wait until it is done: its worker has then looked at every queue."""
+    """Enqueue a job and wait until it is done. Its worker has then checked every queue."""
     job_id = await enqueue_job(database, job)
 
     async def state() -> object:
@@ -102,14 +102,14 @@ async def run_to_completion(database: Database, job: Job) -> None:
 
 
 async def job_row(database: Database, job_id: JobId) -> dict[str, Any]:
-    """All columns of a job."""
+    """Return all columns of a job."""
     found = await database.fetchrow("select * from jobs where id = $1", job_id)
     assert found is not None
     return dict(found)
 
 
 class Effect(Job, frozen=True):
-    """Leaves its effect after so many seconds; the first attempt may take longer."""
+    """Commits its effect after `seconds`; the first attempt may take longer."""
 
     kind = "test:effect"
 

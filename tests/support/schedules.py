@@ -1,4 +1,4 @@
-"""Running a schedule's job now, and what became of its runs."""
+"""Triggering schedules, and looking at their runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.cron import Clock
 async def trigger_run(
     database: Database, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> JobId:
-    """The job of a run that is about this day's period."""
+    """Trigger a run for the period of this day, and return its job."""
     about = date.fromisoformat(day) if day else None
     async with database.transaction() as tx:
         return (await trigger(tx, name, by="test", day=about, dry_run=dry_run)).job_id
@@ -27,7 +27,7 @@ async def trigger_run(
 async def run_schedule(
     resources: Resources, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> ScheduleRun:
-    """The run, after a real worker has run it."""
+    """Trigger a run, let a real worker run it, and return it."""
     job_id = await trigger_run(resources.database, name, day, dry_run=dry_run)
     await run_jobs(resources)
     run = await history.run_of_job(resources.database, job_id)
@@ -36,7 +36,7 @@ async def run_schedule(
 
 
 def fixed_clock(text: str) -> Clock:
-    """A clock of the schedules that stands at this moment of UTC."""
+    """Return a schedule clock that always shows this UTC time."""
 
     async def clock(_: Queryable) -> datetime:
         return at(text)
@@ -45,7 +45,7 @@ def fixed_clock(text: str) -> Clock:
 
 
 async def list_runs(database: Database, schedule: str) -> list[tuple[str, str]]:
-    """Day and state of each run, in the order of the ticks."""
+    """Return the day and state of each run, ordered by tick."""
     rows = await database.fetch(
         "select day, state from schedule_runs where schedule = $1 order by tick", schedule
     )
@@ -53,7 +53,7 @@ async def list_runs(database: Database, schedule: str) -> list[tuple[str, str]]:
 
 
 async def finish_jobs(database: Database, state: str) -> None:
-    """End all that wait, after two seconds of work."""
+    """Set all queued jobs to a final state, as if they had run for two seconds."""
     await database.execute(
         "update jobs set state = $1, started_at = now() - interval '2 s', finished_at = now(),"
         " error = 'why', fingerprint = case when $1 = 'dead' then 'f' end where state = 'queued'",

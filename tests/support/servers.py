@@ -1,4 +1,4 @@
-"""The servers of a test run: started once by the process that starts the run, and used by all."""
+"""The servers of a test run: started once by the main process, used by all test workers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from app.embedded.servers import servers
 from app.postgres.migrations import migrate
 
 NAMED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "SMTP_URL")
-"""Tests never touch the servers of the person who runs them."""
+"""Removed from the environment, so that tests never touch the developer's servers."""
 
 
 class RunServers:
-    """Servers that live from `start` to `stop`, on an event loop that runs only in these two."""
+    """Servers that run from `start` to `stop`, on an event loop that runs only in these two."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

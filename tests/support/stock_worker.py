@@ -1,4 +1,4 @@
-"""`arq tests.support.stock_worker.WorkerSettings`: stock arq's own loop over the trials.
+"""`arq tests.support.stock_worker.WorkerSettings`: stock arq's own loop, with the sample jobs.
 
 Our engine runs beside it for the heartbeat, the finisher and the relay, without slots of its own.
 """

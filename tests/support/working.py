@@ -1,4 +1,4 @@
-"""Running what is queued with the real worker, and waiting for what it does."""
+"""Running queued jobs with the real worker, and waiting for results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from worker.cron import Clock
 from worker.engine import Engine
 
 WAIT_LIMIT_S = 150.0
-"""How long a test waits for something to happen before it fails. An idle machine needs seconds; one
-on which other work takes every core may need a minute."""
+"""How long a test waits before it fails. An idle machine needs seconds; a busy one may need a
+minute."""
 
 
 class RunJobs(Protocol):
@@ -40,7 +40,7 @@ DIED_SINCE = "select kind, error from jobs where state = 'dead' and finished_at 
 async def working(
     resources: Resources, *, grace: float | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Engine]:
-    """A worker in this process, drained at the end.
+    """Run an engine in this process, and drain it at the end.
 
     Args:
         grace: seconds that running jobs have at the end; None: as the settings say.
@@ -59,25 +59,25 @@ async def working(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds.
+    """Wait until a condition is true.
 
     Raises:
-        TimeoutError: it does not within `WAIT_LIMIT_S`.
+        TimeoutError: it is not within `WAIT_LIMIT_S`.
     """
     async with asyncio.timeout(WAIT_LIMIT_S):
-        while not holds():  # noqa: ASYNC110 # what is waited for has no event
+        while not holds():  # noqa: ASYNC110 # there is no event for the condition
             await asyncio.sleep(0.01)
 
 
 async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
-    """Run all jobs that are due to their end.
+    """Run all due jobs until they have ended.
 
     Args:
         may_fail: jobs may die, and retries and snoozes are not waited for. Otherwise they are, and
             a dead job fails the test.
 
     Raises:
-        TimeoutError: something is unfinished after `WAIT_LIMIT_S`.
+        TimeoutError: a job is unfinished after `WAIT_LIMIT_S`.
         AssertionError: a job died.
     """
     database = resources.database
@@ -94,15 +94,15 @@ async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
 
 
 async def eventually(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
-    """Ask until the answer is the one wanted.
+    """Call `ask` until it returns `wanted`.
 
     Raises:
-        TimeoutError: the last answer within `WAIT_LIMIT_S` was another.
+        TimeoutError: it did not within `WAIT_LIMIT_S`.
     """
     answer: object = None
     try:
         async with asyncio.timeout(WAIT_LIMIT_S):
-            while (answer := await ask()) != wanted:  # noqa: ASYNC110 # nothing tells of it
+            while (answer := await ask()) != wanted:  # noqa: ASYNC110 # there is no event for it
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"{answer!r} instead of {wanted!r}") from None
