@@ -92,7 +92,7 @@ PeriodDay: TypeAlias = Annotated[
     ),
 ]
 DryRun: TypeAlias = Annotated[
-    bool, Parameter(negative=(), show_default=False, help="Only count what the job would do.")
+    bool, Parameter(negative=(), show_default=False, help="Count what would be done, then stop.")
 ]
 FIELDS = {
     "month": Annotated[
@@ -128,7 +128,7 @@ async def run(
     if not alive:
         print(job_id)
         print(
-            "activelog: enqueued, but no worker is running; the job starts when one does",
+            "activelog: enqueued, but no worker is running; the job starts once one is",
             file=sys.stderr,
         )
         return 1

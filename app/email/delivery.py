@@ -141,7 +141,7 @@ async def _reserve_send(
             return False
         await _check_recipient_limit(tx, recipient, email, unique_key)
     if wait := await sender.send_limit.reserve(subscribed=email.subscription is not None):
-        raise Snooze("MAIL_RATE is reached", delay=wait)
+        raise Snooze("MAIL_RATE has been reached", delay=wait)
     return True
 
 

@@ -33,7 +33,7 @@ SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
     ),
     "monthly_report": SubscriptionText(
         "Monthly report",
-        "On the 1st, when your report for the month before is ready."
+        "On the 1st, when your report for the previous month is ready."
         " The report is created either way.",
         "monthly report emails",
     ),

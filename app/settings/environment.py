@@ -153,5 +153,5 @@ def convert(text: str, kind: Any) -> Any:
             case LiteralType(values=choices):
                 problem = f"must be one of {', '.join(sorted(map(str, choices)))}"
             case _:
-                raise TypeError(f"no message for {kind}") from error
+                raise TypeError(f"no error message for settings of type {kind}") from error
         raise ValueError(problem) from None

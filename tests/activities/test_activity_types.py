@@ -28,7 +28,9 @@ def test_the_pdf_has_room_for_every_label_and_a_colour_for_every_type() -> None:
 
 
 @pytest.mark.parametrize("table", ["activities", "exports"])
-async def test_postgres_accepts_exactly_these_types(database: Database, table: str) -> None:
+async def test_postgres_accepts_exactly_the_activity_types_of_the_code(
+    database: Database, table: str
+) -> None:
     check = await database.fetchval(
         "select pg_get_constraintdef(oid) from pg_constraint"
         " where conrelid = $1::text::regclass and conname = $1 || '_type_check'",

@@ -101,7 +101,7 @@ async def test_last_day_before_the_first_is_refused(api: httpx.AsyncClient, kim:
     assert [part["field"] for part in response.json()["errors"]] == ["to"]
 
 
-async def test_pages_have_no_gap_and_no_repeat_while_activities_are_added(
+async def test_pages_have_no_gaps_or_repeats_while_activities_are_added(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     """500 activities, many of which start at the same instant."""

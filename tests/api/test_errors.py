@@ -112,7 +112,9 @@ async def test_router_errors_are_problems_too(
     assert response.headers["x-request-id"]
 
 
-async def test_unsupported_method_lists_the_supported_ones(api: httpx.AsyncClient) -> None:
+async def test_response_to_an_unsupported_method_lists_the_supported_ones(
+    api: httpx.AsyncClient,
+) -> None:
     assert "POST" in (await api.put(USERS)).headers["allow"]
 
 

@@ -114,7 +114,7 @@ async def test_response_does_not_disclose_whether_the_address_has_an_account(
         assert first.json()["status"] == "pending"
 
 
-async def test_request_is_waiting_after_a_later_sign_up(
+async def test_request_to_an_unknown_address_is_waiting_when_its_owner_signs_up(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     request = (await send_request(api, kim, "later@example.com")).json()
@@ -123,7 +123,9 @@ async def test_request_is_waiting_after_a_later_sign_up(
     assert [waiting["id"] for waiting in await waiting_requests(api, later)] == [request["id"]]
 
 
-async def test_request_in_return_accepts(api: httpx.AsyncClient, kim: Person, sam: Person) -> None:
+async def test_requesting_the_requester_accepts_their_request(
+    api: httpx.AsyncClient, kim: Person, sam: Person
+) -> None:
     first = (await send_request(api, kim, sam.email)).json()
     back = await send_request(api, sam, kim.email)
 

@@ -43,7 +43,9 @@ async def test_operations_have_descriptions_and_error_responses(
     assert "Problem" in document["components"]["schemas"]
 
 
-async def test_summaries_and_responses_are_described_in_words(document: dict[str, Any]) -> None:
+async def test_operations_have_readable_summaries_and_response_descriptions(
+    document: dict[str, Any],
+) -> None:
     paths = document["paths"]
     pause = paths["/api/v1/admin/queues/{name}/pause"]["post"]
     assert pause["summary"] == "Pause a queue"

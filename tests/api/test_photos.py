@@ -168,7 +168,7 @@ async def test_malformed_form_is_refused(
     assert response.status_code in {400, 415}, response.text
 
 
-async def test_photo_may_have_up_to_ten_megabytes(
+async def test_photo_may_be_up_to_ten_megabytes(
     api: httpx.AsyncClient, kim: Person, run: str
 ) -> None:
     picture = drawing.saved("JPEG")

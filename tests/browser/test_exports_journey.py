@@ -104,7 +104,7 @@ FORMAT_LIKE_BROWSER = """([moment, timeZone]) => new Intl.DateTimeFormat(
 """Format a time as this browser does for this locale and zone: month names vary by browser."""
 
 
-async def test_exports_recover_after_the_service_was_down(
+async def test_exports_page_recovers_once_the_service_is_back(
     page: Page, resources: Resources, page_errors: PageErrors
 ) -> None:
     await create_account(page)

@@ -26,7 +26,7 @@ from tests.support.working import WAIT_LIMIT_S, RunJobs, until, working
 SPAM = "550 5.7.1 <b>looks</b> like spam"
 
 
-async def test_operator_fixes_a_cause_and_retries_its_dead_letters(
+async def test_operator_fixes_the_cause_of_dead_letters_and_retries_them(
     page: Page, resources: Resources
 ) -> None:
     database = resources.database

@@ -99,7 +99,7 @@ def linter() -> str:
     return f"caniemail {version}, Gmail and Outlook"
 
 
-def test_markup_of_every_email_has_been_linted() -> None:
+def test_stored_lint_result_is_current_for_every_email() -> None:
     assert (stored_result()["linter"], stored_result()["emails"]) == (linter(), digests())
 
 

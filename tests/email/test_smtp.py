@@ -94,7 +94,7 @@ async def test_email_arrives_unchanged() -> None:
         ("content", HANG, Ambiguous),
     ],
 )
-async def test_every_reply_becomes_one_error(
+async def test_each_reply_is_mapped_to_an_error(
     stage: str, reply: str, error_type: type[Exception]
 ) -> None:
     replies = {stage: reply}
@@ -145,7 +145,7 @@ async def test_rejected_credentials_differ_from_a_failing_auth_service(
         assert error_type is type(await send_failure(server, password="secret"))
 
 
-async def test_recipient_that_is_not_ascii_is_refused_without_asking_the_server() -> None:
+async def test_non_ascii_recipient_address_is_refused_without_asking_the_server() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Refused) as caught:
             await send(pool, "adä@example.com")

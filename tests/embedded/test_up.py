@@ -84,7 +84,7 @@ async def test_second_up_is_refused(home: Path) -> None:
     assert second.lines == ["already running"]
 
 
-async def test_env_and_down_find_the_running_up(
+async def test_env_and_down_find_the_running_up_process(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with small_up(home, small_environment()) as up:
@@ -105,7 +105,7 @@ def test_down_and_env_report_that_nothing_is_running(
     assert "nothing is running" in capsys.readouterr().err
 
 
-async def test_killed_child_and_server_restart_on_their_ports(home: Path) -> None:
+async def test_a_killed_child_and_server_are_restarted_on_the_same_ports(home: Path) -> None:
     async with small_up(home, environ := small_environment()) as up:
         await up.read_until("ready")
         before = registered(home)

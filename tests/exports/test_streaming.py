@@ -255,7 +255,7 @@ async def test_chunks_are_large_and_may_split_lines(resources: Resources, kim: P
         Filters(first=date(2020, 3, 1), type="swim"),
     ],
 )
-async def test_no_filter_sorts_all_rows_before_the_first_is_sent(
+async def test_export_query_needs_no_sort_with_any_filter(
     resources: Resources, database: Database, filters: Filters
 ) -> None:
     sam = await person(database, "sam")

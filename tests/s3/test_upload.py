@@ -224,7 +224,7 @@ async def test_only_the_latest_upload_of_a_key_can_be_completed(bucket: Bucket) 
     assert (await bucket.head(KEY)).size == len(b"later")
 
 
-async def test_setting_expiry_keeps_lifecycle_rules_of_others(settings: Settings) -> None:
+async def test_setting_expiry_keeps_other_lifecycle_rules(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
     async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket, raw_s3(section) as s3:
         await bucket.create_if_missing()

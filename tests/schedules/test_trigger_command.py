@@ -77,7 +77,7 @@ async def test_without_a_running_worker_trigger_exits_at_once_with_1(
     job_id = await database.fetchval("select id from jobs")
     assert (
         1,
-        f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts when one does",
+        f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts once one is",
     ) == (
         code,
         output,

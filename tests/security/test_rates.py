@@ -106,7 +106,7 @@ async def test_a_reached_limit_counts_nothing_against_the_others(limiter: RateLi
         await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_metric_counts_refusals_by_the_reached_limit(
+async def test_metric_counts_refusals_by_the_limit_that_was_reached(
     limiter: RateLimiter,
 ) -> None:
     roomy = RateLimit("roomy", Rate(9, HOUR))
@@ -263,7 +263,7 @@ async def test_only_enqueued_emails_count(resources: Resources) -> None:
     assert await resources.database.fetchval("select count(*) from jobs") == 1
 
 
-async def test_password_checks_of_a_session_are_limited(
+async def test_password_checks_of_a_signed_in_user_are_limited(
     resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")

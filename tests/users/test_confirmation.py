@@ -42,7 +42,7 @@ async def test_token_confirms_the_address_once_without_signing_in(
     assert (await api.post(f"/api/v1/users/confirm/{token}")).status_code == 410
 
 
-async def test_expired_unknown_and_other_purpose_tokens_get_410(
+async def test_tokens_that_are_expired_unknown_or_for_another_purpose_get_410(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     expired = await token_for(database, api, lifetime=timedelta(seconds=-1))

@@ -85,7 +85,7 @@ async def test_the_share_of_an_idle_queue_goes_to_the_others(filled: FilledQueue
     assert popped == {"default": 6, "low": 10}
 
 
-async def test_no_more_is_popped_from_a_queue_than_its_capacity(filled: FilledQueues) -> None:
+async def test_jobs_popped_from_a_queue_never_exceed_its_capacity(filled: FilledQueues) -> None:
     await filled.fill(critical=2, low=20)
     popped = filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 6}))
     assert popped == {"critical": 2, "low": 6}

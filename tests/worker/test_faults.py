@@ -139,7 +139,7 @@ async def test_terminated_backends_stop_no_worker_and_repeat_no_effect(
         assert worker.is_running
 
 
-async def test_a_row_locked_by_another_program_stops_no_worker(
+async def test_a_row_locked_by_another_program_does_not_stop_the_workers(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     await enqueue_job(effects, Effect())

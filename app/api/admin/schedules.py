@@ -49,7 +49,7 @@ async def trigger_schedule(
             description="Any day of the period, in UTC. Default: the last complete period.",
         ),
     ] = None,
-    dry_run: Annotated[bool, QueryParameter(description="Only count what would happen.")] = False,
+    dry_run: Annotated[bool, QueryParameter(description="Change nothing, only count.")] = False,
 ) -> TriggeredRun:
     """Run a schedule now, even if it is paused. Follow it at `/admin/jobs/{job_id}`.
 

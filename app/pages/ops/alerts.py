@@ -74,7 +74,7 @@ def list_alerts(snapshot: Snapshot) -> list[Alert]:
 def _worker_alerts(snapshot: Snapshot) -> Iterator[Alert]:
     if not snapshot.live_workers:
         yield Alert(
-            "bad", "No worker is running", "No job runs until you start one.", "/ops/workers"
+            "bad", "No worker is running", "Jobs wait until you start a worker.", "/ops/workers"
         )
     elif silent := len(snapshot.workers) - len(snapshot.live_workers):
         yield Alert(
@@ -91,7 +91,7 @@ def _queue_alerts(snapshot: Snapshot) -> Iterator[Alert]:
             yield Alert(
                 "warn",
                 f"Queue {queue.name} is paused",
-                f"{_plural(queue.waiting, 'job is', 'jobs are')} waiting until it is resumed.",
+                f"{_plural(queue.waiting, 'job waits', 'jobs wait')} until you resume the queue.",
                 "/ops/queues",
             )
         elif queue.oldest_age_s is not None and queue.oldest_age_s > MAX_WAIT_S[queue.name]:
@@ -109,7 +109,7 @@ def _kind_alerts(snapshot: Snapshot) -> Iterator[Alert]:
         names = ", ".join(snapshot.paused_kinds[:3]) + (
             " …" if len(snapshot.paused_kinds) > 3 else ""
         )
-        yield Alert("warn", f"{paused} paused", f"No jobs start for: {names}", KINDS_PATH)
+        yield Alert("warn", f"{paused} paused", f"Not starting: {names}", KINDS_PATH)
 
 
 def _outage_alerts(snapshot: Snapshot) -> Iterator[Alert]:

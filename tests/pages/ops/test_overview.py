@@ -36,7 +36,7 @@ async def test_no_alerts_while_a_worker_is_alive(
 
 async def test_missing_worker_is_the_first_alert(ops_browser: httpx.AsyncClient) -> None:
     text = await overview(ops_browser)
-    assert "No worker is running No job runs until you start one." in text
+    assert "No worker is running Jobs wait until you start a worker." in text
     assert "All is well" not in text
 
 
@@ -79,7 +79,7 @@ def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool)
     assert is_alert == any(title.startswith("A job in critical") for title in alerts)
 
 
-async def test_pauses_dead_letters_failures_and_outages_are_alerts(
+async def test_overview_alerts_to_dead_letters_failures_outages_and_pauses(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no such page")
@@ -99,7 +99,7 @@ async def test_pauses_dead_letters_failures_and_outages_are_alerts(
         "3 dead letters from 2 causes",
         "stats:daily has failed 1 time since its last success",
         "Queue low is paused",
-        "1 kind is paused No jobs start for: test:trial",
+        "1 kind is paused Not starting: test:trial",
         "Schedule cleanup:daily is paused",
     ):
         assert alert in text

@@ -30,7 +30,7 @@ async def test_worker_shows_its_slots_and_running_jobs(
 async def test_silent_worker_is_not_responding(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    assert "No job runs until you start one" in text_of(await ops_browser.get("/ops/workers"))
+    assert "Jobs wait until you start a worker" in text_of(await ops_browser.get("/ops/workers"))
     await database.execute(
         "insert into workers (id, host, pid, slots, seen_at)"
         " values (uuidv7(), 'there', 1, 10, now() - interval '11 s')"
