@@ -67,5 +67,5 @@ def test_handlers_require_existing_resources(job_type: type[Job]) -> None:
 
 
 def test_a_job_type_cannot_have_two_handlers() -> None:
-    with pytest.raises(TypeError, match="Trial has two handlers"):
+    with pytest.raises(TypeError, match="SampleJob has two handlers"):
         handles(SampleJob)(HANDLERS[SampleJob])
