@@ -1,4 +1,4 @@
-"""Real servers for every test: Postgres, Valkey, S3 and an SMTP inbox, started once a run."""
+"""Real servers for every test: Postgres, Valkey, S3 and an SMTP inbox, started once per run."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def worker_index(worker_id: str) -> int:
-    """Return the number of this test worker, which has its own databases and bucket."""
+    """Return the number of this test worker. Each test worker has its own databases and bucket."""
     return 0 if worker_id == "master" else int(worker_id.removeprefix("gw")) + 1
 
 
 @pytest.fixture(scope="session")
 async def database_url(worker_index: int) -> str:
-    """Create this test worker's database, a copy of the migrated one; return its URL."""
+    """Copy the migrated database for this test worker, and return the URL of the copy."""
     template = os.environ["TEST_DATABASE_URL"]
     name = f"worker_{worker_index}"
     parts = urlsplit(template)
@@ -101,7 +101,7 @@ async def database_url(worker_index: int) -> str:
 
 @pytest.fixture(scope="session")
 async def smtp_inbox() -> AsyncIterator[tuple[Inbox, int]]:
-    """Run an SMTP inbox for this test worker; return it with its port."""
+    """Run an SMTP inbox for this test worker, and return the inbox and its port."""
     folder = Path(tempfile.mkdtemp(prefix="activelog-inbox-"))
     inbox = Inbox(folder)
     loop = asyncio.get_running_loop()
@@ -115,7 +115,7 @@ async def smtp_inbox() -> AsyncIterator[tuple[Inbox, int]]:
 
 @pytest.fixture(scope="session")
 def environ(database_url: str, smtp_inbox: tuple[Inbox, int], worker_index: int) -> dict[str, str]:
-    """Return the environment variables of the service under test."""
+    """Return the environment variables for the service under test."""
     given = {name: os.environ[f"TEST_{name}"] for name in VARIABLES + KEYS}
     redis = urlsplit(given["REDIS_URL"])._replace(path=f"/{worker_index}").geturl()
     return {
@@ -151,11 +151,11 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
-    """Return the resources of a process, with empty tables and an empty Redis."""
-    await opened.dispatcher.flush()  # what the last test left
+    """Return resources as a process opens them, with empty tables and an empty Redis."""
+    await opened.dispatcher.flush()  # dispatches that the previous test left
     try:
         await opened.database.execute(EMPTY)
-    except Unavailable as locked:  # say who holds the lock
+    except Unavailable as locked:  # report who holds the lock
         others = await opened.database.fetch(OTHERS)
         raise AssertionError([dict(one) for one in others]) from locked
     await opened.redis.flushdb()
@@ -187,7 +187,7 @@ begin
     end if;
 end $$
 """
-"""Truncates only the tables with rows and those that refer to them: all would take too long."""
+"""Truncates the tables with rows and those that refer to them: truncating all takes too long."""
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def _reset_sample_jobs() -> Iterator[None]:
 
 @pytest.fixture
 def run_jobs(resources: Resources) -> RunJobs:
-    """Run due jobs and retries with the real worker; fail if one dies."""
+    """Return `run_jobs` with the resources of this test worker."""
     return partial(run_jobs_of, resources)
 
 
@@ -233,7 +233,7 @@ def application_clock() -> WallClock:
 
 @pytest.fixture
 def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
-    """Return the clock of the API and the pages. It runs again after the test."""
+    """Return the clock of the API and the pages. After the test it shows real time."""
     yield application_clock
     application_clock.stands_at = None
 
@@ -263,7 +263,7 @@ async def api(application: Any, resources: Resources) -> AsyncIterator[httpx.Asy
 
 @asynccontextmanager
 async def lifespan_of(app: Any) -> AsyncIterator[None]:
-    """Run the lifespan in its own task, since fixtures are torn down in another one."""
+    """Run the lifespan in its own task: fixtures are set up and torn down in different tasks."""
     begun, over = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

@@ -1,1 +1,1 @@
-"""The servers of `just up` and the tests, run from wheels. Only these may import this package."""
+"""The servers for `just up` and the tests, run from wheels. Only those two import this package."""

@@ -66,7 +66,7 @@ def down(*, home: Home) -> int:
         return 0
     process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while is_locked(home / LOCK_FILE):  # released once the last process is gone
+    while is_locked(home / LOCK_FILE):  # released once the last process has exited
         if time.monotonic() > deadline:
             return print_error(
                 f"process {process.pid} did not stop: kill it; the next `just up` cleans up"
@@ -116,12 +116,12 @@ def connect_(
 
 
 def main() -> int:
-    """Run one command and return its exit code: 2 for invalid input, 1 for a failure."""
+    """Run the command and return its exit code: 2 for invalid input, 1 for a failure."""
     try:
         command, bound, unparsed = app.parse_args(
             sys.argv[1:], exit_on_error=False, print_error=False
         )
-        if not unparsed:  # help, or no command at all
+        if not unparsed:  # the user asked for help or gave no command
             command(*bound.args, **bound.kwargs)
             return 0 if {"--help", "-h"} & set(sys.argv) else 2
         require_supported_platform()
@@ -135,7 +135,7 @@ def main() -> int:
 
 
 def _describe_running(home: Path) -> str:
-    """Describe the running `up` by its process id and URL."""
+    """Return the process id and URL of the running `up`, for a message."""
     process = lock_holder(home / LOCK_FILE)
     running = f"process {process.pid}" if process else "still starting"
     try:
@@ -148,7 +148,7 @@ def _describe_running(home: Path) -> str:
 def describe_permission_error(error: PermissionError, home: Path) -> str:
     """Say what to do if the home folder or a file in it belongs to another user."""
     file = home / (error.filename or "")
-    is_absolute = Path(error.filename or "").is_absolute()  # shutil.rmtree gives bare names
+    is_absolute = Path(error.filename or "").is_absolute()  # shutil.rmtree reports bare file names
     if is_absolute and _owner(file, home) in {None, os.geteuid()}:
         return f"{file}: {error.strerror}"
     return (
@@ -158,7 +158,7 @@ def describe_permission_error(error: PermissionError, home: Path) -> str:
 
 
 def _owner(file: Path, home: Path) -> int | None:
-    """Return the owner of the file or of its nearest visible parent; None outside of the home."""
+    """Return the owner of the file or its nearest visible parent; None outside the home folder."""
     for path in (file, *file.parents):
         with suppress(PermissionError, FileNotFoundError):
             if path.is_relative_to(home):

@@ -15,13 +15,13 @@ from app.embedded.home import ROOT
 from app.embedded.ports import LOOPBACK, default_or_free_port, http_status
 
 KILL_MARGIN_S = 5.0
-"""How long after its own shutdown grace a child is killed."""
+"""How long after its shutdown grace has ended a child is killed."""
 SHARED_VARIABLES = (
     "DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION",
     "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SMTP_URL", "INBOX_URL",
     "INBOX_FOLDER", "APP_URL", "HOST", "PORT", "METRICS_PORT", "ENVIRONMENT",
 )  # fmt: skip
-"""Variables that other programs need to join the running system. Secrets are excluded."""
+"""Variables that other programs need to connect to the running system. Secrets are excluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class ChildSpec:
     arguments: tuple[str, ...]
     """The command line after `python`."""
     ready_url: str | None = None
-    """Responds with 200 once the program is ready; may contain variables such as `{PORT}`.
+    """A URL that responds with 200 once the program is ready; it may contain variables (`{PORT}`).
 
-    None: the program runs once and exits."""
+    None if the program runs once and exits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Plan:
     """What `up` runs once the servers are ready."""
 
     steps: tuple[ChildSpec, ...]
-    """Run to completion in this order, before the children start."""
+    """Programs to run to completion, in this order, before the children start."""
     demo: ChildSpec
-    """Another step, skipped with a message unless the database is embedded."""
+    """The step that loads the demo data; skipped with a message unless the database is embedded."""
     children: tuple[ChildSpec, ...]
     bucket: ChildSpec | None = None
-    """Another step, skipped silently unless the bucket is embedded."""
+    """The step that sets up the bucket; skipped silently unless the bucket is embedded."""
 
 
 MIGRATE = ChildSpec("migrate", ("-m", "app", "migrate"))
@@ -64,7 +64,7 @@ class Child(Daemon):
     """One of ActiveLog's own processes. Its output is shown on the console."""
 
     start_timeout_s = 60.0
-    start_attempts = 1  # other processes have been given its port
+    start_attempts = 1  # its port is fixed: other processes already know it
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Child(Daemon):
         """Run the program to completion.
 
         Raises:
-            DidNotStart: it exited with a nonzero code.
+            DidNotStart: the program exited with a nonzero code.
         """
         try:
             await self.spawn()
@@ -108,15 +108,15 @@ class Child(Daemon):
 
 
 def shutdown_grace_s(variables: Mapping[str, str]) -> float:
-    """Return SHUTDOWN_GRACE in seconds. Ignore invalid values: the program rejects them itself."""
+    """Return SHUTDOWN_GRACE in seconds. Ignore an invalid value: the program rejects it itself."""
     text = variables.get("SHUTDOWN_GRACE", "")
     return float(text) if text.isdigit() else 30.0
 
 
 def child_variables(environ: Mapping[str, str], embedded: Mapping[str, str]) -> dict[str, str]:
-    """Merge the environment, the embedded servers and the ports of the API and the worker.
+    """Merge the environment with the settings of the embedded servers and the children's ports.
 
-    The embedded servers take precedence over the environment.
+    The settings of the embedded servers take precedence.
     """
     found = {**environ, **embedded}
     port = found.get("PORT") or str(default_or_free_port(8000))
@@ -133,7 +133,7 @@ def child_variables(environ: Mapping[str, str], embedded: Mapping[str, str]) -> 
 def child_ports(
     environ: Mapping[str, str], variables: Mapping[str, str]
 ) -> dict[str, tuple[int, int]]:
-    """Return (default, actual) ports of the API and the worker, except ports set by the user."""
+    """Return (default, actual) ports for the API and the worker, unless the user has set them."""
     defaults = {"PORT": ("the API", 8000), "METRICS_PORT": ("the worker", 9100)}
     return {
         service: (port, int(variables[name]))
@@ -143,7 +143,7 @@ def child_ports(
 
 
 def write_env_file(file: Path, variables: Mapping[str, str]) -> None:
-    """Write the shared variables for a shell to evaluate, readable by this user alone."""
+    """Write the shared variables for a shell to evaluate. Only this user can read the file."""
     shared = {name: variables[name] for name in SHARED_VARIABLES if variables.get(name)}
     lines = [f"{name}={shlex.quote(value)}" for name, value in shared.items()]
     file.unlink(missing_ok=True)
@@ -154,7 +154,7 @@ def write_env_file(file: Path, variables: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
-    """A user of the demo data. The password is public, so only an embedded database gets it."""
+    """A demo user. The password is public, so only an embedded database gets demo users."""
 
     email: str
     name: str

@@ -1,4 +1,4 @@
-"""Run a program against the servers of a running `just up` or those named in `.env`."""
+"""Connect a program to the servers of a running `just up`, or to those named in `.env`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     """Replace this process with the program.
 
     Returns:
-        The exit code, if there is nothing to connect to or the program was one Redis command.
+        The exit code, if there is no server to connect to or `program` was a single Redis command.
 
     Raises:
-        SettingsError: the server's URL is missing or invalid.
+        SettingsError: the URL of a server is missing or invalid.
     """
     named = environment_with_dotenv(os.environ, ROOT)
     variables = merged_settings(home, named, OWN_VARIABLES.get(program, set()))
@@ -49,7 +49,7 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
         return run_redis_command(variables, arguments)
     command, added = COMMANDS[program](variables, arguments)
     try:
-        os.execvpe(command[0], command, variables | added)  # noqa: S606 # needs no shell
+        os.execvpe(command[0], command, variables | added)  # noqa: S606 # no shell is needed
     except FileNotFoundError:
         return print_error(f"{command[0]} is not on the PATH")
 
@@ -57,13 +57,13 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
 def merged_settings(
     home: Path, named: Mapping[str, str], excluded: Collection[str]
 ) -> dict[str, str]:
-    """Merge the settings of a running `up` with those the user named, which take precedence.
+    """Merge the settings of a running `up` with the user's own, which take precedence.
 
-    If the user named another database, the running `up` is ignored.
+    If the user's settings name another database, the running `up` is ignored.
 
     Args:
-        named: the environment and `.env`. Empty values are ignored.
-        excluded: settings not taken from the running `up`.
+        named: the user's settings, from the environment and `.env`. Empty values are ignored.
+        excluded: names of settings not to take from the running `up`.
     """
     running: dict[str, str] = {}
     if is_locked(home / LOCK_FILE):
@@ -79,7 +79,7 @@ def app_command(_: Mapping[str, str], arguments: Sequence[str]) -> Command:
 
 
 def api_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    """Pick a free port if none is set, since an API may already be running, and print the URL."""
+    """Pick a free port if no port is set (an API may already be running), and print the URL."""
     port = variables.get("PORT") or str(default_or_free_port(8000))
     url = f"http://{variables.get('HOST', LOOPBACK)}:{port}"
     say(f"API: {url}")
@@ -98,7 +98,7 @@ def worker_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Co
 
 
 def psql_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    """Pass the password in the environment: any user of this machine can list arguments."""
+    """Pass the password in the environment: any user of this machine can read the arguments."""
     url = urlsplit(read(Database, variables).url)
     program = shutil.which("psql") or str(postgres_folder() / "bin" / "psql")
     user, _, host = url.netloc.rpartition("@")

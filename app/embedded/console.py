@@ -1,4 +1,4 @@
-"""The console output of `just up`: labelled lines and the table of addresses."""
+"""Console output for `just up`: labelled lines and the table of addresses."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def print_line(name: str, line: str) -> None:
 
 
 def print_safely(text: str) -> None:
-    """Print, but survive a closed pipe (`just up | head`) and a full disk."""
+    """Print text. Ignore a closed pipe (`just up | head`) and a full disk."""
     try:
         print(text, flush=True)
     except OSError as error:
         if is_disk_full(error):
             return
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 # until this process exits
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 # never closed
 
 
 def print_error(line: str, code: int = 1) -> int:

@@ -23,7 +23,7 @@ PORT_TAKEN = "address already in use"
 
 
 class DidNotStart(Exception):
-    """A program exited or did not respond in time. The message cites the reason from its output."""
+    """A program exited or did not respond in time. The message quotes the output."""
 
     def __init__(
         self, name: str, code: int | None, output: Sequence[str], max_lines: int = 3
@@ -31,8 +31,8 @@ class DidNotStart(Exception):
         """
         Args:
             code: the exit code; None if the program is running but did not respond.
-            output: the last lines of its output.
-            max_lines: how many of the last lines to cite if none is a known reason.
+            output: the last lines of the program's output.
+            max_lines: how many of the last lines to quote if no line gives a known reason.
         """
         what = "did not respond" if code is None else f"exited with code {code}"
         full = disk_full_lines(output)
@@ -46,17 +46,17 @@ class DidNotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where programs keep their files and how durable those files are."""
+    """The folder where programs keep their files, and whether the files must be durable."""
 
     home: Path
     registry: ProcessRegistry
     durable: bool
     """False for tests: files are not synced to disk, and all ports are random free ports."""
     fixed_port: int | None = None
-    """The port of this workspace's only server: known before the start, kept across restarts."""
+    """The port, if this workspace has only one server: known before the start, kept on restarts."""
 
     def folder(self, name: str) -> Path:
-        """Return a private folder of this name and create it if necessary."""
+        """Return the private folder with this name. Create it if necessary."""
         folder = self.home / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
@@ -77,27 +77,27 @@ class RunAs(TypedDict, total=False):
 class Daemon(ABC):
     """A program in the background.
 
-    `start` returns once the program is ready, `stop` once it and its children are gone.
+    `start` returns once the program is ready, `stop` once the program and its children have exited.
     """
 
     name: str
     stop_signal = signal.SIGTERM
     stop_timeout_s = 10.0
-    """How long to wait after `stop_signal` before killing it."""
+    """How long to wait after `stop_signal` before killing the program."""
     start_timeout_s = 30.0
-    """How long to wait for it to become ready. Four times as long in tests."""
+    """How long the program may take to become ready. Tests allow four times as long."""
     start_attempts = 3
-    """How often to try, each time on new ports, if another process takes its ports first."""
+    """How many times to try, each time on new ports, if other processes take the ports first."""
     notices_free_space_late = False
-    """Whether it must be restarted to notice soon that a full disk has free space again."""
+    """Whether only a restart makes the program notice quickly that a full disk has space again."""
     niceness = 0
-    """As in nice(1): how far other programs take precedence."""
+    """The nice value, as in nice(1)."""
 
     port = 0
     """The port that this process itself must listen on; 0 if `is_ready` identifies the process."""
 
     def __init__(self, workspace: Workspace, show: Callable[[str], None] | None = None) -> None:
-        """Pass lines of output to `show` as they arrive, or write them to a log file without it."""
+        """Pass output to `show` line by line as it arrives; without `show`, log it to a file."""
         self.workspace = workspace
         self._show = show
         self._process: Process | None = None
@@ -117,28 +117,28 @@ class Daemon(ABC):
         return {}
 
     def choose_ports(self) -> None:  # noqa: B027 # optional
-        """Called before each attempt to start for the first time. A restart keeps the ports."""
+        """Choose ports. Called for each attempt of the first start; a restart keeps the ports."""
 
     def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         """Return (default port, actual port) by service."""
         return {}
 
     async def prepare(self) -> None:  # noqa: B027 # optional
-        """Called before every start."""
+        """Prepare the start. Called before every start, including restarts."""
 
     def environment(self) -> Mapping[str, str] | None:
-        """Return the program's environment; None inherits ours."""
+        """Return the program's environment; None to inherit ours."""
         return None
 
     def working_folder(self) -> Path:
         return self.workspace.home
 
     def run_as(self) -> RunAs:
-        """Return the account to run under; empty: ours."""
+        """Return the account to run the program under; empty for our own."""
         return {}
 
     def cleanup_paths(self) -> Sequence[Path]:
-        """Return what to remove after the program is gone (see `RegistryEntry`)."""
+        """Return the paths to remove after the program has exited (see `RegistryEntry`)."""
         return ()
 
     @property
@@ -153,7 +153,7 @@ class Daemon(ABC):
         """Start the program and wait until it is ready. If that fails, nothing is left running.
 
         Raises:
-            DidNotStart: it exited or did not respond, on other ports as well.
+            DidNotStart: the program exited or did not respond, even on other ports.
         """
         for attempt in range(1, self.start_attempts + 1):
             self.choose_ports()
@@ -183,11 +183,11 @@ class Daemon(ABC):
             await asyncio.sleep(0.02)
 
     def _owns_port(self) -> bool:
-        """Check that we probed this process: another server may have taken its port first."""
+        """Whether the port is ours: another server may have taken it and answered the probe."""
         return not self.port or (self.pid is not None and is_listening(self.pid, self.port))
 
     async def spawn(self) -> None:
-        """Start the program without waiting until it is ready."""
+        """Start the program without waiting for it to become ready."""
         await self.prepare()
         with ExitStack() as opened:
             log = PIPE if self._show else opened.enter_context(self.log.open("wb"))
@@ -209,7 +209,7 @@ class Daemon(ABC):
         self._read_output(self._process)
 
     async def wait(self) -> int:
-        """Wait until the program and its process group are gone.
+        """Wait until the program exits, and kill what is left of its process group.
 
         Returns:
             The exit code; negative if a signal ended the program.
@@ -219,13 +219,13 @@ class Daemon(ABC):
         process = self._process
         code = await process.wait()
         if self.workspace.registry.remove(process.pid):
-            kill_group(process.pid)  # children that it left behind
+            kill_group(process.pid)  # children that the program left behind
         if self._reading is not None:
             await asyncio.wait([self._reading], timeout=1)
         return code
 
     async def stop(self) -> None:
-        """Send `stop_signal`. Kill the program if it still runs after `stop_timeout_s`."""
+        """Send `stop_signal`. Kill the program if it is still running after `stop_timeout_s`."""
         process = self._process
         if process is None:
             return
@@ -251,7 +251,7 @@ class Daemon(ABC):
             self._reading = asyncio.create_task(self._show_lines(process.stdout, self._show))
 
     async def _show_lines(self, output: asyncio.StreamReader, show: Callable[[str], None]) -> None:
-        """Split lines ourselves: StreamReader.readline raises beyond a maximum length."""
+        """Show each line, however long: StreamReader.readline would reject a long line."""
         rest = b""
         while block := await output.read(65536):
             *lines, rest = (rest + block).split(b"\n")
@@ -262,7 +262,7 @@ class Daemon(ABC):
             show(rest.decode(errors="replace").rstrip())
 
     def _failure(self, code: int | None) -> DidNotStart:
-        """Cite the end of the output, but only one line if it was already shown."""
+        """Quote the end of the output, but only one line if the output has already been shown."""
         if self._show is None:
             with suppress(OSError):
                 self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())

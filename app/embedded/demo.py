@@ -1,6 +1,6 @@
-"""The demo data of `just up`: two users, one of them an operator, with a year of activities each.
+"""The demo data for `just up`: two users, one an operator, with a year of activities each.
 
-It is loaded before the worker starts. The worker then generates the reports and sends the emails.
+The data is loaded before the worker starts. The worker then generates the reports and sends emails.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from app.users.user import UserId
 
 FAVOURITE_TYPES = {ADA: "run", GRACE: "swim"}
 REPORT_MONTHS = 3
-"""How many completed months get a report."""
+"""The number of completed months with a report."""
 
 
 async def load(database_url: str, today: date) -> None:
-    """Add the missing demo users with their activities up to yesterday.
+    """Add any missing demo users, with activities up to yesterday.
 
-    Users who already exist are left unchanged.
+    Existing users are left unchanged.
     """
     async with await open_pool(database_url, size=1, application_name="activelog-demo") as pool:
         database = Database(pool, _leave_dispatch_to_relay)
@@ -62,7 +62,7 @@ async def _add(
 
 
 def _jobs(user_id: UserId, today: date) -> Iterator[Job]:
-    """Yield the weekly email for the last completed week, then the reports, latest month first."""
+    """Yield the job for last week's email, then the jobs for the reports, latest month first."""
     since_saturday = (today.weekday() + 2) % 7 or 7
     yield WeeklySummaryEmail(user_id, today - timedelta(days=since_saturday))
     month = today

@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK_FILE, REGISTRY_FILE, ENV_FILE = "lock", "processes.json", "env"
 """Names of files in the home folder."""
 LOCK_TIMEOUT_S = 0.3
-"""How long to wait for the lock: `is_locked` takes it for an instant."""
+"""How long to wait for the lock: `is_locked` holds it for an instant."""
 CREATE_TIME_TOLERANCE_S = 0.05
-"""How much two readings of one process's creation time may differ."""
+"""How far apart two readings of the same process's creation time may be."""
 MIB = 2**20
 MIN_FREE_BYTES = 16 * MIB
-"""What Postgres needs to keep running: its write-ahead log grows by files of 16 MiB."""
+"""The free space that Postgres needs to keep running: its write-ahead log grows by 16 MiB files."""
 RESUME_FREE_BYTES = 2 * MIN_FREE_BYTES
-"""When a full disk counts as usable again: twice as much, so the next file does not fill it."""
+"""The free space at which a full disk counts as usable again: enough for two such files."""
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded")
 
@@ -40,10 +40,11 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def lock(file: Path) -> Iterator[None]:
-    """Hold the lock and record this process in it. The system releases it even if we are killed.
+    """Hold the lock and record this process in it. The system releases the lock
+    even if we are killed.
 
     Raises:
-        AlreadyRunning: another process holds it.
+        AlreadyRunning: another process holds the lock.
     """
     with file.open("a+") as opened:
         deadline = time.monotonic() + LOCK_TIMEOUT_S
@@ -69,7 +70,7 @@ def is_locked(file: Path) -> bool:
 
 
 def lock_holder(file: Path) -> psutil.Process | None:
-    """Return the `up` that holds the lock; None if there is none or it has just started."""
+    """Return the `up` process that holds the lock; None if no process does, or it just started."""
     if not is_locked(file):
         return None
     try:
@@ -88,7 +89,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def find_process(pid: int, created: float) -> psutil.Process | None:
-    """Return the process, or None if it is gone, even if its id belongs to another process now."""
+    """Return the process; None if it has exited, even if another process has its id now."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         if abs(process.create_time() - created) < CREATE_TIME_TOLERANCE_S:
@@ -99,8 +100,8 @@ def find_process(pid: int, created: float) -> psutil.Process | None:
 def make_home(folder: Path) -> Path:
     """Create the home folder, private to this user, and return its absolute path.
 
-    If we are root, others may pass through it: Postgres runs under another account and has its
-    folder inside. An existing folder keeps its mode.
+    If we are root, other accounts may traverse the folder: Postgres runs under another account, and
+    its data folder is inside. An existing folder keeps its mode.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
@@ -119,7 +120,7 @@ def disk_full_lines(output: Iterable[str]) -> list[str]:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the space available to an unprivileged user. The folder need not exist yet."""
+    """Return the space that an unprivileged user can fill. The folder need not exist yet."""
     return shutil.disk_usage(_nearest_existing(folder)).free
 
 

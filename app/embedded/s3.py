@@ -1,4 +1,4 @@
-"""S3: SeaweedFS, with its master, volume, filer and S3 servers in one process."""
+"""The S3 server: SeaweedFS, with its master, volume, filer and S3 servers in one process."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ REGION = "us-east-1"
 ACCESS_KEY = "activelog"
 SECRET_KEY = "activelog-secret"
 BUCKET_EXISTS = 409
-"""The HTTP status if the bucket already exists."""
+"""The HTTP status for a bucket that already exists."""
 SOCKETS = Path("/tmp")  # noqa: S108 # fixed by SeaweedFS
 
 
 class S3(Daemon):
     name = "s3"
-    # On SIGTERM its filer waits 15 s for a stream of its own. SIGKILL loses nothing: it writes
-    # through the operating system and reads its volumes back.
+    # On SIGTERM the filer waits 15 s for one of its own streams. SIGKILL loses no data: SeaweedFS
+    # hands each write to the operating system, and reads its volumes again when it starts.
     stop_signal = signal.SIGKILL
-    notices_free_space_late = True  # it checks once a minute and rejects all writes until then
-    niceness = process_priority.WORKER_NICENESS  # in production it is elsewhere: delay no request
+    notices_free_space_late = True  # checks once a minute and rejects writes until then
+    niceness = process_priority.WORKER_NICENESS  # remote in production: delay no requests
 
     def choose_ports(self) -> None:
-        """Avoid ports whose sockets another user left in the temporary folder."""
+        """Avoid ports for which another user left sockets in the temporary folder."""
         taken = ports_with_foreign_sockets()
         candidates = dict.fromkeys([self.workspace.port(8333), *free_ports(16)])
         usable = [port for port in candidates if port not in taken]
@@ -61,10 +61,10 @@ class S3(Daemon):
         return f"http://{LOOPBACK}:{self.port}"
 
     def environment(self) -> Mapping[str, str]:
-        """Hide the user's configuration and grow one volume at a time instead of seven.
+        """Hide the user's configuration, and add one volume at a time instead of seven.
 
-        With a memory limit below 1 GiB, garbage collection takes half of the time during multipart
-        uploads.
+        Memory limits below 1 GiB are too low: garbage collection would take half the time during
+        multipart uploads.
         """
         return {
             "PATH": os.defpath,
@@ -74,7 +74,7 @@ class S3(Daemon):
         }
 
     async def prepare(self) -> None:
-        """Write the credentials and remove the master's old state, which is kept by port number."""
+        """Write the credentials. Remove the master's old state, which is stored by port number."""
         folder = self.workspace.folder("s3")
         for state in folder.glob("m[0-9]*"):
             shutil.rmtree(state, ignore_errors=True)
@@ -109,7 +109,7 @@ class S3(Daemon):
             "volume.port": self._volume,
             "volume.port.grpc": volume_grpc,
             "volume.max": 40,
-            "volume.minFreeSpace": "16MiB",  # the default is 1 %: gigabytes on a large disk
+            "volume.minFreeSpace": "16MiB",  # the default, 1%, is gigabytes on a large disk
             "filer.port": self._filer,
             "filer.port.grpc": filer_grpc,
         }
@@ -117,21 +117,21 @@ class S3(Daemon):
         return [seaweedfs(), "-logtostderr=true", "server", *arguments]
 
     def cleanup_paths(self) -> Sequence[Path]:
-        """Return the sockets that it always creates in the temporary folder."""
+        """Return the sockets that SeaweedFS always creates in the temporary folder."""
         grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
         names = [f"{name}-grpc-{port}" for name, port in grpc]
         names += [f"filer-{self._filer}", f"s3-{self.port}"]
         return [SOCKETS / f"seaweedfs-{name}.sock" for name in names]
 
     async def is_ready(self) -> bool:
-        """Create the bucket or find it: SeaweedFS listens before it can serve requests."""
+        """Try to create the bucket: SeaweedFS listens before it can serve requests."""
         url = f"{self._url}/{BUCKET}"
         status = await http_status(url, "PUT", signed_headers("PUT", url))
         return status in {200, BUCKET_EXISTS}
 
 
 def ports_with_foreign_sockets() -> set[int]:
-    """Return ports that SeaweedFS cannot use: another user owns the socket it would replace."""
+    """Return ports that SeaweedFS cannot use: it cannot replace another user's socket."""
     user = os.geteuid()
     found: set[int] = set()
     for file in SOCKETS.glob("seaweedfs-*-*.sock"):

@@ -1,4 +1,4 @@
-"""Valkey, the SMTP inbox, and starting and stopping all servers together."""
+"""Valkey and the SMTP inbox, and functions to start and stop all servers together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.embedded.wheels import valkey_server
 
 
 class Valkey(Daemon):
-    """Valkey, which speaks the Redis protocol. It may lose data: Postgres holds the truth."""
+    """Valkey, which speaks the Redis protocol. It may lose data: the truth is in Postgres."""
 
     name = "valkey"
 
@@ -47,12 +47,12 @@ class Valkey(Daemon):
         ]
 
     async def is_ready(self) -> bool:
-        """Ping it. While it loads its file, it replies LOADING instead of PONG."""
+        """Ping Valkey, which replies LOADING instead of PONG while it loads its file."""
         return (await first_line(self.port, b"PING\r\n")).startswith(b"+PONG")
 
 
 class InboxServer(Daemon):
-    """The SMTP inbox and its web pages in a process of their own (see inbox.py)."""
+    """The SMTP inbox and its web pages, in their own process (see inbox.py)."""
 
     name = "inbox"
 
@@ -90,16 +90,16 @@ SERVER_TYPES: Mapping[str, type[Daemon]] = {
     "S3_ENDPOINT_URL": S3,
     "SMTP_URL": InboxServer,
 }
-"""A server is embedded unless its variable names another one."""
+"""The server types by variable. A server is embedded unless its variable is set."""
 
 
 @asynccontextmanager
 async def servers(
     folder: Path, environ: Mapping[str, str], *, durable: bool = True
 ) -> AsyncIterator[dict[str, str]]:
-    """Start the servers that `environ` does not name and yield the variables that name them.
+    """Start the servers that `environ` does not name. Yield the variables for connecting to them.
 
-    On exit, also by an error or a cancellation, all processes are stopped before this returns.
+    On exit, even by an error or a cancellation, all processes are stopped before this returns.
 
     Args:
         folder: the home folder.
@@ -107,7 +107,7 @@ async def servers(
             ports. Otherwise default ports are used where they are free.
 
     Raises:
-        DidNotStart: one server failed. The others are stopped.
+        DidNotStart: a server failed to start. The others have been stopped.
     """
     home = make_home(folder)
     with ProcessRegistry(home / REGISTRY_FILE) as registry:
@@ -120,7 +120,7 @@ async def servers(
 
 
 def embedded_servers(workspace: Workspace, environ: Mapping[str, str]) -> list[Daemon]:
-    """Return the servers that `environ` does not name, not started yet."""
+    """Return the servers that `environ` does not name, without starting them."""
     return [
         server_type(workspace)
         for variable, server_type in SERVER_TYPES.items()

@@ -1,4 +1,4 @@
-"""Signatures of sql/queries/demo.sql."""
+"""Signatures of the statements in sql/queries/demo.sql."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Restart programs that exit, with an increasing delay, and watch for a full disk.
 
-On a full disk programs keep exiting until there is free space again.
+On a full disk, programs keep exiting until there is free space again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from app.embedded.home import (
 from app.embedded.registry import ProcessRegistry
 
 MIN_RESTART_DELAY_S, MAX_RESTART_DELAY_S = 0.5, 10.0
-"""Delay before a restart. It doubles with each exit in a row."""
+"""Delays before a restart. The delay doubles with each exit in a row."""
 STABLE_AFTER_S = 30.0
-"""After running this long, an exit counts as the first again."""
+"""A program that ran longer than this before exiting is restarted with the shortest delay."""
 DISK_POLL_S = 1.0
-"""Interval between two checks of the disk."""
+"""Interval between checks of the disk."""
 
 
 async def supervise(
@@ -63,7 +63,7 @@ async def _restart_forever(daemon: Daemon) -> None:
 
 
 async def _try_spawn(daemon: Daemon) -> str:
-    """Start the program. Return the reason if that failed, otherwise an empty string."""
+    """Start the program. If that fails, return the reason, otherwise an empty string."""
     try:
         await daemon.spawn()
     except DidNotStart as error:
@@ -76,7 +76,7 @@ async def _try_spawn(daemon: Daemon) -> str:
 async def _watch_disk(
     daemons: Sequence[Daemon], folders: Sequence[Path], registry: ProcessRegistry
 ) -> None:
-    """Report once when the disk is full and once when everything has recovered, until cancelled."""
+    """Until cancelled, report when the disk becomes full and when everything has recovered."""
     is_reported = has_room = False
     while True:
         await asyncio.sleep(DISK_POLL_S)
@@ -116,7 +116,7 @@ def _disk_problem(folders: Sequence[Path], registry: ProcessRegistry) -> str | N
 
 
 def describe_exit(code: int) -> str:
-    """Describe an exit code; negative if a signal ended the program."""
+    """Describe an exit code. The code is negative if a signal ended the program."""
     if code >= 0:
         return f"exited with code {code}"
     try:

@@ -1,4 +1,4 @@
-"""`just up`: the servers, the migrations, the demo data, the API and the worker, until stopped."""
+"""`just up`: run the servers, migrations, demo data, API and worker until stopped."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from app.embedded.servers import connection_settings, embedded_servers, start_al
 from app.embedded.supervisor import supervise
 
 DUPLICATE_SIGNAL_S = 0.5
-"""Signals within this time count as one: Ctrl-C reaches us directly and again through `just`."""
+"""Signals this close together count as one: Ctrl-C reaches us directly and through `just`."""
 STDIN, STDOUT, STDERR = 0, 1, 2
 TERMINAL_POLL_S = 1.0
-"""Interval between two checks of the terminal."""
+"""Interval between checks of the terminal."""
 
 
 def up(
@@ -49,14 +49,14 @@ def up(
     durable: bool = True,
     duplicate_signal_s: float = DUPLICATE_SIGNAL_S,
 ) -> int:
-    """Run everything until SIGINT, SIGTERM or until the terminal closes, and return the exit code.
+    """Run everything until SIGINT, SIGTERM or the terminal closes, and return the exit code.
 
-    If a child fails to start, everything stops with that child's exit code. A second SIGINT kills
-    everything at once.
+    If a child fails to start, stop everything and return that child's exit code. A second SIGINT
+    kills everything immediately.
 
     Args:
         durable: False for tests (see `Workspace`).
-        duplicate_signal_s: signals within this time count as one.
+        duplicate_signal_s: signals this close together count as one.
 
     Raises:
         AlreadyRunning: another `up` is running in this folder.
@@ -125,7 +125,7 @@ async def _until_stopped(
 
 
 def _ignore() -> None:
-    """Ignore SIGHUP, as `nohup` requests: `just` has reset the handler."""
+    """Ignore SIGHUP, as `nohup` requested: `just` has reset the handler."""
 
 
 async def _run(workspace: Workspace, environ: Mapping[str, str], plan: Plan) -> None:
@@ -169,21 +169,21 @@ def _data_folders(home: Path) -> list[Path]:
 
 
 def _shell_exit_code(code: int | None) -> int:
-    """Convert as a shell does: 128 plus the signal's number; 1 if there was no response."""
+    """Convert the code as a shell does: a signal is 128 plus its number. No exit code becomes 1."""
     if code is None or code == 0:
         return 1
     return code if code > 0 else 128 - code
 
 
 def has_terminal() -> bool:
-    """Whether this process has a terminal. Under `nohup` it has none, and SIGHUP is ignored."""
+    """Whether this process has a terminal. Under `nohup` it does not, and SIGHUP is ignored."""
     return any(os.isatty(descriptor) for descriptor in (STDIN, STDOUT, STDERR))
 
 
 async def wait_until_terminal_closes() -> None:
-    """Return when the output's terminal closes; never if the output is not a terminal.
+    """Wait until the output's terminal closes: forever if the output is not a terminal.
 
-    Polls isatty(), which is false for a closed terminal. The kernel sends SIGHUP only to the
+    Poll isatty(), which is false for a closed terminal. The kernel sends SIGHUP only to the
     session leader, which may be `uv`, and `uv` ignores it (`ssh -t host 'uv run just up'`).
     """
     if not os.isatty(STDOUT):

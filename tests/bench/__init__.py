@@ -1,1 +1,1 @@
-"""`python -m tests.bench`: programs that measure beside others and print a table. No tests."""
+"""`python -m tests.bench`: benchmarks of ActiveLog and its rivals. They are not tests."""

@@ -1,6 +1,6 @@
 """`python -m tests.bench [jobs ...] [--rounds 3] [--quick]`: run benchmarks and print tables.
 
-Without a name, all of them run and the result is written to docs/benchmarks.md.
+Without names, all benchmarks run, and the results are written to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BENCHES: Mapping[str, ModuleType] = {
     "api": api,
     "workers": workers_scaling,
 }
-"""Each with NEEDS (variables of servers), VERSIONS (packages), NOTES, and benchmark()."""
+"""Each module has NEEDS (server variables), VERSIONS (packages), NOTES, and bench()."""
 
 
 def main() -> None:

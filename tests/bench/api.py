@@ -37,7 +37,7 @@ PEOPLE = 20
 BURST = 100
 BURSTS = 20
 QUICK = 5
-"""--quick divides the bursts by this."""
+"""--quick divides the number of bursts by this."""
 OURS, BARE = "ActiveLog", "bare Litestar handler"
 PROGRAMS = {
     BARE: ("-m", "uvicorn", "tests.bench.contenders.bare_api:app", "--no-access-log"),
@@ -71,7 +71,7 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
 
 
 async def _tokens(environment: Environment) -> list[str]:
-    """Create the people who send the requests, and return their session tokens."""
+    """Create the users who send the requests, and return their session tokens."""
     settings = Settings.from_env(environment.environ)
     logs.configure(replace(settings.logs, level="warning"))
     async with open_resources(settings, process="activelog-bench") as resources:
@@ -93,7 +93,7 @@ def _request(method: str, token: str, body: bytes = b"") -> bytes:
 async def _round(
     environment: Environment, requests: Sequence[bytes], at_once: int, bursts: int
 ) -> Mapping[str, float]:
-    """Measure the p50 of each contender, in milliseconds. The first burst only warms it up."""
+    """Measure each contender's p50 in milliseconds. The first burst only warms the contender up."""
     async with AsyncExitStack() as stack:
         contenders = {
             name: await stack.enter_async_context(_served(environment, program, at_once))

@@ -45,7 +45,7 @@ EMAILS = 2_000
 AT_ONCE = 4
 COMPOSED = 100
 QUICK = 10
-"""--quick divides the emails by this."""
+"""--quick divides the number of emails by this."""
 OURS, PLAIN = "ActiveLog, open connections", "aiosmtplib, one connection per email"
 
 CONFIG = EmailConfig(
@@ -59,7 +59,7 @@ Send = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server of one measurement."""
+    """The SMTP server for one measurement."""
 
     process: Process
     port: int
@@ -142,7 +142,7 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
             recipients=READER.address,
             hostname="127.0.0.1",
             port=server.port,
-            local_hostname=CONFIG.domain,  # else a name is looked up for each connection
+            local_hostname=CONFIG.domain,  # avoids a name lookup for each connection
             start_tls=server.tls == "starttls",
             tls_context=trusted,
         )
@@ -154,7 +154,7 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
 async def _kept(server: Server) -> AsyncIterator[Send]:
     smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
     with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
-        pool = SmtpPool(smtp, hostname=CONFIG.domain)  # which reads whom to trust
+        pool = SmtpPool(smtp, hostname=CONFIG.domain)  # reads SSL_CERT_FILE
 
     async def send(content: bytes) -> None:
         await pool.send(SENDER, READER.address, content, before_data=_nothing)
@@ -164,7 +164,7 @@ async def _kept(server: Server) -> AsyncIterator[Send]:
 
 
 async def _nothing() -> None:
-    """Never withhold an email."""
+    """Do nothing before an email is sent."""
 
 
 @asynccontextmanager
@@ -178,7 +178,7 @@ async def _server(folder: Path, tls: str) -> AsyncIterator[Server]:
         cwd=ROOT,
         stdout=PIPE,
     )
-    assert process.stdout is not None  # it is piped
+    assert process.stdout is not None  # because of PIPE
     try:
         port = int(await process.stdout.readline())
         yield Server(process, port, tls, str(authority))
@@ -193,7 +193,7 @@ def _email() -> EmailMessage:
 
 
 def _composing() -> float:
-    """Measure the milliseconds per email, with all templates parsed."""
+    """Measure the milliseconds to compose an email, with all templates already parsed."""
     _email().as_bytes()
     begun = perf_counter()
     for _ in range(COMPOSED):

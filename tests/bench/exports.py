@@ -35,13 +35,13 @@ NOTES = (
 
 ROWS, MANY, PAGES = 1_000_000, 5_000_000, 50000
 QUICK = 20
-"""--quick divides the rows by this."""
+"""--quick divides the numbers of rows by this."""
 LONGEST = 900
-"""The longest that an export may take, in seconds."""
+"""Timeout for an export, in seconds."""
 IDLE = 8
-"""Seconds of requests to the API before anything is drawn: about as long as drawing takes."""
+"""Seconds of API requests to measure before drawing starts: about as long as drawing takes."""
 PDFS_AT_ONCE = 4
-"""PDFs that are requested at once."""
+"""The number of PDFs requested at the same time."""
 OURS, PSQL, CURSOR, BOTO = (
     "ActiveLog",
     "psql \\copy",
@@ -91,7 +91,7 @@ class Frame:
 
 
 async def _csv(frame: Frame, rows: int) -> list[Row]:
-    """Over HTTP and to S3, each beside the others, in turn."""
+    """Measure CSV over HTTP and to S3, the contenders in turn."""
     who = await runner(frame.resources, "runner", rows)
     file = frame.environment.folder / "activities.csv"
     url = frame.environment.environ["DATABASE_URL"]
@@ -135,8 +135,8 @@ def _rate(rows: int, seconds: float) -> str:
 
 
 async def _memory(frame: Frame, rows: int) -> list[Row]:
-    """After a first export, by which all that is loaded once is loaded. A third person is answered
-    all the time."""
+    """Measure memory after a first export has loaded what is loaded only once. Meanwhile, another
+    user sends API requests."""
     small = await runner(frame.resources, "small", 1000)
     who = await runner(frame.resources, "marathon", rows)
     async with frame.api() as api, frame.worker() as worker:
@@ -162,7 +162,7 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 
 
 async def _drawing(frame: Frame, rows: int) -> list[Row]:
-    """The worker's loop and the API's answers, before and while PDFs are drawn."""
+    """Measure API responses before and while PDFs are drawn, and the worker's event loop lag."""
     people = [await runner(frame.resources, f"artist{n}", rows) for n in range(PDFS_AT_ONCE)]
     idle, busy, lag = [], [], []
     async with frame.api() as api, frame.worker():
@@ -186,18 +186,18 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
 
 
 async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> list[float]:
-    """Milliseconds of the answers to somebody in a process of their own, meanwhile."""
+    """Send requests from another process while `meanwhile` runs, and return their milliseconds."""
     asker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.contenders.asker", api.url, who.token),
         cwd=ROOT,
         stdin=PIPE,
         stdout=PIPE,
     )
-    assert asker.stdout is not None  # it is piped
+    assert asker.stdout is not None  # because of PIPE
     try:
         await asker.stdout.readline()
         await meanwhile
-        said, _ = await asker.communicate(b"")  # which ends its input
+        said, _ = await asker.communicate(b"")  # also closes its input
     finally:
         if asker.returncode is None:
             asker.kill()

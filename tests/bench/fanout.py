@@ -25,7 +25,7 @@ NOTES = (
 USERS = 100_000
 SINGLES = 2_000
 QUICK = 5
-"""--quick divides the users by this."""
+"""--quick divides the number of users by this."""
 OURS, SINGLE = "ActiveLog", "one enqueue per user"
 
 

@@ -37,7 +37,7 @@ SINGLES = 300
 KILLS = 5
 CANCELS = 50
 QUICK = 5
-"""--quick divides the counts by this."""
+"""--quick divides the numbers of jobs by this."""
 
 
 async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
@@ -161,7 +161,7 @@ async def _lateness(bench: Bench, ours: ActiveLog) -> list[Row]:
 
 
 def _waits(what: str, contender: Contender, waits: Sequence[float], *, most: float) -> Row:
-    """A row for sorted waits in seconds whose p99 must not exceed `most`."""
+    """Return a row for sorted waits in seconds. Their p99 must not exceed `most`."""
     p50, p99 = median(waits), waits[int(len(waits) * 0.99)]
     seen = f"p50 {p50:.2f} s, p99 {p99:.2f} s, of {len(waits)} jobs"
     return Row(what, contender.name, seen, f"p99 <= {most:g} s", p99 <= most)
@@ -179,5 +179,5 @@ async def _in_turn(
 
 
 def _target(key: str, target: str, met: bool) -> tuple[str, bool | None]:
-    """Only ActiveLog has targets."""
+    """Return the target and whether ActiveLog met it; other contenders have no targets."""
     return (target, met) if key == OURS else ("", None)

@@ -1,4 +1,4 @@
-"""How long pages take when the tables are full."""
+"""Response times of the pages when the tables are full."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTES = (
 
 TIMES = 200
 QUICK = 5
-"""--quick divides them by this."""
+"""--quick divides TIMES by this."""
 WARM = 10
 TARGET_MS = 50
 """The p95 target, in milliseconds."""

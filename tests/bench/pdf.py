@@ -1,7 +1,7 @@
 """PDFs from the drawing processes, compared with plain fpdf2 and its `table()`.
 
-Times are CPU seconds of the drawing process, so that other load hardly matters. Plain fpdf2
-adds the font for each document.
+Times are CPU seconds of the drawing process, so other load hardly matters. Plain fpdf2 adds the
+font to each document.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.bench.printing import activities, export_header, report_header
 from tests.bench.table import Row
 
 NEEDS = ("DATABASE_URL",)
-"""Nothing, but the environment needs a database."""
+"""The measurements need no server, but the environment needs a database."""
 VERSIONS = ("fpdf2", "fonttools", "msgspec")
 NOTES = "Milliseconds of CPU of the drawing process, and its peak memory."
 
@@ -42,7 +42,7 @@ class Drawn(NamedTuple):
     seconds: float
     """CPU time per document."""
     memory: float
-    """MiB."""
+    """In MiB."""
 
 
 async def bench(_: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
@@ -86,7 +86,7 @@ async def _ours(
 ) -> Drawn:
     rows = activities(count)
     async with open_renderer(1) as renderer:
-        await _draw(renderer, document, header(rows[:1]), rows[:1])  # what is loaded once
+        await _draw(renderer, document, header(rows[:1]), rows[:1])  # warm-up
         (process,) = (
             child
             for child in psutil.Process().children()
@@ -119,7 +119,7 @@ async def _plain(count: int, many: int) -> Drawn:
     while not answer.done():
         try:
             memory = max(memory, _peak(watched))
-        except psutil.Error:  # it has just ended
+        except psutil.Error:  # the process has just ended
             break
         await asyncio.sleep(0.02)
     return Drawn(float((await answer)[0]), memory)

@@ -1,4 +1,4 @@
-"""Sample activities for PDFs, with notes as people write them: most in one script."""
+"""Sample activities for PDFs, with realistic notes: most notes are in a single script."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTES = (
 
 
 def activities(count: int) -> Sequence[Row]:
-    """Generate `count` activities: a few are spread over a month, many come at three a day."""
+    """Return `count` activities, at most eight hours apart and all within one month."""
     step = min(timedelta(hours=8), timedelta(days=29) / count)
     return [
         (FIRST + number * step, "run", 1800 + number % 900, 5000.0 + number % 999, 300, notes)

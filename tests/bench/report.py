@@ -1,4 +1,4 @@
-"""The results of all benchmarks as a page, docs/benchmarks.md."""
+"""The page with the results of all benchmarks, docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = ROOT / "docs" / "benchmarks.md"
 
 
 class Part(NamedTuple):
-    """One benchmark of a run."""
+    """The results of one benchmark."""
 
     name: str
     notes: str

@@ -1,4 +1,4 @@
-"""Processes of the service and of its rivals, as the benchmarks start them."""
+"""Processes of ActiveLog and its rivals, started for the benchmarks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEBIBYTE = 2**20
 
 
 class Service:
-    """A process that answers HTTP."""
+    """A process that serves HTTP."""
 
     def __init__(self, process: Process, url: str) -> None:
         self.process = process
@@ -39,10 +39,10 @@ async def service(
     answers: str = "/",
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
-    """Run Python with these arguments, with `{port}` replaced by a free port; kill it at the end.
+    """Run Python with these arguments, with `{port}` replaced by a free port. Kill it at the end.
 
     Args:
-        answers: the path that answers, with any status, once the process is ready.
+        answers: a path that gets a response, with any status, once the process is ready.
     """
     (port,) = free_ports(1)
     environ = {**environment.environ, "PORT": str(port), "METRICS_PORT": str(port), **(more or {})}
@@ -58,7 +58,7 @@ async def service(
     running = Service(process, f"http://127.0.0.1:{port}")
     try:
         async with asyncio.timeout(30):
-            while not await asyncio.to_thread(_answers, running.url + answers):  # noqa: ASYNC110 # it says no word
+            while not await asyncio.to_thread(_answers, running.url + answers):  # noqa: ASYNC110 # no event to wait for
                 await asyncio.sleep(0.05)
         yield running
     finally:
@@ -69,7 +69,7 @@ async def service(
 
 def _answers(url: str) -> bool:
     try:
-        urlopen(url, timeout=1).close()  # noqa: S310 # a server of ours
+        urlopen(url, timeout=1).close()  # noqa: S310 # our own server
     except URLError as error:
         return hasattr(error, "status")
     except OSError:
@@ -78,7 +78,7 @@ def _answers(url: str) -> bool:
 
 
 class Growth:
-    """Measure the peak memory of a process while the block runs, less its memory before."""
+    """Measure how far a process's peak memory while the block runs exceeds its memory before."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

@@ -1,8 +1,8 @@
-"""When each job began and ended, recorded in the same way by every contender's handler.
+"""Stamps of when each job began and ended, recorded in the same way by all contenders' handlers.
 
-A stamp is the job's number (inverted for an end) and the machine's monotonic clock, which all its
-processes share: 16 bytes, appended in one write. The benchmark reads the progress from the file and
-puts no load on the servers.
+A stamp is the job's number (inverted for an end) and the time on the monotonic clock, which all
+processes on the machine share: 16 bytes, appended in one write. The benchmark reads the progress
+from the file, without any load on the servers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _file() -> int:
 class Stamp(NamedTuple):
     number: int
     at: int
-    """Nanoseconds of the monotonic clock."""
+    """Nanoseconds on the monotonic clock."""
 
 
 class Stamps:
@@ -58,7 +58,7 @@ class Stamps:
         return self.path.stat().st_size // _STAMP.size
 
     def read(self) -> Sequence[Stamp]:
-        """Read all stamps, in the order in which they were written."""
+        """Read all stamps, in the order they were written."""
         data = self.path.read_bytes()
         return [Stamp(*pair) for pair in _STAMP.iter_unpack(data)]
 
@@ -69,8 +69,8 @@ class Stamps:
         """Wait until there are `count` stamps.
 
         Raises:
-            TimeoutError: there are fewer after `within` seconds.
+            TimeoutError: there are fewer stamps after `within` seconds.
         """
         async with asyncio.timeout(within):
-            while len(self) < count:  # noqa: ASYNC110 # a file has no event
+            while len(self) < count:  # noqa: ASYNC110 # no event to wait for
                 await asyncio.sleep(0.005)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of one contender. Without a target it is there for comparison."""
+    """One figure for one contender. A figure without a target is for comparison."""
 
     what: str
     contender: str

@@ -1,4 +1,4 @@
-"""Worker processes of a contender, started as its users start them."""
+"""Worker processes, started as the users of each contender start them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.bench.stamps import FILE
 
 
 class WorkerEnded(Exception):
-    """A worker ended by itself. The message is the end of its output."""
+    """A worker exited by itself. The message is the end of the worker's output."""
 
 
 @asynccontextmanager
 async def worker(bench: Bench, contender: Contender, slots: int) -> AsyncIterator[Process]:
-    """Run one worker process of the contender; kill it at the end, as its rows are discarded.
+    """Run one worker process of the contender. Kill it at the end: its jobs are discarded anyway.
 
     Raises:
-        WorkerEnded: it ended before that.
+        WorkerEnded: the worker exited before the end of the block.
     """
     log = bench.environment.folder / "worker.log"
     environ = {

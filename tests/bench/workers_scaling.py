@@ -23,10 +23,10 @@ NOTES = (
 PROCESSES = (1, 2, 4)
 NOOPS = 20_000
 SLEEPERS = 400
-"""Jobs of 100 ms per process."""
+"""The number of jobs of 100 ms per process."""
 SLEEP = 0.1
 QUICK = 5
-"""--quick divides the jobs by this."""
+"""--quick divides the numbers of jobs by this."""
 
 
 async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:

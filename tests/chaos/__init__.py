@@ -1,1 +1,1 @@
-"""`python -m tests.chaos`: enqueue jobs while everything they need is killed. Not a test."""
+"""`python -m tests.chaos`: enqueue jobs while workers and servers are killed. It is not a test."""

@@ -39,7 +39,7 @@ FINISH_TIMEOUT_S = 180.0
 """How long the remaining jobs may take after the last fault."""
 TICK = 0.1
 LONG_JOB_S = 110.0
-"""Longer than ten leases."""
+"""Seconds that the long job takes: longer than ten leases."""
 
 QUARANTINED = """
 select id from jobs where state = 'dead' and error = 'its worker was lost while it ran alone'
@@ -75,7 +75,7 @@ def main() -> int:
     arguments.jobs = arguments.jobs or round(JOBS_PER_MINUTE * arguments.minutes)
     plan = Plan(**vars(arguments))
     errors_only = structlog.make_filtering_bound_logger(logging.ERROR)
-    structlog.configure(wrapper_class=errors_only)  # enqueuing warns while Redis is down
+    structlog.configure(wrapper_class=errors_only)  # enqueuing logs warnings while Redis is down
     print(f"chaos: {machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
     rows = asyncio.run(_run(plan))
     show(f"just chaos: {plan.minutes:g} min, {plan.workers} workers", rows)
@@ -88,7 +88,7 @@ def main() -> int:
 
 async def _run(plan: Plan) -> list[Row]:
     _cancel_on_sigterm()
-    rng = Random(plan.seed)  # noqa: S311 # not a secret: the same seed repeats the run
+    rng = Random(plan.seed)  # noqa: S311 # not a secret; the same seed repeats the run
     work = list(mix(rng, plan.jobs))
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(environment({"DATABASE_URL"}))
@@ -123,7 +123,7 @@ async def _run(plan: Plan) -> list[Row]:
 
 
 def _cancel_on_sigterm() -> None:
-    """Cancel the main task on SIGTERM, so that servers and workers are stopped too."""
+    """Cancel the main task on SIGTERM, so that the servers and workers are stopped as well."""
     main = asyncio.current_task()
     assert main is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
@@ -145,7 +145,7 @@ async def _finish(database: Database) -> int:
     """Wait until all jobs are finished. Retry quarantined jobs, as an operator would.
 
     Returns:
-        How many were retried.
+        How many jobs were retried.
     """
     deadline, retried = monotonic() + FINISH_TIMEOUT_S, 0
     while monotonic() < deadline:
@@ -159,7 +159,7 @@ async def _finish(database: Database) -> int:
 
 
 async def _run_long(database: Database) -> list[Row]:
-    """Check that a job longer than ten leases starts once while all workers live."""
+    """Check that a job longer than ten leases starts only once if no worker is killed."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, Long(LONG_JOB_S))
     await _finish(database)
@@ -168,7 +168,7 @@ async def _run_long(database: Database) -> list[Row]:
 
 
 def _write_output(outputs: Mapping[str, Sequence[str]]) -> None:
-    """Write the processes' output to files, to investigate failures."""
+    """Write the processes' output to files for investigating failures."""
     folder = Path(tempfile.gettempdir()) / "activelog-chaos"
     folder.mkdir(exist_ok=True)
     for name, output in outputs.items():

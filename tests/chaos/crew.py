@@ -29,7 +29,7 @@ class Orphan:
     job_id: UUID
     attempt: int
     crashes: int
-    """Earlier crashes of this job. From the second crash on it is delayed on purpose."""
+    """Earlier crashes of this job. From the second crash on, the job is deliberately delayed."""
     at: datetime
 
 
@@ -41,19 +41,19 @@ class Crew:
     orphans: list[Orphan] = field(default_factory=list)
     kills: int = 0
     ended_by_themselves: list[str] = field(default_factory=list)
-    """The output of workers that ended without being killed."""
+    """The output of each worker that exited without being killed."""
     outputs: list[str] = field(default_factory=list)
-    """The output of all workers that have ended."""
+    """The output of each worker that has exited."""
 
     async def hire(self) -> None:
-        """Start workers until there are enough of them."""
+        """Start workers until the crew is complete."""
         while len(self.members) < self.size:
             stack = AsyncExitStack()
             member = await stack.enter_async_context(program(*WORKER, environ=self.environ))
             self.members.append((member, stack))
 
     async def kill_one(self, database: Database, which: int) -> None:
-        """Kill the worker at this place in the order of their starts, and start another."""
+        """Kill the worker at this position, counting from the oldest, and start another."""
         member, stack = self.members.pop(which % len(self.members))
         if member.is_running:
             at, pid = await database.fetchval("select clock_timestamp()"), member.process.pid
@@ -77,14 +77,14 @@ class Crew:
         self.members.clear()
 
     def count_events(self, event: str) -> int:
-        """Count a log event in all outputs."""
+        """Count how many times a log event occurs in the workers' output."""
         pattern = re.compile(f'"event": "{re.escape(event)}"')
         return sum(len(pattern.findall(output)) for output in self.outputs)
 
 
 @asynccontextmanager
 async def crew(environ: Mapping[str, str], size: int) -> AsyncIterator[Crew]:
-    """Run `size` workers; stop all of them at the end."""
+    """Run `size` workers while the block runs, then stop them."""
     found = Crew(environ, size)
     try:
         await found.hire()

@@ -1,4 +1,4 @@
-"""The faults of a run, and when they are injected."""
+"""The faults in a chaos run, and when they are injected."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.chaos.crew import Crew
 from tests.support.outages import kill, terminate_backends
 
 KILL_INTERVAL_S = 2.0
-"""Give or take a third, so that reclaimed jobs are not hit again each time."""
+"""Average seconds between kills. They vary by a third, so that the same jobs are not always hit."""
 REDIS_DOWNTIME_S = 1.0
 FLUSHES = (0.2, 0.5, 0.8)
 REDIS_KILLS = (0.35, 0.65)
 TERMINATIONS = (0.1, 0.3, 0.55, 0.75, 0.9)
-"""When these happen, as fractions of the run."""
+"""When Postgres connections are terminated, as fractions of the run."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """The faults of one run, each in a loop that ends with the run."""
+    """The faults in one run, each in its own loop that ends with the run."""
 
     resources: Resources
     valkey: Valkey
@@ -36,7 +36,7 @@ class Faults:
     _redis_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
-        """Inject all faults."""
+        """Inject all faults until the run ends."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_workers())
             group.create_task(self._at(FLUSHES, "Redis flushed", self._flush))

@@ -1,4 +1,4 @@
-"""The results of a run, and whether they meet the targets."""
+"""The results of a chaos run, and whether they meet the targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.crew import Crew, Orphan
 from tests.support.ledger import count_effects
 
 RESTART_P99_S = 12.0
-"""The target from a kill to the next start."""
+"""The target for the time from a kill to the next start of its jobs."""
 
 NEXT_START = """
 select extract(epoch from min(at) - $3)::float8
@@ -36,7 +36,7 @@ class Restarts:
     seconds: Sequence[float]
 
     def percentile(self, part: float) -> float:
-        """The percentile by nearest rank; 0 if there were no restarts."""
+        """Return the percentile (nearest rank); 0 if there were no restarts."""
         found = self.seconds
         return found[max(0, ceil(part * len(found)) - 1)] if found else 0.0
 
@@ -46,7 +46,7 @@ class Restarts:
 
 
 async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
-    """Compute the figures of the run, those with a target first."""
+    """Compute the figures for the run; those with a target come first."""
     rows = await database.fetchval("select count(*) from jobs")
     lost = enqueued - rows + await database.fetchval(UNFINISHED)
     lost += await database.fetchval(WITHOUT_EFFECT)

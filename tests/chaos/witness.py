@@ -1,4 +1,4 @@
-"""One worker that is never killed: its memory, and the connections of all workers."""
+"""A worker that is never killed, to watch its memory and the connections of all workers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.processes import Program, program
 
 SAMPLE_INTERVAL_S = 1.0
 MIN_MINUTES = 5.0
-"""Shorter runs have no memory target: caches fill and allocators settle first."""
+"""Shorter runs have no memory target: caches must fill and allocators must settle first."""
 MAX_SLOPE = 0.5
-"""MiB per minute, over the second half of a run."""
+"""The target for memory growth in the second half of a run, in MiB per minute."""
 DISCONNECT_TIMEOUT_S = 10.0
-"""How long Postgres may take to notice that the last worker is gone."""
+"""How long Postgres may take to notice that the last worker has exited."""
 
 CONNECTIONS = (
     "select count(*) from pg_stat_activity where application_name like 'activelog-worker%'"
@@ -41,10 +41,10 @@ class Witness:
     worker: Program
     samples: list[Sample] = field(default_factory=list)
     connections: int = 0
-    """The highest number of connections of all workers to Postgres."""
+    """The most connections that all workers together had to Postgres."""
 
     async def watch(self, database: Database) -> None:
-        """Take samples until cancelled, or until the worker has ended."""
+        """Take samples until cancelled or until the worker exits."""
         process, began = psutil.Process(self.worker.process.pid), monotonic()
         while self.worker.is_running:
             memory = process.memory_info().rss / 2**20
@@ -57,7 +57,7 @@ class Witness:
             await asyncio.sleep(SAMPLE_INTERVAL_S)
 
     def rows(self, minutes: float) -> list[Row]:
-        """Return the figures; the slope has a target if the run was long enough."""
+        """Return the figures. The memory growth has a target if the run was long enough."""
         settled = self.samples[len(self.samples) // 2 :]
         slope = _slope(settled)
         target = f"<= {MAX_SLOPE} MiB per minute" if minutes >= MIN_MINUTES else ""
@@ -85,7 +85,7 @@ def _slope(samples: Sequence[Sample]) -> float:
 
 @asynccontextmanager
 async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterator[Witness]:
-    """Watch a worker while the block runs, then stop it."""
+    """Run and watch a worker while the block runs, then stop the worker."""
     async with program(*WORKER, environ=environ) as member:
         await member.wait_for_output("worker.started")
         found = Witness(member)
@@ -98,8 +98,8 @@ async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterat
 
 
 async def connections_left(database: Database) -> Row:
-    """Count connections that Postgres still holds after all workers have ended."""
+    """Count the workers' connections that Postgres still holds after all workers have exited."""
     deadline = monotonic() + DISCONNECT_TIMEOUT_S
-    while (left := await database.fetchval(CONNECTIONS)) and monotonic() < deadline:  # noqa: ASYNC110 # Postgres tells nobody
+    while (left := await database.fetchval(CONNECTIONS)) and monotonic() < deadline:  # noqa: ASYNC110 # no event to wait for
         await asyncio.sleep(0.2)
     return Row("connections left behind", "", str(left), "0", left == 0)

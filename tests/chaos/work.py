@@ -1,4 +1,4 @@
-"""The jobs of the chaos run. All but the no-ops commit an effect together with `done`."""
+"""The jobs for the chaos run. All except the no-ops commit an effect together with `done`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sleep(Job, frozen=True):
 
 
 class TwoSteps(Job, frozen=True):
-    """Write in one transaction, wait as for an email or an upload, and finish in another."""
+    """Writes in one transaction, waits as if for an email or an upload, and finishes in another."""
 
     kind = "chaos:two-steps"
     queue = "critical"
@@ -34,7 +34,7 @@ class TwoSteps(Job, frozen=True):
 
 
 class Stumble(Job, frozen=True):
-    """Fail `failures` times, then succeed."""
+    """Fails `failures` times, then succeeds."""
 
     kind = "chaos:stumble"
     backoff = timedelta(seconds=1)
@@ -43,13 +43,13 @@ class Stumble(Job, frozen=True):
 
 
 class Outage(Job, frozen=True):
-    """Meet an outage at the first attempt."""
+    """Meets an outage on the first attempt."""
 
     kind = "chaos:outage"
 
 
 class Long(Job, frozen=True):
-    """Run longer than ten leases."""
+    """Runs longer than ten leases."""
 
     kind = "chaos:long"
     queue = "low"
@@ -103,7 +103,7 @@ async def take_long(job: Long, run: Run, resources: Resources) -> None:
 
 
 def mix(rng: Random, count: int) -> Iterator[Job]:
-    """Generate `count` jobs of all kinds but `Long`, in random order."""
+    """Generate `count` jobs of all types except `Long`, in random order."""
     for _ in range(count):
         match rng.choices(("no-op", "sleep", "two", "stumble", "outage"), (40, 30, 20, 9, 1))[0]:
             case "no-op":

@@ -1,6 +1,6 @@
-"""`arq tests.chaos.worker.WorkerSettings`: the real worker, with the handlers of the chaos.
+"""`arq tests.chaos.worker.WorkerSettings`: the real worker with handlers for the chaos jobs.
 
-It fires no schedules, so that only the jobs of the chaos run are counted.
+The worker fires no schedules, so that only the jobs of the chaos run are counted.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Runs the test suite under other dates, times of day and time zones: `just test-clocks`."""
+"""Test runs under other dates, times of day and time zones: `just test-clocks`."""

@@ -2,7 +2,7 @@
 
 The tests run in a mount namespace in which every dynamically linked program preloads a library that
 shifts the wall clock, so Postgres, Valkey, browsers, workers and command lines agree on the time.
-SeaweedFS is linked statically and is not shifted, so requests to it are signed with the true time.
+SeaweedFS is linked statically and sees the true time, so requests to it are signed with that time.
 Requires root, `unshare`, a C compiler and tzdata. docs/decisions/0013 explains why.
 """
 
@@ -31,7 +31,7 @@ TRUE_TIME = (
     "__import__('time').clock_gettime(__import__('time').CLOCK_TAI), datetime.timezone.utc)"
 )
 MOUNT_AND_EXEC = 'mount --bind "$1" /etc && mount --bind "$2" "$3" && shift 3 && exec "$@"'
-"""What the shell in the namespace runs before it execs pytest."""
+"""The shell script that runs in the namespace and ends by executing pytest."""
 
 
 class ClockNotSupported(Exception):
@@ -70,7 +70,7 @@ def _shifted_etc(shift: int, zone: str) -> Iterator[Path]:
 
 
 def _sign_with_true_time(etc: Path) -> Path:
-    """Return a copy of botocore's module of signature times, changed to use the true time."""
+    """Copy botocore's module for signature times, and change the copy to use the true time."""
     text = Path(compat.__file__).read_text()
     if text.count(WALL_TIME) != 1:
         raise ClockNotSupported(f"{compat.__file__} no longer reads the time by {WALL_TIME}")
@@ -80,10 +80,10 @@ def _sign_with_true_time(etc: Path) -> Path:
 
 
 def _require_support() -> None:
-    """Check that the clock can be shifted here.
+    """Check that the clock can be shifted on this machine.
 
     Raises:
-        ClockNotSupported: the message says what is missing and how to install it.
+        ClockNotSupported: something is missing. The message says what, and how to install it.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
         raise ClockNotSupported("only root on Linux can shift the clock")
@@ -100,12 +100,12 @@ def _require_support() -> None:
 
 
 def _clock(name: str) -> Clock:
-    """Return the clock of this name as of now, since earlier runs take a while."""
+    """Return the clock with this name, based on the current time: earlier runs take a while."""
     return {clock.name: clock for clock in clocks(datetime.now(UTC))}[name]
 
 
 def main() -> int:
-    """Run the tests under all clocks or the named ones. Return 0 if all runs passed."""
+    """Run the tests under the named clocks, or under all clocks. Return 0 if all runs passed."""
     known = [clock.name for clock in clocks(datetime.now(UTC))]
     parser = argparse.ArgumentParser(prog="just test-clocks", allow_abbrev=False)
     parser.add_argument("--clock", choices=known, action="append", help="use only this clock")

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 SHIFT, ZONE = "CLOCK_SHIFT_S", "CLOCK_ZONE"
-"""Environment variables: by how many seconds the clock is shifted, and the machine's zone."""
+"""Environment variables: the seconds by which the clock is shifted, and the machine's zone."""
 SUNDAY = 6
 LONGEST_LEAP_GAP_YEARS = 8
-"""The longest gap between two leap days in years, such as from 1896 to 1904."""
+"""The longest gap between leap days in years, as from 1896 to 1904."""
 
 
 class Clock(NamedTuple):
-    """What the system clock shows when the tests start."""
+    """The time and the zone that a machine's clock shows when the tests start."""
 
     name: str
     starts_at: datetime
@@ -23,7 +23,7 @@ class Clock(NamedTuple):
 
 
 def clocks(now: datetime) -> Sequence[Clock]:
-    """Return all clocks. None is earlier than `now`.
+    """Return all clocks. No clock shows a time before `now`.
 
     Args:
         now: the real time in UTC.
@@ -40,13 +40,13 @@ def clocks(now: datetime) -> Sequence[Clock]:
 
 
 def _year_end(now: datetime) -> datetime:
-    """Return the next time that the last minute of a year starts."""
+    """Return the start of the last minute of a year, the next after `now`."""
     this = datetime(now.year, 12, 31, 23, 59, tzinfo=UTC)
     return this if this > now else this.replace(year=now.year + 1)
 
 
 def _leap_day(now: datetime) -> datetime:
-    """Return the next noon on 29 February."""
+    """Return noon on the next 29 February."""
     for year in range(now.year, now.year + LONGEST_LEAP_GAP_YEARS + 1):
         try:
             noon = datetime(year, 2, 29, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The clocks, and whether the whole system under test follows them."""
+"""The clocks, and checks that every part of the system follows them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PARTS = ("month", "day", "hour", "minute")
 
 
 TRUE_CLOCK = getattr(time, "CLOCK_TAI", time.CLOCK_REALTIME)
-"""Never shifted. macOS has no CLOCK_TAI, but its wall clock is never shifted either."""
+"""A clock that is never shifted. macOS has no CLOCK_TAI, but its wall clock is never shifted."""
 
 
 async def test_python_postgres_and_valkey_follow_the_clock(resources: Resources) -> None:

@@ -1,4 +1,4 @@
-"""A home folder that Postgres's account can enter: pytest's own folders are private to us."""
+"""Home folders that Postgres's account can enter, unlike pytest's own folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.embedded.disks import mounted
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A home folder, not created yet. It and its fallback folder are removed afterwards."""
+    """Yield the path of a new home folder. Remove the home and fallback folders afterwards."""
     with tempfile.TemporaryDirectory(prefix="activelog-") as folder:
         Path(folder).chmod(0o711)
         home = Path(folder) / "home"
@@ -25,7 +25,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def disk(home: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A home on a disk of its own. The test's parameter is the size in MiB."""
+    """Mount a disk of its own for the home folder. The test's parameter is the size in MiB."""
     home.mkdir(mode=0o711)
     with mounted(home, request.param):
         yield home

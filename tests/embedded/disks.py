@@ -1,4 +1,4 @@
-"""Small in-memory disks for a test to fill."""
+"""Small in-memory disks for tests to fill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCK = b"\0" * 65536
 
 @contextmanager
 def mounted(folder: Path, mib: int) -> Iterator[None]:
-    """Mount a disk of that size on the folder. Skip the test if we may not mount."""
+    """Mount a disk of `mib` MiB on the folder. Skip the test if we are not allowed to mount."""
     size = f"size={mib}m,mode=711"
     mounting = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True, check=False
@@ -26,7 +26,7 @@ def mounted(folder: Path, mib: int) -> Iterator[None]:
 
 
 def fill(disk: Path) -> Path:
-    """Fill the disk completely. Return the file to remove to free the space."""
+    """Fill the disk. Return the file whose removal frees the space again."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for block in (BLOCK, b"\0"):

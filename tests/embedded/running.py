@@ -1,4 +1,4 @@
-"""Inspect processes, and run `just up` so that a test can read its output line by line."""
+"""Helpers that list registered processes, and that run `just up` and read its output by line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SMALL_UP = Path(__file__).with_name("small_up.py")
 
 
 def registered(home: Path) -> dict[str, int]:
-    """Return registered processes as {name: pid}; empty without a registry."""
+    """Return the registered processes as {name: pid}; empty if there is no registry file."""
     file = home / "processes.json"
     entries = json.loads(file.read_text()) if file.exists() else []
     return {entry["name"]: entry["pid"] for entry in entries}
 
 
 def small_environment(**variables: str) -> dict[str, str]:
-    """Return an environment with our own ports that embeds only Postgres and Valkey, for speed."""
+    """Return an environment with free ports. For speed, only Postgres and Valkey are embedded."""
     port, metrics_port = free_ports(2)
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     return {
@@ -53,10 +53,10 @@ class Up:
         return "\n".join(self.lines)
 
     async def read_until(self, words: str) -> None:
-        """Read lines until one contains the words.
+        """Read lines until a line contains the words.
 
         Raises:
-            EOFError: it exited first.
+            EOFError: `up` exited first.
         """
         assert self.process.stdout is not None
         async with asyncio.timeout(WAIT_LIMIT_S):
@@ -76,7 +76,7 @@ class Up:
 
 @asynccontextmanager
 async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> AsyncIterator[Up]:
-    """Run `small_up.py`. If the test leaves it running, kill it; its guard stops the servers."""
+    """Run `small_up.py`, and kill it at the end if it still runs: its guard stops the servers."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(SMALL_UP), str(home), fault),
         stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ,

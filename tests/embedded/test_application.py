@@ -33,7 +33,7 @@ def test_taken_default_port_is_not_used() -> None:
             taken.bind((LOOPBACK, 8000))
             taken.listen()
         except OSError:
-            pass  # another process has taken it already, which serves as well
+            pass  # another process has already taken the port: just as good
         assert child_variables({}, {})["PORT"] != "8000"
 
 

@@ -1,4 +1,4 @@
-"""`just api`, `just worker` and `just psql` connect to the running or the named servers."""
+"""`just api`, `just worker` and `just psql` connect to the running servers or the named ones."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_worker_accepts_arq_options(database: Database, environ: Mapping[s
     job_id = await enqueue_job(database, SampleJob("a"))
     async with program(*CONNECT, "worker", "--", "--burst", environ=environ) as worker:
         assert await worker.ended() == 0
-    assert (await job_row(database, job_id))["state"] == "snoozed"  # it has no handler for trials
+    assert (await job_row(database, job_id))["state"] == "snoozed"  # no handler for sample jobs
 
 
 async def test_app_command_receives_its_arguments_unchanged(environ: Mapping[str, str]) -> None:

@@ -82,11 +82,11 @@ async def test_daily_stats_are_the_same_before_and_after_the_days_are_counted(
 ) -> None:
     now = await today(database)
     yesterday = now - timedelta(days=1)
-    # As in a database that has been in use for a while.
+    # The statistics exist, as in a database that has been in use for a while.
     await run_schedule(resources, "stats:daily", str(yesterday))
 
     await load(database_url, now)
-    # Generating reports takes long.
+    # Generating the reports would take too long.
     await database.execute("delete from jobs where state = 'queued'")
     ada = await database.fetchval("select id from users where email = $1", ADA.email)
     before = await daily_totals.read(database, ada, now - timedelta(days=8), yesterday)

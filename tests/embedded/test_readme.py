@@ -1,4 +1,4 @@
-"""The README's examples, run in a shell while default ports of `just up` are taken."""
+"""The README's examples, run in a shell while the default ports of `just up` are taken."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def examples() -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this checkout, which leaves the developer's own `just up` alone."""
+    """Copy this checkout, to leave the developer's own `just up` alone."""
     copy = tmp_path / "checkout"
     copy.mkdir()
     for name in ("app", "worker", "sql", "templates"):
@@ -44,7 +44,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def taken_ports() -> Iterator[None]:
-    """Take the ports, unless another process has already taken them."""
+    """Take the default ports, unless another process has already taken them."""
     with ExitStack() as held:
         for port in TAKEN:
             with suppress(OSError):

@@ -33,7 +33,7 @@ ALL_GIVEN = dict.fromkeys(SERVER_TYPES, "given")
 
 
 def only(*names: str) -> dict[str, str]:
-    """Return an environment that names all other servers."""
+    """Return an environment that names all other servers, so that only these are embedded."""
     return {name: value for name, value in ALL_GIVEN.items() if name not in names}
 
 
@@ -75,7 +75,7 @@ async def test_all_servers_respond_and_none_is_left_running(home: Path) -> None:
 
 
 def cleanup_paths_of(home: Path) -> list[Path]:
-    """Return the files outside of the home that exist now and must be removed."""
+    """Return the existing files outside the home folder that must be removed."""
     entries = json.loads((home / "processes.json").read_text())
     paths = [Path(path) for entry in entries for path in entry["cleanup_paths"]]
     return [path for path in paths if path.exists()]

@@ -23,7 +23,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGHUP, lambda *_: None)
 sys.exit(subprocess.run(sys.argv[1:]).returncode)
 """
-"""A session leader that ignores SIGHUP, as `uv` does. The kernel sends it to no other process."""
+"""A session leader that ignores SIGHUP, as `uv` does. The kernel signals no other process."""
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ async def up_on_a_terminal(
     """Run `small_up.py`. Yield its session leader and its terminal, for the test to close.
 
     Args:
-        output: a file for the output; None: the terminal, whose buffer is large enough.
+        output: a file for the output; None for the terminal, whose buffer is large enough.
     """
     terminal, end = pty.openpty()
     opened = os.dup(end) if output is None else os.open(output, os.O_CREAT | os.O_WRONLY)

@@ -174,7 +174,7 @@ async def test_duplicate_signals_still_let_children_finish(home: Path) -> None:
 
 
 async def test_guard_stops_everything_when_up_is_killed(home: Path) -> None:
-    home.parent.chmod(0o700)  # if we are root, the cluster is in the fallback folder
+    home.parent.chmod(0o700)  # if we are root, this forces the fallback folder
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         pids = registered(home)

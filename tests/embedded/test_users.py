@@ -1,4 +1,4 @@
-"""Users other than the one who first ran `just up`, and users without a name."""
+"""`just up` as another user than the one who ran it first, and as a user without a name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from app.embedded.up import up
 
 PORT = 64_321
 ANOTHER, A_THIRD = 64_001, 64_002
-"""Ids of no existing user."""
+"""User ids that do not exist."""
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
 
 
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """Access files with that user's permissions."""
+    """Access files with this user's permissions while the block runs."""
     os.seteuid(user)
     try:
         yield
@@ -86,7 +86,7 @@ def test_up_creates_nothing_for_a_user_without_a_name(
 
 @pytest.fixture
 def foreign_socket() -> Iterator[Path]:
-    """A socket left by another user's SeaweedFS when it was killed."""
+    """Yield a socket as left by another user's SeaweedFS that was killed."""
     file = SOCKETS / f"seaweedfs-s3-{PORT}.sock"
     file.touch()
     os.chown(file, ANOTHER, ANOTHER)
@@ -100,7 +100,7 @@ def test_port_of_another_users_socket_counts_as_taken(foreign_socket: Path) -> N
         assert PORT in ports_with_foreign_sockets()
     with acting_as(ANOTHER):
         assert PORT not in ports_with_foreign_sockets()
-    assert PORT not in ports_with_foreign_sockets()  # root may remove it
+    assert PORT not in ports_with_foreign_sockets()  # root may remove the socket
 
 
 @as_root

@@ -50,7 +50,7 @@ except MigrationFailed as error:
 def test_dbmate_is_also_looked_up_on_the_path(
     tmp_path: Path, database_url: str, path: str, said: str
 ) -> None:
-    """An overlay (`uv run --with`) has no dbmate next to its interpreter."""
+    """An overlay environment (`uv run --with`) has no dbmate next to its interpreter."""
     venv.create(tmp_path)
     environ = {**os.environ, "PATH": path, "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
     ran = subprocess.run(

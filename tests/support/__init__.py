@@ -1,1 +1,1 @@
-"""What the tests share: the servers of a run, helpers for the real worker, sample data."""
+"""Code shared by the tests: servers for a test run, helpers for the real worker, sample data."""

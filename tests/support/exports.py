@@ -1,4 +1,4 @@
-"""Many activities, and export requests."""
+"""Helpers that add many activities and request exports."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ select
 from generate_series($2::int, $3::int) as n
 """
 SLICE = 100_000
-"""Activities per insert statement."""
+"""The number of activities per insert statement."""
 
 
 async def add_activities(database: Database, user_id: UserId, count: int) -> None:
-    """Add activities, one every 20 minutes from 2020 on, about 60 bytes of CSV each."""
+    """Add activities, one every 20 minutes from 2020 on. Each makes about 60 bytes of CSV."""
     for first in range(1, count + 1, SLICE):
         await database.execute(MANY, user_id, first, min(count, first + SLICE - 1))
 
 
 async def add_megabytes(database: Database, user_id: UserId, count: int) -> None:
-    """Add activities that make about `count` MB of CSV, more than any socket buffers."""
+    """Add activities that make about `count` MB of CSV, more than any socket will buffer."""
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s, notes)"
         " select $1, 'hike', '2020-01-01'::timestamptz + interval '1 hour' * n, 3600,"
@@ -46,7 +46,7 @@ async def add_megabytes(database: Database, user_id: UserId, count: int) -> None
 async def request_export(
     api: httpx.AsyncClient, who: Person, format: str = "csv", **filters: Any
 ) -> dict[str, Any]:
-    """Request an export, and return it."""
+    """Request an export, and return the API's response."""
     body = {"format": format, **filters}
     answer = await api.post(f"{EXPORT}/request", json=body, headers=who.headers)
     assert answer.status_code == 202, answer.text

@@ -1,4 +1,4 @@
-"""Handlers for workers that fan out the weekly emails without sending them."""
+"""Handlers for a worker that fans out the weekly emails without sending them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 
 LIFTED = Throttle(max_waiting=1_000_000)
 BATCHES_BEFORE_DEATH = 5
-"""The batches that tests.schedules.killed_worker commits before it kills itself."""
+"""The number of batches that tests.schedules.killed_worker commits before it kills itself."""
 
 
 async def fan_out_at_once(job: WeeklyEmails, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The real worker with an unthrottled fan-out to emails that are sent nowhere.
+"""The real worker with an unthrottled fan-out, whose emails are not sent.
 
 `arq tests.support.fanout_worker.WorkerSettings`
 """

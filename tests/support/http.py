@@ -1,4 +1,4 @@
-"""HTTP over real sockets."""
+"""An HTTP client for real sockets."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from tests.support.working import WAIT_LIMIT_S
 
 
 def anonymous_client() -> httpx.AsyncClient:
-    """Return a client without a token, with the timeout of the tests."""
+    """Return a client without a token, with the timeout that all tests use."""
     return httpx.AsyncClient(timeout=WAIT_LIMIT_S)

@@ -1,7 +1,7 @@
-"""The ledger: a row for every start and every effect, without a key, so that repeats show.
+"""The ledger: one row per start and per effect. Its tables have no keys, so repeats are visible.
 
-An effect is committed together with the job's `done`, so each job must have exactly one. A start
-is written outside the job's transactions, so there may be several.
+An effect is committed together with the job's `done`, so each job must have exactly one effect. A
+start is written outside the job's transactions, so a job may have several starts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ create table if not exists effects (
 
 
 async def create_ledger(database: Database) -> None:
-    """Create its tables if they are missing."""
+    """Create the ledger's tables if they are missing."""
     await database.execute(TABLES)
 
 
@@ -42,7 +42,7 @@ async def record_start(database: Database, run: Run) -> None:
 
 
 async def record_effect(run: Run) -> None:
-    """Commit the only effect of the job, together with its end."""
+    """Commit the job's only effect, together with its `done`."""
     async with run.completion() as tx:
         await tx.execute(
             "insert into effects (job_id, attempt) values ($1, $2)", run.job_id, run.attempt

@@ -1,4 +1,4 @@
-"""Waiting for transactions that block each other."""
+"""A helper that waits for one transaction to block another."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ where not granted and pid in (select pid from pg_stat_activity where datname = c
 
 
 async def wait_for_blocked_transaction(database: Database) -> None:
-    """Wait until a transaction of this database is blocked by a lock.
+    """Wait until a lock blocks a transaction in this database.
 
-    Call it outside of transactions: within one, Postgres keeps showing the first snapshot of the
-    activity.
+    Do not call this in a transaction, in which Postgres would keep showing the same snapshot of
+    the activity.
     """
     await eventually(lambda: database.fetchval(WAITING), 1)

@@ -1,4 +1,4 @@
-"""Many users at once, and their activities."""
+"""Helpers that add many users, and activities for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.users.user import UserId
 
 
 async def add_users(database: Database, count: int) -> list[UserId]:
-    """Add users with confirmed addresses; return their ids, sorted."""
+    """Add users with confirmed addresses, and return their ids, sorted."""
     rows = await database.fetch(
         "insert into users (email, name, password_hash, confirmed_at)"
         " select 'user' || n || '@example.com', 'User ' || n, 'no hash', now()"
@@ -30,7 +30,7 @@ async def add_run_for_everyone(database: Database, at: datetime) -> None:
 
 
 async def add_run(database: Database, user_id: UUID, at: datetime, metres: float = 5000) -> UUID:
-    """Add a run by SQL, as a data import would, and return its id."""
+    """Add a run with SQL, as a data import would, and return its id."""
     return UUID(
         str(
             await database.fetchval(

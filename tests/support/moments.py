@@ -11,5 +11,5 @@ def at(text: str) -> datetime:
 
 
 def recently() -> str:
-    """Return two hours ago in ISO 8601: recent enough for the friends' activity email."""
+    """Return the time two hours ago in ISO 8601: recent enough for the friends' activity email."""
     return (datetime.now(UTC) - timedelta(hours=2)).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""Servers that belong to one test, which may kill, restart and freeze them."""
+"""Servers for a single test, which may kill, restart and freeze them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class PersistentPostgres(Postgres):
 
 @asynccontextmanager
 async def own_valkey() -> AsyncIterator[Valkey]:
-    """Provide a Valkey for one test. The test has to start it."""
+    """Yield a Valkey for one test, without starting it."""
     with _workspace() as workspace:
         valkey = Valkey(workspace)
-        valkey.choose_ports()  # its URL is known before it is started
+        valkey.choose_ports()  # so that its URL is known before the start
         try:
             yield valkey
         finally:
@@ -62,7 +62,7 @@ def _workspace() -> Iterator[Workspace]:
 
 
 async def kill(server: Daemon, signum: signal.Signals = signal.SIGKILL) -> None:
-    """Kill a server with a signal. `start` starts it again with the data on its disk."""
+    """Kill a server with a signal. `start` starts it again with the data on disk."""
     assert server.pid is not None
     os.kill(server.pid, signum)
     await server.wait()
@@ -84,7 +84,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 async def terminate_backends(database: Database, process: str = "activelog-worker") -> int:
-    """Terminate the Postgres connections of these processes; return how many there were."""
+    """Terminate these processes' connections to Postgres, and return how many there were."""
     return int(
         await database.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
@@ -95,7 +95,7 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
 
 
 async def expire_lease(database: Database, pid: int) -> None:
-    """Reclaim the jobs of a killed worker now instead of in ten seconds."""
+    """Reclaim a killed worker's jobs now instead of in ten seconds."""
     await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
     await reclaim(database)
     await database.execute("update jobs set run_at = now() where state = 'queued'")

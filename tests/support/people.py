@@ -1,4 +1,4 @@
-"""Users for tests."""
+"""Signed-in users for tests."""
 
 from __future__ import annotations
 

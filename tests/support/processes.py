@@ -1,4 +1,4 @@
-"""Processes of the service, which tests may signal and kill."""
+"""Processes of ActiveLog that tests may signal and kill."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Program:
         """Wait until the output contains these words.
 
         Raises:
-            TimeoutError: it does not. The message is the output.
+            TimeoutError: the words did not appear in time. The message is the output.
         """
         try:
             async with asyncio.timeout(WAIT_LIMIT_S):
-                while words not in self.output:  # noqa: ASYNC110 # there is no event for its output
+                while words not in self.output:  # noqa: ASYNC110 # no event to wait for
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise TimeoutError(f"no {words!r} in the output:\n{self.output}") from None
@@ -56,7 +56,7 @@ class Program:
         self.process.send_signal(signum)
 
     async def kill(self) -> None:
-        """Kill it like `kill -9`."""
+        """Kill the process, as `kill -9` does."""
         self.send(signal.SIGKILL)
         await self.ended()
 
@@ -65,10 +65,10 @@ class Program:
         return self.process.returncode is None
 
     async def ended(self) -> int:
-        """Wait for its end and return the exit code.
+        """Wait until the process exits, and return the exit code.
 
         Raises:
-            TimeoutError: it is still running.
+            TimeoutError: the process is still running.
         """
         async with asyncio.timeout(WAIT_LIMIT_S):
             code = await self.process.wait()
@@ -78,7 +78,7 @@ class Program:
 
 @asynccontextmanager
 async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[Program]:
-    """Run Python with these arguments, and kill it at the end if it is still running."""
+    """Run Python with these arguments. Kill the process at the end if it is still running."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -98,7 +98,7 @@ async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[
 
 @asynccontextmanager
 async def running_api(environ: Mapping[str, str]) -> AsyncIterator[tuple[Program, str]]:
-    """Run the API as a process, and return it with its URL."""
+    """Run the API as a process, and yield the process and its URL."""
     port = free_ports(1)[0]
     async with program(*API, environ={**environ, "PORT": str(port)}) as api:
         await api.wait_for_output("api.started")

@@ -1,4 +1,4 @@
-"""Direct access to the S3 server of the tests, and its timeouts."""
+"""Direct access to the tests' S3 server, and timeouts for it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.s3 import Timeouts
 from tests.support.working import WAIT_LIMIT_S
 
 LONG_TIMEOUTS = Timeouts(connect=WAIT_LIMIT_S, read=3600, abort=WAIT_LIMIT_S)
-"""For buckets in tests, so that a call that a test blocks does not time out."""
+"""Timeouts for buckets in tests: a call that a test blocks must not time out."""
 
 
 @asynccontextmanager
 async def raw_s3(section: settings.Bucket) -> AsyncIterator[S3Client]:
-    """Open a client for what `Bucket` cannot do, with the same account and endpoint."""
+    """Open a client for operations that `Bucket` lacks, with the same account and endpoint."""
     session = aioboto3.Session(
         aws_access_key_id=section.access_key_id,
         aws_secret_access_key=section.secret_access_key,

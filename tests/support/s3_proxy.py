@@ -1,4 +1,4 @@
-"""A proxy for S3: tests decide whether calls are passed on, fail, or block."""
+"""A proxy for S3. Tests decide whether a call is passed on, fails or blocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Call(NamedTuple):
 
     @property
     def part(self) -> int:
-        """The number of the part that it uploads; 0 if it uploads none."""
+        """The number of the part being uploaded; 0 if this call does not upload a part."""
         return int(self.query.partition("partNumber=")[2].partition("&")[0] or 0)
 
     @property
@@ -33,7 +33,7 @@ class Call(NamedTuple):
 
 
 Rule: TypeAlias = Callable[[Call], Awaitable[int | None]]
-"""Returns a status to respond with, 0 to close the connection, or None to pass the call on."""
+"""A function that returns a status to respond with, 0 to hang up, or None to pass the call on."""
 
 
 async def passes(_: Call) -> int | None:
@@ -47,12 +47,12 @@ class S3Proxy:
         self.url = ""
         self.before: Rule = passes
         self.after: Rule = passes
-        """Called after S3 has handled the call."""
+        """The rule to apply after S3 has handled a call."""
         self.calls: list[Call] = []
         self.closing = asyncio.Event()
 
     async def hold(self) -> int:
-        """Block a call until the proxy is closed. For rules."""
+        """Block a call until the proxy is closed. Rules can call this."""
         await self.closing.wait()
         return 0
 
@@ -76,7 +76,7 @@ class S3Proxy:
             answer = await self._client.request(call.method, url, content=body, headers=headers)
             status = await self.after(call)
         if status == 0:
-            raise ConnectionAbortedError  # the server closes a connection without a response
+            raise ConnectionAbortedError  # makes the server close the connection without a response
         await _answer(send, status or 0, answer)
 
 
@@ -101,7 +101,7 @@ async def _answer(send: Any, status: int, answer: httpx.Response | None) -> None
 
 @asynccontextmanager
 async def s3_proxy(target: str) -> AsyncIterator[S3Proxy]:
-    """Run a proxy for this S3 on a free port."""
+    """Run a proxy for this S3 server on a free port."""
     proxy = S3Proxy(target)
     server = uvicorn.Server(uvicorn.Config(proxy, port=0, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve())

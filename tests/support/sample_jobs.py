@@ -1,4 +1,4 @@
-"""Sample jobs, whose behaviour each test sets."""
+"""Sample jobs, with behaviour that each test sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Behaviour = Callable[[Run, Resources], Awaitable[None]]
 
 BEHAVIOURS: dict[str, Behaviour] = {}
 CALLS: Counter[str] = Counter()
-"""How often the handler was called, by the name of the job."""
+"""How many times the handler was called, by job name."""
 
 
 class SampleJob(Job, frozen=True):
@@ -67,7 +67,7 @@ for sample_job in (SampleJob, LowSampleJob, CriticalSampleJob, ShortSampleJob):
 
 
 def block(name: str) -> asyncio.Event:
-    """Let every sample job of this name run until the returned event is set."""
+    """Make every sample job with this name run until the returned event is set."""
     let_go = asyncio.Event()
 
     async def wait(*_: object) -> None:
@@ -92,7 +92,7 @@ async def enqueue_job(database: Database, job: Job) -> JobId:
 
 
 async def run_to_completion(database: Database, job: Job) -> None:
-    """Enqueue a job and wait until it is done. Its worker has then checked every queue."""
+    """Enqueue a job and wait until it is done. By then its worker has checked every queue."""
     job_id = await enqueue_job(database, job)
 
     async def state() -> object:
@@ -109,7 +109,7 @@ async def job_row(database: Database, job_id: JobId) -> dict[str, Any]:
 
 
 class Effect(Job, frozen=True):
-    """Commits its effect after `seconds`; the first attempt may take longer."""
+    """Commits its effect after `seconds`. The first attempt may take longer."""
 
     kind = "test:effect"
 
@@ -125,7 +125,7 @@ async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
 
 
 class Killer(Job, frozen=True):
-    """Kills its worker, every time."""
+    """Kills its worker on every attempt."""
 
     kind = "test:killer"
 

@@ -1,8 +1,8 @@
-"""The real worker with handlers made for tests.
+"""The real worker with handlers for the sample jobs.
 
 `arq tests.support.sample_worker.WorkerSettings`
 
-It fires no schedules: what a test sees does not depend on when it runs.
+The worker fires no schedules, so that test results do not depend on the time of day.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Triggering schedules, and looking at their runs."""
+"""Helpers that trigger schedules and look at their runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.cron import Clock
 async def trigger_run(
     database: Database, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> JobId:
-    """Trigger a run for the period of this day, and return its job."""
+    """Trigger a run for the period that contains this day, and return the id of its job."""
     about = date.fromisoformat(day) if day else None
     async with database.transaction() as tx:
         return (await trigger(tx, name, by="test", day=about, dry_run=dry_run)).job_id
@@ -27,7 +27,7 @@ async def trigger_run(
 async def run_schedule(
     resources: Resources, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> ScheduleRun:
-    """Trigger a run, let a real worker run it, and return it."""
+    """Trigger a run, let a real worker execute its job, and return the run."""
     job_id = await trigger_run(resources.database, name, day, dry_run=dry_run)
     await run_jobs(resources)
     run = await history.run_of_job(resources.database, job_id)
@@ -53,7 +53,7 @@ async def list_runs(database: Database, schedule: str) -> list[tuple[str, str]]:
 
 
 async def finish_jobs(database: Database, state: str) -> None:
-    """Set all queued jobs to a final state, as if they had run for two seconds."""
+    """Move all queued jobs to a final state, as if each had run for two seconds."""
     await database.execute(
         "update jobs set state = $1, started_at = now() - interval '2 s', finished_at = now(),"
         " error = 'why', fingerprint = case when $1 = 'dead' then 'f' end where state = 'queued'",

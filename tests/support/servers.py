@@ -1,4 +1,4 @@
-"""The servers of a test run: started once by the main process, used by all test workers."""
+"""The servers for a test run: started once by the main process, used by all test workers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from app.embedded.servers import servers
 from app.postgres.migrations import migrate
 
 NAMED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "SMTP_URL")
-"""Removed from the environment, so that tests never touch the developer's servers."""
+"""Variables removed from the environment, so that tests never touch the developer's servers."""
 
 
 class RunServers:
-    """Servers that run from `start` to `stop`, on an event loop that runs only in these two."""
+    """Servers that run from `start` to `stop`. The event loop runs only during these two calls."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -26,7 +26,7 @@ class RunServers:
         self._servers = servers(self._folder / "servers", environ, durable=False)
 
     def start(self) -> Mapping[str, str]:
-        """Start them and migrate the database that each test worker copies."""
+        """Start the servers, and migrate the database that each test worker copies."""
         variables = self._loop.run_until_complete(self._servers.__aenter__())
         self._loop.run_until_complete(migrate(variables["DATABASE_URL"]))
         return variables

@@ -1,6 +1,6 @@
-"""`arq tests.support.stock_worker.WorkerSettings`: stock arq's own loop, with the sample jobs.
+"""`arq tests.support.stock_worker.WorkerSettings`: stock arq's loop runs the sample jobs.
 
-Our engine runs beside it for the heartbeat, the finisher and the relay, without slots of its own.
+Our engine runs beside that loop, without slots, for the heartbeat, the finisher and the relay.
 """
 
 from __future__ import annotations

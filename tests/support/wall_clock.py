@@ -1,4 +1,4 @@
-"""The clock of the API and its pages, which a test can stop at a moment of its choice."""
+"""The clock for the API and the pages, which a test can stop at any time."""
 
 from __future__ import annotations
 

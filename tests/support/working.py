@@ -1,4 +1,4 @@
-"""Running queued jobs with the real worker, and waiting for results."""
+"""Helpers that run queued jobs with the real worker and wait for results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ minute."""
 
 
 class RunJobs(Protocol):
-    """`run_jobs` on the resources of the test."""
+    """`run_jobs` with the test's resources."""
 
     def __call__(self, *, may_fail: bool = ...) -> Awaitable[None]: ...
 
@@ -40,11 +40,11 @@ DIED_SINCE = "select kind, error from jobs where state = 'dead' and finished_at 
 async def working(
     resources: Resources, *, grace: float | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Engine]:
-    """Run an engine in this process, and drain it at the end.
+    """Run an engine in this process while the block runs, then drain it.
 
     Args:
-        grace: seconds that running jobs have at the end; None: as the settings say.
-        clock: what time it is for the schedules; None: it fires none of them.
+        grace: seconds that running jobs may take at the end; None for the value in the settings.
+        clock: the clock for the schedules; None to fire no schedules.
     """
     settings = resources.settings
     if grace is not None:
@@ -62,23 +62,23 @@ async def until(holds: Callable[[], bool]) -> None:
     """Wait until a condition is true.
 
     Raises:
-        TimeoutError: it is not within `WAIT_LIMIT_S`.
+        TimeoutError: the condition is not true within `WAIT_LIMIT_S`.
     """
     async with asyncio.timeout(WAIT_LIMIT_S):
-        while not holds():  # noqa: ASYNC110 # there is no event for the condition
+        while not holds():  # noqa: ASYNC110 # no event to wait for
             await asyncio.sleep(0.01)
 
 
 async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
-    """Run all due jobs until they have ended.
+    """Run all due jobs to the end.
 
     Args:
-        may_fail: jobs may die, and retries and snoozes are not waited for. Otherwise they are, and
-            a dead job fails the test.
+        may_fail: allow dead jobs, and do not wait for retries and snoozes. Otherwise wait for both,
+            and fail the test if a job is dead.
 
     Raises:
         TimeoutError: a job is unfinished after `WAIT_LIMIT_S`.
-        AssertionError: a job died.
+        AssertionError: a job became a dead letter.
     """
     database = resources.database
     began = await database.fetchval("select clock_timestamp()")
@@ -97,12 +97,12 @@ async def eventually(ask: Callable[[], Awaitable[object]], wanted: object) -> No
     """Call `ask` until it returns `wanted`.
 
     Raises:
-        TimeoutError: it did not within `WAIT_LIMIT_S`.
+        TimeoutError: `ask` did not return `wanted` within `WAIT_LIMIT_S`.
     """
     answer: object = None
     try:
         async with asyncio.timeout(WAIT_LIMIT_S):
-            while (answer := await ask()) != wanted:  # noqa: ASYNC110 # there is no event for it
+            while (answer := await ask()) != wanted:  # noqa: ASYNC110 # no event to wait for
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"{answer!r} instead of {wanted!r}") from None

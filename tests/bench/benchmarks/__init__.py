@@ -1,1 +1,1 @@
-"""How each figure is measured, one module per figure. Targets are set elsewhere."""
+"""The measurements, one module for each. Targets are set elsewhere."""

@@ -1,4 +1,4 @@
-"""Requests to a server over open connections, by a client that costs next to nothing."""
+"""A client that sends requests over open connections at almost no cost of its own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Caller:
         """Send a request and wait for the complete response.
 
         Returns:
-            The milliseconds until it was complete.
+            The milliseconds until the response was complete.
 
         Raises:
-            AssertionError: the status is not 2xx.
+            AssertionError: the response is not 2xx.
         """
         began = perf_counter()
         self._writer.write(request)
@@ -40,7 +40,7 @@ async def call(port: int) -> Caller:
 
 
 async def ask_all(callers: Sequence[Caller], requests: Sequence[bytes]) -> list[float]:
-    """Divide the requests among the callers; each sends its share one after another."""
+    """Divide the requests among the callers. Each caller sends its share one after another."""
 
     async def share(number: int) -> list[float]:
         return [await callers[number].ask(one) for one in requests[number :: len(callers)]]

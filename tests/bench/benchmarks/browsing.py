@@ -1,4 +1,4 @@
-"""A service with full tables, and how long its pages take."""
+"""Response times of the pages when the tables are full."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ JOBS = 100_000
 EXPORTS = 10_000
 
 USED = (
-    # All that the reader has, beside what everybody has.
+    # Activities and reports: the operator has more activities than other users.
     """insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
     select id, 'run', now() - n * interval '9 hours', 1800, 5000, 300, 'Along the river.'
     from users, generate_series(1, case when is_admin then 1000 else 10 end) as n""",
     """insert into reports (user_id, month, size_bytes, sha256)
     select id, date_trunc('month', now())::date - n * interval '1 month', 80000, repeat('a', 64)
     from users, generate_series(1, 12) as n""",
-    # One in fifty is dead, for a hundred reasons; one in fifty waits.
+    # One job in fifty is dead, for a hundred different reasons; one in fifty is queued.
     """insert into jobs
         (kind, queue, payload, state, user_id, run_at, enqueued_at, attempt, failures,
         started_at, finished_at, error, fingerprint)
@@ -56,7 +56,7 @@ USED = (
     from generate_series(1, $1::int) as n
     join (select id, row_number() over (order by id) as place from users) as u
         on u.place = 1 + n % (select count(*) from users)""",
-    # The reader has one in the making, and many.
+    # The operator has one unfinished export, and many completed ones.
     """insert into exports (user_id, format, open, job_id)
     select users.id, 'pdf', true, (select jobs.id from jobs where jobs.state = 'queued' limit 1)
     from users where is_admin""",
@@ -66,22 +66,22 @@ USED = (
     from users, generate_series(1, 100) where is_admin""",
 )
 COUNTED = {2: JOBS, 4: EXPORTS}
-"""Which of these statements are told how many."""
+"""Positions of the statements with a row count as parameter, and the counts."""
 
 
 async def use(database: Database) -> Person:
-    """Fill the tables; an operator who has a good part of it."""
+    """Fill the tables, and return the operator, who owns many of the rows."""
     reader = await operator(database)
     await add_users(database, PEOPLE)
     for place, statement in enumerate(USED):
         await database.execute(statement, *([COUNTED[place]] if place in COUNTED else []))
     for table in ("users", "activities", "reports", "jobs", "job_attempts", "exports"):
-        await database.execute(f"vacuum analyze {table}")  # as autovacuum has done by then
+        await database.execute(f"vacuum analyze {table}")  # as autovacuum would have done by now
     return reader
 
 
 async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
-    """What the pages of one thing are asked for: somebody, and an export and a dead job."""
+    """Return the parts of page addresses: a dead job, its fingerprint and user, and an export."""
     row = await database.fetchrow(
         """select id as job, fingerprint, user_id as user,
             (select id from exports where user_id = $1 and open) as export
@@ -93,10 +93,10 @@ async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
 
 
 async def times(client: httpx.AsyncClient, path: str, count: int) -> list[float]:
-    """Milliseconds of so many answers, one after the other, fastest first.
+    """Send `count` requests one after another, and return their milliseconds, sorted.
 
     Raises:
-        HTTPStatusError: one is no 200.
+        HTTPStatusError: a response is not 2xx.
     """
     taken = []
     for _ in range(count):

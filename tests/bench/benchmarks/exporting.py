@@ -1,4 +1,4 @@
-"""Taking a person's activities out: by the service, by psql, and as it is usually written."""
+"""Timings for exports: by ActiveLog, by psql, and by code as it is usually written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNFINISHED = {"pending", "processing"}
 
 
 async def runner(resources: Resources, name: str, rows: int) -> Person:
-    """Somebody with so many activities."""
+    """Create a user with `rows` activities."""
     who = await person(resources.database, name)
     await add_activities(resources.database, who.id, rows)
     await resources.database.execute("analyze activities")
@@ -34,10 +34,10 @@ async def runner(resources: Resources, name: str, rows: int) -> Person:
 
 
 async def download(url: str, headers: dict[str, str], rows: int) -> float:
-    """Seconds from the request to the last byte, which are thrown away.
+    """Download a file and discard it; return the seconds from the request to the last byte.
 
     Raises:
-        AssertionError: it has not so many rows.
+        AssertionError: the file does not have `rows` rows.
     """
     return await asyncio.to_thread(_download, url, headers, rows)
 
@@ -59,7 +59,7 @@ def _download(url: str, headers: dict[str, str], rows: int) -> float:
 
 
 async def psql_copy(database_url: str, user_id: UserId, target: str) -> float:
-    """Seconds of `psql \\copy` of the same query."""
+    """Run `psql \\copy` with the same query, and return the seconds that it takes."""
     query = statements.activities_csv(user_id=user_id, first=None, last=None, type=None)
     sql = query.sql.replace("$1", f"'{user_id}'")
     for parameter in ("$2", "$3", "$4"):
@@ -74,7 +74,7 @@ async def psql_copy(database_url: str, user_id: UserId, target: str) -> float:
 
 
 async def upload_file(resources: Resources, file: Path) -> float:
-    """Seconds in which boto3 uploads a finished file, by the parts that ours are of."""
+    """Upload a file with boto3, in parts as large as ours, and return the seconds that it takes."""
     section = resources.settings.bucket
     session = aioboto3.Session(
         section.access_key_id, section.secret_access_key, region_name=section.region
@@ -92,16 +92,16 @@ async def upload_file(resources: Resources, file: Path) -> float:
 
 
 async def export(resources: Resources, who: Person, format: Format, *, within: float) -> float:
-    """Seconds from the start of an export's job to its end, of which the object is deleted.
+    """Run an export, delete its file, and return the seconds from its job's start to its end.
 
     Raises:
-        AssertionError: it failed.
-        TimeoutError: it took longer than `within`.
+        AssertionError: the export failed.
+        TimeoutError: the export took longer than `within`.
     """
     async with resources.database.transaction() as tx:
         asked = await requests.request(tx, who.id, format, Filters())
     async with asyncio.timeout(within):
-        while (made := await _now(resources, who, asked)).status in UNFINISHED:  # noqa: ASYNC110 # a row has no event
+        while (made := await _now(resources, who, asked)).status in UNFINISHED:  # noqa: ASYNC110 # no event to wait for
             await asyncio.sleep(LOOK)
     assert made.status == "completed", made.error
     row = await resources.database.fetchrow(

@@ -1,4 +1,4 @@
-"""A fan-out to many users, by a worker and by one enqueue per user."""
+"""A fan-out to many users: by a worker, and by one enqueue per user."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.bench.workers import worker
 
 SATURDAY = date(2026, 11, 14)
 WARM = 200
-"""Jobs that come first: connections are opened, statements prepared, before memory is measured."""
+"""Jobs to run before memory is measured: they open connections and prepare statements."""
 BEAT = 0.1
-"""Seconds between two critical jobs, and between two looks at the worker's memory."""
+"""Seconds between critical jobs, and between measurements of the worker's memory."""
 
 CROWD = """
 insert into users (email, name, password_hash, confirmed_at)
@@ -43,11 +43,11 @@ class Fanout(NamedTuple):
     """From the start of the fan-out's job to its end."""
     enqueued: int
     growth: float
-    """MiB that the worker took more than before, at most, until every email had run."""
+    """The peak growth of the worker's memory in MiB, until all email jobs had run."""
     all_run: float
-    """Seconds until every email had run."""
+    """Seconds until all email jobs had run."""
     critical: list[float]
-    """Milliseconds from the commit to the start of critical jobs meanwhile, sorted."""
+    """Milliseconds from commit to start for the critical jobs run meanwhile, sorted."""
 
 
 class FanoutContender(ActiveLog):
@@ -64,7 +64,7 @@ class FanoutContender(ActiveLog):
         await self.database.execute("analyze users, activities")
 
     async def one_by_one(self, users: int) -> float:
-        """Users a second, each enqueued in a transaction of its own."""
+        """Enqueue each user's job in its own transaction, and return the users per second."""
         await self.clear()
         rows = await self.database.fetch("select id from users order by id limit $1", users)
         began = monotonic()
@@ -74,7 +74,7 @@ class FanoutContender(ActiveLog):
         return users / (monotonic() - began)
 
     async def count_day(self) -> float:
-        """Seconds that the statistics of a day take on which everyone has run."""
+        """Compute the statistics for a day on which every user has run, and return the seconds."""
         began = monotonic()
         async with self.database.transaction() as tx:
             await count_day(tx, day=SATURDAY)
@@ -98,7 +98,7 @@ class FanoutContender(ActiveLog):
 
 
 async def fan_out_meanwhile(bench: Bench, contender: FanoutContender) -> Fanout:
-    """One run by one worker, with a critical job every 100 ms until all emails have run.
+    """Run one fan-out on one worker, with a critical job every 100 ms until all emails have run.
 
     Raises:
         AssertionError: a user was enqueued twice or not at all.

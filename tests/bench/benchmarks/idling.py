@@ -1,4 +1,4 @@
-"""What an idle worker costs."""
+"""The CPU time that an idle worker uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTLING = 4
 async def idle_cores(
     bench: Bench, contenders: Mapping[str, Contender], *, slots: int, seconds: float
 ) -> Mapping[str, float]:
-    """Measure the share of a core that each contender takes while all idle at the same time."""
+    """Measure the share of a core that each contender uses while all are idle at the same time."""
     async with AsyncExitStack() as stack:
         processes = {}
         for key, contender in contenders.items():

@@ -1,4 +1,4 @@
-"""How long the jobs of a worker killed with -9 wait until another worker starts them."""
+"""The time until another worker restarts the jobs of a worker killed with `kill -9`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.bench.workers import worker
 SLOTS = 20
 JOBS = 12
 LONG = 60
-"""The seconds that each job takes, so that none ends before its worker is killed."""
+"""Seconds per job, long enough that no job ends before its worker is killed."""
 
 
 async def restarts(bench: Bench, contender: ActiveLog) -> Sequence[float]:
-    """Kill one of two workers; return the seconds until each of its jobs starts on the other."""
+    """Kill one of two workers. Return the seconds until each of its jobs starts on the other."""
     await contender.clear()
     bench.stamps.clear()
     async with worker(bench, contender, SLOTS) as one, worker(bench, contender, SLOTS) as other:

@@ -1,4 +1,4 @@
-"""How late an event loop wakes, recorded by itself every 10 ms as a double of seconds."""
+"""Event loop lag: the loop records every 10 ms how late it wakes, as a double, in seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "BENCH_LAG"
 
 
 async def note_lag() -> None:
-    """Record the lag until cancelled."""
+    """Record the lag of this event loop until cancelled."""
     file = os.open(os.environ[FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while True:
         began = monotonic()

@@ -11,15 +11,15 @@ from tests.bench.contenders.contender import Bench, Contender, Work
 from tests.bench.workers import worker
 
 WARM = 20
-"""Uncounted first jobs, which open connections and prepare statements."""
+"""The first jobs, which are not counted: they open connections and prepare statements."""
 SHORTEST, LONGEST = 0.005, 0.030
-"""Seconds between two jobs, uniformly distributed."""
+"""Bounds of the pause between two jobs in seconds, uniformly distributed."""
 
 
 class Latency(NamedTuple):
     p50: float
     p99: float
-    """Both in milliseconds."""
+    """In milliseconds, as is `p50`."""
 
 
 async def commit_to_start(bench: Bench, contender: Contender, *, count: int, slots: int) -> Latency:
@@ -32,7 +32,7 @@ async def commit_to_start(bench: Bench, contender: Contender, *, count: int, slo
         await bench.stamps.reach(WARM)
         await asyncio.sleep(1)
         for number in range(WARM, WARM + count):
-            await asyncio.sleep(random.uniform(SHORTEST, LONGEST))  # noqa: S311 # no secret
+            await asyncio.sleep(random.uniform(SHORTEST, LONGEST))  # noqa: S311 # not a secret
             await contender.enqueue_one(Work(number))
             accepted[number] = monotonic_ns()
         await bench.stamps.reach(WARM + count)

@@ -13,9 +13,9 @@ from tests.bench.workers import worker
 
 SLOTS = 10
 LONG = 60
-"""How long a job runs if it is not cancelled, in seconds."""
+"""Seconds that a job runs if it is not cancelled."""
 SHORTEST, LONGEST = 1.5, 3.5
-"""Seconds by which a job is deferred, uniformly distributed."""
+"""Bounds of the seconds by which a job is deferred, uniformly distributed."""
 
 
 async def starts_after_due(bench: Bench, contender: ActiveLog, *, count: int) -> Sequence[float]:
@@ -26,7 +26,7 @@ async def starts_after_due(bench: Bench, contender: ActiveLog, *, count: int) ->
     async with worker(bench, contender, SLOTS):
         await asyncio.sleep(3)
         for number in range(count):
-            delay = random.uniform(SHORTEST, LONGEST)  # noqa: S311 # no secret
+            delay = random.uniform(SHORTEST, LONGEST)  # noqa: S311 # not a secret
             due[number] = await contender.enqueue_later(Work(number), delay)
         await bench.stamps.reach(count)
     return sorted((stamp.at - due[stamp.number]) / 1e9 for stamp in bench.stamps.starts())
@@ -41,10 +41,10 @@ async def ends_after_cancel(bench: Bench, contender: ActiveLog, *, count: int) -
         for number in range(count):
             await contender.enqueue_one(Work(number, LONG))
             await bench.stamps.reach(number + 1)
-            await asyncio.sleep(random.random())  # noqa: S311 # anywhere between two heartbeats
+            await asyncio.sleep(random.random())  # noqa: S311 # not a secret
             await contender.cancel(number)
             asked = monotonic_ns()
-            while await contender.unfinished():  # noqa: ASYNC110 # nothing tells of it
+            while await contender.unfinished():  # noqa: ASYNC110 # no event to wait for
                 await asyncio.sleep(0.005)
             waits.append((monotonic_ns() - asked) / 1e9)
     return sorted(waits)

@@ -1,4 +1,4 @@
-"""Jobs a second of several worker processes side by side, and the processor time they take."""
+"""Throughput of several worker processes side by side, and the CPU time that they use."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.bench.workers import cpu_seconds, worker
 
 class Scaled(NamedTuple):
     rate: float
-    """Jobs a second, from the first start until none is unfinished."""
+    """Jobs per second, from the first start until all jobs are finished."""
     of_workers: float
     """Cores that the worker processes used."""
     of_all: float
-    """Cores that the machine used, including servers and benchmark."""
+    """Cores that the whole machine used, including the servers and the benchmark."""
 
 
 async def side_by_side(
@@ -49,4 +49,4 @@ async def side_by_side(
 
 def _busy() -> float:
     times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system)  # workers are nice
+    return float(times.user + times.nice + times.system)  # workers run at a lower priority

@@ -1,4 +1,4 @@
-"""Jobs per second from a queue that is never empty, and the share of slot time they use."""
+"""Jobs per second from a queue that is never empty, and the share of slot time in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLEEP = 0.1
 
 
 async def jobs_per_second(bench: Bench, contender: Contender, *, count: int, slots: int) -> float:
-    """Run a backlog; time it from the first handler's start until all jobs are finished."""
+    """Run a backlog, timed from the first handler's start until all jobs are finished."""
     await _fill(bench, contender, count, seconds=0)
     async with worker(bench, contender, slots):
         await bench.stamps.reach(count)
@@ -26,9 +26,9 @@ async def jobs_per_second(bench: Bench, contender: Contender, *, count: int, slo
 
 
 async def slot_use(bench: Bench, contender: Contender, *, count: int, slots: int) -> float:
-    """The share of the slots' time that went into jobs of 100 ms, from the first to the last start.
+    """Measure the share of slot time spent on jobs of 100 ms, from the first start to the last.
 
-    Counts 100 ms a job and no more: what a busy event loop adds to a sleep is no use of a slot.
+    Each job counts as exactly 100 ms: a delay that a busy event loop adds to a sleep is not work.
     """
     await _fill(bench, contender, count, seconds=SLEEP)
     async with worker(bench, contender, slots):

@@ -1,4 +1,4 @@
-"""Which queues the first starts come from while all of them are full."""
+"""The share of starts that each queue gets while all queues are full."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUEUES = ("critical", "default", "low")
 async def shares(
     bench: Bench, contender: ActiveLog, *, starts: int, slots: int
 ) -> Mapping[str, float]:
-    """The share of each queue in the first starts, in percent. Each holds as many jobs as that."""
+    """Return each queue's share of the first `starts` starts, in percent. All queues stay full."""
     await contender.clear()
     bench.stamps.clear()
     await contender.enqueue(

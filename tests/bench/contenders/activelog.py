@@ -1,4 +1,4 @@
-"""ActiveLog: jobs are enqueued as the API does it, and run by the real worker."""
+"""ActiveLog: jobs are enqueued as the API enqueues them, and run by the real worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH = 500
 
 
 class Noop(Job, frozen=True):
-    """Record a stamp, sleep for `seconds`, and write nothing to Postgres."""
+    """Records stamps, sleeps for `seconds`, and writes nothing to Postgres itself."""
 
     kind = "bench:noop"
 
@@ -69,7 +69,7 @@ class ActiveLog:
             await jobs.enqueue(tx, TYPES[work.queue](work.number, work.seconds))
 
     async def enqueue_later(self, work: Work, seconds: float) -> int:
-        """Enqueue a job due in `seconds`; return when that is, in ns of the monotonic clock."""
+        """Enqueue a job due in `seconds`. Return its due time in ns on the monotonic clock."""
         async with self._resources.database.transaction() as tx:
             now = await tx.fetchval("select clock_timestamp()")
             due = monotonic_ns() + int(seconds * 1e9)
@@ -93,7 +93,7 @@ class ActiveLog:
         )
 
     async def process_ids(self, number: int) -> list[int]:
-        """The processes that run this job, according to Postgres."""
+        """Return the ids of the processes that run this job, according to Postgres."""
         rows = await self._resources.database.fetch(
             "select pid from workers join jobs on worker_id = workers.id"
             " where state = 'running' and (payload->>'number')::int = $1",

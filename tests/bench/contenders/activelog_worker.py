@@ -21,4 +21,4 @@ for job_type in TYPES.values():
     handles(job_type)(_noop)
 
 WorkerSettings = settings_from_environment(clock=None)
-"""Without schedules, which would take slots from what is measured."""
+"""Settings without schedules, whose jobs would take slots from the measured jobs."""

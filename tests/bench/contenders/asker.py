@@ -1,8 +1,7 @@
 """`python -m tests.bench.contenders.asker URL TOKEN`: repeat one request to the API.
 
-In a process of its own, so that it waits for nothing but the API.
-
-It prints a line after the first response. When its input ends, it prints the milliseconds of each.
+This runs in its own process, so that it waits only for the API. It prints a line after the first
+response. When its input ends, it prints the milliseconds that each later response took.
 """
 
 from __future__ import annotations

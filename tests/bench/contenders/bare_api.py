@@ -1,6 +1,6 @@
-"""The minimum of an API: look up a token and insert a row, in one transaction.
+"""A minimal API: look up a token and insert a row, in one transaction.
 
-`uvicorn tests.bench.contenders.bare_api:app`: Litestar, msgspec and asyncpg, and no code of ours.
+`uvicorn tests.bench.contenders.bare_api:app`: Litestar, msgspec and asyncpg, without our code.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tests.bench.stamps import Stamps
 
 
 class Work(NamedTuple):
-    """A job: its number, how many seconds it sleeps, and its queue where there are several."""
+    """A job: its number, how many seconds it sleeps, and its queue, if there are several queues."""
 
     number: int
     seconds: float = 0
@@ -23,19 +23,19 @@ class Contender(Protocol):
 
     @property
     def program(self) -> Sequence[str]:
-        """The Python arguments that start a worker."""
+        """Return the Python arguments that start a worker."""
 
     def environ(self, slots: int) -> Mapping[str, str]:
-        """The environment variables of a worker with this many slots."""
+        """Return the environment variables for a worker with this many slots."""
 
     async def clear(self) -> None:
-        """Remove all jobs. No worker is running."""
+        """Remove all jobs. No worker may be running."""
 
     async def enqueue(self, works: Sequence[Work]) -> None:
-        """Enqueue many jobs in the fastest way it has. Workers can see them when this returns."""
+        """Enqueue many jobs in the fastest way. Workers can see the jobs once this returns."""
 
     async def enqueue_one(self, work: Work) -> None:
-        """Enqueue one job, as a request would. Returns once the job is accepted."""
+        """Enqueue one job, as a request would. Return once the job has been accepted."""
 
     async def unfinished(self) -> int:
         """Count unfinished jobs in the contender's source of truth."""

@@ -1,6 +1,7 @@
-"""`uvicorn tests.bench.contenders.csv_cursor:app`: the download as it is usually written.
+"""`uvicorn tests.bench.contenders.csv_cursor:app`: a typical CSV download.
 
-A server-contender cursor (asyncpg, 2,000 rows ahead), Python's csv module, Litestar's `Stream`.
+It uses a server-side cursor (asyncpg, fetching 2,000 rows at a time), Python's csv module and
+Litestar's `Stream`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Plain fpdf2, as its tutorial has it: the font added to each document, and `table()`.
+"""Plain fpdf2, as in its tutorial: add the font to each document, and call `table()`.
 
-`python -m tests.bench.contenders.plain_pdf ROWS DOCUMENTS` prints the seconds of CPU a document.
+`python -m tests.bench.contenders.plain_pdf ROWS DOCUMENTS` prints the CPU seconds per document.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def document(count: int) -> bytes:
     pdf.set_font(size=8)
     pdf.cell(text=f"{len(rows)} activities, {sum(row[3] or 0 for row in rows) / 1000:.1f} km")
     pdf.ln(8)
-    plain = FontFace(emphasis="")  # a heading in bold wants a second font
+    plain = FontFace(emphasis="")  # a bold heading would need a second font
     with pdf.table(col_widths=WIDTHS, headings_style=plain) as table:
         table.row(HEADER)
         for started_at, kind, duration_s, distance_m, calories, notes in rows:
@@ -44,7 +44,7 @@ def document(count: int) -> bytes:
 def main() -> None:
     logging.disable(logging.WARNING)
     count, documents = int(sys.argv[1]), int(sys.argv[2])
-    document(1)  # what is loaded once
+    document(1)  # warm-up: the first document loads more
     before = time.process_time()
     for _ in range(documents):
         document(count)

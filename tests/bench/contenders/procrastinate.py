@@ -1,4 +1,4 @@
-"""Procrastinate: durable, in Postgres alone, on a database of its own beside ours."""
+"""Procrastinate: durable, uses only Postgres, in its own database on the same server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.bench.stamps import work
 
 DATABASE = "procrastinate"
 CONNECTIONS = 10
-"""As many as ours has."""
+"""The size of the connection pool, the same as ours."""
 BATCH = 1000
 
 
 def procrastinate_app(environ: Mapping[str, str]) -> App:
-    """The app with the one task, named `noop`."""
+    """Return the app, with `noop` as its only task."""
     url = urlsplit(environ["DATABASE_URL"])._replace(path=f"/{DATABASE}").geturl()
     app = App(connector=PsycopgConnector(conninfo=url, max_size=CONNECTIONS))
 

@@ -1,4 +1,4 @@
-"""A worker of procrastinate, as its documentation starts one from Python."""
+"""A procrastinate worker, started from Python as in its documentation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An SMTP server that takes every email and keeps none: `python -m ... smtp_sink CERTIFICATE`.
+"""An SMTP server that discards every email: `python -m ... smtp_sink CERTIFICATE`.
 
-Prints its port when it listens, and at SIGTERM how many connections and emails it had. It is as
-fast as can be, so that it is the clients that are measured.
+It prints its port once it listens, and on SIGTERM how many connections and emails it received. It
+is as fast as possible, so that the clients are measured and not the server.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Session(asyncio.Protocol):
             del self._buffer[: end + 2]
             self._in_email = verb == b"DATA"
             if verb == b"STAR":
-                self._transport.pause_reading()  # what comes next is TLS
+                self._transport.pause_reading()  # the next bytes are TLS
             self._transport.write(ANSWERS[verb])
             if verb == b"STAR":
                 self._encrypting = asyncio.ensure_future(self._encrypt())

@@ -1,4 +1,4 @@
-"""Stock arq: everything in Redis, nothing durable. Its results are off, which is faster."""
+"""Stock arq: everything in Redis, nothing durable. It stores no job results, which is faster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.contenders.contender import Work
 from tests.bench.environment import Environment
 
 DATABASE = 1
-"""Of Redis: beside ours."""
+"""The number of the Redis database; ActiveLog uses another."""
 BATCH = 200
 
 
@@ -56,7 +56,7 @@ def arq_redis(environ: Mapping[str, str]) -> RedisSettings:
 
 @asynccontextmanager
 async def open_stock_arq(environment: Environment) -> AsyncIterator[tuple[StockArq, StockArq]]:
-    """As it comes, and tuned to poll every 10 ms."""
+    """Yield arq with its defaults, and arq tuned to poll every 10 ms."""
     redis = await create_pool(arq_redis(environment.environ))
     try:
         yield StockArq("arq, default", redis, 0.5), StockArq("arq, poll_delay=0.01", redis, 0.01)

@@ -1,4 +1,4 @@
-"""`arq tests.bench.contenders.stock_arq_worker.WorkerSettings`: a worker of stock arq."""
+"""`arq tests.bench.contenders.stock_arq_worker.WorkerSettings`: a stock arq worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.bench.contenders.stock_arq import arq_redis
 from tests.bench.stamps import work
 
 QUIET = {"version": 1, "loggers": {"arq": {"level": "WARNING"}}}
-"""arq writes two lines a job otherwise, which would count against it."""
+"""By default arq logs two lines per job, which would slow it down."""
 
 
 async def noop(_ctx: dict[str, Any], number: int, seconds: float) -> None:
