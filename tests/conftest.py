@@ -233,7 +233,7 @@ def application_clock() -> WallClock:
 
 @pytest.fixture
 def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
-    """Return the clock of the API and the pages. After the test it shows real time."""
+    """Return the clock for the API and the pages. After the test it shows the real time."""
     yield application_clock
     application_clock.stands_at = None
 

@@ -1,1 +1,1 @@
-"""The servers for `just up` and the tests, run from wheels. Only those two import this package."""
+"""Servers for `just up` and the tests, run from wheels. Only those two may import this package."""

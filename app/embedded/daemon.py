@@ -240,7 +240,7 @@ class Daemon(ABC):
             self._process = None
 
     def kill(self) -> bool:
-        """Kill the program and its children. Return whether it was running."""
+        """Kill the program and its children. Return whether the program was running."""
         if self._process is None or self._process.returncode is not None:
             return False
         kill_group(self._process.pid)

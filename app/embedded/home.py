@@ -40,8 +40,9 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def lock(file: Path) -> Iterator[None]:
-    """Hold the lock and record this process in it. The system releases the lock
-    even if we are killed.
+    """Hold the lock, and record this process in the lock file.
+
+    The system releases the lock even if we are killed.
 
     Raises:
         AlreadyRunning: another process holds the lock.

@@ -35,7 +35,7 @@ TEST_OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
-    "max_connections=1000",  # for all workers of a test run
+    "max_connections=1000",  # for all test workers in a test run
 )
 UNPRIVILEGED_USER = "nobody"
 
@@ -76,7 +76,7 @@ class Postgres(Daemon):
         return run_as(self._account)
 
     def working_folder(self) -> Path:
-        """Return a folder that Postgres's account is sure to be able to enter."""
+        """Return the root folder: Postgres's account may not be able to enter ours."""
         return Path("/")
 
     def environment(self) -> Mapping[str, str]:

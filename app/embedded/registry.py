@@ -171,13 +171,13 @@ def kill_group(leader: int) -> None:
 
 
 def clean_up(entry: RegistryEntry, *, folders: bool = False) -> None:
-    """Remove the files that a process left behind; also its folders, once its owner has exited."""
+    """Remove the files that a process left behind and, with `folders`, its folders as well."""
     for path in map(Path, entry.cleanup_paths):
         if path.is_dir():
             if folders:
                 shutil.rmtree(path, ignore_errors=True)
         else:
-            with suppress(PermissionError):  # another user's file of the same name
+            with suppress(PermissionError):  # another user's file with the same name
                 path.unlink(missing_ok=True)
 
 
@@ -229,7 +229,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def guard(file: Path) -> None:
-    """Wait until the owner has exited, then stop the processes in its last list.
+    """Wait until the owner has exited, then stop the processes in the owner's last list.
 
     An owner killed with `kill -9` cannot stop its servers. On every change the owner writes its
     whole list as one line to our standard input, which works even on a full disk. End of input

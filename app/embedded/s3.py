@@ -25,7 +25,7 @@ ACCESS_KEY = "activelog"
 SECRET_KEY = "activelog-secret"
 BUCKET_EXISTS = 409
 """The HTTP status for a bucket that already exists."""
-SOCKETS = Path("/tmp")  # noqa: S108 # fixed by SeaweedFS
+SOCKETS = Path("/tmp")  # noqa: S108 # hard-coded in SeaweedFS
 
 
 class S3(Daemon):

@@ -104,7 +104,7 @@ async def servers(
     Args:
         folder: the home folder.
         durable: False for tests: files are not synced to disk, and all ports are random free
-            ports. Otherwise default ports are used where they are free.
+            ports. Otherwise default ports are used if they are free.
 
     Raises:
         DidNotStart: a server failed to start. The others have been stopped.

@@ -169,7 +169,7 @@ def _data_folders(home: Path) -> list[Path]:
 
 
 def _shell_exit_code(code: int | None) -> int:
-    """Convert the code as a shell does: a signal is 128 plus its number. No exit code becomes 1."""
+    """Return the code that a shell would: 128 plus the number of a signal. None and 0 become 1."""
     if code is None or code == 0:
         return 1
     return code if code > 0 else 128 - code
@@ -181,7 +181,7 @@ def has_terminal() -> bool:
 
 
 async def wait_until_terminal_closes() -> None:
-    """Wait until the output's terminal closes: forever if the output is not a terminal.
+    """Wait until the output's terminal closes; wait forever if the output is not a terminal.
 
     Poll isatty(), which is false for a closed terminal. The kernel sends SIGHUP only to the
     session leader, which may be `uv`, and `uv` ignores it (`ssh -t host 'uv run just up'`).

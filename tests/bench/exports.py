@@ -135,7 +135,7 @@ def _rate(rows: int, seconds: float) -> str:
 
 
 async def _memory(frame: Frame, rows: int) -> list[Row]:
-    """Measure memory after a first export has loaded what is loaded only once. Meanwhile, another
+    """Measure memory after a first export, which loads what is loaded only once. Meanwhile, another
     user sends API requests."""
     small = await runner(frame.resources, "small", 1000)
     who = await runner(frame.resources, "marathon", rows)
@@ -193,7 +193,7 @@ async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> lis
         stdin=PIPE,
         stdout=PIPE,
     )
-    assert asker.stdout is not None  # because of PIPE
+    assert asker.stdout is not None  # set by stdout=PIPE
     try:
         await asker.stdout.readline()
         await meanwhile

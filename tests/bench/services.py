@@ -39,7 +39,9 @@ async def service(
     answers: str = "/",
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
-    """Run Python with these arguments, with `{port}` replaced by a free port. Kill it at the end.
+    """Run Python with these arguments, and kill the process at the end.
+
+    `{port}` in an argument is replaced by a free port.
 
     Args:
         answers: a path that gets a response, with any status, once the process is ready.

@@ -1,4 +1,4 @@
-"""The results of a benchmark: one row per figure, and whether it meets its target."""
+"""The results of a benchmark: one row per figure, which may have a target."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None
 
 
 async def _finish(database: Database) -> int:
-    """Wait until all jobs are finished. Retry quarantined jobs, as an operator would.
+    """Wait until all jobs are finished. Retry dead letters caused by crashes, as an operator would.
 
     Returns:
         How many jobs were retried.

@@ -10,7 +10,7 @@ SHIFT, ZONE = "CLOCK_SHIFT_S", "CLOCK_ZONE"
 """Environment variables: the seconds by which the clock is shifted, and the machine's zone."""
 SUNDAY = 6
 LONGEST_LEAP_GAP_YEARS = 8
-"""The longest gap between leap days in years, as from 1896 to 1904."""
+"""The longest gap between leap days, in years: for example from 1896 to 1904."""
 
 
 class Clock(NamedTuple):
@@ -40,7 +40,7 @@ def clocks(now: datetime) -> Sequence[Clock]:
 
 
 def _year_end(now: datetime) -> datetime:
-    """Return the start of the last minute of a year, the next after `now`."""
+    """Return the next start of a year's last minute."""
     this = datetime(now.year, 12, 31, 23, 59, tzinfo=UTC)
     return this if this > now else this.replace(year=now.year + 1)
 

@@ -1,6 +1,7 @@
 /* Preloaded into every process: shifts the wall clock forward by SHIFT_S seconds. Other clocks are
  * not shifted, so durations and relative waits stay the same, and CLOCK_TAI gives the real time. A
- * wait until an absolute wall-clock time would take SHIFT_S longer, but no code under test does that. */
+ * wait until an absolute wall-clock time would take SHIFT_S longer, but no tested code does that.
+ */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

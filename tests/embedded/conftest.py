@@ -25,7 +25,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def disk(home: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Mount a disk of its own for the home folder. The test's parameter is the size in MiB."""
+    """Mount a separate disk for the home folder. The test's parameter is the size in MiB."""
     home.mkdir(mode=0o711)
     with mounted(home, request.param):
         yield home

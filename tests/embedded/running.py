@@ -1,4 +1,4 @@
-"""Helpers that list registered processes, and that run `just up` and read its output by line."""
+"""Helpers that list registered processes, and run `just up` and read its output line by line."""
 
 from __future__ import annotations
 

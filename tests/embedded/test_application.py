@@ -1,4 +1,4 @@
-"""The variables of the child processes, and the output of `just env`."""
+"""The variables for the child processes, and the output of `just env`."""
 
 from __future__ import annotations
 

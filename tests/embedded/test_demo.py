@@ -1,4 +1,4 @@
-"""The demo data of `just up`."""
+"""The demo data for `just up`."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ async def test_malformed_email_is_still_shown(inbox: Inbox, content: bytes) -> N
 async def test_email_is_refused_temporarily_while_the_disk_is_full(disk: Path) -> None:
     ballast = fill(disk)
     refused = await sent(Inbox(disk))
-    files = os.listdir(disk)  # noqa: PTH208 # pathlib would count as blocking
+    files = os.listdir(disk)  # noqa: PTH208 # ruff flags the pathlib call as blocking
     ballast.unlink()
     accepted = await sent(Inbox(disk))
 

@@ -1,4 +1,4 @@
-"""Leftovers of an earlier Postgres, and folders that its account cannot enter."""
+"""Leftovers from an earlier Postgres, and folders that its account cannot enter."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_postgres_starts_despite_a_stale_pid_file_with_a_reused_pid(
 
 @contextmanager
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """An unrelated program that runs under Postgres's account."""
+    """Run an unrelated program under Postgres's account."""
     account = account_for_postgres()
     with subprocess.Popen(["/bin/sleep", "3600"], cwd="/", **run_as(account)) as program:
         yield program

@@ -1,4 +1,4 @@
-"""`just up` as another user than the one who ran it first, and as a user without a name."""
+"""`just up`, run by a user other than the first one, and by a user without a name."""
 
 from __future__ import annotations
 

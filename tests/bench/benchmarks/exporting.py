@@ -1,4 +1,4 @@
-"""Timings for exports: by ActiveLog, by psql, and by code as it is usually written."""
+"""Timings for exports: by ActiveLog, by psql, and by a plain boto3 upload."""
 
 from __future__ import annotations
 

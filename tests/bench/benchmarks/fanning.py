@@ -40,7 +40,7 @@ insert into activities (user_id, type, started_at, duration_s, distance_m)
 
 class Fanout(NamedTuple):
     seconds: float
-    """From the start of the fan-out's job to its end."""
+    """Seconds from the start of the fan-out's job to its end."""
     enqueued: int
     growth: float
     """The peak growth of the worker's memory in MiB, until all email jobs had run."""

@@ -17,7 +17,7 @@ LONG = 60
 
 
 async def restarts(bench: Bench, contender: ActiveLog) -> Sequence[float]:
-    """Kill one of two workers. Return the seconds until each of its jobs starts on the other."""
+    """Kill one of two workers. Return the seconds until the other restarts each interrupted job."""
     await contender.clear()
     bench.stamps.clear()
     async with worker(bench, contender, SLOTS) as one, worker(bench, contender, SLOTS) as other:

@@ -36,7 +36,7 @@ async def side_by_side(
         await bench.stamps.reach(1)
         before, busy = sum(map(cpu_seconds, started)), _busy()
         await bench.stamps.reach(count * (2 if seconds else 1), within=300)
-        while await contender.unfinished():  # noqa: ASYNC110 # other processes finish them
+        while await contender.unfinished():  # noqa: ASYNC110 # no event: other processes run the jobs
             await asyncio.sleep(0.005)
         ended = monotonic_ns()
         used, all_used = sum(map(cpu_seconds, started)) - before, _busy() - busy

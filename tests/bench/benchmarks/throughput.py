@@ -16,7 +16,7 @@ async def jobs_per_second(bench: Bench, contender: Contender, *, count: int, slo
     await _fill(bench, contender, count, seconds=0)
     async with worker(bench, contender, slots):
         await bench.stamps.reach(count)
-        while await contender.unfinished():  # noqa: ASYNC110 # another process finishes them
+        while await contender.unfinished():  # noqa: ASYNC110 # no event: another process runs the jobs
             await asyncio.sleep(0.005)
         ended = monotonic_ns()
     starts = bench.stamps.starts()

@@ -32,7 +32,7 @@ class Contender(Protocol):
         """Remove all jobs. No worker may be running."""
 
     async def enqueue(self, works: Sequence[Work]) -> None:
-        """Enqueue many jobs in the fastest way. Workers can see the jobs once this returns."""
+        """Enqueue many jobs as fast as the contender can. Workers see them once this returns."""
 
     async def enqueue_one(self, work: Work) -> None:
         """Enqueue one job, as a request would. Return once the job has been accepted."""
