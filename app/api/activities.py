@@ -1,4 +1,4 @@
-"""The routes below `/activities`."""
+"""The routes under `/activities`."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class _RawStart(Struct):
 async def _utc_offset(
     request: Request[Me, Any, Any], started_at: datetime | UnsetType
 ) -> int | None:
-    """Return the UTC offset of the start in minutes. None if it is unknown or there is no start.
+    """Return the start's UTC offset in minutes; None if the offset is unknown or no start is given.
 
     `Z` and `-00:00` mean that the time is in UTC and the local offset is unknown (RFC 3339, 4.3;
     RFC 9557, 2.2), while `+00:00` is a known offset, such as London's in winter. msgspec decodes
-    all three as UTC, so the text of the body decides.
+    all three as UTC, so the text in the body is read again.
 
     Raises:
         Invalid: no time zone has this offset.

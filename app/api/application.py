@@ -1,4 +1,4 @@
-"""Assemble the application: API, health checks, pages and their error handlers."""
+"""The application: the API, health checks, pages and their error handlers."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from app.users.passwords import Passwords
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_000_000
-"""The default limit for a request body. A route that accepts more sets its own."""
+"""The default maximum size of a request body. A route that accepts more sets its own."""
 
 Clock: TypeAlias = Callable[[], datetime]
-"""Returns the current time, in UTC."""
+"""A function that returns the current time, in UTC."""
 
 system_clock: Clock = partial(datetime.now, UTC)
 
@@ -70,7 +70,7 @@ MONITORING_ROUTES = (health.live, health.ready, health.prometheus)
 
 
 class Application(Litestar):
-    """A Litestar that runs every HTTP request in a context, even one without a route."""
+    """A Litestar application that runs every HTTP request, even without a route, in a context."""
 
     request_context = RequestContext()
 
@@ -95,7 +95,7 @@ def create_app(
         pages: the routers that serve pages to browsers.
         not_found_page: renders the 404 page for browsers.
         clock: the clock that handlers use.
-        download_limits: how slowly a client may read a download before it is cut off.
+        download_limits: how slowly a client may read a download before the download is cut off.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -115,7 +115,7 @@ def create_app(
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(),
-        logging_config=None,  # app/logs.py has configured it
+        logging_config=None,  # app/logs.py configures logging
         debug=False,
     )
     complete_openapi(app)
@@ -124,7 +124,7 @@ def create_app(
 
 
 def _accepts_pages(request: Request[Any, Any, Any]) -> bool:
-    """Tell whether a browser sent this request, and not to the API."""
+    """Return whether a browser sent this request to a path outside the API."""
     accepts = request.headers.get("Accept", "")
     return "text/html" in accepts and not request.scope["path"].startswith(API.path)
 

@@ -1,4 +1,4 @@
-"""Bearer tokens (RFC 6750). Every route requires one unless its `opt` says `public=True`."""
+"""Bearer tokens (RFC 6750). Every route requires one unless its `opt` has `public=True`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from app.web.connection import resources_of
 
 
 class BearerAuthentication(AbstractAuthenticationMiddleware):
-    """Identifies the user of a request before any of its body is read."""
+    """Middleware that identifies the user before any of the request body is read."""
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> AuthenticationResult:
-        """Return the user as a `Me`, and the token as the auth.
+        """Return the user, a `Me`, and the token as `auth`.
 
         Raises:
-            Unauthenticated: there is no token, or it has no session.
+            Unauthenticated: the request has no token, or no session has its token.
             TooMany: this user has exceeded REQUEST_RATE.
         """
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
@@ -40,7 +40,7 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         return AuthenticationResult(user=me, auth=token.strip())
 
 
-# Litestar exempts OPTIONS by default. Here only routes marked as public are exempt.
+# Litestar exempts OPTIONS by default. Here, only routes marked as public are exempt.
 bearer_authentication = DefineMiddleware(
     BearerAuthentication, exclude_from_auth_key="public", exclude_http_methods=()
 )

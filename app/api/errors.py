@@ -1,4 +1,4 @@
-"""Translate every exception into a problem+json response (RFC 9457)."""
+"""Problem responses (RFC 9457, problem+json) for all exceptions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DETAILS = {
     405: "This route does not accept this method.",
     413: "The body is too large for this route.",
 }
-"""Details for statuses that Litestar raises without one."""
+"""Details for the statuses that Litestar raises without a detail."""
 
 
 class FieldError(Struct, frozen=True):
@@ -62,7 +62,7 @@ class UnknownParameters(Exception):
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Translate any exception. An unexpected one is logged, and the response says nothing of it."""
+    """Translate any exception. Unexpected exceptions are logged but not disclosed."""
     if isinstance(error, errors.Failure):
         return _failure(error)
     if isinstance(error, InvalidBody):

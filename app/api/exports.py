@@ -1,4 +1,4 @@
-"""The routes below `/export`."""
+"""The routes under `/export`."""
 
 from __future__ import annotations
 

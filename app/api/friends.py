@@ -1,4 +1,4 @@
-"""The routes below `/friends`."""
+"""The routes under `/friends`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`Idempotency-Key`: a client can repeat a POST without creating anything twice.
 
-The response is stored for 24 hours, per user and route, by the transaction that creates. A failure
-stores nothing, so the client can retry with the same key. Follows
+The response is stored for 24 hours, per user and route, in the transaction that runs the use
+case. After a failure nothing is stored, so the client can retry with the same key. This follows
 draft-ietf-httpapi-idempotency-key-header, except that the key is used as sent, without quotes.
 """
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 KEY_HEADER = "Idempotency-Key"
 ANONYMOUS_ID = UUID(int=0)
-"""The user id under which responses of public routes are stored."""
+"""The user id under which responses from public routes are stored."""
 
 
 class IdempotentCreation:
-    """Runs the use case of a POST that creates something. Handlers inject it as `create_once`."""
+    """Idempotent creation for POST handlers, which inject it as `create_once`."""
 
     def __init__(self, request: Request[Any, Any, Any], database: Database, secret: str) -> None:
         self._request = request
@@ -43,17 +43,17 @@ class IdempotentCreation:
         status: int = 201,
         content: bytes | None = None,
     ) -> Response[T]:
-        """Create in a transaction and respond with the result, or replay the first response.
+        """Run the use case in a transaction and return its response, or replay the first response.
 
         Args:
             create: the use case. It may run again after a failure, never after a success.
-            content: what a repeated request must contain, if that is not the raw body: multipart
-                bodies have a new boundary each time.
+            content: what repeated requests must have in common, by default the raw body. Multipart
+                bodies need another value, because their boundary is new each time.
 
         Raises:
             Invalid: the key is empty, too long or not ASCII.
             Conflict: the first request with this key is still in progress.
-            HTTPException: 422, the key was used for a different request.
+            HTTPException: the key was used for a different request (422).
         """
         key = self._key()
         async with self._database.transaction() as tx:

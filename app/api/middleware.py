@@ -1,4 +1,4 @@
-"""Give every HTTP request an id, a trace, a log line, metrics and default headers."""
+"""Middleware: an id, a trace, a log line, metrics and default headers for every HTTP request."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 KNOWN_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 OTHER_METHOD = "other"
 UNKNOWN_ROUTE = "unknown"
-"""The route label of requests that match no route: the number of labels must stay bounded."""
+"""The route label for requests that match no route: the number of labels must stay bounded."""
 NO_RESPONSE = "none"
-"""The status label of requests whose client disconnected before a response."""
+"""The status label for requests whose client disconnected before the response."""
 
 requests_in_flight = Gauge(
     "activelog_http_requests_in_flight", "Requests in progress in this process.", registry=registry
@@ -45,7 +45,7 @@ request_seconds = Histogram(
 
 
 class RouteMetrics:
-    """The metrics of one route. They are cached: looking up labels costs more than counting."""
+    """The metrics for one route. They are cached: looking up labels costs more than counting."""
 
     def __init__(self, method: str, route: str) -> None:
         self._request_seconds = request_seconds.labels(method, route)
@@ -61,7 +61,7 @@ _route_metrics = cache(RouteMetrics)
 
 
 def metrics_of(method: str, route: str | None) -> RouteMetrics:
-    """Return the metrics of a method and route template. The route is None if none matched."""
+    """Return the metrics for a method and a route template. `route` is None if no route matched."""
     return _route_metrics(
         method if method in KNOWN_METHODS else OTHER_METHOD, route or UNKNOWN_ROUTE
     )
@@ -103,14 +103,14 @@ DEFAULT_HEADERS = {
 HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
 POLLED_ROUTES = {"/health/live", "/health/ready", "/metrics"}
-"""Logged at debug level only, or their lines would drown the others."""
+"""Logged only at debug level, so that they do not drown out other lines."""
 
 
 def default_headers(settings: Settings) -> Mapping[str, str]:
-    """Return the headers that every response gets.
+    """Return the headers for every response.
 
-    Over https, browsers are told to use nothing else for this host. Not in development, where the
-    same host name also serves other things over http.
+    If the service runs on https, browsers are told to use only https for this host, except in
+    development, where the same host name also serves other things over http.
     """
     secure = settings.http.app_url.startswith("https://") and not settings.development
     return {**DEFAULT_HEADERS, **HTTPS_HEADERS} if secure else DEFAULT_HEADERS

@@ -102,7 +102,7 @@ IDEMPOTENCY_KEY = Parameter(
 
 
 class RouteListPage(OpenAPIRenderPlugin):
-    """Renders the routes, grouped by tag, as a page without scripts."""
+    """A page without scripts that lists the routes by tag."""
 
     def __init__(self) -> None:
         super().__init__(path="/")
@@ -126,10 +126,10 @@ def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
 
 
 def _refuse_not_found_page(response: Response[Any]) -> Response[Any]:
-    """Replace Litestar's own 404 page below `/schema`: every other failure is problem+json.
+    """Raise a problem+json 404 instead of Litestar's own 404 page under `/schema`.
 
     Raises:
-        NotFoundException: the response is that page.
+        NotFoundException: the response is Litestar's 404 page.
     """
     if response.status_code == NotFoundException.status_code:
         raise NotFoundException
@@ -137,7 +137,7 @@ def _refuse_not_found_page(response: Response[Any]) -> Response[Any]:
 
 
 def openapi_config() -> OpenAPIConfig:
-    """Create the configuration of one application. Litestar adds routes to its router."""
+    """Create the configuration for one application. Litestar adds routes to its router."""
     return OpenAPIConfig(
         title="ActiveLog",
         version="1",

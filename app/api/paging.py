@@ -36,7 +36,7 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 def page_of(rows: Sequence[T], limit: int, key: Callable[[T], tuple[Any, ...]]) -> Page[T]:
-    """Make a page of up to `limit + 1` rows. The extra row only shows that another page follows.
+    """Make a page from up to `limit + 1` rows. The extra row only shows that another page follows.
 
     Args:
         key: returns the sort key of a row.

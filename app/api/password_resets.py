@@ -1,4 +1,4 @@
-"""The routes below `/password-resets`, for forgotten passwords."""
+"""The routes under `/password-resets`, for forgotten passwords."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def reset(
 ) -> None:
     """Choose a new password with the token from the email. This ends all sessions.
 
-    410 if the token is used, expired or unknown.
+    410 if the token has been used, has expired or is unknown.
     """
     await check_reset_token(database, token)
     password_hash = await passwords.hash(data.password)

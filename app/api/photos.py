@@ -1,4 +1,4 @@
-"""The routes below `/photos`, and `/activities/{id}/photos`."""
+"""The routes under `/photos`, and `/activities/{id}/photos`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.s3 import Bucket
 from app.users.user import Me
 
 MAX_BODY_BYTES = 11_000_000
-"""A photo of the maximum size and its multipart envelope."""
+"""The maximum size of a photo plus its multipart envelope."""
 
 
 class PhotoForm(Struct, frozen=True, forbid_unknown_fields=True):

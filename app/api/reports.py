@@ -1,4 +1,4 @@
-"""The routes below `/reports`."""
+"""The routes under `/reports`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def list_reports(
 ) -> Page[ReportResponse]:
     """List your reports, newest month first.
 
-    A report is created on the 1st for the month before, if you recorded an activity in it.
+    A report is created on the 1st for the previous month, if you recorded an activity in it.
     """
     after = decode_cursor(cursor, tuple[date])
     rows = await requests.reports(database, me.id, after[0] if after else None, limit + 1)

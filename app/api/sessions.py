@@ -1,4 +1,4 @@
-"""The routes below `/sessions`, to sign in and out."""
+"""The routes under `/sessions`, to sign in and out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.web.connection import client_address, resources_of
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Credentials. They are only limited in length: an invalid one is a wrong one."""
+    """Credentials. Only their length is limited: malformed credentials are simply wrong."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=200)]

@@ -1,4 +1,4 @@
-"""The routes below `/stats`: totals by day and by week."""
+"""The routes under `/stats`: totals by day and by week."""
 
 from __future__ import annotations
 

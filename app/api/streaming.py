@@ -20,9 +20,10 @@ Write = Callable[[bytes], Awaitable[None]]
 class StreamedDownload(Response[str]):
     """A file download whose content `source` writes.
 
-    When the client disconnects, `source` is cancelled and awaited, so that it releases what it
-    holds. If it fails before it has called `begin`, the response is an error like any other. If it
-    fails later, the connection is closed before the end of the body, so that the client can tell.
+    When the client disconnects, `source` is cancelled and awaited, so that it can release its
+    resources. If `source` fails before it calls `begin`, the client gets an ordinary error
+    response. If it fails later, the connection is closed before the end of the body, so that the
+    client can tell that the file is incomplete.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The routes below `/users`: accounts and their settings."""
+"""The routes under `/users`: accounts and their settings."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 CurrentPassword = Annotated[str, Meta(max_length=200)]
-"""A password to check. It is only limited in length: an invalid one is a wrong one."""
+"""A password to check. Only its length is limited: a malformed password is simply wrong."""
 
 
 class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +111,7 @@ async def request_confirmation(
 async def confirm_user(token: FromPath[str], database: NamedDependency[Database]) -> None:
     """Confirm the email address of an account with the token from the email.
 
-    410 if the token is used, expired or unknown.
+    410 if the token has been used, has expired or is unknown.
     """
     async with database.transaction() as tx:
         await confirm_address(tx, token)

@@ -1,8 +1,9 @@
-"""Checks of a request, made before its handler runs.
+"""Request checks that run before the handler.
 
-A query has only parameters that its route accepts: a misspelled filter would silently not filter. A
-body has the media type that its route accepts. A JSON body is decoded strictly, straight into the
-handler's struct. No string contains a NUL, because Postgres cannot store one.
+A query may have only parameters that its route accepts: otherwise a misspelled filter would be
+silently ignored. A body must have the media type that its route accepts. A JSON body is decoded
+strictly, straight into the handler's struct. No string may contain a NUL, because Postgres cannot
+store it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from app.errors import Invalid
 from app.web.failures import description_of
 
 ACCEPTED_PARAMETERS = "accepted_parameters"
-"""The `opt` of a handler that names its query parameters. A handler without it accepts any."""
+"""The `opt` key for a handler's query parameters. Without it, the handler accepts any."""
 
 
 def register_query_parameters(app: Litestar, path: str) -> None:
-    """Register the query parameters that each handler below a path and its dependencies read.
+    """Register the query parameters of each handler under a path and of its dependencies.
 
     OPTIONS is left out: a browser's preflight has the query of the request that it precedes.
     """
@@ -45,7 +46,7 @@ async def validate_request(request: Request[Any, Any, Any]) -> None:
     Raises:
         Invalid: the URL has a NUL, or the body is missing.
         UnknownParameters: the route does not accept some of the query parameters.
-        HTTPException: 415, wrong media type.
+        HTTPException: the media type is wrong (415).
     """
     query = request.scope["query_string"]
     if "\0" in request.scope["path"] or b"%00" in query or b"\0" in query:
@@ -83,8 +84,8 @@ class StrictRequest(Request[Any, Any, Any]):
         """Decode the body.
 
         Raises:
-            Invalid: it is not JSON, or contains a NUL.
-            InvalidBody: it is JSON that does not fit the struct.
+            Invalid: the body is not JSON, or contains a NUL.
+            InvalidBody: the body is JSON that does not fit the struct.
         """
         body, body_type = await self.body(), self._body_type()
         try:
@@ -131,7 +132,7 @@ def _refuse_nul(value: Any, path: str = "") -> None:
 
 
 def _field_errors(body_type: type[msgspec.Struct], value: Any) -> list[FieldError]:
-    """Describe what is wrong with all fields. msgspec stops at the first."""
+    """Return the errors of all fields. msgspec itself stops at the first error."""
     _refuse_nul(value)
     if not isinstance(value, dict):
         return [FieldError("body", "Expected an object.")]

@@ -1,4 +1,4 @@
-"""Signing up, in and out."""
+"""Signing up, signing in and signing out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SignUpForm(Struct, frozen=True):
 
 
 class SignInForm(Struct, frozen=True):
-    """Credentials are not validated: a malformed address or password is simply a wrong one."""
+    """Credentials are not validated: a malformed address or password is simply wrong."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=200)]
@@ -122,7 +122,7 @@ async def _start_session(
     """Open a session, end the browser's previous one, and redirect to `next_path`.
 
     Raises:
-        Unauthenticated: the account was deleted or its password changed since the check.
+        Unauthenticated: since the check, the account was deleted or its password changed.
     """
     settings = resources_of(request).settings
     async with database.transaction() as tx:
@@ -139,7 +139,7 @@ async def _start_session(
 
 
 def redirects_off_site(path: str) -> bool:
-    """Whether the page redirects to another host, which `form-action` forbids after a form."""
+    """Return whether the page redirects off-site, which `form-action` forbids after a form."""
     return path.endswith("/download")
 
 

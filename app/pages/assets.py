@@ -1,6 +1,6 @@
-"""Stylesheet, scripts and icon, each at a URL that changes with its content.
+"""The stylesheet, scripts and icon, each at a URL that changes with its content.
 
-The stylesheet is made of the files `static/style/*.css`, in the order of their names.
+The stylesheet consists of the files `static/style/*.css`, in the order of their names.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _read_assets() -> dict[str, bytes]:
 
 
 ASSETS: dict[str, Asset] = {}
-"""By the name in their URL, which contains a hash of the content."""
+"""The assets by the name in their URL, which contains a hash of the content."""
 PATHS: dict[str, str] = {}
 """The URL path of each asset, by the name that templates use."""
 
@@ -51,7 +51,7 @@ async def serve_asset(name: FromPath[str]) -> Response[bytes]:
     """Serve an asset.
 
     Raises:
-        NotFound: there is no such file, or its content has changed.
+        NotFound: no asset has this name, or its content has changed.
     """
     if name not in ASSETS:
         raise NotFound("Page not found.")

@@ -1,4 +1,4 @@
-"""Confirming an address by the emailed link.
+"""Confirming an email address with the emailed link.
 
 Opening the link changes nothing, because mail scanners open links too.
 """
@@ -25,7 +25,7 @@ async def show_confirmation(token: FromPath[str], request: Request[Any, Any, Any
 
 @post("/confirm/{token:str}", opt={"anonymous": True})
 async def confirm_address(token: FromPath[str], database: NamedDependency[Database]) -> Redirect:
-    """Confirm the address. The token is used up."""
+    """Confirm the address. The token cannot be used again."""
     async with database.transaction() as tx:
         await accounts.confirm_address(tx, token)
     return Redirect("/confirmed", status_code=303)

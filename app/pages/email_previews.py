@@ -1,4 +1,4 @@
-"""Previews of every email with sample data. Only in development."""
+"""Previews of all emails with sample data, only in development."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def development_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     """Guard the previews.
 
     Raises:
-        NotFound: the service does not run in development.
+        NotFound: the service is not running in development.
     """
     if not resources_of(connection).settings.development:
         raise NotFound("Page not found.")
@@ -94,10 +94,10 @@ def _has_sample(name: str) -> bool:
 
 
 def _compose_sample(email_config: EmailConfig, name: str) -> bytes:
-    """Compose the sample of an email.
+    """Compose an email from its sample data.
 
     Raises:
-        NotFound: there is no such email, or it has no sample.
+        NotFound: no email has this name, or it has no sample.
     """
     if name not in EMAILS or not _has_sample(name):
         raise NotFound("There is no such email.")

@@ -1,4 +1,4 @@
-"""Exports: list, request, follow, download, delete."""
+"""Exports: list, request, follow, download and delete them."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ async def show_export(
     now: NamedDependency[datetime],
     was: Annotated[Status | None, QueryParameter()] = None,
 ) -> Response[str]:
-    """Show one export. A fragment is its list item, or empty once the export is deleted.
+    """Show one export. A fragment is its list item, or empty if the export has been deleted.
 
     Args:
-        was: the status that the page shows now. A change is announced to screen readers.
+        was: the status that the page shows already. A change is announced to screen readers.
     """
     try:
         export = await requests.status(database, me.id, ExportId(export_id))
@@ -129,7 +129,7 @@ async def download_export(
     bucket: NamedDependency[Bucket],
     now: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Redirect to the file, or show the export if it has none."""
+    """Redirect to the file, or show the export if there is no file."""
     try:
         url = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
@@ -160,7 +160,7 @@ async def delete_export(
 
 
 def poll_interval_s(export: Export, now: datetime) -> int | None:
-    """Return how often a page polls an export, in seconds; None if it is finished."""
+    """Return the seconds between polls of an export; None if the export is finished."""
     if export.status not in ("pending", "processing"):
         return None
     age = now - export.requested_at

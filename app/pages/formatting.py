@@ -12,12 +12,12 @@ UNITS = ("kB", "MB", "GB", "TB")
 
 
 def count(number: int) -> str:
-    """`1,204`."""
+    """Format a number: `1,204`."""
     return f"{number:,}"
 
 
 def size(byte_count: int) -> str:
-    """`512 B`, `66.1 MB`; a megabyte is a million bytes."""
+    """Format a size: `512 B`, `66.1 MB`. A megabyte is a million bytes."""
     if byte_count < 1000:
         return f"{byte_count} B"
     amount = float(byte_count)
@@ -29,27 +29,27 @@ def size(byte_count: int) -> str:
 
 
 def moment(when: datetime, *, seconds: bool = False) -> str:
-    """`25 Nov 2026, 04:12 UTC`. A script replaces it by the time in the reader's time zone."""
+    """Format a time: `25 Nov 2026, 04:12 UTC`. A script converts it to the reader's time zone."""
     when = when.astimezone(UTC)
     clock = f"{when:%H:%M:%S}" if seconds else f"{when:%H:%M}"
     return f"{when.day} {when:%b %Y}, {clock} UTC"
 
 
 def iso(when: datetime) -> str:
-    """`2026-11-25T04:12:07Z`, for scripts."""
+    """Format a time for scripts: `2026-11-25T04:12:07Z`."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def calendar_day(when: date) -> str:
-    """`25 Nov 2026`."""
+    """Format a date: `25 Nov 2026`."""
     return f"{when.day} {when:%b %Y}"
 
 
 def span(length: timedelta | float) -> str:
-    """A duration in its two largest units: `850 ms`, `4 s`, `2 min 5 s`, `3 h 20 min`.
+    """Format a duration in its two largest units: `850 ms`, `4 s`, `2 min 5 s`, `3 h 20 min`.
 
     Args:
-        length: a number is in seconds.
+        length: the duration, in seconds if it is a number.
     """
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
     if seconds < 1:
@@ -79,14 +79,14 @@ TEMPLATE_FUNCTIONS = {
     "distance": distance,
     "duration": duration,
 }
-"""Available in every template under these names."""
+"""The functions that every template can call, by name."""
 
 
 Period = Literal["all", "month", "last_month", "year", "last_year", "days"]
 
 
 class DateRange(NamedTuple):
-    """Both days are inclusive; None means no limit."""
+    """A range of days. Both ends are inclusive; None means no limit."""
 
     first: date | None = None
     last: date | None = None

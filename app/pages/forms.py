@@ -28,7 +28,7 @@ FORM_FAILURES = (Conflict, Forbidden, Gone, Invalid, NotFound, TooMany, Unauthen
 
 
 class InvalidForm(Invalid):
-    """Fields are missing or invalid. `errors` has a sentence for each of them, by its name."""
+    """Fields are missing or invalid. `errors` has a sentence for each, by field name."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("Please check the fields below.")
@@ -41,9 +41,9 @@ class Form:
 
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
-    """By the name of the field."""
+    """Errors by field name."""
     error: str | None = None
-    """An error of the form as a whole."""
+    """An error that concerns the form as a whole."""
 
     def read(self, shape: type[T]) -> T:
         """Convert the fields to a struct. Empty fields count as absent, like unticked boxes.
@@ -80,7 +80,7 @@ async def submitted_form(request: Request[Any, Any, Any]) -> Form:
 
 
 def _problem(value: str, annotation: Any) -> str | None:
-    """Say why a value does not fit its type, or return None if it does."""
+    """Return why a value does not fit its type, or None if it does."""
     if "\0" in value:
         return "This contains a character that cannot be stored."
     try:

@@ -1,4 +1,4 @@
-"""Rendering a page from its template, and redirecting to one."""
+"""Rendering pages from templates, and redirecting to pages."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def render_page(
     error: Failure | None = None,
     **context: Any,
 ) -> Response[str]:
-    """Render `templates/pages/<name>.html`, a page or a fragment of one.
+    """Render `templates/pages/<name>.html`, a page or a fragment of a page.
 
-    The response has the status and the headers of the `error`, if there is one.
+    If there is an `error`, the response has its status and headers.
 
     Besides `context`, templates have `me`, `csrf()`, `flash`, `path`, `assets`, `form` and the
     functions of `formatting`.
@@ -90,7 +90,7 @@ def render_page(
 
 
 def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: list[Cookie]) -> str:
-    """Return the token for the forms of a page.
+    """Return the token for the forms on a page.
 
     A browser without any of our cookies gets a visitor cookie, which is added to `cookies`.
     """
@@ -107,7 +107,7 @@ def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: li
 
 
 def is_fragment_request(request: Request[Any, Any, Any]) -> bool:
-    """Whether htmx requests a fragment for a page that is already shown."""
+    """Return whether htmx is requesting a fragment for a page that is already shown."""
     return request.headers.get("HX-Request") == "true"
 
 

@@ -1,4 +1,4 @@
-"""Password resets: requesting the email, and choosing a new password by its link."""
+"""Password resets: requesting the email, and choosing a new password with its link."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def set_new_password(
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
 ) -> Response[Any]:
-    """Set the new password. The token is used up."""
+    """Set the new password. The token cannot be used again."""
     await check_reset_token(database, token)
     form = await submitted_form(request)
     try:

@@ -1,4 +1,4 @@
-"""Monthly reports: list, download."""
+"""Monthly reports: list and download them."""
 
 from __future__ import annotations
 

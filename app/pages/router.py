@@ -1,4 +1,4 @@
-"""The router of all pages, with the headers and limits that they share."""
+"""The router for all pages, with the headers and limits that they share."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ pages_router = Router(
         ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY)
     ],
     request_max_body_size=MAX_FORM_BYTES,
-    opt={"public": True},  # no API token is required: `authorize` decides
+    opt={"public": True},  # no API token is required: `authorize` checks access
     include_in_schema=False,
 )

@@ -1,7 +1,7 @@
-"""Sessions and flash messages in cookies, and the checks of every request for a page.
+"""Sessions and flash messages in cookies, and the checks on every request for a page.
 
-A page requires a signed-in user unless its `opt` says `anonymous=True`. Every POST must carry the
-token of its form, unless `opt` says `csrf_exempt=True`. The token is an HMAC of the session token
+A page requires a signed-in user unless its `opt` has `anonymous=True`. Every POST must carry its
+form's token unless its `opt` has `csrf_exempt=True`. The token is an HMAC of the session token
 or, before sign-in, of a random cookie, so nothing has to be stored for it.
 """
 
@@ -44,7 +44,7 @@ class SignInRequired(Exception):
 async def authorize(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Set the user of the request, a `Me` or None, and check that they may make it.
+    """Set the request's user, a `Me` or None, and check that this user may make the request.
 
     Raises:
         SignInRequired: nobody is signed in, and the page is not anonymous.
@@ -64,7 +64,7 @@ async def authorize(
 
 
 def operators_only(connection: ASGIConnection[Any, Me, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard the routers of operators.
+    """Guard the operators' pages.
 
     Raises:
         Forbidden: the user is not an operator.
@@ -97,12 +97,15 @@ async def _check_form_token(request: Request[Any, Any, Any]) -> None:
 
 
 def form_token(secret: str, cookie_value: str) -> str:
-    """Return the token of the forms shown to the browser with this session or visitor cookie."""
+    """Return the token for forms shown to the browser with this session or visitor cookie."""
     return hmac.new(secret.encode(), f"form\0{cookie_value}".encode(), sha256).hexdigest()
 
 
 def session_cookie_name(settings: Settings) -> str:
-    """`__Host-` limits the cookie to TLS and to this host: a sibling host cannot set it either."""
+    """Return the name of the session cookie.
+
+    `__Host-` limits the cookie to TLS and to this host: a sibling host cannot set it.
+    """
     return "session" if settings.development else "__Host-session"
 
 
@@ -119,12 +122,12 @@ def cleared_session_cookie(settings: Settings) -> Cookie:
 
 
 def new_visitor_cookie(settings: Settings) -> Cookie:
-    """A random cookie for a browser that is shown a form before anybody signs in."""
+    """Make a random cookie for a browser that is shown a form before anybody signs in."""
     return _cookie(settings, visitor_cookie_name(settings), new_token(), None)
 
 
 def flash_cookie(settings: Settings, text: str) -> Cookie:
-    """A message that the next page shows once."""
+    """Make a cookie with a message that the next page shows once."""
     encoded = urlsafe_b64encode(text[:MAX_FLASH_CHARACTERS].encode()).decode()
     value = f"{encoded}.{_flash_signature(settings, encoded)}"
     return _cookie(settings, FLASH_COOKIE, value, FLASH_LIFETIME)
@@ -161,15 +164,15 @@ def _cookie(settings: Settings, name: str, value: str, lifetime: timedelta | Non
 
 
 def sign_in_url(path: str) -> str:
-    """Return the URL of the sign-in form that leads on to `path`."""
+    """Return the URL of the sign-in form, which then redirects to `path`."""
     return f"/sign-in?next={quote(path, safe='/')}"
 
 
 def local_path(path: str | None, default: str) -> str:
     """Return `path` if it is on this site, otherwise the default.
 
-    A link to the sign-in form may name any path. Browsers read `//host`, `/\\host` and either with
-    a tab or a line break in it as other hosts.
+    A link to the sign-in form may name any path. Browsers read `//host` and `/\\host`, even
+    with a tab or a line break inside, as other hosts.
     """
     if path and re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", path):
         return path

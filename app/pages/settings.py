@@ -25,7 +25,7 @@ from app.users.user import Me, Name, Password
 from app.web.connection import resources_of
 
 CurrentPassword = Annotated[str, Meta(max_length=200)]
-"""Not validated: a malformed password is simply a wrong one."""
+"""Not validated: a malformed password is simply wrong."""
 
 
 class NameForm(Struct, frozen=True):
@@ -149,7 +149,7 @@ async def _render_settings(
     form: Form | None = None,
     error: Failure | None = None,
 ) -> Response[str]:
-    """Render the settings, with the form that was rejected, if any."""
+    """Render the settings, with the rejected form if there is one."""
     profile = await profile_of(database, me.id)
     if form is None or error is None:
         return render_page(request, "settings", profile=profile)

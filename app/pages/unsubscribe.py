@@ -1,4 +1,4 @@
-"""Unsubscribing by the link in an email (RFC 8058). Opening the link changes nothing."""
+"""Unsubscribing with the link in an email (RFC 8058). Opening the link changes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def unsubscribe_by_link(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
 ) -> Response[str]:
-    """Unsubscribe, for the button and for mail programs. It takes no more than the token."""
+    """Unsubscribe, from the button or a mail program. Only the token is required."""
     async with database.transaction() as tx:
         subscription = await unsubscribe(tx, _secret(request), token)
     return render_page(request, "unsubscribed", emails=SUBSCRIPTIONS[subscription].emails)

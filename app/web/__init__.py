@@ -1,1 +1,1 @@
-"""What the API and the pages share. Neither imports the other."""
+"""Code shared by the API and the pages, neither of which imports the other."""

@@ -44,7 +44,7 @@ def _passwords(request: Request[Any, Any, Any]) -> Passwords:
 
 
 def _now(request: Request[Any, Any, Any]) -> datetime:
-    """Return the time of the application's clock, in UTC."""
+    """Return the current UTC time from the application's clock."""
     return cast("datetime", request.app.state.clock())
 
 
@@ -64,24 +64,24 @@ DEPENDENCIES = {
 
 
 IPV6_NETWORK_BITS = 64
-"""Length of an IPv6 network prefix. One client can use every address in its network."""
+"""The length of an IPv6 network prefix. A client can use every address in its network."""
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-    """Return the address that rate limits count for. None for loopback or an unknown address."""
+    """Return the client's address for rate limits. None for loopback or an unknown address."""
     peer = connection.client.host if connection.client else ""
     forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
     return resolve_address(peer, forwarded, resources_of(connection).settings.http.trusted_proxies)
 
 
 def resolve_address(peer: str, forwarded: str, proxies: int) -> str | None:
-    """Find the client's address behind our proxies. An IPv6 address is cut to its network.
+    """Find the client's address behind our proxies. An IPv6 address is reduced to its network.
 
     Args:
         peer: the address that opened the connection.
-        forwarded: `X-Forwarded-For`. Each proxy appends the address that connected to it, so the
-            entries to the left of those of our proxies may be forged.
-        proxies: how many of our own proxies a request passes.
+        forwarded: `X-Forwarded-For`. Each proxy appends the address that connected to it, so any
+            entries to the left of our proxies' own entries may be forged.
+        proxies: how many of our own proxies a request passes through.
     """
     entries = [entry.strip() for entry in forwarded.split(",")]
     client = entries[-proxies] if 0 < proxies <= len(entries) else peer

@@ -19,10 +19,10 @@ def encode_cursor(key: tuple[Any, ...]) -> str:
 
 
 def decode_cursor(cursor: str | None, key_type: type[K]) -> K | None:
-    """Return the sort key in a cursor. None at the beginning of a list.
+    """Return the sort key in a cursor, or None without a cursor, at the beginning of a list.
 
     Raises:
-        Invalid: it is not a cursor of such a list.
+        Invalid: the cursor is malformed, or belongs to another kind of list.
     """
     if cursor is None:
         return None
@@ -37,11 +37,11 @@ def decode_cursor(cursor: str | None, key_type: type[K]) -> K | None:
 
 
 def _refuse_unstorable(part: object) -> None:
-    """Refuse values of a forged key that Postgres cannot store.
+    """Refuse a part of a forged key that Postgres cannot store.
 
     Raises:
-        ValueError: a time without a time zone, or a string with a NUL.
-        OverflowError: a time that is out of range in UTC.
+        ValueError: the part is a time without a time zone, or a string with a NUL.
+        OverflowError: the part is a time that is out of range in UTC.
     """
     if isinstance(part, datetime):
         if part.tzinfo is None:

@@ -1,4 +1,4 @@
-"""The HTTP status and headers of each kind of failure, and descriptions of invalid values."""
+"""The HTTP status and headers for each kind of failure, and descriptions of valid values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def headers_of(error: errors.Failure) -> dict[str, str]:
 
 
 def description_of(annotation: Any) -> str | None:
-    """Return the description of the values that a type accepts, from its first `Meta` with one."""
+    """Return a type's description of valid values, from its first `Meta` that has a description."""
     for part in get_args(annotation):
         description = part.description if isinstance(part, Meta) else description_of(part)
         if description:

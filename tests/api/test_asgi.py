@@ -1,4 +1,4 @@
-"""The API as a process."""
+"""The API as a separate process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def start(command: Sequence[str], environ: dict[str, str]) -> asyncio.subp
 async def serving(
     environ: dict[str, str], command: Sequence[str] = FROM_MODULE
 ) -> AsyncIterator[tuple[httpx.AsyncClient, list[bytes]]]:
-    """Run the API on a free port. The list gets its stderr when the block ends."""
+    """Run the API on a free port. The API's stderr is appended to the list when the block ends."""
     (port,) = free_ports(1)
     # `python -m app.asgi` reads PORT, and uvicorn reads UVICORN_PORT.
     ports = {"PORT": str(port), "UVICORN_PORT": str(port)}

@@ -31,7 +31,7 @@ PUBLIC = {
     ("POST", "/api/v1/users"),
     ("POST", "/api/v1/users/confirm/{token}"),
 }
-"""The routes that need no token. Add one only for a reason, and give the reason here."""
+"""The routes that need no token. Add a route only for a reason, and give the reason here."""
 
 UUID = "01980000-0000-7000-8000-000000000000"
 

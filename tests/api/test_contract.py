@@ -1,4 +1,4 @@
-"""Check the running API against its OpenAPI document with generated requests."""
+"""Checks of the running API against its OpenAPI document, with generated requests."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S
 
 EXAMPLES = 5
-"""Generated requests for each operation."""
+"""The number of requests generated for each operation."""
 SIGN_OUT = "DELETE /api/v1/sessions/current"
 """Called last, because all other operations need the session."""
 
 
 @pytest.fixture
 async def operator(resources: Resources) -> dict[str, str]:
-    """The headers of a user who may call every operation."""
+    """The headers of an operator, who may call every operation."""
     kim = await person(resources.database, "kim")
     await resources.database.execute("update users set is_admin = true")
     return kim.headers
@@ -89,7 +89,7 @@ def test_responses_match_the_document_and_no_request_fails(
                 _call(operation.as_strategy(generation_mode=mode), session)
             except FailureGroup as failure:
                 failed[operation.label] = "\n".join(str(error) for error in failure.exceptions)
-            except Unsatisfiable:  # it accepts nothing or any text, so no input is invalid
+            except Unsatisfiable:  # no input is invalid: the operation takes none, or any text
                 assert mode is schemathesis.GenerationMode.NEGATIVE
     assert not failed, "\n\n".join(f"{label}\n{message}" for label, message in failed.items())
 

@@ -176,7 +176,7 @@ async def test_days_are_in_utc_and_inclusive(api: httpx.AsyncClient, kim: Person
     for started in (
         "2026-11-20T23:59:59Z",
         "2026-11-21T00:00:00Z",
-        "2026-11-22T00:30:00+01:00",  # the 21st by UTC
+        "2026-11-22T00:30:00+01:00",  # the 21st in UTC
         "2026-11-22T23:59:59.999999Z",
         "2026-11-23T00:00:00Z",
     ):

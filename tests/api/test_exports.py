@@ -1,4 +1,4 @@
-"""Exports over HTTP: request, status, download, deletion, history."""
+"""Exports over HTTP: request, status, download, deletion and history."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ async def test_invalid_request_is_refused(
 async def test_response_does_not_disclose_whether_the_address_has_an_account(
     api: httpx.AsyncClient, kim: Person, sam: Person
 ) -> None:
-    """A repeated request returns the first one, also for an unknown address."""
+    """A repeated request gets the first response, even for an unknown address."""
     for email in (sam.email, "nobody@example.com"):
         first, second = [await send_request(api, kim, email) for _ in range(2)]
         assert (first.status_code, second.status_code) == (201, 201)
@@ -218,7 +218,7 @@ async def test_lists_are_paged(api: httpx.AsyncClient, database: Database, kim: 
 
 
 async def names_on_pages(api: httpx.AsyncClient, user: Person, path: str) -> list[str]:
-    """Return the names on all pages of three."""
+    """Return the names from all pages, with three names on each."""
     names: list[str] = []
     query: dict[str, Any] = {"limit": 3}
     while True:

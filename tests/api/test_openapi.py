@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page."""
+"""The OpenAPI document and the page that lists its routes."""
 
 from __future__ import annotations
 

@@ -238,13 +238,13 @@ async def test_during_an_s3_outage_uploads_fail_and_deletes_succeed(
 async def client(
     resources: Resources, settings: Settings, bucket: Bucket
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of an API that uses another bucket."""
+    """Yield a client for an API that uses another bucket."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
         yield dataclasses.replace(resources, bucket=bucket)
 
     app = create_app(lend)
-    transport = httpx.ASGITransport(app=cast("Any", app))  # the two describe ASGI differently
+    transport = httpx.ASGITransport(app=cast("Any", app))  # the libraries type ASGI differently
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
         yield it

@@ -27,7 +27,7 @@ async def kim(database: Database) -> Person:
 
 
 async def operations(api: httpx.AsyncClient) -> Iterator[tuple[str, str, list[str]]]:
-    """Return method, path and query parameters of every operation of the JSON API."""
+    """Return the method, path and query parameters of every operation in the JSON API."""
     document = (await api.get("/schema/openapi.json")).json()
     return (
         (method.upper(), path, declared(item[method]))

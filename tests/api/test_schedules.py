@@ -39,7 +39,7 @@ async def test_schedules_require_an_operator(
 
 
 async def daily_stats(api: httpx.AsyncClient, user: Person) -> dict[str, Any]:
-    """Return the item of stats:daily in the list of schedules."""
+    """Return the item for stats:daily in the list of schedules."""
     response = await api.get(SCHEDULES_URL, headers=user.headers)
     (item,) = [item for item in response.json()["items"] if item["name"] == "stats:daily"]
     return dict(item)

@@ -106,7 +106,7 @@ async def test_every_day_is_listed_even_without_activities(
         ("weekly?week=0000-W01", 400),
         ("weekly?week=9999-W52", 400),
         ("weekly?week=9998-W52", 200),
-        ("weekly?week=1970-W01", 400),  # it begins in 1969
+        ("weekly?week=1970-W01", 400),  # the week begins in 1969
         ("weekly?week=1970-W02", 200),
         ("daily?from=2026-01-01", 400),
         ("daily?from=2026-01-02&to=2026-01-01", 400),

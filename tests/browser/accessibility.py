@@ -1,6 +1,6 @@
-"""Checking a page on a phone and a desktop, in light and dark.
+"""Accessibility checks for a page at phone and desktop widths, in light and dark mode.
 
-`SCREENSHOTS=folder just test tests/browser` saves a screenshot of each.
+`SCREENSHOTS=folder just test tests/browser` saves a screenshot of each variant.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.async_api import Page
 
 WIDTHS = {"phone": 390, "desktop": 1280}
-"""In CSS pixels."""
+"""Viewport widths in CSS pixels."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HEIGHT = 844
 
 
 async def page_is_accessible(page: Page, name: str | None = None) -> None:
-    """Assert that no axe rule is violated and that nothing scrolls sideways, in all variants.
+    """Assert that no axe rule is violated and that nothing scrolls sideways, in any variant.
 
     Args:
-        name: of the screenshots, if they are saved.
+        name: the name of the screenshots, if they are saved.
     """
     before = page.viewport_size
     for device, width in WIDTHS.items():

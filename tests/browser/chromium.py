@@ -1,4 +1,4 @@
-"""Finding the installed Chromium. It is never downloaded."""
+"""Finding the installed Chromium, which is never downloaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ON_MACOS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 FLAGS = (
-    "--no-sandbox",  # the sandbox does not work for root and in most containers
+    "--no-sandbox",  # the sandbox does not work as root or in most containers
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

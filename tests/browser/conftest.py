@@ -20,9 +20,9 @@ from tests.support.processes import API, Program, program
 from tests.support.working import WAIT_LIMIT_S
 
 WAIT_LIMIT_MS = 1000 * WAIT_LIMIT_S
-"""How long anything in a page may take."""
+"""The timeout for anything that happens on a page."""
 TIME_ZONE = "America/New_York"
-"""The time zone of the browser; the database stores UTC."""
+"""The browser's time zone; the database stores UTC."""
 
 expect.set_options(timeout=WAIT_LIMIT_MS)
 
@@ -63,7 +63,7 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Site]:
-    """The service as `python -m app.asgi` runs it."""
+    """The service, run by `python -m app.asgi`."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     overrides = {"HOST": "127.0.0.1", "PORT": str(port), "APP_URL": url}

@@ -1,4 +1,4 @@
-"""Errors that fail every browser test: of the console, of scripts, of requests."""
+"""Errors that fail any browser test: from the console, scripts and requests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 ABORTED = "net::ERR_ABORTED"
-"""A poll that was aborted by leaving the page, or a response that became a download."""
+"""The failure of a poll when the page is left, or of a request that becomes a download."""
 CONNECTION_ERRORS = ("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError")
-"""What the console says when a poll gets no response."""
+"""Parts of the console messages about polls that get no response."""
 
 
 class PageErrors(list[str]):
@@ -26,7 +26,7 @@ class PageErrors(list[str]):
         self[:] = [error for error in self if not any(text in error for text in expected)]
 
     def _add_console_message(self, message: ConsoleMessage) -> None:
-        # These include violations of the content security policy, and responses of 400 and more.
+        # Also content security policy violations, and responses with status 400 or above.
         if message.type in {"error", "warning"}:
             self.append(f"console: {message.text} ({message.location.get('url')})")
 

@@ -28,7 +28,7 @@ RUN_AXE = """() => axe.run({
 
 @pytest.fixture
 async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[BrowserContext]:
-    """A browser on the service in development."""
+    """A browser for a service that runs in development."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     overrides = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}

@@ -1,4 +1,4 @@
-"""The whole journey of a user: sign up, record, export, follow, download, delete."""
+"""A user's whole journey: sign up, then record, export, follow, download and delete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def create_account(
 ) -> None:
     await page.goto("/")
     await page.get_by_role("link", name="Create your account").click()
-    if check_accessibility:  # needs scripts
+    if check_accessibility:  # axe needs scripts
         await page_is_accessible(page, "sign-up")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Email address").fill("kim@example.com")
@@ -101,7 +101,7 @@ async def test_user_signs_up_records_exports_downloads_and_deletes(
 FORMAT_LIKE_BROWSER = """([moment, timeZone]) => new Intl.DateTimeFormat(
     "en-GB", {dateStyle: "medium", timeStyle: "short", timeZone}
 ).format(new Date(moment))"""
-"""Format a time as this browser does for this locale and zone: month names vary by browser."""
+"""A script that formats a time as the browser does, because month names vary by browser."""
 
 
 async def test_exports_page_recovers_once_the_service_is_back(
@@ -157,7 +157,7 @@ async def tab_to(page: Page, target: Locator, *, max_presses: int = 40) -> None:
     """Press Tab until the target has the focus.
 
     Raises:
-        AssertionError: it is not reached within `max_presses`.
+        AssertionError: the target does not get the focus within `max_presses`.
     """
     for _ in range(max_presses):
         await page.keyboard.press("Tab")

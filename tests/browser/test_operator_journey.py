@@ -1,4 +1,4 @@
-"""Operators at work: finding problems, retrying, cancelling, pausing."""
+"""Operators at work: finding problems, and retrying, cancelling and pausing jobs."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ NOTE_A_CANCELLED_POLL = """() => document.addEventListener("htmx:beforeRequest",
 NOTE_A_CANCELLED_SWAP = """() => document.addEventListener("htmx:beforeSwap", (event) => {
     setTimeout(() => { window.swapWasCancelled = event.detail.shouldSwap === false })
 })"""
-"""Both read the outcome after all other listeners have run, in whichever order they run."""
+"""Both scripts read the outcome after all other listeners have run, whatever their order."""
 
 
 async def test_page_says_that_it_is_stale_while_the_service_is_down(

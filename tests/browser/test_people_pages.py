@@ -1,4 +1,4 @@
-"""The users' pages, empty and with much data, in every variant."""
+"""The users' pages, empty and with a lot of data, in every variant."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.browser.page_errors import PageErrors
 from tests.support.people import Person, person
 
 LONG = "Wolkenstein-Rodenegg-von-und-zu-" + "x" * 60
-"""A name wider than any phone."""
+"""A name wider than any phone's screen."""
 
 
 @pytest.fixture
 async def kim(context: BrowserContext, site: Site, resources: Resources) -> Person:
-    """A user who is signed in in the browser."""
+    """A user who is signed in with the browser."""
     kim = await person(resources.database, "kim")
     name = session_cookie_name(resources.settings)
     await context.add_cookies(
@@ -92,7 +92,7 @@ HISTORY = (
 async def test_export_updates_live_from_pending_to_failed(
     page: Page, resources: Resources, kim: Person
 ) -> None:
-    """The page is not reloaded, and the form keeps what was entered meanwhile."""
+    """The page is not reloaded, and the form keeps what has been entered."""
     database = resources.database
     await page.goto("/exports")
     await page.get_by_role("button", name="Create export").click()
@@ -151,5 +151,5 @@ async def test_error_pages_are_accessible(page: Page, page_errors: PageErrors) -
     await page_is_accessible(page, "refused-sign-in")
     await page.goto("/unsubscribe/nothing")
     await page_is_accessible(page, "refused-link")
-    assert 2 == len(page_errors)  # the responses 401 and 404
+    assert 2 == len(page_errors)  # from the 401 and 404 responses
     page_errors.clear()

@@ -1,4 +1,4 @@
-"""Acting as a browser without scripts: reading the forms of a page and submitting them."""
+"""Acting as a browser without scripts: reading the forms on a page and submitting them."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def form(response: httpx.Response, action: str) -> Form:
 async def submit(
     browser: httpx.AsyncClient, response: httpx.Response, action: str | None = None, **fields: Any
 ) -> httpx.Response:
-    """Submit a form of a page with these fields changed.
+    """Submit a form on a page with these fields changed.
 
-    Without an action, it is the only form besides sign-out.
+    Without an action, submit the only form other than sign-out.
     """
     if action is None:
         (to_submit,) = [form for form in forms(response) if form.action != "/sign-out"]
@@ -104,13 +104,13 @@ async def sign_up(browser: httpx.AsyncClient, email: str = "kim@example.com") ->
 
 
 def sign_in_as(browser: httpx.AsyncClient, person: Person) -> None:
-    """Replace the browser's cookies by a session of this person."""
+    """Replace the browser's cookies with a session for this person."""
     browser.cookies.clear()
     browser.cookies.set("__Host-session", person.token)
 
 
 def redirect_path(response: httpx.Response) -> str:
-    """Return the path of a redirect."""
+    """Return the path that a response redirects to."""
     return urlsplit(response.headers["location"])._replace(scheme="", netloc="").geturl()
 
 

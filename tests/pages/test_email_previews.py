@@ -19,7 +19,7 @@ EMAILS = "/dev/emails"
 
 @pytest.fixture
 async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser of a service that runs in development."""
+    """A browser for a service that runs in development."""
     settings = replace(resources.settings, environment="development")
 
     @asynccontextmanager

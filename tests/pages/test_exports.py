@@ -1,4 +1,4 @@
-"""Exports in a browser: requested, followed, downloaded, deleted; with and without scripts."""
+"""Exports in a browser: requested, followed, downloaded and deleted, with and without scripts."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ async def test_download_without_a_file_shows_the_export(
 ) -> None:
     await sign_up(browser)
     await request_export(browser)
-    await database.execute(f"update exports set {change}")  # noqa: S608 # ours
+    await database.execute(f"update exports set {change}")  # noqa: S608 # constants in this test
     response = await browser.get(f"/exports/{await only_export_id(database)}/download")
     assert (response.status_code, response.text.count("<h1>")) == (status, 1)
     assert text in text_of(response)

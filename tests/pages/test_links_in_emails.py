@@ -60,7 +60,7 @@ async def test_only_the_button_unsubscribes(
 async def test_mail_program_unsubscribes_with_one_request(
     api: httpx.AsyncClient, resources: Resources, body: dict[str, Any]
 ) -> None:
-    """RFC 8058: no cookie, no token, no redirect, in either form of a body."""
+    """RFC 8058: no cookie, form token or redirect, with either encoding of the body."""
     response = await api.post(await unsubscribe_path(api, resources), **body)
     assert (response.status_code, response.history) == (200, [])
     assert "weekly_summary" not in await subscriptions(resources.database)

@@ -1,4 +1,4 @@
-"""Confirming an address, and what all pages have in common."""
+"""Confirming an address, and checks that apply to all pages."""
 
 from __future__ import annotations
 

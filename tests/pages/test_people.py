@@ -64,7 +64,7 @@ async def test_instant_from_the_script_is_the_start(
         ("2026-11-20T12:30:00.000Z", -300),
         ("2026-11-20T02:00:00.000Z", 330),
         ("2026-11-20T07:30:00.000Z", 0),
-        ("2026-11-19T07:30:00.000Z", None),  # no time zone is a day ahead
+        ("2026-11-19T07:30:00.000Z", None),  # no time zone is a whole day ahead
         ("", None),
     ],
 )

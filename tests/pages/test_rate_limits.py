@@ -1,4 +1,4 @@
-"""Rate limits in a browser: the same as those of the API, and counted together with them."""
+"""Rate limits in a browser: the API's limits, with shared counts."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ TOO_MANY = "Too many requests. Try again later."
 
 @pytest.fixture
 def limiter(resources: Resources) -> RateLimiter:
-    """The application's limits with a long timeout, so that none falls open on a busy machine."""
+    """The application's limits, with a long timeout so that none fails open on a busy machine."""
     return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
 @pytest.fixture
 def request_limiter(resources: Resources) -> BatchedRateLimiter:
-    """A limit of three requests an hour."""
+    """A limiter that allows three requests an hour."""
     limit = RateLimit("requests", Rate(3, timedelta(hours=1)))
     return BatchedRateLimiter(resources.redis, resources.settings.secret_key, limit)
 
@@ -77,7 +77,7 @@ async def test_password_guessing_is_limited_to_ten_tries(
     page = await browser.get("/sign-in")
     wrong = {"email": "Kim@example.com", "password": "a guess of mine"}
     assert 401 == (await submit(browser, page, "/sign-in", **wrong)).status_code
-    assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))  # it is counted
+    assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))  # attempt counted
 
     for _ in range(9):
         await count_sign_in(limiter, "kim@example.com", None)

@@ -1,4 +1,4 @@
-"""Sessions, redirects to the sign-in form, and the checks of forms."""
+"""Sessions, redirects to the sign-in form, and form checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANONYMOUS = {
     "/static/{name}",
     "/unsubscribe/{token}",
 }
-"""The pages that need no session. If you add one, say why here."""
+"""The pages that need no session. If you add a page, say why here."""
 
 
 def page_paths(application: Any, method: str) -> list[str]:
@@ -155,7 +155,7 @@ async def test_signing_in_redirects_to_next_and_ends_the_previous_session(
 async def test_signing_in_to_a_download_goes_through_a_page(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
-    """`form-action` also forbids that a form leads to another host through redirects."""
+    """`form-action` also stops forms from leading to another host through redirects."""
     await sign_up_by_api(api)
     goal = f"/exports/{UUID}/download"
     page = await browser.get(f"/sign-in?next={goal}")

@@ -1,4 +1,4 @@
-"""The routes below `/admin`. They respond with 403 to everybody but operators."""
+"""The routes under `/admin`. They respond with 403 to everybody but operators."""
 
 from app.api.admin.router import router
 

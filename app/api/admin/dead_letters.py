@@ -1,4 +1,4 @@
-"""The routes below `/admin/dead-letters`: dead jobs in groups of the same kind and error."""
+"""The routes under `/admin/dead-letters`: dead jobs in groups of the same kind and error."""
 
 from __future__ import annotations
 

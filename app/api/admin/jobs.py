@@ -1,4 +1,4 @@
-"""The routes below `/admin/jobs`."""
+"""The routes under `/admin/jobs`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes below `/admin/queues` and `/admin/kinds`."""
+"""The routes under `/admin/queues` and `/admin/kinds`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The router of all admin routes, with their guard."""
+"""The router for all admin routes, with their guard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes below `/admin/schedules`."""
+"""The routes under `/admin/schedules`."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ async def trigger_schedule(
     ] = None,
     dry_run: Annotated[bool, QueryParameter(description="Change nothing, only count.")] = False,
 ) -> TriggeredRun:
-    """Run a schedule now, even if it is paused. Follow it at `/admin/jobs/{job_id}`.
+    """Run a schedule now, even if it is paused. Follow its job at `/admin/jobs/{job_id}`.
 
     With `dry_run`, cleanup:daily counts what it would delete. reports:monthly and emails:weekly
-    count who would get one, and why the others would not.
+    count the users who would get a report or an email, and the other users by reason.
     """
     async with database.transaction() as tx:
         return await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)

@@ -1,6 +1,6 @@
 """The pages for operators, under `/ops`. Other users get 403.
 
-They call the same use cases as the API's `/admin`, which log every action with the operator's id.
+They call the same use cases as the API's `/admin`. Every action is logged with the operator's id.
 """
 
 from app.pages.ops.router import router

@@ -1,4 +1,4 @@
-"""The alerts on the overview, in words. Their limits are those of `deploy/alerts.yml`."""
+"""The alerts that the operators' overview shows, with the thresholds of `deploy/alerts.yml`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Alert(Struct, frozen=True):
 
 
 def list_alerts(snapshot: Snapshot) -> list[Alert]:
-    """Return the alerts of a snapshot, the severe ones first."""
+    """Return the alerts for a snapshot, the most severe first."""
     checks = (
         _worker_alerts,
         _outage_alerts,

@@ -27,7 +27,7 @@ PAGE_SIZE = 25
 
 
 class GroupsQuery(Struct, frozen=True):
-    """The last group of the previous page."""
+    """The position in the list: the last group on the previous page."""
 
     before: datetime | None = None
     fingerprint: str | None = None

@@ -32,7 +32,7 @@ JOBS = "/ops/jobs"
 async def list_jobs(
     request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[Any]:
-    """List jobs, or redirect to the job whose id is searched for."""
+    """List jobs, or redirect to a job if the search text is its id."""
     form = Form(dict(request.query_params))
     if job_id := await find_job_id(database, form.values.get("search", "")):
         return see_other(request, f"{JOBS}/{job_id}")

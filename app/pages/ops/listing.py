@@ -1,4 +1,4 @@
-"""Lists of jobs, filtered and paged by the query of the URL."""
+"""Lists of jobs, filtered and paged by the URL's query."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE_SIZE = 50
 
 
 class JobQuery(Struct, frozen=True):
-    """The filters of a list of jobs, and the last job of the previous page."""
+    """The filters for a list of jobs, and the last job on the previous page."""
 
     state: State | None = None
     kind: Annotated[str, Meta(max_length=100)] | None = None
@@ -45,8 +45,8 @@ async def read_listing(
     """Return a page of the jobs that match the query in `form`.
 
     Args:
-        path: of the list, for the URLs of other pages.
-        fingerprint: limits the list to the dead letters of this group.
+        path: the path of the list, for the URLs of other pages.
+        fingerprint: limits the list to the dead letters in this group.
 
     Raises:
         InvalidForm: the query is invalid.
@@ -69,7 +69,7 @@ async def read_listing(
 
 
 async def find_job_id(db: Queryable, search: str) -> JobId | None:
-    """Return the id if the search text is the id of a job."""
+    """Return the job's id if the search text is a job id, or None if it is not."""
     try:
         return (await find_row(db, JobId(UUID(search.strip())))).id
     except (ValueError, NotFound):

@@ -1,4 +1,4 @@
-"""The overview, `/ops`: the alerts, then queues and schedules."""
+"""The overview, `/ops`: alerts, then queues and schedules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The router of the operators' pages, behind one guard."""
+"""The router for the operators' pages, with their guard."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ PAGE_SIZE = 25
 
 
 class RunsQuery(Struct, frozen=True):
-    """The last run of the previous page."""
+    """The position in the list: the last run on the previous page."""
 
     before: UUID | None = None
 
 
 class TriggerForm(Struct, frozen=True):
-    """The submitted form. `date` is any day of the period; absent, the last complete one."""
+    """The submitted form. `date` is a day in the period; without it, the last complete period."""
 
     date: date | None = None
     dry_run: bool = False
@@ -110,7 +110,7 @@ async def _render_schedule(
     """Render a schedule and its runs, with status 400 if `form` was rejected.
 
     Raises:
-        NotFound: there is no such schedule.
+        NotFound: no schedule has this name.
     """
     schedule = await history.find_schedule(database, name)
     rows = await history.list_runs(database, name, before, PAGE_SIZE + 1)

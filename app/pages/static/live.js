@@ -1,5 +1,5 @@
 // Do not reload a live part of a page while the tab is hidden or the part is in use: while it has an
-// open dialog or details element, selected text, or a scrolling text that is hovered or focused.
+// open dialog or details element, selected text, or a scrollable text that is hovered or focused.
 (() => {
   const inUse = (part) =>
     document.hidden ||

@@ -1,4 +1,4 @@
-// Show times in the reader's time zone (hover shows UTC), and read entered times in it.
+// Show times in the reader's time zone (UTC on hover), and read entered times in that zone.
 (() => {
   const forms = {
     moment: { dateStyle: "medium", timeStyle: "short" },
@@ -14,7 +14,7 @@
     }
   };
 
-  // A datetime-local field has no time zone: send the instant it means in this one as a second field.
+  // A datetime-local field has no time zone: also send the instant in the browser's time zone.
   const sendInstant = (field) => {
     const instant = document.getElementById(field.dataset.instant);
     const update = () => {

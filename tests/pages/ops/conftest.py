@@ -1,4 +1,4 @@
-"""An operator with a browser without scripts."""
+"""An operator, and a browser without scripts."""
 
 from __future__ import annotations
 

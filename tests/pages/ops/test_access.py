@@ -23,7 +23,7 @@ PATH_VALUES = {
 
 
 def routes() -> list[Any]:
-    """Method and path of every route, with values for its parameters."""
+    """Return the method and path of every route, with values for its parameters."""
     requests = []
     for route in router.routes:
         path = route.path

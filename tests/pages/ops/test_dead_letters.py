@@ -1,4 +1,4 @@
-"""Dead letters: grouped by cause, retried, discarded."""
+"""Dead letters: grouped by cause, retried and discarded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs: searched, shown, retried, cancelled."""
+"""Jobs: searched, shown, retried and cancelled."""
 
 from __future__ import annotations
 

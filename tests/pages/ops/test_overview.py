@@ -31,7 +31,7 @@ async def test_no_alerts_while_a_worker_is_alive(
         return "All is well." in await overview(ops_browser)
 
     async with working(resources):
-        await eventually(is_well, True)  # with the worker's first heartbeat
+        await eventually(is_well, True)  # after the worker's first heartbeat
 
 
 async def test_missing_worker_is_the_first_alert(ops_browser: httpx.AsyncClient) -> None:

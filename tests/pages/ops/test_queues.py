@@ -1,4 +1,4 @@
-"""Queues and kinds: listed, paused, resumed."""
+"""Queues and kinds: listed, paused and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules: listed, run now, paused, resumed."""
+"""Schedules: listed, run by hand, paused and resumed."""
 
 from __future__ import annotations
 
