@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and print its result.
 
     Returns:
-        The exit code: 2 for wrong input and 1 for a failure, each with one line on stderr.
+        The exit code: 2 for invalid input and 1 for a failure, each with one line on stderr.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:

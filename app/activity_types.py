@@ -1,4 +1,4 @@
-"""The types of activities, with all their words: API, pages, emails and PDFs take them from here.
+"""The activity types and their wording, which the API, pages, emails and PDFs take from here.
 
 To add a type, see "Recipes" in CONTRIBUTING.md.
 """
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 ActivityType = Literal["run", "ride", "swim", "walk", "hike", "other"]
-"""What the API accepts. Postgres checks the same set."""
+"""The types that the API accepts. Postgres accepts the same ones."""
 
 
 class ActivityWords(NamedTuple):
     """The words for activities of one type."""
 
     label: str
-    """In forms and tables. The PDF has room for about eight characters."""
+    """The label in forms and tables. The PDF has room for about eight characters."""
     singular: str
     plural: str
     past_tense: str
@@ -34,4 +34,4 @@ ACTIVITY_TYPES: Mapping[ActivityType, ActivityWords] = {
         "Other", "activity", "other activities", "was active", covers_distance=False
     ),
 }
-"""In the order in which forms offer them."""
+"""All activity types, in the order in which forms offer them."""

@@ -31,7 +31,7 @@ from app.settings.environment import (
 )
 
 FOLDER = Path(__file__).parents[1]
-"""The folder of `.env`."""
+"""The folder that contains `.env`."""
 
 
 @cache
@@ -69,7 +69,7 @@ def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
     """Serve until SIGTERM or SIGINT. Running requests then get `SHUTDOWN_GRACE` to finish.
 
     Args:
-        download_limits: how slowly a client may read a download before it is cut off.
+        download_limits: how slowly a client may read a download before the download is cut off.
     """
     settings, application = _settings(), _application(download_limits)
     try:
@@ -80,7 +80,7 @@ def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
         sys.exit(INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1)
     config = uvicorn.Config(
         application,
-        log_config=None,  # its lines go through app/logs.py
+        log_config=None,  # uvicorn's lines go through app/logs.py
         access_log=False,
         server_header=False,
         proxy_headers=False,

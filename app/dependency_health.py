@@ -1,6 +1,6 @@
-"""Records when each dependency last responded. Its clients record it; the worker reads it.
+"""When each dependency last responded: its clients record the time, and the worker reads it.
 
-It is a context variable because the use cases between the two need not know of it.
+The times are in a context variable, so that the use cases in between need not pass them on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def track() -> Mapping[str, float]:
     """Start recording in this task and in the tasks that it starts.
 
     Returns:
-        The monotonic time of each dependency's last success. It is updated as they respond.
+        The monotonic time of each dependency's last success, updated as dependencies respond.
     """
     last_successes: dict[str, float] = {}
     _LAST_SUCCESSES.set(last_successes)

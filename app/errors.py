@@ -1,4 +1,4 @@
-"""The few kinds of failures. Entry points translate them by kind."""
+"""The few kinds of failures that entry points translate."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Failure(Exception):
 
 
 class NotFound(Failure):
-    """Something does not exist or belongs to someone else. The two are not distinguished."""
+    """Something does not exist or belongs to someone else. The two cases are not distinguished."""
 
 
 class Forbidden(Failure):
-    """The user is signed in and may not do this."""
+    """The user is signed in but may not do this."""
 
 
 class Unauthenticated(Failure):
@@ -31,15 +31,15 @@ class Unauthenticated(Failure):
 
 
 class Conflict(Failure):
-    """Something is in a state, or used by someone, that rules out the request."""
+    """Something's state, or its use by someone else, rules out the request."""
 
 
 class Gone(Failure):
-    """Something existed and will not exist again."""
+    """Something existed but will not exist again."""
 
 
 class Invalid(Failure):
-    """The input is invalid. `field` names the invalid part as in the request."""
+    """The input is invalid. `field` is the name of the invalid part in the request."""
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -47,7 +47,7 @@ class Invalid(Failure):
 
 
 class TooMany(Failure):
-    """A limit is reached. Retrying may succeed after `retry_after` seconds."""
+    """A limit has been reached. Retrying may succeed after `retry_after` seconds."""
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
@@ -55,18 +55,18 @@ class TooMany(Failure):
 
 
 class Busy(TooMany):
-    """Our own capacity is used up, not a limit of the user."""
+    """Our own capacity has been used up; the user has not reached a limit."""
 
 
 class TooOld(Exception):
-    """A server is older than the first version that we support. Waiting does not help."""
+    """A server is older than the oldest version that we support. Waiting does not help."""
 
 
 class Unavailable(Failure):
     """An outage of `dependency`. Waiting helps.
 
-    When it responds again, its client records that (app/dependency_health.py), and the jobs that
-    are blocked on it run.
+    When the dependency responds again, its client records this (app/dependency_health.py), and the
+    jobs that are blocked on the dependency run.
     """
 
     def __init__(self, detail: str, *, dependency: str, retry_after: int = 5) -> None:
@@ -77,8 +77,9 @@ class Unavailable(Failure):
 
 @runtime_checkable
 class PostgresFields(Protocol):
-    """An error with the fields of Postgres's protocol. asyncpg prints its message and detail.
+    """An error with the fields that the Postgres protocol defines.
 
+    asyncpg prints the message and the detail of such an error.
     https://www.postgresql.org/docs/current/protocol-error-fields.html
     """
 
@@ -89,8 +90,8 @@ class PostgresFields(Protocol):
 def without_values(error: E) -> E:
     """Remove the values of rows and arguments from an exception and its chain, in place.
 
-    Call it on exceptions before they are stored or logged. It removes their details and, from data
-    exceptions, also the message and the cause, which quote the argument. The names of the
+    Call this on exceptions before they are stored or logged. It removes their details and, from
+    data exceptions, also the message and the cause, which quote the argument. The names of the
     constraint, the table and the column are kept.
     """
     chain: list[BaseException] = [error]

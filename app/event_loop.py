@@ -1,4 +1,4 @@
-"""Cancels and shields tasks, and measures how late the event loop wakes."""
+"""Helpers that cancel and shield tasks, and measure how late the event loop wakes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks repeatedly until they have ended.
 
-    Once is not enough: on Python 3.11 `asyncio.wait_for`, which libraries use, loses a cancellation
-    that arrives together with its result (python/cpython issue 86296).
+    Cancelling once is not enough: on Python 3.11 `asyncio.wait_for`, which libraries use, loses a
+    cancellation that arrives together with its result (python/cpython issue 86296).
     """
     pending = set(tasks)
     while pending:
@@ -26,7 +26,7 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def finish_despite_cancellation(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end. If the caller is cancelled meanwhile, raise that afterwards."""
+    """Run a coroutine to its end. If the caller is cancelled meanwhile, end with CancelledError."""
     task = asyncio.ensure_future(coroutine)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

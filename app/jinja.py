@@ -1,7 +1,7 @@
 """Jinja templates: undefined names are errors, HTML is escaped, changed files are reloaded.
 
 With `keep`, a broken change does not reach users: the templates that the process started with are
-used until it is fixed.
+used until the change is fixed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class BrokenTemplate(Exception):
 
 
 class Templates:
-    """The templates of a folder, each parsed once until its file changes."""
+    """The templates in a folder. Each is parsed once, and again when its file changes."""
 
     def __init__(self, folder: Path = FOLDER, *, keep: bool = False) -> None:
         """
         Args:
-            keep: read all files now, and use this version while a later change is broken.
+            keep: read all files now, and use these versions while a later change is broken.
 
         Raises:
             BrokenTemplate: `keep` is set and a file cannot be read.
@@ -48,8 +48,8 @@ class Templates:
         """Render a template.
 
         Raises:
-            BrokenTemplate: it is missing or broken, uses a name that `context` lacks, or an
-                expression fails.
+            BrokenTemplate: the template is missing or broken or uses a name that `context` lacks,
+                or an expression fails.
         """
         try:
             return _render(self._environment, name, context)
@@ -60,12 +60,12 @@ class Templates:
             return _render(self._kept, name, context)
 
     def names(self) -> list[str]:
-        """List the templates, without hidden files of editors."""
+        """List the templates, without the hidden files that editors create."""
         names = self._environment.list_templates(extensions=["html", "txt"])
         return [name for name in names if "/." not in f"/{name}"]
 
     def check(self) -> None:
-        """Parse every template, so that a broken one fails the start and not a job at night.
+        """Parse every template, so that a broken one fails at startup and not in a job at night.
 
         Raises:
             BrokenTemplate: a template does not parse, or extends one that is missing.
@@ -74,10 +74,10 @@ class Templates:
             self.variables(name)
 
     def variables(self, name: str) -> set[str]:
-        """List the variables that a template and those it is built on use.
+        """List the variables used by a template and by the templates that it extends or includes.
 
         Raises:
-            BrokenTemplate: one of them is missing or does not parse.
+            BrokenTemplate: one of these templates is missing or does not parse.
         """
         source = self._source(name)
         try:

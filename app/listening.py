@@ -1,4 +1,4 @@
-"""Binds a port before anything else starts, so that a port in use is a one-line error."""
+"""A socket bound before anything else starts, so that a port in use gives a one-line error."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     """Open a listening socket. It queues connections until a server accepts them.
 
     Args:
-        variable: the setting of the port, which errors name.
+        variable: the name of the port's setting, for error messages.
 
     Raises:
-        SettingsError: the port is taken or not permitted, or the address is not this machine's.
+        SettingsError: the port is taken or not permitted, or the host is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -1,4 +1,4 @@
-"""One log pipeline for our own lines and those of arq, the HTTP server and all libraries."""
+"""One logging pipeline for our own lines and those from arq, the HTTP server and all libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.settings import Logs
 
 LIBRARY_LEVELS = {
     "arq": "WARNING",  # worker.* and job.* replace its lines
-    "uvicorn": "WARNING",  # api.started replaces it
+    "uvicorn": "WARNING",  # api.started replaces its startup lines
     "uvicorn.access": "WARNING",  # its lines contain paths, and paths contain tokens
     "botocore": "WARNING",
     "aiobotocore": "WARNING",
@@ -28,7 +28,7 @@ LIBRARY_LEVELS = {
 
 
 class LoggedAttempt(Protocol):
-    """What log lines say about the job that writes them."""
+    """What log lines say about the attempt that writes them."""
 
     @property
     def id(self) -> UUID: ...
@@ -43,11 +43,11 @@ class LoggedAttempt(Protocol):
 
 
 class Cause(NamedTuple):
-    """The request that caused what happens now, and the trace that it is part of."""
+    """The request that caused the current work, and the trace that the request belongs to."""
 
     request_id: str | None = None
     traceparent: str | None = None
-    """A valid header of version 00 of https://www.w3.org/TR/trace-context/."""
+    """A valid `traceparent` header, version 00: https://www.w3.org/TR/trace-context/."""
 
     @property
     def trace_id(self) -> str | None:
@@ -55,13 +55,13 @@ class Cause(NamedTuple):
 
 
 REQUEST: ContextVar[Cause] = ContextVar("request")
-"""The request that this context answers."""
+"""The request that is handled in this context."""
 ATTEMPT: ContextVar[LoggedAttempt] = ContextVar("attempt")
 """The attempt that runs in this context. It is read only when a line is logged."""
 
 
 def cause() -> Cause:
-    """Return the current request, or the one that caused the running job."""
+    """Return the current request, or the request that caused the running job."""
     if attempt := ATTEMPT.get(None):
         return Cause(attempt.request_id, attempt.traceparent)
     return REQUEST.get(Cause())
@@ -80,7 +80,7 @@ def _add_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _remove_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Remove the values of rows, which Postgres quotes in errors, from tracebacks."""
+    """Remove from tracebacks the row values that Postgres quotes in its errors."""
     exc_info = event.get("exc_info")
     if exc_info:
         error = sys.exc_info()[1] if exc_info is True else exc_info
@@ -91,9 +91,10 @@ def _remove_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def configure(settings: Logs) -> None:
-    """Send the lines of structlog and of the standard library to stderr in one format."""
+    """Send log lines from structlog and the standard library to stderr in one format."""
     logging.captureWarnings(True)
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # none is logged
+    # Our lines contain no thread or process, so do not look them up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     shared: list[structlog.typing.Processor] = [
         _add_cause,
         structlog.stdlib.add_log_level,
@@ -132,7 +133,7 @@ def configure(settings: Logs) -> None:
 
 
 def _drop_color_message(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Drop the colored copy that uvicorn adds to its lines."""
+    """Drop the colored copy of the message that uvicorn adds to its lines."""
     event.pop("color_message", None)
     return event
 
@@ -144,7 +145,7 @@ def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict
         else [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
-                exception_formatter=structlog.dev.plain_traceback,  # others print locals
+                exception_formatter=structlog.dev.plain_traceback,  # others print local variables
             )
         ]
     )

@@ -1,4 +1,4 @@
-"""All metrics of the service, in one registry per process."""
+"""The service's metrics, in one registry per process."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ reclaimed = Counter(
 
 
 class KindMetrics:
-    """The metrics of one kind. They are cached, because finding labels costs more than counting."""
+    """The metrics for one kind, cached because looking up labels costs more than counting."""
 
     def __init__(self, kind: str, queue: str) -> None:
         self.started = started.labels(kind, queue)
@@ -101,7 +101,7 @@ class KindMetrics:
 
 of_kind = cache(KindMetrics)
 
-# Every worker reads the following from Postgres for all workers: query their maximum.
+# Every worker reads the following metrics from Postgres, for all workers: query their maximum.
 queue_stats_read = Gauge(
     "activelog_queue_stats_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",

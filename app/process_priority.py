@@ -1,8 +1,9 @@
-"""Lowers the CPU priority of processes that nobody waits for.
+"""A lower CPU priority for processes that nobody waits for.
 
-Linux divides CPU time between sessions first and applies niceness within each (sched(7), "The
-autogroup feature"), so a session is lowered together with the process that leads it. In a container
-niceness applies only within it; between containers, the CPU shares of the engine apply.
+Linux first divides CPU time between sessions, and applies niceness within each (sched(7), "The
+autogroup feature"), so a session gets a lower priority together with the process that leads it. In
+a container, niceness applies only inside the container; between containers, the container engine's
+CPU shares apply.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ WORKER_NICENESS = 5
 """Below the API, above PDF rendering."""
 PDF_NICENESS = 10
 RETRY_INTERVAL_S, MAX_TRIES = 0.1, 20
-"""From users other than root, Linux accepts one change of a session in this interval, of the whole
-system. Other processes can be first each time."""
+"""From users other than root, Linux accepts one change to a session per interval, system-wide.
+Other processes may get in first each time."""
 
 
 def lower_own_priority(niceness: int) -> None:
     """Lower the priority of this process and of those that it starts from now on.
 
-    If it leads a session, that is lowered too.
+    If this process leads a session, lower the session's priority too.
 
     Args:
-        niceness: as in getpriority(2), at most 19. A process that is already as nice is unchanged.
+        niceness: as in getpriority(2), at most 19. A process that is already at least this nice is
+            left unchanged.
     """
     os.nice(max(0, niceness - os.nice(0)))
     if os.getsid(0) == os.getpid():
@@ -35,7 +37,7 @@ def lower_own_priority(niceness: int) -> None:
 
 
 def lower_priority_of(leader: int, niceness: int) -> None:
-    """Lower the priority of a process that was just started and leads a session.
+    """Lower the priority of a process that has just been started and leads a session.
 
     Failures are ignored: the process may have ended, which its parent will notice.
     """
@@ -46,7 +48,7 @@ def lower_priority_of(leader: int, niceness: int) -> None:
 
 
 def session_file(pid: int | Literal["self"]) -> Path:
-    """Return the file with which Linux shows and changes the niceness of a process's session."""
+    """Return the file in which Linux shows and sets the niceness of a process's session."""
     return Path(f"/proc/{pid}/autogroup")
 
 
@@ -54,8 +56,8 @@ def session_niceness(session: Path) -> int | None:
     """Read the niceness of a session from its file (proc(5)).
 
     Returns:
-        None if the system does not say: outside of Linux, and for processes that no session was
-        opened for, such as init and those that it starts in its own.
+        The niceness, or None if the system does not say: outside Linux, and for processes that no
+        session was opened for, such as init and the children that share its session.
     """
     with suppress(OSError, ValueError):
         words = session.read_text().split()  # "/autogroup-71 nice 0", or ""
@@ -64,12 +66,12 @@ def session_niceness(session: Path) -> int | None:
 
 
 def lower_session_priority(session: Path, niceness: int) -> None:
-    """Raise a session's niceness, unless it is already as high.
+    """Raise a session's niceness, unless it is already that high.
 
     If the system refuses, stop after 2 s: the niceness is not essential.
 
     Args:
-        session: the file of `session_file`.
+        session: the file that `session_file` returns.
     """
     current = session_niceness(session)
     if current is None or current >= niceness:

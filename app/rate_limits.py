@@ -1,4 +1,4 @@
-"""Limits how often someone may do something, counted in Redis for all processes together.
+"""Rate limits: how often someone may do something, counted in Redis across all processes.
 
 Limits fail open: while Redis is unavailable nothing is counted and nobody is refused. Redis stores
 no addresses and no ids, only keyed hashes of them, each for no longer than its limit's period.
@@ -27,12 +27,12 @@ from app.settings import Rate
 REDIS_TIMEOUT_S = 0.02
 """How long a request waits for Redis."""
 OUTAGE_PAUSE_S = 5.0
-"""How long Redis is not used after it was unavailable."""
+"""How long to avoid Redis after an outage."""
 FLUSH_INTERVAL_S = 0.2
 """How often batched counts are sent to Redis."""
 
-# The value of a key is the time, in microseconds, at which everything counted has been made up
-# for. It can be at most a period ahead. This is the generic cell rate algorithm.
+# A key's value is the time, in microseconds, by which everything counted will have been made up
+# for. That time can be at most one period ahead. This is the generic cell rate algorithm.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -65,7 +65,7 @@ log = structlog.get_logger(__name__)
 
 
 class RateLimit(NamedTuple):
-    """A burst of `max_count`, then one more each time that its share of the period has passed."""
+    """A limit that allows a burst of `max_count`, then one more per `period / max_count`."""
 
     name: str
     """Part of the key in Redis and the label of the metric."""
@@ -77,7 +77,7 @@ class RateLimit(NamedTuple):
 
 
 class RateLimiter:
-    """Counts acts that are rare enough to ask Redis each time."""
+    """A limiter for actions that are rare enough to ask Redis each time."""
 
     def __init__(self, redis: Redis, secret: str, *, timeout_s: float = REDIS_TIMEOUT_S) -> None:
         self._redis = redis
@@ -87,10 +87,10 @@ class RateLimiter:
         self._paused_until = 0.0
 
     async def take(self, *counted: tuple[RateLimit, str]) -> None:
-        """Count one for each limit and subject, or nothing if one of the limits is reached.
+        """Count one action for each limit and subject, or nothing if a limit has been reached.
 
         Raises:
-            TooMany: a limit is reached.
+            TooMany: a limit has been reached.
         """
         keys = [_key(self._secret, limit, subject) for limit, subject in counted]
         args = [arg for limit, _ in counted for arg in limit.script_args]
@@ -105,7 +105,7 @@ class RateLimiter:
         await self._answer(lambda: self._redis.delete(_key(self._secret, limit, subject)))
 
     async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Return Redis's answer, or None if it did not answer in time or is not used at present.
+        """Return Redis's answer, or None if Redis did not answer in time or is not being used.
 
         A call that times out is not cancelled, so that a connection that is slow to open can serve
         the next call.
@@ -123,9 +123,9 @@ class RateLimiter:
 
 
 class BatchedRateLimiter:
-    """Counts acts that are too frequent to wait for Redis, and sends the counts in batches.
+    """A limiter for actions that are too frequent to wait for Redis: it sends counts in batches.
 
-    What is done within a flush interval can therefore exceed the limit.
+    The actions within one flush interval can therefore exceed the limit.
     """
 
     def __init__(self, redis: Redis, secret: str, limit: RateLimit) -> None:
@@ -137,10 +137,10 @@ class BatchedRateLimiter:
         self._has_counts = asyncio.Event()
 
     def count(self, subject: str) -> None:
-        """Count one for a subject.
+        """Count one action for a subject.
 
         Raises:
-            TooMany: the limit was reached according to the last flush.
+            TooMany: according to the last flush, the limit has been reached.
         """
         if self._refused_until and (until := self._refused_until.get(subject)):
             if (wait_s := until - monotonic()) > 0:
@@ -151,7 +151,7 @@ class BatchedRateLimiter:
         self._has_counts.set()
 
     async def run(self) -> None:
-        """Flush until cancelled. While Redis is unavailable, counts are dropped."""
+        """Flush the counts until cancelled. While Redis is unavailable, counts are dropped."""
         while True:
             await self._has_counts.wait()
             await asyncio.sleep(FLUSH_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Opens Redis. No other module does."""
+"""The only module that opens a Redis client."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from app.errors import TooOld
 Redis: TypeAlias = redis.asyncio.Redis
 
 MIN_VERSION = (6, 2)
-"""The first Redis with ZMSCORE."""
+"""The first Redis version with ZMSCORE."""
 
 OUTAGES = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
-    exceptions.ResponseError,  # full, busy or cannot persist: the texts differ by version
+    exceptions.ResponseError,  # full, busy or cannot persist: no fixed wording to match on
 )
 """What the client raises if the server is unavailable, frozen, loading, full or a replica."""
 
 
 @asynccontextmanager
 async def open_redis(url: str, *, socket_timeout: float = 3) -> AsyncIterator[Redis]:
-    """Open a client that connects on first use, so that it opens while Redis is unavailable.
+    """Open a client. It connects on first use, so this works even while Redis is unavailable.
 
-    A frozen server is an error after `socket_timeout` seconds. The client does not retry: the relay
-    and the loops do, with the current state.
+    A call to a frozen server raises an error after `socket_timeout` seconds. The client does not
+    retry: the relay and the worker's other loops do, after reading the jobs again.
     """
     client: Redis = redis.asyncio.Redis.from_url(
         url,
@@ -47,10 +47,10 @@ async def open_redis(url: str, *, socket_timeout: float = 3) -> AsyncIterator[Re
 
 
 async def require_supported_version(client: Redis) -> None:
-    """Check that Redis is new enough for the scripts, unless it does not respond.
+    """Check that Redis is new enough for our Lua scripts. If it does not respond, do nothing.
 
     Raises:
-        TooOld: its version is below `MIN_VERSION`.
+        TooOld: the version of Redis is below `MIN_VERSION`.
     """
     try:
         info = await client.info("server")

@@ -31,27 +31,27 @@ D = TypeVar("D", Database, Snapshots)
 log = structlog.get_logger()
 
 ENGINE_CONNECTIONS = 4
-"""One each for the heartbeat, the claims, the finishes and the relay."""
+"""One each for sending heartbeats, claiming jobs, finishing jobs, and the relay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Only entry points get all of it. They pass a use case what it needs."""
+    """What a process opens. Only entry points get all of it; they pass a use case what it needs."""
 
     settings: Settings
     database: Database
     engine: Database
     """A small pool for heartbeats, claims and the like, so that handlers cannot starve them."""
     snapshots: Snapshots
-    """A pool for exports: each keeps its connection for as long as it reads."""
+    """A pool for exports: each export keeps a connection for as long as it reads."""
     redis: Redis
     limiter: RateLimiter
     request_limiter: BatchedRateLimiter
-    """Limits the requests of each person."""
+    """Limits each person's requests."""
     dispatcher: Dispatcher
     bucket: Bucket
     renderer: Renderer
-    """Starts no process before a PDF is requested."""
+    """Starts no process until a PDF is requested."""
     templates: Templates
     sender: EmailSender
 
@@ -129,7 +129,7 @@ def email_config(settings: Settings, templates: Templates) -> EmailConfig:
 
 
 async def refuse_old_servers(resources: Resources) -> None:
-    """Check the versions of Postgres and Redis, unless they do not respond.
+    """Check that Postgres and Redis are new enough. Skip a server that does not respond.
 
     Raises:
         TooOld: Postgres or Redis is too old.

@@ -1,1 +1,4 @@
-"""The commands of `python -m app`, one file per noun. Operators use them as well as the API."""
+"""The commands of `python -m app`, one file per noun.
+
+Operators can use them instead of the API.
+"""

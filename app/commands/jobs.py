@@ -1,4 +1,4 @@
-"""`python -m app jobs`: list and show jobs, cancel them, retry or discard dead letters."""
+"""`python -m app jobs`: list, show and cancel jobs, and retry or discard dead letters."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from app.errors import Invalid
 from app.resources import Resources
 
 BY = "cli"
-"""The actor that the log names."""
+"""The actor that log lines name."""
 
 InjectedResources: TypeAlias = Annotated[Resources, Parameter(parse=False)]
-"""The resources that `app.__main__` opens and passes. Not an option."""
+"""The resources that `app.__main__` opens and passes to a command. Not an option."""
 Json: TypeAlias = Annotated[
     bool,
     Parameter(negative=(), show_default=False, help="Print JSON with all fields, for scripts."),
@@ -39,7 +39,7 @@ def validated(text: str, annotation: object) -> str:
     """Return the text if it is valid for an annotated type.
 
     Raises:
-        Invalid: it is not; the message is the type's own description.
+        Invalid: the text is not valid; the message is the type's description.
     """
     try:
         return str(msgspec.convert(text, annotation))

@@ -1,6 +1,6 @@
 """Results as text for a terminal: rows as aligned tables, a job as a list of its fields.
 
-Control characters are replaced by spaces, because error messages may contain any text.
+Control characters are replaced with spaces, because error messages may contain any text.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from msgspec import Struct
 from app.jobs.admin.rows import JobDetail, JobSummary, RunningJob
 
 MAX_CELL_CHARACTERS = 72
-"""Longer texts in a cell are truncated."""
+"""Longer cells are truncated."""
 JOB_COLUMNS = ("id", "state", "kind", "queue", "attempt", "run_at", "finished_at", "error")
-"""The columns of a list of jobs."""
+"""The columns in a list of jobs."""
 
 
 def format_result(result: Sequence[Struct] | Struct) -> str:

@@ -1,7 +1,7 @@
 """`python -m app trigger <job>`: run a job now and print the outcome.
 
 A triggered job is enqueued and run like any other. There is a command for every schedule, for every
-job about one user, and for exports.
+job that concerns one user, and for exports.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _parse(text: str, form: str, expected: str) -> date:
     """Parse a date.
 
     Raises:
-        ValueError: the text does not have exactly this form.
+        ValueError: the text is not in exactly this format.
     """
     try:
         day = datetime.strptime(text, form).replace(tzinfo=UTC).date()
@@ -108,7 +108,7 @@ FIELDS = {
     ],
     "export_id": Annotated[UUID, Parameter(name="--export-id", help="An export ID.")],
 }
-"""The options for the fields of jobs about one user. A job with any other field has no command."""
+"""The options for the fields of single-user jobs. A job with any other field has no command."""
 
 
 async def run(
@@ -203,7 +203,7 @@ def _add(
     options: list[inspect.Parameter],
     enqueue: Callable[..., Awaitable[JobId]],
 ) -> None:
-    """Add the command of a job. `enqueue` gets the transaction, and the options by name."""
+    """Add the command for a job. `enqueue` gets the transaction, and the options by name."""
 
     async def command(*, resources: Resources, no_wait: bool = False, **values: Any) -> int:
         return await run(resources, lambda tx: enqueue(tx, **values), no_wait=no_wait)

@@ -15,13 +15,13 @@ from app.postgres.database import Database
 POLL_INTERVAL_S = 0.25
 FINAL_STATES = {"done", "dead", "cancelled"}
 CLEAR_LINE = "\r\x1b[K"
-"""Moves to the beginning of a terminal's line and clears it."""
+"""Codes that move to the beginning of a terminal's line and clear the line."""
 
 
 async def wait_for_job(database: Database, job_id: JobId) -> int:
     """Wait until a job has finished, or cannot start because its queue or kind is paused.
 
-    A terminal shows the progress. Other outputs get a line when the job is retried or snoozed.
+    On a terminal, show the progress. Elsewhere, print a line when the job is retried or snoozed.
 
     Returns:
         The exit code: 0 when the job is done, otherwise 1.
@@ -74,7 +74,7 @@ async def describe(database: Database, job: JobDetail) -> str:
 
 
 def _describe_dry_run(counts: Mapping[str, int]) -> Mapping[str, object] | str:
-    """Describe the counts of a fan-out's dry run in words. Returns other counts as they are."""
+    """Describe the counts from a fan-out's dry run as a phrase. Return other counts unchanged."""
     if "would_email" not in counts:
         return counts
     people, reports = counts["would_email"], counts.get("would_report")

@@ -1,4 +1,4 @@
-"""Durable jobs: enqueued in a transaction, dispatched to Redis after it, finished in another."""
+"""Durable jobs: enqueued in a transaction, dispatched after its commit, finished in another one."""
 
 from app.jobs.enqueue import enqueue, enqueue_all
 from app.jobs.handlers import handles, load_handlers

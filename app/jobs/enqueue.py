@@ -15,10 +15,10 @@ from app.jobs.job import Job, JobId
 from app.postgres.database import Dispatch, Transaction
 
 INSERT_BATCH = 1000
-"""Jobs that one statement inserts."""
+"""The most jobs that one statement inserts."""
 MAX_DISPATCHES = 10_000
-"""Jobs that one transaction dispatches. The relay dispatches the rest a second later, so that their
-ids take no memory here."""
+"""The most jobs that one transaction dispatches. The relay dispatches the rest a second later, so
+that their ids take up no memory here."""
 
 
 async def enqueue(
@@ -26,14 +26,14 @@ async def enqueue(
 ) -> JobId | None:
     """Insert a job that exists if and only if the transaction commits.
 
-    A job that is due now is dispatched after the commit; with a later `run_at`, the relay does it.
-    The row records the request that caused the job, and its trace.
+    A job that is due now is dispatched after the commit; one with a later `run_at` is dispatched by
+    the relay. The row records the request that caused the job, and the request's trace.
 
     Args:
-        unique_key: replaces the job's own.
+        unique_key: replaces the job's own unique key.
 
     Returns:
-        The job's id, or None if an unfinished job with its kind and unique key exists.
+        The job's id, or None if there is an unfinished job with the same kind and unique key.
     """
     cause = logs.cause()
     inserted = await statements.insert_job(
@@ -64,8 +64,8 @@ async def enqueue_all(
     At most a thousand of them are in memory at a time.
 
     Returns:
-        The number of jobs inserted. Jobs whose kind and unique key an unfinished job has are left
-        out.
+        The number of jobs inserted. A job is left out if an unfinished one has the same kind and
+        unique key.
     """
     cause, remaining, inserted = logs.cause(), iter(jobs), 0
     while batch := list(islice(remaining, INSERT_BATCH)):
@@ -88,5 +88,5 @@ async def enqueue_all(
 
 
 def _user_id(job: Job) -> UUID | None:
-    """Return the user that a job is about, by whom operators can find it."""
+    """Return the user that a job is about. Operators can search for jobs by user."""
     return getattr(job, "user_id", None)

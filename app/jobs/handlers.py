@@ -21,11 +21,11 @@ HANDLERS: dict[type[Job], Handler] = {}
 """All handlers by job type. `handles` adds them when their modules are imported."""
 
 HANDLER_MODULES = ("jobs", "emails")
-"""The modules of a package that may register handlers."""
+"""The modules in a package that may register handlers."""
 
 
 def handles(job_type: type[Job]) -> Callable[[H], H]:
-    """Register the one handler of a job type.
+    """Register the handler for a job type.
 
         @handles(EraseUser)
         async def erase_user(job: EraseUser, run: Run, bucket: Bucket) -> None:
@@ -67,7 +67,7 @@ def resource_arguments(handler: Handler, resources: Any) -> list[Any]:
 def load_handlers() -> None:
     """Import every module that registers job types, emails, schedules or handlers.
 
-    These are the `HANDLER_MODULES` of the packages with a module `statements`.
+    These are the `HANDLER_MODULES` in packages that have a `statements` module.
     """
     for package in pkgutil.iter_modules(app.__path__, "app."):
         if package.ispkg and find_spec(f"{package.name}.statements"):

@@ -23,8 +23,8 @@ class Job(msgspec.Struct, frozen=True):
             queue = "critical"
             user_id: UserId
 
-    New fields need defaults, because the workers of a new version read the rows of the previous
-    one. A kind is never renamed while it has rows.
+    New fields need defaults, because workers of a new version read rows that the previous version
+    wrote. A kind is never renamed while it has rows.
     """
 
     kind: ClassVar[str]
@@ -35,25 +35,25 @@ class Job(msgspec.Struct, frozen=True):
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
     """The wait before the first retry. It doubles with each failure."""
     expires_in: ClassVar[timedelta | None] = None
-    """How long after becoming due the job may still start. None: forever."""
+    """How long after it became due a job may still start. None: forever."""
 
     @classmethod
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "kind" not in vars(cls):
-            return  # a base class of job types
+            return  # a base class for job types
         if cls.kind in KINDS:
             raise TypeError(f"two job types of kind {cls.kind}: {KINDS[cls.kind]} and {cls}")
         KINDS[cls.kind] = cls
 
     @property
     def unique_key(self) -> str | None:
-        """While an unfinished job has this kind and key, no second one is enqueued."""
+        """While there is an unfinished job with this kind and key, no second one is enqueued."""
         return None
 
     def on_failure(self) -> Job | None:
         """Return the job to enqueue if this one fails for good, is cancelled or expires.
 
-        It is enqueued in the transaction that ends this job, except by `cancel_quietly`.
+        It is enqueued in the transaction that ends this job. `cancel_quietly` does not enqueue it.
         """
         return None

@@ -1,4 +1,4 @@
-"""The exceptions by which a handler reports that its job is not done. If it returns, the job is."""
+"""Exceptions by which a handler says that its job is not done. If it returns, the job is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ class NotDone(Exception):
 
 
 class Retry(NotDone):
-    """The attempt failed, and another may succeed. It counts. `after` replaces the backoff."""
+    """The attempt failed, but another may succeed. This counts as a failure.
+
+    `after` replaces the backoff.
+    """
 
     def __init__(self, reason: str, *, after: timedelta | None = None) -> None:
         super().__init__(reason)
@@ -22,9 +25,10 @@ class Retry(NotDone):
 
 
 class Snooze(NotDone):
-    """Try again later, without counting a failure.
+    """The job should run again later, without counting a failure.
 
-    For rate limits and for work that another job is doing. An outage is an `errors.Unavailable`.
+    For rate limits and for work that another job is doing. For an outage, raise
+    `errors.Unavailable` instead.
     """
 
     def __init__(self, reason: str, *, delay: timedelta) -> None:
@@ -41,4 +45,4 @@ class LeaseLost(Exception):
 
 
 class Cancelled(Exception):
-    """The cancellation of the job was requested."""
+    """The job's cancellation was requested."""

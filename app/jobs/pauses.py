@@ -8,7 +8,7 @@ from datetime import timedelta
 from app.jobs.rows import PauseRow
 
 PAUSED_KIND_DELAY = timedelta(minutes=1)
-"""How long a job of a paused kind is snoozed at a time. Resuming the kind wakes it."""
+"""How long a job of a paused kind is snoozed at a time. Resuming the kind ends the snooze."""
 
 
 class Pauses:
@@ -21,7 +21,7 @@ class Pauses:
 
         Returns:
             The kinds that are no longer paused. The caller must wake their jobs again, because this
-            worker may have snoozed some after the operator resumed the kind.
+            worker may have snoozed some of the jobs after an operator resumed their kind.
         """
         rows, before = list(pauses), self.kinds
         self.queues = frozenset(pause.name for pause in rows if pause.what == "queue")

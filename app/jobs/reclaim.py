@@ -15,9 +15,10 @@ from app.postgres.database import Database, Transaction
 
 
 async def reclaim(database: Database) -> Sequence[ReturnedJob]:
-    """Requeue the jobs of workers without a heartbeat for ten seconds.
+    """Requeue the jobs of workers that have sent no heartbeat for ten seconds.
 
-    A job whose cancellation was requested is cancelled. One that ran alone becomes a dead letter.
+    A job whose cancellation was requested is cancelled instead. A job that ran alone becomes a dead
+    letter.
 
     Raises:
         Unavailable: Postgres is unavailable.
@@ -29,7 +30,7 @@ async def reclaim(database: Database) -> Sequence[ReturnedJob]:
 
 
 async def release(database: Database, job_id: JobId, token: UUID) -> None:
-    """Requeue a job that was claimed under this token and not run.
+    """Requeue a job that was claimed under this token but not run.
 
     Raises:
         Unavailable: Postgres is unavailable.
@@ -45,7 +46,7 @@ async def _enqueue_followers(tx: Transaction, jobs: Sequence[ReturnedJob]) -> No
 
 
 async def enqueue_on_failure(tx: Transaction, kind: str, payload: str) -> None:
-    """Enqueue the `on_failure` job of a job. Does nothing if its payload cannot be decoded."""
+    """Enqueue a job's `on_failure` job, if any. Do nothing if the payload cannot be decoded."""
     job_type = KINDS.get(kind)
     if job_type is None:
         return

@@ -25,22 +25,22 @@ log = structlog.get_logger()
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 WAKEUP_KEY = "activelog:wakeup"
-"""A list that idle workers block on. It has an item while no worker has been woken for new jobs."""
+"""A list that idle workers block on. After a dispatch it holds an item until a worker wakes."""
 
 EPOCH_KEY = "activelog:epoch"
-"""A key that is missing if Redis has lost its data since the relay set it."""
+"""A key that is missing if Redis has lost its data since the relay set the key."""
 
 JOB_KEY_PREFIX = "arq:job:"
-"""Starts the keys under which arq looks up what to call; a job's id follows."""
+"""The prefix of the keys under which arq looks up what to call; a job's id follows."""
 
 
 def queue_key(queue: str) -> str:
-    """Return the key of a queue: a sorted set of ids by the time of their dispatch."""
+    """Return the key for a queue: a sorted set of job ids, by dispatch time."""
     return f"arq:queue:{queue}"
 
 
 def low_slots(slots: int) -> int:
-    """Return how many slots the long jobs of `low` may use: 6 of 10, and at least one."""
+    """Return how many slots the long jobs of `low` may use: 60%, but at least one."""
     return max(1, slots * 6 // 10)
 
 
@@ -48,11 +48,11 @@ ARQ_FUNCTION = "run"
 """The only arq function. Its argument is the id of a job."""
 
 FLUSH_BATCH = 500
-"""Ids that are sent to Redis at a time."""
+"""The most ids sent to Redis at a time."""
 MAX_PENDING = 100_000
-"""Ids that wait in memory. The oldest are dropped, and the relay dispatches their jobs."""
+"""The most ids kept in memory. If there are more, the oldest are left to the relay."""
 JOB_TTL_MS = 7 * 24 * 3600 * 1000
-"""How long Redis keeps the key of a job that no worker pops. The relay would dispatch it again."""
+"""How long Redis keeps a key if no worker pops its job. The relay dispatches the job again."""
 
 ADD = """
 local wakeup, prefix, ttl = KEYS[#KEYS], ARGV[1], ARGV[2]
@@ -66,9 +66,9 @@ if redis.call('LLEN', wakeup) == 0 then redis.call('RPUSH', wakeup, 1) end
 
 
 class Dispatcher:
-    """Sends the ids of committed jobs to Redis, many at a time.
+    """A buffer that sends the ids of committed jobs to Redis, many at a time.
 
-    `dispatch` never waits and never fails. While Redis is unavailable, ids are dropped: the rows
+    `dispatch` never waits and never fails. While Redis is unavailable, ids are dropped: the jobs
     are safe in Postgres, and the relay dispatches them when Redis is back.
     """
 
@@ -80,7 +80,7 @@ class Dispatcher:
         self._flushing = asyncio.Lock()
 
     def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
-        """Queue ids to be sent. Called after the commit of their transaction."""
+        """Queue ids to be sent. Call this after the jobs' transaction has committed."""
         self._pending.extend(dispatches)
         self._waiting.set()
 
@@ -108,7 +108,10 @@ class Dispatcher:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send the pending ids to Redis, or drop them. Waits for a flush in progress."""
+        """Send the pending ids to Redis, or drop them if it is unavailable.
+
+        Wait for a flush in progress first.
+        """
         async with self._flushing:
             while batch := list(islice(self._pending, FLUSH_BATCH)):
                 for _ in batch:
@@ -122,7 +125,7 @@ class Dispatcher:
 
 @asynccontextmanager
 async def open_dispatcher(redis: Redis) -> AsyncIterator[Dispatcher]:
-    """Open a dispatcher. Leaving the block flushes the ids that are pending."""
+    """Open a dispatcher. Leaving the block flushes the pending ids."""
     dispatcher = Dispatcher(redis)
     flusher = asyncio.create_task(dispatcher.run(), name="dispatcher")
     try:

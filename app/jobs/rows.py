@@ -1,4 +1,4 @@
-"""The rows that the statements on jobs return."""
+"""The rows that the statements in `sql/queries/jobs.sql` return."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ClaimedJob(msgspec.Struct, frozen=True):
     run_at: datetime
     started_at: datetime
     expired: bool
-    """Whether it expired before it could start."""
+    """Whether the job expired before it could start."""
 
 
 class DueJob(msgspec.Struct, frozen=True):
-    """A due job, whose id belongs in Redis."""
+    """A due job. Its id should be in Redis."""
 
     id: JobId
     queue: Queue
@@ -40,7 +40,7 @@ class DueJob(msgspec.Struct, frozen=True):
 
 
 class ReturnedJob(msgspec.Struct, frozen=True):
-    """A reclaimed or released job: it is queued again, cancelled or dead."""
+    """A job that was reclaimed or released, and is now queued again, cancelled or dead."""
 
     id: JobId
     queue: Queue
@@ -51,7 +51,7 @@ class ReturnedJob(msgspec.Struct, frozen=True):
 
 
 class InsertedJob(msgspec.Struct, frozen=True):
-    """A new job, and whether it is due already."""
+    """A new job, and whether it is already due."""
 
     id: JobId
     due: bool
@@ -65,13 +65,13 @@ class PauseRow(msgspec.Struct, frozen=True):
 
 
 class QueueStats(msgspec.Struct, frozen=True):
-    """Counts of the jobs with one queue, kind and `blocked_on`. Ages are in seconds."""
+    """Counts of the jobs that share a queue, kind and `blocked_on`. Ages are in seconds."""
 
     queue: Queue
     kind: str
     blocked_on: str | None
     unfinished: int
-    """Without running jobs."""
+    """Not counting running jobs."""
     due: int
     running: int
     dead: int
@@ -80,7 +80,7 @@ class QueueStats(msgspec.Struct, frozen=True):
 
 
 class OwnedJob(msgspec.Struct, frozen=True):
-    """A job that runs under this worker's id, and whether its cancellation was requested."""
+    """A job that is running under this worker's id, and whether its cancellation was requested."""
 
     id: JobId
     token: UUID

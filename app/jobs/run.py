@@ -17,9 +17,10 @@ P = TypeVar("P", bound=msgspec.Struct)
 
 
 class Run:
-    """One attempt at a job. Its handler writes to Postgres only in these transactions.
+    """One attempt at a job. The handler writes to Postgres only in the transactions opened here.
 
-    None of them may stay open while waiting for SMTP, S3 or anything else: Postgres ends idle ones.
+    No transaction may stay open while waiting for SMTP, S3 or anything else: Postgres ends idle
+    transactions.
     """
 
     def __init__(self, database: Database, claimed: ClaimedJob) -> None:
@@ -47,7 +48,7 @@ class Run:
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
-        """Open the last transaction: its effects and the job's `done` commit together or never.
+        """Open the last transaction: its effects and the job's `done` commit together, if at all.
 
         Args:
             note: tells operators why the job had nothing to do.
@@ -84,7 +85,7 @@ class Run:
             raise LeaseLost
 
     async def mark_running_alone(self) -> None:
-        """Record that no other job runs in this worker. If the worker is lost now, this job did it.
+        """Record that this job runs alone in its worker, and so is to blame if the worker is lost.
 
         Raises:
             LeaseLost: the job belongs to another worker now.
@@ -95,14 +96,14 @@ class Run:
             raise LeaseLost
 
     def position(self, position_type: type[P]) -> P | None:
-        """Return the position that an earlier attempt saved, or None at the beginning."""
+        """Return the position that an earlier attempt saved, or None if no position was saved."""
         saved = self.claimed.position
         return None if saved is None else msgspec.json.decode(saved, type=position_type)
 
     async def save_position(self, tx: Transaction, position: msgspec.Struct) -> None:
-        """Save where the next attempt continues; it commits with the effects of this transaction.
+        """Save the position where the next attempt continues, as part of this transaction.
 
-        It is also shown as the job's progress.
+        The position is also shown as the job's progress.
 
         Raises:
             LeaseLost: the job belongs to another worker now.

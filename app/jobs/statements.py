@@ -1,4 +1,4 @@
-"""Signatures of sql/queries/jobs.sql."""
+"""Signatures for the statements in `sql/queries/jobs.sql`."""
 
 from __future__ import annotations
 

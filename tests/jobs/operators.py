@@ -19,7 +19,7 @@ async def operator(database: Database, name: str = "ada") -> Person:
 
 
 async def dead(database: Database, run_jobs: RunJobs, *jobs: SampleJob, reason: str) -> list[JobId]:
-    """Enqueue these jobs and have a real worker make them dead letters for this reason."""
+    """Enqueue these jobs, and have a real worker turn them into dead letters with this reason."""
 
     async def fail(_: Run, __: Resources) -> None:
         raise Dead(reason)

@@ -1,4 +1,4 @@
-"""A backup as in docs/operations.md: jobs unfinished when it was made are done after a restore."""
+"""A backup as in docs/operations.md: the jobs that it holds as unfinished run after a restore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breakers, with the clock in the test's hands."""
+"""Breakers, with a clock that the tests control."""
 
 from __future__ import annotations
 

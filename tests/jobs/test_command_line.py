@@ -1,4 +1,4 @@
-"""`python -m app jobs|queues|kinds|workers|create-admin`, as processes."""
+"""`python -m app jobs|queues|kinds|workers|create-admin`, run as processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.sample_jobs import CALLS, SampleJob, enqueue_job, job_row
 from tests.support.working import RunJobs
 from worker import settings
 
-__all__ = ["settings"]  # importing it registers the handlers
+__all__ = ["settings"]  # importing `settings` registers the handlers
 
 NO_JOB = "01980000-0000-7000-8000-000000000000"
 

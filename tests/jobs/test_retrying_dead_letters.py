@@ -1,4 +1,4 @@
-"""Retrying many dead jobs, also while others enqueue and retry."""
+"""Retrying many dead jobs, even while others are enqueuing and retrying jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of schedules."""
+"""Fixtures for the schedule tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.support.moments import at
 
 @pytest.fixture
 async def since_tuesday(database: Database) -> Database:
-    """A database whose schedules were registered at noon of 2026-11-24, a Tuesday."""
+    """A database whose schedules were registered at noon on Tuesday, 2026-11-24."""
     assert [] == await fire_due(database, now=at("2026-11-24 12:00"))
     return database

@@ -1,6 +1,6 @@
 """`arq tests.schedules.killed_worker.WorkerSettings`: a worker that kills itself during a fan-out.
 
-It dies in the transaction of the sixth batch.
+It dies during the transaction for the sixth batch.
 """
 
 from __future__ import annotations

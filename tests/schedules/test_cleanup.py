@@ -1,4 +1,4 @@
-"""The nightly cleanup removes only data past its retention."""
+"""The nightly cleanup removes only data past its retention period."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ TABLES = (
 
 @pytest.fixture
 async def old_rows(database: Database, bucket: Bucket) -> UUID:
-    """Insert rows on both sides of every retention; return the id of the one user who stays."""
+    """Insert rows inside and outside every retention period; return the id of the one user kept."""
     await empty(bucket, "exports/", "photos/", "reports/")
     (user_id,) = await add_users(database, 1)
     await database.execute(OLD)
@@ -112,7 +112,7 @@ async def old_rows(database: Database, bucket: Bucket) -> UUID:
 
 
 async def counts_of(database: Database) -> dict[str, int]:
-    return {table: await database.fetchval(f"select count(*) from {table}") for table in TABLES}  # noqa: S608 # names of ours
+    return {table: await database.fetchval(f"select count(*) from {table}") for table in TABLES}  # noqa: S608 # our own table names
 
 
 async def test_cleanup_removes_only_data_past_its_retention(
@@ -122,7 +122,7 @@ async def test_cleanup_removes_only_data_past_its_retention(
     run = await run_schedule(resources, "cleanup:daily")
     assert ("done", REMOVED) == (run.state, run.counts)
     after = await counts_of(database)
-    new = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's own, and two erasures
+    new = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's job and run, two erasures
     removed = {table: before[table] - after[table] + new.get(table, 0) for table in TABLES}
     expected = {**REMOVED, "users": 2, "jobs": 5, "schedule_runs": 1, "job_attempts": 5}
     assert {table: expected[table] for table in TABLES} == removed
@@ -153,7 +153,7 @@ async def test_many_rows_are_removed_in_batches_and_counted(
 
 
 async def photo_of(database: Database, user_id: UUID) -> str:
-    """Insert a photo's row, and return its key."""
+    """Insert a row for a photo, and return the photo's key."""
     photo_id = await database.fetchval(
         "with a as (insert into activities (user_id, type, started_at, duration_s)"
         " values ($1, 'run', now(), 60) returning id)"
@@ -176,7 +176,7 @@ async def empty(bucket: Bucket, *prefixes: str) -> None:
 
 
 async def last_modified_at(bucket: Bucket, prefix: str = "photos/") -> datetime:
-    """Return when the last object was put, by the bucket's clock, as the ages of objects are."""
+    """Return when the last object was put, by the bucket's clock, which object ages also use."""
     return max([entry.modified_at async for page in bucket.pages(prefix) for entry in page])
 
 

@@ -1,4 +1,4 @@
-"""Fan-outs: every matching user gets one job, whatever happens on the way."""
+"""Fan-outs: every matching user gets one job, whatever happens along the way."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def claimed_run(database: Database, job_id: JobId) -> Run:
 
 
 async def users_of_jobs(database: Database, kind: str) -> list[UUID]:
-    """Return the users of the jobs of a kind, sorted."""
+    """Return the users that the jobs of a kind are about, sorted."""
     rows = await database.fetch("select user_id from jobs where kind = $1", kind)
     return sorted(row["user_id"] for row in rows)
 
@@ -160,7 +160,7 @@ async def test_an_interrupted_fan_out_continues_from_its_position(database: Data
     for _ in range(2):
         with pytest.raises(ConnectionError):
             await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
-        # No user's job is unfinished now: only the position records that they had one.
+        # Finish every user's job, so that only the position records which users had one.
         await database.execute(
             "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
         )

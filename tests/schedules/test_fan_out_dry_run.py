@@ -1,4 +1,4 @@
-"""Dry runs of the fan-outs: how many people they would email, and why not the others."""
+"""Dry runs of fan-outs: how many people they would email, and why they would skip the others."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ CHANGES = {
 
 @pytest.fixture
 async def crowd(database: Database) -> Sequence[UserId]:
-    """One active user for each of the changes, in that order; then an inactive user and two active
-    ones without a change."""
+    """One active user for each change, in order, then an inactive user and two active users
+    without a change."""
     crowd = await add_users(database, len(CHANGES) + 3)
     for change, user in zip(CHANGES.values(), crowd, strict=False):
         await database.execute(change, user)

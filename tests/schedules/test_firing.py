@@ -194,7 +194,7 @@ async def test_workers_starting_together_catch_up_missed_ticks_once(
         return at("2026-11-27 07:00")
 
     async with working(resources, clock=friday), working(resources, clock=friday):
-        await until(lambda: calls >= 4)  # both have fired what was due
+        await until(lambda: calls >= 4)  # both workers have fired the due ticks
         await eventually(
             lambda: list_runs(since_tuesday, "stats:daily"),
             [(f"2026-11-{day}", "done") for day in (24, 25, 26)],

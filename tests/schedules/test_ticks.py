@@ -51,7 +51,7 @@ def test_ticks_exclude_the_start_and_include_the_end() -> None:
     ("name", "day", "covered"),
     [
         ("stats:daily", "2028-02-29", "2028-02-29"),
-        ("emails:weekly", "2026-11-15", "2026-11-21"),  # its Sunday
+        ("emails:weekly", "2026-11-15", "2026-11-21"),  # the Sunday on which the week starts
         ("emails:weekly", "2026-11-21", "2026-11-21"),
         ("emails:weekly", "2026-12-31", "2027-01-02"),
         ("reports:monthly", "2026-12-01", "2026-12-31"),

@@ -26,7 +26,7 @@ KIM = ("--user", str(UUID(int=7)))
 
 @asynccontextmanager
 async def alive(resources: Resources) -> AsyncIterator[None]:
-    """Run a worker that the command line finds alive."""
+    """Run a worker that the command line sees as alive."""
     async with working(resources) as process:
         await until(lambda: process.claim_loop.last_pop_at > 0)
         yield

@@ -1,4 +1,4 @@
-"""What operators do with jobs, through the API, the pages and the command line.
+"""What operators can do with jobs, through the API, the pages and the command line.
 
-`by` is the actor: an operator's id, or `cli`. Every action is logged with it.
+Every action is logged with its actor, `by`: an operator's id, or `cli`.
 """

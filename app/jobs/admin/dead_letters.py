@@ -1,4 +1,4 @@
-"""Dead letters for operators: list them by kind and error, retry or discard them.
+"""Dead letters for operators: list them by kind and error, and retry or discard them.
 
 A retry resets a job's failures and crashes but keeps its attempts. The relay dispatches the job
 within a second.
@@ -23,9 +23,9 @@ from app.postgres.statements import Queryable
 log = structlog.get_logger(__name__)
 
 BATCH = 5000
-"""Jobs in one transaction, so that neither its locks nor its memory grow with the group."""
+"""The most jobs in one transaction: its locks and memory must not grow with the group."""
 MAX_TRIES = 5
-"""How often a batch is tried while jobs with the same unique keys are being enqueued."""
+"""How many times to try a batch while jobs with the same unique keys are being enqueued."""
 
 
 class DeadLetterCursor(NamedTuple):
@@ -36,7 +36,7 @@ class DeadLetterCursor(NamedTuple):
 
 
 async def list_groups(db: Queryable, after: DeadLetterCursor, limit: int) -> list[DeadLetterGroup]:
-    """List at most `limit` groups, the one with the latest death first."""
+    """List at most `limit` groups, the one with the most recent dead letter first."""
     return await statements.dead_letter_groups(
         db,
         fingerprint=None,
@@ -47,10 +47,10 @@ async def list_groups(db: Queryable, after: DeadLetterCursor, limit: int) -> lis
 
 
 async def find_group(db: Queryable, fingerprint: str) -> DeadLetterGroup:
-    """Return the dead letters with this fingerprint.
+    """Return the group of dead letters with this fingerprint.
 
     Raises:
-        NotFound: there are none, or none any more.
+        NotFound: no dead letter has this fingerprint.
     """
     groups = await statements.dead_letter_groups(
         db, fingerprint=fingerprint, before=None, before_fingerprint=None, limit=1
@@ -70,7 +70,8 @@ async def retry_job(database: Database, job_id: JobId, *, by: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it is not dead, has expired, or an unfinished job has its kind and unique key.
+        Conflict: the job is not dead or has expired, or an unfinished job has its kind and unique
+            key.
     """
     batch = await _retry_batch(database, _Selection(id=job_id), 1)
     if batch.last_id is None:
@@ -94,7 +95,7 @@ async def retry_group(
         batch: the maximum number of jobs in one transaction.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no dead letter has this fingerprint.
     """
     result = await _retry(database, _Selection(fingerprint=fingerprint), batch)
     if result == RetryResult(0, 0):
@@ -116,7 +117,7 @@ async def retry_all(database: Database, kind: str | None, *, by: str) -> RetryRe
 async def discard_group(
     database: Database, fingerprint: str, *, by: str, batch: int = BATCH
 ) -> DiscardResult:
-    """Cancel the dead jobs with this fingerprint, in batches.
+    """Discard the dead jobs with this fingerprint, in batches.
 
     Each keeps its error, prefixed with a note that it was discarded.
 
@@ -124,7 +125,7 @@ async def discard_group(
         batch: the maximum number of jobs in one transaction.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no dead letter has this fingerprint.
     """
     discarded = 0
     while count := await statements.discard_group(database, fingerprint=fingerprint, limit=batch):
@@ -168,7 +169,7 @@ async def _retry_batch(
             )
         except UniqueViolation:
             # A job with one of the unique keys was enqueued after the statement began. The next
-            # try sees it.
+            # try will see that job.
             continue
     raise Conflict("Jobs with the same kinds and unique keys are being enqueued. Try again.")
 

@@ -1,6 +1,6 @@
 """Queues, kinds and workers for operators: their state, and pausing and resuming them.
 
-Workers read the pauses once a second. The jobs of a paused queue stay queued, in Redis too. The
+Workers read the pauses once a second. The jobs of a paused queue stay queued, also in Redis. The
 jobs of a paused kind are snoozed when their turn comes.
 """
 
@@ -34,7 +34,7 @@ async def list_queues(db: Queryable, weights: Mapping[str, int]) -> list[QueueSt
 
 
 async def list_kinds(db: Queryable) -> list[KindState]:
-    """List the kinds that this process has, and those with a pause or unfinished or dead jobs."""
+    """List this process's kinds, and any others that are paused or have unfinished or dead jobs."""
     return await statements.kinds(db, names=list(KINDS))
 
 
@@ -64,7 +64,7 @@ async def find_kind(db: Queryable, name: str) -> KindState:
 
 
 async def pause_queue(tx: Transaction, name: str, *, by: str) -> None:
-    """Stop workers from claiming jobs of a queue. Repeating it changes nothing.
+    """Stop workers from claiming jobs from a queue. Repeating this changes nothing.
 
     Raises:
         NotFound: there is no such queue.
@@ -75,7 +75,7 @@ async def pause_queue(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def resume_queue(tx: Transaction, name: str, *, by: str) -> None:
-    """Let workers claim jobs of a queue again. Repeating it changes nothing.
+    """Let workers claim jobs from a queue again. Repeating this changes nothing.
 
     Raises:
         NotFound: there is no such queue.
@@ -86,10 +86,10 @@ async def resume_queue(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
-    """Stop workers from starting jobs of a kind. Repeating it changes nothing.
+    """Stop workers from starting jobs of a kind. Repeating this changes nothing.
 
     Raises:
-        NotFound: this process does not have the kind, and no job or pause of it exists.
+        NotFound: this process does not know the kind, and there is no job or pause for it.
     """
     await _check_kind(tx, name)
     await statements.pause(tx, what="kind", name=name)
@@ -97,10 +97,10 @@ async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
-    """Let workers start jobs of a kind again. Jobs that were snoozed are due now.
+    """Let workers start jobs of a kind again. Jobs snoozed by the pause become due now.
 
     Raises:
-        NotFound: this process does not have the kind, and no job or pause of it exists.
+        NotFound: this process does not know the kind, and there is no job or pause for it.
     """
     await _check_kind(tx, name)
     await statements.resume(tx, what="kind", name=name)
@@ -121,7 +121,7 @@ async def _check_kind(db: Queryable, name: str) -> None:
 
 
 async def list_workers(db: Queryable) -> list[Worker]:
-    """List the workers that have not shut down, oldest first. A killed worker is not alive."""
+    """List the workers that have not shut down, oldest first. A killed one shows as not alive."""
     running: dict[UUID, list[RunningJob]] = defaultdict(list)
     for row in await statements.running_jobs(db):
         running[row.worker_id].append(RunningJob(row.id, row.kind, row.attempt, row.started_at))

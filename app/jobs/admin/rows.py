@@ -15,7 +15,7 @@ State = Literal["queued", "running", "retrying", "snoozed", "done", "dead", "can
 
 
 class QueueState(Struct, frozen=True):
-    """A queue. Its `waiting` jobs are due, its `scheduled` jobs are not due yet."""
+    """The state of a queue. Its `waiting` jobs are due; its `scheduled` jobs are not due yet."""
 
     name: Queue
     waiting: int
@@ -24,14 +24,14 @@ class QueueState(Struct, frozen=True):
     """Seconds since the oldest waiting job became due."""
     running: int
     finished_per_minute: float
-    """Jobs done or dead, averaged over the last five minutes."""
+    """Jobs that became done or dead, averaged over the last five minutes."""
     paused: bool
     paused_at: datetime | None
     weight: int
 
 
 class KindState(Struct, frozen=True):
-    """A kind of job. Its `waiting` jobs are due, its `scheduled` jobs are not due yet."""
+    """The state of a kind. Its `waiting` jobs are due; its `scheduled` jobs are not due yet."""
 
     name: str
     waiting: int
@@ -51,7 +51,7 @@ class Outage(Struct, frozen=True):
 
     @property
     def is_pause(self) -> bool:
-        """Whether it ends when an operator resumes the kind, not when a dependency is back."""
+        """Whether the jobs wait for an operator to resume their kind, not for a dependency."""
         return self.blocked_on.startswith(blocked_on_kind(""))
 
 
@@ -104,7 +104,7 @@ class JobFields(Struct, frozen=True):
     user_id: UUID | None
     unique_key: str | None
     request_id: str | None
-    """The request that caused it."""
+    """The request that caused the job."""
     trace_id: str | None
     """The trace that this request was part of."""
     enqueued_at: datetime
@@ -122,17 +122,17 @@ class JobFields(Struct, frozen=True):
 
 
 class JobDetail(JobFields, frozen=True):
-    """A job with its attempts. Leaves out a first attempt that succeeded: the job has its data."""
+    """A job with its attempts, except a successful first one: the job's own fields describe it."""
 
     payload: Any
     progress: Any
-    """What its handler last reported in this attempt; null once the job is done."""
+    """What the handler last reported in this attempt; null once the job is done."""
     attempts: list[JobAttempt]
     timeline: list[TimelineEvent]
 
 
 class DeadLetterGroup(Struct, frozen=True):
-    """The dead jobs of one kind and one error. The sample is the latest of them."""
+    """The dead jobs of one kind with the same error. The sample is the most recent of them."""
 
     fingerprint: str
     kind: str
@@ -151,14 +151,14 @@ class DeadLetterCounts(Struct, frozen=True):
 
 
 class RetryResult(Struct, frozen=True):
-    """The number of jobs retried, and of jobs skipped because they are expired or superseded."""
+    """How many jobs were retried, and how many were skipped as expired or superseded."""
 
     retried: int
     skipped: int
 
 
 class DiscardResult(Struct, frozen=True):
-    """The number of dead jobs that were cancelled."""
+    """The number of dead jobs that were discarded."""
 
     discarded: int
 

@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/operating.sql`, `queues.sql` and `dead_letters.sql`."""
+"""Signatures for the statements in `operating.sql`, `queues.sql` and `dead_letters.sql`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RetryBatch(Struct, frozen=True):
     expired: int
     superseded: int
     last_id: JobId | None
-    """The last job of the batch; None if none was left."""
+    """The last job in the batch; None if no jobs were left."""
 
 
 class WorkerRow(Struct, frozen=True):

@@ -1,4 +1,7 @@
-"""Schedules: Postgres decides each tick once, whatever the workers' number and clocks."""
+"""Schedules: recurring jobs. Postgres decides each tick once.
+
+The number of workers and their clocks make no difference.
+"""
 
 from app.jobs.schedules.fire import fire_due, trigger
 from app.jobs.schedules.schedule import SCHEDULES, Schedule, ScheduledJob, scheduled

@@ -1,8 +1,8 @@
 """Fan-outs: enqueue one job for each of many users, in batches that Postgres selects and inserts.
 
 A batch and the position after it commit together. A run that crashes or is interrupted therefore
-continues where it was, and every user gets one job. No user is loaded into this process. The relay
-dispatches the jobs.
+continues where it stopped, and every user gets one job. No users are loaded into this process. The
+relay dispatches the jobs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from app.postgres.database import Transaction
 log = structlog.get_logger()
 
 BATCH = 2000
-"""Users in one transaction."""
+"""The most users in one transaction."""
 
 
 class FanOutBatch(msgspec.Struct, frozen=True):
-    """What a batch did with its users, who come in the order of their ids."""
+    """What a batch did with its users. Batches go through all users in id order."""
 
     last: UUID | None
-    """The last user of the batch; None if none was left."""
+    """The last user in the batch; None if no users were left."""
     looked_at: int
     enqueued: int
     inactive: int
@@ -41,7 +41,7 @@ class FanOutBatch(msgspec.Struct, frozen=True):
 
 
 class FanOutPosition(msgspec.Struct, frozen=True):
-    """How far a fan-out has got, over all its attempts. Stored as JSON with the job."""
+    """How far a fan-out has got, across all its attempts. Stored as JSON with the job."""
 
     after: UUID | None = None
     looked_at: int = 0
@@ -71,7 +71,7 @@ class FanOutPosition(msgspec.Struct, frozen=True):
 
 
 class DryRunCounts(msgspec.Struct, frozen=True):
-    """How many people a dry run would email, and how many not, by reason. Each is counted once."""
+    """How many people a fan-out would email or skip, by reason. Each person is counted once."""
 
     looked_at: int
     would_email: int
@@ -83,20 +83,23 @@ class DryRunCounts(msgspec.Struct, frozen=True):
 
 
 class Throttle(msgspec.Struct, frozen=True):
-    """When a fan-out snoozes: while more than `max_waiting` jobs are due in its jobs' queue."""
+    """When a fan-out snoozes: while more than `max_waiting` jobs are due in the queue it fills."""
 
     max_waiting: int = 10_000
     delay: timedelta = timedelta(seconds=10)
 
 
 EnqueueBatch = Callable[[Transaction, UUID | None, int], Awaitable[FanOutBatch]]
-"""Enqueues jobs for at most so many users, the first ones after a user id."""
+"""A function that enqueues jobs for the users after a user id (None: from the first user on).
+
+The last argument is the maximum number of users.
+"""
 
 
 async def fan_out(
     run: Run, job_type: type[Job], enqueue_batch: EnqueueBatch, throttle: Throttle
 ) -> None:
-    """Enqueue jobs for all users, from the position of an earlier attempt, and finish this job.
+    """Enqueue jobs for all users, starting where an earlier attempt stopped, and finish this job.
 
     Raises:
         Snooze: the queue is full.
@@ -135,7 +138,7 @@ async def finish_dry_run(run: Run, job_type: type[Job], counted: DryRunCounts) -
 
 
 async def save_counts(tx: Transaction, run: Run, counts: dict[str, int]) -> None:
-    """Save what the run of this job has done so far, for operators."""
+    """Save what this job's run has done so far, for operators to see."""
     await statements.save_counts(tx, job_id=run.job_id, counts=msgspec.json.encode(counts).decode())
 
 

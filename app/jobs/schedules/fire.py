@@ -1,7 +1,7 @@
-"""Firing: insert the run and the job of a tick in one transaction, once.
+"""Firing: insert a tick's run and job in one transaction, exactly once.
 
-Any worker may call `fire_due` at any time: the schedule's row says which ticks are decided. Workers
-pass the time by Postgres's clock, and tests may pass another.
+Any worker may call `fire_due` at any time: the schedule's row says which ticks have been decided.
+Workers pass the time from Postgres's clock; tests may pass another time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 BY_SCHEDULE = "schedule"
 UNIQUE_KEY_PREFIX = "tick "
-"""Starts the unique keys of these jobs. A trigger in Postgres recognizes them by it."""
+"""The prefix of scheduled jobs' unique keys, by which a Postgres trigger recognizes the jobs."""
 
 
 async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
@@ -61,12 +61,12 @@ async def trigger(
 
     Args:
         day: any day of the period to cover; None means the last complete period.
-        dry_run: only count what would be done; not every job supports it.
+        dry_run: only count what would be done; not every job supports this.
 
     Raises:
         NotFound: there is no such schedule.
         Invalid: the period is not over, or the job does not support dry runs.
-        Conflict: the schedule was triggered at the same instant.
+        Conflict: the schedule has already been triggered at the same instant.
     """
     schedule = require_schedule(name)
     now = now or await statements.clock(tx)
@@ -86,10 +86,10 @@ async def trigger(
 
 
 def require_schedule(name: str) -> Schedule:
-    """Return a schedule by its name.
+    """Return the schedule with this name.
 
     Raises:
-        NotFound: there is no such schedule; the message lists them.
+        NotFound: there is no such schedule; the message lists those that exist.
     """
     if schedule := SCHEDULES.get(name):
         return schedule
@@ -164,7 +164,7 @@ async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) 
 async def _begin(
     tx: Transaction, schedule: Schedule, tick: datetime, job: ScheduledJob, by: str
 ) -> TriggeredRun:
-    """Enqueue the job of a tick and insert its run.
+    """Enqueue the job for a tick, and insert the tick's run.
 
     Raises:
         Conflict: the tick already has a run.

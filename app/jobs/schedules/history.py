@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 async def list_schedules(db: Queryable, *, now: datetime | None = None) -> list[ScheduleState]:
-    """List the schedules in the order of their registration."""
+    """List the schedules in the order in which they were registered."""
     now = now or await statements.clock(db)
     summaries = await statements.schedule_summaries(db, names=list(SCHEDULES))
     last_ids = [summary.last_run_id for summary in summaries if summary.last_run_id]
@@ -65,7 +65,7 @@ async def list_runs(db: Queryable, name: str, before: UUID | None, limit: int) -
 
 
 async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
-    """Return the run that a job belongs to; None if it belongs to none."""
+    """Return the schedule's run that a job belongs to, or None if there is no such run."""
     row = await statements.run_of_job(db, job_id=job_id)
     return None if row is None else _run(row)
 
@@ -73,7 +73,7 @@ async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
 async def pause_schedule(
     tx: Transaction, name: str, *, by: str, now: datetime | None = None
 ) -> None:
-    """Fire no tick until the schedule is resumed. A run in progress finishes.
+    """Stop firing ticks until the schedule is resumed. A run in progress finishes.
 
     Raises:
         NotFound: there is no such schedule.
@@ -86,7 +86,7 @@ async def pause_schedule(
 async def resume_schedule(
     tx: Transaction, name: str, *, by: str, now: datetime | None = None
 ) -> None:
-    """Fire ticks again. The ticks of the pause are not caught up.
+    """Fire ticks again. Ticks missed during the pause are not caught up.
 
     Raises:
         NotFound: there is no such schedule.

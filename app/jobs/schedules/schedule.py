@@ -1,4 +1,4 @@
-"""What a schedule is: its ticks in UTC, how late a missed tick is caught up, and its runs."""
+"""Schedules: their ticks in UTC, how late a missed tick may be caught up, and their runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunFields(Struct, frozen=True):
     day: date
     """The day, or the last day of the period, that the run covers."""
     fired_by: str
-    """`schedule`, `cli`, or the id of the operator who triggered it."""
+    """`schedule`, `cli`, or the id of the operator who triggered the run."""
     state: RunState
     note: str | None
     """Why the tick was skipped."""
@@ -46,7 +46,7 @@ class ScheduleRun(RunFields, frozen=True):
 
 
 class ScheduleState(Struct, frozen=True):
-    """A schedule. `next_run_at` is null while it is paused."""
+    """The state of a schedule. `next_run_at` is null while the schedule is paused."""
 
     name: str
     paused: bool
@@ -69,16 +69,16 @@ class TriggeredRun(Struct, frozen=True):
 
 DAY = timedelta(days=1)
 MAX_TICK_INTERVAL = 32 * DAY
-"""Longer than the time between any two ticks of a schedule."""
+"""Longer than the time between any two consecutive ticks of a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a job is due: at this minute of these hours of these days, in UTC."""
+    """When a job is due: the minute, hour and day of its ticks, in UTC."""
 
     job: type[ScheduledJob]
     grace: timedelta
-    """The grace period: how late a missed tick is still caught up."""
+    """The grace period: how late a missed tick may still be caught up."""
     hour: int | None = None
     """None: every hour."""
     minute: int = 0
@@ -87,9 +87,9 @@ class Schedule:
     day: int | None = None
     """The day of the month. None: every day."""
     catch_up_all: bool = False
-    """Whether all missed and skipped ticks are caught up, not only the last missed one."""
+    """Whether to catch up all missed and skipped ticks, not only the last missed one."""
     dry_run: bool = False
-    """Whether its job supports dry runs."""
+    """Whether the job supports dry runs."""
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ class Schedule:
         return self.ticks(until - MAX_TICK_INTERVAL, until)[-1]
 
     def tick_covering(self, day: date) -> datetime:
-        """Return the tick whose run covers the period of this day: the first tick after it."""
+        """Return the tick whose run covers this day: the first tick after the day has ended."""
         midnight = datetime.combine(day, time(), UTC) + DAY
         return self.next_tick(midnight - timedelta.resolution)
 
@@ -124,15 +124,15 @@ class Schedule:
 
 
 def day_covered(tick: datetime) -> date:
-    """Return the day that the run of a tick covers: the day before, which ends its period."""
+    """Return the last day of the period that a tick's run covers: the day before the tick."""
     return tick.date() - DAY
 
 
 class ScheduledJob(Job, frozen=True):
     """A job that a schedule enqueues.
 
-    `day` is the day, or the last day of the period, that it covers. A dry run only counts what the
-    job would do.
+    `day` is the day, or the last day of the period, that the job covers. A dry run only counts what
+    would be done.
     """
 
     day: date
@@ -142,7 +142,7 @@ class ScheduledJob(Job, frozen=True):
 J = TypeVar("J", bound=type[ScheduledJob])
 
 SCHEDULES: dict[str, Schedule] = {}
-"""All schedules by name, which is the kind of their job. `scheduled` fills it."""
+"""All schedules by name, which is the kind of their job. `scheduled` registers them."""
 
 
 def scheduled(

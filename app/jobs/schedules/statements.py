@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/schedules.sql`."""
+"""Signatures for the statements in `sql/queries/schedules.sql`."""
 
 from __future__ import annotations
 
