@@ -1,6 +1,6 @@
 """The worker: `arq worker.WorkerSettings`, made from the environment on first access.
 
-The life of a job. Postgres holds its state, and every arrow is a statement in sql/queries:
+The life of a job. Postgres holds the job's state; every arrow is a statement in sql/queries:
 
        insert_job, insert_jobs
          |
@@ -24,30 +24,30 @@ The life of a job. Postgres holds its state, and every arrow is a statement in s
        +----------------------------------------------------------------------------+
 
     insert_job      app/jobs/enqueue.py, enqueue: in the transaction that causes the job; fan-outs
-                      and the cleanup insert many with statements of their own
+                      and the cleanup insert many jobs with their own statements
     claim           worker/claim.py, Claimer: called by the claim loop with the ids that it popped
     finish          app/jobs/run.py, Run.completion: in one transaction with the job's last effect
     finish_many     worker/finish.py, Finisher: in batches, for jobs without a completion
-    reschedule,     worker/outcome.py, record: for the outcome of a failure, a snooze, an expiry
+    reschedule,     worker/outcome.py, record: after a failure, a snooze, an expiry
     fail_or_cancel    (worker/job_executor.py) or a cancellation (worker/runner.py)
     release         app/jobs/reclaim.py: by the job's own worker, when it is shutting down or finds
-                      that it claimed the job and does not run it
+                      that it holds the job without running it
     reclaim         app/jobs/reclaim.py: by another worker, when the lease of the job's worker has
                       expired; a job that ran alone becomes dead
-    cancel          app/jobs/admin/jobs.py: of a running job it only records the request, and the
-                      next heartbeat of its worker interrupts it
+    cancel          app/jobs/admin/jobs.py: for a running job, this only records the request; the
+                      next heartbeat of the job's worker interrupts the job
     retry_dead,     app/jobs/admin/dead_letters.py: when an operator retries or discards dead
     discard_group     letters
-    wake_blocked    changes no state: makes snoozed jobs due when their dependency is available or
-                      their kind is resumed
+    wake_blocked    changes no state: lets snoozed jobs become due when their dependency is
+                      available or their kind is resumed
 
-Redis holds no state, only ids of due jobs. If it loses one, the relay dispatches it again:
+Redis holds no state, only the ids of due jobs. If it loses an id, the relay dispatches it again:
 
     commit ---- dispatch ----> +-------------------+
       app/jobs/redis_queue.py  | arq:queue:<queue> | ---- pop ----> claim, or drop the id
     relay ----- dispatch ----> +-------------------+                if its row is not free
-      worker/relay.py, every second: due rows whose id Redis lacks, such as retries,
-      deferred jobs, and all after a flush
+      worker/relay.py, every second: due jobs whose ids Redis lacks, such as retries,
+      deferred jobs, and every job after a flush
 
 Idle claim loops block on the wakeup key, which gets an item from a dispatch or from a pop that
 leaves ids behind.
@@ -83,14 +83,14 @@ WATCH_UNSUPPORTED = (
 def settings_from_environment(
     *, clock: Clock | None = postgres_clock, overrides: Handlers = MappingProxyType({})
 ) -> type:
-    """Make the class that arq reads from the environment and `.env`.
+    """Build the class that arq reads, from the environment and `.env`.
 
     Args:
-        clock: tells the schedules the time; None: this worker fires no schedules.
+        clock: the schedules' clock; None: this worker fires no schedules.
         overrides: handlers that replace the registered ones.
 
     Raises:
-        SystemExit: a setting is missing or wrong. One line on stderr names it; the exit code is 2.
+        SystemExit: a setting is missing or wrong. A line on stderr names it; the exit code is 2.
     """
     load_handlers()
     try:
@@ -108,7 +108,7 @@ def _is_burst() -> bool:
     """Tell whether the `arq` command was called with --burst.
 
     Raises:
-        SystemExit: it was called with --watch.
+        SystemExit: `arq` was called with --watch.
     """
     context = click.get_current_context(silent=True)
     if context and context.params.get("watch"):

@@ -1,4 +1,4 @@
-"""Stock arq as the host of the process: it keeps running without Redis, and drains on signals.
+"""Stock arq as the host of the process, adapted to run without Redis and to drain on signals.
 
 `arq worker.WorkerSettings` provides the process, `cron_jobs` and the health key. On its own, arq
 does not start without Redis, exits when Redis fails, and exits on a signal before our jobs end.
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 
 
 class HostRedis(ArqRedis):
-    """The Redis client of arq: it answers arq's commands with "nothing there" during an outage."""
+    """arq's Redis client. During an outage it returns empty results instead of raising errors."""
 
     has_work: Callable[[], Awaitable[bool]] | None = None
-    """Tells `arq --burst`, which ends when its queue is empty, whether our queues have work."""
+    """Whether our queues have work, for `arq --burst`, which exits when its own queue is empty."""
 
     async def zrangebyscore(self, *args: Any, **kwargs: Any) -> Any:
         return await _or_default(super().zrangebyscore(*args, **kwargs), [])
@@ -50,7 +50,7 @@ class HostRedis(ArqRedis):
 
 
 class _HostPipeline:
-    """A pipeline with empty answers during an outage. arq reads the server's statistics in one."""
+    """The pipeline in which arq reads the server's statistics; empty results during an outage."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
@@ -72,7 +72,7 @@ class _HostPipeline:
 
 
 async def _or_default(answer: Awaitable[Any], default: Any) -> Any:
-    """Return the answer of Redis, or the default if it is unavailable."""
+    """Return Redis's answer, or the default if Redis is unavailable."""
     try:
         return await answer
     except OUTAGES as error:
@@ -85,7 +85,7 @@ def host_redis(url: str) -> HostRedis:
     pool: ConnectionPool = ConnectionPool.from_url(
         url, socket_timeout=3, socket_connect_timeout=2, socket_keepalive=True
     )
-    # Not arq's default, pickle: it would let anyone who can write to Redis run code here.
+    # Not arq's default, pickle, which would let anyone who can write to Redis run code here.
     return HostRedis(
         pool_or_conn=pool,
         job_serializer=msgspec.json.encode,
@@ -96,7 +96,7 @@ def host_redis(url: str) -> HostRedis:
 def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
     """On SIGTERM or SIGINT, drain and then cancel arq's main task.
 
-    Call it from that task. It replaces arq's own signal handlers, which would interrupt the jobs.
+    Call this from that task. It replaces arq's own signal handlers, which would interrupt the jobs.
     A second signal cuts the drain short.
     """
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Breakers: while a dependency is unavailable, the jobs that need it are snoozed without a try."""
+"""Breakers: while a dependency is unavailable, jobs that need it are snoozed without a try."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app import metrics
 
 MIN_WAIT_S = 5.0
 MAX_WAIT_S = 300.0
-"""The wait between two probes of a dependency. It starts at the minimum and doubles each time."""
+"""The longest wait between two probes. The wait starts at the minimum and doubles each time."""
 
 
 @dataclass(slots=True)
@@ -30,21 +30,21 @@ class _Breaker:
 class Breakers:
     """The breakers of one worker, one for each dependency.
 
-    They learn which kinds need a dependency from the outages that jobs of these kinds meet. After
-    the wait, one job of such a kind is let through as a probe. If the dependency answers it, the
+    They learn which kinds need a dependency from the outages that jobs of these kinds run into.
+    After the wait, one such job is let through as a probe. If the dependency answers the job, the
     breaker closes; another outage doubles the wait. If the job ends without having called the
-    dependency, the next one is let through.
+    dependency, the next job is let through.
     """
 
     clock: Callable[[], float]
-    """Returns monotonic seconds."""
+    """A monotonic clock, in seconds."""
     random: Callable[[], float]
-    """Returns a random number from [0, 1), which spreads the jobs that wait."""
+    """A source of random numbers in [0, 1), to spread out the waiting jobs."""
     _breakers: dict[str, _Breaker] = field(default_factory=lambda: defaultdict(_Breaker))
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """Return the dependency that blocks this kind, and for how long; None: run the job."""
+        """Return the dependency that blocks this kind and for how long, or None to run the job."""
         now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
@@ -58,7 +58,7 @@ class Breakers:
         return None
 
     def record_outage(self, kind: str, dependency: str) -> timedelta:
-        """Record that a job of this kind met an outage, and return how long it has to wait."""
+        """Record an outage that a job of this kind ran into, and return how long it must wait."""
         self._needs[kind].add(dependency)
         breaker = self._breakers[dependency]
         breaker.last_outage_at = now = self.clock()
@@ -74,7 +74,7 @@ class Breakers:
 
         Args:
             answers: when each dependency last answered the job. An answer does not count if
-                another job met an outage after it.
+                another job has run into an outage since.
         """
         for dependency in self._needs.get(kind, ()):
             self._breakers[dependency].probing = False

@@ -1,4 +1,4 @@
-"""Claims: pop ids from Redis by the queues' weights, and claim their rows in Postgres."""
+"""Claiming: pop ids from Redis by the queues' weights, and claim their rows in Postgres."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from app.redis import OUTAGES, Redis
 log = structlog.get_logger()
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Steps of this length around a circle are spread evenly, whatever their number. The shares of the
-queues are therefore exact within a fraction of a percent, where random choices stray by three
-points in a thousand pops. Some servers also give scripts the same random numbers in each call."""
+"""Steps of this length around a circle are spread evenly, however many there are. Each queue thus
+gets its share to within a fraction of a percent, whereas random choices would be off by three
+percentage points in a thousand pops. Some servers also give scripts the same random numbers on
+every call."""
 
 POP = f"""
 local wakeup_key, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -66,15 +67,15 @@ if #ids > 0 then
 end
 return ids
 """
-"""Pop at most `slots` ids. The queue of each is chosen by weight among those that still have ids.
+"""Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids.
 No queue exceeds its capacity (0: paused). If ids are left, the wakeup key wakes another worker."""
 
 
 class Claimer:
-    """Pops ids and claims jobs for one worker.
+    """One worker's claimer, which pops ids and claims their jobs.
 
-    An id leaves Redis when it is popped. If its row is not claimed afterwards, because the worker
-    dies or Postgres is unavailable, the relay finds the row and dispatches the id again.
+    Popping an id removes it from Redis. If the job is not claimed afterwards, because the worker
+    dies or Postgres is unavailable, the relay finds the job's row and dispatches the id again.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Claimer:
         weights: Mapping[str, int],
         start_point: float,
     ) -> None:
-        """`start_point` is a random number from [0, 1), so that workers do not pop in step."""
+        """`start_point` is a random number in [0, 1), so that workers do not pop in step."""
         self._database = database
         self._dispatcher = dispatcher
         self._pop_script = redis.register_script(POP)
@@ -117,12 +118,12 @@ class Claimer:
         return [JobId(UUID(job_id.decode())) for job_id in ids]
 
     async def claim(self, ids: list[JobId]) -> list[ClaimedJob]:
-        """Claim the rows of these ids, with one retry under the same token.
+        """Claim the jobs with these ids, and retry once under the same token.
 
-        The retry returns the jobs that the first try claimed if only its reply was lost.
+        If the first try succeeded but its reply was lost, the retry returns the same jobs.
 
         Raises:
-            Unavailable: Postgres is unreachable. Later heartbeats release what was claimed anyway.
+            Unavailable: Postgres is unreachable. Later heartbeats release any jobs claimed anyway.
         """
         token = uuid4()
         try:
@@ -138,9 +139,9 @@ class Claimer:
         return claimed
 
     async def _requeue(self, ids: Collection[JobId]) -> None:
-        """Put ids back into Redis whose rows are due but were locked, for example by the relay.
+        """Put back into Redis the ids of due jobs whose rows were locked, for example by the relay.
 
-        Otherwise they would wait for five seconds, until the relay dispatches them.
+        Otherwise these jobs would wait five seconds for the relay to dispatch them.
         """
         try:
             waiting = await statements.still_waiting(self._database, ids=list(ids))

@@ -23,13 +23,13 @@ from worker.slots import Slots
 log = structlog.get_logger()
 
 POLL_INTERVAL_S = 1
-"""Seconds after which the queues are checked without a wakeup."""
+"""Seconds after which the queues are checked even without a wakeup."""
 RETRY_DELAY_S = 0.5
 """Seconds between two tries while Redis or Postgres is unavailable."""
 
 
 class ClaimLoop:
-    """Fills the slots with jobs, and interrupts the running ones."""
+    """The claim loop, which fills the slots with jobs and can interrupt running ones."""
 
     def __init__(self, claimer: Claimer, slots: Slots, lease: Lease, runner: Runner) -> None:
         self._claimer = claimer
@@ -37,7 +37,7 @@ class ClaimLoop:
         self._lease = lease
         self._runner = runner
         self.last_pop_at = 0.0
-        """When ids were last popped without an error, even if none, by the monotonic clock."""
+        """When the last pop succeeded, even if it found no ids, by the monotonic clock."""
 
     async def run(self) -> None:
         """Claim and start jobs until cancelled. Cancelling does not interrupt running jobs."""
@@ -57,13 +57,13 @@ class ClaimLoop:
                 await self._wait_for_wakeup()
 
     async def run_one(self, job_id: JobId) -> None:
-        """Claim one job and run it to its end, even without a free slot. Drop it if it is taken."""
+        """Claim a job and run it to its end, even without a free slot; drop it if it is taken."""
         await self._lease.wait_until_fresh()
         for claimed in await self._claimer.claim([job_id]):
             await self._runner.start(claimed)
 
     async def listen_for_wakeups(self, redis: Redis) -> None:
-        """Wake the loop when jobs are dispatched, until cancelled."""
+        """Until cancelled, wake the loop whenever jobs are dispatched."""
         while True:
             await self._slots.may_claim.wait()
             wakeup = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL_INTERVAL_S))
@@ -74,7 +74,7 @@ class ClaimLoop:
                 await asyncio.sleep(RETRY_DELAY_S)
 
     async def drain(self, grace: float) -> list[JobId]:
-        """Wait `grace` seconds for the running jobs, then interrupt the rest.
+        """Wait up to `grace` seconds for the running jobs, then interrupt the rest.
 
         Returns:
             The interrupted jobs. This worker still holds them and has to release them.
@@ -103,10 +103,10 @@ class ClaimLoop:
                 await self._slots.wakeup.wait()
 
     async def _fill_slots(self) -> bool:
-        """Fill the slots, and return whether the queues had fewer jobs than that.
+        """Fill the slots, and return whether the queues had too few jobs to fill them.
 
-        Jobs are popped and claimed while `done` of earlier jobs is being committed, and start when
-        their slots are free. If the worker stops before that, it releases them.
+        Jobs are claimed while the `done` of earlier jobs is being committed, and start once their
+        slots are free. If the worker stops before that, it releases these jobs.
         """
         capacity = self._slots.capacity
         ids = await self._claimer.pop(capacity, self._slots.capacity_by_queue())

@@ -1,6 +1,6 @@
-"""The cron jobs of the schedules, in UTC, and the loop that catches up missed ticks.
+"""The schedules' cron jobs, in UTC, and the loop that catches up on missed ticks.
 
-arq only wakes us. The clock says which ticks are due, and Postgres decides which worker fires them.
+arq only wakes us up. The clock says which ticks are due; Postgres decides which worker fires them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INTERVAL_S = 60.0
 """Seconds between two checks for due ticks, independent of arq's calls."""
 
 Clock: TypeAlias = Callable[[Queryable], Awaitable[datetime]]
-"""Tells the schedules the time: Postgres's clock, or one that a test passes in."""
+"""The schedules' clock: Postgres's, or a clock that a test passes in."""
 
 postgres_clock: Clock = statements.clock
 
@@ -42,7 +42,7 @@ async def fire(ctx: dict[str, Any]) -> None:
 
 
 def cron_job(schedule: Schedule) -> CronJob:
-    """Make arq's cron job of a schedule."""
+    """Make the arq cron job for a schedule."""
     return cron(
         fire,
         name=f"cron:{schedule.name}",
@@ -54,12 +54,12 @@ def cron_job(schedule: Schedule) -> CronJob:
 
 
 def cron_jobs() -> list[CronJob]:
-    """Make arq's cron jobs, one for each schedule."""
+    """Make one arq cron job for each schedule."""
     return [cron_job(schedule) for schedule in SCHEDULES.values()]
 
 
 async def keep_schedules(database: Database, clock: Clock) -> None:
-    """Fire the due ticks and publish the metrics of schedules every minute, until cancelled."""
+    """Every minute, fire the due ticks and publish the schedules' metrics, until cancelled."""
     while True:
         try:
             await fire_due(database, now=await clock(database))
@@ -71,7 +71,7 @@ async def keep_schedules(database: Database, clock: Clock) -> None:
 
 
 async def publish(db: Queryable, *, now: datetime) -> None:
-    """Set the metrics of the schedules."""
+    """Set the schedules' metrics."""
     for schedule in await history.list_schedules(db, now=now):
         if schedule.last_success_at:
             metrics.schedule_last_success.labels(schedule.name).set(

@@ -1,4 +1,4 @@
-"""The engine of the worker: builds and starts its loops, and drains them."""
+"""The worker's engine, which builds, starts and drains its loops."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class Engine:
-    """The claim loop and the loops around it. Runs in arq's process, and in tests without arq."""
+    """The claim loop and the loops around it, run in arq's process, or without arq in tests."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Engine:
     ) -> None:
         """
         Args:
-            clock: tells the schedules the time; None: this worker fires no schedules.
-            handlers: the handler of each job type.
+            clock: the schedules' clock; None: this worker fires no schedules.
+            handlers: the handler for each job type.
         """
         self._settings = settings
         self._resources = resources
@@ -124,10 +124,10 @@ class Engine:
         log.info("worker.started", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
-        """Stop claiming, wait for the running jobs within the grace period, and release the rest.
+        """Stop claiming, wait up to the grace period for the running jobs, and release the rest.
 
-        Does nothing before `start`. A second caller waits for the first. Cancelling the first one
-        cuts the drain short.
+        Before `start`, this does nothing. A second call waits for the first to finish. Cancelling
+        the first call cuts the drain short.
         """
         if self._draining is not None:
             await asyncio.wait((self._draining,))
@@ -148,7 +148,7 @@ class Engine:
         log.info("worker.drained", interrupted=len(interrupted))
 
     async def has_work(self) -> bool:
-        """Tell whether a job runs here or is due. Assume so if Postgres does not answer."""
+        """Tell whether a job is running here or is due; assume so if Postgres does not answer."""
         try:
             return await statements.has_work(self._resources.engine, worker_id=self.worker_id)
         except Unavailable:
@@ -168,7 +168,7 @@ class Engine:
                 signal.raise_signal(signal.SIGTERM)
 
     async def _deregister(self) -> None:
-        """Release every job that this worker still holds, then delete its row."""
+        """Release every job that this worker still holds, then delete the worker's row."""
         database, worker_id = self._resources.engine, self.worker_id
         for row in await statements.running_on_worker(database, worker_id=worker_id):
             await release(database, row.id, row.token)

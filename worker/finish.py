@@ -1,4 +1,4 @@
-"""Finishing: jobs that are done at about the same time are marked as done in one statement."""
+"""Finishing jobs: those that are done at about the same time are marked in one statement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database
 
 MAX_BATCH = 500
-"""Jobs in one statement."""
+"""The most jobs in one statement."""
 RETRY_DELAY_S = 0.5
 """Seconds between two tries to commit while Postgres is unavailable."""
 
@@ -25,7 +25,7 @@ class _Finishing(NamedTuple):
 
 
 class Finisher:
-    """Marks jobs as done. Jobs that arrive while a statement runs are in the next one."""
+    """The finisher, which marks jobs as done. Jobs that arrive during a statement join the next."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,10 +33,10 @@ class Finisher:
         self._arrived = asyncio.Event()
 
     async def finish(self, claimed: ClaimedJob) -> None:
-        """Return when `done` is committed. Waits while Postgres is unavailable.
+        """Mark the job as done, and wait for the commit, even while Postgres is unavailable.
 
         Raises:
-            LeaseLost: this worker has lost the job; it is not marked.
+            LeaseLost: this worker has lost the job, which is not marked as done.
         """
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append(_Finishing(claimed, committed))
@@ -71,7 +71,7 @@ class Finisher:
                 committed.set_exception(LeaseLost())
 
     async def _commit(self, jobs: Sequence[ClaimedJob]) -> set[JobId]:
-        """Mark jobs as done, and return those that are. Retries are safe: they return the same."""
+        """Mark jobs as done, and return those that are done. A retry returns the same jobs."""
         while True:
             try:
                 done = await statements.finish_many(

@@ -1,4 +1,4 @@
-"""The worker's HTTP endpoints for machines: liveness, readiness and metrics."""
+"""The worker's HTTP endpoints: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.resources import Resources
 from worker.claim_loop import ClaimLoop
 
 MAX_POP_AGE_S = 5.0
-"""Seconds since the last pop after which a worker is not ready."""
+"""A worker that has not popped for this many seconds is not ready."""
 READY_TIMEOUT_S = 1.0
 """Seconds within which Postgres and Redis have to answer."""
 
@@ -30,10 +30,10 @@ class _Server(uvicorn.Server):
 
 
 class Health:
-    """Serves `/health/live`, `/health/ready` and `/metrics` on the worker's own event loop.
+    """The server for `/health/live`, `/health/ready` and `/metrics`, on the worker's event loop.
 
-    An answer therefore means that the loop is running. That is all that live means: it does not
-    depend on Redis.
+    A response therefore means that the loop is running. `/health/live` means no more than that: it
+    does not depend on Redis.
     """
 
     def __init__(self, resources: Resources, claim_loop: ClaimLoop) -> None:

@@ -1,4 +1,4 @@
-"""The heartbeat, which keeps the lease, and the loops of the relay and of reclaiming."""
+"""The heartbeat, which keeps the lease, and the loops that run the relay and reclaim jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INTERVAL_S = 1.0
 
 
 class Heartbeat:
-    """Keeps the lease of this worker, and reads once a second what it has to stop or pause."""
+    """This worker's heartbeat. Each beat renews the lease and reads what to stop or pause."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Heartbeat:
             await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
     async def heartbeat(self) -> None:
-        """Send one heartbeat, read cancellations, this worker's rows and pauses, renew the lease.
+        """Send a heartbeat, apply cancellations, lost jobs and pauses, and renew the lease.
 
         Raises:
             Unavailable: Postgres is unavailable.
@@ -85,11 +85,11 @@ class Heartbeat:
         self._lease.renew(heartbeat_at)
 
     async def _reconcile(self, rows: Collection[OwnedJob], running_before: set[JobId]) -> None:
-        """Resolve differences between the jobs that run here and the rows of this worker.
+        """Resolve differences between the jobs that run here and this worker's rows.
 
-        Jobs that run here without a row are interrupted, and rows that do not run here are
-        released. Both only after two heartbeats in a row found them: a single one may have been
-        concurrent with a claim or with the end of a job.
+        A job that runs here without a row is interrupted, and a row whose job does not run here is
+        released, but only once two heartbeats in a row have found the difference: a single
+        heartbeat may have coincided with a claim or with the end of a job.
         """
         running, recorded = set(self._slots.running), {row.id for row in rows}
         mismatched = (recorded - running - running_before) | ((running_before & running) - recorded)
@@ -113,7 +113,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
 
 
 async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[ReturnedJob]:
-    """Reclaim the jobs of lost workers, unless this worker was recently cut off itself.
+    """Reclaim the jobs of lost workers, unless this worker was itself recently cut off.
 
     Raises:
         Unavailable: Postgres is unavailable.

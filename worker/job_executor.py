@@ -1,6 +1,6 @@
-"""The job executor: calls the handler of a claimed job, and turns what it raised into an outcome.
+"""The job executor, which calls a claimed job's handler and turns its errors into outcomes.
 
-It writes nothing about the job to Postgres: `worker/outcome.py` does.
+It writes nothing about the job to Postgres: `worker/outcome.py` does that.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ log = structlog.get_logger()
 MAX_BACKOFF = timedelta(hours=1)
 LOST_CONNECTION_DELAY = timedelta(seconds=1)
 UNKNOWN_KIND_DELAY = timedelta(minutes=1)
-"""How long a job whose kind this worker does not know waits for a newer worker."""
+"""How long a job of a kind unknown to this worker waits for a newer worker."""
 
 
 def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
     """Return an exponential backoff, half of it fixed and half of it random.
 
-    Jobs that failed together are spread, and none is retried at once ("Exponential Backoff and
-    Jitter", AWS Architecture Blog, 2015).
+    Jobs that failed together are spread out, and none is retried immediately ("Exponential Backoff
+    and Jitter", AWS Architecture Blog, 2015).
 
     Args:
         failures: failed attempts so far, at least 1.
-        random: a random number from [0, 1).
+        random: a random number in [0, 1).
     """
     ceiling = min(base * float(2 ** min(failures - 1, 30)), MAX_BACKOFF)
     return ceiling / 2 + ceiling / 2 * random
@@ -51,13 +51,13 @@ def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class JobExecutor:
-    """Runs one attempt of a claimed job."""
+    """The job executor. Calling it runs one attempt of a claimed job."""
 
     resources: Resources
     breakers: Breakers
     pauses: Pauses
     random: Callable[[], float]
-    """Returns a random number from [0, 1)."""
+    """A source of random numbers in [0, 1)."""
     handlers: Handlers
 
     async def __call__(self, run: Run) -> Outcome:
@@ -65,7 +65,7 @@ class JobExecutor:
 
         Raises:
             LeaseLost: this worker has lost the job.
-            CancelledError: the job was interrupted: cancelled, lost, or the worker is stopping.
+            CancelledError: the job was cancelled or lost, or the worker is stopping.
         """
         if run.claimed.expired:
             return Outcome("cancelled", "expired before it could start")
@@ -76,7 +76,7 @@ class JobExecutor:
         return self._postpone(run.claimed) or await self._call_handler(job_type, run)
 
     def _postpone(self, claimed: ClaimedJob) -> Outcome | None:
-        """Return the snooze of a job that must not start now, or None."""
+        """Return a snooze if the job must not start now, or None."""
         if claimed.kind in self.pauses.kinds:
             blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
@@ -106,7 +106,7 @@ class JobExecutor:
         return outcome
 
     def _outcome_of(self, error: Exception, job_type: type[Job], claimed: ClaimedJob) -> Outcome:
-        """Translate a failure. This is the only table from failures to outcomes."""
+        """Translate a failure into an outcome. Nothing else does this."""
         text = f"{type(error).__name__}: {without_values(error)}"
         match error:
             case Unavailable(dependency="postgres"):
@@ -138,9 +138,9 @@ class JobExecutor:
         return Outcome("snoozed", text, delay=delay, blocked_on=dependency)
 
     async def _wake_blocked(self, dependency: str) -> None:
-        """Make the jobs due that are blocked on a dependency.
+        """Let the jobs that are blocked on a dependency become due.
 
-        If Postgres does not answer, they become due at the end of their delay, minutes later.
+        If Postgres does not answer, they become due when their delays end, up to minutes later.
         """
         log.info("breaker.closed", dependency=dependency)
         try:

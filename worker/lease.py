@@ -1,4 +1,4 @@
-"""The worker's lease on the jobs that it runs, as its last heartbeat renewed it."""
+"""The worker's lease on the jobs that it runs, which each heartbeat renews."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from time import monotonic
 
 LEASE_S = 10.0
-"""Seconds without a heartbeat after which other workers reclaim the jobs of this one."""
+"""After this many seconds without a heartbeat, other workers reclaim this worker's jobs."""
 FRESH_S = LEASE_S / 2
-"""Seconds after a heartbeat during which jobs may be claimed."""
+"""Jobs may be claimed for this many seconds after a heartbeat."""
 
 
 class Lease:
-    """Whether this worker may claim and reclaim jobs, by the age of its last heartbeat."""
+    """This worker's right to claim and reclaim jobs, by the age of its last heartbeat."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """
@@ -40,17 +40,17 @@ class Lease:
         self._renewed.set()
 
     def suspend(self) -> None:
-        """Allow no claims before the next heartbeat, since Postgres did not answer."""
+        """Allow no claims until the next heartbeat, because Postgres did not answer."""
         self._renewed.clear()
 
     async def wait_until_fresh(self) -> None:
-        """Wait until jobs may be claimed: others would reclaim those without a fresh heartbeat."""
+        """Wait for a recent heartbeat, so that other workers do not reclaim newly claimed jobs."""
         while not self._renewed.is_set() or self._clock() - self._renewed_at > FRESH_S:
             self._renewed.clear()
             await self._renewed.wait()
 
     @property
     def may_reclaim(self) -> bool:
-        """Whether this worker may reclaim jobs: it was not recently cut off itself."""
+        """Whether this worker may reclaim jobs: not if it was recently cut off itself."""
         now = self._clock()
         return now - self._renewed_at < FRESH_S and now >= self._may_reclaim_from

@@ -1,4 +1,4 @@
-"""The outcome of an attempt, and recording it in Postgres with the job it enqueues, if any."""
+"""The outcome of an attempt, and recording it in Postgres with any job that follows a failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 
 MAX_ERROR_CHARACTERS = 8192
-"""Of an error or a traceback; the rest is cut off."""
+"""The most characters of an error or a traceback to store; the rest is cut off."""
 
 _IDS_AND_NUMBERS = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d+",
@@ -32,7 +32,7 @@ def fingerprint(kind: str, error: str) -> str:
 
 OutcomeName = Literal["done", "retried", "snoozed", "dead", "cancelled"]
 STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
-"""The state of the job after each outcome."""
+"""The state of the job after each outcome other than `done`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Outcome:
     """Whether the attempt counts against the job's retries."""
     delay: timedelta = timedelta(0)
     blocked_on: str | None = None
-    """The unavailable dependency or the paused kind that the job is snoozed for."""
+    """The unavailable dependency or the paused kind that the snoozed job waits for."""
     started: bool = True
     """False: the handler was not called, and the attempt is not counted."""
 
@@ -80,7 +80,7 @@ async def record(
 
 
 async def _write_end(tx: Transaction, claimed: ClaimedJob, outcome: Outcome) -> bool | None:
-    """Write the new state of the job, and return whether this attempt still held it."""
+    """Write the job's new state, and tell whether this attempt still held the job."""
     state, error = STATES[outcome.name], _storable(outcome.error) or ""
     if outcome.name in {"dead", "cancelled"}:
         digest = fingerprint(claimed.kind, error) if outcome.name == "dead" else None
@@ -107,13 +107,13 @@ async def _write_end(tx: Transaction, claimed: ClaimedJob, outcome: Outcome) -> 
         blocked_on=outcome.blocked_on,
         error=error,
     )
-    if state_now == "cancelled":  # it was requested during the attempt
+    if state_now == "cancelled":  # requested during the attempt
         await enqueue_on_failure(tx, claimed.kind, claimed.payload)
     return state_now is not None
 
 
 def _storable(text: str | None) -> str | None:
-    """Make a text storable: without NUL and lone surrogates, and of limited length."""
+    """Make a text storable: replace NULs and lone surrogates, and limit the length."""
     if text is None:
         return None
     clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

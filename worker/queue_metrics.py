@@ -1,6 +1,6 @@
-"""The metrics of queues, kinds and workers, read from Postgres every few seconds.
+"""Metrics for queues, kinds and workers, read from Postgres every few seconds.
 
-Every worker publishes the same values, so it does not matter which of them is scraped.
+Every worker publishes the same values, so it does not matter which worker is scraped.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 INTERVAL_S = 5.0
 MAX_READ_SHARE = 0.05
-"""The share of the time that may be spent reading: a backlog of millions is read less often."""
+"""The largest share of time to spend reading, so that a huge backlog is read less often."""
 
 
 def initialize_counters() -> None:
-    """Create the alerts' counters at 0, so that the first failure of a kind is an increase."""
+    """Start the counters behind the alerts at 0, so that even the first failure is an increase."""
     for kind in KINDS.values():
         counts = metrics.of_kind(kind.kind, kind.queue)
         for outcome in ("done", "retried", "dead"):
@@ -58,7 +58,7 @@ async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
 
 
 async def publish(database: Database, pauses: Pauses) -> None:
-    """Read the metrics once and set them."""
+    """Read the values once, and set the metrics."""
     rows = await statements.queue_stats(database)
     alive = [worker.alive for worker in await workers(database)]
     _set_queue_metrics(rows, pauses)
@@ -81,7 +81,7 @@ def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
 
 
 def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
-    """Set the metrics of all kinds with jobs, and of all kinds of this worker, even if 0."""
+    """Set the metrics, even if 0, for all kinds that have jobs or that this worker knows."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
     blocked: Counter[tuple[str, str]] = Counter()
     for row in rows:

@@ -1,4 +1,4 @@
-"""The relay: dispatches the due jobs whose ids Redis lacks.
+"""The relay, which dispatches the due jobs whose ids Redis lacks.
 
 It starts deferred jobs and retries, and refills a flushed Redis. It runs in every worker without
 locks: adding an id twice is harmless, because a row can be claimed only once.
@@ -21,7 +21,7 @@ from app.redis import Redis
 log = structlog.get_logger()
 
 PAGE = 1000
-"""Jobs read at a time."""
+"""The most jobs to read at a time."""
 
 
 class Relay:
@@ -34,10 +34,10 @@ class Relay:
         """Dispatch all due jobs that Redis lacks.
 
         Returns:
-            How many ids Redis lacked.
+            The number of ids that Redis lacked.
 
         Raises:
-            redis.RedisError, Unavailable: one of them is unavailable. The next call continues.
+            redis.RedisError, Unavailable: Redis or Postgres is unavailable. Call again to continue.
         """
         if not await self._redis.exists(EPOCH_KEY):
             await self._forget_dispatched()
@@ -51,7 +51,7 @@ class Relay:
         return added
 
     async def _forget_dispatched(self) -> None:
-        """Check all waiting jobs again, because Redis is new or has lost its data."""
+        """Mark all waiting jobs as not dispatched: Redis is new or has lost its data."""
         await statements.reset_dispatched(self._database)
         await self._redis.set(EPOCH_KEY, 1)
         log.info("relay.empty_redis_detected")
@@ -68,8 +68,8 @@ class Relay:
                 for job_id, score in zip(ids, scores, strict=True)
                 if score is None
             ]
-        # Mark them before adding them. Otherwise a job that is claimed and fails in between could
-        # be marked by this older reading, and its retry would wait for five seconds.
+        # Mark the jobs before adding their ids. Otherwise a job could be claimed and fail in
+        # between. Marking it then would make its retry wait for five seconds.
         await statements.mark_dispatched(
             self._database,
             ids=[job.id for job in waiting],

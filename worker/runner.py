@@ -1,4 +1,4 @@
-"""The runner: runs claimed jobs in their slots until their outcomes are committed."""
+"""The runner, which runs claimed jobs in their slots until their outcomes are committed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RETRY_DELAY_S = 0.5
 
 
 class Runner:
-    """Runs each claimed job in a task of its own."""
+    """The runner. Each claimed job gets a task of its own."""
 
     def __init__(
         self,

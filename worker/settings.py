@@ -32,15 +32,15 @@ ARQ_TIMEOUT_S = 24 * 3600
 
 
 async def run(ctx: dict[str, Any], job_id: str) -> None:
-    """Run a job. This is the arq function of every job, for a stock arq worker on our queues.
+    """Run a job. A stock arq worker on our queues calls this function for every job.
 
-    It claims the row like our own workers. An id whose row is not free is dropped.
+    It claims the job's row as our own workers do. If the row is not free, the id is dropped.
     """
     await ctx["engine"].claim_loop.run_one(JobId(UUID(job_id)))
 
 
 class Lifecycle:
-    """Opens and closes everything when arq's process starts and ends."""
+    """The resources and engine of arq's process, opened when it starts and closed when it ends."""
 
     def __init__(
         self, settings: Settings, clock: Clock | None, handlers: Handlers, *, burst: bool
@@ -87,10 +87,10 @@ class Lifecycle:
         return engine
 
     async def shut_down(self, ctx: dict[str, Any]) -> None:
-        """Drain, unless a signal has already caused it, and close the resources.
+        """Drain, unless a signal has already started the drain, and close the resources.
 
         Raises:
-            SystemExit: a loop failed because of a bug. The code is 1.
+            SystemExit: a loop has failed because of a bug; the exit code is 1.
         """
         engine = ctx.get("engine")
         if engine:
@@ -103,13 +103,13 @@ class Lifecycle:
 def worker_settings(
     settings: Settings, *, clock: Clock | None, handlers: Handlers, burst: bool = False
 ) -> type:
-    """Make the class that `arq worker.WorkerSettings` reads.
+    """Build the class that `arq worker.WorkerSettings` reads.
 
-    It also creates the event loop that arq will use, so that our logs are configured first in it:
-    arq configures its own after this returns.
+    This also creates the event loop that arq will use, and makes configuring our logs its first
+    task: arq configures its own logging after this function has returned.
 
     Args:
-        clock: tells the schedules the time; None: this worker fires no schedules.
+        clock: the schedules' clock; None: this worker fires no schedules.
         burst: whether the worker ends when no job is due.
     """
     loop = uvloop.new_event_loop()

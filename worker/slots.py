@@ -1,4 +1,4 @@
-"""The slots of a worker: the jobs that run in them, and the capacity for more."""
+"""A worker's slots: the jobs that run in them, and the capacity for more."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from app.jobs.redis_queue import QUEUES, low_slots
 from app.jobs.rows import ClaimedJob
 
 ISOLATE_AFTER_CRASHES = 2
-"""Crashes after which a job runs alone in its worker."""
+"""After this many crashes, a job runs alone in its worker."""
 
 
 class Isolation:
-    """Lets a job run alone in the worker, after all other jobs have ended."""
+    """A gate for jobs that must run alone in the worker, after all other jobs have ended."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        """`changed` is called when jobs start or stop needing to run alone."""
+        """`changed` is called whenever `count` changes."""
         self._changed = changed
         self._lock = asyncio.Lock()
         self._job_ended = asyncio.Event()
         self.count = 0
-        """How many jobs run alone or wait to."""
+        """How many jobs are running alone or waiting to."""
 
     def job_ended(self) -> None:
-        """Let the jobs that wait to run alone count the others again."""
+        """Make the jobs that are waiting to run alone count the running jobs again."""
         self._job_ended.set()
 
     @asynccontextmanager
     async def alone(self, running: Callable[[], int]) -> AsyncIterator[None]:
-        """Wait until no other job runs, and admit none while the block runs.
+        """Wait until no other job is running, and let none start while the block runs.
 
         Args:
-            running: returns how many jobs hold slots, including those that wait here.
+            running: returns how many jobs hold slots, including those waiting here.
         """
         self.count += 1
-        self._job_ended.set()  # a waiting job counts again, since this one only waits now
+        self._job_ended.set()  # those waiting count again: this job now waits too
         self._changed()
         try:
             async with self._lock:
@@ -61,10 +61,10 @@ class RunningJob:
     claimed: ClaimedJob
     task: asyncio.Task[None] | None = None
     interruption: Literal["released", "cancelled", "lost"] = "released"
-    """Why its task is cancelled: the worker stops, a user cancelled it, or the lease was lost."""
+    """Why the task is cancelled: the worker stops, the job is cancelled, or the lease is lost."""
 
     def interrupt(self, reason: Literal["cancelled", "lost"]) -> None:
-        """Cancel its task for this reason."""
+        """Cancel the job's task for this reason."""
         self.interruption = reason
         if self.task is not None:
             self.task.cancel()
@@ -103,7 +103,7 @@ class Slots:
             await self._freed.wait()
 
     def occupy(self, running: RunningJob) -> None:
-        """Give a job a slot. Interrupt an older attempt that still runs here; it lost its lease."""
+        """Give a job a slot. Interrupt any older attempt still running here: its lease is lost."""
         if older := self.running.get(running.claimed.id):
             older.interrupt("lost")
         self.running[running.claimed.id] = running
@@ -122,7 +122,7 @@ class Slots:
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """Let the next job be claimed while `done` of a job is being committed."""
+        """Let the next job be claimed while a job's `done` is being committed."""
         self._committing += 1
         self._update()
         self.wakeup.set()
@@ -133,7 +133,7 @@ class Slots:
             self._update()
 
     def capacity_by_queue(self) -> dict[Queue, int]:
-        """Return how many jobs may be claimed from each queue: none from a paused one."""
+        """Return how many jobs may be claimed from each queue: 0 if the queue is paused."""
         capacity: dict[Queue, int] = dict.fromkeys(QUEUES, self.count)
         capacity["low"] = max(0, low_slots(self.count) - self._running_low())
         if self.isolation.count:
@@ -146,10 +146,10 @@ class Slots:
         return sum(running.claimed.queue == "low" for running in self.running.values())
 
     def _update(self) -> None:
-        """Update what may be claimed.
+        """Update whether jobs may be claimed.
 
-        A job that is to run alone first waits only for the long jobs in `low`, while others are
-        still claimed; then nothing is claimed until all have ended.
+        A job that must run alone first waits only for the jobs in `low`, which may be long; jobs
+        from other queues are still claimed. Then nothing is claimed until it has run alone.
         """
         metrics.running.set(len(self.running))
         alone = self.isolation.count > 0 and self._running_low() <= self.isolation.count
