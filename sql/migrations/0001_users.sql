@@ -15,7 +15,7 @@ create table users (
     deleted_at timestamptz
 );
 
--- An address is stored as written and compared in lower case. Deleting its account frees it.
+-- An address is stored as written and compared in lower case. Deleting the account frees it.
 create unique index users_email on users (lower(email)) where deleted_at is null;
 
 create index users_deleted on users (deleted_at) where deleted_at is not null;
@@ -31,7 +31,7 @@ create table sessions (
 create index sessions_user on sessions (user_id);
 create index sessions_expiry on sessions (expires_at);
 
--- Tokens of email links: a user who has one can read the email of the account.
+-- Tokens for email links: whoever has one can read the account's email.
 create table account_tokens (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,

@@ -18,7 +18,7 @@ create table jobs (
     attempt int not null default 0,
     failures int not null default 0,
     crashes int not null default 0,
-    alone boolean not null default false, -- after two crashes, it runs with no other job in its worker
+    alone boolean not null default false, -- whether it runs alone in its worker
     worker_id uuid,
     token uuid, -- the fence: a worker with another token commits nothing
     started_at timestamptz,
@@ -36,7 +36,7 @@ create table jobs (
 create unique index jobs_one_unfinished_an_occasion on jobs (kind, occasion)
     where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed');
 
--- For the two queries of the relay: due jobs that were never seen in Redis, and not lately.
+-- For the relay's two queries: due jobs never seen in Redis, and due jobs not seen there lately.
 create index jobs_never_handed_over on jobs (run_at)
     where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null;
 create index jobs_handed_over on jobs (handed_over_at)
@@ -76,8 +76,8 @@ create table workers (
     seen_at timestamptz not null default now()
 );
 
--- Queues and kinds that operators have paused. The jobs of a paused queue wait in Redis. The jobs of
--- a paused kind are snoozed when they are claimed.
+-- Queues and kinds that operators have paused. The jobs in a paused queue wait in Redis. Jobs of a
+-- paused kind are snoozed when they are claimed.
 create table pauses (
     what text not null check (what in ('queue', 'kind')),
     name text not null,

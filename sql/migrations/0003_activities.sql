@@ -18,14 +18,14 @@ create table activities (
 create index activities_newest_first on activities (user_id, started_at desc, id desc)
     where deleted_at is null;
 
--- Counting a day reads the activities of all users. The index is on the day rather than the time, so
--- that the planner never uses it to look for one user's newest activities.
+-- Counting a day reads the activities of all users. The index is on the day rather than the time,
+-- so that the planner never uses it to look for one user's newest activities.
 create index activities_by_day on activities (((started_at at time zone 'utc')::date))
     where deleted_at is null;
 
 create index activities_deleted on activities (deleted_at) where deleted_at is not null;
 
--- The owner of a photo is the owner of its activity. The object's key is derived from the row
+-- A photo belongs to the owner of its activity. The object's key is derived from the row
 -- (app/activities/photos.py).
 create table photos (
     id uuid primary key default uuidv7(),

@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- A request is addressed to an email address, not to a user. Whether an account has the address is
--- looked up only when its owner reads or answers, so that sending a request reveals nothing.
+-- looked up only when its owner reads or answers requests: sending a request reveals nothing.
 create table friend_requests (
     id uuid primary key default uuidv7(),
     requester_id uuid not null references users on delete cascade,
@@ -28,16 +28,16 @@ create table friends (
 create index friends_newest_first on friends (user_id, since desc, friend_id desc);
 create index friends_of_friend on friends (friend_id);
 
--- Activities to report to a user, until an email has reported them. There is one row for each, not a
--- time: a transaction may commit an older activity after an email has reported a newer one.
+-- Activities to report to a user, until an email has reported them. The time of the last report
+-- would not do: a transaction may commit an older activity after an email has reported a newer one.
 create table news (
     user_id uuid not null references users on delete cascade,
-    activity_id uuid not null, -- no foreign key: the activity may be deleted before the email is sent
+    activity_id uuid not null, -- no foreign key: the activity may be deleted before the email
     created_at timestamptz not null default now(),
     primary key (user_id, activity_id)
 );
 
-create index news_age on news (created_at); -- for their retention
+create index news_age on news (created_at); -- for removing old rows
 
 -- migrate:down
 drop table news;

@@ -9,18 +9,18 @@ create table emails (
     job_id uuid not null, -- no foreign key: the ledger outlives the job
     message_id text not null,
     attempts int not null, -- also the fence: only the latest attempt may send
-    doubts int not null default 0, -- how often a server received the email and stopped answering
+    doubts int not null default 0, -- how many times a server received the email but did not answer
     sending_until timestamptz, -- until then no other attempt may send
-    written_at timestamptz not null, -- by the latest attempt
+    written_at timestamptz not null, -- when the latest attempt claimed the email
     sent_at timestamptz,
     created_at timestamptz not null default now(),
-    error text, -- the reply of the server, without the address
+    error text, -- the server's reply, without the address
     unique (recipient_id, letter, occasion),
     check ((state = 'sending') = (sending_until is not null)),
     check ((state = 'sent') = (sent_at is not null))
 );
 
-create index emails_created_at on emails (created_at); -- for their retention
+create index emails_created_at on emails (created_at); -- for removing old rows
 
 -- Addresses that get no email: the mailbox does not exist, or an operator has suppressed them.
 create table suppressions (

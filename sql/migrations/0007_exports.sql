@@ -1,6 +1,6 @@
 -- migrate:up
--- Requested exports and their results. The progress is in the job's row. The object's key is derived
--- from the row (app/exports/export.py).
+-- Requested exports and their results. The progress is in the job's row. The object's key is
+-- derived from the row (app/exports/export.py).
 create table exports (
     id uuid primary key default uuidv7(),
     user_id uuid not null references users on delete cascade,
@@ -17,7 +17,7 @@ create table exports (
     size_bytes bigint,
     sha256 text check (sha256 ~ '^[0-9a-f]{64}$'),
     etag text,
-    error text, -- why it failed, for the user who requested it
+    error text, -- why the export failed, for the user who requested it
     deleted_at timestamptz,
     check (last_day >= first_day),
     check (num_nulls(completed_at, expires_at, row_count, size_bytes, sha256, etag) in (0, 6)),

@@ -2,7 +2,7 @@
 
 create table schedules (
     name text primary key,
-    decided_until timestamptz not null, -- every tick up to this time is decided
+    decided_until timestamptz not null, -- every tick up to this time has been decided
     paused_at timestamptz
 );
 
@@ -10,7 +10,7 @@ create table schedules (
 create table schedule_runs (
     id uuid primary key default uuidv7(),
     schedule text not null,
-    slot timestamptz not null, -- the tick; of a manual run, when it was triggered
+    slot timestamptz not null, -- the tick, or the time when a manual run was triggered
     day date not null, -- the day that the run covers, or the last day of its period
     fired_by text not null, -- 'schedule', or who triggered it
     state text not null check (state in ('going', 'done', 'dead', 'cancelled', 'skipped')),
@@ -32,9 +32,9 @@ create index schedule_runs_by_id on schedule_runs (schedule, id desc);
 create index schedule_runs_counted on schedule_runs (day)
     where schedule = 'stats:daily' and state = 'done';
 
--- A run ends with its job, whether its handler, an operator or the loss of its worker ends it. If the
--- job is requeued, the run is running again. The unique key of such a job begins with 'slot ', so that the
--- trigger costs all other jobs nothing.
+-- A run ends when its job ends, whether the handler, an operator or the loss of the worker ends the
+-- job. If the job is requeued, the run is running again. The unique key of a run's job begins with
+-- 'slot ', so that the trigger costs other jobs nothing.
 create function tell_schedule_run() returns trigger language plpgsql as $$
 begin
     update schedule_runs set

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- The totals of each user and UTC day, for the days that are counted (schedule_runs has those). A user
--- without activities on a day has no row.
+-- Each user's totals for each UTC day that has been counted (schedule_runs lists those days). A
+-- user without activities on a day has no row.
 create table daily_stats (
     user_id uuid not null references users on delete cascade,
     day date not null,
@@ -14,8 +14,8 @@ create table daily_stats (
 
 create index daily_stats_by_day on daily_stats (day);
 
--- Days with an activity that was created, changed or deleted after they may have been counted. Each
--- change adds a row of its own, so that a recount removes exactly the rows that it has seen.
+-- Days with an activity that was created, changed or deleted after the day may have been counted.
+-- Each change adds a row of its own, so that a recount removes exactly the rows that it has seen.
 create table stale_days (
     id bigint generated always as identity primary key,
     user_id uuid not null references users on delete cascade,

@@ -1,8 +1,8 @@
 -- migrate:up
 
--- Each attempt uploads its object under a key of its own (app/reports/report.py). The row has the id
--- of the current object and the ETag that the bucket gave it. Both are null for an older report, whose
--- key has only the month.
+-- Each attempt uploads its object under a key of its own (app/reports/report.py). The row has the
+-- id of the current object and the ETag that the bucket gave it. Both are null for an older report,
+-- whose key contains only the month.
 --
 -- May run before the deploy. The table has one row for each user and month, so the check is quick.
 alter table reports
@@ -12,6 +12,6 @@ alter table reports
 
 -- migrate:down
 
--- The rows then point to objects that do not exist: a report is made again when it is opened.
+-- After this, rows point to objects that do not exist: a report is made again when it is opened.
 
 alter table reports drop column object_id, drop column etag;

@@ -1,4 +1,4 @@
--- incompatible: it renames columns. Stop the API and the workers before it.
+-- incompatible: it renames columns. Stop the API and the workers before applying it.
 
 -- migrate:up
 
@@ -39,7 +39,7 @@ begin
 end $$;
 alter function tell_schedule_run rename to update_schedule_run;
 
--- The unique key of a schedule's job begins with 'tick ', so that other jobs do not pay for this.
+-- The unique key of a schedule's job begins with 'tick ', so this costs other jobs nothing.
 create trigger jobs_update_schedule_run after update of state on jobs
     for each row
     when (new.unique_key like 'tick %' and new.state is distinct from old.state)

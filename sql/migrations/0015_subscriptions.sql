@@ -1,4 +1,4 @@
--- incompatible: it drops columns. Stop the API and the workers before it.
+-- incompatible: it drops columns. Stop the API and the workers before applying it.
 
 -- migrate:up
 -- What people have chosen for the emails that they can turn off. No row: the default, which is on.

@@ -1,5 +1,5 @@
 -- name: insert_activity
--- Insert an activity of this user and return it, without photos.
+-- Insert an activity for this user and return it, without photos.
 -- Marks its day as stale if that day may already have been counted.
 with added as (
     insert into activities (
@@ -13,7 +13,7 @@ with added as (
         id, type, started_at, duration_s, distance_m, calories, notes, created_at, updated_at
 ),
 stale as (
-    -- Ten minutes of margin: this transaction may commit after the midnight at which its day is counted.
+    -- A margin of ten minutes: this transaction may commit after the day is counted at midnight.
     insert into stale_days (user_id, day)
     select :user_id, (started_at at time zone 'utc')::date from added
     where started_at < date_trunc('day', now() + interval '10 minutes', 'utc')
@@ -33,7 +33,7 @@ where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: list_activities
 -- Return a page of this user's activities with their photos, newest first.
--- The page follows the cursor and is limited to these UTC days and this type; null matches
+-- The page starts after the cursor and is limited to these UTC days and this type; null matches
 -- everything.
 select
     a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
@@ -62,8 +62,8 @@ for no key update;
 
 -- name: update_activity
 -- Replace every editable field of an activity of this user, which must exist, and return it.
--- The UTC offset changes only with the start. Marks the old and the new day as stale if they may
--- already have been counted.
+-- The UTC offset changes only with the start time. Marks the old and the new day as stale if they
+-- may already have been counted.
 with changed as (
     update activities as a
     set
@@ -94,7 +94,7 @@ select
 from changed as a;
 
 -- name: delete_activity
--- Mark an activity of this user as deleted; no row if it already is, or is someone else's.
+-- Mark an activity of this user as deleted; no row if it is already deleted or someone else's.
 -- Marks its day as stale if that day may already have been counted.
 with deleted as (
     update activities

@@ -1,7 +1,7 @@
 -- name: dead_letter_groups
--- Return a page of the dead jobs, grouped by kind and error, the group with the latest death first.
--- Each group has its latest job as a sample. The page follows the cursor and is limited to this
--- fingerprint (null: any).
+-- Return a page of the groups of dead letters, the one with the most recent dead letter first.
+-- Each group comes with its latest job as a sample. The page starts after the cursor and is limited
+-- to this fingerprint (null: any).
 select
     letters.fingerprint, sample.kind, letters.count, letters.first_seen, letters.last_seen,
     sample.id as sample_job_id, sample.error
@@ -25,14 +25,14 @@ order by letters.last_seen desc, letters.fingerprint desc
 limit :limit;
 
 -- name: count_dead_letters
--- Count the dead letters, and the groups by kind and error that they form.
+-- Count the dead letters and the groups that they form.
 select count(*) as letters, count(distinct fingerprint) as groups from jobs where state = 'dead';
 
 -- name: retry_dead
 -- Requeue the next batch of matching dead jobs as if they were new, and count them.
--- The batch is the newest jobs of this id, fingerprint and kind (null: any) before the given one.
--- Expired jobs stay dead. Of each kind and unique key only the newest is requeued, and none if an
--- unfinished job has them. The jobs that stay dead are counted by reason.
+-- The batch is the newest jobs before the given one with this id, fingerprint and kind (null: any).
+-- Expired jobs stay dead. Of the jobs with the same kind and unique key, only the newest is
+-- requeued, or none if an unfinished job has that key. Jobs that stay dead are counted by reason.
 with candidates as (
     select id, kind, unique_key, coalesce(expires_at < now(), false) as expired
     from jobs
@@ -86,8 +86,8 @@ select
 from candidates;
 
 -- name: discard_group
--- Cancel the oldest dead jobs of this fingerprint, a batch at a time, and return their number.
--- Each keeps its error, behind a note that an operator discarded it.
+-- Discard a batch of the oldest dead jobs with this fingerprint, and return their number.
+-- Each becomes cancelled, and its error is prefixed with a note that an operator discarded it.
 with discarded as (
     update jobs set
         state = 'cancelled',

@@ -6,13 +6,13 @@ on conflict (lower(email)) where deleted_at is null do nothing
 returning id;
 
 -- name: repeatable_chance
--- Seed random(), so that the rest of this transaction draws the numbers of this seed.
+-- Seed random() for the rest of this transaction, so that its numbers are repeatable.
 select setseed(:seed::float8)::text;
 
 -- name: add_demo_activities
--- Insert a year of plausible activities that ends yesterday, and count their days.
--- There are some days off, but none in the last eight days, and the favourite type is more
--- frequent. The days are counted here because they may already have been counted for everyone else.
+-- Insert a year of plausible activities up to yesterday, and the user's daily totals for them.
+-- There are some days off, but not in the last eight days, and the favourite type is more common.
+-- The totals are inserted here because the days may already have been counted for everyone else.
 with days as (
     select
         :today::date - back as day,

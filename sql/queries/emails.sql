@@ -1,6 +1,6 @@
 -- name: claim_email
 -- Record that an attempt is about to send an email, and return the record.
--- No row if the email was sent, or if another attempt may still be sending it. An email to a
+-- No row if the email has been sent, or if another attempt may still be sending it. An email to a
 -- suppressed address is recorded as suppressed.
 insert into emails (
     recipient_id, template, unique_key, job_id, message_id, state, attempts, sending_until, written_at
@@ -28,7 +28,7 @@ where
 returning id, state, attempts, doubts, written_at as date;
 
 -- name: may_claim_email
--- Tell whether a claim would let this email be sent; see claim_email.
+-- Tell whether claim_email would let this email be sent.
 select
     not exists (select from suppressions where address = lower(:address))
     and not exists (
@@ -42,7 +42,7 @@ select
 
 -- name: email_lease
 -- Return how much longer another attempt may be sending an email.
--- Null if no attempt may: the email was sent, refused or suppressed.
+-- Null if the email has already been sent, refused or suppressed.
 select sending_until - clock_timestamp() as lease
 from emails
 where recipient_id = :recipient_id and template = :template and unique_key = :unique_key;
@@ -53,15 +53,15 @@ select sent_at from emails
 where recipient_id = :recipient_id and template = :template and unique_key = :unique_key;
 
 -- name: lock_emails
--- Lock the emails of this name to this user until the transaction ends.
--- The second of two concurrent transactions therefore counts the email of the first.
+-- Lock the emails with this name to this user until the transaction ends.
+-- The second of two concurrent transactions therefore counts the first one's email.
 select pg_advisory_xact_lock(
     hashtextextended('letters ' || :template::text || ' ' || :recipient_id::uuid::text, 0)
 );
 
 -- name: wait_for_another
--- Return how long this user must wait for one more email of this name; no row: no wait.
--- The email with this unique key is not counted against itself.
+-- Return how long this user must wait for another email with this name; no row: no wait.
+-- The email with this unique key itself does not count.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails
 where
@@ -81,14 +81,14 @@ from emails
 where id = :id;
 
 -- name: record_sent
--- Record that the server has accepted the email: no attempt sends it again.
+-- Record that the server has accepted the email, so that no attempt sends it again.
 update emails
 set state = 'sent', sent_at = clock_timestamp(), sending_until = null, error = null
 where id = :id and state = 'sending';
 
 -- name: record_failure
 -- Record that an attempt failed, or that it is unknown whether the server accepted the email.
--- This ends the attempt's lease: the next attempt need not wait for it to run out.
+-- This ends the attempt's lease: the next attempt need not wait for the lease to run out.
 update emails
 set
     sending_until = least(sending_until, clock_timestamp()),
@@ -103,7 +103,7 @@ set state = 'refused', sending_until = null, error = :error
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: suppress
--- Stop sending to an address, in whatever case it is written. Repeating it keeps the first reason.
+-- Stop sending to an address, in upper or lower case. Repeating it keeps the first reason.
 insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;

@@ -5,7 +5,7 @@ select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text
 
 -- name: close_ended_exports
 -- Close this user's exports whose jobs ended without a result.
--- They no longer block a new request.
+-- These exports then no longer block a new request.
 update exports
 set open = false
 where
@@ -18,8 +18,8 @@ where
 
 -- name: exports
 -- Return this user's exports, newest first, without deleted ones.
--- Limited to one id, to those before a cursor, or to open ones (null and false: no limit). The
--- progress of an unfinished export comes from its job.
+-- Can be limited to one id, to those before a cursor, or to open ones (null and false: no limit).
+-- The progress of an unfinished export comes from its job.
 select
     e.id, e.job_id, e.format, e.first_day as first, e.last_day as last, e.type, known.status,
     case when known.status = 'processing' then (j.progress ->> 'done')::bigint end as done,
@@ -55,7 +55,7 @@ order by e.id desc
 limit :limit;
 
 -- name: insert_export
--- Insert an export of this user, which has no job yet.
+-- Insert an export for this user. It has no job yet.
 insert into exports (user_id, format, first_day, last_day, type)
 values (:user_id, :format, :first, :last, :type)
 returning id;
@@ -70,7 +70,7 @@ select job_id from exports where id = :id and user_id = :user_id and deleted_at 
 
 -- name: delete_export
 -- Mark this user's export as deleted and return its format.
--- No row if it already is, or is someone else's.
+-- No row if it is already deleted or someone else's.
 update exports
 set deleted_at = now(), open = false
 where id = :id and user_id = :user_id and deleted_at is null
@@ -83,7 +83,7 @@ where id = :id and user_id = :user_id and deleted_at is null and completed_at is
 
 -- name: clear_export_result
 -- Clear the result of this user's export, so that it is made again.
--- No row if it is deleted, or if another transaction has already cleared this result.
+-- No row if the export is deleted, or if another transaction has already cleared this result.
 update exports
 set
     completed_at = null, expires_at = null, row_count = null, size_bytes = null, sha256 = null,
@@ -101,9 +101,10 @@ join users as u on u.id = e.user_id
 where e.id = :id and e.deleted_at is null and u.deleted_at is null;
 
 -- name: complete_export
--- Record the result of an export and when it expires; no row if it or its owner is deleted.
+-- Record the result of an export and when it expires.
+-- No row if the export or its owner is deleted.
 with owner as (
-    -- Locked, so that an account deleted at this moment still has this object erased.
+    -- Locked, so that this object is erased too if the account is deleted at this moment.
     select u.id from exports as e
     join users as u on u.id = e.user_id
     where e.id = :id and u.deleted_at is null
@@ -134,12 +135,12 @@ where
 
 -- name: disable_sort
 -- Make this transaction read through indexes that already have the requested order.
--- The first row then arrives at once, even where reading and sorting everything would finish
+-- The first row then arrives immediately, even where reading and sorting everything would finish
 -- sooner.
 set local enable_sort = off;
 
 -- name: activities_csv
--- Stream this user's activities that match these filters as the lines of a CSV.
+-- Stream this user's activities that match these filters as the lines of a CSV file.
 -- Dates are UTC. Minutes are rounded half up, kilometres to a tenth of a metre. A note that a
 -- spreadsheet would run as a formula is prefixed with an apostrophe.
 select
@@ -163,7 +164,7 @@ where
 order by started_at, id;
 
 -- name: activities_pdf
--- Stream this user's activities that match these filters as the rows of a PDF.
+-- Stream this user's activities that match these filters for the rows of a PDF.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
 where
@@ -175,14 +176,14 @@ where
 order by started_at, id;
 
 -- name: backend_pid
--- Return the process ID of the backend that answers.
--- Behind a pooler, the process ID that the driver knows belongs to another backend.
+-- Return the process ID of the backend that runs this statement.
+-- Behind a pooler, the process ID that the driver knows may belong to another backend.
 select pg_backend_pid();
 
 -- name: rows_copied
--- Return how many rows the COPY of this backend has written so far; no row if none is running.
+-- Return how many rows this backend's COPY has written so far; no row if no COPY is running.
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
 
 -- name: export_objects
--- Return those of these exports that exist and are not deleted, with their owners.
+-- Return which of these exports exist and are not deleted, with their owners.
 select id, user_id, format from exports where id = any(:ids::uuid[]) and deleted_at is null;

@@ -4,12 +4,13 @@ select lower(email) from users where id = :user_id;
 
 -- name: lock_pair
 -- Lock a pair of addresses until the transaction ends.
--- If two people request each other at once, the second transaction waits until the first has
+-- If two people send each other a request at once, the second transaction waits until the first has
 -- committed.
 select pg_advisory_xact_lock(hashtextextended(:first::text || ' ' || :second::text, 0));
 
 -- name: accept_request_from
--- Accept the pending request of this address's owner to this user; no row if there is none.
+-- Accept the pending request from the owner of this address to this user.
+-- No row if there is no such request.
 update friend_requests as r
 set status = 'accepted', answered_at = now()
 from users as requester, users as me
@@ -24,7 +25,7 @@ returning r.id, r.status, r.requester_id;
 
 -- name: answer_request
 -- Answer a pending request to this user.
--- No row if it is addressed to someone else, already answered, or the requester's account is
+-- No row if it is addressed to someone else or already answered, or if the requester's account is
 -- deleted.
 update friend_requests as r
 set status = :status, answered_at = now()
@@ -53,7 +54,7 @@ select exists (
 );
 
 -- name: add_request
--- Insert a request of this user to this address, or return the one that is still pending.
+-- Insert a request from this user to this address, or return the one that is still pending.
 insert into friend_requests (requester_id, email)
 values (:user_id, :email)
 on conflict (email, requester_id) where status = 'pending' do update set email = excluded.email
@@ -112,9 +113,9 @@ where
 
 -- name: add_news
 -- Add this activity to the news of this user's friends, and return those friends.
--- Includes friends who want emails about their friends' activities and whose address is confirmed
--- and not suppressed. The foreign key of each row locks the reader's account until this transaction
--- ends.
+-- Includes only friends who want emails about their friends' activities and whose address is
+-- confirmed and not suppressed. The foreign key of each row locks the friend's account until this
+-- transaction ends.
 insert into news (user_id, activity_id)
 select u.id, :activity_id
 from friends as f
@@ -168,5 +169,5 @@ delete from news where user_id = :user_id and activity_id = any(:activity_ids::u
 
 -- name: lock_reader
 -- Lock this user's account, so that nobody adds to their news until this transaction ends.
--- No row if another transaction has already begun to.
+-- No row if another transaction is already adding news.
 select true from users where id = :user_id for update skip locked;

@@ -1,6 +1,6 @@
 -- name: remove_activities
 -- Remove activities that were deleted before this time, and return their number.
--- A dry run only counts them. The rows of their photos are removed with them.
+-- A dry run only counts them. Their photos' rows are removed with them.
 with old as (
     select id from activities where deleted_at < :before order by deleted_at limit :limit
 ),
@@ -8,10 +8,9 @@ gone as (delete from activities where id in (select id from old) and not :dry_ru
 select count(*) from old;
 
 -- name: enqueue_erasures
--- Enqueue an erasure of accounts deleted before this time whose own erasure died.
--- Returns their number. A dry run only counts them. Leaves out accounts with an unfinished erasure
--- or one enqueued in the last twelve hours: an erasure that dies again is not retried in the same
--- night.
+-- Enqueue the erasure of accounts that were deleted before this time and whose own erasure failed.
+-- Returns their number. A dry run only counts them. Leaves out accounts whose erasure is unfinished
+-- or was enqueued in the last twelve hours: one that fails again is not retried in the same night.
 with left_over as (
     select u.id from users as u
     where
@@ -51,7 +50,7 @@ gone as (
 select count(*) from old;
 
 -- name: remove_account_tokens
--- Remove the tokens of email links that had expired by this time; return their number.
+-- Remove the tokens for email links that had expired by this time; return their number.
 -- A dry run only counts them.
 with old as (
     select token_hash from account_tokens where expires_at < :before order by expires_at limit :limit
@@ -72,7 +71,7 @@ gone as (delete from reset_requests where id in (select id from old) and not :dr
 select count(*) from old;
 
 -- name: remove_news
--- Remove news from before this time, which no email reports any more; return their number.
+-- Remove news from before this time, which no email will report; return the number of rows.
 -- A dry run only counts them.
 with old as (
     select user_id, activity_id from news where created_at < :before order by created_at limit :limit
@@ -112,7 +111,7 @@ select count(*) from old;
 -- Remove jobs that were done or cancelled before this time; return their number.
 -- A dry run only counts them. Their attempts are removed with them.
 with old as (
-    -- Ids are ordered by time, and a job ends after it was enqueued: the bound avoids a full scan.
+    -- Ids are ordered by time, and jobs end after they are enqueued: this avoids a full scan.
     select id from jobs
     where
         id < (select uuidv7(:before::timestamptz - clock_timestamp()))
@@ -125,7 +124,7 @@ gone as (delete from jobs where id in (select id from old) and not :dry_run::boo
 select count(*) from old;
 
 -- name: remove_dead_letters
--- Remove jobs that died before this time; return their number.
+-- Remove jobs that became dead letters before this time; return their number.
 -- A dry run only counts them. Their attempts are removed with them.
 with old as (
     select id from jobs where state = 'dead' and finished_at < :before limit :limit
@@ -153,7 +152,7 @@ gone as (delete from emails where id in (select id from old) and not :dry_run::b
 select count(*) from old;
 
 -- name: remove_workers
--- Remove workers without a heartbeat since this time; return their number.
+-- Remove workers that have sent no heartbeat since this time; return their number.
 -- A dry run only counts them.
 with old as (
     select id from workers where seen_at < :before limit :limit
@@ -162,7 +161,7 @@ gone as (delete from workers where id in (select id from old) and not :dry_run::
 select count(*) from old;
 
 -- name: photos_by_id
--- Return those of these photos that exist, with their owners.
+-- Return which of these photos exist, with their owners.
 select p.id, p.content_type, a.user_id
 from photos as p
 join activities as a on a.id = p.activity_id

@@ -1,5 +1,5 @@
 -- name: lock_key
--- Lock an idempotency key until the transaction ends; false if another transaction has it.
+-- Lock an idempotency key until the transaction ends; false if another transaction holds it.
 select pg_try_advisory_xact_lock(
     hashtextextended(:user_id::uuid || ' ' || :route::text || ' ' || :key::text, 0)
 );
@@ -14,7 +14,7 @@ where user_id = :user_id
     and created_at > now() - interval '24 hours';
 
 -- name: store_response
--- Store a response, and replace one that is older than a day.
+-- Store a response, replacing an expired one under the same key.
 insert into idempotency_keys (user_id, route, key, fingerprint, status, body)
 values (:user_id, :route, :key, :fingerprint, :status, :body)
 on conflict (user_id, route, key) do update

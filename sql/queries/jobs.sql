@@ -12,12 +12,12 @@ on conflict (kind, unique_key)
 returning id, run_at <= now() as due;
 
 -- name: claim
--- Claim those of these jobs that are due and unlocked, for this worker under this token.
+-- Claim the given jobs that are due and unlocked, for this worker under this token.
 -- Repeating it returns the same jobs.
--- The commit does not wait for the disk. If Postgres crashes and loses a claim, it also loses
--- everything that the claim fenced, because a later commit flushes every earlier one. The job then
--- waits as before.
-with unhurried as materialized (
+-- The commit does not wait for the disk. If Postgres crashes and loses a claim, it also loses every
+-- later commit, and so everything that the claim fenced: commits reach the disk in order. The job
+-- then waits as before.
+with async_commit as materialized (
     select set_config('synchronous_commit', 'off', true)
 ),
 claimable as (
@@ -37,20 +37,20 @@ update jobs set
     started_at = now(),
     blocked_on = null,
     progress = null
-from claimable, unhurried
+from claimable, async_commit
 where jobs.id = claimable.id
 returning jobs.id, kind, queue, payload::text as payload, position::text as position,
     attempt, failures, crashes, token,
     user_id, request_id, traceparent, run_at, started_at, coalesce(expires_at < now(), false) as expired;
 
 -- name: still_waiting
--- Return those of these jobs that are due and unclaimed, even if a row is locked for a moment.
+-- Return which of these jobs are due and unclaimed, even if a row is locked for a moment.
 select id, queue, attempt from jobs
 where id = any(:ids::uuid[])
     and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
 
 -- name: lock_job
--- Assert the lease of the job, and keep its token from changing until this transaction ends.
+-- Check that the job still has this token, and keep it from changing until the transaction ends.
 select true from jobs
 where id = :id and token = :token and state = 'running'
 for share;
@@ -63,7 +63,7 @@ with done as (
     where id = :id and token = :token and state = 'running'
     returning id, attempt, worker_id, started_at
 ),
-told as (
+attempt_recorded as (
     insert into job_attempts (job_id, attempt, worker_id, started_at, outcome)
     select id, attempt, worker_id, started_at, 'done' from done where attempt > 1
     on conflict do nothing
@@ -72,7 +72,7 @@ select true from done;
 
 -- name: finish_many
 -- Mark these jobs as done under their tokens; return the ids of those that are done.
--- A repetition returns the same ids.
+-- Repeating it returns the same ids.
 with mine as (
     select jobs.id, jobs.state
     from unnest(:ids::uuid[], :tokens::uuid[]) as finished (id, token)
@@ -86,7 +86,7 @@ done as (
     where jobs.id = mine.id and mine.state = 'running'
     returning jobs.id, attempt, worker_id, started_at
 ),
-told as (
+attempt_recorded as (
     insert into job_attempts (job_id, attempt, worker_id, started_at, outcome)
     select id, attempt, worker_id, started_at, 'done' from done where attempt > 1
     on conflict do nothing
@@ -94,9 +94,9 @@ told as (
 select id from mine;
 
 -- name: reschedule
--- Reschedule the job after the delay, if this token still owns it; return its new state.
--- A failure counts as one, a snooze does not, and an attempt that did not start is not counted at
--- all. A job whose cancellation was requested meanwhile is cancelled instead.
+-- Reschedule the job to run after the delay, if this token still owns it; return its new state.
+-- A failed attempt counts as a failure, but a snoozed one does not; one that did not start does not
+-- even count as an attempt. A job whose cancellation has been requested is cancelled instead.
 update jobs set
     state = case when cancel_requested_at is null then :state else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
@@ -137,14 +137,14 @@ returning true;
 
 -- name: save_position
 -- Store where the job resumes after an interruption, if this token still owns it.
--- Stores its progress too.
+-- Also stores the job's progress.
 update jobs set position = :position::jsonb, progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: never_dispatched
--- Return due jobs that were never seen in Redis, oldest first.
--- Leaves out new jobs that are younger than a second: their dispatch may not be finished.
+-- Return due jobs that have never been seen in Redis, oldest first.
+-- Leaves out new jobs enqueued in the last second: their dispatch may still be under way.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
@@ -163,7 +163,7 @@ limit :limit;
 -- Tell whether this worker runs a job, or a job is due in a queue that is not paused.
 select
     exists (select from jobs where state = 'running' and worker_id = :worker_id)
-    -- One part for each partial index, so that finished jobs, maybe millions, are not read.
+    -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     or exists (
         select from jobs
         where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
@@ -187,8 +187,8 @@ with waiting as (
 update jobs set dispatched_at = null from waiting where jobs.id = waiting.id;
 
 -- name: mark_dispatched
--- Record that Redis holds these jobs now, unless they were attempted since they were read.
--- Locked rows are skipped: waiting for one while locking others could deadlock with a finish.
+-- Record that Redis holds these jobs now, unless they have been attempted since they were read.
+-- Locked rows are skipped: waiting for one while locking others could deadlock with `finish_many`.
 with waiting as (
     select jobs.id
     from unnest(:ids::uuid[], :attempts::int[]) as seen (id, attempt)
@@ -214,9 +214,9 @@ select id, token, cancel_requested_at is not null as cancelled from jobs
 where state = 'running' and worker_id = :worker_id;
 
 -- name: reclaim
--- Reclaim the jobs of workers without a heartbeat for ten seconds.
--- They are requeued with a growing delay. A job that ran alone in its worker caused the loss and
--- becomes a dead letter; a job whose cancellation was requested is cancelled.
+-- Reclaim the jobs of workers that have sent no heartbeat for ten seconds.
+-- The jobs are requeued, with a longer delay after each crash. A job that ran alone in its worker
+-- caused the loss and becomes a dead letter; a job whose cancellation was requested is cancelled.
 with lost as (
     select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, jobs.alone
     from jobs
@@ -269,7 +269,7 @@ returning id, queue, attempt, state, kind, payload::text as payload;
 
 -- name: mark_running_alone
 -- Record that the job runs alone in its worker, if this token still owns it.
--- If the worker is lost now, the job is the cause.
+-- If the worker is lost while the job runs alone, the job is the cause.
 update jobs set alone = true
 where id = :id and token = :token and state = 'running'
 returning true;
@@ -279,15 +279,15 @@ returning true;
 select what, name from pauses;
 
 -- name: wake_blocked
--- Make the jobs that are blocked on this dependency or paused kind due now.
+-- Let the jobs that are blocked on this dependency or paused kind become due now.
 update jobs set run_at = now(), blocked_on = null, dispatched_at = null
 where state = 'snoozed' and blocked_on = :blocked_on;
 
 -- name: queue_stats
--- Count the unfinished and the dead jobs by queue, kind and the dependency that blocks them.
+-- Count the unfinished and the dead jobs by queue, kind and what they are blocked on.
 -- Ages are in seconds.
 with present as (
-    -- One part for each partial index, so that finished jobs, maybe millions, are not read.
+    -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     select queue, kind, blocked_on, state, run_at, true as unseen from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     union all
@@ -317,7 +317,7 @@ group by queue, kind, blocked_on;
 
 -- name: insert_jobs
 -- Insert many jobs, and return those that were inserted.
--- Leaves out jobs whose kind and unique key an unfinished job has.
+-- Leaves out a job if an unfinished one has the same kind and unique key.
 insert into jobs
     (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select

@@ -1,11 +1,13 @@
 -- name: new_photo_id
--- Return an id for a new photo of this user's activity; no row if it is deleted or someone else's.
+-- Return an id for a new photo of this user's activity.
+-- No row if the activity is deleted or someone else's.
 select uuidv7()
 from activities
 where id = :activity_id and user_id = :user_id and deleted_at is null;
 
 -- name: insert_photo
--- Add a photo to this user's activity, which must be locked; no row if it has the maximum number.
+-- Add a photo to this user's activity, which must be locked.
+-- No row if the activity already has the maximum number of photos.
 insert into photos (id, activity_id, content_type, size_bytes)
 select :photo_id, a.id, :content_type, :size_bytes
 from activities as a
@@ -23,7 +25,7 @@ join activities as a on a.id = p.activity_id
 where p.id = :photo_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: delete_photo
--- Remove a photo of this user's activity; no row if there is none.
+-- Remove a photo of this user's activity; no row if there is no such photo.
 delete from photos as p
 using activities as a
 where p.id = :photo_id and a.id = p.activity_id and a.user_id = :user_id and a.deleted_at is null

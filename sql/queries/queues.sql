@@ -1,8 +1,8 @@
 -- name: queues
 -- Return the state of each of these queues, in the given order.
--- It has the waiting and running jobs, the throughput of the last five minutes, and the pause.
+-- Includes the waiting and running jobs, the throughput over the last five minutes, and the pause.
 with waiting as (
-    -- One part for each partial index, so that finished jobs, maybe millions, are not read.
+    -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     select queue, run_at <= now() as due, count(*) as jobs, min(run_at) as oldest from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     group by queue, due
@@ -46,7 +46,7 @@ left join pauses on pauses.what = 'queue' and pauses.name = asked.name
 order by place;
 
 -- name: kinds
--- Return the state of these kinds, and of all kinds with a pause or with unfinished or dead jobs.
+-- Return the state of these kinds, and of all that are paused or have unfinished or dead jobs.
 with present as (
     select kind, case when run_at <= now() then 'waiting' else 'scheduled' end as how, count(*) as jobs
     from jobs
@@ -91,13 +91,13 @@ group by blocked_on
 order by blocked_on;
 
 -- name: kind_exists
--- Tell whether any job or pause of this kind exists. Reads all jobs if there is none.
+-- Tell whether any job or pause of this kind exists. If not, this reads all jobs.
 select
     exists (select from pauses where what = 'kind' and name = :name)
     or exists (select from jobs where kind = :name);
 
 -- name: pause
--- Pause this queue or kind. Repeating it keeps the first time.
+-- Pause this queue or kind. Repeating it keeps the time of the first pause.
 insert into pauses (what, name) values (:what, :name) on conflict do nothing;
 
 -- name: resume

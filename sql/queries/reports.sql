@@ -1,6 +1,6 @@
 -- name: enqueue_reports
--- Enqueue a report for each user of the next batch who was active in the month.
--- Counts the users who were not.
+-- Enqueue a report for each user in the next batch who was active in the month.
+-- Counts the users who were not active.
 with batch as (
     select
         u.id,
@@ -45,7 +45,7 @@ from batch;
 
 -- name: count_reports
 -- Count the users for whom enqueue_reports would enqueue a report.
--- Counts how many of them would get an email about it, and how many would not for which reason.
+-- Counts how many of them would get an email about the report, and the others by reason.
 with people as materialized ( -- otherwise each count would repeat every look-up
     select
         case
@@ -90,7 +90,7 @@ from people;
 select name from users where id = :user_id and deleted_at is null;
 
 -- name: types_of_month
--- Return this user's totals of a month by type, the longest time first.
+-- Return this user's totals for a month by type, the type with the longest time first.
 select
     count(*)::int as activities,
     coalesce(sum(distance_m), 0)::float8 as distance_m,
@@ -107,7 +107,7 @@ group by type
 order by sum(duration_s) desc, type;
 
 -- name: activities_of_month
--- Return this user's activities of a month, oldest first, up to a limit.
+-- Return this user's activities in a month, oldest first, up to a limit.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
 where
@@ -120,9 +120,9 @@ limit :limit;
 
 -- name: record_report
 -- Record the report that is in the bucket; no row if the account is deleted.
--- Replaces an earlier report of the month.
+-- Replaces an earlier report for the same month.
 with owner as (
-    -- Locked, so that an account deleted at this moment still has this object erased.
+    -- Locked, so that this object is erased too if the account is deleted at this moment.
     select id from users where id = :user_id and deleted_at is null for share
 )
 insert into reports (user_id, month, created_at, size_bytes, sha256, object_id, etag)
@@ -148,11 +148,11 @@ order by month desc
 limit :limit;
 
 -- name: report_object
--- Return the object that this user's report of this month names; no row if there is no report.
+-- Return the object that this user's report for this month names; no row if there is no report.
 select object_id, etag from reports where user_id = :user_id and month = :month;
 
 -- name: report_objects
--- Return the objects that the existing reports of these users and months name.
+-- Return the objects that the existing reports for these users and months name.
 select user_id, month, object_id
 from reports
 join (
@@ -161,8 +161,8 @@ join (
 
 -- name: report_reader
 -- Return this user if they should get an email about this month's report.
--- No row if they have opted out, have not confirmed the address, or the report was made before the
--- month was over.
+-- No row if they have opted out, have not confirmed their address, or if the report was made before
+-- the month was over.
 select u.id, u.name, u.email
 from users as u
 join reports as r on r.user_id = u.id and r.month = :month

@@ -1,5 +1,5 @@
 -- name: clock
--- Return the time by Postgres, the only clock that schedules use.
+-- Return the time by Postgres's clock, the only one that schedules use.
 select clock_timestamp();
 
 -- name: register_schedule
@@ -9,25 +9,25 @@ values (:name, :now)
 on conflict (name) do nothing;
 
 -- name: lock_schedule
--- Lock a schedule to decide what happens at its ticks; no row if it is locked already.
+-- Lock a schedule to decide what happens at its ticks; no row if it is already locked.
 select decided_until, paused_at is not null as paused
 from schedules
 where name = :name
 for update skip locked;
 
 -- name: decide_until
--- Record that the ticks up to now are decided.
+-- Record that the ticks up to now have been decided.
 update schedules set decided_until = greatest(decided_until, :now) where name = :name;
 
 -- name: unfinished_job
--- Return the job of a tick of this schedule that has not ended yet.
+-- Return the oldest unfinished job that this schedule's ticks have fired.
 select job_id from schedule_runs
 where schedule = :schedule and state = 'running' and fired_by = 'schedule'
 order by id
 limit 1;
 
 -- name: unfired_ticks
--- Return those of these ticks that have had no run, oldest first.
+-- Return which of these ticks have had no run, oldest first.
 -- Also returns the ticks skipped since the given time (null: none).
 select tick from unnest(:ticks::timestamptz[]) as due (tick)
 where not exists (
@@ -40,7 +40,7 @@ where schedule = :schedule and state = 'skipped' and tick >= :skipped_since::tim
 order by tick;
 
 -- name: insert_run
--- Record that the run of a tick has started with its job; no row if the tick already had a run.
+-- Record a tick's run, which starts with this job; no row if the tick has already had a run.
 -- A tick that was skipped may still run.
 insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
 values (:schedule, :tick, :day, :fired_by, :job_id, 'running')
@@ -56,22 +56,22 @@ values (:schedule, :tick, :day, 'schedule', 'skipped', :note, now())
 on conflict (schedule, tick) do nothing;
 
 -- name: save_counts
--- Record what the run of a job has done so far. Does nothing if the job belongs to no run.
+-- Record what a job's run has done so far. Does nothing if the job belongs to no run.
 update schedule_runs set counts = :counts::jsonb where job_id = :job_id;
 
 -- name: pause_schedule
--- Pause the schedule: no tick is fired from now on. Repeating it keeps the first time.
+-- Pause the schedule: no tick is fired from now on. Repeating it keeps the time of the first pause.
 insert into schedules (name, decided_until, paused_at)
 values (:name, :now, :now)
 on conflict (name) do update set paused_at = coalesce(schedules.paused_at, excluded.paused_at);
 
 -- name: resume_schedule
--- Resume the schedule from now on. The ticks of the pause are not caught up.
+-- Resume the schedule from now on. Ticks during the pause are not caught up on.
 update schedules set paused_at = null, decided_until = greatest(decided_until, :now)
 where name = :name and paused_at is not null;
 
 -- name: schedule_summaries
--- Return the pause, last run, last success and failures since then of each of these schedules.
+-- Return each schedule's pause, last run and last success, and its failures since that success.
 select
     asked.name,
     s.paused_at,
@@ -120,7 +120,7 @@ order by id desc
 limit :limit;
 
 -- name: run_of_job
--- Return the run that a job belongs to; no row if it belongs to none.
+-- Return the run that a job belongs to; no row if it belongs to no run.
 select
     id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,

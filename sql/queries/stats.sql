@@ -1,9 +1,10 @@
 -- name: lock_counting
--- Lock counting until this transaction ends: of two concurrent counts, the older must not win.
+-- Let no other transaction count until this one ends. Otherwise an older count could overwrite a
+-- newer one.
 select pg_advisory_xact_lock(hashtext('daily_stats'));
 
 -- name: count_day
--- Count a UTC day for all users, in place of an earlier count. Repeating it changes nothing.
+-- Compute every user's totals for a UTC day, replacing earlier ones. Repeating it changes nothing.
 with counted as (
     select
         user_id,
@@ -31,8 +32,8 @@ upserted as (
 select count(*) as users, coalesce(sum(activities), 0)::bigint as activities from counted;
 
 -- name: recount_stale
--- Recount a batch of the days that have been stale longest, and remove their entries.
--- Returns the number of entries.
+-- Recount a batch of the days that have been stale longest, and remove them from stale_days.
+-- Returns the number of rows removed.
 with taken as (
     delete from stale_days
     where id in (select id from stale_days order by id limit :limit)
@@ -72,7 +73,7 @@ select count(*) from taken;
 
 -- name: daily_totals
 -- Return this user's totals for each of these days.
--- They come from the count, or from the activities if the day has not been counted or has changed
+-- They come from daily_stats, or from the activities if the day has not been counted or has changed
 -- since.
 with days as (
     select
@@ -110,7 +111,7 @@ left join lateral (
 order by days.day;
 
 -- name: enqueue_weekly_emails
--- Enqueue a weekly email for each user of the next batch who should get one.
+-- Enqueue a weekly email for each user in the next batch who should get one.
 -- Counts the other users by reason.
 with batch as (
     select
@@ -159,7 +160,7 @@ from batch;
 
 -- name: count_weekly_emails
 -- Count the users for whom enqueue_weekly_emails would enqueue an email.
--- Users who had this email before are not among them. Counts the others by reason.
+-- Leaves out users who have already received this email. Counts the other users by reason.
 with people as materialized ( -- otherwise each count would repeat every look-up
     select
         case
@@ -200,8 +201,8 @@ from people;
 
 -- name: summary_reader
 -- Return this user if they should get a weekly summary.
--- No row if they have opted out, have not confirmed the address, or had no activity in the 28 days
--- that end on this Saturday.
+-- No row if they have opted out, have not confirmed their address, or had no activity in the 28
+-- days that end on this Saturday.
 select u.id, u.name, u.email
 from users as u
 where

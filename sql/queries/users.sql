@@ -12,7 +12,7 @@ from users
 where lower(email) = lower(:email) and deleted_at is null;
 
 -- name: credentials
--- Return the password hash that a signed-in user is checked against once more.
+-- Return the password hash to check when a signed-in user must enter their password again.
 select id, password_hash from users where id = :user_id and deleted_at is null;
 
 -- name: set_password
@@ -23,8 +23,8 @@ where id = :user_id and deleted_at is null
 returning true;
 
 -- name: change_password
--- Replace the password of an account, if it is still the old one; no row otherwise.
--- A deleted account gives no row either.
+-- Replace the password of an account, if the old one is still in use.
+-- No row if it is not, or if the account is deleted.
 update users
 set password_hash = :new_hash, updated_at = now()
 where id = :user_id and password_hash = :old_hash and deleted_at is null
@@ -46,8 +46,8 @@ where id = :user_id and password_hash = :password_hash and deleted_at is null
 returning expires_at;
 
 -- name: session_by_token
--- Return the user of a session.
--- Needs only two look-ups by primary key, because every request runs this.
+-- Return the user whose session this is.
+-- Every request runs this, so it needs only two look-ups by primary key.
 select users.id, users.is_admin
 from sessions
 join users on users.id = sessions.user_id
@@ -64,7 +64,7 @@ delete from sessions where token_hash = :token_hash;
 delete from sessions where user_id = :user_id;
 
 -- name: account_settings
--- Return the settings that users see and may change of their own account.
+-- Return the settings that users see, and may change, in their own account.
 select
     id, email, name, is_admin, confirmed_at, created_at,
     array(
@@ -74,13 +74,13 @@ from users
 where id = :user_id and deleted_at is null;
 
 -- name: change_name
--- Change the name of a user; nothing if the account is deleted.
+-- Change a user's name. Does nothing if the account is deleted.
 update users
 set name = :name, updated_at = now()
 where id = :user_id and deleted_at is null;
 
 -- name: opt_out
--- Turn off these subscriptions of a user. Also works on a deleted account, which stays deleted.
+-- Turn off these subscriptions for a user. Also works for a deleted account, which stays deleted.
 insert into subscriptions (user_id, name, frequency)
 select u.id, chosen.name, 'off'
 from users as u, unnest(:names::text[]) as chosen (name)
@@ -88,7 +88,7 @@ where u.id = :user_id
 on conflict (user_id, name) do update set frequency = 'off';
 
 -- name: opt_in
--- Turn these subscriptions of a user on again.
+-- Turn these subscriptions back on for a user.
 delete from subscriptions where user_id = :user_id and name = any(:names::text[]);
 
 -- name: add_token
@@ -120,7 +120,7 @@ select exists (
 );
 
 -- name: void_tokens
--- Invalidate a user's unused tokens of this purpose.
+-- Invalidate a user's unused tokens for this purpose.
 delete from account_tokens where user_id = :user_id and purpose = :purpose and used_at is null;
 
 -- name: lock_address
@@ -129,7 +129,8 @@ delete from account_tokens where user_id = :user_id and purpose = :purpose and u
 select pg_advisory_xact_lock(hashtextextended('reset ' || lower(:email), 0));
 
 -- name: add_reset_request
--- Record a password-reset request for this address; no row if it has reached the hourly limit.
+-- Record a password-reset request for this address.
+-- No row if the address has reached the hourly limit.
 insert into reset_requests (email)
 select lower(:email)
 where (
@@ -139,7 +140,7 @@ where (
 returning id;
 
 -- name: reset_requester
--- Return the account whose address a reset request names; no row if there is none.
+-- Return the account whose address a reset request names; no row if no account has it.
 select u.id, u.email, u.name, u.created_at
 from reset_requests as r
 join users as u on lower(u.email) = r.email
@@ -150,7 +151,8 @@ where r.id = :request_id and u.deleted_at is null;
 delete from reset_requests where created_at < now() - interval '2 hours';
 
 -- name: mark_deleted
--- Mark this user's account as deleted; no row if it already is, or its password has changed.
+-- Mark this user's account as deleted.
+-- No row if it is already deleted, or if its password has changed.
 update users
 set deleted_at = now(), updated_at = now()
 where id = :user_id and password_hash = :password_hash and deleted_at is null
@@ -165,7 +167,7 @@ select exists (select from users where id = :user_id);
 select exists (select from users where id = :user_id and deleted_at is null);
 
 -- name: erase_activities
--- Remove a batch of a deleted account's activities, with their photos; return their number.
+-- Remove a batch of a deleted account's activities, with their photos; return how many.
 with gone as (
     delete from activities
     where id in (
@@ -181,7 +183,7 @@ select count(*)::int from gone;
 
 -- name: erase_requests
 -- Remove the requests that were sent to a deleted account's address.
--- Keeps requests from after the deletion: they are for a later account with the same address.
+-- Keeps requests made after the deletion: they are for a later account with the same address.
 with gone as (
     select lower(email) as email, deleted_at from users where id = :user_id and deleted_at is not null
 ),
@@ -192,7 +194,7 @@ delete from friend_requests as r using gone where r.email = gone.email and r.cre
 
 -- name: erase_idempotency_keys
 -- Remove the stored responses to an account's requests, and the response to its sign-up.
--- The sign-up's response has no owner, but its body has the account's id.
+-- The sign-up's response has no owner, but its body contains the account's id.
 delete from idempotency_keys
 where
     user_id = :user_id
@@ -202,7 +204,7 @@ where
     );
 
 -- name: erase_user
--- Remove a deleted account and, by their foreign keys, all rows that belong to it.
+-- Remove a deleted account and, through foreign keys, all rows that belong to it.
 delete from users where id = :user_id and deleted_at is not null;
 
 -- name: confirm_address
@@ -212,11 +214,11 @@ set confirmed_at = now(), updated_at = now()
 where id = :user_id and confirmed_at is null and deleted_at is null;
 
 -- name: user_id_by_email
--- Return the user whose address this is; no row if there is none.
+-- Return the id of the user with this address; no row if no account has it.
 select id from users where lower(email) = lower(:email) and deleted_at is null;
 
 -- name: make_admin
--- Make the account with this address an operator; no row if there is none.
+-- Make the account with this address an operator; no row if no account has it.
 update users
 set is_admin = true, updated_at = now()
 where lower(email) = lower(:email) and deleted_at is null
@@ -224,7 +226,7 @@ returning id;
 
 -- name: add_admin
 -- Create an operator account with a confirmed address, named after the address.
--- If an account has the address, it becomes an operator.
+-- If an account already has the address, that account becomes an operator.
 insert into users (email, name, password_hash, is_admin, confirmed_at)
 values (:email, split_part(:email, '@', 1), :password_hash, true, now())
 on conflict (lower(email)) where deleted_at is null
