@@ -1,4 +1,4 @@
-"""Comparison of the annotations of a statement with the types of its prepared SQL."""
+"""Comparison of a statement's annotations with the types in its prepared SQL."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ PYTHON_TYPES: Mapping[str, type] = {
     "uuid": UUID,
 }
 """The Python type of each Postgres type that statements may use. `numeric` and `timestamp` are left
-out on purpose: they would be a Decimal and a datetime without a zone."""
+out on purpose: they would become a Decimal and a datetime without a zone."""
 
 NOT_NULL: Mapping[str, frozenset[str]] = {
     "dead_letters.dead_letter_groups": frozenset(
         {"fingerprint"}
-    ),  # a check: every dead job has one
+    ),  # a check constraint: every dead job has a fingerprint
     "exports.exports": frozenset({"job_id"}),  # set by the transaction that inserts the export
     "jobs.claim": frozenset({"token", "started_at"}),  # set by the statement itself
-    "jobs.running_on_worker": frozenset({"token"}),  # a check: every running job has one
-    "operating.running_jobs": frozenset({"worker_id", "started_at"}),  # the same check
-    "queues.outages": frozenset({"blocked_on"}),  # a condition of the statement
+    "jobs.running_on_worker": frozenset({"token"}),  # a check constraint on running jobs
+    "operating.running_jobs": frozenset({"worker_id", "started_at"}),  # the same constraint
+    "queues.outages": frozenset({"blocked_on"}),  # the statement's `where` says so
 }
 """Nullable columns that a statement never returns as null, and why."""
 
@@ -53,7 +53,7 @@ class Column:
     name: str
     type: str
     nullable: bool = False
-    """Whether it is known to come from a table's column that admits nulls. False if computed."""
+    """Whether it is known to come from a nullable table column. False if computed."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ async def describe(
     """Prepare a statement.
 
     Args:
-        origins: a libpq connection, which knows the table of each result column; asyncpg does not.
+        origins: a libpq connection, which, unlike asyncpg, knows the table of each result column.
     """
     prepared = await connection.prepare(sql)
     origins.pgconn.prepare(b"", sql.encode())
@@ -167,7 +167,7 @@ def _split(annotation: Any) -> tuple[Any, bool]:
 
 
 def _plain_types(annotation: Any) -> set[Any]:
-    """Resolve NewType, Annotated and Literal; a Literal of values of several types gives none."""
+    """Resolve NewType, Annotated and Literal. A Literal of mixed types gives an empty set."""
     if isinstance(annotation, typing.NewType):
         return _plain_types(annotation.__supertype__)
     if typing.get_origin(annotation) is typing.Annotated:

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of migrations."""
+"""Fixtures for the migration tests."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`python -m tests.sql.freeze`: store what the current code requires of the schema.
 
-Run it for every release. `tests/sql/test_released.py` then checks every later migration against it,
-so that the code of a release runs on the schema of the next one.
+Run it for every release. `tests/sql/test_released.py` then checks every later migration against
+the stored requirements, so that the code of a release runs on the schema of the next release.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ order by table_name, ordinal_position
 
 
 def last_release() -> str | None:
-    """Return the newest release tag; None if there is none, or git cannot tell."""
+    """Return the newest release tag, or None if there is no tag or git cannot tell."""
     command = ["git", "tag", "--list", "v*", "--sort=-v:refname"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

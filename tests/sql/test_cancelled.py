@@ -1,4 +1,4 @@
-"""A cancelled statement releases its locks, whenever it is cancelled."""
+"""A cancelled statement releases its locks, no matter when it is cancelled."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ async def test_cancelled_statement_leaves_no_lock(
     """Cancel at various moments between the two round trips of a statement.
 
     asyncpg prepares a statement in one round trip and executes it in another. At one of these
-    moments the server has answered the first, and the task has not received the answer.
+    moments the server has replied to the first, but the task has not yet received the reply.
     """
     other = await asyncpg.connect(database_url)
     try:
         await database.fetchval("select 1")  # opens a connection
-        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # an id made here
+        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # the id is made here
         task = asyncio.create_task(database.fetch(new))
         for _ in range(before):
             await asyncio.sleep(0)

@@ -1,10 +1,10 @@
-"""The code of the last release runs on the current schema, because a deploy migrates first.
+"""The last release's code can run on the current schema, because a deploy migrates first.
 
-It also runs the same before and after the last migration.
+It also behaves the same before and after the last migration.
 
 A failure means that a migration drops, renames or retypes something that the code uses, or requires
-a column that it does not write. A check constraint that became stricter is not detected here. Until
-the first release, fix a failure with `just freeze`; after that, with another migration.
+a column that the code does not write. A stricter check constraint is not detected here. Until the
+first release, fix a failure with `just freeze`; after that, with another migration.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ async def test_released_statement_keeps_its_parameters_and_columns(
 ) -> None:
     released = STATEMENTS[name]
     async with database.pool.acquire() as connection:
-        current = await shape(connection, released["sql"])  # type: ignore[arg-type] # a proxy of one
+        current = await shape(connection, released["sql"])  # type: ignore[arg-type] # a proxy
     assert {key: released[key] for key in current} == current
 
 
@@ -44,7 +44,7 @@ async def test_released_inserts_name_every_required_column(database_url: str) ->
 
 
 async def test_last_migration_keeps_what_older_code_uses(empty_database: str) -> None:
-    """Statements that prepare before it are unchanged after it, and inserts need no new column.
+    """Statements that prepare before the migration do not change, and inserts need no new column.
 
     Before the first release, a migration may state that it is incompatible.
     """

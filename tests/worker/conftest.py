@@ -1,4 +1,4 @@
-"""Fixtures of the worker's tests."""
+"""Fixtures for the worker's tests."""
 
 from __future__ import annotations
 

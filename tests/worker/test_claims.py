@@ -28,7 +28,7 @@ CAPACITY: Mapping[Queue, int] = dict.fromkeys(QUEUES, 10)
 
 
 class FilledQueues:
-    """Queues with jobs in them, and the queue of each id."""
+    """Queues with jobs in them, and a record of each job's queue."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -37,7 +37,7 @@ class FilledQueues:
     async def fill(self, **counts: int) -> None:
         """Enqueue and dispatch this many jobs in each queue."""
         for queue, count in counts.items():
-            batch: list[Job] = [KINDS[queue]("a") for _ in range(count)]  # type: ignore[index] # its names
+            batch: list[Job] = [KINDS[queue]("a") for _ in range(count)]  # type: ignore[index] # str
             async with self._resources.database.transaction() as tx:
                 await jobs.enqueue_all(tx, batch)
         await self._resources.dispatcher.flush()
@@ -45,7 +45,7 @@ class FilledQueues:
         self._queues = {row["id"]: row["queue"] for row in rows}
 
     def claimer(self, weights: Mapping[str, int] = WEIGHTS) -> Claimer:
-        """Make the claimer of a worker that only pops."""
+        """Make the claimer for a worker that only pops."""
         resources = self._resources
         return Claimer(
             resources.engine,

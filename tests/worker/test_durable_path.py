@@ -1,4 +1,4 @@
-"""A job from the transaction that enqueues it to its end, on real servers."""
+"""A job's path from the transaction that enqueues it to its end, on real servers."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ async def test_a_job_that_ends_within_the_grace_period_is_done(
     job_id = await enqueue_job(database, SampleJob("a"))
     async with working(resources):
         await until(lambda: CALLS["a"] == 1)
-        asyncio.get_running_loop().call_later(0.3, let_go.set)  # while it drains
+        asyncio.get_running_loop().call_later(0.3, let_go.set)  # while the worker drains
     assert (await job_row(database, job_id))["state"] == "done"
 
 

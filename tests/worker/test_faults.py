@@ -43,7 +43,7 @@ async def put_many(database: Database, count: int, job: Job) -> None:
 
 
 async def once_each(database: Database, count: int) -> None:
-    """Wait until `count` jobs have had their effect, and check that none had it twice."""
+    """Wait until `count` jobs have had their effect, and check that no job had it twice."""
     await eventually(lambda: count_effects(database), (count, 0))
 
 
@@ -55,7 +55,7 @@ async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as zombie:
-        await put_many(effects, 3, Effect(at_first=15))  # ended when it continues
+        await put_many(effects, 3, Effect(at_first=15))  # over when the zombie continues
         await put_many(effects, 2, Effect(at_first=60))
         await eventually(lambda: effects.fetchval(STARTS), 5)
         zombie.send(signal.SIGSTOP)

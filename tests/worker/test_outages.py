@@ -1,4 +1,4 @@
-"""Outages: jobs that meet one are snoozed, and an answer of the dependency wakes them."""
+"""Outages snooze the jobs that run into them; an answer from the dependency wakes the jobs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def execute(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
 
 
 async def snoozed_for_smtp(executor: JobExecutor) -> Run:
-    """Execute a job that meets an outage, and snooze it."""
+    """Execute a job that runs into an outage, and snooze it."""
     run, outcome = await execute(executor, SampleJob("outage"))
     await record(executor.resources.engine, uuid4(), run.claimed, outcome)
     assert ("snoozed", "smtp") == (outcome.name, outcome.blocked_on)

@@ -1,4 +1,4 @@
-"""The process `arq worker.WorkerSettings`, through signals and outages of Redis."""
+"""The process `arq worker.WorkerSettings`, with signals, Redis outages and bad settings."""
 
 from __future__ import annotations
 
