@@ -41,7 +41,7 @@ The life of a job. Postgres holds the job's state; every arrow is a statement in
     wake_blocked    changes no state: lets snoozed jobs become due when their dependency is
                       available or their kind is resumed
 
-Redis holds no state, only the ids of due jobs. If it loses an id, the relay dispatches it again:
+Redis holds no state, only the ids of due jobs. If an id is lost, the relay dispatches it again:
 
     commit ---- dispatch ----> +-------------------+
       app/jobs/redis_queue.py  | arq:queue:<queue> | ---- pop ----> claim, or drop the id

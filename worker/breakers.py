@@ -58,7 +58,7 @@ class Breakers:
         return None
 
     def record_outage(self, kind: str, dependency: str) -> timedelta:
-        """Record an outage that a job of this kind ran into, and return how long it must wait."""
+        """Record an outage that a job of this kind ran into; return how long the job must wait."""
         self._needs[kind].add(dependency)
         breaker = self._breakers[dependency]
         breaker.last_outage_at = now = self.clock()

@@ -57,7 +57,10 @@ class ClaimLoop:
                 await self._wait_for_wakeup()
 
     async def run_one(self, job_id: JobId) -> None:
-        """Claim a job and run it to its end, even without a free slot; drop it if it is taken."""
+        """Claim a job and run it to its end, even without a free slot.
+
+        If the job's row is not free, drop the id.
+        """
         await self._lease.wait_until_fresh()
         for claimed in await self._claimer.claim([job_id]):
             await self._runner.start(claimed)

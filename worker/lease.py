@@ -13,7 +13,7 @@ FRESH_S = LEASE_S / 2
 
 
 class Lease:
-    """This worker's right to claim and reclaim jobs, by the age of its last heartbeat."""
+    """This worker's right to claim and reclaim jobs. It depends on the last heartbeat's age."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """
