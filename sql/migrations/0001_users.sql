@@ -15,7 +15,8 @@ create table users (
     deleted_at timestamptz
 );
 
--- An address is stored as written and compared in lower case. Deleting the account frees it.
+-- An address is stored as written and compared in lower case. Deleting the account frees the
+-- address.
 create unique index users_email on users (lower(email)) where deleted_at is null;
 
 create index users_deleted on users (deleted_at) where deleted_at is not null;

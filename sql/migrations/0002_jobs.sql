@@ -18,7 +18,7 @@ create table jobs (
     attempt int not null default 0,
     failures int not null default 0,
     crashes int not null default 0,
-    alone boolean not null default false, -- whether it runs alone in its worker
+    alone boolean not null default false, -- running alone in its worker, after two crashes
     worker_id uuid,
     token uuid, -- the fence: a worker with another token commits nothing
     started_at timestamptz,

@@ -61,7 +61,7 @@ where id = :activity_id and user_id = :user_id and deleted_at is null
 for no key update;
 
 -- name: update_activity
--- Replace every editable field of an activity of this user, which must exist, and return it.
+-- Replace every editable field of this user's activity, which must exist; return the activity.
 -- The UTC offset changes only with the start time. Marks the old and the new day as stale if they
 -- may already have been counted.
 with changed as (

@@ -1,5 +1,5 @@
 -- name: dead_letter_groups
--- Return a page of the groups of dead letters, the one with the most recent dead letter first.
+-- Return a page of dead-letter groups, the one with the most recent dead letter first.
 -- Each group comes with its latest job as a sample. The page starts after the cursor and is limited
 -- to this fingerprint (null: any).
 select

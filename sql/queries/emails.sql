@@ -103,7 +103,7 @@ set state = 'refused', sending_until = null, error = :error
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: suppress
--- Stop sending to an address, in upper or lower case. Repeating it keeps the first reason.
+-- Stop sending to an address, ignoring case. Repeating it keeps the first reason.
 insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;

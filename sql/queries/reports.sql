@@ -136,7 +136,7 @@ on conflict (user_id, month) do update set
 returning true;
 
 -- name: delete_report
--- Remove this month's report and return the object that it named; no row if there was none.
+-- Remove this month's report and return the object that it named; no row if there was no report.
 delete from reports where user_id = :user_id and month = :month returning object_id, etag;
 
 -- name: reports

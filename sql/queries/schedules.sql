@@ -28,7 +28,7 @@ limit 1;
 
 -- name: unfired_ticks
 -- Return which of these ticks have had no run, oldest first.
--- Also returns the ticks skipped since the given time (null: none).
+-- Also returns the ticks skipped since the given time (null: no skipped ticks).
 select tick from unnest(:ticks::timestamptz[]) as due (tick)
 where not exists (
     select from schedule_runs as r

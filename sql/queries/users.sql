@@ -24,7 +24,7 @@ returning true;
 
 -- name: change_password
 -- Replace the password of an account, if the old one is still in use.
--- No row if it is not, or if the account is deleted.
+-- No row if the password has changed or the account is deleted.
 update users
 set password_hash = :new_hash, updated_at = now()
 where id = :user_id and password_hash = :old_hash and deleted_at is null
@@ -97,7 +97,7 @@ insert into account_tokens (token_hash, user_id, purpose, expires_at)
 values (:token_hash, :user_id, :purpose, now() + :lifetime);
 
 -- name: use_token
--- Spend a token and return its user; no row if it is unknown, used or expired.
+-- Spend a token and return its user; no row if the token is unknown, used or expired.
 update account_tokens
 set used_at = now()
 where token_hash = :token_hash
@@ -167,7 +167,8 @@ select exists (select from users where id = :user_id);
 select exists (select from users where id = :user_id and deleted_at is null);
 
 -- name: erase_activities
--- Remove a batch of a deleted account's activities, with their photos; return how many.
+-- Remove a batch of a deleted account's activities, with their photos.
+-- Returns the number of activities.
 with gone as (
     delete from activities
     where id in (
