@@ -1,6 +1,6 @@
 """Emails: their types, composition and delivery.
 
-Each package with emails of its own has them in its emails.py: to whom they are sent, and why.
+Each package defines its own emails in its `emails.py`, with who receives each email and why.
 """
 
 from app.email.compose import EmailConfig

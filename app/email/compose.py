@@ -1,4 +1,4 @@
-"""Composes messages that mail clients can show and into which nobody can inject headers."""
+"""Composing messages that mail clients can show and into which nobody can inject headers."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SIGNED_HEADERS = (
     "to", "subject", "date", "message-id", "reply-to", "mime-version", "content-type",
     "list-unsubscribe", "list-unsubscribe-post",
 )  # fmt: skip
-"""The headers that DKIM signs. Missing ones are signed as absent, so they cannot be added."""
+"""The headers that DKIM signs. A missing header is signed as absent, so nobody can add it."""
 
 MAX_SUBJECT_CHARACTERS = 120
 MAX_NAME_CHARACTERS = 64
-"""The longest name in the To header. The email's text has the whole name."""
+"""The maximum length of the name in the To header. The email's text contains the full name."""
 
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 class _Policy(EmailPolicy):
-    """Folds long headers, except the two that RFC 8058 requires on one line."""
+    """A policy that folds long headers, except the two that RFC 8058 requires on one line."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name.startswith("List-Unsubscribe"):
@@ -53,11 +53,11 @@ class EmailConfig:
 
     templates: Templates
     from_address: str
-    """`Name <address>`. The domain of the address is also that of the Message-IDs."""
+    """`Name <address>`. Message-IDs use the domain of this address."""
     app_url: str
-    """The base URL of the links."""
+    """The base URL for links."""
     secret: str = field(repr=False)
-    """Signs the unsubscribe links."""
+    """The key that signs unsubscribe links."""
     reply_to: str | None = None
     dkim: Dkim | None = None
 
@@ -72,13 +72,13 @@ class EmailConfig:
         return parseaddr(self.from_address)[1].rpartition("@")[2].encode("idna").decode()
 
     def serialize(self, message: EmailMessage) -> bytes:
-        """Return the message as it is sent, signed if there is a key."""
+        """Return the message as bytes to send, signed if a DKIM key is configured."""
         content = message.as_bytes()
         return content if self.dkim is None else dkim_sign(content, self.dkim, self.domain)
 
 
 def dkim_sign(message: bytes, key: Dkim, domain: str) -> bytes:
-    """Put a DKIM signature of the domain before the message. Takes some milliseconds."""
+    """Prepend the domain's DKIM signature to the message. This takes a few milliseconds."""
     signature = dkim.sign(
         message,
         key.selector.encode(),
@@ -123,7 +123,7 @@ def compose(
 def message_id(
     config: EmailConfig, recipient: Recipient, email: type[Email], unique_key: str
 ) -> str:
-    """Return the Message-ID, the same for every copy of an email, so that duplicates are seen."""
+    """Return the Message-ID. All copies of an email share it, so duplicates can be recognized."""
     key = f"{recipient.id}\0{email.template}\0{unique_key}".encode()
     return f"<{hashlib.sha256(key).hexdigest()[:32]}@{config.domain}>"
 
@@ -158,5 +158,5 @@ def _header_address(name: str, address: str) -> Address:
 
 
 def _header_text(text: str, max_characters: int) -> str:
-    """Return text for a header, in which nothing looks like an encoded word (RFC 2047)."""
+    """Return text for a header, without anything that looks like an encoded word (RFC 2047)."""
     return truncate(one_line(text).replace("=?", "= ?"), max_characters)

@@ -1,8 +1,8 @@
-"""Delivers an email once per unique key, even if its job is retried, killed or run twice.
+"""Delivering an email once per unique key, even if its job is retried, killed or run twice.
 
-The delivery ledger (`emails`) is read before every send, and committed before and after it. An
-email is sent twice only if the process or the connection dies between the end of DATA and the
-commit of `sent`. The copies then have the same Message-ID.
+Each send first reads the delivery ledger (`emails`) and commits a claim to it, and afterwards
+commits the result. An email is sent twice only if the process or the connection dies between the
+end of DATA and the commit of the state `sent`. Both copies then have the same Message-ID.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ E = TypeVar("E", bound=Email)
 RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 """The wait after the first, the second and every further failed attempt."""
 MAX_AMBIGUOUS_SENDS = 2
-"""An email that the server may have accepted twice is sent again only if an operator retries it."""
+"""After this many sends that the server may have accepted, only an operator can retry the job."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,20 +64,21 @@ async def deliver(
     unique_key: str,
     on_sent: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> None:
-    """Send an email unless it was sent before.
+    """Send an email unless it has already been sent.
 
     The job ends in the transaction that records the email as sent. Nothing is sent to a suppressed
-    address. An address that does not exist is suppressed.
+    address. An address that turns out not to exist is suppressed.
 
     Args:
-        write: returns the email; called in the transaction that claims it, only if it will be sent.
+        write: returns the email; called only if the email will be sent, in the transaction that
+            claims it.
         on_sent: called in the transaction that records the email as sent.
 
     Raises:
-        Snooze: a limit is reached, or another attempt may be sending the email now.
-        Retry: the server refused it temporarily, or may have accepted it without replying.
-        Unavailable: no server accepts our emails now.
-        Dead: the server refused it permanently, or may have accepted it twice.
+        Snooze: a limit has been reached, or another attempt may be sending the email now.
+        Retry: the server refused the email temporarily, or may have accepted it without replying.
+        Unavailable: the server currently accepts no emails from us.
+        Dead: the server refused the email permanently, or may have accepted it twice.
         LeaseLost: another worker has reclaimed the job.
     """
     reserved = await _reserve_send(run, sender, recipient, email, unique_key)
@@ -120,13 +121,13 @@ async def _finish_as_already_sent(
 async def _reserve_send(
     run: Run, sender: EmailSender, recipient: Recipient, email: type[Email], unique_key: str
 ) -> bool:
-    """Count this email against MAIL_RATE, and return False if it will not be sent anyway.
+    """Count this email against MAIL_RATE, or return False if it would not be sent anyway.
 
-    Redis is called with no transaction open, and before the email is claimed and written: most
-    emails of a fan-out try this several times before they may be sent.
+    Redis is called while no transaction is open, and before the email is claimed and written: most
+    emails from a fan-out try this several times before they may be sent.
 
     Raises:
-        Snooze: until MAIL_RATE allows the email, or the limit of the recipient does.
+        Snooze: until MAIL_RATE or the recipient's limit allows the email.
     """
     if not sender.send_limit.is_limited:
         return True
@@ -148,7 +149,7 @@ async def _reserve_send(
 async def _send(
     run: Run, sender: EmailSender, message: EmailMessage, attempt: DeliveryAttempt
 ) -> None:
-    """Send the email, unless at the last moment another attempt has the job or the email.
+    """Send the email, unless another attempt has just taken over the job or the email.
 
     Raises:
         Snooze: another attempt may be sending the email.
@@ -168,7 +169,7 @@ async def _send(
 
 
 def _lease(sender: EmailSender) -> timedelta:
-    """Return how long an attempt may take. No other attempt starts before that."""
+    """Return how long an attempt may take. No other attempt starts within that time."""
     return sender.smtp_pool.send_timeout
 
 
@@ -180,10 +181,10 @@ async def _claim_email(
     email: type[Email],
     unique_key: str,
 ) -> DeliveryAttempt | None:
-    """Claim the email for an attempt to send it; return None if it has been sent.
+    """Claim the email for an attempt to send it; return None if it has already been sent.
 
     Raises:
-        Snooze: until another attempt's lease ends, or the limit of the recipient allows it.
+        Snooze: until another attempt's lease ends, or the recipient's limit allows the email.
     """
     if email.at_most is not None:
         await statements.lock_emails(tx, template=email.template, recipient_id=recipient.id)
@@ -214,7 +215,7 @@ async def _check_recipient_limit(
     """Check that the recipient may get one more email of this type (`Email.at_most`).
 
     Raises:
-        Snooze: until the limit allows it.
+        Snooze: until the limit allows the email.
     """
     if email.at_most is None:
         return

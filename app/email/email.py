@@ -1,4 +1,4 @@
-"""Email types: a frozen struct of what an email says, and a folder of templates."""
+"""Email types: each is a frozen struct of an email's variables, with a folder of templates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EMAILS: dict[str, type[Email]] = {}
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 COMMON_VARIABLES = {"app_url", "subject", "unsubscribe_url"}
-"""The variables of every template, in addition to the email's own fields."""
+"""The variables available to every template, in addition to the email's own fields."""
 
 
 class Email(msgspec.Struct, frozen=True):
-    """The variables of an email, whose words are in `templates/email/<template>/`.
+    """The variables of an email whose text is in `templates/email/<template>/`.
 
         class Welcome(Email, frozen=True):
             template = "welcome"
@@ -28,13 +28,13 @@ class Email(msgspec.Struct, frozen=True):
             name: str
             confirm_url: str
 
-    Never change the name of a template that has been sent: it is part of the key of deliveries.
+    Never rename a template that has been sent: its name is part of the delivery ledger's key.
     """
 
     template: ClassVar[str]
     subscription: ClassVar[Subscription | None] = None
-    """The subscription that a person can end to get no more. None: always sent, as it answers an
-    action."""
+    """The subscription that a person can end to stop these emails. None: always sent, because the
+    email responds to an action."""
     at_most: ClassVar[Rate | None] = None
     """How many emails of this type one person may get in a period. None: no limit."""
     registered: ClassVar[bool] = True
@@ -71,10 +71,10 @@ def template_path(email: type[Email], part: str) -> str:
 def check_emails(templates: Templates) -> None:
     """Check that every email has all templates, and that its sample renders.
 
-    Only rendering shows that a template uses a field which the entries of a list lack.
+    Only rendering reveals that a template uses a field which the entries of a list lack.
 
     Raises:
-        BrokenTemplate: names the first template with an error.
+        BrokenTemplate: a template has an error. The message names the first such template.
     """
     for email in EMAILS.values():
         common = dict.fromkeys(COMMON_VARIABLES, "common")

@@ -14,7 +14,7 @@ NOBODY = UUID(int=0)
 
 
 class TestEmail(Email, frozen=True):
-    """Tells an operator how it was sent."""
+    """An email that tells an operator how it was sent."""
 
     template = "trial"
 

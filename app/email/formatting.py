@@ -1,4 +1,4 @@
-"""How emails show what people wrote, and distances, durations and dates."""
+"""Formatting for emails: text that people wrote, distances, durations and dates."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def one_line(text: str) -> str:
 
 
 def truncate(text: str, max_characters: int) -> str:
-    """Return at most so many characters of a text, cut between words where there is a space.
+    """Return at most `max_characters` of a text, cut between words if possible.
 
-    Characters that consist of several code points, such as emoji of families, are not split.
+    Characters that consist of several code points, such as family emoji, are not split.
     """
     if len(text) <= max_characters:
         return text

@@ -1,8 +1,8 @@
 """The send limit: how many emails all workers together may send, counted in Redis.
 
-The count is a log of the emails of the longest period, so that no window, wherever it starts, holds
-more than its limit. It fails open: while Redis is unavailable, only the mail server's own limits
-apply.
+Redis keeps a log of the emails sent in the longest period, so that no window, wherever it starts,
+contains more emails than its limit. The limit fails open: while Redis is unavailable, only the mail
+server's own limits apply.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from app.redis import OUTAGES, Redis
 from app.settings import Rate
 
 LOG_KEY = "activelog:sent_emails"
-"""A sorted set with a member for each email, scored by its time in microseconds."""
+"""The key of a sorted set with a member for each email, scored by the time in microseconds."""
 REDIS_TIMEOUT = timedelta(milliseconds=250)
 """How long an email waits for Redis."""
 REDIS_PAUSE = timedelta(seconds=5)
-"""How long Redis is not called after it did not respond."""
+"""How long Redis is not called after it has failed to respond."""
 SUBSCRIBED_SHARE = 0.9
-"""The share of every limit that emails with an opt-out may use. The rest is for emails that someone
-is waiting for."""
+"""The share of each limit that emails with a subscription may use. The rest is reserved for emails
+that someone is waiting for."""
 
 _RESERVE = """
 local time = redis.call('TIME')
@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 
 class SendLimit:
-    """The limits of MAIL_RATE."""
+    """The limits that MAIL_RATE sets."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class SendLimit:
         """
         Args:
             redis_timeout: how long an email waits for Redis before it is sent uncounted.
-            clock: returns monotonic seconds, to time the pause after Redis did not respond.
+            clock: returns monotonic seconds, to time the pause after Redis has failed to respond.
         """
         self._rates = rates
         self._redis_timeout_s = redis_timeout.total_seconds()
@@ -85,10 +85,10 @@ class SendLimit:
         return bool(self._rates)
 
     async def reserve(self, *, subscribed: bool) -> timedelta:
-        """Count one email, and return zero: it may be sent now.
+        """Count one email, and return zero if it may be sent now.
 
-        If a limit is reached, count nothing and return how long to wait before the next try. Emails
-        with an opt-out leave a tenth of every limit to the others.
+        If a limit has been reached, count nothing and return how long to wait before trying again.
+        Emails with a subscription leave a tenth of each limit to the others.
         """
         if not self._rates or self._clock() < self._redis_paused_until_s:
             return timedelta(0)

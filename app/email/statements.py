@@ -1,4 +1,4 @@
-"""Signatures of sql/queries/emails.sql."""
+"""Signatures for the statements in `sql/queries/emails.sql`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class DeliveryAttempt(msgspec.Struct, frozen=True):
     id: EmailId
     state: Literal["sending", "suppressed"]
     attempts: int
-    """How many attempts there were, including this one."""
+    """How many attempts there have been, including this one."""
     doubts: int
-    """How often the server received the email and did not reply: it may have accepted it."""
+    """How many sends got no reply after the content, so that the server may have accepted them."""
     date: datetime
     """When this attempt started, by Postgres's clock."""
 

@@ -1,7 +1,7 @@
-"""Subscriptions: the emails that people can turn off, and tokens that do so without signing in.
+"""Subscriptions: the emails that people can turn off, and tokens to do so without signing in.
 
-A token (RFC 8058) is signed and names a user and a subscription. It needs no row and never expires,
-so the links in old emails keep working.
+A token (RFC 8058) is signed and names a user and a subscription. It needs no database row and
+never expires, so the links in old emails keep working.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ Subscription = Literal["weekly_summary", "monthly_report", "friend_activity"]
 
 
 class SubscriptionText(NamedTuple):
-    """The words for a subscription on pages."""
+    """How the pages describe a subscription."""
 
     label: str
     hint: str
     """When the email is sent, and what it contains."""
     emails: str
-    """What somebody unsubscribes from."""
+    """The emails in the plural, to complete `Unsubscribe from …`."""
 
 
 SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
@@ -43,17 +43,17 @@ SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
         "emails about your friends' activities",
     ),
 }
-"""In the order in which pages list them. Everybody is subscribed until they opt out."""
+"""The subscriptions, in the order that pages use. Everybody is subscribed until they opt out."""
 
 
 def unsubscribe_token(secret: str, user_id: UUID, subscription: Subscription) -> str:
-    """Return the token of an unsubscribe link. It allows nothing but to unsubscribe."""
+    """Return the token for an unsubscribe link. It can be used only to unsubscribe."""
     user = urlsafe_b64encode(user_id.bytes).decode().rstrip("=")
     return f"{subscription}.{user}.{_signature(secret, user_id, subscription)}"
 
 
 def read_unsubscribe_token(secret: str, token: str) -> tuple[UUID, Subscription] | None:
-    """Return the user and the subscription of a token; None if we did not sign it."""
+    """Return the user and the subscription that a token names; None if we did not sign it."""
     name, _, rest = token.partition(".")
     user, _, signature = rest.partition(".")
     subscription = next((each for each in SUBSCRIPTIONS if each == name), None)

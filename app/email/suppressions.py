@@ -1,4 +1,4 @@
-"""Suppressed addresses, which get no email, as operators see and change them."""
+"""Suppressed addresses, which get no email: how operators list and change them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ async def is_suppressed(db: Queryable, address: str) -> bool:
 
 
 async def list_suppressions(db: Queryable, limit: int) -> list[Suppression]:
-    """Return at most so many suppressed addresses, newest first."""
+    """Return at most `limit` suppressed addresses, newest first."""
     return await statements.list_suppressions(db, limit=limit)
 
 
 async def lift(tx: Transaction, address: str, *, by: str) -> None:
-    """Allow emails to an address again. Emails withheld until now are not sent, only new ones.
+    """Allow emails to an address again. Emails that have been withheld are still not sent.
 
     Raises:
         NotFound: the address is not suppressed.

@@ -1,4 +1,4 @@
-"""Fixtures of the email tests."""
+"""Fixtures for the email tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.working import WAIT_LIMIT_S
 
 @pytest.fixture
 async def redis(resources: Resources) -> AsyncIterator[Redis]:
-    """An empty Redis. Its client waits for a response as long as a test does."""
+    """An empty Redis. Its client's timeouts are as long as any wait in a test."""
     limits = f"socket_timeout={WAIT_LIMIT_S}&socket_connect_timeout={WAIT_LIMIT_S}"
     async with open_redis(f"{resources.settings.redis.url}?{limits}") as client:
         yield client

@@ -76,7 +76,7 @@ def compose_and_parse(
 
 
 def to_name(message: EmailMessage) -> str:
-    """Return the name in the To header, decoded by RFC 2047.
+    """Return the name in the To header, decoded according to RFC 2047.
 
     The standard library's `display_name` turns the folds between encoded words into spaces.
     """
@@ -86,7 +86,7 @@ def to_name(message: EmailMessage) -> str:
 
 
 def header_text(text: str) -> str:
-    """Return text as a header has it if it is short enough."""
+    """Return text as it appears in a header, provided it is short enough."""
     return one_line(text).replace("=?", "= ?")
 
 

@@ -15,9 +15,9 @@ from app.email.smtp import SmtpPool
 from app.settings import Smtp
 
 DROP = "drop"
-"""A reply that closes the connection instead."""
+"""In place of a reply: close the connection."""
 HANG = "hang"
-"""A reply that never comes."""
+"""In place of a reply: send nothing."""
 DEFAULT_REPLIES = {
     "greeting": "220 scripted",
     "EHLO": "250-scripted\r\n250-STARTTLS\r\n250 AUTH PLAIN",
@@ -37,11 +37,11 @@ SHORT_S = 0.2
 
 @dataclass
 class ScriptedServer:
-    """Its replies, and what it has received."""
+    """The server's replies, and what it has received."""
 
     replies: dict[str, str] = field(default_factory=dict)
     replies_to: dict[str, str] = field(default_factory=dict)
-    """Replies to RCPT by address."""
+    """Replies to RCPT, by address."""
     replies_once: dict[str, str] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
     port: int = 0
@@ -53,7 +53,7 @@ class ScriptedServer:
     contents: list[bytes] = field(default_factory=list)
     """Every email received, whatever the reply."""
     accepted: list[bytes] = field(default_factory=list)
-    """The emails received that were answered with 250."""
+    """The received emails to which the server replied 250."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -139,7 +139,7 @@ async def scripted_server(
 
 
 def short_limits(replies: Mapping[str, str]) -> dict[str, Any]:
-    """Return a short time limit for the step that gets no reply; the others stay ample."""
+    """Return a short time limit for the step that gets no reply; the other limits stay ample."""
     if replies.get("content") == HANG:
         return {"reply_timeout": SHORT_S}
     return {"timeout": SHORT_S} if HANG in replies.values() else {}

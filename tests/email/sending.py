@@ -24,7 +24,7 @@ CONFIG = EmailConfig(
 )
 ADDRESS = "Ada@Example.com"
 REDIS_TIMEOUT = timedelta(seconds=WAIT_LIMIT_S)
-"""How long tests wait for Redis. The product waits 250 ms."""
+"""How long tests wait for Redis. In production the wait is 250 ms."""
 
 
 def since(began: float) -> timedelta:
@@ -52,7 +52,7 @@ async def register_user(
 async def attempt(
     database: Database, job_id: JobId, run_type: type[Run] = Run, *, failures: int = 0
 ) -> Run:
-    """Claim a job once more, and return the attempt as a worker has it."""
+    """Claim a job again, and return the attempt as a worker would see it."""
     await database.execute(
         "update jobs set state = 'queued', run_at = now(), finished_at = null, failures = $2"
         " where id = $1",
@@ -64,5 +64,5 @@ async def attempt(
 
 
 def log_entries(logs: Sequence[Mapping[str, Any]], event: str) -> list[Mapping[str, Any]]:
-    """Return the entries of this event. Other tasks of the process may log too."""
+    """Return the log entries for this event. Other tasks in the process may log too."""
     return [entry for entry in logs if entry["event"] == event]

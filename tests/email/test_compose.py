@@ -33,7 +33,7 @@ LINK = "https://activelog.example/confirm/0123456789abcdef"
 
 
 class Invitation(Email, frozen=True):
-    """An email of the tests, with the name in its subject."""
+    """A test email with the name in its subject."""
 
     template = "invitation"
     registered = False
@@ -195,7 +195,7 @@ def test_broken_change_of_a_template_is_ignored_until_it_is_fixed(
     changed.write_text(fixed)
     later = (
         changed.stat().st_mtime + 1
-    )  # both changes may fall into one tick of the file system's clock
+    )  # both changes may fall within one tick of the file system's clock
     os.utime(changed, (later, later))
     assert 'id="fixed"' in templates.render("email/welcome/body.html", variables)
 

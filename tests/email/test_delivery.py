@@ -26,11 +26,11 @@ from tests.support.working import run_jobs, until
 
 
 class Killed(BaseException):
-    """The process dies here."""
+    """Stands for the death of the process."""
 
 
 class KilledBeforeCompletion(Run):
-    """An attempt whose process dies after the email was sent and before that is recorded."""
+    """An attempt whose process dies after sending the email and before recording it as sent."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:

@@ -41,7 +41,7 @@ SUBSCRIBED = [name for name, email in SAMPLES.items() if email.subscription]
 
 
 def with_name(email: Email, name: str) -> Email:
-    """Return the email with this name for everybody."""
+    """Return the email with this name for its recipient and its requester."""
     names = {"name", "requester"} & set(email.__struct_fields__)
     return msgspec.structs.replace(email, **dict.fromkeys(names, one_line(name)))
 
@@ -93,7 +93,7 @@ def test_news_are_grouped_by_day_and_a_single_one_is_not_repeated() -> None:
     text, html = parts(
         compose_and_parse(FriendActivity.about("Ada", [tuesday], more=0), recipient("Ada"))
     )
-    assert (1, 3) == (text.count("swam"), html.count("swam"))  # with its title and preheader
+    assert (1, 3) == (text.count("swam"), html.count("swam"))  # including the title and preheader
 
 
 def test_news_beyond_the_limit_are_counted_and_long_notes_are_cut() -> None:
@@ -131,7 +131,7 @@ def test_chart_of_the_week_is_a_table_with_bars_as_cells() -> None:
 
 
 def test_button_is_readable_without_styles() -> None:
-    """Its cell is green without styles, and the blue of a link is unreadable on that."""
+    """Even without styles its cell is green, on which the default blue of links is unreadable."""
     _, html = parts(compose_and_parse(SAMPLES["welcome"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>| style="[^"]*"', "", html, flags=re.DOTALL)
     (button,) = re.findall(r"<td[^>]*button-cell[^>]*>.*?</td>", bare)
@@ -207,7 +207,7 @@ def test_unsubscribe_token_cannot_be_forged() -> None:
 
 @pytest.fixture(scope="module")
 def key() -> tuple[Dkim, bytes]:
-    """A key as `openssl genrsa` makes it, and its DNS record."""
+    """A key such as `openssl genrsa` generates, and its DNS record."""
     pair = rsa.generate_private_key(65537, 2048)
     pem = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = pair.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

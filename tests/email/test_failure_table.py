@@ -1,4 +1,4 @@
-"""Failures of mail servers, and the resulting states of the email, its job and the address."""
+"""Mail server failures, and the resulting states of the email, its job and the address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.support.working import until
 class Case(NamedTuple):
     replies: dict[str, str]
     raises: type[Exception]
-    """The job's outcome: Retry is counted, Unavailable waits behind the breaker, Dead ends it."""
+    """What the handler raises: Retry counts as a failure, Unavailable makes the job wait for the
+    breaker, Dead ends the job."""
     ledger: str
     suppressed: bool = False
     sent_again: bool = True

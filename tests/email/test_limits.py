@@ -77,7 +77,7 @@ async def test_unsent_email_does_not_use_up_the_rate(
 async def test_email_that_becomes_sendable_after_the_check_is_counted_next_time(
     database: Database, redis: Redis
 ) -> None:
-    """It is not sent immediately, because it was not counted."""
+    """The email is not sent immediately, because it was not counted."""
     user_id, job_id = await register_user(database)
 
     class SuppressionLifted(Run):
@@ -86,7 +86,7 @@ async def test_email_that_becomes_sendable_after_the_check_is_counted_next_time(
         @asynccontextmanager
         async def transaction(self) -> AsyncIterator[Transaction]:
             self.transactions += 1
-            if self.transactions == 3:  # the claim, after the reads of account and ledger
+            if self.transactions == 3:  # the claim, after reading the account and ledger
                 await database.execute("delete from suppressions")
             async with super().transaction() as tx:
                 yield tx
@@ -108,7 +108,7 @@ async def test_email_that_becomes_sendable_after_the_check_is_counted_next_time(
 async def test_many_emails_are_sent_at_the_rate_without_failures(
     database: Database, resources: Resources, redis: Redis, inbox: Inbox
 ) -> None:
-    limits = [Rate(5, SECOND / 2), Rate(1000, HOUR)]  # the longer one keeps every email in the log
+    limits = [Rate(5, SECOND / 2), Rate(1000, HOUR)]  # the longer limit keeps all emails in the log
     limited = replace(
         resources.sender, send_limit=SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT)
     )
@@ -127,7 +127,7 @@ async def test_many_emails_are_sent_at_the_rate_without_failures(
 
 
 class Nudge(Welcome, frozen=True):
-    """An email of the tests, of which a person gets at most two in an hour."""
+    """A test email of which a person gets at most two in an hour."""
 
     template = "nudge"
     registered = False
@@ -217,7 +217,7 @@ async def test_limit_per_person_holds_for_concurrent_emails(
                 await nudge(run, sender, user_id, str(job_id), write)
             except Snooze:
                 return "snoozed"
-            except Unavailable:  # on a busy machine others hold the lock for too long
+            except Unavailable:  # on a busy machine, others may hold the lock too long
                 continue
             return "sent"
 

@@ -31,7 +31,7 @@ async def reserve(
 
 
 async def shift_log(redis: Redis, by: timedelta) -> None:
-    """Move every email of the log back in time."""
+    """Move every email in the log back in time."""
     for email in await redis.zrange(LOG_KEY, 0, -1):
         await redis.zincrby(LOG_KEY, -(by // MICROSECOND), email)
 

@@ -203,7 +203,7 @@ async def test_idle_connection_closed_by_the_server_is_not_an_outage() -> None:
 
 
 async def test_idle_connections_that_stopped_responding_are_not_an_outage() -> None:
-    """They share one timeout: with a second for each, the email would run out of time."""
+    """Idle connections share one timeout: with a second for each, the email would time out."""
     async with (
         scripted_server() as server,
         smtp_pool_to(server, connections=64, timeout=60, reuse_timeout=1) as pool,
@@ -214,7 +214,7 @@ async def test_idle_connections_that_stopped_responding_are_not_an_outage() -> N
         await send(pool)
     assert 64 == before
     assert (65, 65) == (len(server.accepted), server.connections)
-    assert REUSE_SHARE < 0.5  # most of the time is left for a new connection by default, too
+    assert REUSE_SHARE < 0.5  # by default, too, most of the time is left for a new connection
 
 
 async def test_refused_recipient_does_not_affect_concurrent_sends() -> None:
@@ -241,7 +241,7 @@ async def test_email_can_be_withheld_until_data() -> None:
 
 
 async def test_waiting_for_a_free_connection_times_out() -> None:
-    """With a limit of zero connections, none is ever free."""
+    """With a limit of zero connections, no connection is ever free."""
     async with scripted_server() as server:
         assert Unavailable is type(await send_failure(server, connections=0, timeout=SHORT_S))
         assert server.connections == 0

@@ -1,6 +1,6 @@
-"""SMTP: sends emails over a pool of connections and turns every reply into a typed error.
+"""SMTP: a pool of connections that sends emails, and a typed error for each kind of failure.
 
-No error message of this package contains an email address: the server's text is scrubbed first.
+No error message from this package contains an email address: the server's text is scrubbed first.
 """
 
 from app.email.smtp.pool import SmtpPool, open_smtp_pool

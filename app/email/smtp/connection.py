@@ -14,7 +14,7 @@ from app.email.smtp.replies import Ambiguous, outage, reply_error, scrub
 from app.settings import Smtp
 
 MAX_AGE_S = 240
-"""How old a connection may be to be used again: many servers close theirs after 300 seconds."""
+"""The maximum age of a connection to reuse: many servers close connections after 300 seconds."""
 MAX_EMAILS = 100
 """How many emails a connection may send: many servers refuse more."""
 QUIT_TIMEOUT_S = 1
@@ -26,8 +26,8 @@ MAILBOX_NAME_NOT_ALLOWED = 553
 class Connection:
     """An open connection: greeted, encrypted and authenticated.
 
-    Every method may raise the errors of app/email/smtp/replies.py. After any of them the state of
-    the connection is unknown, and the caller must close it.
+    Every method may raise the errors of app/email/smtp/replies.py. After any of these errors
+    the state of the connection is unknown, and the caller must close it.
     """
 
     def __init__(self, client: aiosmtplib.SMTP, clock: Callable[[], float]) -> None:
@@ -49,7 +49,7 @@ class Connection:
         """Connect, greet the server, and encrypt and authenticate as the settings say.
 
         Args:
-            hostname: the name by which we greet the server.
+            hostname: the name with which we greet the server.
             reply_timeout: for connecting, and for each reply until the connection is ready.
             clock: returns monotonic seconds, to measure the age of the connection.
         """
@@ -76,14 +76,14 @@ class Connection:
 
     @property
     def is_stale(self) -> bool:
-        """Whether it is too old or too much used for another email, or closed by the server."""
+        """Whether the connection is closed, too old, or has sent too many emails to be reused."""
         too_old = self._clock() - self._opened_at > MAX_AGE_S
         return too_old or self._emails >= MAX_EMAILS or not self._client.is_connected
 
     async def send_envelope(self, sender: str, recipient: str) -> None:
-        """Have the server accept sender and recipient.
+        """Send the sender and the recipient, and check that the server accepts them.
 
-        Both must be ASCII, as are the addresses of all accounts.
+        Both addresses must be ASCII, as the addresses of all accounts are.
         """
         with _translate_errors("MAIL", recipient):
             await self._command(b"MAIL", b"FROM:" + _path(sender))
@@ -91,14 +91,15 @@ class Connection:
             await self._command(b"RCPT", b"TO:" + _path(recipient))
 
     async def start_data(self) -> None:
-        """Send DATA: the server now waits for the content."""
+        """Send DATA, after which the server waits for the content."""
         with _translate_errors("DATA"):
             await self._command(b"DATA", expected=(START_MAIL_INPUT,))
 
     async def send_content(self, content: bytes, recipient: str, reply_timeout: timedelta) -> None:
-        """Send the content, whose lines end with CRLF, and read the reply.
+        """Send the content, whose lines must end with CRLF, and read the reply.
 
-        aiosmtplib's own `data` does not tell whether a timeout came before or after the content.
+        aiosmtplib's own `data` does not tell whether a timeout came before or after the content
+        was sent.
         """
         protocol = self._client.protocol
         if protocol is None:
@@ -117,20 +118,20 @@ class Connection:
     async def _command(self, *words: bytes, expected: Collection[int] = ACCEPTED) -> None:
         """Send a command and check the reply.
 
-        It has no timeout: the caller has one for all the commands of an email.
+        There is no timeout here: the caller sets one for all of an email's commands.
         """
         reply = await self._client.execute_command(*words, timeout=None)
         if reply.code not in expected:
             raise aiosmtplib.SMTPResponseException(reply.code, reply.message)
 
     async def quit(self) -> None:
-        """Say QUIT, wait at most a second for the reply, and close."""
+        """Send QUIT, wait at most a second for the reply, and close the connection."""
         with suppress(aiosmtplib.SMTPException, OSError):
             await self._client.quit(timeout=QUIT_TIMEOUT_S)
         self.close()
 
     def close(self) -> None:
-        """Close the connection without saying QUIT."""
+        """Close the connection without sending QUIT."""
         self._client.close()
 
 
@@ -138,7 +139,7 @@ def _path(address: str) -> bytes:
     """Return an address in angle brackets.
 
     Raises:
-        ValueError: it is not ASCII, or contains a space or an angle bracket.
+        ValueError: the address is not ASCII, or contains a space or an angle bracket.
     """
     if not re.fullmatch(r"[!-;=?-~]+", address):
         raise ValueError
@@ -147,7 +148,7 @@ def _path(address: str) -> bytes:
 
 @contextmanager
 def _translate_errors(stage: str, recipient: str = "") -> Iterator[None]:
-    """Turn the library's exceptions into ours, without a cause: theirs contain the recipient."""
+    """Turn aiosmtplib's exceptions into ours, unchained: aiosmtplib's contain the recipient."""
     try:
         yield
     except aiosmtplib.SMTPAuthenticationError as error:

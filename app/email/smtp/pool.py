@@ -18,13 +18,13 @@ from app.errors import Unavailable
 from app.settings import Mail, Smtp
 
 TIMEOUT = timedelta(seconds=60)
-"""For everything before the content, and again for the reply to the content."""
+"""The timeout for everything before the content, and again for the reply to the content."""
 REUSE_SHARE = 0.25
-"""The share of the timeout in which idle connections may respond. Later they count as dead."""
+"""The share of the timeout that idle connections have to respond before they count as dead."""
 
 
 class SmtpPool:
-    """Sends emails over at most `smtp.connections` connections, opened when they are needed."""
+    """A pool of at most `smtp.connections` connections, which are opened when they are needed."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class SmtpPool:
     ) -> None:
         """
         Args:
-            hostname: the name by which we greet the server.
+            hostname: the name with which we greet the server.
             timeout: for everything before the content, including the wait for a free connection.
             reply_timeout: for the reply to the content; by default `timeout`.
-            reuse_timeout: for all idle connections together to accept sender and recipient; by
-                default `REUSE_SHARE` of `timeout`.
+            reuse_timeout: for all idle connections together to accept the sender and the recipient;
+                by default `REUSE_SHARE` of `timeout`.
             clock: returns monotonic seconds, to measure the age of connections.
         """
         self._timeout = timeout
@@ -57,7 +57,7 @@ class SmtpPool:
 
     @property
     def server(self) -> str:
-        """The server's host, port and encryption as a text for operators, without credentials."""
+        """The server's host, port and encryption as text for operators, without credentials."""
         tls = {"none": "in plain text", "starttls": "STARTTLS", "implicit": "TLS"}[self._smtp.tls]
         return f"{self._smtp.host}:{self._smtp.port} ({tls})"
 
@@ -79,16 +79,18 @@ class SmtpPool:
         *,
         before_data: Callable[[], Awaitable[None]],
     ) -> None:
-        """Send an email, and return when the server has accepted it.
+        """Send an email, and return once the server has accepted it.
 
         Takes at most `send_timeout`. `before_data` is called at the last moment at which the
-        email can still be withheld; it withholds it by raising.
+        email can still be withheld. To withhold it, `before_data` raises an exception.
 
         Raises:
             Refused, TemporarilyRefused: the server rejected this email.
-            Unavailable: no connection, 421, or no reply before the content was sent.
-            AuthenticationFailed: an Unavailable that an operator must fix.
-            Ambiguous: no reply after the content was sent.
+            Unavailable: there was no connection, the server replied 421, or it did not reply before
+                the content was sent.
+            AuthenticationFailed: the server rejects our login or sender address; only an operator
+                can fix that.
+            Ambiguous: the server did not reply after the content was sent.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout.total_seconds()
         async with _Deadline(deadline):
@@ -124,10 +126,10 @@ class SmtpPool:
         return connection
 
     async def _connection_with_envelope(self, sender: str, recipient: str) -> Connection:
-        """Return a connection on which the server has accepted sender and recipient.
+        """Return a connection on which the server has accepted the sender and the recipient.
 
         An idle connection may have been closed by the server, or dropped silently by a firewall.
-        That is not an outage: try the next one, and finally open a new one.
+        That is not an outage: try the next idle connection, and finally open a new one.
         """
         deadline = asyncio.get_running_loop().time() + self._reuse_timeout.total_seconds()
         while self._idle:
@@ -165,9 +167,9 @@ async def _send_envelope(connection: Connection, sender: str, recipient: str) ->
 
 
 class _Deadline:
-    """Limits the time of a block: when it is up, raises an outage.
+    """A time limit for a block, which raises an outage when the time is up.
 
-    It is a class because a generator takes twice the time, and each email uses three.
+    This is a class because a generator would take twice as long, and each email needs three limits.
     """
 
     __slots__ = ("_limit",)
@@ -192,9 +194,9 @@ class _Deadline:
 
 @asynccontextmanager
 async def open_smtp_pool(mail: Mail) -> AsyncIterator[SmtpPool]:
-    """Open a pool that greets the server by the domain of the sender's address.
+    """Open a pool that greets the server with the domain of the sender's address.
 
-    It connects when it first sends, so it can be opened while the server is unavailable.
+    The pool connects when it first sends, so it can be opened while the server is unavailable.
     """
     domain = parseaddr(mail.from_address)[1].rpartition("@")[2]
     pool = SmtpPool(mail.smtp, hostname=domain.encode("idna").decode())

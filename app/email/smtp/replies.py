@@ -11,13 +11,13 @@ SERVICE_UNAVAILABLE = 421
 MAILBOX_FULL = 552
 AUTHENTICATION_CODES = {530, 534, 535, 538}
 MAX_TEXT_CHARACTERS = 300
-"""The longest server text that an error keeps."""
+"""The maximum length of server text that an error keeps."""
 
 _ENHANCED_STATUS = re.compile(r"5\.\d{1,3}\.\d{1,3}\b")
 _BLAMES_ADDRESS = re.compile(r"5\.(1\.([1236]|10)|2\.1)$")
-"""No such mailbox or host, malformed, moved, accepts no mail, disabled."""
+"""The address: no such mailbox or host, malformed, moved, accepts no mail, or disabled."""
 _BLAMES_SOMETHING_ELSE = re.compile(r"5\.(1\.[78]|2\.[23]|[3467]\.\d+)$")
-"""The sender, a full mailbox, a message too long, the system, the route, the content, a policy."""
+"""The sender, a full mailbox, an overlong message, the system, the route, the content, a policy."""
 
 
 class Refused(Exception):
@@ -34,7 +34,7 @@ class TemporarilyRefused(Exception):
 
 
 class Ambiguous(Exception):
-    """The server did not reply after the email was sent: it may have accepted it."""
+    """The server did not reply after the email was sent, so it may have accepted the email."""
 
 
 class AuthenticationFailed(Unavailable):
@@ -47,7 +47,7 @@ def outage(text: str) -> Unavailable:
 
 
 def reply_error(stage: str, code: int, text: str) -> Exception:
-    """Return the error for a reply that is not a success.
+    """Return the error for a reply that does not report success.
 
     Args:
         stage: the SMTP command, `content`, or `connecting`.
