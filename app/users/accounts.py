@@ -74,7 +74,7 @@ def _profile(settings: AccountSettings | None) -> Profile:
 async def register(tx: Transaction, email: str, name: str, password_hash: str) -> Account:
     """Create an account and enqueue the welcome email.
 
-    If two people register the same address at once, the second waits for the first to commit.
+    If two people register an address at the same time, the second waits for the first to commit.
 
     Raises:
         Conflict: the address is taken. Nothing is sent.
@@ -96,7 +96,9 @@ def subscription_in_token(secret: str, token: str) -> Subscription:
 
 
 async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
-    """End the subscription in a token. Repeating it, or a deleted account, changes nothing.
+    """End the subscription that a token names.
+
+    Nothing changes if it has already ended, or if the account has been deleted.
 
     Raises:
         NotFound: the token is not one of ours.
@@ -117,10 +119,10 @@ def _read(secret: str, token: str) -> tuple[UserId, Subscription]:
 async def find_user(db: Queryable, id_or_email: str) -> UserId:
     """Return the id of the user with this id or address.
 
-    An id is not looked up, because jobs outlive the users they were about.
+    An id is not looked up, because jobs outlive the users that they are about.
 
     Raises:
-        Invalid: it is not an id, and no account has this address.
+        Invalid: the text is not an id, and no account has this address.
     """
     try:
         return UserId(UUID(id_or_email))
@@ -144,7 +146,7 @@ async def find_account(db: Queryable, id_or_email: str) -> UserId:
 
 
 async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
-    """Make the owner of this address an operator; return False if it has no account."""
+    """Make the owner of this address an operator; return False if there is no account."""
     user_id = await statements.make_admin(tx, email=email)
     if user_id is None:
         return False
@@ -155,8 +157,8 @@ async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
 async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: str) -> None:
     """Create an operator, whose address counts as confirmed.
 
-    If the address has got an account since the caller looked, that account becomes an operator and
-    keeps its password.
+    If somebody has registered the address since the caller looked, that account becomes an operator
+    and keeps its password.
     """
     user_id = await statements.add_admin(tx, email=email, password_hash=password_hash)
     log.info("operator.created_admin", user=str(user_id), by=by)
@@ -202,12 +204,12 @@ async def confirm_address(tx: Transaction, token: str) -> None:
 
 
 async def delete_account(tx: Transaction, credentials: Credentials) -> None:
-    """Delete an account whose password was checked, and enqueue the erasure of its data.
+    """Delete an account whose password has been checked, and enqueue the erasure of its data.
 
     Nobody can sign in to it any more, its sessions end, and its address can be registered again.
 
     Raises:
-        Forbidden: the account was deleted, or its password changed, since the check.
+        Forbidden: the account has been deleted, or its password changed, since the check.
     """
     if not await statements.mark_deleted(
         tx, user_id=credentials.id, password_hash=credentials.password_hash

@@ -1,6 +1,6 @@
-"""The one-time tokens of the links in account emails.
+"""One-time tokens for the links in account emails.
 
-Only the email has the token; the database stores its hash.
+Only the email contains the token; the database stores its hash.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.users import statements
 from app.users.user import UserId
 
 CONFIRMATION_LIFETIME = timedelta(days=7)
-"""How long a confirmation link works. Long, because it gives no access and emails are read late."""
+"""How long a confirmation link works. It gives no access, and some people read mail late."""
 RESET_LIFETIME = timedelta(hours=1)
 """How long a password-reset link works."""
 
@@ -35,7 +35,7 @@ def token_hash(token: str) -> bytes:
 async def issue_token(
     tx: Transaction, user_id: UserId, purpose: Purpose, lifetime: timedelta
 ) -> str:
-    """Create a token that can be used once. Only the caller has it; only its hash is stored."""
+    """Create and return a token that can be used once. Only its hash is stored."""
     token = new_token()
     await statements.add_token(
         tx, token_hash=token_hash(token), user_id=user_id, purpose=purpose, lifetime=lifetime

@@ -95,7 +95,7 @@ class Confirmation(Email, frozen=True):
 
 
 class PasswordReset(Email, frozen=True):
-    """The link to choose a new password."""
+    """The email with the link to choose a new password."""
 
     template = "password_reset"
 
@@ -114,10 +114,10 @@ LinkEmail = TypeVar("LinkEmail", Welcome, Confirmation)
 
 @handles(WelcomeEmail)
 async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
-    """Send the welcome email, once. A user who has deleted the account gets none.
+    """Send the welcome email once, unless the account has been deleted.
 
     Raises:
-        The errors of `deliver`.
+        The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
@@ -129,12 +129,12 @@ async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
 
 @handles(ConfirmationEmail)
 async def confirmation(job: ConfirmationEmail, run: Run, sender: EmailSender) -> None:
-    """Send a confirmation link, unless the address is confirmed by now.
+    """Send a confirmation link, unless the address has already been confirmed.
 
-    Each job sends its own email: its id is the email's unique key.
+    Each job sends its own email: the job's id is the email's unique key.
 
     Raises:
-        The errors of `deliver`.
+        The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
         account = await statements.account_settings(tx, user_id=job.user_id)
@@ -161,10 +161,10 @@ async def _deliver_link(
 
 @handles(PasswordResetEmail)
 async def password_reset(job: PasswordResetEmail, run: Run, sender: EmailSender) -> None:
-    """Send a password-reset link, if the address of the request has an account.
+    """Send a password-reset link, if an account has the requested address.
 
     Raises:
-        The errors of `deliver`.
+        The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
         await statements.remove_old_reset_requests(tx)

@@ -26,7 +26,7 @@ class EraseUser(Job, frozen=True):
 
 
 USER_FOLDERS = ("photos", "exports", "reports")
-"""The folders of the bucket that have a subfolder named with each user's id."""
+"""The folders in the bucket that have a subfolder for each user, named by the user's id."""
 
 BATCH_ACTIVITIES = 1000
 
@@ -37,14 +37,14 @@ async def erase(
     """Remove a deleted account's objects, its rows and the account itself.
 
     An account that is not deleted is left alone. Objects are removed first: an interrupted attempt
-    leaves the account, so that the next one continues. If the account is already gone, its
-    remaining objects are still removed.
+    leaves the account in place, so that the next attempt can continue. If the account is already
+    gone, its remaining objects are still removed.
 
     Jobs are kept, with the id of the erased account. So is the suppression of its address, which
     must outlive the account.
 
     Args:
-        batch: how many activities one transaction removes at most.
+        batch: the most activities that one transaction removes.
 
     Raises:
         Unavailable: the bucket is unavailable.

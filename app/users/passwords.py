@@ -1,8 +1,8 @@
 """Passwords: hashing with argon2id, changing a password, and resetting a forgotten one.
 
 Hashing runs in threads, so that it does not block the event loop. A reset request is stored under
-its email address, whether or not an account has it. Only the job looks, so that neither the
-response nor its timing reveals whether an account exists.
+its email address, whether or not an account has that address. Only the job looks for the account,
+so that neither the response nor its timing reveals whether there is one.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """The password hasher of a process. `max_concurrent` bounds its memory: a hash takes 46 MiB.
+    """The password hasher of a process. `max_concurrent` limits its memory: a hash takes 46 MiB.
 
-    OWASP's Password Storage Cheat Sheet lists equally strong parameters. These, with one lane and
-    one pass, take the least time on one core; the event loop needs the others.
+    OWASP's Password Storage Cheat Sheet lists several equally strong sets of parameters. The
+    set used here, with one lane and one pass, takes the least time on one core; the event loop
+    needs the other cores.
     """
 
     def __init__(self, hasher: PasswordHasher | None = None, *, max_concurrent: int = 2) -> None:
@@ -46,7 +47,10 @@ class Passwords:
         return await self._in_thread(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Tell whether the password has this hash. Without a hash, do the same work and say no."""
+        """Tell whether the password matches the hash.
+
+        If there is no hash, do the same work and return False.
+        """
 
         def check() -> bool:
             try:
@@ -84,7 +88,7 @@ async def check_current_password(
 ) -> Credentials:
     """Check a signed-in user's password, before an action that a session alone must not allow.
 
-    Do not call it in a transaction: hashing is slow.
+    Do not call this in a transaction: hashing is slow.
 
     Raises:
         Forbidden: the password is wrong, or the account was deleted.
@@ -111,11 +115,11 @@ async def change_password(tx: Transaction, credentials: Credentials, password_ha
 
 
 MAX_RESET_EMAILS_PER_HOUR = 3
-"""For each address. Further requests get the same response and have no effect."""
+"""Per address. Further requests get the same response and have no effect."""
 
 
 async def request_password_reset(tx: Transaction, email: str) -> None:
-    """Enqueue a password-reset email to this address. The job checks whether it has an account."""
+    """Enqueue a password-reset email to this address. The job checks whether an account has it."""
     await statements.lock_address(tx, email=email)
     request_id = await statements.add_reset_request(
         tx, email=email, max_per_hour=MAX_RESET_EMAILS_PER_HOUR
@@ -138,7 +142,7 @@ async def reset_password(tx: Transaction, token: str, password_hash: str) -> Non
     """Set a new password with a reset token, which works once, and end all sessions.
 
     The account's other reset links become invalid. The address becomes confirmed, because its owner
-    has read its mail.
+    has read the email with the link.
 
     Raises:
         Gone: the token is unknown, used or expired. The error does not say which.

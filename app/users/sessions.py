@@ -28,11 +28,11 @@ async def check_password(
 ) -> Credentials:
     """Return the credentials of the account with this address and password.
 
-    An unknown address takes the same work as a wrong password and raises the same error. Do not
-    call it in a transaction: it takes a tenth of a second, and may wait for other checks.
+    An unknown address takes as much work as a wrong password and raises the same error. Do not call
+    this in a transaction: it takes a tenth of a second, and may wait for other checks.
 
     Raises:
-        Unauthenticated: there is no such account.
+        Unauthenticated: no account has this address and password.
     """
     credentials = await statements.credentials_by_email(db, email=email)
     matches = await passwords.verify(password, credentials.password_hash if credentials else None)
@@ -44,7 +44,7 @@ async def check_password(
 async def renew_hash(
     db: Queryable, passwords: Passwords, credentials: Credentials, password: str
 ) -> Credentials:
-    """Hash a checked password again if the hashing parameters have changed since."""
+    """Hash a checked password again if the hashing parameters have changed."""
     if not passwords.needs_rehash(credentials.password_hash):
         return credentials
     new_hash = await passwords.hash(password)
@@ -55,10 +55,10 @@ async def renew_hash(
 
 
 async def open_session(tx: Transaction, credentials: Credentials, lifetime: timedelta) -> Session:
-    """Open a session for an account whose password was checked.
+    """Open a session for an account whose password has been checked.
 
     Raises:
-        Unauthenticated: the account was deleted, or its password changed, since the check.
+        Unauthenticated: the account has been deleted, or its password changed, since the check.
     """
     token = new_token()
     expires_at = await statements.add_session(

@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/users.sql`."""
+"""Signatures for the statements in `sql/queries/users.sql`."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from app.email.subscriptions import SUBSCRIPTIONS
 UserId = NewType("UserId", UUID)
 ResetRequestId = NewType("ResetRequestId", UUID)
 
-# An RFC 5322 dot-atom before the @, a host name with a dot after it. The confirmation email finds
-# out whether anyone reads the mail.
+# Before the @, an RFC 5322 dot-atom; after it, a host name that contains a dot. The confirmation
+# email shows whether anyone reads mail for the address.
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
@@ -32,7 +32,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        # No control characters, and none that reorder the text around a name.
+        # No control characters, and no characters that reorder the text around a name.
         pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$(?!\n)",
         description="1 to 100 printable characters, not only spaces.",
     ),

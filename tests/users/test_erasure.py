@@ -1,4 +1,4 @@
-"""Deleting an account: it is gone at once, and a job then erases all its data."""
+"""Deleting an account: the account is gone at once, and a job then erases all its data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ME = "/api/v1/users/me"
 
 
 def recent_run() -> dict[str, object]:
-    """An activity recent enough to be news to friends."""
+    """Return an activity recent enough to be news to friends."""
     return {"type": "run", "started_at": recently(), "duration_s": 60}
 
 
@@ -48,7 +48,7 @@ async def columns_with_id(database: Database, user_id: UUID) -> set[str]:
     """Return the columns that still contain the id."""
     found = set()
     for table, column in await database.fetch(ID_COLUMNS):
-        query = f"select exists (select from {table} where {column} = $1)"  # noqa: S608 # catalog
+        query = f"select exists (select from {table} where {column} = $1)"  # noqa: S608 # from the catalog
         if await database.fetchval(query, user_id):
             found.add(f"{table}.{column}")
     return found
@@ -72,7 +72,7 @@ async def kim_with_data_everywhere(
     assert asked.status_code == 202, asked.text
     await database.execute(
         "update users set confirmed_at = now()"
-    )  # so that all of it causes emails
+    )  # so that all of the above causes emails
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
         month = await tx.fetchval("select min(started_at)::date from activities")

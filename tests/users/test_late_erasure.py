@@ -1,4 +1,4 @@
-"""The cleanup enqueues the erasure again if its job is dead."""
+"""The cleanup enqueues the erasure again if the erasure job is dead."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
         ("users", "deleted_at"), ("jobs", "enqueued_at"),
         ("friend_requests", "created_at"), ("reset_requests", "created_at"),
     ):  # fmt: skip
-        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # names of ours
+        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # our own names
     assert 1 == len(await bucket.keys(f"photos/{kim}/"))
     assert 1 == await erasures_by_a_cleanup(resources)
     assert set() == await columns_with_id(database, kim)

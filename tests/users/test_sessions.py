@@ -74,7 +74,7 @@ async def test_unknown_address_takes_one_hash_like_a_known_one() -> None:
     checked: list[str] = []
 
     class CountingHasher(PasswordHasher):
-        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 # its name
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 # the name in argon2
             checked.append(str(hash))
             return super().verify(hash, password)
 

@@ -1,4 +1,4 @@
-"""The welcome email arrives although processes are killed or Redis is unavailable."""
+"""The welcome email arrives even if processes are killed or Redis is unavailable."""
 
 from __future__ import annotations
 
