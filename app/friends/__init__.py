@@ -1,1 +1,1 @@
-"""Who is whose friend, and who asks to be."""
+"""Friendships, friend requests, and the emails about them."""

@@ -39,7 +39,7 @@ class FriendRequestEmail(Job, frozen=True):
 class FriendActivityEmail(Job, frozen=True):
     """Email a user what friends have recorded since the last such email.
 
-    While a job is waiting, new activities need no other: it reads all of them.
+    While a job is waiting, new activities need no second one: the waiting job reads all of them.
     """
 
     kind = "email:friend_activity"
@@ -54,9 +54,9 @@ class FriendActivityEmail(Job, frozen=True):
 
 NO_RECIPIENT = "the user opted out, deleted the account, or has not confirmed the address"
 MIN_INTERVAL = timedelta(hours=1)
-"""Between two emails about friends' activities to the same user."""
+"""The shortest time between two emails about friends' activities to the same user."""
 MAX_ENTRIES = 12
-"""Further activities are only counted."""
+"""The most activities that an email lists. Further ones are only counted."""
 MAX_NOTES_CHARACTERS = 160
 
 
@@ -84,7 +84,7 @@ class NewsEntry(msgspec.Struct, frozen=True):
 
 
 class FriendActivity(Email, frozen=True):
-    """A digest of what friends have recorded since the last one."""
+    """A digest of what friends have recorded since the last digest."""
 
     template = "friend_activity"
     subscription = "friend_activity"
@@ -108,7 +108,7 @@ class FriendActivity(Email, frozen=True):
 
     @classmethod
     def about(cls, name: str, news: Sequence[News], *, more: int) -> Self:
-        """Build the email to a person of this name.
+        """Build the digest for a person with this name.
 
         Args:
             more: the number of further activities, which the email only counts.
@@ -135,7 +135,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
     """Email a pending request to the owner of its address, if they have confirmed the address.
 
     Raises:
-        The errors of `deliver`.
+        The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
         request = await statements.request_recipient(tx, request_id=job.request_id)
@@ -156,11 +156,12 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
 async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSender) -> None:
     """Email a user what friends have recorded, if anything, and schedule the next digest.
 
-    The next job, in an hour, is committed with this email. So there are never two emails in an
-    hour, and activities that miss this email are in the next one.
+    The job for the next digest, an hour later, is committed when this email is recorded as sent. So
+    a user never gets two digests within an hour, and the next digest contains the activities that
+    came too late for this one.
 
     Raises:
-        The errors of `deliver`.
+        The same exceptions as `deliver`.
     """
     user_id = job.user_id
     async with run.transaction() as tx:
@@ -218,18 +219,18 @@ def _headline(entries: Sequence[NewsEntry], total: int) -> str:
 
 
 MAX_NEWS_AGE = timedelta(days=7)
-"""Activities that started longer ago are not news: somebody is entering old ones."""
+"""An activity that started longer ago is not news: somebody is entering old activities."""
 RECHECK_DELAY = timedelta(seconds=1)
-"""Before the next digest job when news is about to be committed."""
+"""The delay before the next digest job if news is about to be committed."""
 
 
 async def notify_friends(
     tx: Transaction, user_id: UserId, activity_id: UUID, started_at: datetime, *, now: datetime
 ) -> None:
-    """Enqueue a digest for the friends who want to hear of this new activity.
+    """Enqueue a digest for the friends who want to hear about this new activity.
 
-    The news is added before the jobs are enqueued. So a transaction that relies on a job that is
-    already waiting has locked that job's user first; see `end_without_news`.
+    The news is added before the jobs are enqueued, so a transaction that relies on an already
+    waiting job has locked that job's user first; see `end_without_news`.
     """
     if started_at < now - MAX_NEWS_AGE:
         return
@@ -238,12 +239,12 @@ async def notify_friends(
 
 
 async def end_without_news(run: Run, user_id: UserId) -> None:
-    """End a digest job that found no news, and enqueue another one if there is some after all.
+    """End a digest job that found no news, and enqueue another one if there is news after all.
 
-    Once the completion has begun, new activities wait until this job is done, and then enqueue
-    their own. A transaction that relied on this job before that either has committed, so that its
-    news is visible here, or still holds the lock on the user. In both cases another job follows
-    soon.
+    Once the completion has begun, transactions with new activities wait until this job is done, and
+    then enqueue a job of their own. A transaction that relied on this job earlier has either
+    committed, so that its news is visible here, or still holds the lock on the user. In both cases
+    another job is enqueued to run soon.
 
     Raises:
         LeaseLost: another worker has the job now.

@@ -35,7 +35,7 @@ async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
     """End a friendship on both sides, without notifying the friend.
 
     Raises:
-        NotFound: they are not friends.
+        NotFound: the two users are not friends.
     """
     if not await statements.unfriend(tx, user_id=user_id, friend_id=friend_id):
         raise NotFound("Friend not found.")
@@ -45,13 +45,13 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
     """Send a friend request to this address, or accept the pending one from its owner.
 
     A request is stored under the address. So the response does not reveal whether the address has
-    an account, and somebody who registers it later finds the request. Repeating a pending request
-    returns it; a declined one can be sent again. The job emails the owner of the address, if it has
-    an account that has confirmed it.
+    an account, and somebody who registers the address later finds the request. Repeating a pending
+    request returns that request; a declined request can be sent again. The job emails the owner of
+    the address, if they have an account and have confirmed the address.
 
     Raises:
-        Conflict: they are already friends.
-        Invalid: it is the user's own address.
+        Conflict: the two users are already friends.
+        Invalid: this is the user's own address.
     """
     email = email.lower()
     own = await statements.own_address(tx, user_id=user_id)

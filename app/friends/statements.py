@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/friends.sql`. All addresses are in lower case."""
+"""Signatures for the statements in `sql/queries/friends.sql`. All addresses are in lower case."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Step = Callable[[], Awaitable[None]]
 
 
 async def nothing() -> None:
-    """No step."""
+    """Do nothing."""
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def run_digests(
 
 
 def notes_in(inbox: Inbox) -> list[str]:
-    """The notes in the emails, oldest email first."""
+    """Return the notes in the emails, oldest email first."""
     texts = [str(email.text) for email in reversed(inbox.emails())]
     return [line.strip(' "') for text in texts for line in text.splitlines() if '"' in line]
 
@@ -96,7 +96,7 @@ class SteppedRun(Run):
         before: Step = nothing,
         within: Step = nothing,
     ) -> None:
-        """Run `before` before the last transaction, and `within` after that has ended the job."""
+        """Run `before` before the completion, and `within` inside it, once it has ended the job."""
         super().__init__(database, claimed)
         self.before, self.within = before, within
 
