@@ -1,1 +1,1 @@
-"""What people did, by UTC days: counted at night, and read with what has happened since."""
+"""Statistics by UTC day: computed at night, and always read with the latest changes."""

@@ -1,7 +1,7 @@
 """Daily totals: read from `daily_stats` if the day has been counted, otherwise from the activities.
 
-So totals are right at any time: for today, before the nightly count, after a past day has changed,
-and if a count has failed. Reading writes nothing.
+So the totals are always right: for today, before the nightly count, after a change to a past day,
+and after a failed count. Reading them writes nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The weekly summary, which compares seven days with the seven before, and its fan-out."""
+"""The weekly summary, which compares seven days with the previous seven, and its fan-out."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class WeeklyEmails(ScheduledJob, frozen=True):
 
 DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 MAX_BAR_CHARACTERS = 20
-"""The longest bar in the text version."""
+"""The length of the longest bar in the text version."""
 
 
 class TotalLine(msgspec.Struct, frozen=True):
-    """A total of the week, and how it compares with the week before."""
+    """A total for the week, and how it compares with the week before."""
 
     label: str
     value: str
@@ -73,14 +73,14 @@ class DayBar(msgspec.Struct, frozen=True):
 
     name: str
     share: int
-    """Percentage of the longest bar; 0: no activity."""
+    """The percentage of the longest bar; 0 if there was no activity."""
     bar: str
     time: str
     distance: str
 
 
 class WeeklySummary(Email, frozen=True):
-    """The totals of a week and a bar for each day."""
+    """The totals for a week, and a bar for each day."""
 
     template = "weekly_summary"
     subscription = "weekly_summary"
@@ -129,11 +129,11 @@ class WeeklySummary(Email, frozen=True):
 async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
     """Send the summary of the seven days that end on this Saturday (UTC), once.
 
-    Users get none if they have opted out, have not confirmed the address, or were not active in the
-    28 days up to that Saturday.
+    Users get no summary if they have opted out, have not confirmed the address, or were not active
+    in the 28 days up to that Saturday.
 
     Raises:
-        The errors of `deliver`.
+        The same exceptions as `deliver`.
     """
     user_id, saturday = job.user_id, job.saturday
     async with run.transaction() as tx:
@@ -153,7 +153,7 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
 
 
 def unique_key(saturday: date) -> str:
-    """Return the unique key of a week's summary: a user gets one for each week."""
+    """Return the unique key of a week's summary: a user gets one summary per week."""
     return saturday.isoformat()
 
 
@@ -181,7 +181,7 @@ def _change(before: float, now: float) -> str:
 
 
 def _bar(day: DayTotals, longest: int) -> DayBar:
-    """Return the bar of a day; any activity gets at least a sliver."""
+    """Return the bar for a day; any activity gets at least a sliver."""
     share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
     return DayBar(
         name=DAY_NAMES[day.day.isoweekday() % 7],
@@ -201,7 +201,7 @@ def _headline(week: Sequence[DayTotals]) -> str:
 
 
 def _period(first: date, last: date) -> str:
-    """`15 to 21 November`, `29 November to 5 December`."""
+    """Format a week: `15 to 21 November`, `29 November to 5 December`."""
     month = "" if first.month == last.month else f" {first:%B}"
     return f"{first.day}{month} to {last.day} {last:%B}"
 
@@ -212,8 +212,8 @@ THROTTLE = Throttle()
 async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROTTLE) -> None:
     """Enqueue the summary of a week for all users who should get it.
 
-    These have a confirmed address that is not suppressed, have not opted out, and were active in
-    the four weeks that end on that Saturday.
+    These users have a confirmed address that is not suppressed, have not opted out, and were
+    active in the four weeks that end on that Saturday.
 
     Raises:
         Snooze: enough emails are waiting; the fan-out continues from its position later.
@@ -237,7 +237,7 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
 
 
 async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
-    """Count who would get the summary, and why the others would not, without enqueuing anything.
+    """Count who would get the summary, and the other users by reason, without enqueuing anything.
 
     Raises:
         LeaseLost: another worker has the job now.

@@ -35,13 +35,13 @@ class StaleStatistics(ScheduledJob, frozen=True):
 log = structlog.get_logger()
 
 RECOUNT_BATCH_ENTRIES = 5000
-"""Entries of `stale_days`, each for a user and a day, that one transaction recounts."""
+"""The most entries of `stale_days`, each for a user and a day, that a transaction recounts."""
 LOCK_RETRY_DELAY = timedelta(seconds=30)
 
 
 @handles(DailyStatistics)
 async def count_day(job: DailyStatistics, run: Run) -> None:
-    """Count a day. It is marked as counted when the job is done; repeating it changes nothing.
+    """Count a day, and mark it as counted in the completion. Counting it again changes nothing.
 
     Raises:
         Snooze: another count is running.

@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/stats.sql`."""
+"""Signatures for the statements in `sql/queries/stats.sql`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's totals: activities, distance, time and energy of a day or of several days."""
+"""A user's totals: activities, distance, time and energy for a day or several days."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class DayTotals(Struct, frozen=True):
-    """The totals of a day in UTC, in metres, seconds and kcal; zero on days without activities."""
+    """The totals for a UTC day, in metres, seconds and kcal; zero on a day without activities."""
 
     day: date
     activities: int
@@ -19,7 +19,7 @@ class DayTotals(Struct, frozen=True):
 
 
 class PeriodTotals(Struct, frozen=True):
-    """The totals of several days, in the same units."""
+    """The totals for several days, in the same units."""
 
     activities: int
     distance_m: float

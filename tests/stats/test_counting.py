@@ -24,7 +24,7 @@ from tests.support.people import Person, person
 from tests.support.schedules import run_schedule
 
 MARGIN = timedelta(minutes=10)
-"""A day counts as over this long before midnight."""
+"""How long before midnight a day counts as over, as in `activities.sql`."""
 
 
 async def daily_stats(database: Database) -> list[tuple[Any, ...]]:
@@ -113,7 +113,7 @@ async def test_uncounted_day_is_read_from_its_activities(
     for day in days:
         await add_run(database, kim.id, at(f"{day} 12:00"))
     await run_schedule(resources, "stats:daily", days[0])
-    # As at 00:00 of the first of a month: the last day of the month is not counted yet.
+    # As at 00:00 on the first of a month: the last day of the month is not counted yet.
     await database.execute("update daily_stats set distance_m = 1")
     assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
@@ -175,7 +175,7 @@ async def test_new_activity_makes_a_past_day_stale_and_today_not(
     database: Database, kim: Person
 ) -> None:
     async with database.transaction() as tx:
-        now = await tx.fetchval("select now()")  # the same in all of a transaction
+        now = await tx.fetchval("select now()")  # constant within a transaction
         midnight = (now + MARGIN).replace(hour=0, minute=0, second=0, microsecond=0)
         for moment in (midnight - timedelta.resolution, midnight, midnight + timedelta(hours=23)):
             await activities.record(tx, kim.id, Entry("run", moment, 1800), now=now)
@@ -185,7 +185,7 @@ async def test_new_activity_makes_a_past_day_stale_and_today_not(
 async def test_recount_keeps_days_stale_whose_changes_it_has_not_seen(
     database: Database, kim: Person
 ) -> None:
-    """A change that commits during a recount is left for the next one."""
+    """A change that commits during a recount is left for the next recount."""
     await record_runs(database, kim.id, at("2026-10-30 12:00"))
     async with database.transaction() as late:
         await activities.record(
