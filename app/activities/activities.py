@@ -21,7 +21,7 @@ EARLIEST_START = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_UTC_OFFSET, MAX_UTC_OFFSET = timedelta(hours=-12), timedelta(hours=14)
 """The range of UTC offsets in use anywhere."""
 MAX_START_AHEAD = timedelta(days=1)
-"""How far in the future an activity may start, for wrong clocks and time zones."""
+"""How far in the future an activity may start, to allow for wrong clocks and time zones."""
 
 
 async def record(
@@ -32,13 +32,13 @@ async def record(
     utc_offset_minutes: int | None = None,
     now: datetime,
 ) -> Activity:
-    """Add an activity of this user, and notify the friends who want to hear of it.
+    """Add an activity of this user, and notify the friends who want to hear about it.
 
     Args:
-        utc_offset_minutes: the UTC offset of the local time where it took place, if known.
+        utc_offset_minutes: the UTC offset where the activity took place, if known.
 
     Raises:
-        Invalid: it starts before 1970 or more than a day from now.
+        Invalid: the activity starts before 1970 or more than a day from now.
     """
     _check_start(entry.started_at, now)
     activity = await statements.insert_activity(
@@ -60,7 +60,7 @@ async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activ
     """Return one activity of this user.
 
     Raises:
-        NotFound: it does not exist, is deleted, or belongs to someone else.
+        NotFound: the activity does not exist, is deleted, or belongs to someone else.
     """
     activity = await statements.activity(db, activity_id=activity_id, user_id=user_id)
     if activity is None:
@@ -83,8 +83,8 @@ async def change(
         utc_offset_minutes: the UTC offset of the new start; ignored if the start is not changed.
 
     Raises:
-        Invalid: it starts before 1970 or more than a day from now.
-        NotFound: it does not exist, is deleted, or belongs to someone else.
+        Invalid: the activity starts before 1970 or more than a day from now.
+        NotFound: the activity does not exist, is deleted, or belongs to someone else.
     """
     entry = await statements.lock_activity(tx, activity_id=activity_id, user_id=user_id)
     if entry is None:
@@ -114,7 +114,7 @@ async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> N
     """Mark an activity as deleted. Nobody sees it any more; a nightly job removes it after 30 days.
 
     Raises:
-        NotFound: it does not exist, is already deleted, or belongs to someone else.
+        NotFound: the activity does not exist, is already deleted, or belongs to someone else.
     """
     if await statements.delete_activity(tx, activity_id=activity_id, user_id=user_id) is None:
         raise no_such_activity()

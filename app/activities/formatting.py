@@ -1,4 +1,4 @@
-"""Formats of dates and numbers in PDFs."""
+"""Formatting of dates and numbers in PDFs."""
 
 from __future__ import annotations
 

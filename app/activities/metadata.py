@@ -1,4 +1,4 @@
-"""Remove metadata from image files, block by block. The bytes of the pixels are copied unchanged.
+"""Removing metadata from image files, block by block. Pixel data is copied unchanged.
 
 Blocks are kept only if they are listed here. EXIF, XMP, IPTC, comments, thumbnails and anything
 appended to the image are removed. See https://www.w3.org/TR/png-3/, RFC 9649 (WebP) and ITU T.81
@@ -23,7 +23,7 @@ JPEG_SCAN = 0xDA
 JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 """The application segments that say how to decode the pixels, with their first bytes."""
 JPEG_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""A marker that ends the data of a scan: neither a stuffed byte nor a restart marker."""
+"""A marker that ends a scan's data; stuffed bytes and restart markers do not."""
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_KEPT = set(
@@ -56,7 +56,7 @@ def strip(data: bytes, format: Format, orientation: int) -> bytes:
 
 
 def _exif(orientation: int) -> bytes:
-    """Return a TIFF header and a directory with one entry: the orientation, a short."""
+    """Return a TIFF header and a directory with one entry: the orientation, as a SHORT."""
     return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
 
 

@@ -62,7 +62,7 @@ class Timeline(NamedTuple):
 
 
 def timeline(first: date, last: date, values: Mapping[date, float]) -> Timeline:
-    """Group the values of a period's days into at most `MAX_BARS` bars."""
+    """Group the daily values in a period into at most `MAX_BARS` bars."""
     days = (last - first).days + 1
     if days <= MAX_BARS:
         return _timeline("day", 1, first, last, values)
@@ -77,7 +77,7 @@ def timeline(first: date, last: date, values: Mapping[date, float]) -> Timeline:
 def _timeline(
     unit: Unit, per_bar: int, first: date, last: date, values: Mapping[date, float]
 ) -> Timeline:
-    """Group the values of days into bars of `per_bar` units each."""
+    """Group daily values into bars of `per_bar` units each."""
     sums: defaultdict[date, float] = defaultdict(float)
     for day, value in values.items():
         sums[_start(unit, per_bar, day)] += value
@@ -145,7 +145,7 @@ COLUMNS = (
     Column("Notes", 0),
 )
 MAX_NOTES_CHARACTERS = 1000
-"""The rest is ignored: a cell has room for fewer."""
+"""Further characters are ignored: a cell does not even have room for this many."""
 
 
 class ActivityTable:
@@ -187,7 +187,7 @@ class Figure(NamedTuple):
 
 
 def draw_header(canvas: Canvas, title: str, name: str, lead: str, created_at: datetime) -> None:
-    """Draw our logo, the title, and below it the user's name and a lead."""
+    """Draw our logo and the title, and below the title the user's name and a lead."""
     for number, (height, color) in enumerate(
         [(9, palette.LIGHT_GREEN), (20, palette.GREEN), (14, palette.MID_GREEN)]
     ):
@@ -235,12 +235,12 @@ def draw_timeline(canvas: Canvas, first: date, last: date, days: Mapping[date, T
 
 
 def shares_bottom(types: int = 6) -> float:
-    """Return where the chart of this many types ends."""
+    """Return the vertical position at which a chart with this many types ends."""
     return SHARES_TOP + 12 + SHARE_BAR_HEIGHT + 12 + -(-types // 2) * SHARE_ROW_HEIGHT
 
 
 def draw_type_shares(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
-    """Draw the share of each type in the total time, which every activity has."""
+    """Draw each type's share of the total time, because every activity has a duration."""
     canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
     parts = [

@@ -1,4 +1,4 @@
-"""Photos of activities: the row in Postgres, the bytes in the bucket.
+"""Photos of activities: their rows are in Postgres, and their bytes in the bucket.
 
 The bytes are uploaded before the row is inserted, and removed after it is deleted, so that every
 row has its object. An interrupted request can leave an object without a row; a nightly job removes
@@ -31,13 +31,13 @@ MAX_PHOTO_PIXELS = 64_000_000
 
 FORMATS: Mapping[str, metadata.Format] = {
     "JPEG": "JPEG",
-    "MPO": "JPEG",  # a JPEG followed by more images, as some phones write it
+    "MPO": "JPEG",  # a JPEG followed by more images, which some phones produce
     "PNG": "PNG",
     "WEBP": "WEBP",
 }
 
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
-# Two threads bound the memory of all decoded images, as MAX_PHOTO_PIXELS bounds that of each.
+# Two threads limit the memory for all decoded images; MAX_PHOTO_PIXELS limits it for each image.
 
 
 class Picture(NamedTuple):
@@ -48,12 +48,12 @@ class Picture(NamedTuple):
 
 
 async def clean(data: bytes) -> Picture:
-    """Return the same image, pixel for pixel, without positions, times, names and thumbnails.
+    """Return the same image, pixel for pixel, without positions, times, names or thumbnails.
 
-    Only the orientation is kept of its EXIF data.
+    Of its EXIF data, only the orientation is kept.
 
     Raises:
-        Invalid: it is too large, damaged, or not a JPEG, PNG or WebP, whatever its file name says.
+        Invalid: the data is too large, damaged, or not a JPEG, PNG or WebP image.
     """
     return await asyncio.get_running_loop().run_in_executor(_threads, _clean, data)
 
@@ -69,7 +69,7 @@ def _clean(data: bytes) -> Picture:
         raise _invalid("This is not a JPEG, PNG or WebP image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow, on damaged files
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # from Pillow, if damaged
         raise _invalid("This image is damaged.") from error
     return Picture(f"image/{kind.lower()}", cleaned)
 
@@ -87,7 +87,7 @@ def _examine(data: bytes) -> tuple[metadata.Format, int]:
 def _decode(data: bytes) -> None:
     """Decode the image, so that Pillow raises an error if pixels are damaged or missing."""
     with _open(data) as image:
-        image.draft(None, (image.width // 8, image.height // 8))  # a JPEG at an eighth: cheaper
+        image.draft(None, (image.width // 8, image.height // 8))  # cheaper: JPEG at 1/8 scale
         image.load()
 
 
@@ -109,7 +109,7 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 class Upload(Photo, frozen=True):
-    """A photo whose bytes are in the bucket and whose row is not inserted yet."""
+    """A photo whose bytes are in the bucket and whose row has not been inserted yet."""
 
     size_bytes: int
 
@@ -119,10 +119,10 @@ async def put(
 ) -> Upload:
     """Check an image, remove its metadata and upload it to the bucket. Then call `attach`.
 
-    Do not call it in a transaction, because it waits for the bucket.
+    Do not call this in a transaction, because it waits for the bucket.
 
     Raises:
-        Invalid: it is not an image that we accept.
+        Invalid: the data is not an image that we accept.
         NotFound: the activity does not exist, is deleted, or belongs to someone else.
         Unavailable: the bucket is unavailable.
     """
@@ -161,7 +161,7 @@ async def attach(
 
 
 async def url(db: Queryable, bucket: Bucket, user_id: UserId, photo_id: PhotoId) -> str:
-    """Return a URL that shows the photo to anyone who has it, for five minutes.
+    """Return a URL, valid for five minutes, that shows the photo to anyone who has the URL.
 
     Raises:
         NotFound: the photo does not exist, belongs to someone else, or its activity is deleted.

@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/activities.sql` and `photos.sql`."""
+"""Signatures for the statements in `sql/queries/activities.sql` and `photos.sql`."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class RunningTotals:
 
 
 class ActivityTotals:
-    """The totals of all rows, of each UTC day and of each type."""
+    """The totals for all rows, for each UTC day and for each type."""
 
     def __init__(self) -> None:
         self.total = RunningTotals()

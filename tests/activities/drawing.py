@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 SIZE = (96, 64)
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 UPRIGHT, ROTATED = 1, 6
-"""6: to be rotated clockwise by 90 degrees, as a phone held upright writes it."""
+"""EXIF orientations. A phone held upright writes 6: viewers rotate the image clockwise by 90°."""
 
 
 def drawing() -> Image.Image:
@@ -21,7 +21,7 @@ def drawing() -> Image.Image:
 
 
 def exif(orientation: int) -> Image.Exif:
-    """EXIF as a phone writes it: position, maker and orientation."""
+    """Return EXIF data as a phone writes it: position, maker and orientation."""
     data = Image.Exif()
     data[ExifTags.Base.Orientation] = orientation
     data[ExifTags.Base.Make] = "Maker of phones"
@@ -32,7 +32,7 @@ def exif(orientation: int) -> Image.Exif:
 
 
 def saved(kind: str, orientation: int = UPRIGHT) -> bytes:
-    """An image file with a position, which looks like `drawing()` at any orientation."""
+    """Return an image file with a GPS position, which looks like `drawing()` at any orientation."""
     image = drawing()
     if orientation == ROTATED:
         image = image.transpose(Image.Transpose.ROTATE_90)
@@ -48,7 +48,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 def looks_like_the_drawing(data: bytes) -> bool:
-    """Whether a viewer that follows the orientation shows the drawing."""
+    """Tell whether a viewer that follows the orientation shows the drawing."""
     image = ImageOps.exif_transpose(opened(data)).convert("RGB")
     corners = [image.getpixel(at) for at in ((4, 4), (image.width - 5, image.height - 5))]
     expected = (RED, BLUE)
@@ -59,7 +59,7 @@ def looks_like_the_drawing(data: bytes) -> bool:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header claims this size."""
+    """Return a PNG of a few bytes whose header claims this size."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + content))

@@ -12,7 +12,7 @@ from app.pdf import palette
 from app.postgres.database import Database
 
 MAX_LABEL_CHARACTERS = 8
-"""The width of the type's column in the PDF."""
+"""The width of the type column in the PDF."""
 
 
 def test_every_type_has_all_its_words() -> None:

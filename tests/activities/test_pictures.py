@@ -39,7 +39,7 @@ async def test_rotated_image_keeps_its_orientation(kind: str) -> None:
 
 
 async def test_data_appended_to_a_jpeg_is_removed() -> None:
-    """Phones append videos and second images, which have positions of their own."""
+    """Phones append videos and second images, which contain positions of their own."""
     first, second = BytesIO(), drawing.drawing()
     drawing.drawing().save(first, "MPO", save_all=True, append_images=[second])
     appended = first.getvalue() + b"a video with a position"
@@ -119,10 +119,10 @@ async def test_truncated_image_is_refused(kind: str) -> None:
         await assert_refused(whole[: int(len(whole) * share)], "not a JPEG, PNG or WebP|damaged")
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged EXIF
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about damaged EXIF
 @pytest.mark.parametrize("kind", FORMATS)
 async def test_damage_only_ever_leads_to_a_refusal(kind: str) -> None:
-    """Damages each byte at the start of a file, one at a time."""
+    """Damage each byte at the start of a file, one at a time."""
     whole = drawing.saved(kind, drawing.ROTATED)
     for at in range(min(len(whole), 400)):
         damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
