@@ -1,4 +1,4 @@
-"""The nightly cleanup: what is removed, how long after, and in which order."""
+"""The nightly cleanup: what is removed, after how long, and in which order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ async def _enqueue_erasures(
 ) -> int:
     """Enqueue the erasure of deleted accounts whose own erasure failed.
 
-    Removing their rows here instead would leave their objects in the bucket, unknown to any row.
+    Removing the rows here instead would leave the accounts' objects in the bucket, with no row that
+    names them.
     """
     kind, queue = EraseUser.kind, EraseUser.queue
     return await statements.enqueue_erasures(
@@ -67,7 +68,7 @@ async def _enqueue_erasures(
 
 
 def retained_rows(retention: Retention) -> Sequence[Retained]:
-    """List what the cleanup removes, in order. Where no setting applies, a fixed rule does."""
+    """List what the cleanup removes, in order. Retention times without a setting are fixed here."""
     return (
         Retained("erasures", _enqueue_erasures, retention.deleted),
         Retained("activities", statements.remove_activities, retention.deleted),
@@ -89,7 +90,7 @@ log = structlog.get_logger()
 
 
 class CleanupPosition(msgspec.Struct, frozen=True):
-    """The numbers removed so far, over all attempts, and the last key checked of each kind."""
+    """The numbers removed by all attempts so far, and the last key checked for each kind."""
 
     counts: dict[str, int] = {}
     last_keys: dict[str, str] = {}
@@ -104,12 +105,13 @@ class CleanupPosition(msgspec.Struct, frozen=True):
 async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
     """Remove what is past its retention, and end the job with the numbers removed.
 
-    After an interrupted attempt, rows are searched again, and the bucket is listed from the last
-    key. Objects come last, so that those of removed rows are removed in the same night.
+    After an interruption, the next attempt searches the rows again, and lists the bucket from the
+    last key checked. Objects come last, so that the objects of removed rows are removed in the same
+    night.
 
     Raises:
         Unavailable: the bucket is unavailable; the rows have been removed by then.
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     all_rows = retained_rows(retention)
     names = [*(rows.name for rows in all_rows), *(kind.name for kind in ORPHAN_KINDS)]
@@ -129,7 +131,7 @@ async def count(
 ) -> None:
     """Dry run: count what a cleanup would remove, and remove nothing.
 
-    Objects of rows that would be removed are not counted, because these rows still exist.
+    Objects whose rows would be removed are not counted, because these rows still exist.
     """
     counts = {
         rows.name: await rows.remove(db, before=now - rows.retention, limit=None, dry_run=True)
@@ -147,7 +149,7 @@ async def count(
 async def _remove_rows(
     run: Run, rows: Retained, position: CleanupPosition, now: datetime
 ) -> CleanupPosition:
-    """Remove batches until none is full."""
+    """Remove batches of rows, until a batch is not full."""
     while True:
         async with run.transaction() as tx:
             before = now - rows.retention

@@ -1,4 +1,4 @@
-"""Objects in the bucket without a row: left by interrupted attempts, or of expired rows."""
+"""Orphans: objects in the bucket whose row was never written or has been removed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from app.reports.statements import report_objects
 from app.s3 import Listed
 
 MIN_AGE = timedelta(days=1)
-"""Younger objects are kept if their row is written after them."""
+"""Younger objects are kept where the row is written after the object."""
 
 
 class OrphanKind(NamedTuple):
-    """A kind of objects that can lose their row."""
+    """A kind of object that can be left without a row."""
 
     name: str
     prefix: str
     keys_in_use: Callable[[Queryable, Iterable[str]], Awaitable[set[str]]]
-    """Return the keys that rows refer to, of those given and possibly of others."""
+    """Return which of the given keys rows refer to. The result may also contain other keys."""
     min_age: timedelta | None = MIN_AGE
-    """Younger objects are kept. None if rows are written before their objects."""
+    """Younger objects are kept. None if the row is written before the object."""
 
     async def orphans(self, db: Queryable, page: Sequence[Listed], now: datetime) -> list[str]:
-        """Return the keys of those objects of a page that are old enough and have no row."""
+        """Return the keys of the objects on a page that are old enough and have no row."""
         old = {
             listed.key
             for listed in page
@@ -61,7 +61,7 @@ async def _report_keys_in_use(db: Queryable, keys: Iterable[str]) -> set[str]:
 
 
 def _ids(keys: Iterable[str]) -> list[UUID]:
-    """Parse the file names of these keys, without their extensions, as ids. Others are skipped."""
+    """Return the ids that are the file names of these keys. Other file names are skipped."""
     return [id for key in keys if (id := _parse_id(key.rpartition("/")[2].partition(".")[0]))]
 
 

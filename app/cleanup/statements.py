@@ -14,7 +14,7 @@ from app.users.user import UserId
 
 
 class OwnedPhoto(Struct, frozen=True):
-    """The parts of the key of a photo's object."""
+    """The fields that make up the key of a photo's object."""
 
     id: PhotoId
     content_type: str

@@ -1,4 +1,4 @@
-"""CSV downloads: the lines as Postgres writes them, streamed to a client."""
+"""CSV as Postgres writes it, and downloads that stream it to a client."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ async def copy(
     filters: Filters,
     write: Callable[[bytes], Awaitable[None]],
 ) -> int:
-    """Write the header and a line for each activity. The first are written before the last are
-    read.
+    """Write the header and a line for each activity, starting before all have been read.
 
     Returns:
         The number of activities.
@@ -37,15 +36,15 @@ BOM = b"\xef\xbb\xbf"
 
 
 class DownloadLimits(NamedTuple):
-    """How slowly a client may read a download. Meanwhile the download occupies a connection, and
-    keeps vacuum from removing dead rows."""
+    """How slowly a client may read a download. Until it ends, a download occupies a connection,
+    and keeps vacuum from removing dead rows."""
 
     max_duration_s: float = 15 * 60
-    """From the first byte to the last."""
+    """The longest time from the first byte to the last."""
     min_bytes_per_s: float = 50_000
-    """On average over each `window_s`."""
+    """The lowest rate, on average over each `window_s`."""
     window_s: float = 30
-    """Only the time spent waiting for the client counts."""
+    """The length of a window. Only the time spent waiting for the client counts."""
 
 
 DOWNLOAD_LIMITS = DownloadLimits()
@@ -71,12 +70,12 @@ async def stream(
     `begin` is called first, once there is a connection.
 
     Args:
-        clock: measures, in seconds, how long writes wait for the client; the event loop's clock
-            cuts them off.
+        clock: measures, in seconds, how long writes wait for the client. The timeouts themselves
+            use the event loop's clock.
 
     Raises:
-        Busy: too many exports are being read.
-        Unavailable: Postgres is unavailable, or the connection to it was lost in the middle.
+        Busy: too many exports are running.
+        Unavailable: Postgres is unavailable, or the connection to it was lost during the download.
         DownloadTooSlow: the client exceeded the limits.
     """
     output = _TimedOutput(write, limits, clock)
@@ -92,7 +91,7 @@ async def stream(
 
 
 class _TimedOutput:
-    """Measures how long writes wait for the client, and how many bytes it reads meanwhile."""
+    """Measures how long writes wait for the client, and how many bytes it reads in that time."""
 
     def __init__(
         self,
@@ -110,7 +109,7 @@ class _TimedOutput:
         """Write, and start a new window when the client has read a window's worth of bytes.
 
         Raises:
-            DownloadTooSlow: the window ended before the client had read that many.
+            DownloadTooSlow: the window ended before the client had read that many bytes.
         """
         min_rate, window_s = self._limits.min_bytes_per_s, self._limits.window_s
         started = self._clock()

@@ -30,7 +30,7 @@ class ExportReadyEmail(Job, frozen=True):
 
 
 class ExportFailedEmail(Job, frozen=True):
-    """Email a user that their export failed, and what to do."""
+    """Email a user that their export failed, and what they can do."""
 
     kind = "email:export_failed"
 
@@ -49,7 +49,7 @@ KILOBYTE = 1000
 
 
 class ExportReady(Email, frozen=True):
-    """Says where an export can be downloaded, and until when."""
+    """The email that says where an export can be downloaded, and until when."""
 
     template = "export_ready"
 
@@ -75,7 +75,7 @@ class ExportReady(Email, frozen=True):
 
 
 class ExportFailed(Email, frozen=True):
-    """Says that an export failed, and what the user can do."""
+    """The email that says why an export failed, and what the user can do."""
 
     template = "export_failed"
 
@@ -141,7 +141,7 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
         found = export and await statements.exports(
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
-    if not export or not found or found[0].status != "failed":  # it may have been retried
+    if not export or not found or found[0].status != "failed":  # the job may have been retried
         await run.finish_with_note("the export was deleted or has not failed")
         return
 
@@ -161,9 +161,9 @@ async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -
 
 
 def describe(filters: Filters) -> str:
-    """Describe the activities of an export.
+    """Describe which activities an export contains.
 
-    Such as `all activities` or `runs from 1 January 2026 to 24 November 2026`.
+    For example `all activities` or `runs from 1 January 2026 to 24 November 2026`.
     """
     noun = ACTIVITY_TYPES[filters.type].plural if filters.type else "activities"
     if filters.first is None and filters.last is None:

@@ -43,7 +43,7 @@ class Filters(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """The number of rows written, and in total."""
+    """The number of rows written so far, and the total number of rows."""
 
     done: int
     total: int | None
@@ -69,7 +69,7 @@ class Export(Struct, frozen=True):
     expires_at: datetime | None
     expired: bool
     error: str | None
-    """Why it failed and what the user can do, in one line."""
+    """Why the export failed and what the user can do, in one line."""
 
     @property
     def filters(self) -> Filters:
@@ -77,12 +77,12 @@ class Export(Struct, frozen=True):
 
     @property
     def progress(self) -> Progress | None:
-        """The progress while the job runs; None until it has reported any."""
+        """The progress while the job runs; None until the job has reported any."""
         return None if self.done is None else Progress(self.done, self.total)
 
     @property
     def ready(self) -> bool:
-        """Whether it can be downloaded."""
+        """Whether the export can be downloaded."""
         return self.status == "completed" and not self.expired
 
 
@@ -90,15 +90,15 @@ PREFIX = "exports/"
 """The prefix of the keys of all exports in the bucket."""
 
 DOCUMENT = "app.exports.pdf"
-"""The module that draws an export, for `Renderer.drawing`. It adds up totals and charts from the
-rows, so they need no statement of their own."""
+"""The module that draws the PDF of an export, for `Renderer.rendering`. It computes the totals and
+charts from the rows, so no further SQL statement is needed."""
 
 
 class Header(Struct, frozen=True):
     """Whose activities a PDF shows, and which. The days are in UTC and inclusive."""
 
     name: str
-    """The user's name as stored. It may hold any characters."""
+    """The user's name as stored. It may contain any characters."""
     first: date | None
     last: date | None
     type: ActivityType | None

@@ -1,7 +1,8 @@
-"""The export formats: everything in which they differ, one registered class for each.
+"""The export formats: one registered class for each, with everything that is specific to it.
 
 The API, the pages, the emails and the command line take formats and labels from here. No format
-holds a whole file in memory. Nothing here may import fpdf2: it is loaded in PDF subprocesses only.
+holds a whole file in memory. This module must not import fpdf2, which is loaded only in PDF
+subprocesses.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from app.postgres.snapshot import Snapshots
 from app.users.user import UserId
 
 PDF_BATCH_ROWS = 100
-"""Rows that are read and sent to the PDF subprocess at once."""
+"""The number of rows read and sent to the PDF subprocess at a time."""
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -36,7 +37,7 @@ class TooManyRows(Exception):
 
 
 class Sources(NamedTuple):
-    """Where formats read the activities, and what renders PDFs."""
+    """What the formats read activities from, and what renders PDFs."""
 
     database: Database
     snapshots: Snapshots
@@ -44,7 +45,7 @@ class Sources(NamedTuple):
 
 
 class ExportWriter(NamedTuple):
-    """Writes the file of one export, and reports its progress meanwhile."""
+    """Writes the file of one export and reports the progress."""
 
     write_to: Callable[[Write], Coroutine[Any, Any, int]]
     """Write the whole file, in chunks, and return the number of rows."""
@@ -53,16 +54,16 @@ class ExportWriter(NamedTuple):
 
 
 class ExportFormat(ABC):
-    """A file format of exports. A subclass with `@register` is offered to users."""
+    """An export file format. A subclass with `@register` is offered to users."""
 
     name: ClassVar[Format]
     """Stored with each export, so it is never renamed."""
     label: ClassVar[str]
     """The format's name for users."""
     purpose: ClassVar[str]
-    """What it is good for, after the label: `for a spreadsheet`."""
+    """What the format is good for, shown after its label: `for a spreadsheet`."""
     extension: ClassVar[str]
-    """The ending of file names and object keys, without the dot. Keys of stored objects depend on
+    """The suffix of file names and object keys, without the dot. Keys of stored objects depend on
     it, so it is never changed."""
     content_type: ClassVar[str]
     max_rows: ClassVar[int | None] = None
@@ -80,7 +81,7 @@ class ExportFormat(ABC):
 
         Raises:
             TooManyRows: the export has more than `max_rows`.
-            Busy: too many exports are being read.
+            Busy: too many exports are running.
         """
 
 
@@ -98,7 +99,7 @@ def register(format_class: F) -> F:
 
 
 def object_key(user_id: UserId, export_id: ExportId, format: Format) -> str:
-    """The key of an export's object in the bucket. All attempts write to the same key."""
+    """Return the key of an export's object in the bucket. All attempts write to the same key."""
     return f"{PREFIX}{user_id}/{export_id}.{FORMATS[format].extension}"
 
 
@@ -135,7 +136,7 @@ class Csv(ExportFormat):
                 return await copy(snapshot, export.user_id, export.filters, write_chunk)
 
             async def progress() -> tuple[int, int]:
-                """Return the progress of the COPY as Postgres reports it; all rows once it ended.
+                """Return the COPY's progress as Postgres reports it, or all rows once it has ended.
 
                 The rows are counted in parallel, because counting them first would delay the COPY
                 by a tenth of its duration.
@@ -180,8 +181,8 @@ class Pdf(ExportFormat):
             """Write the PDF.
 
             Raises:
-                RenderingFailed: it could not be drawn.
-                Busy: too many exports are being read.
+                RenderingFailed: the PDF could not be rendered.
+                Busy: too many exports are running.
             """
             nonlocal sent
             async with sources.renderer.rendering(DOCUMENT, header) as rendering:

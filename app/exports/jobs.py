@@ -1,4 +1,4 @@
-"""The job that creates an export: it writes the file into the bucket and records the result."""
+"""The job that creates an export: it writes the file to the bucket and records the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from app.users.user import UserId
 
 
 class ExportGenerate(Job, frozen=True):
-    """Create the file and put it into the bucket."""
+    """Create the file of an export and put it into the bucket."""
 
     kind = "export:generate"
     queue = "low"
@@ -78,16 +78,16 @@ async def generate_export(
 
 
 async def create_export(run: Run, sources: Sources, bucket: Bucket, job: ExportGenerate) -> None:
-    """Write the file into the bucket, record the result, and enqueue the email about it.
+    """Write the file to the bucket, record the result, and enqueue the email about it.
 
-    The object appears only if the job is still ours and the export has not been deleted. An upload
-    that is not completed is aborted, and a retry starts over under the same key.
+    The upload is completed only if this worker still owns the job and the export has not been
+    deleted. An incomplete upload is aborted, and a retry starts over with the same key.
 
     Raises:
         Unavailable: Postgres or the bucket is unavailable.
         Busy: too many exports are being read.
         Dead: the file can never be created; the reason is recorded for the user.
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     export = await _find_export(run, job)
     if export is None:
@@ -118,10 +118,10 @@ class _ExportDeleted(Exception):
 
 
 async def _find_export(run: Run, job: ExportGenerate) -> OwnedExport | None:
-    """Return the export, or None if it or its owner is deleted.
+    """Return the export, or None if the export or its owner has been deleted.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     async with run.transaction() as tx:
         return await statements.owned_export(tx, id=job.export_id)
@@ -137,8 +137,8 @@ async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: Store
     """Commit the result, the email's job and the end of this job in one transaction.
 
     Raises:
-        _ExportDeleted: nothing was committed; the job continues, to remove the object.
-        LeaseLost: the job is another worker's now.
+        _ExportDeleted: nothing was committed. The caller must remove the object.
+        LeaseLost: another worker owns the job now.
     """
     async with run.completion() as tx:
         completed = await statements.complete_export(
@@ -156,11 +156,11 @@ async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: Store
 
 
 async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Write) -> int:
-    """Write the file and return the number of its rows. If it fails, record why.
+    """Write the file and return its number of rows. If a limit is exceeded, record the reason.
 
     Raises:
-        Dead: it will always fail.
-        RenderingTimedOut, RenderingProcessDied: it failed this time.
+        Dead: writing this file will always fail.
+        RenderingTimedOut, RenderingProcessDied: a retry may succeed.
     """
     export_format = FORMATS[export.format]
     try:
@@ -193,7 +193,7 @@ async def _record_error(run: Run, export: OwnedExport, reason: str) -> None:
 
 
 def _alternative(failed: ExportFormat) -> str:
-    """`Choose CSV, or a shorter period.`: any other format without a limit of rows."""
+    """Suggest other formats without a row limit: `Choose CSV, or a shorter period.`"""
     others = [other.label for other in FORMATS.values() if other.max_rows is None]
     if failed.label in others:
         return "Choose a shorter period."
@@ -201,7 +201,7 @@ def _alternative(failed: ExportFormat) -> str:
 
 
 async def _write_with_progress(run: Run, writer: ExportWriter, write: Write) -> int:
-    """Write the file, and report the progress every second and once all rows are written.
+    """Write the file, and report the progress every second and once all rows have been written.
 
     If reporting progress fails, cancel the export.
     """
@@ -222,7 +222,7 @@ async def _report_until_cancelled(run: Run, writer: ExportWriter) -> Never:
     """Report the progress at every interval.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     while True:
         await _report_progress(run, writer)
@@ -230,10 +230,10 @@ async def _report_until_cancelled(run: Run, writer: ExportWriter) -> Never:
 
 
 async def _report_progress(run: Run, writer: ExportWriter) -> None:
-    """Report the progress, unless Postgres is unavailable: progress alone fails no export.
+    """Report the progress. If Postgres is unavailable, only log that: the export goes on.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     try:
         await run.progress(*await writer.progress())

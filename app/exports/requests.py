@@ -1,4 +1,4 @@
-"""The use cases of exports: request, follow, download and delete them."""
+"""Use cases for exports: requesting, following, downloading and deleting them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from app.s3 import Bucket
 from app.users.user import UserId
 
 MAX_UNFINISHED = 2
-"""Unfinished exports per user."""
+"""The most unfinished exports that a user may have."""
 RETRY_AFTER_S = 60
-"""When one of them may have finished."""
+"""How long to wait before asking again: one of them may have finished by then."""
 
 
 async def request(tx: Transaction, user_id: UserId, format: Format, filters: Filters) -> Export:
-    """Request an export. If an identical one is unfinished, return that instead.
+    """Request an export. If an identical export is unfinished, return that one instead.
 
     Raises:
         Invalid: the last day is before the first.
@@ -60,7 +60,7 @@ async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
     """Return an export with its progress or result.
 
     Raises:
-        NotFound: it does not exist, is deleted, or is someone else's.
+        NotFound: the export does not exist, has been deleted, or belongs to someone else.
     """
     found = await statements.exports(
         db, user_id=user_id, id=export_id, before=None, only_open=False, limit=1
@@ -73,21 +73,21 @@ async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
 async def history(
     db: Queryable, user_id: UserId, before: ExportId | None, limit: int
 ) -> Sequence[Export]:
-    """Return at most `limit` of a user's exports, newest first: those requested before `before`."""
+    """Return at most `limit` of a user's exports requested before `before`, newest first."""
     return await statements.exports(
         db, user_id=user_id, id=None, before=before, only_open=False, limit=limit
     )
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, export_id: ExportId) -> str:
-    """Return a URL that downloads the file for five minutes, without a sign-in: never log it.
+    """Return a download URL for the file, valid for five minutes without signing in: never log it.
 
     If the object is missing, or is not the one that was uploaded, the export is created again.
 
     Raises:
-        NotFound: it does not exist, is deleted, or is someone else's.
-        Conflict: it is unfinished, has failed, or is being created again.
-        Gone: it has expired.
+        NotFound: the export does not exist, has been deleted, or belongs to someone else.
+        Conflict: the export is unfinished, has failed, or is being created again.
+        Gone: the export has expired.
     """
     export = await status(database, user_id, export_id)
     if export.status == "failed":
@@ -106,16 +106,16 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
 
 
 async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
-    """Delete an export, and cancel its job. The caller discards the object after the commit.
+    """Delete an export, and cancel its job. The caller must discard the object after the commit.
 
     Returns:
         The object's key.
 
     Raises:
-        NotFound: it does not exist, is deleted, or is someone else's.
+        NotFound: the export does not exist, has been deleted, or belongs to someone else.
     """
     job_id = await statements.job_of_export(tx, id=export_id, user_id=user_id)
-    if job_id is not None:  # first: a completing job locks the rows in this order
+    if job_id is not None:  # first: a job that completes locks the rows in this order
         await cancel_quietly(tx, job_id, "its export was deleted")
     deleted = await statements.delete_export(tx, id=export_id, user_id=user_id)
     if deleted is None:
@@ -147,7 +147,7 @@ def _no_such_export() -> NotFound:
 
 
 STALE_AFTER = timedelta(days=1)
-"""The age at which an incomplete upload is abandoned: no attempt takes that long."""
+"""An incomplete upload of this age has been abandoned: no attempt takes that long."""
 
 
 async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:

@@ -35,7 +35,7 @@ class OwnedExport(Struct, frozen=True):
 
 
 class ExportObject(Struct, frozen=True):
-    """The parts of the key of an export's object."""
+    """The fields that make up the key of an export's object."""
 
     id: ExportId
     user_id: UserId

@@ -1,4 +1,4 @@
-"""PDF documents, rendered in subprocesses, so that no event loop ever waits for one.
+"""PDF documents, rendered in subprocesses, so that rendering never blocks an event loop.
 
     async with renderer.rendering("app.exports.pdf", Header(...)) as rendering:
         async for batch in batches:
@@ -15,25 +15,25 @@ add their memory to every worker.
 Private parts of fpdf2
 ----------------------
 
-fpdf2 parses each font, and subsets it, anew for every document, and its public ways of writing a
-line do more than we need. Using its private parts makes a monthly report 7 times as fast, and an
+fpdf2 parses each font, and subsets it, anew for every document, and its public methods for a line
+of text do more than we need. Using its private parts makes a monthly report 7 times as fast, and an
 export of 5,000 rows 34 times (docs/benchmarks.md). pyproject.toml therefore allows one minor
 version of fpdf2 only, and tests/pdf fail if a new version changes one of these parts:
 
 - `TTFFont` (fonts.py). We copy a parsed font and set its `i`, `ttfont`, `ttffile`, `desc`,
   `missing_glyphs` and `subset`, and read `cmap`, `cw` and `escape_text`. `FPDF.fonts` then holds
   the copy, so that `add_font` does not parse the file again.
-- `SubsetMap` (fonts.py, canvas.py). Each document gets its own, and `pick` assigns the codes of its
+- `SubsetMap` (fonts.py, canvas.py). Each document gets its own, and `pick` assigns codes to its
   characters.
-- `ttLib.TTFont` of fontTools (fonts.py). `_PrebuiltFont` overrides `setGlyphOrder` and `save`, so
+- fontTools' `ttLib.TTFont` (fonts.py). `_PrebuiltFont` overrides `setGlyphOrder` and `save`, so
   that a font which is already a subset is embedded as it is.
-- `unicode_script` (fonts.py), for the script of a character. The standard library has none.
+- `unicode_script` (fonts.py), for a character's script. The standard library cannot tell it.
 - `FPDF._out` and `FPDF._set_font_for_page` (canvas.py), to write text and rectangles as PDF
   operators, one string for each font.
 - `FPDF.page`, `FPDF.current_font` and `FPDF.current_font_is_set_on_page` (canvas.py), to return to
   an earlier page: page numbers and totals are written last.
 - `FPDF._parse_chars` (canvas.py) is overridden. The original looks for a fallback font for each
-  character alone, and so separates marks and joiners from the characters that they belong to.
+  character on its own, and so separates marks and joiners from the characters that they belong to.
 - `FPDF._get_current_graphics_state` and `Fragment` (canvas.py), which the override needs.
 - `drawing_primitives.convert_to_device_color` (canvas.py), for the operator that sets a colour.
 """

@@ -33,7 +33,7 @@ class Document(Protocol):
     """
 
     def add_rows(self, batch: bytes) -> None:
-        """Draw the next rows. It is never called if there are none."""
+        """Draw the next rows. Called only if there are any."""
         ...
 
     def finish(self) -> RenderedDocument:
@@ -47,7 +47,7 @@ LEFT, RIGHT = MARGIN, WIDTH - MARGIN
 TOP, BOTTOM = 54.0, HEIGHT - 58.0
 
 MAX_SHAPED_CHARACTERS = 100
-"""The longest text that fpdf2 shapes and measures in one call: it recurses for each emoji."""
+"""The longest text that fpdf2 shapes and measures in one call: fpdf2 recurses for each emoji."""
 
 Align = Literal["left", "right", "center"]
 
@@ -102,7 +102,7 @@ class Canvas(FPDF):
         self._color = ""
         self._codes = {name: GlyphCodes(font(name).add_to(self)) for name in PREBUILT_FONTS}
         self._widths: dict[str, float] = {}
-        """The widths of shaped texts at size 1: measuring them is slow."""
+        """The widths of shaped texts at size 1, kept because measuring them is slow."""
 
     def go_to_page(self, page: int) -> None:
         """Draw on this page from now on. A number after the last page adds a page."""
@@ -164,8 +164,8 @@ class Canvas(FPDF):
     def _parse_chars(self, text: str, markdown: bool, **more: Any) -> Iterator[Fragment]:
         """Split text into the fragments that fpdf2 shapes: one for each run of a font.
 
-        The original method chooses a fallback font for each character alone, and starts a new
-        fragment at a mark or joiner, so that it is drawn next to its base character, not on it.
+        The original method chooses a fallback font for each character on its own, and starts a new
+        fragment at a mark or joiner. The mark is then drawn next to its base character, not on it.
         """
         for name, part in runs(text, "text"):
             self._add_font(name)
@@ -174,7 +174,7 @@ class Canvas(FPDF):
             yield Fragment(list(part), state, self.k)
 
     def _add_font(self, name: str) -> None:
-        """Add a font to the document, unless it has it."""
+        """Add a font to the document, unless the document already has it."""
         if name not in self.fonts:
             self._codes[name] = GlyphCodes(font(name).add_to(self))
 
@@ -212,7 +212,7 @@ class Canvas(FPDF):
         self._style = style
 
     def _set_fill_color(self, color: str) -> None:
-        """Use this colour for what follows. Text has it too, because text is filled."""
+        """Use this colour from now on, for text too, because text is filled."""
         if color != self._color:
             self._out(_operator(color))
             self._color = color

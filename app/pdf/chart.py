@@ -27,7 +27,7 @@ class Box(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar, and the label below it. Most bars have none."""
+    """A bar, and the label below it. Most bars have no label."""
 
     value: float
     label: str = ""

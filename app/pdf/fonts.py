@@ -3,8 +3,8 @@
 `sans` and `serif`, the pair that the emails use too, hold the Latin characters of Noto Sans and
 Source Serif, and are embedded whole. Other text is set in `text`, which is all of Noto Sans, or in
 the Noto font of its script; documents embed only the glyphs that they use. A font is loaded when it
-is first needed. All but one are variable fonts of which only the default instance is used, so the
-tables of their variations are dropped.
+is first needed. All but one are variable fonts of which only the default instance is used, so their
+variation tables are dropped.
 
 Uses private parts of fpdf2 and fontTools: see `app/pdf/__init__.py`. tests/pdf/test_fonts.py fails
 if a new version changes them.
@@ -34,7 +34,7 @@ LATIN_CODE_POINTS = (
 )
 """The characters of the prebuilt fonts: European letters, dashes, quotes, euro and minus signs."""
 PREBUILT_FONTS = ("sans", "serif")
-"""Subset once per process, not once per document."""
+"""The fonts that are subset once per process, not once per document."""
 
 NOTO_PACKAGE = "manimgx_fonts"
 SANS = (NOTO_PACKAGE, "NotoSans[wght].ttf")
@@ -57,10 +57,10 @@ FONT_FILES = {
 """The package and the file of each font, by our name for it."""
 
 FALLBACK_FONTS = ("text", "symbols", "emoji", "cjk")
-"""Where to look, in this order, for characters that have no font of their script."""
+"""Where to look, in this order, for characters without a font for their script."""
 PUNCTUATION_FONTS = ("arabic", "devanagari", "thai")
-"""Where to look next: they have commas, full stops and signs that belong to no script and are in
-none of `FALLBACK_FONTS`."""
+"""Where to look next: these fonts have commas, full stops and signs that belong to no script and
+are in none of `FALLBACK_FONTS`."""
 UNSHAPED_FONTS = {"text", "symbols", "cjk"}
 """Fonts whose characters need no shaping."""
 CJK_SCRIPTS = {
@@ -96,7 +96,7 @@ class Font:
         """In thousandths of the font size."""
 
     def can_draw(self, text: str) -> bool:
-        """Whether it has all characters of a text."""
+        """Tell whether the font has all characters of a text."""
         return text.isascii() or self.characters.issuperset(text)
 
     def add_to(self, document: FPDF) -> TTFFont:
@@ -159,7 +159,7 @@ cached_font_of = cache(font_of)
 
 
 def needs_shaping(text: str) -> bool:
-    """Whether characters change their shape with their neighbours, or run from right to left.
+    """Tell whether characters change shape next to others, or run from right to left.
 
     Also true if no font has a character: fpdf2 then draws the sign for a missing glyph.
     """
@@ -179,7 +179,7 @@ def runs(text: str, first: str) -> Iterator[tuple[str, str]]:
     """
     preferred, name, start = font(first).characters, first, 0
     for at, character in enumerate(text):
-        if character == " " and name != "emoji":  # its space is as wide as an emoji
+        if character == " " and name != "emoji":  # the emoji font's space is as wide as an emoji
             continue
         chosen = first if character in preferred else cached_font_of(character, name) or first
         if chosen != name:
@@ -200,7 +200,7 @@ def _latin_subset(path: Path) -> bytes:
 
 
 def _stripped(path: Path) -> bytes:
-    """Return the font without variations, shaping tables, and all but the largest character map."""
+    """Return the font without variations or shaping tables, with only its largest character map."""
     font = ttLib.TTFont(path, lazy=True, recalcTimestamp=False)
     if "glyf" not in font:  # the CJK font, which is not variable
         return path.read_bytes()

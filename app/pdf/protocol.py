@@ -1,7 +1,7 @@
 """What the worker and a PDF subprocess send each other: frames, each preceded by its length.
 
 The worker sends a `RenderRequest`, any number of frames of rows, and an empty frame. The subprocess
-sends one `RenderResult`, followed by the document's bytes. Then the next request may come.
+sends one `RenderResult`, followed by the document's bytes. It is then ready for the next request.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from msgspec import Raw, Struct, msgpack
 
 
 class RenderingFailed(Exception):
-    """The document raised an exception. The same rows will make it fail again."""
+    """The document's code raised an exception. The same rows will make it fail again."""
 
 
 class RenderingTimedOut(RenderingFailed):
-    """The document exceeded the time limit: the machine is too slow or too busy, or it hung."""
+    """Rendering took too long: the machine is too slow or too busy, or the code hung."""
 
 
 class RenderingOutOfMemory(RenderingFailed):
-    """The document exceeded the memory limit."""
+    """Rendering exceeded the memory limit."""
 
 
 class RenderingProcessDied(RenderingFailed):
@@ -34,7 +34,7 @@ END = LENGTH.pack(0)
 
 
 class RenderRequest(Struct, frozen=True, array_like=True):
-    """A request to render a document of this module."""
+    """A request to render the document that `module` defines."""
 
     module: str
     header: Raw

@@ -1,4 +1,4 @@
-"""The pool of PDF subprocesses, seen from the event loop."""
+"""The pool of PDF subprocesses, as the worker sees it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CHUNK_BYTES = 64 * 1024
 
 
 class RenderLimits(NamedTuple):
-    """The limits of one document, and of an idle process."""
+    """The limits for one document, and for an idle process."""
 
     timeout_s: float = 300
     memory_bytes: int = 512 * 1024 * 1024
-    """For the process. The kernel enforces it, on Linux."""
+    """The limit for a process. On Linux, the kernel enforces it."""
     idle_timeout_s: float = 60
-    """An idle process exits after it."""
+    """A process that has been idle for this long is killed."""
 
 
 class RenderedPdf:
@@ -60,7 +60,7 @@ class RenderedPdf:
             yield chunk
 
     async def read(self) -> bytes:
-        """Read the whole document, if it is known to be small.
+        """Read the whole document. Only for documents that are known to be small.
 
         Raises:
             RenderingProcessDied: the process exited.
@@ -109,7 +109,7 @@ class Rendering:
         """Send a frame.
 
         Raises:
-            RenderingFailed: the process accepts no more.
+            RenderingFailed: the process no longer accepts frames.
         """
         stdin = _stdin(self._process)
         try:
@@ -172,7 +172,7 @@ class Renderer:
         """Wait for a free process, and start a document. Leaving the block early kills the process.
 
         Args:
-            document: the module of the document.
+            document: the module that defines the document.
 
         Raises:
             RenderingTimedOut: the block exceeded the time limit, which excludes the wait for a
@@ -223,7 +223,7 @@ class Renderer:
                 str(os.getpid()),
             ),
             cwd=PROJECT,
-            env={},  # keeps our secrets from it
+            env={},  # the process must not see our secrets
             stdin=PIPE,
             stdout=PIPE,
             start_new_session=True,  # process_priority lowers the priority of the whole session
@@ -250,10 +250,10 @@ class Renderer:
 async def open_renderer(
     max_processes: int | None = None, limits: RenderLimits | None = None
 ) -> AsyncIterator[Renderer]:
-    """Open a pool, without a process at first. Closing it kills all processes.
+    """Open a pool that has no processes at first. Closing the pool kills all its processes.
 
     Args:
-        max_processes: by default one fewer than there are processors. The last one is left to
+        max_processes: by default one fewer than there are CPUs, so that one CPU is left for
             requests.
     """
     renderer = Renderer(
@@ -273,10 +273,10 @@ async def _kill(process: Process) -> None:
 
 
 def _stdin(process: Process) -> asyncio.StreamWriter:
-    assert process.stdin is not None  # noqa: S101 # it was started with one
+    assert process.stdin is not None  # noqa: S101 # it was started with a pipe
     return process.stdin
 
 
 def _stdout(process: Process) -> asyncio.StreamReader:
-    assert process.stdout is not None  # noqa: S101 # it was started with one
+    assert process.stdout is not None  # noqa: S101 # it was started with a pipe
     return process.stdout

@@ -1,9 +1,9 @@
 """A PDF subprocess: `python -m app.pdf.subprocess MEMORY PARENT`, started by the pool only.
 
 It renders one document after the other, as requested on standard input, and has neither the
-environment nor access to the servers. It exits when its input ends, when its parent process dies,
-and when a document fails. It ignores the signals that end a worker: a draining job may still need
-its document.
+worker's environment nor access to the servers. It exits when its input ends, when its parent
+process dies, and when a document fails. It ignores the signals that end a worker: a job may still
+need its document while the worker drains.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from app.pdf.protocol import LENGTH, RenderRequest, RenderResult, frame
 
 PARENT_CHECK_INTERVAL_S = 0.5
 GC_AFTER_PAGES = 50
-"""After longer documents their memory is collected at once."""
+"""After a document with more pages, its memory is collected at once."""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def _render(request: RenderRequest, rows: BinaryIO) -> tuple[RenderResult, bytes
 def _render_document(request: RenderRequest, rows: BinaryIO) -> RenderedDocument:
     module = importlib.import_module(request.module)
     document = cast("Document", module.document(bytes(request.header)))
-    # Importing and preparing fonts runs at normal priority, so that it takes a bounded time.
+    # Modules and fonts were loaded at normal priority, so that loading takes a bounded time.
     process_priority.lower_own_priority(process_priority.PDF_NICENESS)
     while batch := _read(rows):
         document.add_rows(batch)

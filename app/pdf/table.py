@@ -20,7 +20,7 @@ MAX_CELL_LINES = 6
 
 
 class Column(NamedTuple):
-    """A column. The last one takes the remaining width, whatever its own."""
+    """A column. The last column takes the remaining width; its own `width` is ignored."""
 
     title: str
     width: float
@@ -72,7 +72,7 @@ class Table:
         self._canvas.write_text(LEFT, self._y - PADDING, text, LABEL)
 
     def _draw_first_header(self) -> None:
-        """Draw the header above the first row. A table without rows has none."""
+        """Draw the header above the first row. A table without rows has no header."""
         self._has_header = True
         if self._y + HEADER_HEIGHT + 3 * (LINE_HEIGHT + 2 * PADDING) > BOTTOM:
             self._new_page()

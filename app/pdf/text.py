@@ -1,4 +1,4 @@
-"""Prepares users' text for drawing, in lines that fit. No character makes a document fail."""
+"""Users' text, prepared for drawing in lines that fit. No character makes a document fail."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from app.pdf.fonts import JOINERS, cached_font_of, font
 REPLACEMENT = "\ufffd"
 """Replaces characters that no font can draw."""
 MAX_STACKED_MARKS = 8
-"""Combining marks on one character. Further ones are dropped."""
+"""The most combining marks on one character. Further marks are dropped."""
 
 
 def drawable(text: str) -> str:
     """Clean text for drawing.
 
-    It is put on one line and composed (NFC). Control and format characters are removed, and
+    The text is put on one line and composed (NFC). Control and format characters are removed, and
     characters that no font has become U+FFFD.
     """
     if text.isascii() and text.isprintable():
@@ -50,7 +50,7 @@ def _clean(text: str) -> Iterator[str]:
 ELLIPSIS = "…"
 MAX_CLUSTER_CHARACTERS = 20
 MAX_MEASURED_CHARACTERS = 100
-"""Longer texts are not measured whole: they hardly fit into a line."""
+"""Longer text is not measured whole: it hardly ever fits on a line."""
 
 
 def shorten(canvas: Canvas, text: str, style: Style, width: float) -> str:
@@ -68,9 +68,9 @@ def shorten(canvas: Canvas, text: str, style: Style, width: float) -> str:
 
 
 def wrap(canvas: Canvas, text: str, style: Style, width: float, max_lines: int) -> list[str]:
-    """Break a text into lines: at most `max_lines`, and none if it is empty.
+    """Break a text into lines: at most `max_lines`, and none if the text is empty.
 
-    Words that fit into a line are not broken. If there is more text, the last line ends with an
+    Words that fit on a line are not broken. If there is more text, the last line ends with an
     ellipsis.
     """
     if not text:

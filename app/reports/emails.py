@@ -40,14 +40,14 @@ SAMPLE_URL = "https://activelog.example/reports/2026-11/download"
 
 
 class Total(msgspec.Struct, frozen=True):
-    """A total of the month, with its label."""
+    """A total for the month, with its label."""
 
     label: str
     value: str
 
 
 class ReportReady(Email, frozen=True):
-    """Says that the report for a month can be downloaded, with the totals of the month."""
+    """The email that says that a month's report is ready, with the month's totals."""
 
     template = "report_ready"
     subscription = "monthly_report"
@@ -57,7 +57,7 @@ class ReportReady(Email, frozen=True):
     headline: str
     active_days: int
     best_day: str
-    """The day with the most time; empty if the month has no activities any more."""
+    """The day with the longest total time; empty if the month no longer has any activities."""
     totals: Sequence[Total]
     report_url: str
 

@@ -1,7 +1,7 @@
-"""The jobs of monthly reports: the fan-out, and the creation of one user's report.
+"""The jobs for monthly reports: the fan-out, and the creation of one user's report.
 
 A report is read, rendered and put into the bucket. Then its row and the email's job are committed
-with the end of the job.
+together with the end of the report's job.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from app.users.user import UserId
 class ReportGenerate(Job, frozen=True):
     """Create one user's report for a month.
 
-    The month is named by its first day.
+    `month` is the first day of the month.
     """
 
     kind = "report:generate"
@@ -77,7 +77,7 @@ class MonthlyReports(ScheduledJob, frozen=True):
 
 
 MAX_LISTED_ACTIVITIES = 1000
-"""The length of the table in a report."""
+"""The most rows in the table of a report."""
 
 DELETED = "the account was deleted"
 
@@ -94,12 +94,12 @@ class ReportContent(NamedTuple):
 
 
 class StoredReport(NamedTuple):
-    """A report whose object is in the bucket, but which is not recorded yet."""
+    """A report whose object is in the bucket, but whose row is not committed yet."""
 
     user_id: UserId
     month: date
     created_at: datetime
-    """When its content was read."""
+    """When the report's content was read."""
     size_bytes: int
     sha256: str
     object_id: UUID
@@ -121,15 +121,16 @@ async def create_report(
 ) -> None:
     """Create a user's report for a month, replacing an earlier one, and enqueue the email about it.
 
-    Each attempt writes its own object, and the row names the one that was committed. A failed or
-    late attempt therefore leaves an earlier report intact. The nightly cleanup removes the objects
-    of such attempts, and replaced ones, which may still be being downloaded. Deleted accounts and
-    months without activities get no report. No email is sent before the month is over.
+    Each attempt writes its own object, and the row names the object of the attempt that was
+    committed. A failed or late attempt therefore leaves an earlier report intact. Objects of such
+    attempts are left to the nightly cleanup, and so are replaced objects, which someone may still
+    be downloading. Deleted accounts and months without activities get no report. No email is sent
+    before the month is over.
 
     Raises:
         Unavailable: the bucket is unavailable.
         RenderingFailed: the PDF could not be rendered.
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     async with run.transaction() as tx:
         content = await _read_content(tx, user_id, month, await clock(tx))
@@ -161,7 +162,7 @@ async def _delete_empty_report(run: Run, bucket: Bucket, user_id: UserId, month:
 
 
 async def _store(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) -> StoredReport:
-    """Put the object under a key of this attempt."""
+    """Put the PDF into the bucket, under a key that only this attempt uses."""
     object_id = uuid4()
     etag = await bucket.put(key(user_id, header.month, object_id), pdf, "application/pdf")
     sha256 = hashlib.sha256(pdf).hexdigest()
@@ -169,18 +170,18 @@ async def _store(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) ->
 
 
 class _UserDeleted(Exception):
-    """The account was deleted in the meantime. The job must remove its object before it ends."""
+    """The account was deleted in the meantime. The job must remove the object before it ends."""
 
 
 async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
     """Commit the report, the email's job and the end of this job in one transaction.
 
-    If the month ended in the meantime, the report is created again, because the fan-out found this
-    job unfinished and enqueued none.
+    If the month has ended in the meantime, enqueue the report again: the fan-out found this job
+    unfinished and therefore did not enqueue another.
 
     Raises:
         _UserDeleted: nothing was committed.
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     async with run.completion() as tx:
         recorded = await statements.record_report(
@@ -204,7 +205,7 @@ async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
 async def _read_content(
     tx: Transaction, user_id: UserId, month: date, now: datetime
 ) -> ReportContent | None:
-    """Read what the report shows; None if the account is deleted."""
+    """Read what the report shows; None if the account has been deleted."""
     name = await statements.report_owner(tx, user_id=user_id)
     if name is None:
         return None
@@ -237,8 +238,8 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
     """Enqueue a report for every user who was active in the month.
 
     Raises:
-        Snooze: enough jobs are waiting; the fan-out continues later from its position.
-        LeaseLost: the job is another worker's now.
+        Snooze: too many jobs are waiting; the fan-out continues later from its position.
+        LeaseLost: another worker owns the job now.
     """
     kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
 
@@ -254,7 +255,7 @@ async def count_reports(run: Run, db: Queryable, month: date) -> None:
     """Dry run: count the reports and emails that would be created, and enqueue nothing.
 
     Raises:
-        LeaseLost: the job is another worker's now.
+        LeaseLost: another worker owns the job now.
     """
     counted = await statements.count_reports(
         db, template=ReportReady.template, unique_key=slug(month), month=month

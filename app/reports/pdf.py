@@ -15,7 +15,7 @@ ROWS = msgpack.Decoder(list[Row])
 
 
 class ReportDocument:
-    """The month, its totals next to those of the month before, two charts, and its activities."""
+    """The month's totals next to the previous month's, two charts, and a table of activities."""
 
     def __init__(self, header: Header) -> None:
         month, days = f"{header.month:%B %Y}", header.days
@@ -54,7 +54,7 @@ def document(header: bytes) -> ReportDocument:
 
 
 def _figures(header: Header) -> list[Figure]:
-    """Return the figures of the month, each with the previous month's value as its note."""
+    """Return the month's figures, each with the previous month's value as its note."""
     name = f"{month_before(header.month):%B}"
     current = pdf.figures_of(total(header.days))
     previous = pdf.figures_of(header.before)

@@ -28,35 +28,36 @@ class Report(Struct, frozen=True):
 
 
 def folder(user_id: UUID, month: date) -> str:
-    """The prefix of the keys of all objects for a user's month."""
+    """Return the key prefix of all objects for a user's month."""
     return f"{PREFIX}{user_id}/{slug(month)}"
 
 
 def key(user_id: UUID, month: date, object_id: UUID | None) -> str:
-    """The key of an object in the bucket.
+    """Return the key of a report's object in the bucket.
 
     Args:
-        object_id: that of the attempt; None before migration 0012, when all attempts shared a key.
+        object_id: the id that the attempt chose; None for reports from before migration 0012,
+            when all attempts shared a key.
     """
     name = "" if object_id is None else f"/{object_id}"
     return f"{folder(user_id, month)}{name}.pdf"
 
 
 def filename(month: date) -> str:
-    """The name under which a browser saves the file."""
+    """Return the name under which a browser saves the file."""
     return f"activelog-{slug(month)}.pdf"
 
 
 def slug(month: date) -> str:
-    """A month as in URLs: `2026-11`."""
+    """Return a month as it appears in URLs: `2026-11`."""
     return f"{month:%Y-%m}"
 
 
 def month_of(text: str) -> date:
-    """Parse the month of a URL.
+    """Parse the month in a URL.
 
     Raises:
-        NotFound: it is not a month.
+        NotFound: the text is not a month.
     """
     if re.fullmatch(r"\d{4}-\d\d", text, re.ASCII):
         try:
@@ -67,7 +68,7 @@ def month_of(text: str) -> date:
 
 
 def parse_key(key: str) -> tuple[UUID, date] | None:
-    """Parse the user and the month of an object's key; None if it is not the key of a report."""
+    """Parse the user and the month from an object's key; None if the key is not a report's."""
     try:
         _, user_id, month = key.split("/", 2)
         return UUID(user_id), date.fromisoformat(f"{month[:7]}-01")
@@ -76,7 +77,7 @@ def parse_key(key: str) -> tuple[UUID, date] | None:
 
 
 def is_over(month: date, now: datetime) -> bool:
-    """Whether the month, in UTC, has ended at `now`."""
+    """Tell whether the month has ended, in UTC, at `now`."""
     return now.astimezone(UTC).date() > last_day(month)
 
 
@@ -94,17 +95,17 @@ def no_such_report() -> NotFound:
 
 
 DOCUMENT = "app.reports.pdf"
-"""The module that draws it, for `Renderer.drawing`."""
+"""The module that draws the PDF of a report, for `Renderer.rendering`."""
 
 
 class TypeFigures(PeriodTotals, frozen=True):
-    """The totals of one activity type."""
+    """The totals for one activity type."""
 
     type: ActivityType
 
 
 class Header(Struct, frozen=True):
-    """The user, the month and its totals. The rows of a report are only listed."""
+    """The user, the month and its totals. The rows of a report are only listed, not added up."""
 
     name: str
     month: date
@@ -119,7 +120,7 @@ def check_month(month: date) -> None:
     """Check that a month is given as its first day.
 
     Raises:
-        ValueError: it is another day.
+        ValueError: the date is not the first day of a month.
     """
     if month.day != 1:
         raise ValueError(f"a month must be its first day, {month.replace(day=1)}, not {month}")

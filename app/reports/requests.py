@@ -1,4 +1,4 @@
-"""The use cases of reports: list them, and download one."""
+"""Use cases for reports: listing them and downloading one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ async def reports(db: Queryable, user_id: UserId, before: date | None, limit: in
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, month: date) -> str:
-    """Return a URL that downloads the report for five minutes, without a sign-in.
+    """Return a download URL for the report, valid for five minutes without signing in.
 
-    If the object is missing, or is not the one that was put there, the report is created again.
+    If the object is missing, or is not the one that was stored, the report is created again.
 
     Raises:
         NotFound: there is no report for this month.
-        Conflict: it is being created again.
+        Conflict: the report is being created again.
     """
     report = await statements.report_object(database, user_id=user_id, month=month)
     if report is None:

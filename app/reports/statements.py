@@ -16,7 +16,7 @@ from app.users.user import UserId
 
 
 class ReportObject(Struct, frozen=True):
-    """The object of a report, and its ETag in the bucket. Both are None before migration 0012."""
+    """A report's object and its ETag. Both are None for reports from before migration 0012."""
 
     object_id: UUID | None
     etag: str | None
@@ -31,7 +31,7 @@ class OwnedReportObject(Struct, frozen=True):
 
 
 class WouldReport(DryRunCounts, frozen=True):
-    """The counts of a dry run. Only inactive users get no report."""
+    """The counts from a dry run. Only inactive users are skipped."""
 
     would_report: int
 
