@@ -15,7 +15,7 @@ from app.errors import Unavailable
 from app.postgres.pool import OUTAGES, Connection, Pool, Record, end_statement
 
 ACQUIRE_TIMEOUT_S = 5
-"""The wait for a connection is limited, so that a full pool causes an error and not a queue."""
+"""The longest wait for a connection: a full pool must cause an error, not a queue."""
 
 
 class Dispatch(NamedTuple):
@@ -40,7 +40,7 @@ class Transaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Open a part that can fail alone. Its jobs are dispatched only if it succeeds."""
+        """Open a savepoint. If the block fails, its changes are undone and its jobs are dropped."""
         before = len(self.dispatches)
         try:
             async with self._connection.transaction():
@@ -51,21 +51,21 @@ class Transaction:
 
 
 class Database:
-    """A pool, and the dispatch of the jobs of committed transactions.
+    """A connection pool, and the dispatch of jobs once their transaction has committed.
 
-    Any outage of Postgres is raised as `Unavailable`.
+    Any Postgres outage is raised as `Unavailable`.
     """
 
     def __init__(self, pool: Pool, dispatch: Callable[[Sequence[Dispatch]], None]) -> None:
         """`dispatch` must not block or raise, because the transaction has already committed."""
         self.pool = pool
         self.waiting = 0
-        """The number of tasks that wait for a connection."""
+        """The number of tasks that are waiting for a connection."""
         self._dispatch = dispatch
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open a transaction. It commits at the end of the block, and is rolled back if it raises.
+        """Open a transaction. It commits when the block ends, or rolls back if the block raises.
 
         Raises:
             Unavailable: Postgres is unavailable, or no connection became free within 5 s. If
@@ -82,10 +82,10 @@ class Database:
     async def _connection(self) -> AsyncIterator[Connection]:
         self.waiting += 1
         try:
-            if self.pool.get_idle_size():  # acquired at once: skip the cost of a timeout
+            if self.pool.get_idle_size():  # one is free: skip the cost of a timeout
                 connection = await self.pool.acquire()
             else:
-                async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's costs a task
+                async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own costs a task
                     connection = await self.pool.acquire()
         except (OSError, TimeoutError, *OUTAGES) as error:
             raise _unavailable(error) from error
@@ -112,7 +112,7 @@ class Database:
         self,
         query: str,
         *args: Any,
-        timeout: float | None = None,  # noqa: ASYNC109 # as asyncpg
+        timeout: float | None = None,  # noqa: ASYNC109 # as in asyncpg
     ) -> Record | None:
         async with self._connection() as connection:
             return await connection.fetchrow(query, *args, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Runs the migrations in `sql/migrations` with dbmate, one process at a time."""
+"""The migrations in `sql/migrations`, run by dbmate in one process at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.postgres.pool import OUTAGES, require_supported_major
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
-"""Next to the interpreter. With `uv run --with`, which uses another interpreter, on the PATH."""
+"""dbmate next to the interpreter, or on the PATH: `uv run --with` uses another interpreter."""
 ADVISORY_LOCK = 0x6163746976656C6F
 """Taken while migrating, because dbmate takes no lock."""
 
 
 class MigrationFailed(Exception):
-    """dbmate failed, or is not installed. The message is its output."""
+    """dbmate failed, or is not installed. The message is dbmate's output."""
 
 
 async def migrate(url: str, command: str = "up") -> str:
@@ -57,7 +57,7 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
     process = await asyncio.create_subprocess_exec(
         program,
         "--no-dump-schema",
-        "--env-file",  # by default it reads .env, even in production
+        "--env-file",  # by default dbmate reads .env, even in production
         os.devnull,
         "--migrations-dir",
         str(FOLDER),
@@ -73,7 +73,7 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
 
 
 def _with_sslmode(url: str, *, encrypted: bool) -> str:
-    """Set the sslmode that asyncpg has found out. By default dbmate's driver requires TLS."""
+    """Set the sslmode to match asyncpg's connection. By default dbmate's driver requires TLS."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "require" if encrypted else "disable")

@@ -1,4 +1,4 @@
-"""Opens connection pools."""
+"""Connection pools, and the errors that mean an outage or wrong settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUTAGES = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
-"""What asyncpg raises if the server is unavailable, restarting, full or in a conflict."""
+"""What asyncpg raises if the server is unavailable, restarting or full, or if locks conflict."""
 
 SETTINGS_ERRORS = (
     asyncpg.InvalidCatalogNameError,
@@ -50,10 +50,10 @@ async def open_pool(
     statement_timeout_s: float = 30,
     idle_timeout: str = "8s",
 ) -> Pool:
-    """Open a pool that connects on first use, so that it opens while Postgres is unavailable.
+    """Open a pool. It connects on first use, so this works even while Postgres is unavailable.
 
-    A statement times out after 30 s and the wait for a lock after 5 s. The server closes a
-    connection whose transaction is idle for 8 s. That is less than the lease of a running job
+    A statement times out after 30 s and a wait for a lock after 5 s. The server closes a
+    connection whose transaction has been idle for 8 s. That is less than the lease of a running job
     (10 s), so that a worker that was cut off cannot hold the locks of a job that another worker has
     reclaimed. Only connections that take no locks may have longer timeouts.
     """
@@ -81,7 +81,7 @@ async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Reco
     """Connect.
 
     Raises:
-        SettingsError: the database, the user or a parameter of the URL is wrong.
+        SettingsError: the database, the user or a parameter in the URL is wrong.
     """
     try:
         return await asyncpg.connect(*args, **kwargs)
@@ -90,16 +90,16 @@ async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Reco
 
 
 async def _skip_reset(_connection: object) -> None:
-    """Skip the reset, a round trip on each release: our code sets no session state."""
+    """Skip the reset, which costs a round trip per release: our code sets no session state."""
 
 
 async def end_statement(connection: PooledConnection) -> None:
     """End a cancelled statement, so that an idle connection in the pool holds no locks.
 
     asyncpg prepares a statement with a Flush; the Sync that ends its implicit transaction comes
-    with the execution. If the task is cancelled after the statement is prepared and before it is
-    executed, the server keeps the transaction open, with locks on the statement's tables, until
-    the connection is used again. Any simple query ends it.
+    only when the statement is executed. If the task is cancelled after the statement is prepared
+    and before it is executed, the server keeps the transaction open, with locks on the statement's
+    tables, until the connection is used again. Any simple query ends the transaction.
     """
     try:
         await connection.execute("select 1", timeout=5)
@@ -109,10 +109,10 @@ async def end_statement(connection: PooledConnection) -> None:
 
 
 async def require_supported_version(pool: Pool) -> None:
-    """Check the version of Postgres.
+    """Check the server's version.
 
     Raises:
-        TooOld: it is below `MIN_MAJOR_VERSION`.
+        TooOld: the version is below `MIN_MAJOR_VERSION`.
         Unavailable: Postgres does not respond.
     """
     try:
@@ -127,7 +127,7 @@ def require_supported_major(major: int) -> None:
     """Check a major version of Postgres.
 
     Raises:
-        TooOld: it is below `MIN_MAJOR_VERSION`.
+        TooOld: the version is below `MIN_MAJOR_VERSION`.
     """
     if major < MIN_MAJOR_VERSION:
         raise TooOld(

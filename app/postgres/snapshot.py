@@ -1,4 +1,4 @@
-"""Reads results that are too long for a list in batches, from one snapshot."""
+"""Snapshots, from which results that are too long for a list are read piece by piece."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from app.postgres.pool import OUTAGES, Connection, Pool, PooledConnection
 from app.postgres.statements import Query
 
 ACQUIRE_TIMEOUT_S = 2.0
-"""How long a reader waits for a connection."""
+"""The longest that a reader waits for a connection."""
 RETRY_AFTER_S = 10
-"""When a connection may be free again."""
+"""How long to wait before trying again: a connection may be free by then."""
 MIN_CHUNK_BYTES = 64 * 1024
-"""The least that a COPY passes on at once."""
+"""The smallest chunk that a COPY passes on, except for the last one."""
 COPY_TIMEOUT_S = 3600.0
 """Very long: readers have timeouts of their own."""
 
@@ -37,8 +37,8 @@ class Snapshot:
     async def csv(self, query: Query, write: Callable[[bytes], Awaitable[None]]) -> int:
         """Copy the rows as CSV with a header (COPY) and pass the bytes to `write`.
 
-        The format is RFC 4180, except that lines end with LF. `write` gets at least 64 KiB each
-        time but the last. Nothing more is read from the server until it returns.
+        The format is RFC 4180, except that lines end with LF. Each call of `write` but the
+        last gets at least 64 KiB. Nothing more is read from the server until the call returns.
 
         Returns:
             The number of rows.
@@ -77,7 +77,7 @@ class Snapshots:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.waiting = 0
-        """The number of tasks that wait for a connection."""
+        """The number of tasks that are waiting for a connection."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Snapshot]:

@@ -1,4 +1,4 @@
-"""Typed statements: SQL from `sql/queries/<noun>.sql` behind Python functions of the same names.
+"""Typed statements: SQL from `sql/queries/<noun>.sql` behind Python functions of the same name.
 
     @statement("users")
     async def user_by_email(db: Queryable, *, email: str) -> User | None: ...
@@ -11,8 +11,8 @@ parameter by keyword.
 
 The return annotation decides how the result is read: a struct is exactly one row, `struct | None`
 at most one row, and `list[struct]` all rows. The same holds for plain types, which take the first
-column. `None` executes the statement and reads nothing. A result that is too long for a list is a
-`@query`, which only pairs the SQL with its arguments, for a reader that streams the rows.
+column. `None` executes the statement and reads nothing. For a result that is too long for a
+list, use `@query`: it only pairs the SQL with its arguments, for a reader that streams the rows.
 """
 
 from __future__ import annotations
@@ -50,28 +50,28 @@ class Queryable(Protocol):
         self,
         query: str,
         *args: Any,
-        timeout: float | None = None,  # noqa: ASYNC109 # as asyncpg
+        timeout: float | None = None,  # noqa: ASYNC109 # as in asyncpg
     ) -> asyncpg.Record | None: ...
     async def fetchval(self, query: str, *args: Any) -> Any: ...
     async def execute(self, query: str, *args: Any) -> str: ...
 
 
 class StatementError(Exception):
-    """A signature does not match its SQL. Raised when the module is imported."""
+    """A signature does not match its SQL. Raised when the signature's module is imported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as it is prepared, for the test that compares every statement with the schema."""
+    """A statement as Postgres gets it, for the test that checks each one against the schema."""
 
     name: str
     sql: str
     parameters: Mapping[str, Any]
     """The annotation of each parameter, in the order of `$1`, `$2` and so on."""
     row: Any
-    """The annotation of one row: a struct or a plain type; None where nothing is read, or Query."""
+    """The annotation of one row: a struct, a plain type, `Query`, or None if nothing is read."""
     optional: bool = False
-    """Whether the signature returns None where there is no row."""
+    """Whether the signature returns None if there is no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Query:
 
 
 STATEMENTS: dict[str, Statement] = {}
-"""Every statement whose module is imported, by noun and name: `users.user_by_email`."""
+"""Every statement whose module has been imported, by noun and name: `users.user_by_email`."""
 
 
 def statement(
@@ -92,7 +92,7 @@ def statement(
     """Give a signature the SQL of the same name from `sql/queries/<noun>.sql`.
 
     Args:
-        timeout: seconds that a statement of one row may take, where the pool's limit is too short.
+        timeout: seconds that a statement for one row may take, if the pool's timeout is too short.
 
     Raises:
         StatementError: the file has no such statement, its parameters have other names, or a
@@ -161,10 +161,10 @@ def _register(
 
 
 def _order(found: Statement) -> Order:
-    """Make the function that puts the keyword arguments of a call into the order of `$1`, `$2`.
+    """Make the function that puts a call's keyword arguments into the order of `$1`, `$2`.
 
-    It is made once, at import. `Signature.bind` would add 2 to 5 µs to every call; this adds less
-    than 0.3 µs, so that a call by keyword costs no more than one by position.
+    The function is made once, at import. `Signature.bind` would add 2 to 5 µs to every call; this
+    adds less than 0.3 µs, so a keyword call costs no more than a positional one.
     """
     names = tuple(found.parameters)
     count = len(names)
@@ -182,7 +182,7 @@ def _order(found: Statement) -> Order:
 
 
 def _shape(shape: Any) -> tuple[bool, bool, Any]:
-    """Read a return annotation: whether it is a list, whether it admits None, and one row."""
+    """Return whether an annotation is a list, whether it admits None, and the type of a row."""
     if shape is NoneType or shape is None:
         return False, False, None
     if typing.get_origin(shape) is list:
@@ -235,7 +235,7 @@ def _fetch_one(found: Statement, order: Order, timeout: float | None) -> Call:
 
 @cache
 def _statements(noun: str) -> dict[str, str]:
-    """Read the statements of a file by name, without the comments above them."""
+    """Read the statements in a file by name, without the comments above them."""
     text = (FOLDER / f"{noun}.sql").read_text()
     headers = list(_HEADER.finditer(text))
     ends = [header.start() for header in headers[1:]] + [len(text)]

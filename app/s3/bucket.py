@@ -15,7 +15,7 @@ from app.event_loop import finish_despite_cancellation
 from app.s3.failures import translate_errors, unavailable
 from app.s3.upload import Upload, abort
 
-if TYPE_CHECKING:  # stubs of the development group
+if TYPE_CHECKING:  # type stubs, from the dev dependency group
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.literals import BucketLocationConstraintType
     from types_aiobotocore_s3.type_defs import (
@@ -29,13 +29,13 @@ MAX_KEYS_PER_DELETE = 1000
 RULE_PREFIX = "activelog "
 """The prefix of the ids of our lifecycle rules."""
 CONTAINS_TIMEOUT_S = 2
-"""How long a person waits at most to learn whether an object exists."""
+"""The longest that a person waits to learn whether an object exists."""
 
 log = structlog.get_logger(__name__)
 
 
 class Head(NamedTuple):
-    """What S3 says about an object without its content."""
+    """An object's metadata, without its content."""
 
     size: int
     etag: str
@@ -43,14 +43,14 @@ class Head(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An object in a list."""
+    """An object in a listing."""
 
     key: str
     modified_at: datetime
 
 
 class IncompleteUpload(NamedTuple):
-    """An upload that was started and neither completed nor aborted."""
+    """An upload that has been started and neither completed nor aborted."""
 
     key: str
     upload_id: str
@@ -60,7 +60,8 @@ class IncompleteUpload(NamedTuple):
 class Bucket:
     """The bucket that contains all our objects. All methods but `presigned_url` call S3.
 
-    All but `contains` and `discard` raise Unavailable if S3 does not answer or refuses.
+    Those that call S3 raise Unavailable if it does not answer or refuses the request, except for
+    `contains` and `discard`.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Bucket:
         """The bucket need not exist yet.
 
         Args:
-            signer: a client for the endpoint that browsers use. It sends nothing.
+            signer: a client for the endpoint that browsers use. It only signs URLs.
             abort_timeout_s: seconds that aborting an upload may take.
         """
         self.name = name
@@ -85,7 +86,7 @@ class Bucket:
         self._signer = signer
 
     async def put(self, key: str, body: bytes, content_type: str) -> str:
-        """Store an object, replace any with the same key, and return its ETag."""
+        """Store an object, replacing any existing one with the same key, and return its ETag."""
         with translate_errors():
             answer = await self._client.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type
@@ -96,10 +97,10 @@ class Bucket:
     async def upload(
         self, key: str, content_type: str, filename: str, tags: Mapping[str, str]
     ) -> AsyncIterator[Upload]:
-        """Upload an object while it is written. It appears on `complete`, or never.
+        """Upload an object while it is being written. It does not exist before `complete`.
 
-        Earlier incomplete uploads of the key are aborted first, so that a key never has two: an
-        earlier attempt that is still running can no longer complete its own.
+        Earlier incomplete uploads to the key are aborted first, so that a key never has two. An
+        earlier attempt that is still running can then no longer complete its upload.
         """
         earlier = [found for found in await self.incomplete_uploads(key) if found.key == key]
         await self.abort_uploads(earlier)
@@ -111,7 +112,7 @@ class Bucket:
             await finish_despite_cancellation(upload.abort_unless_completed())
 
     async def incomplete_uploads(self, prefix: str) -> Sequence[IncompleteUpload]:
-        """List at most 1,000 incomplete uploads of keys with this prefix."""
+        """List at most 1,000 incomplete uploads to keys with this prefix."""
         with translate_errors():
             answer = await self._client.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
         return [
@@ -125,20 +126,20 @@ class Bucket:
             await abort(self._client, self.name, upload.key, upload.upload_id)
 
     async def head(self, key: str) -> Head:
-        """Describe the object with a key.
+        """Return the metadata of the object with this key.
 
         Raises:
-            NotFound: there is none.
+            NotFound: no object has this key.
         """
         with translate_errors():
             answer = await self._client.head_object(Bucket=self.name, Key=key)
         return Head(answer["ContentLength"], answer["ETag"], answer["ContentType"])
 
     async def contains(self, key: str, etag: str | None) -> bool:
-        """Tell whether a key has the object with this ETag, or any object if `etag` is None.
+        """Tell whether the key holds the object with this ETag, or any object if `etag` is None.
 
-        If S3 does not answer within `CONTAINS_TIMEOUT_S`, the object counts as present: the
-        download then shows the outage.
+        If S3 does not answer within `CONTAINS_TIMEOUT_S`, the object counts as present, and
+        the download will show the outage.
         """
         try:
             async with asyncio.timeout(CONTAINS_TIMEOUT_S):
@@ -160,7 +161,7 @@ class Bucket:
             log.warning("s3.delete_failed", key=key, error=outage.detail)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects. Those that do not exist count as deleted."""
+        """Delete objects. Objects that do not exist count as deleted."""
         for first in range(0, len(keys), MAX_KEYS_PER_DELETE):
             objects: list[ObjectIdentifierTypeDef] = [
                 {"Key": key} for key in keys[first : first + MAX_KEYS_PER_DELETE]
@@ -180,10 +181,10 @@ class Bucket:
         return [found["Key"] for found in answer.get("Contents", [])]
 
     async def pages(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[Listed]]:
-        """Yield objects by prefix, in the order of their keys, 1,000 at a time.
+        """Yield the objects with this prefix in the order of their keys, 1,000 at a time.
 
         Args:
-            after: the key after which to start.
+            after: start after this key.
         """
         while True:
             with translate_errors():
@@ -206,7 +207,7 @@ class Bucket:
         expires: timedelta = timedelta(minutes=5),
         disposition: Literal["attachment", "inline"] = "attachment",
     ) -> str:
-        """Sign a URL with which anyone can read the object until it expires. Never log it.
+        """Sign a URL that lets anyone read the object until the URL expires. Never log it.
 
         S3 is not called, so the object need not exist. The file name must be ASCII without quotes.
         """
@@ -221,8 +222,8 @@ class Bucket:
         )
 
     async def set_expiry(self, days: Mapping[str, int]) -> None:
-        """Make S3 delete objects some days after they were stored, by prefix, and incomplete
-        uploads after one day. Lifecycle rules that are not ours are kept.
+        """Make S3 delete objects the given number of days after they were stored, by prefix, and
+        abort incomplete uploads after one day. Lifecycle rules that are not ours are kept.
         """
         rules: list[LifecycleRuleUnionTypeDef] = [
             {

@@ -1,4 +1,4 @@
-"""Opens the clients."""
+"""The S3 clients and their timeouts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from app.s3.bucket import Bucket
 
 
 class Timeouts(NamedTuple):
-    """How long one try of a call waits for S3, in seconds. Each call is tried twice."""
+    """The timeouts for one try of a call, in seconds. Each call is tried twice."""
 
     connect: float = 2
     read: float = 10
-    """The wait for the next bytes of an answer."""
+    """The longest wait for the next bytes of a response."""
     abort: float = 5
-    """The limit for both tries of aborting an upload, so that cancelling a job is quick."""
+    """The timeout for aborting an upload, both tries together: cancelling a job must be quick."""
 
 
 @asynccontextmanager
 async def open_bucket(
     section: settings.Bucket, *, timeouts: Timeouts | None = None
 ) -> AsyncIterator[Bucket]:
-    """Open the clients. S3 is not called, so this works while it is unavailable.
+    """Open the clients. S3 is not called, so this works even while S3 is unavailable.
 
     Args:
         timeouts: how long calls wait. None means the defaults of `Timeouts`.

@@ -1,4 +1,4 @@
-"""Translates failures of S3 into ours."""
+"""The translation of S3's errors into our failures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def translate_errors() -> Iterator[None]:
     """Translate the errors of the block, and record that S3 responded.
 
     Raises:
-        NotFound: there is no such object.
-        Unavailable: S3 does not answer or refuses.
+        NotFound: S3 has no such object.
+        Unavailable: S3 does not answer, or refuses the request.
     """
     try:
         yield

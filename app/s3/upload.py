@@ -1,4 +1,4 @@
-"""Multipart uploads: objects of any size, sent while they are written."""
+"""Multipart uploads: objects that are sent while they are being written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.errors import Unavailable
 from app.event_loop import cancel_all, finish_despite_cancellation
 from app.s3.failures import translate_errors
 
-if TYPE_CHECKING:  # stubs of the development group
+if TYPE_CHECKING:  # type stubs, from the dev dependency group
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class Stored(NamedTuple):
-    """A stored object."""
+    """The size, SHA-256 and ETag of a completed upload."""
 
     size: int
     sha256: str
@@ -54,7 +54,7 @@ class Upload:
         self._completed = False
 
     async def begin(self, content_type: str, filename: str, tags: Mapping[str, str]) -> None:
-        """Start the upload in S3. Tags and file name must be ASCII."""
+        """Start the upload in S3. The tags and the file name must be ASCII."""
         with translate_errors():
             begun = await self._client.create_multipart_upload(
                 Bucket=self._bucket,
@@ -89,10 +89,10 @@ class Upload:
             await self._wait_for_oldest()
 
     async def complete(self) -> Stored:
-        """Make the object appear, in place of any with the same key.
+        """Complete the upload. The object replaces any existing one with the same key.
 
         Raises:
-            Unavailable: it did not appear, or it did and the answer was lost.
+            Unavailable: the upload was not completed, or it was but the response was lost.
         """
         await self.flush()
         etag = await finish_despite_cancellation(self._complete())
@@ -110,7 +110,7 @@ class Upload:
         return answer["ETag"]
 
     async def abort_unless_completed(self) -> None:
-        """Abort the upload. If that fails, the next upload of the key does it."""
+        """Abort the upload. If that fails, the next upload to the same key aborts it."""
         await cancel_all(self._in_flight)
         if self._completed or not self._id:
             return
@@ -121,7 +121,10 @@ class Upload:
             log.warning("s3.abort_failed", key=self._key, error=str(error))
 
     async def _send_first(self, length: int) -> None:
-        """Start sending the first bytes as a part. They are copied only once it may be sent."""
+        """Start sending the first `length` bytes as a part, once fewer than two are in flight.
+
+        The bytes are copied only then, to save memory.
+        """
         if len(self._in_flight) == MAX_PARTS_IN_FLIGHT:
             await self._wait_for_oldest()
         part = bytes(memoryview(self._buffer)[:length])
@@ -150,13 +153,13 @@ class Upload:
 
 
 def _retrieve_exception(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
-    """Retrieve the exception of a part that is not awaited, because another failed before it."""
+    """Retrieve a part's exception: nobody awaits the part if an earlier part has failed."""
     if not sending.cancelled():
         sending.exception()
 
 
 async def abort(client: S3Client, bucket: str, key: str, upload_id: str) -> None:
-    """Abort an incomplete upload. One that does not exist counts as aborted."""
+    """Abort an incomplete upload. An upload that does not exist counts as aborted."""
     with translate_errors():
         with suppress(client.exceptions.NoSuchUpload):
             await client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)

@@ -1,4 +1,4 @@
-"""Reads sections of settings from environment variables. The sections themselves are elsewhere."""
+"""How sections of settings are read from environment variables. Other modules define them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from msgspec.inspect import IntType, LiteralType, type_info
 T = TypeVar("T")
 
 LOCAL_HOSTS = {None, "", "localhost", "127.0.0.1", "::1"}
-"""The hosts in URLs of servers on this machine; None is a socket in the file system."""
+"""The hosts that mean this machine in a URL; None means a socket in the file system."""
 
 REMEDIES = {
     "DATABASE_URL": "for example postgresql://activelog:PASSWORD@db.example.com/activelog",
@@ -32,7 +32,7 @@ INVALID_SETTINGS_EXIT_CODE = 2
 
 
 class SettingsError(Exception):
-    """Settings are missing or invalid. The message has a line for each; none contains a value."""
+    """Settings are missing or invalid. The message has a line for each, without its value."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         """`problems` maps each variable to what is wrong with it."""
@@ -62,8 +62,8 @@ def text_of(environ: Mapping[str, str], variable: str) -> str:
 class Field(NamedTuple):
     """A field of a section: a variable, `Annotated[<type>, "<VARIABLE>"]`, or another section.
 
-    msgspec converts the text of the variable to the type. For other types the annotation has a
-    parser, which raises ValueError with the problem.
+    msgspec converts the text of the variable to the type. Where that is not enough, the
+    annotation contains a parser, which raises ValueError with a description of the problem.
     """
 
     name: str
@@ -90,10 +90,10 @@ def read(section: type[T], environ: Mapping[str, str]) -> T:
 def read_values(
     section: type, environ: Mapping[str, str], problems: dict[str, str]
 ) -> dict[str, Any]:
-    """Read the variables of a section and of those in it, and add what is wrong to `problems`.
+    """Read the variables of a section and of the sections in it, and add errors to `problems`.
 
     Returns:
-        The values by variable, without those that are absent or invalid.
+        The values by variable. Absent and invalid variables are left out.
     """
     values: dict[str, Any] = {}
     for field in _fields(section):
@@ -110,7 +110,7 @@ def read_values(
 
 
 def build(section: type[T], values: Mapping[str, Any]) -> T:
-    """Make a section of the values of its variables. Fields without one keep their defaults."""
+    """Make a section from its variables' values. Fields without a value keep their defaults."""
     given: dict[str, Any] = {}
     for field in _fields(section):
         if field.is_section:
@@ -136,10 +136,11 @@ def _fields(section: Any) -> Iterator[Field]:
 
 
 def convert(text: str, kind: Any) -> Any:
-    """Convert a text to a type.
+    """Convert text to a type.
 
     Raises:
-        ValueError: it cannot be converted. The message says what is expected, without the value.
+        ValueError: the text cannot be converted. The message says what is expected, but does not
+            quote the text.
     """
     expected = type_info(kind)
     try:

@@ -1,4 +1,4 @@
-"""The settings of emails: sender, server, rates and DKIM signature."""
+"""The settings for email: sender, server, rates and DKIM signature."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def parse_smtp_url(text: str) -> Smtp:
 
 
 def parse_mailbox(text: str) -> str:
-    """Check `Name <address>` or an address now, since every email contains it."""
+    """Check `Name <address>` or a plain address at startup, since every email contains it."""
     address = parseaddr(text)[1]
     try:
         address.rpartition("@")[2].encode("idna")
@@ -93,7 +93,7 @@ def parse_dns_name(text: str) -> str:
 
 
 def parse_rates(text: str) -> Sequence[Rate]:
-    """Parse `10/s,500/h,10000/d`: any of them, at most one for each unit."""
+    """Parse rates such as `10/s,500/h,10000/d`, at most one for each unit."""
     try:
         rates = [parse_rate(limit.strip()) for limit in text.split(",") if limit]
         if len({rate.period for rate in rates}) == len(rates):
@@ -110,7 +110,7 @@ class Mail:
     from_address: Annotated[str, parse_mailbox, "MAIL_FROM"] = "ActiveLog <hello@localhost>"
     reply_to: Annotated[str | None, parse_mailbox, "MAIL_REPLY_TO"] = None
     rates: Annotated[Sequence[Rate], parse_rates, "MAIL_RATE"] = field(default_factory=list)
-    """If empty, only the mail server limits us."""
+    """If empty, only the mail server's own limits apply."""
     dkim_key: Annotated[bytes | None, read_dkim_key, "DKIM_KEY_FILE"] = field(
         default=None, repr=False
     )

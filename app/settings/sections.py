@@ -33,12 +33,12 @@ def parse_rate(text: str) -> Rate:
 
 
 def duration_parser(unit: timedelta, least: int, most: int) -> Callable[[str], timedelta]:
-    """Make a parser of whole numbers of units."""
+    """Make a parser for durations that are given as whole numbers of a unit."""
     return lambda text: convert(text, Annotated[int, Meta(ge=least, le=most)]) * unit
 
 
 def split_url(text: str, *schemes: str) -> SplitResult:
-    """Split a URL with one of these schemes, a host or a path, and no impossible port."""
+    """Split a URL that must have one of these schemes, a host or a path, and no impossible port."""
     problem = f"is not a valid URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
     try:
         parts = urlsplit(text)
@@ -61,12 +61,12 @@ def parse_postgres_url(text: str) -> str:
 
 
 def parse_redis_url(text: str) -> str:
-    """Check the URL with the client's own parser, which otherwise fails on first use."""
+    """Check the URL with the Redis client's parser, which would otherwise fail on first use."""
     parts = split_url(text, "redis", "rediss", "unix")
     if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d{1,9}", parts.path):
         raise ValueError("must end with a database number such as /0, or without one")
     try:
-        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call] # its own
+        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call] # untyped
     except (TypeError, ValueError):
         raise ValueError("has an unknown parameter") from None
     return text
@@ -95,9 +95,9 @@ class Http:
     app_url: Annotated[str, parse_http_url, "APP_URL"] = "http://127.0.0.1:8000"
     session: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
     trusted_proxies: Annotated[int, Meta(ge=0, le=10), "TRUSTED_PROXIES"] = 0
-    """How many proxies of ours each request passes. What they add to X-Forwarded-For is trusted."""
+    """How many of our proxies a request passes. What they add to X-Forwarded-For is trusted."""
     request_rate: Annotated[Rate, parse_rate, "REQUEST_RATE"] = DEFAULT_REQUEST_RATE
-    """The limit for each person."""
+    """The request limit per person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +141,17 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long things are kept after they ended or were deleted, until the nightly cleanup."""
+    """How long the nightly cleanup keeps things that have ended or been deleted."""
 
     deleted: Annotated[RetentionTime, "RETENTION_DELETED"] = 30 * DAY
-    """Deleted activities, and accounts whose erasure job died."""
+    """Deleted activities, and accounts whose erasure failed."""
     jobs: Annotated[RetentionTime, "RETENTION_JOBS"] = 7 * DAY
     """Jobs that are done or cancelled."""
     dead_letters: Annotated[RetentionTime, "RETENTION_DEAD_LETTERS"] = 90 * DAY
     runs: Annotated[RetentionTime, "RETENTION_RUNS"] = 400 * DAY
     """Runs of schedules."""
     emails: Annotated[RetentionTime, "RETENTION_EMAILS"] = 400 * DAY
-    """The delivery ledger. Without its row, an email could be sent again for its unique key."""
+    """The delivery ledger. Without its row, an email could be sent a second time."""
 
 
 @dataclass(frozen=True, slots=True)

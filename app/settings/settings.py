@@ -1,4 +1,4 @@
-"""The settings of a process, and what production refuses."""
+"""The settings of a process, and the values that production refuses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLE_SECRET = "change-me-to-64-random-characters"
 """The value in .env.example, which production refuses."""
 MIN_SECRET_CHARACTERS = 32
 MIN_DIFFERENT_CHARACTERS = 8
-"""32 random hexadecimal digits contain fewer than this once in thirty million times."""
+"""The chance that 32 random hexadecimal digits contain fewer is one in thirty million."""
 SAMPLE_KEYS = {
     "activelog-secret",
     "minioadmin",
@@ -58,7 +58,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read all variables; `.env.example` lists them.
 
-        With a misspelled ENVIRONMENT, report only what is invalid in every environment.
+        If ENVIRONMENT is misspelled, report only what is invalid in every environment.
 
         Raises:
             SettingsError: variables are missing, invalid, or too weak for production.
