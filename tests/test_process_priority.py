@@ -17,12 +17,12 @@ OWN_SESSION = process_priority.session_file("self")
 NICENESS = max(17, os.nice(0))
 """The niceness of a test process that requests 17: it inherits pytest's, which may be higher."""
 ATTEMPTS = 3
-"""From users other than root, Linux accepts one change of a session per 100 ms in the whole system,
-and other processes may be first each time."""
+"""The most attempts at changing a session's priority. From users other than root, Linux accepts one
+change per 100 ms in the whole system, and other processes may be first each time."""
 
 
 def new_session() -> str:
-    """Read the file of a new session. It is empty if the system does not support it."""
+    """Return the content of a new session's priority file; empty if there is no such file."""
     command = ["cat", str(OWN_SESSION)]
     return subprocess.run(command, start_new_session=True, capture_output=True, text=True).stdout
 

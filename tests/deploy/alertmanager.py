@@ -1,6 +1,6 @@
-"""A real Alertmanager for tests, started as in compose.yaml, which sends to the tests' inbox.
+"""A real Alertmanager, started as in compose.yaml, that sends emails to the tests' inbox.
 
-Needs the program of Debian's package prometheus-alertmanager; CI has it.
+Needs Debian's package prometheus-alertmanager, which CI has.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Alertmanager:
         self.config_file = config
 
     def config(self) -> dict[str, Any]:
-        """Return the configuration it was started with."""
+        """Return the configuration that Alertmanager was started with."""
         loaded: dict[str, Any] = yaml.safe_load(self.config_file.read_text())
         return loaded
 
@@ -63,7 +63,7 @@ class Alertmanager:
 async def alerting(folder: Path, variables: dict[str, str]) -> AsyncIterator[Alertmanager]:
     """Run Alertmanager with the files in deploy/, but with a shorter group_wait."""
     assert PROGRAM is not None
-    (folder / "alertmanager").symlink_to(PROGRAM)  # Debian's name for it is longer
+    (folder / "alertmanager").symlink_to(PROGRAM)  # Debian's name for the program is longer
     shutil.copy(DEPLOY / "alertmanager.sh", folder)
     (folder / "etc").mkdir()
     text = (DEPLOY / "alertmanager.yml").read_text()

@@ -1,4 +1,4 @@
-"""Read compose.yaml as Docker Compose does: merge anchors and substitute variables."""
+"""compose.yaml as Docker Compose reads it: anchors merged and variables substituted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def development() -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """Return the variables in compose.yaml with their defaults; `?` if one has none."""
+    """Return the variables in compose.yaml with their defaults; `?` means required."""
     found: dict[str, str] = {}
     for one in _VARIABLE.finditer(FILE.read_text()):
         default = "?" if one["how"] == "?" else one["text"] or ""
@@ -37,9 +37,10 @@ def variables() -> dict[str, str]:
 
 
 def composition(environ: Mapping[str, str]) -> dict[str, Any]:
-    """
+    """Return the content of compose.yaml with these variables.
+
     Raises:
-        Missing: a variable that must be set is not.
+        Missing: a required variable is not set.
     """
 
     def value(one: re.Match[str]) -> str:

@@ -36,7 +36,7 @@ class Prometheus:
         """Evaluate the expression now.
 
         Raises:
-            AssertionError: Prometheus does not take it.
+            AssertionError: Prometheus does not accept the expression.
         """
         answer = await self._client.post("/api/v1/query", data={"query": expression})
         body = answer.json()
@@ -56,7 +56,7 @@ class Prometheus:
         ]
 
     async def looked(self) -> int:
-        """Count its scrapes of both processes in the last minutes."""
+        """Count how many times both processes have been scraped in the last 5 minutes."""
         try:
             ready = await self._client.get("/-/ready")
         except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""Every query of the dashboards and alerts, and the metrics and labels it uses."""
+"""Every query in the dashboards and alerts, and the metrics and labels that it uses."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ ANNOTATIONS = {
 
 @pytest.fixture
 def variables(smtp_inbox: tuple[Inbox, int]) -> dict[str, str]:
-    """The variables of compose.yaml, with the tests' inbox as mail server."""
+    """The variables from compose.yaml, with the tests' inbox as the mail server."""
     environment = composition(development())["services"]["alertmanager"]["environment"]
     return {
         **environment,

@@ -35,7 +35,7 @@ def runbook(alert: dict[str, Any]) -> Path:
 
 
 def panels_linked_from(alert: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the panels that alerts may link to, each with its dashboard's title."""
+    """Return the panels that the alert links to, each with its dashboard's title."""
     files = {file.stem: file for file in DASHBOARDS}
     found = []
     for uid, number in re.findall(
@@ -117,7 +117,7 @@ def test_dashboard_is_valid(file: Path) -> None:
 
 
 PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily", "QUEUE": "low"}
-"""Example values for the placeholders in commands that need a particular form."""
+"""Example values for the placeholders that need a value in a particular format."""
 
 
 IN_A_CONTAINER = re.compile(
@@ -138,7 +138,7 @@ def _commands() -> list[tuple[str, str]]:
 
 
 def test_page_with_recipes_explains_the_commands_without_just() -> None:
-    """The overview page explains them at more length."""
+    """The overview page explains the commands in more detail."""
     for page in RUNBOOKS.glob("*.md"):
         text = page.read_text()
         recipes = set(re.findall(r"^ {4,}just (\w+)", text, re.MULTILINE))
@@ -148,7 +148,7 @@ def test_page_with_recipes_explains_the_commands_without_just() -> None:
 
 @pytest.mark.parametrize(("page", "line"), _commands())
 def test_runbook_command_is_valid(page: str, line: str) -> None:
-    """The recipe exists, or the service runs our image, and the program accepts the arguments."""
+    """The recipe exists or the service runs our image, and the program accepts the arguments."""
     if inside := IN_A_CONTAINER.match(line):
         assert inside["service"] in OURS, page
         words = line[inside.end() :].split()

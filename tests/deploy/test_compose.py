@@ -35,7 +35,7 @@ from tests.deploy.composition import (
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
 OF_LIBPQ = {"PGPASSWORD", "PGPASSFILE"}
-"""Where a DATABASE_URL without a password gets it from. The one in compose.yaml contains it."""
+"""What supplies a password that is missing from DATABASE_URL; in compose.yaml it has one."""
 SECRETS = {
     "SECRET_KEY",
     "POSTGRES_PASSWORD",
@@ -112,7 +112,7 @@ def test_settings_accept_the_environment_and_every_setting_can_be_set(
         environ = Asked(composed["services"][name]["environment"])
         settings = Settings.from_env(environ)
         assert environ.names - OF_LIBPQ == set(environ)
-        assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, behind its network
+        assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, on its own network
 
 
 def test_every_sample_setting_is_in_compose() -> None:
@@ -165,7 +165,7 @@ def test_workers_can_be_scaled(composed: dict[str, Any]) -> None:
 
 
 def test_number_of_workers_survives_the_next_up() -> None:
-    """`--scale` affects one `up` only: that of the next deploy would stop the other workers."""
+    """`--scale` affects only one `up`: the next deploy's `up` would stop the extra workers."""
     replicas = [
         composition({**PRODUCTION, **wanted})["services"]["worker"]["deploy"]["replicas"]
         for wanted in ({}, {"WORKERS": "4"})

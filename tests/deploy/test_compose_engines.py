@@ -45,14 +45,14 @@ def test_bucket_server_reads_its_identity_from_the_environment(composed: dict[st
 
 
 def test_bucket_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
-    """Its filer often never stops, but the volumes must be closed in time."""
+    """The server's filer often never stops, but the volumes must be closed in time."""
     s3 = composed["services"]["s3"]
     assert "-volume.preStopSeconds=0" in s3["command"]
     assert 0 < seconds(s3["stop_grace_period"]) < 10
 
 
 def test_postgres_health_check_uses_tcp(composed: dict[str, Any]) -> None:
-    """The temporary server of the image's entrypoint listens on the socket only."""
+    """The temporary server that the image's entrypoint starts listens only on the Unix socket."""
     command = composed["services"]["postgres"]["healthcheck"]["test"]
     assert command[:2] == ["CMD", "pg_isready"]
     assert "--host=127.0.0.1" in command

@@ -14,7 +14,7 @@ from tests.deploy.queries import Query, asked, queries
 from tests.support.working import eventually
 
 Values = Mapping[str, set[str]]
-"""Of the labels of a metric."""
+"""The values of each label of a metric."""
 
 OF_ALERTS = ("alertname", "alertstate", "severity", "kind", "queue", "schedule")
 OF_PROMETHEUS: Mapping[str, Values] = {
@@ -22,7 +22,7 @@ OF_PROMETHEUS: Mapping[str, Values] = {
     "ALERTS": {label: set() for label in OF_ALERTS},
 }
 NOT_SEEN_HERE = {("activelog_http_requests_total", "status")}
-"""Labels matched by values that a healthy service does not produce, such as 5xx."""
+"""Labels that queries match with values that a healthy service does not produce, such as 5xx."""
 SCRAPED = {"job": {"activelog-api", "activelog-worker"}, "instance": set[str]()}
 
 

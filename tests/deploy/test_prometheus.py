@@ -1,6 +1,6 @@
 """A real Prometheus scrapes the real service, and its alerts lead operators to the cause.
 
-Needs the program `prometheus` (Debian's package of that name); CI has it.
+Needs Debian's package prometheus, which CI has.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 EMPTY_IN_HEALTH = re.compile(r'ALERTS|status=~"5')
-"""Queries without a result while nothing is wrong."""
+"""Queries that return nothing while nothing is wrong."""
 BROKEN = """
 insert into jobs (kind, queue, payload)
 values ('email:welcome', 'critical', '{"user_id": "nobody"}')
@@ -106,7 +106,7 @@ async def _firing(prometheus: Prometheus) -> list[str]:
 
 
 async def _just(served: Served, *arguments: str) -> str:
-    """Return the command of a recipe in the justfile."""
+    """Run the command of a recipe in the justfile, and return the last line of its output."""
     async with program("-m", "app", *arguments, environ=served.environ) as command:
         assert await command.ended() == 0, command.output
     return command.output.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of exports."""
+"""Fixtures for the export tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.resources import Resources
 async def resources(resources: Resources) -> Resources:
     """Keep an open connection for exports in the pool.
 
-    A busy machine may take longer to open one than a download waits for it.
+    On a busy machine, opening a connection may take longer than a download waits for one.
     """
     async with resources.snapshots.pool.acquire():
         return resources

@@ -1,4 +1,4 @@
-"""The emails about exports: sent once, to the export's owner, with all they need."""
+"""The emails about exports: sent once, to the export's owner, with all the details."""
 
 from __future__ import annotations
 

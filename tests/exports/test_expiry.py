@@ -29,7 +29,7 @@ async def kim(database: Database, bucket: Bucket) -> UserId:
 
 async def made(resources: Resources, user_id: UserId, day: int) -> Export:
     """Create a completed export that was requested on this day of January."""
-    filters = Filters(datetime(2026, 1, day).date(), None, None)  # noqa: DTZ001 # only a day
+    filters = Filters(datetime(2026, 1, day).date(), None, None)  # noqa: DTZ001 # only its date
     async with resources.database.transaction() as tx:
         export = await requests.request(tx, user_id, "csv", filters)
     await run_jobs(resources)
@@ -55,7 +55,7 @@ async def test_cleanup_removes_objects_of_deleted_and_unknown_exports(
 ) -> None:
     deleted = await made(resources, kim, 1)
     async with database.transaction() as tx:
-        await requests.delete(tx, kim, deleted.id)  # and the bucket was away
+        await requests.delete(tx, kim, deleted.id)  # as if the bucket had been unavailable
     for strange in (object_key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
         await bucket.put(strange, b"x", "text/csv")
 
@@ -85,7 +85,7 @@ async def test_cleanup_aborts_uploads_that_are_a_day_old(
     given_up = object_key(kim, ExportId(uuid4()), "csv")
     async with raw_s3(resources.settings.bucket) as s3:
         await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
-    (one,) = await bucket.incomplete_uploads(given_up)  # by the clock of S3
+    (one,) = await bucket.incomplete_uploads(given_up)  # its start time is by S3's clock
 
     await requests.abort_stale_uploads(bucket, one.started_at + timedelta(hours=23))
     assert await bucket.incomplete_uploads(given_up) == [one]

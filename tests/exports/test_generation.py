@@ -1,4 +1,4 @@
-"""The creation of exports, with everything that can go wrong in the middle."""
+"""The creation of exports, and everything that can go wrong on the way."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def exports(resources: Resources, kim: Person) -> Exports:
 
 
 def hold(proxy: S3Proxy, part: int) -> asyncio.Event:
-    """Hold the upload of this part. The event is set once it is held."""
+    """Make the proxy hold this part. The event is set once the part is held."""
     reached = asyncio.Event()
 
     async def rule(call: Call) -> int | None:
@@ -103,7 +103,7 @@ def hold(proxy: S3Proxy, part: int) -> asyncio.Event:
 
 
 def hold_after_first(proxy: S3Proxy) -> None:
-    """Hold the upload of all parts but the first."""
+    """Make the proxy hold all parts but the first."""
 
     async def rule(call: Call) -> int | None:
         return await proxy.hold() if call.part > 1 else None
@@ -156,7 +156,8 @@ async def test_progress_is_reported(proxied: Resources, proxy: S3Proxy, exports:
 async def test_progress_does_not_fall_after_the_copy_ends(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
-    # Four parts and half a megabyte: sockets hold that, so Postgres ends before the fourth is sent.
+    # Four parts and half a megabyte. Socket buffers hold that half megabyte, so the COPY ends
+    # before the fourth part is sent.
     await add_megabytes(proxied.database, exports.who.id, 14)
     hold_after_first(proxy)
     async with working(proxied, grace=0):
@@ -264,7 +265,7 @@ async def test_cancelling_an_export_kills_its_pdf_process(resources: Resources) 
             progress = (await exports.read(export)).progress
             return progress is not None and progress.done > 0
 
-        with frozen(process.pid):  # so that it cannot finish first
+        with frozen(process.pid):  # so that the export cannot finish first
             await eventually(has_begun, True)
             async with resources.database.transaction() as tx:
                 await cancel_job(tx, export.job_id, by="test")
@@ -286,7 +287,7 @@ async def test_an_export_deleted_while_it_runs_leaves_no_object(
         await eventually(exports.jobs, {"export:generate": "cancelled", FAILED: "done"})
 
     assert await exports.stored() == (0, 0)
-    assert 0 == await proxied.database.fetchval("select count(*) from emails")  # nobody is progress
+    assert 0 == await proxied.database.fetchval("select count(*) from emails")  # nobody is emailed
 
 
 @pytest.mark.parametrize(

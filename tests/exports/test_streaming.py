@@ -29,7 +29,7 @@ BUSY = 503
 APPLICATION = "activelog-api-exports"
 
 RELAXED = DownloadLimits(max_duration_s=3600, window_s=3600)
-"""For clients that are slow because the machine is."""
+"""For clients that are slow only because the machine is slow."""
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -44,7 +44,7 @@ async def kim(database: Database) -> Person:
 
 @pytest.fixture
 async def served(environ: dict[str, str], resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """The API in a process that reads two exports at once."""
+    """The API in a process that allows two downloads at a time."""
     async with serving(environ, *API) as api:
         yield api
 
@@ -132,7 +132,7 @@ async def test_a_failing_download_ends_the_connection_abnormally(
             [piece async for piece in pieces]
 
     async with started_download(served, kim):
-        pass  # and another gets a connection
+        pass  # the next download gets a connection
 
 
 async def test_postgres_is_read_no_faster_than_the_client_reads(
@@ -155,7 +155,7 @@ async def rows_done(database: Database) -> int:
 
 
 async def is_stalled(database: Database) -> bool:
-    """Whether Postgres has written some rows, and no more during half a second."""
+    """Tell whether Postgres has written some rows, and then no more for half a second."""
     counts = set()
     for _ in range(5):
         counts.add(await rows_done(database))
@@ -204,13 +204,13 @@ async def test_a_client_that_stops_reading_is_cut_off(resources: Resources, kim:
 
     with pytest.raises(DownloadTooSlow):
         await stream_to(resources, kim, stop_reading, DownloadLimits(window_s=0.1))
-    await stream_to(resources, kim, nothing, RELAXED)  # and the connection is good
+    await stream_to(resources, kim, nothing, RELAXED)  # the connection is still usable
 
 
 async def test_a_client_just_above_the_minimum_rate_is_served(
     resources: Resources, kim: Person
 ) -> None:
-    """Only the client moves this clock: by more than two windows in total."""
+    """Only the client moves this clock, by more than two windows in total."""
     limits = DownloadLimits(max_duration_s=3600, min_bytes_per_s=50_000, window_s=300)
     now = 0.0
 

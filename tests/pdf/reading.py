@@ -1,4 +1,4 @@
-"""The text of PDFs."""
+"""The text in PDFs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pypdf import PdfReader
 def pages(pdf: bytes | bytearray) -> list[str]:
     """Return the text of each page.
 
-    pypdf reads the two bytes of a character of the CJK font as two characters: the first is a NUL.
+    pypdf reads a two-byte character in the CJK font as two characters: the first is NUL.
     """
     return [page.extract_text().replace("\0", "") for page in PdfReader(BytesIO(pdf)).pages]
 

@@ -84,7 +84,7 @@ async def test_an_empty_export_says_so(renderer: Renderer) -> None:
     text = words(await render(renderer, header(first=None, last=None), []))
     assert "No activities." in text
     assert "All time" in text
-    assert "Notes" not in text  # no table without rows
+    assert "Notes" not in text  # without rows there is no table
 
 
 async def test_all_rows_are_listed_and_every_page_has_a_header(

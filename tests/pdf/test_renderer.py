@@ -94,7 +94,7 @@ async def test_a_process_runs_at_low_priority(renderer: Renderer) -> None:
     assert max(os.nice(0), process_priority.PDF_NICENESS) == os.getpriority(
         os.PRIO_PROCESS, process
     )
-    refused = set() if os.geteuid() == 0 else {0}  # the kernel may put others than root off
+    refused = set() if os.geteuid() == 0 else {0}  # the kernel may refuse users other than root
     session = process_priority.session_niceness(process_priority.session_file(process))
     assert session in {process_priority.PDF_NICENESS, None} | refused
 
@@ -197,7 +197,7 @@ async def test_a_process_ignores_the_signals_that_end_a_worker(
     async with renderer.rendering(MODULE, Header()) as rendering:
         await rendering.send_rows([(1,)])
         process = rendering.pid
-        assert os.getsid(process) == process  # which a terminal's signals do not reach
+        assert os.getsid(process) == process  # signals from a terminal do not reach it
         os.kill(process, number)
         assert msgpack.decode(await (await rendering.finish()).read()) == [[1]]
 

@@ -95,7 +95,7 @@ def test_undrawable_characters_are_removed_or_replaced(
 
 
 def characters() -> Iterator[str]:
-    """Yield every 113th code point: nearly every block of Unicode has some."""
+    """Yield every 113th code point: some from nearly every Unicode block."""
     for code in range(0, sys.maxunicode + 1, 113):
         yield chr(code)
 

@@ -1,4 +1,4 @@
-"""Users, activities and reports for the tests of reports."""
+"""Users, activities and reports for the report tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.moments import at
 from tests.support.people import Person, person
 
 NOVEMBER = date(2025, 11, 1)
-"""A month that has ended, on any date."""
+"""A month that is over, whenever the tests run."""
 
 
 async def confirmed_user(database: Database, name: str = "ada") -> Person:
@@ -74,7 +74,7 @@ async def stored_report(
 
 
 async def report_without_etag(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
-    """Insert a report as before migration 0012, without an object, and return its key."""
+    """Insert a report as it was before migration 0012, without an object, and return its key."""
     await database.execute(
         "insert into reports (user_id, month, size_bytes, sha256)"
         " values ($1, $2, 48211, repeat('0', 64))",

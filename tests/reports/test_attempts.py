@@ -46,7 +46,7 @@ async def downloaded(database: Database, bucket: Bucket, user_id: UserId) -> byt
 
 @pytest.fixture
 async def ada(database: Database, run_jobs: RunJobs) -> Person:
-    """A user with a report of one activity, who has recorded another since."""
+    """A user with a report on one activity, who has since recorded another activity."""
     ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
     await enqueue_report(database, ada.id)

@@ -119,7 +119,7 @@ async def test_the_job_of_a_deleted_account_removes_its_report(
 ) -> None:
     ada = await confirmed_user(database)
     await add(database, ada.id, "2025-11-03T10:00")
-    for object_id in (None, uuid4()):  # of attempts before
+    for object_id in (None, uuid4()):  # from earlier attempts
         await bucket.put(key(ada.id, NOVEMBER, object_id), b"%PDF", "application/pdf")
     await enqueue_report(database, ada.id)
     await database.execute(LEAVE)

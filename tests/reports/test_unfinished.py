@@ -32,7 +32,7 @@ async def ada(database: Database) -> Person:
 
 
 async def made_at(resources: Resources, who: Person, clock: Clock) -> None:
-    """Create the November report at the time of this clock."""
+    """Create the November report at the time that this clock shows."""
     database = resources.database
     await enqueue_report(database, who.id)
     job_id = await database.fetchval(

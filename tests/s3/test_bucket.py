@@ -134,7 +134,7 @@ async def test_the_bucket_opens_without_s3_and_reports_the_outage(
 
 
 async def test_a_refusal_is_an_outage(settings: Settings) -> None:
-    """An operator has to fix a wrong key. Then the jobs that are blocked on S3 can run."""
+    """Once an operator has fixed a wrong key, the jobs that are blocked on S3 can run."""
     section = dataclasses.replace(settings.bucket, secret_access_key="another secret")
     async with open_bucket(section) as bucket:
         with pytest.raises(Unavailable):

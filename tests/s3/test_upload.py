@@ -162,7 +162,7 @@ async def test_cancelling_the_start_of_an_upload_leaves_nothing(
     putting = asyncio.create_task(put(proxied, 1))
     await until(started.is_set)
     putting.cancel()
-    await asyncio.sleep(0)  # the cancellation arrives before the answer
+    await asyncio.sleep(0)  # the cancellation arrives before the response
     cancelled.set()
     with pytest.raises(asyncio.CancelledError):
         await putting

@@ -1,4 +1,4 @@
-"""Limits on sign-ins, sign-ups, reset emails, and on the requests of one person."""
+"""Limits on sign-ins, sign-ups and reset emails, and on one person's requests."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ HOUR = timedelta(hours=1)
 CLIENT = "203.0.113.7"
 FEW = RateLimit("few", Rate(3, HOUR))
 FEW_INTERVAL_S = 1200
-"""The time after which FEW admits one more."""
+"""The time after which FEW admits one more request."""
 
 
 @pytest.fixture
 def limiter(resources: Resources) -> RateLimiter:
-    """The limiter of the application with a long timeout, so that it counts on a busy machine."""
+    """The application's limiter, with a long timeout so that it counts even on a busy machine."""
     return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
@@ -45,9 +45,10 @@ def limiter(resources: Resources) -> RateLimiter:
 async def client_from(
     address: str, resources: Resources, **changes: Any
 ) -> AsyncIterator[tuple[httpx.AsyncClient, BatchedRateLimiter]]:
-    """A client at this address of an API with changed `Http` settings, and the request limiter.
+    """Open a client at this address for an API with changed `Http` settings.
 
-    It shares its counts with the fixture `limiter`.
+    Yields the client and the API's request limiter. The API shares its counts with the fixture
+    `limiter`.
     """
     http = replace(resources.settings.http, **changes)
     settings = replace(resources.settings, http=http)
@@ -75,7 +76,7 @@ async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
 
 
 async def pass_time(redis: Redis, limit: RateLimit, length: timedelta) -> None:
-    """Make everything counted for a limit this much older."""
+    """Make everything that was counted for a limit older by this much."""
     for key in await redis.keys(f"activelog:rate:{limit.name}:*"):
         await redis.decrby(key, length // timedelta(microseconds=1))
 
@@ -144,7 +145,7 @@ async def test_a_frozen_redis_delays_only_the_first_request(resources: Resources
 
 
 async def count_suspensions(limiter: RateLimiter) -> int:
-    """How many of 100 requests waited for a Redis that does not answer."""
+    """Count how many of 100 requests waited for a Redis that does not answer."""
     with capture_logs() as logs:
         await times(100, lambda: limiter.take((FEW, "kim")))
     waited = [log for log in logs if log["event"] == "rate_limits.suspended"]
@@ -176,7 +177,7 @@ async def test_ten_wrong_passwords_block_an_account_for_all_clients(
     right = {"email": "kim@example.com", "password": PASSWORD}
     async with client_from(CLIENT, resources) as (client, _):
         assert (await client.post("/api/v1/sessions", json=wrong)).status_code == 401
-        assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # it is counted
+        assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # counted once
 
         await times(9, lambda: count_sign_in(limiter, "kim@example.com", None))
         for tried in (wrong, right):

@@ -41,7 +41,7 @@ async def test_access_to_route(
     consumes = route.startswith("POST") and len(set(access.statuses.values())) == 1
     statuses: dict[str, int] = {}
     world = await build(resources)
-    for role in ("anonymous", "other", "operator", "kim"):  # her request may delete
+    for role in ("anonymous", "other", "operator", "kim"):  # Kim last: she may delete
         if statuses and consumes:
             await resources.database.execute(EMPTY)
             world = await build(resources)

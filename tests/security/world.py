@@ -1,4 +1,4 @@
-"""Test data in which every route finds something of Kim's, and something for operators."""
+"""Test data in which every route finds something that belongs to Kim, or is for operators."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ values ($1, '2026-10-01', 1, repeat('0', 64))
 @dataclass(frozen=True, slots=True)
 class World:
     people: Mapping[str, Person | None]
-    """By their role in tests/security/routes.py."""
+    """The people by their role in tests/security/routes.py."""
     named: dict[str, str]
-    """The values of path parameters, some only after the part of the path before the slash."""
+    """The values for path parameters. `queues/{name}` applies only after `queues/`."""
     secret: str
 
     def path(self, template: str) -> str:
-        """Fill in the path of a route."""
+        """Fill in the parameters in the path of a route."""
         parts = template.split("/")
         return "/".join(
             self.named.get(f"{before}/{part}", self.named.get(part, part))
@@ -62,13 +62,13 @@ class World:
         )
 
     def headers(self, who: Person | None) -> dict[str, str]:
-        """The headers of a request: the token for the API and the cookie for the pages."""
+        """Return the headers of a request: the token for the API and the cookie for the pages."""
         if who is None:
             return {"Cookie": f"__Host-visitor={VISITOR}"}
         return {**who.headers, "Cookie": f"__Host-session={who.token}"}
 
     def form(self, who: Person | None) -> dict[str, str]:
-        """The CSRF field of a form."""
+        """Return the CSRF field of a form."""
         return {"csrf": form_token(self.secret, who.token if who else VISITOR)}
 
 
