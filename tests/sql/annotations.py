@@ -162,7 +162,8 @@ def _split(annotation: Any) -> tuple[Any, bool]:
     """Remove `| None`, and tell whether it was there."""
     if isinstance(annotation, UnionType) or typing.get_origin(annotation) is typing.Union:
         parts = [part for part in typing.get_args(annotation) if part is not NoneType]
-        return typing.Union[tuple(parts)], len(parts) < len(typing.get_args(annotation))  # noqa: UP007
+        union = typing.Union[tuple(parts)]  # noqa: UP007 # the parts are known only at run time
+        return union, len(parts) < len(typing.get_args(annotation))
     return annotation, False
 
 
