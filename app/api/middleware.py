@@ -109,7 +109,7 @@ POLLED_ROUTES = {"/health/live", "/health/ready", "/metrics"}
 def default_headers(settings: Settings) -> Mapping[str, str]:
     """Return the headers for every response.
 
-    If the service runs on https, browsers are told to use only https for this host, except in
+    If the service runs on https, they tell browsers to use only https for this host, except in
     development, where the same host name also serves other things over http.
     """
     secure = settings.http.app_url.startswith("https://") and not settings.development

@@ -230,7 +230,7 @@ async def _report_until_cancelled(run: Run, writer: ExportWriter) -> Never:
 
 
 async def _report_progress(run: Run, writer: ExportWriter) -> None:
-    """Report the progress. If Postgres is unavailable, only log that: the export goes on.
+    """Report the progress. If Postgres is unavailable, log it and carry on.
 
     Raises:
         LeaseLost: another worker owns the job now.

@@ -32,7 +32,7 @@ create table sessions (
 create index sessions_user on sessions (user_id);
 create index sessions_expiry on sessions (expires_at);
 
--- Tokens for email links: whoever has one can read the account's email.
+-- The tokens in email links. Presenting one proves access to the account's mailbox.
 create table account_tokens (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,

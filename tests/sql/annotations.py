@@ -162,7 +162,7 @@ def _split(annotation: Any) -> tuple[Any, bool]:
     """Remove `| None`, and tell whether it was there."""
     if isinstance(annotation, UnionType) or typing.get_origin(annotation) is typing.Union:
         parts = [part for part in typing.get_args(annotation) if part is not NoneType]
-        union = typing.Union[tuple(parts)]  # noqa: UP007 # the parts are known only at run time
+        union: Any = typing.Union[tuple(parts)]  # noqa: UP007 # the parts are known only at run time
         return union, len(parts) < len(typing.get_args(annotation))
     return annotation, False
 

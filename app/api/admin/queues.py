@@ -68,7 +68,7 @@ async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
 async def pause_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Pause a kind. Within a second, no more of its jobs start. Due jobs are snoozed."""
+    """Pause a kind. No more of its jobs start after one second; due jobs are snoozed."""
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)
