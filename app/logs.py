@@ -42,7 +42,7 @@ class LoggedAttempt(Protocol):
     def traceparent(self) -> str | None: ...
 
 
-class Cause(NamedTuple):
+class Origin(NamedTuple):
     """The request that caused the current work, and the trace that the request belongs to."""
 
     request_id: str | None = None
@@ -54,24 +54,24 @@ class Cause(NamedTuple):
         return self.traceparent and self.traceparent.split("-")[1]
 
 
-REQUEST: ContextVar[Cause] = ContextVar("request")
+REQUEST: ContextVar[Origin] = ContextVar("request")
 """The request that is handled in this context."""
 ATTEMPT: ContextVar[LoggedAttempt] = ContextVar("attempt")
 """The attempt that runs in this context. It is read only when a line is logged."""
 
 
-def cause() -> Cause:
+def origin() -> Origin:
     """Return the current request, or the request that caused the running job."""
     if attempt := ATTEMPT.get(None):
-        return Cause(attempt.request_id, attempt.traceparent)
-    return REQUEST.get(Cause())
+        return Origin(attempt.request_id, attempt.traceparent)
+    return REQUEST.get(Origin())
 
 
-def _add_cause(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _add_origin(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if attempt := ATTEMPT.get(None):
         event["job"], event["kind"] = str(attempt.id), attempt.kind
         event["attempt"] = attempt.attempt
-    caused_by = cause()
+    caused_by = origin()
     if caused_by.request_id:
         event["request_id"] = caused_by.request_id
     if caused_by.traceparent:
@@ -96,7 +96,7 @@ def configure(settings: Logs) -> None:
     # Our lines contain no thread or process, so do not look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     shared: list[structlog.typing.Processor] = [
-        _add_cause,
+        _add_origin,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -21,7 +21,7 @@ BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 
 enqueued = Counter(
     "activelog_jobs_enqueued",
-    "Jobs enqueued by this process, counted when their transaction commits.",
+    "Jobs inserted one at a time by this process. Bulk inserts, such as fan-outs, do not count.",
     BY_KIND,
     registry=registry,
 )

@@ -58,19 +58,19 @@ def cron_jobs() -> list[CronJob]:
     return [cron_job(schedule) for schedule in SCHEDULES.values()]
 
 
-async def keep_schedules(database: Database, clock: Clock) -> None:
+async def run_schedule_loop(database: Database, clock: Clock) -> None:
     """Every minute, fire the due ticks and publish the schedules' metrics, until cancelled."""
     while True:
         try:
             await fire_due(database, now=await clock(database))
             metrics.schedules_checked.set(time())
-            await publish(database, now=await clock(database))
+            await publish_metrics(database, now=await clock(database))
         except Failure as error:
             log.warning("schedules.check_failed", error=error.detail)
         await asyncio.sleep(INTERVAL_S)
 
 
-async def publish(db: Queryable, *, now: datetime) -> None:
+async def publish_metrics(db: Queryable, *, now: datetime) -> None:
     """Set the schedules' metrics."""
     for schedule in await history.list_schedules(db, now=now):
         if schedule.last_success_at:

@@ -25,7 +25,7 @@ from app.settings import Settings
 from worker.breakers import Breakers
 from worker.claim import Claimer
 from worker.claim_loop import POLL_INTERVAL_S, ClaimLoop
-from worker.cron import Clock, keep_schedules
+from worker.cron import Clock, run_schedule_loop
 from worker.finish import Finisher
 from worker.health import Health
 from worker.heartbeat import Heartbeat, reclaim_until_cancelled, relay_until_cancelled
@@ -115,7 +115,7 @@ class Engine:
         ]
         if self._clock is not None:
             self._loops.append(
-                self._start_loop(keep_schedules(self._resources.database, self._clock))
+                self._start_loop(run_schedule_loop(self._resources.database, self._clock))
             )
         self._claiming = [
             self._start_loop(self.claim_loop.run()),

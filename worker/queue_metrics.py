@@ -51,13 +51,13 @@ async def publish_until_cancelled(database: Database, pauses: Pauses) -> None:
     while True:
         began = monotonic()
         try:
-            await publish(database, pauses)
+            await publish_metrics(database, pauses)
         except Unavailable as error:
             log.debug("queue_stats.read_failed", error=error.detail)
         await asyncio.sleep(max(INTERVAL_S, (monotonic() - began) / MAX_READ_SHARE))
 
 
-async def publish(database: Database, pauses: Pauses) -> None:
+async def publish_metrics(database: Database, pauses: Pauses) -> None:
     """Read the values once, and set the metrics."""
     rows = await statements.queue_stats(database)
     alive = [worker.alive for worker in await workers(database)]

@@ -42,7 +42,7 @@ class Relay:
         if not await self._redis.exists(EPOCH_KEY):
             await self._forget_dispatched()
         added = await self._dispatch_missing(
-            await statements.not_seen_lately(self._database, limit=PAGE)
+            await statements.due_for_redis_check(self._database, limit=PAGE)
         )
         while page := await statements.never_dispatched(self._database, limit=PAGE):
             added += await self._dispatch_missing(page)

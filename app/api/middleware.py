@@ -140,7 +140,7 @@ class RequestContext:
             await send(message)
 
         traceparent = traceparent_of(scope["headers"])
-        context_token = logs.REQUEST.set(logs.Cause(request_id.decode(), traceparent))
+        context_token = logs.REQUEST.set(logs.Origin(request_id.decode(), traceparent))
         requests_in_flight.inc()
         try:
             await app(scope, receive, send_with_headers)

@@ -32,7 +32,7 @@ from msgspec import inspect
 
 from app.api.errors import PROBLEM_JSON
 from app.api.idempotency import KEY_HEADER
-from app.exports.formats import labels as format_labels
+from app.exports.formats import joined_labels
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -151,7 +151,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag("activities", "Activities and their photos."),
             Tag("friends", "Friends and friend requests."),
             Tag("stats", "Totals by day and by week."),
-            Tag("exports", f"Your activities as {format_labels()}."),
+            Tag("exports", f"Your activities as {joined_labels()}."),
             Tag("reports", "Monthly reports as PDF."),
             Tag("admin", "For operators: queues, jobs, dead letters, schedules, workers."),
             Tag("operations", "Health checks and metrics."),

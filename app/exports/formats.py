@@ -103,8 +103,8 @@ def object_key(user_id: UserId, export_id: ExportId, format: Format) -> str:
     return f"{PREFIX}{user_id}/{export_id}.{FORMATS[format].extension}"
 
 
-def labels() -> str:
-    """List the labels of all formats: `CSV or PDF`."""
+def joined_labels() -> str:
+    """Return the labels of all formats, as in `CSV or PDF`."""
     return " or ".join(format.label for format in FORMATS.values())
 
 

@@ -35,7 +35,7 @@ from app.pdf import (
 )
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
-from app.s3 import Bucket, Stored
+from app.s3 import Bucket, StoredObject
 from app.users.user import UserId
 
 
@@ -133,7 +133,7 @@ async def _remove_object(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
     await run.finish_with_note(DELETED)
 
 
-async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: Stored) -> None:
+async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: StoredObject) -> None:
     """Commit the result, the email's job and the end of this job in one transaction.
 
     Raises:

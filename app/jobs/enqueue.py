@@ -35,7 +35,7 @@ async def enqueue(
     Returns:
         The job's id, or None if there is an unfinished job with the same kind and unique key.
     """
-    cause = logs.cause()
+    origin = logs.origin()
     inserted = await statements.insert_job(
         tx,
         kind=job.kind,
@@ -43,8 +43,8 @@ async def enqueue(
         payload=msgspec.json.encode(job).decode(),
         unique_key=unique_key or job.unique_key,
         user_id=_user_id(job),
-        request_id=cause.request_id,
-        traceparent=cause.traceparent,
+        request_id=origin.request_id,
+        traceparent=origin.traceparent,
         run_at=run_at,
         expires_in=job.expires_in,
     )
@@ -67,7 +67,7 @@ async def enqueue_all(
         The number of jobs inserted. A job is left out if an unfinished one has the same kind and
         unique key.
     """
-    cause, remaining, inserted = logs.cause(), iter(jobs), 0
+    origin, remaining, inserted = logs.origin(), iter(jobs), 0
     while batch := list(islice(remaining, INSERT_BATCH)):
         rows = await statements.insert_jobs(
             tx,
@@ -77,8 +77,8 @@ async def enqueue_all(
             unique_keys=[job.unique_key for job in batch],
             user_ids=[_user_id(job) for job in batch],
             expire_in=[job.expires_in for job in batch],
-            request_id=cause.request_id,
-            traceparent=cause.traceparent,
+            request_id=origin.request_id,
+            traceparent=origin.traceparent,
             run_at=run_at,
         )
         inserted += len(rows)

@@ -2,6 +2,6 @@
 
 from app.s3.bucket import Bucket, Head, Listed
 from app.s3.client import Timeouts, open_bucket
-from app.s3.upload import Stored, Upload
+from app.s3.upload import StoredObject, Upload
 
-__all__ = ["Bucket", "Head", "Listed", "Stored", "Timeouts", "Upload", "open_bucket"]
+__all__ = ["Bucket", "Head", "Listed", "StoredObject", "Timeouts", "Upload", "open_bucket"]

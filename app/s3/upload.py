@@ -27,7 +27,7 @@ MAX_PARTS_IN_FLIGHT = 2
 log = structlog.get_logger(__name__)
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     """The size, SHA-256 and ETag of a completed upload."""
 
     size: int
@@ -88,7 +88,7 @@ class Upload:
         while self._in_flight:
             await self._wait_for_oldest()
 
-    async def complete(self) -> Stored:
+    async def complete(self) -> StoredObject:
         """Complete the upload. The object replaces any existing one with the same key.
 
         Raises:
@@ -96,7 +96,7 @@ class Upload:
         """
         await self.flush()
         etag = await finish_despite_cancellation(self._complete())
-        return Stored(self._size, self._hash.hexdigest(), etag)
+        return StoredObject(self._size, self._hash.hexdigest(), etag)
 
     async def _complete(self) -> str:
         with translate_errors():

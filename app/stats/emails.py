@@ -137,8 +137,8 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
     """
     user_id, saturday = job.user_id, job.saturday
     async with run.transaction() as tx:
-        reader = await statements.summary_reader(tx, user_id=user_id, saturday=saturday)
-    if reader is None:
+        user = await statements.summary_recipient(tx, user_id=user_id, saturday=saturday)
+    if user is None:
         await run.finish_with_note(
             "the user opted out, has not confirmed the address, or was not active for 28 days"
         )
@@ -146,9 +146,9 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
 
     async def write(tx: Transaction) -> WeeklySummary:
         days = await daily_totals.read(tx, user_id, saturday - timedelta(days=13), saturday)
-        return WeeklySummary.about(one_line(reader.name), days)
+        return WeeklySummary.about(one_line(user.name), days)
 
-    recipient = Recipient(reader.id, reader.name, reader.email)
+    recipient = Recipient(user.id, user.name, user.email)
     await deliver(run, sender, recipient, WeeklySummary, write, unique_key=unique_key(saturday))
 
 

@@ -48,7 +48,7 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
         LeaseLost: another worker has the job now.
     """
     recounted = await _recount(run)
-    async with run.completion() as tx, _counting_lock(tx):
+    async with run.completion() as tx, _day_counts_lock(tx):
         counted = await statements.count_day(tx, day=job.day)
         counts = {
             "users": counted.users,
@@ -75,7 +75,7 @@ async def recount_stale(_job: StaleStatistics, run: Run) -> None:
 async def _recount(run: Run) -> int:
     recounted = 0
     while True:
-        async with run.transaction() as tx, _counting_lock(tx):
+        async with run.transaction() as tx, _day_counts_lock(tx):
             batch = await statements.recount_stale(tx, limit=RECOUNT_BATCH_ENTRIES)
         recounted += batch
         if batch < RECOUNT_BATCH_ENTRIES:
@@ -83,14 +83,14 @@ async def _recount(run: Run) -> int:
 
 
 @asynccontextmanager
-async def _counting_lock(tx: Transaction) -> AsyncIterator[None]:
+async def _day_counts_lock(tx: Transaction) -> AsyncIterator[None]:
     """Let no other count start before this transaction ends.
 
     A statement sees what was committed when it started. Of two concurrent counts, the one that
     started first could therefore overwrite the newer result.
     """
     try:
-        await statements.lock_counting(tx)
+        await statements.lock_day_counts(tx)
     except LockTimeout:
         raise Snooze("another count is running", delay=LOCK_RETRY_DELAY) from None
     yield

@@ -30,7 +30,7 @@ class SummaryReader(Struct, frozen=True):
 
 
 @statement("stats")
-async def lock_counting(db: Queryable) -> None: ...
+async def lock_day_counts(db: Queryable) -> None: ...
 
 
 @statement("stats", timeout=1800)
@@ -67,6 +67,6 @@ async def count_weekly_emails(
 
 
 @statement("stats")
-async def summary_reader(
+async def summary_recipient(
     db: Queryable, *, user_id: UserId, saturday: date
 ) -> SummaryReader | None: ...

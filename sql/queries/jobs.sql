@@ -151,7 +151,7 @@ where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
 order by run_at
 limit :limit;
 
--- name: not_seen_lately
+-- name: due_for_redis_check
 -- Return due jobs that were last seen in Redis more than five seconds ago.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()

@@ -1,4 +1,4 @@
--- name: lock_counting
+-- name: lock_day_counts
 -- Let no other transaction count until this one ends. Otherwise an older count could overwrite a
 -- newer one.
 select pg_advisory_xact_lock(hashtext('daily_stats'));
@@ -199,7 +199,7 @@ select
     count(*) filter (where outcome = 'sent_before') as sent_before
 from people;
 
--- name: summary_reader
+-- name: summary_recipient
 -- Return this user if they should get a weekly summary.
 -- No row if they have opted out, have not confirmed their address, or had no activity in the 28
 -- days that end on this Saturday.

@@ -15,7 +15,7 @@ from app.resources import Resources
 from tests.jobs.operators import operator
 from tests.support.people import Person, person
 from tests.support.working import run_jobs
-from worker.cron import publish
+from worker.cron import publish_metrics
 
 SCHEDULES_URL = "/api/v1/admin/schedules"
 
@@ -167,7 +167,7 @@ async def test_metrics_show_the_state_of_the_schedules(
         " where kind = 'cleanup:daily'"
     )
     await run_jobs(resources)
-    await publish(database, now=noon)
+    await publish_metrics(database, now=noon)
     midnight = datetime(2026, 11, 25, tzinfo=UTC).timestamp()
 
     def metric(name: str, **labels: str) -> float | None:

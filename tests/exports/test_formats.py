@@ -13,7 +13,7 @@ import pytest
 
 from app.__main__ import app as command_line
 from app.exports.export import Format
-from app.exports.formats import FORMATS, labels
+from app.exports.formats import FORMATS, joined_labels
 from app.pdf.renderer import PROJECT
 from app.postgres.database import Database
 from app.resources import Resources
@@ -41,7 +41,7 @@ async def test_the_api_schema_offers_the_registered_formats(api: httpx.AsyncClie
     for name in ("NewExport", "ExportResponse"):
         assert set(schemas[name]["properties"]["format"]["enum"]) == set(FORMATS)
     (tag,) = [tag for tag in document["tags"] if tag["name"] == "exports"]
-    assert labels() in tag["description"]
+    assert joined_labels() in tag["description"]
 
 
 async def test_the_page_offers_the_registered_formats(

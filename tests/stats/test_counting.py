@@ -202,10 +202,10 @@ async def test_recount_keeps_days_stale_whose_changes_it_has_not_seen(
 async def test_counts_wait_for_each_other(database: Database) -> None:
     async def count() -> None:
         async with database.transaction() as tx:
-            await statements.lock_counting(tx)
+            await statements.lock_day_counts(tx)
 
     async with database.transaction() as tx:
-        await statements.lock_counting(tx)
+        await statements.lock_day_counts(tx)
         second = asyncio.create_task(count())
         await wait_for_blocked_transaction(database)
         assert not second.done()
