@@ -105,7 +105,7 @@ def test_a_process_that_has_ended_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "an unknown format", None])
-def test_a_session_of_unknown_niceness_is_left_unchanged(
+def test_session_with_unknown_niceness_is_left_unchanged(
     content: str | None, tmp_path: Path
 ) -> None:
     session = tmp_path / "autogroup"

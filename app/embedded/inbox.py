@@ -246,10 +246,10 @@ def inbox_application(inbox: Inbox) -> Starlette:
     return Starlette(
         routes=[
             Route("/", home),
-            Route("/letters", emails),
-            Route("/letters", clear, methods=["DELETE"]),
-            Route("/letters/{id}", email),
-            Route("/letters/{id}/source", source),
+            Route("/emails", emails),
+            Route("/emails", clear, methods=["DELETE"]),
+            Route("/emails/{id}", email),
+            Route("/emails/{id}/source", source),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
     )
@@ -270,7 +270,7 @@ def list_page(emails: Sequence[Email], limit: int) -> str:
     rows = "".join(
         f'<tr><td class="quiet">{email.received_at:%Y-%m-%d %H:%M:%S}</td>'
         f"<td>{escape(', '.join(email.to))}</td>"
-        f'<td><a href="/letters/{escape(email.id)}">'
+        f'<td><a href="/emails/{escape(email.id)}">'
         f"{escape(email.subject) or '(no subject)'}</a></td></tr>"
         for email in emails
     )
@@ -289,7 +289,7 @@ def email_page(email: Email) -> str:
         for name, value in email.message.items()
     )
     parts = [
-        f'<p><a href="/">Inbox</a> · <a href="/letters/{escape(email.id)}/source">Source</a></p>',
+        f'<p><a href="/">Inbox</a> · <a href="/emails/{escape(email.id)}/source">Source</a></p>',
         f"<h1>{escape(email.subject) or '(no subject)'}</h1>",
     ]
     if email.html is not None:

@@ -80,7 +80,7 @@ class InboxServer(Daemon):
     async def is_ready(self) -> bool:
         greeting = await first_line(self.port)
         return greeting.startswith(b"220") and (
-            await http_status(f"http://{LOOPBACK}:{self._web}/letters") == 200
+            await http_status(f"http://{LOOPBACK}:{self._web}/emails") == 200
         )
 
 

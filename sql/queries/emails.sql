@@ -56,7 +56,7 @@ where recipient_id = :recipient_id and template = :template and unique_key = :un
 -- Lock the emails with this name to this user until the transaction ends.
 -- The second of two concurrent transactions therefore counts the first one's email.
 select pg_advisory_xact_lock(
-    hashtextextended('letters ' || :template::text || ' ' || :recipient_id::uuid::text, 0)
+    hashtextextended('emails ' || :template::text || ' ' || :recipient_id::uuid::text, 0)
 );
 
 -- name: wait_for_another

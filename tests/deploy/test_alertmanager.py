@@ -24,7 +24,7 @@ OPERATOR = "operator@activelog.example"
 LABELS = {"alertname": "NoWorker", "severity": "critical", "ops": "https://activelog.example/ops"}
 ANNOTATIONS = {
     "summary": "No worker is alive",
-    "description": "Nobody gets a letter or an export.",
+    "description": "Nobody gets an email or an export.",
     "runbook_url": "docs/operations/no-worker.md",
     "dashboard_url": "https://grafana.example/d/activelog-jobs?viewPanel=9",
     "silence": 'alertname="NoWorker", only while everything is stopped on purpose',

@@ -82,7 +82,7 @@ def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
     assert message["Bcc"] is None
 
 
-def test_news_are_grouped_by_day_and_a_single_one_is_not_repeated() -> None:
+def test_news_is_grouped_by_day_and_a_single_item_is_not_repeated() -> None:
     monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
     tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
     text, html = parts(
@@ -96,7 +96,7 @@ def test_news_are_grouped_by_day_and_a_single_one_is_not_repeated() -> None:
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # including the title and preheader
 
 
-def test_news_beyond_the_limit_are_counted_and_long_notes_are_cut() -> None:
+def test_news_beyond_the_limit_is_counted_and_long_notes_are_truncated() -> None:
     many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
     email = FriendActivity.about("Ada", many, more=28)
     assert isinstance(email, FriendActivity)
@@ -241,7 +241,7 @@ def test_dkim_signature_covers_the_headers_that_providers_require(
     assert "a secret of the tests" not in repr(config)
 
 
-def test_emails_with_a_limit_per_person() -> None:
+def test_these_emails_have_a_limit_per_person() -> None:
     limits = {name: email.at_most for name, email in SAMPLES.items() if email.at_most}
     day = timedelta(days=1)
     assert limits == {"friend_request": (10, day), "confirmation": (6, day)}

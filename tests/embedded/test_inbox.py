@@ -50,10 +50,10 @@ async def test_emails_are_listed_newest_first_and_filtered_by_recipient(inbox: I
 async def test_json_lists_each_email_and_delete_clears_the_inbox(inbox: Inbox) -> None:
     email_id = inbox.store("us@example.org", ["ada@example.org"], b"Subject: Hi\r\n\r\nText\r\n")
     async with browser(inbox) as http:
-        (listed,) = (await http.get("/letters")).json()
-        source = await http.get(f"/letters/{email_id}/source")
-        cleared = await http.delete("/letters")
-        left = (await http.get("/letters")).json()
+        (listed,) = (await http.get("/emails")).json()
+        source = await http.get(f"/emails/{email_id}/source")
+        cleared = await http.delete("/emails")
+        left = (await http.get("/emails")).json()
 
     assert listed.pop("received_at").endswith("+00:00")
     assert listed == {
@@ -70,7 +70,7 @@ async def test_email_content_is_escaped_on_the_pages(inbox: Inbox) -> None:
     email_id = inbox.store("<x>", ['"<b>"@example.org'], HOSTILE)
     async with browser(inbox) as http:
         listed = (await http.get("/")).text
-        page = await http.get(f"/letters/{email_id}")
+        page = await http.get(f"/emails/{email_id}")
 
     for text in (listed, page.text):
         assert "<script>" not in text
@@ -87,12 +87,12 @@ async def test_email_content_is_escaped_on_the_pages(inbox: Inbox) -> None:
 @pytest.mark.parametrize("name", ["nothing", "..%2F..%2Fetc%2Fpasswd", "%00"])
 async def test_unknown_email_is_not_found(inbox: Inbox, name: str) -> None:
     async with browser(inbox) as http:
-        assert (await http.get(f"/letters/{name}")).status_code == 404
+        assert (await http.get(f"/emails/{name}")).status_code == 404
 
 
 async def test_pages_are_served_only_under_host_names_of_this_machine(inbox: Inbox) -> None:
     async with browser(inbox, "rebound.example.org") as http:
-        assert (await http.get("/letters")).status_code == 400
+        assert (await http.get("/emails")).status_code == 400
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"Subject: =?utf-8?b?x?=\r\n\r\n"])
@@ -100,7 +100,7 @@ async def test_malformed_email_is_still_shown(inbox: Inbox, content: bytes) -> N
     email_id = inbox.store("us@example.org", ["ada@example.org"], content)
     async with browser(inbox) as http:
         assert (await http.get("/")).status_code == 200
-        assert (await http.get(f"/letters/{email_id}")).status_code == 200
+        assert (await http.get(f"/emails/{email_id}")).status_code == 200
 
 
 @pytest.mark.parametrize("disk", [1], indirect=True)

@@ -218,7 +218,7 @@ async def test_an_export_is_snoozed_during_an_outage_of_s3(
     assert await exports.stored() == (1, 0)
 
 
-async def test_a_retry_succeeds_after_the_answer_to_the_completion_was_lost(
+async def test_a_retry_succeeds_after_the_response_to_the_completion_was_lost(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose(call: Call) -> int | None:

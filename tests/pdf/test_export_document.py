@@ -126,7 +126,7 @@ async def test_a_very_long_note_is_shortened(renderer: Renderer) -> None:
 
 
 @pytest.mark.parametrize("name", AWKWARD.values(), ids=AWKWARD)
-async def test_any_name_and_any_note_can_be_render(renderer: Renderer, name: str) -> None:
+async def test_any_name_and_note_can_be_rendered(renderer: Renderer, name: str) -> None:
     assert len(pages(await render(renderer, header(name=name), [run(1, name * 20)]))) == 1
 
 

@@ -57,7 +57,7 @@ async def kinds(database: Database, state: str) -> list[str]:
     return [row["kind"] for row in rows]
 
 
-async def test_an_unfinished_month_gets_a_report_and_the_email_after_its_end(
+async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await made_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))

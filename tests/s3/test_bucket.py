@@ -133,7 +133,7 @@ async def test_the_bucket_opens_without_s3_and_reports_the_outage(
             assert "s3" not in successes
 
 
-async def test_a_refusal_is_an_outage(settings: Settings) -> None:
+async def test_refused_request_is_an_outage(settings: Settings) -> None:
     """Once an operator has fixed a wrong key, the jobs that are blocked on S3 can run."""
     section = dataclasses.replace(settings.bucket, secret_access_key="another secret")
     async with open_bucket(section) as bucket:

@@ -171,7 +171,7 @@ async def test_cancelling_the_start_of_an_upload_leaves_nothing(
 
 
 @pytest.mark.parametrize("status", [503, 500, 0])
-async def test_a_failing_part_is_an_outage_and_aborts_the_upload(
+async def test_failing_part_is_an_outage_and_aborts_the_upload(
     proxy: S3Proxy, proxied: Bucket, status: int
 ) -> None:
     async def fail_third(call: Call) -> int | None:

@@ -57,14 +57,14 @@ async def test_a_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: D
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_arqs_cron_fires_what_is_due_by_the_workers_clock(
+async def test_arq_cron_fires_what_is_due_by_the_worker_clock(
     since_tuesday: Database,
 ) -> None:
     await fire({"database": since_tuesday, "clock": fixed_clock("2026-11-25 00:00")})
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_workers_use_the_clock_of_postgres(database: Database) -> None:
+async def test_workers_use_postgres_time(database: Database) -> None:
     before = await database.fetchval("select clock_timestamp()")
     now = await postgres_clock(database)
     assert before <= now <= await database.fetchval("select clock_timestamp()")

@@ -31,7 +31,7 @@ DAILY, WEEKLY, MONTHLY = (
         ("cleanup:daily", "2026-11-24 02:00", "2026-11-25 02:00", "2026-11-24"),
     ],
 )
-def test_next_tick_and_the_day_it_covers(name: str, after: str, tick: str, covered: str) -> None:
+def test_tick_follows_the_day_it_covers(name: str, after: str, tick: str, covered: str) -> None:
     found = SCHEDULES[name].next_tick(at(after))
     assert (at(tick), date.fromisoformat(covered)) == (found, day_covered(found))
 

@@ -40,7 +40,7 @@ async def test_a_trigger_covers_the_last_complete_period_or_the_named_one(
     assert covered == str(run.day)
 
 
-async def test_a_trigger_takes_no_tick_of_the_schedule(since_tuesday: Database) -> None:
+async def test_a_triggered_run_does_not_replace_a_tick(since_tuesday: Database) -> None:
     async with since_tuesday.transaction() as tx:
         await trigger(tx, "stats:recount", by="test", now=at("2026-11-24 12:29"))
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 12:30")))

@@ -97,7 +97,7 @@ async def test_a_burst_is_admitted_and_then_more_as_time_passes(
         await limiter.take((limit, "kim"))
 
 
-async def test_a_reached_limit_counts_nothing_against_the_others(limiter: RateLimiter) -> None:
+async def test_refusal_by_one_limit_does_not_count_against_the_others(limiter: RateLimiter) -> None:
     other = RateLimit("other", Rate(3, HOUR))
     await times(3, lambda: limiter.take((FEW, "kim")))
     with pytest.raises(TooMany):
@@ -107,7 +107,7 @@ async def test_a_reached_limit_counts_nothing_against_the_others(limiter: RateLi
         await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_metric_counts_refusals_by_the_limit_that_was_reached(
+async def test_metric_counts_refusals_by_limit(
     limiter: RateLimiter,
 ) -> None:
     roomy = RateLimit("roomy", Rate(9, HOUR))
@@ -313,5 +313,7 @@ async def test_requests_are_limited_by_person(resources: Resources) -> None:
         ("", "", 0, None),
     ],
 )
-def test_counted_address(peer: str, forwarded: str, proxies: int, counted: str | None) -> None:
+def test_rate_limits_count_this_address(
+    peer: str, forwarded: str, proxies: int, counted: str | None
+) -> None:
     assert counted == resolve_address(peer, forwarded, proxies)

@@ -30,7 +30,7 @@ async def test_every_route_is_listed(application: Any) -> None:
 
 
 @pytest.mark.parametrize(("route", "access"), ROUTES.items(), ids=ROUTES)
-async def test_access_to_route(
+async def test_route_admits_exactly_these_roles(
     route: str,
     access: Access,
     resources: Resources,

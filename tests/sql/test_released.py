@@ -74,5 +74,5 @@ async def _found_in(url: str) -> tuple[dict[str, dict[str, list[str]]], dict[str
     return shapes, required
 
 
-def test_frozen_statements_are_of_the_last_release() -> None:
+def test_frozen_statements_are_from_the_last_release() -> None:
     assert last_release() in {None, RELEASED["release"]}

@@ -56,7 +56,7 @@ def test_every_statement_in_the_files_has_a_signature() -> None:
     assert written == set(STATEMENTS)
 
 
-async def test_exceptions_from_nullability_are_needed(
+async def test_every_listed_nullability_exception_is_needed(
     connection: asyncpg.Connection[Any], origins: psycopg.Connection[Any]
 ) -> None:
     for name, columns in NOT_NULL.items():

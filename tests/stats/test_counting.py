@@ -81,7 +81,7 @@ async def test_day_is_counted_in_utc_without_deleted_activities(
     assert ("done", {"users": 1, "activities": 2, "recounted": 0}) == (run.state, run.counts)
 
 
-async def test_counting_again_changes_nothing_but_follows_changes(
+async def test_recount_changes_nothing_unless_activities_changed(
     database: Database, resources: Resources
 ) -> None:
     kim, sam = await add_users(database, 2)
@@ -118,7 +118,7 @@ async def test_uncounted_day_is_read_from_its_activities(
     assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
 
-async def test_day_whose_count_failed_is_read_from_its_activities(
+async def test_day_with_a_failed_count_is_read_from_its_activities(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     await add_run(database, kim.id, at("2026-10-30 12:00"))
@@ -171,7 +171,7 @@ async def test_nightly_count_recounts_stale_days(
     assert [("2025-01-01", 1, 5000, 1800, 0)] == await daily_stats(database)
 
 
-async def test_new_activity_makes_a_past_day_stale_and_today_not(
+async def test_new_activity_makes_a_past_day_stale_but_not_today(
     database: Database, kim: Person
 ) -> None:
     async with database.transaction() as tx:
@@ -182,9 +182,7 @@ async def test_new_activity_makes_a_past_day_stale_and_today_not(
     assert [str(midnight.date() - timedelta(days=1))] == await stale_days(database)
 
 
-async def test_recount_keeps_days_stale_whose_changes_it_has_not_seen(
-    database: Database, kim: Person
-) -> None:
+async def test_days_changed_during_a_recount_stay_stale(database: Database, kim: Person) -> None:
     """A change that commits during a recount is left for the next recount."""
     await record_runs(database, kim.id, at("2026-10-30 12:00"))
     async with database.transaction() as late:

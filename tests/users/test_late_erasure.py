@@ -45,7 +45,7 @@ async def erasures_by_a_cleanup(resources: Resources) -> int:
     return (await run_schedule(resources, "cleanup:daily")).counts["erasures"]
 
 
-async def test_each_account_gets_one_erasure_job_and_another_no_sooner_than_the_next_night(
+async def test_each_account_gets_at_most_one_erasure_job_a_night(
     database: Database,
 ) -> None:
     await add_users(database, 3)

@@ -79,7 +79,7 @@ async def test_full_queues_share_a_thousand_pops_by_weight(
         assert abs(popped[queue] - weight * popped.total() / 10) <= 30
 
 
-async def test_the_share_of_an_idle_queue_goes_to_the_others(filled: FilledQueues) -> None:
+async def test_other_queues_get_the_share_of_an_idle_queue(filled: FilledQueues) -> None:
     await filled.fill(default=6, low=20)
     popped = filled.count(await filled.claimer().pop(20, CAPACITY))
     assert popped == {"default": 6, "low": 10}

@@ -95,7 +95,7 @@ async def test_a_job_that_does_not_call_the_dependency_does_not_close_its_breake
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("answer", "done"), ("refusal", "dead")])
-async def test_any_answer_closes_the_breaker_and_wakes_the_blocked_jobs(
+async def test_any_response_closes_the_breaker_and_wakes_the_blocked_jobs(
     executor: JobExecutor, clock: Clock, name: str, outcome: str
 ) -> None:
     waiting = await snoozed_for_smtp(executor)

@@ -80,7 +80,7 @@ async def test_a_worker_starts_and_drains_without_redis_and_uses_it_when_it_is_u
             assert await worker.ended() == 0
 
 
-async def test_the_real_worker_checks_all_schedules_by_the_clock_of_postgres(
+async def test_real_worker_checks_all_schedules_by_postgres_time(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     before = await database.fetchval("select clock_timestamp()")
@@ -113,7 +113,7 @@ async def test_every_log_line_is_json_from_our_own_loggers(
     assert "\\u001b" not in worker.output
 
 
-async def test_a_taken_metrics_port_is_one_line_and_exit_code_2_before_any_claim(
+async def test_taken_metrics_port_prints_one_line_and_exits_with_2_before_any_claim(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
@@ -164,7 +164,7 @@ async def test_watch_is_refused_in_one_line(environ: Mapping[str, str]) -> None:
         ("SECRET_KEY", "short"),
     ],
 )
-async def test_a_bad_setting_is_one_line_that_names_it_and_exit_code_2(
+async def test_invalid_setting_is_named_in_one_line_with_exit_code_2(
     environ: Mapping[str, str], variable: str, value: str
 ) -> None:
     bad = {**environ, variable: value}
