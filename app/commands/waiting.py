@@ -82,10 +82,10 @@ def _describe_dry_run(counts: Mapping[str, int]) -> Mapping[str, object] | str:
     skipped = {
         name: count
         for name, count in counts.items()
-        if count and name not in {"would_email", "would_report", "looked_at"}
+        if count and name not in {"would_email", "would_report", "examined"}
     }
     skipped_part = f"; would skip {_list_counts(skipped)}" if skipped else ""
-    return f"{reports_part}would email {people:,} of {counts['looked_at']:,} people{skipped_part}"
+    return f"{reports_part}would email {people:,} of {counts['examined']:,} people{skipped_part}"
 
 
 def _list_counts(counts: Mapping[str, object] | str) -> str:

@@ -165,9 +165,9 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
     """
     user_id = job.user_id
     async with run.transaction() as tx:
-        reader = await statements.news_reader(tx, user_id=user_id)
+        user = await statements.news_recipient(tx, user_id=user_id)
         unread = await statements.unread_activities(tx, user_id=user_id)
-    if reader is None:
+    if user is None:
         await run.finish_with_note(NO_RECIPIENT)
         return
     if not unread:
@@ -179,14 +179,14 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         news = await statements.news(tx, activity_ids=unread[:MAX_ENTRIES])
         if not news:
             raise Snooze("the new activities were deleted", delay=timedelta(0))
-        return FriendActivity.about(reader.name, news, more=len(unread[MAX_ENTRIES:]))
+        return FriendActivity.about(user.name, news, more=len(unread[MAX_ENTRIES:]))
 
     async def schedule_next(tx: Transaction) -> None:
         await statements.remove_news(tx, user_id=user_id, activity_ids=unread)
         next_at = run.claimed.started_at + MIN_INTERVAL
         await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=next_at)
 
-    recipient = Recipient(reader.id, reader.name, reader.email)
+    recipient = Recipient(user.id, user.name, user.email)
     await deliver(
         run,
         sender,
@@ -250,7 +250,7 @@ async def end_without_news(run: Run, user_id: UserId) -> None:
         LeaseLost: another worker has the job now.
     """
     async with run.completion("friends have no new activities") as tx:
-        locked = await statements.lock_reader(tx, user_id=user_id)
+        locked = await statements.lock_news_recipient(tx, user_id=user_id)
         if not locked or await statements.unread_activities(tx, user_id=user_id):
             soon = run.claimed.started_at + RECHECK_DELAY
             await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)

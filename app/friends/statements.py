@@ -23,7 +23,7 @@ class RequestRecipient(Struct, frozen=True):
     requester: str
 
 
-class NewsReader(Struct, frozen=True):
+class NewsRecipient(Struct, frozen=True):
     """The recipient of an email about friends' activities."""
 
     id: UserId
@@ -99,7 +99,7 @@ async def add_news(db: Queryable, *, user_id: UserId, activity_id: UUID) -> list
 
 
 @statement("friends")
-async def news_reader(db: Queryable, *, user_id: UserId) -> NewsReader | None: ...
+async def news_recipient(db: Queryable, *, user_id: UserId) -> NewsRecipient | None: ...
 
 
 @statement("friends")
@@ -115,4 +115,4 @@ async def remove_news(db: Queryable, *, user_id: UserId, activity_ids: Sequence[
 
 
 @statement("friends")
-async def lock_reader(db: Queryable, *, user_id: UserId) -> bool | None: ...
+async def lock_news_recipient(db: Queryable, *, user_id: UserId) -> bool | None: ...

@@ -108,8 +108,8 @@ async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> 
     """
     user_id, month = job.user_id, job.month
     async with run.transaction() as tx:
-        reader = await statements.report_reader(tx, user_id=user_id, month=month)
-    if reader is None:
+        user = await statements.report_recipient(tx, user_id=user_id, month=month)
+    if user is None:
         await run.finish_with_note(
             "there is no report for the complete month, or the user opted out, deleted the account"
             " or has not confirmed the address"
@@ -119,9 +119,9 @@ async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> 
     async def write(tx: Transaction) -> ReportReady:
         days = await daily_totals.read(tx, user_id, month, last_day(month))
         url = f"{sender.config.app_url}/reports/{slug(month)}/download"
-        return ReportReady.from_days(one_line(reader.name), days, url)
+        return ReportReady.from_days(one_line(user.name), days, url)
 
-    recipient = Recipient(reader.id, reader.name, reader.email)
+    recipient = Recipient(user.id, user.name, user.email)
     await deliver(run, sender, recipient, ReportReady, write, unique_key=slug(month))
 
 

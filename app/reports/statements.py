@@ -36,7 +36,7 @@ class WouldReport(DryRunCounts, frozen=True):
     would_report: int
 
 
-class ReportReader(Struct, frozen=True):
+class ReportRecipient(Struct, frozen=True):
     """The recipient of an email about a report."""
 
     id: UserId
@@ -123,4 +123,6 @@ async def report_objects(
 
 
 @statement("reports")
-async def report_reader(db: Queryable, *, user_id: UserId, month: date) -> ReportReader | None: ...
+async def report_recipient(
+    db: Queryable, *, user_id: UserId, month: date
+) -> ReportRecipient | None: ...

@@ -21,7 +21,7 @@ class DayCounts(Struct, frozen=True):
     activities: int
 
 
-class SummaryReader(Struct, frozen=True):
+class SummaryRecipient(Struct, frozen=True):
     """The recipient of a weekly summary."""
 
     id: UserId
@@ -69,4 +69,4 @@ async def count_weekly_emails(
 @statement("stats")
 async def summary_recipient(
     db: Queryable, *, user_id: UserId, saturday: date
-) -> SummaryReader | None: ...
+) -> SummaryRecipient | None: ...

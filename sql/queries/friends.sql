@@ -129,7 +129,7 @@ where
 order by u.id
 returning user_id;
 
--- name: news_reader
+-- name: news_recipient
 -- Return this user if they want emails about their friends' activities and can receive them.
 select id, name, email
 from users
@@ -167,7 +167,7 @@ order by asked.place;
 -- Remove these activities from this user's news: an email has reported them.
 delete from news where user_id = :user_id and activity_id = any(:activity_ids::uuid[]);
 
--- name: lock_reader
+-- name: lock_news_recipient
 -- Lock this user's account, so that nobody adds to their news until this transaction ends.
 -- No row if another transaction is already adding news.
 select true from users where id = :user_id for update skip locked;

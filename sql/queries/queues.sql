@@ -48,15 +48,19 @@ order by place;
 -- name: kinds
 -- Return the state of these kinds, and of all that are paused or have unfinished or dead jobs.
 with present as (
-    select kind, case when run_at <= now() then 'waiting' else 'scheduled' end as how, count(*) as jobs
+    select
+        kind, case when run_at <= now() then 'waiting' else 'scheduled' end as status,
+        count(*) as jobs
     from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
-    group by kind, how
+    group by kind, status
     union all
-    select kind, case when run_at <= now() then 'waiting' else 'scheduled' end as how, count(*)
+    select
+        kind, case when run_at <= now() then 'waiting' else 'scheduled' end as status,
+        count(*)
     from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
-    group by kind, how
+    group by kind, status
     union all
     select kind, 'running', count(*) from jobs where state = 'running' group by kind
     union all
@@ -71,10 +75,10 @@ asked (name) as (
 )
 select
     asked.name,
-    coalesce(sum(jobs) filter (where how = 'waiting'), 0)::bigint as waiting,
-    coalesce(sum(jobs) filter (where how = 'scheduled'), 0)::bigint as scheduled,
-    coalesce(sum(jobs) filter (where how = 'running'), 0)::bigint as running,
-    coalesce(sum(jobs) filter (where how = 'dead'), 0)::bigint as dead,
+    coalesce(sum(jobs) filter (where status = 'waiting'), 0)::bigint as waiting,
+    coalesce(sum(jobs) filter (where status = 'scheduled'), 0)::bigint as scheduled,
+    coalesce(sum(jobs) filter (where status = 'running'), 0)::bigint as running,
+    coalesce(sum(jobs) filter (where status = 'dead'), 0)::bigint as dead,
     paused_at is not null as paused,
     paused_at
 from asked
@@ -83,9 +87,9 @@ left join pauses on pauses.what = 'kind' and pauses.name = asked.name
 group by asked.name, paused_at
 order by asked.name;
 
--- name: outages
--- Return the dependencies that snoozed jobs are blocked on, each with the time of its next retry.
-select blocked_on, count(*) as jobs, min(run_at) as next_retry_at from jobs
+-- name: blocked_jobs
+-- Return what blocks snoozed jobs, dependencies and paused kinds, each with its next attempt.
+select blocked_on, count(*) as jobs, min(run_at) as next_attempt_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on
 order by blocked_on;

@@ -35,7 +35,7 @@ enqueued as (
 )
 select
     (select id from batch order by id desc limit 1) as last,
-    count(*) as looked_at,
+    count(*) as examined,
     (select count(*) from enqueued) as enqueued,
     count(*) filter (where not active) as inactive,
     0 as opted_out,
@@ -75,7 +75,7 @@ with people as materialized ( -- otherwise each count would repeat every look-up
     where u.deleted_at is null
 )
 select
-    count(*) as looked_at,
+    count(*) as examined,
     count(*) filter (where outcome = 'would_email') as would_email,
     count(*) filter (where outcome = 'inactive') as inactive,
     count(*) filter (where outcome = 'opted_out') as opted_out,
@@ -159,7 +159,7 @@ join (
     select distinct user_id, month from unnest(:user_ids::uuid[], :months::date[]) as a (user_id, month)
 ) as asked using (user_id, month);
 
--- name: report_reader
+-- name: report_recipient
 -- Return this user if they should get an email about this month's report.
 -- No row if they have opted out, have not confirmed their address, or if the report was made before
 -- the month was over.

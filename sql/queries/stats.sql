@@ -150,7 +150,7 @@ enqueued as (
 )
 select
     (select id from batch order by id desc limit 1) as last,
-    count(*) as looked_at,
+    count(*) as examined,
     (select count(*) from enqueued) as enqueued,
     count(*) filter (where confirmed and wanted and not active) as inactive,
     count(*) filter (where confirmed and not wanted) as opted_out,
@@ -190,7 +190,7 @@ with people as materialized ( -- otherwise each count would repeat every look-up
     where u.deleted_at is null
 )
 select
-    count(*) as looked_at,
+    count(*) as examined,
     count(*) filter (where outcome = 'would_email') as would_email,
     count(*) filter (where outcome = 'inactive') as inactive,
     count(*) filter (where outcome = 'opted_out') as opted_out,

@@ -75,7 +75,7 @@ async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
     run = await history.run_of_job(database, job_id)
     assert run is not None
     assert {
-        "looked_at": 7,
+        "examined": 7,
         "enqueued": 2,
         "inactive": 2,
         "opted_out": 1,

@@ -52,7 +52,7 @@ async def crowd(database: Database) -> Sequence[UserId]:
 
 
 EXPECTED = {
-    "looked_at": 8,
+    "examined": 8,
     "would_email": 3,
     "inactive": 1,
     "opted_out": 1,

@@ -15,7 +15,7 @@ import structlog
 
 from app.errors import NotFound
 from app.jobs.admin import statements
-from app.jobs.admin.rows import KindState, Outage, QueueState, RunningJob, Worker
+from app.jobs.admin.rows import BlockedJobs, KindState, QueueState, RunningJob, Worker
 from app.jobs.job import KINDS
 from app.jobs.pauses import blocked_on_kind
 from app.jobs.redis_queue import QUEUES
@@ -38,9 +38,9 @@ async def list_kinds(db: Queryable) -> list[KindState]:
     return await statements.kinds(db, names=list(KINDS))
 
 
-async def list_outages(db: Queryable) -> list[Outage]:
+async def list_blocked_jobs(db: Queryable) -> list[BlockedJobs]:
     """List what blocks snoozed jobs: dependencies and paused kinds."""
-    return await statements.outages(db)
+    return await statements.blocked_jobs(db)
 
 
 async def paused_kinds(db: Queryable) -> list[str]:

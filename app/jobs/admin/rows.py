@@ -42,12 +42,12 @@ class KindState(Struct, frozen=True):
     paused_at: datetime | None
 
 
-class Outage(Struct, frozen=True):
+class BlockedJobs(Struct, frozen=True):
     """What blocks snoozed jobs: an unavailable dependency, or `kind <name>` for a paused kind."""
 
     blocked_on: str
     jobs: int
-    next_retry_at: datetime
+    next_attempt_at: datetime
 
     @property
     def is_pause(self) -> bool:

@@ -9,13 +9,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.jobs.admin.rows import (
+    BlockedJobs,
     DeadLetterCounts,
     DeadLetterGroup,
     JobAttempt,
     JobFields,
     JobSummary,
     KindState,
-    Outage,
     QueueState,
     State,
 )
@@ -71,7 +71,7 @@ async def kinds(db: Queryable, *, names: list[str]) -> list[KindState]: ...
 
 
 @statement("queues")
-async def outages(db: Queryable) -> list[Outage]: ...
+async def blocked_jobs(db: Queryable) -> list[BlockedJobs]: ...
 
 
 @statement("queues")

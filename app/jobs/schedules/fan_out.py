@@ -32,7 +32,7 @@ class FanOutBatch(msgspec.Struct, frozen=True):
 
     last: UUID | None
     """The last user in the batch; None if no users were left."""
-    looked_at: int
+    examined: int
     enqueued: int
     inactive: int
     opted_out: int
@@ -44,7 +44,7 @@ class FanOutPosition(msgspec.Struct, frozen=True):
     """How far a fan-out has got, across all its attempts. Stored as JSON with the job."""
 
     after: UUID | None = None
-    looked_at: int = 0
+    examined: int = 0
     enqueued: int = 0
     inactive: int = 0
     opted_out: int = 0
@@ -55,7 +55,7 @@ class FanOutPosition(msgspec.Struct, frozen=True):
         """Return the position after a batch."""
         return FanOutPosition(
             batch.last or self.after,
-            self.looked_at + batch.looked_at,
+            self.examined + batch.examined,
             self.enqueued + batch.enqueued,
             self.inactive + batch.inactive,
             self.opted_out + batch.opted_out,
@@ -73,7 +73,7 @@ class FanOutPosition(msgspec.Struct, frozen=True):
 class DryRunCounts(msgspec.Struct, frozen=True):
     """How many people a fan-out would email or skip, by reason. Each person is counted once."""
 
-    looked_at: int
+    examined: int
     would_email: int
     inactive: int
     opted_out: int

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.jobs.admin.rows import DeadLetterCounts, Outage, QueueState, Worker
+from app.jobs.admin.rows import BlockedJobs, DeadLetterCounts, QueueState, Worker
 from app.jobs.job import Queue
 from app.jobs.schedules.schedule import ScheduleState
 from app.pages.formatting import count, span
@@ -22,7 +22,7 @@ class Snapshot(Struct, frozen=True):
 
     queues: list[QueueState]
     paused_kinds: list[str]
-    outages: list[Outage]
+    blocked: list[BlockedJobs]
     dead: DeadLetterCounts
     schedules: list[ScheduleState]
     workers: list[Worker]
@@ -61,7 +61,7 @@ def list_alerts(snapshot: Snapshot) -> list[Alert]:
     """Return the alerts for a snapshot, the most severe first."""
     checks = (
         _worker_alerts,
-        _outage_alerts,
+        _blocked_alerts,
         _dead_letter_alerts,
         _queue_alerts,
         _kind_alerts,
@@ -112,13 +112,13 @@ def _kind_alerts(snapshot: Snapshot) -> Iterator[Alert]:
         yield Alert("warn", f"{paused} paused", f"Not starting: {names}", KINDS_PATH)
 
 
-def _outage_alerts(snapshot: Snapshot) -> Iterator[Alert]:
-    for outage in snapshot.outages:
-        if not outage.is_pause:
+def _blocked_alerts(snapshot: Snapshot) -> Iterator[Alert]:
+    for blocked in snapshot.blocked:
+        if not blocked.is_pause:
             yield Alert(
                 "bad",
-                f"{outage.blocked_on} is unavailable",
-                f"{_plural(outage.jobs, 'job is', 'jobs are')} waiting. Retries are automatic.",
+                f"{blocked.blocked_on} is unavailable",
+                f"{_plural(blocked.jobs, 'job is', 'jobs are')} waiting. Retries are automatic.",
                 "/ops/jobs?state=snoozed",
             )
 

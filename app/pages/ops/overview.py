@@ -25,7 +25,7 @@ async def show_overview(
         snapshot = Snapshot(
             queues=await queues.list_queues(tx, weights),
             paused_kinds=await queues.paused_kinds(tx),
-            outages=await queues.list_outages(tx),
+            blocked=await queues.list_blocked_jobs(tx),
             dead=await dead_letters.count_dead_letters(tx),
             schedules=await history.list_schedules(tx),
             workers=await list_workers(tx),

@@ -29,7 +29,7 @@ async def list_queues(
             "ops/queues",
             queues=await queues.list_queues(tx, weights),
             kinds=await queues.list_kinds(tx),
-            outages=await queues.list_outages(tx),
+            blocked=await queues.list_blocked_jobs(tx),
         )
 
 

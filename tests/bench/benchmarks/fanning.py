@@ -128,7 +128,7 @@ async def fan_out_meanwhile(bench: Bench, contender: FanoutContender) -> Fanout:
         "select count(distinct user_id) from jobs where kind = 'email:weekly_summary'"
     )
     assert run.state == "done"
-    assert emails == run.counts["enqueued"] == run.counts["looked_at"]
+    assert emails == run.counts["enqueued"] == run.counts["examined"]
     waits = sorted(
         max(0, stamp.at - accepted[stamp.number - WARM]) / 1e6
         for stamp in bench.stamps.starts()

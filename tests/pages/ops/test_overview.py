@@ -70,7 +70,7 @@ def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool)
     snapshot = Snapshot(
         queues=[queue],
         paused_kinds=[],
-        outages=[],
+        blocked=[],
         dead=DeadLetterCounts(letters=0, groups=0),
         schedules=[],
         workers=[],
