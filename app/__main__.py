@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and print its result.
 
     Returns:
-        The exit code: 2 for invalid input and 1 for a failure, each with one line on stderr.
+        The exit code that the command returned, or 0 if it returned text. 1 after a failure and 2
+        for invalid input, both explained on stderr; 130 if interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         report_error(_explain(error))
         return BAD_INPUT
-    if not unparsed:  # the list of commands, or the help for one
+    if not unparsed:  # it only prints the list of commands, or the help for one
         command(*bound.args, **bound.kwargs)
         return 0 if {"--help", "-h"} & set(words) else BAD_INPUT
     try:
@@ -91,7 +92,7 @@ async def _run(command: Any, bound: BoundArguments, settings: Settings, needs: s
 
 
 def _explain(error: CycloptsError) -> str:
-    """Describe in one line what is wrong with the arguments, and where to find help."""
+    """Describe in one line what is wrong with the arguments."""
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         command = " ".join([*app.name, *(error.command_chain or ())])
         return f"{error.argument.name} is missing: see `{command} --help`"

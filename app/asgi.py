@@ -66,7 +66,7 @@ async def _refuse_old_servers(settings: Settings) -> None:
 
 
 def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
-    """Serve until SIGTERM or SIGINT. Running requests then get `SHUTDOWN_GRACE` to finish.
+    """Serve until SIGTERM or SIGINT. Requests in progress then have `SHUTDOWN_GRACE` to finish.
 
     Args:
         download_limits: how slowly a client may read a download before the download is cut off.
@@ -80,7 +80,7 @@ def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
         sys.exit(INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1)
     config = uvicorn.Config(
         application,
-        log_config=None,  # uvicorn's lines go through app/logs.py
+        log_config=None,  # uvicorn's log lines go through app/logs.py
         access_log=False,
         server_header=False,
         proxy_headers=False,

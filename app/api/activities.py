@@ -47,7 +47,7 @@ ACTIVITY_CHANGES = Example(value={"duration_s": 2760, "notes": None})
 
 
 class ActivityResponse(Struct, frozen=True):
-    """An activity. Only its owner can see it."""
+    """An activity, as its owner sees it."""
 
     id: ActivityId
     type: ActivityType
@@ -77,7 +77,7 @@ def to_response(activity: Activity) -> ActivityResponse:
 
 
 class _RawStart(Struct):
-    """The start as the client wrote it."""
+    """The start time as the client wrote it."""
 
     started_at: str | UnsetType = UNSET
 

@@ -41,7 +41,7 @@ from app.users.passwords import Passwords
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_000_000
-"""The default maximum size of a request body. A route that accepts more sets its own."""
+"""The default maximum size of a request body. A route that accepts more sets its own maximum."""
 
 Clock: TypeAlias = Callable[[], datetime]
 """A function that returns the current time, in UTC."""
@@ -70,7 +70,7 @@ MONITORING_ROUTES = (health.live, health.ready, health.prometheus)
 
 
 class Application(Litestar):
-    """A Litestar application that runs every HTTP request, even without a route, in a context."""
+    """A Litestar application with a `RequestContext` around every request, even without a route."""
 
     request_context = RequestContext()
 

@@ -24,11 +24,11 @@ DETAILS = {
     405: "This route does not accept this method.",
     413: "The body is too large for this route.",
 }
-"""Details for the statuses that Litestar raises without a detail."""
+"""Details for these statuses, in place of Litestar's own."""
 
 
 class FieldError(Struct, frozen=True):
-    """One invalid part of a request."""
+    """An invalid part of a request."""
 
     field: str
     detail: str
@@ -62,7 +62,7 @@ class UnknownParameters(Exception):
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Translate any exception. Unexpected exceptions are logged but not disclosed."""
+    """Translate any exception into a response. Log unexpected ones without disclosing them."""
     if isinstance(error, errors.Failure):
         return _failure(error)
     if isinstance(error, InvalidBody):

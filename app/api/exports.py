@@ -46,7 +46,7 @@ FROM_AND_TO = {"first": "from", "last": "to"}
 
 
 class NewExport(Struct, frozen=True, forbid_unknown_fields=True, rename=FROM_AND_TO):
-    """A request for an export. The days are in UTC and inclusive. Omitted filters match all."""
+    """A request for an export. The days are in UTC and inclusive. An omitted filter matches all."""
 
     format: Format
     first: date | None = None
@@ -125,7 +125,7 @@ async def download_activities(
         bool, QueryParameter(description="Start with a byte order mark, so that Excel reads UTF-8.")
     ] = False,
 ) -> Response[str]:
-    """Download your activities as CSV, oldest first, as of the time of the request.
+    """Download your activities as CSV, oldest first, as they are when the download starts.
 
     If the connection ends abnormally, the file is incomplete. 503 if too many downloads are in
     progress. A download is cut off after 15 minutes, or if it is read at less than 50 kB/s for 30
@@ -143,9 +143,9 @@ async def request_export(
     me: NamedDependency[Me],
     create_once: NamedDependency[IdempotentCreation],
 ) -> Response[ExportResponse]:
-    """Request an export. An email says when it is ready.
+    """Request an export. You get an email when it is ready or has failed.
 
-    If an identical export is in progress, it is returned instead. 429 if you have two in progress.
+    If an identical export is in progress, you get that one. 429 if two others are in progress.
     """
     filters = Filters(data.first, data.last, data.type)
 
@@ -172,7 +172,7 @@ async def download_export(
 ) -> Redirect:
     """Download an export: redirects to a URL that works for five minutes without a token.
 
-    409 if it is not ready or has failed, 410 if it has expired.
+    409 if it is not ready, has failed or is being recreated. 410 if it has expired.
     """
     url = await requests.download(database, bucket, me.id, ExportId(export_id))
     return Redirect(url, status_code=302)

@@ -38,8 +38,8 @@ def to_response(request: FriendRequest) -> FriendRequestResponse:
     return FriendRequestResponse(request.id, request.status)
 
 
-@post("/requests", operation_id="askFriend")
-async def ask_friend(
+@post("/requests", operation_id="sendFriendRequest")
+async def send_request(
     data: Annotated[NewFriendRequest, Body(examples=[NEW_FRIEND_REQUEST])],
     me: NamedDependency[Me],
     create_once: NamedDependency[IdempotentCreation],
@@ -69,8 +69,8 @@ async def list_requests(
     return page_of(rows, limit, key=lambda last: (last.id,))
 
 
-@post("/requests/{request_id:uuid}/accept", status_code=200, operation_id="acceptFriend")
-async def accept_friend(
+@post("/requests/{request_id:uuid}/accept", status_code=200, operation_id="acceptFriendRequest")
+async def accept_request(
     request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> FriendRequestResponse:
     """Accept a friend request."""
@@ -78,8 +78,8 @@ async def accept_friend(
         return to_response(await friendships.accept(tx, me.id, RequestId(request_id)))
 
 
-@post("/requests/{request_id:uuid}/decline", status_code=200, operation_id="declineFriend")
-async def decline_friend(
+@post("/requests/{request_id:uuid}/decline", status_code=200, operation_id="declineFriendRequest")
+async def decline_request(
     request_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> FriendRequestResponse:
     """Decline a friend request."""
@@ -105,7 +105,7 @@ async def list_friends(
 async def end_friendship(
     user_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> None:
-    """Remove a friend, for both sides."""
+    """End a friendship, for both users."""
     async with database.transaction() as tx:
         await friendships.unfriend(tx, me.id, UserId(user_id))
 
@@ -113,10 +113,10 @@ async def end_friendship(
 router = Router(
     "/friends",
     route_handlers=[
-        ask_friend,
+        send_request,
         list_requests,
-        accept_friend,
-        decline_friend,
+        accept_request,
+        decline_request,
         list_friends,
         end_friendship,
     ],

@@ -17,15 +17,15 @@ POSTGRES_TIMEOUT_S = 1.0
 
 @get("/health/live", opt={"public": True}, tags=["operations"], operation_id="live")
 async def live() -> dict[str, str]:
-    """Check that the event loop of this process is running. Nothing else is checked."""
+    """Check that this process's event loop is running. Nothing else is checked."""
     return {"status": "live"}
 
 
 @get("/health/ready", opt={"public": True}, tags=["operations"], operation_id="ready")
 async def ready(database: NamedDependency[Database]) -> dict[str, str]:
-    """Check that this process can serve requests: 503 if Postgres does not respond in a second.
+    """Check that this process can serve requests: 503 unless Postgres responds within a second.
 
-    Redis, SMTP and the bucket may be down: requests do not wait for them.
+    Redis, SMTP and the bucket are not checked: most requests work without them.
     """
     try:
         async with asyncio.timeout(POSTGRES_TIMEOUT_S):
@@ -43,5 +43,5 @@ async def ready(database: NamedDependency[Database]) -> dict[str, str]:
     media_type="text/plain; version=0.0.4",
 )
 async def prometheus() -> bytes:
-    """Get the metrics of this process in the Prometheus text format."""
+    """Get this process's metrics in the Prometheus text format."""
     return metrics.render()

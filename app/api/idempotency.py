@@ -2,7 +2,7 @@
 
 The response is stored for 24 hours, per user and route, in the transaction that runs the use
 case. After a failure nothing is stored, so the client can retry with the same key. This follows
-draft-ietf-httpapi-idempotency-key-header, except that the key is used as sent, without quotes.
+draft-ietf-httpapi-idempotency-key-header, except that the key need not be in quotes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class IdempotentCreation:
                 bodies need another value, because their boundary is new each time.
 
         Raises:
-            Invalid: the key is empty, too long or not ASCII.
+            Invalid: the key is empty, too long or not printable ASCII.
             Conflict: the first request with this key is still in progress.
             HTTPException: the key was used for a different request (422).
         """

@@ -22,16 +22,16 @@ DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 KNOWN_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 OTHER_METHOD = "other"
 UNKNOWN_ROUTE = "unknown"
-"""The route label for requests that match no route: the number of labels must stay bounded."""
+"""The route label for requests that match no route. Their paths would make too many labels."""
 NO_RESPONSE = "none"
-"""The status label for requests whose client disconnected before the response."""
+"""The status label for requests without a response, because the client disconnected."""
 
 requests_in_flight = Gauge(
     "activelog_http_requests_in_flight", "Requests in progress in this process.", registry=registry
 )
 request_count = Counter(
     "activelog_http_requests",
-    "Finished requests by route and status; none if the client disconnected before a response.",
+    "Finished requests by method, route and status (none: the client disconnected first).",
     (*ROUTE_LABELS, "status"),
     registry=registry,
 )
@@ -69,11 +69,11 @@ def metrics_of(method: str, route: str | None) -> RouteMetrics:
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _KNOWN_FLAGS = 0b11
-"""Sampled and random. Other flags are cleared, as W3C Trace Context requires."""
+"""`sampled` and `random`. Other flags are cleared, as W3C Trace Context requires."""
 
 
 def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Return the trace context of a request as a version 00 traceparent.
+    """Return a request's trace context as a version 00 traceparent.
 
     None if the header is missing, repeated or invalid.
     """
@@ -123,7 +123,7 @@ class RequestContext:
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def run(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Run a request with its id and trace bound for log lines and for jobs that it enqueues."""
+        """Run a request. Its id and trace are added to log lines and to the jobs that it enqueues."""
         started_at, status = perf_counter(), 0
         request_id = _request_id(scope)
 

@@ -95,7 +95,7 @@ IDEMPOTENCY_KEY = Parameter(
     param_in="header",
     description=(
         "A repeated request with the same key within 24 hours gets the first response and creates "
-        "nothing. 409 while the first request is in progress, 422 if the body differs."
+        "nothing. 409 while the first request is in progress, 422 if the request differs."
     ),
     schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
 )
@@ -125,8 +125,8 @@ def _entry(method: str, path: str, operation: dict[str, Any]) -> str:
     return f"<dt>{method.upper()} {escape(path)}</dt><dd>{description}</dd>"
 
 
-def _refuse_not_found_page(response: Response[Any]) -> Response[Any]:
-    """Raise a problem+json 404 instead of Litestar's own 404 page under `/schema`.
+def _replace_not_found_page(response: Response[Any]) -> Response[Any]:
+    """Replace Litestar's own 404 page under `/schema` with our 404 response.
 
     Raises:
         NotFoundException: the response is Litestar's 404 page.
@@ -137,7 +137,7 @@ def _refuse_not_found_page(response: Response[Any]) -> Response[Any]:
 
 
 def openapi_config() -> OpenAPIConfig:
-    """Create the configuration for one application. Litestar adds routes to its router."""
+    """Create the configuration for one application: Litestar adds routes to the router in it."""
     return OpenAPIConfig(
         title="ActiveLog",
         version="1",
@@ -166,7 +166,7 @@ def openapi_config() -> OpenAPIConfig:
             route_handlers=[],
             include_in_schema=False,
             opt={"public": True},
-            after_request=_refuse_not_found_page,
+            after_request=_replace_not_found_page,
             response_headers={
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
             },
@@ -204,7 +204,7 @@ def complete_openapi(app: Litestar) -> None:
 
 
 def _summary(description: str) -> str:
-    """Return the first sentence, up to a colon. Litestar's default is the function's name."""
+    """Return the first sentence, up to any colon. Litestar's default is the function's name."""
     return re.split(r"[.:](?:\s|$)", description, maxsplit=1)[0]
 
 

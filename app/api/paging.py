@@ -1,7 +1,7 @@
 """Keyset pagination: each page ends with a cursor, which is the sort key of its last item.
 
 after = decode_cursor(cursor, tuple[JobId])
-rows = await jobs.page(database, filters, after[0] if after else None, limit + 1)
+rows = await jobs.list_jobs(database, filters, after[0] if after else None, limit + 1)
 return page_of(rows, limit, key=lambda last: (last.id,))
 """
 

@@ -49,7 +49,7 @@ async def add_photo(
     bucket: NamedDependency[Bucket],
     create_once: NamedDependency[IdempotentCreation],
 ) -> Response[PhotoResponse]:
-    """Add a photo: JPEG, PNG or WebP, up to 10 MB. EXIF data, with the location, is removed.
+    """Add a photo: JPEG, PNG or WebP, up to 10 MB. Its location and other EXIF data are removed.
 
     409 if the activity already has 20 photos.
     """

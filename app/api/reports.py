@@ -48,7 +48,7 @@ async def list_reports(
 ) -> Page[ReportResponse]:
     """List your reports, newest month first.
 
-    A report is created on the 1st for the previous month, if you recorded an activity in it.
+    A report for the previous month is created on the 1st, if that month has any activities.
     """
     after = decode_cursor(cursor, tuple[date])
     rows = await requests.reports(database, me.id, after[0] if after else None, limit + 1)
@@ -63,7 +63,7 @@ async def download_report(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """Download the report of a month such as 2026-11.
+    """Download the report for a month such as 2026-11.
 
     Redirects to a URL that works for five minutes without a token. 409 while a missing file is
     being recreated.

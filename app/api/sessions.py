@@ -37,7 +37,7 @@ async def sign_in(
     passwords: NamedDependency[Passwords],
     limiter: NamedDependency[RateLimiter],
 ) -> Session:
-    """Sign in. Send the token as `Authorization: Bearer <token>`.
+    """Sign in. Send the token with later requests, as `Authorization: Bearer <token>`.
 
     401 if the address or the password is wrong, without saying which. 429 after too many attempts.
     """
@@ -52,7 +52,7 @@ async def sign_in(
 
 @delete("/current", operation_id="signOut")
 async def sign_out(request: Request[Me, str, Any], database: NamedDependency[Database]) -> None:
-    """Sign out: end the session of the token in this request."""
+    """Sign out: end the session that this request's token belongs to."""
     async with database.transaction() as tx:
         await close_session(tx, request.auth)
 

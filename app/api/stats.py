@@ -18,7 +18,7 @@ from app.users.user import Me
 
 
 class WeekTotals(Struct, frozen=True):
-    """The totals of a week and of each of its days, in metres and seconds."""
+    """The totals for a week and for each of its days, in metres, seconds and kilocalories."""
 
     week: str
     first_day: date
@@ -66,7 +66,7 @@ async def list_days(
     first_day: Annotated[date, FIRST_DAY],
     last_day: Annotated[date, LAST_DAY],
 ) -> Page[DayTotals]:
-    """Get your totals for each day, up to 366 days. Deleted activities do not count."""
+    """Get your daily totals for up to 366 days. Deleted activities do not count."""
     return Page(await daily_totals.read(database, me.id, first_day, last_day), None)
 
 

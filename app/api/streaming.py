@@ -18,7 +18,7 @@ Write = Callable[[bytes], Awaitable[None]]
 
 
 class StreamedDownload(Response[str]):
-    """A file download whose content `source` writes.
+    """A file download. `source` writes the content.
 
     When the client disconnects, `source` is cancelled and awaited, so that it can release its
     resources. If `source` fails before it calls `begin`, the client gets an ordinary error

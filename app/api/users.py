@@ -164,7 +164,7 @@ async def delete_me(
     passwords: NamedDependency[Passwords],
     limiter: NamedDependency[RateLimiter],
 ) -> None:
-    """Delete your account at once. Its data is erased shortly after.
+    """Delete your account at once. Its data is erased shortly afterwards.
 
     403 if the password is wrong.
     """

@@ -28,9 +28,9 @@ ACCEPTED_PARAMETERS = "accepted_parameters"
 
 
 def register_query_parameters(app: Litestar, path: str) -> None:
-    """Register the query parameters of each handler under a path and of its dependencies.
+    """Register the query parameters of the handlers under a path and of their dependencies.
 
-    OPTIONS is left out: a browser's preflight has the query of the request that it precedes.
+    OPTIONS is left out: a browser's preflight has the same query as the request that it precedes.
     """
     for route in app.routes:
         if isinstance(route, HTTPRoute) and route.path.startswith(f"{path}/"):
@@ -44,7 +44,7 @@ async def validate_request(request: Request[Any, Any, Any]) -> None:
     """Refuse a NUL in the URL, unknown parameters, a wrong media type and a missing JSON body.
 
     Raises:
-        Invalid: the URL has a NUL, or the body is missing.
+        Invalid: the URL contains a NUL, or the body is missing.
         UnknownParameters: the route does not accept some of the query parameters.
         HTTPException: the media type is wrong (415).
     """
@@ -84,7 +84,7 @@ class StrictRequest(Request[Any, Any, Any]):
         """Decode the body.
 
         Raises:
-            Invalid: the body is not JSON, or contains a NUL.
+            Invalid: the body is not JSON, is nested too deeply, or contains a NUL.
             InvalidBody: the body is JSON that does not fit the struct.
         """
         body, body_type = await self.body(), self._body_type()
@@ -132,7 +132,7 @@ def _refuse_nul(value: Any, path: str = "") -> None:
 
 
 def _field_errors(body_type: type[msgspec.Struct], value: Any) -> list[FieldError]:
-    """Return the errors of all fields. msgspec itself stops at the first error."""
+    """Return the errors in all fields. msgspec itself stops at the first error."""
     _refuse_nul(value)
     if not isinstance(value, dict):
         return [FieldError("body", "Expected an object.")]

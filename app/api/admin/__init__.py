@@ -1,4 +1,4 @@
-"""The routes under `/admin`. They respond with 403 to everybody but operators."""
+"""The routes under `/admin`. Users who are not operators get 403."""
 
 from app.api.admin.router import router
 

@@ -1,4 +1,4 @@
-"""The routes under `/admin/dead-letters`: dead jobs in groups of the same kind and error."""
+"""The routes under `/admin/dead-letters`: dead jobs, grouped by kind and error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.web.cursors import decode_cursor
 async def list_dead_letters(
     database: NamedDependency[Database], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[DeadLetterGroup]:
-    """List the dead jobs in groups of the same kind and error, latest first."""
+    """List the dead jobs, grouped by kind and error, latest first."""
     after = decode_cursor(cursor, tuple[datetime, str])
     position = dead_letters.DeadLetterCursor(*after) if after else dead_letters.DeadLetterCursor()
     rows = await dead_letters.list_groups(database, position, limit + 1)

@@ -34,7 +34,7 @@ async def list_jobs(
         State | None, QueryParameter(name="state", description="Only jobs in this state.")
     ] = None,
     kind: Kind = None,
-    queue: Annotated[Queue | None, QueryParameter(description="Only jobs of this queue.")] = None,
+    queue: Annotated[Queue | None, QueryParameter(description="Only jobs in this queue.")] = None,
     user: User = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,

@@ -60,7 +60,7 @@ async def resume_queue(
 
 @get("/kinds", operation_id="listKinds")
 async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
-    """List the kinds of jobs with their numbers, and whether they are paused."""
+    """List the kinds with the numbers of their jobs, and whether they are paused."""
     return Page(await queues.list_kinds(database), None)
 
 
@@ -68,7 +68,7 @@ async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
 async def pause_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Pause a kind. No more of its jobs start after one second; due jobs are snoozed."""
+    """Pause a kind. Within a second, its due jobs are snoozed, not started. Running jobs finish."""
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)
@@ -78,7 +78,7 @@ async def pause_kind(
 async def resume_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Resume a kind. Its snoozed jobs become due now."""
+    """Resume a kind. Jobs snoozed by the pause become due now."""
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)

@@ -46,7 +46,7 @@ async def trigger_schedule(
         date | None,
         QueryParameter(
             name="date",
-            description="Any day of the period, in UTC. Default: the last complete period.",
+            description="Any day in the period, in UTC. Default: the last complete period.",
         ),
     ] = None,
     dry_run: Annotated[bool, QueryParameter(description="Change nothing, only count.")] = False,
