@@ -123,7 +123,7 @@ class RequestContext:
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def run(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Run a request. Its id and trace are added to log lines and to the jobs that it enqueues."""
+        """Run a request. Log lines and the jobs that it enqueues get its id and trace."""
         started_at, status = perf_counter(), 0
         request_id = _request_id(scope)
 

@@ -41,7 +41,7 @@ class SignUpForm(Struct, frozen=True):
 
 
 class SignInForm(Struct, frozen=True):
-    """Credentials are not validated: a malformed address or password is simply wrong."""
+    """Credentials. Only their length is limited: malformed credentials are simply wrong."""
 
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=200)]
@@ -139,7 +139,7 @@ async def _start_session(
 
 
 def redirects_off_site(path: str) -> bool:
-    """Return whether the page redirects off-site, which `form-action` forbids after a form."""
+    """Return whether a page redirects to another site, which `form-action` forbids after a POST."""
     return path.endswith("/download")
 
 

@@ -1,4 +1,4 @@
-"""Activities: list, record and delete them."""
+"""Listing, recording and deleting activities."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ActivityForm(Struct, frozen=True):
         )
 
     def utc_offset_minutes(self) -> int | None:
-        """Return the browser's UTC offset; None if it is implausible or the script did not run."""
+        """Return the browser's UTC offset; None if it is impossible or the script did not run."""
         offset = self._in_utc() - self.instant if self.instant else None
         if offset is None or not activities.MIN_UTC_OFFSET <= offset <= activities.MAX_UTC_OFFSET:
             return None

@@ -1,4 +1,4 @@
-"""Previews of all emails with sample data, only in development."""
+"""Previews of emails with sample data, available only in development."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def list_previews(request: Request[Any, Any, Any]) -> Response[str]:
     ],
 )
 async def show_preview(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """Show an email as HTML in light and dark, as text and as its source."""
+    """Show an email as HTML in light and dark mode, as text and as source."""
     source = _compose_sample(resources_of(request).sender.config, name)
     return render_page(
         request,
@@ -78,13 +78,13 @@ async def show_preview(name: FromPath[str], request: Request[Any, Any, Any]) -> 
 async def show_html(
     name: FromPath[str], scheme: FromPath[Scheme], request: Request[Any, Any, Any]
 ) -> Response[str]:
-    """Show the HTML part as a mail program in light or dark mode shows it."""
+    """Show the HTML part as a mail program in light or dark mode would."""
     html = _body_part(_compose_sample(resources_of(request).sender.config, name), "html")
     return Response(in_scheme(html, scheme), media_type=MediaType.HTML)
 
 
 def in_scheme(html: str, scheme: Scheme) -> str:
-    """Fix the color scheme of an email, whatever the browser prefers."""
+    """Force an email's color scheme, whatever the browser prefers."""
     html = html.replace(DARK, "all" if scheme == "dark" else "not all")
     return html.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 

@@ -1,4 +1,4 @@
-"""Exports: list, request, follow, download and delete them."""
+"""Listing, requesting, following, downloading and deleting exports."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ async def show_export(
     now: NamedDependency[datetime],
     was: Annotated[Status | None, QueryParameter()] = None,
 ) -> Response[str]:
-    """Show one export. A fragment is its list item, or empty if the export has been deleted.
+    """Show an export. A fragment contains only its list item, or nothing if it has been deleted.
 
     Args:
-        was: the status that the page shows already. A change is announced to screen readers.
+        was: the status that the page already shows. A change is announced to screen readers.
     """
     try:
         export = await requests.status(database, me.id, ExportId(export_id))

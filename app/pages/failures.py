@@ -50,7 +50,7 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
         detail=detail,
         code=status,
     )
-    # The router's headers are not applied to exceptions.
+    # Litestar does not add the router's headers to the responses of exception handlers.
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return response
 

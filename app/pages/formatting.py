@@ -1,4 +1,4 @@
-"""Formatting of numbers, times and periods on pages."""
+"""Formatting numbers, times and periods for pages."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ TEMPLATE_FUNCTIONS = {
     "distance": distance,
     "duration": duration,
 }
-"""The functions that every template can call, by name."""
+"""The functions that every page template can call."""
 
 
 Period = Literal["all", "month", "last_month", "year", "last_year", "days"]

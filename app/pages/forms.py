@@ -24,11 +24,11 @@ from app.web.failures import description_of
 T = TypeVar("T", bound=msgspec.Struct)
 
 FORM_FAILURES = (Conflict, Forbidden, Gone, Invalid, NotFound, TooMany, Unauthenticated)
-"""The failures that are shown with the form, because the user can change it and submit it again."""
+"""The failures that are shown with the form, so that the user can correct it and try again."""
 
 
 class InvalidForm(Invalid):
-    """Fields are missing or invalid. `errors` has a sentence for each, by field name."""
+    """Fields are missing or invalid. `errors` maps each field's name to a sentence."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("Please check the fields below.")

@@ -79,7 +79,7 @@ async def decline_request(
 ) -> Redirect:
     async with database.transaction() as tx:
         await friendships.decline(tx, me.id, RequestId(request_id))
-    return see_other(request, "/friends", "Request declined. We will not tell them.")
+    return see_other(request, "/friends", "Request declined. We will not tell the sender.")
 
 
 @post("/friends/{friend_id:uuid}/end")
@@ -112,7 +112,7 @@ async def _render_list(
     return render_page(
         request,
         "friends",
-        waiting=await friendships.list_requests(database, me.id, None, MAX_REQUESTS_SHOWN),
+        friend_requests=await friendships.list_requests(database, me.id, None, MAX_REQUESTS_SHOWN),
         friends=items,
         first_url="/friends" if after else None,
         next_url=next_url,

@@ -56,8 +56,7 @@ def render_page(
 
     If there is an `error`, the response has its status and headers.
 
-    Besides `context`, templates have `me`, `csrf()`, `flash`, `path`, `assets`, `form` and the
-    functions of `formatting`.
+    Besides `context`, templates can use the values in `shared`, such as `me` and `csrf()`.
     """
     resources = resources_of(request)
     cookies: list[Cookie] = []
@@ -92,7 +91,8 @@ def render_page(
 def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: list[Cookie]) -> str:
     """Return the token for the forms on a page.
 
-    A browser without any of our cookies gets a visitor cookie, which is added to `cookies`.
+    A browser with neither a valid session cookie nor a visitor cookie gets a visitor cookie, which
+    is added to `cookies`.
     """
     names = [visitor_cookie_name(settings)]
     if request.scope.get("user"):
@@ -112,7 +112,7 @@ def is_fragment_request(request: Request[Any, Any, Any]) -> bool:
 
 
 def see_other(request: Request[Any, Any, Any], path: str, flash: str | None = None) -> Redirect:
-    """Redirect after an accepted form. The next page shows the flash message."""
+    """Redirect to another page, which shows the flash message if there is one."""
     settings = resources_of(request).settings
     cookies = [flash_cookie(settings, flash)] if flash else []
     return Redirect(path, status_code=303, cookies=cookies)

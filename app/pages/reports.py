@@ -1,4 +1,4 @@
-"""Monthly reports: list and download them."""
+"""Listing and downloading monthly reports."""
 
 from __future__ import annotations
 

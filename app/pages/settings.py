@@ -25,7 +25,7 @@ from app.users.user import Me, Name, Password
 from app.web.connection import resources_of
 
 CurrentPassword = Annotated[str, Meta(max_length=200)]
-"""Not validated: a malformed password is simply wrong."""
+"""Only its length is limited: a malformed password is simply wrong."""
 
 
 class NameForm(Struct, frozen=True):

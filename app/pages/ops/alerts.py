@@ -1,4 +1,7 @@
-"""The alerts that the operators' overview shows, with the thresholds of `deploy/alerts.yml`."""
+"""The alerts on the operators' overview.
+
+They resemble those in `deploy/alerts.yml`, but appear as soon as there is a problem.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from app.jobs.schedules.schedule import ScheduleState
 from app.pages.formatting import count, span
 
 MAX_WAIT_S: dict[Queue, float] = {"critical": 60, "default": 600, "low": 3600}
-"""How long the oldest due job of a queue may wait, in seconds."""
+"""How many seconds a queue's oldest due job may wait, as in `deploy/alerts.yml`."""
 KINDS_PATH = "/ops/queues#kinds"
 
 

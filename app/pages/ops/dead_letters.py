@@ -73,8 +73,8 @@ async def show_group(
 async def retry_all(
     request: Request[Any, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
-    rerun = await dead_letters.retry_all(database, None, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, _retry_message(rerun))
+    result = await dead_letters.retry_all(database, None, by=str(me.id))
+    return see_other(request, DEAD_LETTERS, _retry_message(result))
 
 
 @post("/dead-letters/{fingerprint:str}/retry")
@@ -84,8 +84,8 @@ async def retry_group(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
 ) -> Redirect:
-    rerun = await dead_letters.retry_group(database, fingerprint, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, _retry_message(rerun))
+    result = await dead_letters.retry_group(database, fingerprint, by=str(me.id))
+    return see_other(request, DEAD_LETTERS, _retry_message(result))
 
 
 @post("/dead-letters/{fingerprint:str}/discard")
@@ -102,7 +102,7 @@ async def discard_group(
 def _retry_message(result: RetryResult) -> str:
     message = f"{_jobs_were(result.retried)} queued for retry."
     if result.skipped:
-        message += f" {_jobs_were(result.skipped)} skipped: expired, or replaced by a newer job."
+        message += f" {_jobs_were(result.skipped)} skipped: expired, or duplicating another job."
     return message
 
 

@@ -69,7 +69,7 @@ async def read_listing(
 
 
 async def find_job_id(db: Queryable, search: str) -> JobId | None:
-    """Return the job's id if the search text is a job id, or None if it is not."""
+    """Return the job id in the search text, or None if the text is not the id of a job."""
     try:
         return (await find_row(db, JobId(UUID(search.strip())))).id
     except (ValueError, NotFound):

@@ -78,7 +78,8 @@ async def resume_kind(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
-    return see_other(request, f"{QUEUES}#kinds", f"{name} resumed. Postponed jobs are due now.")
+    message = f"{name} resumed. Jobs snoozed by the pause are due now."
+    return see_other(request, f"{QUEUES}#kinds", message)
 
 
 routes = [list_queues, pause_queue, resume_queue, pause_kind, resume_kind]

@@ -33,7 +33,7 @@ class RunsQuery(Struct, frozen=True):
 
 
 class TriggerForm(Struct, frozen=True):
-    """The submitted form. `date` is a day in the period; without it, the last complete period."""
+    """The submitted form. `date` is any day in the period; None means the last complete period."""
 
     date: date | None = None
     dry_run: bool = False

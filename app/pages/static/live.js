@@ -6,7 +6,7 @@
     part.querySelector(":popover-open, details[open], .scroll:hover, .scroll:focus") !== null ||
     (!getSelection().isCollapsed && getSelection().containsNode(part, true));
 
-  const unanswered = new Set(); // ids of parts
+  const unanswered = new Set(); // ids of parts whose last request failed
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.matches("[data-live]") && inUse(event.target)) event.preventDefault();

@@ -1,6 +1,6 @@
 // Show times in the reader's time zone (UTC on hover), and read entered times in that zone.
 (() => {
-  const forms = {
+  const formats = {
     moment: { dateStyle: "medium", timeStyle: "short" },
     second: { dateStyle: "medium", timeStyle: "medium" },
     day: { dateStyle: "medium" },
@@ -10,7 +10,7 @@
   const localize = () => {
     for (const time of document.querySelectorAll("time[data-local]")) {
       const when = new Date(time.dateTime);
-      time.textContent = new Intl.DateTimeFormat(undefined, forms[time.dataset.local]).format(when);
+      time.textContent = new Intl.DateTimeFormat(undefined, formats[time.dataset.local]).format(when);
     }
   };
 

@@ -99,7 +99,7 @@ async def test_skipped_jobs_are_counted(
     await enqueue_job(database, SampleJob("a", key="k"))
     response = await submit(ops_browser, await ops_browser.get(DEAD_LETTERS), "/dead-letters/retry")
     assert (
-        "1 job was queued for retry. 1 job was skipped: expired, or replaced by a newer job."
+        "1 job was queued for retry. 1 job was skipped: expired, or duplicating another job."
         in text_of(await ops_browser.get(redirect_path(response)))
     )
 
