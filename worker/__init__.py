@@ -15,7 +15,7 @@ The life of a job. Postgres holds the job's state; every arrow is a statement in
        |     |    | retrying |        |         |                              |    |
        |     |    | snoozed  | -----> +---------+                              |    |
        |     |    +----------+  claim      | fail_or_cancel; reschedule,       |    |
-       |     | cancel  | cancel            | release and reclaim if its        |    |
+       |     | cancel  | cancel            | release and reclaim if a          |    |
        |     v         v                   v cancellation was requested        |    |
        |  +------------------------------------+       discard_group           |    |
        |  |             cancelled              | <-----------------------------+    |
@@ -23,8 +23,8 @@ The life of a job. Postgres holds the job's state; every arrow is a statement in
        |                              retry_dead                                    |
        +----------------------------------------------------------------------------+
 
-    insert_job      app/jobs/enqueue.py, enqueue: in the transaction that causes the job; fan-outs
-                      and the cleanup insert many jobs with their own statements
+    insert_job,     app/jobs/enqueue.py, enqueue and enqueue_all: in the transaction that causes the
+    insert_jobs       job; fan-outs and the cleanup insert many jobs with their own statements
     claim           worker/claim.py, Claimer: called by the claim loop with the ids that it popped
     finish          app/jobs/run.py, Run.completion: in one transaction with the job's last effect
     finish_many     worker/finish.py, Finisher: in batches, for jobs without a completion
@@ -41,7 +41,8 @@ The life of a job. Postgres holds the job's state; every arrow is a statement in
     wake_blocked    changes no state: lets snoozed jobs become due when their dependency is
                       available or their kind is resumed
 
-Redis holds no state, only the ids of due jobs. If an id is lost, the relay dispatches it again:
+Redis holds the ids of due jobs, but not their state. If an id is lost, the relay dispatches it
+again:
 
     commit ---- dispatch ----> +-------------------+
       app/jobs/redis_queue.py  | arq:queue:<queue> | ---- pop ----> claim, or drop the id
@@ -86,11 +87,12 @@ def settings_from_environment(
     """Build the class that arq reads, from the environment and `.env`.
 
     Args:
-        clock: the schedules' clock; None: this worker fires no schedules.
+        clock: the schedules' clock. If None, this worker fires no ticks.
         overrides: handlers that replace the registered ones.
 
     Raises:
-        SystemExit: a setting is missing or wrong. A line on stderr names it; the exit code is 2.
+        SystemExit: a setting is missing or wrong, or `arq` was called with --watch. stderr says
+            what is wrong; the exit code is 2.
     """
     load_handlers()
     try:
@@ -112,7 +114,7 @@ def _is_burst() -> bool:
     """
     context = click.get_current_context(silent=True)
     if context and context.params.get("watch"):
-        print(WATCH_UNSUPPORTED, file=sys.stderr)  # noqa: T201 # the one line that users see
+        print(WATCH_UNSUPPORTED, file=sys.stderr)  # noqa: T201 # the one line that the user sees
         raise SystemExit(INVALID_SETTINGS_EXIT_CODE)
     return bool(context and context.params.get("burst"))
 

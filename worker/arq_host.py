@@ -26,7 +26,7 @@ class HostRedis(ArqRedis):
     """arq's Redis client. During an outage it returns empty results instead of raising errors."""
 
     has_work: Callable[[], Awaitable[bool]] | None = None
-    """Whether our queues have work, for `arq --burst`, which exits when its own queue is empty."""
+    """For `arq --burst`: returns whether a job is running here or is due. If not, arq exits."""
 
     async def zrangebyscore(self, *args: Any, **kwargs: Any) -> Any:
         return await _or_default(super().zrangebyscore(*args, **kwargs), [])
@@ -50,7 +50,7 @@ class HostRedis(ArqRedis):
 
 
 class _HostPipeline:
-    """The pipeline in which arq reads the server's statistics; empty results during an outage."""
+    """A pipeline of arq's client. During an outage, its commands have empty results."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
@@ -109,7 +109,7 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
             await drain()
         finally:
             if main is not None:
-                await cancel_all((main,))  # one cancel may get lost, and arq would keep running
+                await cancel_all((main,))  # a single cancel can get lost; arq would not end
 
     def on_signal(signum: signal.Signals) -> None:
         if draining:

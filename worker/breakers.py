@@ -1,4 +1,4 @@
-"""Breakers: while a dependency is unavailable, jobs that need it are snoozed without a try."""
+"""Breakers: while a dependency is unavailable, jobs that need it are snoozed instead of run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from app import metrics
 
 MIN_WAIT_S = 5.0
 MAX_WAIT_S = 300.0
-"""The longest wait between two probes. The wait starts at the minimum and doubles each time."""
+"""The first and the longest wait for a probe, in seconds. The wait doubles after a failed probe."""
 
 
 @dataclass(slots=True)
 class _Breaker:
     wait_s: float = 0.0
-    open_until: float = 0.0
+    next_probe_at: float = 0.0
     last_outage_at: float = 0.0
     probing: bool = False
 
@@ -44,14 +44,14 @@ class Breakers:
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """Return the dependency that blocks this kind and for how long, or None to run the job."""
+        """Return the dependency that blocks this kind and how long to wait, or None to run it."""
         now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
             if not breaker.is_open:
                 continue
-            if now < breaker.open_until or breaker.probing:
-                return dependency, self._spread(max(breaker.open_until - now, MIN_WAIT_S))
+            if now < breaker.next_probe_at or breaker.probing:
+                return dependency, self._spread(max(breaker.next_probe_at - now, MIN_WAIT_S))
             to_probe.append(breaker)
         for breaker in to_probe:
             breaker.probing = True
@@ -62,15 +62,15 @@ class Breakers:
         self._needs[kind].add(dependency)
         breaker = self._breakers[dependency]
         breaker.last_outage_at = now = self.clock()
-        if not breaker.is_open or now >= breaker.open_until:
+        if not breaker.is_open or now >= breaker.next_probe_at:
             breaker.wait_s = min(max(MIN_WAIT_S, breaker.wait_s * 2), MAX_WAIT_S)
-            breaker.open_until = now + breaker.wait_s
+            breaker.next_probe_at = now + breaker.wait_s
             breaker.probing = False
         metrics.breaker_open.labels(dependency).set(1)
-        return self._spread(breaker.open_until - now)
+        return self._spread(breaker.next_probe_at - now)
 
     def record_end(self, kind: str, answers: Mapping[str, float]) -> list[str]:
-        """Record the end of a job of this kind, and return the dependencies that have recovered.
+        """Record the end of an attempt at this kind, and return the recovered dependencies.
 
         Args:
             answers: when each dependency last answered the job. An answer does not count if

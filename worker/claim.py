@@ -19,10 +19,10 @@ from app.redis import OUTAGES, Redis
 log = structlog.get_logger()
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Steps of this length around a circle are spread evenly, however many there are. Each queue thus
-gets its share to within a fraction of a percent, whereas random choices would be off by three
-percentage points in a thousand pops. Some servers also give scripts the same random numbers on
-every call."""
+"""Points at steps of this length around a circle of length 1 are spread evenly, however many there
+are. Each queue therefore gets its share to within a fraction of a percent. With random choices, the
+shares could be three percentage points off after a thousand pops. Besides, some Redis servers give
+scripts the same random numbers on every call."""
 
 POP = f"""
 local wakeup_key, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -68,7 +68,7 @@ end
 return ids
 """
 """Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids.
-No queue exceeds its capacity (0: paused). If ids are left, the wakeup key wakes another worker."""
+No queue exceeds its capacity, which is 0 if it is paused. If ids are left, wake another worker."""
 
 
 class Claimer:
@@ -100,7 +100,8 @@ class Claimer:
         """Pop ids for this many slots, but no more from a queue than its capacity.
 
         Raises:
-            redis.RedisError: Redis is unavailable. Nothing was popped.
+            redis.RedisError: Redis is unavailable. If ids were popped anyway, the relay dispatches
+                them again.
         """
         ids = await self._pop_script(
             keys=self._keys,
@@ -118,12 +119,13 @@ class Claimer:
         return [JobId(UUID(job_id.decode())) for job_id in ids]
 
     async def claim(self, ids: list[JobId]) -> list[ClaimedJob]:
-        """Claim the jobs with these ids, and retry once under the same token.
+        """Claim the jobs with these ids. If Postgres is unavailable, retry once.
 
-        If the first try succeeded but its reply was lost, the retry returns the same jobs.
+        The retry uses the same token. If the first try succeeded but its reply was lost, the retry
+        therefore returns the same jobs.
 
         Raises:
-            Unavailable: Postgres is unreachable. Later heartbeats release any jobs claimed anyway.
+            Unavailable: Postgres is unavailable. Later heartbeats release any jobs claimed anyway.
         """
         token = uuid4()
         try:
@@ -139,9 +141,9 @@ class Claimer:
         return claimed
 
     async def _requeue(self, ids: Collection[JobId]) -> None:
-        """Put back into Redis the ids of due jobs whose rows were locked, for example by the relay.
+        """Put the ids of due jobs back into Redis if their rows were locked, perhaps by the relay.
 
-        Otherwise these jobs would wait five seconds for the relay to dispatch them.
+        Otherwise these jobs could wait five seconds for the relay to dispatch them.
         """
         try:
             waiting = await statements.still_waiting(self._database, ids=list(ids))

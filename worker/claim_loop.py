@@ -1,4 +1,4 @@
-"""The claim loop: claims jobs for the free slots of this worker."""
+"""The claim loop, which claims jobs for this worker's free slots."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ClaimLoop:
         self._lease = lease
         self._runner = runner
         self.last_pop_at = 0.0
-        """When the last pop succeeded, even if it found no ids, by the monotonic clock."""
+        """When a pop last succeeded, by the monotonic clock. It may have found no ids."""
 
     async def run(self) -> None:
         """Claim and start jobs until cancelled. Cancelling does not interrupt running jobs."""
@@ -66,7 +66,7 @@ class ClaimLoop:
             await self._runner.start(claimed)
 
     async def listen_for_wakeups(self, redis: Redis) -> None:
-        """Until cancelled, wake the loop whenever jobs are dispatched."""
+        """Until cancelled, wake the loop whenever this worker gets an item from the wakeup key."""
         while True:
             await self._slots.may_claim.wait()
             wakeup = cast("Awaitable[object]", redis.blpop([WAKEUP_KEY], timeout=POLL_INTERVAL_S))
@@ -95,7 +95,7 @@ class ClaimLoop:
                 running.interrupt("cancelled")
 
     def interrupt_lost(self, job_ids: Iterable[JobId]) -> None:
-        """Interrupt these jobs, which this worker has lost to another."""
+        """Interrupt these jobs, if they run here: their attempts are lost."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
                 running.interrupt("lost")

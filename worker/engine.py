@@ -52,7 +52,7 @@ class Engine:
     ) -> None:
         """
         Args:
-            clock: the schedules' clock; None: this worker fires no schedules.
+            clock: the schedules' clock. If None, this worker fires no ticks.
             handlers: the handler for each job type.
         """
         self._settings = settings
@@ -95,7 +95,7 @@ class Engine:
         """Start the loops and claim jobs.
 
         Raises:
-            SettingsError: METRICS_PORT is taken.
+            SettingsError: METRICS_PORT or HOST cannot be used.
         """
         worker, host = self._settings.worker, self._settings.http.host
         await self._stack.enter_async_context(self._health.serve(host, worker.metrics_port))

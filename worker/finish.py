@@ -1,4 +1,4 @@
-"""Finishing jobs: those that are done at about the same time are marked in one statement."""
+"""Finishing jobs: one statement marks those that are done at about the same time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Finishing(NamedTuple):
 
 
 class Finisher:
-    """The finisher, which marks jobs as done. Jobs that arrive during a statement join the next."""
+    """The finisher, which marks jobs as done. Jobs that arrive during a statement get the next one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class Finisher:
         """Mark the job as done, and wait for the commit, even while Postgres is unavailable.
 
         Raises:
-            LeaseLost: this worker has lost the job, which is not marked as done.
+            LeaseLost: this attempt has lost its job, which is not marked as done.
         """
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append(_Finishing(claimed, committed))
@@ -44,7 +44,7 @@ class Finisher:
         await committed
 
     async def run(self) -> None:
-        """Commit the jobs that arrive, until cancelled."""
+        """Mark jobs as done as they arrive, until cancelled."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()

@@ -45,7 +45,7 @@ class Health:
         """Serve while the block runs, unless the port is 0.
 
         Raises:
-            SettingsError: the port is taken.
+            SettingsError: the port or the host cannot be used.
         """
         if not port:
             yield

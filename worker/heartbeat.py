@@ -1,4 +1,4 @@
-"""The heartbeat, which keeps the lease, and the loops that run the relay and reclaim jobs."""
+"""The heartbeat, which renews the lease, and the loops that run the relay and reclaim jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INTERVAL_S = 1.0
 
 
 class Heartbeat:
-    """This worker's heartbeat. Each beat renews the lease and reads what to stop or pause."""
+    """This worker's heartbeat. Each one renews the lease and reads the pauses and cancellations."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Heartbeat:
             await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
     async def heartbeat(self) -> None:
-        """Send a heartbeat, apply cancellations, lost jobs and pauses, and renew the lease.
+        """Send a heartbeat, interrupt cancelled and lost jobs, read the pauses, renew the lease.
 
         Raises:
             Unavailable: Postgres is unavailable.
@@ -85,10 +85,10 @@ class Heartbeat:
         self._lease.renew(heartbeat_at)
 
     async def _reconcile(self, rows: Collection[OwnedJob], running_before: set[JobId]) -> None:
-        """Resolve differences between the jobs that run here and this worker's rows.
+        """Resolve differences between the jobs that run here and those that Postgres says run here.
 
-        A job that runs here without a row is interrupted, and a row whose job does not run here is
-        released, but only once two heartbeats in a row have found the difference: a single
+        A job that runs only here is interrupted, and a job that runs only according to Postgres is
+        released, but not until two consecutive heartbeats have found the difference: a single
         heartbeat may have coincided with a claim or with the end of a job.
         """
         running, recorded = set(self._slots.running), {row.id for row in rows}

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 MAX_BACKOFF = timedelta(hours=1)
 LOST_CONNECTION_DELAY = timedelta(seconds=1)
 UNKNOWN_KIND_DELAY = timedelta(minutes=1)
-"""How long a job of a kind unknown to this worker waits for a newer worker."""
+"""How long a job waits for a newer worker if this one does not know its kind."""
 
 
 def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
@@ -51,7 +51,7 @@ def equal_jitter(base: timedelta, failures: int, random: float) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class JobExecutor:
-    """The job executor. Calling it runs one attempt of a claimed job."""
+    """The job executor. Calling it makes one attempt at a claimed job."""
 
     resources: Resources
     breakers: Breakers
@@ -64,7 +64,7 @@ class JobExecutor:
         """Call the handler within its time limit, and return the outcome.
 
         Raises:
-            LeaseLost: this worker has lost the job.
+            LeaseLost: this attempt has lost its job.
             CancelledError: the job was cancelled or lost, or the worker is stopping.
         """
         if run.claimed.expired:
@@ -76,7 +76,7 @@ class JobExecutor:
         return self._postpone(run.claimed) or await self._call_handler(job_type, run)
 
     def _postpone(self, claimed: ClaimedJob) -> Outcome | None:
-        """Return a snooze if the job must not start now, or None."""
+        """Return a snooze if the job must not start now, otherwise None."""
         if claimed.kind in self.pauses.kinds:
             blocked_on = blocked_on_kind(claimed.kind)
             reason = f"{claimed.kind} is paused"
@@ -106,7 +106,7 @@ class JobExecutor:
         return outcome
 
     def _outcome_of(self, error: Exception, job_type: type[Job], claimed: ClaimedJob) -> Outcome:
-        """Translate a failure into an outcome. Nothing else does this."""
+        """Turn a handler's exception into an outcome. Nothing else does this."""
         text = f"{type(error).__name__}: {without_values(error)}"
         match error:
             case Unavailable(dependency="postgres"):
@@ -140,7 +140,7 @@ class JobExecutor:
     async def _wake_blocked(self, dependency: str) -> None:
         """Let the jobs that are blocked on a dependency become due.
 
-        If Postgres does not answer, they become due when their delays end, up to minutes later.
+        If Postgres does not answer, they are due when their delays end, in up to five minutes.
         """
         log.info("breaker.closed", dependency=dependency)
         try:

@@ -13,7 +13,7 @@ FRESH_S = LEASE_S / 2
 
 
 class Lease:
-    """This worker's right to claim and reclaim jobs. It depends on the last heartbeat's age."""
+    """A worker's lease. The last heartbeat's age decides whether it may claim and reclaim jobs."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """
@@ -28,8 +28,8 @@ class Lease:
     def renew(self, heartbeat_at: float) -> None:
         """Renew the lease after Postgres has recorded a heartbeat.
 
-        After a gap longer than the lease, this worker reclaims nothing for the length of a lease:
-        it may itself have been cut off while the other workers were alive.
+        After a gap longer than the lease, this worker reclaims nothing for ten seconds: the other
+        workers may have been cut off too, and need time to send a heartbeat.
 
         Args:
             heartbeat_at: when the heartbeat was sent, by the monotonic clock.
@@ -51,6 +51,6 @@ class Lease:
 
     @property
     def may_reclaim(self) -> bool:
-        """Whether this worker may reclaim jobs: not if it was recently cut off itself."""
+        """Whether this worker may reclaim jobs. It may not if it was recently cut off itself."""
         now = self._clock()
         return now - self._renewed_at < FRESH_S and now >= self._may_reclaim_from

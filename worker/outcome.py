@@ -1,4 +1,4 @@
-"""The outcome of an attempt, and recording it in Postgres with any job that follows a failure."""
+"""An attempt's outcome, and recording it in Postgres together with any job that follows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fingerprint(kind: str, error: str) -> str:
 
 OutcomeName = Literal["done", "retried", "snoozed", "dead", "cancelled"]
 STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
-"""The state of the job after each outcome other than `done`."""
+"""The job's state after each outcome other than `done`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ DONE = Outcome("done")
 async def record(
     database: Database, worker_id: UUID, claimed: ClaimedJob, outcome: Outcome
 ) -> None:
-    """Commit an outcome other than `done`, together with the row of the attempt.
+    """Commit an outcome other than `done`, together with the attempt's row.
 
     Raises:
-        LeaseLost: this worker has lost the job; nothing is written.
+        LeaseLost: this attempt has lost its job; nothing is written.
     """
     async with database.transaction() as tx:
         if not await _write_end(tx, claimed, outcome):
@@ -80,7 +80,7 @@ async def record(
 
 
 async def _write_end(tx: Transaction, claimed: ClaimedJob, outcome: Outcome) -> bool | None:
-    """Write the job's new state, and tell whether this attempt still held the job."""
+    """Write the job's new state. Return true if this attempt still held the job."""
     state, error = STATES[outcome.name], _storable(outcome.error) or ""
     if outcome.name in {"dead", "cancelled"}:
         digest = fingerprint(claimed.kind, error) if outcome.name == "dead" else None
@@ -107,13 +107,13 @@ async def _write_end(tx: Transaction, claimed: ClaimedJob, outcome: Outcome) -> 
         blocked_on=outcome.blocked_on,
         error=error,
     )
-    if state_now == "cancelled":  # requested during the attempt
+    if state_now == "cancelled":  # the cancellation was requested during the attempt
         await enqueue_on_failure(tx, claimed.kind, claimed.payload)
     return state_now is not None
 
 
 def _storable(text: str | None) -> str | None:
-    """Make a text storable: replace NULs and lone surrogates, and limit the length."""
+    """Make text storable: replace NULs and lone surrogates, and limit the length."""
     if text is None:
         return None
     clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -81,7 +81,7 @@ def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
 
 
 def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
-    """Set the metrics, even if 0, for all kinds that have jobs or that this worker knows."""
+    """Set the metrics for every kind that this worker knows or that has jobs, even to 0."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
     blocked: Counter[tuple[str, str]] = Counter()
     for row in rows:

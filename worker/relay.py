@@ -31,7 +31,7 @@ class Relay:
         self._dispatcher = dispatcher
 
     async def run_once(self) -> int:
-        """Dispatch all due jobs that Redis lacks.
+        """Dispatch the due jobs that Redis lacks.
 
         Returns:
             The number of ids that Redis lacked.
@@ -68,8 +68,8 @@ class Relay:
                 for job_id, score in zip(ids, scores, strict=True)
                 if score is None
             ]
-        # Mark the jobs before adding their ids. Otherwise a job could be claimed and fail in
-        # between. Marking it then would make its retry wait for five seconds.
+        # Mark the jobs before adding their ids. Otherwise a job could be claimed and released in
+        # between, and marking it then would delay its next dispatch by five seconds.
         await statements.mark_dispatched(
             self._database,
             ids=[job.id for job in waiting],

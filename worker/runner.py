@@ -26,7 +26,7 @@ RETRY_DELAY_S = 0.5
 
 
 class Runner:
-    """The runner. Each claimed job gets a task of its own."""
+    """The runner. Each claimed job gets its own task."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Runner:
         self._worker_id = worker_id
 
     def start(self, claimed: ClaimedJob) -> asyncio.Task[None]:
-        """Start a task that runs the job, and give it a slot."""
+        """Give the job a slot, and start a task that runs the job."""
         running = RunningJob(claimed)
         running.task = task = asyncio.create_task(self._run_to_end(running))
         self._slots.occupy(running)

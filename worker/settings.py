@@ -72,7 +72,8 @@ class Lifecycle:
         """Open the resources and start the engine.
 
         Raises:
-            SettingsError: METRICS_PORT is taken, or Postgres refuses the settings.
+            SettingsError: METRICS_PORT, HOST or DATABASE_URL cannot be used.
+            TooOld: Postgres or Redis is too old.
         """
         settings = self._settings
         opened = open_resources(settings, process="activelog-worker")
@@ -105,11 +106,11 @@ def worker_settings(
 ) -> type:
     """Build the class that `arq worker.WorkerSettings` reads.
 
-    This also creates the event loop that arq will use, and makes configuring our logs its first
-    task: arq configures its own logging after this function has returned.
+    This also creates the event loop that arq will use. The first thing the loop does is configure
+    our logs, because arq configures its own logging after this function has returned.
 
     Args:
-        clock: the schedules' clock; None: this worker fires no schedules.
+        clock: the schedules' clock. If None, this worker fires no ticks.
         burst: whether the worker ends when no job is due.
     """
     loop = uvloop.new_event_loop()

@@ -41,7 +41,7 @@ class Isolation:
             running: returns how many jobs hold slots, including those waiting here.
         """
         self.count += 1
-        self._job_ended.set()  # those waiting count again: this job now waits too
+        self._job_ended.set()  # the waiting jobs count again, now that this one waits too
         self._changed()
         try:
             async with self._lock:
@@ -61,7 +61,7 @@ class RunningJob:
     claimed: ClaimedJob
     task: asyncio.Task[None] | None = None
     interruption: Literal["released", "cancelled", "lost"] = "released"
-    """Why the task is cancelled: the worker stops, the job is cancelled, or the lease is lost."""
+    """Why the task is cancelled: the worker stops, the job is cancelled, or the attempt is lost."""
 
     def interrupt(self, reason: Literal["cancelled", "lost"]) -> None:
         """Cancel the job's task for this reason."""
@@ -71,7 +71,7 @@ class RunningJob:
 
 
 class Slots:
-    """The running jobs. A job keeps its slot until its outcome is committed."""
+    """The slots and the jobs in them. A job keeps its slot until its outcome is committed."""
 
     def __init__(self, count: int, pauses: Pauses) -> None:
         self.count = count
@@ -93,7 +93,7 @@ class Slots:
 
     @property
     def capacity(self) -> int:
-        """How many jobs to claim: one for each slot that is free or whose job is committing."""
+        """How many jobs to claim: one for each slot that is free or about to be free."""
         return max(0, self.count - len(self.running) + self._committing)
 
     async def wait_until_free(self) -> None:
@@ -103,7 +103,7 @@ class Slots:
             await self._freed.wait()
 
     def occupy(self, running: RunningJob) -> None:
-        """Give a job a slot. Interrupt any older attempt still running here: its lease is lost."""
+        """Give a job a slot. If an older attempt still runs here, it is lost: interrupt it."""
         if older := self.running.get(running.claimed.id):
             older.interrupt("lost")
         self.running[running.claimed.id] = running
@@ -149,7 +149,7 @@ class Slots:
         """Update whether jobs may be claimed.
 
         A job that must run alone first waits only for the jobs in `low`, which may be long; jobs
-        from other queues are still claimed. Then nothing is claimed until it has run alone.
+        from other queues are still claimed. Then nothing is claimed until the job has run alone.
         """
         metrics.running.set(len(self.running))
         alone = self.isolation.count > 0 and self._running_low() <= self.isolation.count

@@ -1,4 +1,4 @@
-"""Job types: frozen structs of ids with a stable kind, and the rules by which they run."""
+"""Job types: frozen structs of ids with a stable kind, and the rules for running them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Job(msgspec.Struct, frozen=True):
     queue: ClassVar[Queue] = "default"
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
     retries: ClassVar[int] = 3
-    """How many failures are followed by another attempt."""
+    """How many failures are followed by a retry."""
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
     """The wait before the first retry. It doubles with each failure."""
     expires_in: ClassVar[timedelta | None] = None
-    """How long after it became due a job may still start. None: forever."""
+    """How long a job may still start after it became due. None: forever."""
 
     @classmethod
     def __init_subclass__(cls) -> None:
@@ -54,6 +54,7 @@ class Job(msgspec.Struct, frozen=True):
     def on_failure(self) -> Job | None:
         """Return the job to enqueue if this one fails for good, is cancelled or expires.
 
-        It is enqueued in the transaction that ends this job. `cancel_quietly` does not enqueue it.
+        It is enqueued in the transaction that ends this job. `cancel_quietly` does not enqueue it
+        if this job is waiting.
         """
         return None

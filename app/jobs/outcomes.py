@@ -1,4 +1,4 @@
-"""Exceptions by which a handler says that its job is not done. If it returns, the job is done."""
+"""Exceptions that a handler raises if its job is not done. If it returns, the job is done."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Retry(NotDone):
 class Snooze(NotDone):
     """The job should run again later, without counting a failure.
 
-    For rate limits and for work that another job is doing. For an outage, raise
+    Raise it for rate limits and for work that another job is doing. For an outage, raise
     `errors.Unavailable` instead.
     """
 
@@ -41,7 +41,7 @@ class Dead(NotDone):
 
 
 class LeaseLost(Exception):
-    """The job belongs to another worker now. This attempt can commit nothing more."""
+    """The attempt has lost its job and can commit nothing more."""
 
 
 class Cancelled(Exception):

@@ -30,7 +30,7 @@ async def reclaim(database: Database) -> Sequence[ReturnedJob]:
 
 
 async def release(database: Database, job_id: JobId, token: UUID) -> None:
-    """Requeue a job that was claimed under this token but not run.
+    """Requeue a job that was claimed under this token, without counting the attempt.
 
     Raises:
         Unavailable: Postgres is unavailable.
@@ -46,7 +46,7 @@ async def _enqueue_followers(tx: Transaction, jobs: Sequence[ReturnedJob]) -> No
 
 
 async def enqueue_on_failure(tx: Transaction, kind: str, payload: str) -> None:
-    """Enqueue a job's `on_failure` job, if any. Do nothing if the payload cannot be decoded."""
+    """Enqueue a job's `on_failure` job, if any. Do nothing if the job cannot be decoded."""
     job_type = KINDS.get(kind)
     if job_type is None:
         return

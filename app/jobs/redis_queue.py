@@ -28,10 +28,10 @@ WAKEUP_KEY = "activelog:wakeup"
 """A list that idle workers block on. After a dispatch it holds an item until a worker wakes."""
 
 EPOCH_KEY = "activelog:epoch"
-"""A key that is missing if Redis has lost its data since the relay set the key."""
+"""A key that the relay sets. If it is missing, Redis is new or has lost its data."""
 
 JOB_KEY_PREFIX = "arq:job:"
-"""The prefix of the keys under which arq looks up what to call; a job's id follows."""
+"""The prefix of the keys under which arq looks up what to call. A job's id follows it."""
 
 
 def queue_key(queue: str) -> str:
@@ -52,7 +52,8 @@ FLUSH_BATCH = 500
 MAX_PENDING = 100_000
 """The most ids kept in memory. If there are more, the oldest are left to the relay."""
 JOB_TTL_MS = 7 * 24 * 3600 * 1000
-"""How long Redis keeps a key if no worker pops its job. The relay dispatches the job again."""
+"""How long Redis keeps a job's arq key. Our workers do not read it. If a stock arq worker finds it
+expired, it drops the id, and the relay dispatches the job again."""
 
 ADD = """
 local wakeup, prefix, ttl = KEYS[#KEYS], ARGV[1], ARGV[2]
@@ -80,7 +81,7 @@ class Dispatcher:
         self._flushing = asyncio.Lock()
 
     def dispatch(self, dispatches: Sequence[Dispatch]) -> None:
-        """Queue ids to be sent. Call this after the jobs' transaction has committed."""
+        """Buffer ids to be sent. Call this after the jobs' transaction has committed."""
         self._pending.extend(dispatches)
         self._waiting.set()
 
@@ -110,7 +111,7 @@ class Dispatcher:
     async def flush(self) -> None:
         """Send the pending ids to Redis, or drop them if it is unavailable.
 
-        Wait for a flush in progress first.
+        If a flush is in progress, this waits for it first.
         """
         async with self._flushing:
             while batch := list(islice(self._pending, FLUSH_BATCH)):

@@ -33,13 +33,13 @@ class Run:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open a transaction that commits only while the job belongs to this attempt.
+        """Open a transaction that commits only if this attempt still holds the job.
 
-        If the attempt crashes later, a retry repeats the effects committed here. Commit the last or
-        only effect through `completion`.
+        If the worker is lost later, the next attempt repeats the effects committed here. Commit the
+        last or only effect through `completion`.
 
         Raises:
-            LeaseLost: the job belongs to another worker now, or has ended.
+            LeaseLost: this attempt has lost its job.
         """
         async with self._database.transaction() as tx:
             if not await statements.lock_job(tx, id=self.claimed.id, token=self.claimed.token):
@@ -54,7 +54,7 @@ class Run:
             note: tells operators why the job had nothing to do.
 
         Raises:
-            LeaseLost: the job belongs to another worker now.
+            LeaseLost: this attempt has lost its job.
         """
         async with self._database.transaction() as tx:
             if not await statements.finish(
@@ -68,16 +68,16 @@ class Run:
         """Finish a job that had nothing to do, with a note that says why.
 
         Raises:
-            LeaseLost: the job belongs to another worker now.
+            LeaseLost: this attempt has lost its job.
         """
         async with self.completion(note):
             pass
 
     async def assert_lease(self) -> None:
-        """Check, just before an effect that cannot be undone, that the job is still ours.
+        """Check, before an effect that cannot be undone, that this attempt still holds the job.
 
         Raises:
-            LeaseLost: the job belongs to another worker now.
+            LeaseLost: this attempt has lost its job.
         """
         if not await statements.lock_job(
             self._database, id=self.claimed.id, token=self.claimed.token
@@ -88,7 +88,7 @@ class Run:
         """Record that this job runs alone in its worker, and so is to blame if the worker is lost.
 
         Raises:
-            LeaseLost: the job belongs to another worker now.
+            LeaseLost: this attempt has lost its job.
         """
         if not await statements.mark_running_alone(
             self._database, id=self.claimed.id, token=self.claimed.token
@@ -106,7 +106,7 @@ class Run:
         The position is also shown as the job's progress.
 
         Raises:
-            LeaseLost: the job belongs to another worker now.
+            LeaseLost: this attempt has lost its job.
         """
         encoded = msgspec.json.encode(position).decode()
         if not await statements.save_position(
@@ -118,7 +118,7 @@ class Run:
         """Report progress to users and operators.
 
         Raises:
-            LeaseLost: the job belongs to another worker now.
+            LeaseLost: this attempt has lost its job.
         """
         report = msgspec.json.encode({"done": done, "total": total, **counts}).decode()
         if not await statements.report_progress(

@@ -29,7 +29,7 @@ MAX_TRIES = 5
 
 
 class DeadLetterCursor(NamedTuple):
-    """The last group of the previous page."""
+    """The last group on the previous page."""
 
     last_seen: datetime | None = None
     fingerprint: str | None = None
@@ -96,6 +96,7 @@ async def retry_group(
 
     Raises:
         NotFound: no dead letter has this fingerprint.
+        Conflict: jobs with the same kinds and unique keys are being enqueued.
     """
     result = await _retry(database, _Selection(fingerprint=fingerprint), batch)
     if result == RetryResult(0, 0):
@@ -108,6 +109,9 @@ async def retry_all(database: Database, kind: str | None, *, by: str) -> RetryRe
     """Retry all dead jobs, or those of one kind, in batches.
 
     If a batch fails, the earlier ones stay committed.
+
+    Raises:
+        Conflict: jobs with the same kinds and unique keys are being enqueued.
     """
     result = await _retry(database, _Selection(kind=kind), BATCH)
     log.info("operator.retried_all", kind=kind, retried=result.retried, by=by)

@@ -106,7 +106,7 @@ NOT_CANCELLABLE = {
 
 
 async def cancel_job(tx: Transaction, job_id: JobId, *, by: str) -> State:
-    """Cancel a waiting job at once, or have the worker of a running job stop it within 2 s.
+    """Cancel a waiting job at once, or have its worker interrupt a running job within 2 s.
 
     If the job is done before that, it stays done.
 
@@ -129,5 +129,5 @@ async def cancel_job(tx: Transaction, job_id: JobId, *, by: str) -> State:
 
 
 async def cancel_quietly(tx: Transaction, job_id: JobId, why: str) -> None:
-    """Cancel a job that is no longer needed. Does nothing if it has finished or does not exist."""
+    """Cancel a job that is no longer needed. Do nothing if it has finished or does not exist."""
     await statements.cancel(tx, id=job_id, why=why)

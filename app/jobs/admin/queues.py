@@ -1,7 +1,7 @@
 """Queues, kinds and workers for operators: their state, and pausing and resuming them.
 
-Workers read the pauses once a second. The jobs of a paused queue stay queued, also in Redis. The
-jobs of a paused kind are snoozed when their turn comes.
+Workers read the pauses once a second. Jobs in a paused queue keep their state and stay in Redis.
+Jobs of a paused kind are snoozed when their turn comes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ async def find_queue(db: Queryable, name: str, weights: Mapping[str, int]) -> Qu
 
 
 async def find_kind(db: Queryable, name: str) -> KindState:
-    """Return the state of a kind. The name is not checked: an unknown kind has no jobs."""
+    """Return the state of a kind. The name is not checked: an unknown kind simply has no jobs."""
     return next(kind for kind in await statements.kinds(db, names=[name]) if kind.name == name)
 
 
@@ -89,7 +89,7 @@ async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
     """Stop workers from starting jobs of a kind. Repeating this changes nothing.
 
     Raises:
-        NotFound: this process does not know the kind, and there is no job or pause for it.
+        NotFound: this process does not know the kind, and it has no jobs and is not paused.
     """
     await _check_kind(tx, name)
     await statements.pause(tx, what="kind", name=name)
@@ -100,7 +100,7 @@ async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
     """Let workers start jobs of a kind again. Jobs snoozed by the pause become due now.
 
     Raises:
-        NotFound: this process does not know the kind, and there is no job or pause for it.
+        NotFound: this process does not know the kind, and it has no jobs and is not paused.
     """
     await _check_kind(tx, name)
     await statements.resume(tx, what="kind", name=name)
@@ -121,7 +121,7 @@ async def _check_kind(db: Queryable, name: str) -> None:
 
 
 async def list_workers(db: Queryable) -> list[Worker]:
-    """List the workers that have not shut down, oldest first. A killed one shows as not alive."""
+    """List the workers that have not shut down, also lost ones, oldest first."""
     running: dict[UUID, list[RunningJob]] = defaultdict(list)
     for row in await statements.running_jobs(db):
         running[row.worker_id].append(RunningJob(row.id, row.kind, row.attempt, row.started_at))

@@ -126,7 +126,7 @@ class JobDetail(JobFields, frozen=True):
 
     payload: Any
     progress: Any
-    """What the handler last reported in this attempt; null once the job is done."""
+    """What the handler last reported in the latest attempt; null once the job is done."""
     attempts: list[JobAttempt]
     timeline: list[TimelineEvent]
 
@@ -144,7 +144,7 @@ class DeadLetterGroup(Struct, frozen=True):
 
 
 class DeadLetterCounts(Struct, frozen=True):
-    """The number of dead letters, and of the groups by kind and error that they form."""
+    """How many dead letters there are, and how many groups they form by kind and error."""
 
     letters: int
     groups: int

@@ -102,15 +102,15 @@ async def fan_out(
     """Enqueue jobs for all users, starting where an earlier attempt stopped, and finish this job.
 
     Raises:
-        Snooze: the queue is full.
-        LeaseLost: the job belongs to another worker now.
+        Snooze: too many jobs are waiting in the queue.
+        LeaseLost: this attempt has lost its job.
     """
     position = run.position(FanOutPosition) or FanOutPosition()
     while True:
         async with run.transaction() as tx:
             if await _queue_is_full(tx, job_type, throttle):
                 raise Snooze(
-                    f"{throttle.max_waiting} jobs are waiting in {job_type.queue}",
+                    f"more than {throttle.max_waiting} jobs are waiting in {job_type.queue}",
                     delay=throttle.delay,
                 )
             batch = await enqueue_batch(tx, position.after, BATCH)
@@ -129,7 +129,7 @@ async def finish_dry_run(run: Run, job_type: type[Job], counted: DryRunCounts) -
     """Save what a fan-out would have enqueued, and finish the job.
 
     Raises:
-        LeaseLost: the job belongs to another worker now.
+        LeaseLost: this attempt has lost its job.
     """
     counts = msgspec.structs.asdict(counted)
     async with run.completion() as tx:

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 BY_SCHEDULE = "schedule"
 UNIQUE_KEY_PREFIX = "tick "
-"""The prefix of scheduled jobs' unique keys, by which a Postgres trigger recognizes the jobs."""
+"""The prefix of scheduled jobs' unique keys. A Postgres trigger recognizes the jobs by it."""
 
 
 async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
@@ -57,10 +57,10 @@ async def trigger(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> TriggeredRun:
-    """Run a schedule's job now, under a tick of its own. The regular ticks are not affected.
+    """Enqueue a schedule's job now, under its own tick. The regular ticks are not affected.
 
     Args:
-        day: any day of the period to cover; None means the last complete period.
+        day: any day in the period to cover; None means the last complete period.
         dry_run: only count what would be done; not every job supports this.
 
     Raises:
@@ -109,7 +109,8 @@ def _covered_day(schedule: Schedule, day: date | None, now: datetime) -> date:
     last_day = day_covered(schedule.tick_covering(day))
     if last_day >= now.date():
         raise Invalid(
-            f"The period of that day is not over until the end of {last_day}.", field="date"
+            f"The period that includes that day is not over until the end of {last_day}.",
+            field="date",
         )
     return last_day
 

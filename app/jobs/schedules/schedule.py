@@ -1,4 +1,4 @@
-"""Schedules: their ticks in UTC, how late a missed tick may be caught up, and their runs."""
+"""Schedules: their ticks in UTC, how late a missed tick may be fired, and their runs."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ MAX_TICK_INTERVAL = 32 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a job is due: the minute, hour and day of its ticks, in UTC."""
+    """When a recurring job is due: the minute, hour and day of its ticks, in UTC."""
 
     job: type[ScheduledJob]
     grace: timedelta
-    """The grace period: how late a missed tick may still be caught up."""
+    """The grace period: how late a missed tick may still be fired."""
     hour: int | None = None
     """None: every hour."""
     minute: int = 0
@@ -87,7 +87,7 @@ class Schedule:
     day: int | None = None
     """The day of the month. None: every day."""
     catch_up_all: bool = False
-    """Whether to catch up all missed and skipped ticks, not only the last missed one."""
+    """Whether to catch up on all missed and skipped ticks, not only on the last missed one."""
     dry_run: bool = False
     """Whether the job supports dry runs."""
 
