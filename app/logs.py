@@ -57,7 +57,7 @@ class Origin(NamedTuple):
 REQUEST: ContextVar[Origin] = ContextVar("request")
 """The request that is handled in this context."""
 ATTEMPT: ContextVar[LoggedAttempt] = ContextVar("attempt")
-"""The attempt that runs in this context. It is read only when a line is logged."""
+"""The attempt that runs in this context."""
 
 
 def origin() -> Origin:
@@ -145,7 +145,7 @@ def _formatter(settings: Logs, shared: list[structlog.typing.Processor]) -> dict
         else [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
-                exception_formatter=structlog.dev.plain_traceback,  # others print local variables
+                exception_formatter=structlog.dev.plain_traceback,  # rich prints local variables
             )
         ]
     )

@@ -21,7 +21,7 @@ BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 
 enqueued = Counter(
     "activelog_jobs_enqueued",
-    "Jobs inserted one at a time by this process. Bulk inserts, such as fan-outs, do not count.",
+    "Jobs inserted by this process, singly or by a fan-out. Other bulk inserts do not count.",
     BY_KIND,
     registry=registry,
 )
@@ -53,7 +53,7 @@ slots = Gauge("activelog_worker_slots", "Jobs this worker can run at once.", reg
 running = Gauge("activelog_worker_running", "Jobs running in this worker.", registry=registry)
 leases_lost = Counter(
     "activelog_leases_lost",
-    "Attempts whose lease was lost before they finished.",
+    "Attempts that lost their job before they finished.",
     registry=registry,
 )
 pops = Counter(
@@ -61,7 +61,7 @@ pops = Counter(
 )
 popped = Counter(
     "activelog_popped",
-    "Job IDs this worker popped from Redis. Not every one starts a job: some are already taken.",
+    "Job IDs this worker popped from Redis. Those of jobs that are already claimed are dropped.",
     registry=registry,
 )
 breaker_open = Gauge(
@@ -101,7 +101,8 @@ class KindMetrics:
 
 of_kind = cache(KindMetrics)
 
-# Every worker reads the following metrics from Postgres, for all workers: query their maximum.
+# Every worker reads the metrics from here to `workers` from Postgres, for all workers: query their
+# maximum.
 queue_stats_read = Gauge(
     "activelog_queue_stats_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",
@@ -156,7 +157,7 @@ workers = Gauge(
 
 loop_lag = Histogram(
     "activelog_loop_lag_seconds",
-    "Delay of the event loop of this process.",
+    "Delay of this process's event loop.",
     buckets=BUCKETS_S,
     registry=registry,
 )
@@ -170,19 +171,19 @@ refused = Counter(
 POOL = ("pool",)
 _pool_limit = Gauge(
     "activelog_database_pool_limit",
-    "Maximum number of connections of the pool.",
+    "Maximum number of connections in the pool.",
     POOL,
     registry=registry,
 )
 _pool_size = Gauge(
-    "activelog_database_pool_size", "Open connections of the pool.", POOL, registry=registry
+    "activelog_database_pool_size", "Open connections in the pool.", POOL, registry=registry
 )
 _pool_idle = Gauge(
-    "activelog_database_pool_idle", "Idle connections of the pool.", POOL, registry=registry
+    "activelog_database_pool_idle", "Idle connections in the pool.", POOL, registry=registry
 )
 _pool_waiting = Gauge(
     "activelog_database_pool_waiting",
-    "Tasks waiting for a connection, free or newly opened.",
+    "Tasks waiting for a connection from the pool.",
     POOL,
     registry=registry,
 )

@@ -1,4 +1,4 @@
-"""A lower CPU priority for processes that nobody waits for.
+"""A lower CPU priority for background processes.
 
 Linux first divides CPU time between sessions, and applies niceness within each (sched(7), "The
 autogroup feature"), so a session gets a lower priority together with the process that leads it. In
@@ -19,7 +19,7 @@ WORKER_NICENESS = 5
 PDF_NICENESS = 10
 RETRY_INTERVAL_S, MAX_TRIES = 0.1, 20
 """From users other than root, Linux accepts one change to a session per interval, system-wide.
-Other processes may get in first each time."""
+Other processes may get in first."""
 
 
 def lower_own_priority(niceness: int) -> None:
@@ -68,7 +68,7 @@ def session_niceness(session: Path) -> int | None:
 def lower_session_priority(session: Path, niceness: int) -> None:
     """Raise a session's niceness, unless it is already that high.
 
-    If the system refuses, stop after 2 s: the niceness is not essential.
+    If the system keeps refusing, give up after 2 s: the niceness is not essential.
 
     Args:
         session: the file that `session_file` returns.

@@ -31,8 +31,8 @@ OUTAGE_PAUSE_S = 5.0
 FLUSH_INTERVAL_S = 0.2
 """How often batched counts are sent to Redis."""
 
-# A key's value is the time, in microseconds, by which everything counted will have been made up
-# for. That time can be at most one period ahead. This is the generic cell rate algorithm.
+# A key's value is the time, in microseconds, at which everything counted so far no longer counts.
+# That time is at most one period ahead. This is the generic cell rate algorithm.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -77,7 +77,7 @@ class RateLimit(NamedTuple):
 
 
 class RateLimiter:
-    """A limiter for actions that are rare enough to ask Redis each time."""
+    """A limiter for actions so rare that it can ask Redis each time."""
 
     def __init__(self, redis: Redis, secret: str, *, timeout_s: float = REDIS_TIMEOUT_S) -> None:
         self._redis = redis
@@ -105,7 +105,7 @@ class RateLimiter:
         await self._answer(lambda: self._redis.delete(_key(self._secret, limit, subject)))
 
     async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Return Redis's answer, or None if Redis did not answer in time or is not being used.
+        """Return Redis's answer, or None if Redis is unavailable, too slow or avoided for now.
 
         A call that times out is not cancelled, so that a connection that is slow to open can serve
         the next call.
@@ -123,7 +123,7 @@ class RateLimiter:
 
 
 class BatchedRateLimiter:
-    """A limiter for actions that are too frequent to wait for Redis: it sends counts in batches.
+    """A limiter for actions so frequent that it cannot ask Redis each time: it sends batches.
 
     The actions within one flush interval can therefore exceed the limit.
     """

@@ -1,4 +1,4 @@
-"""The only module that opens a Redis client."""
+"""The Redis client, and what it raises during an outage."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Resources:
 
 @asynccontextmanager
 async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[Resources]:
-    """Open everything, whether or not the servers respond, and close it in reverse order.
+    """Open everything, whether or not the servers respond. Leaving the block closes it.
 
     Args:
         process: the application name that Postgres shows, such as `activelog-api`.

@@ -25,7 +25,10 @@ class _Finishing(NamedTuple):
 
 
 class Finisher:
-    """The finisher, which marks jobs as done. Jobs that arrive during a statement get the next one."""
+    """The finisher, which marks jobs as done, one batch at a time.
+
+    Jobs that arrive while a batch is being committed are in the next one.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database

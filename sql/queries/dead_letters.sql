@@ -30,7 +30,7 @@ select count(*) as letters, count(distinct fingerprint) as groups from jobs wher
 
 -- name: retry_dead
 -- Requeue the next batch of matching dead jobs as if they were new, and count them.
--- The batch is the newest jobs before the given one with this id, fingerprint and kind (null: any).
+-- Newest first, after the cursor, limited to this id, fingerprint and kind (null: any).
 -- Expired jobs stay dead. Of the jobs with the same kind and unique key, only the newest is
 -- requeued, or none if an unfinished job has that key. Jobs that stay dead are counted by reason.
 with candidates as (

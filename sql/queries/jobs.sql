@@ -1,5 +1,5 @@
 -- name: insert_job
--- Insert a job and tell whether it is due; no row if an unfinished job has its kind and unique key.
+-- Insert a job and return whether it is due; no row if an unfinished job has its kind and unique key.
 insert into jobs
     (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select
@@ -15,8 +15,8 @@ returning id, run_at <= now() as due;
 -- Claim the given jobs that are due and unlocked, for this worker under this token.
 -- Repeating it returns the same jobs.
 -- The commit does not wait for the disk. If Postgres crashes and loses a claim, it also loses every
--- later commit, and so everything that the claim fenced: commits reach the disk in order. The job
--- then waits as before.
+-- later commit, and so everything that was committed under this token: commits reach the disk in
+-- order. The job then waits as before.
 with async_commit as materialized (
     select set_config('synchronous_commit', 'off', true)
 ),
@@ -56,7 +56,7 @@ where id = :id and token = :token and state = 'running'
 for share;
 
 -- name: finish
--- Mark the job as done, if this token still owns it.
+-- Mark the job as done, if it still has this token.
 -- A first attempt that succeeds gets no attempt row: the job's row already records it.
 with done as (
     update jobs set state = 'done', finished_at = now(), error = null, progress = null, note = :note
@@ -94,7 +94,7 @@ attempt_recorded as (
 select id from mine;
 
 -- name: reschedule
--- Reschedule the job to run after the delay, if this token still owns it; return its new state.
+-- Reschedule the job to run after the delay, if it still has this token; return its new state.
 -- A failed attempt counts as a failure, but a snoozed one does not; one that did not start does not
 -- even count as an attempt. A job whose cancellation has been requested is cancelled instead.
 update jobs set
@@ -113,7 +113,7 @@ where id = :id and token = :token and state = 'running'
 returning state;
 
 -- name: fail_or_cancel
--- End the job as dead or cancelled, if this token still owns it.
+-- End the job as dead or cancelled, if it still has this token.
 update jobs set
     state = :state,
     finished_at = now(),
@@ -130,20 +130,20 @@ values (:job_id, :attempt, :worker_id, :started_at, :outcome, :error, :traceback
 on conflict do nothing;
 
 -- name: report_progress
--- Store the progress that is shown to users and operators, if this token still owns the job.
+-- Store the progress that is shown to users and operators, if the job still has this token.
 update jobs set progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: save_position
--- Store where the job resumes after an interruption, if this token still owns it.
+-- Store where the next attempt continues, if the job still has this token.
 -- Also stores the job's progress.
 update jobs set position = :position::jsonb, progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
 -- name: never_dispatched
--- Return due jobs that have never been seen in Redis, oldest first.
+-- Return due jobs that are not marked as dispatched, oldest first.
 -- Leaves out new jobs enqueued in the last second: their dispatch may still be under way.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
@@ -152,7 +152,7 @@ order by run_at
 limit :limit;
 
 -- name: due_for_redis_check
--- Return due jobs that were last seen in Redis more than five seconds ago.
+-- Return due jobs that were last marked as dispatched more than five seconds ago.
 select id, queue, attempt from jobs
 where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
     and dispatched_at <= now() - interval '5 seconds'
@@ -216,7 +216,7 @@ where state = 'running' and worker_id = :worker_id;
 -- name: reclaim
 -- Reclaim the jobs of workers that have sent no heartbeat for ten seconds.
 -- The jobs are requeued, with a longer delay after each crash. A job that ran alone in its worker
--- caused the loss and becomes a dead letter; a job whose cancellation was requested is cancelled.
+-- is to blame and becomes a dead letter; a job whose cancellation was requested is cancelled.
 with lost as (
     select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, jobs.alone
     from jobs
@@ -254,8 +254,8 @@ where jobs.id = lost.id
 returning jobs.id, jobs.queue, jobs.attempt, state, kind, payload::text as payload;
 
 -- name: release
--- Release jobs that were claimed under this token and not run, as if they had never been claimed.
--- A job whose cancellation was requested meanwhile is cancelled.
+-- Release jobs that were claimed under this token, without counting the attempt.
+-- A job whose cancellation has been requested is cancelled instead.
 update jobs set
     state = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
@@ -268,8 +268,8 @@ where id = any(:ids::uuid[]) and token = :token and state = 'running'
 returning id, queue, attempt, state, kind, payload::text as payload;
 
 -- name: mark_running_alone
--- Record that the job runs alone in its worker, if this token still owns it.
--- If the worker is lost while the job runs alone, the job is the cause.
+-- Record that the job runs alone in its worker, if it still has this token.
+-- If the worker is then lost, the job is to blame.
 update jobs set alone = true
 where id = :id and token = :token and state = 'running'
 returning true;
@@ -288,7 +288,7 @@ where state = 'snoozed' and blocked_on = :blocked_on;
 -- Ages are in seconds.
 with present as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
-    select queue, kind, blocked_on, state, run_at, true as unseen from jobs
+    select queue, kind, blocked_on, state, run_at, true as undispatched from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
     union all
     select queue, kind, blocked_on, state, run_at, false from jobs
@@ -310,7 +310,7 @@ select
         where state not in ('running', 'dead') and run_at <= now()
     )), 0)::float8 as oldest_age,
     coalesce(extract(epoch from now() - min(run_at) filter (
-        where unseen and run_at <= now()
+        where undispatched and run_at <= now()
     )), 0)::float8 as outbox_lag
 from present
 group by queue, kind, blocked_on;

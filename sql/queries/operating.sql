@@ -33,7 +33,7 @@ from jobs
 where id = :id;
 
 -- name: attempts
--- Return the recorded attempts of a job in order. A first attempt that succeeds is not recorded.
+-- Return a job's recorded attempts in order. A first attempt that succeeds is not recorded.
 select attempt, worker_id, started_at, finished_at, outcome, error, traceback
 from job_attempts
 where job_id = :job_id

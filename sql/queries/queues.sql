@@ -88,14 +88,15 @@ group by asked.name, paused_at
 order by asked.name;
 
 -- name: blocked_jobs
--- Return what blocks snoozed jobs, dependencies and paused kinds, each with its next attempt.
+-- Return what blocks snoozed jobs: dependencies and paused kinds, each with the time of the next
+-- attempt.
 select blocked_on, count(*) as jobs, min(run_at) as next_attempt_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on
 order by blocked_on;
 
 -- name: kind_exists
--- Tell whether any job or pause of this kind exists. If not, this reads all jobs.
+-- Tell whether this kind has any job or is paused. If neither, this reads all jobs.
 select
     exists (select from pauses where what = 'kind' and name = :name)
     or exists (select from jobs where kind = :name);

@@ -3,7 +3,7 @@
 select clock_timestamp();
 
 -- name: register_schedule
--- Register a schedule as of now: it has no ticks before that. Repeating it changes nothing.
+-- Register a schedule. Ticks up to now are not fired. Repeating it changes nothing.
 insert into schedules (name, decided_until)
 values (:name, :now)
 on conflict (name) do nothing;
@@ -20,7 +20,7 @@ for update skip locked;
 update schedules set decided_until = greatest(decided_until, :now) where name = :name;
 
 -- name: unfinished_job
--- Return the oldest unfinished job that this schedule's ticks have fired.
+-- Return this schedule's oldest unfinished job, not counting runs triggered by hand.
 select job_id from schedule_runs
 where schedule = :schedule and state = 'running' and fired_by = 'schedule'
 order by id
@@ -41,7 +41,7 @@ order by tick;
 
 -- name: insert_run
 -- Record a tick's run, which starts with this job; no row if the tick has already had a run.
--- A tick that was skipped may still run.
+-- A tick that was skipped may still get a run.
 insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
 values (:schedule, :tick, :day, :fired_by, :job_id, 'running')
 on conflict (schedule, tick) do update set
@@ -50,7 +50,7 @@ where schedule_runs.state = 'skipped'
 returning id;
 
 -- name: insert_skipped_run
--- Record that a tick passes without a run, and why.
+-- Record that a tick is skipped, and why.
 insert into schedule_runs (schedule, tick, day, fired_by, state, note, finished_at)
 values (:schedule, :tick, :day, 'schedule', 'skipped', :note, now())
 on conflict (schedule, tick) do nothing;
@@ -60,7 +60,8 @@ on conflict (schedule, tick) do nothing;
 update schedule_runs set counts = :counts::jsonb where job_id = :job_id;
 
 -- name: pause_schedule
--- Pause the schedule: no tick is fired from now on. Repeating it keeps the time of the first pause.
+-- Pause the schedule: no tick is fired until it is resumed.
+-- Repeating it keeps the time of the first pause.
 insert into schedules (name, decided_until, paused_at)
 values (:name, :now, :now)
 on conflict (name) do update set paused_at = coalesce(schedules.paused_at, excluded.paused_at);
