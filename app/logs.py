@@ -55,9 +55,9 @@ class Origin(NamedTuple):
 
 
 REQUEST: ContextVar[Origin] = ContextVar("request")
-"""The request that is handled in this context."""
+"""The request being handled in this context."""
 ATTEMPT: ContextVar[LoggedAttempt] = ContextVar("attempt")
-"""The attempt that runs in this context."""
+"""The attempt running in this context."""
 
 
 def origin() -> Origin:

@@ -56,8 +56,8 @@ def session_niceness(session: Path) -> int | None:
     """Read the niceness of a session from its file (proc(5)).
 
     Returns:
-        The niceness, or None if the system does not say: outside Linux, and for processes that no
-        session was opened for, such as init and the children that share its session.
+        The niceness, or None if the system does not say: outside Linux, and for init and
+        the processes that share its session.
     """
     with suppress(OSError, ValueError):
         words = session.read_text().split()  # "/autogroup-71 nice 0", or ""

@@ -1,7 +1,8 @@
 """Rate limits: how often someone may do something, counted in Redis across all processes.
 
-Limits fail open: while Redis is unavailable nothing is counted and nobody is refused. Redis stores
-no addresses and no ids, only keyed hashes of them, each for no longer than its limit's period.
+Limits fail open: while Redis is unavailable nothing is counted, so nobody reaches a limit. Redis
+stores no addresses and no ids, only keyed hashes of them, each for no longer than its limit's
+period.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from app.settings import Rate
 REDIS_TIMEOUT_S = 0.02
 """How long a request waits for Redis."""
 OUTAGE_PAUSE_S = 5.0
-"""How long to avoid Redis after an outage."""
+"""How long to avoid Redis after it has failed to answer."""
 FLUSH_INTERVAL_S = 0.2
 """How often batched counts are sent to Redis."""
 
@@ -77,7 +78,7 @@ class RateLimit(NamedTuple):
 
 
 class RateLimiter:
-    """A limiter for actions so rare that it can ask Redis each time."""
+    """A limiter for actions rare enough to ask Redis each time."""
 
     def __init__(self, redis: Redis, secret: str, *, timeout_s: float = REDIS_TIMEOUT_S) -> None:
         self._redis = redis
@@ -123,7 +124,7 @@ class RateLimiter:
 
 
 class BatchedRateLimiter:
-    """A limiter for actions so frequent that it cannot ask Redis each time: it sends batches.
+    """A limiter for actions too frequent to ask Redis each time. It sends counts in batches.
 
     The actions within one flush interval can therefore exceed the limit.
     """

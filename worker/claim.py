@@ -68,7 +68,7 @@ end
 return ids
 """
 """Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids.
-No queue exceeds its capacity, which is 0 if it is paused. If ids are left, wake another worker."""
+No queue exceeds its capacity (0 if paused). If ids are left, wake another worker."""
 
 
 class Claimer:

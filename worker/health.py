@@ -63,7 +63,7 @@ class Health:
             await serving
 
     async def ready(self) -> bool:
-        """Tell whether Postgres and Redis answer and the claim loop is working."""
+        """Tell whether Postgres and Redis answer and the claim loop has popped recently."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await statements.pauses(self._resources.engine)

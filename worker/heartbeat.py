@@ -63,7 +63,7 @@ class Heartbeat:
             await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
     async def heartbeat(self) -> None:
-        """Send a heartbeat, interrupt cancelled and lost jobs, read the pauses, renew the lease.
+        """Send a heartbeat, interrupt cancelled and lost jobs, read pauses, and renew the lease.
 
         Raises:
             Unavailable: Postgres is unavailable.

@@ -30,5 +30,5 @@ class Pauses:
 
 
 def blocked_on_kind(kind: str) -> str:
-    """Return the `blocked_on` of jobs whose kind is paused."""
+    """Return the `blocked_on` for jobs of a paused kind."""
     return f"kind {kind}"

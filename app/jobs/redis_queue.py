@@ -40,12 +40,12 @@ def queue_key(queue: str) -> str:
 
 
 def low_slots(slots: int) -> int:
-    """Return how many slots the long jobs of `low` may use: 60%, but at least one."""
+    """Return how many slots the long jobs in `low` may use: 60%, but at least one."""
     return max(1, slots * 6 // 10)
 
 
 ARQ_FUNCTION = "run"
-"""The only arq function. Its argument is the id of a job."""
+"""The arq function that runs a job. Its argument is the job's id."""
 
 FLUSH_BATCH = 500
 """The most ids sent to Redis at a time."""

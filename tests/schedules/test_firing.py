@@ -114,7 +114,7 @@ async def test_a_tick_is_skipped_while_the_previous_run_is_running(
     (first,) = await since_tuesday.fetch("select job_id from schedule_runs")
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
     note = await since_tuesday.fetchval("select note from schedule_runs where state = 'skipped'")
-    assert f"job {first['job_id']} of an earlier run was still running" == note
+    assert f"job {first['job_id']} of an earlier run had not finished" == note
     await finish_jobs(since_tuesday, "done")
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 

@@ -129,5 +129,5 @@ async def cancel_job(tx: Transaction, job_id: JobId, *, by: str) -> State:
 
 
 async def cancel_quietly(tx: Transaction, job_id: JobId, why: str) -> None:
-    """Cancel a job that is no longer needed. Do nothing if it has finished or does not exist."""
+    """Cancel a job that is no longer needed, if it exists and has not finished."""
     await statements.cancel(tx, id=job_id, why=why)

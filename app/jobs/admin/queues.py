@@ -44,7 +44,7 @@ async def list_blocked_jobs(db: Queryable) -> list[BlockedJobs]:
 
 
 async def paused_kinds(db: Queryable) -> list[str]:
-    """List the paused kinds by name."""
+    """List the names of the paused kinds, sorted."""
     return sorted(pause.name for pause in await pauses(db) if pause.what == "kind")
 
 
@@ -121,7 +121,7 @@ async def _check_kind(db: Queryable, name: str) -> None:
 
 
 async def list_workers(db: Queryable) -> list[Worker]:
-    """List the workers that have not shut down, also lost ones, oldest first."""
+    """List the workers that have not shut down, including lost ones, oldest first."""
     running: dict[UUID, list[RunningJob]] = defaultdict(list)
     for row in await statements.running_jobs(db):
         running[row.worker_id].append(RunningJob(row.id, row.kind, row.attempt, row.started_at))

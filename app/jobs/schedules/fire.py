@@ -146,7 +146,7 @@ async def _skip(
         log.warning(
             "schedule.skipped", schedule=schedule.name, tick=str(tick), running=str(running)
         )
-        note = f"job {running} of an earlier run was still running"
+        note = f"job {running} of an earlier run had not finished"
         await statements.insert_skipped_run(
             tx, schedule=schedule.name, tick=tick, day=day_covered(tick), note=note
         )
