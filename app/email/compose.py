@@ -1,4 +1,4 @@
-"""Composing messages that mail clients can show and into which nobody can inject headers."""
+"""Composing messages that any mail client can display, safe from header injection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=Fal
 
 
 class _Policy(EmailPolicy):
-    """A policy that folds long headers, except the two that RFC 8058 requires on one line."""
+    """A policy that folds long headers, except `List-Unsubscribe`: folding would encode its URL."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name.startswith("List-Unsubscribe"):
@@ -49,11 +49,11 @@ _POLICY = _Policy(linesep="\r\n")
 
 @dataclass(frozen=True, slots=True)
 class EmailConfig:
-    """What all emails have in common: templates, sender, links and signature."""
+    """What all emails have in common: templates, sender, base URL and keys."""
 
     templates: Templates
     from_address: str
-    """`Name <address>`. Message-IDs use the domain of this address."""
+    """`Name <address>`. Message-IDs use this address's domain."""
     app_url: str
     """The base URL for links."""
     secret: str = field(repr=False)
@@ -152,11 +152,11 @@ def _render(config: EmailConfig, email: Email, unsubscribe_url: str | None) -> t
 
 
 def _header_address(name: str, address: str) -> Address:
-    """Return an address for a header, with the domain in ASCII (RFC 5891)."""
+    """Return an address for use in a header, with the domain in ASCII (RFC 5891)."""
     mailbox, _, domain = address.rpartition("@")
     return Address(name, mailbox, domain.encode("idna").decode())
 
 
 def _header_text(text: str, max_characters: int) -> str:
-    """Return text for a header, without anything that looks like an encoded word (RFC 2047)."""
+    """Return text for use in a header, with nothing that looks like an encoded word (RFC 2047)."""
     return truncate(one_line(text).replace("=?", "= ?"), max_characters)

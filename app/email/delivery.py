@@ -1,8 +1,8 @@
 """Delivering an email once per unique key, even if its job is retried, killed or run twice.
 
-Each send first reads the delivery ledger (`emails`) and commits a claim to it, and afterwards
-commits the result. An email is sent twice only if the process or the connection dies between the
-end of DATA and the commit of the state `sent`. Both copies then have the same Message-ID.
+Each attempt first commits a claim to the delivery ledger (`emails`), then sends the email and
+commits the result. An email is sent twice only if the server accepts it but its reply is lost, or
+the state `sent` is not committed afterwards. Both copies then have the same Message-ID.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class EmailSender:
 E = TypeVar("E", bound=Email)
 
 RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
-"""The wait after the first, the second and every further failed attempt."""
+"""The wait after the first, the second and every later failed attempt."""
 MAX_AMBIGUOUS_SENDS = 2
 """After this many sends that the server may have accepted, only an operator can retry the job."""
 
@@ -66,8 +66,8 @@ async def deliver(
 ) -> None:
     """Send an email unless it has already been sent.
 
-    The job ends in the transaction that records the email as sent. Nothing is sent to a suppressed
-    address. An address that turns out not to exist is suppressed.
+    The job is completed in the transaction that records the email as sent. Nothing is sent to a
+    suppressed address. An address that turns out not to exist is suppressed.
 
     Args:
         write: returns the email; called only if the email will be sent, in the transaction that
@@ -79,7 +79,7 @@ async def deliver(
         Retry: the server refused the email temporarily, or may have accepted it without replying.
         Unavailable: the server currently accepts no emails from us.
         Dead: the server refused the email permanently, or may have accepted it twice.
-        LeaseLost: another worker has reclaimed the job.
+        LeaseLost: this attempt has lost its job.
     """
     reserved = await _reserve_send(run, sender, recipient, email, unique_key)
     message = None
@@ -87,7 +87,10 @@ async def deliver(
         attempt = await _claim_email(tx, run.job_id, sender, recipient, email, unique_key)
         if attempt is not None and attempt.state == "sending":
             if not reserved:
-                raise Snooze("the limit that delayed this email has just ended", delay=timedelta(0))
+                raise Snooze(
+                    "the email has only just become sendable; MAIL_RATE must be checked first",
+                    delay=timedelta(0),
+                )
             instance = await write(tx)
             message = compose(sender.config, recipient, instance, unique_key, attempt.date)
     if attempt is None:
@@ -121,10 +124,10 @@ async def _finish_as_already_sent(
 async def _reserve_send(
     run: Run, sender: EmailSender, recipient: Recipient, email: type[Email], unique_key: str
 ) -> bool:
-    """Count this email against MAIL_RATE, or return False if it would not be sent anyway.
+    """Count this email against MAIL_RATE, or return False if it cannot be sent now anyway.
 
-    Redis is called while no transaction is open, and before the email is claimed and written: most
-    emails from a fan-out try this several times before they may be sent.
+    Redis is called while no transaction is open, and before the email is claimed and composed:
+    most emails from a fan-out try this several times before they may be sent.
 
     Raises:
         Snooze: until MAIL_RATE or the recipient's limit allows the email.
@@ -153,7 +156,7 @@ async def _send(
 
     Raises:
         Snooze: another attempt may be sending the email.
-        LeaseLost: another worker has reclaimed the job.
+        LeaseLost: this attempt has lost its job.
     """
     (to,) = message["To"].addresses
     content = sender.config.serialize(message)
@@ -161,7 +164,7 @@ async def _send(
     async def check_claim() -> None:
         async with run.transaction() as tx:
             if not await statements.attempt_may_send(tx, id=attempt.id, attempt=attempt.attempts):
-                raise Snooze("another attempt to send this email has started", delay=_lease(sender))
+                raise Snooze("another attempt may be sending this email", delay=_lease(sender))
 
     await sender.smtp_pool.send(
         sender.config.envelope_sender, to.addr_spec, content, before_data=check_claim
@@ -169,7 +172,7 @@ async def _send(
 
 
 def _lease(sender: EmailSender) -> timedelta:
-    """Return how long an attempt may take. No other attempt starts within that time."""
+    """Return how long an attempt may take. No other attempt can start during that time."""
     return sender.smtp_pool.send_timeout
 
 
@@ -224,7 +227,7 @@ async def _check_recipient_limit(
         recipient_id=recipient.id,
         template=email.template,
         unique_key=unique_key,
-        most=email.at_most.max_count,
+        max_count=email.at_most.max_count,
         period=email.at_most.period,
     )
     if wait is not None:
@@ -235,7 +238,7 @@ async def _check_recipient_limit(
 async def _record_errors(
     run: Run, attempt: DeliveryAttempt, recipient: Recipient, email: type[Email]
 ) -> AsyncIterator[None]:
-    """Record a failed attempt in the ledger, and turn its error into the outcome of the job."""
+    """Record a failed attempt in the ledger, and turn its error into the job's outcome."""
     try:
         yield
     except Refused as refusal:

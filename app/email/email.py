@@ -20,7 +20,7 @@ COMMON_VARIABLES = {"app_url", "subject", "unsubscribe_url"}
 
 
 class Email(msgspec.Struct, frozen=True):
-    """The variables of an email whose text is in `templates/email/<template>/`.
+    """An email's variables. Its text is in `templates/email/<template>/`.
 
         class Welcome(Email, frozen=True):
             template = "welcome"
@@ -38,11 +38,11 @@ class Email(msgspec.Struct, frozen=True):
     at_most: ClassVar[Rate | None] = None
     """How many emails of this type one person may get in a period. None: no limit."""
     registered: ClassVar[bool] = True
-    """False keeps an email out of `EMAILS`: it is neither checked at start-up nor previewed."""
+    """False keeps an email out of `EMAILS`: it is neither checked at startup nor previewed."""
 
     @classmethod
     def sample(cls) -> Self:
-        """Return a realistic example, for the previews and the start-up check."""
+        """Return a realistic example, for the previews and the startup check."""
         raise NotImplementedError
 
     @classmethod
@@ -71,7 +71,7 @@ def template_path(email: type[Email], part: str) -> str:
 def check_emails(templates: Templates) -> None:
     """Check that every email has all templates, and that its sample renders.
 
-    Only rendering reveals that a template uses a field which the entries of a list lack.
+    Only rendering shows that a template uses a field that a list's entries lack.
 
     Raises:
         BrokenTemplate: a template has an error. The message names the first such template.

@@ -1,4 +1,4 @@
-"""The test email: sent immediately, without a job and without the delivery ledger."""
+"""The test email: sent immediately, without a job or the delivery ledger."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ NOBODY = UUID(int=0)
 
 
 class TestEmail(Email, frozen=True):
-    """An email that tells an operator how it was sent."""
+    """An email that tells an operator when, by which server and with which DKIM key it was sent."""
 
     template = "trial"
 
     sent_at: str
     server: str
-    signature: str
+    dkim_key: str
 
     @classmethod
     def sample(cls) -> Self:
         return cls(
             sent_at="2026-11-24 12:00:00 UTC",
             server="smtp.example.com:587 (STARTTLS)",
-            signature="mail._domainkey.activelog.example",
+            dkim_key="mail._domainkey.activelog.example",
         )
 
 
@@ -41,7 +41,7 @@ async def send_test_email(sender: EmailSender, address: str, now: datetime) -> N
     email = TestEmail(
         sent_at=f"{now:%Y-%m-%d %H:%M:%S %Z}",
         server=sender.smtp_pool.server,
-        signature=f"{config.dkim.selector}._domainkey.{config.domain}" if config.dkim else "none",
+        dkim_key=f"{config.dkim.selector}._domainkey.{config.domain}" if config.dkim else "none",
     )
     message = compose(config, Recipient(NOBODY, "", address), email, now.isoformat(), now)
     (to,) = message["To"].addresses

@@ -1,4 +1,4 @@
-"""Formatting for emails: text that people wrote, distances, durations and dates."""
+"""Formatting for emails: users' text, distances, durations and dates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def one_line(text: str) -> str:
-    """Return text without line breaks, control characters and bidirectional overrides."""
+    """Return text without line breaks, control characters or bidirectional overrides."""
     return " ".join("".join(" " if _is_unprintable(c) else c for c in text).split())
 
 

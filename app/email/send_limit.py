@@ -1,8 +1,8 @@
 """The send limit: how many emails all workers together may send, counted in Redis.
 
-Redis keeps a log of the emails sent in the longest period, so that no window, wherever it starts,
-contains more emails than its limit. The limit fails open: while Redis is unavailable, only the mail
-server's own limits apply.
+Redis keeps a log of the emails sent in the longest period. So each limit holds for any period of
+its length, not only for whole clock hours or days. The limit fails open: while Redis is
+unavailable, only the mail server's own limits apply.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOG_KEY = "activelog:sent_emails"
 REDIS_TIMEOUT = timedelta(milliseconds=250)
 """How long an email waits for Redis."""
 REDIS_PAUSE = timedelta(seconds=5)
-"""How long Redis is not called after it has failed to respond."""
+"""How long to avoid Redis after it has failed to respond."""
 SUBSCRIBED_SHARE = 0.9
 """The share of each limit that emails with a subscription may use. The rest is reserved for emails
 that someone is waiting for."""
@@ -32,12 +32,12 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local wait, gap, longest = 0, 0, 0
 for i = 1, #ARGV, 2 do
-    local most, period = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    local max_count, period = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
     longest = math.max(longest, period)
-    local full = redis.call('ZREVRANGE', KEYS[1], most - 1, most - 1, 'WITHSCORES')[2]
-    if full and full + period > now then
-        wait = math.max(wait, full + period - now)
-        gap = math.max(gap, period / most)
+    local oldest = redis.call('ZREVRANGE', KEYS[1], max_count - 1, max_count - 1, 'WITHSCORES')[2]
+    if oldest and oldest + period > now then
+        wait = math.max(wait, oldest + period - now)
+        gap = math.max(gap, period / max_count)
     end
 end
 if wait == 0 then
@@ -87,16 +87,16 @@ class SendLimit:
     async def reserve(self, *, subscribed: bool) -> timedelta:
         """Count one email, and return zero if it may be sent now.
 
-        If a limit has been reached, count nothing and return how long to wait before trying again.
-        Emails with a subscription leave a tenth of each limit to the others.
+        If a limit has been reached, do not count it, and return how long to wait before the next
+        try. Emails with a subscription leave a tenth of each limit to the others.
         """
         if not self._rates or self._clock() < self._redis_paused_until_s:
             return timedelta(0)
         share = SUBSCRIBED_SHARE if subscribed else 1.0
         limits = [
             argument
-            for most, period in self._rates
-            for argument in (max(1, int(most * share)), period // timedelta(microseconds=1))
+            for max_count, period in self._rates
+            for argument in (max(1, int(max_count * share)), period // timedelta(microseconds=1))
         ]
         turn_key = f"{LOG_KEY}:next_turn:{'subscribed' if subscribed else 'others'}"
         try:

@@ -16,14 +16,14 @@ EmailId = NewType("EmailId", UUID)
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True):
-    """An attempt to send an email, from the delivery ledger."""
+    """An attempt to send an email, as the delivery ledger records it."""
 
     id: EmailId
     state: Literal["sending", "suppressed"]
     attempts: int
     """How many attempts there have been, including this one."""
     doubts: int
-    """How many sends got no reply after the content, so that the server may have accepted them."""
+    """How many sends got no reply to the content, so the server may have accepted them."""
     date: datetime
     """When this attempt started, by Postgres's clock."""
 
@@ -79,7 +79,7 @@ async def wait_for_another(
     recipient_id: UUID,
     template: str,
     unique_key: str,
-    most: int,
+    max_count: int,
     period: timedelta,
 ) -> timedelta | None: ...
 

@@ -22,7 +22,7 @@ class SubscriptionText(NamedTuple):
     hint: str
     """When the email is sent, and what it contains."""
     emails: str
-    """The emails in the plural, to complete `Unsubscribe from …`."""
+    """The emails, in the plural, to complete `Unsubscribe from …`."""
 
 
 SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
@@ -43,7 +43,7 @@ SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
         "emails about your friends' activities",
     ),
 }
-"""The subscriptions, in the order that pages use. Everybody is subscribed until they opt out."""
+"""The subscriptions, as ordered on the pages. Everybody is subscribed until they opt out."""
 
 
 def unsubscribe_token(secret: str, user_id: UUID, subscription: Subscription) -> str:

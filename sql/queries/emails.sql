@@ -28,7 +28,7 @@ where
 returning id, state, attempts, doubts, written_at as date;
 
 -- name: may_claim_email
--- Tell whether claim_email would let this email be sent.
+-- Tell whether claim_email would allow this email to be sent.
 select
     not exists (select from suppressions where address = lower(:address))
     and not exists (
@@ -60,8 +60,8 @@ select pg_advisory_xact_lock(
 );
 
 -- name: wait_for_another
--- Return how long this user must wait for another email with this name; no row: no wait.
--- The email with this unique key itself does not count.
+-- Return how long this user must wait for another email with this name; no row if they need not.
+-- The email with this unique key is not counted.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails
 where
@@ -71,7 +71,7 @@ where
     and state in ('sending', 'sent')
     and written_at > clock_timestamp() - :period::interval
 order by written_at desc
-offset :most::int - 1
+offset :max_count::int - 1
 limit 1;
 
 -- name: attempt_may_send
@@ -103,7 +103,7 @@ set state = 'refused', sending_until = null, error = :error
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: suppress
--- Stop sending to an address, ignoring case. Repeating it keeps the first reason.
+-- Stop sending to an address, ignoring case. An address that is already suppressed keeps its reason.
 insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;
@@ -113,7 +113,7 @@ on conflict (address) do nothing;
 select exists (select from suppressions where address = lower(:address));
 
 -- name: suppress_all
--- Stop sending to these addresses, and return how many of them were new.
+-- Stop sending to these addresses, and return how many were not yet suppressed.
 with added as (
     insert into suppressions (address, reason)
     select lower(address), :reason from unnest(:addresses::text[]) as given (address)

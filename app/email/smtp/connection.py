@@ -14,7 +14,7 @@ from app.email.smtp.replies import Ambiguous, outage, reply_error, scrub
 from app.settings import Smtp
 
 MAX_AGE_S = 240
-"""The maximum age of a connection to reuse: many servers close connections after 300 seconds."""
+"""The age up to which a connection is reused: many servers close connections after 300 s."""
 MAX_EMAILS = 100
 """How many emails a connection may send: many servers refuse more."""
 QUIT_TIMEOUT_S = 1
@@ -26,8 +26,9 @@ MAILBOX_NAME_NOT_ALLOWED = 553
 class Connection:
     """An open connection: greeted, encrypted and authenticated.
 
-    Every method may raise the errors of app/email/smtp/replies.py. After any of these errors
-    the state of the connection is unknown, and the caller must close it.
+    `open`, `send_envelope`, `start_data` and `send_content` raise the errors defined in
+    app/email/smtp/replies.py. After such an error the connection's state is unknown, and the caller
+    must close the connection.
     """
 
     def __init__(self, client: aiosmtplib.SMTP, clock: Callable[[], float]) -> None:
@@ -46,7 +47,7 @@ class Connection:
         reply_timeout: timedelta,
         clock: Callable[[], float],
     ) -> Connection:
-        """Connect, greet the server, and encrypt and authenticate as the settings say.
+        """Connect, greet the server, and encrypt and authenticate as configured.
 
         Args:
             hostname: the name with which we greet the server.
@@ -83,7 +84,7 @@ class Connection:
     async def send_envelope(self, sender: str, recipient: str) -> None:
         """Send the sender and the recipient, and check that the server accepts them.
 
-        Both addresses must be ASCII, as the addresses of all accounts are.
+        Both addresses must be ASCII, as all accounts' addresses are.
         """
         with _translate_errors("MAIL", recipient):
             await self._command(b"MAIL", b"FROM:" + _path(sender))
@@ -96,9 +97,9 @@ class Connection:
             await self._command(b"DATA", expected=(START_MAIL_INPUT,))
 
     async def send_content(self, content: bytes, recipient: str, reply_timeout: timedelta) -> None:
-        """Send the content, whose lines must end with CRLF, and read the reply.
+        """Send the content, which must have CRLF line endings, and read the reply.
 
-        aiosmtplib's own `data` does not tell whether a timeout came before or after the content
+        aiosmtplib's own `data` does not reveal whether a timeout came before or after the content
         was sent.
         """
         protocol = self._client.protocol
@@ -148,7 +149,7 @@ def _path(address: str) -> bytes:
 
 @contextmanager
 def _translate_errors(stage: str, recipient: str = "") -> Iterator[None]:
-    """Turn aiosmtplib's exceptions into ours, unchained: aiosmtplib's contain the recipient."""
+    """Replace aiosmtplib's exceptions with ours, without a cause: theirs can name the recipient."""
     try:
         yield
     except aiosmtplib.SMTPAuthenticationError as error:

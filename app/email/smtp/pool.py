@@ -20,7 +20,7 @@ from app.settings import Mail, Smtp
 TIMEOUT = timedelta(seconds=60)
 """The timeout for everything before the content, and again for the reply to the content."""
 REUSE_SHARE = 0.25
-"""The share of the timeout that idle connections have to respond before they count as dead."""
+"""The share of the timeout within which idle connections must respond. If not, they are closed."""
 
 
 class SmtpPool:
@@ -68,7 +68,7 @@ class SmtpPool:
 
     @property
     def idle_connections(self) -> int:
-        """How many open connections wait for the next email."""
+        """How many open connections are waiting for the next email."""
         return len(self._idle)
 
     async def send(
@@ -86,8 +86,8 @@ class SmtpPool:
 
         Raises:
             Refused, TemporarilyRefused: the server rejected this email.
-            Unavailable: there was no connection, the server replied 421, or it did not reply before
-                the content was sent.
+            Unavailable: no connection was free, connecting failed, or the server replied 421 or did
+                not reply before the content was sent.
             AuthenticationFailed: the server rejects our login or sender address; only an operator
                 can fix that.
             Ambiguous: the server did not reply after the content was sent.
@@ -115,7 +115,7 @@ class SmtpPool:
     async def _connection_in_data(
         self, sender: str, recipient: str, before_data: Callable[[], Awaitable[None]]
     ) -> Connection:
-        """Return a connection on which the server waits for the content."""
+        """Return a connection on which the server is waiting for the content."""
         connection = await self._connection_with_envelope(sender, recipient)
         try:
             await before_data()
@@ -155,7 +155,7 @@ class SmtpPool:
 
 
 async def _send_envelope(connection: Connection, sender: str, recipient: str) -> None:
-    """Send the envelope, note that the server responds, and close the connection on an error."""
+    """Send the envelope, record that the server responded, and close the connection on an error."""
     try:
         await connection.send_envelope(sender, recipient)
     except BaseException as error:
@@ -167,9 +167,10 @@ async def _send_envelope(connection: Connection, sender: str, recipient: str) ->
 
 
 class _Deadline:
-    """A time limit for a block, which raises an outage when the time is up.
+    """A time limit for a block. Raises `Unavailable` when the time is up.
 
-    This is a class because a generator would take twice as long, and each email needs three limits.
+    This is a class and not a generator because it is entered several times for each email, and a
+    generator would take twice as long.
     """
 
     __slots__ = ("_limit",)
@@ -182,12 +183,12 @@ class _Deadline:
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         try:
-            await self._limit.__aexit__(kind, error, trace)
+            await self._limit.__aexit__(error_type, error, traceback)
         except TimeoutError:
             raise outage("timed out") from None
 

@@ -11,13 +11,13 @@ SERVICE_UNAVAILABLE = 421
 MAILBOX_FULL = 552
 AUTHENTICATION_CODES = {530, 534, 535, 538}
 MAX_TEXT_CHARACTERS = 300
-"""The maximum length of server text that an error keeps."""
+"""The maximum length of the server's text in an error."""
 
 _ENHANCED_STATUS = re.compile(r"5\.\d{1,3}\.\d{1,3}\b")
 _BLAMES_ADDRESS = re.compile(r"5\.(1\.([1236]|10)|2\.1)$")
-"""The address: no such mailbox or host, malformed, moved, accepts no mail, or disabled."""
+"""The address is at fault: unknown mailbox or host, malformed, moved, accepts no mail, disabled."""
 _BLAMES_SOMETHING_ELSE = re.compile(r"5\.(1\.[78]|2\.[23]|[3467]\.\d+)$")
-"""The sender, a full mailbox, an overlong message, the system, the route, the content, a policy."""
+"""Something else is at fault: sender, full mailbox, size, system, route, content or policy."""
 
 
 class Refused(Exception):
@@ -26,7 +26,7 @@ class Refused(Exception):
     def __init__(self, text: str, *, blames_address: bool) -> None:
         super().__init__(text)
         self.blames_address = blames_address
-        """Whether no email can reach the address. False for a full mailbox, a policy or content."""
+        """Whether the address is at fault, and not a full mailbox, a policy or the content."""
 
 
 class TemporarilyRefused(Exception):
