@@ -1,7 +1,7 @@
 """Daily totals: read from `daily_stats` if the day has been counted, otherwise from the activities.
 
-So the totals are always right: for today, before the nightly count, after a change to a past day,
-and after a failed count. Reading them writes nothing.
+The totals are therefore always right: for today, before the nightly count, after a change to a past
+day, and after a failed count. Reading them writes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.users.user import UserId
 
 MAX_DAYS = 366
 FIRST_YEAR, LAST_YEAR = 1970, 9998
-"""The years in which activities can start."""
+"""An activity can start in any year from the first to the last."""
 
 
 async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayTotals]:

@@ -73,7 +73,7 @@ class DayBar(msgspec.Struct, frozen=True):
 
     name: str
     share: int
-    """The percentage of the longest bar; 0 if there was no activity."""
+    """The length as a percentage of the longest bar; 0 if there was no activity."""
     bar: str
     time: str
     distance: str
@@ -110,7 +110,7 @@ class WeeklySummary(Email, frozen=True):
         """Summarize a week.
 
         Args:
-            days: fourteen days, of which the last seven are summarized.
+            days: fourteen days: the week before, and the week to summarize.
         """
         before, week = days[:7], days[7:]
         longest = max(day.duration_s for day in week)
@@ -140,7 +140,8 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
         user = await statements.summary_recipient(tx, user_id=user_id, saturday=saturday)
     if user is None:
         await run.finish_with_note(
-            "the user opted out, has not confirmed the address, or was not active for 28 days"
+            "the user opted out, deleted the account, has not confirmed the address,"
+            " or was not active for 28 days"
         )
         return
 
@@ -181,7 +182,7 @@ def _change(before: float, now: float) -> str:
 
 
 def _bar(day: DayTotals, longest: int) -> DayBar:
-    """Return the bar for a day; any activity gets at least a sliver."""
+    """Return the bar for a day. The shortest activity still gets a visible sliver."""
     share = max(2, round(day.duration_s / longest * 100)) if day.duration_s else 0
     return DayBar(
         name=DAY_NAMES[day.day.isoweekday() % 7],
@@ -210,19 +211,19 @@ THROTTLE = Throttle()
 
 
 async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROTTLE) -> None:
-    """Enqueue the summary of a week for all users who should get it.
+    """Enqueue a week's summary for all users who should get it.
 
     These users have a confirmed address that is not suppressed, have not opted out, and were
     active in the four weeks that end on that Saturday.
 
     Raises:
-        Snooze: enough emails are waiting; the fan-out continues from its position later.
-        LeaseLost: another worker has the job now.
+        Snooze: too many emails are waiting; the fan-out continues from its position later.
+        LeaseLost: this attempt has lost its job.
     """
     kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
     expires_in = WeeklySummaryEmail.expires_in
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
+    async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         return await statements.enqueue_weekly_emails(
             tx,
             kind=kind,
@@ -230,7 +231,7 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
             expires_in=expires_in,
             saturday=saturday,
             after=after,
-            most=most,
+            limit=limit,
         )
 
     await fan_out(run, WeeklySummaryEmail, enqueue, throttle)
@@ -240,7 +241,7 @@ async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
     """Count who would get the summary, and the other users by reason, without enqueuing anything.
 
     Raises:
-        LeaseLost: another worker has the job now.
+        LeaseLost: this attempt has lost its job.
     """
     counted = await statements.count_weekly_emails(
         db, template=WeeklySummary.template, unique_key=unique_key(saturday), saturday=saturday

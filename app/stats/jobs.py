@@ -1,4 +1,4 @@
-"""Daily statistics: count a day for all users in one statement, and recount days that changed."""
+"""Daily statistics: count a day for all users in one statement, and recount changed days."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DailyStatistics(ScheduledJob, frozen=True):
 
 @scheduled(minute=30, grace=timedelta(hours=1))
 class StaleStatistics(ScheduledJob, frozen=True):
-    """Recompute the statistics of days whose activities have changed."""
+    """Recompute the statistics for days with changed activities."""
 
     kind = "stats:recount"
     timeout = timedelta(hours=1)
@@ -34,8 +34,8 @@ class StaleStatistics(ScheduledJob, frozen=True):
 
 log = structlog.get_logger()
 
-RECOUNT_BATCH_ENTRIES = 5000
-"""The most entries of `stale_days`, each for a user and a day, that a transaction recounts."""
+RECOUNT_BATCH_ROWS = 5000
+"""The most rows of `stale_days`, each for a user and a day, that one transaction recounts."""
 LOCK_RETRY_DELAY = timedelta(seconds=30)
 
 
@@ -45,7 +45,7 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
 
     Raises:
         Snooze: another count is running.
-        LeaseLost: another worker has the job now.
+        LeaseLost: this attempt has lost its job.
     """
     recounted = await _recount(run)
     async with run.completion() as tx, _day_counts_lock(tx):
@@ -65,7 +65,7 @@ async def recount_stale(_job: StaleStatistics, run: Run) -> None:
 
     Raises:
         Snooze: another count is running.
-        LeaseLost: another worker has the job now.
+        LeaseLost: this attempt has lost its job.
     """
     recounted = await _recount(run)
     async with run.completion() as tx:
@@ -76,9 +76,9 @@ async def _recount(run: Run) -> int:
     recounted = 0
     while True:
         async with run.transaction() as tx, _day_counts_lock(tx):
-            batch = await statements.recount_stale(tx, limit=RECOUNT_BATCH_ENTRIES)
+            batch = await statements.recount_stale(tx, limit=RECOUNT_BATCH_ROWS)
         recounted += batch
-        if batch < RECOUNT_BATCH_ENTRIES:
+        if batch < RECOUNT_BATCH_ROWS:
             return recounted
 
 

@@ -56,7 +56,7 @@ async def enqueue_weekly_emails(
     expires_in: timedelta | None,
     saturday: date,
     after: UUID | None,
-    most: int,
+    limit: int,
 ) -> FanOutBatch: ...
 
 

@@ -130,7 +130,7 @@ with batch as (
     from users as u
     where u.deleted_at is null and (:after::uuid is null or u.id > :after)
     order by u.id
-    limit :most
+    limit :limit
 ),
 enqueued as (
     insert into jobs (kind, queue, payload, unique_key, user_id, expires_at)

@@ -24,11 +24,11 @@ __all__ = ["WorkerSettings"]
 async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
     batches = 0
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
+    async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         nonlocal batches
         kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
         batch = await enqueue_weekly_emails(
-            tx, kind=kind, queue=queue, expires_in=None, saturday=job.day, after=after, most=most
+            tx, kind=kind, queue=queue, expires_in=None, saturday=job.day, after=after, limit=limit
         )
         if batches == BATCHES_BEFORE_DEATH:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -142,7 +142,7 @@ async def test_an_interrupted_fan_out_continues_from_its_position(database: Data
     job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
     seen: list[UUID | None] = []
 
-    async def enqueue(tx: Transaction, after: UUID | None, most: int) -> FanOutBatch:
+    async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         seen.append(after)
         batch = await enqueue_weekly_emails(
             tx,
@@ -151,7 +151,7 @@ async def test_an_interrupted_fan_out_continues_from_its_position(database: Data
             expires_in=None,
             saturday=SATURDAY,
             after=after,
-            most=most,
+            limit=limit,
         )
         if len(seen) in {2, 3}:
             raise ConnectionError
