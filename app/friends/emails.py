@@ -24,7 +24,7 @@ from app.users.user import UserId
 
 
 class FriendRequestEmail(Job, frozen=True):
-    """Email a friend request to the owner of its address, if it has an account."""
+    """Email a friend request to its recipient, if the address has an account."""
 
     kind = "email:friend_request"
     queue = "critical"
@@ -37,9 +37,10 @@ class FriendRequestEmail(Job, frozen=True):
 
 
 class FriendActivityEmail(Job, frozen=True):
-    """Email a user what friends have recorded since the last such email.
+    """Email a user what their friends have recorded since the last such email.
 
-    While a job is waiting, new activities need no second one: the waiting job reads all of them.
+    While this job is waiting, no second one is enqueued for new activities: this one reads them
+    all.
     """
 
     kind = "email:friend_activity"
@@ -54,7 +55,7 @@ class FriendActivityEmail(Job, frozen=True):
 
 NO_RECIPIENT = "the user opted out, deleted the account, or has not confirmed the address"
 MIN_INTERVAL = timedelta(hours=1)
-"""The shortest time between two emails about friends' activities to the same user."""
+"""The shortest time between two digests to the same user."""
 MAX_ENTRIES = 12
 """The most activities that an email lists. Further ones are only counted."""
 MAX_NOTES_CHARACTERS = 160
@@ -84,7 +85,7 @@ class NewsEntry(msgspec.Struct, frozen=True):
 
 
 class FriendActivity(Email, frozen=True):
-    """A digest of what friends have recorded since the last digest."""
+    """What a user's friends have recorded since the previous digest."""
 
     template = "friend_activity"
     subscription = "friend_activity"
@@ -117,7 +118,7 @@ class FriendActivity(Email, frozen=True):
             NewsEntry(
                 day=day(activity.started_at.date()),
                 name=one_line(activity.name),
-                activity=_in_words(activity),
+                activity=_describe(activity),
                 notes=truncate(one_line(activity.notes or ""), MAX_NOTES_CHARACTERS),
             )
             for activity in sorted(news, key=lambda activity: activity.started_at)
@@ -132,7 +133,7 @@ class FriendActivity(Email, frozen=True):
 
 @handles(FriendRequestEmail)
 async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender) -> None:
-    """Email a pending request to the owner of its address, if they have confirmed the address.
+    """Email a pending request to its recipient, if they have confirmed their address.
 
     Raises:
         The same exceptions as `deliver`.
@@ -141,7 +142,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
         request = await statements.request_recipient(tx, request_id=job.request_id)
     if request is None:
         await run.finish_with_note(
-            "the request was answered or withdrawn, or nobody has confirmed its address"
+            "the request is no longer pending, or no account has confirmed its address"
         )
         return
 
@@ -154,7 +155,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
 
 @handles(FriendActivityEmail)
 async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSender) -> None:
-    """Email a user what friends have recorded, if anything, and schedule the next digest.
+    """Email a user what their friends have recorded, if anything, and enqueue the next digest.
 
     The job for the next digest, an hour later, is committed when this email is recorded as sent. So
     a user never gets two digests within an hour, and the next digest contains the activities that
@@ -181,7 +182,7 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
             raise Snooze("the new activities were deleted", delay=timedelta(0))
         return FriendActivity.about(user.name, news, more=len(unread[MAX_ENTRIES:]))
 
-    async def schedule_next(tx: Transaction) -> None:
+    async def enqueue_next(tx: Transaction) -> None:
         await statements.remove_news(tx, user_id=user_id, activity_ids=unread)
         next_at = run.claimed.started_at + MIN_INTERVAL
         await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=next_at)
@@ -194,11 +195,11 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         FriendActivity,
         write,
         unique_key=str(run.job_id),
-        on_sent=schedule_next,
+        on_sent=enqueue_next,
     )
 
 
-def _in_words(activity: News) -> str:
+def _describe(activity: News) -> str:
     words, time = ACTIVITY_TYPES[activity.type], duration(activity.duration_s)
     if activity.distance_m and words.covers_distance:
         return f"{words.past_tense} {distance(activity.distance_m)} in {time}"
@@ -229,8 +230,9 @@ async def notify_friends(
 ) -> None:
     """Enqueue a digest for the friends who want to hear about this new activity.
 
-    The news is added before the jobs are enqueued, so a transaction that relies on an already
-    waiting job has locked that job's user first; see `end_without_news`.
+    Adding the news locks the friends' accounts, and happens before the jobs are enqueued. A
+    transaction that relies on a job that is already waiting therefore holds the lock on that job's
+    user; see `end_without_news`.
     """
     if started_at < now - MAX_NEWS_AGE:
         return
@@ -247,7 +249,7 @@ async def end_without_news(run: Run, user_id: UserId) -> None:
     another job is enqueued to run soon.
 
     Raises:
-        LeaseLost: another worker has the job now.
+        LeaseLost: this attempt has lost its job.
     """
     async with run.completion("friends have no new activities") as tx:
         locked = await statements.lock_news_recipient(tx, user_id=user_id)

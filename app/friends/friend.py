@@ -15,7 +15,7 @@ Status = Literal["pending", "accepted", "declined"]
 
 
 class FriendRequest(Struct, frozen=True):
-    """A friend request. Its address may have no account."""
+    """A friend request. The address that it was sent to may have no account."""
 
     id: RequestId
     status: Status

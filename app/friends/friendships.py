@@ -16,7 +16,7 @@ from app.users.user import UserId
 
 
 class FriendKey(NamedTuple):
-    """The key of the last friend on the previous page; empty for the first page."""
+    """The sort key of the last friend on the previous page; empty for the first page."""
 
     since: datetime | None = None
     user_id: UserId | None = None
@@ -32,7 +32,7 @@ async def list_friends(
 
 
 async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
-    """End a friendship on both sides, without notifying the friend.
+    """End a friendship for both users, without notifying the other.
 
     Raises:
         NotFound: the two users are not friends.
@@ -42,12 +42,12 @@ async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
 
 
 async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRequest:
-    """Send a friend request to this address, or accept the pending one from its owner.
+    """Send a friend request to this address, or accept a pending one from its owner.
 
-    A request is stored under the address. So the response does not reveal whether the address has
-    an account, and somebody who registers the address later finds the request. Repeating a pending
-    request returns that request; a declined request can be sent again. The job emails the owner of
-    the address, if they have an account and have confirmed the address.
+    A request is stored under the address. Therefore the response does not reveal whether the
+    address has an account, and somebody who registers it later finds the request. Repeating a
+    pending request returns that request; a declined request can be sent again. The job emails the
+    address, if it has an account and is confirmed.
 
     Raises:
         Conflict: the two users are already friends.
@@ -74,7 +74,7 @@ async def accept(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fri
     """Accept a request.
 
     Raises:
-        NotFound: this user has no such pending request.
+        NotFound: no such request to this user is pending.
     """
     request = await statements.answer_request(
         tx, request_id=request_id, user_id=user_id, status="accepted"
@@ -89,7 +89,7 @@ async def decline(tx: Transaction, user_id: UserId, request_id: RequestId) -> Fr
     """Decline a request, without notifying its sender.
 
     Raises:
-        NotFound: this user has no such pending request.
+        NotFound: no such request to this user is pending.
     """
     request = await statements.answer_request(
         tx, request_id=request_id, user_id=user_id, status="declined"

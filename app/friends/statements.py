@@ -1,4 +1,7 @@
-"""Signatures for the statements in `sql/queries/friends.sql`. All addresses are in lower case."""
+"""Signatures for the statements in `sql/queries/friends.sql`.
+
+Addresses must be passed in lower case.
+"""
 
 from __future__ import annotations
 

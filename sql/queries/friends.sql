@@ -40,7 +40,7 @@ where
 returning r.id, r.status, r.requester_id;
 
 -- name: befriend
--- Make two users friends. Repeating it changes nothing.
+-- Make two users friends. If they already are, nothing changes.
 insert into friends (user_id, friend_id)
 values (:user_id, :friend_id), (:friend_id, :user_id)
 on conflict do nothing;
@@ -113,8 +113,8 @@ where
 
 -- name: add_news
 -- Add this activity to the news of this user's friends, and return those friends.
--- Includes only friends who want emails about their friends' activities and whose address is
--- confirmed and not suppressed. The foreign key of each row locks the friend's account until this
+-- Includes only friends who want emails about their friends' activities, and have confirmed an
+-- address that is not suppressed. The foreign key of each row locks the friend's account until this
 -- transaction ends.
 insert into news (user_id, activity_id)
 select u.id, :activity_id
@@ -130,7 +130,8 @@ order by u.id
 returning user_id;
 
 -- name: news_recipient
--- Return this user if they want emails about their friends' activities and can receive them.
+-- Return this user if they should get emails about their friends' activities.
+-- No row if they have opted out, have not confirmed their address, or have deleted their account.
 select id, name, email
 from users
 where
@@ -157,11 +158,11 @@ order by n.created_at, n.activity_id;
 -- name: news
 -- Return these activities with their owners' names, in the given order, without deleted ones.
 select u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes
-from unnest(:activity_ids::uuid[]) with ordinality as asked (id, place)
-join activities as a on a.id = asked.id
+from unnest(:activity_ids::uuid[]) with ordinality as given (id, place)
+join activities as a on a.id = given.id
 join users as u on u.id = a.user_id
 where a.deleted_at is null and u.deleted_at is null
-order by asked.place;
+order by given.place;
 
 -- name: remove_news
 -- Remove these activities from this user's news: an email has reported them.

@@ -63,7 +63,7 @@ async def test_recipient_of_a_friend_request_gets_one_email(
     (email,) = inbox.emails()
     assert email.to == (sam.email,)
     assert email.subject == "ada would like to be your friend on ActiveLog"
-    assert "Hello sam, friends get emails" in str(email.text)
+    assert "Hello sam." in str(email.text)
     assert email.message["List-Unsubscribe"] is None
 
 
