@@ -1,4 +1,4 @@
-"""The activity types and their wording, which the API, pages, emails and PDFs take from here.
+"""The activity types, and the words for them in the API, the pages, the emails and the PDFs.
 
 To add a type, see "Recipes" in CONTRIBUTING.md.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 ActivityType = Literal["run", "ride", "swim", "walk", "hike", "other"]
-"""The types that the API accepts. Postgres accepts the same ones."""
+"""The types that the API accepts. A constraint in Postgres lists the same types."""
 
 
 class ActivityWords(NamedTuple):
@@ -34,4 +34,4 @@ ACTIVITY_TYPES: Mapping[ActivityType, ActivityWords] = {
         "Other", "activity", "other activities", "was active", covers_distance=False
     ),
 }
-"""All activity types, in the order in which forms offer them."""
+"""All activity types, in the order shown in forms."""

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 E = TypeVar("E", bound=BaseException)
 
 DATA_EXCEPTION = "22"
-"""The class of SQLSTATEs whose messages quote the invalid value."""
+"""The class of SQLSTATE codes for invalid values. Their messages quote the value."""
 
 
 class Failure(Exception):
@@ -31,15 +31,15 @@ class Unauthenticated(Failure):
 
 
 class Conflict(Failure):
-    """Something's state, or its use by someone else, rules out the request."""
+    """The request conflicts with the current state, or with something that is still in progress."""
 
 
 class Gone(Failure):
-    """Something existed but will not exist again."""
+    """Something existed once, but is gone for good."""
 
 
 class Invalid(Failure):
-    """The input is invalid. `field` is the name of the invalid part in the request."""
+    """The input is invalid. `field` names the invalid part of the request."""
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -55,7 +55,7 @@ class TooMany(Failure):
 
 
 class Busy(TooMany):
-    """Our own capacity has been used up; the user has not reached a limit."""
+    """Our own capacity is fully in use; the user has not reached a limit."""
 
 
 class TooOld(Exception):
@@ -79,7 +79,7 @@ class Unavailable(Failure):
 class PostgresFields(Protocol):
     """An error with the fields that the Postgres protocol defines.
 
-    asyncpg prints the message and the detail of such an error.
+    The text of such an error from asyncpg contains its message and its detail.
     https://www.postgresql.org/docs/current/protocol-error-fields.html
     """
 
@@ -88,11 +88,11 @@ class PostgresFields(Protocol):
 
 
 def without_values(error: E) -> E:
-    """Remove the values of rows and arguments from an exception and its chain, in place.
+    """Remove row and argument values from an exception and the others in its chain, in place.
 
-    Call this on exceptions before they are stored or logged. It removes their details and, from
-    data exceptions, also the message and the cause, which quote the argument. The names of the
-    constraint, the table and the column are kept.
+    Call this on an exception before it is stored or logged. Postgres errors lose their details and,
+    if they report an invalid value, also their message and their cause, which quote the value. The
+    names of the constraint, the table and the column are kept.
     """
     chain: list[BaseException] = [error]
     for link in chain:

@@ -1,7 +1,7 @@
 """Jinja templates: undefined names are errors, HTML is escaped, changed files are reloaded.
 
-With `keep`, a broken change does not reach users: the templates that the process started with are
-used until the change is fixed.
+With `keep`, a broken change does not reach users: until it is fixed, the templates that the process
+started with are used instead.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Templates:
         return [name for name in names if "/." not in f"/{name}"]
 
     def check(self) -> None:
-        """Parse every template, so that a broken one fails at startup and not in a job at night.
+        """Parse every template, so that a broken one fails at startup, not in a job at night.
 
         Raises:
             BrokenTemplate: a template does not parse, or extends one that is missing.

@@ -1,4 +1,4 @@
-"""Accounts: registration, profile, preferences and what operators may change."""
+"""Accounts: registration, profile, subscriptions, confirmation, deletion, and making operators."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _profile(settings: AccountSettings | None) -> Profile:
 async def register(tx: Transaction, email: str, name: str, password_hash: str) -> Account:
     """Create an account and enqueue the welcome email.
 
-    If two people register an address at the same time, the second waits for the first to commit.
+    If two people register the same address at once, the second waits for the first to commit.
 
     Raises:
         Conflict: the address is taken. Nothing is sent.
@@ -87,12 +87,12 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
 
 
 def subscription_in_token(secret: str, token: str) -> Subscription:
-    """Return the subscription that an unsubscribe token ends.
+    """Return the subscription that can be ended with this token.
 
     Raises:
-        NotFound: the token is not one of ours.
+        NotFound: we did not sign this token.
     """
-    return _read(secret, token)[1]
+    return _read_token(secret, token)[1]
 
 
 async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
@@ -101,14 +101,14 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
     Nothing changes if it has already ended, or if the account has been deleted.
 
     Raises:
-        NotFound: the token is not one of ours.
+        NotFound: we did not sign this token.
     """
-    user_id, subscription = _read(secret, token)
+    user_id, subscription = _read_token(secret, token)
     await statements.opt_out(tx, user_id=user_id, names=[subscription])
     return subscription
 
 
-def _read(secret: str, token: str) -> tuple[UserId, Subscription]:
+def _read_token(secret: str, token: str) -> tuple[UserId, Subscription]:
     content = read_unsubscribe_token(secret, token)
     if content is None:
         raise NotFound("Page not found.")
@@ -134,10 +134,12 @@ async def find_user(db: Queryable, id_or_email: str) -> UserId:
 
 
 async def find_account(db: Queryable, id_or_email: str) -> UserId:
-    """Return the id of the account with this id or address, deleted or not.
+    """Return the id of the account with this id or address.
+
+    Until it is erased, a deleted account can be found by its id.
 
     Raises:
-        Invalid: there is no such account, or it has been erased.
+        Invalid: there is no such account.
     """
     user_id = await find_user(db, id_or_email)
     if not await statements.account_exists(db, user_id=user_id):
@@ -146,7 +148,7 @@ async def find_account(db: Queryable, id_or_email: str) -> UserId:
 
 
 async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
-    """Make the owner of this address an operator; return False if there is no account."""
+    """Make the owner of this address an operator; return False if it has no account."""
     user_id = await statements.make_admin(tx, email=email)
     if user_id is None:
         return False
@@ -157,8 +159,8 @@ async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
 async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: str) -> None:
     """Create an operator, whose address counts as confirmed.
 
-    If somebody has registered the address since the caller looked, that account becomes an operator
-    and keeps its password.
+    If somebody has registered the address since the caller checked, that account becomes an
+    operator and keeps its password.
     """
     user_id = await statements.add_admin(tx, email=email, password_hash=password_hash)
     log.info("operator.created_admin", user=str(user_id), by=by)
@@ -172,7 +174,7 @@ async def request_confirmation(tx: Transaction, limiter: RateLimiter, user_id: U
 
     Raises:
         Conflict: the address is already confirmed, or suppressed.
-        TooMany: the address has reached its limit of confirmation emails.
+        TooMany: the address has reached its limit for confirmation emails.
         NotFound: the account was deleted.
     """
     profile = await profile_of(tx, user_id)

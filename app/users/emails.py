@@ -43,7 +43,7 @@ class ConfirmationEmail(Job, frozen=True):
 
 
 class PasswordResetEmail(Job, frozen=True):
-    """Send a password-reset link to the owner of an address, if it has an account."""
+    """Send a password-reset link to an address, if it has an account."""
 
     kind = "email:password_reset"
     queue = "critical"

@@ -26,7 +26,7 @@ class EraseUser(Job, frozen=True):
 
 
 USER_FOLDERS = ("photos", "exports", "reports")
-"""The folders in the bucket that have a subfolder for each user, named by the user's id."""
+"""The folders in the bucket that have a subfolder for each user, named after the user's id."""
 
 BATCH_ACTIVITIES = 1000
 
@@ -48,7 +48,7 @@ async def erase(
 
     Raises:
         Unavailable: the bucket is unavailable.
-        LeaseLost: another worker has the job now.
+        LeaseLost: this attempt has lost its job.
     """
     async with run.transaction() as tx:
         is_active = await statements.account_is_active(tx, user_id=user_id)

@@ -1,7 +1,7 @@
 """The rate limits on signing in, signing up, checking passwords and requesting email links.
 
-A client is a network address (`app/web/connection.py`). A request without one counts
-towards no client's limit.
+A client is a network address (`app/web/connection.py`). A request without one is not
+counted against any client's limit.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from app.users.user import UserId
 QUARTER_HOUR, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER_HOUR))
-"""Failed sign-ins per email address. The right password resets the count."""
+"""Attempts to sign in, per email address. The right password resets the count."""
 SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(100, QUARTER_HOUR))
-"""Per client, like every limit whose name ends in FROM."""
+"""Attempts to sign in, per client. All limits with names that end in FROM are per client."""
 SIGN_UPS_FROM = RateLimit("sign_ups_from", Rate(60, HOUR))
 RESETS_FROM = RateLimit("resets_from", Rate(30, HOUR))
 CONFIRMATIONS = RateLimit("confirmations", Rate(3, DAY))
 """Emails to one address, which may be a stranger's: three at once, then one every eight hours."""
 PASSWORD_CHECKS = RateLimit("own_passwords", Rate(10, QUARTER_HOUR))
-"""Per account: how often someone who finds an open session may guess the account's password."""
+"""Per account, so that someone who finds an open session cannot go on guessing the password."""
 
 
 async def count_sign_in(limiter: RateLimiter, email: str, client: str | None) -> None:

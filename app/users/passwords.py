@@ -1,7 +1,7 @@
 """Passwords: hashing with argon2id, changing a password, and resetting a forgotten one.
 
 Hashing runs in threads, so that it does not block the event loop. A reset request is stored under
-its email address, whether or not an account has that address. Only the job looks for the account,
+its email address, whether or not an account has that address. Only the job looks up the account,
 so that neither the response nor its timing reveals whether there is one.
 """
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """The password hasher of a process. `max_concurrent` limits its memory: a hash takes 46 MiB.
+    """A process's password hasher. `max_concurrent` limits its memory: a hash takes 46 MiB.
 
     OWASP's Password Storage Cheat Sheet lists several equally strong sets of parameters. The
     set used here, with one lane and one pass, takes the least time on one core; the event loop
@@ -101,10 +101,10 @@ async def check_current_password(
 
 
 async def change_password(tx: Transaction, credentials: Credentials, password_hash: str) -> None:
-    """Replace a checked password. End all sessions and invalidate earlier reset links.
+    """Replace a password that has been checked, end all sessions and invalidate reset links.
 
     Raises:
-        Forbidden: the password has changed since the check.
+        Forbidden: the account has been deleted, or its password changed, since the check.
     """
     if not await statements.change_password(
         tx, user_id=credentials.id, old_hash=credentials.password_hash, new_hash=password_hash
@@ -119,7 +119,7 @@ MAX_RESET_EMAILS_PER_HOUR = 3
 
 
 async def request_password_reset(tx: Transaction, email: str) -> None:
-    """Enqueue a password-reset email to this address. The job checks whether an account has it."""
+    """Enqueue a password-reset email. The job checks whether the address has an account."""
     await statements.lock_address(tx, email=email)
     request_id = await statements.add_reset_request(
         tx, email=email, max_per_hour=MAX_RESET_EMAILS_PER_HOUR
@@ -132,7 +132,8 @@ async def check_reset_token(db: Queryable, token: str) -> None:
     """Check a reset token without using it, before showing a form or hashing a password.
 
     Raises:
-        Gone: the token is unknown, used or expired. The error does not say which.
+        Gone: the token is unknown, used or expired, or its account was deleted. The error does not
+            say which.
     """
     if not await statements.token_is_valid(db, token_hash=token_hash(token), purpose="reset"):
         raise _gone()
@@ -145,7 +146,8 @@ async def reset_password(tx: Transaction, token: str, password_hash: str) -> Non
     has read the email with the link.
 
     Raises:
-        Gone: the token is unknown, used or expired. The error does not say which.
+        Gone: the token is unknown, used or expired, or its account was deleted. The error does not
+            say which.
     """
     user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="reset")
     if user_id is None or not await statements.set_password(

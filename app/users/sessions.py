@@ -44,7 +44,7 @@ async def check_password(
 async def renew_hash(
     db: Queryable, passwords: Passwords, credentials: Credentials, password: str
 ) -> Credentials:
-    """Hash a checked password again if the hashing parameters have changed."""
+    """Rehash a password that has been checked, if the hashing parameters have changed."""
     if not passwords.needs_rehash(credentials.password_hash):
         return credentials
     new_hash = await passwords.hash(password)
@@ -74,7 +74,7 @@ async def open_session(tx: Transaction, credentials: Credentials, lifetime: time
 
 
 async def authenticate(db: Queryable, token: str) -> Me:
-    """Return the user whose session has this token.
+    """Return the user who is signed in with this token.
 
     Raises:
         Unauthenticated: the session is unknown, closed or expired, or its account was deleted.

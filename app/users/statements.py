@@ -12,7 +12,7 @@ from app.users.user import Account, Me, ResetRequestId, UserId
 
 
 class Credentials(Struct, frozen=True):
-    """What is needed to check a password, and to act only if it has not changed since."""
+    """An account's password hash, to check a password and to act only if it is still the same."""
 
     id: UserId
     password_hash: str

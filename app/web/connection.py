@@ -1,4 +1,4 @@
-"""Dependencies that handlers can inject, and the address of the client."""
+"""Dependencies that can be injected into handlers, and the client's address."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ DEPENDENCIES = {
 
 
 IPV6_NETWORK_BITS = 64
-"""The length of an IPv6 network prefix. A client can use every address in its network."""
+"""The length of an IPv6 network prefix. A client can use any address in its network."""
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

@@ -19,10 +19,10 @@ def encode_cursor(key: tuple[Any, ...]) -> str:
 
 
 def decode_cursor(cursor: str | None, key_type: type[K]) -> K | None:
-    """Return the sort key in a cursor, or None without a cursor, at the beginning of a list.
+    """Return the sort key in a cursor; None if there is no cursor, for the first page.
 
     Raises:
-        Invalid: the cursor is malformed, or belongs to another kind of list.
+        Invalid: the cursor is malformed, or belongs to a list with a different sort key.
     """
     if cursor is None:
         return None

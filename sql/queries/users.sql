@@ -46,7 +46,7 @@ where id = :user_id and password_hash = :password_hash and deleted_at is null
 returning expires_at;
 
 -- name: session_by_token
--- Return the user whose session this is.
+-- Return the user who is signed in with this token.
 -- Every request runs this, so it needs only two look-ups by primary key.
 select users.id, users.is_admin
 from sessions
@@ -64,7 +64,7 @@ delete from sessions where token_hash = :token_hash;
 delete from sessions where user_id = :user_id;
 
 -- name: account_settings
--- Return the settings that users see, and may change, in their own account.
+-- Return what a user sees of their own account.
 select
     id, email, name, is_admin, confirmed_at, created_at,
     array(
@@ -80,7 +80,7 @@ set name = :name, updated_at = now()
 where id = :user_id and deleted_at is null;
 
 -- name: opt_out
--- Turn off these subscriptions for a user. Also works for a deleted account, which stays deleted.
+-- Turn off these subscriptions for a user, even if the account is deleted.
 insert into subscriptions (user_id, name, frequency)
 select u.id, chosen.name, 'off'
 from users as u, unnest(:names::text[]) as chosen (name)
@@ -97,7 +97,7 @@ insert into account_tokens (token_hash, user_id, purpose, expires_at)
 values (:token_hash, :user_id, :purpose, now() + :lifetime);
 
 -- name: use_token
--- Spend a token and return its user; no row if the token is unknown, used or expired.
+-- Mark a token as used and return its user; no row if the token is unknown, used or expired.
 update account_tokens
 set used_at = now()
 where token_hash = :token_hash
@@ -107,7 +107,7 @@ where token_hash = :token_hash
 returning user_id;
 
 -- name: token_is_valid
--- Tell whether a token could be spent now.
+-- Tell whether a token could be used now.
 select exists (
     select from account_tokens as t
     join users as u on u.id = t.user_id
@@ -140,7 +140,7 @@ where (
 returning id;
 
 -- name: reset_requester
--- Return the account whose address a reset request names; no row if no account has it.
+-- Return the account that a reset request is for; no row if no account has its address.
 select u.id, u.email, u.name, u.created_at
 from reset_requests as r
 join users as u on lower(u.email) = r.email
@@ -183,7 +183,7 @@ with gone as (
 select count(*)::int from gone;
 
 -- name: erase_requests
--- Remove the requests that were sent to a deleted account's address.
+-- Remove the password-reset and friend requests for a deleted account's address.
 -- Keeps requests made after the deletion: they are for a later account with the same address.
 with gone as (
     select lower(email) as email, deleted_at from users where id = :user_id and deleted_at is not null
@@ -209,7 +209,7 @@ where
 delete from users where id = :user_id and deleted_at is not null;
 
 -- name: confirm_address
--- Record that the user has confirmed the address. Only the first time counts.
+-- Record that the user has confirmed the address. Later confirmations change nothing.
 update users
 set confirmed_at = now(), updated_at = now()
 where id = :user_id and confirmed_at is null and deleted_at is null;
