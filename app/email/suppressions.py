@@ -1,4 +1,4 @@
-"""Suppressed addresses, which get no email: how operators list and change them."""
+"""Suppressed addresses, which get no email: how operators list, add and remove them."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ where lower(email) = lower(:email) and deleted_at is null;
 select id, password_hash from users where id = :user_id and deleted_at is null;
 
 -- name: set_password
--- Replace the password of an account; no row if the account is deleted.
+-- Replace an account's password; no row if the account is deleted.
 update users
 set password_hash = :password_hash, updated_at = now()
 where id = :user_id and deleted_at is null
 returning true;
 
 -- name: change_password
--- Replace the password of an account, if the old one is still in use.
+-- Replace an account's password, if the old one is still in use.
 -- No row if the password has changed or the account is deleted.
 update users
 set password_hash = :new_hash, updated_at = now()
@@ -31,7 +31,7 @@ where id = :user_id and password_hash = :old_hash and deleted_at is null
 returning true;
 
 -- name: replace_password_hash
--- Store a new hash of the same password, unless the password has changed meanwhile.
+-- Store a new hash of the same password, unless the password has changed in the meantime.
 update users
 set password_hash = :new_hash, updated_at = now()
 where id = :user_id and password_hash = :old_hash;
