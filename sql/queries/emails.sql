@@ -103,7 +103,8 @@ set state = 'refused', sending_until = null, error = :error
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: suppress
--- Stop sending to an address, ignoring case. An address that is already suppressed keeps its reason.
+-- Stop sending to an address, ignoring case.
+-- An address that is already suppressed keeps its reason.
 insert into suppressions (address, reason)
 values (lower(:address), :reason)
 on conflict (address) do nothing;
