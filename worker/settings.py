@@ -16,6 +16,7 @@ from arq.connections import RedisSettings
 
 from app import logs, process_priority
 from app.email import check_emails
+from app.errors import TooOld
 from app.jobs import JobId
 from app.jobs.handlers import Handlers
 from app.resources import open_resources, refuse_old_servers
@@ -56,14 +57,16 @@ class Lifecycle:
         """Open the resources and start the engine.
 
         Raises:
-            SystemExit: a setting cannot be used. One line on stderr says why.
+            SystemExit: a setting cannot be used, or a server is too old. One line on stderr says
+                why.
         """
         process_priority.lower_own_priority(process_priority.WORKER_NICENESS)
         try:
             engine = await self._start(ctx)
-        except SettingsError as error:
+        except (SettingsError, TooOld) as error:
             report_error(error)
-            raise SystemExit(INVALID_SETTINGS_EXIT_CODE) from None
+            code = INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1
+            raise SystemExit(code) from None
         drain_on_signals(engine.drain)
         if self._burst:
             self.redis.has_work = engine.has_work

@@ -42,7 +42,3 @@ class Dead(NotDone):
 
 class LeaseLost(Exception):
     """The attempt has lost its job and can commit nothing more."""
-
-
-class Cancelled(Exception):
-    """The job's cancellation was requested."""

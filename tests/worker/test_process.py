@@ -174,6 +174,25 @@ async def test_invalid_setting_is_named_in_one_line_with_exit_code_2(
     assert len(worker.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("module", "minimum", "server"),
+    [
+        ("app.redis", "MIN_VERSION = (99, 0)", "Redis"),
+        ("app.postgres.pool", "MIN_MAJOR_VERSION = 99", "Postgres"),
+    ],
+)
+async def test_too_old_server_is_named_in_one_line_with_exit_code_1(
+    environ: Mapping[str, str], module: str, minimum: str, server: str
+) -> None:
+    worker_settings = "tests.support.sample_worker.WorkerSettings"
+    run = f"import {module} as m; m.{minimum}; from arq.cli import cli; cli([{worker_settings!r}])"
+    async with program("-c", run, environ=environ) as worker:
+        assert await worker.ended() == 1
+    (line,) = worker.output.splitlines()
+    assert line.startswith(f"activelog: {server} ")
+    assert "is too old" in line
+
+
 async def test_a_killed_worker_loses_no_job(
     effects: Database, environ: Mapping[str, str], resources: Resources
 ) -> None:
