@@ -68,6 +68,11 @@ def span(length: timedelta | float) -> str:
     return f"{rounded} s"
 
 
+def days(length: timedelta) -> str:
+    """Format a whole number of days: `1 day`, `90 days`."""
+    return "1 day" if length.days == 1 else f"{length.days} days"
+
+
 TEMPLATE_FUNCTIONS = {
     "count": count,
     "size": size,
@@ -76,6 +81,7 @@ TEMPLATE_FUNCTIONS = {
     "calendar_day": calendar_day,
     "span": span,
     "day": day,
+    "days": days,
     "distance": distance,
     "duration": duration,
 }

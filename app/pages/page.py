@@ -76,6 +76,7 @@ def render_page(
         "activity_types": ACTIVITY_TYPES,
         "formats": FORMATS,
         "subscriptions": SUBSCRIPTIONS,
+        "retention": settings.retention,
         **formatting.TEMPLATE_FUNCTIONS,
     }
     html = resources.templates.render(f"pages/{name}.html", {**shared, **context})

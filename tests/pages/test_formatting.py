@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from app.pages.formatting import moment, size, span
+from app.pages.formatting import days, moment, size, span
 
 NOON_IN_OSLO = datetime(2026, 7, 4, 12, 5, 9, tzinfo=timezone(timedelta(hours=2)))
 
@@ -50,3 +50,7 @@ def test_span_is_formatted_in_its_two_largest_units(
     length: float | timedelta, expected: str
 ) -> None:
     assert expected == span(length)
+
+
+def test_days_are_counted_in_words() -> None:
+    assert ["1 day", "90 days"] == [days(timedelta(days=1)), days(timedelta(days=90))]
