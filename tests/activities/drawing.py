@@ -1,4 +1,4 @@
-"""Small images whose upper left corner is red, so that a rotation is visible."""
+"""Small images with a red upper left corner, so that a rotation is visible."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def drawing() -> Image.Image:
 
 
 def exif(orientation: int) -> Image.Exif:
-    """Return EXIF data as a phone writes it: position, maker and orientation."""
+    """Return EXIF data as a phone writes it: location, maker and orientation."""
     data = Image.Exif()
     data[ExifTags.Base.Orientation] = orientation
-    data[ExifTags.Base.Make] = "Maker of phones"
+    data[ExifTags.Base.Make] = "Phone maker"
     data.get_ifd(ExifTags.IFD.GPSInfo).update(
         {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (52.0, 31.0, 12.0)}
     )
     return data
 
 
-def saved(kind: str, orientation: int = UPRIGHT) -> bytes:
-    """Return an image file with a GPS position, which looks like `drawing()` at any orientation."""
+def saved(image_format: str, orientation: int = UPRIGHT) -> bytes:
+    """Return an image file with a GPS location. It looks like `drawing()` at any orientation."""
     image = drawing()
     if orientation == ROTATED:
         image = image.transpose(Image.Transpose.ROTATE_90)
     file = BytesIO()
-    image.save(file, kind, exif=exif(orientation), quality=90)
+    image.save(file, image_format, exif=exif(orientation), quality=90)
     return file.getvalue()
 
 
@@ -59,7 +59,7 @@ def looks_like_the_drawing(data: bytes) -> bool:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a PNG of a few bytes whose header claims this size."""
+    """Return a PNG of a few hundred bytes, with a header that claims this size."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + content))

@@ -28,7 +28,7 @@ def test_the_pdf_has_room_for_every_label_and_a_colour_for_every_type() -> None:
 
 
 @pytest.mark.parametrize("table", ["activities", "exports"])
-async def test_postgres_accepts_exactly_the_activity_types_of_the_code(
+async def test_postgres_accepts_exactly_the_types_in_activity_types(
     database: Database, table: str
 ) -> None:
     check = await database.fetchval(

@@ -29,8 +29,8 @@ async def sam(database: Database) -> Person:
     return await person(database, "sam")
 
 
-async def create_activity(api: httpx.AsyncClient, user: Person, **parts: Any) -> dict[str, Any]:
-    response = await api.post("/api/v1/activities", json={**RUN, **parts}, headers=user.headers)
+async def create_activity(api: httpx.AsyncClient, user: Person, **fields: Any) -> dict[str, Any]:
+    response = await api.post("/api/v1/activities", json={**RUN, **fields}, headers=user.headers)
     assert response.status_code == 201, response.text
     return dict(response.json())
 
@@ -86,7 +86,7 @@ async def test_omitted_fields_are_null(api: httpx.AsyncClient, kim: Person) -> N
         ("user_id", "00000000-0000-0000-0000-000000000000"),
     ],
 )
-async def test_invalid_field_is_named(
+async def test_error_names_the_invalid_field(
     api: httpx.AsyncClient, kim: Person, field: str, value: Any
 ) -> None:
     created = await create_activity(api, kim)
@@ -98,18 +98,20 @@ async def test_invalid_field_is_named(
 
     for response in (create, change):
         assert response.status_code == 400, response.text
-        assert [part["field"] for part in response.json()["errors"]] == [field]
+        assert [error["field"] for error in response.json()["errors"]] == [field]
     assert (await api.get("/api/v1/activities", headers=kim.headers)).json()["items"] == [created]
 
 
 @pytest.mark.parametrize("field", ["type", "started_at", "duration_s"])
-async def test_missing_field_is_named(api: httpx.AsyncClient, kim: Person, field: str) -> None:
+async def test_error_names_the_missing_field(
+    api: httpx.AsyncClient, kim: Person, field: str
+) -> None:
     body = {name: value for name, value in RUN.items() if name != field}
 
     response = await api.post("/api/v1/activities", json=body, headers=kim.headers)
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == [field]
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
@@ -202,7 +204,7 @@ async def test_activity_of_another_user_is_not_found(
 async def test_repeated_idempotency_key_creates_one_activity(
     api: httpx.AsyncClient, kim: Person
 ) -> None:
-    headers = {**kim.headers, "Idempotency-Key": "a run of mine"}
+    headers = {**kim.headers, "Idempotency-Key": "my run"}
 
     responses = [await api.post("/api/v1/activities", json=RUN, headers=headers) for _ in range(2)]
 

@@ -83,22 +83,24 @@ async def test_latest_possible_day_is_accepted(
         ("cursor", "WyJhIiwiYiJd"),
     ],
 )
-async def test_invalid_filter_is_named(
+async def test_error_names_the_invalid_filter(
     api: httpx.AsyncClient, kim: Person, name: str, value: str
 ) -> None:
     response = await api.get("/api/v1/activities", params={name: value}, headers=kim.headers)
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == [name]
+    assert [error["field"] for error in response.json()["errors"]] == [name]
 
 
-async def test_last_day_before_the_first_is_refused(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_last_day_before_the_first_day_is_refused(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
     query = {"from": "2026-11-02", "to": "2026-11-01"}
 
     response = await api.get("/api/v1/activities", params=query, headers=kim.headers)
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == ["to"]
+    assert [error["field"] for error in response.json()["errors"]] == ["to"]
 
 
 async def test_pages_have_no_gaps_or_repeats_while_activities_are_added(

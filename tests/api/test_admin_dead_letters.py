@@ -64,7 +64,7 @@ async def test_groups_are_paged(
     assert rest["next_cursor"] is None
 
 
-async def test_retrying_a_group_leaves_the_other_groups(
+async def test_retrying_a_group_does_not_affect_the_other_groups(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="page 4 is missing")
@@ -77,7 +77,7 @@ async def test_retrying_a_group_leaves_the_other_groups(
     assert [1] == [group["count"] for group in await groups(admin)]
 
 
-async def test_expired_and_duplicated_jobs_are_skipped_and_stay_dead(
+async def test_expired_and_duplicate_jobs_are_skipped_and_stay_dead(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     reason = "page 4 is missing"
@@ -96,7 +96,7 @@ async def test_expired_and_duplicated_jobs_are_skipped_and_stay_dead(
     )
 
 
-async def test_all_dead_letters_or_one_kind_can_be_retried(
+async def test_dead_letters_of_one_kind_or_of_all_kinds_can_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a"), CriticalSampleJob("b"), reason="no paper")
@@ -126,7 +126,7 @@ async def test_discarded_group_is_cancelled_and_keeps_its_error(
     assert [] == await groups(admin)
 
 
-@pytest.mark.parametrize("act", ["retry", "discard"])
-async def test_unknown_fingerprint_is_404(admin: httpx.AsyncClient, act: str) -> None:
-    response = await admin.post(f"{DEAD_LETTERS}/0123456789abcdef/{act}")
+@pytest.mark.parametrize("action", ["retry", "discard"])
+async def test_unknown_fingerprint_is_404(admin: httpx.AsyncClient, action: str) -> None:
+    response = await admin.post(f"{DEAD_LETTERS}/0123456789abcdef/{action}")
     assert 404 == response.status_code

@@ -82,11 +82,13 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
         ("limit=201", "limit"),
     ],
 )
-async def test_invalid_filter_is_named(admin: httpx.AsyncClient, query: str, field: str) -> None:
+async def test_error_names_the_invalid_filter(
+    admin: httpx.AsyncClient, query: str, field: str
+) -> None:
     response = await admin.get(f"{JOBS}?{query}")
     assert (400, [field]) == (
         response.status_code,
-        [wrong["field"] for wrong in response.json()["errors"]],
+        [error["field"] for error in response.json()["errors"]],
     )
 
 
@@ -157,12 +159,12 @@ async def test_waiting_job_is_cancelled_at_once_and_never_runs(
     job_id = await enqueue_job(database, CriticalSampleJob("a"))
     response = await admin.post(f"{JOBS}/{job_id}/cancel")
     assert (200, "cancelled") == (response.status_code, response.json()["state"])
-    await enqueue_job(database, CriticalSampleJob("behind it"))
+    await enqueue_job(database, CriticalSampleJob("next"))
     await run_jobs()
-    assert (0, 1) == (CALLS["a"], CALLS["behind it"])
+    assert (0, 1) == (CALLS["a"], CALLS["next"])
 
 
-async def test_running_job_is_interrupted_by_a_cancel(
+async def test_cancelling_a_running_job_interrupts_it(
     admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     block("a")
@@ -179,7 +181,7 @@ async def state(database: Database, job_id: JobId) -> object:
     return (await job_row(database, job_id))["state"]
 
 
-async def test_job_done_before_its_cancel_stays_done(
+async def test_done_job_cannot_be_cancelled(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))

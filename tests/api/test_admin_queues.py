@@ -60,7 +60,7 @@ async def test_admin_routes_require_an_operator(
     assert (await api.request(method, f"/api/v1/admin/{path}")).status_code == 401
 
 
-async def test_queue_shows_waiting_and_scheduled_jobs_and_oldest_age(
+async def test_queue_shows_waiting_and_scheduled_jobs_and_the_oldest_jobs_age(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
@@ -131,15 +131,15 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_it_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-@pytest.mark.parametrize("act", ["pause", "resume"])
+@pytest.mark.parametrize("action", ["pause", "resume"])
 async def test_pausing_and_resuming_are_idempotent(
-    api: httpx.AsyncClient, database: Database, act: str
+    api: httpx.AsyncClient, database: Database, action: str
 ) -> None:
     ada = await operator(database)
     await api.post("/api/v1/admin/queues/low/pause", headers=ada.headers)
-    path = f"/api/v1/admin/queues/low/{act}"
+    path = f"/api/v1/admin/queues/low/{action}"
     first = await api.post(path, headers=ada.headers)
-    assert (200, act == "pause") == (first.status_code, first.json()["paused"])
+    assert (200, action == "pause") == (first.status_code, first.json()["paused"])
     assert first.json() == (await api.post(path, headers=ada.headers)).json()
 
 
@@ -156,7 +156,7 @@ async def test_unknown_name_is_404_and_lists_the_known_names(
     assert known_names in response.json()["detail"]
 
 
-async def test_kind_without_a_handler_here_can_be_paused(
+async def test_kind_without_a_handler_in_this_version_can_be_paused(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)
@@ -170,7 +170,9 @@ async def test_kind_without_a_handler_here_can_be_paused(
     )
 
 
-async def test_log_names_the_operator(api: httpx.AsyncClient, database: Database) -> None:
+async def test_log_names_the_operator_who_paused_a_queue(
+    api: httpx.AsyncClient, database: Database
+) -> None:
     ada = await operator(database)
     with capture_logs() as lines:
         await api.post("/api/v1/admin/queues/low/pause", headers=ada.headers)
@@ -183,7 +185,7 @@ async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    let_go = block("a")
+    unblock = block("a")
     await database.execute(
         "insert into workers (id, host, pid, slots, started_at, seen_at)"
         " values (uuidv7(), 'gone', 1, 4, now() - interval '1 day', now() - interval '11 s')"
@@ -192,7 +194,7 @@ async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
         job_id = await enqueue_job(database, SampleJob("a"))
         await until(lambda: CALLS["a"] == 1)
         response = await api.get("/api/v1/admin/workers", headers=ada.headers)
-        let_go.set()
+        unblock.set()
     gone, here = response.json()["items"]
     assert ("gone", False, []) == (gone["host"], gone["alive"], gone["running_jobs"])
     assert (True, 10) == (here["alive"], here["slots"])

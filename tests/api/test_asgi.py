@@ -76,7 +76,9 @@ async def test_api_serves_until_sigterm_and_logs_each_request(environ: dict[str,
 
 
 @pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
-async def test_log_lines_contain_no_paths(environ: dict[str, str], command: Sequence[str]) -> None:
+async def test_log_lines_contain_the_route_and_not_the_path(
+    environ: dict[str, str], command: Sequence[str]
+) -> None:
     async with serving(environ, command) as (api, written):
         response = await api.post("/api/v1/users/confirm/secret-token")
         assert response.status_code == 410
@@ -88,7 +90,7 @@ async def test_log_lines_contain_no_paths(environ: dict[str, str], command: Sequ
 @pytest.mark.parametrize(
     ("variable", "value"), [("DATABASE_URL", ""), ("PORT", "http"), ("SECRET_KEY", "short")]
 )
-async def test_invalid_setting_exits_with_2_and_is_named_on_one_line(
+async def test_invalid_setting_is_named_on_one_line_and_the_exit_code_is_2(
     environ: dict[str, str], command: Sequence[str], variable: str, value: str
 ) -> None:
     process = await start(command, {**environ, variable: value})
@@ -98,7 +100,7 @@ async def test_invalid_setting_exits_with_2_and_is_named_on_one_line(
     assert process.returncode == 2
 
 
-async def test_importing_the_module_reads_no_environment() -> None:
+async def test_app_asgi_can_be_imported_without_environment_variables() -> None:
     process = await start([sys.executable, "-c", "import app.asgi"], {})
     assert (await process.communicate())[1] == b""
     assert process.returncode == 0

@@ -31,7 +31,7 @@ PUBLIC = {
     ("POST", "/api/v1/users"),
     ("POST", "/api/v1/users/confirm/{token}"),
 }
-"""The routes that need no token. Add a route only for a reason, and give the reason here."""
+"""The routes that require no token. Before you add one, make sure that it must be public."""
 
 UUID = "01980000-0000-7000-8000-000000000000"
 
@@ -39,10 +39,10 @@ UUID = "01980000-0000-7000-8000-000000000000"
 @pytest.fixture
 async def app(settings: Settings, resources: Resources) -> AsyncIterator[Application]:
     @asynccontextmanager
-    async def lend() -> AsyncIterator[Resources]:
+    async def existing_resources() -> AsyncIterator[Resources]:
         yield resources
 
-    app = create_app(lend)
+    app = create_app(existing_resources)
     async with lifespan_of(app):
         yield app
 

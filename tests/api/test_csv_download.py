@@ -54,8 +54,8 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def create_activity(api: httpx.AsyncClient, user: Person, **parts: Any) -> None:
-    body = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 1800, **parts}
+async def create_activity(api: httpx.AsyncClient, user: Person, **fields: Any) -> None:
+    body = {"type": "run", "started_at": "2026-11-21T07:30:00Z", "duration_s": 1800, **fields}
     response = await api.post("/api/v1/activities", json=body, headers=user.headers)
     assert response.status_code == 201, response.text
 
@@ -156,7 +156,7 @@ async def test_minutes_are_rounded_half_up(
     ("metres", "kilometres"),
     [(0, "0"), (0.1, "0.0001"), (1, "0.001"), (5000, "5"), (42195, "42.195"), (1e8, "100000")],
 )
-async def test_kilometres_have_a_decimal_point_and_no_exponent(
+async def test_kilometres_use_a_decimal_point_and_no_exponent(
     api: httpx.AsyncClient, kim: Person, metres: float, kilometres: str
 ) -> None:
     await create_activity(api, kim, distance_m=metres)
@@ -205,13 +205,13 @@ async def test_download_is_filtered_by_type(api: httpx.AsyncClient, kim: Person)
         ({"type": "flight"}, "type"),
     ],
 )
-async def test_invalid_filters_are_named(
+async def test_error_names_the_invalid_filter(
     api: httpx.AsyncClient, kim: Person, parameters: dict[str, str], field: str
 ) -> None:
     response = await api.get(CSV, params=parameters, headers=kim.headers)
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == [field]
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 async def test_rows_are_oldest_first_regardless_of_creation_order(
@@ -223,7 +223,7 @@ async def test_rows_are_oldest_first_regardless_of_creation_order(
     assert [row[0][-2:] for row in await rows(api, kim)] == ["20", "21", "22"]
 
 
-async def test_deleted_activities_and_those_of_others_are_left_out(
+async def test_deleted_activities_and_other_users_activities_are_left_out(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     sam = await person(database, "sam")
@@ -248,5 +248,5 @@ async def test_large_download_is_complete(
 
     assert len(found) == 20_000
     assert found[2][5] == "Along the river, number 3."
-    begun = datetime(2020, 1, 1, 6, 20, tzinfo=UTC)
-    assert found[0][0] == f"{begun:%Y-%m-%d}"
+    first_start = datetime(2020, 1, 1, 6, 20, tzinfo=UTC)
+    assert found[0][0] == f"{first_start:%Y-%m-%d}"

@@ -34,7 +34,7 @@ def test_every_failure_has_a_status() -> None:
 
 @pytest.fixture
 async def request_raising() -> AsyncIterator[RequestRaising]:
-    """Return a function that requests a handler which raises the given error."""
+    """A function that sends a request to a handler that raises the given error."""
     raised: list[Exception] = []
 
     @get("/")
@@ -76,7 +76,7 @@ async def test_failure_is_translated_to_its_status_and_detail(
     assert headers.items() <= dict(response.headers).items()
 
 
-async def test_failure_of_a_field_names_it(request_raising: RequestRaising) -> None:
+async def test_failure_of_a_field_names_the_field(request_raising: RequestRaising) -> None:
     response = await request_raising(errors.Invalid("It is in the future.", field="started_at"))
     assert response.json()["errors"] == [{"field": "started_at", "detail": "It is in the future."}]
 
@@ -84,11 +84,11 @@ async def test_failure_of_a_field_names_it(request_raising: RequestRaising) -> N
 async def test_unexpected_exception_is_logged_and_not_disclosed(
     request_raising: RequestRaising, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    response = await request_raising(RuntimeError("the secret of the house"))
+    response = await request_raising(RuntimeError("an internal secret"))
     assert response.status_code == 500
     assert "secret" not in response.text
     logged = "".join(capfd.readouterr())
-    assert "the secret of the house" in logged
+    assert "an internal secret" in logged
     assert "Traceback" in logged
 
 
@@ -102,7 +102,7 @@ async def test_unexpected_exception_is_logged_and_not_disclosed(
         ("TRACE", "/health/live", 405),
     ],
 )
-async def test_router_errors_are_problems_too(
+async def test_router_errors_are_problem_json(
     api: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     response = await api.request(method, path)
@@ -150,7 +150,9 @@ async def test_all_invalid_fields_are_reported_at_once(api: httpx.AsyncClient) -
         b"",
     ],
 )
-async def test_body_that_is_not_an_object_is_400(api: httpx.AsyncClient, body: bytes) -> None:
+async def test_invalid_json_or_json_that_is_not_an_object_is_400(
+    api: httpx.AsyncClient, body: bytes
+) -> None:
     response = await api.post(USERS, content=body, headers=JSON)
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
@@ -170,7 +172,7 @@ async def test_nul_in_a_body_is_400(
     response = await api.post(USERS, json=new_user(**changes))
     assert response.status_code == 400
     assert "NUL" in response.json()["detail"]
-    assert [wrong["field"] for wrong in response.json()["errors"]] == [field]
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 async def test_escaped_backslash_before_u0000_is_not_a_nul(api: httpx.AsyncClient) -> None:
@@ -195,14 +197,14 @@ async def test_nul_in_a_path_is_400(api: httpx.AsyncClient) -> None:
     "query",
     ["limit=0", "limit=201", "limit=ten", "limit=", "cursor=***", "cursor=%ff"],
 )
-async def test_invalid_parameter_is_named(
+async def test_error_names_the_invalid_parameter(
     api: httpx.AsyncClient, database: Database, query: str
 ) -> None:
     response = await api.get(
         f"/api/v1/friends?{query}", headers=(await person(database, "kim")).headers
     )
     assert response.status_code == 400
-    assert [wrong["field"] for wrong in response.json()["errors"]] == [query.partition("=")[0]]
+    assert [error["field"] for error in response.json()["errors"]] == [query.partition("=")[0]]
 
 
 async def test_body_over_a_megabyte_is_413(api: httpx.AsyncClient) -> None:
@@ -228,7 +230,7 @@ async def test_wrong_media_type_is_415(api: httpx.AsyncClient, media_type: str) 
     assert "application/json" in response.json()["detail"]
 
 
-async def test_json_with_a_charset_is_accepted(api: httpx.AsyncClient) -> None:
+async def test_media_type_with_a_charset_is_accepted(api: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "application/JSON; charset=utf-8"}
     response = await api.post(USERS, content=b"{}", headers=headers)
     assert response.status_code == 400

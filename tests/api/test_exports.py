@@ -112,13 +112,13 @@ async def test_file_respects_the_filters(
         ({"format": "csv", "first": "2026-02-01"}, "first"),
     ],
 )
-async def test_invalid_fields_are_named(
+async def test_error_names_the_invalid_field(
     api: httpx.AsyncClient, database: Database, kim: Person, body: dict[str, str], field: str
 ) -> None:
     response = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == [field]
+    assert [error["field"] for error in response.json()["errors"]] == [field]
     assert await database.fetchval("select count(*) from exports") == 0
 
 
@@ -169,20 +169,20 @@ async def test_third_unfinished_export_is_429(
 async def test_concurrent_requests_create_at_most_two_exports(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    kinds = ("run", "ride", "swim", "walk", "hike", "other")
+    types = ("run", "ride", "swim", "walk", "hike", "other")
 
-    async def ask(kind: str) -> int:
-        body = {"format": "csv", "type": kind}
+    async def request_status(type: str) -> int:
+        body = {"format": "csv", "type": type}
         response = await api.post(f"{EXPORT}/request", json=body, headers=kim.headers)
         return response.status_code
 
-    codes = await asyncio.gather(*map(ask, kinds))
+    codes = await asyncio.gather(*map(request_status, types))
 
     assert sorted(codes) == [202, 202, 429, 429, 429, 429]
     assert await database.fetchval("select count(*) from exports") == 2
 
 
-async def test_export_whose_job_ended_does_not_block_new_ones(
+async def test_export_with_a_cancelled_job_is_failed_and_does_not_block_a_new_one(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await request_export(api, kim)

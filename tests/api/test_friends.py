@@ -90,7 +90,7 @@ async def test_request_to_oneself_is_refused(api: httpx.AsyncClient, kim: Person
     response = await send_request(api, kim, "KIM@example.com")
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == ["email"]
+    assert [error["field"] for error in response.json()["errors"]] == ["email"]
 
 
 @pytest.mark.parametrize("body", [{}, {"email": "nobody"}, {"email": None}, {"user_id": "sam"}])
@@ -123,7 +123,7 @@ async def test_request_to_an_unknown_address_is_waiting_when_its_owner_signs_up(
     assert [waiting["id"] for waiting in await waiting_requests(api, later)] == [request["id"]]
 
 
-async def test_requesting_the_requester_accepts_their_request(
+async def test_request_back_to_the_requester_accepts_the_first_request(
     api: httpx.AsyncClient, kim: Person, sam: Person
 ) -> None:
     first = (await send_request(api, kim, sam.email)).json()
@@ -188,7 +188,7 @@ async def test_only_friends_can_be_removed(
     assert await friends_of(api, kim) == ["sam"]
 
 
-async def test_deleted_accounts_have_no_friends(
+async def test_deleted_accounts_disappear_from_friends_and_requests(
     api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
 ) -> None:
     alex = await person(database, "alex")

@@ -21,8 +21,8 @@ from tests.users.people import new_user
 async def api_with(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(partial(open_resources, settings, process="activelog-tests"))
     transport = httpx.ASGITransport(app=app)
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
-        yield it
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as api:
+        yield api
 
 
 async def test_healthy_process_is_live_and_ready(api: httpx.AsyncClient) -> None:
@@ -31,16 +31,16 @@ async def test_healthy_process_is_live_and_ready(api: httpx.AsyncClient) -> None
 
 
 async def readiness(api: httpx.AsyncClient) -> object:
-    """Return the readiness. Postgres has a second to respond, so a busy machine may see a 503."""
+    """Return the response body. Postgres has a second to respond; a busy machine may get a 503."""
     return (await api.get("/health/ready")).json()
 
 
-async def test_without_postgres_the_api_is_live_but_not_ready(
+async def test_api_without_postgres_is_live_but_not_ready(
     settings: Settings, closed_port: int
 ) -> None:
     url = f"postgresql://activelog@127.0.0.1:{closed_port}/none"
-    away = dataclasses.replace(settings.database, url=url)
-    async with api_with(dataclasses.replace(settings, database=away)) as api:
+    unreachable = dataclasses.replace(settings.database, url=url)
+    async with api_with(dataclasses.replace(settings, database=unreachable)) as api:
         assert (await api.get("/health/live")).status_code == 200
         ready = await api.get("/health/ready")
         assert ready.status_code == 503
@@ -52,7 +52,7 @@ async def test_without_postgres_the_api_is_live_but_not_ready(
         assert (await api.get("/api/v1/users/me", headers=token)).status_code == 503
 
 
-async def test_without_redis_the_api_is_ready_and_accepts_sign_ups(
+async def test_api_without_redis_is_ready_and_accepts_sign_ups(
     resources: Resources, settings: Settings, closed_port: int
 ) -> None:
     url = f"redis://127.0.0.1:{closed_port}/0"

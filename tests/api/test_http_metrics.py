@@ -25,7 +25,7 @@ def timed_requests(method: str, route: str) -> float:
     return registry.get_sample_value("activelog_http_request_seconds_count", labels) or 0
 
 
-async def test_requests_of_one_route_share_a_series(
+async def test_requests_to_one_route_share_a_series(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
     kim = await person(resources.database, "kim")
@@ -78,7 +78,7 @@ async def test_request_is_in_flight_until_its_response(api: httpx.AsyncClient) -
     assert registry.get_sample_value("activelog_http_requests_in_flight") == 0
 
 
-async def test_pool_metrics_follow_the_pool(settings: Settings) -> None:
+async def test_pool_metrics_show_the_limit_size_and_idle_connections(settings: Settings) -> None:
     def pool_metric(name: str) -> float | None:
         return registry.get_sample_value(f"activelog_database_pool_{name}", {"pool": "main"})
 

@@ -91,7 +91,7 @@ async def test_repeated_post_is_409_while_the_first_is_in_progress(
     assert (await api.post(USERS, json=new_user(), headers=KEY)).status_code == 201
 
 
-async def test_concurrent_posts_with_one_key_create_once(
+async def test_concurrent_posts_with_one_key_create_one_activity(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     kim = (await person(database, "kim")).headers
@@ -115,7 +115,7 @@ async def test_invalid_key_is_400(api: httpx.AsyncClient, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode("latin-1")}
     response = await api.post(USERS, json=new_user(), headers=headers)
     assert response.status_code == 400
-    assert [wrong["field"] for wrong in response.json()["errors"]] == ["Idempotency-Key"]
+    assert [error["field"] for error in response.json()["errors"]] == ["Idempotency-Key"]
 
 
 async def test_key_of_255_characters_is_accepted(api: httpx.AsyncClient) -> None:

@@ -13,15 +13,15 @@ from app.errors import Invalid
 from app.web.cursors import decode_cursor, encode_cursor
 
 KEY = (datetime(2026, 11, 24, 12, 30, 0, 123456, tzinfo=UTC), UUID(int=7))
-SHAPE: Any = tuple[datetime, UUID]
+KEY_TYPE: Any = tuple[datetime, UUID]
 
 
 def test_cursor_is_decoded_to_its_key() -> None:
-    assert decode_cursor(encode_cursor(KEY), SHAPE) == KEY
+    assert decode_cursor(encode_cursor(KEY), KEY_TYPE) == KEY
 
 
 def test_missing_cursor_means_the_beginning() -> None:
-    assert decode_cursor(None, SHAPE) is None
+    assert decode_cursor(None, KEY_TYPE) is None
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_missing_cursor_means_the_beginning() -> None:
         encode_cursor(("0001-01-01T00:00:00+12:00", str(KEY[1]))),
     ],
 )
-def test_malformed_cursor_is_invalid(cursor: str) -> None:
+def test_malformed_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Invalid) as refused:
-        decode_cursor(cursor, SHAPE)
+        decode_cursor(cursor, KEY_TYPE)
     assert refused.value.field == "cursor"
 
 
-def test_nul_in_a_forged_cursor_is_invalid() -> None:
+def test_nul_in_a_forged_cursor_is_refused() -> None:
     with pytest.raises(Invalid):
         decode_cursor(encode_cursor(("a\0b",)), tuple[str])
 

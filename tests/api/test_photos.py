@@ -60,19 +60,19 @@ async def key_of(database: Database, user: Person, photo_id: str) -> str:
     return photos.key(user.id, photo)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-async def test_photo_is_stored_without_its_location_and_shown(
-    api: httpx.AsyncClient, kim: Person, run: str, kind: str
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+async def test_photo_is_stored_without_its_metadata_and_shown(
+    api: httpx.AsyncClient, kim: Person, run: str, image_format: str
 ) -> None:
-    created = await upload(api, kim, run, drawing.saved(kind, drawing.ROTATED))
+    created = await upload(api, kim, run, drawing.saved(image_format, drawing.ROTATED))
     redirect = await api.get(created.json()["url"], headers=kim.headers)
     async with anonymous_client() as somebody_else:
         file = await somebody_else.get(redirect.headers["Location"])
 
     assert (created.status_code, redirect.status_code, file.status_code) == (201, 302, 200)
-    assert file.headers["Content-Type"] == f"image/{kind.lower()}"
+    assert file.headers["Content-Type"] == f"image/{image_format.lower()}"
     assert file.headers["Content-Disposition"].startswith("inline; filename=")
-    assert b"Maker of phones" not in file.content
+    assert b"Phone maker" not in file.content
     assert drawing.looks_like_the_drawing(file.content)
 
 
@@ -136,13 +136,13 @@ async def test_photos_of_a_deleted_activity_are_not_found(
 @pytest.mark.parametrize(
     "data", [b"", b"text in a file named .jpg", drawing.bomb(50_000, 50_000), b"\xff\xd8\xff\xe0"]
 )
-async def test_file_that_is_not_an_image_is_refused(
+async def test_unreadable_or_oversized_image_is_refused(
     api: httpx.AsyncClient, database: Database, kim: Person, run: str, data: bytes
 ) -> None:
     response = await upload(api, kim, run, data)
 
     assert response.status_code == 400
-    assert [part["field"] for part in response.json()["errors"]] == ["photo"]
+    assert [error["field"] for error in response.json()["errors"]] == ["photo"]
     assert await database.fetchval("select count(*) from photos") == 0
 
 
@@ -172,11 +172,11 @@ async def test_photo_may_be_up_to_ten_megabytes(
     api: httpx.AsyncClient, kim: Person, run: str
 ) -> None:
     picture = drawing.saved("JPEG")
-    filled = picture + bytes(10_000_000 - len(picture))
+    padded = picture + bytes(10_000_000 - len(picture))
 
-    assert (await upload(api, kim, run, filled)).status_code == 201
-    assert (await upload(api, kim, run, filled + b"\0")).status_code == 400
-    assert (await upload(api, kim, run, filled + bytes(1_000_000))).status_code == 413
+    assert (await upload(api, kim, run, padded)).status_code == 201
+    assert (await upload(api, kim, run, padded + b"\0")).status_code == 400
+    assert (await upload(api, kim, run, padded + bytes(1_000_000))).status_code == 413
 
 
 async def test_activity_has_at_most_twenty_photos(
@@ -212,11 +212,13 @@ async def test_concurrent_uploads_do_not_exceed_the_limit(
     assert await database.fetchval("select count(*) from photos") == 20
 
 
-async def test_during_an_s3_outage_uploads_fail_and_deletes_succeed(
+async def test_uploads_fail_and_deletes_succeed_during_an_s3_outage(
     resources: Resources, settings: Settings, database: Database, kim: Person, closed_port: int
 ) -> None:
-    nowhere = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
-    async with open_bucket(nowhere) as away, client(resources, settings, away) as api:
+    unreachable = dataclasses.replace(
+        settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}"
+    )
+    async with open_bucket(unreachable) as bucket, client(resources, settings, bucket) as api:
         created = await api.post("/api/v1/activities", json=RUN, headers=kim.headers)
         run = f"/api/v1/activities/{created.json()['id']}"
         response = await upload(api, kim, run, drawing.saved("PNG"))
@@ -238,13 +240,16 @@ async def test_during_an_s3_outage_uploads_fail_and_deletes_succeed(
 async def client(
     resources: Resources, settings: Settings, bucket: Bucket
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client for an API that uses another bucket."""
+    """Yield a client for an API that uses this bucket."""
 
     @asynccontextmanager
-    async def lend() -> AsyncIterator[Resources]:
+    async def existing_resources() -> AsyncIterator[Resources]:
         yield dataclasses.replace(resources, bucket=bucket)
 
-    app = create_app(lend)
+    app = create_app(existing_resources)
     transport = httpx.ASGITransport(app=cast("Any", app))  # the libraries type ASGI differently
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as it:
-        yield it
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as api,
+    ):
+        yield api

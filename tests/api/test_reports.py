@@ -11,7 +11,7 @@ import pytest
 from app.postgres.database import Database
 from app.s3 import Bucket
 from tests.pdf.reading import words
-from tests.reports.months import add, report_without_etag, stored_report
+from tests.reports.months import add_activity, report_without_etag, stored_report
 from tests.support.http import anonymous_client
 from tests.support.people import Person, person
 from tests.support.working import RunJobs
@@ -72,7 +72,7 @@ async def test_report_is_downloaded_through_a_redirect(
     assert found.headers["content-disposition"] == 'attachment; filename="activelog-2025-11.pdf"'
 
 
-async def test_report_of_the_first_edition_can_be_downloaded_while_its_file_exists(
+async def test_report_without_an_etag_can_be_downloaded_while_its_file_exists(
     api: httpx.AsyncClient, database: Database, bucket: Bucket
 ) -> None:
     ada = await person(database, "ada")
@@ -92,8 +92,8 @@ async def test_missing_or_overwritten_report_is_recreated(
         object_key = await stored_report(database, bucket, ada.id)
         await bucket.delete([object_key])
         if loss == "overwritten":
-            await bucket.put(object_key, b"%PDF, of somebody else", "application/pdf")
-    await add(database, ada.id, "2025-11-03T07:30")
+            await bucket.put(object_key, b"%PDF by somebody else", "application/pdf")
+    await add_activity(database, ada.id, "2025-11-03T07:30")
     for _ in range(2):
         lost = await api.get(f"{REPORTS}/2025-11/download", headers=ada.headers)
         assert lost.status_code == 409
@@ -141,9 +141,7 @@ async def test_reports_require_a_token(api: httpx.AsyncClient) -> None:
         assert (await api.get(path)).status_code == 401
 
 
-async def test_cursor_of_another_list_is_refused(
-    api: httpx.AsyncClient, database: Database
-) -> None:
+async def test_invalid_cursor_is_refused(api: httpx.AsyncClient, database: Database) -> None:
     ada = await person(database, "ada")
     response = await api.get(REPORTS, headers=ada.headers, params={"cursor": "bm9uZQ"})
     assert response.status_code == 400

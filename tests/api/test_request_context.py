@@ -17,7 +17,7 @@ from tests.users.people import new_user, sign_up
 
 
 @pytest.mark.parametrize("value", ["a", "trace-1.2_3", "x" * 128])
-async def test_request_id_is_returned(api: httpx.AsyncClient, value: str) -> None:
+async def test_valid_request_id_is_returned(api: httpx.AsyncClient, value: str) -> None:
     response = await api.get("/health/live", headers={"X-Request-ID": value})
     assert response.headers["x-request-id"] == value
 
@@ -36,7 +36,7 @@ async def test_job_stores_the_id_of_the_request_that_caused_it(
     assert await database.fetchval("select request_id from jobs") == "cause-1"
 
 
-async def test_request_is_logged_by_its_route_and_never_its_path(
+async def test_request_is_logged_with_its_route_and_never_its_path(
     api: httpx.AsyncClient,
 ) -> None:
     with capture_logs() as lines:
@@ -49,7 +49,7 @@ async def test_request_is_logged_by_its_route_and_never_its_path(
     assert "secret-token" not in str(lines)
 
 
-async def test_log_of_a_sign_up_has_no_address_and_no_password(
+async def test_log_of_a_sign_up_contains_no_address_and_no_password(
     api: httpx.AsyncClient,
 ) -> None:
     with capture_logs() as lines:

@@ -93,7 +93,9 @@ async def test_trigger_returns_the_job_and_the_run_shows_its_counts(
     assert run["duration_s"] == daily["last_duration_s"] > 0
 
 
-async def test_dry_run_is_a_parameter(api: httpx.AsyncClient, database: Database) -> None:
+async def test_dry_run_parameter_enqueues_a_dry_run(
+    api: httpx.AsyncClient, database: Database
+) -> None:
     ada = await operator(database)
     response = await api.post(
         f"{SCHEDULES_URL}/cleanup:daily/trigger?dry_run=true", headers=ada.headers
@@ -102,12 +104,12 @@ async def test_dry_run_is_a_parameter(api: httpx.AsyncClient, database: Database
     assert "true" == await database.fetchval("select payload->>'dry_run' from jobs")
 
 
-@pytest.mark.parametrize("act", ["trigger", "pause", "resume"])
+@pytest.mark.parametrize("action", ["trigger", "pause", "resume"])
 async def test_unknown_name_is_404_and_lists_the_known_names(
-    api: httpx.AsyncClient, database: Database, act: str
+    api: httpx.AsyncClient, database: Database, action: str
 ) -> None:
     ada = await operator(database)
-    response = await api.post(f"{SCHEDULES_URL}/stats:dayly/{act}", headers=ada.headers)
+    response = await api.post(f"{SCHEDULES_URL}/stats:dayly/{action}", headers=ada.headers)
     assert 404 == response.status_code
     assert all(name in response.json()["detail"] for name in SCHEDULES)
 

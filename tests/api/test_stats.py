@@ -12,7 +12,7 @@ from tests.support.people import person
 from tests.support.wall_clock import WallClock
 
 
-async def test_week_is_monday_to_sunday_with_its_days(
+async def test_week_runs_from_monday_to_sunday_and_lists_its_days(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     kim, sam = await person(database, "kim"), await person(database, "sam")
@@ -117,7 +117,7 @@ async def test_every_day_is_listed_even_without_activities(
         ("daily?from=yesterday&to=2026-01-01", 400),
     ],
 )
-async def test_invalid_periods_are_refused_with_a_reason(
+async def test_only_valid_periods_are_accepted(
     api: httpx.AsyncClient, database: Database, query: str, status: int
 ) -> None:
     kim = await person(database, "kim")

@@ -86,14 +86,14 @@ async def test_trace_is_passed_from_a_request_to_the_log_of_its_email(
     assert TRACEPARENT == await resources.database.fetchval("select traceparent from jobs")
 
 
-async def test_request_without_a_trace_causes_a_job_without_one(
+async def test_request_with_an_invalid_trace_enqueues_a_job_without_one(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
     await api.post("/api/v1/users", json=new_user(), headers={"traceparent": "00-wrong"})
     assert await resources.database.fetchval("select traceparent from jobs") is None
 
 
-async def test_trace_is_passed_from_a_job_to_the_job_that_it_causes(
+async def test_trace_is_passed_from_a_job_to_the_job_that_it_enqueues(
     api: httpx.AsyncClient, resources: Resources, run_jobs: RunJobs
 ) -> None:
     kim = await person(resources.database, "kim")

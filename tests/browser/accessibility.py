@@ -18,7 +18,7 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HEIGHT = 844
 
 
-async def page_is_accessible(page: Page, name: str | None = None) -> None:
+async def assert_page_is_accessible(page: Page, name: str | None = None) -> None:
     """Assert that no axe rule is violated and that nothing scrolls sideways, in any variant.
 
     Args:

@@ -1,4 +1,4 @@
-"""A real browser and the real service: the API as a separate process, on the tests' servers.
+"""A real browser and the real service: the API as a separate process with the tests' servers.
 
 A test that needs a worker starts it with `tests.support.working.working`.
 """
@@ -76,7 +76,7 @@ async def site(chromium_path: str, environ: dict[str, str]) -> AsyncIterator[Sit
 async def context(
     browser: Browser, site: Site, resources: Resources
 ) -> AsyncIterator[BrowserContext]:
-    """A new browser profile, on empty tables."""
+    """A new browser profile. The tables are empty."""
     context = await browser.new_context(base_url=site.url, locale="en-GB", timezone_id=TIME_ZONE)
     context.set_default_timeout(WAIT_LIMIT_MS)
     yield context
@@ -87,7 +87,7 @@ async def context(
 async def context_without_scripts(
     browser: Browser, site: Site, resources: Resources
 ) -> AsyncIterator[BrowserContext]:
-    """A browser profile that runs no scripts, on empty tables."""
+    """A new browser profile that runs no scripts. The tables are empty."""
     context = await browser.new_context(base_url=site.url, java_script_enabled=False)
     context.set_default_timeout(WAIT_LIMIT_MS)
     yield context

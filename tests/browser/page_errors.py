@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 ABORTED = "net::ERR_ABORTED"
-"""The failure of a poll when the page is left, or of a request that becomes a download."""
+"""The failure of polls when the browser leaves the page, and of requests for downloads."""
 CONNECTION_ERRORS = ("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError")
 """Parts of the console messages about polls that get no response."""
 
@@ -26,7 +26,7 @@ class PageErrors(list[str]):
         self[:] = [error for error in self if not any(text in error for text in expected)]
 
     def _add_console_message(self, message: ConsoleMessage) -> None:
-        # Also content security policy violations, and responses with status 400 or above.
+        # This includes violations of the content security policy, and statuses of 400 and above.
         if message.type in {"error", "warning"}:
             self.append(f"console: {message.text} ({message.location.get('url')})")
 
@@ -39,4 +39,4 @@ class PageErrors(list[str]):
 
     def _check_response(self, response: Response) -> None:
         if response.status >= 500:
-            self.append(f"response: {response.status} of {response.request.method} {response.url}")
+            self.append(f"response: {response.status} to {response.request.method} {response.url}")

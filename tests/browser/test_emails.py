@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 
 from app.embedded.ports import free_ports
 from app.pages.email_previews import in_scheme
-from tests.browser.accessibility import page_is_accessible
+from tests.browser.accessibility import assert_page_is_accessible
 from tests.browser.conftest import WAIT_LIMIT_MS
 from tests.browser.page_errors import PageErrors
 from tests.email.reading import html_of
@@ -28,7 +28,7 @@ RUN_AXE = """() => axe.run({
 
 @pytest.fixture
 async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[BrowserContext]:
-    """A browser for a service that runs in development."""
+    """A browser for a service in the development environment."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     overrides = {"HOST": "127.0.0.1", "PORT": str(port), "ENVIRONMENT": "development"}
@@ -58,7 +58,7 @@ async def test_preview_shows_desktop_and_phone_in_light_and_dark(
             box = await page.get_by_title(title).bounding_box()
             assert box is not None
             assert round(box["width"]) == width
-    await page_is_accessible(page, "dev-emails")
+    await assert_page_is_accessible(page, "dev-emails")
     assert not list(page_errors)
 
 
@@ -70,7 +70,7 @@ async def test_emails_are_accessible_and_do_not_scroll_sideways(
     page = await browser.new_page(viewport={"width": width, "height": 800})
     page.set_default_timeout(WAIT_LIMIT_MS)
     for name, email in SAMPLES.items():
-        await page.set_content(in_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a key of PAPER
+        await page.set_content(in_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a Scheme
         await page.evaluate(AXE_SCRIPT)
         results = AxeResults(await page.evaluate(RUN_AXE))
         assert not results.violations_count, f"{name}: {results.generate_report()}"

@@ -1,4 +1,4 @@
-"""A user's whole journey: sign up, then record, export, follow, download and delete."""
+"""A user's whole journey: signing up, recording, exporting, downloading and deleting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from app.pages.formatting import moment
 from app.resources import Resources
-from tests.browser.accessibility import page_is_accessible
+from tests.browser.accessibility import assert_page_is_accessible
 from tests.browser.conftest import TIME_ZONE
 from tests.browser.page_errors import CONNECTION_ERRORS, PageErrors
 from tests.support.working import run_jobs, working
@@ -24,7 +24,7 @@ async def create_account(
     await page.goto("/")
     await page.get_by_role("link", name="Create your account").click()
     if check_accessibility:  # axe needs scripts
-        await page_is_accessible(page, "sign-up")
+        await assert_page_is_accessible(page, "sign-up")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Email address").fill("kim@example.com")
     await page.get_by_label("Password").fill(PASSWORD)
@@ -33,7 +33,7 @@ async def create_account(
 
 
 def recent_start() -> datetime:
-    """Return 17:30 UTC of the day before yesterday.
+    """Return 17:30 UTC on the day before yesterday.
 
     It is recent enough for friends' news, and about noon in the browser's time zone, so that no
     clock change skips or repeats it.
@@ -57,7 +57,7 @@ async def test_user_signs_up_records_exports_downloads_and_deletes(
     page: Page, resources: Resources, tmp_path: Path
 ) -> None:
     await create_account(page)
-    await page_is_accessible(page, "activities-empty")
+    await assert_page_is_accessible(page, "activities-empty")
     start = recent_start()
     await record_ride(page, start.astimezone(ZoneInfo(TIME_ZONE)))
     time = page.get_by_role("listitem").get_by_role("time").first
@@ -65,20 +65,20 @@ async def test_user_signs_up_records_exports_downloads_and_deletes(
         await page.evaluate(FORMAT_LIKE_BROWSER, [start.isoformat(), TIME_ZONE])
     )
     await expect(time).to_have_attribute("title", moment(start))
-    await page_is_accessible(page, "activities")
+    await assert_page_is_accessible(page, "activities")
 
     await page.get_by_role("link", name="Exports").click()
-    await page_is_accessible(page, "exports-empty")
+    await assert_page_is_accessible(page, "exports-empty")
     await page.get_by_role("button", name="Create export").click()
     line = page.get_by_role("listitem").filter(has_text="All activities as CSV")
     await expect(line.get_by_text("Pending")).to_be_visible()
-    await page_is_accessible(page, "exports-pending")
+    await assert_page_is_accessible(page, "exports-pending")
 
     async with working(resources):
         await expect(line.get_by_text("Ready")).to_be_visible()  # without reloading the page
     await expect(page.get_by_role("status").get_by_text("CSV: ready.")).to_be_attached()
     await expect(line.get_by_text("1 row")).to_be_visible()
-    await page_is_accessible(page, "exports-ready")
+    await assert_page_is_accessible(page, "exports-ready")
 
     async with page.expect_download() as arriving:
         await line.get_by_role("link", name="Download").click()
@@ -90,7 +90,7 @@ async def test_user_signs_up_records_exports_downloads_and_deletes(
 
     await line.get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("dialog")).to_be_visible()
-    await page_is_accessible(page, "exports-delete")
+    await assert_page_is_accessible(page, "exports-delete")
     await page.get_by_role("button", name="Delete export").click()
     await expect(page.get_by_text("Export deleted.")).to_be_visible()
     await expect(page.get_by_text("No exports yet")).to_be_visible()
@@ -115,7 +115,7 @@ async def test_exports_page_recovers_once_the_service_is_back(
     await page.route("**/exports/*", lambda route: route.abort("connectionrefused"))
     await expect(alert).to_contain_text("This page is out of date")
     page_errors.ignore(CONNECTION_ERRORS)
-    await page_is_accessible(page, "exports-stale")
+    await assert_page_is_accessible(page, "exports-stale")
     await page.unroute("**/exports/*")
     async with working(resources):
         await expect(page.get_by_role("listitem").get_by_text("Ready")).to_be_visible()
@@ -163,7 +163,7 @@ async def tab_to(page: Page, target: Locator, *, max_presses: int = 40) -> None:
         await page.keyboard.press("Tab")
         if await target.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError(f"{target} is not reached")
+    raise AssertionError(f"Tab did not reach {target}")
 
 
 async def test_exports_work_without_scripts(
@@ -210,4 +210,4 @@ async def test_download_link_from_an_email_leads_through_sign_in(
         await page.get_by_role("button", name="Sign in").click()
     assert (await arriving.value).suggested_filename == "activities.pdf"
     await expect(page.get_by_text("Your download is starting.")).to_be_visible()
-    await page_is_accessible(page, "download-starting")
+    await assert_page_is_accessible(page, "download-starting")

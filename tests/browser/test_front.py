@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.browser.accessibility import page_is_accessible
+from tests.browser.accessibility import assert_page_is_accessible
 
 
 async def test_front_page_is_accessible(page: Page) -> None:
     await page.goto("/")
     await expect(page.get_by_role("heading", level=1)).to_be_visible()
-    await page_is_accessible(page, "front")
+    await assert_page_is_accessible(page, "front")

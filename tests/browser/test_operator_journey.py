@@ -14,7 +14,7 @@ from app.jobs.admin import queues
 from app.postgres.database import Database
 from app.resources import Resources
 from app.users.accounts import register
-from tests.browser.accessibility import page_is_accessible
+from tests.browser.accessibility import assert_page_is_accessible
 from tests.browser.page_errors import CONNECTION_ERRORS, PageErrors
 from tests.browser.people import add_operator, sign_in
 from tests.email.scripted import scripted_server, smtp_pool_to
@@ -44,10 +44,10 @@ async def test_operator_fixes_the_cause_of_dead_letters_and_retries_them(
                     await register(tx, f"{name}@example.com", name, "no password")
 
             await page.get_by_role("link", name="2 dead letters from 1 cause").click()
-            await page_is_accessible(page, "ops-dead-letters")
+            await assert_page_is_accessible(page, "ops-dead-letters")
             await page.get_by_role("link", name="2 email:welcome").click()
             await expect(page.get_by_role("region", name="Error")).to_contain_text(SPAM)
-            await page_is_accessible(page, "ops-dead-letter")
+            await assert_page_is_accessible(page, "ops-dead-letter")
 
             server.replies.clear()
             await page.get_by_role("button", name="Retry all 2").click()
@@ -61,7 +61,7 @@ async def test_operator_fixes_the_cause_of_dead_letters_and_retries_them(
             await expect(
                 page.get_by_role("listitem").filter(has_text="Attempt 2 done")
             ).to_be_visible()
-            await page_is_accessible(page, "ops-job")
+            await assert_page_is_accessible(page, "ops-job")
     assert 2 == len(server.accepted)
 
 
@@ -78,7 +78,7 @@ async def test_operator_fixes_the_cause_of_dead_letters_and_retries_them(
         ("workers", "/ops/workers"),
     ],
 )
-async def test_page_with_much_data_is_accessible(
+async def test_page_with_a_lot_of_data_is_accessible(
     page: Page, database: Database, run_jobs: RunJobs, name: str, path: str
 ) -> None:
     await add_operator(database)
@@ -95,7 +95,7 @@ async def test_page_with_much_data_is_accessible(
         await queues.pause_queue(tx, "low", by="test")
     await sign_in(page, "/ops")
     await page.goto(path.format(running=running))
-    await page_is_accessible(page, f"ops-{name}")
+    await assert_page_is_accessible(page, f"ops-{name}")
 
 
 RUNNING = """
@@ -116,10 +116,10 @@ async def test_open_dialog_pauses_live_updates(page: Page, resources: Resources)
         job_id = await jobs.enqueue(tx, SampleJob("a"), run_at=later)
     await sign_in(page, f"/ops/jobs/{job_id}")
     await page.get_by_role("button", name="Cancel").click()
-    await page.evaluate(NOTE_A_CANCELLED_POLL)
+    await page.evaluate(RECORD_CANCELLED_POLL)
     await page.wait_for_function("() => window.pollWasCancelled")
     dialog = page.get_by_role("dialog", name="Cancel this job?")
-    await page_is_accessible(page, "ops-dialog")
+    await assert_page_is_accessible(page, "ops-dialog")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
 
@@ -144,22 +144,22 @@ async def test_response_in_flight_does_not_close_a_dialog(page: Page, database: 
     await page.route(f"**/ops/jobs/{job_id}", delay)
     await until(requested.is_set)
     await page.get_by_role("button", name="Cancel").click()
-    await page.evaluate(NOTE_A_CANCELLED_SWAP)
+    await page.evaluate(RECORD_CANCELLED_SWAP)
     dialog_opened.set()
     await page.wait_for_function("() => window.swapWasCancelled")
     await expect(page.get_by_role("dialog", name="Cancel this job?")).to_be_visible()
 
 
-NOTE_A_CANCELLED_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
+RECORD_CANCELLED_POLL = """() => document.addEventListener("htmx:beforeRequest", (event) => {
     setTimeout(() => { window.pollWasCancelled = event.defaultPrevented })
 })"""
-NOTE_A_CANCELLED_SWAP = """() => document.addEventListener("htmx:beforeSwap", (event) => {
+RECORD_CANCELLED_SWAP = """() => document.addEventListener("htmx:beforeSwap", (event) => {
     setTimeout(() => { window.swapWasCancelled = event.detail.shouldSwap === false })
 })"""
 """Both scripts read the outcome after all other listeners have run, whatever their order."""
 
 
-async def test_page_says_that_it_is_stale_while_the_service_is_down(
+async def test_page_shows_that_it_is_out_of_date_while_the_service_is_down(
     page: Page, database: Database, page_errors: PageErrors
 ) -> None:
     await add_operator(database)
@@ -168,7 +168,7 @@ async def test_page_says_that_it_is_stale_while_the_service_is_down(
     await page.route("**/ops/workers", lambda route: route.abort("connectionrefused"))
     await expect(alert).to_contain_text("This page is out of date")
     page_errors.ignore(CONNECTION_ERRORS)
-    await page_is_accessible(page, "ops-stale")
+    await assert_page_is_accessible(page, "ops-stale")
     await page.unroute("**/ops/workers")
     await expect(alert).to_be_hidden()
     page_errors.ignore(CONNECTION_ERRORS)

@@ -11,7 +11,7 @@ from app.email.subscriptions import unsubscribe_token
 from app.pages.session import session_cookie_name
 from app.resources import Resources
 from app.users.email_links import issue_token
-from tests.browser.accessibility import page_is_accessible
+from tests.browser.accessibility import assert_page_is_accessible
 from tests.browser.conftest import Site
 from tests.browser.page_errors import PageErrors
 from tests.support.people import Person, person
@@ -34,11 +34,11 @@ async def kim(context: BrowserContext, site: Site, resources: Resources) -> Pers
 @pytest.mark.parametrize("path", ["/activities", "/reports", "/exports", "/friends", "/settings"])
 async def test_page_of_a_new_user_is_accessible(page: Page, kim: Person, path: str) -> None:
     await page.goto(path)
-    await page_is_accessible(page, f"new{path.replace('/', '-')}")
+    await assert_page_is_accessible(page, f"new{path.replace('/', '-')}")
 
 
 @pytest.mark.parametrize("path", ["/activities", "/reports", "/exports", "/friends", "/settings"])
-async def test_page_with_much_data_is_accessible(
+async def test_page_with_a_lot_of_data_is_accessible(
     page: Page, resources: Resources, kim: Person, path: str
 ) -> None:
     sam, _ = [await person(resources.database, name) for name in ("sam", "ann")]
@@ -46,7 +46,7 @@ async def test_page_with_much_data_is_accessible(
     for statement in (*FRIENDS, *HISTORY):
         await resources.database.execute(statement, kim.id)
     await page.goto(path)
-    await page_is_accessible(page, f"full{path.replace('/', '-')}")
+    await assert_page_is_accessible(page, f"full{path.replace('/', '-')}")
 
 
 FRIENDS = (
@@ -67,7 +67,7 @@ HISTORY = (
     select $1, date '2024-10-01' + n * interval '1 month', 60000 + n * 1234, repeat('a', 64)
     from generate_series(0, 25) as n""",
     """insert into exports (user_id, format, open, error)
-    select $1, 'csv', false, 'It could not be made. Ask for it again.' from generate_series(1, 19)
+    select $1, 'csv', false, 'It could not be created. Try again.' from generate_series(1, 19)
     """,
     """insert into exports (user_id, format, first_day, last_day, type, open, row_count, size_bytes,
         sha256, etag, completed_at, expires_at)
@@ -121,7 +121,9 @@ async def test_export_updates_live_from_pending_to_failed(
     assert await page.evaluate("window.loadedOnce")
 
 
-async def test_pages_without_sign_in_are_accessible(page: Page, resources: Resources) -> None:
+async def test_pages_that_require_no_sign_in_are_accessible(
+    page: Page, resources: Resources
+) -> None:
     sam = await person(resources.database, "sam")
     async with resources.database.transaction() as tx:
         reset = await issue_token(tx, sam.id, "reset", timedelta(hours=1))
@@ -136,10 +138,10 @@ async def test_pages_without_sign_in_are_accessible(page: Page, resources: Resou
         "/reset-done",
     ):
         await page.goto(path)
-        await page_is_accessible(page, f"anonymous-{path.split('/')[1]}")
+        await assert_page_is_accessible(page, f"anonymous-{path.split('/')[1]}")
     await page.goto(f"/unsubscribe/{unsubscribe_link}")
     await page.get_by_role("button", name="Unsubscribe").click()
-    await page_is_accessible(page, "anonymous-unsubscribed")
+    await assert_page_is_accessible(page, "anonymous-unsubscribed")
 
 
 async def test_error_pages_are_accessible(page: Page, page_errors: PageErrors) -> None:
@@ -148,8 +150,8 @@ async def test_error_pages_are_accessible(page: Page, page_errors: PageErrors) -
     await page.get_by_label("Password").fill("not this one")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_be_visible()
-    await page_is_accessible(page, "refused-sign-in")
+    await assert_page_is_accessible(page, "refused-sign-in")
     await page.goto("/unsubscribe/nothing")
-    await page_is_accessible(page, "refused-link")
+    await assert_page_is_accessible(page, "refused-link")
     assert 2 == len(page_errors)  # from the 401 and 404 responses
     page_errors.clear()

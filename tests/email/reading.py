@@ -28,7 +28,7 @@ AWKWARD = {
     "template": "{{ app_url }}{% raw %}",
     "quotes": 'Ada "the" Lovelace, <eve@example.com>',
     "encoded word": "=?utf-8?q?Eve?=",
-    "overrides": "Ada\u202eecalevoL\u202c",
+    "text direction overrides": "Ada\u202eecalevoL\u202c",
 }
 
 
@@ -52,9 +52,7 @@ class HtmlText(HTMLParser):
 def email_config(folder: Path = FOLDER, reply_to: str | None = None) -> EmailConfig:
     from_address = "ActiveLog <hello@activelog.example>"
     url = "https://activelog.example"
-    return EmailConfig(
-        Templates(folder), from_address, url, "a secret of the tests", reply_to=reply_to
-    )
+    return EmailConfig(Templates(folder), from_address, url, "a test secret", reply_to=reply_to)
 
 
 def recipient(name: str) -> Recipient:
@@ -86,7 +84,7 @@ def to_name(message: EmailMessage) -> str:
 
 
 def header_text(text: str) -> str:
-    """Return text as it appears in a header, provided it is short enough."""
+    """Return text as it appears in a header, if it is short enough."""
     return one_line(text).replace("=?", "= ?")
 
 

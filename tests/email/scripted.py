@@ -1,4 +1,4 @@
-"""An SMTP server whose replies a test sets."""
+"""An SMTP server with replies that a test sets."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def scripted_server(
     implicit_tls: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[ScriptedServer]:
-    """Run a server; `replies` overrides its replies by command."""
+    """Run a server. `replies` overrides the default replies, by command."""
     server = ScriptedServer(replies=dict(replies or {}), tls=tls)
     sessions: set[asyncio.Task[None]] = set()
 
@@ -158,7 +158,7 @@ async def smtp_pool_to(
     reuse_timeout: float | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> AsyncIterator[SmtpPool]:
-    """Open a pool for this server; the time limits are in seconds."""
+    """Open a pool for this server. The time limits are in seconds."""
     smtp = Smtp("127.0.0.1", server.port, tls, "mail" if password else None, password, connections)
     pool = pool_type(
         smtp,

@@ -32,8 +32,8 @@ def since(began: float) -> timedelta:
     return timedelta(seconds=monotonic() - began)
 
 
-def sender_over(pool: SmtpPool, *rates: Rate, redis: Redis | None = None) -> EmailSender:
-    """Return a sender over this pool. It calls Redis only if there are rates."""
+def sender_with(pool: SmtpPool, *rates: Rate, redis: Redis | None = None) -> EmailSender:
+    """Return a sender that uses this pool. It calls Redis only if there are rates."""
     return EmailSender(
         CONFIG, pool, SendLimit(redis or Redis(), rates, redis_timeout=REDIS_TIMEOUT)
     )

@@ -46,7 +46,7 @@ async def test_suppressions_are_imported_listed_and_lifted(
     assert ["ada@example.com", "bob@example.com"] == await suppressed(database)
 
 
-async def test_file_with_an_invalid_line_is_not_imported(
+async def test_nothing_is_imported_from_an_invalid_or_missing_file(
     environ: Mapping[str, str], database: Database, tmp_path: Path
 ) -> None:
     wrong = await cli(environ, *SUPPRESSIONS, "import", "-", stdin="ada@example.com\nno address\n")
@@ -54,9 +54,9 @@ async def test_file_with_an_invalid_line_is_not_imported(
         wrong.code,
         wrong.err,
     )
-    gone = await cli(environ, *SUPPRESSIONS, "import", str(tmp_path / "gone"))
-    assert gone.code == 2
-    assert "Cannot read " in gone.err
+    missing = await cli(environ, *SUPPRESSIONS, "import", str(tmp_path / "missing"))
+    assert missing.code == 2
+    assert "Cannot read " in missing.err
     assert [] == await suppressed(database)
 
 
@@ -88,7 +88,7 @@ async def test_refused_test_email_prints_the_reply(
     assert (1, f"activelog: {error}\n") == (refused.code, refused.err)
 
 
-async def test_test_email_needs_a_valid_address(environ: Mapping[str, str]) -> None:
+async def test_test_email_requires_a_valid_address(environ: Mapping[str, str]) -> None:
     refused = await cli(environ, "email", "test", "nobody")
     assert refused.code == 2
     assert refused.err.startswith("activelog: Expected an email address")

@@ -1,4 +1,4 @@
-"""Composing emails to people with awkward names, and broken templates."""
+"""Composing emails: awkward names, headers and broken templates."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_changed_template_takes_effect(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["{% if %}", "{{ nickname }}", None])
 @pytest.mark.parametrize("file", ["email/welcome/body.html", "email/layout.html"])
-def test_broken_change_of_a_template_is_ignored_until_it_is_fixed(
+def test_last_valid_template_is_used_until_a_broken_change_is_fixed(
     file: str, broken: str | None, tmp_path: Path
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
@@ -193,9 +193,8 @@ def test_broken_change_of_a_template_is_ignored_until_it_is_fixed(
     assert before == templates.render("email/welcome/body.html", variables)
 
     changed.write_text(fixed)
-    later = (
-        changed.stat().st_mtime + 1
-    )  # both changes may fall within one tick of the file system's clock
+    # Both changes may fall within one tick of the file system's clock.
+    later = changed.stat().st_mtime + 1
     os.utime(changed, (later, later))
     assert 'id="fixed"' in templates.render("email/welcome/body.html", variables)
 

@@ -21,7 +21,7 @@ from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from app.users.emails import WelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
-from tests.email.sending import ADDRESS, attempt, log_entries, register_user, sender_over
+from tests.email.sending import ADDRESS, attempt, log_entries, register_user, sender_with
 from tests.support.working import run_jobs, until
 
 
@@ -47,8 +47,8 @@ async def state(database: Database) -> str:
     return str((await ledger(database))["state"])
 
 
-async def end_lease(database: Database) -> None:
-    """Let the lease of the sending attempt expire."""
+async def expire_claim(database: Database) -> None:
+    """Let the sending attempt's claim to the email expire."""
     await database.execute("update emails set sending_until = now()")
 
 
@@ -56,7 +56,7 @@ async def test_job_run_three_times_sends_one_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         for _ in range(3):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert len(server.accepted) == 1
     row = await ledger(database)
     assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
@@ -67,11 +67,11 @@ async def test_job_run_three_times_sends_one_email(database: Database) -> None:
     assert await database.fetchval("select count(*) from account_tokens") == 1
 
 
-async def test_email_and_job_finish_in_one_transaction(database: Database) -> None:
+async def test_job_is_done_once_its_email_is_sent(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
-        await welcome(WelcomeEmail(user_id), run, sender_over(pool))
+        await welcome(WelcomeEmail(user_id), run, sender_with(pool))
     assert run.finished
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
@@ -84,15 +84,15 @@ async def test_concurrent_jobs_with_the_same_unique_key_send_one_email(database:
     assert second_id is not None
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         results = await asyncio.gather(
-            welcome(WelcomeEmail(user_id), await attempt(database, first_id), sender_over(pool)),
-            welcome(WelcomeEmail(user_id), await attempt(database, second_id), sender_over(pool)),
+            welcome(WelcomeEmail(user_id), await attempt(database, first_id), sender_with(pool)),
+            welcome(WelcomeEmail(user_id), await attempt(database, second_id), sender_with(pool)),
             return_exceptions=True,
         )
     assert len(server.accepted) == 1
     assert {type(result) for result in results} <= {type(None), Snooze}
 
 
-async def test_copy_after_a_crash_waits_and_has_the_same_message_id(
+async def test_second_copy_after_a_crash_waits_and_has_the_same_message_id(
     database: Database,
 ) -> None:
     user_id, job_id = await register_user(database)
@@ -101,14 +101,14 @@ async def test_copy_after_a_crash_waits_and_has_the_same_message_id(
             await welcome(
                 WelcomeEmail(user_id),
                 await attempt(database, job_id, KilledBeforeCompletion),
-                sender_over(pool),
+                sender_with(pool),
             )
         with pytest.raises(Snooze) as snoozed:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
         left = await database.fetchval("select sending_until - clock_timestamp() from emails")
         assert left <= snoozed.value.delay <= pool.send_timeout
-        await end_lease(database)
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+        await expire_claim(database)
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     message_id = (await ledger(database))["message_id"].encode()
     assert [message_id in email for email in server.accepted] == [True, True]
     assert await state(database) == "sent"
@@ -118,28 +118,31 @@ async def test_email_is_sent_once_after_a_crash_before_sending(database: Databas
     user_id, job_id = await register_user(database)
     async with scripted_server({"RCPT": HANG}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
-        killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, sender_over(pool)))
+        killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, sender_with(pool)))
         await until(lambda: any(command.startswith("RCPT") for command in server.commands))
         killed.cancel()
         await asyncio.gather(killed, return_exceptions=True)
         assert killed.cancelled()
-        await end_lease(database)
+        await expire_claim(database)
         server.replies.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert len(server.contents) == 1
 
 
 async def test_attempt_that_lost_its_job_does_not_send(database: Database) -> None:
     user_id, job_id = await register_user(database)
 
-    class Late(SmtpPool):
+    class LosesJobBeforeSending(SmtpPool):
         async def send(self, *args: object, **kwargs: object) -> None:
             await attempt(database, job_id)
             await super().send(*args, **kwargs)  # type: ignore[arg-type] # passed through
 
-    async with scripted_server() as server, smtp_pool_to(server, pool_type=Late) as pool:
+    async with (
+        scripted_server() as server,
+        smtp_pool_to(server, pool_type=LosesJobBeforeSending) as pool,
+    ):
         with pytest.raises(LeaseLost):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert "DATA" not in server.commands
 
 
@@ -151,11 +154,11 @@ async def test_temporarily_refused_email_is_retried(
     async with scripted_server({"RCPT": "451 greylisted"}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
-            await welcome(WelcomeEmail(user_id), run, sender_over(pool))
+            await welcome(WelcomeEmail(user_id), run, sender_with(pool))
         assert timedelta(minutes=minutes) == retry.value.after
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         server.replies.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     row = await ledger(database)
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
@@ -167,7 +170,7 @@ async def test_rejected_credentials_are_logged_and_the_email_waits(database: Dat
         smtp_pool_to(server, password="secret") as pool,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     (entry,) = log_entries(logs, "smtp.auth_failed")
     assert entry["log_level"] == "critical"
     assert await state(database) == "sending"
@@ -178,7 +181,7 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted_server(refusal) as server, smtp_pool_to(server) as pool:
         with pytest.raises(Dead) as dead:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
         reply = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
         row = await ledger(database)
         assert ("refused", reply, reply) == (row["state"], row["error"], dead.value.reason)
@@ -186,18 +189,18 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
         assert [("ada@example.com", reply)] == [tuple(row.values()) for row in suppressed]
 
         server.replies.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
         assert await state(database) == "suppressed"
         assert server.contents == []
 
         await database.execute("delete from suppressions")
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert len(server.accepted) == 1
     assert await state(database) == "sent"
 
 
 @pytest.mark.parametrize("reply", [DROP, HANG])
-async def test_missing_reply_to_the_content_allows_one_more_copy(
+async def test_email_without_a_reply_to_its_content_is_sent_at_most_twice(
     database: Database, reply: str
 ) -> None:
     user_id, job_id = await register_user(database)
@@ -207,9 +210,9 @@ async def test_missing_reply_to_the_content_allows_one_more_copy(
         smtp_pool_to(server, **short_limits(replies)) as pool,
     ):
         with pytest.raises(Retry):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
         with pytest.raises(Dead):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
         await until(lambda: len(server.contents) == 2)
     assert (await ledger(database))["doubts"] == 2
 
@@ -218,7 +221,7 @@ async def test_deleted_user_gets_no_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted_server() as server, smtp_pool_to(server) as pool:
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert server.connections == 0
 
 
@@ -232,16 +235,16 @@ async def test_no_address_is_logged_or_stored_in_the_ledger(database: Database) 
         with capture_logs() as logs:
             with pytest.raises(Retry):
                 await welcome(
-                    WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool)
+                    WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
                 )
             server.replies.clear()
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_over(pool))
+            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     stored = str(dict(await ledger(database))) + str(logs)
     assert "email.sent" in stored
     assert "zoltrix" not in stored.lower()
 
 
-async def test_new_user_confirms_the_address_by_the_link_in_the_email(
+async def test_new_user_confirms_their_address_with_the_link_in_the_email(
     resources: Resources, api: httpx.AsyncClient, inbox: Inbox
 ) -> None:
     person = {"email": ADDRESS, "name": "Ada 👩‍🚀", "password": "a long enough one"}

@@ -1,4 +1,4 @@
-"""Every email of the project: awkward names, unsubscribe links, signatures and size."""
+"""All emails that we send: awkward names, unsubscribe links, DKIM signatures and size."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_chart_of_the_week_is_a_table_with_bars_as_cells() -> None:
 
 
 def test_button_is_readable_without_styles() -> None:
-    """Even without styles its cell is green, on which the default blue of links is unreadable."""
+    """Its cell is green even without styles, and a link in the default blue would be unreadable."""
     _, html = parts(compose_and_parse(SAMPLES["welcome"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>| style="[^"]*"', "", html, flags=re.DOTALL)
     (button,) = re.findall(r"<td[^>]*button-cell[^>]*>.*?</td>", bare)
@@ -238,10 +238,10 @@ def test_dkim_signature_covers_the_headers_that_providers_require(
     second = sent[:head] + b"From: eve@example.com\r\n" + sent[head:]
     assert not dkim.verify(second, dnsfunc=answer)
     assert "BEGIN" not in repr(config)
-    assert "a secret of the tests" not in repr(config)
+    assert "a test secret" not in repr(config)
 
 
-def test_these_emails_have_a_limit_per_person() -> None:
+def test_only_friend_requests_and_confirmations_have_a_limit_per_person() -> None:
     limits = {name: email.at_most for name, email in SAMPLES.items() if email.at_most}
     day = timedelta(days=1)
     assert limits == {"friend_request": (10, day), "confirmation": (6, day)}

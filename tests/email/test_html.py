@@ -32,7 +32,7 @@ ACCEPTED = {
     "@media": "without it, an email is light and in one column",
     "border-radius": "corners are square",
     "color-scheme CSS property": "Apple Mail reads it; the others have dark modes of their own",
-    "color-scheme meta tag": "as for the property",
+    "color-scheme meta tag": "same as for the property",
     "display:none": "the preheader is also one pixel high and in the page's colour",
     "max-height property": "used for the preheader, which mso-hide hides there",
     "role attribute": "only screen readers use it",

@@ -28,7 +28,7 @@ from app.users.emails import Welcome, WelcomeEmail, welcome
 from app.users.user import UserId
 from tests.email.reading import email_config
 from tests.email.scripted import scripted_server, smtp_pool_to
-from tests.email.sending import REDIS_TIMEOUT, attempt, register_user, sender_over, since
+from tests.email.sending import REDIS_TIMEOUT, attempt, register_user, sender_with, since
 from tests.email.test_send_limit import HOUR, LOG_KEY, NOW, SECOND, reserve, spans_of_five
 from tests.support.working import eventually, working
 
@@ -38,7 +38,7 @@ async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
 ) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
-        limited = sender_over(pool, Rate(1, HOUR), redis=redis)
+        limited = sender_with(pool, Rate(1, HOUR), redis=redis)
         began = monotonic()
         assert [NOW] == await reserve(limited.send_limit, 1)
         with pytest.raises(Snooze) as snoozed:
@@ -57,12 +57,12 @@ async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
     ],
     ids=["suppressed", "sent", "being sent"],
 )
-async def test_unsent_email_does_not_use_up_the_rate(
+async def test_unsent_email_does_not_count_against_the_rate(
     database: Database, redis: Redis, cause: str
 ) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server({"RCPT": "451 not now"}) as server, smtp_pool_to(server) as pool:
-        limited = sender_over(pool, Rate(10, HOUR), redis=redis)
+        limited = sender_with(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Retry):
             await welcome(WelcomeEmail(user_id), await attempt(database, job_id), limited)
         assert 1 == await redis.zcard(LOG_KEY)
@@ -74,7 +74,7 @@ async def test_unsent_email_does_not_use_up_the_rate(
     assert 1 == await redis.zcard(LOG_KEY)
 
 
-async def test_email_that_becomes_sendable_after_the_check_is_counted_next_time(
+async def test_email_that_becomes_sendable_after_the_check_is_counted_at_its_next_attempt(
     database: Database, redis: Redis
 ) -> None:
     """The email is not sent immediately, because it was not counted."""
@@ -93,7 +93,7 @@ async def test_email_that_becomes_sendable_after_the_check_is_counted_next_time(
 
     await database.execute("insert into suppressions values ('ada@example.com', 'no mailbox')")
     async with scripted_server() as server, smtp_pool_to(server) as pool:
-        limited = sender_over(pool, Rate(10, HOUR), redis=redis)
+        limited = sender_with(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Snooze) as snoozed:
             await welcome(
                 WelcomeEmail(user_id), await attempt(database, job_id, SuppressionLifted), limited
@@ -127,7 +127,7 @@ async def test_many_emails_are_sent_at_the_rate_without_failures(
 
 
 class Nudge(Welcome, frozen=True):
-    """A test email of which a person gets at most two in an hour."""
+    """A test email with a limit of two an hour per person."""
 
     template = "nudge"
     registered = False
@@ -158,7 +158,7 @@ async def nudge(
     await deliver(run, sender, recipient, Nudge, write, unique_key=unique_key)
 
 
-async def test_limit_per_person_snoozes_without_using_up_the_rate(
+async def test_email_beyond_the_limit_per_person_does_not_count_against_the_rate(
     database: Database, config: EmailConfig, redis: Redis
 ) -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:

@@ -37,7 +37,7 @@ async def shift_log(redis: Redis, by: timedelta) -> None:
 
 
 async def spans_of_five(redis: Redis) -> list[timedelta]:
-    """Return the time from each email to the fifth after it, by the clock of Redis."""
+    """Return the time from each email to the fifth after it, by Redis's clock."""
     times = [at for _, at in await redis.zrange(LOG_KEY, 0, -1, withscores=True)]
     return [
         timedelta(microseconds=later - first)
@@ -66,7 +66,7 @@ async def test_no_window_holds_more_emails_than_its_limit(redis: Redis) -> None:
     [[Rate(3, MINUTE), Rate(6, HOUR)], [Rate(6, HOUR), Rate(3, MINUTE)]],
     ids=["short first", "long first"],
 )
-async def test_every_limit_applies_and_the_longest_wait_counts(
+async def test_every_limit_applies_and_the_longest_wait_is_returned(
     limits: list[Rate], redis: Redis
 ) -> None:
     send_limit = SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT)
@@ -80,7 +80,7 @@ async def test_every_limit_applies_and_the_longest_wait_counts(
     assert HOUR - MINUTE - since(began) <= wait <= HOUR - MINUTE
 
 
-async def test_emails_with_an_opt_out_leave_a_tenth_of_the_limit(
+async def test_emails_with_a_subscription_leave_a_tenth_of_the_limit_to_the_others(
     redis: Redis,
 ) -> None:
     send_limit = SendLimit(redis, [Rate(20, HOUR)], redis_timeout=REDIS_TIMEOUT)
@@ -107,7 +107,9 @@ async def test_log_is_trimmed_to_the_longest_period(redis: Redis) -> None:
     assert 0 < await redis.pttl(LOG_KEY) <= HOUR // timedelta(milliseconds=1)
 
 
-async def test_emails_are_sent_uncounted_while_redis_is_unavailable(closed_port: int) -> None:
+async def test_emails_are_sent_without_being_counted_while_redis_is_unavailable(
+    closed_port: int,
+) -> None:
     seconds = 0.0
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
         send_limit = SendLimit(

@@ -45,7 +45,9 @@ def test_error_names_an_invalid_mail_rate(text: str, environ: dict[str, str]) ->
         "hello@activelog..example", "ActiveLog\r\nBcc: <hello@activelog.example>",
     ],
 )  # fmt: skip
-def test_invalid_address_is_named(name: str, text: str, environ: dict[str, str]) -> None:
+def test_error_names_the_setting_with_an_invalid_address(
+    name: str, text: str, environ: dict[str, str]
+) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} must be an address"):
         Settings.from_env({**environ, name: text})
 
@@ -58,11 +60,13 @@ def test_address_is_accepted_with_or_without_a_name(text: str, environ: dict[str
     assert (text, text) == (mail.from_address, mail.reply_to)
 
 
-@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("key_format", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def test_dkim_key_is_read_with_its_selector(
-    form: PrivateFormat, tmp_path: Path, environ: dict[str, str]
+    key_format: PrivateFormat, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    pem = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, form, NoEncryption())
+    pem = rsa.generate_private_key(65537, 2048).private_bytes(
+        Encoding.PEM, key_format, NoEncryption()
+    )
     file = tmp_path / "key.pem"
     file.write_bytes(pem.replace(b"\n", b"\r\n"))
     variables = {**environ, "DKIM_KEY_FILE": str(file), "DKIM_SELECTOR": "mail-2026"}
@@ -70,7 +74,7 @@ def test_dkim_key_is_read_with_its_selector(
     assert Settings.from_env(environ).mail.dkim is None
 
 
-def test_incomplete_or_invalid_dkim_settings_are_named(
+def test_error_names_the_incomplete_or_invalid_dkim_setting(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     other = ed25519.Ed25519PrivateKey.generate()

@@ -153,7 +153,7 @@ async def test_non_ascii_recipient_address_is_refused_without_asking_the_server(
     assert not [command for command in server.commands if command.startswith("RCPT")]
 
 
-async def test_sender_that_is_not_ascii_does_not_blame_the_recipient() -> None:
+async def test_non_ascii_sender_address_does_not_blame_the_recipient() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(AuthenticationFailed):
             await pool.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=do_nothing)
@@ -178,7 +178,7 @@ async def test_connection_is_replaced_after_a_hundred_emails() -> None:
     assert server.connections == 2
 
 
-async def test_connection_is_replaced_before_servers_close_it_for_its_age() -> None:
+async def test_old_connection_is_replaced_before_the_server_would_close_it() -> None:
     seconds = 0.0
     async with scripted_server() as server, smtp_pool_to(server, clock=lambda: seconds) as pool:
         await send(pool)
@@ -228,13 +228,13 @@ async def test_refused_recipient_does_not_affect_concurrent_sends() -> None:
     assert [Refused] == [type(result) for result in results if result is not None]
 
 
-async def test_email_can_be_withheld_until_data() -> None:
-    async def withhold() -> None:
+async def test_email_is_not_sent_if_before_data_raises() -> None:
+    async def refuse() -> None:
         raise LookupError
 
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(LookupError):
-            await pool.send(SENDER, RECIPIENT, CONTENT, before_data=withhold)
+            await pool.send(SENDER, RECIPIENT, CONTENT, before_data=refuse)
         assert "DATA" not in server.commands
         await send(pool)
     assert len(server.accepted) == 1
@@ -252,10 +252,10 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.mark.parametrize("how", ["implicit", "starttls"])
+@pytest.mark.parametrize("tls_mode", ["implicit", "starttls"])
 @pytest.mark.parametrize("flaw", [None, "unknown authority", "another name", "expired"])
-async def test_server_needs_a_trusted_certificate(
-    how: str,
+async def test_server_must_have_a_trusted_certificate(
+    tls_mode: str,
     flaw: str | None,
     authority: trustme.CA,
     tmp_path: Path,
@@ -268,12 +268,12 @@ async def test_server_needs_a_trusted_certificate(
     not_after = datetime.now(UTC) - timedelta(days=1) if flaw == "expired" else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name, not_after=not_after).configure_cert(context)
-    async with scripted_server(implicit_tls=how == "implicit", tls=context) as server:
+    async with scripted_server(implicit_tls=tls_mode == "implicit", tls=context) as server:
         if flaw:
-            assert Unavailable is type(await send_failure(server, tls=how, password="secret"))
+            assert Unavailable is type(await send_failure(server, tls=tls_mode, password="secret"))
             assert not [command for command in server.commands if command.startswith("AUTH")]
             return
-        async with smtp_pool_to(server, tls=how, password="secret") as pool:
+        async with smtp_pool_to(server, tls=tls_mode, password="secret") as pool:
             await send(pool)
     assert len(server.accepted) == 1
 

@@ -22,7 +22,7 @@ def at(day: date, time: str = "12:00") -> datetime:
     return datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=UTC)
 
 
-async def add_reader(database: Database) -> UserId:
+async def add_recipient(database: Database) -> UserId:
     ada = await person(database, "ada")
     await database.execute("update users set confirmed_at = now()")
     return ada.id
@@ -54,7 +54,7 @@ async def enqueue_summary(database: Database, user_id: UserId) -> None:
 async def test_seven_days_are_counted_and_compared_with_the_week_before(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await add_reader(database)
+    ada = await add_recipient(database)
     sunday = SATURDAY - timedelta(days=6)
     await add_activity(database, ada, at(sunday, "00:00"))
     await add_activity(database, ada, at(SATURDAY, "23:59:59.9"), seconds=7200, metres=None)
@@ -76,10 +76,10 @@ async def test_seven_days_are_counted_and_compared_with_the_week_before(
     assert "unsubscribe/weekly_summary." in email.message["List-Unsubscribe"]
 
 
-async def test_quiet_week_is_summarised_after_activity_in_28_days(
+async def test_quiet_week_is_summarised_after_an_activity_in_the_last_28_days(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await add_reader(database)
+    ada = await add_recipient(database)
     await add_activity(database, ada, at(SATURDAY - timedelta(days=27), "00:00"))
     await enqueue_summary(database, ada)
     await run_jobs()
@@ -90,10 +90,10 @@ async def test_quiet_week_is_summarised_after_activity_in_28_days(
     assert "█" not in str(email.text)
 
 
-async def test_quiet_week_mentions_the_week_before_and_no_zeros(
+async def test_quiet_week_describes_the_week_before_and_not_a_drop_to_zero(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await add_reader(database)
+    ada = await add_recipient(database)
     await add_activity(database, ada, at(SATURDAY - timedelta(days=7), "12:00"))
     await enqueue_summary(database, ada)
     await run_jobs()
@@ -117,7 +117,7 @@ async def test_quiet_week_mentions_the_week_before_and_no_zeros(
 async def test_no_summary_is_sent_to_users_who_must_not_get_it(
     cause: str, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await add_reader(database)
+    ada = await add_recipient(database)
     await add_activity(database, ada, at(SATURDAY, "23:59"))
     await enqueue_summary(database, ada)
     await database.execute(cause)
@@ -127,7 +127,7 @@ async def test_no_summary_is_sent_to_users_who_must_not_get_it(
 
 
 async def test_week_is_summarised_once(database: Database, inbox: Inbox, run_jobs: RunJobs) -> None:
-    ada = await add_reader(database)
+    ada = await add_recipient(database)
     await add_activity(database, ada, at(SATURDAY))
     for _ in range(3):
         await enqueue_summary(database, ada)
@@ -136,7 +136,7 @@ async def test_week_is_summarised_once(database: Database, inbox: Inbox, run_job
 
 
 @pytest.mark.parametrize("days", [-1, 1])
-def test_week_must_be_its_saturday(days: int) -> None:
+def test_week_that_is_not_given_by_its_saturday_is_refused(days: int) -> None:
     payload = {
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),

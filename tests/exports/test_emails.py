@@ -1,4 +1,4 @@
-"""The emails about exports: sent once, to the export's owner, with all the details."""
+"""The emails about exports: when they are sent, and what they say."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_no_email_is_sent_about_a_deleted_export(
     export = await request_export(api, kim)
     await database.execute("insert into pauses (what, name) values ('kind', 'email:export_ready')")
     await run_jobs(may_fail=True)
-    assert await state_of_email(database) == "snoozed"
+    assert await state_of_email_job(database) == "snoozed"
     await api.delete(f"/api/v1/export/{export['id']}", headers=kim.headers)
     await database.execute("delete from pauses")
     await database.execute(
@@ -68,11 +68,11 @@ async def test_no_email_is_sent_about_a_deleted_export(
 
     await run_jobs()
 
-    assert await state_of_email(database) == "done"
+    assert await state_of_email_job(database) == "done"
     assert inbox.emails() == []
 
 
-async def state_of_email(database: Database) -> str:
+async def state_of_email_job(database: Database) -> str:
     """Return the state of the email's job."""
     state = "select state from jobs where kind = 'email:export_ready'"
     return str(await database.fetchval(state))

@@ -27,7 +27,7 @@ async def kim(database: Database, bucket: Bucket) -> UserId:
     return user_id
 
 
-async def made(resources: Resources, user_id: UserId, day: int) -> Export:
+async def completed_export(resources: Resources, user_id: UserId, day: int) -> Export:
     """Create a completed export that was requested on this day of January."""
     filters = Filters(datetime(2026, 1, day).date(), None, None)  # noqa: DTZ001 # only its date
     async with resources.database.transaction() as tx:
@@ -39,7 +39,10 @@ async def made(resources: Resources, user_id: UserId, day: int) -> Export:
 async def test_cleanup_removes_expired_exports_and_their_objects(
     resources: Resources, database: Database, bucket: Bucket, kim: UserId
 ) -> None:
-    expired, kept = await made(resources, kim, 1), await made(resources, kim, 2)
+    expired, kept = (
+        await completed_export(resources, kim, 1),
+        await completed_export(resources, kim, 2),
+    )
     await database.execute("update exports set expires_at = now() where id = $1", expired.id)
 
     run = await run_schedule(resources, "cleanup:daily")
@@ -53,11 +56,13 @@ async def test_cleanup_removes_expired_exports_and_their_objects(
 async def test_cleanup_removes_objects_of_deleted_and_unknown_exports(
     resources: Resources, database: Database, bucket: Bucket, kim: UserId
 ) -> None:
-    deleted = await made(resources, kim, 1)
+    deleted = await completed_export(resources, kim, 1)
     async with database.transaction() as tx:
-        await requests.delete(tx, kim, deleted.id)  # as if the bucket had been unavailable
-    for strange in (object_key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
-        await bucket.put(strange, b"x", "text/csv")
+        await requests.delete(
+            tx, kim, deleted.id
+        )  # keeps the object, as if S3 had been unavailable
+    for key in (object_key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
+        await bucket.put(key, b"x", "text/csv")
 
     run = await run_schedule(resources, "cleanup:daily")
 
@@ -68,7 +73,7 @@ async def test_cleanup_removes_objects_of_deleted_and_unknown_exports(
 async def test_cleanup_keeps_the_object_of_an_unfinished_export(
     resources: Resources, database: Database, bucket: Bucket, kim: UserId
 ) -> None:
-    export = await made(resources, kim, 1)
+    export = await completed_export(resources, kim, 1)
     await database.execute(
         "update exports set completed_at = null, expires_at = null, row_count = null,"
         " size_bytes = null, sha256 = null, etag = null"
@@ -82,12 +87,12 @@ async def test_cleanup_keeps_the_object_of_an_unfinished_export(
 async def test_cleanup_aborts_uploads_that_are_a_day_old(
     resources: Resources, bucket: Bucket, kim: UserId
 ) -> None:
-    given_up = object_key(kim, ExportId(uuid4()), "csv")
+    key = object_key(kim, ExportId(uuid4()), "csv")
     async with raw_s3(resources.settings.bucket) as s3:
-        await s3.create_multipart_upload(Bucket=bucket.name, Key=given_up)
-    (one,) = await bucket.incomplete_uploads(given_up)  # its start time is by S3's clock
+        await s3.create_multipart_upload(Bucket=bucket.name, Key=key)
+    (upload,) = await bucket.incomplete_uploads(key)  # S3's clock sets its start time
 
-    await requests.abort_stale_uploads(bucket, one.started_at + timedelta(hours=23))
-    assert await bucket.incomplete_uploads(given_up) == [one]
-    await requests.abort_stale_uploads(bucket, one.started_at + timedelta(hours=25))
-    assert await bucket.incomplete_uploads(given_up) == []
+    await requests.abort_stale_uploads(bucket, upload.started_at + timedelta(hours=23))
+    assert await bucket.incomplete_uploads(key) == [upload]
+    await requests.abort_stale_uploads(bucket, upload.started_at + timedelta(hours=25))
+    assert await bucket.incomplete_uploads(key) == []

@@ -20,7 +20,7 @@ from app.resources import Resources
 from tests.pages.browsing import sign_up, text_of
 
 
-def test_the_type_names_the_registered_formats() -> None:
+def test_the_format_type_names_the_registered_formats() -> None:
     assert set(typing.get_args(Format)) == set(FORMATS)
 
 
@@ -66,7 +66,7 @@ def test_the_command_offers_the_registered_formats(capsys: pytest.CaptureFixture
     assert set(choices[1].split(", ")) == set(FORMATS)
 
 
-def test_the_formats_do_not_load_fpdf2() -> None:
+def test_importing_the_formats_does_not_load_fpdf2() -> None:
     program = (
         "import sys; import worker.settings; import app.exports.formats;"
         " loaded = {'fpdf', 'fontTools', 'uharfbuzz', 'PIL'} & set(sys.modules);"

@@ -48,7 +48,7 @@ async def proxied(resources: Resources, proxy: S3Proxy) -> AsyncIterator[Resourc
 
 @pytest.fixture
 async def kim(database: Database) -> Person:
-    """A user with 20 MB of activities: three parts."""
+    """A user with 20 MB of activities, which are uploaded in three parts."""
     kim = await person(database, "kim")
     await add_megabytes(database, kim.id, 20)
     return kim
@@ -198,7 +198,7 @@ READY, FAILED = "email:export_ready", "email:export_failed"
 
 
 @pytest.mark.parametrize("status", [503, 0])
-async def test_an_export_is_snoozed_during_an_outage_of_s3(
+async def test_an_export_is_snoozed_during_an_s3_outage(
     proxied: Resources, proxy: S3Proxy, exports: Exports, status: int
 ) -> None:
     async def fail(call: Call) -> int | None:
@@ -218,7 +218,7 @@ async def test_an_export_is_snoozed_during_an_outage_of_s3(
     assert await exports.stored() == (1, 0)
 
 
-async def test_a_retry_succeeds_after_the_response_to_the_completion_was_lost(
+async def test_the_next_attempt_succeeds_if_the_response_to_completing_the_upload_is_lost(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose(call: Call) -> int | None:
@@ -298,7 +298,9 @@ async def test_an_export_deleted_while_it_runs_leaves_no_object(
         "delete from users",
     ],
 )
-@pytest.mark.parametrize("late", [False, True], ids=["before it appears", "after it appeared"])
+@pytest.mark.parametrize(
+    "late", [False, True], ids=["before the object appears", "after the object has appeared"]
+)
 async def test_the_job_of_a_deleted_export_removes_its_object(
     proxied: Resources, proxy: S3Proxy, exports: Exports, change: str, *, late: bool
 ) -> None:
@@ -319,12 +321,12 @@ async def test_the_job_of_a_deleted_export_removes_its_object(
 async def test_an_attempt_that_lost_its_job_completes_no_upload(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
-    async def lose_lease(call: Call) -> int | None:
+    async def lose_job(call: Call) -> int | None:
         if call.part == 3:
             await proxied.database.execute("update jobs set token = uuidv7()")
         return None
 
-    proxy.after = lose_lease
+    proxy.after = lose_job
     await exports.request()
     async with working(proxied):
         await until(lambda: any(call.method == "DELETE" for call in proxy.calls))
@@ -348,19 +350,19 @@ async def test_a_draining_worker_releases_the_job_and_aborts_the_upload(
     assert await exports.status(export) == "completed"
 
 
-async def test_after_a_killed_worker_one_object_and_no_upload_remain(
+async def test_one_object_and_no_upload_remain_after_a_worker_was_killed(
     environ: dict[str, str], proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:
         await worker.wait_for_output("worker.started")
 
-        async def kill_at_second(call: Call) -> int | None:
+        async def kill_at_second_part(call: Call) -> int | None:
             if call.part != 2:
                 return None
             worker.send(signal.SIGKILL)
             return await proxy.hold()
 
-        proxy.before = kill_at_second
+        proxy.before = kill_at_second_part
         export = await exports.request()
         await worker.ended()
     assert await exports.stored() == (0, 1)
@@ -373,7 +375,7 @@ async def test_after_a_killed_worker_one_object_and_no_upload_remain(
     assert await exports.stored() == (1, 0)
 
 
-async def test_a_pdf_with_too_many_rows_fails_with_advice(
+async def test_a_pdf_with_too_many_rows_fails_and_the_error_says_what_to_do(
     resources: Resources, exports: Exports
 ) -> None:
     await add_activities(resources.database, exports.who.id, 50_001 - 4000)
@@ -392,7 +394,7 @@ async def test_a_pdf_with_too_many_rows_fails_with_advice(
     assert FAILED in states
 
 
-async def test_an_export_that_crashes_its_worker_fails_with_an_email(
+async def test_an_export_that_crashes_its_worker_fails_and_its_owner_is_emailed(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
@@ -407,7 +409,7 @@ async def test_an_export_that_crashes_its_worker_fails_with_an_email(
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
 
 
-async def test_an_export_cancelled_before_it_started_fails_with_an_email(
+async def test_an_export_cancelled_before_it_starts_fails_and_its_owner_is_emailed(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()

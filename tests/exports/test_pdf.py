@@ -1,4 +1,4 @@
-"""The PDF of an export, from the request to the bytes in the bucket."""
+"""PDF exports, from the request to the bytes in the bucket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def add(database: Database, who: Person, day: str, notes: str, deleted: str = "") -> None:
+async def add_run(database: Database, who: Person, day: str, notes: str, deleted: str = "") -> None:
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s, distance_m, notes,"
         " deleted_at) values ($1, 'run', $2::text::timestamptz, 2700, 8400, $3,"
@@ -36,11 +36,11 @@ async def add(database: Database, who: Person, day: str, notes: str, deleted: st
 async def test_a_pdf_has_the_rows_that_match_the_filters(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, kim: Person
 ) -> None:
-    await add(database, kim, "2026-11-20", "the day before")
-    await add(database, kim, "2026-11-21", NOTE)
-    await add(database, kim, "2026-11-22", "the last day")
-    await add(database, kim, "2026-11-22", "gone", deleted="2026-11-23")
-    await add(database, await person(database, "sam"), "2026-11-21", "somebody else's")
+    await add_run(database, kim, "2026-11-20", "the day before")
+    await add_run(database, kim, "2026-11-21", NOTE)
+    await add_run(database, kim, "2026-11-22", "the last day")
+    await add_run(database, kim, "2026-11-22", "gone", deleted="2026-11-23")
+    await add_run(database, await person(database, "sam"), "2026-11-21", "somebody else's")
 
     export = await request_export(api, kim, "pdf", **{"from": "2026-11-21", "to": "2026-11-22"})
     await run_jobs()
@@ -60,7 +60,7 @@ async def test_a_pdf_has_the_rows_that_match_the_filters(
         assert other not in text
 
 
-async def test_an_export_without_rows_is_a_pdf(
+async def test_a_pdf_export_without_rows_is_completed(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
 ) -> None:
     export = await request_export(api, kim, "pdf")

@@ -1,4 +1,4 @@
-"""CSV downloads of any size: their limits, and the connections that they return."""
+"""CSV downloads of any size: their limits, and how they return their connections."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ async def test_a_client_that_stops_reading_is_cut_off(resources: Resources, kim:
 
     with pytest.raises(DownloadTooSlow):
         await stream_to(resources, kim, stop_reading, DownloadLimits(window_s=0.1))
-    await stream_to(resources, kim, nothing, RELAXED)  # the connection is still usable
+    await stream_to(resources, kim, read_at_once, RELAXED)  # the connection is still usable
 
 
 async def test_a_client_just_above_the_minimum_rate_is_served(
@@ -266,7 +266,7 @@ async def test_export_query_needs_no_sort_with_any_filter(
     )
 
     async with resources.snapshots.open() as snapshot:
-        await copy(snapshot, sam.id, filters, nothing)
+        await copy(snapshot, sam.id, filters, read_at_once)
         rows = await snapshot.fetch(f"explain {query.sql}", *query.args)
 
     plan = "\n".join(row[0] for row in rows)
@@ -300,10 +300,10 @@ async def test_too_many_downloads_raise_busy_not_unavailable(
         for _ in range(resources.settings.database.export_pool_size):
             await stack.enter_async_context(resources.snapshots.pool.acquire())
         with pytest.raises(Busy):
-            await stream_to(resources, kim, nothing, RELAXED)
+            await stream_to(resources, kim, read_at_once, RELAXED)
 
 
-async def nothing(_: bytes) -> None:
+async def read_at_once(_: bytes) -> None:
     """Read without delay."""
 
 

@@ -85,12 +85,12 @@ async def test_response_does_not_reveal_whether_the_address_can_get_email(
     assert 3 == await database.fetchval("select count(*) from jobs where state = 'done'")
 
 
-async def test_no_email_about_a_request_that_was_already_answered(
+async def test_no_email_is_sent_about_a_request_that_was_already_answered(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
-    asked = await api.post(REQUESTS, json={"email": sam.email}, headers=ada.headers)
-    await api.post(f"{REQUESTS}/{asked.json()['id']}/decline", headers=sam.headers)
+    requested = await api.post(REQUESTS, json={"email": sam.email}, headers=ada.headers)
+    await api.post(f"{REQUESTS}/{requested.json()['id']}/decline", headers=sam.headers)
     await run_jobs()
     assert inbox.emails() == []
 
@@ -130,36 +130,28 @@ async def test_only_friends_who_want_the_digest_and_can_get_it_are_emailed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_person(database, "ada")
-    stranger = await confirmed_person(database, "stranger")
-    unconfirmed, left, refuser = (
+    new_friend = await confirmed_person(database, "new_friend")
+    unconfirmed, left, opted_out = (
         await person(database, "unconfirmed"),
         await confirmed_person(database, "left"),
-        await confirmed_person(database, "refuser"),
+        await confirmed_person(database, "opted_out"),
     )
     bounced = await confirmed_person(database, "bounced")
     await database.execute("insert into suppressions values ('bounced@example.com', 'no mailbox')")
-    for friend in (unconfirmed, left, refuser, bounced):
+    for friend in (unconfirmed, left, opted_out, bounced):
         await befriend(database, ada.id, friend.id)
     await database.execute("update users set deleted_at = now() where id = $1", left.id)
-    await api.patch(
-        "/api/v1/users/me",
-        json={"preferences": {"friend_activity": False}},
-        headers=refuser.headers,
-    )
+    await opt_out(api, opted_out)
     await record(api, ada)
     assert 0 == await database.fetchval("select count(*) from jobs")
-    await befriend(database, ada.id, stranger.id)
+    await befriend(database, ada.id, new_friend.id)
     await record(api, ada)
-    await api.patch(
-        "/api/v1/users/me",
-        json={"preferences": {"friend_activity": False}},
-        headers=stranger.headers,
-    )
+    await opt_out(api, new_friend)
     await run_jobs()
     assert inbox.emails() == []
 
 
-async def test_old_and_deleted_activities_and_those_before_the_friendship_are_not_news(
+async def test_activities_that_are_old_deleted_or_from_before_the_friendship_are_not_emailed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")

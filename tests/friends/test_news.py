@@ -24,10 +24,10 @@ from tests.friends.test_emails import befriend, confirmed_person
 from tests.support.locks import wait_for_blocked_transaction
 from tests.support.people import Person
 
-Step = Callable[[], Awaitable[None]]
+Callback = Callable[[], Awaitable[None]]
 
 
-async def nothing() -> None:
+async def do_nothing() -> None:
     """Do nothing."""
 
 
@@ -54,7 +54,7 @@ async def record_run(tx: Transaction, user: Person, notes: str) -> None:
 
 
 async def enqueue_without_news(database: Database, user: Person) -> JobId:
-    """Enqueue a digest job that has no news, like the one that follows each email."""
+    """Enqueue a digest job without news, like the one that is enqueued after each digest."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, FriendActivityEmail(user_id=user.id))
     assert job_id is not None
@@ -69,10 +69,10 @@ async def waiting_digest(database: Database) -> JobId | None:
 
 
 async def run_digests(
-    database: Database, sender: EmailSender, user: Person, *, most: int = 3
+    database: Database, sender: EmailSender, user: Person, *, limit: int = 3
 ) -> None:
-    """Run waiting digest jobs, due or not, until none is left or `most` have run."""
-    for _ in range(most):
+    """Run waiting digest jobs, due or not, until none is left or `limit` have run."""
+    for _ in range(limit):
         if (job_id := await waiting_digest(database)) is not None:
             await friend_activity(
                 FriendActivityEmail(user.id), await attempt(database, job_id), sender
@@ -85,44 +85,44 @@ def notes_in(inbox: Inbox) -> list[str]:
     return [line.strip(' "') for text in texts for line in text.splitlines() if '"' in line]
 
 
-class SteppedRun(Run):
-    """An attempt that runs a step before its completion and one within it."""
+class RunWithCallbacks(Run):
+    """An attempt that calls one function before its completion and another one inside it."""
 
     def __init__(
         self,
         database: Database,
         claimed: ClaimedJob,
         *,
-        before: Step = nothing,
-        within: Step = nothing,
+        before: Callback = do_nothing,
+        inside: Callback = do_nothing,
     ) -> None:
-        """Run `before` before the completion, and `within` inside it, once it has ended the job."""
+        """Call `before` ahead of the completion, and `inside` in it, after the job has ended."""
         super().__init__(database, claimed)
-        self.before, self.within = before, within
+        self.before, self.inside = before, inside
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
         await self.before()
         async with super().completion(note) as tx:
-            await self.within()
+            await self.inside()
             yield tx
 
 
-async def test_news_committed_after_an_email_was_written_is_in_the_next(
+async def test_news_committed_after_a_digest_is_in_the_next_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as tx:
         await record_run(tx, ada, "first")
     async with database.transaction() as late:
         await record_run(late, ada, "late")
-        await run_digests(database, sender, sam, most=1)
+        await run_digests(database, sender, sam, limit=1)
         assert ["first"] == notes_in(inbox)
     await run_digests(database, sender, sam)
     assert ["first", "late"] == notes_in(inbox)
     assert await waiting_digest(database) is None
 
 
-async def test_news_committed_while_an_email_is_being_sent_is_in_the_next(
+async def test_news_committed_while_a_digest_is_being_sent_is_in_the_next_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as tx:
@@ -136,14 +136,14 @@ async def test_news_committed_while_an_email_is_being_sent_is_in_the_next(
     assert job_id is not None
     run = await attempt(database, job_id)
     await friend_activity(
-        FriendActivityEmail(sam.id), SteppedRun(database, run.claimed, before=commit), sender
+        FriendActivityEmail(sam.id), RunWithCallbacks(database, run.claimed, before=commit), sender
     )
     assert ["first"] == notes_in(inbox)
     await run_digests(database, sender, sam)
     assert ["first", "late"] == notes_in(inbox)
 
 
-async def test_news_committed_after_a_digest_found_none_is_in_another(
+async def test_news_committed_after_a_digest_found_none_is_in_a_later_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await enqueue_without_news(database, sam))
@@ -151,7 +151,7 @@ async def test_news_committed_after_a_digest_found_none_is_in_another(
         await record_run(late, ada, "late")
         await friend_activity(FriendActivityEmail(sam.id), run, sender)
         assert run.finished
-        await run_digests(database, sender, sam, most=2)
+        await run_digests(database, sender, sam, limit=2)
         assert [] == notes_in(inbox)
     await run_digests(database, sender, sam)
     assert ["late"] == notes_in(inbox)
@@ -166,34 +166,36 @@ async def test_news_committed_while_a_digest_without_news_ends_is_emailed(
 
     run = await attempt(database, await enqueue_without_news(database, sam))
     await friend_activity(
-        FriendActivityEmail(sam.id), SteppedRun(database, run.claimed, before=commit), sender
+        FriendActivityEmail(sam.id), RunWithCallbacks(database, run.claimed, before=commit), sender
     )
     await run_digests(database, sender, sam)
     assert ["late"] == notes_in(inbox)
 
 
-async def test_news_added_while_a_digest_ends_waits_and_gets_its_own_digest(
+async def test_news_added_while_a_digest_ends_waits_for_its_end_and_is_in_another_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as late:
-        announcing: asyncio.Task[None] | None = None
+        recording: asyncio.Task[None] | None = None
 
         async def begin() -> None:
-            nonlocal announcing
-            announcing = asyncio.create_task(record_run(late, ada, "late"))
+            nonlocal recording
+            recording = asyncio.create_task(record_run(late, ada, "late"))
             await wait_for_blocked_transaction(database)
 
         run = await attempt(database, await enqueue_without_news(database, sam))
         await friend_activity(
-            FriendActivityEmail(sam.id), SteppedRun(database, run.claimed, within=begin), sender
+            FriendActivityEmail(sam.id),
+            RunWithCallbacks(database, run.claimed, inside=begin),
+            sender,
         )
-        assert announcing is not None
-        await announcing
+        assert recording is not None
+        await recording
     await run_digests(database, sender, sam)
     assert ["late"] == notes_in(inbox)
 
 
-async def test_digest_is_not_rescheduled_without_news(
+async def test_no_further_digest_is_enqueued_without_news(
     database: Database, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await enqueue_without_news(database, sam))

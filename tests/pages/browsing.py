@@ -33,26 +33,28 @@ class _Forms(HTMLParser):
         self._button_text: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        at = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._open = Form(at)
+            self._open = Form(attributes)
             self.forms.append(self._open)
         form = self._open
         if form is None:
             return
         match tag:
-            case "input" if at.get("type") in {"checkbox", "radio"}:
-                if "checked" in at:
-                    form.fields[at["name"]] = at.get("value", "on")
+            case "input" if attributes.get("type") in {"checkbox", "radio"}:
+                if "checked" in attributes:
+                    form.fields[attributes["name"]] = attributes.get("value", "on")
             case "input":
-                form.fields[at["name"]] = at.get("value", "")
+                form.fields[attributes["name"]] = attributes.get("value", "")
             case "textarea":
-                form.fields[at["name"]] = ""
+                form.fields[attributes["name"]] = ""
             case "select":
-                self._select = at["name"]
-            case "option" if self._select and ("selected" in at or self._select not in form.fields):
-                form.fields[self._select] = at.get("value", "")
-            case "button" if at.get("type") != "button":
+                self._select = attributes["name"]
+            case "option" if self._select and (
+                "selected" in attributes or self._select not in form.fields
+            ):
+                form.fields[self._select] = attributes.get("value", "")
+            case "button" if attributes.get("type") != "button":
                 self._button_text = []
 
     def handle_data(self, data: str) -> None:

@@ -13,7 +13,7 @@ from app.resources import Resources
 
 @pytest.fixture
 async def browser(application: Any, resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser that is not signed in, on empty tables. It does not follow redirects."""
+    """A browser that is not signed in and follows no redirects. The tables are empty."""
     transport = httpx.ASGITransport(app=application)
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
         yield client

@@ -19,14 +19,14 @@ EMAILS = "/dev/emails"
 
 @pytest.fixture
 async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser for a service that runs in development."""
+    """A browser for a service in the development environment."""
     settings = replace(resources.settings, environment="development")
 
     @asynccontextmanager
-    async def lend() -> AsyncIterator[Resources]:
+    async def existing_resources() -> AsyncIterator[Resources]:
         yield resources
 
-    app = create_app(lend, pages=[pages_router])
+    app = create_app(existing_resources, pages=[pages_router])
     app.state.resources = replace(resources, settings=settings)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -34,7 +34,7 @@ async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("email", SAMPLES)
-async def test_preview_shows_light_dark_text_and_source(
+async def test_preview_shows_a_light_and_a_dark_version_and_the_source(
     browser: httpx.AsyncClient, email: str
 ) -> None:
     assert f'href="{EMAILS}/{email}"' in (await browser.get(EMAILS)).text

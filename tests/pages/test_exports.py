@@ -1,4 +1,4 @@
-"""Exports in a browser: requested, followed, downloaded and deleted, with and without scripts."""
+"""Exports in a browser: requested, tracked, downloaded and deleted, with and without scripts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ async def complete_exports(database: Database) -> None:
     )
 
 
-async def test_waiting_export_is_cancelled(browser: httpx.AsyncClient, database: Database) -> None:
+async def test_waiting_export_can_be_cancelled(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
     await sign_up(browser)
     await request_export(browser)
     waiting = await browser.get("/exports")
@@ -113,7 +115,7 @@ async def test_third_unfinished_export_is_refused(browser: httpx.AsyncClient) ->
     assert "You already have 2 exports in progress" in text_of(refused)
 
 
-async def test_item_of_an_export_polls_until_it_is_finished(
+async def test_item_of_an_export_polls_until_the_export_is_finished(
     browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
     await sign_up(browser)
@@ -172,7 +174,7 @@ async def test_download_without_a_file_shows_the_export(
     assert text in text_of(response)
 
 
-async def test_expired_export_is_requested_again_with_one_button(
+async def test_expired_export_can_be_requested_again_with_one_button(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)
@@ -239,7 +241,7 @@ def test_preset_period_depends_on_today(today: str, period: str, days: tuple[str
     assert DateRange() == PRESETS["all"](date.fromisoformat(today))
 
 
-def test_poll_interval_grows_with_age() -> None:
+def test_poll_interval_grows_with_the_age_of_the_export() -> None:
     now = datetime(2026, 11, 25, tzinfo=UTC)
     waits = [
         poll_interval_s(unfinished_export(now - timedelta(seconds=age)), now)

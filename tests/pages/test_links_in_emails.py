@@ -18,11 +18,11 @@ from tests.pages.browsing import submit
 from tests.users.people import PASSWORD, sign_in, sign_up
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-NEW = "a longer walk on the beach"
+NEW_PASSWORD = "a longer walk on the beach"
 
 
 async def subscriptions(database: Database) -> set[str]:
-    """The subscriptions that the only user has not turned off."""
+    """Return the subscriptions that the only user has not turned off."""
     off = await database.fetch("select name from subscriptions where frequency = 'off'")
     return {name for name in SUBSCRIPTIONS if name not in {row["name"] for row in off}}
 
@@ -105,14 +105,17 @@ async def test_reset_link_sets_a_new_password_once(
     assert "10 to 200 characters" in rejected.text
     assert (await submit(browser, form, link)).status_code == 400
 
-    response = await submit(browser, rejected, link, password=NEW)
+    response = await submit(browser, rejected, link, password=NEW_PASSWORD)
     assert (response.status_code, response.headers["location"]) == (303, "/reset-done")
     assert "Password changed" in (await browser.get("/reset-done")).text
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
-    for password, status in ((NEW, 201), (PASSWORD, 401)):
+    for password, status in ((NEW_PASSWORD, 201), (PASSWORD, 401)):
         credentials = {"email": "kim@example.com", "password": password}
         assert (await api.post("/api/v1/sessions", json=credentials)).status_code == status
 
-    for response in (await browser.get(link), await submit(browser, form, link, password=NEW)):
+    for response in (
+        await browser.get(link),
+        await submit(browser, form, link, password=NEW_PASSWORD),
+    ):
         assert response.status_code == 410
         assert "This link has been used or has expired" in response.text

@@ -47,7 +47,7 @@ async def test_activity_is_recorded_listed_counted_and_deleted(
     assert "No activities yet" in text_of(await browser.get("/activities"))
 
 
-async def test_instant_from_the_script_is_the_start(
+async def test_instant_submitted_by_the_script_is_stored_as_the_start(
     browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
     wall_clock.stands_at = at("2026-11-20 13:00")
@@ -64,7 +64,7 @@ async def test_instant_from_the_script_is_the_start(
         ("2026-11-20T12:30:00.000Z", -300),
         ("2026-11-20T02:00:00.000Z", 330),
         ("2026-11-20T07:30:00.000Z", 0),
-        ("2026-11-19T07:30:00.000Z", None),  # no time zone is a whole day ahead
+        ("2026-11-19T07:30:00.000Z", None),  # no time zone is 24 hours ahead of UTC
         ("", None),
     ],
 )
@@ -214,7 +214,7 @@ async def test_deleting_the_account_requires_the_password(
     assert await database.fetchval("select deleted_at from users") is not None
 
 
-async def test_confirmation_email_is_resent_until_confirmed(
+async def test_confirmation_email_can_be_requested_until_the_address_is_confirmed(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)

@@ -1,4 +1,4 @@
-"""Rate limits in a browser: the API's limits, with shared counts."""
+"""Rate limits on pages: the same limits and counts as in the API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOO_MANY = "Too many requests. Try again later."
 
 @pytest.fixture
 def limiter(resources: Resources) -> RateLimiter:
-    """The application's limits, with a long timeout so that none fails open on a busy machine."""
+    """The application's limiter, with a long timeout: on a busy machine it must not fail open."""
     return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
@@ -54,10 +54,10 @@ async def browser(
     limited_resources = replace(resources, limiter=limiter, request_limiter=request_limiter)
 
     @asynccontextmanager
-    async def lend() -> AsyncIterator[Resources]:
+    async def existing_resources() -> AsyncIterator[Resources]:
         yield limited_resources
 
-    app = create_app(lend, pages=[pages_router])
+    app = create_app(existing_resources, pages=[pages_router])
     app.state.resources = limited_resources
     transport = httpx.ASGITransport(app=app, client=(CLIENT, 1234))
     async with httpx.AsyncClient(transport=transport, base_url="https://test") as client:
@@ -75,9 +75,10 @@ async def test_password_guessing_is_limited_to_ten_tries(
 ) -> None:
     await sign_up_by_api(api)
     page = await browser.get("/sign-in")
-    wrong = {"email": "Kim@example.com", "password": "a guess of mine"}
+    wrong = {"email": "Kim@example.com", "password": "a wrong guess"}
     assert 401 == (await submit(browser, page, "/sign-in", **wrong)).status_code
-    assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))  # attempt counted
+    # The attempt was counted.
+    assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))
 
     for _ in range(9):
         await count_sign_in(limiter, "kim@example.com", None)
@@ -87,7 +88,7 @@ async def test_password_guessing_is_limited_to_ten_tries(
     assert "__Host-session" not in browser.cookies
 
 
-async def test_right_password_resets_the_limit(
+async def test_correct_password_resets_the_limit(
     browser: httpx.AsyncClient, api: httpx.AsyncClient, limiter: RateLimiter
 ) -> None:
     await sign_up_by_api(api)
@@ -100,17 +101,17 @@ async def test_right_password_resets_the_limit(
         assert 303 == (await submit(browser, page, "/sign-in", **right)).status_code
 
 
-async def test_sign_ups_and_resets_of_a_client_are_limited(
+async def test_sign_ups_and_reset_requests_from_one_client_are_limited(
     browser: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
-    for path, limit, admit in (
+    for path, limit, count in (
         ("/sign-up", login_limits.SIGN_UPS_FROM, count_sign_up),
         ("/forgotten", login_limits.RESETS_FROM, count_reset_request),
     ):
         page = await browser.get(path)
         for _ in range(limit.rate.max_count):
-            await admit(limiter, CLIENT)
+            await count(limiter, CLIENT)
         assert_refused(await submit(browser, page, path, **fields))
     assert 0 == await resources.database.fetchval("select count(*) from users")
 
@@ -123,12 +124,12 @@ async def test_guessing_the_password_within_a_session_is_limited(
     page = await browser.get("/settings")
     for _ in range(login_limits.PASSWORD_CHECKS.rate.max_count):
         await count_password_check(limiter, kim.id)
-    change = {"current_password": "a guess of mine", "password": "a longer walk on the beach"}
+    change = {"current_password": "a wrong guess", "password": "a longer walk on the beach"}
     assert_refused(await submit(browser, page, "/settings/password", **change))
-    assert_refused(await submit(browser, page, "/settings/leave", own_password="a guess of mine"))
+    assert_refused(await submit(browser, page, "/settings/leave", own_password="a wrong guess"))
 
 
-async def test_page_requests_of_a_user_are_limited(
+async def test_page_requests_from_one_user_are_limited(
     browser: httpx.AsyncClient, resources: Resources, request_limiter: BatchedRateLimiter
 ) -> None:
     kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]

@@ -33,7 +33,7 @@ ANONYMOUS = {
     "/static/{name}",
     "/unsubscribe/{token}",
 }
-"""The pages that need no session. If you add a page, say why here."""
+"""The pages that require no session. Before you add one, make sure that it must be public."""
 
 
 def page_paths(application: Any, method: str) -> list[str]:
@@ -74,7 +74,7 @@ async def test_form_without_its_token_is_rejected(
             assert "reload the page" in text_of(response)
 
 
-async def test_form_of_another_session_is_rejected(
+async def test_form_from_another_session_is_rejected(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)
@@ -155,7 +155,7 @@ async def test_signing_in_redirects_to_next_and_ends_the_previous_session(
 async def test_signing_in_to_a_download_goes_through_a_page(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
-    """`form-action` also stops forms from leading to another host through redirects."""
+    """The `form-action` directive also forbids redirects from a form to another host."""
     await sign_up_by_api(api)
     goal = f"/exports/{UUID}/download"
     page = await browser.get(f"/sign-in?next={goal}")
@@ -201,7 +201,7 @@ def test_signing_in_never_redirects_to_another_site(elsewhere: str | None) -> No
     assert "/home" == local_path(elsewhere, "/home")
 
 
-async def test_taken_address_is_an_error_of_the_form(
+async def test_taken_address_is_shown_as_an_error_in_the_form(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
     await sign_up_by_api(api)
@@ -214,7 +214,7 @@ async def test_taken_address_is_an_error_of_the_form(
     assert form(response, "/sign-up").fields["name"] == "Kim"
 
 
-async def test_all_errors_of_a_form_are_shown_at_once(browser: httpx.AsyncClient) -> None:
+async def test_all_errors_in_a_form_are_shown_at_once(browser: httpx.AsyncClient) -> None:
     page = await browser.get("/sign-up")
     response = await submit(browser, page, "/sign-up", name="a\0b", email="kim", password="short")
     assert response.status_code == 400
@@ -234,7 +234,7 @@ async def test_link_to_operations_is_shown_only_to_operators(
     assert 'href="/ops"' in (await browser.get("/settings")).text
 
 
-async def test_unknown_path_is_a_page_for_browsers_and_json_otherwise(
+async def test_unknown_path_returns_a_page_to_browsers_and_json_otherwise(
     browser: httpx.AsyncClient,
 ) -> None:
     accepts = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

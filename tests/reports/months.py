@@ -27,7 +27,7 @@ async def confirmed_user(database: Database, name: str = "ada") -> Person:
     return ada
 
 
-async def add(
+async def add_activity(
     database: Database,
     user_id: UserId,
     started_at: str,
@@ -86,9 +86,9 @@ async def report_without_etag(database: Database, user_id: UserId, month: date =
 
 async def current_key(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
     """Return the key of the report's object."""
-    named = await statements.report_object(database, user_id=user_id, month=month)
-    assert named is not None
-    return key(user_id, month, named.object_id)
+    report = await statements.report_object(database, user_id=user_id, month=month)
+    assert report is not None
+    return key(user_id, month, report.object_id)
 
 
 async def content(database: Database, bucket: Bucket, user_id: UserId) -> bytes:

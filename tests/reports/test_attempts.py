@@ -1,4 +1,4 @@
-"""Failed and late attempts leave an earlier report intact. The cleanup removes their objects."""
+"""Failed and lost attempts leave an earlier report intact. The cleanup removes their objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.settings import Settings
 from app.users.user import UserId
 from tests.email.sending import attempt
 from tests.pdf.reading import words
-from tests.reports.months import NOVEMBER, add, confirmed_user, current_key, enqueue_report
+from tests.reports.months import NOVEMBER, add_activity, confirmed_user, current_key, enqueue_report
 from tests.support.http import anonymous_client
 from tests.support.outages import expire_lease
 from tests.support.people import Person
@@ -48,28 +48,28 @@ async def downloaded(database: Database, bucket: Bucket, user_id: UserId) -> byt
 async def ada(database: Database, run_jobs: RunJobs) -> Person:
     """A user with a report on one activity, who has since recorded another activity."""
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     await enqueue_report(database, ada.id)
     await run_jobs()
-    await add(database, ada.id, "2025-11-04T10:00")
+    await add_activity(database, ada.id, "2025-11-04T10:00")
     return ada
 
 
-async def begun(database: Database, user_id: UserId, kind: type[Run] = Run) -> Run:
-    """Claim a new job that creates the report again."""
+async def claimed_report_job(database: Database, user_id: UserId, run_type: type[Run] = Run) -> Run:
+    """Enqueue a job that creates the report again, and claim it."""
     await enqueue_report(database, user_id)
     job_id = await database.fetchval(
         "select id from jobs where kind = 'report:generate' and state = 'queued'"
     )
-    return await attempt(database, JobId(job_id), kind)
+    return await attempt(database, JobId(job_id), run_type)
 
 
 async def keys(bucket: Bucket, user_id: UserId) -> set[str]:
     return set(await bucket.keys(f"reports/{user_id}/"))
 
 
-class CutOff(Run):
-    """A run that fails just before the commit."""
+class FailsBeforeCommit(Run):
+    """An attempt that fails just before the commit."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
@@ -78,8 +78,8 @@ class CutOff(Run):
             raise ConnectionError
 
 
-class Overtaken(Run):
-    """A run that loses its job to another worker once its object is in the bucket."""
+class LosesJobAfterUpload(Run):
+    """An attempt that loses its job once its object is in the bucket."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:
@@ -99,8 +99,8 @@ async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     before = await downloaded(database, bucket, ada.id)
     assert settings.bucket.endpoint_url is not None
     async with s3_proxy(settings.bucket.endpoint_url) as proxy:
-        behind = {**environ, "S3_ENDPOINT_URL": proxy.url}
-        async with program(*WORKER, environ=behind) as worker:
+        with_proxy = {**environ, "S3_ENDPOINT_URL": proxy.url}
+        async with program(*WORKER, environ=with_proxy) as worker:
             await worker.wait_for_output("worker.started")
 
             async def kill_after_put(call: Call) -> int | None:
@@ -119,7 +119,10 @@ async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     assert "Activities 2" in words(await downloaded(database, bucket, ada.id))
 
 
-@pytest.mark.parametrize(("kind", "failure"), [(CutOff, ConnectionError), (Overtaken, LeaseLost)])
+@pytest.mark.parametrize(
+    ("run_type", "failure"),
+    [(FailsBeforeCommit, ConnectionError), (LosesJobAfterUpload, LeaseLost)],
+)
 async def test_a_failed_commit_changes_nothing_and_the_retry_succeeds(
     database: Database,
     bucket: Bucket,
@@ -127,11 +130,11 @@ async def test_a_failed_commit_changes_nothing_and_the_retry_succeeds(
     ada: Person,
     resources: Resources,
     run_jobs: RunJobs,
-    kind: type[Run],
+    run_type: type[Run],
     failure: type[Exception],
 ) -> None:
     before = await downloaded(database, bucket, ada.id)
-    run = await begun(database, ada.id, kind)
+    run = await claimed_report_job(database, ada.id, run_type)
     with pytest.raises(failure):
         await create_report(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert before == await downloaded(database, bucket, ada.id)
@@ -143,16 +146,16 @@ async def test_a_failed_commit_changes_nothing_and_the_retry_succeeds(
     assert len(inbox.emails()) == 1
 
 
-async def test_cleanup_removes_the_object_of_a_late_attempt_after_a_day(
+async def test_cleanup_removes_the_object_of_a_lost_attempt_after_a_day(
     database: Database, bucket: Bucket, ada: Person, resources: Resources
 ) -> None:
-    late = await begun(database, ada.id, Overtaken)
+    lost = await claimed_report_job(database, ada.id, LosesJobAfterUpload)
     with pytest.raises(LeaseLost):
-        await create_report(late, bucket, resources.renderer, ada.id, NOVEMBER)
-    named = await current_key(database, ada.id)
-    (stray,) = await keys(bucket, ada.id) - {named}
-    objects = [one async for page in bucket.pages("reports/") for one in page]
-    put_at = next(one.modified_at for one in objects if one.key == stray)
+        await create_report(lost, bucket, resources.renderer, ada.id, NOVEMBER)
+    current = await current_key(database, ada.id)
+    (stray,) = await keys(bucket, ada.id) - {current}
+    objects = [found async for page in bucket.pages("reports/") for found in page]
+    put_at = next(found.modified_at for found in objects if found.key == stray)
 
     async def cleanup(hours: int) -> None:
         job_id = await trigger_run(database, "cleanup:daily")
@@ -161,12 +164,12 @@ async def test_cleanup_removes_the_object_of_a_late_attempt_after_a_day(
         await clean(Run(database, claimed), bucket, resources.settings.retention, now=now)
 
     await cleanup(23)
-    assert {named, stray} == await keys(bucket, ada.id)
+    assert {current, stray} == await keys(bucket, ada.id)
     await cleanup(25)
-    assert {named} == await keys(bucket, ada.id)
+    assert {current} == await keys(bucket, ada.id)
 
 
-async def test_a_new_report_replaces_one_from_before_migration_0012(
+async def test_a_report_from_before_migration_0012_can_be_replaced(
     database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
 ) -> None:
     await bucket.delete([await current_key(database, ada.id)])
@@ -183,7 +186,7 @@ async def test_a_replaced_object_remains_for_running_downloads(
     database: Database, bucket: Bucket, ada: Person, resources: Resources
 ) -> None:
     first = await current_key(database, ada.id)
-    run = await begun(database, ada.id)
+    run = await claimed_report_job(database, ada.id)
     await create_report(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert {first, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
@@ -193,12 +196,12 @@ def test_a_job_accepts_only_the_first_day_of_a_month(
     job_type: type[ReportGenerate | ReportReadyEmail],
 ) -> None:
     wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
-    said = "a month must be its first day, 2025-11-01, not 2025-11-17"
-    with pytest.raises(msgspec.ValidationError, match=said):
+    message = "a month must be its first day, 2025-11-01, not 2025-11-17"
+    with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert(wrong, job_type, strict=False)
-    with pytest.raises(msgspec.ValidationError, match=said):
+    with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.json.decode(msgspec.json.encode(wrong), type=job_type)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         job_type(UserId(UUID(wrong["user_id"])), NOVEMBER.replace(day=17))
 
 

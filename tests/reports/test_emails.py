@@ -1,4 +1,4 @@
-"""The email about a report: who gets it, and what it says."""
+"""The email about a report: who gets it and what it says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
-from tests.reports.months import add, confirmed_user, enqueue_report
+from tests.reports.months import add_activity, confirmed_user, enqueue_report
 from tests.support.working import RunJobs
 
 
@@ -14,9 +14,9 @@ async def test_the_email_has_totals_and_a_link_to_the_report(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00", metres=8200)
-    await add(database, ada.id, "2025-11-25T10:00")
-    await add(database, ada.id, "2025-11-25T12:00", type="swim", metres=None)
+    await add_activity(database, ada.id, "2025-11-03T10:00", metres=8200)
+    await add_activity(database, ada.id, "2025-11-25T10:00")
+    await add_activity(database, ada.id, "2025-11-25T12:00", type="swim", metres=None)
     await enqueue_report(database, ada.id)
     await run_jobs()
     (email,) = inbox.emails()
@@ -36,11 +36,11 @@ async def test_the_email_has_totals_and_a_link_to_the_report(
         "update users set confirmed_at = null",
     ],
 )
-async def test_users_without_subscription_or_confirmed_address_get_no_email(
+async def test_users_without_a_subscription_or_a_confirmed_address_get_no_email(
     database: Database, inbox: Inbox, run_jobs: RunJobs, change: str
 ) -> None:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     await database.execute(change)
     await enqueue_report(database, ada.id)
     await run_jobs()

@@ -18,7 +18,14 @@ from app.resources import Resources
 from app.s3 import Bucket
 from tests.email.sending import attempt
 from tests.pdf.reading import words
-from tests.reports.months import NOVEMBER, add, confirmed_user, content, current_key, enqueue_report
+from tests.reports.months import (
+    NOVEMBER,
+    add_activity,
+    confirmed_user,
+    content,
+    current_key,
+    enqueue_report,
+)
 from tests.support.schedules import run_schedule
 from tests.support.working import RunJobs
 
@@ -36,16 +43,16 @@ async def test_a_report_compares_the_month_with_the_previous_one(
     database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-01T00:00", notes="the first of it")
-    await add(database, ada.id, "2025-11-30T23:59:59.9", type="swim", metres=1500)
-    await add(database, ada.id, "2025-10-31T23:59", metres=4000)
-    await add(database, ada.id, "2025-12-01T00:00", notes="too late")
+    await add_activity(database, ada.id, "2025-11-01T00:00", notes="the first of it")
+    await add_activity(database, ada.id, "2025-11-30T23:59:59.9", type="swim", metres=1500)
+    await add_activity(database, ada.id, "2025-10-31T23:59", metres=4000)
+    await add_activity(database, ada.id, "2025-12-01T00:00", notes="too late")
     await database.execute("update users set name = 'Ada 李小龍'")
     await enqueue_report(database, ada.id)
     await run_jobs()
     pdf = await content(database, bucket, ada.id)
     text = words(pdf)
-    for said in (
+    for expected in (
         "November 2025",
         "Ada 李小龍",
         "Active on 2 of 30 days",
@@ -57,7 +64,7 @@ async def test_a_report_compares_the_month_with_the_previous_one(
         "1 Nov 2025 Run 1:00:00 10.00 500 the first of it",
         "30 Nov 2025 Swim 1:00:00 1.50 500",
     ):
-        assert said in text
+        assert expected in text
     assert "too late" not in text
     assert [(ada.id, NOVEMBER, len(pdf))] == await recorded(database)
 
@@ -67,7 +74,7 @@ async def test_a_report_uses_the_stored_daily_totals(
 ) -> None:
     ada = await confirmed_user(database)
     await run_schedule(resources, "stats:daily", "2025-11-03")
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     await database.execute(
         "insert into daily_stats (user_id, day, activities, distance_m, duration_s, calories)"
         " values ($1, '2025-11-03', 1, 12000, 3600, 500)",
@@ -82,11 +89,11 @@ async def test_a_new_report_replaces_the_first(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     for _ in range(3):
         await enqueue_report(database, ada.id)
         await run_jobs()
-        await add(database, ada.id, "2025-11-04T10:00")
+        await add_activity(database, ada.id, "2025-11-04T10:00")
     assert "Activities 3" in words(await content(database, bucket, ada.id))
     assert await current_key(database, ada.id) in await bucket.keys(f"reports/{ada.id}/")
     assert len(await recorded(database)) == 1
@@ -97,7 +104,7 @@ async def test_a_month_without_activities_has_no_report(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     await enqueue_report(database, ada.id)
     await run_jobs()
     assert len(await recorded(database)) == len(inbox.emails()) == 1
@@ -111,18 +118,18 @@ async def test_a_month_without_activities_has_no_report(
     assert [] == inbox.emails()
 
 
-LEAVE = "update users set deleted_at = now()"
+DELETE_ACCOUNT = "update users set deleted_at = now()"
 
 
 async def test_the_job_of_a_deleted_account_removes_its_report(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     for object_id in (None, uuid4()):  # from earlier attempts
         await bucket.put(key(ada.id, NOVEMBER, object_id), b"%PDF", "application/pdf")
     await enqueue_report(database, ada.id)
-    await database.execute(LEAVE)
+    await database.execute(DELETE_ACCOUNT)
     await run_jobs()
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")
@@ -130,19 +137,19 @@ async def test_the_job_of_a_deleted_account_removes_its_report(
     assert "done" == await database.fetchval("select state from jobs")
 
 
-async def test_a_report_is_removed_if_the_account_is_deleted_meanwhile(
+async def test_a_report_is_removed_if_its_account_is_deleted_during_its_creation(
     database: Database, bucket: Bucket, inbox: Inbox, resources: Resources
 ) -> None:
-    class Overtaken(Run):
+    class AccountDeletedBeforeUpload(Run):
         async def assert_lease(self) -> None:
             """Delete the account between rendering and upload."""
             await super().assert_lease()
-            await database.execute(LEAVE)
+            await database.execute(DELETE_ACCOUNT)
 
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     await enqueue_report(database, ada.id)
-    run = await attempt(database, await report_job(database), Overtaken)
+    run = await attempt(database, await report_job(database), AccountDeletedBeforeUpload)
     await create_report(run, bucket, resources.renderer, ada.id, NOVEMBER)
     assert [] == await recorded(database)
     assert [] == await bucket.keys(f"reports/{ada.id}/")

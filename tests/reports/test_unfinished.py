@@ -1,4 +1,4 @@
-"""Reports of a month that has not ended: they say so, and no email is sent until it has."""
+"""Reports for a month that has not ended: they say so, and no email is sent before it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.reports.jobs import Clock, create_report, fan_out_reports
 from app.resources import Resources
 from tests.email.sending import attempt
 from tests.pdf.reading import words
-from tests.reports.months import NOVEMBER, add, confirmed_user, content, enqueue_report
+from tests.reports.months import NOVEMBER, add_activity, confirmed_user, content, enqueue_report
 from tests.support.moments import at
 from tests.support.people import Person
 from tests.support.schedules import fixed_clock, trigger_run
@@ -27,11 +27,11 @@ from tests.support.working import RunJobs
 @pytest.fixture
 async def ada(database: Database) -> Person:
     ada = await confirmed_user(database)
-    await add(database, ada.id, "2025-11-03T10:00")
+    await add_activity(database, ada.id, "2025-11-03T10:00")
     return ada
 
 
-async def made_at(resources: Resources, who: Person, clock: Clock) -> None:
+async def create_report_at(resources: Resources, who: Person, clock: Clock) -> None:
     """Create the November report at the time that this clock shows."""
     database = resources.database
     await enqueue_report(database, who.id)
@@ -42,7 +42,7 @@ async def made_at(resources: Resources, who: Person, clock: Clock) -> None:
     await create_report(run, resources.bucket, resources.renderer, who.id, NOVEMBER, clock=clock)
 
 
-def passing(*times: str) -> Clock:
+def clock_returning(*times: str) -> Clock:
     """Make a clock that returns these times, one after the other."""
     left: Iterator[datetime] = iter([at(time) for time in times])
 
@@ -60,7 +60,7 @@ async def kinds(database: Database, state: str) -> list[str]:
 async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await made_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
+    await create_report_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
     pdf = await content(database, resources.bucket, ada.id)
     assert "November 2025, so far" in words(pdf)
     assert ["report:generate"] == await kinds(database, "done")
@@ -79,21 +79,23 @@ async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
 async def test_a_triggered_email_is_not_sent_before_the_month_ends(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await made_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
+    await create_report_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
     async with database.transaction() as tx:
         await jobs.enqueue(tx, ReportReadyEmail(ada.id, NOVEMBER))
     await run_jobs()
     assert [] == inbox.emails()
 
-    await made_at(resources, ada, fixed_clock("2025-12-01 00:00"))
+    await create_report_at(resources, ada, fixed_clock("2025-12-01 00:00"))
     await run_jobs()
     assert 1 == len(inbox.emails())
 
 
-async def test_a_report_is_recreated_if_its_month_ends_meanwhile(
+async def test_a_report_is_recreated_if_its_month_ends_during_its_creation(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    await made_at(resources, ada, passing("2025-11-30 23:59:59", "2025-12-01 00:00:01"))
+    await create_report_at(
+        resources, ada, clock_returning("2025-11-30 23:59:59", "2025-12-01 00:00:01")
+    )
     assert ["report:generate"] == await kinds(database, "queued")
     await run_jobs()
     assert "so far" not in words(await content(database, resources.bucket, ada.id))
@@ -107,7 +109,7 @@ async def test_postgres_decides_when_a_month_is_over(
     month = await database.fetchval(
         "select (date_trunc('month', now() at time zone 'utc') + interval '1 month')::date"
     )
-    await add(database, ada.id, f"{month} 00:00")
+    await add_activity(database, ada.id, f"{month} 00:00")
     await enqueue_report(database, ada.id, month)
     await run_jobs()
     assert 1 == await database.fetchval("select count(*) from reports")

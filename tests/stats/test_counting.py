@@ -24,7 +24,7 @@ from tests.support.people import Person, person
 from tests.support.schedules import run_schedule
 
 MARGIN = timedelta(minutes=10)
-"""How long before midnight a day counts as over, as in `activities.sql`."""
+"""A day counts as over this long before midnight, as in `activities.sql`."""
 
 
 async def daily_stats(database: Database) -> list[tuple[Any, ...]]:
@@ -95,9 +95,7 @@ async def test_recount_changes_nothing_unless_activities_changed(
 
 
 @pytest.mark.parametrize("day", ["2026-12-31", "2027-01-01", "2028-02-29", "2028-03-01"])
-async def test_days_at_the_ends_of_years_and_februaries_are_counted(
-    database: Database, day: str
-) -> None:
+async def test_days_around_new_year_and_leap_day_are_counted(database: Database, day: str) -> None:
     (kim,) = await add_users(database, 1)
     await add_run(database, kim, at(f"{day} 00:00"))
     await add_run(database, kim, at(f"{day} 23:59"))
@@ -113,7 +111,7 @@ async def test_uncounted_day_is_read_from_its_activities(
     for day in days:
         await add_run(database, kim.id, at(f"{day} 12:00"))
     await run_schedule(resources, "stats:daily", days[0])
-    # As at 00:00 on the first of a month: the last day of the month is not counted yet.
+    # As at 00:00 on the 1st: the last day of the previous month has not been counted yet.
     await database.execute("update daily_stats set distance_m = 1")
     assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
@@ -128,7 +126,7 @@ async def test_day_with_a_failed_count_is_read_from_its_activities(
     assert [(1, 5000)] == await totals_of_days(database, kim.id, "2026-10-30")
 
 
-async def test_change_to_a_counted_day_shows_at_once_and_is_recounted(
+async def test_change_to_a_counted_day_is_visible_at_once_and_recounted(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     first, second = at("2026-10-30 12:00"), at("2026-10-31 12:00")
@@ -197,14 +195,14 @@ async def test_days_changed_during_a_recount_stay_stale(database: Database, kim:
     assert [("2026-10-30", 2, 5000, 3600, 0)] == await daily_stats(database)
 
 
-async def test_counts_wait_for_each_other(database: Database) -> None:
-    async def count() -> None:
+async def test_only_one_transaction_at_a_time_counts_days(database: Database) -> None:
+    async def lock() -> None:
         async with database.transaction() as tx:
             await statements.lock_day_counts(tx)
 
     async with database.transaction() as tx:
         await statements.lock_day_counts(tx)
-        second = asyncio.create_task(count())
+        second = asyncio.create_task(lock())
         await wait_for_blocked_transaction(database)
         assert not second.done()
     await second

@@ -63,7 +63,7 @@ async def test_only_the_hash_of_a_token_is_stored(
 
 @pytest.fixture
 async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> dict[str, str]:
-    """Kim's request headers. Her welcome email was lost."""
+    """Kim's request headers. Her welcome email has been discarded."""
     headers = await signed_in(api)
     await run_jobs()
     inbox.clear()
@@ -93,7 +93,7 @@ async def test_repeated_request_sends_no_second_email_while_one_is_waiting(
     assert len(inbox.emails()) == 1
 
 
-async def test_no_email_after_the_address_was_confirmed_or_the_account_deleted(
+async def test_no_email_is_sent_once_the_address_is_confirmed_or_the_account_deleted(
     api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     for column in ("deleted_at", "confirmed_at"):

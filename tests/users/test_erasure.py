@@ -59,8 +59,10 @@ async def kim_with_data_everywhere(
 ) -> UserId:
     """Create Kim, with rows in every table, and her friend Sam."""
     kim, sam = await signed_in(api), await signed_in(api, "sam@example.com")
-    kept = {**kim, "Idempotency-Key": "one"}
-    activity = (await api.post("/api/v1/activities", json=recent_run(), headers=kept)).json()["id"]
+    with_key = {**kim, "Idempotency-Key": "one"}
+    activity = (await api.post("/api/v1/activities", json=recent_run(), headers=with_key)).json()[
+        "id"
+    ]
     photo = {"photo": ("a.jpg", saved("JPEG"), "image/jpeg")}
     added = await api.post(f"/api/v1/activities/{activity}/photos", files=photo, headers=kim)
     assert added.status_code == 201, added.text
@@ -68,11 +70,10 @@ async def kim_with_data_everywhere(
     await api.post("/api/v1/friends/requests", json={"email": "kim@example.com"}, headers=sam)
     await api.post("/api/v1/friends/requests", json={"email": "eve@example.com"}, headers=kim)
     await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
-    asked = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
-    assert asked.status_code == 202, asked.text
-    await database.execute(
-        "update users set confirmed_at = now()"
-    )  # so that all of the above causes emails
+    requested = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
+    assert requested.status_code == 202, requested.text
+    # Users need a confirmed address for everything above to cause emails.
+    await database.execute("update users set confirmed_at = now()")
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
         month = await tx.fetchval("select min(started_at)::date from activities")
@@ -112,7 +113,7 @@ async def test_erasure_removes_everything_but_the_jobs(
     assert 1 == await database.fetchval("select count(*) from users")
 
 
-async def test_deleted_account_is_signed_out_and_its_address_free_at_once(
+async def test_deleted_account_is_signed_out_and_its_address_is_free_at_once(
     api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     headers = await signed_in(api)
@@ -148,7 +149,7 @@ async def claimed_erasure(database: Database, user_id: UserId) -> Run:
     return Run(database, claimed)
 
 
-async def test_interrupted_erasure_continues_and_one_that_lost_its_lease_does_nothing(
+async def test_interrupted_erasure_continues_and_a_lost_attempt_erases_nothing(
     api: httpx.AsyncClient,
     database: Database,
     bucket: Bucket,
@@ -162,26 +163,26 @@ async def test_interrupted_erasure_continues_and_one_that_lost_its_lease_does_no
     await delete_account(api, headers)
 
     class InterruptedRun(Run):
-        turns = 0
+        transactions = 0
 
         @asynccontextmanager
         async def transaction(self) -> Any:
-            self.turns += 1
-            if self.turns == 3:
+            self.transactions += 1
+            if self.transactions == 3:
                 raise RuntimeError("the process dies here")
             async with super().transaction() as tx:
                 yield tx
 
-    late = await claimed_erasure(database, kim)
-    cut = InterruptedRun(database, late.claimed)
+    lost = await claimed_erasure(database, kim)
+    interrupted = InterruptedRun(database, lost.claimed)
     with pytest.raises(RuntimeError):
-        await erase(cut, bucket, kim, batch=2)
+        await erase(interrupted, bucket, kim, batch=2)
     assert 4 == await database.fetchval("select count(*) from activities")
     assert "users.id" in await columns_with_id(database, kim)
 
     again = await claimed_erasure(database, kim)
     with pytest.raises(LeaseLost):
-        await erase(late, bucket, kim, batch=2)
+        await erase(lost, bucket, kim, batch=2)
     assert 4 == await database.fetchval("select count(*) from activities")
     await erase(again, bucket, kim, batch=2)
     assert again.finished
@@ -213,7 +214,7 @@ async def test_objects_of_an_account_that_is_already_gone_are_removed(
     assert [] == await bucket.keys(f"photos/{user_id}/")
 
 
-async def test_stored_response_to_the_sign_up_is_erased_and_no_other(
+async def test_only_the_stored_response_to_the_users_own_sign_up_is_erased(
     api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     for email in ("kim@example.com", "sam@example.com"):

@@ -1,4 +1,4 @@
-"""The cleanup enqueues the erasure again if the erasure job is dead."""
+"""The cleanup enqueues another erasure if an account's first one failed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
     kim = await kim_with_data_everywhere(api, database, run_jobs)
     await delete_account(api, await sign_in(api))
     await finish_jobs(database, "dead")
-    assert 0 == await erasures_by_a_cleanup(resources)
+    assert 0 == await erasures_enqueued_by_a_cleanup(resources)
     for table, column in (
         ("users", "deleted_at"), ("jobs", "enqueued_at"),
         ("friend_requests", "created_at"), ("reset_requests", "created_at"),
     ):  # fmt: skip
-        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # our own names
+        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # our names
     assert 1 == len(await bucket.keys(f"photos/{kim}/"))
-    assert 1 == await erasures_by_a_cleanup(resources)
+    assert 1 == await erasures_enqueued_by_a_cleanup(resources)
     assert set() == await columns_with_id(database, kim)
     assert [] == await bucket.keys(f"photos/{kim}/")
     assert 0 == await database.fetchval(
@@ -41,7 +41,7 @@ async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
     )
 
 
-async def erasures_by_a_cleanup(resources: Resources) -> int:
+async def erasures_enqueued_by_a_cleanup(resources: Resources) -> int:
     return (await run_schedule(resources, "cleanup:daily")).counts["erasures"]
 
 

@@ -66,4 +66,4 @@ async def test_invalid_update_is_refused_and_the_error_names_the_field(
 ) -> None:
     answer = await api.patch(ME, headers=await signed_in(api), json=change)
     assert answer.status_code == 400
-    assert [wrong["field"] for wrong in answer.json()["errors"]] == [field]
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

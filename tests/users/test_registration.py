@@ -30,7 +30,7 @@ async def test_sign_up_returns_the_account_and_enqueues_one_welcome_email(
     assert await jobs(database) == [("email:welcome", account["id"])]
 
 
-async def test_the_password_is_stored_as_argon2id(
+async def test_password_is_stored_as_an_argon2id_hash(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(api)
@@ -114,7 +114,7 @@ async def test_invalid_input_is_refused_and_the_error_names_the_field(
 ) -> None:
     answer = await api.post("/api/v1/users", json=new_user(**changes))
     assert answer.status_code == 400
-    assert [wrong["field"] for wrong in answer.json()["errors"]] == [field]
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert await jobs(database) == []
 
 

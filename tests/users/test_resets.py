@@ -1,4 +1,4 @@
-"""Forgotten passwords: the request, the email, the link."""
+"""Forgotten passwords: the request, the email and the link."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def token_in(inbox: Inbox) -> str:
     return str(token)
 
 
-async def signs_in_with(api: httpx.AsyncClient, password: str) -> bool:
+async def can_sign_in_with(api: httpx.AsyncClient, password: str) -> bool:
     answer = await api.post(
         "/api/v1/sessions", json={"email": "kim@example.com", "password": password}
     )
@@ -58,8 +58,8 @@ async def test_reset_link_sets_a_new_password_once_and_ends_all_sessions(
     assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 204
     assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
     assert [True, False] == [
-        await signs_in_with(api, NEW_PASSWORD["password"]),
-        await signs_in_with(api, PASSWORD),
+        await can_sign_in_with(api, NEW_PASSWORD["password"]),
+        await can_sign_in_with(api, PASSWORD),
     ]
     assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 410
     assert await database.fetchval("select confirmed_at is not null from users")
@@ -126,12 +126,12 @@ async def test_invalid_tokens_and_passwords_change_nothing(
     assert (await api.post(f"{RESETS}/{token}", json={"password": "short"})).status_code == 400
     assert (await api.post(f"{RESETS}/unknown", json=NEW_PASSWORD)).status_code == 410
     assert (await api.post(RESETS, json={"email": "no address"})).status_code == 400
-    life = await database.fetchval("select expires_at - created_at from account_tokens"
+    lifetime = await database.fetchval("select expires_at - created_at from account_tokens"
                                    " where purpose = 'reset'")  # fmt: skip
-    assert timedelta(hours=1) == life
+    assert timedelta(hours=1) == lifetime
     await database.execute("update account_tokens set expires_at = now()")
     assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 410
-    assert await signs_in_with(api, PASSWORD)
+    assert await can_sign_in_with(api, PASSWORD)
 
 
 async def test_deleted_account_gets_no_link_and_its_links_are_invalid(
@@ -147,7 +147,7 @@ async def test_deleted_account_gets_no_link_and_its_links_are_invalid(
     assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 410
 
 
-async def test_changing_the_password_needs_the_current_one_and_ends_all_sessions(
+async def test_changing_the_password_requires_the_current_one_and_ends_all_sessions(
     api: httpx.AsyncClient,
 ) -> None:
     headers = await signed_in(api)
@@ -162,12 +162,14 @@ async def test_changing_the_password_needs_the_current_one_and_ends_all_sessions
     for session in (headers, others):
         assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
     assert [True, False] == [
-        await signs_in_with(api, NEW_PASSWORD["password"]),
-        await signs_in_with(api, PASSWORD),
+        await can_sign_in_with(api, NEW_PASSWORD["password"]),
+        await can_sign_in_with(api, PASSWORD),
     ]
 
 
-async def test_new_password_follows_the_same_rules_as_at_sign_up(api: httpx.AsyncClient) -> None:
+async def test_new_password_must_follow_the_same_rules_as_at_sign_up(
+    api: httpx.AsyncClient,
+) -> None:
     refused = await api.post("/api/v1/users", json=new_user(password="short"))
     reset = await api.post(f"{RESETS}/any", json={"password": "short"})
     assert refused.json()["errors"] == reset.json()["errors"]

@@ -70,7 +70,7 @@ async def test_wrong_address_and_wrong_password_get_the_same_response(
     assert answer.json()["detail"] == "Wrong email address or password."
 
 
-async def test_unknown_address_takes_one_hash_like_a_known_one() -> None:
+async def test_password_is_hashed_once_even_for_an_unknown_address() -> None:
     checked: list[str] = []
 
     class CountingHasher(PasswordHasher):
@@ -112,7 +112,7 @@ async def test_hash_with_old_parameters_is_renewed_at_the_next_sign_in(
     await sign_in(api)
 
 
-async def test_no_session_if_the_password_changes_after_the_check(
+async def test_session_is_refused_if_the_password_changes_after_the_check(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(api)

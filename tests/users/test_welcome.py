@@ -23,7 +23,7 @@ async def sign_up(url: str) -> str:
     return str(user["email"])
 
 
-async def test_email_arrives_although_the_api_is_killed_right_after_its_response(
+async def test_email_arrives_even_if_the_api_is_killed_right_after_its_response(
     resources: Resources, environ: Mapping[str, str], inbox: Inbox
 ) -> None:
     async with running_api(environ) as (api, url):
@@ -35,15 +35,18 @@ async def test_email_arrives_although_the_api_is_killed_right_after_its_response
     assert email.subject == "Welcome to ActiveLog: confirm your email address"
 
 
-async def test_email_waits_for_redis_and_the_response_does_not(
+async def test_email_waits_for_redis_but_the_response_does_not(
     resources: Resources, environ: Mapping[str, str], inbox: Inbox
 ) -> None:
     async with own_valkey() as valkey:
-        without = {**environ, **valkey.settings()}
-        async with program(*WORKER, environ=without) as worker, running_api(without) as (_, url):
+        without_redis = {**environ, **valkey.settings()}
+        async with (
+            program(*WORKER, environ=without_redis) as worker,
+            running_api(without_redis) as (_, url),
+        ):
             address = await sign_up(url)
-            seen = worker.output.count("relay.failed")
-            await until(lambda: worker.output.count("relay.failed") > seen + 1)
+            failures = worker.output.count("relay.failed")
+            await until(lambda: worker.output.count("relay.failed") > failures + 1)
             assert inbox.emails(address) == []
             await valkey.start()
             assert len(await inbox.wait_for(address)) == 1

@@ -47,7 +47,9 @@ async def test_only_operators_may_see_or_do_anything(
 
 
 @pytest.mark.parametrize("path", [path for method, path in routes() if method == "POST"])
-async def test_form_of_another_site_is_rejected(ops_browser: httpx.AsyncClient, path: str) -> None:
+async def test_form_from_another_site_is_rejected(
+    ops_browser: httpx.AsyncClient, path: str
+) -> None:
     refused = await ops_browser.post(path, data={"csrf": "made up"})
     assert 403 == refused.status_code
     assert "This form has expired or did not come from ActiveLog" in text_of(refused)
@@ -78,10 +80,9 @@ async def test_wrong_url_shows_an_error_page(
     assert title in text_of(await ops_browser.get(path))
 
 
-async def test_poll_does_not_use_up_the_flash_message(
+async def test_poll_leaves_the_flash_message_for_the_next_page(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
-    """The message is for the next page, not for a poll in between."""
     await enqueue_job(database, CriticalSampleJob("a"))
     await submit(ops_browser, await ops_browser.get("/ops/queues"), "/queues/low/pause")
     polled = await ops_browser.get("/ops/queues", headers={"HX-Request": "true"})

@@ -62,14 +62,14 @@ async def test_group_shows_its_error_and_jobs(
         ("21:19:59", "21:20:00", "25 Nov 2026, 21:19 UTC to 25 Nov 2026, 21:20 UTC"),
     ],
 )
-async def test_times_of_a_group_are_a_range_only_if_they_read_differently(
+async def test_group_shows_a_time_range_only_if_its_times_look_different(
     ops_browser: httpx.AsyncClient, database: Database, first: str, last: str, text: str
 ) -> None:
-    for clock in (first, last):
+    for time in (first, last):
         await database.execute(
             "insert into jobs (kind, queue, payload, state, finished_at, fingerprint)"
             " values ('test:trial', 'low', '{}', 'dead', $1, 'f')",
-            at(f"2026-11-25 {clock}"),
+            at(f"2026-11-25 {time}"),
         )
     for path in (DEAD_LETTERS, f"{DEAD_LETTERS}/f"):
         page = text_of(await ops_browser.get(path))
@@ -143,7 +143,7 @@ async def test_groups_are_paged(ops_browser: httpx.AsyncClient, database: Databa
     assert [f"f{n}" for n in range(26, 31)] == re.findall(r"/dead-letters/(\w+)/retry", rest.text)
 
 
-async def test_operator_retries_one_job_of_a_group(
+async def test_operator_retries_one_job_in_a_group(
     ops_browser: httpx.AsyncClient, database: Database, fingerprints: list[str]
 ) -> None:
     page = await ops_browser.get(f"{DEAD_LETTERS}/{fingerprints[0]}")

@@ -92,7 +92,7 @@ async def test_invalid_filters_are_marked(ops_browser: httpx.AsyncClient) -> Non
     assert "No user has this ID or address" in text_of(response)
 
 
-async def test_pages_of_jobs_keep_the_filters(
+async def test_next_page_of_jobs_keeps_the_filters(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     await database.execute(
@@ -141,7 +141,7 @@ async def test_page_of_an_unfinished_job_reloads(
     assert "done 1,204 total 5,000" in text_of(response)
 
 
-async def test_job_of_a_schedule_links_to_it(
+async def test_job_of_a_schedule_links_to_the_schedule(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     job_id = await trigger_run(database, "stats:daily", "2026-01-31")

@@ -44,7 +44,7 @@ async def test_missing_worker_is_the_first_alert(ops_browser: httpx.AsyncClient)
     ("waiting_s", "is_alert"),
     [(5, False), (70, True)],
 )
-async def test_job_that_has_waited_too_long_is_an_alert(
+async def test_job_that_has_waited_too_long_raises_an_alert(
     ops_browser: httpx.AsyncClient, database: Database, waiting_s: int, *, is_alert: bool
 ) -> None:
     await enqueue_job(database, SampleJob("a"))
@@ -79,7 +79,7 @@ def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool)
     assert is_alert == any(title.startswith("A job in critical") for title in alerts)
 
 
-async def test_overview_alerts_to_dead_letters_failures_outages_and_pauses(
+async def test_overview_has_alerts_for_dead_letters_failures_outages_and_pauses(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no such page")

@@ -32,7 +32,7 @@ async def test_queue_shows_waiting_and_running_jobs_and_throughput(
         "update jobs set run_at = now() - interval '2 days 1 hour' where state = 'queued'"
     )
     text = text_of(await ops_browser.get("/ops/queues"))
-    # waiting, oldest, scheduled, running, completed a minute, weight
+    # waiting, oldest, scheduled, running, finished per minute, weight
     assert "critical active 1 2 d 1 h 0 0 2.0 6 Pause" in text
     assert "0 0 0 1 Pause" in text.partition(" low active 0 ")[2]
 

@@ -1,4 +1,4 @@
-"""Schedules: listed, run by hand, paused and resumed."""
+"""Schedules: listed, triggered, paused and resumed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_schedule_shows_the_results_of_its_runs(
     assert "jobs 0" in text
 
 
-async def test_operator_runs_a_schedule_for_a_given_day(
+async def test_operator_triggers_a_schedule_for_a_given_day(
     ops_browser: httpx.AsyncClient, database: Database, ada: Person
 ) -> None:
     page = await ops_browser.get(f"{PATH}/cleanup:daily")
@@ -56,7 +56,7 @@ async def test_operator_runs_a_schedule_for_a_given_day(
     assert ("cleanup:daily", str(ada.id)) == (entry["schedule"], entry["by"])
 
 
-async def test_operator_runs_a_schedule_from_the_list(
+async def test_operator_triggers_a_schedule_from_the_list(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     response = await submit(ops_browser, await ops_browser.get(PATH), "/stats:daily/trigger")

@@ -14,20 +14,20 @@ from tests.support.working import eventually, working
 async def test_worker_shows_its_slots_and_running_jobs(
     ops_browser: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
-    release = block("a")
+    unblock = block("a")
     job_id = await enqueue_job(database, SampleJob("a"))
 
-    async def shows_it() -> bool:
+    async def shows_the_job() -> bool:
         response = await ops_browser.get("/ops/workers")
-        its_link = f'href="/ops/jobs/{job_id}">test:trial'
-        return "alive 1 of 10 slots in use" in text_of(response) and its_link in response.text
+        job_link = f'href="/ops/jobs/{job_id}">test:trial'
+        return "alive 1 of 10 slots in use" in text_of(response) and job_link in response.text
 
     async with working(resources):
-        await eventually(shows_it, True)
-        release.set()
+        await eventually(shows_the_job, True)
+        unblock.set()
 
 
-async def test_silent_worker_is_not_responding(
+async def test_worker_without_a_recent_heartbeat_is_shown_as_not_responding(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     assert "Jobs wait until you start a worker" in text_of(await ops_browser.get("/ops/workers"))
