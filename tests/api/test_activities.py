@@ -48,7 +48,7 @@ async def test_activity_is_created_and_read(api: httpx.AsyncClient, kim: Person)
     assert created["photos"] == []
 
 
-async def test_omitted_fields_are_null(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_omitted_optional_fields_are_null(api: httpx.AsyncClient, kim: Person) -> None:
     created = await create_activity(api, kim)
 
     assert (created["distance_m"], created["calories"], created["notes"]) == (None, None, None)

@@ -109,7 +109,7 @@ async def test_database_refuses_an_impossible_offset(
         await database.execute("update activities set utc_offset_minutes = 841")
 
 
-async def test_local_time_is_computed_from_the_stored_offset(
+async def test_local_time_can_be_computed_from_the_stored_offset(
     api: httpx.AsyncClient, kim: Person, database: Database
 ) -> None:
     await create_activity(api, kim, "2026-11-21T23:30:00-05:00")

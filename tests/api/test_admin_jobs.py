@@ -123,7 +123,7 @@ async def test_job_shows_attempts_errors_tracebacks_and_timeline(
     ] == [moment["event"] for moment in job["timeline"]]
 
 
-async def test_job_shows_progress_and_the_request_that_caused_it(
+async def test_job_shows_its_progress_and_the_request_that_caused_it(
     admin: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     seen = asyncio.Event()

@@ -107,7 +107,7 @@ async def test_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-async def test_jobs_of_a_paused_kind_are_snoozed_until_it_is_resumed(
+async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)

@@ -89,7 +89,9 @@ async def test_authorization_scheme_is_case_insensitive(
     assert (await api.get("/api/v1/users/me", headers=headers)).status_code == 200
 
 
-async def test_guarded_route_requires_an_operator(app: Application, database: Database) -> None:
+async def test_route_with_the_operators_only_guard_requires_an_operator(
+    app: Application, database: Database
+) -> None:
     @get("/admin/probe", guards=[operators_only])
     async def probe() -> None: ...
 

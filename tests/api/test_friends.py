@@ -71,7 +71,7 @@ async def test_declined_request_can_be_sent_again(
     assert again.json()["id"] != request["id"]
 
 
-async def test_only_the_recipient_can_answer_and_only_once(
+async def test_only_the_recipient_can_answer_a_request_and_only_once(
     api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
 ) -> None:
     alex = await person(database, "alex")

@@ -165,7 +165,7 @@ def test_check_emails_names_a_broken_template(
         check_emails(Templates(tmp_path))
 
 
-def test_changed_template_takes_effect(tmp_path: Path) -> None:
+def test_changed_template_is_used_for_the_next_email(tmp_path: Path) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     config = email_config(tmp_path)
     before = compose_and_parse(welcome("Ada"), recipient("Ada"), config)

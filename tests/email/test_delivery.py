@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 
 class KilledBeforeCompletion(Run):
-    """An attempt whose process dies after sending the email and before recording it as sent."""
+    """An attempt that is killed after sending the email and before recording it as sent."""
 
     @asynccontextmanager
     async def completion(self, note: str | None = None) -> AsyncIterator[Transaction]:

@@ -119,7 +119,7 @@ def test_email_is_readable_without_images_and_styles(email: str) -> None:
     assert max(len(line) for line in text.splitlines() if "http" not in line) <= 76
 
 
-def test_chart_of_the_week_is_a_table_with_bars_as_cells() -> None:
+def test_weekly_chart_is_a_table_with_cells_as_bars() -> None:
     text, html = parts(compose_and_parse(SAMPLES["weekly_summary"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"', "", html, flags=re.DOTALL)
     bars = re.findall(r'<td class="fill" bgcolor="#0b5d47" width="(\d+)%"', bare)

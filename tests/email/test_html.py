@@ -1,8 +1,8 @@
 """Whether Gmail and Outlook can show the emails, according to the data from caniemail.com.
 
 The linter is the npm package caniemail. lint/result.json contains its result for all emails and a
-digest of each email's markup, so the tests do not need Node. An email that is new, or whose markup
-has changed, fails the tests until the linter is run again:
+digest of each email's markup, so the tests do not need Node. If an email is new or its markup has
+changed, the tests fail until the linter is run again:
 
     npm install --prefix tests/email/lint && uv run --group dev python -m tests.email.test_html
 """

@@ -90,7 +90,7 @@ async def test_emails_with_a_subscription_leave_a_tenth_of_the_limit_to_the_othe
     assert NOW not in await reserve(send_limit, 1)
 
 
-async def test_waiting_emails_get_different_times(redis: Redis) -> None:
+async def test_waiting_emails_get_different_delays(redis: Redis) -> None:
     send_limit = SendLimit(redis, [Rate(10, HOUR)], redis_timeout=REDIS_TIMEOUT)
     delays = (await reserve(send_limit, 40))[10:]
     gaps = [later - earlier for earlier, later in pairwise(delays)]

@@ -119,7 +119,7 @@ async def test_each_reply_is_mapped_to_an_error(
         ("content", "554 spam", False),
     ],
 )
-async def test_only_replies_about_the_address_blame_it(
+async def test_only_replies_about_the_address_blame_the_address(
     stage: str, reply: str, blames: bool
 ) -> None:
     async with scripted_server({stage: reply}) as server:
@@ -138,7 +138,7 @@ async def test_unreachable_server_is_an_outage() -> None:
     ("reply", "error_type"),
     [("535 5.7.8 wrong", AuthenticationFailed), ("454 4.7.0 not now", Unavailable)],
 )
-async def test_rejected_credentials_differ_from_a_failing_auth_service(
+async def test_rejected_credentials_and_a_failing_auth_service_raise_different_errors(
     reply: str, error_type: type[Exception]
 ) -> None:
     async with scripted_server({"AUTH": reply}) as server:

@@ -78,7 +78,7 @@ def forms(response: httpx.Response) -> list[Form]:
 
 
 def form(response: httpx.Response, action: str) -> Form:
-    """Return the only form whose action ends with `action`."""
+    """Return the only form with an action that ends with `action`."""
     (match,) = [form for form in forms(response) if form.action.endswith(action)]
     return match
 

@@ -38,7 +38,7 @@ async def unsubscribe_path(
 
 
 @pytest.mark.parametrize("subscription", SUBSCRIPTIONS)
-async def test_only_the_button_unsubscribes(
+async def test_unsubscribe_link_only_opens_a_page_and_its_button_unsubscribes(
     api: httpx.AsyncClient, resources: Resources, subscription: Subscription
 ) -> None:
     path = await unsubscribe_path(api, resources, subscription)

@@ -24,7 +24,7 @@ async def is_confirmed(resources: Resources) -> bool:
     return bool(await resources.database.fetchval("select confirmed_at is not null from users"))
 
 
-async def test_only_the_button_confirms_the_address(
+async def test_confirmation_link_only_opens_a_page_and_its_button_confirms(
     resources: Resources, browser: httpx.AsyncClient
 ) -> None:
     token = await confirm_token(resources)

@@ -49,7 +49,7 @@ def request_limiter(resources: Resources) -> BatchedRateLimiter:
 async def browser(
     resources: Resources, limiter: RateLimiter, request_limiter: BatchedRateLimiter
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser whose requests come from `CLIENT`."""
+    """A browser that sends its requests from the address `CLIENT`."""
 
     limited_resources = replace(resources, limiter=limiter, request_limiter=request_limiter)
 

@@ -56,7 +56,7 @@ async def enqueue_report(database: Database, user_id: UserId, month: date = NOVE
 async def stored_report(
     database: Database, bucket: Bucket, user_id: UserId, month: date = NOVEMBER
 ) -> str:
-    """Store a report whose object contains `%PDF`, and return its key."""
+    """Store a report with an object that contains `%PDF`, and return the object's key."""
     object_id = uuid4()
     object_key = key(user_id, month, object_id)
     etag = await bucket.put(object_key, b"%PDF", "application/pdf")

@@ -123,7 +123,7 @@ async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     ("run_type", "failure"),
     [(FailsBeforeCommit, ConnectionError), (LosesJobAfterUpload, LeaseLost)],
 )
-async def test_a_failed_commit_changes_nothing_and_the_retry_succeeds(
+async def test_a_failed_commit_changes_nothing_and_the_next_attempt_succeeds(
     database: Database,
     bucket: Bucket,
     inbox: Inbox,

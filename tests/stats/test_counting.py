@@ -104,7 +104,7 @@ async def test_days_around_new_year_and_leap_day_are_counted(database: Database,
     assert [(day, 2, 10000, 3600, 600)] == await daily_stats(database)
 
 
-async def test_uncounted_day_is_read_from_its_activities(
+async def test_totals_of_an_uncounted_day_are_read_from_its_activities(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     days = ("2026-10-30", "2026-10-31", "2026-11-01")
@@ -116,7 +116,7 @@ async def test_uncounted_day_is_read_from_its_activities(
     assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 
 
-async def test_day_with_a_failed_count_is_read_from_its_activities(
+async def test_totals_of_a_day_with_a_failed_count_are_read_from_its_activities(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     await add_run(database, kim.id, at("2026-10-30 12:00"))

@@ -47,7 +47,7 @@ async def test_dead_letters_are_grouped_by_kind_and_error(
     assert fingerprints == re.findall(r'<h2><a href="/ops/dead-letters/(\w+)">', response.text)
 
 
-async def test_group_shows_its_error_and_jobs(
+async def test_group_shows_its_kind_and_jobs(
     ops_browser: httpx.AsyncClient, fingerprints: list[str]
 ) -> None:
     response = await ops_browser.get(f"{DEAD_LETTERS}/{fingerprints[1]}")

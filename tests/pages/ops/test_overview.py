@@ -34,7 +34,9 @@ async def test_no_alerts_while_a_worker_is_alive(
         await eventually(is_well, True)  # after the worker's first heartbeat
 
 
-async def test_missing_worker_is_the_first_alert(ops_browser: httpx.AsyncClient) -> None:
+async def test_overview_has_an_alert_if_no_worker_is_running(
+    ops_browser: httpx.AsyncClient,
+) -> None:
     text = await overview(ops_browser)
     assert "No worker is running Jobs wait until you start a worker." in text
     assert "All is well" not in text

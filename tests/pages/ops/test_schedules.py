@@ -71,7 +71,7 @@ async def test_operator_triggers_a_schedule_from_the_list(
         ("the 1st", "Please check the fields below."),
     ],
 )
-async def test_invalid_day_is_rejected_with_the_form(
+async def test_invalid_day_is_rejected_and_the_error_is_shown(
     ops_browser: httpx.AsyncClient, database: Database, day: str, text: str
 ) -> None:
     refused = await submit(
