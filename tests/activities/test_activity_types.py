@@ -15,7 +15,7 @@ MAX_LABEL_CHARACTERS = 8
 """The width of the type column in the PDF."""
 
 
-def test_every_activity_type_has_all_its_forms() -> None:
+def test_every_activity_type_has_a_label_and_all_its_forms() -> None:
     assert set(get_args(ActivityType)) == set(ACTIVITY_TYPES)
     for words in ACTIVITY_TYPES.values():
         assert all((words.label, words.singular, words.plural, words.past_tense))

@@ -26,7 +26,7 @@ from tests.support.working import run_jobs, until
 
 
 class Killed(BaseException):
-    """Stands for the death of the process."""
+    """Simulates that the process is killed."""
 
 
 class KilledBeforeCompletion(Run):

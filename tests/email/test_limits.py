@@ -198,7 +198,7 @@ where
 async def test_limit_per_person_holds_for_concurrent_emails(
     database: Database, config: EmailConfig
 ) -> None:
-    """No email is written before all attempts have started, each on a connection of its own."""
+    """No email is written before all attempts have started, each on its own connection."""
     user_id, _ = await register_user(database)
     async with database.transaction() as tx:
         job_ids = [await jobs.enqueue(tx, WelcomeEmail(user_id=UserId(uuid4()))) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""The limit for all emails together."""
+"""The limit on all emails together: `MAIL_RATE`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ async def kim(database: Database, bucket: Bucket) -> UserId:
 
 
 async def completed_export(resources: Resources, user_id: UserId, day: int) -> Export:
-    """Create a completed export that was requested on this day of January."""
+    """Create a completed export of the activities since this day in January 2026."""
     filters = Filters(datetime(2026, 1, day).date(), None, None)  # noqa: DTZ001 # only its date
     async with resources.database.transaction() as tx:
         export = await requests.request(tx, user_id, "csv", filters)

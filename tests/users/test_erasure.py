@@ -72,7 +72,7 @@ async def kim_with_data_everywhere(
     await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
     requested = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
     assert requested.status_code == 202, requested.text
-    # Users need a confirmed address for everything above to cause emails.
+    # With confirmed addresses, everything above causes emails.
     await database.execute("update users set confirmed_at = now()")
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
