@@ -32,7 +32,7 @@ create table sessions (
 create index sessions_user on sessions (user_id);
 create index sessions_expiry on sessions (expires_at);
 
--- The tokens in email links. Presenting one proves access to the account's mailbox.
+-- The tokens in email links, as hashes. Presenting a token proves access to the account's mailbox.
 create table account_tokens (
     token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,
@@ -45,8 +45,8 @@ create table account_tokens (
 create index account_tokens_user on account_tokens (user_id);
 create index account_tokens_expiry on account_tokens (expires_at);
 
--- Password-reset requests by address, which need not belong to an account. A request counts towards
--- the limit for an hour. Later requests and the nightly cleanup remove it.
+-- Password-reset requests by address. The address need not belong to an account. A request counts
+-- towards the limit for an hour. Later requests and the nightly cleanup remove old ones.
 create table reset_requests (
     id uuid primary key default uuidv7(),
     email text not null check (email = lower(email)),

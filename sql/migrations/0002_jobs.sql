@@ -18,14 +18,14 @@ create table jobs (
     attempt int not null default 0,
     failures int not null default 0,
     crashes int not null default 0,
-    alone boolean not null default false, -- running alone in its worker, after two crashes
+    alone boolean not null default false, -- the job runs alone in its worker, after two crashes
     worker_id uuid,
     token uuid, -- the fence: a worker with another token commits nothing
     started_at timestamptz,
     finished_at timestamptz,
     cancel_requested_at timestamptz,
     progress jsonb,
-    position jsonb, -- where the job resumes after a pause or a crash
+    position jsonb, -- where the job resumes after a snooze or a crash
     error text,
     fingerprint text, -- of a dead letter: its kind, exception and message, without ids and numbers
     check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),

@@ -1,7 +1,8 @@
 -- migrate:up
 
 -- A request is addressed to an email address, not to a user. Whether an account has the address is
--- looked up only when its owner reads or answers requests: sending a request reveals nothing.
+-- looked up only when that account's owner reads or answers requests, so sending a request reveals
+-- nothing.
 create table friend_requests (
     id uuid primary key default uuidv7(),
     requester_id uuid not null references users on delete cascade,
@@ -28,8 +29,9 @@ create table friends (
 create index friends_newest_first on friends (user_id, since desc, friend_id desc);
 create index friends_of_friend on friends (friend_id);
 
--- Activities to report to a user, until an email has reported them. The time of the last report
--- would not do: a transaction may commit an older activity after an email has reported a newer one.
+-- Activities to report to a user, until an email has reported them. Storing the time of the last
+-- report would not be enough: a transaction may commit an older activity after an email has
+-- reported a newer one.
 create table news (
     user_id uuid not null references users on delete cascade,
     activity_id uuid not null, -- no foreign key: the activity may be deleted before the email

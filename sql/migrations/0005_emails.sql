@@ -9,7 +9,7 @@ create table emails (
     job_id uuid not null, -- no foreign key: the ledger outlives the job
     message_id text not null,
     attempts int not null, -- also the fence: only the latest attempt may send
-    doubts int not null default 0, -- how many times a server received the email but did not answer
+    doubts int not null default 0, -- how many sends the server may have accepted without replying
     sending_until timestamptz, -- until then no other attempt may send
     written_at timestamptz not null, -- when the latest attempt claimed the email
     sent_at timestamptz,

@@ -2,7 +2,7 @@
 
 -- The response to a POST that created something, stored by the transaction that created it.
 create table idempotency_keys (
-    -- The nil UUID is used before an account exists, so there is no foreign key.
+    -- No foreign key: requests without an account, such as a sign-up, use the nil UUID.
     user_id uuid not null,
     route text not null,
     key text not null check (char_length(key) between 1 and 255),

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- The UTC offset of the place where the activity was recorded, in minutes as in RFC 3339. Null if
--- the offset is unknown, as in every older row. The local time is
+-- The UTC offset of the place where the activity was recorded, in minutes; positive east of UTC.
+-- Null if the offset is unknown, as in every older row. The local time is
 -- `started_at at time zone make_interval(mins => utc_offset_minutes)`.
 --
 -- May run before the deploy, even on a large table: adding a column without a default rewrites

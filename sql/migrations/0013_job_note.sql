@@ -1,6 +1,6 @@
 -- migrate:up
--- May run before the deploy: workers of the last release leave the column null.
-alter table jobs add column note text; -- why a job that is done had nothing to do
+-- May run before the deploy: older workers leave the column null.
+alter table jobs add column note text; -- why a job had nothing to do, although it is done
 
 -- migrate:down
 alter table jobs drop column note;

@@ -1,7 +1,7 @@
 -- incompatible: it drops columns. Stop the API and the workers before applying it.
 
 -- migrate:up
--- What people have chosen for the emails that they can turn off. No row: the default, which is on.
+-- People's choices for the emails that they can turn off. Without a row, an email is on.
 create table subscriptions (
     user_id uuid not null references users on delete cascade,
     name text not null,
