@@ -1,8 +1,8 @@
 -- migrate:up
 
 -- Each attempt uploads its object under a key of its own (app/reports/report.py). The row has the
--- id of the current object and the ETag that the bucket gave it. Both are null for an older report,
--- whose key contains only the month.
+-- id of the current object and the ETag that the bucket gave it. Both are null for an older report:
+-- its key contains no object id.
 --
 -- May run before the deploy. The table has one row for each user and month, so the check is quick.
 alter table reports
