@@ -40,7 +40,7 @@ def initialize_counters() -> None:
     for email in EMAILS:
         for outcome in ("sent", "refused", "auth_failed"):
             metrics.emails.labels(email, outcome)
-    for dependency in ("redis", "s3", "smtp"):
+    for dependency in ("s3", "smtp"):
         metrics.breaker_open.labels(dependency)
     for format in FORMATS:
         metrics.export_bytes.labels(format)

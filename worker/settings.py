@@ -17,6 +17,7 @@ from arq.connections import RedisSettings
 from app import logs, process_priority
 from app.email import check_emails
 from app.errors import TooOld
+from app.jinja import BrokenTemplate
 from app.jobs import JobId
 from app.jobs.handlers import Handlers
 from app.resources import open_resources, refuse_old_servers
@@ -57,13 +58,13 @@ class Lifecycle:
         """Open the resources and start the engine.
 
         Raises:
-            SystemExit: a setting cannot be used, or a server is too old. One line on stderr says
-                why.
+            SystemExit: a setting cannot be used, a server is too old or a template is broken. One
+                line on stderr says why.
         """
         process_priority.lower_own_priority(process_priority.WORKER_NICENESS)
         try:
             engine = await self._start(ctx)
-        except (SettingsError, TooOld) as error:
+        except (SettingsError, TooOld, BrokenTemplate) as error:
             report_error(error)
             code = INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1
             raise SystemExit(code) from None
@@ -77,6 +78,7 @@ class Lifecycle:
         Raises:
             SettingsError: METRICS_PORT, HOST or DATABASE_URL cannot be used.
             TooOld: Postgres or Redis is too old.
+            BrokenTemplate: an email's template is broken.
         """
         settings = self._settings
         opened = open_resources(settings, process="activelog-worker")
