@@ -111,7 +111,7 @@ async def change(
 
 
 async def delete(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> None:
-    """Mark an activity as deleted. Nobody sees it any more; a nightly job removes it after 30 days.
+    """Mark an activity as deleted, so that nobody sees it. The nightly cleanup removes it later.
 
     Raises:
         NotFound: the activity does not exist, is already deleted, or belongs to someone else.
@@ -140,7 +140,7 @@ class Filter(NamedTuple):
 
 
 class ActivityKey(NamedTuple):
-    """The key of the last activity on the previous page; empty for the first page."""
+    """The sort key of the last activity on the previous page; both None for the first page."""
 
     started_at: datetime | None = None
     id: ActivityId | None = None

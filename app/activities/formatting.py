@@ -42,7 +42,7 @@ def hours(seconds: int) -> str:
     return f"{whole:,} h {minutes:02} min" if whole else f"{minutes} min"
 
 
-def clock(seconds: int) -> str:
+def hours_minutes_seconds(seconds: int) -> str:
     """Format a duration as `0:45:12`."""
     minutes, rest = divmod(seconds, 60)
     whole, minutes = divmod(minutes, 60)

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 from app.activities.formatting import (
     MONTHS,
-    clock,
     count,
     hours,
+    hours_minutes_seconds,
     kilometres,
     long_day,
     short_day,
@@ -26,11 +26,11 @@ from app.pdf.canvas import (
     FIGURE,
     HEADING,
     LABEL,
-    LEAD,
     LEFT,
     MARGIN,
     RIGHT,
     SMALL,
+    SUBTITLE,
     TITLE,
     Canvas,
     Style,
@@ -116,7 +116,7 @@ def _starts(unit: Unit, per_bar: int, first: date, last: date) -> list[date]:
 
 
 def _labels(unit: Unit, starts: list[date]) -> dict[date, str]:
-    """Label some of the bars. The first month and every January include the year."""
+    """Label some of the bars. The first month label and every January's include the year."""
     if unit == "year":
         step = -(-len(starts) // MAX_LABELS)
         return {start: str(start.year) for start in starts[::step]}
@@ -159,7 +159,7 @@ class ActivityTable:
             self._table.add_row(
                 short_day(started_at),
                 ACTIVITY_TYPES[activity_type].label,
-                clock(duration_s),
+                hours_minutes_seconds(duration_s),
                 "" if distance_m is None else f"{distance_m / 1000:,.2f}",
                 "" if calories is None else f"{calories:,}",
                 drawable(notes[:MAX_NOTES_CHARACTERS]) if notes else "",
@@ -175,7 +175,7 @@ FIGURES_TOP, CHART_TOP, SHARES_TOP = 176.0, 262.0, 414.0
 CHART_HEIGHT = 122.0
 NAME = Style("sans", 11, palette.INK)
 FIGURE_COLUMNS = ((0.0, 0.19), (0.21, 0.24), (0.47, 0.26), (0.75, 0.25))
-"""The left edge and the width of each of the four figures, as fractions of the page's width."""
+"""The left edge and the width of each of the four figures, as fractions of `WIDTH`."""
 
 
 class Figure(NamedTuple):
@@ -186,8 +186,8 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-def draw_header(canvas: Canvas, title: str, name: str, lead: str, created_at: datetime) -> None:
-    """Draw our logo and the title, and below the title the user's name and a lead."""
+def draw_header(canvas: Canvas, title: str, name: str, subtitle: str, created_at: datetime) -> None:
+    """Draw our logo and the title, and below the title the user's name and the subtitle."""
     for number, (height, color) in enumerate(
         [(9, palette.LIGHT_GREEN), (20, palette.GREEN), (14, palette.MID_GREEN)]
     ):
@@ -196,7 +196,7 @@ def draw_header(canvas: Canvas, title: str, name: str, lead: str, created_at: da
     canvas.write_text(RIGHT, MARGIN + 13, f"Created on {long_day(created_at)}", SMALL, "right")
     canvas.write_text(LEFT, 112, title, TITLE)
     canvas.write_text(LEFT, 134, shorten(canvas, drawable(name), NAME, WIDTH), NAME)
-    canvas.write_text(LEFT, 150, lead, LEAD)
+    canvas.write_text(LEFT, 150, subtitle, SUBTITLE)
 
 
 def figures_of(total: Totals) -> list[Figure]:
@@ -221,7 +221,7 @@ def draw_figures(canvas: Canvas, figures: Sequence[Figure]) -> None:
 
 
 def draw_timeline(canvas: Canvas, first: date, last: date, days: Mapping[date, Totals]) -> None:
-    """Draw the distance by day or longer period, or the time if no activity has a distance."""
+    """Chart the distance by day or longer period, or the time if no activity has a distance."""
     has_distance = any(day.distance_m for day in days.values())
     if has_distance:
         values = {day: total.distance_m / 1000 for day, total in days.items()}
@@ -235,12 +235,12 @@ def draw_timeline(canvas: Canvas, first: date, last: date, days: Mapping[date, T
 
 
 def shares_bottom(types: int = 6) -> float:
-    """Return the vertical position at which a chart with this many types ends."""
+    """Return the vertical position at which the shares of this many types end."""
     return SHARES_TOP + 12 + SHARE_BAR_HEIGHT + 12 + -(-types // 2) * SHARE_ROW_HEIGHT
 
 
 def draw_type_shares(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
-    """Draw each type's share of the total time, because every activity has a duration."""
+    """Draw each type's share of the total time: not every activity has a distance."""
     canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
     parts = [

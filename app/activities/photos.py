@@ -1,8 +1,8 @@
-"""Photos of activities: their rows are in Postgres, and their bytes in the bucket.
+"""Activity photos: their rows are in Postgres, and their bytes in the bucket.
 
 The bytes are uploaded before the row is inserted, and removed after it is deleted, so that every
-row has its object. An interrupted request can leave an object without a row; a nightly job removes
-it.
+row has its object. An interrupted request can leave an object without a row; the nightly cleanup
+removes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.users.user import UserId
 
 MAX_PHOTO_BYTES = 10_000_000
 MAX_PHOTO_PIXELS = 64_000_000
-"""A decoded pixel takes four bytes. The largest phone photos of 10 MB have 50 million pixels."""
+"""A decoded pixel takes four bytes. The largest phone photos under 10 MB have 50 million pixels."""
 
 FORMATS: Mapping[str, metadata.Format] = {
     "JPEG": "JPEG",
@@ -48,7 +48,7 @@ class Picture(NamedTuple):
 
 
 async def clean(data: bytes) -> Picture:
-    """Return the same image, pixel for pixel, without positions, times, names or thumbnails.
+    """Return the same image, pixel for pixel, without locations, times, names or thumbnails.
 
     Of its EXIF data, only the orientation is kept.
 
@@ -60,7 +60,7 @@ async def clean(data: bytes) -> Picture:
 
 def _clean(data: bytes) -> Picture:
     if len(data) > MAX_PHOTO_BYTES:
-        raise _invalid(f"A photo can have at most {MAX_PHOTO_BYTES // 1_000_000} MB.")
+        raise _invalid(f"A photo can be at most {MAX_PHOTO_BYTES // 1_000_000} MB.")
     try:
         kind, orientation = _examine(data)
         cleaned = metadata.strip(data, kind, orientation)
@@ -117,7 +117,7 @@ class Upload(Photo, frozen=True):
 async def put(
     db: Queryable, bucket: Bucket, user_id: UserId, activity_id: ActivityId, data: bytes
 ) -> Upload:
-    """Check an image, remove its metadata and upload it to the bucket. Then call `attach`.
+    """Check an image, remove its metadata and upload it to the bucket, for `attach` to add.
 
     Do not call this in a transaction, because it waits for the bucket.
 
@@ -176,7 +176,7 @@ async def url(db: Queryable, bucket: Bucket, user_id: UserId, photo_id: PhotoId)
 
 
 async def delete(tx: Transaction, user_id: UserId, photo_id: PhotoId) -> Photo:
-    """Delete the row of a photo. Call `discard` after the commit.
+    """Delete a photo's row. The caller must `discard` its bytes after the commit.
 
     Raises:
         NotFound: the photo does not exist, belongs to someone else, or its activity is deleted.
@@ -188,7 +188,7 @@ async def delete(tx: Transaction, user_id: UserId, photo_id: PhotoId) -> Photo:
 
 
 async def discard(bucket: Bucket, user_id: UserId, photo: Photo) -> None:
-    """Remove the bytes of a deleted photo."""
+    """Remove a deleted photo's bytes from the bucket."""
     await bucket.discard(key(user_id, photo))
 
 

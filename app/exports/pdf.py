@@ -1,4 +1,4 @@
-"""The PDF of an export, drawn in a PDF subprocess while its rows arrive.
+"""An export as a PDF, drawn in a PDF subprocess while the rows arrive.
 
 The first page leaves room for totals and charts, which are known only at the end.
 """
@@ -38,9 +38,9 @@ class ExportDocument:
         header, canvas, totals = self._header, self._canvas, self._totals
         canvas.go_to_page(1)
         title = ACTIVITY_TYPES[header.type].plural.capitalize() if header.type else "Activities"
-        lead = period(header.first, header.last)
+        days = period(header.first, header.last)
         pdf.draw_header(
-            canvas, title, header.name, f"{lead[0].upper()}{lead[1:]}", header.created_at
+            canvas, title, header.name, f"{days[0].upper()}{days[1:]}", header.created_at
         )
         pdf.draw_figures(canvas, pdf.figures_of(totals.total))
         if totals.total.activities == 0:

@@ -15,10 +15,10 @@ add their memory to every worker.
 Private parts of fpdf2
 ----------------------
 
-fpdf2 parses each font, and subsets it, anew for every document, and its public methods for a line
-of text do more than we need. Using its private parts makes a monthly report 7 times as fast, and an
+fpdf2 parses and subsets each font again for every document, and its public methods for a line of
+text do more than we need. Using its private parts makes a monthly report 7 times as fast, and an
 export of 5,000 rows 34 times (docs/benchmarks.md). pyproject.toml therefore allows one minor
-version of fpdf2 only, and tests/pdf fail if a new version changes one of these parts:
+version of fpdf2 only, and the tests in tests/pdf fail if a new version changes one of these parts:
 
 - `TTFFont` (fonts.py). We copy a parsed font and set its `i`, `ttfont`, `ttffile`, `desc`,
   `missing_glyphs` and `subset`, and read `cmap`, `cw` and `escape_text`. `FPDF.fonts` then holds
@@ -27,7 +27,7 @@ version of fpdf2 only, and tests/pdf fail if a new version changes one of these 
   characters.
 - fontTools' `ttLib.TTFont` (fonts.py). `_PrebuiltFont` overrides `setGlyphOrder` and `save`, so
   that a font which is already a subset is embedded as it is.
-- `unicode_script` (fonts.py), for a character's script. The standard library cannot tell it.
+- `unicode_script` (fonts.py), for a character's script, which the standard library does not know.
 - `FPDF._out` and `FPDF._set_font_for_page` (canvas.py), to write text and rectangles as PDF
   operators, one string for each font.
 - `FPDF.page`, `FPDF.current_font` and `FPDF.current_font_is_set_on_page` (canvas.py), to return to

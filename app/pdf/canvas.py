@@ -1,4 +1,4 @@
-"""The pages of a document: A4, measured in points from the upper left corner.
+"""A document's pages: A4, measured in points from the upper left corner.
 
 Uses private parts of fpdf2: see `app/pdf/__init__.py`.
 """
@@ -27,9 +27,10 @@ class RenderedDocument(NamedTuple):
 
 
 class Document(Protocol):
-    """A document that is being drawn. Its module has `document(header: bytes) -> Document`.
+    """A document that is being drawn.
 
-    The header and the rows arrive as MessagePack; the module decodes them to its types.
+    Its module also has a function `document(header: bytes) -> Document`, which starts it. The
+    header and the rows arrive as MessagePack; the module decodes them into its own types.
     """
 
     def add_rows(self, batch: bytes) -> None:
@@ -47,7 +48,7 @@ LEFT, RIGHT = MARGIN, WIDTH - MARGIN
 TOP, BOTTOM = 54.0, HEIGHT - 58.0
 
 MAX_SHAPED_CHARACTERS = 100
-"""The longest text that fpdf2 shapes and measures in one call: fpdf2 recurses for each emoji."""
+"""The longest shaped text to measure in one call: fpdf2 recurses for each emoji."""
 
 Align = Literal["left", "right", "center"]
 
@@ -61,7 +62,7 @@ class Style(NamedTuple):
 
 
 TITLE = Style("serif", 27, palette.INK)
-LEAD = Style("sans", 10, palette.MUTED)
+SUBTITLE = Style("sans", 10, palette.MUTED)
 HEADING = Style("sans", 9.5, palette.INK)
 LABEL = Style("sans", 8, palette.MUTED)
 FIGURE = Style("serif", 19, palette.GREEN)
@@ -190,7 +191,7 @@ class Canvas(FPDF):
         """Draw text that needs shaping, or runs from right to left."""
         self._start_shaping(style.size)
         self.set_text_color(style.color)
-        self.set_xy(x, baseline - 0.8 * style.size)  # fpdf2 puts the baseline of a cell there
+        self.set_xy(x, baseline - 0.8 * style.size)  # fpdf2 draws it 0.8 x size below y
         self.cell(h=style.size, text=text)
         self._stop_shaping()
 
@@ -212,7 +213,7 @@ class Canvas(FPDF):
         self._style = style
 
     def _set_fill_color(self, color: str) -> None:
-        """Use this colour from now on, for text too, because text is filled."""
+        """Use this colour from now on, also for text, which PDF draws by filling the glyphs."""
         if color != self._color:
             self._out(_operator(color))
             self._color = color

@@ -34,7 +34,7 @@ class Bar(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A part of a whole, and its text in the key."""
+    """A part of a whole, and its text in the legend."""
 
     name: str
     value: float
@@ -70,7 +70,7 @@ def draw_bars(canvas: Canvas, box: Box, values: Sequence[Bar], unit: str) -> Non
 
 
 def draw_shares(canvas: Canvas, box: Box, parts: Sequence[Share]) -> None:
-    """Draw one divided bar, and a key in two columns below it.
+    """Draw one divided bar, and a legend in two columns below it.
 
     Args:
         parts: at most six, largest first.

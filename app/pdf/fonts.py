@@ -3,7 +3,7 @@
 `sans` and `serif`, the pair that the emails use too, hold the Latin characters of Noto Sans and
 Source Serif, and are embedded whole. Other text is set in `text`, which is all of Noto Sans, or in
 the Noto font of its script; documents embed only the glyphs that they use. A font is loaded when it
-is first needed. All but one are variable fonts of which only the default instance is used, so their
+is first needed. All but one are variable fonts. Only their default instance is used, so their
 variation tables are dropped.
 
 Uses private parts of fpdf2 and fontTools: see `app/pdf/__init__.py`. tests/pdf/test_fonts.py fails
@@ -116,7 +116,7 @@ class Font:
 
 
 class _PrebuiltFont(ttLib.TTFont):  # type: ignore[misc] # fontTools has no types
-    """A font that is embedded whole: fpdf2's subsetting of it has no effect."""
+    """A font that is embedded whole: subsetting it changes nothing."""
 
     def __init__(self, content: bytes, order: list[str]) -> None:
         super().__init__()
@@ -136,11 +136,11 @@ def font(name: str) -> Font:
 
 
 def font_of(character: str, before: str | None = None) -> str | None:
-    """Choose the font for a character; None if no font has it.
+    """Return the font for a character, or None if no font has it.
 
     Args:
-        before: the font of the preceding character. Joiners, and characters without a script, are
-            set in the same font.
+        before: the font of the preceding character. Joiners are set in the same font, and so are
+            characters without a script if that font has them.
     """
     script = get_unicode_script(character)
     if character in JOINERS:
@@ -159,9 +159,9 @@ cached_font_of = cache(font_of)
 
 
 def needs_shaping(text: str) -> bool:
-    """Tell whether characters change shape next to others, or run from right to left.
+    """Tell whether any characters change shape next to others, or run from right to left.
 
-    Also true if no font has a character: fpdf2 then draws the sign for a missing glyph.
+    Also true if no font has a character: fpdf2 then draws the missing-glyph symbol.
     """
     return any(
         character in JOINERS or cached_font_of(character) not in UNSHAPED_FONTS

@@ -13,7 +13,8 @@ from msgspec import Raw, Struct, msgpack
 
 
 class RenderingFailed(Exception):
-    """The document's code raised an exception. The same rows will make it fail again."""
+    """The document could not be rendered. Unless a subclass says otherwise, its code raised an
+    exception, and would raise it again for the same rows."""
 
 
 class RenderingTimedOut(RenderingFailed):
@@ -25,7 +26,7 @@ class RenderingOutOfMemory(RenderingFailed):
 
 
 class RenderingProcessDied(RenderingFailed):
-    """The process exited without a result. A retry may succeed."""
+    """The process exited before the document was complete. A retry may succeed."""
 
 
 LENGTH = struct.Struct("!I")

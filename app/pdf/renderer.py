@@ -33,7 +33,7 @@ class RenderLimits(NamedTuple):
 
     timeout_s: float = 300
     memory_bytes: int = 512 * 1024 * 1024
-    """The limit for a process. On Linux, the kernel enforces it."""
+    """The memory limit of a process. Only Linux enforces it."""
     idle_timeout_s: float = 60
     """A process that has been idle for this long is killed."""
 
@@ -95,7 +95,7 @@ class Rendering:
             await self.send(protocol.frame(msgspec.msgpack.encode(batch)))
 
     async def finish(self) -> RenderedPdf:
-        """End the rows, and wait until the document is complete.
+        """Signal the end of the rows, and wait until the document is complete.
 
         Raises:
             RenderingFailed: the document failed.
@@ -146,8 +146,8 @@ class Renderer:
     """A pool of processes that each render one document at a time, and are reused.
 
     A process is started when it is first needed. It is killed if its document failed, was
-    cancelled, or exceeded a limit; another can then be started. It exits after a minute without
-    work.
+    cancelled, or exceeded a limit; another can then be started. It is also killed after a minute
+    without work.
     """
 
     def __init__(self, max_processes: int, limits: RenderLimits) -> None:
@@ -169,7 +169,9 @@ class Renderer:
 
     @asynccontextmanager
     async def rendering(self, document: str, header: msgspec.Struct) -> AsyncIterator[Rendering]:
-        """Wait for a free process, and start a document. Leaving the block early kills the process.
+        """Wait for a free process, and start a document.
+
+        The process is killed if the block ends before the document has been read to its end.
 
         Args:
             document: the module that defines the document.
@@ -180,7 +182,7 @@ class Renderer:
             RenderingFailed: the process could not start the document.
         """
         async with self._capacity:
-            process = await self._process()
+            process = await self._take_process()
             rendering = Rendering(process)
             limit = asyncio.timeout(self._limits.timeout_s)
             try:
@@ -206,7 +208,7 @@ class Renderer:
             self._end(process)
         await asyncio.gather(*self._ending)
 
-    async def _process(self) -> Process:
+    async def _take_process(self) -> Process:
         """Take an idle process, or start one."""
         while self._idle:
             process, timer = self._idle.popitem()
@@ -226,7 +228,7 @@ class Renderer:
             env={},  # the process must not see our secrets
             stdin=PIPE,
             stdout=PIPE,
-            start_new_session=True,  # process_priority lowers the priority of the whole session
+            start_new_session=True,  # with a priority of its own: see app/process_priority.py
         )
         _stdin(process).transport.set_write_buffer_limits(high=0)  # so that rows do not pile up
         self._busy.add(process)
@@ -254,7 +256,7 @@ async def open_renderer(
 
     Args:
         max_processes: by default one fewer than there are CPUs, so that one CPU is left for
-            requests.
+            other work.
     """
     renderer = Renderer(
         max_processes or max(1, (os.cpu_count() or 1) - 1), limits or RenderLimits()

@@ -1,9 +1,9 @@
 """A PDF subprocess: `python -m app.pdf.subprocess MEMORY PARENT`, started by the pool only.
 
-It renders one document after the other, as requested on standard input, and has neither the
-worker's environment nor access to the servers. It exits when its input ends, when its parent
-process dies, and when a document fails. It ignores the signals that end a worker: a job may still
-need its document while the worker drains.
+It renders one document after another, as requested on standard input. It does not get the worker's
+environment, and so has no credentials for the servers. It exits when its input ends, when its
+parent process dies, and when a document fails. It ignores the signals that stop a worker: a job may
+still need its document while the worker shuts down.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from app.pdf.protocol import LENGTH, RenderRequest, RenderResult, frame
 
 PARENT_CHECK_INTERVAL_S = 0.5
 GC_AFTER_PAGES = 50
-"""After a document with more pages, its memory is collected at once."""
+"""After a document with more pages than this, the garbage collector runs at once."""
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))  # Linux only
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    logging.disable(logging.WARNING)  # glyphs that a font lacks are drawn as U+FFFD
+    logging.disable(logging.WARNING)  # fpdf2 warns of missing glyphs, which `drawable` has replaced
     requests, results = sys.stdin.buffer, sys.stdout.buffer
     while (content := _read(requests)) is not None:
         result, pdf = _render(msgpack.decode(content, type=RenderRequest), requests)
@@ -49,7 +49,7 @@ def main() -> None:
             sys.exit(1)
         del pdf
         if result.pages > GC_AFTER_PAGES:
-            gc.collect()  # pages are reference cycles; this is slow, since it visits all fonts
+            gc.collect()  # pages form reference cycles; slow, since it visits all fonts too
 
 
 def _render(request: RenderRequest, rows: BinaryIO) -> tuple[RenderResult, bytes | bytearray]:
@@ -67,7 +67,7 @@ def _render(request: RenderRequest, rows: BinaryIO) -> tuple[RenderResult, bytes
 def _render_document(request: RenderRequest, rows: BinaryIO) -> RenderedDocument:
     module = importlib.import_module(request.module)
     document = cast("Document", module.document(bytes(request.header)))
-    # Modules and fonts were loaded at normal priority, so that loading takes a bounded time.
+    # Modules and fonts have been loaded at normal priority: loading them must not take long.
     process_priority.lower_own_priority(process_priority.PDF_NICENESS)
     while batch := _read(rows):
         document.add_rows(batch)

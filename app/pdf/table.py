@@ -1,4 +1,4 @@
-"""Tables over many pages: fixed columns, and a header on every page."""
+"""Tables that can span many pages: fixed columns, and a header on every page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The PDF of a report, drawn in a PDF subprocess."""
+"""A report as a PDF, drawn in a PDF subprocess."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ReportDocument:
         self._canvas = canvas = Canvas(month, header.created_at)
         canvas.go_to_page(1)
         active = sum(day.activities > 0 for day in days)
-        lead = f"Active on {active} of {len(days)} days"
-        pdf.draw_header(canvas, month, header.name, lead, header.created_at)
+        subtitle = f"Active on {active} of {len(days)} days"
+        pdf.draw_header(canvas, month, header.name, subtitle, header.created_at)
         pdf.draw_figures(canvas, _figures(header))
         by_day = {day.day: day for day in days}
         pdf.draw_timeline(canvas, days[0].day, days[-1].day, by_day)

@@ -1,4 +1,4 @@
-"""S3 through aioboto3: one bucket, one client per process."""
+"""S3 through aioboto3: one bucket, opened once per process."""
 
 from app.s3.bucket import Bucket, Head, Listed
 from app.s3.client import Timeouts, open_bucket

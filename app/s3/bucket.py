@@ -29,7 +29,7 @@ MAX_KEYS_PER_DELETE = 1000
 RULE_PREFIX = "activelog "
 """The prefix of the ids of our lifecycle rules."""
 CONTAINS_TIMEOUT_S = 2
-"""The longest that a person waits to learn whether an object exists."""
+"""The longest that a user waits to learn whether an object exists."""
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class Bucket:
     async def upload(
         self, key: str, content_type: str, filename: str, tags: Mapping[str, str]
     ) -> AsyncIterator[Upload]:
-        """Upload an object while it is being written. It does not exist before `complete`.
+        """Upload an object while it is being written. Readers do not see it before `complete`.
 
         Earlier incomplete uploads to the key are aborted first, so that a key never has two. An
         earlier attempt that is still running can then no longer complete its upload.
@@ -138,8 +138,8 @@ class Bucket:
     async def contains(self, key: str, etag: str | None) -> bool:
         """Tell whether the key holds the object with this ETag, or any object if `etag` is None.
 
-        If S3 does not answer within `CONTAINS_TIMEOUT_S`, the object counts as present, and
-        the download will show the outage.
+        If S3 is unavailable, or does not answer within `CONTAINS_TIMEOUT_S`, the object counts as
+        present: the download will then show the outage.
         """
         try:
             async with asyncio.timeout(CONTAINS_TIMEOUT_S):
@@ -150,11 +150,11 @@ class Bucket:
             return True
         if found is not None and etag in {None, found}:
             return True
-        log.warning("s3.object_mismatched", key=key, kept=etag, found=found)
+        log.warning("s3.object_missing_or_changed", key=key, expected=etag, found=found)
         return False
 
     async def discard(self, key: str) -> None:
-        """Delete an object without a row. If S3 is unavailable, the nightly cleanup deletes it."""
+        """Delete an object that has no row. During an outage, it is left to the nightly cleanup."""
         try:
             await self.delete([key])
         except Unavailable as outage:
@@ -172,7 +172,9 @@ class Bucket:
                     Delete={"Objects": objects, "Quiet": True},
                 )
             if failures := answer.get("Errors"):
-                raise unavailable(f"{failures[0].get('Code')} for {len(failures)} keys")
+                raise unavailable(
+                    f"keys not deleted: {len(failures)}; first error: {failures[0].get('Code')}"
+                )
 
     async def keys(self, prefix: str) -> list[str]:
         """List at most 1,000 keys with this prefix, in order."""
@@ -222,8 +224,12 @@ class Bucket:
         )
 
     async def set_expiry(self, days: Mapping[str, int]) -> None:
-        """Make S3 delete objects the given number of days after they were stored, by prefix, and
-        abort incomplete uploads after one day. Lifecycle rules that are not ours are kept.
+        """Make S3 delete objects and abort incomplete uploads when they reach an age.
+
+        Incomplete uploads are aborted after one day. Lifecycle rules that are not ours are kept.
+
+        Args:
+            days: for each prefix, the age in days at which its objects are deleted.
         """
         rules: list[LifecycleRuleUnionTypeDef] = [
             {
@@ -252,7 +258,7 @@ class Bucket:
             )
 
     async def lifecycle_rules(self) -> Sequence[LifecycleRuleOutputTypeDef]:
-        """List the rules by which S3 deletes objects on its own."""
+        """Return the bucket's lifecycle rules, by which S3 deletes objects itself."""
         try:
             with translate_errors():
                 answer = await self._client.get_bucket_lifecycle_configuration(Bucket=self.name)

@@ -14,13 +14,13 @@ from app.s3.bucket import Bucket
 
 
 class Timeouts(NamedTuple):
-    """The timeouts for one try of a call, in seconds. Each call is tried twice."""
+    """The timeouts for each try of a call, in seconds. A call is tried at most twice."""
 
     connect: float = 2
     read: float = 10
     """The longest wait for the next bytes of a response."""
     abort: float = 5
-    """The timeout for aborting an upload, both tries together: cancelling a job must be quick."""
+    """The timeout for both tries of aborting an upload: cancelling a job must be quick."""
 
 
 @asynccontextmanager

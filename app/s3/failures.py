@@ -16,10 +16,10 @@ NOT_FOUND_CODES = {"NoSuchKey", "NoSuchLifecycleConfiguration", "404"}
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translate the errors of the block, and record that S3 responded.
+    """Translate errors that the block raises, and record when S3 responds.
 
     Raises:
-        NotFound: S3 has no such object.
+        NotFound: S3 has no such object, bucket or lifecycle configuration.
         Unavailable: S3 does not answer, or refuses the request.
     """
     try:

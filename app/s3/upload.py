@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # type stubs, from the dev dependency group
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 8 * 2**20
-"""The size of all parts but the last. S3 allows 10,000 parts of at least 5 MiB."""
+"""The size of every part but the last. S3 allows 10,000 parts of at least 5 MiB."""
 MAX_PARTS_IN_FLIGHT = 2
 
 log = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Upload:
             await self._send_first(PART_BYTES)
 
     async def flush(self) -> None:
-        """Send the rest and wait until all parts have been sent. Nothing can be written afterwards.
+        """Send the rest and wait until all parts have been sent. Write nothing afterwards.
 
         Raises:
             Unavailable: a part could not be sent, so the upload has failed.
@@ -110,7 +110,7 @@ class Upload:
         return answer["ETag"]
 
     async def abort_unless_completed(self) -> None:
-        """Abort the upload. If that fails, the next upload to the same key aborts it."""
+        """Abort an incomplete upload. If that fails, the next upload to the same key aborts it."""
         await cancel_all(self._in_flight)
         if self._completed or not self._id:
             return
@@ -153,7 +153,7 @@ class Upload:
 
 
 def _retrieve_exception(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
-    """Retrieve a part's exception: nobody awaits the part if an earlier part has failed."""
+    """Retrieve a part's exception, which nobody does if an earlier part has failed."""
     if not sending.cancelled():
         sending.exception()
 
