@@ -1,1 +1,1 @@
-"""The nightly cleanup of data that is past its retention."""
+"""The nightly cleanup, which removes data after its retention period."""

@@ -25,7 +25,7 @@ from app.users.jobs import EraseUser
 
 @scheduled(hour=2, grace=timedelta(days=1), dry_run=True)
 class Cleanup(ScheduledJob, frozen=True):
-    """Delete data that is past its retention."""
+    """Delete data after its retention period."""
 
     kind = "cleanup:daily"
     timeout = timedelta(hours=1)
@@ -45,18 +45,18 @@ class RemoveStatement(Protocol):
 
 
 class Retained(NamedTuple):
-    """Rows that are removed after their retention, each batch in its own transaction."""
+    """Rows that are removed after their retention period, each batch in its own transaction."""
 
     name: str
     remove: RemoveStatement
     retention: timedelta = timedelta(0)
-    """Counted from when a row was deleted, ended or expired, depending on the statement."""
+    """Counted from the time that the statement compares, such as when a row was deleted."""
 
 
 async def _enqueue_erasures(
     db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int:
-    """Enqueue the erasure of deleted accounts whose own erasure failed.
+    """Enqueue another erasure of deleted accounts whose earlier erasure failed.
 
     Removing the rows here instead would leave the accounts' objects in the bucket, with no row that
     names them.
@@ -68,7 +68,7 @@ async def _enqueue_erasures(
 
 
 def retained_rows(retention: Retention) -> Sequence[Retained]:
-    """List what the cleanup removes, in order. Retention times without a setting are fixed here."""
+    """Return what the cleanup removes, in order. Periods that have no setting are fixed here."""
     return (
         Retained("erasures", _enqueue_erasures, retention.deleted),
         Retained("activities", statements.remove_activities, retention.deleted),
@@ -90,7 +90,7 @@ log = structlog.get_logger()
 
 
 class CleanupPosition(msgspec.Struct, frozen=True):
-    """The numbers removed by all attempts so far, and the last key checked for each kind."""
+    """How much all attempts have removed so far, and the last key checked for each `OrphanKind`."""
 
     counts: dict[str, int] = {}
     last_keys: dict[str, str] = {}
@@ -103,15 +103,15 @@ class CleanupPosition(msgspec.Struct, frozen=True):
 
 
 async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
-    """Remove what is past its retention, and end the job with the numbers removed.
+    """Remove data after its retention period, and record how much of each kind was removed.
 
-    After an interruption, the next attempt searches the rows again, and lists the bucket from the
-    last key checked. Objects come last, so that the objects of removed rows are removed in the same
-    night.
+    After an interruption, the next attempt goes through the rows again, and lists the bucket from
+    the last key checked. Objects come last, so that the objects of removed rows are removed in the
+    same night.
 
     Raises:
         Unavailable: the bucket is unavailable; the rows have been removed by then.
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     all_rows = retained_rows(retention)
     names = [*(rows.name for rows in all_rows), *(kind.name for kind in ORPHAN_KINDS)]
@@ -149,7 +149,7 @@ async def count(
 async def _remove_rows(
     run: Run, rows: Retained, position: CleanupPosition, now: datetime
 ) -> CleanupPosition:
-    """Remove batches of rows, until a batch is not full."""
+    """Remove rows in batches, until a batch is not full."""
     while True:
         async with run.transaction() as tx:
             before = now - rows.retention
@@ -171,11 +171,11 @@ async def _remove_orphans(
             keys = await kind.orphans(tx, page, now)
         await bucket.delete(keys)
         position = position.plus(kind.name, len(keys), page[-1].key)
-        await _keep_position(run, position)
+        await _save_position(run, position)
     return position
 
 
-async def _keep_position(run: Run, position: CleanupPosition) -> None:
+async def _save_position(run: Run, position: CleanupPosition) -> None:
     async with run.transaction() as tx:
         await run.save_position(tx, position)
         await save_counts(tx, run, position.counts)

@@ -1,4 +1,4 @@
-"""Orphans: objects in the bucket whose row was never written or has been removed."""
+"""Orphans: objects in the bucket that have no row, or no longer have one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.reports.statements import report_objects
 from app.s3 import Listed
 
 MIN_AGE = timedelta(days=1)
-"""Younger objects are kept where the row is written after the object."""
+"""Objects younger than this are kept if their row is written after them: it may still come."""
 
 
 class OrphanKind(NamedTuple):
@@ -28,9 +28,9 @@ class OrphanKind(NamedTuple):
     name: str
     prefix: str
     keys_in_use: Callable[[Queryable, Iterable[str]], Awaitable[set[str]]]
-    """Return which of the given keys rows refer to. The result may also contain other keys."""
+    """Return the given keys that a row refers to. The result may also contain other keys."""
     min_age: timedelta | None = MIN_AGE
-    """Younger objects are kept. None if the row is written before the object."""
+    """Objects younger than this are kept. None if the row is written before the object."""
 
     async def orphans(self, db: Queryable, page: Sequence[Listed], now: datetime) -> list[str]:
         """Return the keys of the objects on a page that are old enough and have no row."""
@@ -61,7 +61,7 @@ async def _report_keys_in_use(db: Queryable, keys: Iterable[str]) -> set[str]:
 
 
 def _ids(keys: Iterable[str]) -> list[UUID]:
-    """Return the ids that are the file names of these keys. Other file names are skipped."""
+    """Return the ids in the file names of these keys. Other file names are skipped."""
     return [id for key in keys if (id := _parse_id(key.rpartition("/")[2].partition(".")[0]))]
 
 

@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/housekeeping.sql`."""
+"""Signatures for the statements in `sql/queries/housekeeping.sql`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ async def copy(
     filters: Filters,
     write: Callable[[bytes], Awaitable[None]],
 ) -> int:
-    """Write the header and a line for each activity, starting before all have been read.
+    """Write a header and a row for each activity, starting before all have been read.
 
     Returns:
         The number of activities.
@@ -42,9 +42,9 @@ class DownloadLimits(NamedTuple):
     max_duration_s: float = 15 * 60
     """The longest time from the first byte to the last."""
     min_bytes_per_s: float = 50_000
-    """The lowest rate, on average over each `window_s`."""
+    """The lowest rate allowed, averaged over each window."""
     window_s: float = 30
-    """The length of a window. Only the time spent waiting for the client counts."""
+    """The length of a window. Only time spent waiting for the client counts."""
 
 
 DOWNLOAD_LIMITS = DownloadLimits()
@@ -67,14 +67,14 @@ async def stream(
 ) -> None:
     """Write a user's activities, all read from one snapshot.
 
-    `begin` is called first, once there is a connection.
+    `begin` is called first, as soon as there is a connection.
 
     Args:
         clock: measures, in seconds, how long writes wait for the client. The timeouts themselves
             use the event loop's clock.
 
     Raises:
-        Busy: too many exports are running.
+        Busy: all connections for downloads are in use, and none became free within 2 s.
         Unavailable: Postgres is unavailable, or the connection to it was lost during the download.
         DownloadTooSlow: the client exceeded the limits.
     """

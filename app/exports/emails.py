@@ -92,7 +92,7 @@ class ExportFailed(Email, frozen=True):
             format="PDF",
             what=describe(Filters()),
             reason=(
-                "A PDF can hold 50,000 activities, and this export has 61,204."
+                "A PDF can hold 50,000 activities, but this export has 61,204."
                 " Choose CSV, or a shorter period."
             ),
             exports_url="https://activelog.example/exports",

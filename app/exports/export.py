@@ -18,7 +18,7 @@ from app.jobs import JobId
 ExportId = NewType("ExportId", UUID)
 
 Format = Literal["csv", "pdf"]
-"""The names of the classes in `formats.py`."""
+"""The `name` of each class in `formats.py`."""
 Status = Literal["pending", "processing", "completed", "failed"]
 
 LIFETIME = timedelta(days=7)
@@ -87,15 +87,15 @@ class Export(Struct, frozen=True):
 
 
 PREFIX = "exports/"
-"""The prefix of the keys of all exports in the bucket."""
+"""The prefix of all exports' keys in the bucket."""
 
 DOCUMENT = "app.exports.pdf"
-"""The module that draws the PDF of an export, for `Renderer.rendering`. It computes the totals and
+"""The module that draws an export's PDF, for `Renderer.rendering`. It computes the totals and
 charts from the rows, so no further SQL statement is needed."""
 
 
 class Header(Struct, frozen=True):
-    """Whose activities a PDF shows, and which. The days are in UTC and inclusive."""
+    """Whose activities a PDF shows, and which ones. The days are in UTC and inclusive."""
 
     name: str
     """The user's name as stored. It may contain any characters."""

@@ -81,12 +81,12 @@ class ExportFormat(ABC):
 
         Raises:
             TooManyRows: the export has more than `max_rows`.
-            Busy: too many exports are running.
+            Busy: all connections for exports are in use.
         """
 
 
 FORMATS: dict[Format, ExportFormat] = {}
-"""The registered formats by name. The pages list them in this order, and preselect the first."""
+"""The registered formats by name. Pages list them in this order, with the first preselected."""
 
 
 F = TypeVar("F", bound=type[ExportFormat])
@@ -136,7 +136,7 @@ class Csv(ExportFormat):
                 return await copy(snapshot, export.user_id, export.filters, write_chunk)
 
             async def progress() -> tuple[int, int]:
-                """Return the COPY's progress as Postgres reports it, or all rows once it has ended.
+                """Return the COPY's progress, as Postgres reports it, or all rows after its end.
 
                 The rows are counted in parallel, because counting them first would delay the COPY
                 by a tenth of its duration.
@@ -182,7 +182,7 @@ class Pdf(ExportFormat):
 
             Raises:
                 RenderingFailed: the PDF could not be rendered.
-                Busy: too many exports are running.
+                Busy: all connections for exports are in use.
             """
             nonlocal sent
             async with sources.renderer.rendering(DOCUMENT, header) as rendering:

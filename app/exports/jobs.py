@@ -80,14 +80,15 @@ async def generate_export(
 async def create_export(run: Run, sources: Sources, bucket: Bucket, job: ExportGenerate) -> None:
     """Write the file to the bucket, record the result, and enqueue the email about it.
 
-    The upload is completed only if this worker still owns the job and the export has not been
+    The upload is completed only if this attempt has not lost its job and the export has not been
     deleted. An incomplete upload is aborted, and a retry starts over with the same key.
 
     Raises:
         Unavailable: Postgres or the bucket is unavailable.
-        Busy: too many exports are being read.
-        Dead: the file can never be created; the reason is recorded for the user.
-        LeaseLost: another worker owns the job now.
+        Busy: all connections for exports are in use.
+        Dead: no attempt can create the file.
+        RenderingTimedOut, RenderingProcessDied: a retry may succeed.
+        LeaseLost: this attempt has lost its job.
     """
     export = await _find_export(run, job)
     if export is None:
@@ -121,14 +122,14 @@ async def _find_export(run: Run, job: ExportGenerate) -> OwnedExport | None:
     """Return the export, or None if the export or its owner has been deleted.
 
     Raises:
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     async with run.transaction() as tx:
         return await statements.owned_export(tx, id=job.export_id)
 
 
 async def _remove_object(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
-    """Remove the object of a deleted export, and end the job."""
+    """Remove a deleted export's object, and finish the job."""
     await bucket.delete(await bucket.keys(f"{PREFIX}{job.user_id}/{job.export_id}."))
     await run.finish_with_note(DELETED)
 
@@ -138,7 +139,7 @@ async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: Store
 
     Raises:
         _ExportDeleted: nothing was committed. The caller must remove the object.
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     async with run.completion() as tx:
         completed = await statements.complete_export(
@@ -159,7 +160,7 @@ async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Wr
     """Write the file and return its number of rows. If a limit is exceeded, record the reason.
 
     Raises:
-        Dead: writing this file will always fail.
+        Dead: no attempt can create the file.
         RenderingTimedOut, RenderingProcessDied: a retry may succeed.
     """
     export_format = FORMATS[export.format]
@@ -169,7 +170,7 @@ async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Wr
     except TooManyRows as error:
         reason = (
             f"A {export_format.label} can hold {export_format.max_rows:,} activities,"
-            f" and this export has {error.rows:,}."
+            f" but this export has {error.rows:,}."
         )
         await _record_error(run, export, reason)
         raise Dead(reason) from None
@@ -219,10 +220,10 @@ async def _write_with_progress(run: Run, writer: ExportWriter, write: Write) -> 
 
 
 async def _report_until_cancelled(run: Run, writer: ExportWriter) -> Never:
-    """Report the progress at every interval.
+    """Report the progress every `PROGRESS_INTERVAL_S` seconds.
 
     Raises:
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     while True:
         await _report_progress(run, writer)
@@ -233,7 +234,7 @@ async def _report_progress(run: Run, writer: ExportWriter) -> None:
     """Report the progress. If Postgres is unavailable, log it and carry on.
 
     Raises:
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     try:
         await run.progress(*await writer.progress())

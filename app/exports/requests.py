@@ -1,4 +1,4 @@
-"""Use cases for exports: requesting, following, downloading and deleting them."""
+"""Use cases for exports: requesting, tracking, downloading and deleting them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.users.user import UserId
 MAX_UNFINISHED = 2
 """The most unfinished exports that a user may have."""
 RETRY_AFTER_S = 60
-"""How long to wait before asking again: one of them may have finished by then."""
+"""How long to wait before requesting another: one of the two may have finished by then."""
 
 
 async def request(tx: Transaction, user_id: UserId, format: Format, filters: Filters) -> Export:
@@ -41,7 +41,8 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
             return export
     if len(unfinished) == MAX_UNFINISHED:
         raise TooMany(
-            f"You already have {MAX_UNFINISHED} exports in progress. Wait for one, or cancel it.",
+            f"You already have {MAX_UNFINISHED} exports in progress."
+            " Wait for one to finish, or cancel one.",
             retry_after=RETRY_AFTER_S,
         )
     export_id = await statements.insert_export(
@@ -73,14 +74,18 @@ async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
 async def history(
     db: Queryable, user_id: UserId, before: ExportId | None, limit: int
 ) -> Sequence[Export]:
-    """Return at most `limit` of a user's exports requested before `before`, newest first."""
+    """Return at most `limit` of a user's exports, newest first.
+
+    Args:
+        before: the last export on the previous page; None for the first page.
+    """
     return await statements.exports(
         db, user_id=user_id, id=None, before=before, only_open=False, limit=limit
     )
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, export_id: ExportId) -> str:
-    """Return a download URL for the file, valid for five minutes without signing in: never log it.
+    """Return a download URL. It works for five minutes without signing in, so never log it.
 
     If the object is missing, or is not the one that was uploaded, the export is created again.
 
@@ -115,7 +120,7 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
         NotFound: the export does not exist, has been deleted, or belongs to someone else.
     """
     job_id = await statements.job_of_export(tx, id=export_id, user_id=user_id)
-    if job_id is not None:  # first: a job that completes locks the rows in this order
+    if job_id is not None:  # before the export: a job that completes locks them in this order
         await cancel_quietly(tx, job_id, "its export was deleted")
     deleted = await statements.delete_export(tx, id=export_id, user_id=user_id)
     if deleted is None:
@@ -130,7 +135,7 @@ async def _enqueue_job(tx: Transaction, user_id: UserId, export_id: ExportId) ->
 
 
 async def _intact(database: Database, bucket: Bucket, user_id: UserId, export: Export) -> bool:
-    """Check that the object is the one that was uploaded; if not, create the export again."""
+    """Tell whether the object is the one that was uploaded. If not, create the export again."""
     etag = await statements.export_etag(database, id=export.id, user_id=user_id)
     if etag is None:
         return False
@@ -147,11 +152,11 @@ def _no_such_export() -> NotFound:
 
 
 STALE_AFTER = timedelta(days=1)
-"""An incomplete upload of this age has been abandoned: no attempt takes that long."""
+"""The age at which an incomplete upload has been abandoned: no attempt takes that long."""
 
 
 async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:
-    """Abort uploads whose attempt ended without completing or aborting them.
+    """Abort incomplete uploads that are too old to belong to a running attempt.
 
     Raises:
         Unavailable: the bucket is unavailable.

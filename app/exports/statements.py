@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/exports.sql`."""
+"""Signatures for the statements in `sql/queries/exports.sql`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.users.user import UserId
 
 
 class OwnedExport(Struct, frozen=True):
-    """An export and its owner, as the export's jobs see it."""
+    """An export and its owner, as the export's jobs read them."""
 
     id: ExportId
     user_id: UserId

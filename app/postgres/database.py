@@ -85,7 +85,7 @@ class Database:
             if self.pool.get_idle_size():  # one is free: skip the cost of a timeout
                 connection = await self.pool.acquire()
             else:
-                async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own costs a task
+                async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own timeout costs a task
                     connection = await self.pool.acquire()
         except (OSError, TimeoutError, *OUTAGES) as error:
             raise _unavailable(error) from error

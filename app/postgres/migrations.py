@@ -22,7 +22,7 @@ ADVISORY_LOCK = 0x6163746976656C6F
 
 
 class MigrationFailed(Exception):
-    """dbmate failed, or is not installed. The message is dbmate's output."""
+    """dbmate failed, and the message is its output; or dbmate is not installed."""
 
 
 async def migrate(url: str, command: str = "up") -> str:
@@ -34,7 +34,7 @@ async def migrate(url: str, command: str = "up") -> str:
     Raises:
         TooOld: Postgres is too old.
         Unavailable: Postgres does not respond.
-        MigrationFailed: a migration failed; its transaction was rolled back.
+        MigrationFailed: a migration failed, and its transaction was rolled back.
     """
     try:
         connection = await asyncpg.connect(url, timeout=10)
@@ -64,7 +64,7 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
         {"up": "migrate", "down": "rollback"}[command],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={"DATABASE_URL": url},  # not in the arguments, which every user can list
+        env={"DATABASE_URL": url},  # not in the arguments, which every user of the machine can see
     )
     output, _ = await process.communicate()
     if process.returncode != 0:

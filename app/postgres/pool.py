@@ -39,7 +39,7 @@ SETTINGS_ERRORS = (
     asyncpg.UndefinedObjectError,  # the URL has an unknown parameter
     asyncpg.ClientConfigurationError,
 )
-"""What asyncpg raises if it cannot connect with these settings."""
+"""What asyncpg raises if the settings are wrong."""
 
 
 async def open_pool(
@@ -55,7 +55,7 @@ async def open_pool(
     A statement times out after 30 s and a wait for a lock after 5 s. The server closes a
     connection whose transaction has been idle for 8 s. That is less than the lease of a running job
     (10 s), so that a worker that was cut off cannot hold the locks of a job that another worker has
-    reclaimed. Only connections that take no locks may have longer timeouts.
+    reclaimed. Only connections that lock no rows may have longer timeouts.
     """
     return await asyncpg.create_pool(
         url,
@@ -78,7 +78,7 @@ async def open_pool(
 
 
 async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
-    """Connect.
+    """Connect, and translate errors in the settings.
 
     Raises:
         SettingsError: the database, the user or a parameter in the URL is wrong.

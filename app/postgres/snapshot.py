@@ -1,4 +1,4 @@
-"""Snapshots, from which results that are too long for a list are read piece by piece."""
+"""Snapshots, for reading results piece by piece that are too long for a list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COPY_TIMEOUT_S = 3600.0
 class Snapshot:
     """An open REPEATABLE READ READ ONLY transaction: everything read in it is consistent.
 
-    It holds no locks, but keeps vacuum from removing the rows that it may still see.
+    It locks no rows, but keeps vacuum from removing the rows that it may still see.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -38,7 +38,7 @@ class Snapshot:
         """Copy the rows as CSV with a header (COPY) and pass the bytes to `write`.
 
         The format is RFC 4180, except that lines end with LF. Each call of `write` but the
-        last gets at least 64 KiB. Nothing more is read from the server until the call returns.
+        last gets at least 64 KiB. Nothing more is read from the server until `write` returns.
 
         Returns:
             The number of rows.
@@ -105,7 +105,8 @@ class Snapshots:
             if self.pool.get_size() < self.pool.get_max_size():
                 raise _unavailable(error) from error
             raise Busy(
-                "Too many exports are being read. Try again in a moment.", retry_after=RETRY_AFTER_S
+                "Too many exports are in progress. Try again in a moment.",
+                retry_after=RETRY_AFTER_S,
             ) from None
         except (OSError, *OUTAGES) as error:
             raise _unavailable(error) from error

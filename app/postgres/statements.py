@@ -83,7 +83,7 @@ class Query:
 
 
 STATEMENTS: dict[str, Statement] = {}
-"""Every statement whose module has been imported, by noun and name: `users.user_by_email`."""
+"""The statements of all imported modules, keyed by noun and name: `users.user_by_email`."""
 
 
 def statement(
@@ -176,13 +176,13 @@ def _order(found: Statement) -> Order:
                 return values(named) if values else tuple([named[name] for name in names])
         except KeyError:
             pass
-        raise TypeError(f"{found.name} takes {', '.join(names)}, and was given {', '.join(named)}")
+        raise TypeError(f"{found.name} takes {', '.join(names)}, but was given {', '.join(named)}")
 
     return order
 
 
 def _shape(shape: Any) -> tuple[bool, bool, Any]:
-    """Return whether an annotation is a list, whether it admits None, and the type of a row."""
+    """Return whether an annotation is a list, whether it allows None, and the type of a row."""
     if shape is NoneType or shape is None:
         return False, False, None
     if typing.get_origin(shape) is list:
@@ -235,7 +235,7 @@ def _fetch_one(found: Statement, order: Order, timeout: float | None) -> Call:
 
 @cache
 def _statements(noun: str) -> dict[str, str]:
-    """Read the statements in a file by name, without the comments above them."""
+    """Return a file's statements, keyed by name, without the comments above them."""
     text = (FOLDER / f"{noun}.sql").read_text()
     headers = list(_HEADER.finditer(text))
     ends = [header.start() for header in headers[1:]] + [len(text)]

@@ -73,7 +73,7 @@ class ReportReady(Email, frozen=True):
 
     @classmethod
     def from_days(cls, name: str, days: Sequence[DayTotals], report_url: str) -> Self:
-        """Make the email from the daily figures.
+        """Make the email from the daily totals.
 
         Args:
             days: all days of the month.
@@ -111,8 +111,8 @@ async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> 
         user = await statements.report_recipient(tx, user_id=user_id, month=month)
     if user is None:
         await run.finish_with_note(
-            "there is no report for the complete month, or the user opted out, deleted the account"
-            " or has not confirmed the address"
+            "there is no report for the complete month, or the user has opted out,"
+            " has deleted the account or has not confirmed the address"
         )
         return
 

@@ -1,7 +1,7 @@
 """The jobs for monthly reports: the fan-out, and the creation of one user's report.
 
-A report is read, rendered and put into the bucket. Then its row and the email's job are committed
-together with the end of the report's job.
+A report's content is read, rendered and put into the bucket. Then its row, the email's job and the
+end of the report's job are committed together.
 """
 
 from __future__ import annotations
@@ -121,16 +121,16 @@ async def create_report(
 ) -> None:
     """Create a user's report for a month, replacing an earlier one, and enqueue the email about it.
 
-    Each attempt writes its own object, and the row names the object of the attempt that was
-    committed. A failed or late attempt therefore leaves an earlier report intact. Objects of such
-    attempts are left to the nightly cleanup, and so are replaced objects, which someone may still
-    be downloading. Deleted accounts and months without activities get no report. No email is sent
+    Each attempt writes its own object, and the row names the object of the attempt that committed
+    it. A failed or late attempt therefore leaves an earlier report intact. The nightly cleanup
+    removes the objects of such attempts, and replaced objects, which someone may still be
+    downloading. Deleted accounts and months without activities get no report. No email is sent
     before the month is over.
 
     Raises:
         Unavailable: the bucket is unavailable.
         RenderingFailed: the PDF could not be rendered.
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     async with run.transaction() as tx:
         content = await _read_content(tx, user_id, month, await clock(tx))
@@ -154,7 +154,7 @@ async def create_report(
 
 
 async def _delete_empty_report(run: Run, bucket: Bucket, user_id: UserId, month: date) -> None:
-    """End the job, and delete a report that was created before its activities were deleted."""
+    """Finish the job, and delete any earlier report: its activities have since been deleted."""
     async with run.completion(f"no activities in {month:%B %Y}") as tx:
         deleted = await statements.delete_report(tx, user_id=user_id, month=month)
     if deleted:
@@ -170,18 +170,18 @@ async def _store(bucket: Bucket, user_id: UserId, header: Header, pdf: bytes) ->
 
 
 class _UserDeleted(Exception):
-    """The account was deleted in the meantime. The job must remove the object before it ends."""
+    """The account was deleted in the meantime. The caller must remove the object."""
 
 
 async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
     """Commit the report, the email's job and the end of this job in one transaction.
 
-    If the month has ended in the meantime, enqueue the report again: the fan-out found this job
-    unfinished and therefore did not enqueue another.
+    If the month has ended in the meantime, enqueue the report again: the fan-out may have found
+    this job unfinished, and then did not enqueue another.
 
     Raises:
         _UserDeleted: nothing was committed.
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     async with run.completion() as tx:
         recorded = await statements.record_report(
@@ -205,7 +205,7 @@ async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
 async def _read_content(
     tx: Transaction, user_id: UserId, month: date, now: datetime
 ) -> ReportContent | None:
-    """Read what the report shows; None if the account has been deleted."""
+    """Read what the report shows. Return None if the account has been deleted."""
     name = await statements.report_owner(tx, user_id=user_id)
     if name is None:
         return None
@@ -239,7 +239,7 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
 
     Raises:
         Snooze: too many jobs are waiting; the fan-out continues later from its position.
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
 
@@ -255,7 +255,7 @@ async def count_reports(run: Run, db: Queryable, month: date) -> None:
     """Dry run: count the reports and emails that would be created, and enqueue nothing.
 
     Raises:
-        LeaseLost: another worker owns the job now.
+        LeaseLost: this attempt has lost its job.
     """
     counted = await statements.count_reports(
         db, template=ReportReady.template, unique_key=slug(month), month=month

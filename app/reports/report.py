@@ -95,7 +95,7 @@ def no_such_report() -> NotFound:
 
 
 DOCUMENT = "app.reports.pdf"
-"""The module that draws the PDF of a report, for `Renderer.rendering`."""
+"""The module that draws a report's PDF, for `Renderer.rendering`."""
 
 
 class TypeFigures(PeriodTotals, frozen=True):
@@ -105,12 +105,12 @@ class TypeFigures(PeriodTotals, frozen=True):
 
 
 class Header(Struct, frozen=True):
-    """The user, the month and its totals. The rows of a report are only listed, not added up."""
+    """The user, the month and its totals. A report's rows are only listed, not added up."""
 
     name: str
     month: date
     before: PeriodTotals
-    """The totals of the previous month."""
+    """The previous month's totals."""
     days: list[DayTotals]
     types: list[TypeFigures]
     created_at: datetime
@@ -123,4 +123,6 @@ def check_month(month: date) -> None:
         ValueError: the date is not the first day of a month.
     """
     if month.day != 1:
-        raise ValueError(f"a month must be its first day, {month.replace(day=1)}, not {month}")
+        raise ValueError(
+            f"a month must be given as its first day, {month.replace(day=1)}, not {month}"
+        )

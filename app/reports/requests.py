@@ -19,13 +19,13 @@ async def reports(db: Queryable, user_id: UserId, before: date | None, limit: in
     """Return at most `limit` of a user's reports, newest month first.
 
     Args:
-        before: the last month of the previous page; None for the first page.
+        before: the last month on the previous page; None for the first page.
     """
     return await statements.reports(db, user_id=user_id, before=before, limit=limit)
 
 
 async def download(database: Database, bucket: Bucket, user_id: UserId, month: date) -> str:
-    """Return a download URL for the report, valid for five minutes without signing in.
+    """Return a download URL. It works for five minutes without signing in, so never log it.
 
     If the object is missing, or is not the one that was stored, the report is created again.
 

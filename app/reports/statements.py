@@ -1,4 +1,4 @@
-"""Signatures of `sql/queries/reports.sql`."""
+"""Signatures for the statements in `sql/queries/reports.sql`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from app.users.user import UserId
 
 
 class ReportObject(Struct, frozen=True):
-    """A report's object and its ETag. Both are None for reports from before migration 0012."""
+    """A report's object id and ETag. Both are None for reports from before migration 0012."""
 
     object_id: UUID | None
     etag: str | None
 
 
 class OwnedReportObject(Struct, frozen=True):
-    """The object of the report for a user's month."""
+    """The id of the object that contains a user's report for a month."""
 
     user_id: UUID
     month: date
     object_id: UUID | None
 
 
-class WouldReport(DryRunCounts, frozen=True):
-    """The counts from a dry run. Only inactive users are skipped."""
+class ReportDryRunCounts(DryRunCounts, frozen=True):
+    """The counts from a dry run, and how many reports would be created: one per active user."""
 
     would_report: int
 
@@ -71,7 +71,7 @@ async def enqueue_reports(
 @statement("reports", timeout=1800)
 async def count_reports(
     db: Queryable, *, template: str, unique_key: str, month: date
-) -> WouldReport: ...
+) -> ReportDryRunCounts: ...
 
 
 @statement("reports")

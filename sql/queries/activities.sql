@@ -53,7 +53,7 @@ order by a.started_at desc, a.id desc
 limit :limit;
 
 -- name: lock_activity
--- Lock an activity of this user against other changes until the transaction ends.
+-- Lock an activity of this user until the transaction ends and return what its owner entered.
 -- No row if it is deleted or someone else's.
 select type, started_at, duration_s, distance_m, calories, notes
 from activities
@@ -79,14 +79,14 @@ with changed as (
         updated_at = now()
     where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null
     returning
-        old.started_at as was, a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories,
-        a.notes, a.created_at, a.updated_at
+        old.started_at as old_started_at, a.id, a.type, a.started_at, a.duration_s, a.distance_m,
+        a.calories, a.notes, a.created_at, a.updated_at
 ),
 stale as (
     insert into stale_days (user_id, day)
-    select distinct :user_id::uuid, (moment at time zone 'utc')::date
-    from changed, unnest(array[was, started_at]) as moment
-    where moment < date_trunc('day', now() + interval '10 minutes', 'utc')
+    select distinct :user_id::uuid, (start at time zone 'utc')::date
+    from changed, unnest(array[old_started_at, started_at]) as start
+    where start < date_trunc('day', now() + interval '10 minutes', 'utc')
 )
 select
     a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,

@@ -4,8 +4,8 @@
 select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text, 0));
 
 -- name: close_ended_exports
--- Close this user's exports whose jobs ended without a result.
--- These exports then no longer block a new request.
+-- Close this user's open exports that have no unfinished job.
+-- They then no longer block a new request.
 update exports
 set open = false
 where
@@ -18,15 +18,15 @@ where
 
 -- name: exports
 -- Return this user's exports, newest first, without deleted ones.
--- Can be limited to one id, to those before a cursor, or to open ones (null and false: no limit).
--- The progress of an unfinished export comes from its job.
+-- Optional filters: one id, exports before a cursor, only open exports (null and false: no filter).
+-- While an export is processing, its progress comes from its job.
 select
-    e.id, e.job_id, e.format, e.first_day as first, e.last_day as last, e.type, known.status,
-    case when known.status = 'processing' then (j.progress ->> 'done')::bigint end as done,
-    case when known.status = 'processing' then (j.progress ->> 'total')::bigint end as total,
+    e.id, e.job_id, e.format, e.first_day as first, e.last_day as last, e.type, derived.status,
+    case when derived.status = 'processing' then (j.progress ->> 'done')::bigint end as done,
+    case when derived.status = 'processing' then (j.progress ->> 'total')::bigint end as total,
     e.row_count, e.size_bytes, e.sha256, e.requested_at, e.completed_at, e.expires_at,
     coalesce(e.expires_at <= now(), false) as expired,
-    case when known.status = 'failed' then coalesce(
+    case when derived.status = 'failed' then coalesce(
         e.error,
         case
             when j.state = 'cancelled' and j.expires_at < j.finished_at
@@ -44,7 +44,7 @@ cross join lateral (
         when j.state in ('queued', 'retrying', 'snoozed') then 'pending'
         else 'failed'
     end as status
-) as known
+) as derived
 where
     e.user_id = :user_id
     and e.deleted_at is null
@@ -61,11 +61,11 @@ values (:user_id, :format, :first, :last, :type)
 returning id;
 
 -- name: set_export_job
--- Record the job that makes the export.
+-- Record the job that creates the export.
 update exports set job_id = :job_id where id = :id;
 
 -- name: job_of_export
--- Return the job of this user's export; no row if the export is deleted or someone else's.
+-- Return the job id of this user's export; no row if the export is deleted or someone else's.
 select job_id from exports where id = :id and user_id = :user_id and deleted_at is null;
 
 -- name: delete_export
@@ -82,7 +82,7 @@ select etag from exports
 where id = :id and user_id = :user_id and deleted_at is null and completed_at is not null;
 
 -- name: clear_export_result
--- Clear the result of this user's export, so that it is made again.
+-- Clear the result of this user's export, so that the export can be created again.
 -- No row if the export is deleted, or if another transaction has already cleared this result.
 update exports
 set
@@ -134,15 +134,15 @@ where
     and (:type::text is null or type = :type::text);
 
 -- name: disable_sort
--- Make this transaction read through indexes that already have the requested order.
--- The first row then arrives immediately, even where reading and sorting everything would finish
+-- Make this transaction read rows in order from an index instead of sorting them.
+-- The first row then arrives immediately, even if reading and sorting everything would finish
 -- sooner.
 set local enable_sort = off;
 
 -- name: activities_csv
--- Stream this user's activities that match these filters as the lines of a CSV file.
+-- Stream this user's activities that match these filters as the rows of a CSV file.
 -- Dates are UTC. Minutes are rounded half up, kilometres to a tenth of a metre. A note that a
--- spreadsheet would run as a formula is prefixed with an apostrophe.
+-- spreadsheet could run as a formula is prefixed with an apostrophe.
 select
     (started_at at time zone 'utc')::date as "Date",
     type as "Type",
@@ -164,7 +164,7 @@ where
 order by started_at, id;
 
 -- name: activities_pdf
--- Stream this user's activities that match these filters for the rows of a PDF.
+-- Stream this user's activities that match these filters for the table of a PDF.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities
 where
@@ -181,9 +181,9 @@ order by started_at, id;
 select pg_backend_pid();
 
 -- name: rows_copied
--- Return how many rows this backend's COPY has written so far; no row if no COPY is running.
+-- Return how many rows a backend's COPY has written so far; no row if it is running no COPY.
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
 
 -- name: export_objects
--- Return which of these exports exist and are not deleted, with their owners.
+-- Return the exports with these ids that exist and are not deleted, with their owners.
 select id, user_id, format from exports where id = any(:ids::uuid[]) and deleted_at is null;

@@ -8,9 +8,9 @@ gone as (delete from activities where id in (select id from old) and not :dry_ru
 select count(*) from old;
 
 -- name: enqueue_erasures
--- Enqueue the erasure of accounts that were deleted before this time and whose own erasure failed.
--- Returns their number. A dry run only counts them. Leaves out accounts whose erasure is unfinished
--- or was enqueued in the last twelve hours: one that fails again is not retried in the same night.
+-- Enqueue another erasure of accounts deleted before this time whose earlier erasure failed.
+-- Returns their number. A dry run only counts them. Leaves out accounts with an erasure that is
+-- unfinished or was enqueued in the last twelve hours, so that none is tried twice in one night.
 with left_over as (
     select u.id from users as u
     where
@@ -83,7 +83,7 @@ gone as (
 select count(*) from old;
 
 -- name: remove_idempotency_keys
--- Remove responses that were stored before this time; return their number.
+-- Remove idempotency keys from before this time, with their responses; return their number.
 -- A dry run only counts them.
 with old as (
     select user_id, route, key from idempotency_keys where created_at < :before
@@ -161,7 +161,7 @@ gone as (delete from workers where id in (select id from old) and not :dry_run::
 select count(*) from old;
 
 -- name: photos_by_id
--- Return which of these photos exist, with their owners.
+-- Return the photos with these ids that exist, with their owners.
 select p.id, p.content_type, a.user_id
 from photos as p
 join activities as a on a.id = p.activity_id

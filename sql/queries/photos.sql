@@ -25,7 +25,7 @@ join activities as a on a.id = p.activity_id
 where p.id = :photo_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: delete_photo
--- Remove a photo of this user's activity; no row if there is no such photo.
+-- Remove a photo of this user's activity; no row if the activity is deleted or someone else's.
 delete from photos as p
 using activities as a
 where p.id = :photo_id and a.id = p.activity_id and a.user_id = :user_id and a.deleted_at is null

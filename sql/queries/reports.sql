@@ -136,11 +136,12 @@ on conflict (user_id, month) do update set
 returning true;
 
 -- name: delete_report
--- Remove this month's report and return the object that it named; no row if there was no report.
+-- Remove this user's report for this month and return the object that it named.
+-- No row if there was no report.
 delete from reports where user_id = :user_id and month = :month returning object_id, etag;
 
 -- name: reports
--- Return a page of this user's reports, newest month first, before this month (null: all).
+-- Return a page of this user's reports, newest first, from before this month (null: all).
 select month, size_bytes, created_at
 from reports
 where user_id = :user_id and (:before::date is null or month < :before)
@@ -148,21 +149,21 @@ order by month desc
 limit :limit;
 
 -- name: report_object
--- Return the object that this user's report for this month names; no row if there is no report.
+-- Return the object named by this user's report for this month; no row if there is no report.
 select object_id, etag from reports where user_id = :user_id and month = :month;
 
 -- name: report_objects
--- Return the objects that the existing reports for these users and months name.
+-- Return the objects named by the existing reports for these users and months.
 select user_id, month, object_id
 from reports
 join (
     select distinct user_id, month from unnest(:user_ids::uuid[], :months::date[]) as a (user_id, month)
-) as asked using (user_id, month);
+) as requested using (user_id, month);
 
 -- name: report_recipient
 -- Return this user if they should get an email about this month's report.
--- No row if they have opted out, have not confirmed their address, or if the report was made before
--- the month was over.
+-- No row if they have opted out or have not confirmed their address, or if the report was created
+-- before the month was over.
 select u.id, u.name, u.email
 from users as u
 join reports as r on r.user_id = u.id and r.month = :month

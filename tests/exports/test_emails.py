@@ -48,7 +48,7 @@ async def test_the_failure_email_says_what_to_do(
 
     (email,) = inbox.emails()
     text = " ".join(str(email.text).split())
-    assert "A PDF can hold 50,000 activities, and this export has 50,001." in text
+    assert "A PDF can hold 50,000 activities, but this export has 50,001." in text
     assert "Choose CSV, or a shorter period." in text
 
 

@@ -386,7 +386,7 @@ async def test_a_pdf_with_too_many_rows_fails_and_the_error_says_what_to_do(
     failed = await exports.read(export)
     assert failed.status == "failed"
     assert failed.error == (
-        "A PDF can hold 50,000 activities, and this export has 50,001."
+        "A PDF can hold 50,000 activities, but this export has 50,001."
         " Choose CSV, or a shorter period."
     )
     states = await exports.jobs()

@@ -196,7 +196,7 @@ def test_a_job_accepts_only_the_first_day_of_a_month(
     job_type: type[ReportGenerate | ReportReadyEmail],
 ) -> None:
     wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
-    message = "a month must be its first day, 2025-11-01, not 2025-11-17"
+    message = "a month must be given as its first day, 2025-11-01, not 2025-11-17"
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert(wrong, job_type, strict=False)
     with pytest.raises(msgspec.ValidationError, match=message):
@@ -216,6 +216,6 @@ async def test_a_job_with_an_invalid_month_dies_without_an_upload(
     )
     await run_jobs(may_fail=True)
     error = await database.fetchval("select error from jobs where state = 'dead'")
-    assert "a month must be its first day, 2025-11-01, not 2025-11-17" in error
+    assert "a month must be given as its first day, 2025-11-01, not 2025-11-17" in error
     assert before == await downloaded(database, bucket, ada.id)
     assert 1 == len(await keys(bucket, ada.id))
