@@ -36,7 +36,7 @@ def kilometres(metres: float) -> str:
     return f"{metres / 1000:,.1f} km" if metres < 999_950 else f"{metres / 1000:,.0f} km"
 
 
-def hours(seconds: int) -> str:
+def hours_and_minutes(seconds: int) -> str:
     """Format a duration as `45 min` or `31 h 05 min`, with minutes rounded half up."""
     whole, minutes = divmod((seconds + 30) // 60, 60)
     return f"{whole:,} h {minutes:02} min" if whole else f"{minutes} min"
@@ -49,5 +49,5 @@ def hours_minutes_seconds(seconds: int) -> str:
     return f"{whole}:{minutes:02}:{rest:02}"
 
 
-def count(activities: int) -> str:
+def activity_count(activities: int) -> str:
     return "1 activity" if activities == 1 else f"{activities:,} activities"

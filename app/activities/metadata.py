@@ -64,25 +64,25 @@ def _jpeg(data: bytes, exif: bytes) -> Iterator[bytes]:
     yield JPEG_START
     if exif:
         yield struct.pack(">BBH6s", 0xFF, 0xE1, len(exif) + 8, b"Exif\0\0") + exif
-    at = len(JPEG_START)
+    offset = len(JPEG_START)
     while True:
-        if data[at] != 0xFF:
+        if data[offset] != 0xFF:
             raise ValueError("a segment does not start with a marker")
-        marker = data[at + 1]
+        marker = data[offset + 1]
         if marker == 0xFF:  # padding
-            at += 1
+            offset += 1
             continue
         if marker == JPEG_END[1]:
             yield JPEG_END
             return
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        end = at + 2 + length
+        (length,) = struct.unpack_from(">H", data, offset + 2)
+        end = offset + 2 + length
         if marker == JPEG_SCAN:
             following = JPEG_AFTER_SCAN.search(data, end)
             end = following.start() if following else len(data)
-        if _is_kept(marker, data[at + 4 : at + 16]):
-            yield data[at:end]
-        at = end
+        if _is_kept(marker, data[offset + 4 : offset + 16]):
+            yield data[offset:end]
+        offset = end
 
 
 def _is_kept(marker: int, start: bytes) -> bool:
@@ -94,22 +94,22 @@ def _is_kept(marker: int, start: bytes) -> bool:
 
 def _png(data: bytes, exif: bytes) -> Iterator[bytes]:
     yield PNG_START
-    at, name = len(PNG_START), b""
+    offset, name = len(PNG_START), b""
     while name != b"IEND":
-        length, name = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
+        length, name = struct.unpack_from(">I4s", data, offset)
+        end = offset + 12 + length
         if end > len(data):
             raise ValueError("a chunk is longer than the file")
         if name in PNG_KEPT:
-            yield data[at:end]
+            yield data[offset:end]
         if name == b"IHDR" and exif:
             chunk = b"eXIf" + exif
             yield struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        at = end
+        offset = end
 
 
 def _webp(data: bytes, exif: bytes) -> bytes:
-    chunks = [data[at:end] for name, at, end in _riff(data) if name in WEBP_KEPT]
+    chunks = [data[offset:end] for name, offset, end in _riff(data) if name in WEBP_KEPT]
     if chunks and chunks[0].startswith(b"VP8X"):
         flags = chunks[0][8] & ~(WEBP_HAS_EXIF | WEBP_HAS_XMP) | (WEBP_HAS_EXIF if exif else 0)
         chunks[0] = chunks[0][:8] + bytes([flags]) + chunks[0][9:]
@@ -122,9 +122,9 @@ def _webp(data: bytes, exif: bytes) -> bytes:
 def _riff(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield the name, start and end of each chunk. A chunk of odd length has a byte of padding."""
     (size,) = struct.unpack_from("<I", data, 4)
-    at, last = 12, min(8 + size, len(data))
-    while at < last:
-        name, length = struct.unpack_from("<4sI", data, at)
-        end = at + 8 + length + length % 2
-        yield name, at, end
-        at = end
+    offset, last = 12, min(8 + size, len(data))
+    while offset < last:
+        name, length = struct.unpack_from("<4sI", data, offset)
+        end = offset + 8 + length + length % 2
+        yield name, offset, end
+        offset = end

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 
 from app.activities.formatting import (
     MONTHS,
-    count,
-    hours,
+    activity_count,
+    hours_and_minutes,
     hours_minutes_seconds,
     kilometres,
     long_day,
@@ -199,12 +199,12 @@ def draw_header(canvas: Canvas, title: str, name: str, subtitle: str, created_at
     canvas.write_text(LEFT, 150, subtitle, SUBTITLE)
 
 
-def figures_of(total: Totals) -> list[Figure]:
+def totals_as_figures(total: Totals) -> list[Figure]:
     """Format totals as the four figures."""
     return [
         Figure("Activities", f"{total.activities:,}"),
         Figure("Distance", kilometres(total.distance_m)),
-        Figure("Time", hours(total.duration_s)),
+        Figure("Time", hours_and_minutes(total.duration_s)),
         Figure("Energy", f"{total.calories:,} kcal"),
     ]
 
@@ -251,7 +251,7 @@ def draw_type_shares(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> No
 
 
 def _share_details(total: Totals) -> str:
-    parts = [count(total.activities), hours(total.duration_s)]
+    parts = [activity_count(total.activities), hours_and_minutes(total.duration_s)]
     if total.distance_m:
         parts.insert(1, kilometres(total.distance_m))
     return " · ".join(parts)

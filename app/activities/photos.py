@@ -62,8 +62,8 @@ def _clean(data: bytes) -> Picture:
     if len(data) > MAX_PHOTO_BYTES:
         raise _invalid(f"A photo can be at most {MAX_PHOTO_BYTES // 1_000_000} MB.")
     try:
-        kind, orientation = _examine(data)
-        cleaned = metadata.strip(data, kind, orientation)
+        image_format, orientation = _examine(data)
+        cleaned = metadata.strip(data, image_format, orientation)
         _decode(cleaned)
     except UnidentifiedImageError as error:
         raise _invalid("This is not a JPEG, PNG or WebP image.") from error
@@ -71,7 +71,7 @@ def _clean(data: bytes) -> Picture:
         raise _too_many_pixels() from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # from Pillow, if damaged
         raise _invalid("This image is damaged.") from error
-    return Picture(f"image/{kind.lower()}", cleaned)
+    return Picture(f"image/{image_format.lower()}", cleaned)
 
 
 def _examine(data: bytes) -> tuple[metadata.Format, int]:
@@ -80,8 +80,8 @@ def _examine(data: bytes) -> tuple[metadata.Format, int]:
         if image.width * image.height > MAX_PHOTO_PIXELS:
             raise _too_many_pixels()
         orientation = image.getexif().get(ExifTags.Base.Orientation, metadata.UPRIGHT)
-        kind = FORMATS[image.format or ""]
-        return kind, orientation if orientation in range(1, 9) else metadata.UPRIGHT
+        image_format = FORMATS[image.format or ""]
+        return image_format, orientation if orientation in range(1, 9) else metadata.UPRIGHT
 
 
 def _decode(data: bytes) -> None:

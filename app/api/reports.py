@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from app.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of
 from app.postgres.database import Database
 from app.reports import requests
-from app.reports.report import Report, month_of, slug
+from app.reports.report import Report, parse_month, slug
 from app.s3 import Bucket
 from app.users.user import Me
 from app.web.cursors import decode_cursor
@@ -68,7 +68,7 @@ async def download_report(
     Redirects to a URL that works for five minutes without a token. 409 while a missing file is
     being recreated.
     """
-    url = await requests.download(database, bucket, me.id, month_of(month))
+    url = await requests.download(database, bucket, me.id, parse_month(month))
     return Redirect(url, status_code=302)
 
 

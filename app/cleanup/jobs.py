@@ -44,7 +44,7 @@ class RemoveStatement(Protocol):
     ) -> Awaitable[int]: ...
 
 
-class Retained(NamedTuple):
+class RetainedRows(NamedTuple):
     """Rows that are removed after their retention period, each batch in its own transaction."""
 
     name: str
@@ -67,22 +67,22 @@ async def _enqueue_erasures(
     )
 
 
-def retained_rows(retention: Retention) -> Sequence[Retained]:
+def retained_rows(retention: Retention) -> Sequence[RetainedRows]:
     """Return what the cleanup removes, in order. Periods that have no setting are fixed here."""
     return (
-        Retained("erasures", _enqueue_erasures, retention.deleted),
-        Retained("activities", statements.remove_activities, retention.deleted),
-        Retained("sessions", statements.remove_sessions),
-        Retained("account_tokens", statements.remove_account_tokens, DAY),
-        Retained("reset_requests", statements.remove_reset_requests, 2 * HOUR),
-        Retained("idempotency_keys", statements.remove_idempotency_keys, DAY),
-        Retained("news", statements.remove_news, DAY),
-        Retained("exports", statements.remove_exports),
-        Retained("jobs", statements.remove_jobs, retention.jobs),
-        Retained("dead_letters", statements.remove_dead_letters, retention.dead_letters),
-        Retained("runs", statements.remove_runs, retention.runs),
-        Retained("emails", statements.remove_emails, retention.emails),
-        Retained("workers", statements.remove_workers, DAY),
+        RetainedRows("erasures", _enqueue_erasures, retention.deleted),
+        RetainedRows("activities", statements.remove_activities, retention.deleted),
+        RetainedRows("sessions", statements.remove_sessions),
+        RetainedRows("account_tokens", statements.remove_account_tokens, DAY),
+        RetainedRows("reset_requests", statements.remove_reset_requests, 2 * HOUR),
+        RetainedRows("idempotency_keys", statements.remove_idempotency_keys, DAY),
+        RetainedRows("news", statements.remove_news, DAY),
+        RetainedRows("exports", statements.remove_exports),
+        RetainedRows("jobs", statements.remove_jobs, retention.jobs),
+        RetainedRows("dead_letters", statements.remove_dead_letters, retention.dead_letters),
+        RetainedRows("runs", statements.remove_runs, retention.runs),
+        RetainedRows("emails", statements.remove_emails, retention.emails),
+        RetainedRows("workers", statements.remove_workers, DAY),
     )
 
 
@@ -147,7 +147,7 @@ async def count(
 
 
 async def _remove_rows(
-    run: Run, rows: Retained, position: CleanupPosition, now: datetime
+    run: Run, rows: RetainedRows, position: CleanupPosition, now: datetime
 ) -> CleanupPosition:
     """Remove rows in batches, until a batch is not full."""
     while True:

@@ -16,7 +16,7 @@ from app.exports.statements import export_objects
 from app.postgres.statements import Queryable
 from app.reports import report
 from app.reports.statements import report_objects
-from app.s3 import Listed
+from app.s3 import ListedObject
 
 MIN_AGE = timedelta(days=1)
 """Objects younger than this are kept if their row is written after them: it may still come."""
@@ -32,7 +32,9 @@ class OrphanKind(NamedTuple):
     min_age: timedelta | None = MIN_AGE
     """Objects younger than this are kept. None if the row is written before the object."""
 
-    async def orphans(self, db: Queryable, page: Sequence[Listed], now: datetime) -> list[str]:
+    async def orphans(
+        self, db: Queryable, page: Sequence[ListedObject], now: datetime
+    ) -> list[str]:
         """Return the keys of the objects on a page that are old enough and have no row."""
         old = {
             listed.key

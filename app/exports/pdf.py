@@ -42,7 +42,7 @@ class ExportDocument:
         pdf.draw_header(
             canvas, title, header.name, f"{days[0].upper()}{days[1:]}", header.created_at
         )
-        pdf.draw_figures(canvas, pdf.figures_of(totals.total))
+        pdf.draw_figures(canvas, pdf.totals_as_figures(totals.total))
         if totals.total.activities == 0:
             canvas.write_text(LEFT, pdf.CHART_TOP, "No activities.", BODY)
         else:

@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from app.pages.page import render_page
 from app.postgres.database import Database
 from app.reports import requests
-from app.reports.report import month_of, slug
+from app.reports.report import parse_month, slug
 from app.s3 import Bucket
 from app.users.accounts import profile_of
 from app.users.user import Me
@@ -28,7 +28,7 @@ async def list_reports(
     database: NamedDependency[Database],
     before: Annotated[str | None, QueryParameter(max_length=7)] = None,
 ) -> Response[str]:
-    before_month: date | None = month_of(before) if before else None
+    before_month: date | None = parse_month(before) if before else None
     rows = await requests.reports(database, me.id, before_month, PAGE_SIZE + 1)
     items = rows[:PAGE_SIZE]
     return render_page(
@@ -48,7 +48,7 @@ async def download_report(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    url = await requests.download(database, bucket, me.id, month_of(month))
+    url = await requests.download(database, bucket, me.id, parse_month(month))
     return Redirect(url, status_code=302)
 
 

@@ -105,5 +105,5 @@ def scale(largest: float) -> tuple[float, float]:
     if largest <= 0:
         return 1.0, 1.0
     power = 10.0 ** math.floor(math.log10(largest / 4))
-    step = next(power * times for times in (1, 2, 5, 10) if largest / (power * times) <= 5)
+    step = next(power * factor for factor in (1, 2, 5, 10) if largest / (power * factor) <= 5)
     return math.ceil(largest / step - 1e-9) * step, step

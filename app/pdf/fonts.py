@@ -88,7 +88,7 @@ class Font:
         self._content = _latin_subset(path) if name in PREBUILT_FONTS else _stripped(path)
         self._parsed = TTFFont(FPDF(), BytesIO(self._content), name, "")  # type: ignore[arg-type] # it accepts what fontTools accepts
         self._parsed.ttffile = path  # for shaping
-        self._order = self._parsed.ttfont.getGlyphOrder()
+        self._glyph_order = self._parsed.ttfont.getGlyphOrder()
         for joiner in JOINERS if name == "text" else "":
             self._parsed.cmap.pop(ord(joiner), None)
         self.characters = frozenset(map(chr, self._parsed.cmap))
@@ -104,7 +104,7 @@ class Font:
         font = copy.copy(self._parsed)
         font.i = len(document.fonts) + 1
         font.ttfont = (
-            _PrebuiltFont(self._content, self._order)
+            _PrebuiltFont(self._content, self._glyph_order)
             if self.name in PREBUILT_FONTS
             else ttLib.TTFont(BytesIO(self._content), lazy=True, recalcTimestamp=False)
         )

@@ -34,11 +34,11 @@ class Table:
         """Start a table at `top` on the current page."""
         self._canvas = canvas
         *fixed, last = columns
-        self._lefts = [LEFT]
+        self._left_edges = [LEFT]
         for column in fixed:
-            gutter = GUTTER if len(self._lefts) < len(fixed) else LAST_GUTTER
-            self._lefts.append(self._lefts[-1] + column.width + gutter)
-        self._columns = [*fixed, last._replace(width=RIGHT - self._lefts[-1])]
+            gutter = GUTTER if len(self._left_edges) < len(fixed) else LAST_GUTTER
+            self._left_edges.append(self._left_edges[-1] + column.width + gutter)
+        self._columns = [*fixed, last._replace(width=RIGHT - self._left_edges[-1])]
         self._y = top
         self._banded = False
         self._has_header = False
@@ -61,7 +61,7 @@ class Table:
         baseline = self._y + PADDING + LINE_HEIGHT - 3
         self._write(baseline, cells[:-1], BODY)
         for number, line in enumerate(lines):
-            canvas.write_text(self._lefts[-1], baseline + number * LINE_HEIGHT, line, BODY)
+            canvas.write_text(self._left_edges[-1], baseline + number * LINE_HEIGHT, line, BODY)
         self._y += height
 
     def add_note(self, text: str) -> None:
@@ -91,7 +91,7 @@ class Table:
         self._banded = False
 
     def _write(self, baseline: float, cells: Sequence[str], style: Style) -> None:
-        for column, left, cell in zip(self._columns, self._lefts, cells, strict=False):
+        for column, left, cell in zip(self._columns, self._left_edges, cells, strict=False):
             if cell:
                 edge = left + column.width if column.align == "right" else left
                 self._canvas.write_text(edge, baseline, cell, style, column.align)

@@ -56,8 +56,8 @@ def document(header: bytes) -> ReportDocument:
 def _figures(header: Header) -> list[Figure]:
     """Return the month's figures, each with the previous month's value as its note."""
     name = f"{month_before(header.month):%B}"
-    current = pdf.figures_of(total(header.days))
-    previous = pdf.figures_of(header.before)
+    current = pdf.totals_as_figures(total(header.days))
+    previous = pdf.totals_as_figures(header.before)
     if not header.before.activities:
         return [figure._replace(note=f"none in {name}") for figure in current]
     return [

@@ -53,7 +53,7 @@ def slug(month: date) -> str:
     return f"{month:%Y-%m}"
 
 
-def month_of(text: str) -> date:
+def parse_month(text: str) -> date:
     """Parse the month in a URL.
 
     Raises:

@@ -42,7 +42,7 @@ class Head(NamedTuple):
     content_type: str
 
 
-class Listed(NamedTuple):
+class ListedObject(NamedTuple):
     """An object in a listing."""
 
     key: str
@@ -88,10 +88,10 @@ class Bucket:
     async def put(self, key: str, body: bytes, content_type: str) -> str:
         """Store an object, replacing any existing one with the same key, and return its ETag."""
         with translate_errors():
-            answer = await self._client.put_object(
+            response = await self._client.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type
             )
-        return answer["ETag"]
+        return response["ETag"]
 
     @asynccontextmanager
     async def upload(
@@ -114,10 +114,10 @@ class Bucket:
     async def incomplete_uploads(self, prefix: str) -> Sequence[IncompleteUpload]:
         """List at most 1,000 incomplete uploads to keys with this prefix."""
         with translate_errors():
-            answer = await self._client.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
+            response = await self._client.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
         return [
             IncompleteUpload(found["Key"], found["UploadId"], found["Initiated"])
-            for found in answer.get("Uploads", [])
+            for found in response.get("Uploads", [])
         ]
 
     async def abort_uploads(self, uploads: Iterable[IncompleteUpload]) -> None:
@@ -132,8 +132,8 @@ class Bucket:
             NotFound: no object has this key.
         """
         with translate_errors():
-            answer = await self._client.head_object(Bucket=self.name, Key=key)
-        return Head(answer["ContentLength"], answer["ETag"], answer["ContentType"])
+            response = await self._client.head_object(Bucket=self.name, Key=key)
+        return Head(response["ContentLength"], response["ETag"], response["ContentType"])
 
     async def contains(self, key: str, etag: str | None) -> bool:
         """Tell whether the key holds the object with this ETag, or any object if `etag` is None.
@@ -167,11 +167,11 @@ class Bucket:
                 {"Key": key} for key in keys[first : first + MAX_KEYS_PER_DELETE]
             ]
             with translate_errors():
-                answer = await self._client.delete_objects(
+                response = await self._client.delete_objects(
                     Bucket=self.name,
                     Delete={"Objects": objects, "Quiet": True},
                 )
-            if failures := answer.get("Errors"):
+            if failures := response.get("Errors"):
                 raise unavailable(
                     f"keys not deleted: {len(failures)}; first error: {failures[0].get('Code')}"
                 )
@@ -179,10 +179,10 @@ class Bucket:
     async def keys(self, prefix: str) -> list[str]:
         """List at most 1,000 keys with this prefix, in order."""
         with translate_errors():
-            answer = await self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)
-        return [found["Key"] for found in answer.get("Contents", [])]
+            response = await self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return [found["Key"] for found in response.get("Contents", [])]
 
-    async def pages(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[Listed]]:
+    async def pages(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedObject]]:
         """Yield the objects with this prefix in the order of their keys, 1,000 at a time.
 
         Args:
@@ -190,11 +190,12 @@ class Bucket:
         """
         while True:
             with translate_errors():
-                answer = await self._client.list_objects_v2(
+                response = await self._client.list_objects_v2(
                     Bucket=self.name, Prefix=prefix, StartAfter=after
                 )
             found = [
-                Listed(item["Key"], item["LastModified"]) for item in answer.get("Contents", [])
+                ListedObject(item["Key"], item["LastModified"])
+                for item in response.get("Contents", [])
             ]
             if not found:
                 return
@@ -261,10 +262,10 @@ class Bucket:
         """Return the bucket's lifecycle rules, by which S3 deletes objects itself."""
         try:
             with translate_errors():
-                answer = await self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
+                response = await self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
         except NotFound:
             return []
-        return answer["Rules"]
+        return response["Rules"]
 
     async def create_if_missing(self) -> None:
         """Create the bucket if it does not exist."""

@@ -48,7 +48,7 @@ class Upload:
         self._buffer = bytearray()
         self._hash = hashlib.sha256()
         self._size = 0
-        self._sent = 0
+        self._parts_started = 0
         self._in_flight: deque[asyncio.Task[CompletedPartTypeDef]] = deque()
         self._parts: list[CompletedPartTypeDef] = []
         self._completed = False
@@ -56,14 +56,14 @@ class Upload:
     async def begin(self, content_type: str, filename: str, tags: Mapping[str, str]) -> None:
         """Start the upload in S3. The tags and the file name must be ASCII."""
         with translate_errors():
-            begun = await self._client.create_multipart_upload(
+            response = await self._client.create_multipart_upload(
                 Bucket=self._bucket,
                 Key=self._key,
                 ContentType=content_type,
                 ContentDisposition=f'attachment; filename="{filename}"',
                 Tagging=urlencode(tags),
             )
-        self._id = begun["UploadId"]
+        self._id = response["UploadId"]
 
     async def write(self, data: bytes) -> None:
         """Add bytes. Waits while two parts are being sent and a third is full.
@@ -83,7 +83,7 @@ class Upload:
         Raises:
             Unavailable: a part could not be sent, so the upload has failed.
         """
-        if self._buffer or not self._sent:
+        if self._buffer or not self._parts_started:
             await self._send_first(len(self._buffer))
         while self._in_flight:
             await self._wait_for_oldest()
@@ -100,14 +100,14 @@ class Upload:
 
     async def _complete(self) -> str:
         with translate_errors():
-            answer = await self._client.complete_multipart_upload(
+            response = await self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=self._key,
                 UploadId=self._id,
                 MultipartUpload={"Parts": self._parts},
             )
         self._completed = True
-        return answer["ETag"]
+        return response["ETag"]
 
     async def abort_unless_completed(self) -> None:
         """Abort an incomplete upload. If that fails, the next upload to the same key aborts it."""
@@ -129,8 +129,8 @@ class Upload:
             await self._wait_for_oldest()
         part = bytes(memoryview(self._buffer)[:length])
         del self._buffer[:length]
-        self._sent += 1
-        sending = asyncio.create_task(self._send_part(self._sent, part))
+        self._parts_started += 1
+        sending = asyncio.create_task(self._send_part(self._parts_started, part))
         sending.add_done_callback(_retrieve_exception)
         self._in_flight.append(sending)
 
@@ -142,14 +142,14 @@ class Upload:
 
     async def _send_part(self, number: int, part: bytes) -> CompletedPartTypeDef:
         with translate_errors():
-            answer = await self._client.upload_part(
+            response = await self._client.upload_part(
                 Bucket=self._bucket,
                 Key=self._key,
                 UploadId=self._id,
                 PartNumber=number,
                 Body=part,
             )
-        return {"PartNumber": number, "ETag": answer["ETag"]}
+        return {"PartNumber": number, "ETag": response["ETag"]}
 
 
 def _retrieve_exception(sending: asyncio.Task[CompletedPartTypeDef]) -> None:

@@ -4,7 +4,7 @@
 with old as (
     select id from activities where deleted_at < :before order by deleted_at limit :limit
 ),
-gone as (delete from activities where id in (select id from old) and not :dry_run::bool)
+removed as (delete from activities where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: enqueue_erasures
@@ -44,7 +44,7 @@ select count(*) from left_over;
 with old as (
     select token_hash from sessions where expires_at < :before order by expires_at limit :limit
 ),
-gone as (
+removed as (
     delete from sessions where token_hash in (select token_hash from old) and not :dry_run::bool
 )
 select count(*) from old;
@@ -55,7 +55,7 @@ select count(*) from old;
 with old as (
     select token_hash from account_tokens where expires_at < :before order by expires_at limit :limit
 ),
-gone as (
+removed as (
     delete from account_tokens
     where token_hash in (select token_hash from old) and not :dry_run::bool
 )
@@ -67,7 +67,7 @@ select count(*) from old;
 with old as (
     select id from reset_requests where created_at < :before order by created_at limit :limit
 ),
-gone as (delete from reset_requests where id in (select id from old) and not :dry_run::bool)
+removed as (delete from reset_requests where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_news
@@ -76,7 +76,7 @@ select count(*) from old;
 with old as (
     select user_id, activity_id from news where created_at < :before order by created_at limit :limit
 ),
-gone as (
+removed as (
     delete from news
     where (user_id, activity_id) in (select user_id, activity_id from old) and not :dry_run::bool
 )
@@ -89,7 +89,7 @@ with old as (
     select user_id, route, key from idempotency_keys where created_at < :before
     order by created_at limit :limit
 ),
-gone as (
+removed as (
     delete from idempotency_keys
     where (user_id, route, key) in (select user_id, route, key from old) and not :dry_run::bool
 )
@@ -104,7 +104,7 @@ with old as (
     where expires_at < :before or requested_at < :before::timestamptz - interval '30 days'
     limit :limit
 ),
-gone as (delete from exports where id in (select id from old) and not :dry_run::bool)
+removed as (delete from exports where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_jobs
@@ -120,7 +120,7 @@ with old as (
     order by id
     limit :limit
 ),
-gone as (delete from jobs where id in (select id from old) and not :dry_run::bool)
+removed as (delete from jobs where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_dead_letters
@@ -129,7 +129,7 @@ select count(*) from old;
 with old as (
     select id from jobs where state = 'dead' and finished_at < :before limit :limit
 ),
-gone as (delete from jobs where id in (select id from old) and not :dry_run::bool)
+removed as (delete from jobs where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_runs
@@ -138,7 +138,7 @@ select count(*) from old;
 with old as (
     select id from schedule_runs where finished_at < :before limit :limit
 ),
-gone as (delete from schedule_runs where id in (select id from old) and not :dry_run::bool)
+removed as (delete from schedule_runs where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_emails
@@ -148,7 +148,7 @@ with old as (
     select id from emails where created_at < :before and state <> 'sending'
     order by created_at limit :limit
 ),
-gone as (delete from emails where id in (select id from old) and not :dry_run::bool)
+removed as (delete from emails where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: remove_workers
@@ -157,7 +157,7 @@ select count(*) from old;
 with old as (
     select id from workers where seen_at < :before limit :limit
 ),
-gone as (delete from workers where id in (select id from old) and not :dry_run::bool)
+removed as (delete from workers where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
 -- name: photos_by_id

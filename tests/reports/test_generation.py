@@ -13,7 +13,7 @@ from app.errors import NotFound
 from app.jobs import JobId, Run
 from app.postgres.database import Database
 from app.reports.jobs import create_report
-from app.reports.report import key, last_day, month_before, month_of
+from app.reports.report import key, last_day, month_before, parse_month
 from app.resources import Resources
 from app.s3 import Bucket
 from tests.email.sending import attempt
@@ -176,9 +176,9 @@ async def test_a_long_month_lists_only_its_first_activities(
 
 
 def test_months_in_urls_are_parsed_strictly() -> None:
-    assert date(2025, 2, 1) == month_of("2025-02")
+    assert date(2025, 2, 1) == parse_month("2025-02")
     assert date(2024, 2, 29) == last_day(date(2024, 2, 1))
     assert date(2024, 12, 1) == month_before(date(2025, 1, 1))
     for wrong in ("2025-13", "2025-2", "2025-02-01", "0000-01", "٢٠٢٦-٠٢", "", "../2025-02"):
         with pytest.raises(NotFound):
-            month_of(wrong)
+            parse_month(wrong)
