@@ -42,6 +42,7 @@ async def test_worker_names_a_broken_template_and_exits(
         timeout=WAIT_LIMIT_S,
     )
     assert result.returncode == 1
-    (error,) = result.stderr.splitlines()
+    assert "Traceback" not in result.stderr
+    error = result.stderr.splitlines()[-1]
     assert error.startswith("activelog: templates/email/friend_activity/body.txt: ")
     assert problem in error
