@@ -1,4 +1,4 @@
-"""The commands of `python -m app`, one file per noun.
+"""The commands of `python -m app`, one file per subject.
 
 Operators can use them instead of the API.
 """

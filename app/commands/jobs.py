@@ -61,7 +61,7 @@ async def show(id: Id, /, *, json: Json = False, resources: InjectedResources) -
 
 @app.command
 async def retry(id: Id, /, *, json: Json = False, resources: InjectedResources) -> str:
-    """Retry a dead job."""
+    """Retry a dead letter."""
     await dead_letters.retry_job(resources.database, id, by=BY)
     return render(await jobs.find_job(resources.database, id), json=json)
 

@@ -44,7 +44,7 @@ async def list_kinds(*, json: Json = False, resources: InjectedResources) -> str
 
 @kinds.command(name="pause")
 async def pause_kind(name: str, /, *, json: Json = False, resources: InjectedResources) -> str:
-    """Pause a kind: within a second, no more jobs of it start."""
+    """Pause a kind: within a second, no more of its jobs start."""
     async with resources.database.transaction() as tx:
         await admin.pause_kind(tx, name, by=BY)
         return render(await admin.list_kinds(tx), json=json)

@@ -1,7 +1,7 @@
 """`python -m app trigger <job>`: run a job now and print the outcome.
 
 A triggered job is enqueued and run like any other. There is a command for every schedule, for every
-job that concerns one user, and for exports.
+kind of job that contains a user's ID, and for exports.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ async def run(
     if not alive:
         print(job_id)
         print(
-            "activelog: enqueued, but no worker is running; the job starts once one is",
+            "activelog: enqueued, but no worker is running; the job starts when one is",
             file=sys.stderr,
         )
         return 1
@@ -203,7 +203,7 @@ def _add(
     options: list[inspect.Parameter],
     enqueue: Callable[..., Awaitable[JobId]],
 ) -> None:
-    """Add the command for a job. `enqueue` gets the transaction, and the options by name."""
+    """Add the command for a job. `enqueue` gets the transaction, and the options as keywords."""
 
     async def command(*, resources: Resources, no_wait: bool = False, **values: Any) -> int:
         return await run(resources, lambda tx: enqueue(tx, **values), no_wait=no_wait)

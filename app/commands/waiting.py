@@ -1,4 +1,4 @@
-"""Waiting for a job to finish, and printing its outcome in one line."""
+"""Wait for a job to finish, and describe its outcome in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.postgres.database import Database
 POLL_INTERVAL_S = 0.25
 FINAL_STATES = {"done", "dead", "cancelled"}
 CLEAR_LINE = "\r\x1b[K"
-"""Codes that move to the beginning of a terminal's line and clear the line."""
+"""Codes that move to the beginning of the terminal's line and clear the line."""
 
 
 async def wait_for_job(database: Database, job_id: JobId) -> int:
@@ -31,7 +31,10 @@ async def wait_for_job(database: Database, job_id: JobId) -> int:
     while (job := await find_job(database, job_id)).state not in FINAL_STATES:
         if job.state != "running" and (pause := await find_pause(database, job)):
             _clear_line(terminal)
-            print(f"{job.kind} {job.id}: enqueued, but {pause} is paused; it starts when resumed")
+            print(
+                f"{job.kind} {job.id}: enqueued, but {pause} is paused;"
+                " the job starts when it resumes"
+            )
             return 1
         line = await describe(database, job)
         if terminal:

@@ -1,1 +1,1 @@
-"""Servers for `just up` and the tests, run from wheels. Only those two may import this package."""
+"""Servers from wheels, for `just up` and the tests. Nothing else may import this package."""

@@ -1,4 +1,4 @@
-"""`python -m app.embedded up|down|env|reset|connect`: the commands behind `just up`."""
+"""`python -m app.embedded up|down|env|reset|connect`: the commands behind `just up` and others."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def down(*, home: Home) -> int:
         return 0
     process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while is_locked(home / LOCK_FILE):  # released once the last process has exited
+    while is_locked(home / LOCK_FILE):  # `up` holds it until all its processes have exited
         if time.monotonic() > deadline:
             return print_error(
                 f"process {process.pid} did not stop: kill it; the next `just up` cleans up"
@@ -135,7 +135,7 @@ def main() -> int:
 
 
 def _describe_running(home: Path) -> str:
-    """Return the process id and URL of the running `up`, for a message."""
+    """Describe the running `up` for a message: its process id and URL."""
     process = lock_holder(home / LOCK_FILE)
     running = f"process {process.pid}" if process else "still starting"
     try:
@@ -146,7 +146,7 @@ def _describe_running(home: Path) -> str:
 
 
 def describe_permission_error(error: PermissionError, home: Path) -> str:
-    """Say what to do if the home folder or a file in it belongs to another user."""
+    """Describe the error. If the file belongs to another user, say what to do about it."""
     file = home / (error.filename or "")
     is_absolute = Path(error.filename or "").is_absolute()  # shutil.rmtree reports bare file names
     if is_absolute and _owner(file, home) in {None, os.geteuid()}:

@@ -15,13 +15,13 @@ from app.embedded.home import ROOT
 from app.embedded.ports import LOOPBACK, default_or_free_port, http_status
 
 KILL_MARGIN_S = 5.0
-"""How long after the end of its shutdown grace a child is killed."""
+"""How long a child may keep running after its shutdown grace before it is killed."""
 SHARED_VARIABLES = (
     "DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION",
     "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SMTP_URL", "INBOX_URL",
     "INBOX_FOLDER", "APP_URL", "HOST", "PORT", "METRICS_PORT", "ENVIRONMENT",
 )  # fmt: skip
-"""Variables that other programs need to connect to the running system. Secrets are excluded."""
+"""Variables that other programs need to connect to the running system. SECRET_KEY is left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     """Replace this process with the program.
 
     Returns:
-        The exit code, if there is no server to connect to or `program` was a single Redis command.
+        The exit code, if this process was not replaced: there is no server, the program is missing,
+        or it was a single Redis command.
 
     Raises:
         SettingsError: the URL of a server is missing or invalid.

@@ -97,7 +97,7 @@ def without_password(url: str) -> str:
 
 
 def _role(account: DemoAccount) -> str:
-    return "Operator" if account.operator else "Person"
+    return "Operator" if account.operator else "User"
 
 
 def _align(rows: Sequence[tuple[str, str]]) -> str:

@@ -87,14 +87,14 @@ class Daemon(ABC):
     start_timeout_s = 30.0
     """How long the program may take to become ready. Tests allow four times as long."""
     start_attempts = 3
-    """How many times to try, each time on new ports, if other processes take the ports first."""
+    """How many times to try to start, on new ports each time, if other processes take the ports."""
     notices_free_space_late = False
-    """Whether only a restart makes the program notice quickly that a full disk has space again."""
+    """True if the program needs a restart to notice soon that a full disk has space again."""
     niceness = 0
     """The nice value, as in nice(1)."""
 
     port = 0
-    """The port that this process itself must listen on; 0 if `is_ready` identifies the process."""
+    """The port that our process must listen on; 0 if `is_ready` already identifies our process."""
 
     def __init__(self, workspace: Workspace, show: Callable[[str], None] | None = None) -> None:
         """Pass output to `show` line by line as it arrives; without `show`, log it to a file."""
@@ -117,14 +117,14 @@ class Daemon(ABC):
         return {}
 
     def choose_ports(self) -> None:  # noqa: B027 # optional
-        """Choose ports. Called for each attempt of the first start; a restart keeps the ports."""
+        """Choose ports. Called before each attempt of `start`; restarts keep the ports."""
 
     def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         """Return (default port, actual port) by service."""
         return {}
 
     async def prepare(self) -> None:  # noqa: B027 # optional
-        """Prepare the start. Called before every start, including restarts."""
+        """Prepare to start. Called before every start, including restarts."""
 
     def environment(self) -> Mapping[str, str] | None:
         """Return the program's environment; None to inherit ours."""

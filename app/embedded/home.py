@@ -27,7 +27,7 @@ CREATE_TIME_TOLERANCE_S = 0.05
 """How far apart two readings of the same process's creation time may be."""
 MIB = 2**20
 MIN_FREE_BYTES = 16 * MIB
-"""The free space that Postgres needs to keep running: its write-ahead log grows by 16 MiB files."""
+"""The free space that Postgres needs to keep running: its write-ahead log grows in 16 MiB files."""
 RESUME_FREE_BYTES = 2 * MIN_FREE_BYTES
 """The free space at which a full disk counts as usable again: enough for two such files."""
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -71,7 +71,7 @@ def is_locked(file: Path) -> bool:
 
 
 def lock_holder(file: Path) -> psutil.Process | None:
-    """Return the `up` process that holds the lock; None if no process does, or it just started."""
+    """Return the `up` process that holds the lock; None if there is none or it has just started."""
     if not is_locked(file):
         return None
     try:
@@ -90,7 +90,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def find_process(pid: int, created: float) -> psutil.Process | None:
-    """Return the process; None if it has exited, even if another process has its id now."""
+    """Return the process; None if it has exited, even if another process now has its id."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         if abs(process.create_time() - created) < CREATE_TIME_TOLERANCE_S:

@@ -114,7 +114,7 @@ class Inbox:
 
         Args:
             to: return only emails with this envelope recipient, ignoring case.
-            limit: search only this many of the newest emails.
+            limit: look only at this many of the newest emails.
         """
         ids = sorted((file.stem for file in self._folder.glob("*.eml")), reverse=True)
         found = (self.email(email_id) for email_id in ids[:limit])
@@ -130,7 +130,7 @@ class Inbox:
         return self._cache[email_id]
 
     def source(self, email_id: str) -> bytes | None:
-        """Return the email as received, without the envelope headers; None if it does not exist."""
+        """Return the envelope headers and the email as received; None if it does not exist."""
         if not email_id.replace("-", "").isalnum():
             return None
         try:
@@ -303,11 +303,11 @@ def email_page(email: Email) -> str:
 
 
 def _page(title: str, body: str, *, refresh: bool = False) -> str:
-    again = '<meta http-equiv="refresh" content="5">' if refresh else ""
+    refresh_tag = '<meta http-equiv="refresh" content="5">' if refresh else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"{again}<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"{refresh_tag}<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body>{body}</body></html>"
     )
 

@@ -73,8 +73,10 @@ def is_listening(pid: int, port: int) -> bool:
         return True
     except psutil.NoSuchProcess:
         return False
-    listening = (one for one in found if one.status == psutil.CONN_LISTEN)
-    return any(one.laddr.port == port for one in listening)
+    return any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        for connection in found
+    )
 
 
 async def first_line(port: int, request: bytes = b"") -> bytes:

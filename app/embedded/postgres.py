@@ -1,8 +1,8 @@
 """Postgres: our own cluster, created by `initdb` and served on the loopback address only.
 
 Postgres refuses to run as root. If we are root, it runs under an unprivileged account. Existing
-folders are never opened to that account: data or programs that it cannot reach are moved or copied
-to the fallback folder.
+folders are never opened to that account. If it cannot reach the home folder or the programs, the
+fallback folder holds the data or a copy of the programs.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Postgres(Daemon):
             shutil.rmtree(self._fallback, ignore_errors=True)
 
     def _make_accessible(self, account: Account) -> None:
-        """Move the data or the programs to the fallback folder if the account cannot reach them."""
+        """Use the fallback folder for the data or the programs if the account cannot reach them."""
         if not account.can_enter(self.workspace.home):
             self._data = self._make_fallback_folder() / "postgres"
         if not account.can_run(self._programs / "bin" / "postgres"):

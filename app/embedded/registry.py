@@ -1,7 +1,7 @@
-"""The registry of running processes, to stop those left over when the owner was killed (`kill -9`).
+"""The registry of an owner's processes, to stop them if the owner is killed (`kill -9`).
 
-An entry matches a process only by both id and creation time: if the id now belongs to another
-program, that program is left alone.
+The owner is the program that started them. An entry matches a process only if both the id and the
+creation time match: if another program now has the id, that program is left alone.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class ProcessRegistry:
     def _notify_guard(self) -> None:
         if self._guard is None or self._guard.stdin is None:
             return
-        with suppress(BrokenPipeError):  # the guard was killed: only the file is left
+        with suppress(BrokenPipeError):  # the guard was killed, so only the file remains
             self._guard.stdin.write(_serialize(self._entries.values()) + b"\n")
             self._guard.stdin.flush()
 
@@ -136,7 +136,7 @@ class ProcessRegistry:
 
 
 def stop_leftovers(file: Path) -> list[str]:
-    """Stop the listed processes that are still running, remove the file, and return their names.
+    """Stop the listed processes that are still running, remove the file, and return the names.
 
     A missing or malformed file counts as empty.
     """
@@ -182,7 +182,7 @@ def clean_up(entry: RegistryEntry, *, folders: bool = False) -> None:
 
 
 def parse_entries(text: bytes) -> list[RegistryEntry]:
-    """Return the entries; an empty list if another version wrote the text."""
+    """Return the entries; an empty list if the text is malformed or from another version."""
     try:
         return [RegistryEntry(**entry) for entry in json.loads(text)]
     except (ValueError, TypeError):

@@ -33,8 +33,9 @@ class S3(Daemon):
     # On SIGTERM the filer waits 15 s for one of its own streams. SIGKILL loses no data: SeaweedFS
     # hands each write to the operating system, and reads its volumes again when it starts.
     stop_signal = signal.SIGKILL
-    notices_free_space_late = True  # checks once a minute and rejects writes until then
-    niceness = process_priority.WORKER_NICENESS  # remote in production: delay no requests
+    notices_free_space_late = True  # it checks once a minute, and rejects writes until then
+    # In production S3 runs on other machines; here it must not slow down requests.
+    niceness = process_priority.WORKER_NICENESS
 
     def choose_ports(self) -> None:
         """Avoid ports for which another user left sockets in the temporary folder."""
@@ -74,7 +75,7 @@ class S3(Daemon):
         }
 
     async def prepare(self) -> None:
-        """Write the credentials. Remove the master's old state, which is stored by port number."""
+        """Write the credentials. Remove the master's old state, stored under its port."""
         folder = self.workspace.folder("s3")
         for state in folder.glob("m[0-9]*"):
             shutil.rmtree(state, ignore_errors=True)

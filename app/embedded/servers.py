@@ -19,7 +19,7 @@ from app.embedded.wheels import valkey_server
 
 
 class Valkey(Daemon):
-    """Valkey, which speaks the Redis protocol. It may lose data: the truth is in Postgres."""
+    """Valkey, which speaks the Redis protocol. It may lose data: Postgres has the jobs."""
 
     name = "valkey"
 
@@ -90,7 +90,7 @@ SERVER_TYPES: Mapping[str, type[Daemon]] = {
     "S3_ENDPOINT_URL": S3,
     "SMTP_URL": InboxServer,
 }
-"""The server types by variable. A server is embedded unless its variable is set."""
+"""The type of server for each variable. A server is embedded unless its variable is set."""
 
 
 @asynccontextmanager
@@ -99,7 +99,7 @@ async def servers(
 ) -> AsyncIterator[dict[str, str]]:
     """Start the servers that `environ` does not name. Yield the variables for connecting to them.
 
-    On exit, even by an error or a cancellation, all processes are stopped before this returns.
+    On exit, even after an error or a cancellation, all processes are stopped before this returns.
 
     Args:
         folder: the home folder.

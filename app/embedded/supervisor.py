@@ -23,7 +23,7 @@ from app.embedded.home import (
 from app.embedded.registry import ProcessRegistry
 
 MIN_RESTART_DELAY_S, MAX_RESTART_DELAY_S = 0.5, 10.0
-"""Delays before a restart. The delay doubles with each exit in a row."""
+"""Delays before a restart. The delay doubles with each consecutive exit."""
 STABLE_AFTER_S = 30.0
 """A program that ran longer than this before exiting is restarted with the shortest delay."""
 DISK_POLL_S = 1.0
@@ -88,7 +88,7 @@ async def _watch_disk(
             has_room = False
         elif not has_room:
             has_room = True
-            _restart_slow_to_notice(daemons)
+            _restart_if_slow_to_notice(daemons)
         elif all(await asyncio.gather(*(daemon.is_ready() for daemon in daemons))):
             say(f"everything has recovered: {describe_free_space(folders[0])}")
             is_reported = False
@@ -98,7 +98,7 @@ def _has_room(folders: Sequence[Path]) -> bool:
     return all(free_bytes(folder) >= RESUME_FREE_BYTES for folder in folders)
 
 
-def _restart_slow_to_notice(daemons: Iterable[Daemon]) -> None:
+def _restart_if_slow_to_notice(daemons: Iterable[Daemon]) -> None:
     for daemon in daemons:
         if daemon.notices_free_space_late and daemon.kill():
             say(f"disk space is available again: restarting {daemon.name}")

@@ -51,8 +51,8 @@ def up(
 ) -> int:
     """Run everything until SIGINT, SIGTERM or the terminal closes, and return the exit code.
 
-    If a child fails to start, stop everything and return that child's exit code. A second SIGINT
-    kills everything immediately.
+    If a program fails to start, stop everything and return that program's exit code. A second
+    SIGINT kills everything immediately.
 
     Args:
         durable: False for tests (see `Workspace`).
@@ -164,12 +164,12 @@ async def _run(workspace: Workspace, environ: Mapping[str, str], plan: Plan) -> 
 
 
 def _data_folders(home: Path) -> list[Path]:
-    """Return the folders in which the servers keep their files."""
+    """Return the folders where the servers keep their files."""
     return [folder for folder in (home, fallback_folder(home)) if folder.exists()]
 
 
 def _shell_exit_code(code: int | None) -> int:
-    """Return the code that a shell would: 128 plus the number of a signal. None and 0 become 1."""
+    """Return a shell's exit code: for a signal, 128 plus its number. None and 0 become 1."""
     if code is None or code == 0:
         return 1
     return code if code > 0 else 128 - code

@@ -1,4 +1,4 @@
-"""The settings: frozen sections read from environment variables, which no other module reads.
+"""The settings: frozen sections, read from environment variables.
 
 `.env.example` lists every variable with its default.
 """

@@ -1,4 +1,4 @@
-"""How sections of settings are read from environment variables. Other modules define them."""
+"""Read sections of settings from environment variables. Other modules define the sections."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def duration_parser(unit: timedelta, least: int, most: int) -> Callable[[str], t
 
 
 def split_url(text: str, *schemes: str) -> SplitResult:
-    """Split a URL that must have one of these schemes, a host or a path, and no impossible port."""
+    """Split a URL that must have one of these schemes, a host or a path, and no invalid port."""
     problem = f"is not a valid URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
     try:
         parts = urlsplit(text)
@@ -64,7 +64,7 @@ def parse_redis_url(text: str) -> str:
     """Check the URL with the Redis client's parser, which would otherwise fail on first use."""
     parts = split_url(text, "redis", "rediss", "unix")
     if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d{1,9}", parts.path):
-        raise ValueError("must end with a database number such as /0, or without one")
+        raise ValueError("must end with a database number such as /0, or have no path")
     try:
         ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call] # untyped
     except (TypeError, ValueError):
@@ -95,7 +95,7 @@ class Http:
     app_url: Annotated[str, parse_http_url, "APP_URL"] = "http://127.0.0.1:8000"
     session: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
     trusted_proxies: Annotated[int, Meta(ge=0, le=10), "TRUSTED_PROXIES"] = 0
-    """How many of our proxies a request passes. What they add to X-Forwarded-For is trusted."""
+    """How many of our proxies a request passes through. Their X-Forwarded-For is trusted."""
     request_rate: Annotated[Rate, parse_rate, "REQUEST_RATE"] = DEFAULT_REQUEST_RATE
     """The request limit per person."""
 

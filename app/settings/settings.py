@@ -22,7 +22,7 @@ SAMPLE_SECRET = "change-me-to-64-random-characters"
 """The value in .env.example, which production refuses."""
 MIN_SECRET_CHARACTERS = 32
 MIN_DIFFERENT_CHARACTERS = 8
-"""The chance that 32 random hexadecimal digits contain fewer is one in thirty million."""
+"""The chance of fewer in 32 random hexadecimal digits is one in thirty million."""
 SAMPLE_KEYS = {
     "activelog-secret",
     "minioadmin",
@@ -90,7 +90,7 @@ def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
     if secret is None:
         return
     if secret == SAMPLE_SECRET:
-        problem = "is the sample value of .env.example"
+        problem = "is the sample value from .env.example"
     elif len(secret) < MIN_SECRET_CHARACTERS:
         problem = f"is shorter than {MIN_SECRET_CHARACTERS} characters"
     elif len(set(secret)) < MIN_DIFFERENT_CHARACTERS:
@@ -103,7 +103,7 @@ def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
 def _unsafe_in_production(
     values: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield valid settings that would let others read passwords or sign in as us."""
+    """Yield valid settings with which others could read our passwords or sign in as us."""
     app = urlsplit(values.get("APP_URL", ""))
     if app.scheme != "https" and app.hostname not in LOCAL_HOSTS:
         yield "APP_URL", "must begin with https:// in production"

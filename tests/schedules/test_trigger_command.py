@@ -77,7 +77,7 @@ async def test_without_a_running_worker_trigger_exits_at_once_with_1(
     job_id = await database.fetchval("select id from jobs")
     assert (
         1,
-        f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts once one is",
+        f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts when one is",
     ) == (
         code,
         output,
@@ -225,7 +225,7 @@ async def test_a_paused_job_is_enqueued_and_the_pause_is_printed(
     async with alive(resources):
         code, output = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
-    paused = f"enqueued, but {what} {name} is paused; it starts when resumed"
+    paused = f"enqueued, but {what} {name} is paused; the job starts when it resumes"
     assert (1, f"email:welcome {job_id}: {paused}") == (code, output)
 
 
