@@ -27,7 +27,7 @@ BENCHES: Mapping[str, ModuleType] = {
     "api": api,
     "workers": workers_scaling,
 }
-"""Each module has NEEDS (server variables), VERSIONS (packages), NOTES, and bench()."""
+"""Each module has NEEDS (variables of servers), VERSIONS (packages), NOTES, and bench()."""
 
 
 def main() -> None:
@@ -35,9 +35,11 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", choices=[*BENCHES, []], metavar="bench", help=", ".join(BENCHES)
     )
-    parser.add_argument("--rounds", type=int, default=3, help="rounds to take medians of")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds; the results are medians"
+    )
     parser.add_argument("--quick", action="store_true", help="one short round, as a smoke test")
-    parser.add_argument("--only", default="", help="run the parts whose names contain this")
+    parser.add_argument("--only", default="", help="run only parts with this in their names")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     names = arguments.names or list(BENCHES)

@@ -29,8 +29,8 @@ NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("litestar", "uvicorn", "msgspec", "asyncpg", "uvloop")
 NOTES = (
     "Both under uvicorn, one process each, in alternating bursts of 100 requests. The bare "
-    "handler looks the token up and inserts in one transaction; ours also looks for friends "
-    "and handles ids, limits, metrics and a log line."
+    "handler looks up the token and inserts the row in one transaction; ActiveLog also looks for "
+    "friends, and handles ids, limits, metrics and a log line."
 )
 
 PEOPLE = 20
@@ -50,13 +50,13 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
     tokens = await _tokens(environment)
     entry = {"type": "run", "duration_s": 2700, "distance_m": 8400, "calories": 610}
     body = msgspec.json.encode({**entry, "started_at": datetime.now(UTC), "notes": "Frost."})
-    asked = {
+    requests_by_name = {
         "POST /activities": [_request("POST", token, body) for token in tokens],
-        "GET /activities, 50 of them": [_request("GET", token) for token in tokens],
+        "GET /activities, 50 rows": [_request("GET", token) for token in tokens],
     }
     bursts = BURSTS // (QUICK if quick else 1)
     rows: list[Row] = []
-    for what, requests in asked.items():
+    for what, requests in requests_by_name.items():
         for at_once in (1, 8):
             if only not in what:
                 continue
@@ -66,7 +66,7 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
                     await _round(environment, requests, at_once, bursts)
                 ).items():
                     taken[contender].append(p50)
-            rows += _rows(f"{what}, {at_once} at once", taken, target=what.startswith("POST"))
+            rows += _rows(f"{what}, {at_once} concurrent", taken, target=what.startswith("POST"))
     return rows
 
 
@@ -96,7 +96,7 @@ async def _round(
     """Measure each contender's p50 in milliseconds. The first burst only warms the contender up."""
     async with AsyncExitStack() as stack:
         contenders = {
-            name: await stack.enter_async_context(_served(environment, program, at_once))
+            name: await stack.enter_async_context(_serving(environment, program, at_once))
             for name, program in PROGRAMS.items()
         }
         burst = [requests[number % len(requests)] for number in range(BURST)]
@@ -110,7 +110,7 @@ async def _round(
 
 
 @asynccontextmanager
-async def _served(
+async def _serving(
     environment: Environment, program: Sequence[str], at_once: int
 ) -> AsyncIterator[list[Caller]]:
     """Run a server process and open `at_once` connections to it."""
@@ -121,7 +121,7 @@ async def _served(
             sys.executable, *program, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT
         )
     try:
-        callers = [await _called(port) for _ in range(at_once)]
+        callers = [await _connect_when_ready(port) for _ in range(at_once)]
         yield callers
         for caller in callers:
             caller.close()
@@ -130,7 +130,7 @@ async def _served(
         await process.wait()
 
 
-async def _called(port: int) -> Caller:
+async def _connect_when_ready(port: int) -> Caller:
     deadline = monotonic() + 30
     while True:
         try:

@@ -37,8 +37,8 @@ NEEDS = ("DATABASE_URL",)
 VERSIONS = ("aiosmtplib", "uvloop", "css-inline", "jinja2")
 NOTES = (
     "Weekly summaries of about 20 kB, composed beforehand, sent to an SMTP server in a "
-    "separate process that accepts all and keeps none; four at once, over four connections or "
-    "one each; uvloop, as in the worker."
+    "separate process that accepts all and keeps none. Four at a time, over four connections "
+    "or one connection per email; with uvloop, as in the worker."
 )
 
 EMAILS = 2_000
@@ -52,7 +52,7 @@ CONFIG = EmailConfig(
     Templates(), "ActiveLog <hello@bench.example>", "https://bench.example", "bench"
 )
 SENDER = CONFIG.envelope_sender
-READER = Recipient(UUID(int=0), "Ada", "ada@bench.example")
+RECIPIENT = Recipient(UUID(int=0), "Ada", "ada@bench.example")
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -85,13 +85,13 @@ class Seen(NamedTuple):
 
 async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
     count = EMAILS // (QUICK if quick else 1)
-    rows = [Row("composing an email", "ActiveLog", f"{_composing():.1f} ms")]
+    rows = [Row("composing an email", "ActiveLog", f"{_composing_ms():.1f} ms")]
     for tls, what in (("none", "emails in plain text"), ("starttls", "emails with STARTTLS")):
         if only not in what:
             continue
         seen: dict[str, list[Seen]] = {PLAIN: [], OURS: []}
         for _ in range(rounds):
-            for name, way in ((PLAIN, _one_by_one), (OURS, _kept)):
+            for name, way in ((PLAIN, _one_connection_each), (OURS, _open_connections)):
                 seen[name].append(await _measure(environment.folder, tls, way, count))
         rows += _compared(f"{count:,} {what}", seen)
     return rows
@@ -132,14 +132,14 @@ async def _send(server: Server, way: Way, content: bytes, count: int) -> float:
 
 
 @asynccontextmanager
-async def _one_by_one(server: Server) -> AsyncIterator[Send]:
+async def _one_connection_each(server: Server) -> AsyncIterator[Send]:
     trusted = ssl.create_default_context(cafile=server.authority)
 
     async def send(content: bytes) -> None:
         await aiosmtplib.send(
             content,
             sender=SENDER,
-            recipients=READER.address,
+            recipients=RECIPIENT.address,
             hostname="127.0.0.1",
             port=server.port,
             local_hostname=CONFIG.domain,  # avoids a name lookup for each connection
@@ -151,13 +151,13 @@ async def _one_by_one(server: Server) -> AsyncIterator[Send]:
 
 
 @asynccontextmanager
-async def _kept(server: Server) -> AsyncIterator[Send]:
+async def _open_connections(server: Server) -> AsyncIterator[Send]:
     smtp = Smtp("127.0.0.1", server.port, server.tls, None, None, AT_ONCE)
     with patch.dict(os.environ, SSL_CERT_FILE=server.authority):
         pool = SmtpPool(smtp, hostname=CONFIG.domain)  # reads SSL_CERT_FILE
 
     async def send(content: bytes) -> None:
-        await pool.send(SENDER, READER.address, content, before_data=_nothing)
+        await pool.send(SENDER, RECIPIENT.address, content, before_data=_nothing)
 
     yield send
     await pool.close()
@@ -189,10 +189,10 @@ async def _server(folder: Path, tls: str) -> AsyncIterator[Server]:
 
 
 def _email() -> EmailMessage:
-    return compose(CONFIG, READER, WeeklySummary.sample(), "bench", datetime.now(UTC))
+    return compose(CONFIG, RECIPIENT, WeeklySummary.sample(), "bench", datetime.now(UTC))
 
 
-def _composing() -> float:
+def _composing_ms() -> float:
     """Measure the milliseconds to compose an email, with all templates already parsed."""
     _email().as_bytes()
     begun = perf_counter()

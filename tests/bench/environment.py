@@ -54,8 +54,8 @@ class Environment:
 
 
 class _FreePortWorkspace(Workspace):
-    def port(self, usual: int) -> int:
-        """Return a random free port, and leave the default port to a running `just up`."""
+    def port(self, default: int) -> int:
+        """Return a random free port, so that a running `just up` keeps the default port."""
         return free_ports(1)[0]
 
 
@@ -96,7 +96,7 @@ def disk(folder: Path) -> str:
 def _service() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "SECRET_KEY": "a secret of the benches, and long enough",
+        "SECRET_KEY": "a long enough secret for the benchmarks",
         "METRICS_PORT": "0",
         "LOG_FORMAT": "json",
     }

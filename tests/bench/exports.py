@@ -30,7 +30,7 @@ NOTES = (
     "One API process, one worker; the downloading client discards the CSV's bytes. Worker, "
     "drawing processes and bucket run at lower priority (docs/decisions/0012). Four PDFs are "
     "requested at once; one fewer than there are processors is drawn at a time. `--only "
-    "memory` takes the longest: five million activities of one person."
+    "memory` takes the longest: one user has five million activities."
 )
 
 ROWS, MANY, PAGES = 1_000_000, 5_000_000, 50000
@@ -135,28 +135,32 @@ def _rate(rows: int, seconds: float) -> str:
 
 
 async def _memory(frame: Frame, rows: int) -> list[Row]:
-    """Measure memory after a first export, which loads what is loaded only once. Meanwhile, another
-    user sends API requests."""
+    """Measure the memory for a large download and export, while another user sends API requests.
+
+    Small ones run first, to load what is loaded only once.
+    """
     small = await runner(frame.resources, "small", 1000)
     who = await runner(frame.resources, "marathon", rows)
     async with frame.api() as api, frame.worker() as worker:
         await download(api.url + CSV, small.headers, 1000)
         await export(frame.resources, small, "csv", within=60)
-        idle = p99(await _asked(api, small, asyncio.sleep(IDLE)))
+        idle = p99(await _response_times_during(api, small, asyncio.sleep(IDLE)))
         async with Growth(api) as of_api:
-            downloading = p99(await _asked(api, small, download(api.url + CSV, who.headers, rows)))
+            downloading = p99(
+                await _response_times_during(api, small, download(api.url + CSV, who.headers, rows))
+            )
         async with Growth(worker) as of_worker:
             making = export(frame.resources, who, "csv", within=LONGEST)
-            exporting = p99(await _asked(api, small, making))
+            exporting = p99(await _response_times_during(api, small, making))
     return [
-        Row(f"{rows:,} rows over HTTP", OURS, f"the API grows {of_api.mebibytes:.1f} MiB",
+        Row(f"{rows:,} rows over HTTP", OURS, f"the API grows by {of_api.mebibytes:.1f} MiB",
             "< 64 MiB", of_api.mebibytes < 64),
-        Row(f"{rows:,} rows to S3", OURS, f"the worker grows {of_worker.mebibytes:.1f} MiB",
+        Row(f"{rows:,} rows to S3", OURS, f"the worker grows by {of_worker.mebibytes:.1f} MiB",
             "< 64 MiB", of_worker.mebibytes < 64),
         Row("GET /activities, idle", OURS, f"p99 {idle:.1f} ms"),
-        Row(f"GET /activities while {rows:,} rows go over HTTP", OURS,
+        Row(f"GET /activities while {rows:,} rows are sent over HTTP", OURS,
             f"p99 {downloading:.1f} ms: {downloading / idle:.1f}x"),
-        Row(f"GET /activities while {rows:,} rows go to S3", OURS,
+        Row(f"GET /activities while {rows:,} rows are sent to S3", OURS,
             f"p99 {exporting:.1f} ms: {exporting / idle:.1f}x"),
     ]  # fmt: skip
 
@@ -167,12 +171,12 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
     idle, busy, lag = [], [], []
     async with frame.api() as api, frame.worker():
         for _ in range(frame.rounds):
-            idle.append(p99(await _asked(api, people[0], asyncio.sleep(IDLE))))
+            idle.append(p99(await _response_times_during(api, people[0], asyncio.sleep(IDLE))))
             noted = frame.lag_file.stat().st_size
             drawing = asyncio.gather(
                 *(export(frame.resources, who, "pdf", within=LONGEST) for who in people)
             )
-            busy.append(p99(await _asked(api, people[0], drawing)))
+            busy.append(p99(await _response_times_during(api, people[0], drawing)))
             lag.append(p99(lags(frame.lag_file, noted)))
     what = f"while {PDFS_AT_ONCE} PDFs of {rows:,} rows are drawn"
     ratio = median(busy) / median(idle)
@@ -180,12 +184,14 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
         Row("GET /activities, idle", OURS, f"p99 {median(idle):.1f} ms"),
         Row(f"GET /activities {what}", OURS, f"p99 {median(busy):.1f} ms: {ratio:.1f}x",
             "<= 2x", ratio <= 2),
-        Row(f"the worker's loop {what}", OURS, f"lag p99 {median(lag):.1f} ms",
+        Row(f"event loop of the worker {what}", OURS, f"lag p99 {median(lag):.1f} ms",
             "< 100 ms", median(lag) < 100),
     ]  # fmt: skip
 
 
-async def _asked(api: Service, who: Person, meanwhile: Awaitable[object]) -> list[float]:
+async def _response_times_during(
+    api: Service, who: Person, meanwhile: Awaitable[object]
+) -> list[float]:
     """Send requests from another process while `meanwhile` runs, and return their milliseconds."""
     asker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.contenders.asker", api.url, who.token),

@@ -18,8 +18,8 @@ from tests.bench.table import Row
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("arq", "asyncpg", "redis", "uvloop")
 NOTES = (
-    "One worker process of 10 slots, with the throttle off and emails that are discarded; while "
-    "it fans out it runs them, and a critical job every 100 ms."
+    "One worker process with 10 slots, without a throttle, and with emails that are discarded. "
+    "Meanwhile it also runs the email jobs, and a critical job every 100 ms."
 )
 
 USERS = 100_000

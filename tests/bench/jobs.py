@@ -155,7 +155,7 @@ async def _lateness(bench: Bench, ours: ActiveLog) -> list[Row]:
     starts = await starts_after_due(bench, ours, count=count)
     ends = await ends_after_cancel(bench, ours, count=CANCELS // (QUICK if bench.quick else 1))
     return [
-        _waits("start of a deferred job after its time", ours, starts, most=2),
+        _waits("start of a deferred job after its due time", ours, starts, most=2),
         _waits("end of a running job after its cancellation", ours, ends, most=2),
     ]
 

@@ -10,7 +10,7 @@ import httpx
 from app.pages.session import session_cookie_name
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.benchmarks.browsing import EXPORTS, JOBS, some_of, times, use
+from tests.bench.benchmarks.browsing import EXPORTS, JOBS, fill_tables, path_values, response_times
 from tests.bench.environment import Environment
 from tests.bench.table import Row
 from tests.support.processes import running_api
@@ -57,8 +57,8 @@ PAGES = (
 async def bench(environment: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
     settings = Settings.from_env(environment.environ)
     async with open_resources(settings, process="activelog-bench") as resources:
-        reader = await use(resources.database)
-        named = await some_of(resources.database, reader)
+        reader = await fill_tables(resources.database)
+        named = await path_values(resources.database, reader)
     cookies = {session_cookie_name(settings): reader.token}
     wanted = {page: page.format_map(named) for page in PAGES if only in page}
     taken: dict[str, list[list[float]]] = {path: [] for path in wanted}
@@ -67,10 +67,12 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as client:
             for path in wanted.values():
-                await times(client, path, WARM)
+                await response_times(client, path, WARM)
             for _ in range(rounds):
                 for page, path in wanted.items():
-                    taken[page].append(await times(client, path, TIMES // (QUICK if quick else 1)))
+                    taken[page].append(
+                        await response_times(client, path, TIMES // (QUICK if quick else 1))
+                    )
     return [_row(path, found) for path, found in taken.items()]
 
 

@@ -51,9 +51,9 @@ async def bench(_: Environment, *, rounds: int, quick: bool, only: str) -> list[
     count = YEARS if quick else MOST
     most = await _ours(EXPORT, _export, count, 1)
     return [
-        *_rows(f"a month's report, {MONTH} activities", reports, target=2),
+        *_rows(f"a monthly report, {MONTH} activities", reports, target=2),
         *_rows(f"an export of {YEARS:,} rows", exports, target=6),
-        Row(f"the longest, {count:,} rows", OURS, _said(most), "< 512 MiB", most.memory < 512),
+        Row(f"the longest, {count:,} rows", OURS, _describe(most), "< 512 MiB", most.memory < 512),
         await _lag(),
     ]
 
@@ -64,14 +64,14 @@ def _rows(what: str, seen: Sequence[tuple[Drawn, Drawn]], target: float) -> list
         for contender in zip(*seen, strict=True)
     )
     ratio = plain.seconds / ours.seconds
-    said = f"{_said(ours)}: {ratio:.1f}x"
+    said = f"{_describe(ours)}: {ratio:.1f}x"
     return [
-        Row(what, PLAIN, _said(plain)),
+        Row(what, PLAIN, _describe(plain)),
         Row(what, OURS, said, f">= {target}x", ratio >= target),
     ]
 
 
-def _said(drawn: Drawn) -> str:
+def _describe(drawn: Drawn) -> str:
     return f"{drawn.seconds * 1000:,.0f} ms, {drawn.memory:.0f} MiB"
 
 

@@ -1,4 +1,4 @@
-"""Sample activities for PDFs, with realistic notes: most notes are in a single script."""
+"""Sample activities for PDFs, with realistic notes, all in the Latin script."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from tests.bench.table import Row
 NEEDS = ("DATABASE_URL", "REDIS_URL")
 VERSIONS = ("arq", "asyncpg", "redis", "uvloop")
 NOTES = (
-    "Worker processes of 10 slots on a backlog that was enqueued before they started; no-ops "
-    "measure only the engine, jobs of 100 ms wait as if for a mail server or a bucket."
+    "Worker processes with 10 slots each, on a backlog that was enqueued before they started; "
+    "no-ops measure only the engine, jobs of 100 ms wait as if for a mail server or a bucket."
 )
 
 PROCESSES = (1, 2, 4)
@@ -56,8 +56,8 @@ def _compared(what: str, seen: dict[int, list[Scaled]]) -> list[Row]:
         Row(
             what,
             f"{processes} worker process{'es' if processes > 1 else ''}",
-            f"{_median(found, 0):,.0f}/s: {_median(found, 0) / alone:.1f}x; the workers use "
-            f"{_median(found, 1):.1f}, all use {_median(found, 2):.1f} of {cores} cores",
+            f"{_median(found, 0):,.0f}/s: {_median(found, 0) / alone:.1f}x; workers use "
+            f"{_median(found, 1):.1f}, everything uses {_median(found, 2):.1f} of {cores} cores",
         )
         for processes, found in seen.items()
     ]

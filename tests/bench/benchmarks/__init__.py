@@ -1,1 +1,1 @@
-"""The measurements, one module for each. Targets are set elsewhere."""
+"""The measurements, one module for each. The modules of tests.bench set the targets."""

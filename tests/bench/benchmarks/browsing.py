@@ -17,7 +17,7 @@ PEOPLE = 500
 JOBS = 100_000
 EXPORTS = 10_000
 
-USED = (
+ROWS = (
     # Activities and reports: the operator has more activities than other users.
     """insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
     select id, 'run', now() - n * interval '9 hours', 1800, 5000, 300, 'Along the river.'
@@ -69,19 +69,19 @@ COUNTED = {2: JOBS, 4: EXPORTS}
 """Positions of the statements with a row count as parameter, and the counts."""
 
 
-async def use(database: Database) -> Person:
-    """Fill the tables, and return the operator, who owns many of the rows."""
+async def fill_tables(database: Database) -> Person:
+    """Fill the tables, and return an operator, who owns many of the rows."""
     reader = await operator(database)
     await add_users(database, PEOPLE)
-    for place, statement in enumerate(USED):
+    for place, statement in enumerate(ROWS):
         await database.execute(statement, *([COUNTED[place]] if place in COUNTED else []))
     for table in ("users", "activities", "reports", "jobs", "job_attempts", "exports"):
         await database.execute(f"vacuum analyze {table}")  # as autovacuum would have done by now
     return reader
 
 
-async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
-    """Return the parts of page addresses: a dead job, its fingerprint and user, and an export."""
+async def path_values(database: Database, reader: Person) -> Mapping[str, object]:
+    """Return what the pages' paths contain: a dead job, its fingerprint and user, and an export."""
     row = await database.fetchrow(
         """select id as job, fingerprint, user_id as user,
             (select id from exports where user_id = $1 and open) as export
@@ -92,7 +92,7 @@ async def some_of(database: Database, reader: Person) -> Mapping[str, object]:
     return dict(row)
 
 
-async def times(client: httpx.AsyncClient, path: str, count: int) -> list[float]:
+async def response_times(client: httpx.AsyncClient, path: str, count: int) -> list[float]:
     """Send `count` requests one after another, and return their milliseconds, sorted.
 
     Raises:

@@ -34,5 +34,5 @@ async def restarts(bench: Bench, contender: ActiveLog) -> Sequence[float]:
         await bench.stamps.reach(JOBS + len(theirs), within=60)
     again = bench.stamps.starts()[JOBS:]
     if {stamp.number for stamp in again} != theirs:
-        raise AssertionError("other jobs began again than those of the killed worker")
+        raise AssertionError("the restarted jobs are not those of the killed worker")
     return [(stamp.at - at) / 1e9 for stamp in again]

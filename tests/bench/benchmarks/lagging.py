@@ -22,7 +22,7 @@ async def note_lag() -> None:
 
 
 def lags(file: Path, since: int) -> list[float]:
-    """Read the lags recorded after byte `since`, in milliseconds."""
+    """Return the lags recorded after byte `since`, in milliseconds."""
     noted = file.read_bytes()[since:]
     return [seconds * 1000 for (seconds,) in struct.iter_unpack("<d", noted)]
 

@@ -23,7 +23,7 @@ class Latency(NamedTuple):
 
 
 async def commit_to_start(bench: Bench, contender: Contender, *, count: int, slots: int) -> Latency:
-    """Enqueue one job at a time. The clock starts when the enqueue has returned."""
+    """Enqueue one job at a time. The clock starts when the enqueue returns."""
     await contender.clear()
     bench.stamps.clear()
     accepted: dict[int, int] = {}

@@ -16,9 +16,9 @@ from tests.bench.workers import cpu_seconds, worker
 class Scaled(NamedTuple):
     rate: float
     """Jobs per second, from the first start until all jobs are finished."""
-    of_workers: float
+    worker_cores: float
     """Cores that the worker processes used."""
-    of_all: float
+    machine_cores: float
     """Cores that the whole machine used, including the servers and the benchmark."""
 
 

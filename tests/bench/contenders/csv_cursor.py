@@ -20,7 +20,7 @@ select started_at, type, duration_s, distance_m, calories, notes from activities
 where user_id = $1 and deleted_at is null
 order by started_at, id
 """
-AHEAD = 2000
+PREFETCH = 2000
 PIECE = 64 * 1024
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -32,7 +32,7 @@ async def lines(user_id: str) -> AsyncIterator[bytes]:
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            async for row in connection.cursor(QUERY, user_id, prefetch=AHEAD):
+            async for row in connection.cursor(QUERY, user_id, prefetch=PREFETCH):
                 started_at, kind, duration, distance, calories, notes = row
                 writer.writerow(
                     (

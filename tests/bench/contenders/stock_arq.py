@@ -1,4 +1,4 @@
-"""Stock arq: everything in Redis, nothing durable. It stores no job results, which is faster."""
+"""Stock arq: everything in Redis, nothing durable. Job results are not stored, which is faster."""
 
 from __future__ import annotations
 
