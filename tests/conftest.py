@@ -36,9 +36,9 @@ from tests.support.wall_clock import WallClock
 from tests.support.working import RunJobs
 from tests.support.working import run_jobs as run_jobs_of
 
-KNOWS_A_DATE = re.compile(
+MENTIONS_A_DATE = re.compile(
     r"\b20\d\d-\d\d\b|\bdate(time)?\(\d{4}|datetime\.now\(|clock\(|now\(\) [-+]|current_date"
-    r"|recently\(|stopped_at|NOVEMBER"
+    r"|recently\(|fixed_at|NOVEMBER"
 )
 
 load_handlers()
@@ -63,15 +63,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test whose file or conftest mentions a date or reads the clock."""
-    dated = {path: _knows_a_date(path) for path in {item.path for item in items}}
+    dated = {path: _mentions_a_date(path) for path in {item.path for item in items}}
     for item in items:
         if dated[item.path]:
             item.add_marker(pytest.mark.dated)
 
 
-def _knows_a_date(file: Path) -> bool:
-    beside = file.with_name("conftest.py")
-    return any(KNOWS_A_DATE.search(one.read_text()) for one in (file, beside) if one.exists())
+def _mentions_a_date(file: Path) -> bool:
+    files = (file, file.with_name("conftest.py"))
+    return any(MENTIONS_A_DATE.search(path.read_text()) for path in files if path.exists())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -126,7 +126,7 @@ def environ(database_url: str, smtp_inbox: tuple[Inbox, int], worker_index: int)
         "SMTP_URL": f"smtp://127.0.0.1:{smtp_inbox[1]}",
         "MAIL_FROM": "ActiveLog <hello@activelog.example>",
         "APP_URL": "https://activelog.example",
-        "SECRET_KEY": "a secret of the tests, and long enough",
+        "SECRET_KEY": "a long enough secret for the tests",
         "ENVIRONMENT": "test",
         "SHUTDOWN_GRACE": "60",
         "METRICS_PORT": "0",
@@ -152,7 +152,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
     """Return resources as a process opens them, with empty tables and an empty Redis."""
-    await opened.dispatcher.flush()  # dispatches that the previous test left
+    await opened.dispatcher.flush()  # left over from the previous test
     try:
         await opened.database.execute(EMPTY)
     except Unavailable as locked:  # report who holds the lock
@@ -214,7 +214,7 @@ def _reset_sample_jobs() -> Iterator[None]:
 
 @pytest.fixture
 def run_jobs(resources: Resources) -> RunJobs:
-    """Return `run_jobs` with the resources of this test worker."""
+    """Return `run_jobs` with this test worker's resources."""
     return partial(run_jobs_of, resources)
 
 
@@ -235,12 +235,12 @@ def application_clock() -> WallClock:
 def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
     """Return the clock for the API and the pages. After the test it shows the real time."""
     yield application_clock
-    application_clock.stands_at = None
+    application_clock.fixed_at = None
 
 
 @pytest.fixture(scope="session")
 async def application(opened: Resources, application_clock: WallClock) -> AsyncIterator[Any]:
-    """Run the API as an ASGI application with the resources of this test worker."""
+    """Run the API as an ASGI application with this test worker's resources."""
 
     @asynccontextmanager
     async def lend() -> AsyncIterator[Resources]:
@@ -264,17 +264,19 @@ async def api(application: Any, resources: Resources) -> AsyncIterator[httpx.Asy
 @asynccontextmanager
 async def lifespan_of(app: Any) -> AsyncIterator[None]:
     """Run the lifespan in its own task: fixtures are set up and torn down in different tasks."""
-    begun, over = asyncio.Event(), asyncio.Event()
+    started, stopping = asyncio.Event(), asyncio.Event()
 
-    async def live() -> None:
+    async def run() -> None:
         async with app.lifespan():
-            begun.set()
-            await over.wait()
+            started.set()
+            await stopping.wait()
 
-    living = asyncio.create_task(live())
-    await asyncio.wait([living, asyncio.create_task(begun.wait())], return_when="FIRST_COMPLETED")
+    running = asyncio.create_task(run())
+    await asyncio.wait(
+        [running, asyncio.create_task(started.wait())], return_when="FIRST_COMPLETED"
+    )
     try:
         yield
     finally:
-        over.set()
-        await living
+        stopping.set()
+        await running

@@ -134,7 +134,7 @@ async def test_nan_and_infinity_are_refused(
 async def test_activity_may_start_up_to_a_day_from_now(
     api: httpx.AsyncClient, kim: Person, wall_clock: WallClock
 ) -> None:
-    wall_clock.stands_at = at("2027-12-31 12:00")
+    wall_clock.fixed_at = at("2027-12-31 12:00")
     await create_activity(api, kim, started_at="2028-01-01T12:00:00Z")
 
     body = {**RUN, "started_at": "2028-01-01T12:00:01Z"}

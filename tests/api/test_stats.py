@@ -77,7 +77,7 @@ async def test_default_is_the_current_week_including_today(
 ) -> None:
     kim = await person(database, "kim")
     await add_run(database, kim.id, at("2027-01-03 20:00"))
-    wall_clock.stands_at = at(now)
+    wall_clock.fixed_at = at(now)
     response = await api.get("/api/v1/stats/weekly", headers=kim.headers)
     assert (week, activities) == (response.json()["week"], response.json()["activities"])
 

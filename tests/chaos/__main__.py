@@ -41,7 +41,7 @@ TICK = 0.1
 LONG_JOB_S = 110.0
 """Seconds that the long job takes: longer than ten leases."""
 
-QUARANTINED = """
+DEAD_AFTER_CRASHES = """
 select id from jobs where state = 'dead' and error = 'its worker was lost while it ran alone'
 """
 WAITING = "select count(*) from jobs where state not in ('done', 'dead', 'cancelled')"
@@ -62,14 +62,16 @@ class Plan:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
-    parser.add_argument("--minutes", type=float, default=1, help="how long faults are injected")
+    parser.add_argument(
+        "--minutes", type=float, default=1, help="minutes during which faults are injected"
+    )
     parser.add_argument("--jobs", type=int, help=f"default: {JOBS_PER_MINUTE} per minute")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
     parser.add_argument(
         "--long",
         action="store_true",
-        help="afterwards, without faults, run a job that is longer than ten leases",
+        help="afterwards, without faults, run a job that takes longer than ten leases",
     )
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or round(JOBS_PER_MINUTE * arguments.minutes)
@@ -118,7 +120,7 @@ async def _run(plan: Plan) -> list[Row]:
         rows += [*spared_rows, await connections_left(resources.database)]
         _write_output({"workers": workers.outputs, "spared": [spared.worker.output]})
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
-    rows.append(Row("quarantined after crashes, then retried", "", str(retried)))
+    rows.append(Row("dead letters after crashes, retried", "", str(retried)))
     return [*long, *rows, Row("time until all jobs were done", "", f"{took:.0f} s")]
 
 
@@ -131,13 +133,13 @@ def _cancel_on_sigterm() -> None:
 
 async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None:
     """Enqueue the jobs evenly over `seconds`."""
-    began, put = monotonic(), 0
-    while put < len(work):
+    began, enqueued = monotonic(), 0
+    while enqueued < len(work):
         due = min(len(work), ceil((monotonic() - began) / seconds * len(work)))
         async with database.transaction() as tx:
-            for job in work[put:due]:
+            for job in work[enqueued:due]:
                 await jobs.enqueue(tx, job)
-        put = due
+        enqueued = due
         await asyncio.sleep(TICK)
 
 
@@ -145,11 +147,11 @@ async def _finish(database: Database) -> int:
     """Wait until all jobs are finished. Retry dead letters caused by crashes, as an operator would.
 
     Returns:
-        How many jobs were retried.
+        How many dead letters were retried.
     """
     deadline, retried = monotonic() + FINISH_TIMEOUT_S, 0
     while monotonic() < deadline:
-        for row in await database.fetch(QUARANTINED):
+        for row in await database.fetch(DEAD_AFTER_CRASHES):
             await dead_letters.retry_job(database, row["id"], by="chaos")
             retried += 1
         if not await database.fetchval(WAITING):
@@ -159,7 +161,7 @@ async def _finish(database: Database) -> int:
 
 
 async def _run_long(database: Database) -> list[Row]:
-    """Check that a job longer than ten leases starts only once if no worker is killed."""
+    """Check that without kills a job that takes longer than ten leases starts only once."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, Long(LONG_JOB_S))
     await _finish(database)

@@ -40,7 +40,7 @@ class Crew:
     members: list[tuple[Program, AsyncExitStack]] = field(default_factory=list)
     orphans: list[Orphan] = field(default_factory=list)
     kills: int = 0
-    ended_by_themselves: list[str] = field(default_factory=list)
+    exited_unexpectedly: list[str] = field(default_factory=list)
     """The output of each worker that exited without being killed."""
     outputs: list[str] = field(default_factory=list)
     """The output of each worker that has exited."""
@@ -62,7 +62,7 @@ class Crew:
             for row in await database.fetch(ORPHANS, pid):
                 self.orphans.append(Orphan(row["id"], row["attempt"], row["crashes"], at))
         else:
-            self.ended_by_themselves.append(member.output)
+            self.exited_unexpectedly.append(member.output)
         await stack.aclose()
         self.outputs.append(member.output)
         await self.hire()
@@ -71,7 +71,7 @@ class Crew:
         """Stop all workers and keep their output."""
         for member, stack in self.members:
             if not member.is_running:
-                self.ended_by_themselves.append(member.output)
+                self.exited_unexpectedly.append(member.output)
             await stack.aclose()
             self.outputs.append(member.output)
         self.members.clear()

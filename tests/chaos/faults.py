@@ -15,12 +15,12 @@ from tests.chaos.crew import Crew
 from tests.support.outages import kill, terminate_backends
 
 KILL_INTERVAL_S = 2.0
-"""Average seconds between kills. They vary by a third, so that the same jobs are not always hit."""
+"""Average seconds between kills. Each is shifted by up to 30 %, to hit different jobs."""
 REDIS_DOWNTIME_S = 1.0
 FLUSHES = (0.2, 0.5, 0.8)
 REDIS_KILLS = (0.35, 0.65)
 TERMINATIONS = (0.1, 0.3, 0.55, 0.75, 0.9)
-"""When Postgres connections are terminated, as fractions of the run."""
+"""When each of these faults is injected, as fractions of the run."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,9 @@ class Faults:
             group.create_task(self._kill_workers())
             group.create_task(self._at(FLUSHES, "Redis flushed", self._flush))
             group.create_task(self._at(REDIS_KILLS, "Redis killed and restarted", self._restart))
-            group.create_task(self._at(TERMINATIONS, "backends terminated", self._terminate))
+            group.create_task(
+                self._at(TERMINATIONS, "Postgres connections terminated", self._terminate)
+            )
 
     async def _kill_workers(self) -> None:
         began, count = monotonic(), 1

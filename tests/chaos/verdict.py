@@ -12,7 +12,7 @@ from tests.chaos.crew import Crew, Orphan
 from tests.support.ledger import count_effects
 
 RESTART_P99_S = 12.0
-"""The target for the time from a kill to the next start of its jobs."""
+"""The target for the time from a worker's kill to the next start of its jobs."""
 
 NEXT_START = """
 select extract(epoch from min(at) - $3)::float8
@@ -42,7 +42,7 @@ class Restarts:
 
     def __str__(self) -> str:
         p50, p99 = self.percentile(0.5), self.percentile(0.99)
-        return f"{p50:.1f} / {p99:.1f} / {self.percentile(1):.1f} s of {len(self.seconds)}"
+        return f"{p50:.1f} / {p99:.1f} / {self.percentile(1):.1f} s, {len(self.seconds)} restarts"
 
 
 async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
@@ -56,11 +56,11 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
     attempts = await database.fetchrow(ATTEMPTS)
     assert attempts is not None
     p99 = first.percentile(0.99)
-    ended = len(crew.ended_by_themselves)
+    exited = len(crew.exited_unexpectedly)
     return [
         Row("jobs lost", "", f"{lost} of {enqueued}", "0", lost == 0),
         Row("repeated effects", "", f"{twice} of {effects}", "0", twice == 0),
-        Row("workers that ended by themselves", "", str(ended), "0", ended == 0),
+        Row("workers that exited without being killed", "", str(exited), "0", exited == 0),
         Row(
             "restart, p50 / p99 / max",
             "first crash",
@@ -70,7 +70,7 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
         ),
         Row("", "later crashes, with delay", str(later)),
         Row("workers killed", "", str(crew.kills)),
-        Row("attempts", "", f"{attempts['made']}, {attempts['most']} for one job"),
+        Row("attempts", "", f"{attempts['made']}, at most {attempts['most']} for one job"),
         Row("most crashes of one job", "", str(attempts["crashes"])),
         Row("leases lost", "", str(crew.count_events("job.lease_lost"))),
         Row("isolated runs", "", str(crew.count_events("job.isolated"))),

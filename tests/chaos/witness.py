@@ -61,13 +61,13 @@ class Witness:
         settled = self.samples[len(self.samples) // 2 :]
         slope = _slope(settled)
         target = f"<= {MAX_SLOPE} MiB per minute" if minutes >= MIN_MINUTES else ""
-        ended = 0 if self.worker.is_running else 1
+        exited = 0 if self.worker.is_running else 1
         seen = f"{self.samples[0].mebibytes:.0f} to {self.samples[-1].mebibytes:.0f} MiB"
         return [
-            Row("the spared worker ended", "", str(ended), "0", ended == 0),
+            Row("the spared worker exited", "", str(exited), "0", exited == 0),
             Row("its memory", "", seen),
             Row(
-                "slope of its memory, second half",
+                "growth of its memory, second half",
                 "",
                 f"{slope:+.2f} MiB per minute",
                 target,

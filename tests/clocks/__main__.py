@@ -1,6 +1,6 @@
 """`python -m tests.clocks [--clock NAME] [PYTEST ARGUMENTS]`: run the tests under each clock.
 
-The tests run in a mount namespace in which every dynamically linked program preloads a library that
+The tests run in a mount namespace where every dynamically linked program preloads a library that
 shifts the wall clock, so Postgres, Valkey, browsers, workers and command lines agree on the time.
 SeaweedFS is linked statically and sees the true time, so requests to it are signed with that time.
 Requires root, `unshare`, a C compiler and tzdata. docs/decisions/0013 explains why.
@@ -73,7 +73,7 @@ def _sign_with_true_time(etc: Path) -> Path:
     """Copy botocore's module for signature times, and change the copy to use the true time."""
     text = Path(compat.__file__).read_text()
     if text.count(WALL_TIME) != 1:
-        raise ClockNotSupported(f"{compat.__file__} no longer reads the time by {WALL_TIME}")
+        raise ClockNotSupported(f"{compat.__file__} no longer reads the time with {WALL_TIME}")
     changed = etc / "botocore_compat.py"
     changed.write_text(text.replace(WALL_TIME, TRUE_TIME))
     return changed
@@ -100,7 +100,7 @@ def _require_support() -> None:
 
 
 def _clock(name: str) -> Clock:
-    """Return the clock with this name, based on the current time: earlier runs take a while."""
+    """Return the clock with this name for the current time: earlier runs take a while."""
     return {clock.name: clock for clock in clocks(datetime.now(UTC))}[name]
 
 

@@ -1,4 +1,4 @@
-"""The clocks, and checks that every part of the system follows them."""
+"""The clocks, and a check that Python, Postgres and Valkey follow them."""
 
 from __future__ import annotations
 

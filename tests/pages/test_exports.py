@@ -121,14 +121,14 @@ async def test_item_of_an_export_polls_until_the_export_is_finished(
     await sign_up(browser)
     await request_export(browser)
     requested_at = await database.fetchval("select requested_at from exports")
-    wall_clock.stands_at = requested_at + timedelta(seconds=9)
+    wall_clock.fixed_at = requested_at + timedelta(seconds=9)
     (url,) = re.findall(r'hx-get="([^"]+)"', (await browser.get("/exports")).text)
     fragment = await browser.get(url, headers=FRAGMENT_HEADERS)
     assert fragment.text.lstrip().startswith("<li ")
     assert 'hx-trigger="every 1s"' in fragment.text
     assert "hx-swap-oob" not in fragment.text
 
-    wall_clock.stands_at = requested_at + timedelta(hours=1)
+    wall_clock.fixed_at = requested_at + timedelta(hours=1)
     assert 'hx-trigger="every 15s"' in (await browser.get(url, headers=FRAGMENT_HEADERS)).text
     await complete_exports(database)
     fragment = await browser.get(url, headers=FRAGMENT_HEADERS)

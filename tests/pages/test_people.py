@@ -18,7 +18,7 @@ NASTY = '<script>alert("1")</script> & \'"><b>'
 async def test_activity_is_recorded_listed_counted_and_deleted(
     browser: httpx.AsyncClient, wall_clock: WallClock
 ) -> None:
-    wall_clock.stands_at = now = at("2026-11-29 23:59")
+    wall_clock.fixed_at = now = at("2026-11-29 23:59")
     await sign_up(browser)
     empty = await browser.get("/activities")
     assert "No activities yet" in text_of(empty)
@@ -50,7 +50,7 @@ async def test_activity_is_recorded_listed_counted_and_deleted(
 async def test_instant_submitted_by_the_script_is_stored_as_the_start(
     browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
-    wall_clock.stands_at = at("2026-11-20 13:00")
+    wall_clock.fixed_at = at("2026-11-20 13:00")
     await sign_up(browser)
     fields = {"started": "2026-11-20T07:30", "minutes": "30", "instant": "2026-11-20T12:30:00.000Z"}
     await submit(browser, await browser.get("/activities"), "/activities", **fields)
@@ -75,7 +75,7 @@ async def test_utc_offset_of_the_browser_is_stored(
     instant: str,
     minutes: int | None,
 ) -> None:
-    wall_clock.stands_at = at("2026-11-20 13:00")
+    wall_clock.fixed_at = at("2026-11-20 13:00")
     await sign_up(browser)
     fields = {"started": "2026-11-20T07:30", "minutes": "30", "instant": instant}
 

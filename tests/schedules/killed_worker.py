@@ -15,7 +15,7 @@ from app.jobs.schedules.fan_out import FanOutBatch, fan_out
 from app.postgres.database import Transaction
 from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 from app.stats.statements import enqueue_weekly_emails
-from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED, write_nothing
+from tests.support.fanning import BATCHES_BEFORE_DEATH, UNTHROTTLED, send_nothing
 from worker import settings_from_environment
 
 __all__ = ["WorkerSettings"]
@@ -35,9 +35,9 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
         batches += 1
         return batch
 
-    await fan_out(run, WeeklySummaryEmail, enqueue, LIFTED)
+    await fan_out(run, WeeklySummaryEmail, enqueue, UNTHROTTLED)
 
 
-OVERRIDES: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: write_nothing}
+OVERRIDES: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: send_nothing}
 
 WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)

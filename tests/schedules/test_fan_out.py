@@ -18,7 +18,7 @@ from app.postgres.database import Database, Transaction
 from app.reports.jobs import ReportGenerate, fan_out_reports
 from app.stats.emails import WeeklySummaryEmail, fan_out_emails
 from app.stats.statements import enqueue_weekly_emails
-from tests.support.fanning import BATCHES_BEFORE_DEATH, LIFTED
+from tests.support.fanning import BATCHES_BEFORE_DEATH, UNTHROTTLED
 from tests.support.many_users import add_run, add_run_for_everyone, add_users
 from tests.support.moments import at
 from tests.support.outages import expire_lease
@@ -159,12 +159,14 @@ async def test_an_interrupted_fan_out_continues_from_its_position(database: Data
 
     for _ in range(2):
         with pytest.raises(ConnectionError):
-            await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
+            await fan_out(
+                await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, UNTHROTTLED
+            )
         # Finish every user's job, so that only the position records which users had one.
         await database.execute(
             "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
         )
-    await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, LIFTED)
+    await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, UNTHROTTLED)
 
     first, second = users[BATCH - 1], users[2 * BATCH - 1]
     assert [None, first, first, first, second, users[-1]] == seen

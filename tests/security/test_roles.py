@@ -37,7 +37,7 @@ async def test_route_admits_exactly_these_roles(
     api: httpx.AsyncClient,
     wall_clock: WallClock,
 ) -> None:
-    wall_clock.stands_at = at("2026-11-02 08:00")  # half an hour after the activity
+    wall_clock.fixed_at = at("2026-11-02 08:00")  # half an hour after the activity
     consumes = route.startswith("POST") and len(set(access.statuses.values())) == 1
     statuses: dict[str, int] = {}
     world = await build(resources)

@@ -7,14 +7,14 @@ from app.jobs.schedules.fan_out import Throttle
 from app.stats import emails as weekly_summary
 from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
 
-LIFTED = Throttle(max_waiting=1_000_000)
+UNTHROTTLED = Throttle(max_waiting=1_000_000)
 BATCHES_BEFORE_DEATH = 5
 """The number of batches that tests.schedules.killed_worker commits before it kills itself."""
 
 
 async def fan_out_at_once(job: WeeklyEmails, run: Run) -> None:
     """Fan out without a throttle."""
-    await weekly_summary.fan_out_emails(run, job.day, throttle=LIFTED)
+    await weekly_summary.fan_out_emails(run, job.day, throttle=UNTHROTTLED)
 
 
-async def write_nothing(_job: WeeklySummaryEmail, _run: Run) -> None: ...
+async def send_nothing(_job: WeeklySummaryEmail, _run: Run) -> None: ...

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from app.jobs.handlers import Handlers
 from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
-from tests.support.fanning import fan_out_at_once, write_nothing
+from tests.support.fanning import fan_out_at_once, send_nothing
 from worker import settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
-OVERRIDES: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: write_nothing}
+OVERRIDES: Handlers = {WeeklyEmails: fan_out_at_once, WeeklySummaryEmail: send_nothing}
 
 WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)

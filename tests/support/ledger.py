@@ -1,7 +1,8 @@
-"""The ledger: one row per start and per effect. Its tables have no keys, so repeats are visible.
+"""A ledger of what jobs did: one row per start and per effect.
 
-An effect is committed together with the job's `done`, so each job must have exactly one effect. A
-start is written outside the job's transactions, so a job may have several starts.
+Its tables have no keys, so a repeated start or effect shows up as a second row. An effect is
+committed together with the job's `done`, so each job must have exactly one effect. A start is
+written outside the job's transactions, so a job may have several starts.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ where not granted and pid in (select pid from pg_stat_activity where datname = c
 async def wait_for_blocked_transaction(database: Database) -> None:
     """Wait until a lock blocks a transaction in this database.
 
-    Do not call this in a transaction, in which Postgres would keep showing the same snapshot of
-    the activity.
+    Do not call this in a transaction: Postgres would keep showing it the same snapshot of the
+    activity.
     """
     await eventually(lambda: database.fetchval(WAITING), 1)

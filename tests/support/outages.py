@@ -84,7 +84,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 async def terminate_backends(database: Database, process: str = "activelog-worker") -> int:
-    """Terminate these processes' connections to Postgres, and return how many there were."""
+    """Terminate the connections with this application name. Return how many there were."""
     return int(
         await database.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"

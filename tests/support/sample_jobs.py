@@ -1,4 +1,4 @@
-"""Sample jobs, with behaviour that each test sets."""
+"""Sample jobs, whose behaviour each test sets."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ for sample_job in (SampleJob, LowSampleJob, CriticalSampleJob, ShortSampleJob):
 
 def block(name: str) -> asyncio.Event:
     """Make every sample job with this name run until the returned event is set."""
-    let_go = asyncio.Event()
+    released = asyncio.Event()
 
     async def wait(*_: object) -> None:
-        await let_go.wait()
+        await released.wait()
 
     BEHAVIOURS[name] = wait
-    return let_go
+    return released
 
 
 def reset_sample_jobs() -> None:

@@ -19,9 +19,9 @@ async def trigger_run(
     database: Database, name: str, day: str | None = None, *, dry_run: bool = False
 ) -> JobId:
     """Trigger a run for the period that contains this day, and return the id of its job."""
-    about = date.fromisoformat(day) if day else None
+    period_day = date.fromisoformat(day) if day else None
     async with database.transaction() as tx:
-        return (await trigger(tx, name, by="test", day=about, dry_run=dry_run)).job_id
+        return (await trigger(tx, name, by="test", day=period_day, dry_run=dry_run)).job_id
 
 
 async def run_schedule(

@@ -1,4 +1,4 @@
-"""The clock for the API and the pages, which a test can stop at any time."""
+"""The clock for the API and the pages. A test can fix its time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 
 class WallClock:
-    """Shows the real time until a test sets `stands_at`."""
+    """Shows the real time until a test sets `fixed_at`."""
 
-    stands_at: datetime | None = None
+    fixed_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return self.stands_at or datetime.now(UTC)
+        return self.fixed_at or datetime.now(UTC)

@@ -16,7 +16,7 @@ from worker.cron import Clock
 from worker.engine import Engine
 
 WAIT_LIMIT_S = 150.0
-"""How long a test waits before it fails. An idle machine needs seconds; a busy one may need a
+"""How long a test waits before it fails. An idle machine needs seconds, a busy machine may need a
 minute."""
 
 
@@ -33,7 +33,7 @@ UNFINISHED = """
 select count(*) from jobs
 where state in ('retrying', 'snoozed') or (state in ('queued', 'running') and run_at <= now())
 """
-DIED_SINCE = "select kind, error from jobs where state = 'dead' and finished_at >= $1"
+DEAD_SINCE = "select kind, error from jobs where state = 'dead' and finished_at >= $1"
 
 
 @asynccontextmanager
@@ -70,7 +70,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
-    """Run all due jobs to the end.
+    """Run all due jobs until they have finished.
 
     Args:
         may_fail: allow dead jobs, and do not wait for retries and snoozes. Otherwise wait for both,
@@ -89,8 +89,8 @@ async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
                 rows = await database.fetch("select kind, state, error from jobs")
                 raise TimeoutError(f"jobs are unfinished: {[dict(row) for row in rows]}")
             await asyncio.sleep(0.01)
-    died = await database.fetch(DIED_SINCE, began)
-    assert may_fail or not died, [dict(row) for row in died]
+    dead = await database.fetch(DEAD_SINCE, began)
+    assert may_fail or not dead, [dict(row) for row in dead]
 
 
 async def eventually(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
