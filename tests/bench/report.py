@@ -50,6 +50,6 @@ def page(parts: Sequence[Part], machine: str, rounds: int, day: date) -> str:
     ]
     for part in parts:
         for row in part.rows:
-            cells = (part.name, row.what, row.contender, row.seen, row.target, VERDICTS[row.met])
+            cells = (part.name, row.what, row.contender, row.result, row.target, VERDICTS[row.met])
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"

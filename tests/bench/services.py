@@ -36,18 +36,18 @@ class Service:
 async def service(
     environment: Environment,
     *arguments: str,
-    answers: str = "/",
-    more: Mapping[str, str] | None = None,
+    ready_path: str = "/",
+    extra: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
     """Run Python with these arguments, and kill the process at the end.
 
     `{port}` in an argument is replaced by a free port.
 
     Args:
-        answers: a path that gets a response, with any status, once the process is ready.
+        ready_path: a path that gets a response, with any status, once the process is ready.
     """
     (port,) = free_ports(1)
-    environ = {**environment.environ, "PORT": str(port), "METRICS_PORT": str(port), **(more or {})}
+    environ = {**environment.environ, "PORT": str(port), "METRICS_PORT": str(port), **(extra or {})}
     with (environment.folder / "services.log").open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -60,7 +60,7 @@ async def service(
     running = Service(process, f"http://127.0.0.1:{port}")
     try:
         async with asyncio.timeout(30):
-            while not await asyncio.to_thread(_answers, running.url + answers):  # noqa: ASYNC110 # no event to wait for
+            while not await asyncio.to_thread(_answers, running.url + ready_path):  # noqa: ASYNC110 # no event to wait for
                 await asyncio.sleep(0.05)
         yield running
     finally:

@@ -12,7 +12,7 @@ class Row:
 
     what: str
     contender: str
-    seen: str
+    result: str
     target: str = ""
     met: bool | None = None
 
@@ -21,7 +21,7 @@ VERDICTS = {True: "met", False: "NOT MET", None: ""}
 
 
 def show(title: str, rows: Sequence[Row]) -> None:
-    cells = [(row.what, row.contender, row.seen, row.target, VERDICTS[row.met]) for row in rows]
+    cells = [(row.what, row.contender, row.result, row.target, VERDICTS[row.met]) for row in rows]
     table = [("measurement", "contender", "result", "target", ""), *cells]
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     rule = tuple("-" * width for width in widths)

@@ -51,8 +51,8 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
     lost = enqueued - rows + await database.fetchval(UNFINISHED)
     lost += await database.fetchval(WITHOUT_EFFECT)
     effects, twice = await count_effects(database)
-    first = await _restarts(database, [one for one in crew.orphans if one.crashes == 0])
-    later = await _restarts(database, [one for one in crew.orphans if one.crashes > 0])
+    first = await _restarts(database, [orphan for orphan in crew.orphans if orphan.crashes == 0])
+    later = await _restarts(database, [orphan for orphan in crew.orphans if orphan.crashes > 0])
     attempts = await database.fetchrow(ATTEMPTS)
     assert attempts is not None
     p99 = first.percentile(0.99)
@@ -79,6 +79,7 @@ async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
 
 async def _restarts(database: Database, orphans: Sequence[Orphan]) -> Restarts:
     found = [
-        await database.fetchval(NEXT_START, one.job_id, one.attempt, one.at) for one in orphans
+        await database.fetchval(NEXT_START, orphan.job_id, orphan.attempt, orphan.at)
+        for orphan in orphans
     ]
     return Restarts(sorted(seconds for seconds in found if seconds is not None))

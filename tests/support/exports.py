@@ -13,7 +13,7 @@ from tests.support.people import Person
 CSV = "/api/v1/export/activities/csv"
 EXPORT = "/api/v1/export"
 
-MANY = """
+INSERT_ACTIVITIES = """
 insert into activities (user_id, type, started_at, duration_s, distance_m, calories, notes)
 select
     $1, (array['run', 'ride', 'swim', 'walk'])[1 + n % 4],
@@ -29,7 +29,7 @@ SLICE = 100_000
 async def add_activities(database: Database, user_id: UserId, count: int) -> None:
     """Add activities, one every 20 minutes from 2020 on. Each makes about 60 bytes of CSV."""
     for first in range(1, count + 1, SLICE):
-        await database.execute(MANY, user_id, first, min(count, first + SLICE - 1))
+        await database.execute(INSERT_ACTIVITIES, user_id, first, min(count, first + SLICE - 1))
 
 
 async def add_megabytes(database: Database, user_id: UserId, count: int) -> None:

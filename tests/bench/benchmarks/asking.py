@@ -43,7 +43,7 @@ async def ask_all(callers: Sequence[Caller], requests: Sequence[bytes]) -> list[
     """Divide the requests among the callers. Each caller sends its share one after another."""
 
     async def share(number: int) -> list[float]:
-        return [await callers[number].ask(one) for one in requests[number :: len(callers)]]
+        return [await callers[number].ask(request) for request in requests[number :: len(callers)]]
 
     shares = await asyncio.gather(*(share(number) for number in range(len(callers))))
-    return [taken for one in shares for taken in one]
+    return [taken for times in shares for taken in times]

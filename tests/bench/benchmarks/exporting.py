@@ -20,12 +20,12 @@ from app.users.user import UserId
 from tests.support.exports import add_activities
 from tests.support.people import Person, person
 
-READ = 1 << 20
-LOOK = 1.0
+READ_BYTES = 1 << 20
+POLL_INTERVAL_S = 1.0
 UNFINISHED = {"pending", "processing"}
 
 
-async def runner(resources: Resources, name: str, rows: int) -> Person:
+async def add_user_with_activities(resources: Resources, name: str, rows: int) -> Person:
     """Create a user with `rows` activities."""
     who = await person(resources.database, name)
     await add_activities(resources.database, who.id, rows)
@@ -50,7 +50,7 @@ def _download(url: str, headers: dict[str, str], rows: int) -> float:
     connection.request("GET", parts.path, headers=headers)
     answer = connection.getresponse()
     assert answer.status == 200
-    while piece := answer.read(READ):
+    while piece := answer.read(READ_BYTES):
         lines += piece.count(b"\n")
     seconds = perf_counter() - began
     connection.close()
@@ -101,8 +101,8 @@ async def export(resources: Resources, who: Person, format: Format, *, within: f
     async with resources.database.transaction() as tx:
         asked = await requests.request(tx, who.id, format, Filters())
     async with asyncio.timeout(within):
-        while (made := await _now(resources, who, asked)).status in UNFINISHED:  # noqa: ASYNC110 # no event to wait for
-            await asyncio.sleep(LOOK)
+        while (made := await _current(resources, who, asked)).status in UNFINISHED:  # noqa: ASYNC110 # no event to wait for
+            await asyncio.sleep(POLL_INTERVAL_S)
     assert made.status == "completed", made.error
     row = await resources.database.fetchrow(
         "select finished_at - started_at as took from jobs where id = $1", made.job_id
@@ -114,5 +114,5 @@ async def export(resources: Resources, who: Person, format: Format, *, within: f
     return float(row["took"].total_seconds())
 
 
-async def _now(resources: Resources, who: Person, asked: Export) -> Export:
+async def _current(resources: Resources, who: Person, asked: Export) -> Export:
     return await requests.status(resources.database, who.id, asked.id)
