@@ -12,7 +12,7 @@ import pytest
 from app.embedded.ports import free_ports
 from app.jobs.schedules import SCHEDULES
 from app.resources import Resources
-from tests.conftest import EMPTY
+from tests.conftest import EMPTY_TABLES
 from tests.support.http import anonymous_client
 from tests.support.processes import API, program
 from tests.support.working import WAIT_LIMIT_S, eventually
@@ -64,7 +64,7 @@ class Served(NamedTuple):
 async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Served]:
     """Run both processes on tables with a dead letter, blocked jobs, pauses and schedule runs."""
     database = opened.database
-    await database.execute(EMPTY)
+    await database.execute(EMPTY_TABLES)
     await opened.redis.flushdb()
     await database.execute(BLOCKED)
     await database.execute(DEAD)
@@ -83,7 +83,7 @@ async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Se
         done = "select count(*) from jobs where kind = 'email:welcome' and state = 'done'"
         await eventually(lambda: database.fetchval(done), 1)
         yield running
-    await database.execute(EMPTY)
+    await database.execute(EMPTY_TABLES)
 
 
 async def _ready(api: str) -> int:

@@ -10,7 +10,7 @@ from litestar.routes import HTTPRoute
 
 from app.resources import Resources
 from tests.activities import drawing
-from tests.conftest import EMPTY
+from tests.conftest import EMPTY_TABLES
 from tests.security.routes import PAGES, ROUTES, Access
 from tests.security.world import World, build
 from tests.support.moments import at
@@ -43,7 +43,7 @@ async def test_route_admits_exactly_these_roles(
     world = await build(resources)
     for role in ("anonymous", "other", "operator", "kim"):  # Kim last: she may delete
         if statuses and consumes:
-            await resources.database.execute(EMPTY)
+            await resources.database.execute(EMPTY_TABLES)
             world = await build(resources)
         statuses[role] = (await ask(api, world, world.people[role], route, access)).status_code
     assert access.statuses == statuses

@@ -1,4 +1,4 @@
-"""The real worker with an unthrottled fan-out, whose emails are not sent.
+"""The real worker with an unthrottled fan-out. It sends no emails.
 
 `arq tests.support.fanout_worker.WorkerSettings`
 """

@@ -1,4 +1,4 @@
-"""Sample jobs, whose behaviour each test sets."""
+"""Sample jobs. Each test sets their behaviour."""
 
 from __future__ import annotations
 

@@ -21,4 +21,4 @@ for job_type in TYPES.values():
     handles(job_type)(_noop)
 
 WorkerSettings = settings_from_environment(clock=None)
-"""Settings without schedules, whose jobs would take slots from the measured jobs."""
+"""Settings without schedules: scheduled jobs would take slots from the measured jobs."""

@@ -1,4 +1,4 @@
-"""The real worker with the benchmark jobs and an unthrottled fan-out, whose emails are not sent.
+"""The real worker with the benchmark jobs and an unthrottled fan-out. It sends no emails.
 
 `arq tests.bench.contenders.fanout_worker.WorkerSettings`
 """
