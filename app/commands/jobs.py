@@ -91,7 +91,7 @@ async def dead(
         retry: Retry the group with this fingerprint.
         retry_all: Retry all dead letters.
         discard: Discard the group with this fingerprint.
-        kind: With --retry-all, only those of this kind.
+        kind: With --retry-all, retry only dead letters of this kind.
     """
     database = resources.database
     if bool(retry) + retry_all + bool(discard) > 1:
