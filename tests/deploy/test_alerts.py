@@ -116,6 +116,17 @@ def test_dashboard_is_valid(file: Path) -> None:
         assert panel["datasource"]["uid"] == "prometheus", panel["title"]
 
 
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_dashboard_lists_the_firing_alerts_that_link_to_it(file: Path) -> None:
+    listed = set(re.findall(r'alertname=~\\"([^"\\]+)', file.read_text()))
+    assert len(listed) == 1
+    (names,) = listed
+    linking = [a["alert"] for a in ALERTS if f"/{file.stem}?" in a["annotations"]["dashboard_url"]]
+    assert [] == [name for name in linking if not re.fullmatch(names, name)]
+    unused = [one for one in names.split("|") if not any(re.fullmatch(one, n) for n in NAMES)]
+    assert unused == []
+
+
 PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily", "QUEUE": "low"}
 """Example values for the placeholders that need a value in a particular format."""
 
