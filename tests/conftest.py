@@ -243,11 +243,14 @@ async def application(opened: Resources, application_clock: WallClock) -> AsyncI
     """Run the API as an ASGI application with this test worker's resources."""
 
     @asynccontextmanager
-    async def lend() -> AsyncIterator[Resources]:
+    async def existing_resources() -> AsyncIterator[Resources]:
         yield opened
 
     app = create_app(
-        lend, pages=[pages_router], not_found_page=failure_page, clock=application_clock
+        existing_resources,
+        pages=[pages_router],
+        not_found_page=failure_page,
+        clock=application_clock,
     )
     async with lifespan_of(app):
         yield app

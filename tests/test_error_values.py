@@ -18,7 +18,7 @@ from app.resources import Resources
 from tests.jobs.operators import operator
 from tests.support.people import Person, person
 from tests.support.sample_jobs import BEHAVIOURS, SampleJob, enqueue_job
-from tests.support.working import eventually, working
+from tests.support.working import eventually, running_worker
 
 KIM = "kim@example.com"
 SIGN_UP = "insert into users (email, name, password_hash) values ($1, 'Kim', 'none')"
@@ -58,7 +58,7 @@ async def test_dead_letter_names_the_constraint_and_no_value(
     async def dead() -> object:
         return await database.fetchval("select count(*) from jobs where state = 'dead'")
 
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(dead, len(ids))
 
     logged = "".join(capfd.readouterr())

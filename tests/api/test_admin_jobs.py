@@ -24,7 +24,7 @@ from tests.support.sample_jobs import (
     enqueue_job,
     job_row,
 )
-from tests.support.working import RunJobs, eventually, until, working
+from tests.support.working import RunJobs, eventually, running_worker, until
 
 JOBS = "/api/v1/admin/jobs"
 
@@ -101,7 +101,7 @@ async def test_job_shows_attempts_errors_tracebacks_and_timeline(
 
     BEHAVIOURS["a"] = fail_once
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(lambda: state(database, job_id), "done")
     job = (await admin.get(f"{JOBS}/{job_id}")).json()
     assert ("done", 2, {"name": "a", "key": None}) == (job["state"], job["attempt"], job["payload"])
@@ -135,7 +135,7 @@ async def test_job_shows_its_progress_and_the_request_that_caused_it(
     BEHAVIOURS["a"] = report
     job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set request_id = 'req-1'")
-    async with working(resources):
+    async with running_worker(resources):
 
         async def progress() -> object:
             return (await admin.get(f"{JOBS}/{job_id}")).json()["progress"]
@@ -169,7 +169,7 @@ async def test_cancelling_a_running_job_interrupts_it(
 ) -> None:
     block("a")
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
         response = await admin.post(f"{JOBS}/{job_id}/cancel")
         assert (200, "running") == (response.status_code, response.json()["state"])

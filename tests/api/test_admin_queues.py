@@ -25,7 +25,7 @@ from tests.support.sample_jobs import (
     job_row,
     run_to_completion,
 )
-from tests.support.working import eventually, until, working
+from tests.support.working import eventually, running_worker, until
 
 UUID = "01980000-0000-7000-8000-000000000000"
 ROUTES = [
@@ -93,7 +93,7 @@ async def test_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    async with working(resources) as process:
+    async with running_worker(resources) as process:
         paused = await api.post("/api/v1/admin/queues/critical/pause", headers=ada.headers)
         assert (200, True) == (paused.status_code, paused.json()["paused"])
         await until(lambda: "critical" in process.pauses.queues)
@@ -111,7 +111,7 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    async with working(resources) as process:
+    async with running_worker(resources) as process:
         response = await api.post("/api/v1/admin/kinds/test:trial/pause", headers=ada.headers)
         assert (200, "test:trial", True) == (
             response.status_code,
@@ -190,7 +190,7 @@ async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
         "insert into workers (id, host, pid, slots, started_at, seen_at)"
         " values (uuidv7(), 'gone', 1, 4, now() - interval '1 day', now() - interval '11 s')"
     )
-    async with working(resources):
+    async with running_worker(resources):
         job_id = await enqueue_job(database, SampleJob("a"))
         await until(lambda: CALLS["a"] == 1)
         response = await api.get("/api/v1/admin/workers", headers=ada.headers)

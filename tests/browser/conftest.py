@@ -1,6 +1,6 @@
 """A real browser and the real service: the API as a separate process with the tests' servers.
 
-A test that needs a worker starts it with `tests.support.working.working`.
+A test that needs a worker starts it with `tests.support.working.running_worker`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from app.resources import Resources
 from tests.browser.accessibility import assert_page_is_accessible
 from tests.browser.conftest import TIME_ZONE
 from tests.browser.page_errors import CONNECTION_ERRORS, PageErrors
-from tests.support.working import run_jobs, working
+from tests.support.working import run_jobs, running_worker
 from tests.users.people import PASSWORD
 
 
@@ -74,7 +74,7 @@ async def test_user_signs_up_records_exports_downloads_and_deletes(
     await expect(line.get_by_text("Pending")).to_be_visible()
     await assert_page_is_accessible(page, "exports-pending")
 
-    async with working(resources):
+    async with running_worker(resources):
         await expect(line.get_by_text("Ready")).to_be_visible()  # without reloading the page
     await expect(page.get_by_role("status").get_by_text("CSV: ready.")).to_be_attached()
     await expect(line.get_by_text("1 row")).to_be_visible()
@@ -117,7 +117,7 @@ async def test_exports_page_recovers_once_the_service_is_back(
     page_errors.ignore(CONNECTION_ERRORS)
     await assert_page_is_accessible(page, "exports-stale")
     await page.unroute("**/exports/*")
-    async with working(resources):
+    async with running_worker(resources):
         await expect(page.get_by_role("listitem").get_by_text("Ready")).to_be_visible()
     await expect(alert).to_be_hidden()
     page_errors.ignore(CONNECTION_ERRORS)
@@ -138,7 +138,7 @@ async def test_export_is_requested_and_deleted_by_keyboard(
     await tab_to(page, page.get_by_role("button", name="Create export"))
     await page.keyboard.press("Enter")
     line = page.get_by_role("listitem").filter(has_text="All activities as PDF")
-    async with working(resources):
+    async with running_worker(resources):
         await expect(line.get_by_text("Ready")).to_be_visible()
 
     await tab_to(page, line.get_by_role("button", name="Delete"))

@@ -21,7 +21,7 @@ from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.jobs.operators import dead
 from tests.support.sample_jobs import CriticalSampleJob, LowSampleJob, SampleJob, enqueue_job
 from tests.support.schedules import finish_jobs, trigger_run
-from tests.support.working import WAIT_LIMIT_S, RunJobs, until, working
+from tests.support.working import WAIT_LIMIT_S, RunJobs, running_worker, until
 
 SPAM = "550 5.7.1 <b>looks</b> like spam"
 
@@ -35,7 +35,7 @@ async def test_operator_fixes_the_cause_of_dead_letters_and_retries_them(
         scripted_server({"content": SPAM}) as server,
         smtp_pool_to(server, timeout=WAIT_LIMIT_S) as smtp_pool,
     ):
-        async with working(
+        async with running_worker(
             replace(resources, sender=replace(resources.sender, smtp_pool=smtp_pool))
         ):
             await sign_in(page, "/ops")

@@ -30,7 +30,7 @@ from tests.email.reading import email_config
 from tests.email.scripted import scripted_server, smtp_pool_to
 from tests.email.sending import REDIS_TIMEOUT, attempt, register_user, sender_with, since
 from tests.email.test_send_limit import HOUR, LOG_KEY, NOW, SECOND, reserve, spans_of_five
-from tests.support.working import eventually, working
+from tests.support.working import eventually, running_worker
 
 
 async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
@@ -118,7 +118,7 @@ async def test_many_emails_are_sent_at_the_rate_without_failures(
     async def sent() -> int:
         return int(await database.fetchval("select count(*) from jobs where state = 'done'"))
 
-    async with working(replace(resources, sender=limited)):
+    async with running_worker(replace(resources, sender=limited)):
         await eventually(sent, 20)
     assert 20 == len(inbox.emails())
     spans = await spans_of_five(redis)

@@ -28,7 +28,7 @@ from tests.support.people import Person, person
 from tests.support.processes import WORKER, program
 from tests.support.raw_s3 import LONG_TIMEOUTS
 from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
-from tests.support.working import eventually, run_jobs, until, working
+from tests.support.working import eventually, run_jobs, running_worker, until
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ async def test_a_multipart_export_is_recorded_with_size_hash_and_etag(
 async def test_progress_is_reported(proxied: Resources, proxy: S3Proxy, exports: Exports) -> None:
     await add_megabytes(proxied.database, exports.who.id, 40)
     hold_after_first(proxy)
-    async with working(proxied, grace=0):
+    async with running_worker(proxied, grace=0):
         export = await exports.request()
 
         async def is_partial() -> bool:
@@ -160,7 +160,7 @@ async def test_progress_does_not_fall_after_the_copy_ends(
     # before the fourth part is sent.
     await add_megabytes(proxied.database, exports.who.id, 14)
     hold_after_first(proxy)
-    async with working(proxied, grace=0):
+    async with running_worker(proxied, grace=0):
         export = await exports.request()
 
         async def progress() -> tuple[int, int | None] | None:
@@ -240,7 +240,7 @@ async def test_cancelling_an_export_aborts_its_upload(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
-    async with working(proxied):
+    async with running_worker(proxied):
         export = await exports.request()
         await until(reached.is_set)
         async with proxied.database.transaction() as tx:
@@ -256,7 +256,7 @@ async def test_cancelling_an_export_aborts_its_upload(
 async def test_cancelling_an_export_kills_its_pdf_process(resources: Resources) -> None:
     exports = Exports(resources, await person(resources.database, "sam"))
     await add_activities(resources.database, exports.who.id, 40_000)
-    async with open_renderer(1) as renderer, working(replace(resources, renderer=renderer)):
+    async with open_renderer(1) as renderer, running_worker(replace(resources, renderer=renderer)):
         export = await exports.request("pdf")
         await until(lambda: bool(renderer.busy))
         (process,) = renderer.busy
@@ -279,7 +279,7 @@ async def test_an_export_deleted_while_it_runs_leaves_no_object(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
-    async with working(proxied):
+    async with running_worker(proxied):
         export = await exports.request()
         await until(reached.is_set)
         async with proxied.database.transaction() as tx:
@@ -328,7 +328,7 @@ async def test_an_attempt_that_lost_its_job_completes_no_upload(
 
     proxy.after = lose_job
     await exports.request()
-    async with working(proxied):
+    async with running_worker(proxied):
         await until(lambda: any(call.method == "DELETE" for call in proxy.calls))
 
     assert not any(call.completes for call in proxy.calls)
@@ -339,7 +339,7 @@ async def test_a_draining_worker_releases_the_job_and_aborts_the_upload(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
-    async with working(proxied, grace=0):
+    async with running_worker(proxied, grace=0):
         export = await exports.request()
         await until(reached.is_set)
 

@@ -15,7 +15,7 @@ from app.embedded.wheels import postgres_folder
 from app.resources import Resources, open_resources
 from tests.support.ledger import count_effects, create_ledger
 from tests.support.sample_jobs import Effect, enqueue_job
-from tests.support.working import eventually, working
+from tests.support.working import eventually, running_worker
 
 RUNNING = """
 with lost as (
@@ -53,7 +53,7 @@ async def test_jobs_of_a_restored_dump_are_done_once_with_an_empty_redis(
         settings = replace(settings, database=replace(settings.database, url=target))
         async with (
             open_resources(settings, process="activelog-tests") as restored,
-            working(restored),
+            running_worker(restored),
         ):
             await eventually(lambda: restored.database.fetchval(STATES), ["done"])
             assert await count_effects(restored.database) == (5, 0)

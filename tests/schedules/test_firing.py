@@ -13,7 +13,7 @@ from app.postgres.statements import Queryable
 from app.resources import Resources
 from tests.support.moments import at
 from tests.support.schedules import finish_jobs, fixed_clock, list_runs
-from tests.support.working import RunJobs, eventually, until, working
+from tests.support.working import RunJobs, eventually, running_worker, until
 from worker.cron import fire, postgres_clock
 
 
@@ -193,7 +193,7 @@ async def test_workers_starting_together_catch_up_missed_ticks_once(
         calls += 1
         return at("2026-11-27 07:00")
 
-    async with working(resources, clock=friday), working(resources, clock=friday):
+    async with running_worker(resources, clock=friday), running_worker(resources, clock=friday):
         await until(lambda: calls >= 4)  # both workers have fired the due ticks
         await eventually(
             lambda: list_runs(since_tuesday, "stats:daily"),

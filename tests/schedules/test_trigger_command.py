@@ -18,7 +18,7 @@ from tests.support.many_users import add_run
 from tests.support.moments import at
 from tests.support.people import person
 from tests.support.processes import program
-from tests.support.working import until, working
+from tests.support.working import running_worker, until
 
 Environ = Mapping[str, str]
 KIM = ("--user", str(UUID(int=7)))
@@ -27,7 +27,7 @@ KIM = ("--user", str(UUID(int=7)))
 @asynccontextmanager
 async def alive(resources: Resources) -> AsyncIterator[None]:
     """Run a worker that the command line sees as alive."""
-    async with working(resources) as process:
+    async with running_worker(resources) as process:
         await until(lambda: process.claim_loop.last_pop_at > 0)
         yield
 

@@ -37,7 +37,7 @@ DEAD_SINCE = "select kind, error from jobs where state = 'dead' and finished_at 
 
 
 @asynccontextmanager
-async def working(
+async def running_worker(
     resources: Resources, *, grace: float | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Engine]:
     """Run an engine in this process while the block runs, then drain it.
@@ -83,7 +83,7 @@ async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
     database = resources.database
     began = await database.fetchval("select clock_timestamp()")
     deadline = monotonic() + WAIT_LIMIT_S
-    async with working(resources):
+    async with running_worker(resources):
         while await database.fetchval(DUE if may_fail else UNFINISHED):
             if monotonic() > deadline:
                 rows = await database.fetch("select kind, state, error from jobs")

@@ -15,7 +15,7 @@ from app.jobs.redis_queue import QUEUES
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.sample_jobs import BEHAVIOURS, CriticalSampleJob, LowSampleJob, SampleJob
-from tests.support.working import eventually, working
+from tests.support.working import eventually, running_worker
 from worker.claim import Claimer
 
 KINDS: Mapping[Queue, type[SampleJob]] = {
@@ -105,6 +105,6 @@ async def test_jobs_in_low_use_at_most_six_of_ten_slots(
     BEHAVIOURS["a"] = count_running
     await filled.fill(low=20)
     done = "select count(*) from jobs where state = 'done'"
-    async with working(resources) as engine:
+    async with running_worker(resources) as engine:
         await eventually(lambda: database.fetchval(done), 20)
     assert max_running == 6

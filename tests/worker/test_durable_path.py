@@ -25,7 +25,7 @@ from tests.support.sample_jobs import (
     job_row,
     run_to_completion,
 )
-from tests.support.working import RunJobs, eventually, until, working
+from tests.support.working import RunJobs, eventually, running_worker, until
 
 
 async def test_a_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
@@ -89,15 +89,15 @@ async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Re
 
 
 async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resources) -> None:
-    let_go = block("a")
+    unblock = block("a")
     for _ in range(50):
         await enqueue_job(database, LowSampleJob("a"))
     await resources.dispatcher.flush()
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] > 0)
         assert await resources.redis.zcard(queue_key("low")) > 0
         await resources.redis.flushdb()
-        let_go.set()
+        unblock.set()
         await eventually(lambda: states(database), ["done"] * 50)
 
 
@@ -108,7 +108,7 @@ async def test_a_deferred_job_starts_by_itself_when_it_is_due(
         due = await tx.fetchval("select clock_timestamp() + interval '1.5 seconds'")
         job_id = await jobs.enqueue(tx, SampleJob("a"), run_at=due)
     assert job_id is not None
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
     assert (await job_row(database, job_id))["started_at"] >= due
 
@@ -121,7 +121,7 @@ async def test_a_job_is_dead_after_three_failed_retries(
 
     BEHAVIOURS["a"] = fail
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 4)
     ended = await job_row(database, job_id)
     assert (ended["state"], ended["attempt"], ended["failures"]) == ("dead", 4, 4)
@@ -149,7 +149,7 @@ async def test_the_exception_of_a_handler_decides_the_state_of_its_job(
 
     BEHAVIOURS["a"] = fail
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
     ended = await job_row(database, job_id)
     assert (state, failures) == (ended["state"], ended["failures"])
@@ -158,7 +158,7 @@ async def test_the_exception_of_a_handler_decides_the_state_of_its_job(
 async def test_a_timeout_is_a_failure(database: Database, resources: Resources) -> None:
     block("a")
     job_id = await enqueue_job(database, ShortSampleJob("a"))
-    async with working(resources, grace=0):
+    async with running_worker(resources, grace=0):
         await until(lambda: CALLS["a"] == 2)
     assert (await job_row(database, job_id))["error"] == "timed out after 1 s"
 
@@ -192,7 +192,7 @@ async def test_an_attempt_without_its_lease_commits_nothing(
 
     BEHAVIOURS["a"] = lose
     await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: bool(lost))
     assert 1 == await database.fetchval("select count(*) from jobs")
 
@@ -213,7 +213,7 @@ async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
         gone,
         job_id,
     )
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
     ended = await job_row(database, job_id)
     assert tuple(ended[c] for c in ("state", "attempt", "failures", "crashes")) == ("done", 2, 0, 1)
@@ -226,7 +226,7 @@ async def test_a_worker_that_stops_releases_its_jobs_uncounted(
 ) -> None:
     block("a")
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources, grace=0.1):
+    async with running_worker(resources, grace=0.1):
         await until(lambda: CALLS["a"] == 1)
     ended = await job_row(database, job_id)
     assert tuple(ended[c] for c in ("state", "attempt", "failures")) == ("queued", 0, 0)
@@ -236,11 +236,11 @@ async def test_a_worker_that_stops_releases_its_jobs_uncounted(
 async def test_a_job_that_ends_within_the_grace_period_is_done(
     database: Database, resources: Resources
 ) -> None:
-    let_go = block("a")
+    unblock = block("a")
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
-        asyncio.get_running_loop().call_later(0.3, let_go.set)  # while the worker drains
+        asyncio.get_running_loop().call_later(0.3, unblock.set)  # while the worker drains
     assert (await job_row(database, job_id))["state"] == "done"
 
 
@@ -249,7 +249,7 @@ async def test_a_job_of_an_unknown_kind_waits_for_a_newer_worker(
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set kind = 'from:tomorrow'")
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(lambda: states(database), ["snoozed"])
     waiting = await job_row(database, job_id)
     assert (waiting["attempt"], waiting["error"]) == (
@@ -264,7 +264,7 @@ async def test_a_running_job_is_cancelled_on_request(
 ) -> None:
     block("a")
     job_id = await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
         await database.execute("update jobs set cancel_requested_at = now()")
         await eventually(lambda: states(database), ["cancelled"])
@@ -281,7 +281,7 @@ async def test_a_success_after_a_failure_is_recorded_as_an_attempt(
     BEHAVIOURS["a"] = fail_once
     await enqueue_job(database, SampleJob("a"))
     await enqueue_job(database, SampleJob("b"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] == 2)
     attempts = await database.fetch("select attempt, outcome from job_attempts order by attempt")
     assert [(1, "retried"), (2, "done")] == [tuple(attempt) for attempt in attempts]
@@ -293,7 +293,7 @@ async def test_jobs_of_a_paused_queue_stay_in_redis_until_it_is_resumed(
     await database.execute("insert into pauses (what, name) values ('queue', 'low')")
     job_id = await enqueue_job(database, LowSampleJob("a"))
     await resources.dispatcher.flush()
-    async with working(resources):
+    async with running_worker(resources):
         await run_to_completion(database, SampleJob("b"))
         await run_to_completion(database, SampleJob("c"))
         assert [str(job_id).encode()] == await resources.redis.zrange(queue_key("low"), 0, -1)
@@ -323,7 +323,7 @@ async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
     BEHAVIOURS["a"] = need_smtp
     for _ in range(20):
         await enqueue_job(database, SampleJob("a"))
-    async with working(resources):
+    async with running_worker(resources):
         await until(lambda: CALLS["a"] >= 22)
     states = await database.fetch("select state, max(failures), count(*) from jobs group by state")
     assert [("done", 0, 20)] == [tuple(state) for state in states]
@@ -334,7 +334,7 @@ async def test_a_job_with_an_unreadable_payload_is_a_dead_letter(
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("""update jobs set payload = '{"name": 7}'""")
-    async with working(resources) as engine:
+    async with running_worker(resources) as engine:
         await until(lambda: engine.claim_loop.last_pop_at > 0 and not engine.slots.running)
         await eventually(lambda: states(database), ["dead"])
     assert "ValidationError" in (await job_row(database, job_id))["error"]

@@ -13,7 +13,7 @@ from app.jobs import JobId, Run, statements
 from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.sample_jobs import BEHAVIOURS, CALLS, SampleJob, enqueue_job, job_row
-from tests.support.working import eventually, until, working
+from tests.support.working import eventually, running_worker, until
 from worker.heartbeat import reclaim_if_allowed, reclaim_until_cancelled
 from worker.lease import LEASE_S, Lease
 from worker.relay import Relay
@@ -107,7 +107,7 @@ async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
             ended.append(run.attempt)
 
     BEHAVIOURS["a"] = hang_at_first
-    async with working(resources, grace=0) as engine:
+    async with running_worker(resources, grace=0) as engine:
         job_id = await enqueue_job(database, SampleJob("a"))
         await until(lambda: CALLS["a"] == 1)
         async with database.transaction() as tx:  # so that no heartbeat comes in between

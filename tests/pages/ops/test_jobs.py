@@ -25,7 +25,7 @@ from tests.support.sample_jobs import (
     job_row,
 )
 from tests.support.schedules import trigger_run
-from tests.support.working import RunJobs, eventually, working
+from tests.support.working import RunJobs, eventually, running_worker
 
 JOBS = "/ops/jobs"
 
@@ -115,7 +115,7 @@ async def test_job_shows_its_attempts_tracebacks_and_timeline(
 
     BEHAVIOURS["a"] = fail
     job_id = await enqueue_job(database, SampleJob("a", key="<b>the key</b>"))
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(lambda: state_of(database, job_id), "dead")
     response = await ops_browser.get(f"{JOBS}/{job_id}")
     text = text_of(response)

@@ -15,7 +15,7 @@ from tests.jobs.operators import dead
 from tests.pages.browsing import text_of
 from tests.support.sample_jobs import LowSampleJob, SampleJob, enqueue_job
 from tests.support.schedules import finish_jobs, trigger_run
-from tests.support.working import RunJobs, eventually, working
+from tests.support.working import RunJobs, eventually, running_worker
 
 
 async def overview(ops_browser: httpx.AsyncClient) -> str:
@@ -30,7 +30,7 @@ async def test_no_alerts_while_a_worker_is_alive(
     async def is_well() -> bool:
         return "All is well." in await overview(ops_browser)
 
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(is_well, True)  # after the worker's first heartbeat
 
 

@@ -8,7 +8,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.pages.browsing import text_of
 from tests.support.sample_jobs import SampleJob, block, enqueue_job
-from tests.support.working import eventually, working
+from tests.support.working import eventually, running_worker
 
 
 async def test_worker_shows_its_slots_and_running_jobs(
@@ -22,7 +22,7 @@ async def test_worker_shows_its_slots_and_running_jobs(
         job_link = f'href="/ops/jobs/{job_id}">test:trial'
         return "alive 1 of 10 slots in use" in text_of(response) and job_link in response.text
 
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(shows_the_job, True)
         unblock.set()
 
