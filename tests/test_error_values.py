@@ -1,4 +1,4 @@
-"""The values that Postgres quotes in errors are removed before they are stored or logged."""
+"""The values that Postgres quotes in an error are removed before it is stored or logged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KIM = "kim@example.com"
 SIGN_UP = "insert into users (email, name, password_hash) values ($1, 'Kim', 'none')"
 
 
-async def violation(database: Database) -> asyncpg.UniqueViolationError:
+async def unique_violation(database: Database) -> asyncpg.UniqueViolationError:
     with pytest.raises(asyncpg.UniqueViolationError) as raised:
         await database.execute(SIGN_UP, KIM)
     assert KIM in str(raised.value)
@@ -36,7 +36,7 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def test_dead_letter_names_the_constraint_and_no_value(
+async def test_dead_letter_names_the_constraint_but_no_value(
     database: Database,
     resources: Resources,
     api: httpx.AsyncClient,
@@ -81,10 +81,10 @@ async def texts(database: Database, sql: str) -> list[str]:
 
 
 @pytest.mark.parametrize("wrapped", ["bare", "cause", "context", "group"])
-async def test_traceback_keeps_the_constraint_and_loses_the_row(
+async def test_traceback_keeps_the_constraint_but_no_value(
     database: Database, kim: Person, wrapped: str
 ) -> None:
-    error: BaseException = await violation(database)
+    error: BaseException = await unique_violation(database)
     if wrapped == "cause":
         outer: BaseException = RuntimeError("outer")
         outer.__cause__ = error
@@ -113,7 +113,7 @@ async def test_traceback_keeps_the_constraint_and_loses_the_row(
         ("update users set is_admin = null where email = $1", KIM),
     ],
 )
-async def test_refused_value_is_not_quoted(
+async def test_rejected_value_is_removed_from_the_traceback(
     database: Database, kim: Person, sql: str, argument: str
 ) -> None:
     with pytest.raises((asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)) as raised:
@@ -149,7 +149,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_logged_traceback_keeps_the_constraint_and_loses_the_row(
+def test_logged_traceback_keeps_the_constraint_but_no_value(
     environ: Mapping[str, str], kim: Person, form: str
 ) -> None:
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Processes and their sessions lower their priority."""
+"""Processes lower their own priority, and that of the sessions that they lead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN_SESSION = process_priority.session_file("self")
 NICENESS = max(17, os.nice(0))
 """The niceness of a test process that requests 17: it inherits pytest's, which may be higher."""
 ATTEMPTS = 3
-"""The most attempts at changing a session's priority. From users other than root, Linux accepts one
+"""How often to try to change a session's priority. From users other than root, Linux accepts one
 change per 100 ms in the whole system, and other processes may be first each time."""
 
 
@@ -28,7 +28,7 @@ def new_session() -> str:
 
 
 ON_LINUX = pytest.mark.skipif(
-    "nice" not in new_session(), reason="only Linux divides CPU time by sessions"
+    "nice" not in new_session(), reason="only Linux divides CPU time among sessions"
 )
 SCRIPT = """
 import json, os, sys
@@ -60,12 +60,12 @@ def lowered(*niceness: int, leads_session: bool = True, initial: int = 0) -> lis
 
 
 @ON_LINUX
-def test_a_session_leader_lowers_its_session_too() -> None:
+def test_session_leader_lowers_the_priority_of_its_session_too() -> None:
     assert lowered(17) == [NICENESS, 17]
 
 
 @ON_LINUX
-def test_a_process_that_leads_no_session_leaves_it_unchanged() -> None:
+def test_process_that_does_not_lead_its_session_leaves_the_session_unchanged() -> None:
     before = process_priority.session_niceness(OWN_SESSION)
     assert lowered(17, leads_session=False) == [NICENESS, before]
 
@@ -76,7 +76,7 @@ def test_priority_is_never_raised_again() -> None:
 
 
 @ON_LINUX
-def test_session_is_lowered_even_if_its_leader_is_already_nice() -> None:
+def test_session_is_lowered_even_if_its_leader_already_has_a_lower_priority() -> None:
     assert lowered(16, initial=17) == [min(19, os.nice(0) + 17), 16]
 
 
@@ -98,7 +98,7 @@ def test_priority_of_a_child_and_its_session_is_lowered() -> None:
     assert niceness == (NICENESS, 17)
 
 
-def test_a_process_that_has_ended_is_ignored() -> None:
+def test_ended_process_is_ignored() -> None:
     with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as process:
         process.wait()
     process_priority.lower_priority_of(process.pid, 17)
@@ -117,7 +117,7 @@ def test_session_with_unknown_niceness_is_left_unchanged(
     assert not session.exists() or session.read_text() == content
 
 
-def test_a_nicer_session_is_left_unchanged(tmp_path: Path) -> None:
+def test_session_with_a_lower_priority_is_left_unchanged(tmp_path: Path) -> None:
     session = tmp_path / "autogroup"
     session.write_text("/autogroup-71 nice 12\n")
     process_priority.lower_session_priority(session, 5)

@@ -52,8 +52,8 @@ class Alertmanager:
         except httpx.TransportError:
             return False
 
-    def checked(self) -> subprocess.CompletedProcess[str]:
-        """Run amtool on the configuration and return its output."""
+    def check_config(self) -> subprocess.CompletedProcess[str]:
+        """Check the configuration with amtool, and return the finished process."""
         return subprocess.run(
             ["amtool", "check-config", str(self.config_file)], capture_output=True, text=True
         )
@@ -63,7 +63,7 @@ class Alertmanager:
 async def alerting(folder: Path, variables: dict[str, str]) -> AsyncIterator[Alertmanager]:
     """Run Alertmanager with the files in deploy/, but with a shorter group_wait."""
     assert PROGRAM is not None
-    (folder / "alertmanager").symlink_to(PROGRAM)  # Debian's name for the program is longer
+    (folder / "alertmanager").symlink_to(PROGRAM)  # Debian gives the program a longer name
     shutil.copy(DEPLOY / "alertmanager.sh", folder)
     (folder / "etc").mkdir()
     text = (DEPLOY / "alertmanager.yml").read_text()

@@ -28,11 +28,11 @@ def development() -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """Return the variables in compose.yaml with their defaults; `?` means required."""
+    """Return the variables in compose.yaml with their defaults. The default `?` means required."""
     found: dict[str, str] = {}
-    for one in _VARIABLE.finditer(FILE.read_text()):
-        default = "?" if one["how"] == "?" else one["text"] or ""
-        found[one["name"]] = default
+    for variable in _VARIABLE.finditer(FILE.read_text()):
+        default = "?" if variable["how"] == "?" else variable["text"] or ""
+        found[variable["name"]] = default
     return found
 
 
@@ -43,21 +43,21 @@ def composition(environ: Mapping[str, str]) -> dict[str, Any]:
         Missing: a required variable is not set.
     """
 
-    def value(one: re.Match[str]) -> str:
-        if given := environ.get(one["name"]):
+    def value(variable: re.Match[str]) -> str:
+        if given := environ.get(variable["name"]):
             return given
-        if one["how"] == "?":
-            raise Missing(one["name"])
-        return one["text"] or ""
+        if variable["how"] == "?":
+            raise Missing(variable["name"])
+        return variable["text"] or ""
 
     def filled(part: Any) -> Any:
         match part:
             case str():
                 return _VARIABLE.sub(value, part)
             case list():
-                return [filled(one) for one in part]
+                return [filled(item) for item in part]
             case dict():
-                return {key: filled(one) for key, one in part.items()}
+                return {key: filled(item) for key, item in part.items()}
         return part
 
     loaded: dict[str, Any] = filled(yaml.safe_load(FILE.read_text()))

@@ -27,7 +27,7 @@ values
 """
 DEAD = """
 insert into jobs (kind, queue, payload, state, finished_at, error, fingerprint)
-values ('report:generate', 'low', '{}', 'dead', now(), 'Dead: as the test wants it', 'wanted')
+values ('report:generate', 'low', '{}', 'dead', now(), 'Dead: on purpose', 'f00d')
 """
 PAUSED = "insert into pauses (what, name) values ('queue', 'low'), ('kind', 'email:weekly_summary')"
 RUNS = """
@@ -38,14 +38,14 @@ from unnest($1::text[]) as names (name)
 
 
 class Served(NamedTuple):
-    """The two processes and the URLs of their metrics."""
+    """The environment of the two processes, and their base URLs."""
 
     environ: Mapping[str, str]
     api: str
     worker: str
 
     async def sign_up(self, name: str) -> None:
-        """Sign somebody up, which sends an email."""
+        """Sign up a new user, who gets an email."""
         person = {"email": f"{name}@example.com", "name": name, "password": "correct horse battery"}
         async with httpx.AsyncClient(base_url=self.api, timeout=WAIT_LIMIT_S) as client:
             answer = await client.post("/api/v1/users", json=person)
@@ -62,7 +62,7 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="package")
 async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Served]:
-    """Run both processes on tables with a dead letter, blocked jobs, pauses and schedule runs."""
+    """Run both processes on a database with a dead letter, blocked jobs, pauses and runs."""
     database = opened.database
     await database.execute(EMPTY_TABLES)
     await opened.redis.flushdb()

@@ -55,8 +55,8 @@ class Prometheus:
             rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"
         ]
 
-    async def looked(self) -> int:
-        """Count how many times both processes have been scraped in the last 5 minutes."""
+    async def count_scrapes(self) -> int:
+        """Return how many times both processes have been scraped in the last 5 minutes."""
         try:
             ready = await self._client.get("/-/ready")
         except httpx.TransportError:
@@ -91,7 +91,7 @@ async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
         stdout=PIPE,
         stderr=STDOUT,
     )
-    said = asyncio.create_task(process.communicate())
+    output = asyncio.create_task(process.communicate())
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", timeout=WAIT_LIMIT_S
@@ -100,4 +100,4 @@ async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
     finally:
         if process.returncode is None:
             process.kill()
-        await said
+        await output

@@ -23,8 +23,8 @@ class Query(NamedTuple):
     expression: str
 
 
-class Asked(NamedTuple):
-    """A selector: a metric, the labels it is matched or grouped by, and the matchers."""
+class Selector(NamedTuple):
+    """A metric, the labels that it is matched or grouped by, and the matchers."""
 
     metric: str
     labels: frozenset[str]
@@ -55,26 +55,26 @@ def queries() -> Iterator[Query]:
                 yield Query(f"{file.stem}: {panel['title']}", expression)
 
 
-def asked(expression: str) -> list[Asked]:
+def selectors(expression: str) -> list[Selector]:
     """Return the selectors of a query. A grouping label counts for every grouped metric."""
-    found: list[Asked] = []
+    found: list[Selector] = []
 
-    def gather(expr: promql.Expr, grouped: frozenset[str]) -> None:
+    def collect(expr: promql.Expr, grouped: frozenset[str]) -> None:
         def visit(node: promql.Expr) -> bool | None:
             if isinstance(node, promql.VectorSelector):
                 matchers = tuple(node.matchers.matchers)
-                labels = frozenset(one.name for one in matchers)
-                found.append(Asked(str(node.name), labels | grouped, matchers))
+                labels = frozenset(matcher.name for matcher in matchers)
+                found.append(Selector(str(node.name), labels | grouped, matchers))
             return None
 
         promql.walk(expr, visit)
 
     def aggregates(node: promql.Expr) -> bool | None:
         if isinstance(node, promql.AggregateExpr) and node.modifier:
-            gather(node.expr, frozenset(node.modifier.labels))
+            collect(node.expr, frozenset(node.modifier.labels))
         return None
 
     parsed = promql.parse(expression)
-    gather(parsed, frozenset())
+    collect(parsed, frozenset())
     promql.walk(parsed, aggregates)
     return found

@@ -79,7 +79,7 @@ async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path:
 
 async def test_amtool_accepts_the_configuration(variables: dict[str, str], tmp_path: Path) -> None:
     async with alerting(tmp_path, variables) as alertmanager:
-        checked = alertmanager.checked()
+        checked = alertmanager.check_config()
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -94,7 +94,7 @@ async def test_password_may_contain_any_character(
 
 
 @pytest.mark.parametrize("name", ["ALERTS_TO", "ALERTS_FROM", "ALERTS_SMARTHOST"])
-async def test_without_receiver_alertmanager_starts_and_says_what_is_missing(
+async def test_alertmanager_without_a_receiver_starts_and_says_what_is_missing(
     name: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with alerting(tmp_path, {**variables, name: ""}) as alertmanager:
@@ -107,5 +107,5 @@ async def _count(inbox: Inbox) -> int:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines without the word that introduces a link."""
+    """Return the lines, without the label in front of a link."""
     return [line.partition(":  ")[2].strip() or line.strip() for line in text.splitlines()]

@@ -53,9 +53,9 @@ def kebab(name: str) -> str:
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
 def test_alert_has_summary_description_and_links(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning"}
-    said = alert["annotations"]
-    assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(said)
-    assert f'alertname="{alert["alert"]}"' in said["silence"]
+    annotations = alert["annotations"]
+    assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(annotations)
+    assert f'alertname="{alert["alert"]}"' in annotations["silence"]
     linked = panels_linked_from(alert)
     assert linked
     assert all(alert["alert"] in panel["description"] for _, panel in linked)
@@ -70,14 +70,16 @@ def test_alert_has_complete_runbook_page(alert: dict[str, Any]) -> None:
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
     row = f"| [{alert['alert']}](operations/{page.name}) | {alert['labels']['severity']} |"
     assert row in (ROOT / "docs" / "operations.md").read_text()
-    said = " ".join(text.split())
+    words = " ".join(text.split())
     for dashboard, panel in panels_linked_from(alert):
-        assert f"**{dashboard}**" in said
-        assert f"*{panel['title']}*" in said
+        assert f"**{dashboard}**" in words
+        assert f"*{panel['title']}*" in words
 
 
 def test_every_runbook_belongs_to_an_alert() -> None:
-    assert {page.name for page in RUNBOOKS.glob("*.md")} == {runbook(one).name for one in ALERTS}
+    assert {page.name for page in RUNBOOKS.glob("*.md")} == {
+        runbook(alert).name for alert in ALERTS
+    }
 
 
 def test_every_alert_is_tested_firing_and_silent() -> None:
@@ -127,7 +129,7 @@ def test_dashboard_lists_the_firing_alerts_that_link_to_it(file: Path) -> None:
     assert unused == []
 
 
-PLACES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily", "QUEUE": "low"}
+EXAMPLES = {"ID": "0197e5a0-0000-7000-8000-000000000000", "SCHEDULE": "stats:daily", "QUEUE": "low"}
 """Example values for the placeholders that need a value in a particular format."""
 
 
@@ -136,7 +138,7 @@ IN_A_CONTAINER = re.compile(
 )
 
 
-def _commands() -> list[tuple[str, str]]:
+def commands() -> list[tuple[str, str]]:
     pages = [*RUNBOOKS.glob("*.md"), ROOT / "docs" / "operations.md"]
     found = [
         (page.name, line.strip())
@@ -148,16 +150,16 @@ def _commands() -> list[tuple[str, str]]:
     return sorted(set(ours))
 
 
-def test_page_with_recipes_explains_the_commands_without_just() -> None:
-    """The overview page explains the commands in more detail."""
+def test_runbook_with_recipes_explains_the_commands_without_just() -> None:
+    """docs/operations.md, which is not checked here, explains the commands in more detail."""
     for page in RUNBOOKS.glob("*.md"):
         text = page.read_text()
         recipes = set(re.findall(r"^ {4,}just (\w+)", text, re.MULTILINE))
-        said = set(re.findall(r"`docker compose exec api python -m ([\w.]+)`", text))
-        assert ("app" in said) == bool(recipes), page.name
+        modules = set(re.findall(r"`docker compose exec api python -m ([\w.]+)`", text))
+        assert ("app" in modules) == bool(recipes), page.name
 
 
-@pytest.mark.parametrize(("page", "line"), _commands())
+@pytest.mark.parametrize(("page", "line"), commands())
 def test_runbook_command_is_valid(page: str, line: str) -> None:
     """The recipe exists or the service runs our image, and the program accepts the arguments."""
     if inside := IN_A_CONTAINER.match(line):
@@ -168,5 +170,5 @@ def test_runbook_command_is_valid(page: str, line: str) -> None:
         recipes = (ROOT / "justfile").read_text()
         assert re.search(rf"^{recipe}( \*args)?:", recipes, re.MULTILINE), page
         words = [recipe, *words]
-    arguments = [PLACES.get(word, word) for word in words]
+    arguments = [EXAMPLES.get(word, word) for word in words]
     app.parse_args(arguments, exit_on_error=False, print_error=False)

@@ -1,4 +1,4 @@
-"""compose.yaml is valid, fits the settings, and keeps what its comments promise.
+"""compose.yaml is valid, fits the settings, and does what its comments promise.
 
 No container is started here. Where Docker Compose is installed, it reads the file itself.
 """
@@ -34,8 +34,8 @@ from tests.deploy.composition import (
 
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
-OF_LIBPQ = {"PGPASSWORD", "PGPASSFILE"}
-"""What supplies a password that is missing from DATABASE_URL; in compose.yaml it has one."""
+LIBPQ_VARIABLES = {"PGPASSWORD", "PGPASSFILE"}
+"""Variables for a password that DATABASE_URL lacks. In compose.yaml it has a password."""
 SECRETS = {
     "SECRET_KEY",
     "POSTGRES_PASSWORD",
@@ -43,9 +43,9 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY",
     "GRAFANA_PASSWORD",
 }
-ONCE = {"migrate", "bucket"}
+ONE_OFF = {"migrate", "bucket"}
 PRODUCTION = {
-    "SECRET_KEY": "of a test, and more than thirty-two characters",
+    "SECRET_KEY": "a key for the tests, with more than 32 characters",
     "POSTGRES_PASSWORD": "a" * 64,
     "REDIS_PASSWORD": "b" * 64,
     "AWS_ACCESS_KEY_ID": "activelog",
@@ -58,7 +58,7 @@ PRODUCTION = {
 }
 
 
-class Asked(Mapping[str, str]):
+class RecordingEnvironment(Mapping[str, str]):
     """An environment that records which variables were read."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -109,9 +109,9 @@ def test_settings_accept_the_environment_and_every_setting_can_be_set(
     composed: dict[str, Any],
 ) -> None:
     for name in OURS:
-        environ = Asked(composed["services"][name]["environment"])
+        environ = RecordingEnvironment(composed["services"][name]["environment"])
         settings = Settings.from_env(environ)
-        assert environ.names - OF_LIBPQ == set(environ)
+        assert environ.names - LIBPQ_VARIABLES == set(environ)
         assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, on its own network
 
 
@@ -141,7 +141,7 @@ def test_well_known_values_are_refused_in_production() -> None:
     assert DEVELOPMENT.name not in (ROOT / ".gitignore").read_text()
 
 
-def test_worker_stop_period_exceeds_its_grace_period(composed: dict[str, Any]) -> None:
+def test_stop_periods_exceed_the_shutdown_grace_period(composed: dict[str, Any]) -> None:
     for name in ("api", "worker"):
         service = composed["services"][name]
         grace = Settings.from_env(service["environment"]).worker.shutdown_grace.total_seconds()
@@ -164,8 +164,8 @@ def test_workers_can_be_scaled(composed: dict[str, Any]) -> None:
     }
 
 
-def test_number_of_workers_survives_the_next_up() -> None:
-    """`--scale` affects only one `up`: the next deploy's `up` would stop the extra workers."""
+def test_number_of_workers_is_set_by_a_variable() -> None:
+    """`--scale` would affect only one `up`: the next deploy's `up` would stop the extra workers."""
     replicas = [
         composition({**PRODUCTION, **wanted})["services"]["worker"]["deploy"]["replicas"]
         for wanted in ({}, {"WORKERS": "4"})
@@ -185,7 +185,7 @@ def test_every_service_is_confined(composed: dict[str, Any]) -> None:
 
 def test_long_running_services_restart_and_have_health_checks(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
-        if name in ONCE:
+        if name in ONE_OFF:
             continue
         assert service["restart"] == "unless-stopped", name
         assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
@@ -193,7 +193,7 @@ def test_long_running_services_restart_and_have_health_checks(composed: dict[str
 
 def test_one_off_services_are_retried(composed: dict[str, Any]) -> None:
     """Compose waits for the last attempt before it starts dependent services."""
-    for name in ONCE:
+    for name in ONE_OFF:
         assert re.fullmatch(r"on-failure:[1-9]\d*", composed["services"][name]["restart"]), name
 
 
@@ -206,7 +206,7 @@ def test_schema_is_migrated_before_it_is_used(composed: dict[str, Any]) -> None:
         assert services[name]["image"] == services["migrate"]["image"]
 
 
-def test_internal_services_have_no_outside_network(composed: dict[str, Any]) -> None:
+def test_internal_services_cannot_be_reached_from_outside(composed: dict[str, Any]) -> None:
     assert composed["networks"]["inside"]["internal"] is True
     for name in ("postgres", "valkey"):
         assert composed["services"][name]["networks"] == ["inside"]

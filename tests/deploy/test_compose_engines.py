@@ -68,7 +68,7 @@ def test_image_is_built_once_and_never_pulled(composed: dict[str, Any]) -> None:
 
 
 def test_build_pulls_no_syntax_image() -> None:
-    """The Dockerfile only uses the builder's built-in syntax."""
+    """The Dockerfile uses only the builder's built-in syntax."""
     assert "# syntax=" not in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
@@ -119,7 +119,7 @@ def test_alerts_reach_the_development_inbox(composed: dict[str, Any]) -> None:
         assert set(services["alertmanager"]["networks"]) & set(services[name]["networks"])
 
 
-def test_receiver_is_optional_and_tls_is_the_default() -> None:
+def test_alert_receiver_is_optional_and_tls_is_the_default() -> None:
     without = {k: v for k, v in development().items() if not k.startswith("ALERTS_")}
     environment = composition(without)["services"]["alertmanager"]["environment"]
     assert {name: value for name, value in environment.items() if value} == {"ALERTS_TLS": "true"}

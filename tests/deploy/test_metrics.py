@@ -10,35 +10,35 @@ import promql_parser as promql
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.conftest import Served
-from tests.deploy.queries import Query, asked, queries
+from tests.deploy.queries import Query, queries, selectors
 from tests.support.working import eventually
 
 Values = Mapping[str, set[str]]
 """The values of each label of a metric."""
 
-OF_ALERTS = ("alertname", "alertstate", "severity", "kind", "queue", "schedule")
-OF_PROMETHEUS: Mapping[str, Values] = {
+ALERT_LABELS = ("alertname", "alertstate", "severity", "kind", "queue", "schedule")
+BUILT_IN: Mapping[str, Values] = {
     "up": {},
-    "ALERTS": {label: set() for label in OF_ALERTS},
+    "ALERTS": {label: set() for label in ALERT_LABELS},
 }
-NOT_SEEN_HERE = {("activelog_http_requests_total", "status")}
+NOT_PRODUCED_HERE = {("activelog_http_requests_total", "status")}
 """Labels that queries match with values that a healthy service does not produce, such as 5xx."""
 SCRAPED = {"job": {"activelog-api", "activelog-worker"}, "instance": set[str]()}
 
 
 async def test_every_queried_metric_and_label_is_served(served: Served) -> None:
-    await eventually(lambda: _figures_are_read(served), True)
-    shown = _shown(await served.expositions())
+    await eventually(lambda: _dead_letters_are_shown(served), True)
+    shown = _values_by_metric(await served.expositions())
     wrong = [complaint for query in queries() for complaint in _complaints(query, shown)]
     assert not wrong, "\n".join(wrong)
 
 
-async def _figures_are_read(served: Served) -> bool:
+async def _dead_letters_are_shown(served: Served) -> bool:
     text = (await served.expositions())["activelog-worker"]
     return 'activelog_dead_letters{kind="report:generate"} 1.0' in text
 
 
-def _shown(expositions: Mapping[str, str]) -> dict[str, Values]:
+def _values_by_metric(expositions: Mapping[str, str]) -> dict[str, Values]:
     found: dict[str, defaultdict[str, set[str]]] = {}
     for text in expositions.values():
         for family in text_string_to_metric_families(text):
@@ -46,12 +46,12 @@ def _shown(expositions: Mapping[str, str]) -> dict[str, Values]:
                 labels = found.setdefault(sample.name, defaultdict(set))
                 for label, value in sample.labels.items():
                     labels[label].add(value)
-    return {**found, **OF_PROMETHEUS}
+    return {**found, **BUILT_IN}
 
 
 def _complaints(query: Query, shown: Mapping[str, Values]) -> list[str]:
     found = []
-    for metric, labels, matchers in asked(query.expression):
+    for metric, labels, matchers in selectors(query.expression):
         if metric not in shown:
             found.append(f"{query.where}: there is no {metric}")
             continue
@@ -61,7 +61,7 @@ def _complaints(query: Query, shown: Mapping[str, Values]) -> list[str]:
             f"{query.where}: no {metric} with {matcher}"
             for matcher in matchers
             if values.get(matcher.name)
-            and (metric, matcher.name) not in NOT_SEEN_HERE
+            and (metric, matcher.name) not in NOT_PRODUCED_HERE
             and not any(_matches(matcher, value) for value in values[matcher.name])
         ]
     return found

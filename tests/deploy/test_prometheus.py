@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the real service, and its alerts lead operators to the cause.
+"""A real Prometheus scrapes the real service, and an alert leads operators to the cause.
 
 Needs Debian's package prometheus, which CI has.
 """
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.skipif(
     PROGRAM is None and "CI" not in os.environ, reason="no prometheus on this machine"
 )
 
-EMPTY_IN_HEALTH = re.compile(r'ALERTS|status=~"5')
+EMPTY_WHEN_HEALTHY = re.compile(r'ALERTS|status=~"5')
 """Queries that return nothing while nothing is wrong."""
 BROKEN = """
 insert into jobs (kind, queue, payload)
 values ('email:welcome', 'critical', '{"user_id": "nobody"}')
 returning id
 """
-MEND = """
+REPAIR = """
 update jobs set payload = jsonb_build_object('user_id', (select id from users limit 1))
 where id = $1
 """
@@ -41,58 +41,57 @@ async def test_every_panel_has_data_and_every_rule_evaluates(
     served: Served, tmp_path: Path
 ) -> None:
     async with watching(served, tmp_path) as prometheus:
-        await eventually(lambda: _enough(prometheus), True)
+        await eventually(lambda: _is_scraped(prometheus), True)
         await served.sign_up("second")
-        await eventually(lambda: _shows_both_letters(prometheus), True)
-        await eventually(lambda: _empty(prometheus), [])
+        await eventually(lambda: _shows_sent_emails(prometheus), True)
+        await eventually(lambda: _empty_panels(prometheus), [])
         assert [] == await prometheus.broken_rules()
 
 
-async def test_alert_leads_to_its_dead_letter_and_a_retry(
+async def test_dead_letter_is_found_and_retried_by_following_the_alert_and_its_runbook(
     served: Served, opened: Resources, tmp_path: Path
 ) -> None:
-    """Follow only the alert and its runbook."""
     async with watching(served, tmp_path) as prometheus:
-        await eventually(lambda: _enough(prometheus), True)
+        await eventually(lambda: _is_scraped(prometheus), True)
         job_id = await opened.database.fetchval(BROKEN)
         await eventually(lambda: _firing(prometheus), ["email:welcome"])
         (alert,) = [
-            one
-            for one in await prometheus.alerts()
-            if one["labels"]["alertname"] == "DeadLettersGrowing"
+            firing
+            for firing in await prometheus.alerts()
+            if firing["labels"]["alertname"] == "DeadLettersGrowing"
         ]
     assert f"{LINKS['OPS']}/dead-letters" in alert["annotations"]["description"]
     runbook = (ROOT / alert["annotations"]["runbook_url"]).read_text()
     assert "just jobs dead" in runbook
     (group,) = [
         group
-        for group in msgspec.json.decode(await _just(served, "jobs", "dead", "--json"))
+        for group in msgspec.json.decode(await _run_recipe(served, "jobs", "dead", "--json"))
         if group["kind"] == alert["labels"]["kind"]
     ]
     assert group["sample_job_id"] == str(job_id)
     assert "ValidationError" in group["error"]
-    await opened.database.execute(MEND, job_id)
+    await opened.database.execute(REPAIR, job_id)
     assert "just jobs dead --retry FINGERPRINT" in runbook
-    await _just(served, "jobs", "dead", "--retry", group["fingerprint"])
+    await _run_recipe(served, "jobs", "dead", "--retry", group["fingerprint"])
     await eventually(lambda: _state(opened, job_id), "done")
 
 
-async def _enough(prometheus: Prometheus) -> bool:
-    return await prometheus.looked() >= 3
+async def _is_scraped(prometheus: Prometheus) -> bool:
+    return await prometheus.count_scrapes() >= 3
 
 
-async def _empty(prometheus: Prometheus) -> list[str]:
+async def _empty_panels(prometheus: Prometheus) -> list[str]:
     """Return the panels without data, except those that are empty on a healthy system."""
     return [
         query.where
         for query in queries()
         if not await prometheus.query(query.expression)
         and ":" in query.where
-        and not EMPTY_IN_HEALTH.search(query.expression)
+        and not EMPTY_WHEN_HEALTHY.search(query.expression)
     ]
 
 
-async def _shows_both_letters(prometheus: Prometheus) -> bool:
+async def _shows_sent_emails(prometheus: Prometheus) -> bool:
     sent = await prometheus.query('sum(increase(activelog_emails_total{outcome="sent"}[5m])) > 0')
     return bool(sent)
 
@@ -105,7 +104,7 @@ async def _firing(prometheus: Prometheus) -> list[str]:
     ]
 
 
-async def _just(served: Served, *arguments: str) -> str:
+async def _run_recipe(served: Served, *arguments: str) -> str:
     """Run the command of a recipe in the justfile, and return the last line of its output."""
     async with program("-m", "app", *arguments, environ=served.environ) as command:
         assert await command.ended() == 0, command.output

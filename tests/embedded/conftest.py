@@ -15,7 +15,7 @@ from tests.embedded.disks import mounted
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Yield the path of a new home folder. Remove the home and fallback folders afterwards."""
+    """Yield the path for a new home folder. Remove it and the fallback folder afterwards."""
     with tempfile.TemporaryDirectory(prefix="activelog-") as folder:
         Path(folder).chmod(0o711)
         home = Path(folder) / "home"

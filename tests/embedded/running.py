@@ -1,4 +1,4 @@
-"""Helpers that list registered processes, and run `just up` and read its output line by line."""
+"""Helpers to list registered processes, run `just up` and read its output line by line."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Up:
 
 @asynccontextmanager
 async def small_up(home: Path, environ: dict[str, str], fault: str = "") -> AsyncIterator[Up]:
-    """Run `small_up.py`, and kill it at the end if it still runs: its guard stops the servers."""
+    """Run `small_up.py`, and kill it at the end if necessary: its guard stops the servers."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(SMALL_UP), str(home), fault),
         stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=environ,

@@ -14,7 +14,7 @@ from app.embedded.console import without_password
 from app.embedded.ports import LOOPBACK
 
 
-def test_embedded_servers_override_the_environment_and_given_ports_are_kept() -> None:
+def test_settings_of_embedded_servers_override_the_environment_and_given_ports_are_kept() -> None:
     environ = {"PORT": "7777", "AWS_ACCESS_KEY_ID": "set by the user", "OTHER": "x", "HOST": ""}
     found = child_variables(environ, {"AWS_ACCESS_KEY_ID": "activelog"})
 
@@ -37,7 +37,9 @@ def test_taken_default_port_is_not_used() -> None:
         assert child_variables({}, {})["PORT"] != "8000"
 
 
-def test_env_file_is_valid_shell_and_private_to_its_owner(tmp_path: Path) -> None:
+def test_env_file_is_valid_shell_without_the_secret_key_and_private_to_its_owner(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "env"
     write_env_file(file, {"SMTP_URL": "smtp://h?a=1&b=2", "PORT": "1", "SECRET_KEY": "hush"})
 

@@ -1,4 +1,4 @@
-"""`just api`, `just worker` and `just psql` connect to the running servers or the named ones."""
+"""`just api`, `just worker` and `just psql` connect to running servers or to given ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONNECT_AT_HOME = (
 )
 
 
-async def test_psql_connects_to_the_running_up_and_named_settings_take_precedence(
+async def test_psql_connects_to_the_running_server_and_given_settings_take_precedence(
     home: Path,
 ) -> None:
     async with small_up(home, small_environment()) as up:
@@ -35,18 +35,18 @@ async def test_psql_connects_to_the_running_up_and_named_settings_take_precedenc
         async with program("-c", CONNECT_AT_HOME, str(home), *query, environ=unset) as psql:
             assert await psql.ended() == 0
         private = OWN_VARIABLES["api"]
-        joined = merged_settings(home, {"SMTP_URL": "smtp://named.example", "EMPTY": ""}, private)
-        named = merged_settings(home, {"APP_URL": "https://named.example"}, private)
+        merged = merged_settings(home, {"SMTP_URL": "smtp://given.example", "EMPTY": ""}, private)
+        with_app_url = merged_settings(home, {"APP_URL": "https://given.example"}, private)
         elsewhere = merged_settings(
             home, {"DATABASE_URL": "postgresql://elsewhere.example/x"}, private
         )
         up.process.terminate()
         await up.end()
     assert psql.output == "activelog\n"
-    assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(joined)
-    assert joined["SMTP_URL"] == "smtp://named.example"
-    assert not {"PORT", "APP_URL", "EMPTY"} & set(joined)
-    assert named["APP_URL"] == "https://named.example"
+    assert {"DATABASE_URL", "REDIS_URL", "ENVIRONMENT"} <= set(merged)
+    assert merged["SMTP_URL"] == "smtp://given.example"
+    assert not {"PORT", "APP_URL", "EMPTY"} & set(merged)
+    assert with_app_url["APP_URL"] == "https://given.example"
     assert {"DATABASE_URL", "ENVIRONMENT"} == set(elsewhere)
     assert registered(home) == {}
 
@@ -59,7 +59,7 @@ async def test_connect_says_what_to_do_when_nothing_is_running(home: Path) -> No
     assert expected == worker.output
 
 
-async def test_api_picks_a_free_port_and_prints_it(environ: Mapping[str, str]) -> None:
+async def test_api_picks_a_free_port_and_prints_its_url(environ: Mapping[str, str]) -> None:
     without_port = {name: value for name, value in environ.items() if name != "PORT"}
     async with program(*CONNECT, "api", environ=without_port) as api:
         await api.wait_for_output("api.started")
@@ -112,7 +112,7 @@ async def test_redis_command_receives_its_arguments_unchanged(
 
 
 @pytest.mark.parametrize(
-    ("named", "client", "said"),
+    ("variables", "client", "message"),
     [
         (
             {"DATABASE_URL": "postgresql://localhost/x"},
@@ -124,10 +124,10 @@ async def test_redis_command_receives_its_arguments_unchanged(
     ],
 )
 async def test_invalid_url_prints_one_line_and_exits_with_2(
-    named: dict[str, str], client: str, said: str
+    variables: dict[str, str], client: str, message: str
 ) -> None:
-    unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", **named}
+    unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", **variables}
     async with program(*CONNECT, client, "--", "ping", environ=unset) as process:
         assert await process.ended() == 2
-    assert process.output.startswith(said)
+    assert process.output.startswith(message)
     assert len(process.output.splitlines()) == 1

@@ -42,7 +42,7 @@ async def rows(database: Database, sql: str, *args: Any) -> list[tuple[Any, ...]
         ("2027-03-01", "2027-02-27", ("2027-02-01", "2027-01-01", "2026-12-01")),
     ],
 )
-async def test_last_completed_months_and_week_get_their_jobs(
+async def test_jobs_are_enqueued_for_the_last_three_complete_months_and_the_last_complete_week(
     database: Database, database_url: str, day: str, saturday: str, months: tuple[str, ...]
 ) -> None:
     await load(database_url, date.fromisoformat(day))
@@ -58,7 +58,7 @@ async def test_last_completed_months_and_week_get_their_jobs(
     assert expected == await rows(database, JOBS)
 
 
-async def test_users_are_active_on_each_of_the_last_eight_days_and_never_in_the_future(
+async def test_users_have_one_activity_on_each_of_the_last_eight_days_and_none_in_the_future(
     database: Database, database_url: str
 ) -> None:
     now = await today(database)

@@ -1,4 +1,4 @@
-"""A full disk stops nothing for good and leaves nothing half written."""
+"""A full disk stops nothing for good, and is reported in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox: emails can be read, counted and deleted, and their content can do no harm."""
+"""The inbox: emails can be listed, read and deleted, and their content can do no harm."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_unknown_email_is_not_found(inbox: Inbox, name: str) -> None:
         assert (await http.get(f"/emails/{name}")).status_code == 404
 
 
-async def test_pages_are_served_only_under_host_names_of_this_machine(inbox: Inbox) -> None:
+async def test_inbox_is_served_only_under_the_host_names_of_this_machine(inbox: Inbox) -> None:
     async with browser(inbox, "rebound.example.org") as http:
         assert (await http.get("/emails")).status_code == 400
 
@@ -106,10 +106,10 @@ async def test_malformed_email_is_still_shown(inbox: Inbox, content: bytes) -> N
 @pytest.mark.parametrize("disk", [1], indirect=True)
 async def test_email_is_refused_temporarily_while_the_disk_is_full(disk: Path) -> None:
     ballast = fill(disk)
-    refused = await sent(Inbox(disk))
+    refused = await send(Inbox(disk))
     files = os.listdir(disk)  # noqa: PTH208 # ruff flags the pathlib call as blocking
     ballast.unlink()
-    accepted = await sent(Inbox(disk))
+    accepted = await send(Inbox(disk))
 
     assert refused == "452 4.3.1 Cannot store the email: No space left on device"
     assert files == [ballast.name]
@@ -120,11 +120,11 @@ async def test_email_is_refused_temporarily_while_the_disk_is_full(disk: Path) -
 async def test_email_is_refused_with_451_if_it_cannot_be_stored_for_another_reason(
     tmp_path: Path,
 ) -> None:
-    refused = await sent(Inbox(tmp_path / "missing"))
+    refused = await send(Inbox(tmp_path / "missing"))
     assert refused == "451 4.3.0 Cannot store the email: No such file or directory"
 
 
-async def sent(inbox: Inbox) -> str:
+async def send(inbox: Inbox) -> str:
     """Send an email to the inbox's SMTP server and return its reply."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "us@example.org", "ada@example.org", "Hi"

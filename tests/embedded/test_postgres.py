@@ -47,9 +47,7 @@ async def answers(server: Postgres) -> bool:
         await connection.close()
 
 
-async def test_postgres_starts_despite_a_stale_pid_file_with_a_reused_pid(
-    home: Path,
-) -> None:
+async def test_postgres_starts_despite_a_stale_pid_file_with_a_reused_pid(home: Path) -> None:
     async with cluster(home):
         pass
     with sleeper() as other:
@@ -77,7 +75,7 @@ async def test_postmaster_that_outlived_its_owner_is_stopped(home: Path) -> None
             assert await answers(server)
 
 
-async def interrupted(home: Path) -> bool:
+async def interrupt_initdb(home: Path) -> bool:
     """Cancel the start once initdb has written PG_VERSION. False if the start finished first."""
     with ProcessRegistry(make_home(home) / "processes.json") as registry:
         server = Postgres(Workspace(home, registry, False))
@@ -94,14 +92,14 @@ async def interrupted(home: Path) -> bool:
 
 
 async def test_interrupted_initdb_is_not_mistaken_for_a_cluster(home: Path) -> None:
-    while not await interrupted(home):  # the start finished before we could cancel it
+    while not await interrupt_initdb(home):  # the start finished before we could cancel it
         shutil.rmtree(home)
     assert not (home / "postgres").exists()
     async with cluster(home) as server:
         assert await answers(server)
 
 
-async def test_killed_postgres_restarts_with_all_committed_data(home: Path) -> None:
+async def test_durable_postgres_restarts_after_a_kill_with_the_committed_table(home: Path) -> None:
     async with cluster(home, durable=True) as server:
         connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
         await connection.execute("create table survivors (id int)")

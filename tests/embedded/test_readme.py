@@ -73,9 +73,7 @@ async def shell(script: str, checkout: Path) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.usefixtures("taken_ports")
-async def test_every_example_works_while_default_ports_are_taken(
-    checkout: Path,
-) -> None:
+async def test_every_example_works_while_default_ports_are_taken(checkout: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *("just", "up"), cwd=checkout, env=environment(checkout), stdout=PIPE, stderr=STDOUT
     )

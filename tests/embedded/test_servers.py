@@ -49,11 +49,11 @@ def modes_unchanged(*folders: Path) -> Iterator[None]:
     assert before == modes()
 
 
-async def test_all_servers_respond_and_none_is_left_running(home: Path) -> None:
+async def test_all_servers_respond_and_nothing_is_left_behind(home: Path) -> None:
     with modes_unchanged(home):
         async with servers(home, {}, durable=False) as env:
             pids = registered(home)
-            cleanup_paths = cleanup_paths_of(home)
+            cleanup_paths = existing_cleanup_paths(home)
             connection = await asyncpg.connect(env["DATABASE_URL"])
             assert await connection.fetchval("select current_database()") == "activelog"
             assert await connection.fetchval("show fsync") == "off"
@@ -74,7 +74,7 @@ async def test_all_servers_respond_and_none_is_left_running(home: Path) -> None:
     assert not any(one.exists() for one in cleanup_paths)
 
 
-def cleanup_paths_of(home: Path) -> list[Path]:
+def existing_cleanup_paths(home: Path) -> list[Path]:
     """Return the existing files outside the home folder that must be removed."""
     entries = json.loads((home / "processes.json").read_text())
     paths = [Path(path) for entry in entries for path in entry["cleanup_paths"]]
@@ -88,7 +88,7 @@ async def send_email(url: str, to: str) -> None:
     await aiosmtplib.send(message, hostname=LOOPBACK, port=urlsplit(url).port)
 
 
-async def test_only_s3_runs_at_a_lower_priority(home: Path) -> None:
+async def test_s3_runs_at_a_lower_priority_than_valkey(home: Path) -> None:
     async with servers(home, only("S3_ENDPOINT_URL", "REDIS_URL"), durable=False):
         nice = {
             name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in registered(home).items()
@@ -102,7 +102,7 @@ async def test_given_url_replaces_the_embedded_server(home: Path) -> None:
         assert set(registered(home)) == {"valkey"}
 
 
-def test_free_port_is_reserved_for_a_server() -> None:
+def test_free_port_is_reserved_but_a_server_can_listen_on_it() -> None:
     (port,) = free_ports(1)
     with socket.socket() as search, pytest.raises(OSError, match="in use"):
         search.bind((LOOPBACK, port))
@@ -153,11 +153,11 @@ async def test_data_survives_a_restart(home: Path) -> None:
 
 
 async def test_cancelled_start_leaves_no_process(home: Path) -> None:
-    async def forever() -> None:
+    async def start_and_wait() -> None:
         async with servers(home, only("REDIS_URL", "S3_ENDPOINT_URL"), durable=False):
             await asyncio.Event().wait()
 
-    task = asyncio.create_task(forever())
+    task = asyncio.create_task(start_and_wait())
     await until(lambda: (home / "processes.json").exists() and len(registered(home)) == 2)
     pids = registered(home)
     task.cancel()
@@ -168,15 +168,15 @@ async def test_cancelled_start_leaves_no_process(home: Path) -> None:
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-async def test_failing_server_stops_the_others(home: Path) -> None:
-    cluster_of_another_major(home)
+async def test_server_that_fails_to_start_stops_the_others(home: Path) -> None:
+    create_cluster_of_another_version(home)
     with pytest.raises(DidNotStart, match=r"created by Postgres 12, not \d+: remove it with"):
         async with servers(home, only("DATABASE_URL", "REDIS_URL"), durable=False):
             pass
     assert registered(home) == {}
 
 
-def cluster_of_another_major(home: Path) -> None:
+def create_cluster_of_another_version(home: Path) -> None:
     folder = make_home(home) / "postgres"
     folder.mkdir()
     (folder / "PG_VERSION").write_text("12\n")

@@ -1,4 +1,4 @@
-"""`just up` stops when its terminal closes, unless its output goes elsewhere."""
+"""`just up` stops when its terminal closes, unless its output goes to a file."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tests.support.processes import is_alive
 from tests.support.working import until
 
 
-async def test_up_prints_one_table_and_leaves_no_process_on_sigterm(home: Path) -> None:
+async def test_up_prints_the_urls_and_leaves_no_process_after_sigterm(home: Path) -> None:
     environ = small_environment()
     async with small_up(home, environ) as up:
         await up.read_until("grace@example.org")
@@ -105,7 +105,7 @@ def test_down_and_env_report_that_nothing_is_running(
     assert "nothing is running" in capsys.readouterr().err
 
 
-async def test_a_killed_child_and_server_are_restarted_on_the_same_ports(home: Path) -> None:
+async def test_killed_child_and_server_are_restarted_on_the_same_ports(home: Path) -> None:
     async with small_up(home, environ := small_environment()) as up:
         await up.read_until("ready")
         before = registered(home)
@@ -140,7 +140,7 @@ async def test_up_exits_with_the_code_of_a_child_that_rejects_its_settings(home:
     assert registered(home) == {}
 
 
-async def test_child_whose_port_is_taken_is_reported_and_not_retried(home: Path) -> None:
+async def test_child_with_a_taken_port_is_reported_and_not_restarted(home: Path) -> None:
     async with small_up(home, small_environment(), "port taken") as up:
         code = await up.end()
 
@@ -186,14 +186,12 @@ async def test_guard_stops_everything_when_up_is_killed(home: Path) -> None:
     assert not is_there(fallback_folder(home))
 
 
-async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(
-    home: Path,
-) -> None:
+async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(home: Path) -> None:
     async with small_up(home, small_environment()) as killed:
         await killed.read_until("ready")
         pids = registered(home)
-        everything = psutil.Process(killed.process.pid).children()
-        (guard,) = [one for one in everything if one.pid not in pids.values()]
+        children = psutil.Process(killed.process.pid).children()
+        (guard,) = [one for one in children if one.pid not in pids.values()]
         guard.kill()
         killed.process.kill()
         await killed.process.wait()
@@ -209,7 +207,7 @@ async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(
     assert "stopped leftovers of an earlier `up`: worker, api" in up.text
 
 
-async def test_external_database_gets_no_demo_data_or_public_passwords(
+async def test_external_database_gets_no_demo_data_and_its_password_is_not_printed(
     home: Path,
 ) -> None:
     environ = small_environment(DATABASE_URL="postgresql://me:hush@db.example.org/app")
@@ -224,7 +222,7 @@ async def test_external_database_gets_no_demo_data_or_public_passwords(
     assert "ada@" not in up.text
 
 
-async def test_reset_removes_everything(home: Path) -> None:
+async def test_reset_stops_up_and_removes_its_data(home: Path) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         code = reset(home=home)

@@ -1,4 +1,4 @@
-"""`just up`, run by a user other than the first one, and by a user without a name."""
+"""`just up`, run by another user than before, and by a user without a name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.embedded.s3 import S3, SOCKETS, ports_with_foreign_sockets
 from app.embedded.up import up
 
 PORT = 64_321
-ANOTHER, A_THIRD = 64_001, 64_002
+ANOTHER, THIRD = 64_001, 64_002
 """User ids that do not exist."""
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
@@ -86,7 +86,7 @@ def test_up_creates_nothing_for_a_user_without_a_name(
 
 @pytest.fixture
 def foreign_socket() -> Iterator[Path]:
-    """Yield a socket as left by another user's SeaweedFS that was killed."""
+    """Yield a socket like one left by another user's SeaweedFS after a kill."""
     file = SOCKETS / f"seaweedfs-s3-{PORT}.sock"
     file.touch()
     os.chown(file, ANOTHER, ANOTHER)
@@ -96,7 +96,7 @@ def foreign_socket() -> Iterator[Path]:
 
 @as_root
 def test_port_of_another_users_socket_counts_as_taken(foreign_socket: Path) -> None:
-    with acting_as(A_THIRD):
+    with acting_as(THIRD):
         assert PORT in ports_with_foreign_sockets()
     with acting_as(ANOTHER):
         assert PORT not in ports_with_foreign_sockets()
@@ -107,7 +107,7 @@ def test_port_of_another_users_socket_counts_as_taken(foreign_socket: Path) -> N
 def test_s3_avoids_the_port_of_another_users_socket(home: Path, foreign_socket: Path) -> None:
     registry = ProcessRegistry(home / "processes.json")
     server = S3(Workspace(home, registry, durable=True, fixed_port=PORT))
-    with acting_as(A_THIRD):
+    with acting_as(THIRD):
         server.choose_ports()
         assert server.port != PORT
     with acting_as(ANOTHER):
@@ -116,7 +116,7 @@ def test_s3_avoids_the_port_of_another_users_socket(home: Path, foreign_socket: 
 
 
 @as_root
-def test_clean_up_leaves_another_users_file(foreign_socket: Path) -> None:
-    with acting_as(A_THIRD):
+def test_clean_up_keeps_another_users_file(foreign_socket: Path) -> None:
+    with acting_as(THIRD):
         clean_up(RegistryEntry("s3", 1, 0.0, 15, (str(foreign_socket),)))
     assert foreign_socket.exists()

@@ -1,4 +1,4 @@
-"""Platforms without wheels, and programs that are not where they usually are."""
+"""Platforms without wheels, and a program that is not in its usual place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.embedded.home import ROOT
 from app.embedded.wheels import UnsupportedPlatform, require_supported_platform
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc")
 @pytest.mark.parametrize("library", [("glibc", "2.17"), ("", "")])
 def test_old_or_foreign_libc_is_unsupported(
     library: tuple[str, str],
@@ -41,14 +41,14 @@ except MigrationFailed as error:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "output"),
     [
         (sysconfig.get_path("scripts"), ""),
         ("", "dbmate is not installed: run `uv sync`\n"),
     ],
 )
 def test_dbmate_is_also_looked_up_on_the_path(
-    tmp_path: Path, database_url: str, path: str, said: str
+    tmp_path: Path, database_url: str, path: str, output: str
 ) -> None:
     """An overlay environment (`uv run --with`) has no dbmate next to its interpreter."""
     venv.create(tmp_path)
@@ -57,4 +57,4 @@ def test_dbmate_is_also_looked_up_on_the_path(
         [tmp_path / "bin" / "python", "-c", MIGRATE, database_url],
         capture_output=True, check=True, text=True, env=environ,
     )  # fmt: skip
-    assert ran.stdout == said
+    assert ran.stdout == output

@@ -1,4 +1,4 @@
-"""Operators, and the dead jobs that they find."""
+"""Operators, and dead letters for them to find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup as in docs/operations.md: the jobs that it holds as unfinished run after a restore."""
+"""A backup made as in docs/operations.md: its unfinished jobs run after it is restored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ where id = $1
 STATES = "select array_agg(distinct concat_ws(' ', state, blocked_on, error)) from jobs"
 
 
-async def test_jobs_of_a_restored_dump_are_done_once_with_an_empty_redis(
+async def test_unfinished_jobs_in_a_restored_dump_run_once_with_an_empty_redis(
     resources: Resources, tmp_path: Path, worker_index: int
 ) -> None:
     await create_ledger(resources.database)

@@ -42,7 +42,7 @@ def test_breaker_wait_doubles_from_five_seconds_to_five_minutes(
     assert waits == seconds(5, 10, 20, 40, 80, 160, 300, 300)
 
 
-def test_failures_during_one_outage_do_not_lengthen_the_wait(breakers: Breakers) -> None:
+def test_further_jobs_that_run_into_the_outage_do_not_lengthen_the_wait(breakers: Breakers) -> None:
     assert [breakers.record_outage(WELCOME, "smtp") for _ in range(3)] == seconds(5, 5, 5)
 
 
@@ -52,14 +52,16 @@ def test_open_breaker_blocks_the_kinds_that_need_its_dependency(breakers: Breake
     assert breakers.check(EXPORT) is None
 
 
-def test_after_the_wait_one_job_is_a_probe(breakers: Breakers, clock: Clock) -> None:
+def test_one_job_is_let_through_as_a_probe_after_the_wait(breakers: Breakers, clock: Clock) -> None:
     breakers.record_outage(WELCOME, "smtp")
     clock.now += 5
     assert breakers.check(WELCOME) is None
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
 
 
-def test_inconclusive_probe_is_followed_by_another(breakers: Breakers, clock: Clock) -> None:
+def test_probe_without_an_answer_is_followed_by_another_probe(
+    breakers: Breakers, clock: Clock
+) -> None:
     breakers.record_outage(WELCOME, "smtp")
     clock.now += 5
     assert breakers.check(WELCOME) is None
@@ -68,7 +70,7 @@ def test_inconclusive_probe_is_followed_by_another(breakers: Breakers, clock: Cl
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
 
 
-def test_response_closes_the_breaker_and_names_the_recovered_dependency(
+def test_response_closes_the_breaker_and_the_recovered_dependency_is_returned(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(WELCOME, "smtp")
@@ -79,7 +81,7 @@ def test_response_closes_the_breaker_and_names_the_recovered_dependency(
     assert breakers.record_outage(WELCOME, "smtp") == timedelta(seconds=5)
 
 
-def test_any_kind_closes_the_breaker_of_its_own_dependency_only(
+def test_breaker_is_closed_by_a_response_to_any_kind_but_only_from_its_dependency(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(WELCOME, "smtp")
@@ -99,7 +101,7 @@ def test_response_from_before_the_outage_does_not_close_the_breaker(
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
 
 
-def test_probe_blocked_by_another_outage_frees_the_first_breaker(
+def test_probe_that_runs_into_another_outage_lets_the_first_breaker_be_probed_again(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(EXPORT, "smtp")

@@ -69,7 +69,7 @@ async def test_jobs_are_listed_as_a_table_or_json(
     assert [("queued", None)] == [(job["state"], job["error"]) for job in listed]
 
 
-async def test_a_dead_job_is_shown_with_its_traceback_and_retried(
+async def test_dead_letter_is_shown_with_its_traceback_and_retried(
     environ: Mapping[str, str], database: Database, run_jobs: RunJobs
 ) -> None:
     (job_id,) = await dead(database, run_jobs, SampleJob("a"), reason="no paper")
@@ -84,7 +84,7 @@ async def test_a_dead_job_is_shown_with_its_traceback_and_retried(
     assert 2 == CALLS["a"]
 
 
-async def test_a_waiting_job_can_be_cancelled_and_a_finished_one_cannot(
+async def test_waiting_job_can_be_cancelled_but_only_once(
     environ: Mapping[str, str], database: Database
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
@@ -127,7 +127,7 @@ async def test_queues_and_kinds_are_paused_and_resumed(
     assert "none\n" == (await cli(environ, "workers")).out
 
 
-async def test_every_kind_can_be_paused_before_it_has_jobs(
+async def test_every_kind_is_listed_and_can_be_paused_before_it_has_jobs(
     environ: Mapping[str, str], database: Database
 ) -> None:
     kinds = {job.kind for job in HANDLERS if job.__module__.startswith("app.")}
@@ -164,7 +164,7 @@ async def test_bad_input_prints_one_line_and_exits_with_2(
 
 
 @pytest.mark.parametrize("command", [(), ("jobs",), ("email", "suppressions")])
-async def test_without_a_command_the_commands_are_listed_and_the_exit_code_is_2(
+async def test_missing_command_lists_the_commands_and_exits_with_2(
     environ: Mapping[str, str], command: tuple[str, ...]
 ) -> None:
     result = await cli(environ, *command)
@@ -173,7 +173,7 @@ async def test_without_a_command_the_commands_are_listed_and_the_exit_code_is_2(
     assert result.out == (await cli(environ, *command, "--help")).out
 
 
-async def test_an_outage_prints_one_line_and_exits_with_1(environ: Mapping[str, str]) -> None:
+async def test_postgres_outage_prints_one_line_and_exits_with_1(environ: Mapping[str, str]) -> None:
     unreachable = {**environ, "DATABASE_URL": "postgresql://activelog@127.0.0.1:1/none"}
     result = await cli(unreachable, "queues", "list")
     assert (1, 1) == (result.code, len(result.err.splitlines()))
@@ -192,7 +192,7 @@ async def test_an_outage_prints_one_line_and_exits_with_1(environ: Mapping[str, 
         ("", "?sslmode=bogus", "sslmode"),
     ],
 )
-async def test_a_rejected_database_url_prints_one_line_and_exits_with_2(
+async def test_rejected_database_url_prints_one_line_and_exits_with_2(
     environ: Mapping[str, str], program: tuple[str, ...], old: str, new: str, problem: str
 ) -> None:
     url = environ["DATABASE_URL"]
@@ -206,7 +206,7 @@ async def test_a_rejected_database_url_prints_one_line_and_exits_with_2(
     assert problem in line
 
 
-async def test_a_job_can_be_cancelled_without_redis(
+async def test_job_can_be_cancelled_without_redis(
     environ: Mapping[str, str], database: Database
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
@@ -214,7 +214,7 @@ async def test_a_job_can_be_cancelled_without_redis(
     assert 0 == (await cli(without_redis, "jobs", "cancel", str(job_id))).code
 
 
-async def test_an_operator_is_created_with_a_piped_password(
+async def test_operator_is_created_with_a_piped_password(
     environ: Mapping[str, str], api: httpx.AsyncClient
 ) -> None:
     arguments = ("create-admin", "ada@example.com")
@@ -229,7 +229,7 @@ async def test_an_operator_is_created_with_a_piped_password(
     assert 200 == (await api.get("/api/v1/admin/queues", headers=headers)).status_code
 
 
-async def test_an_existing_account_becomes_an_operator_without_a_password(
+async def test_existing_account_becomes_an_operator_without_a_password(
     environ: Mapping[str, str], database: Database, api: httpx.AsyncClient
 ) -> None:
     kim = await person(database, "kim")

@@ -46,7 +46,7 @@ def test_every_job_type_in_app_has_a_handler() -> None:
     assert _job_types() == {job_type.__name__ for job_type in OURS}
 
 
-def test_the_api_has_every_kind_when_it_starts() -> None:
+def test_api_knows_every_kind_when_it_starts() -> None:
     printed = subprocess.run(
         [sys.executable, "-c", PRINT_KINDS], capture_output=True, text=True, check=True
     )
@@ -60,12 +60,12 @@ def test_every_scheduled_job_type_has_a_schedule() -> None:
 
 
 @pytest.mark.parametrize("job_type", OURS)
-def test_handlers_require_existing_resources(job_type: type[Job]) -> None:
+def test_handler_requires_existing_resources(job_type: type[Job]) -> None:
     assert set(required_resources(HANDLERS[job_type])) <= {
         field.name for field in fields(Resources)
     }
 
 
-def test_a_job_type_cannot_have_two_handlers() -> None:
+def test_job_type_cannot_have_two_handlers() -> None:
     with pytest.raises(TypeError, match="SampleJob has two handlers"):
         handles(SampleJob)(HANDLERS[SampleJob])

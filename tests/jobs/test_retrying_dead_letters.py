@@ -1,4 +1,4 @@
-"""Retrying many dead jobs, even while others are enqueuing and retrying jobs."""
+"""Retrying and discarding dead letters, even while others enqueue and retry jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from generate_series(1, $1) as n
 """
 
 
-async def test_a_group_is_retried_and_discarded_in_batches(database: Database) -> None:
+async def test_group_of_dead_letters_is_retried_and_discarded_in_batches(
+    database: Database,
+) -> None:
     await database.execute(INSERT_DEAD, 30, None)
     await database.execute(
         "update jobs set expires_at = now() where id in (select id from jobs limit 9)"
@@ -30,7 +32,7 @@ async def test_a_group_is_retried_and_discarded_in_batches(database: Database) -
     assert DiscardResult(9) == await dead_letters.discard_group(database, "abc", by="test", batch=7)
 
 
-async def test_a_retry_makes_no_duplicate_of_a_job_being_enqueued(database: Database) -> None:
+async def test_retry_makes_no_duplicate_of_a_job_being_enqueued(database: Database) -> None:
     await database.execute(INSERT_DEAD, 3, "day-")
     async with database.transaction() as tx:
         await jobs.enqueue(tx, SampleJob("a", key="day-2"))
@@ -39,9 +41,7 @@ async def test_a_retry_makes_no_duplicate_of_a_job_being_enqueued(database: Data
     assert RetryResult(2, 1) == await retry
 
 
-async def test_two_operators_cannot_both_retry_a_job(
-    database: Database,
-) -> None:
+async def test_two_operators_cannot_both_retry_a_dead_letter(database: Database) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
     retries = (dead_letters.retry_job(database, job_id, by="test") for _ in range(2))

@@ -1,4 +1,4 @@
-"""A document that PDF subprocesses load in the tests. It does what its header says."""
+"""A document for tests of the PDF subprocesses. It does what its header says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODULE = __name__
 
 
 class Header(Struct, frozen=True):
-    what: Literal["echo", "environment", "raise", "hang", "swell", "die"] = "echo"
+    what: Literal["echo", "environment", "raise", "hang", "use memory", "die"] = "echo"
 
 
 class TestDocument:
@@ -32,7 +32,7 @@ class TestDocument:
     def finish(self) -> RenderedDocument:
         if self._what == "hang":
             time.sleep(600)
-        if self._what == "swell":
+        if self._what == "use memory":
             self._rows = [b"x" * 1_000_000 for _ in range(1_000_000)]
         if self._what == "die":
             os.abort()

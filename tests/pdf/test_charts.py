@@ -22,7 +22,7 @@ from app.pdf.chart import percent, scale
         (100_000_000_000, 100_000_000_000, 20_000_000_000),
     ],
 )
-def test_a_scale_has_round_numbers(largest: float, top: float, step: float) -> None:
+def test_scale_has_round_numbers(largest: float, top: float, step: float) -> None:
     assert (top, step) == pytest.approx(scale(largest))
 
 
@@ -37,7 +37,9 @@ def test_a_scale_has_round_numbers(largest: float, top: float, step: float) -> N
         ("1970-01-01", "9998-12-31", "130 years", 62),
     ],
 )
-def test_longer_periods_have_longer_bars(first: str, last: str, unit: str, bars: int) -> None:
+def test_longer_periods_have_bars_for_longer_units(
+    first: str, last: str, unit: str, bars: int
+) -> None:
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     values = {start: 1.0, end: 2.0}
     shown = timeline(start, end, values)
@@ -47,7 +49,7 @@ def test_longer_periods_have_longer_bars(first: str, last: str, unit: str, bars:
     assert 1 <= sum(bool(bar.label) for bar in shown.bars) <= 15
 
 
-def test_no_period_has_too_many_bars_or_loses_a_day() -> None:
+def test_no_period_has_too_many_bars_or_omits_a_day() -> None:
     last = date(2026, 11, 24)
     for length in range(0, 4000, 61):
         first = last - timedelta(days=length)
@@ -58,11 +60,11 @@ def test_no_period_has_too_many_bars_or_loses_a_day() -> None:
         assert any(bar.label for bar in shown.bars)
 
 
-def test_the_earliest_and_the_latest_dates_have_bars() -> None:
+def test_earliest_and_latest_dates_have_bars() -> None:
     shown = timeline(date(9998, 1, 1), date(9998, 12, 31), {date(9998, 12, 31): 1.0})
     assert shown.bars[-1].value == 1.0
     assert timeline(date.min, date.min, {date.min: 1.0}).bars[0].value == 1.0
 
 
-def test_a_tiny_share_is_not_shown_as_zero() -> None:
+def test_tiny_share_is_not_shown_as_zero() -> None:
     assert ["0 %", "< 1 %", "1 %", "100 %"] == [percent(share) for share in (0, 0.001, 0.01, 1)]

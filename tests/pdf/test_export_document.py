@@ -1,4 +1,4 @@
-"""The PDF of an export shows all its rows, whatever they contain."""
+"""An export's PDF shows all its rows, whatever they contain."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(number: int, notes: str | None = None) -> Row:
     return (FIRST + timedelta(days=number), "run", 1800 + number, 5000.0 + number, 300, notes)
 
 
-async def test_the_first_page_has_the_name_the_period_and_the_totals(renderer: Renderer) -> None:
+async def test_first_page_has_the_name_the_period_and_the_totals(renderer: Renderer) -> None:
     rows: list[Row] = [
         (FIRST, "run", 2712, 8200.0, 612, "Intervals"),
         (FIRST, "swim", 3600, 1900.0, None, None),
@@ -51,7 +51,7 @@ async def test_the_first_page_has_the_name_the_period_and_the_totals(renderer: R
     ]
     (page,) = pages(await render(renderer, header(), rows))
     text = " ".join(page.split())
-    for said in (
+    for expected in (
         "Ada Lovelace",
         "1 to 30 November 2026",
         "Created on 25 November 2026",
@@ -66,30 +66,30 @@ async def test_the_first_page_has_the_name_the_period_and_the_totals(renderer: R
         "4 Nov 2026 Other 0:01:00",
         "1 of 1",
     ):
-        assert said in text
+        assert expected in text
 
 
-async def test_an_export_of_one_type_is_titled_by_it_without_shares(renderer: Renderer) -> None:
+async def test_export_of_one_type_has_the_type_as_its_title_and_no_shares(
+    renderer: Renderer,
+) -> None:
     text = words(await render(renderer, header(type="run"), [run(1)]))
     assert "Runs" in text
     assert "Time by type" not in text
 
 
-async def test_the_chart_shows_time_if_no_activity_has_a_distance(renderer: Renderer) -> None:
+async def test_chart_shows_time_if_no_activity_has_a_distance(renderer: Renderer) -> None:
     rows: list[Row] = [(FIRST, "other", 3600, None, None, "yoga")]
     assert "Time by day" in words(await render(renderer, header(), rows))
 
 
-async def test_an_empty_export_says_so(renderer: Renderer) -> None:
+async def test_empty_export_says_that_there_are_no_activities(renderer: Renderer) -> None:
     text = words(await render(renderer, header(first=None, last=None), []))
     assert "No activities." in text
     assert "All time" in text
     assert "Notes" not in text  # without rows there is no table
 
 
-async def test_all_rows_are_listed_and_every_page_has_a_header(
-    renderer: Renderer,
-) -> None:
+async def test_all_rows_are_listed_and_every_page_has_a_header(renderer: Renderer) -> None:
     rows = [run(number, f"note {number} end") for number in range(1200)]
     found = pages(await render(renderer, header(first=None, last=None), rows))
     assert len(found) > 30
@@ -118,7 +118,7 @@ async def test_notes_keep_their_text_without_line_breaks(renderer: Renderer, not
     assert "after" in text
 
 
-async def test_a_very_long_note_is_shortened(renderer: Renderer) -> None:
+async def test_very_long_note_is_shortened(renderer: Renderer) -> None:
     text = words(await render(renderer, header(), [run(1, "long tale " * 500), run(2, "after")]))
     assert "long tale" in text
     assert "…" in text
@@ -130,14 +130,14 @@ async def test_any_name_and_note_can_be_rendered(renderer: Renderer, name: str) 
     assert len(pages(await render(renderer, header(name=name), [run(1, name * 20)]))) == 1
 
 
-async def test_the_largest_numbers_fit(renderer: Renderer) -> None:
+async def test_largest_numbers_fit(renderer: Renderer) -> None:
     most: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
     text = words(await render(renderer, header(), [most] * 1000))
     assert "2 Nov 2026 Ride 168:00:00 100,000.00 1,000,000" in text
     assert "100,000,000 km" in text
 
 
-async def test_the_same_rows_make_the_same_document(renderer: Renderer) -> None:
+async def test_same_rows_give_the_same_document(renderer: Renderer) -> None:
     rows = [run(number, "李小龍") for number in range(9)]
     first, second = [await render(renderer, header(), rows) for _ in range(2)]
     assert first == second

@@ -1,4 +1,4 @@
-"""The fonts: their characters, and that documents embed no more than they need."""
+"""The fonts: their characters, and how little of them the documents embed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def render(*texts: str) -> bytes:
 
 
 def fonts(pdf: bytes) -> dict[str, Any]:
-    """Return the fonts of the first page by name."""
+    """Return the fonts on the first page by name."""
     resources: Any = PdfReader(BytesIO(pdf)).pages[0]["/Resources"]
     found = [font.get_object() for font in resources["/Font"].values()]
     return {font["/BaseFont"].partition("+")[2]: font for font in found}
@@ -48,11 +48,11 @@ def test_every_font_has_characters_with_widths(name: str) -> None:
      ("ก", "thai"), ("🎉", "emoji"), ("Ⅷ", "symbols"), ("\ue000", None), ("\U00012000", None),
      ("؟", "arabic"), ("।", "devanagari")],
 )  # fmt: skip
-def test_a_character_is_set_in_the_font_of_its_script(character: str, name: str | None) -> None:
+def test_character_is_set_in_the_font_for_its_script(character: str, name: str | None) -> None:
     assert name == font_of(character)
 
 
-def test_joiners_stay_in_the_font_of_the_preceding_character() -> None:
+def test_joiner_stays_in_the_emoji_font_of_the_preceding_character() -> None:
     assert ("emoji", "emoji") == (font_of("\u200d", "emoji"), font_of("♀", "emoji"))
     assert font_of("\u200d", "cjk") is None
     assert font_of("\u200d") is None
@@ -79,7 +79,7 @@ def test_latin_text_embeds_only_the_two_prebuilt_fonts() -> None:
     assert len(pdf) < 50_000
 
 
-def test_a_prebuilt_font_is_embedded_with_the_right_glyphs() -> None:
+def test_prebuilt_font_is_embedded_with_the_right_glyphs() -> None:
     font = fonts(render("Zoë"))["NotoSans"]
     embedded = outlines(font)
     assert set(LATIN_CODE_POINTS) >= set(embedded.getBestCmap())
@@ -95,7 +95,7 @@ def test_other_scripts_embed_only_the_glyphs_in_use() -> None:
     assert len(pdf) < 60_000
 
 
-def test_documents_of_one_process_are_independent() -> None:
+def test_documents_rendered_by_one_process_are_independent() -> None:
     alone = render("Привет")
     render("Мир", "李小龍")
     assert alone == render("Привет")

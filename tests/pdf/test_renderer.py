@@ -1,4 +1,4 @@
-"""The pool of PDF subprocesses: one document at a time, limits enforced, none left running."""
+"""The PDF subprocesses: each renders one document at a time, within limits, and none is left."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def renderer() -> AsyncIterator[Renderer]:
 async def render(
     renderer: Renderer, what: Any = "echo", rows: Any = ((1, "a"),)
 ) -> tuple[Any, int]:
-    """Render a document and return its content and the id of the process."""
+    """Render a document and return its content and the process's id."""
     async with renderer.rendering(MODULE, Header(what)) as rendering:
         await rendering.send_rows(rows)
         finished = await rendering.finish()
@@ -69,7 +69,7 @@ async def test_many_rows_keep_their_order(renderer: Renderer) -> None:
     assert rows == msgpack.decode(b"".join(chunks))
 
 
-async def test_a_process_is_reused_for_the_next_document(renderer: Renderer) -> None:
+async def test_process_is_reused_for_the_next_document(renderer: Renderer) -> None:
     _, first = await render(renderer)
     answer, second = await render(renderer, rows=())
     assert (first, []) == (second, answer)
@@ -81,7 +81,7 @@ async def test_at_most_max_processes_render_at_once(renderer: Renderer) -> None:
     assert len({process for _, process in answers}) <= 2
 
 
-async def test_a_process_has_no_environment_and_ends_with_the_pool() -> None:
+async def test_process_has_no_environment_and_ends_with_the_pool() -> None:
     async with open_renderer(1, LIMITS) as renderer:
         names, process = await render(renderer, "environment")
         assert set(names) <= {"LC_CTYPE"}
@@ -89,7 +89,7 @@ async def test_a_process_has_no_environment_and_ends_with_the_pool() -> None:
     await until(lambda: not is_alive(process))
 
 
-async def test_a_process_runs_at_low_priority(renderer: Renderer) -> None:
+async def test_process_runs_at_low_priority(renderer: Renderer) -> None:
     _, process = await render(renderer)
     assert max(os.nice(0), process_priority.PDF_NICENESS) == os.getpriority(
         os.PRIO_PROCESS, process
@@ -110,14 +110,14 @@ async def test_processes_are_started_on_demand(renderer: Renderer) -> None:
     [
         ("raise", RenderingFailed, "these rows cannot be drawn"),
         ("die", RenderingProcessDied, "without a result"),
-        ("swell", RenderingOutOfMemory, "memory limit"),
+        ("use memory", RenderingOutOfMemory, "memory limit"),
     ],
 )
-async def test_a_failure_is_raised_and_the_next_document_succeeds(
+async def test_failure_is_raised_and_the_next_document_succeeds(
     renderer: Renderer, what: str, error: type[RenderingFailed], words: str
 ) -> None:
-    if what == "swell" and sys.platform != "linux":
-        pytest.skip("only Linux keeps a limit of memory")
+    if what == "use memory" and sys.platform != "linux":
+        pytest.skip("only Linux enforces a memory limit")
     _, process = await render(renderer)
     with pytest.raises(error, match=words):
         await render(renderer, what)
@@ -126,13 +126,13 @@ async def test_a_failure_is_raised_and_the_next_document_succeeds(
     assert (answer, True) == ([[1, "a"]], other != process)
 
 
-async def test_a_failure_is_raised_while_rows_are_being_sent(renderer: Renderer) -> None:
+async def test_failure_is_raised_while_rows_are_being_sent(renderer: Renderer) -> None:
     many = [("x" * 1000,)] * 20_000
     with pytest.raises(RenderingFailed, match="cannot be drawn"):
         await render(renderer, "raise", many)
 
 
-async def test_a_document_over_the_time_limit_is_killed() -> None:
+async def test_process_that_exceeds_the_time_limit_is_killed() -> None:
     before = children()
     async with open_renderer(1, LIMITS._replace(timeout_s=2)) as renderer:
         with pytest.raises(RenderingTimedOut, match="longer than 2 s"):
@@ -141,24 +141,24 @@ async def test_a_document_over_the_time_limit_is_killed() -> None:
         assert ((), ()) == (renderer.idle, renderer.busy)
 
 
-async def test_a_timeout_inside_the_block_is_passed_on(renderer: Renderer) -> None:
+async def test_timeout_raised_inside_the_block_is_passed_on(renderer: Renderer) -> None:
     with pytest.raises(TimeoutError, match="the bucket"):
         async with renderer.rendering(MODULE, Header()):
             raise TimeoutError("the bucket does not answer")
 
 
-async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> None:
+async def test_process_of_a_cancelled_document_is_killed(renderer: Renderer) -> None:
     _, process = await render(renderer)
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def hang() -> None:
         async with renderer.rendering(MODULE, Header("hang")) as rendering:
             assert rendering.pid == process
-            begun.set()
+            started.set()
             await rendering.finish()
 
     hanging = asyncio.create_task(hang())
-    await until(begun.is_set)
+    await until(started.is_set)
     hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hanging
@@ -166,23 +166,21 @@ async def test_a_cancelled_document_is_killed_at_once(renderer: Renderer) -> Non
     assert (await render(renderer))[0] == [[1, "a"]]
 
 
-async def test_an_unread_document_does_not_leak_into_the_next(
-    renderer: Renderer,
-) -> None:
+async def test_unread_output_does_not_leak_into_the_next_document(renderer: Renderer) -> None:
     async with renderer.rendering(MODULE, Header()) as rendering:
         await rendering.send_rows([("x" * 1_000_000,)])
         await rendering.finish()
     assert (await render(renderer))[0] == [[1, "a"]]
 
 
-async def test_an_idle_process_that_died_is_replaced(renderer: Renderer) -> None:
+async def test_idle_process_that_died_is_replaced(renderer: Renderer) -> None:
     _, process = await render(renderer)
     os.kill(process, signal.SIGKILL)
-    await until(lambda: all(idle.returncode is not None for idle in renderer.idle))  # it is reaped
+    await until(lambda: all(idle.returncode is not None for idle in renderer.idle))
     assert (await render(renderer))[0] == [[1, "a"]]
 
 
-async def test_an_idle_process_exits_after_its_timeout() -> None:
+async def test_idle_process_exits_after_its_timeout() -> None:
     async with open_renderer(1, LIMITS._replace(idle_timeout_s=0.2)) as renderer:
         _, process = await render(renderer)
         await until(lambda: not is_alive(process))
@@ -190,7 +188,7 @@ async def test_an_idle_process_exits_after_its_timeout() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_process_ignores_the_signals_that_end_a_worker(
+async def test_process_ignores_the_signals_that_stop_a_worker(
     renderer: Renderer, number: signal.Signals
 ) -> None:
     await render(renderer)
@@ -218,7 +216,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_exits_when_its_worker_is_killed() -> None:
+async def test_process_exits_when_the_process_that_started_it_is_killed() -> None:
     owner = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", OWNER), cwd=PROJECT, stdout=PIPE
     )

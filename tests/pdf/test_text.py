@@ -1,4 +1,4 @@
-"""Text in PDFs: anything that users write can be drawn, fits, and can be read back."""
+"""Text in PDFs: anything that users write can be drawn, fits, and can be extracted."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ CLEANED = {
     "newlines": ("one\r\ntwo\n\nthree", "one two three"),
     "controls": ("a\x00b\x07c\x7f\x9d", "abc"),
     "overrides": ("a\u202egnirts\u202c b", "agnirts b"),
-    "blanks": ("  a \t b\u2003c\u00a0 ", "a b c"),
+    "spaces": ("  a \t b\u2003c\u00a0 ", "a b c"),
     "combining": ("e\u0301", "é"),
     "private": ("a\ue000b", f"a{REPLACEMENT}b"),
     "unassigned": ("a\u0378b", f"a{REPLACEMENT}b"),
     "a surrogate": ("a\ud800b", "ab"),
     "joiners alone": ("\u200d\ufe0f\u200c", ""),
-    "a chain of joiners": ("🏃" + "\u200d\ufe0f" * 2000, "🏃\u200d\ufe0f"),
-    "a tower of marks": ("x" + "\u0301" * 2000, "x" + "\u0301" * 8),
+    "many joiners": ("🏃" + "\u200d\ufe0f" * 2000, "🏃\u200d\ufe0f"),
+    "stacked marks": ("x" + "\u0301" * 2000, "x" + "\u0301" * 8),
 }
 
 
@@ -57,7 +57,7 @@ def canvas() -> Canvas:
 
 
 @pytest.mark.parametrize("text", SHOWN.values(), ids=SHOWN)
-def test_text_can_be_read_back(canvas: Canvas, text: str) -> None:
+def test_text_can_be_extracted_again(canvas: Canvas, text: str) -> None:
     canvas.write_text(LEFT, 100, drawable(text), BODY)
     canvas.write_text(LEFT, 200, drawable(text), TITLE)
     assert f"{text} {text}" in words(canvas.finish().content)
@@ -100,7 +100,7 @@ def characters() -> Iterator[str]:
         yield chr(code)
 
 
-def test_no_character_makes_a_document_fail(canvas: Canvas) -> None:
+def test_no_character_makes_the_document_fail(canvas: Canvas) -> None:
     some = [c for c in characters() if unicodedata.category(c) not in {"Co", "Cn"}]
     for first in range(0, len(some), 60):
         text = drawable("".join(some[first : first + 60]))

@@ -24,7 +24,7 @@ async def test_head_describes_a_stored_object(bucket: Bucket) -> None:
     assert (head.size, head.content_type) == (12, "text/plain")
 
 
-async def test_a_missing_object_is_not_found_and_not_an_outage(bucket: Bucket) -> None:
+async def test_missing_object_is_not_found_and_is_not_an_outage(bucket: Bucket) -> None:
     successes = dependency_health.track()
     with pytest.raises(NotFound):
         await bucket.head("s3/nothing.txt")
@@ -43,7 +43,7 @@ async def test_bucket_contains_an_object_until_it_is_replaced(bucket: Bucket) ->
     assert not await bucket.contains("s3/kept.txt", None)
 
 
-async def test_contains_and_discard_tolerate_an_outage_of_s3(
+async def test_contains_and_discard_tolerate_an_s3_outage(
     settings: Settings, closed_port: int
 ) -> None:
     section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
@@ -63,7 +63,7 @@ async def test_deleting_is_idempotent(bucket: Bucket) -> None:
         await bucket.head("s3/gone.txt")
 
 
-async def test_delete_takes_more_keys_than_one_request(bucket: Bucket) -> None:
+async def test_delete_accepts_more_keys_than_fit_in_one_request(bucket: Bucket) -> None:
     await bucket.put("s3/last.txt", b"bytes", "text/plain")
 
     await bucket.delete([*(f"s3/{number}.txt" for number in range(1500)), "s3/last.txt"])
@@ -72,7 +72,9 @@ async def test_delete_takes_more_keys_than_one_request(bucket: Bucket) -> None:
         await bucket.head("s3/last.txt")
 
 
-async def test_anyone_can_read_a_presigned_url_and_gets_the_file_name(bucket: Bucket) -> None:
+async def test_anyone_with_a_presigned_url_gets_the_object_with_its_file_name(
+    bucket: Bucket,
+) -> None:
     await bucket.put("s3/open.csv", b"a,b", "text/csv")
 
     async with anonymous_client() as client:
@@ -83,7 +85,7 @@ async def test_anyone_can_read_a_presigned_url_and_gets_the_file_name(bucket: Bu
     assert answer.headers["Content-Type"] == "text/csv"
 
 
-async def test_a_presigned_url_is_for_one_object(bucket: Bucket) -> None:
+async def test_presigned_url_is_valid_for_one_object_only(bucket: Bucket) -> None:
     await bucket.put("s3/mine.txt", b"mine", "text/plain")
     await bucket.put("s3/other.txt", b"other", "text/plain")
     url = await bucket.presigned_url("s3/mine.txt", "mine.txt")
@@ -94,7 +96,7 @@ async def test_a_presigned_url_is_for_one_object(bucket: Bucket) -> None:
     assert answer.status_code == 403
 
 
-async def test_a_presigned_url_uses_the_public_endpoint(settings: Settings) -> None:
+async def test_presigned_url_uses_the_public_endpoint(settings: Settings) -> None:
     section = dataclasses.replace(
         settings.bucket, public_endpoint_url="https://files.activelog.example"
     )
@@ -104,7 +106,7 @@ async def test_a_presigned_url_uses_the_public_endpoint(settings: Settings) -> N
     assert url.startswith(f"https://files.activelog.example/{section.name}/a%20key?")
 
 
-async def test_the_bucket_is_created_once(settings: Settings) -> None:
+async def test_creating_the_bucket_is_idempotent(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
     async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket:
         with pytest.raises(NotFound):
@@ -115,7 +117,7 @@ async def test_the_bucket_is_created_once(settings: Settings) -> None:
         await bucket.head("anything")
 
 
-async def test_the_bucket_opens_without_s3_and_reports_the_outage(
+async def test_bucket_opens_without_s3_and_its_calls_report_the_outage(
     settings: Settings, closed_port: int
 ) -> None:
     section = dataclasses.replace(settings.bucket, endpoint_url=f"http://127.0.0.1:{closed_port}")
@@ -133,8 +135,8 @@ async def test_the_bucket_opens_without_s3_and_reports_the_outage(
             assert "s3" not in successes
 
 
-async def test_refused_request_is_an_outage(settings: Settings) -> None:
-    """Once an operator has fixed a wrong key, the jobs that are blocked on S3 can run."""
+async def test_request_with_a_wrong_key_is_treated_as_an_outage(settings: Settings) -> None:
+    """So jobs wait for S3 until an operator has corrected the key, and then run."""
     section = dataclasses.replace(settings.bucket, secret_access_key="another secret")
     async with open_bucket(section) as bucket:
         with pytest.raises(Unavailable):

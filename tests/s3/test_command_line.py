@@ -1,4 +1,4 @@
-"""The command `python -m app bucket`."""
+"""`python -m app bucket`, run as a process."""
 
 from __future__ import annotations
 

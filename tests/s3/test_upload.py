@@ -1,4 +1,4 @@
-"""Multipart uploads to a real S3 server, and to one that fails during the upload."""
+"""Multipart uploads to a real S3 server, and through a proxy that makes requests fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.raw_s3 import LONG_TIMEOUTS, raw_s3
 from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
 from tests.support.working import WAIT_LIMIT_S, until
 
-KEY = "uploads/one.csv"
+KEY = "uploads/activities.csv"
 NAME = "activities.csv"
 TAGS = {"kind": "export"}
 BYTES = os.urandom(PART_BYTES)
@@ -36,7 +36,7 @@ async def proxy(settings: Settings) -> AsyncIterator[S3Proxy]:
 
 @pytest.fixture
 async def proxied(settings: Settings, bucket: Bucket, proxy: S3Proxy) -> AsyncIterator[Bucket]:
-    """The bucket through the proxy."""
+    """The bucket, opened through the proxy."""
     await bucket.delete(await bucket.keys("uploads/"))
     section = dataclasses.replace(settings.bucket, endpoint_url=proxy.url)
     async with open_bucket(section, timeouts=LONG_TIMEOUTS) as opened:
@@ -51,7 +51,7 @@ async def put(bucket: Bucket, parts: int, *, more: bytes = b"") -> None:
         await upload.complete()
 
 
-async def test_an_upload_of_several_parts_stores_what_was_written(bucket: Bucket) -> None:
+async def test_upload_of_several_parts_stores_what_was_written(bucket: Bucket) -> None:
     content = b""
     async with bucket.upload(KEY, "text/csv; charset=utf-8", NAME, TAGS) as upload:
         for size in (1, PART_BYTES - 2, 5, 2 * PART_BYTES, 100_000):
@@ -69,7 +69,7 @@ async def test_an_upload_of_several_parts_stores_what_was_written(bucket: Bucket
     assert (head.etag, head.content_type) == (stored.etag, "text/csv; charset=utf-8")
 
 
-async def test_an_upload_stores_the_file_name_and_tags(bucket: Bucket, settings: Settings) -> None:
+async def test_upload_stores_the_file_name_and_tags(bucket: Bucket, settings: Settings) -> None:
     await put(bucket, 0, more=b"a,b\n")
 
     async with raw_s3(settings.bucket) as s3:
@@ -79,14 +79,14 @@ async def test_an_upload_stores_the_file_name_and_tags(bucket: Bucket, settings:
     assert tags["TagSet"] == [{"Key": "kind", "Value": "export"}]
 
 
-async def test_an_upload_can_be_empty_or_of_whole_parts(bucket: Bucket) -> None:
+async def test_upload_can_be_empty_or_consist_of_whole_parts(bucket: Bucket) -> None:
     await put(bucket, 0)
     assert (await bucket.head(KEY)).size == 0
     await put(bucket, 1)
     assert (await bucket.head(KEY)).size == PART_BYTES
 
 
-async def test_an_upload_that_is_not_completed_leaves_nothing(bucket: Bucket) -> None:
+async def test_upload_that_is_not_completed_leaves_nothing(bucket: Bucket) -> None:
     await bucket.delete([KEY])
 
     async with bucket.upload(KEY, "text/csv", NAME, TAGS) as upload:
@@ -136,13 +136,13 @@ async def test_cancelling_an_upload_aborts_it(proxy: S3Proxy, proxied: Bucket) -
         return None
 
     proxy.before = hold_second
-    putting = asyncio.create_task(put(proxied, 4))
+    uploading = asyncio.create_task(put(proxied, 4))
     await until(waiting.is_set)
     for _ in range(3):  # as a worker does while it shuts down
-        putting.cancel()
+        uploading.cancel()
         await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
-        await putting
+        await uploading
 
     assert await proxied.incomplete_uploads(KEY) == []
 
@@ -159,13 +159,13 @@ async def test_cancelling_the_start_of_an_upload_leaves_nothing(
         return None
 
     proxy.after = hold_answer
-    putting = asyncio.create_task(put(proxied, 1))
+    uploading = asyncio.create_task(put(proxied, 1))
     await until(started.is_set)
-    putting.cancel()
+    uploading.cancel()
     await asyncio.sleep(0)  # the cancellation arrives before the response
     cancelled.set()
     with pytest.raises(asyncio.CancelledError):
-        await putting
+        await uploading
 
     assert await proxied.incomplete_uploads(KEY) == []
 
@@ -185,7 +185,7 @@ async def test_failing_part_is_an_outage_and_aborts_the_upload(
     assert await proxied.incomplete_uploads(KEY) == []
 
 
-async def test_a_part_that_fails_once_is_retried(proxy: S3Proxy, proxied: Bucket) -> None:
+async def test_part_that_fails_once_is_retried(proxy: S3Proxy, proxied: Bucket) -> None:
     failures = iter([503])
 
     async def fail_once(call: Call) -> int | None:
@@ -197,7 +197,7 @@ async def test_a_part_that_fails_once_is_retried(proxy: S3Proxy, proxied: Bucket
     assert (await proxied.head(KEY)).size == 3 * PART_BYTES
 
 
-async def test_the_next_upload_aborts_one_that_could_not_be_aborted(
+async def test_next_upload_aborts_an_earlier_upload_that_could_not_be_aborted(
     proxy: S3Proxy, proxied: Bucket
 ) -> None:
     async def fail(call: Call) -> int | None:
@@ -224,7 +224,7 @@ async def test_only_the_latest_upload_of_a_key_can_be_completed(bucket: Bucket) 
     assert (await bucket.head(KEY)).size == len(b"later")
 
 
-async def test_setting_expiry_keeps_other_lifecycle_rules(settings: Settings) -> None:
+async def test_setting_the_expiry_keeps_other_lifecycle_rules(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
     async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket, raw_s3(section) as s3:
         await bucket.create_if_missing()

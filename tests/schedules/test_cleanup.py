@@ -104,7 +104,7 @@ TABLES = (
 
 @pytest.fixture
 async def old_rows(database: Database, bucket: Bucket) -> UUID:
-    """Insert rows inside and outside every retention period; return the id of the one user kept."""
+    """Insert rows inside and outside every retention period; return the id of the user to keep."""
     await empty(bucket, "exports/", "photos/", "reports/")
     (user_id,) = await add_users(database, 1)
     await database.execute(OLD)
@@ -128,7 +128,7 @@ async def test_cleanup_removes_only_data_past_its_retention(
     assert {table: expected[table] for table in TABLES} == removed
 
 
-async def test_a_dry_run_of_the_cleanup_counts_and_removes_nothing(
+async def test_dry_run_of_the_cleanup_counts_rows_but_removes_none(
     database: Database, resources: Resources, old_rows: UUID
 ) -> None:
     before = await counts_of(database)
@@ -182,16 +182,16 @@ async def last_modified_at(bucket: Bucket, prefix: str = "photos/") -> datetime:
 
 @pytest.fixture
 async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
-    """Put one object of each kind in the otherwise empty folder; return their keys."""
+    """Put one object for each case in `photos/`, which holds nothing else; return the keys."""
     await empty(bucket, "photos/")
     (user_id,) = await add_users(database, 1)
-    named = await photo_of(database, user_id)
+    referenced = await photo_of(database, user_id)
     keys = {
-        "referenced": named,
+        "referenced": referenced,
         "orphan": f"photos/{user_id}/{uuid4()}.png",
-        "of another format": named.replace(".png", ".jpg"),
-        "of another person": named.replace(str(user_id), str(uuid4())),
-        "no photo": "photos/readme.txt",
+        "another format": referenced.replace(".png", ".jpg"),
+        "another user": referenced.replace(str(user_id), str(uuid4())),
+        "not a photo": "photos/readme.txt",
     }
     for photo in keys.values():
         await bucket.put(photo, b"x", "image/png")
@@ -225,7 +225,7 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
     await empty(bucket, "reports/")
     (kim, sam) = await add_users(database, 2)
     first_edition = await report_without_etag(database, kim, OCTOBER)
-    named = {await stored_report(database, bucket, kim), first_edition}
+    referenced = {await stored_report(database, bucket, kim), first_edition}
     others = {
         key(kim, NOVEMBER, uuid4()),
         key(kim, NOVEMBER, None),
@@ -241,17 +241,17 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
     await cleanup.clean(
         await claimed_cleanup(database), bucket, KEEP, now=now + timedelta(hours=23)
     )
-    assert named | others == await keys_in(bucket, "reports/")
+    assert referenced | others == await keys_in(bucket, "reports/")
     tomorrow = now + timedelta(hours=25)
     await cleanup.count(await claimed_cleanup(database), database, bucket, KEEP, now=tomorrow)
-    assert named | others == await keys_in(bucket, "reports/")
+    assert referenced | others == await keys_in(bucket, "reports/")
     await cleanup.clean(await claimed_cleanup(database), bucket, KEEP, now=tomorrow)
-    assert named == await keys_in(bucket, "reports/")
+    assert referenced == await keys_in(bucket, "reports/")
     counts = "select (counts->>'report_files')::int from schedule_runs order by id"
     assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
 
 
-async def test_the_bucket_is_listed_in_pages_from_a_saved_key(
+async def test_bucket_is_listed_from_a_saved_key_and_orphans_are_found_in_a_page(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
     keys = sorted(photos.values())
@@ -265,7 +265,7 @@ async def test_the_bucket_is_listed_in_pages_from_a_saved_key(
     )
 
 
-async def test_an_interrupted_cleanup_keeps_its_counts(
+async def test_interrupted_cleanup_keeps_its_counts(
     database: Database, resources: Resources, old_rows: UUID, closed_port: int
 ) -> None:
     run = await claimed_cleanup(database)

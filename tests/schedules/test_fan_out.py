@@ -85,9 +85,7 @@ async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
     assert ("done", SATURDAY) == (run.state, run.day)
 
 
-async def test_postgres_inserts_the_same_jobs_as_enqueue_would(
-    database: Database,
-) -> None:
+async def test_fan_out_inserts_the_same_jobs_as_enqueue_would(database: Database) -> None:
     (user,) = await add_users(database, 1)
     await add_run_for_everyone(database, at("2026-11-20 12:00"))
     emails = await trigger_run(database, "emails:weekly", str(SATURDAY))
@@ -136,7 +134,7 @@ async def test_only_users_with_an_activity_in_the_month_get_a_report(
     assert reports == len(await users_of_jobs(database, "report:generate"))
 
 
-async def test_an_interrupted_fan_out_continues_from_its_position(database: Database) -> None:
+async def test_interrupted_fan_out_continues_from_its_position(database: Database) -> None:
     users = await add_users(database, 3 * BATCH)
     await add_run_for_everyone(database, at("2026-11-20 12:00"))
     job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
@@ -173,7 +171,7 @@ async def test_an_interrupted_fan_out_continues_from_its_position(database: Data
     assert users == await users_of_jobs(database, "email:weekly_summary")
 
 
-async def test_a_fan_out_snoozes_while_the_queue_is_full(database: Database) -> None:
+async def test_fan_out_snoozes_while_too_many_jobs_are_waiting(database: Database) -> None:
     users = await add_users(database, 2 * BATCH)
     await add_run_for_everyone(database, at("2026-11-20 12:00"))
     job_id = await trigger_run(database, "emails:weekly", str(SATURDAY))
@@ -191,7 +189,7 @@ async def test_a_fan_out_snoozes_while_the_queue_is_full(database: Database) -> 
     assert ("done", 2 * BATCH) == (run.state, run.counts["enqueued"])
 
 
-async def test_every_user_is_enqueued_once_when_a_worker_is_killed(
+async def test_every_user_gets_one_job_although_the_worker_is_killed_during_the_fan_out(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     users = await add_users(database, 50_000)

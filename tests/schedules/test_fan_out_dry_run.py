@@ -26,7 +26,7 @@ CHANGES = {
         select $1, template, unique_key, uuidv7(), template, 'sent', 1, now(), now()
         from (values ('weekly_summary', '2025-10-25'), ('report_ready', '2025-10'))
             as sent (template, unique_key)""",
-    "sent another": """
+    "not sent before": """
         insert into emails (recipient_id, template, unique_key, job_id, message_id, state, attempts,
                             written_at, sent_at)
         select $1, template, unique_key, uuidv7(), template, state, 1, now(), sent_at
@@ -40,8 +40,7 @@ CHANGES = {
 
 @pytest.fixture
 async def crowd(database: Database) -> Sequence[UserId]:
-    """One active user for each change, in order, then an inactive user and two active users
-    without a change."""
+    """Create an active user for each change, in order, an inactive user and two active users."""
     crowd = await add_users(database, len(CHANGES) + 3)
     for change, user in zip(CHANGES.values(), crowd, strict=False):
         await database.execute(change, user)
@@ -70,7 +69,7 @@ EXPECTED = {
     ],
 )
 @pytest.mark.usefixtures("crowd")
-async def test_a_dry_run_counts_by_reason_and_enqueues_nothing(
+async def test_dry_run_counts_users_by_reason_and_enqueues_no_email(
     database: Database, resources: Resources, schedule: str, day: str, expected: dict[str, int]
 ) -> None:
     run = await run_schedule(resources, schedule, day, dry_run=True)
@@ -83,7 +82,7 @@ async def test_a_dry_run_counts_by_reason_and_enqueues_nothing(
     [("emails:weekly", SATURDAY, "weekly_summary"), ("reports:monthly", OCTOBER, "report_ready")],
 )
 @pytest.mark.usefixtures("crowd")
-async def test_a_dry_run_predicts_the_emails_of_the_real_run(
+async def test_dry_run_predicts_the_number_of_emails_from_the_real_run(
     database: Database, resources: Resources, schedule: str, day: str, emails: str
 ) -> None:
     sent = "select count(*) from emails where template = $1 and state = 'sent'"
@@ -100,7 +99,7 @@ async def test_a_dry_run_predicts_the_emails_of_the_real_run(
 
 @pytest.mark.parametrize("moment", ["2025-10-01 00:00", "2025-10-31 23:59:59.9"])
 @pytest.mark.parametrize(("day", "reports"), [(OCTOBER, 1), ("2025-09-30", 0), ("2025-11-30", 0)])
-async def test_a_dry_run_of_reports_considers_the_activities_of_the_month(
+async def test_dry_run_of_reports_considers_activities_in_the_month(
     database: Database, resources: Resources, moment: str, day: str, reports: int
 ) -> None:
     (user,) = await add_users(database, 1)
@@ -118,7 +117,7 @@ async def test_a_dry_run_of_reports_considers_the_activities_of_the_month(
         ("2025-10-26 00:00", 0),
     ],
 )
-async def test_a_dry_run_of_summaries_considers_the_activities_of_four_weeks(
+async def test_dry_run_of_summaries_considers_activities_in_the_four_weeks(
     database: Database, resources: Resources, moment: str, emails: int
 ) -> None:
     (user,) = await add_users(database, 1)

@@ -23,7 +23,7 @@ async def test_ticks_before_the_schedules_were_registered_are_not_fired(
     assert 0 == await since_tuesday.fetchval("select count(*) from schedule_runs")
 
 
-async def test_a_tick_is_fired_on_time_with_its_job(since_tuesday: Database) -> None:
+async def test_tick_is_fired_on_time_with_its_job(since_tuesday: Database) -> None:
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 12:29:59.999"))
     (job_id,) = await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     row = await since_tuesday.fetchrow(
@@ -51,20 +51,20 @@ async def test_many_workers_fire_a_tick_once(since_tuesday: Database) -> None:
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_a_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: Database) -> None:
+async def test_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: Database) -> None:
     for now in ("2026-11-25 00:00:30", "2026-11-25 00:00:00", "2026-11-25 00:01:00"):
         await fire_due(since_tuesday, now=at(now))
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_arq_cron_fires_what_is_due_by_the_worker_clock(
+async def test_arq_cron_job_fires_the_ticks_due_by_the_worker_clock(
     since_tuesday: Database,
 ) -> None:
     await fire({"database": since_tuesday, "clock": fixed_clock("2026-11-25 00:00")})
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_workers_use_postgres_time(database: Database) -> None:
+async def test_postgres_clock_returns_the_time_of_postgres(database: Database) -> None:
     before = await database.fetchval("select clock_timestamp()")
     now = await postgres_clock(database)
     assert before <= now <= await database.fetchval("select clock_timestamp()")
@@ -93,7 +93,7 @@ async def test_missed_cleanups_are_caught_up_by_one_run(since_tuesday: Database)
         ("reports:monthly", "2026-12-01 00:00", timedelta(days=3), "2026-11-30"),
     ],
 )
-async def test_a_missed_tick_is_caught_up_only_within_its_grace_period(
+async def test_missed_tick_is_caught_up_only_within_its_grace_period(
     since_tuesday: Database, name: str, tick: str, grace: timedelta, day: str
 ) -> None:
     late = at(tick) + grace
@@ -107,9 +107,7 @@ async def test_a_missed_tick_is_caught_up_only_within_its_grace_period(
     assert (day, "running") not in await list_runs(since_tuesday, name)
 
 
-async def test_a_tick_is_skipped_while_the_previous_run_is_running(
-    since_tuesday: Database,
-) -> None:
+async def test_tick_is_skipped_while_an_earlier_run_is_running(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     (first,) = await since_tuesday.fetch("select job_id from schedule_runs")
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
@@ -119,9 +117,7 @@ async def test_a_tick_is_skipped_while_the_previous_run_is_running(
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 
 
-async def test_a_skipped_day_of_statistics_is_caught_up_later(
-    since_tuesday: Database,
-) -> None:
+async def test_skipped_day_of_statistics_is_caught_up_later(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-25 00:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:00"))
     assert [("2026-11-24", "running"), ("2026-11-25", "skipped")] == await list_runs(
@@ -134,9 +130,7 @@ async def test_a_skipped_day_of_statistics_is_caught_up_later(
     )
 
 
-async def test_a_paused_schedule_neither_fires_nor_catches_up(
-    since_tuesday: Database,
-) -> None:
+async def test_paused_schedule_neither_fires_nor_catches_up(since_tuesday: Database) -> None:
     async with since_tuesday.transaction() as tx:
         await history.pause_schedule(tx, "stats:daily", by="test", now=at("2026-11-24 13:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:01"))
@@ -149,7 +143,7 @@ async def test_a_paused_schedule_neither_fires_nor_catches_up(
 @pytest.mark.parametrize(
     ("end", "state"), [("done", "done"), ("dead", "dead"), ("cancelled", "cancelled")]
 )
-async def test_a_run_ends_in_the_state_of_its_job(
+async def test_run_ends_in_the_state_of_its_job(
     since_tuesday: Database, end: str, state: str
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
@@ -159,7 +153,7 @@ async def test_a_run_ends_in_the_state_of_its_job(
     assert run.duration_s == pytest.approx(2)
 
 
-async def test_retrying_a_dead_job_reopens_its_run(since_tuesday: Database) -> None:
+async def test_run_of_a_retried_dead_letter_is_running_again(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     await finish_jobs(since_tuesday, "dead")
     await since_tuesday.execute(
@@ -169,7 +163,7 @@ async def test_retrying_a_dead_job_reopens_its_run(since_tuesday: Database) -> N
     assert ("running", None) == (run.state, run.finished_at)
 
 
-async def test_failures_are_counted_since_the_last_success(since_tuesday: Database) -> None:
+async def test_dead_runs_are_counted_since_the_last_success(since_tuesday: Database) -> None:
     ends = ("dead", "done", "dead", "cancelled", "dead")
     for hour, state in zip(range(12, 17), ends, strict=True):
         await fire_due(since_tuesday, now=at(f"2026-11-24 {hour}:30"))

@@ -27,8 +27,8 @@ KIM = ("--user", str(UUID(int=7)))
 @asynccontextmanager
 async def alive(resources: Resources) -> AsyncIterator[None]:
     """Run a worker that the command line sees as alive."""
-    async with running_worker(resources) as process:
-        await until(lambda: process.claim_loop.last_pop_at > 0)
+    async with working(resources) as engine:
+        await until(lambda: engine.claim_loop.last_pop_at > 0)
         yield
 
 
@@ -40,7 +40,7 @@ async def trigger(environ: Environ, *arguments: str) -> tuple[int, str]:
     return code, "\n".join(output)
 
 
-async def test_trigger_waits_and_prints_the_counts(
+async def test_trigger_waits_for_the_run_and_prints_its_counts(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     async with alive(resources):
@@ -52,7 +52,7 @@ async def test_trigger_waits_and_prints_the_counts(
     assert "cli" == by
 
 
-async def test_a_dry_run_of_the_cleanup_prints_its_counts(
+async def test_dry_run_of_the_cleanup_prints_its_counts(
     resources: Resources, environ: Environ
 ) -> None:
     async with alive(resources):
@@ -61,7 +61,7 @@ async def test_a_dry_run_of_the_cleanup_prints_its_counts(
     assert "workers 0, erasures 0, sessions 0" in output
 
 
-async def test_with_no_wait_only_the_job_id_is_printed(
+async def test_no_wait_option_prints_only_the_job_id(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     async with alive(resources):
@@ -70,7 +70,7 @@ async def test_with_no_wait_only_the_job_id_is_printed(
     assert UUID(output) == await database.fetchval("select job_id from schedule_runs")
 
 
-async def test_without_a_running_worker_trigger_exits_at_once_with_1(
+async def test_trigger_without_a_running_worker_enqueues_the_job_and_exits_with_1(
     database: Database, environ: Environ
 ) -> None:
     code, output = await trigger(environ, "stats:daily")
@@ -84,7 +84,7 @@ async def test_without_a_running_worker_trigger_exits_at_once_with_1(
     )
 
 
-async def test_a_job_about_one_user_is_triggered_by_its_fields(
+async def test_job_for_a_user_is_triggered_once_with_its_fields_as_options(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
@@ -102,13 +102,13 @@ async def test_a_job_about_one_user_is_triggered_by_its_fields(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
-async def test_without_a_job_name_every_job_is_listed_with_its_options(
+async def test_trigger_without_a_job_name_lists_every_job_with_its_options(
     environ: Environ, arguments: tuple[str, ...]
 ) -> None:
     code, output = await trigger(environ, *arguments)
     assert (0 if arguments else 2) == code
-    about_a_user = {kind for kind, job in KINDS.items() if "user_id" in job.__struct_fields__}
-    ours = {kind for kind in about_a_user if not kind.startswith("test:")}
+    for_a_user = {kind for kind, job in KINDS.items() if "user_id" in job.__struct_fields__}
+    ours = {kind for kind in for_a_user if not kind.startswith("test:")}
     assert {*SCHEDULES, *ours} <= set(output.split())
     text = " ".join(line.strip("│ ") for line in output.splitlines())
     assert "export:generate Export a user's activities as a file (--user, --format," in re.sub(
@@ -158,7 +158,7 @@ async def test_bad_arguments_print_one_line_exit_with_2_and_enqueue_nothing(
     assert 0 == await database.fetchval("select count(*) from jobs")
 
 
-async def test_an_email_already_sent_prints_when(
+async def test_trigger_of_an_email_already_sent_prints_when_it_was_sent(
     database: Database, resources: Resources, environ: Environ, inbox: Inbox
 ) -> None:
     kim = await person(database, "kim")
@@ -176,7 +176,7 @@ async def test_an_email_already_sent_prints_when(
     assert 1 == len(inbox.emails("kim@example.com"))
 
 
-async def test_a_job_with_nothing_to_do_prints_why(
+async def test_trigger_of_a_job_with_nothing_to_do_prints_why(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
@@ -199,12 +199,12 @@ async def test_a_job_with_nothing_to_do_prints_why(
         ),
     ],
 )
-async def test_a_dry_run_of_a_fan_out_prints_how_many_it_would_email(
+async def test_dry_run_of_a_fan_out_prints_how_many_people_it_would_email(
     database: Database, resources: Resources, environ: Environ, name: str, would: str
 ) -> None:
-    for who in ("ada", "kim"):
-        them = await person(database, who)
-        await add_run(database, them.id, at("2026-10-31 10:00"))
+    for user_name in ("ada", "kim"):
+        user = await person(database, user_name)
+        await add_run(database, user.id, at("2026-10-31 10:00"))
     await database.execute("update users set confirmed_at = now() where email like 'ada@%'")
     async with alive(resources):
         code, output = await trigger(environ, name, "--date", "2026-10-31", "--dry-run")
@@ -216,7 +216,7 @@ async def test_a_dry_run_of_a_fan_out_prints_how_many_it_would_email(
 
 
 @pytest.mark.parametrize("what", ["queue", "kind"])
-async def test_a_paused_job_is_enqueued_and_the_pause_is_printed(
+async def test_job_of_a_paused_queue_or_kind_is_enqueued_and_the_pause_is_printed(
     database: Database, resources: Resources, environ: Environ, what: str
 ) -> None:
     await person(database, "kim")
@@ -229,7 +229,7 @@ async def test_a_paused_job_is_enqueued_and_the_pause_is_printed(
     assert (1, f"email:welcome {job_id}: {paused}") == (code, output)
 
 
-async def test_an_export_is_made_as_if_the_user_had_requested_it(
+async def test_triggered_export_is_made_as_if_the_user_had_requested_it(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
@@ -245,7 +245,7 @@ async def test_an_export_is_made_as_if_the_user_had_requested_it(
     assert (kim.id, "csv", "run", True) == tuple(row)
 
 
-async def test_a_dead_job_exits_with_1(
+async def test_trigger_exits_with_1_if_the_job_becomes_a_dead_letter(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     await database.execute("alter table daily_stats rename to missing")

@@ -25,7 +25,7 @@ from tests.support.schedules import list_runs
         ("reports:monthly", "2026-09-09", "2026-09-30"),
     ],
 )
-async def test_a_trigger_covers_the_last_complete_period_or_the_named_one(
+async def test_trigger_covers_the_last_complete_period_or_that_of_the_given_day(
     since_tuesday: Database, name: str, day: str | None, covered: str
 ) -> None:
     async with since_tuesday.transaction() as tx:
@@ -40,7 +40,7 @@ async def test_a_trigger_covers_the_last_complete_period_or_the_named_one(
     assert covered == str(run.day)
 
 
-async def test_a_triggered_run_does_not_replace_a_tick(since_tuesday: Database) -> None:
+async def test_tick_is_fired_despite_an_unfinished_triggered_run(since_tuesday: Database) -> None:
     async with since_tuesday.transaction() as tx:
         await trigger(tx, "stats:recount", by="test", now=at("2026-11-24 12:29"))
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 12:30")))

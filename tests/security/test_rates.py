@@ -1,4 +1,4 @@
-"""Limits on sign-ins, sign-ups and reset emails, and on one person's requests."""
+"""Limits on sign-ins, sign-ups and email links, and on the requests of one user."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def limiter(resources: Resources) -> RateLimiter:
 async def client_from(
     address: str, resources: Resources, **changes: Any
 ) -> AsyncIterator[tuple[httpx.AsyncClient, BatchedRateLimiter]]:
-    """Open a client at this address for an API with changed `Http` settings.
+    """Open a client with this address for an API with changed `Http` settings.
 
     Yields the client and the API's request limiter. The API shares its counts with the fixture
     `limiter`.
@@ -66,26 +66,29 @@ async def client_from(
 
     app: Any = create_app(open_changed)
     transport = httpx.ASGITransport(app=app, client=(address, 1234))
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://t") as it:
-        yield it, changed.request_limiter
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(transport=transport, base_url="http://t") as client,
+    ):
+        yield client, changed.request_limiter
 
 
-async def times(count: int, ask: Callable[[], Awaitable[None]]) -> None:
+async def repeat(count: int, action: Callable[[], Awaitable[None]]) -> None:
     for _ in range(count):
-        await ask()
+        await action()
 
 
 async def pass_time(redis: Redis, limit: RateLimit, length: timedelta) -> None:
-    """Make everything that was counted for a limit older by this much."""
+    """Make everything counted against a limit older by this length of time."""
     for key in await redis.keys(f"activelog:rate:{limit.name}:*"):
         await redis.decrby(key, length // timedelta(microseconds=1))
 
 
-async def test_a_burst_is_admitted_and_then_more_as_time_passes(
+async def test_burst_is_admitted_and_then_more_as_time_passes(
     limiter: RateLimiter, resources: Resources
 ) -> None:
     limit = RateLimit("pairs", Rate(2, HOUR))
-    await times(2, lambda: limiter.take((limit, "kim")))
+    await repeat(2, lambda: limiter.take((limit, "kim")))
     with pytest.raises(TooMany) as refusal:
         await limiter.take((limit, "kim"))
     assert 900 < refusal.value.retry_after <= 1800
@@ -99,19 +102,17 @@ async def test_a_burst_is_admitted_and_then_more_as_time_passes(
 
 async def test_refusal_by_one_limit_does_not_count_against_the_others(limiter: RateLimiter) -> None:
     other = RateLimit("other", Rate(3, HOUR))
-    await times(3, lambda: limiter.take((FEW, "kim")))
+    await repeat(3, lambda: limiter.take((FEW, "kim")))
     with pytest.raises(TooMany):
         await limiter.take((FEW, "kim"), (other, "here"))
-    await times(3, lambda: limiter.take((other, "here")))
+    await repeat(3, lambda: limiter.take((other, "here")))
     with pytest.raises(TooMany):
         await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_metric_counts_refusals_by_limit(
-    limiter: RateLimiter,
-) -> None:
+async def test_metric_counts_refusals_by_limit(limiter: RateLimiter) -> None:
     roomy = RateLimit("roomy", Rate(9, HOUR))
-    await times(3, lambda: limiter.take((roomy, "here"), (FEW, "kim")))
+    await repeat(3, lambda: limiter.take((roomy, "here"), (FEW, "kim")))
     before = refusals(FEW), refusals(roomy)
     with pytest.raises(TooMany):
         await limiter.take((roomy, "here"), (FEW, "kim"))
@@ -129,12 +130,14 @@ async def test_redis_keys_are_hashed_and_expire(limiter: RateLimiter, resources:
     assert 0 < await resources.redis.pttl(key) <= 3_600_000
 
 
-async def test_without_redis_nobody_is_refused_or_delayed(closed_port: int) -> None:
+async def test_without_redis_requests_are_admitted_and_few_of_them_try_to_connect(
+    closed_port: int,
+) -> None:
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
         assert await count_suspensions(RateLimiter(redis, "secret")) < 10
 
 
-async def test_a_frozen_redis_delays_only_the_first_request(resources: Resources) -> None:
+async def test_frozen_redis_refuses_no_request_and_delays_few(resources: Resources) -> None:
     async with own_valkey() as valkey:
         await valkey.start()
         assert valkey.pid
@@ -145,9 +148,9 @@ async def test_a_frozen_redis_delays_only_the_first_request(resources: Resources
 
 
 async def count_suspensions(limiter: RateLimiter) -> int:
-    """Count how many of 100 requests waited for a Redis that does not answer."""
+    """Count how many of 100 requests found that Redis does not answer. No request may be refused."""
     with capture_logs() as logs:
-        await times(100, lambda: limiter.take((FEW, "kim")))
+        await repeat(100, lambda: limiter.take((FEW, "kim")))
     waited = [log for log in logs if log["event"] == "rate_limits.suspended"]
     assert waited
     return len(waited)
@@ -179,7 +182,7 @@ async def test_ten_wrong_passwords_block_an_account_for_all_clients(
         assert (await client.post("/api/v1/sessions", json=wrong)).status_code == 401
         assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # counted once
 
-        await times(9, lambda: count_sign_in(limiter, "kim@example.com", None))
+        await repeat(9, lambda: count_sign_in(limiter, "kim@example.com", None))
         for tried in (wrong, right):
             refused = await client.post("/api/v1/sessions", json=tried)
             assert refused.status_code == 429
@@ -188,9 +191,9 @@ async def test_ten_wrong_passwords_block_an_account_for_all_clients(
         assert (await client.post("/api/v1/sessions", json=someone)).status_code == 401
 
 
-async def test_the_right_password_resets_the_limit(limiter: RateLimiter) -> None:
+async def test_clearing_the_sign_ins_of_an_account_resets_its_limit(limiter: RateLimiter) -> None:
     for _ in range(3):
-        await times(8, lambda: count_sign_in(limiter, "kim@example.com", None))
+        await repeat(8, lambda: count_sign_in(limiter, "kim@example.com", None))
         await clear_sign_ins(limiter, "KIM@example.com")
 
 
@@ -203,12 +206,12 @@ async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimi
             await count_sign_in(limiter, f"{name}{number}@example.com", CLIENT)
             admitted += 1
 
-    began = monotonic()
+    started = monotonic()
     await use_up_limit("user")
     with pytest.raises(TooMany):
         await use_up_limit("more")
     limit = login_limits.SIGN_INS_FROM
-    freed = (monotonic() - began) / (limit.rate.period.total_seconds() / limit.rate.max_count)
+    freed = (monotonic() - started) / (limit.rate.period.total_seconds() / limit.rate.max_count)
     assert admitted <= limit.rate.max_count + freed + 1
     await count_sign_in(limiter, "kim@example.com", "203.0.113.8")
 
@@ -234,7 +237,7 @@ async def test_sign_ups_and_reset_requests_are_limited_by_client(
     limiter: RateLimiter,
 ) -> None:
     async with client_from(CLIENT, resources) as (client, _):
-        await times(limit.rate.max_count, lambda: admit(limiter, CLIENT))
+        await repeat(limit.rate.max_count, lambda: admit(limiter, CLIENT))
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code == 429
     async with client_from("203.0.113.8", resources) as (client, _):
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code < 300
@@ -244,7 +247,7 @@ async def test_confirmation_emails_are_limited_by_address(
     resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
-    await times(
+    await repeat(
         login_limits.CONFIRMATIONS.rate.max_count,
         lambda: login_limits.count_confirmation(limiter, "KIM@example.com"),
     )
@@ -255,7 +258,9 @@ async def test_confirmation_emails_are_limited_by_address(
     assert await resources.database.fetchval("select count(*) from jobs") == 0
 
 
-async def test_only_enqueued_emails_count(resources: Resources) -> None:
+async def test_only_enqueued_confirmation_emails_count_against_the_limit(
+    resources: Resources,
+) -> None:
     kim = await person(resources.database, "kim")
     async with client_from(CLIENT, resources) as (client, _):
         for _ in range(login_limits.CONFIRMATIONS.rate.max_count + 1):
@@ -264,13 +269,13 @@ async def test_only_enqueued_emails_count(resources: Resources) -> None:
     assert await resources.database.fetchval("select count(*) from jobs") == 1
 
 
-async def test_password_checks_of_a_signed_in_user_are_limited(
+async def test_password_checks_for_a_signed_in_user_are_limited(
     resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
     change = {"current_password": "a guess of mine", "password": "a better one"}
     async with client_from(CLIENT, resources) as (client, _):
-        await times(
+        await repeat(
             login_limits.PASSWORD_CHECKS.rate.max_count,
             lambda: login_limits.count_password_check(limiter, kim.id),
         )
@@ -281,7 +286,7 @@ async def test_password_checks_of_a_signed_in_user_are_limited(
     assert (put.status_code, deleted.status_code) == (429, 429)
 
 
-async def test_requests_are_limited_by_person(resources: Resources) -> None:
+async def test_requests_are_limited_by_user(resources: Resources) -> None:
     kim = await person(resources.database, "kim")
     sam = await person(resources.database, "sam")
     few = Rate(3, HOUR)
@@ -313,7 +318,7 @@ async def test_requests_are_limited_by_person(resources: Resources) -> None:
         ("", "", 0, None),
     ],
 )
-def test_rate_limits_count_this_address(
+def test_rate_limits_count_the_address_of_the_client_behind_trusted_proxies(
     peer: str, forwarded: str, proxies: int, counted: str | None
 ) -> None:
     assert counted == resolve_address(peer, forwarded, proxies)

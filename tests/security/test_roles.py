@@ -1,4 +1,4 @@
-"""Access to every route: anonymous, as its owner, as another user and as an operator."""
+"""Access to every route by an anonymous client, the owner, another user and an operator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_every_route_is_listed(application: Any) -> None:
 
 
 @pytest.mark.parametrize(("route", "access"), ROUTES.items(), ids=ROUTES)
-async def test_route_admits_exactly_these_roles(
+async def test_route_returns_the_expected_status_to_each_role(
     route: str,
     access: Access,
     resources: Resources,
@@ -38,18 +38,20 @@ async def test_route_admits_exactly_these_roles(
     wall_clock: WallClock,
 ) -> None:
     wall_clock.fixed_at = at("2026-11-02 08:00")  # half an hour after the activity
-    consumes = route.startswith("POST") and len(set(access.statuses.values())) == 1
+    uses_up = route.startswith("POST") and len(set(access.statuses.values())) == 1
     statuses: dict[str, int] = {}
     world = await build(resources)
-    for role in ("anonymous", "other", "operator", "kim"):  # Kim last: she may delete
-        if statuses and consumes:
+    for role in ("anonymous", "other", "operator", "kim"):  # Kim last: her request may delete
+        if statuses and uses_up:
             await resources.database.execute(EMPTY_TABLES)
             world = await build(resources)
-        statuses[role] = (await ask(api, world, world.people[role], route, access)).status_code
+        statuses[role] = (
+            await send_request(api, world, world.people[role], route, access)
+        ).status_code
     assert access.statuses == statuses
 
 
-async def ask(
+async def send_request(
     api: httpx.AsyncClient, world: World, who: Person | None, route: str, access: Access
 ) -> httpx.Response:
     method, _, template = route.partition(" ")

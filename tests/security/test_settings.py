@@ -73,7 +73,7 @@ def test_all_missing_and_invalid_settings_are_listed() -> None:
     assert len(named) == len(set(named))
 
 
-def test_invalid_settings_are_listed_beside_an_invalid_environment() -> None:
+def test_invalid_settings_are_listed_together_with_an_invalid_environment() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_env({**STRONG, "ENVIRONMENT": "developement", "SECRET_KEY": "", "PORT": "x"})
     named = [line.split()[0] for line in str(raised.value).splitlines()]
@@ -88,13 +88,13 @@ def test_invalid_settings_are_listed_beside_an_invalid_environment() -> None:
         ("redis://127.0.0.1:port/0", "is not a valid URL"),
     ],
 )
-def test_a_redis_url_that_the_client_rejects_is_refused(url: str, problem: str) -> None:
+def test_redis_url_that_the_client_rejects_is_refused(url: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=f"^REDIS_URL {problem}") as raised:
         Settings.from_env({**STRONG, "REDIS_URL": url})
     assert "hidden" not in str(raised.value)
 
 
-def test_an_empty_environment_lists_all_missing_settings() -> None:
+def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_env({})
     assert set(SECRETS) | {"REDIS_URL"} == {
@@ -116,7 +116,7 @@ def test_an_empty_environment_lists_all_missing_settings() -> None:
         {"SMTP_URL": "smtp://relay.internal?tls=none"},
     ],
 )
-def test_local_servers_and_passwords_kept_elsewhere_are_accepted(
+def test_production_accepts_local_servers_and_passwords_kept_elsewhere(
     accepted: Mapping[str, str],
 ) -> None:
     Settings.from_env({**STRONG, **accepted})

@@ -1,4 +1,4 @@
-"""Test data in which every route finds something that belongs to Kim, or is for operators."""
+"""Test data: for every route, something that belongs to Kim or is for operators only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.people import Person, person
 from tests.users.people import PASSWORD
 
 HASH = PasswordHasher(memory_cost=8, time_cost=1, parallelism=1).hash(PASSWORD)
-"""The hash of everyone's password, cheap to check."""
+"""The hash of everyone's password. It is cheap to check."""
 VISITOR = "an anonymous browser"
 
 DEAD_JOB = """
@@ -83,9 +83,9 @@ async def build(resources: Resources) -> World:
     await database.execute(REPORT, kim.id)
     await resources.bucket.put(report_key(kim.id, OCTOBER, None), b"%PDF", "application/pdf")
     async with database.transaction() as tx:
-        asked = await friendships.send_request(tx, alex.id, kim.email)
-        befriended = await friendships.send_request(tx, jo.id, kim.email)
-        await friendships.accept(tx, kim.id, befriended.id)
+        request = await friendships.send_request(tx, alex.id, kim.email)
+        friendship_request = await friendships.send_request(tx, jo.id, kim.email)
+        await friendships.accept(tx, kim.id, friendship_request.id)
         export = await request_export(tx, kim.id, "csv", Filters(date(2026, 1, 1)))
         tokens = [
             await issue_token(tx, UserId(kim.id), purpose, timedelta(days=1))
@@ -96,7 +96,7 @@ async def build(resources: Resources) -> World:
     named = {
         "{activity_id}": activity,
         "{photo_id}": photo,
-        "{request_id}": asked.id,
+        "{request_id}": request.id,
         "{user_id}": jo.id,
         "{friend_id}": jo.id,
         "{export_id}": export.id,

@@ -125,7 +125,7 @@ def _compare_columns(statement: Statement, columns: Sequence[Column]) -> list[st
     return [
         *_compare("column", annotations, columns, arrays=(list,)),
         *(
-            f"column {column.name} can be null, and {annotation} cannot"
+            f"column {column.name} can be null, but {annotation} cannot"
             for (_, annotation), column in zip(annotations, columns, strict=False)
             if column.nullable and column.name not in not_null and not _split(annotation)[1]
         ),
@@ -142,7 +142,7 @@ def _compare(
     if len(annotations) != len(columns):
         return [f"{len(annotations)} annotations for {len(columns)} {what}s"]
     return [
-        f"{what} {name} is {column.type}, and not {annotation}"
+        f"{what} {name} is {column.type}, not {annotation}"
         for (name, annotation), column in zip(annotations, columns, strict=True)
         if not _fits(annotation, column.type, arrays)
     ]
@@ -159,7 +159,7 @@ def _fits(annotation: Any, postgres: str, arrays: tuple[Any, ...]) -> bool:
 
 
 def _split(annotation: Any) -> tuple[Any, bool]:
-    """Remove `| None`, and tell whether it was there."""
+    """Return the annotation without `| None`, and whether it had one."""
     if isinstance(annotation, UnionType) or typing.get_origin(annotation) is typing.Union:
         parts = [part for part in typing.get_args(annotation) if part is not NoneType]
         union: Any = typing.Union[tuple(parts)]  # noqa: UP007 # the parts are known only at run time

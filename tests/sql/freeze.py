@@ -34,7 +34,7 @@ order by table_name, ordinal_position
 
 
 def last_release() -> str | None:
-    """Return the newest release tag, or None if there is no tag or git cannot tell."""
+    """Return the newest release tag, or None if there is no tag or git fails."""
     command = ["git", "tag", "--list", "v*", "--sort=-v:refname"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -78,7 +78,7 @@ async def _freeze() -> None:
         await connection.close()
     kept = {"release": last_release(), "tables": tables, "statements": statements}
     FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    print(f"{len(statements)} statements on {len(tables)} tables, of {kept['release']}")
+    print(f"{len(statements)} statements, {len(tables)} tables, release {kept['release']}")
 
 
 if __name__ == "__main__":

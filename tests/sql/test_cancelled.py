@@ -27,7 +27,7 @@ async def test_cancelled_statement_leaves_no_lock(
     """Cancel at various moments between the two round trips of a statement.
 
     asyncpg prepares a statement in one round trip and executes it in another. At one of these
-    moments the server has replied to the first, but the task has not yet received the reply.
+    moments the server has prepared the statement, but the task has not yet received the reply.
     """
     other = await asyncpg.connect(database_url)
     try:

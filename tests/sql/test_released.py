@@ -1,6 +1,6 @@
-"""The last release's code can run on the current schema, because a deploy migrates first.
+"""The last release's code can run on the current schema, as it must: a deploy migrates first.
 
-It also behaves the same before and after the last migration.
+The schemas before and after the last migration are also compared.
 
 A failure means that a migration drops, renames or retypes something that the code uses, or requires
 a column that the code does not write. A stricter check constraint is not detected here. Until the
@@ -43,7 +43,7 @@ async def test_released_inserts_name_every_required_column(database_url: str) ->
         assert set(required[table]) <= set(columns), table
 
 
-async def test_last_migration_keeps_what_older_code_uses(empty_database: str) -> None:
+async def test_last_migration_keeps_what_the_released_code_uses(empty_database: str) -> None:
     """Statements that prepare before the migration do not change, and inserts need no new column.
 
     Before the first release, a migration may state that it is incompatible.
@@ -53,16 +53,18 @@ async def test_last_migration_keeps_what_older_code_uses(empty_database: str) ->
         return
     await migrate(empty_database)
     await migrate(empty_database, "down")
-    shapes_before, required_before = await _found_in(empty_database)
+    shapes_before, required_before = await _shapes_and_required_columns(empty_database)
     await migrate(empty_database)
-    shapes_after, required_after = await _found_in(empty_database)
+    shapes_after, required_after = await _shapes_and_required_columns(empty_database)
     assert len(shapes_before) > len(STATEMENTS) / 2
     assert {name: shapes_after.get(name) for name in shapes_before} == shapes_before
     for table, columns in required_before.items():
         assert set(required_after[table]) <= set(columns), table
 
 
-async def _found_in(url: str) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
+async def _shapes_and_required_columns(
+    url: str,
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
     """Return the shapes of the statements that this schema can run, and the required columns."""
     connection = await asyncpg.connect(url)
     shapes = {}

@@ -36,7 +36,7 @@ def test_parameter_that_the_sql_does_not_use_is_refused() -> None:
         declare("exports", activities_csv)
 
 
-def test_parameter_that_the_signature_lacks_is_refused() -> None:
+def test_parameter_that_only_the_sql_uses_is_refused() -> None:
     def activities_csv(*, user_id: UUID) -> Query:
         raise NotImplementedError
 
@@ -52,7 +52,7 @@ def test_positional_parameter_is_refused() -> None:
         declare("exports", activities_csv)
 
 
-def test_default_is_refused() -> None:
+def test_default_value_is_refused() -> None:
     def activities_csv(*, user_id: UUID, first: date, last: date, type: str | None = None) -> Query:
         raise NotImplementedError
 

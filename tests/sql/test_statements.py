@@ -113,28 +113,28 @@ class FewerFields(Struct):
     [
         (
             replace(RIGHT, parameters={**RIGHT.parameters, "id": str}),
-            "parameter id is uuid, and not <class 'str'>",
+            "parameter id is uuid, not <class 'str'>",
         ),
         (
             replace(RIGHT, parameters={**RIGHT.parameters, "kinds": list[int]}),
-            "parameter kinds is text[], and not list[int]",
+            "parameter kinds is text[], not list[int]",
         ),
         (
             replace(RIGHT, parameters={**RIGHT.parameters, "kinds": str}),
-            "parameter kinds is text[], and not <class 'str'>",
+            "parameter kinds is text[], not <class 'str'>",
         ),
         (
             replace(RIGHT, parameters={**RIGHT.parameters, "before": timedelta | None}),
-            "parameter before is timestamptz, and not datetime.timedelta | None",
+            "parameter before is timestamptz, not datetime.timedelta | None",
         ),
         (
             replace(RIGHT, parameters={"kinds": list[str], "before": datetime}),
             "2 annotations for 3 parameters",
         ),
-        (replace(RIGHT, row=IntId), "column id is uuid, and not <class 'int'>"),
+        (replace(RIGHT, row=IntId), "column id is uuid, not <class 'int'>"),
         (
             replace(RIGHT, row=RequiredToken),
-            "column token can be null, and <class 'uuid.UUID'> cannot",
+            "column token can be null, but <class 'uuid.UUID'> cannot",
         ),
         (
             replace(RIGHT, row=FewerFields),
@@ -163,45 +163,45 @@ async def test_wrong_annotation_is_found(
             float,
             False,
             Column("attempt", "int4"),
-            ["column attempt is int4, and not <class 'float'>"],
+            ["column attempt is int4, not <class 'float'>"],
         ),
         (
             bool,
             False,
             Column("attempt", "int4"),
-            ["column attempt is int4, and not <class 'bool'>"],
+            ["column attempt is int4, not <class 'bool'>"],
         ),
         (
             datetime,
             False,
             Column("day", "date"),
-            ["column day is date, and not <class 'datetime.datetime'>"],
+            ["column day is date, not <class 'datetime.datetime'>"],
         ),
         (
             datetime,
             False,
             Column("at", "timestamp"),
-            ["column at is timestamp, and not <class 'datetime.datetime'>"],
+            ["column at is timestamp, not <class 'datetime.datetime'>"],
         ),
         (
             float,
             False,
             Column("sum", "numeric"),
-            ["column sum is numeric, and not <class 'float'>"],
+            ["column sum is numeric, not <class 'float'>"],
         ),
         (str, True, Column("error", "text", nullable=True), []),
         (
             str,
             False,
             Column("error", "text", nullable=True),
-            ["column error can be null, and <class 'str'> cannot"],
+            ["column error can be null, but <class 'str'> cannot"],
         ),
         (list[UUID], False, Column("ids", "uuid[]"), []),
         (
             Sequence[UUID],
             False,
             Column("ids", "uuid[]"),
-            ["column ids is uuid[], and not collections.abc.Sequence[uuid.UUID]"],
+            ["column ids is uuid[], not collections.abc.Sequence[uuid.UUID]"],
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""How pops are spread over the queues, with a real Redis and real rows."""
+"""Pops are shared among the queues by weight and capacity, with a real Redis and real rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FilledQueues:
         self._queues = {row["id"]: row["queue"] for row in rows}
 
     def claimer(self, weights: Mapping[str, int] = WEIGHTS) -> Claimer:
-        """Make the claimer for a worker that only pops."""
+        """Return a claimer that the tests use only to pop."""
         resources = self._resources
         return Claimer(
             resources.engine,
@@ -79,13 +79,13 @@ async def test_full_queues_share_a_thousand_pops_by_weight(
         assert abs(popped[queue] - weight * popped.total() / 10) <= 30
 
 
-async def test_other_queues_get_the_share_of_an_idle_queue(filled: FilledQueues) -> None:
+async def test_other_queues_get_the_share_of_an_empty_queue(filled: FilledQueues) -> None:
     await filled.fill(default=6, low=20)
     popped = filled.count(await filled.claimer().pop(20, CAPACITY))
     assert popped == {"default": 6, "low": 10}
 
 
-async def test_jobs_popped_from_a_queue_never_exceed_its_capacity(filled: FilledQueues) -> None:
+async def test_pops_from_a_queue_never_exceed_its_capacity(filled: FilledQueues) -> None:
     await filled.fill(critical=2, low=20)
     popped = filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 6}))
     assert popped == {"critical": 2, "low": 6}

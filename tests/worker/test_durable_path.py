@@ -28,7 +28,7 @@ from tests.support.sample_jobs import (
 from tests.support.working import RunJobs, eventually, running_worker, until
 
 
-async def test_a_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
+async def test_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
     await run_jobs()
     assert (
@@ -37,7 +37,7 @@ async def test_a_committed_job_runs_once_and_is_done(database: Database, run_job
     ) == (1, "done", 1)
 
 
-async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
+async def test_job_enqueued_in_a_rolled_back_transaction_does_not_exist(
     database: Database, resources: Resources
 ) -> None:
     async def enqueue_and_fail() -> None:
@@ -52,7 +52,7 @@ async def test_a_job_of_a_rolled_back_transaction_does_not_exist(
     assert await resources.redis.zcard(queue_key("default")) == 0
 
 
-async def test_a_job_of_a_rolled_back_savepoint_is_not_dispatched(
+async def test_job_enqueued_in_a_rolled_back_savepoint_is_not_dispatched(
     database: Database, resources: Resources
 ) -> None:
     async def enqueue_and_fail(tx: Transaction) -> None:
@@ -68,7 +68,7 @@ async def test_a_job_of_a_rolled_back_savepoint_is_not_dispatched(
     assert [str(kept).encode()] == await resources.redis.zrange(queue_key("default"), 0, -1)
 
 
-async def test_a_unique_key_has_at_most_one_unfinished_job(
+async def test_unique_key_has_at_most_one_unfinished_job(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await enqueue_job(database, SampleJob("a", key="one"))
@@ -88,8 +88,8 @@ async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Re
     assert b"a secret" not in stored
 
 
-async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resources) -> None:
-    unblock = block("a")
+async def test_flushing_redis_loses_no_job(database: Database, resources: Resources) -> None:
+    let_go = block("a")
     for _ in range(50):
         await enqueue_job(database, LowSampleJob("a"))
     await resources.dispatcher.flush()
@@ -101,9 +101,7 @@ async def test_a_flushed_redis_loses_no_job(database: Database, resources: Resou
         await eventually(lambda: states(database), ["done"] * 50)
 
 
-async def test_a_deferred_job_starts_by_itself_when_it_is_due(
-    database: Database, resources: Resources
-) -> None:
+async def test_deferred_job_starts_once_it_is_due(database: Database, resources: Resources) -> None:
     async with database.transaction() as tx:
         due = await tx.fetchval("select clock_timestamp() + interval '1.5 seconds'")
         job_id = await jobs.enqueue(tx, SampleJob("a"), run_at=due)
@@ -113,7 +111,7 @@ async def test_a_deferred_job_starts_by_itself_when_it_is_due(
     assert (await job_row(database, job_id))["started_at"] >= due
 
 
-async def test_a_job_is_dead_after_three_failed_retries(
+async def test_job_is_dead_after_three_failed_retries(
     database: Database, resources: Resources
 ) -> None:
     async def fail(*_: object) -> None:
@@ -141,7 +139,7 @@ async def test_a_job_is_dead_after_three_failed_retries(
         (OSError("refused"), "retrying", 1),
     ],
 )
-async def test_the_exception_of_a_handler_decides_the_state_of_its_job(
+async def test_exception_from_a_handler_decides_the_state_of_its_job(
     database: Database, resources: Resources, error: Exception, state: str, failures: int
 ) -> None:
     async def fail(*_: object) -> None:
@@ -155,7 +153,9 @@ async def test_the_exception_of_a_handler_decides_the_state_of_its_job(
     assert (state, failures) == (ended["state"], ended["failures"])
 
 
-async def test_a_timeout_is_a_failure(database: Database, resources: Resources) -> None:
+async def test_job_that_times_out_is_retried_and_its_error_is_recorded(
+    database: Database, resources: Resources
+) -> None:
     block("a")
     job_id = await enqueue_job(database, ShortSampleJob("a"))
     async with running_worker(resources, grace=0):
@@ -163,7 +163,7 @@ async def test_a_timeout_is_a_failure(database: Database, resources: Resources) 
     assert (await job_row(database, job_id))["error"] == "timed out after 1 s"
 
 
-async def test_a_completion_commits_effects_and_done_together(
+async def test_completion_commits_its_effects_and_the_job_is_done(
     database: Database, run_jobs: RunJobs
 ) -> None:
     async def write(run: jobs.Run, _: Resources) -> None:
@@ -176,7 +176,7 @@ async def test_a_completion_commits_effects_and_done_together(
     assert (CALLS["follows"], (await job_row(database, job_id))["state"]) == (1, "done")
 
 
-async def test_an_attempt_without_its_lease_commits_nothing(
+async def test_attempt_that_has_lost_its_job_commits_nothing(
     database: Database, resources: Resources
 ) -> None:
     lost: list[bool] = []
@@ -197,7 +197,7 @@ async def test_an_attempt_without_its_lease_commits_nothing(
     assert 1 == await database.fetchval("select count(*) from jobs")
 
 
-async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
+async def test_job_of_a_lost_worker_is_reclaimed_and_its_crash_is_recorded(
     database: Database, resources: Resources
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
@@ -221,7 +221,7 @@ async def test_jobs_of_a_lost_worker_are_reclaimed_and_the_crash_recorded(
     assert ["crashed", "done"] == [attempt["outcome"] for attempt in attempts]
 
 
-async def test_a_worker_that_stops_releases_its_jobs_uncounted(
+async def test_stopping_worker_releases_its_job_without_counting_the_attempt(
     database: Database, resources: Resources
 ) -> None:
     block("a")
@@ -233,7 +233,7 @@ async def test_a_worker_that_stops_releases_its_jobs_uncounted(
     assert await database.fetchval("select count(*) from workers") == 0
 
 
-async def test_a_job_that_ends_within_the_grace_period_is_done(
+async def test_job_that_ends_within_the_shutdown_grace_period_is_done(
     database: Database, resources: Resources
 ) -> None:
     unblock = block("a")
@@ -244,22 +244,22 @@ async def test_a_job_that_ends_within_the_grace_period_is_done(
     assert (await job_row(database, job_id))["state"] == "done"
 
 
-async def test_a_job_of_an_unknown_kind_waits_for_a_newer_worker(
+async def test_job_of_an_unknown_kind_is_snoozed_without_counting_the_attempt(
     database: Database, resources: Resources
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
-    await database.execute("update jobs set kind = 'from:tomorrow'")
-    async with running_worker(resources):
+    await database.execute("update jobs set kind = 'test:unknown'")
+    async with working(resources):
         await eventually(lambda: states(database), ["snoozed"])
     waiting = await job_row(database, job_id)
     assert (waiting["attempt"], waiting["error"]) == (
         0,
-        "this worker has no handler for from:tomorrow",
+        "this worker has no handler for test:unknown",
     )
     assert CALLS["a"] == 0
 
 
-async def test_a_running_job_is_cancelled_on_request(
+async def test_running_job_is_cancelled_on_request(
     database: Database, resources: Resources
 ) -> None:
     block("a")
@@ -271,7 +271,7 @@ async def test_a_running_job_is_cancelled_on_request(
     assert (await job_row(database, job_id))["error"] == "cancelled on request"
 
 
-async def test_a_success_after_a_failure_is_recorded_as_an_attempt(
+async def test_success_is_recorded_as_an_attempt_only_after_a_failure(
     database: Database, resources: Resources
 ) -> None:
     async def fail_once(*_: object) -> None:
@@ -287,7 +287,7 @@ async def test_a_success_after_a_failure_is_recorded_as_an_attempt(
     assert [(1, "retried"), (2, "done")] == [tuple(attempt) for attempt in attempts]
 
 
-async def test_jobs_of_a_paused_queue_stay_in_redis_until_it_is_resumed(
+async def test_job_in_a_paused_queue_stays_in_redis_until_the_queue_is_resumed(
     database: Database, resources: Resources
 ) -> None:
     await database.execute("insert into pauses (what, name) values ('queue', 'low')")
@@ -301,7 +301,7 @@ async def test_jobs_of_a_paused_queue_stay_in_redis_until_it_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-async def test_enqueue_all_leaves_out_jobs_whose_unique_key_is_taken(
+async def test_enqueue_all_skips_jobs_with_a_unique_key_that_is_taken(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await enqueue_job(database, SampleJob("a", key="taken"))
@@ -312,7 +312,7 @@ async def test_enqueue_all_leaves_out_jobs_whose_unique_key_is_taken(
     assert CALLS["a"] == 1251
 
 
-async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
+async def test_jobs_wait_for_the_end_of_an_outage_without_counting_failures(
     database: Database, resources: Resources
 ) -> None:
     async def need_smtp(*_: object) -> None:
@@ -329,7 +329,7 @@ async def test_jobs_wait_for_the_end_of_an_outage_without_failures(
     assert [("done", 0, 20)] == [tuple(state) for state in states]
 
 
-async def test_a_job_with_an_unreadable_payload_is_a_dead_letter(
+async def test_job_with_an_unreadable_payload_becomes_a_dead_letter(
     database: Database, resources: Resources
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
@@ -344,14 +344,14 @@ async def states(database: Database) -> list[str]:
     return [found["state"] for found in await database.fetch("select state from jobs")]
 
 
-async def test_payloads_of_older_and_newer_versions_are_read(
+async def test_payloads_from_older_and_newer_versions_are_read(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await enqueue_job(database, SampleJob("older"))
     await enqueue_job(database, SampleJob("newer"))
     await database.execute(
         """update jobs set payload = case payload ->> 'name'
-            when 'older' then payload - 'key' else payload || '{"of": "tomorrow"}' end"""
+            when 'older' then payload - 'key' else payload || '{"unknown": "field"}' end"""
     )
     await run_jobs()
     assert (1, 1) == (CALLS["older"], CALLS["newer"])

@@ -37,38 +37,39 @@ STOCK = ("-m", "arq", "tests.support.stock_worker.WorkerSettings")
 CHECK = ("-m", "arq", "--check", "tests.support.sample_worker.WorkerSettings")
 
 
-async def put_many(database: Database, count: int, job: Job) -> None:
+async def enqueue_many(database: Database, count: int, job: Job) -> None:
     async with database.transaction() as tx:
         await jobs.enqueue_all(tx, [job] * count)
 
 
-async def once_each(database: Database, count: int) -> None:
+async def wait_for_effects(database: Database, count: int) -> None:
     """Wait until `count` jobs have had their effect, and check that no job had it twice."""
     await eventually(lambda: count_effects(database), (count, 0))
 
 
-async def in_state(database: Database, state: str) -> int:
+async def count_in_state(database: Database, state: str) -> int:
     return int(await database.fetchval("select count(*) from jobs where state = $1", state))
 
 
-async def test_a_worker_stopped_for_two_leases_and_continued_does_no_harm(
+async def test_worker_suspended_for_two_leases_repeats_no_effect_when_continued(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
-    async with program(*WORKER, environ=environ) as zombie:
-        await put_many(effects, 3, Effect(at_first=15))  # over when the zombie continues
-        await put_many(effects, 2, Effect(at_first=60))
+    async with program(*WORKER, environ=environ) as suspended:
+        # The 15 s are over when the worker is continued, the 60 s are not.
+        await enqueue_many(effects, 3, Effect(at_first=15))
+        await enqueue_many(effects, 2, Effect(at_first=60))
         await eventually(lambda: effects.fetchval(STARTS), 5)
-        zombie.send(signal.SIGSTOP)
+        suspended.send(signal.SIGSTOP)
         async with program(*WORKER, environ=environ):
             await asyncio.sleep(20)
-            await once_each(effects, 5)
-            zombie.send(signal.SIGCONT)
-            await eventually(lambda: count_lost_leases(zombie.output), 5)
-            await once_each(effects, 5)
-            assert zombie.is_running
+            await wait_for_effects(effects, 5)
+            suspended.send(signal.SIGCONT)
+            await eventually(lambda: count_lost_leases(suspended.output), 5)
+            await wait_for_effects(effects, 5)
+            assert suspended.is_running
 
 
-async def test_a_worker_frozen_beyond_its_lease_does_not_reclaim_its_own_job(
+async def test_worker_frozen_beyond_its_lease_does_not_reclaim_its_own_job(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
@@ -95,19 +96,19 @@ async def test_no_job_is_lost_when_redis_is_frozen_for_ten_seconds(
 ) -> None:
     async with own_valkey() as valkey:
         await valkey.start()
-        with_own = {**environ, **valkey.settings()}
-        async with program(*WORKER, environ=with_own) as worker:
-            await put_many(effects, 30, Effect(seconds=0.5))
-            await at_least(effects, 10)
+        own = {**environ, **valkey.settings()}
+        async with program(*WORKER, environ=own) as worker:
+            await enqueue_many(effects, 30, Effect(seconds=0.5))
+            await wait_for_at_least(effects, 10)
             assert valkey.pid is not None
             with frozen(valkey.pid):
-                await put_many(effects, 10, Effect())
+                await enqueue_many(effects, 10, Effect())
                 await asyncio.sleep(10)
-            await once_each(effects, 40)
+            await wait_for_effects(effects, 40)
             assert worker.is_running
 
 
-async def test_a_job_runs_once_when_redis_is_killed_and_restarted_meanwhile(
+async def test_job_runs_once_while_redis_is_killed_and_restarted(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with own_valkey() as valkey:
@@ -116,30 +117,30 @@ async def test_a_job_runs_once_when_redis_is_killed_and_restarted_meanwhile(
             job_id = await enqueue_job(effects, Effect(seconds=15))
             await eventually(lambda: effects.fetchval(STARTS), 1)
             await kill(valkey)
-            assert 1 == await in_state(effects, "running")
+            assert 1 == await count_in_state(effects, "running")
             await asyncio.sleep(1)
             await valkey.start()
-            await once_each(effects, 1)
+            await wait_for_effects(effects, 1)
             assert worker.is_running
             assert (await job_row(effects, job_id))["attempt"] == 1
 
 
-async def test_terminated_backends_stop_no_worker_and_repeat_no_effect(
+async def test_terminating_postgres_connections_stops_no_worker_and_repeats_no_effect(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
         await worker.wait_for_output("worker.started")
-        await put_many(effects, 200, Effect(seconds=0.02))
+        await enqueue_many(effects, 200, Effect(seconds=0.02))
         terminated = 0
         for _ in range(60):
             await asyncio.sleep(0.05)
             terminated += await terminate_backends(effects)
         assert terminated > 0
-        await once_each(effects, 200)
+        await wait_for_effects(effects, 200)
         assert worker.is_running
 
 
-async def test_a_row_locked_by_another_program_does_not_stop_the_workers(
+async def test_job_locked_by_another_program_runs_later_and_stops_no_worker(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     await enqueue_job(effects, Effect())
@@ -152,11 +153,11 @@ async def test_a_row_locked_by_another_program_does_not_stop_the_workers(
             await worker.wait_for_output("worker.started")
             await asyncio.sleep(7)  # longer than the worker waits for a lock
             assert await count_effects(effects) == (0, 0)
-        await once_each(effects, 1)
+        await wait_for_effects(effects, 1)
         assert worker.is_running
 
 
-async def test_flushall_with_a_thousand_waiting_jobs_loses_none(
+async def test_flushing_redis_with_a_thousand_unfinished_jobs_loses_none(
     effects: Database, environ: Mapping[str, str], settings: Settings
 ) -> None:
     async with own_valkey() as valkey, AsyncExitStack() as stack:
@@ -166,39 +167,39 @@ async def test_flushall_with_a_thousand_waiting_jobs_loses_none(
         resources = await stack.enter_async_context(opened)
         async with program(*WORKER, environ=own) as worker:
             await worker.wait_for_output("worker.started")
-            await put_many(resources.database, 1000, Effect(seconds=0.02))
-            await at_least(resources.database, 100)
+            await enqueue_many(resources.database, 1000, Effect(seconds=0.02))
+            await wait_for_at_least(resources.database, 100)
             assert await resources.redis.zcard(queue_key("default")) > 0
             await resources.redis.flushall()
-            await once_each(effects, 1000)
+            await wait_for_effects(effects, 1000)
 
 
-async def at_least(database: Database, count: int) -> None:
+async def wait_for_at_least(database: Database, count: int) -> None:
     async def enough() -> bool:
         return (await count_effects(database))[0] >= count
 
     await eventually(enough, True)
 
 
-async def test_a_job_that_kills_its_worker_dies_alone_and_the_others_are_done(
+async def test_job_that_kills_its_workers_becomes_a_dead_letter_and_the_others_are_done(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     killer = await enqueue_job(effects, Killer())
-    await put_many(effects, 5, Effect(at_first=3))
-    for life in range(1, 4):
+    await enqueue_many(effects, 5, Effect(at_first=3))
+    for crashes in range(1, 4):
         async with program(*WORKER, environ=environ) as worker:
             assert await worker.ended() == -signal.SIGKILL
             await expire_lease(effects, worker.process.pid)
-        assert life == await effects.fetchval(
+        assert crashes == await effects.fetchval(
             "select count(*) from starts where job_id = $1", killer
         )
     async with program(*WORKER, environ=environ):
-        await once_each(effects, 5)
-        await eventually(lambda: in_state(effects, "dead"), 1)
+        await wait_for_effects(effects, 5)
+        await eventually(lambda: count_in_state(effects, "dead"), 1)
     assert (await job_row(effects, killer))["error"] == "its worker was lost while it ran alone"
 
 
-async def test_a_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
+async def test_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*STOCK, environ=environ) as stock, program(*WORKER, environ=environ) as ours:
@@ -206,23 +207,22 @@ async def test_a_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
             await worker.wait_for_output("worker.started")
         both, seen, count = {stock.process.pid, ours.process.pid}, set[int](), 0
         while seen != both:
-            await put_many(effects, 50, Effect(seconds=0.05))
-            await once_each(effects, count := count + 50)
+            await enqueue_many(effects, 50, Effect(seconds=0.05))
+            await wait_for_effects(effects, count := count + 50)
             seen = {found["pid"] for found in await effects.fetch("select pid from starts")}
         stock.send(signal.SIGTERM)
         await stock.ended()
     assert count == await effects.fetchval(STARTS)
 
 
-async def test_arq_check_tells_whether_a_worker_is_alive(
+async def test_arq_check_reports_whether_a_worker_is_alive(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
     assert await exit_code_of_check(environ) == 1
     async with program(*WORKER, environ=environ) as worker:
         await worker.wait_for_output("worker.started")
-        await eventually(
-            lambda: exit_code_of_check(environ), 0
-        )  # arq writes its key every few seconds
+        # arq writes its key every few seconds.
+        await eventually(lambda: exit_code_of_check(environ), 0)
 
 
 async def exit_code_of_check(environ: Mapping[str, str]) -> int:
@@ -230,12 +230,12 @@ async def exit_code_of_check(environ: Mapping[str, str]) -> int:
         return await check.ended()
 
 
-async def test_sigterm_releases_a_long_job_uncounted_after_the_grace_period(
+async def test_sigterm_releases_a_long_job_after_the_grace_period_without_counting_it(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "SHUTDOWN_GRACE": "1"}) as worker:
         job_id = await enqueue_job(effects, Effect(seconds=60))
-        await eventually(lambda: in_state(effects, "running"), 1)
+        await eventually(lambda: count_in_state(effects, "running"), 1)
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
     released = await job_row(effects, job_id)
@@ -245,7 +245,7 @@ async def test_sigterm_releases_a_long_job_uncounted_after_the_grace_period(
 
 
 @pytest.mark.parametrize("seconds", [1, 11])
-async def test_an_outage_of_postgres_interrupts_a_job_but_does_not_repeat_it(
+async def test_postgres_outage_repeats_no_job_and_stops_no_worker(
     resources: Resources, environ: Mapping[str, str], seconds: float
 ) -> None:
     async with own_postgres() as postgres, AsyncExitStack() as stack:
@@ -259,12 +259,12 @@ async def test_an_outage_of_postgres_interrupts_a_job_but_does_not_repeat_it(
         ]
         for worker in (first, second):
             await worker.wait_for_output("worker.started")
-        await put_many(database, 4, Effect(seconds=seconds + 3))
+        await enqueue_many(database, 4, Effect(seconds=seconds + 3))
         await eventually(lambda: database.fetchval(STARTS), 4)
         await kill(postgres, signal.SIGINT)
         await asyncio.sleep(seconds)
         await postgres.start()
-        await once_each(database, 4)
+        await wait_for_effects(database, 4)
         assert first.is_running
         assert second.is_running
         assert [1] == [found["attempt"] for found in await database.fetch(ATTEMPTS)]

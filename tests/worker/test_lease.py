@@ -31,12 +31,12 @@ class Clock:
 
 
 def renew(clock: Clock, lease: Lease) -> Lease:
-    """Renew the lease, as after a heartbeat that Postgres has just recorded."""
+    """Renew the lease as if Postgres had just recorded a heartbeat, and return it."""
     lease.renew(clock.now)
     return lease
 
 
-def test_a_worker_that_was_cut_off_reclaims_again_after_one_lease() -> None:
+def test_worker_that_was_cut_off_may_reclaim_again_after_one_lease() -> None:
     lease = renew(clock := Clock(), Lease(clock))
     allowed = [lease.may_reclaim]
     clock.now += LEASE_S + 0.5
@@ -49,7 +49,7 @@ def test_a_worker_that_was_cut_off_reclaims_again_after_one_lease() -> None:
 
 @pytest.fixture
 async def orphan(database: Database) -> JobId:
-    """A job whose worker was last seen a minute ago."""
+    """A running job; its worker was last seen a minute ago."""
     job_id = await enqueue_job(database, SampleJob("a"))
     worker_id = uuid4()
     await statements.claim(database, ids=[job_id], worker_id=worker_id, token=uuid4())
@@ -61,7 +61,7 @@ async def orphan(database: Database) -> JobId:
     return job_id
 
 
-async def test_a_worker_that_was_cut_off_does_not_reclaim_jobs(
+async def test_job_is_reclaimed_only_by_a_worker_that_was_not_cut_off(
     database: Database, orphan: JobId
 ) -> None:
     lease = renew(clock := Clock(), Lease(clock))
@@ -73,7 +73,7 @@ async def test_a_worker_that_was_cut_off_does_not_reclaim_jobs(
     assert 1 == (await job_row(database, orphan))["crashes"]
 
 
-async def test_the_reclaim_loop_checks_the_lease(
+async def test_reclaim_loop_reclaims_only_when_the_lease_allows_it(
     database: Database, resources: Resources, orphan: JobId
 ) -> None:
     lease = renew(clock := Clock(), Lease(clock))
@@ -94,7 +94,7 @@ async def crashes(database: Database, job_id: JobId) -> object:
     return (await job_row(database, job_id))["crashes"]
 
 
-async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
+async def test_new_claim_of_a_job_replaces_the_attempt_still_running_in_the_same_worker(
     database: Database, resources: Resources
 ) -> None:
     ended: list[int] = []
@@ -110,7 +110,7 @@ async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
     async with running_worker(resources, grace=0) as engine:
         job_id = await enqueue_job(database, SampleJob("a"))
         await until(lambda: CALLS["a"] == 1)
-        async with database.transaction() as tx:  # so that no heartbeat comes in between
+        async with database.transaction() as tx:  # no heartbeat can come in between
             await tx.execute("update workers set seen_at = '-infinity'")
             assert [job_id] == [lost.id for lost in await statements.reclaim(tx)]
         await until(lambda: sorted(ended) == [1, 2])
@@ -119,7 +119,7 @@ async def test_a_new_claim_of_a_job_that_still_runs_here_replaces_the_old_one(
     assert ("done", 2) == (job["state"], job["attempt"])
 
 
-async def test_a_claim_before_the_first_heartbeat_is_not_reclaimed_for_one_lease(
+async def test_job_claimed_before_the_first_heartbeat_is_reclaimed_only_after_one_lease(
     database: Database,
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))

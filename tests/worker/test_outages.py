@@ -1,4 +1,4 @@
-"""Outages snooze the jobs that run into them; an answer from the dependency wakes the jobs."""
+"""Jobs that run into an outage are snoozed until the dependency responds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from worker.outcome import Outcome, record
 
 
 class Clock:
-    """The monotonic clock, which a test can move forward."""
+    """A monotonic clock that a test can move forward."""
 
     ahead = 0.0
 
@@ -42,9 +42,9 @@ async def call_smtp(*_: object) -> None:
     dependency_health.record_success("smtp")
 
 
-async def be_refused_by_smtp(*_: object) -> None:
+async def be_rejected_by_smtp(*_: object) -> None:
     dependency_health.record_success("smtp")
-    raise Dead("the server refused it")
+    raise Dead("the server rejected it")
 
 
 async def send_nothing(*_: object) -> None:
@@ -57,7 +57,7 @@ def executor(resources: Resources, clock: Clock) -> JobExecutor:
         {
             "outage": meet_outage,
             "answer": call_smtp,
-            "refusal": be_refused_by_smtp,
+            "rejection": be_rejected_by_smtp,
             "no call": send_nothing,
         }
     )
@@ -82,7 +82,7 @@ async def snoozed_for_smtp(executor: JobExecutor) -> Run:
     return run
 
 
-async def test_a_job_that_does_not_call_the_dependency_does_not_close_its_breaker(
+async def test_job_that_does_not_call_the_dependency_does_not_close_the_breaker(
     executor: JobExecutor, clock: Clock
 ) -> None:
     waiting = await snoozed_for_smtp(executor)
@@ -94,14 +94,14 @@ async def test_a_job_that_does_not_call_the_dependency_does_not_close_its_breake
     assert executor.breakers.check(SampleJob.kind) is not None
 
 
-@pytest.mark.parametrize(("name", "outcome"), [("answer", "done"), ("refusal", "dead")])
-async def test_any_response_closes_the_breaker_and_wakes_the_blocked_jobs(
+@pytest.mark.parametrize(("name", "outcome"), [("answer", "done"), ("rejection", "dead")])
+async def test_any_response_closes_the_breaker_and_unblocks_the_jobs(
     executor: JobExecutor, clock: Clock, name: str, outcome: str
 ) -> None:
     waiting = await snoozed_for_smtp(executor)
     clock.ahead = 5
     assert outcome == (await execute(executor, SampleJob(name)))[1].name
-    woken = await job_row(executor.resources.database, waiting.job_id)
-    assert woken["blocked_on"] is None
+    unblocked = await job_row(executor.resources.database, waiting.job_id)
+    assert unblocked["blocked_on"] is None
     assert executor.breakers.check(SampleJob.kind) is None
     assert executor.breakers.check(SampleJob.kind) is None

@@ -1,4 +1,4 @@
-"""The process `arq worker.WorkerSettings`, with signals, Redis outages and bad settings."""
+"""The process `arq worker.WorkerSettings`: signals, Redis outages and invalid settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.working import eventually, until
 BURST = ("-m", "arq", "--burst", "tests.support.sample_worker.WorkerSettings")
 
 
-async def put_effects(database: Database, count: int, seconds: float = 0) -> None:
+async def enqueue_effects(database: Database, count: int, seconds: float = 0) -> None:
     async with database.transaction() as tx:
         for _ in range(count):
             await jobs.enqueue(tx, Effect(seconds))
@@ -34,16 +34,15 @@ async def count_effects(database: Database) -> int:
     return int(await database.fetchval("select count(*) from effects"))
 
 
-async def test_a_worker_runs_jobs_and_drains_on_sigterm(
+async def test_worker_runs_jobs_and_drains_on_sigterm(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
-        await put_effects(effects, 5)
+        await enqueue_effects(effects, 5)
         await eventually(lambda: count_effects(effects), 5)
-        await put_effects(effects, 3, seconds=1)
-        await eventually(
-            lambda: count_starts(effects), 8
-        )  # jobs that have not started would be released
+        await enqueue_effects(effects, 3, seconds=1)
+        # Jobs that had not started would be released.
+        await eventually(lambda: count_starts(effects), 8)
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
     assert await count_effects(effects) == 8
@@ -54,23 +53,21 @@ async def count_starts(database: Database) -> int:
     return int(await database.fetchval("select count(*) from starts"))
 
 
-async def test_a_worker_runs_at_a_lower_priority_than_the_api(
-    database: Database, environ: Mapping[str, str]
-) -> None:
+async def test_worker_runs_at_low_priority(database: Database, environ: Mapping[str, str]) -> None:
     async with program(*WORKER, environ=environ) as worker:
         await worker.wait_for_output("worker.started")
         nice = max(process_priority.WORKER_NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
         assert nice == os.getpriority(os.PRIO_PROCESS, worker.process.pid)
 
 
-async def test_a_worker_starts_and_drains_without_redis_and_uses_it_when_it_is_up(
+async def test_worker_starts_and_drains_without_redis_and_uses_redis_when_it_is_up(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with own_valkey() as valkey:
         own = {**environ, **valkey.settings()}
         async with program(*WORKER, environ=own) as worker:
             await worker.wait_for_output("worker.started")
-            await put_effects(effects, 5)
+            await enqueue_effects(effects, 5)
             await valkey.start()
             await eventually(lambda: count_effects(effects), 5)
             failures = worker.output.count("claim_loop.failed")
@@ -98,7 +95,7 @@ async def test_every_schedule_is_an_arq_cron_job(environ: Mapping[str, str]) -> 
     assert sorted(process.output.split()) == sorted(f"cron:{name}" for name in SCHEDULES)
 
 
-async def test_every_log_line_is_json_from_our_own_loggers(
+async def test_every_log_line_is_json_and_none_comes_from_arq_or_uvicorn(
     resources: Resources, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "METRICS_PORT": str(*free_ports(1))}) as worker:
@@ -126,10 +123,10 @@ async def test_taken_metrics_port_prints_one_line_and_exits_with_2_before_any_cl
     assert (await job_row(database, job_id))["attempt"] == 0
 
 
-async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_0(
+async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_with_0(
     effects: Database, resources: Resources, environ: Mapping[str, str]
 ) -> None:
-    await put_effects(effects, 30)
+    await enqueue_effects(effects, 30)
     async with effects.transaction() as tx:
         waiting = await jobs.enqueue(
             tx, SampleJob("later"), run_at=datetime(2999, 1, 1, tzinfo=UTC)
@@ -146,7 +143,9 @@ async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_0(
     assert 0 == await effects.fetchval("select count(*) from workers")
 
 
-async def test_watch_is_refused_in_one_line(environ: Mapping[str, str]) -> None:
+async def test_watch_option_is_refused_in_one_line_with_exit_code_2(
+    environ: Mapping[str, str],
+) -> None:
     async with program(*WORKER, "--watch", "app", environ=environ) as worker:
         assert await worker.ended() == 2
     (line,) = worker.output.splitlines()
@@ -167,8 +166,8 @@ async def test_watch_is_refused_in_one_line(environ: Mapping[str, str]) -> None:
 async def test_invalid_setting_is_named_in_one_line_with_exit_code_2(
     environ: Mapping[str, str], variable: str, value: str
 ) -> None:
-    bad = {**environ, variable: value}
-    async with program(*WORKER, environ=bad) as worker:
+    invalid = {**environ, variable: value}
+    async with program(*WORKER, environ=invalid) as worker:
         assert await worker.ended() == 2
     assert worker.output.startswith(f"activelog: {variable} ")
     assert len(worker.output.splitlines()) == 1
@@ -193,7 +192,7 @@ async def test_too_old_server_is_named_in_one_line_with_exit_code_1(
     assert "is too old" in line
 
 
-async def test_a_killed_worker_loses_no_job(
+async def test_killed_worker_loses_no_job(
     effects: Database, environ: Mapping[str, str], resources: Resources
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
