@@ -41,7 +41,7 @@ async def test_dead_letters_are_grouped_by_kind_and_error_ignoring_numbers(
     assert ("test:critical", 1, str(other)) == tuple(
         latest[key] for key in ("kind", "count", "sample_job_id")
     )
-    assert ("test:trial", 2, str(last), "Dead: page 4 is missing") == tuple(
+    assert ("test:sample", 2, str(last), "Dead: page 4 is missing") == tuple(
         earlier[key] for key in ("kind", "count", "sample_job_id", "error")
     )
     seen = [earlier["first_seen"], earlier["last_seen"], latest["first_seen"]]

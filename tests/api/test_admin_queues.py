@@ -33,8 +33,8 @@ ROUTES = [
     ("POST", "queues/low/pause"),
     ("POST", "queues/low/resume"),
     ("GET", "kinds"),
-    ("POST", "kinds/test:trial/pause"),
-    ("POST", "kinds/test:trial/resume"),
+    ("POST", "kinds/test:sample/pause"),
+    ("POST", "kinds/test:sample/resume"),
     ("GET", "workers"),
     ("GET", "jobs"),
     ("GET", f"jobs/{UUID}"),
@@ -111,14 +111,14 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    async with running_worker(resources) as process:
-        response = await api.post("/api/v1/admin/kinds/test:trial/pause", headers=ada.headers)
-        assert (200, "test:trial", True) == (
+    async with working(resources) as process:
+        response = await api.post("/api/v1/admin/kinds/test:sample/pause", headers=ada.headers)
+        assert (200, "test:sample", True) == (
             response.status_code,
             response.json()["name"],
             response.json()["paused"],
         )
-        await until(lambda: "test:trial" in process.pauses.kinds)
+        await until(lambda: "test:sample" in process.pauses.kinds)
         job_id = await enqueue_job(database, SampleJob("a"))
 
         async def state() -> object:
@@ -126,7 +126,7 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
 
         await eventually(state, "snoozed")
         assert 0 == CALLS["a"]
-        response = await api.post("/api/v1/admin/kinds/test:trial/resume", headers=ada.headers)
+        response = await api.post("/api/v1/admin/kinds/test:sample/resume", headers=ada.headers)
         assert (200, False) == (response.status_code, response.json()["paused"])
         await until(lambda: CALLS["a"] == 1)
 
@@ -145,7 +145,7 @@ async def test_pausing_and_resuming_are_idempotent(
 
 @pytest.mark.parametrize(
     ("path", "known_names"),
-    [("queues/urgent/pause", "critical, default, low"), ("kinds/a:typo/resume", "test:trial")],
+    [("queues/urgent/pause", "critical, default, low"), ("kinds/a:typo/resume", "test:sample")],
 )
 async def test_unknown_name_is_404_and_lists_the_known_names(
     api: httpx.AsyncClient, database: Database, path: str, known_names: str
@@ -198,6 +198,6 @@ async def test_workers_show_their_running_jobs_and_whether_they_are_alive(
     gone, here = response.json()["items"]
     assert ("gone", False, []) == (gone["host"], gone["alive"], gone["running_jobs"])
     assert (True, 10) == (here["alive"], here["slots"])
-    assert [(str(job_id), "test:trial", 1)] == [
+    assert [(str(job_id), "test:sample", 1)] == [
         (run["id"], run["kind"], run["attempt"]) for run in here["running_jobs"]
     ]

@@ -185,7 +185,7 @@ async def test_operator_pages_work_without_scripts(
     await expect(page.get_by_role("status")).to_contain_text("Queue low paused.")
 
     await page.get_by_role("link", name="Dead letters").click()
-    await page.get_by_role("button", name="Discard 2 test:trial").click()
+    await page.get_by_role("button", name="Discard 2 test:sample").click()
     await page.get_by_role("button", name="Discard jobs").click()
     await expect(page.get_by_role("status")).to_have_text("2 jobs were discarded.")
     states = await resources.database.fetch("select distinct state from jobs")

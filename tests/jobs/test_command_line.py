@@ -62,7 +62,7 @@ async def test_jobs_are_listed_as_a_table_or_json(
     await enqueue_job(database, SampleJob("b"))
     table = await cli(environ, "jobs", "list", "--user", "kim@example.com", "--state", "queued")
     head, line = table.out.splitlines()
-    assert line.startswith(f"{job_id}  queued  test:trial  default")
+    assert line.startswith(f"{job_id}  queued  test:sample  default")
     assert line.endswith("red  [31m ink")
     assert line.index("queued") == head.index("state")
     listed = (await cli(environ, "jobs", "list", "--limit", "1", "--json")).json
@@ -103,8 +103,8 @@ async def test_dead_letters_are_listed_retried_and_discarded(
     await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no paper")
     (group,) = (await cli(environ, "jobs", "dead", "--json")).json
     table = await cli(environ, "jobs", "dead")
-    assert ("test:trial", 2) == (group["kind"], group["count"])
-    assert f"{group['fingerprint']}  test:trial" in table.out
+    assert ("test:sample", 2) == (group["kind"], group["count"])
+    assert f"{group['fingerprint']}  test:sample" in table.out
     retried = await cli(environ, "jobs", "dead", "--retry", group["fingerprint"], "--json")
     assert {"retried": 2, "skipped": 0} == retried.json
     await dead(database, run_jobs, SampleJob("c"), reason="no paper")
@@ -119,7 +119,7 @@ async def test_queues_and_kinds_are_paused_and_resumed(
     environ: Mapping[str, str], database: Database
 ) -> None:
     await enqueue_job(database, SampleJob("a"))
-    for noun, name in (("queues", "critical"), ("kinds", "test:trial")):
+    for noun, name in (("queues", "critical"), ("kinds", "test:sample")):
         for verb, paused in (("pause", True), ("resume", False)):
             after = (await cli(environ, noun, verb, name, "--json")).json
             assert [paused] == [entry["paused"] for entry in after if entry["name"] == name]

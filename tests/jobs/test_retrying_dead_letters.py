@@ -15,7 +15,7 @@ from tests.support.sample_jobs import SampleJob, enqueue_job, job_row
 
 INSERT_DEAD = """
 insert into jobs (kind, queue, payload, state, unique_key, fingerprint, failures, finished_at)
-select 'test:trial', 'default', '{"name": "a"}', 'dead', $2 || n, 'abc', 4, now()
+select 'test:sample', 'default', '{"name": "a"}', 'dead', $2 || n, 'abc', 4, now()
 from generate_series(1, $1) as n
 """
 

@@ -27,7 +27,7 @@ CALLS: Counter[str] = Counter()
 class SampleJob(Job, frozen=True):
     """Runs `BEHAVIOURS[name]`, or does nothing."""
 
-    kind = "test:trial"
+    kind = "test:sample"
     backoff = timedelta(milliseconds=20)
     timeout = timedelta(minutes=5)
 

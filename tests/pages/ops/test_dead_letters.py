@@ -41,7 +41,7 @@ async def test_dead_letters_are_grouped_by_kind_and_error(
 ) -> None:
     response = await ops_browser.get(DEAD_LETTERS)
     text = text_of(response)
-    assert text.index("1 test:critical") < text.index("2 test:trial")
+    assert text.index("1 test:critical") < text.index("2 test:sample")
     assert "Dead: <i>page 1</i> is missing" in text
     assert "<i>page" not in response.text
     assert fingerprints == re.findall(r'<h2><a href="/ops/dead-letters/(\w+)">', response.text)
@@ -51,7 +51,7 @@ async def test_group_shows_its_kind_and_jobs(
     ops_browser: httpx.AsyncClient, fingerprints: list[str]
 ) -> None:
     response = await ops_browser.get(f"{DEAD_LETTERS}/{fingerprints[1]}")
-    assert "2 dead letters: test:trial" in text_of(response)
+    assert "2 dead letters: test:sample" in text_of(response)
     assert 2 == len(re.findall(r'action="/ops/jobs/[0-9a-f-]+/retry"', response.text))
 
 
@@ -68,7 +68,7 @@ async def test_group_shows_a_time_range_only_if_its_times_look_different(
     for time in (first, last):
         await database.execute(
             "insert into jobs (kind, queue, payload, state, finished_at, fingerprint)"
-            " values ('test:trial', 'low', '{}', 'dead', $1, 'f')",
+            " values ('test:sample', 'low', '{}', 'dead', $1, 'f')",
             at(f"2026-11-25 {time}"),
         )
     for path in (DEAD_LETTERS, f"{DEAD_LETTERS}/f"):
@@ -121,7 +121,7 @@ async def test_operator_discards_a_group(
     ops_browser: httpx.AsyncClient, database: Database, fingerprints: list[str], ada: Person
 ) -> None:
     page = await ops_browser.get(f"{DEAD_LETTERS}/{fingerprints[1]}")
-    assert "Discard 2 test:trial?" in text_of(page)
+    assert "Discard 2 test:sample?" in text_of(page)
     with capture_logs() as logs:
         response = await submit(ops_browser, page, f"/{fingerprints[1]}/discard")
     assert ["cancelled", "cancelled", "dead"] == await states(database)
@@ -134,7 +134,7 @@ async def test_operator_discards_a_group(
 async def test_groups_are_paged(ops_browser: httpx.AsyncClient, database: Database) -> None:
     await database.execute(
         "insert into jobs (kind, queue, payload, state, finished_at, fingerprint)"
-        " select 'test:trial', 'low', '{}', 'dead', now() - n * interval '1 s', 'f' || n"
+        " select 'test:sample', 'low', '{}', 'dead', now() - n * interval '1 s', 'f' || n"
         " from generate_series(1, 30) as n"
     )
     first = await ops_browser.get(DEAD_LETTERS)

@@ -96,7 +96,7 @@ async def test_next_page_of_jobs_keeps_the_filters(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     await database.execute(
-        "insert into jobs (kind, queue, payload) select 'test:trial', 'low', '{}'"
+        "insert into jobs (kind, queue, payload) select 'test:sample', 'low', '{}'"
         " from generate_series(1, 60)"
     )
     await enqueue_job(database, CriticalSampleJob("a"))

@@ -93,7 +93,7 @@ async def test_overview_has_alerts_for_dead_letters_failures_outages_and_pauses(
     )
     async with database.transaction() as tx:
         await queues.pause_queue(tx, "low", by="test")
-        await queues.pause_kind(tx, "test:trial", by="test")
+        await queues.pause_kind(tx, "test:sample", by="test")
         await history.pause_schedule(tx, "cleanup:daily", by="test")
     text = await overview(ops_browser)
     for alert in (
@@ -101,7 +101,7 @@ async def test_overview_has_alerts_for_dead_letters_failures_outages_and_pauses(
         "3 dead letters from 2 causes",
         "stats:daily has failed 1 time since its last success",
         "Queue low is paused",
-        "1 kind is paused Not starting: test:trial",
+        "1 kind is paused Not starting: test:sample",
         "Schedule cleanup:daily is paused",
     ):
         assert alert in text

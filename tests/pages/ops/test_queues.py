@@ -46,7 +46,7 @@ async def test_every_kind_that_has_a_handler_is_listed(ops_browser: httpx.AsyncC
 
 
 @pytest.mark.parametrize(
-    ("plural", "name", "what"), [("queues", "low", "queue"), ("kinds", "test:trial", "kind")]
+    ("plural", "name", "what"), [("queues", "low", "queue"), ("kinds", "test:sample", "kind")]
 )
 async def test_pause_and_resume_log_the_operators_id(
     ops_browser: httpx.AsyncClient,

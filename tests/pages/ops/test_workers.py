@@ -19,7 +19,7 @@ async def test_worker_shows_its_slots_and_running_jobs(
 
     async def shows_the_job() -> bool:
         response = await ops_browser.get("/ops/workers")
-        job_link = f'href="/ops/jobs/{job_id}">test:trial'
+        job_link = f'href="/ops/jobs/{job_id}">test:sample'
         return "alive 1 of 10 slots in use" in text_of(response) and job_link in response.text
 
     async with running_worker(resources):
