@@ -60,7 +60,9 @@ class Alertmanager:
 
 
 @asynccontextmanager
-async def alerting(folder: Path, variables: dict[str, str]) -> AsyncIterator[Alertmanager]:
+async def running_alertmanager(
+    folder: Path, variables: dict[str, str]
+) -> AsyncIterator[Alertmanager]:
     """Run Alertmanager with the files in deploy/, but with a shorter group_wait."""
     assert PROGRAM is not None
     (folder / "alertmanager").symlink_to(PROGRAM)  # Debian gives the program a longer name

@@ -13,10 +13,10 @@ from app.embedded.home import ROOT
 
 FILE = ROOT / "compose.yaml"
 DEVELOPMENT = ROOT / "deploy" / "development.env"
-OURS = ("migrate", "bucket", "api", "worker")
+OUR_SERVICES = ("migrate", "bucket", "api", "worker")
 """The services that run the image of this project."""
 
-_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<text>[^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<operator>[-?])(?P<text>[^}]*))?\}")
 
 
 class Missing(Exception):
@@ -31,7 +31,7 @@ def variables() -> dict[str, str]:
     """Return the variables in compose.yaml with their defaults. The default `?` means required."""
     found: dict[str, str] = {}
     for variable in _VARIABLE.finditer(FILE.read_text()):
-        default = "?" if variable["how"] == "?" else variable["text"] or ""
+        default = "?" if variable["operator"] == "?" else variable["text"] or ""
         found[variable["name"]] = default
     return found
 
@@ -46,21 +46,21 @@ def composition(environ: Mapping[str, str]) -> dict[str, Any]:
     def value(variable: re.Match[str]) -> str:
         if given := environ.get(variable["name"]):
             return given
-        if variable["how"] == "?":
+        if variable["operator"] == "?":
             raise Missing(variable["name"])
         return variable["text"] or ""
 
-    def filled(part: Any) -> Any:
+    def substitute(part: Any) -> Any:
         match part:
             case str():
                 return _VARIABLE.sub(value, part)
             case list():
-                return [filled(item) for item in part]
+                return [substitute(item) for item in part]
             case dict():
-                return {key: filled(item) for key, item in part.items()}
+                return {key: substitute(item) for key, item in part.items()}
         return part
 
-    loaded: dict[str, Any] = filled(yaml.safe_load(FILE.read_text()))
+    loaded: dict[str, Any] = substitute(yaml.safe_load(FILE.read_text()))
     return loaded
 
 

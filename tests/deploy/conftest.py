@@ -37,7 +37,7 @@ from unnest($1::text[]) as names (name)
 """
 
 
-class Served(NamedTuple):
+class RunningService(NamedTuple):
     """The environment of the two processes, and their base URLs."""
 
     environ: Mapping[str, str]
@@ -61,7 +61,7 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="package")
-async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Served]:
+async def service(opened: Resources, environ: dict[str, str]) -> AsyncIterator[RunningService]:
     """Run both processes on a database with a dead letter, blocked jobs, pauses and runs."""
     database = opened.database
     await database.execute(EMPTY_TABLES)
@@ -76,7 +76,9 @@ async def served(opened: Resources, environ: dict[str, str]) -> AsyncIterator[Se
         api = await stack.enter_async_context(program(*API, environ=settings))
         worker = await stack.enter_async_context(program(*WORKER, environ=settings))
         await worker.wait_for_output("worker.started")
-        running = Served(settings, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}")
+        running = RunningService(
+            settings, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}"
+        )
         await eventually(lambda: _ready(running.api), 200)
         assert api.is_running
         await running.sign_up("first")

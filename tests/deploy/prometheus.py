@@ -16,7 +16,7 @@ import httpx
 import yaml
 
 from app.embedded.ports import free_ports
-from tests.deploy.conftest import Served
+from tests.deploy.conftest import RunningService
 from tests.deploy.queries import DEPLOY, read
 from tests.support.working import WAIT_LIMIT_S
 
@@ -63,19 +63,19 @@ class Prometheus:
             return 0
         if not ready.is_success:
             return 0
-        seen = await self.query('min(sum_over_time(up{job=~"activelog-.+"}[5m]))')
-        return int(seen[0]["value"][1]) if seen else 0
+        scrapes = await self.query('min(sum_over_time(up{job=~"activelog-.+"}[5m]))')
+        return int(scrapes[0]["value"][1]) if scrapes else 0
 
 
 @asynccontextmanager
-async def watching(served: Served, folder: Path) -> AsyncIterator[Prometheus]:
+async def running_prometheus(service: RunningService, folder: Path) -> AsyncIterator[Prometheus]:
     """Run Prometheus with deploy/prometheus.yml, but with other targets and shorter intervals."""
     assert PROGRAM is not None
     config = read(DEPLOY / "prometheus.yml")
     config["global"] |= {"scrape_interval": "2s", "evaluation_interval": "1s"}
     del config["alerting"]
     config["rule_files"] = [str(DEPLOY / "alerts.yml")]
-    addresses = {"activelog-api": served.api, "activelog-worker": served.worker}
+    addresses = {"activelog-api": service.api, "activelog-worker": service.worker}
     for job in config["scrape_configs"]:
         del job["dns_sd_configs"]
         job["static_configs"] = [{"targets": [urlsplit(addresses[job["job_name"]]).netloc]}]

@@ -11,13 +11,13 @@ import pytest
 import trustme
 
 from app.embedded.inbox import Inbox
-from tests.deploy.alertmanager import PROGRAM, alerting
+from tests.deploy.alertmanager import PROGRAM, running_alertmanager
 from tests.deploy.composition import composition, development
 from tests.email.scripted import scripted_server
 from tests.support.working import eventually, until
 
 pytestmark = pytest.mark.skipif(
-    PROGRAM is None and "CI" not in os.environ, reason="no prometheus-alertmanager here"
+    PROGRAM is None and "CI" not in os.environ, reason="prometheus-alertmanager is not installed"
 )
 
 OPERATOR = "operator@activelog.example"
@@ -46,9 +46,9 @@ def variables(smtp_inbox: tuple[Inbox, int]) -> dict[str, str]:
 async def test_firing_alert_is_emailed_with_its_links(
     variables: dict[str, str], inbox: Inbox, tmp_path: Path
 ) -> None:
-    async with alerting(tmp_path, variables) as alertmanager:
+    async with running_alertmanager(tmp_path, variables) as alertmanager:
         await alertmanager.fire(LABELS, ANNOTATIONS)
-        await eventually(lambda: _count(inbox), 1)
+        await eventually(lambda: _count_emails(inbox), 1)
     (email,) = inbox.emails(OPERATOR)
     assert email.subject == "CRITICAL: NoWorker: No worker is alive"
     assert email.message["From"] == "O'Brien's alerts <alerts@activelog.example>"
@@ -62,7 +62,7 @@ async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     async with scripted_server(tls=context) as server:
-        given = {
+        changed = {
             **variables,
             "ALERTS_SMARTHOST": f"127.0.0.1:{server.port}",
             "ALERTS_USERNAME": "operator",
@@ -70,7 +70,7 @@ async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path:
             "ALERTS_TLS": "true",
             "SSL_CERT_FILE": str(tmp_path / "trusted.pem"),
         }
-        async with alerting(tmp_path, given) as alertmanager:
+        async with running_alertmanager(tmp_path, changed) as alertmanager:
             await alertmanager.fire(LABELS, ANNOTATIONS)
             await until(lambda: bool(server.accepted))
     login = b64encode(b"\0operator\0it's secret").decode()
@@ -78,7 +78,7 @@ async def test_login_is_sent_after_starttls(variables: dict[str, str], tmp_path:
 
 
 async def test_amtool_accepts_the_configuration(variables: dict[str, str], tmp_path: Path) -> None:
-    async with alerting(tmp_path, variables) as alertmanager:
+    async with running_alertmanager(tmp_path, variables) as alertmanager:
         checked = alertmanager.check_config()
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -87,8 +87,8 @@ async def test_password_may_contain_any_character(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     password = r"""a'b"c\d&e${ALERTS_TO}$f{{g}}#h: i"""
-    given = {**variables, "ALERTS_USERNAME": "operator", "ALERTS_PASSWORD": password}
-    async with alerting(tmp_path, given) as alertmanager:
+    changed = {**variables, "ALERTS_USERNAME": "operator", "ALERTS_PASSWORD": password}
+    async with running_alertmanager(tmp_path, changed) as alertmanager:
         assert alertmanager.config()["global"]["smtp_auth_password"] == password
         assert alertmanager.config_file.stat().st_mode & 0o077 == 0
 
@@ -97,12 +97,12 @@ async def test_password_may_contain_any_character(
 async def test_alertmanager_without_a_receiver_starts_and_says_what_is_missing(
     name: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    async with alerting(tmp_path, {**variables, name: ""}) as alertmanager:
+    async with running_alertmanager(tmp_path, {**variables, name: ""}) as alertmanager:
         await alertmanager.program.wait_for_output(f"alerts are not emailed. Not set: {name}.")
         assert await alertmanager.receivers() == ["nobody"]
 
 
-async def _count(inbox: Inbox) -> int:
+async def _count_emails(inbox: Inbox) -> int:
     return len(inbox.emails(OPERATOR))
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from app.__main__ import app
 from app.embedded.home import ROOT
-from tests.deploy.composition import OURS
+from tests.deploy.composition import OUR_SERVICES
 from tests.deploy.queries import DASHBOARDS, DEPLOY, alerts, panels
 
 RUNBOOKS = ROOT / "docs" / "operations"
@@ -41,12 +41,12 @@ def panels_linked_from(alert: dict[str, Any]) -> list[tuple[str, dict[str, Any]]
     for uid, number in re.findall(
         r"([\w-]+)\?viewPanel=(\d+)", alert["annotations"]["dashboard_url"]
     ):
-        (panel,) = [one for one in panels(files[uid]) if one["id"] == int(number)]
+        (panel,) = [panel for panel in panels(files[uid]) if panel["id"] == int(number)]
         found.append((json.loads(files[uid].read_text())["title"], panel))
     return found
 
 
-def kebab(name: str) -> str:
+def kebab_case(name: str) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
 
 
@@ -64,7 +64,7 @@ def test_alert_has_summary_description_and_links(alert: dict[str, Any]) -> None:
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
 def test_alert_has_complete_runbook_page(alert: dict[str, Any]) -> None:
     page = runbook(alert)
-    assert page.stem == kebab(alert["alert"])
+    assert page.stem == kebab_case(alert["alert"])
     text = page.read_text()
     assert text.startswith(f"# {alert['alert']}\n")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
@@ -146,8 +146,12 @@ def commands() -> list[tuple[str, str]]:
         for line in page.read_text().splitlines()
         if line.startswith("    ")
     ]
-    ours = [one for one in found if one[1].startswith("just ") or IN_A_CONTAINER.match(one[1])]
-    return sorted(set(ours))
+    ours = {
+        (page, line)
+        for page, line in found
+        if line.startswith("just ") or IN_A_CONTAINER.match(line)
+    }
+    return sorted(ours)
 
 
 def test_runbook_with_recipes_explains_the_commands_without_just() -> None:
@@ -163,7 +167,7 @@ def test_runbook_with_recipes_explains_the_commands_without_just() -> None:
 def test_runbook_command_is_valid(page: str, line: str) -> None:
     """The recipe exists or the service runs our image, and the program accepts the arguments."""
     if inside := IN_A_CONTAINER.match(line):
-        assert inside["service"] in OURS, page
+        assert inside["service"] in OUR_SERVICES, page
         words = line[inside.end() :].split()
     else:
         recipe, *words = line.partition("#")[0].split()[1:]

@@ -24,7 +24,7 @@ from app.settings.environment import SettingsError
 from tests.deploy.composition import (
     DEVELOPMENT,
     FILE,
-    OURS,
+    OUR_SERVICES,
     Missing,
     composition,
     development,
@@ -90,7 +90,9 @@ def test_file_matches_the_compose_schema(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(COMPOSE is None and "CI" not in os.environ, reason="no docker-compose here")
+@pytest.mark.skipif(
+    COMPOSE is None and "CI" not in os.environ, reason="docker-compose is not installed"
+)
 @pytest.mark.parametrize("environ", [development(), PRODUCTION], ids=["development", "production"])
 def test_docker_compose_reads_the_file_as_these_tests_do(environ: dict[str, str]) -> None:
     assert COMPOSE is not None
@@ -101,14 +103,14 @@ def test_docker_compose_reads_the_file_as_these_tests_do(environ: dict[str, str]
     assert done.returncode == 0, done.stderr
     read, ours = json.loads(done.stdout)["services"], composition(environ)["services"]
     assert set(read) == set(ours)
-    for name in OURS:
+    for name in OUR_SERVICES:
         assert read[name]["environment"] == ours[name]["environment"]
 
 
 def test_settings_accept_the_environment_and_every_setting_can_be_set(
     composed: dict[str, Any],
 ) -> None:
-    for name in OURS:
+    for name in OUR_SERVICES:
         environ = RecordingEnvironment(composed["services"][name]["environment"])
         settings = Settings.from_env(environ)
         assert environ.names - LIBPQ_VARIABLES == set(environ)
@@ -180,7 +182,7 @@ def test_every_service_is_confined(composed: dict[str, Any]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["user"].split(":")[0] not in {"0", "root"}, name
         assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"]), name
-        assert not service["image"].endswith(":latest") or name in OURS, name
+        assert not service["image"].endswith(":latest") or name in OUR_SERVICES, name
 
 
 def test_long_running_services_restart_and_have_health_checks(composed: dict[str, Any]) -> None:

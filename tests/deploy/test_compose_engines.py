@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app.embedded.home import ROOT
-from tests.deploy.composition import FILE, OURS, composition, development, seconds
+from tests.deploy.composition import FILE, OUR_SERVICES, composition, development, seconds
 
 OLDEST = re.compile(r"Compose (\d+\.\d+)(?:\.\d+)? or newer")
 PUBLISHED = re.compile(r"\$\{(\w+_ADDRESS):-127\.0\.0\.1:(\d+)\}:\2")
@@ -59,7 +59,7 @@ def test_postgres_health_check_uses_tcp(composed: dict[str, Any]) -> None:
 
 
 def test_image_is_built_once_and_never_pulled(composed: dict[str, Any]) -> None:
-    services = {name: composed["services"][name] for name in OURS}
+    services = {name: composed["services"][name] for name in OUR_SERVICES}
     assert {name for name, service in composed["services"].items() if "build" in service} == {
         "migrate"
     }
@@ -87,14 +87,14 @@ def test_health_check_arguments_contain_no_spaces(composed: dict[str, Any]) -> N
         for name, service in composed["services"].items()
         if "test" in service["healthcheck"]
     }
-    for name, (how, *arguments) in checks.items():
-        assert how == "CMD-SHELL" or not [one for one in arguments if " " in one], name
+    for name, (form, *arguments) in checks.items():
+        assert form == "CMD-SHELL" or not any(" " in argument for argument in arguments), name
 
 
 def test_minimum_compose_version_is_stated_consistently() -> None:
     (oldest,) = OLDEST.findall(FILE.read_text())
-    named = {version for file in DOCUMENTS for version in OLDEST.findall(file.read_text())}
-    assert named == {oldest}
+    documented = {version for file in DOCUMENTS for version in OLDEST.findall(file.read_text())}
+    assert documented == {oldest}
     assert oldest in OLDEST.findall((ROOT / "docs" / "operations.md").read_text())
 
 

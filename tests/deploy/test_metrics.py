@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import promql_parser as promql
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.deploy.conftest import Served
+from tests.deploy.conftest import RunningService
 from tests.deploy.queries import Query, queries, selectors
 from tests.support.working import eventually
 
@@ -26,15 +26,15 @@ NOT_PRODUCED_HERE = {("activelog_http_requests_total", "status")}
 SCRAPED = {"job": {"activelog-api", "activelog-worker"}, "instance": set[str]()}
 
 
-async def test_every_queried_metric_and_label_is_served(served: Served) -> None:
-    await eventually(lambda: _dead_letters_are_shown(served), True)
-    shown = _values_by_metric(await served.expositions())
+async def test_every_queried_metric_and_label_is_served(service: RunningService) -> None:
+    await eventually(lambda: _dead_letters_are_shown(service), True)
+    shown = _values_by_metric(await service.expositions())
     wrong = [complaint for query in queries() for complaint in _complaints(query, shown)]
     assert not wrong, "\n".join(wrong)
 
 
-async def _dead_letters_are_shown(served: Served) -> bool:
-    text = (await served.expositions())["activelog-worker"]
+async def _dead_letters_are_shown(service: RunningService) -> bool:
+    text = (await service.expositions())["activelog-worker"]
     return 'activelog_dead_letters{kind="report:generate"} 1.0' in text
 
 

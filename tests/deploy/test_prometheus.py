@@ -14,14 +14,14 @@ import pytest
 
 from app.embedded.home import ROOT
 from app.resources import Resources
-from tests.deploy.conftest import Served
-from tests.deploy.prometheus import LINKS, PROGRAM, Prometheus, watching
+from tests.deploy.conftest import RunningService
+from tests.deploy.prometheus import LINKS, PROGRAM, Prometheus, running_prometheus
 from tests.deploy.queries import queries
 from tests.support.processes import program
 from tests.support.working import eventually
 
 pytestmark = pytest.mark.skipif(
-    PROGRAM is None and "CI" not in os.environ, reason="no prometheus on this machine"
+    PROGRAM is None and "CI" not in os.environ, reason="prometheus is not installed"
 )
 
 EMPTY_WHEN_HEALTHY = re.compile(r'ALERTS|status=~"5')
@@ -38,20 +38,20 @@ where id = $1
 
 
 async def test_every_panel_has_data_and_every_rule_evaluates(
-    served: Served, tmp_path: Path
+    service: RunningService, tmp_path: Path
 ) -> None:
-    async with watching(served, tmp_path) as prometheus:
+    async with running_prometheus(service, tmp_path) as prometheus:
         await eventually(lambda: _is_scraped(prometheus), True)
-        await served.sign_up("second")
+        await service.sign_up("second")
         await eventually(lambda: _shows_sent_emails(prometheus), True)
         await eventually(lambda: _empty_panels(prometheus), [])
         assert [] == await prometheus.broken_rules()
 
 
 async def test_dead_letter_is_found_and_retried_by_following_the_alert_and_its_runbook(
-    served: Served, opened: Resources, tmp_path: Path
+    service: RunningService, opened: Resources, tmp_path: Path
 ) -> None:
-    async with watching(served, tmp_path) as prometheus:
+    async with running_prometheus(service, tmp_path) as prometheus:
         await eventually(lambda: _is_scraped(prometheus), True)
         job_id = await opened.database.fetchval(BROKEN)
         await eventually(lambda: _firing(prometheus), ["email:welcome"])
@@ -65,14 +65,14 @@ async def test_dead_letter_is_found_and_retried_by_following_the_alert_and_its_r
     assert "just jobs dead" in runbook
     (group,) = [
         group
-        for group in msgspec.json.decode(await _run_recipe(served, "jobs", "dead", "--json"))
+        for group in msgspec.json.decode(await _run_recipe(service, "jobs", "dead", "--json"))
         if group["kind"] == alert["labels"]["kind"]
     ]
     assert group["sample_job_id"] == str(job_id)
     assert "ValidationError" in group["error"]
     await opened.database.execute(REPAIR, job_id)
     assert "just jobs dead --retry FINGERPRINT" in runbook
-    await _run_recipe(served, "jobs", "dead", "--retry", group["fingerprint"])
+    await _run_recipe(service, "jobs", "dead", "--retry", group["fingerprint"])
     await eventually(lambda: _state(opened, job_id), "done")
 
 
@@ -104,9 +104,9 @@ async def _firing(prometheus: Prometheus) -> list[str]:
     ]
 
 
-async def _run_recipe(served: Served, *arguments: str) -> str:
+async def _run_recipe(service: RunningService, *arguments: str) -> str:
     """Run the command of a recipe in the justfile, and return the last line of its output."""
-    async with program("-m", "app", *arguments, environ=served.environ) as command:
+    async with program("-m", "app", *arguments, environ=service.environ) as command:
         assert await command.ended() == 0, command.output
     return command.output.splitlines()[-1]
 

@@ -42,7 +42,9 @@ def modes_unchanged(*folders: Path) -> Iterator[None]:
     """Assert that the block leaves the modes of all parent folders unchanged."""
 
     def modes() -> list[int]:
-        return [stat.S_IMODE(one.stat().st_mode) for folder in folders for one in folder.parents]
+        return [
+            stat.S_IMODE(parent.stat().st_mode) for folder in folders for parent in folder.parents
+        ]
 
     before = modes()
     yield
@@ -71,7 +73,7 @@ async def test_all_servers_respond_and_nothing_is_left_behind(home: Path) -> Non
     assert set(pids) == {"postgres", "valkey", "s3", "inbox"}
     assert not any(is_alive(pid) for pid in pids.values())
     assert cleanup_paths
-    assert not any(one.exists() for one in cleanup_paths)
+    assert not any(path.exists() for path in cleanup_paths)
 
 
 def existing_cleanup_paths(home: Path) -> list[Path]:

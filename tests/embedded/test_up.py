@@ -113,7 +113,7 @@ async def test_killed_child_and_server_are_restarted_on_the_same_ports(home: Pat
         for name in ports:
             os.kill(before[name], signal.SIGKILL)
         await until(lambda: not any(is_alive(before[name]) for name in ports))
-        await until(lambda: all(holds(home, name, port) for name, port in ports.items()))
+        await until(lambda: all(listens_on(home, name, port) for name, port in ports.items()))
         up.process.terminate()
         code = await up.end()
 
@@ -122,11 +122,11 @@ async def test_killed_child_and_server_are_restarted_on_the_same_ports(home: Pat
 
 
 def port_of(pid: int) -> int:
-    found = psutil.Process(pid).net_connections("tcp")
-    return next(int(one.laddr.port) for one in found if one.status == psutil.CONN_LISTEN)
+    connections = psutil.Process(pid).net_connections("tcp")
+    return next(int(conn.laddr.port) for conn in connections if conn.status == psutil.CONN_LISTEN)
 
 
-def holds(home: Path, name: str, port: int) -> bool:
+def listens_on(home: Path, name: str, port: int) -> bool:
     pid = registered(home).get(name)
     return pid is not None and is_listening(pid, port)
 
@@ -183,7 +183,7 @@ async def test_guard_stops_everything_when_up_is_killed(home: Path) -> None:
         await until(lambda: not registered(home))
 
     assert not any(is_alive(pid) for pid in pids.values())
-    assert not is_there(fallback_folder(home))
+    assert not exists(fallback_folder(home))
 
 
 async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(home: Path) -> None:
@@ -191,7 +191,7 @@ async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(home: Path) -> N
         await killed.read_until("ready")
         pids = registered(home)
         children = psutil.Process(killed.process.pid).children()
-        (guard,) = [one for one in children if one.pid not in pids.values()]
+        (guard,) = [child for child in children if child.pid not in pids.values()]
         guard.kill()
         killed.process.kill()
         await killed.process.wait()
@@ -229,9 +229,9 @@ async def test_reset_stops_up_and_removes_its_data(home: Path) -> None:
         await up.end()
 
     assert code == 0
-    assert not is_there(home)
-    assert not is_there(fallback_folder(home))
+    assert not exists(home)
+    assert not exists(fallback_folder(home))
 
 
-def is_there(folder: Path) -> bool:
+def exists(folder: Path) -> bool:
     return folder.exists()

@@ -1,4 +1,4 @@
-"""`just up`, run by another user than before, and by a user without a name."""
+"""`just up`, run by a different user than before, and by a user without a name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PORT = 64_321
 ANOTHER, THIRD = 64_001, 64_002
 """User ids that do not exist."""
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as several users")
 
 
 @contextmanager

@@ -131,8 +131,8 @@ async def test_any_name_and_note_can_be_rendered(renderer: Renderer, name: str) 
 
 
 async def test_largest_numbers_fit(renderer: Renderer) -> None:
-    most: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
-    text = words(await render(renderer, header(), [most] * 1000))
+    largest: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
+    text = words(await render(renderer, header(), [largest] * 1000))
     assert "2 Nov 2026 Ride 168:00:00 100,000.00 1,000,000" in text
     assert "100,000,000 km" in text
 

@@ -1,4 +1,4 @@
-"""The fonts: their characters, and how little of them the documents embed."""
+"""The fonts' characters, and which of them documents embed."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_character_is_set_in_the_font_for_its_script(character: str, name: str |
     assert name == font_of(character)
 
 
-def test_joiner_stays_in_the_emoji_font_of_the_preceding_character() -> None:
+def test_joiner_is_set_in_the_font_of_a_preceding_emoji_only() -> None:
     assert ("emoji", "emoji") == (font_of("\u200d", "emoji"), font_of("♀", "emoji"))
     assert font_of("\u200d", "cjk") is None
     assert font_of("\u200d") is None
 
 
 @pytest.mark.parametrize(
-    ("text", "seen"),
+    ("text", "expected"),
     [
         ("Zoë ran", [("sans", "Zoë ran")]),
         ("Мы и Zoë", [("text", "Мы и "), ("sans", "Zoë")]),
@@ -69,8 +69,8 @@ def test_joiner_stays_in_the_emoji_font_of_the_preceding_character() -> None:
         ("", []),
     ],
 )
-def test_text_is_split_into_runs_of_one_font(text: str, seen: list[tuple[str, str]]) -> None:
-    assert seen == list(runs(text, "sans"))
+def test_text_is_split_into_runs_of_one_font(text: str, expected: list[tuple[str, str]]) -> None:
+    assert expected == list(runs(text, "sans"))
 
 
 def test_latin_text_embeds_only_the_two_prebuilt_fonts() -> None:

@@ -1,4 +1,4 @@
-"""The PDF subprocesses: each renders one document at a time, within limits, and none is left."""
+"""The PDF subprocesses: their reuse, their limits on time and memory, and their end."""
 
 from __future__ import annotations
 

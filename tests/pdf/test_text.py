@@ -57,7 +57,7 @@ def canvas() -> Canvas:
 
 
 @pytest.mark.parametrize("text", SHOWN.values(), ids=SHOWN)
-def test_text_can_be_extracted_again(canvas: Canvas, text: str) -> None:
+def test_text_can_be_extracted(canvas: Canvas, text: str) -> None:
     canvas.write_text(LEFT, 100, drawable(text), BODY)
     canvas.write_text(LEFT, 200, drawable(text), TITLE)
     assert f"{text} {text}" in words(canvas.finish().content)
@@ -81,7 +81,7 @@ def test_text_that_needs_shaping_is_drawn(canvas: Canvas, text: str) -> None:
     ids=["a runner", "a family", "vowels"],
 )
 def test_marks_and_joiners_add_no_width(canvas: Canvas, text: str, narrow: str) -> None:
-    widths = [canvas.measure(drawable(one), BODY) for one in (text, narrow)]
+    widths = [canvas.measure(drawable(shown), BODY) for shown in (text, narrow)]
     assert widths[0] == pytest.approx(widths[1])
 
 

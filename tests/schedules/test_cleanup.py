@@ -111,18 +111,22 @@ async def old_rows(database: Database, bucket: Bucket) -> UUID:
     return user_id
 
 
-async def counts_of(database: Database) -> dict[str, int]:
+async def count_rows(database: Database) -> dict[str, int]:
     return {table: await database.fetchval(f"select count(*) from {table}") for table in TABLES}  # noqa: S608 # our own table names
 
 
 async def test_cleanup_removes_only_data_past_its_retention(
     database: Database, resources: Resources, old_rows: UUID
 ) -> None:
-    before = await counts_of(database)
+    before = await count_rows(database)
     run = await run_schedule(resources, "cleanup:daily")
     assert ("done", REMOVED) == (run.state, run.counts)
-    after = await counts_of(database)
-    new = {"jobs": 3, "schedule_runs": 1, "workers": 0}  # the cleanup's job and run, two erasures
+    after = await count_rows(database)
+    new = {
+        "jobs": 3,
+        "schedule_runs": 1,
+        "workers": 0,
+    }  # the cleanup's job and run, and two erasures
     removed = {table: before[table] - after[table] + new.get(table, 0) for table in TABLES}
     expected = {**REMOVED, "users": 2, "jobs": 5, "schedule_runs": 1, "job_attempts": 5}
     assert {table: expected[table] for table in TABLES} == removed
@@ -131,10 +135,10 @@ async def test_cleanup_removes_only_data_past_its_retention(
 async def test_dry_run_of_the_cleanup_counts_rows_but_removes_none(
     database: Database, resources: Resources, old_rows: UUID
 ) -> None:
-    before = await counts_of(database)
+    before = await count_rows(database)
     run = await run_schedule(resources, "cleanup:daily", dry_run=True)
     assert ("done", REMOVED) == (run.state, run.counts)
-    after = await counts_of(database)
+    after = await count_rows(database)
     new = {"jobs": 1, "schedule_runs": 1}
     assert before == {table: count - new.get(table, 0) for table, count in after.items()}
 
@@ -152,7 +156,7 @@ async def test_many_rows_are_removed_in_batches_and_counted(
     assert 2 * cleanup.BATCH_ROWS + 1 == run.counts["jobs"]
 
 
-async def photo_of(database: Database, user_id: UUID) -> str:
+async def insert_photo(database: Database, user_id: UUID) -> str:
     """Insert a row for a photo, and return the photo's key."""
     photo_id = await database.fetchval(
         "with a as (insert into activities (user_id, type, started_at, duration_s)"
@@ -185,7 +189,7 @@ async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
     """Put one object for each case in `photos/`, which holds nothing else; return the keys."""
     await empty(bucket, "photos/")
     (user_id,) = await add_users(database, 1)
-    referenced = await photo_of(database, user_id)
+    referenced = await insert_photo(database, user_id)
     keys = {
         "referenced": referenced,
         "orphan": f"photos/{user_id}/{uuid4()}.png",

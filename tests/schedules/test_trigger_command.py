@@ -25,8 +25,8 @@ KIM = ("--user", str(UUID(int=7)))
 
 
 @asynccontextmanager
-async def alive(resources: Resources) -> AsyncIterator[None]:
-    """Run a worker that the command line sees as alive."""
+async def live_worker(resources: Resources) -> AsyncIterator[None]:
+    """Run a worker that the command line sees as live_worker."""
     async with working(resources) as engine:
         await until(lambda: engine.claim_loop.last_pop_at > 0)
         yield
@@ -43,7 +43,7 @@ async def trigger(environ: Environ, *arguments: str) -> tuple[int, str]:
 async def test_trigger_waits_for_the_run_and_prints_its_counts(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, "stats:daily", "--date", "2026-02-28")
     assert 0 == code
     counts = "users 0, recounted 0, activities 0"
@@ -55,7 +55,7 @@ async def test_trigger_waits_for_the_run_and_prints_its_counts(
 async def test_dry_run_of_the_cleanup_prints_its_counts(
     resources: Resources, environ: Environ
 ) -> None:
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, "cleanup:daily", "--dry-run")
     assert 0 == code
     assert "workers 0, erasures 0, sessions 0" in output
@@ -64,7 +64,7 @@ async def test_dry_run_of_the_cleanup_prints_its_counts(
 async def test_no_wait_option_prints_only_the_job_id(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, "emails:weekly", "--no-wait")
     assert 0 == code
     assert UUID(output) == await database.fetchval("select job_id from schedule_runs")
@@ -162,7 +162,7 @@ async def test_trigger_of_an_email_already_sent_prints_when_it_was_sent(
     database: Database, resources: Resources, environ: Environ, inbox: Inbox
 ) -> None:
     kim = await person(database, "kim")
-    async with alive(resources):
+    async with live_worker(resources):
         first = await trigger(environ, "email:welcome", "--user", "kim@example.com")
         again = await trigger(environ, "email:welcome", "--user", str(kim.id))
     assert 0 == first[0]
@@ -180,7 +180,7 @@ async def test_trigger_of_a_job_with_nothing_to_do_prints_why(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, "user:erase", "--user", str(kim.id))
     assert 0 == code
     assert output.endswith(
@@ -206,7 +206,7 @@ async def test_dry_run_of_a_fan_out_prints_how_many_people_it_would_email(
         user = await person(database, user_name)
         await add_run(database, user.id, at("2026-10-31 10:00"))
     await database.execute("update users set confirmed_at = now() where email like 'ada@%'")
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, name, "--date", "2026-10-31", "--dry-run")
     assert 0 == code
     assert re.fullmatch(
@@ -222,7 +222,7 @@ async def test_job_of_a_paused_queue_or_kind_is_enqueued_and_the_pause_is_printe
     await person(database, "kim")
     name = "critical" if what == "queue" else "email:welcome"
     await database.execute("insert into pauses (what, name) values ($1, $2)", what, name)
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
     paused = f"enqueued, but {what} {name} is paused; the job starts when it resumes"
@@ -234,7 +234,7 @@ async def test_triggered_export_is_made_as_if_the_user_had_requested_it(
 ) -> None:
     kim = await person(database, "kim")
     arguments = ("export:generate", "--user", "kim@example.com", "--format", "csv", "--type", "run")
-    async with alive(resources):
+    async with live_worker(resources):
         code, output = await trigger(environ, *arguments)
     assert 0 == code, output
     assert output.startswith("export:generate done in ")
@@ -250,7 +250,7 @@ async def test_trigger_exits_with_1_if_the_job_becomes_a_dead_letter(
 ) -> None:
     await database.execute("alter table daily_stats rename to missing")
     try:
-        async with alive(resources):
+        async with live_worker(resources):
             code, output = await trigger(environ, "stats:daily")
     finally:
         await database.execute("alter table missing rename to daily_stats")

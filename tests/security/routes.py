@@ -1,7 +1,7 @@
 """The expected access to every route. A route that is missing here fails a test.
 
-An entry has the statuses that an anonymous client, Kim, another user and an operator get for an
-address with the id of something that belongs to Kim. The constructors are named for who has access:
+An entry has the statuses that an anonymous client, Kim, another user and an operator get. Addresses
+of a user's data name Kim's. The constructors are named for who has access:
 
     everybody(200)    no sign-in is needed, and everyone gets the same status
     own(200)          any signed-in user, about themselves

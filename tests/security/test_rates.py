@@ -148,7 +148,7 @@ async def test_frozen_redis_refuses_no_request_and_delays_few(resources: Resourc
 
 
 async def count_suspensions(limiter: RateLimiter) -> int:
-    """Count how many of 100 requests found that Redis does not answer. No request may be refused."""
+    """Count how many of 100 requests found Redis unavailable. No request may be refused."""
     with capture_logs() as logs:
         await repeat(100, lambda: limiter.take((FEW, "kim")))
     waited = [log for log in logs if log["event"] == "rate_limits.suspended"]

@@ -34,14 +34,13 @@ PYTHON_TYPES: Mapping[str, type] = {
 out on purpose: they would become a Decimal and a datetime without a zone."""
 
 NOT_NULL: Mapping[str, frozenset[str]] = {
-    "dead_letters.dead_letter_groups": frozenset(
-        {"fingerprint"}
-    ),  # a check constraint: every dead job has a fingerprint
+    # A check constraint: every dead job has a fingerprint.
+    "dead_letters.dead_letter_groups": frozenset({"fingerprint"}),
     "exports.exports": frozenset({"job_id"}),  # set by the transaction that inserts the export
     "jobs.claim": frozenset({"token", "started_at"}),  # set by the statement itself
     "jobs.running_on_worker": frozenset({"token"}),  # a check constraint on running jobs
     "operating.running_jobs": frozenset({"worker_id", "started_at"}),  # the same constraint
-    "queues.blocked_jobs": frozenset({"blocked_on"}),  # the statement's `where` says so
+    "queues.blocked_jobs": frozenset({"blocked_on"}),  # excluded by the statement's `where`
 }
 """Nullable columns that a statement never returns as null, and why."""
 

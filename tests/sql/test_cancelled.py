@@ -32,7 +32,7 @@ async def test_cancelled_statement_leaves_no_lock(
     other = await asyncpg.connect(database_url)
     try:
         await database.fetchval("select 1")  # opens a connection
-        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # the id is made here
+        new = f'select count(*) as "{uuid4()}" from friends'  # noqa: S608 # only a new id is inserted
         task = asyncio.create_task(database.fetch(new))
         for _ in range(before):
             await asyncio.sleep(0)

@@ -71,11 +71,11 @@ async def test_job_enqueued_in_a_rolled_back_savepoint_is_not_dispatched(
 async def test_unique_key_has_at_most_one_unfinished_job(
     database: Database, run_jobs: RunJobs
 ) -> None:
-    await enqueue_job(database, SampleJob("a", key="one"))
+    await enqueue_job(database, SampleJob("a", key="a"))
     async with database.transaction() as tx:
-        assert await jobs.enqueue(tx, SampleJob("a", key="one")) is None
+        assert await jobs.enqueue(tx, SampleJob("a", key="a")) is None
     await run_jobs()
-    await enqueue_job(database, SampleJob("a", key="one"))
+    await enqueue_job(database, SampleJob("a", key="a"))
     await run_jobs()
     assert CALLS["a"] == 2
 
@@ -89,7 +89,7 @@ async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Re
 
 
 async def test_flushing_redis_loses_no_job(database: Database, resources: Resources) -> None:
-    let_go = block("a")
+    unblock = block("a")
     for _ in range(50):
         await enqueue_job(database, LowSampleJob("a"))
     await resources.dispatcher.flush()
@@ -341,7 +341,7 @@ async def test_job_with_an_unreadable_payload_becomes_a_dead_letter(
 
 
 async def states(database: Database) -> list[str]:
-    return [found["state"] for found in await database.fetch("select state from jobs")]
+    return [row["state"] for row in await database.fetch("select state from jobs")]
 
 
 async def test_payloads_from_older_and_newer_versions_are_read(

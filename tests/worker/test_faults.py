@@ -209,7 +209,7 @@ async def test_stock_arq_worker_and_ours_share_jobs_and_run_each_once(
         while seen != both:
             await enqueue_many(effects, 50, Effect(seconds=0.05))
             await wait_for_effects(effects, count := count + 50)
-            seen = {found["pid"] for found in await effects.fetch("select pid from starts")}
+            seen = {row["pid"] for row in await effects.fetch("select pid from starts")}
         stock.send(signal.SIGTERM)
         await stock.ended()
     assert count == await effects.fetchval(STARTS)
@@ -267,4 +267,4 @@ async def test_postgres_outage_repeats_no_job_and_stops_no_worker(
         await wait_for_effects(database, 4)
         assert first.is_running
         assert second.is_running
-        assert [1] == [found["attempt"] for found in await database.fetch(ATTEMPTS)]
+        assert [1] == [row["attempt"] for row in await database.fetch(ATTEMPTS)]
