@@ -107,7 +107,7 @@ async def test_missed_tick_is_caught_up_only_within_its_grace_period(
     assert (day, "running") not in await list_runs(since_tuesday, name)
 
 
-async def test_tick_is_skipped_while_an_earlier_run_is_running(since_tuesday: Database) -> None:
+async def test_tick_is_skipped_while_an_earlier_run_is_unfinished(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     (first,) = await since_tuesday.fetch("select job_id from schedule_runs")
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 13:30"))
