@@ -111,7 +111,7 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
-    async with working(resources) as process:
+    async with running_worker(resources) as process:
         response = await api.post("/api/v1/admin/kinds/test:sample/pause", headers=ada.headers)
         assert (200, "test:sample", True) == (
             response.status_code,

@@ -27,7 +27,7 @@ KIM = ("--user", str(UUID(int=7)))
 @asynccontextmanager
 async def live_worker(resources: Resources) -> AsyncIterator[None]:
     """Run a worker that the command line sees as live_worker."""
-    async with working(resources) as engine:
+    async with running_worker(resources) as engine:
         await until(lambda: engine.claim_loop.last_pop_at > 0)
         yield
 

@@ -249,7 +249,7 @@ async def test_job_of_an_unknown_kind_is_snoozed_without_counting_the_attempt(
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
     await database.execute("update jobs set kind = 'test:unknown'")
-    async with working(resources):
+    async with running_worker(resources):
         await eventually(lambda: states(database), ["snoozed"])
     waiting = await job_row(database, job_id)
     assert (waiting["attempt"], waiting["error"]) == (
