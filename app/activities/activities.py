@@ -149,7 +149,7 @@ class ActivityKey(NamedTuple):
 async def list_activities(
     db: Queryable, user_id: UserId, filters: Filter, after: ActivityKey, limit: int
 ) -> list[Activity]:
-    """Return at most `limit` activities with their photos, by descending (started_at, id).
+    """Return at most `limit` activities with their photos' ids, newest first.
 
     Raises:
         Invalid: the last day is before the first.

@@ -99,7 +99,7 @@ def _png(data: bytes, exif: bytes) -> Iterator[bytes]:
         length, name = struct.unpack_from(">I4s", data, offset)
         end = offset + 12 + length
         if end > len(data):
-            raise ValueError("a chunk is longer than the file")
+            raise ValueError("a chunk extends past the end of the file")
         if name in PNG_KEPT:
             yield data[offset:end]
         if name == b"IHDR" and exif:

@@ -187,7 +187,7 @@ class Figure(NamedTuple):
 
 
 def draw_header(canvas: Canvas, title: str, name: str, subtitle: str, created_at: datetime) -> None:
-    """Draw our logo and the title, and below the title the user's name and the subtitle."""
+    """Draw our logo, the creation date, the title, the user's name and the subtitle."""
     for number, (height, color) in enumerate(
         [(9, palette.LIGHT_GREEN), (20, palette.GREEN), (14, palette.MID_GREEN)]
     ):

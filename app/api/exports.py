@@ -160,7 +160,7 @@ async def read_export(
     export_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ExportResponse:
     """Get the status of an export."""
-    return to_response(await requests.status(database, me.id, ExportId(export_id)))
+    return to_response(await requests.find(database, me.id, ExportId(export_id)))
 
 
 @get("/{export_id:uuid}/download", status_code=302, operation_id="downloadExport")

@@ -44,13 +44,13 @@ class RemoveStatement(Protocol):
     ) -> Awaitable[int]: ...
 
 
-class RetainedRows(NamedTuple):
+class RowsToRemove(NamedTuple):
     """Rows that are removed after their retention period, each batch in its own transaction."""
 
     name: str
     remove: RemoveStatement
     retention: timedelta = timedelta(0)
-    """Counted from the time that the statement compares, such as when a row was deleted."""
+    """Counted from the time that the statement compares with `before`, such as `deleted_at`."""
 
 
 async def _enqueue_erasures(
@@ -67,22 +67,22 @@ async def _enqueue_erasures(
     )
 
 
-def retained_rows(retention: Retention) -> Sequence[RetainedRows]:
+def rows_to_remove(retention: Retention) -> Sequence[RowsToRemove]:
     """Return what the cleanup removes, in order. Periods that have no setting are fixed here."""
     return (
-        RetainedRows("erasures", _enqueue_erasures, retention.deleted),
-        RetainedRows("activities", statements.remove_activities, retention.deleted),
-        RetainedRows("sessions", statements.remove_sessions),
-        RetainedRows("account_tokens", statements.remove_account_tokens, DAY),
-        RetainedRows("reset_requests", statements.remove_reset_requests, 2 * HOUR),
-        RetainedRows("idempotency_keys", statements.remove_idempotency_keys, DAY),
-        RetainedRows("news", statements.remove_news, DAY),
-        RetainedRows("exports", statements.remove_exports),
-        RetainedRows("jobs", statements.remove_jobs, retention.jobs),
-        RetainedRows("dead_letters", statements.remove_dead_letters, retention.dead_letters),
-        RetainedRows("runs", statements.remove_runs, retention.runs),
-        RetainedRows("emails", statements.remove_emails, retention.emails),
-        RetainedRows("workers", statements.remove_workers, DAY),
+        RowsToRemove("erasures", _enqueue_erasures, retention.deleted),
+        RowsToRemove("activities", statements.remove_activities, retention.deleted),
+        RowsToRemove("sessions", statements.remove_sessions),
+        RowsToRemove("account_tokens", statements.remove_account_tokens, DAY),
+        RowsToRemove("reset_requests", statements.remove_reset_requests, 2 * HOUR),
+        RowsToRemove("idempotency_keys", statements.remove_idempotency_keys, DAY),
+        RowsToRemove("news", statements.remove_news, DAY),
+        RowsToRemove("exports", statements.remove_exports),
+        RowsToRemove("jobs", statements.remove_jobs, retention.jobs),
+        RowsToRemove("dead_letters", statements.remove_dead_letters, retention.dead_letters),
+        RowsToRemove("runs", statements.remove_runs, retention.runs),
+        RowsToRemove("emails", statements.remove_emails, retention.emails),
+        RowsToRemove("workers", statements.remove_workers, DAY),
     )
 
 
@@ -106,14 +106,14 @@ async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime
     """Remove data after its retention period, and record how much of each kind was removed.
 
     After an interruption, the next attempt goes through the rows again, and lists the bucket from
-    the last key checked. Objects come last, so that the objects of removed rows are removed in the
+    the last key checked. Objects come last, so that the objects of removed rows are removed the
     same night.
 
     Raises:
         Unavailable: the bucket is unavailable; the rows have been removed by then.
         LeaseLost: this attempt has lost its job.
     """
-    all_rows = retained_rows(retention)
+    all_rows = rows_to_remove(retention)
     names = [*(rows.name for rows in all_rows), *(kind.name for kind in ORPHAN_KINDS)]
     position = run.position(CleanupPosition) or CleanupPosition(dict.fromkeys(names, 0))
     for rows in all_rows:
@@ -135,7 +135,7 @@ async def count(
     """
     counts = {
         rows.name: await rows.remove(db, before=now - rows.retention, limit=None, dry_run=True)
-        for rows in retained_rows(retention)
+        for rows in rows_to_remove(retention)
     }
     for kind in ORPHAN_KINDS:
         counts[kind.name] = 0
@@ -143,11 +143,11 @@ async def count(
             counts[kind.name] += len(await kind.orphans(db, page, now))
     async with run.completion() as tx:
         await save_counts(tx, run, counts)
-    log.info("cleanup.counted", **counts)
+    log.info("cleanup.dry_run_finished", **counts)
 
 
 async def _remove_rows(
-    run: Run, rows: RetainedRows, position: CleanupPosition, now: datetime
+    run: Run, rows: RowsToRemove, position: CleanupPosition, now: datetime
 ) -> CleanupPosition:
     """Remove rows in batches, until a batch is not full."""
     while True:

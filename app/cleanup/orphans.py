@@ -63,7 +63,7 @@ async def _report_keys_in_use(db: Queryable, keys: Iterable[str]) -> set[str]:
 
 
 def _ids(keys: Iterable[str]) -> list[UUID]:
-    """Return the ids in the file names of these keys. Other file names are skipped."""
+    """Return the ids in the file names of these keys. File names that are not ids are skipped."""
     return [id for key in keys if (id := _parse_id(key.rpartition("/")[2].partition(".")[0]))]
 
 

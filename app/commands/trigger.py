@@ -24,7 +24,7 @@ from app.commands.waiting import wait_for_job
 from app.errors import Conflict, Invalid, Unavailable
 from app.exports import requests as exports
 from app.exports.export import Filters, Format
-from app.exports.jobs import ExportGenerate
+from app.exports.jobs import GenerateExport
 from app.jobs import Job, JobId, load_handlers
 from app.jobs.admin.queues import list_workers
 from app.jobs.job import KINDS
@@ -140,7 +140,7 @@ async def run(
 
 
 @app.command(
-    name=ExportGenerate.kind,
+    name=GenerateExport.kind,
     help="Export a user's activities as a file (--user, --format, --from, --to, --type).",
 )
 async def export(
@@ -238,5 +238,5 @@ for _schedule in SCHEDULES.values():
 for _kind, _job_type in sorted(KINDS.items()):
     _fields = [name for name in _job_type.__struct_fields__ if name != "user_id"]
     has_options = "user_id" in _job_type.__struct_fields__ and set(_fields) <= set(FIELDS)
-    if has_options and _job_type is not ExportGenerate:
+    if has_options and _job_type is not GenerateExport:
         _add_user_job(_job_type, _fields)

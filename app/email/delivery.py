@@ -88,7 +88,7 @@ async def deliver(
         if attempt is not None and attempt.state == "sending":
             if not reserved:
                 raise Snooze(
-                    "the email has only just become sendable; MAIL_RATE must be checked first",
+                    "the email could not be sent until just now, so MAIL_RATE was not checked",
                     delay=timedelta(0),
                 )
             instance = await write(tx)

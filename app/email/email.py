@@ -16,7 +16,8 @@ EMAILS: dict[str, type[Email]] = {}
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 COMMON_VARIABLES = {"app_url", "subject", "unsubscribe_url"}
-"""The variables available to every template, in addition to the email's own fields."""
+"""The variables available to every template, in addition to the email's own fields. Only the bodies
+have `subject`."""
 
 
 class Email(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Subscriptions: the emails that people can turn off, and tokens to do so without signing in.
 
-A token (RFC 8058) is signed and names a user and a subscription. It needs no database row and
-never expires, so the links in old emails keep working.
+A token names a user and a subscription, and is signed. It needs no database row and never expires,
+so the links in old emails keep working. RFC 8058 specifies how mail clients unsubscribe with it.
 """
 
 from __future__ import annotations

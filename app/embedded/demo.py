@@ -16,9 +16,9 @@ from app.embedded.application import ADA, GRACE, DemoAccount
 from app.jobs import Job
 from app.postgres.database import Database, Dispatch, Transaction
 from app.postgres.pool import open_pool
-from app.reports.jobs import ReportGenerate
+from app.reports.jobs import GenerateReport
 from app.reports.report import month_before
-from app.stats.emails import WeeklySummaryEmail
+from app.stats.emails import SendWeeklySummaryEmail
 from app.users.passwords import Passwords
 from app.users.user import UserId
 
@@ -64,11 +64,11 @@ async def _add(
 def _jobs(user_id: UserId, today: date) -> Iterator[Job]:
     """Yield the job for last week's email, then the jobs for the reports, latest month first."""
     since_saturday = (today.weekday() + 2) % 7 or 7
-    yield WeeklySummaryEmail(user_id, today - timedelta(days=since_saturday))
+    yield SendWeeklySummaryEmail(user_id, today - timedelta(days=since_saturday))
     month = today
     for _ in range(REPORT_MONTHS):
         month = month_before(month.replace(day=1))
-        yield ReportGenerate(user_id, month)
+        yield GenerateReport(user_id, month)
 
 
 def _leave_dispatch_to_relay(_: Sequence[Dispatch]) -> None:

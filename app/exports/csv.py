@@ -19,7 +19,7 @@ async def copy(
     filters: Filters,
     write: Callable[[bytes], Awaitable[None]],
 ) -> int:
-    """Write a header and a row for each activity, starting before all have been read.
+    """Write a header and a row for each activity, starting before all rows have been read.
 
     Returns:
         The number of activities.

@@ -16,8 +16,8 @@ from app.postgres.database import Transaction
 from app.users.user import UserId
 
 
-class ExportReadyEmail(Job, frozen=True):
-    """Email a user that their export is ready."""
+class SendExportReadyEmail(Job, frozen=True):
+    """Tell a user by email that their export is ready."""
 
     kind = "email:export_ready"
 
@@ -29,8 +29,8 @@ class ExportReadyEmail(Job, frozen=True):
         return str(self.export_id)
 
 
-class ExportFailedEmail(Job, frozen=True):
-    """Email a user that their export failed, and what they can do."""
+class SendExportFailedEmail(Job, frozen=True):
+    """Tell a user by email that their export failed, and what they can do."""
 
     kind = "email:export_failed"
 
@@ -99,12 +99,12 @@ class ExportFailed(Email, frozen=True):
         )
 
 
-@handles(ExportReadyEmail)
-async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendExportReadyEmail)
+async def export_ready(job: SendExportReadyEmail, run: Run, sender: EmailSender) -> None:
     """Email the owner of a completed export, once, unless the export or its owner is deleted.
 
     Raises:
-        what `deliver` raises.
+        The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, id=job.export_id)
@@ -129,12 +129,12 @@ async def export_ready(job: ExportReadyEmail, run: Run, sender: EmailSender) -> 
     await deliver(run, sender, recipient, ExportReady, write, unique_key=str(job.export_id))
 
 
-@handles(ExportFailedEmail)
-async def export_failed(job: ExportFailedEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendExportFailedEmail)
+async def export_failed(job: SendExportFailedEmail, run: Run, sender: EmailSender) -> None:
     """Email the owner of a failed export, once, unless the export or its owner is deleted.
 
     Raises:
-        what `deliver` raises.
+        The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
         export = await statements.owned_export(tx, id=job.export_id)

@@ -12,7 +12,7 @@ from app import jobs, metrics
 from app.errors import Unavailable
 from app.event_loop import cancel_all
 from app.exports import statements
-from app.exports.emails import ExportFailedEmail, ExportReadyEmail
+from app.exports.emails import SendExportFailedEmail, SendExportReadyEmail
 from app.exports.export import LIFETIME, PREFIX, ExportId
 from app.exports.formats import (
     FORMATS,
@@ -39,7 +39,7 @@ from app.s3 import Bucket, StoredObject
 from app.users.user import UserId
 
 
-class ExportGenerate(Job, frozen=True):
+class GenerateExport(Job, frozen=True):
     """Create the file of an export and put it into the bucket."""
 
     kind = "export:generate"
@@ -54,8 +54,8 @@ class ExportGenerate(Job, frozen=True):
     def unique_key(self) -> str:
         return str(self.export_id)
 
-    def on_failure(self) -> ExportFailedEmail:
-        return ExportFailedEmail(self.export_id, self.user_id)
+    def on_failure(self) -> SendExportFailedEmail:
+        return SendExportFailedEmail(self.export_id, self.user_id)
 
 
 OBJECT_TAGS = {"kind": "export"}
@@ -65,9 +65,9 @@ DELETED = "the export or its owner was deleted"
 log = structlog.get_logger(__name__)
 
 
-@handles(ExportGenerate)
+@handles(GenerateExport)
 async def generate_export(
-    job: ExportGenerate,
+    job: GenerateExport,
     run: Run,
     database: Database,
     snapshots: Snapshots,
@@ -77,7 +77,7 @@ async def generate_export(
     await create_export(run, Sources(database, snapshots, renderer), bucket, job)
 
 
-async def create_export(run: Run, sources: Sources, bucket: Bucket, job: ExportGenerate) -> None:
+async def create_export(run: Run, sources: Sources, bucket: Bucket, job: GenerateExport) -> None:
     """Write the file to the bucket, record the result, and enqueue the email about it.
 
     The upload is completed only if this attempt has not lost its job and the export has not been
@@ -118,7 +118,7 @@ class _ExportDeleted(Exception):
     """The export or its owner was deleted in the meantime."""
 
 
-async def _find_export(run: Run, job: ExportGenerate) -> OwnedExport | None:
+async def _find_export(run: Run, job: GenerateExport) -> OwnedExport | None:
     """Return the export, or None if the export or its owner has been deleted.
 
     Raises:
@@ -128,13 +128,13 @@ async def _find_export(run: Run, job: ExportGenerate) -> OwnedExport | None:
         return await statements.owned_export(tx, id=job.export_id)
 
 
-async def _remove_object(run: Run, bucket: Bucket, job: ExportGenerate) -> None:
+async def _remove_object(run: Run, bucket: Bucket, job: GenerateExport) -> None:
     """Remove a deleted export's object, and finish the job."""
     await bucket.delete(await bucket.keys(f"{PREFIX}{job.user_id}/{job.export_id}."))
     await run.finish_with_note(DELETED)
 
 
-async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: StoredObject) -> None:
+async def _record_result(run: Run, job: GenerateExport, rows: int, stored: StoredObject) -> None:
     """Commit the result, the email's job and the end of this job in one transaction.
 
     Raises:
@@ -153,7 +153,7 @@ async def _record_result(run: Run, job: ExportGenerate, rows: int, stored: Store
         )
         if not completed:
             raise _ExportDeleted
-        await jobs.enqueue(tx, ExportReadyEmail(job.export_id, job.user_id))
+        await jobs.enqueue(tx, SendExportReadyEmail(job.export_id, job.user_id))
 
 
 async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Write) -> int:
@@ -202,9 +202,9 @@ def _alternative(failed: ExportFormat) -> str:
 
 
 async def _write_with_progress(run: Run, writer: ExportWriter, write: Write) -> int:
-    """Write the file, and report the progress every second and once all rows have been written.
+    """Write the file, and report the progress every second and again after the last row.
 
-    If reporting progress fails, cancel the export.
+    If reporting fails, stop writing and raise the error.
     """
     writing = asyncio.create_task(writer.write_to(write))
     reporting = asyncio.create_task(_report_until_cancelled(run, writer))

@@ -10,7 +10,7 @@ from app.errors import Conflict, Gone, NotFound, TooMany
 from app.exports import statements
 from app.exports.export import PREFIX, Export, ExportId, Filters, Format
 from app.exports.formats import FORMATS, object_key
-from app.exports.jobs import ExportGenerate
+from app.exports.jobs import GenerateExport
 from app.jobs.admin.jobs import cancel_quietly
 from app.postgres.database import Database, Transaction
 from app.postgres.statements import Queryable
@@ -54,10 +54,10 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
         type=filters.type,
     )
     await _enqueue_job(tx, user_id, export_id)
-    return await status(tx, user_id, export_id)
+    return await find(tx, user_id, export_id)
 
 
-async def status(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
+async def find(db: Queryable, user_id: UserId, export_id: ExportId) -> Export:
     """Return an export with its progress or result.
 
     Raises:
@@ -94,7 +94,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
         Conflict: the export is unfinished, has failed, or is being created again.
         Gone: the export has expired.
     """
-    export = await status(database, user_id, export_id)
+    export = await find(database, user_id, export_id)
     if export.status == "failed":
         raise Conflict(f"The export failed. {export.error}")
     if export.status != "completed":
@@ -129,7 +129,7 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
 
 
 async def _enqueue_job(tx: Transaction, user_id: UserId, export_id: ExportId) -> None:
-    job_id = await jobs.enqueue(tx, ExportGenerate(export_id, user_id))
+    job_id = await jobs.enqueue(tx, GenerateExport(export_id, user_id))
     if job_id is not None:
         await statements.set_export_job(tx, id=export_id, job_id=job_id)
 
@@ -152,7 +152,7 @@ def _no_such_export() -> NotFound:
 
 
 STALE_AFTER = timedelta(days=1)
-"""The age at which an incomplete upload has been abandoned: no attempt takes that long."""
+"""The age at which an incomplete upload counts as abandoned: no attempt takes that long."""
 
 
 async def abort_stale_uploads(bucket: Bucket, now: datetime) -> None:

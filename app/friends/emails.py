@@ -23,8 +23,8 @@ from app.settings import Rate
 from app.users.user import UserId
 
 
-class FriendRequestEmail(Job, frozen=True):
-    """Email a friend request to its recipient, if the address has an account."""
+class SendFriendRequestEmail(Job, frozen=True):
+    """Email a friend request to its recipient, if they have confirmed their address."""
 
     kind = "email:friend_request"
     queue = "critical"
@@ -36,8 +36,8 @@ class FriendRequestEmail(Job, frozen=True):
         return str(self.request_id)
 
 
-class FriendActivityEmail(Job, frozen=True):
-    """Email a user what their friends have recorded since the last such email.
+class SendFriendActivityEmail(Job, frozen=True):
+    """Tell a user by email what their friends have recorded since the previous digest.
 
     While this job is waiting, no second one is enqueued for new activities: this one reads them
     all.
@@ -53,11 +53,11 @@ class FriendActivityEmail(Job, frozen=True):
         return str(self.user_id)
 
 
-NO_RECIPIENT = "the user opted out, deleted the account, or has not confirmed the address"
+NO_RECIPIENT = "the user opted out, deleted their account, or has not confirmed their address"
 MIN_INTERVAL = timedelta(hours=1)
-"""The shortest time between two digests to the same user."""
+"""The time from the start of a digest's job until the same user's next digest is due."""
 MAX_ENTRIES = 12
-"""The most activities that an email lists. Further ones are only counted."""
+"""The most activities that a digest lists. Further ones are only counted."""
 MAX_NOTES_CHARACTERS = 160
 
 
@@ -76,7 +76,7 @@ class FriendRequest(Email, frozen=True):
 
 
 class NewsEntry(msgspec.Struct, frozen=True):
-    """One activity in the email."""
+    """One activity in a digest."""
 
     day: str
     name: str
@@ -108,8 +108,8 @@ class FriendActivity(Email, frozen=True):
         return cls(name="Grace Hopper", headline=headline, entries=entries, more=2)
 
     @classmethod
-    def about(cls, name: str, news: Sequence[News], *, more: int) -> Self:
-        """Build the digest for a person with this name.
+    def from_news(cls, name: str, news: Sequence[News], *, more: int) -> Self:
+        """Build the digest for a recipient with this name.
 
         Args:
             more: the number of further activities, which the email only counts.
@@ -131,8 +131,8 @@ class FriendActivity(Email, frozen=True):
         )
 
 
-@handles(FriendRequestEmail)
-async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendFriendRequestEmail)
+async def friend_request(job: SendFriendRequestEmail, run: Run, sender: EmailSender) -> None:
     """Email a pending request to its recipient, if they have confirmed their address.
 
     Raises:
@@ -142,7 +142,7 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
         request = await statements.request_recipient(tx, request_id=job.request_id)
     if request is None:
         await run.finish_with_note(
-            "the request is no longer pending, or no account has confirmed its address"
+            "the request is no longer pending, or no account has confirmed the recipient's address"
         )
         return
 
@@ -153,13 +153,13 @@ async def friend_request(job: FriendRequestEmail, run: Run, sender: EmailSender)
     await deliver(run, sender, recipient, FriendRequest, write, unique_key=str(job.request_id))
 
 
-@handles(FriendActivityEmail)
-async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSender) -> None:
-    """Email a user what their friends have recorded, if anything, and enqueue the next digest.
+@handles(SendFriendActivityEmail)
+async def friend_activity(job: SendFriendActivityEmail, run: Run, sender: EmailSender) -> None:
+    """Send a user the digest, unless there is no news, and enqueue the next one.
 
-    The job for the next digest, an hour later, is committed when this email is recorded as sent. So
-    a user never gets two digests within an hour, and the next digest contains the activities that
-    came too late for this one.
+    The job for the next digest, due an hour after this attempt started, is committed when this
+    email is recorded as sent. So a user gets at most one digest an hour, and the next digest
+    contains the activities that came too late for this one.
 
     Raises:
         The same exceptions as `deliver`.
@@ -180,12 +180,12 @@ async def friend_activity(job: FriendActivityEmail, run: Run, sender: EmailSende
         news = await statements.news(tx, activity_ids=unread[:MAX_ENTRIES])
         if not news:
             raise Snooze("the new activities were deleted", delay=timedelta(0))
-        return FriendActivity.about(user.name, news, more=len(unread[MAX_ENTRIES:]))
+        return FriendActivity.from_news(user.name, news, more=len(unread[MAX_ENTRIES:]))
 
     async def enqueue_next(tx: Transaction) -> None:
         await statements.remove_news(tx, user_id=user_id, activity_ids=unread)
         next_at = run.claimed.started_at + MIN_INTERVAL
-        await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=next_at)
+        await jobs.enqueue(tx, SendFriendActivityEmail(user_id=user_id), run_at=next_at)
 
     recipient = Recipient(user.id, user.name, user.email)
     await deliver(
@@ -222,22 +222,22 @@ def _headline(entries: Sequence[NewsEntry], total: int) -> str:
 MAX_NEWS_AGE = timedelta(days=7)
 """An activity that started longer ago is not news: somebody is entering old activities."""
 RECHECK_DELAY = timedelta(seconds=1)
-"""The delay before the next digest job if news is about to be committed."""
+"""The delay before another digest job, if news came while the previous one was ending."""
 
 
 async def notify_friends(
     tx: Transaction, user_id: UserId, activity_id: UUID, started_at: datetime, *, now: datetime
 ) -> None:
-    """Enqueue a digest for the friends who want to hear about this new activity.
+    """Enqueue a digest for each friend who wants to hear about this new activity.
 
-    Adding the news locks the friends' accounts, and happens before the jobs are enqueued. A
-    transaction that relies on a job that is already waiting therefore holds the lock on that job's
-    user; see `end_without_news`.
+    The news is added before the jobs are enqueued, and adding it locks the friends' accounts. If a
+    friend's job is already waiting, no second one is enqueued, and this transaction relies on that
+    job. The lock shows the job that news may be on its way; see `end_without_news`.
     """
     if started_at < now - MAX_NEWS_AGE:
         return
     if friends := await statements.add_news(tx, user_id=user_id, activity_id=activity_id):
-        await jobs.enqueue_all(tx, (FriendActivityEmail(user_id=friend) for friend in friends))
+        await jobs.enqueue_all(tx, (SendFriendActivityEmail(user_id=friend) for friend in friends))
 
 
 async def end_without_news(run: Run, user_id: UserId) -> None:
@@ -255,4 +255,4 @@ async def end_without_news(run: Run, user_id: UserId) -> None:
         locked = await statements.lock_news_recipient(tx, user_id=user_id)
         if not locked or await statements.unread_activities(tx, user_id=user_id):
             soon = run.claimed.started_at + RECHECK_DELAY
-            await jobs.enqueue(tx, FriendActivityEmail(user_id=user_id), run_at=soon)
+            await jobs.enqueue(tx, SendFriendActivityEmail(user_id=user_id), run_at=soon)

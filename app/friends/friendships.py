@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app import jobs
 from app.errors import Conflict, Invalid, NotFound
 from app.friends import statements
-from app.friends.emails import FriendRequestEmail
+from app.friends.emails import SendFriendRequestEmail
 from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
@@ -16,7 +16,7 @@ from app.users.user import UserId
 
 
 class FriendKey(NamedTuple):
-    """The sort key of the last friend on the previous page; empty for the first page."""
+    """The sort key of the last friend on the previous page; both None for the first page."""
 
     since: datetime | None = None
     user_id: UserId | None = None
@@ -46,8 +46,8 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
 
     A request is stored under the address. Therefore the response does not reveal whether the
     address has an account, and somebody who registers it later finds the request. Repeating a
-    pending request returns that request; a declined request can be sent again. The job emails the
-    address, if it has an account and is confirmed.
+    pending request returns that request; a declined request can be sent again. The job emails
+    the recipient, if an account has confirmed the address.
 
     Raises:
         Conflict: the two users are already friends.
@@ -66,7 +66,7 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
     if await statements.is_friend(tx, user_id=user_id, email=email):
         raise Conflict("You are already friends.")
     request = await statements.add_request(tx, user_id=user_id, email=email)
-    await jobs.enqueue(tx, FriendRequestEmail(request_id=request.id))
+    await jobs.enqueue(tx, SendFriendRequestEmail(request_id=request.id))
     return request
 
 

@@ -18,7 +18,7 @@ KINDS: dict[str, type[Job]] = {}
 class Job(msgspec.Struct, frozen=True):
     """A unit of background work. It holds ids only: names and addresses are read when it runs.
 
-        class WelcomeEmail(Job, frozen=True):
+        class SendWelcomeEmail(Job, frozen=True):
             kind = "email:welcome"
             queue = "critical"
             user_id: UserId

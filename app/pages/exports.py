@@ -109,7 +109,7 @@ async def show_export(
         was: the status that the page already shows. A change is announced to screen readers.
     """
     try:
-        export = await requests.status(database, me.id, ExportId(export_id))
+        export = await requests.find(database, me.id, ExportId(export_id))
     except NotFound:
         if is_fragment_request(request):
             return Response("", media_type=MediaType.HTML)
@@ -133,7 +133,7 @@ async def download_export(
     try:
         url = await requests.download(database, bucket, me.id, ExportId(export_id))
     except (Conflict, Gone) as error:
-        export = await requests.status(database, me.id, ExportId(export_id))
+        export = await requests.find(database, me.id, ExportId(export_id))
         return render_page(
             request,
             "exports/detail",

@@ -19,8 +19,8 @@ from app.stats.totals import DayTotals, total
 from app.users.user import UserId
 
 
-class ReportReadyEmail(Job, frozen=True):
-    """Email a user that the report for a month is ready."""
+class SendReportReadyEmail(Job, frozen=True):
+    """Tell a user by email that the report for a month is ready."""
 
     kind = "email:report_ready"
     expires_in = timedelta(days=14)
@@ -97,22 +97,22 @@ class ReportReady(Email, frozen=True):
         )
 
 
-@handles(ReportReadyEmail)
-async def report_ready(job: ReportReadyEmail, run: Run, sender: EmailSender) -> None:
-    """Email a user, once, that the report for a month is ready.
+@handles(SendReportReadyEmail)
+async def report_ready(job: SendReportReadyEmail, run: Run, sender: EmailSender) -> None:
+    """Tell a user by email, once, that the report for a month is ready.
 
     Users who have opted out or have not confirmed their address get no email.
 
     Raises:
-        what `deliver` raises.
+        The same exceptions as `deliver`.
     """
     user_id, month = job.user_id, job.month
     async with run.transaction() as tx:
         user = await statements.report_recipient(tx, user_id=user_id, month=month)
     if user is None:
         await run.finish_with_note(
-            "there is no report for the complete month, or the user has opted out,"
-            " has deleted the account or has not confirmed the address"
+            "there is no report for the complete month, or the user opted out,"
+            " deleted their account, or has not confirmed their address"
         )
         return
 

@@ -24,7 +24,7 @@ from app.pdf import Renderer
 from app.postgres.database import Database, Transaction
 from app.postgres.statements import Queryable
 from app.reports import statements
-from app.reports.emails import ReportReady, ReportReadyEmail
+from app.reports.emails import ReportReady, SendReportReadyEmail
 from app.reports.report import (
     DOCUMENT,
     Header,
@@ -43,7 +43,7 @@ from app.stats.totals import total
 from app.users.user import UserId
 
 
-class ReportGenerate(Job, frozen=True):
+class GenerateReport(Job, frozen=True):
     """Create one user's report for a month.
 
     `month` is the first day of the month.
@@ -122,10 +122,10 @@ async def create_report(
     """Create a user's report for a month, replacing an earlier one, and enqueue the email about it.
 
     Each attempt writes its own object, and the row names the object of the attempt that committed
-    it. A failed or late attempt therefore leaves an earlier report intact. The nightly cleanup
-    removes the objects of such attempts, and replaced objects, which someone may still be
-    downloading. Deleted accounts and months without activities get no report. No email is sent
-    before the month is over.
+    it. A failed or late attempt therefore leaves an earlier report intact. The objects of such
+    attempts are left to the nightly cleanup, and so are replaced objects, because someone may still
+    be downloading them. Deleted accounts and months without activities get no report. No email is
+    sent before the month is over.
 
     Raises:
         Unavailable: the bucket is unavailable.
@@ -177,7 +177,7 @@ async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
     """Commit the report, the email's job and the end of this job in one transaction.
 
     If the month has ended in the meantime, enqueue the report again: the fan-out may have found
-    this job unfinished, and then did not enqueue another.
+    this job unfinished, and therefore not have enqueued another.
 
     Raises:
         _UserDeleted: nothing was committed.
@@ -197,9 +197,9 @@ async def _record(run: Run, report: StoredReport, clock: Clock) -> None:
         if not recorded:
             raise _UserDeleted
         if is_over(report.month, report.created_at):
-            await jobs.enqueue(tx, ReportReadyEmail(report.user_id, report.month))
+            await jobs.enqueue(tx, SendReportReadyEmail(report.user_id, report.month))
         elif is_over(report.month, await clock(tx)):
-            await jobs.enqueue(tx, ReportGenerate(report.user_id, report.month))
+            await jobs.enqueue(tx, GenerateReport(report.user_id, report.month))
 
 
 async def _read_content(
@@ -241,14 +241,14 @@ async def fan_out_reports(run: Run, month: date, *, throttle: Throttle = THROTTL
         Snooze: too many jobs are waiting; the fan-out continues later from its position.
         LeaseLost: this attempt has lost its job.
     """
-    kind, queue, expires_in = ReportGenerate.kind, ReportGenerate.queue, ReportGenerate.expires_in
+    kind, queue, expires_in = GenerateReport.kind, GenerateReport.queue, GenerateReport.expires_in
 
     async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         return await statements.enqueue_reports(
             tx, kind=kind, queue=queue, expires_in=expires_in, month=month, after=after, limit=limit
         )
 
-    await fan_out(run, ReportGenerate, enqueue, throttle)
+    await fan_out(run, GenerateReport, enqueue, throttle)
 
 
 async def count_reports(run: Run, db: Queryable, month: date) -> None:
@@ -260,12 +260,12 @@ async def count_reports(run: Run, db: Queryable, month: date) -> None:
     counted = await statements.count_reports(
         db, template=ReportReady.template, unique_key=slug(month), month=month
     )
-    await finish_dry_run(run, ReportGenerate, counted)
+    await finish_dry_run(run, GenerateReport, counted)
 
 
-@handles(ReportGenerate)
+@handles(GenerateReport)
 async def generate_report(
-    job: ReportGenerate, run: Run, bucket: Bucket, renderer: Renderer
+    job: GenerateReport, run: Run, bucket: Bucket, renderer: Renderer
 ) -> None:
     await create_report(run, bucket, renderer, job.user_id, job.month)
 

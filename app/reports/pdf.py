@@ -31,7 +31,7 @@ class ReportDocument:
         pdf.draw_figures(canvas, _figures(header))
         by_day = {day.day: day for day in days}
         pdf.draw_timeline(canvas, days[0].day, days[-1].day, by_day)
-        pdf.draw_type_shares(canvas, {figures.type: figures for figures in header.types})
+        pdf.draw_type_shares(canvas, {totals.type: totals for totals in header.types})
         self._table = ActivityTable(canvas, pdf.shares_bottom(len(header.types)) + 26)
 
     def add_rows(self, batch: bytes) -> None:
@@ -43,7 +43,7 @@ class ReportDocument:
         more = self._recorded - self._listed
         if more > 0:
             self._table.add_note(
-                f"{more:,} more activities are not listed. Create an export to get all of them."
+                f"Activities not listed: {more:,}. Create an export to get all of them."
             )
         return self._canvas.finish()
 

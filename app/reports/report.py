@@ -98,7 +98,7 @@ DOCUMENT = "app.reports.pdf"
 """The module that draws a report's PDF, for `Renderer.rendering`."""
 
 
-class TypeFigures(PeriodTotals, frozen=True):
+class TypeTotals(PeriodTotals, frozen=True):
     """The totals for one activity type."""
 
     type: ActivityType
@@ -112,7 +112,7 @@ class Header(Struct, frozen=True):
     before: PeriodTotals
     """The previous month's totals."""
     days: list[DayTotals]
-    types: list[TypeFigures]
+    types: list[TypeTotals]
     created_at: datetime
 
 

@@ -9,7 +9,7 @@ from app.errors import Conflict
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
 from app.reports import statements
-from app.reports.jobs import ReportGenerate
+from app.reports.jobs import GenerateReport
 from app.reports.report import Report, filename, key, no_such_report
 from app.s3 import Bucket
 from app.users.user import UserId
@@ -39,7 +39,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, month: d
     object_key = key(user_id, month, report.object_id)
     if not await bucket.contains(object_key, report.etag):
         async with database.transaction() as tx:
-            await jobs.enqueue(tx, ReportGenerate(user_id, month))
+            await jobs.enqueue(tx, GenerateReport(user_id, month))
         raise Conflict(
             "The file is missing or damaged and is being recreated. Try again in a minute."
         )

@@ -11,7 +11,7 @@ from app.activity_types import ActivityType
 from app.jobs import Queue
 from app.jobs.schedules.fan_out import DryRunCounts, FanOutBatch
 from app.postgres.statements import Queryable, statement
-from app.reports.report import Report, TypeFigures
+from app.reports.report import Report, TypeTotals
 from app.users.user import UserId
 
 
@@ -79,7 +79,7 @@ async def report_owner(db: Queryable, *, user_id: UserId) -> str | None: ...
 
 
 @statement("reports")
-async def types_of_month(db: Queryable, *, user_id: UserId, month: date) -> list[TypeFigures]: ...
+async def types_of_month(db: Queryable, *, user_id: UserId, month: date) -> list[TypeTotals]: ...
 
 
 @statement("reports")

@@ -1,1 +1,1 @@
-"""Statistics per UTC day: computed at night, and always read with the latest changes."""
+"""Statistics per UTC day: computed at night, but up to date whenever they are read."""

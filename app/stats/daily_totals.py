@@ -1,4 +1,4 @@
-"""Daily totals: read from `daily_stats` if the day has been counted, otherwise from the activities.
+"""Daily totals: read from `daily_stats` if a day's count is current, otherwise from the activities.
 
 The totals are therefore always right: for today, before the nightly count, after a change to a past
 day, and after a failed count. Reading them writes nothing.
@@ -17,7 +17,7 @@ from app.users.user import UserId
 
 MAX_DAYS = 366
 FIRST_YEAR, LAST_YEAR = 1970, 9998
-"""An activity can start in any year from the first to the last."""
+"""The years for which totals can be requested."""
 
 
 async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayTotals]:

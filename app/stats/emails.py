@@ -24,7 +24,7 @@ SATURDAY = 5
 SUNDAY = 6
 
 
-class WeeklySummaryEmail(Job, frozen=True):
+class SendWeeklySummaryEmail(Job, frozen=True):
     """Send a user the summary of the week that ends on this Saturday."""
 
     kind = "email:weekly_summary"
@@ -36,7 +36,7 @@ class WeeklySummaryEmail(Job, frozen=True):
     def __post_init__(self) -> None:
         if self.saturday.weekday() != SATURDAY:
             raise ValueError(
-                f"a week is given by its Saturday, and {self.saturday} is not a Saturday"
+                f"a week must be given as its last day, a Saturday, not {self.saturday}"
             )
 
     @property
@@ -46,7 +46,7 @@ class WeeklySummaryEmail(Job, frozen=True):
 
 @scheduled(weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True)
 class WeeklyEmails(ScheduledJob, frozen=True):
-    """Send the weekly summary to every user who wants it.
+    """Send the weekly summary to every user who should get it.
 
     `day` is the Saturday on which the week ends.
     """
@@ -90,7 +90,7 @@ class WeeklySummary(Email, frozen=True):
     active_days: int
     headline: str
     before: str
-    """The week before in a few words; empty if it had no activities either."""
+    """The week before in a few words; empty if it had no activities."""
     totals: Sequence[TotalLine]
     days: Sequence[DayBar]
 
@@ -103,10 +103,10 @@ class WeeklySummary(Email, frozen=True):
             DayTotals(first + timedelta(days=n), int(s > 0), float(m), s, s // 6)
             for n, (s, m) in enumerate(zip(seconds, metres, strict=True))
         ]
-        return cls.about("Ada Lovelace", days)
+        return cls.from_days("Ada Lovelace", days)
 
     @classmethod
-    def about(cls, name: str, days: Sequence[DayTotals]) -> Self:
+    def from_days(cls, name: str, days: Sequence[DayTotals]) -> Self:
         """Summarize a week.
 
         Args:
@@ -125,12 +125,12 @@ class WeeklySummary(Email, frozen=True):
         )
 
 
-@handles(WeeklySummaryEmail)
-async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendWeeklySummaryEmail)
+async def weekly_summary(job: SendWeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
     """Send the summary of the seven days that end on this Saturday (UTC), once.
 
-    Users get no summary if they have opted out, have not confirmed the address, or were not active
-    in the 28 days up to that Saturday.
+    Users get no summary if they have opted out, have not confirmed their address, or were not
+    active in the 28 days up to that Saturday.
 
     Raises:
         The same exceptions as `deliver`.
@@ -140,14 +140,14 @@ async def weekly_summary(job: WeeklySummaryEmail, run: Run, sender: EmailSender)
         user = await statements.summary_recipient(tx, user_id=user_id, saturday=saturday)
     if user is None:
         await run.finish_with_note(
-            "the user opted out, deleted the account, has not confirmed the address,"
+            "the user opted out, deleted their account, has not confirmed their address,"
             " or was not active for 28 days"
         )
         return
 
     async def write(tx: Transaction) -> WeeklySummary:
         days = await daily_totals.read(tx, user_id, saturday - timedelta(days=13), saturday)
-        return WeeklySummary.about(one_line(user.name), days)
+        return WeeklySummary.from_days(one_line(user.name), days)
 
     recipient = Recipient(user.id, user.name, user.email)
     await deliver(run, sender, recipient, WeeklySummary, write, unique_key=unique_key(saturday))
@@ -220,8 +220,8 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
         Snooze: too many emails are waiting; the fan-out continues from its position later.
         LeaseLost: this attempt has lost its job.
     """
-    kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
-    expires_in = WeeklySummaryEmail.expires_in
+    kind, queue = SendWeeklySummaryEmail.kind, SendWeeklySummaryEmail.queue
+    expires_in = SendWeeklySummaryEmail.expires_in
 
     async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         return await statements.enqueue_weekly_emails(
@@ -234,7 +234,7 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
             limit=limit,
         )
 
-    await fan_out(run, WeeklySummaryEmail, enqueue, throttle)
+    await fan_out(run, SendWeeklySummaryEmail, enqueue, throttle)
 
 
 async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
@@ -246,7 +246,7 @@ async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
     counted = await statements.count_weekly_emails(
         db, template=WeeklySummary.template, unique_key=unique_key(saturday), saturday=saturday
     )
-    await finish_dry_run(run, WeeklySummaryEmail, counted)
+    await finish_dry_run(run, SendWeeklySummaryEmail, counted)
 
 
 @handles(WeeklyEmails)

@@ -17,7 +17,7 @@ from app.postgres.statements import Queryable
 from app.rate_limits import RateLimiter
 from app.users import statements
 from app.users.email_links import token_hash
-from app.users.emails import ConfirmationEmail, WelcomeEmail
+from app.users.emails import SendConfirmationEmail, SendWelcomeEmail
 from app.users.jobs import EraseUser
 from app.users.login_limits import count_confirmation
 from app.users.statements import AccountSettings, Credentials
@@ -42,7 +42,7 @@ async def change_profile(
     name: str | None = None,
     preferences: Mapping[Subscription, bool] = MappingProxyType({}),
 ) -> Profile:
-    """Change the name if it is not None, and turn these subscriptions on or off.
+    """Change the name if one is given, and turn the given subscriptions on or off.
 
     Raises:
         NotFound: the account was deleted.
@@ -77,12 +77,12 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
     If two people register the same address at once, the second waits for the first to commit.
 
     Raises:
-        Conflict: the address is taken. Nothing is sent.
+        Conflict: the address is taken. No email is sent.
     """
     account = await statements.add_user(tx, email=email, name=name, password_hash=password_hash)
     if account is None:
         raise Conflict("There is already an account with this email address.")
-    await jobs.enqueue(tx, WelcomeEmail(user_id=account.id))
+    await jobs.enqueue(tx, SendWelcomeEmail(user_id=account.id))
     return account
 
 
@@ -98,7 +98,7 @@ def subscription_in_token(secret: str, token: str) -> Subscription:
 async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
     """End the subscription that a token names.
 
-    Nothing changes if it has already ended, or if the account has been deleted.
+    Nothing changes if the subscription has already ended, or if the account has been erased.
 
     Raises:
         NotFound: we did not sign this token.
@@ -148,11 +148,11 @@ async def find_account(db: Queryable, id_or_email: str) -> UserId:
 
 
 async def make_admin(tx: Transaction, email: str, *, by: str) -> bool:
-    """Make the owner of this address an operator; return False if it has no account."""
+    """Make the owner of this address an operator; return False if no account has it."""
     user_id = await statements.make_admin(tx, email=email)
     if user_id is None:
         return False
-    log.info("operator.made_admin", user=str(user_id), by=by)
+    log.info("operator.promoted_user", user=str(user_id), by=by)
     return True
 
 
@@ -163,14 +163,14 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
     operator and keeps its password.
     """
     user_id = await statements.add_admin(tx, email=email, password_hash=password_hash)
-    log.info("operator.created_admin", user=str(user_id), by=by)
+    log.info("operator.created_operator", user=str(user_id), by=by)
 
 
 async def request_confirmation(tx: Transaction, limiter: RateLimiter, user_id: UserId) -> Profile:
-    """Enqueue another confirmation email, for a user whose first one was lost or has expired.
+    """Enqueue another confirmation email, for a user whose first link is lost or has expired.
 
-    Earlier links keep working. While a confirmation email is waiting to be sent, no second one is
-    enqueued or counted.
+    Earlier links keep working until they expire. While a confirmation email is waiting to be sent,
+    no second one is enqueued or counted.
 
     Raises:
         Conflict: the address is already confirmed, or suppressed.
@@ -185,7 +185,7 @@ async def request_confirmation(tx: Transaction, limiter: RateLimiter, user_id: U
             "We no longer send email to your address, because emails to it bounced or someone"
             " asked us to stop. Please contact the operator of this service."
         )
-    if await jobs.enqueue(tx, ConfirmationEmail(user_id=user_id)) is not None:
+    if await jobs.enqueue(tx, SendConfirmationEmail(user_id=user_id)) is not None:
         await count_confirmation(limiter, profile.email)
     return profile
 

@@ -15,7 +15,8 @@ from app.users import statements
 from app.users.user import UserId
 
 CONFIRMATION_LIFETIME = timedelta(days=7)
-"""How long a confirmation link works. It gives no access, and some people read mail late."""
+"""How long a confirmation link works. Long, because the link gives no access and some people read
+their mail late."""
 RESET_LIFETIME = timedelta(hours=1)
 """How long a password-reset link works."""
 

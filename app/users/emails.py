@@ -15,7 +15,7 @@ from app.users.statements import AccountSettings
 from app.users.user import ResetRequestId, UserId
 
 
-class WelcomeEmail(Job, frozen=True):
+class SendWelcomeEmail(Job, frozen=True):
     """Send the welcome email with the confirmation link."""
 
     kind = "email:welcome"
@@ -28,7 +28,7 @@ class WelcomeEmail(Job, frozen=True):
         return str(self.user_id)
 
 
-class ConfirmationEmail(Job, frozen=True):
+class SendConfirmationEmail(Job, frozen=True):
     """Send another confirmation link."""
 
     kind = "email:confirmation"
@@ -42,7 +42,7 @@ class ConfirmationEmail(Job, frozen=True):
         return str(self.user_id)
 
 
-class PasswordResetEmail(Job, frozen=True):
+class SendPasswordResetEmail(Job, frozen=True):
     """Send a password-reset link to an address, if it has an account."""
 
     kind = "email:password_reset"
@@ -112,8 +112,8 @@ class PasswordReset(Email, frozen=True):
 LinkEmail = TypeVar("LinkEmail", Welcome, Confirmation)
 
 
-@handles(WelcomeEmail)
-async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendWelcomeEmail)
+async def welcome(job: SendWelcomeEmail, run: Run, sender: EmailSender) -> None:
     """Send the welcome email once, unless the account has been deleted.
 
     Raises:
@@ -127,8 +127,8 @@ async def welcome(job: WelcomeEmail, run: Run, sender: EmailSender) -> None:
     await _deliver_link(run, sender, account, Welcome, str(job.user_id))
 
 
-@handles(ConfirmationEmail)
-async def confirmation(job: ConfirmationEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendConfirmationEmail)
+async def confirmation(job: SendConfirmationEmail, run: Run, sender: EmailSender) -> None:
     """Send a confirmation link, unless the address has already been confirmed.
 
     Each job sends its own email: the job's id is the email's unique key.
@@ -159,8 +159,8 @@ async def _deliver_link(
     await deliver(run, sender, recipient, email, write, unique_key=unique_key)
 
 
-@handles(PasswordResetEmail)
-async def password_reset(job: PasswordResetEmail, run: Run, sender: EmailSender) -> None:
+@handles(SendPasswordResetEmail)
+async def password_reset(job: SendPasswordResetEmail, run: Run, sender: EmailSender) -> None:
     """Send a password-reset link, if an account has the requested address.
 
     Raises:

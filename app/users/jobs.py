@@ -28,11 +28,11 @@ class EraseUser(Job, frozen=True):
 USER_FOLDERS = ("photos", "exports", "reports")
 """The folders in the bucket that have a subfolder for each user, named after the user's id."""
 
-BATCH_ACTIVITIES = 1000
+ACTIVITIES_PER_BATCH = 1000
 
 
 async def erase(
-    run: Run, bucket: Bucket, user_id: UserId, *, batch: int = BATCH_ACTIVITIES
+    run: Run, bucket: Bucket, user_id: UserId, *, batch: int = ACTIVITIES_PER_BATCH
 ) -> None:
     """Remove a deleted account's objects, its rows and the account itself.
 

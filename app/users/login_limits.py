@@ -19,11 +19,11 @@ SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER_HOUR))
 SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(100, QUARTER_HOUR))
 """Attempts to sign in, per client. All limits with names that end in FROM are per client."""
 SIGN_UPS_FROM = RateLimit("sign_ups_from", Rate(60, HOUR))
-RESETS_FROM = RateLimit("resets_from", Rate(30, HOUR))
+RESET_REQUESTS_FROM = RateLimit("resets_from", Rate(30, HOUR))
 CONFIRMATIONS = RateLimit("confirmations", Rate(3, DAY))
 """Emails to one address, which may be a stranger's: three at once, then one every eight hours."""
 PASSWORD_CHECKS = RateLimit("own_passwords", Rate(10, QUARTER_HOUR))
-"""Per account, so that someone who finds an open session cannot go on guessing the password."""
+"""Per account, so that someone who finds an open session cannot keep guessing the password."""
 
 
 async def count_sign_in(limiter: RateLimiter, email: str, client: str | None) -> None:
@@ -58,11 +58,11 @@ async def count_reset_request(limiter: RateLimiter, client: str | None) -> None:
         TooMany: the client has reached its limit.
     """
     if client:
-        await limiter.take((RESETS_FROM, client))
+        await limiter.take((RESET_REQUESTS_FROM, client))
 
 
 async def count_confirmation(limiter: RateLimiter, email: str) -> None:
-    """Count a confirmation email to this address, for any account.
+    """Count a confirmation email to this address, whichever account requested it.
 
     Raises:
         TooMany: the address has reached its limit.

@@ -23,7 +23,7 @@ from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users import statements
 from app.users.email_links import token_hash
-from app.users.emails import PasswordResetEmail
+from app.users.emails import SendPasswordResetEmail
 from app.users.statements import Credentials
 from app.users.user import UserId
 
@@ -125,7 +125,7 @@ async def request_password_reset(tx: Transaction, email: str) -> None:
         tx, email=email, max_per_hour=MAX_RESET_EMAILS_PER_HOUR
     )
     if request_id is not None:
-        await jobs.enqueue(tx, PasswordResetEmail(request_id=request_id))
+        await jobs.enqueue(tx, SendPasswordResetEmail(request_id=request_id))
 
 
 async def check_reset_token(db: Queryable, token: str) -> None:

@@ -12,7 +12,7 @@ from app.users.user import Account, Me, ResetRequestId, UserId
 
 
 class Credentials(Struct, frozen=True):
-    """An account's password hash, to check a password and to act only if it is still the same."""
+    """An account's password hash, to check a password and to detect changes after the check."""
 
     id: UserId
     password_hash: str

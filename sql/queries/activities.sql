@@ -1,5 +1,5 @@
 -- name: insert_activity
--- Insert an activity for this user and return it, without photos.
+-- Insert an activity for this user and return it. It has no photos yet.
 -- Marks its day as stale if that day may already have been counted.
 with added as (
     insert into activities (
@@ -24,7 +24,7 @@ select
 from added;
 
 -- name: activity
--- Return an activity of this user with its photos; no row if it is deleted or someone else's.
+-- Return an activity of this user with its photos' ids; no row if it is deleted or someone else's.
 select
     a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
     a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids
@@ -32,7 +32,7 @@ from activities as a
 where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: list_activities
--- Return a page of this user's activities with their photos, newest first.
+-- Return a page of this user's activities with their photos' ids, newest first.
 -- The page starts after the cursor and is limited to these UTC days and this type; null matches
 -- everything.
 select

@@ -53,7 +53,7 @@ select sent_at from emails
 where recipient_id = :recipient_id and template = :template and unique_key = :unique_key;
 
 -- name: lock_emails
--- Lock the emails with this name to this user until the transaction ends.
+-- Lock this user's emails with this name until the transaction ends.
 -- The second of two concurrent transactions therefore counts the first one's email.
 select pg_advisory_xact_lock(
     hashtextextended('emails ' || :template::text || ' ' || :recipient_id::uuid::text, 0)

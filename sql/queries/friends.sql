@@ -99,7 +99,7 @@ returning user_id;
 
 -- name: request_recipient
 -- Return the recipient of a pending request, with the requester's name.
--- No row if the recipient has not confirmed the address, or if either account is deleted.
+-- No row if the recipient has not confirmed their address, or if either account is deleted.
 select me.id, me.name, me.email, requester.name as requester
 from friend_requests as r
 join users as requester on requester.id = r.requester_id

@@ -11,7 +11,7 @@ import pytest
 from app.jobs import JobId, Run
 from app.postgres.database import Database
 from app.resources import Resources
-from app.users.emails import WelcomeEmail
+from app.users.emails import SendWelcomeEmail
 from tests.jobs.operators import dead, operator
 from tests.support.people import person
 from tests.support.sample_jobs import (
@@ -59,7 +59,7 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
 ) -> None:
     kim = await person(database, "kim")
     low = str(await enqueue_job(database, LowSampleJob("a")))
-    mail = str(await enqueue_job(database, WelcomeEmail(kim.id)))
+    mail = str(await enqueue_job(database, SendWelcomeEmail(kim.id)))
     trial = await enqueue_job(database, SampleJob("b"))
     await database.execute(
         "update jobs set state = 'cancelled', finished_at = now() where id = $1", trial

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from app.activities.totals import Row
 from app.exports.export import Header as ExportHeader
-from app.reports.report import Header, TypeFigures
+from app.reports.report import Header, TypeTotals
 from app.stats.totals import DayTotals, PeriodTotals
 
 FIRST = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
@@ -37,5 +37,5 @@ def export_header() -> ExportHeader:
 def report_header(rows: Sequence[Row]) -> Header:
     sums = PeriodTotals(len(rows), 1e5, 90_000, 12_000)
     days = [DayTotals(date(2026, 11, n), 1, 5000.0 + n, 1800, 300) for n in range(1, 31)]
-    types = [TypeFigures(len(rows), 1e5, 90_000, 12_000, "run")]
+    types = [TypeTotals(len(rows), 1e5, 90_000, 12_000, "run")]
     return Header("Ada Lovelace", date(2026, 11, 1), sums, days, types, FIRST)

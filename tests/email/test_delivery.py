@@ -19,7 +19,7 @@ from app.jobs import Run
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from app.users.emails import WelcomeEmail, welcome
+from app.users.emails import SendWelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
 from tests.email.sending import ADDRESS, attempt, log_entries, register_user, sender_with
 from tests.support.working import run_jobs, until
@@ -56,7 +56,9 @@ async def test_job_run_three_times_sends_one_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         for _ in range(3):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
     assert len(server.accepted) == 1
     row = await ledger(database)
     assert ("sent", 1, job_id) == (row["state"], row["attempts"], row["job_id"])
@@ -71,7 +73,7 @@ async def test_job_is_done_once_its_email_is_sent(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
-        await welcome(WelcomeEmail(user_id), run, sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), run, sender_with(pool))
     assert run.finished
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
@@ -80,12 +82,16 @@ async def test_concurrent_jobs_with_the_same_unique_key_send_one_email(database:
     user_id, first_id = await register_user(database)
     await database.execute("update jobs set unique_key = 'another'")
     async with database.transaction() as tx:
-        second_id = await jobs.enqueue(tx, WelcomeEmail(user_id=user_id))
+        second_id = await jobs.enqueue(tx, SendWelcomeEmail(user_id=user_id))
     assert second_id is not None
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         results = await asyncio.gather(
-            welcome(WelcomeEmail(user_id), await attempt(database, first_id), sender_with(pool)),
-            welcome(WelcomeEmail(user_id), await attempt(database, second_id), sender_with(pool)),
+            welcome(
+                SendWelcomeEmail(user_id), await attempt(database, first_id), sender_with(pool)
+            ),
+            welcome(
+                SendWelcomeEmail(user_id), await attempt(database, second_id), sender_with(pool)
+            ),
             return_exceptions=True,
         )
     assert len(server.accepted) == 1
@@ -99,16 +105,18 @@ async def test_second_copy_after_a_crash_waits_and_has_the_same_message_id(
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Killed):
             await welcome(
-                WelcomeEmail(user_id),
+                SendWelcomeEmail(user_id),
                 await attempt(database, job_id, KilledBeforeCompletion),
                 sender_with(pool),
             )
         with pytest.raises(Snooze) as snoozed:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
         left = await database.fetchval("select sending_until - clock_timestamp() from emails")
         assert left <= snoozed.value.delay <= pool.send_timeout
         await expire_claim(database)
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     message_id = (await ledger(database))["message_id"].encode()
     assert [message_id in email for email in server.accepted] == [True, True]
     assert await state(database) == "sent"
@@ -118,14 +126,14 @@ async def test_email_is_sent_once_after_a_crash_before_sending(database: Databas
     user_id, job_id = await register_user(database)
     async with scripted_server({"RCPT": HANG}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
-        killed = asyncio.create_task(welcome(WelcomeEmail(user_id), run, sender_with(pool)))
+        killed = asyncio.create_task(welcome(SendWelcomeEmail(user_id), run, sender_with(pool)))
         await until(lambda: any(command.startswith("RCPT") for command in server.commands))
         killed.cancel()
         await asyncio.gather(killed, return_exceptions=True)
         assert killed.cancelled()
         await expire_claim(database)
         server.replies.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert len(server.contents) == 1
 
 
@@ -142,7 +150,9 @@ async def test_attempt_that_lost_its_job_does_not_send(database: Database) -> No
         smtp_pool_to(server, pool_type=LosesJobBeforeSending) as pool,
     ):
         with pytest.raises(LeaseLost):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
     assert "DATA" not in server.commands
 
 
@@ -154,11 +164,11 @@ async def test_temporarily_refused_email_is_retried(
     async with scripted_server({"RCPT": "451 greylisted"}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
-            await welcome(WelcomeEmail(user_id), run, sender_with(pool))
+            await welcome(SendWelcomeEmail(user_id), run, sender_with(pool))
         assert timedelta(minutes=minutes) == retry.value.after
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         server.replies.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     row = await ledger(database)
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
@@ -170,7 +180,9 @@ async def test_rejected_credentials_are_logged_and_the_email_waits(database: Dat
         smtp_pool_to(server, password="secret") as pool,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
     (entry,) = log_entries(logs, "smtp.auth_failed")
     assert entry["log_level"] == "critical"
     assert await state(database) == "sending"
@@ -181,7 +193,9 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted_server(refusal) as server, smtp_pool_to(server) as pool:
         with pytest.raises(Dead) as dead:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
         reply = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
         row = await ledger(database)
         assert ("refused", reply, reply) == (row["state"], row["error"], dead.value.reason)
@@ -189,12 +203,12 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
         assert [("ada@example.com", reply)] == [tuple(row.values()) for row in suppressed]
 
         server.replies.clear()
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
         assert await state(database) == "suppressed"
         assert server.contents == []
 
         await database.execute("delete from suppressions")
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert len(server.accepted) == 1
     assert await state(database) == "sent"
 
@@ -210,9 +224,13 @@ async def test_email_without_a_reply_to_its_content_is_sent_at_most_twice(
         smtp_pool_to(server, **short_limits(replies)) as pool,
     ):
         with pytest.raises(Retry):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
         with pytest.raises(Dead):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
         await until(lambda: len(server.contents) == 2)
     assert (await ledger(database))["doubts"] == 2
 
@@ -221,7 +239,7 @@ async def test_deleted_user_gets_no_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted_server() as server, smtp_pool_to(server) as pool:
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert server.connections == 0
 
 
@@ -235,10 +253,12 @@ async def test_no_address_is_logged_or_stored_in_the_ledger(database: Database) 
         with capture_logs() as logs:
             with pytest.raises(Retry):
                 await welcome(
-                    WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+                    SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
                 )
             server.replies.clear()
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
     stored = str(dict(await ledger(database))) + str(logs)
     assert "email.sent" in stored
     assert "zoltrix" not in stored.lower()

@@ -71,7 +71,7 @@ def test_awkward_name_appears_in_both_parts_of_every_email(email: str, awkward: 
 @pytest.mark.parametrize("words", AWKWARD.values(), ids=AWKWARD)
 def test_names_and_notes_of_friends_are_shown_as_plain_text(words: str) -> None:
     news = News(words, "run", NOON, 3000, 8200.0, words)
-    message = compose_and_parse(FriendActivity.about(words, [news], more=0), recipient("Ada"))
+    message = compose_and_parse(FriendActivity.from_news(words, [news], more=0), recipient("Ada"))
     text, html = parts(message)
     visible = HtmlText(html)
     for shown_text in (" ".join(text.split()), " ".join(visible.text.split())):
@@ -86,19 +86,21 @@ def test_news_is_grouped_by_day_and_a_single_item_is_not_repeated() -> None:
     monday = [News(who, "run", NOON - timedelta(days=1), 60, 500.0, None) for who in "AB"]
     tuesday = News("C", "swim", NOON, 60, 500.0, "cold")
     text, html = parts(
-        compose_and_parse(FriendActivity.about("Ada", [tuesday, *monday], more=0), recipient("Ada"))
+        compose_and_parse(
+            FriendActivity.from_news("Ada", [tuesday, *monday], more=0), recipient("Ada")
+        )
     )
     assert (1, 1) == (text.count("Monday, 23 November"), html.count("Monday, 23 November"))
     assert text.index("A ran") < text.index("B ran") < text.index("24 November")
     text, html = parts(
-        compose_and_parse(FriendActivity.about("Ada", [tuesday], more=0), recipient("Ada"))
+        compose_and_parse(FriendActivity.from_news("Ada", [tuesday], more=0), recipient("Ada"))
     )
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # including the title and preheader
 
 
 def test_news_beyond_the_limit_is_counted_and_long_notes_are_truncated() -> None:
     many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
-    email = FriendActivity.about("Ada", many, more=28)
+    email = FriendActivity.from_news("Ada", many, more=28)
     assert isinstance(email, FriendActivity)
     assert (12, 28) == (len(email.entries), email.more)
     assert email.headline == "Friend 0, Friend 1 and other friends were active"
@@ -163,7 +165,7 @@ def test_longest_digest_is_not_clipped_by_gmail() -> None:
     name, notes = "𓀀" * 100, "𓀀" * 5000
     news = [News(name, "run", NOON, 3000, 8200.0, notes)] * 12
     message = compose(
-        email_config(), recipient(name), FriendActivity.about(name, news, more=99), "once", NOON
+        email_config(), recipient(name), FriendActivity.from_news(name, news, more=99), "once", NOON
     )
     body = message.get_body(("html",))
     assert body is not None

@@ -11,7 +11,7 @@ from app.email.smtp import AuthenticationFailed
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, Retry
 from app.postgres.database import Database
-from app.users.emails import WelcomeEmail, welcome
+from app.users.emails import SendWelcomeEmail, welcome
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
 from tests.email.sending import attempt, register_user, sender_with
 from tests.support.working import until
@@ -63,7 +63,9 @@ async def test_failed_attempt_is_recorded_and_the_next_one_finishes(
     options = case.options | short_limits(case.replies)
     async with scripted_server(case.replies) as server, smtp_pool_to(server, **options) as pool:
         with pytest.raises(case.raises) as caught:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            await welcome(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
         assert case.raises is type(caught.value)
         assert case.ledger == await database.fetchval("select state from emails")
         assert case.suppressed == await database.fetchval(
@@ -74,7 +76,7 @@ async def test_failed_attempt_is_recorded_and_the_next_one_finishes(
         await until(lambda: len(server.contents) - len(server.accepted) == not_accepted)
 
     async with scripted_server() as healthy, smtp_pool_to(healthy) as pool:
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
     assert case.sent_again == bool(healthy.accepted)
     assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
         "select state from emails"
@@ -88,7 +90,7 @@ async def test_refused_recipient_does_not_affect_other_emails(
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         server.replies_to["3@example.com"] = "550 5.1.1 nobody"
         sends = [
-            welcome(WelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
             for user_id, job_id in people
         ]
         results = await asyncio.gather(*sends, return_exceptions=True)

@@ -24,7 +24,7 @@ from app.postgres.database import Database, Transaction
 from app.redis import Redis
 from app.resources import Resources
 from app.settings import Rate
-from app.users.emails import Welcome, WelcomeEmail, welcome
+from app.users.emails import SendWelcomeEmail, Welcome, welcome
 from app.users.user import UserId
 from tests.email.reading import email_config
 from tests.email.scripted import scripted_server, smtp_pool_to
@@ -42,7 +42,7 @@ async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
         began = monotonic()
         assert [NOW] == await reserve(limited.send_limit, 1)
         with pytest.raises(Snooze) as snoozed:
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), limited)
+            await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
     assert HOUR - since(began) <= snoozed.value.delay <= HOUR
     assert server.connections == 0
     assert 0 == await database.fetchval("select count(*) from emails")
@@ -64,12 +64,12 @@ async def test_unsent_email_does_not_count_against_the_rate(
     async with scripted_server({"RCPT": "451 not now"}) as server, smtp_pool_to(server) as pool:
         limited = sender_with(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Retry):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), limited)
+            await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
         assert 1 == await redis.zcard(LOG_KEY)
         await database.execute(cause)
         server.replies.clear()
         with suppress(Snooze):
-            await welcome(WelcomeEmail(user_id), await attempt(database, job_id), limited)
+            await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
     assert [] == server.accepted
     assert 1 == await redis.zcard(LOG_KEY)
 
@@ -96,11 +96,13 @@ async def test_email_that_becomes_sendable_after_the_check_is_counted_at_its_nex
         limited = sender_with(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Snooze) as snoozed:
             await welcome(
-                WelcomeEmail(user_id), await attempt(database, job_id, SuppressionLifted), limited
+                SendWelcomeEmail(user_id),
+                await attempt(database, job_id, SuppressionLifted),
+                limited,
             )
         assert NOW == snoozed.value.delay
         assert 0 == await database.fetchval("select count(*) from emails")
-        await welcome(WelcomeEmail(user_id), await attempt(database, job_id), limited)
+        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
     assert 1 == len(server.accepted)
     assert 1 == await redis.zcard(LOG_KEY)
 
@@ -201,7 +203,9 @@ async def test_limit_per_person_holds_for_concurrent_emails(
     """No email is written before all attempts have started, each on its own connection."""
     user_id, _ = await register_user(database)
     async with database.transaction() as tx:
-        job_ids = [await jobs.enqueue(tx, WelcomeEmail(user_id=UserId(uuid4()))) for _ in range(6)]
+        job_ids = [
+            await jobs.enqueue(tx, SendWelcomeEmail(user_id=UserId(uuid4()))) for _ in range(6)
+        ]
     started: set[int] = set()
 
     async def write(tx: Transaction) -> Nudge:

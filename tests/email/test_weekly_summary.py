@@ -10,7 +10,7 @@ import pytest
 from app import jobs
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
-from app.stats.emails import WeeklySummaryEmail
+from app.stats.emails import SendWeeklySummaryEmail
 from app.users.user import UserId
 from tests.support.people import person
 from tests.support.working import RunJobs
@@ -48,7 +48,7 @@ async def add_activity(
 
 async def enqueue_summary(database: Database, user_id: UserId) -> None:
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, WeeklySummaryEmail(user_id=user_id, saturday=SATURDAY))
+        await jobs.enqueue(tx, SendWeeklySummaryEmail(user_id=user_id, saturday=SATURDAY))
 
 
 async def test_seven_days_are_counted_and_compared_with_the_week_before(
@@ -141,5 +141,5 @@ def test_week_that_is_not_given_by_its_saturday_is_refused(days: int) -> None:
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),
     }
-    with pytest.raises(msgspec.ValidationError, match="a week is given by its Saturday"):
-        msgspec.convert(payload, WeeklySummaryEmail, strict=False)
+    with pytest.raises(msgspec.ValidationError, match="a week must be given as its last day"):
+        msgspec.convert(payload, SendWeeklySummaryEmail, strict=False)

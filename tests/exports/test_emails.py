@@ -9,7 +9,7 @@ import pytest
 
 from app import jobs
 from app.embedded.inbox import Inbox
-from app.exports.emails import ExportFailedEmail
+from app.exports.emails import SendExportFailedEmail
 from app.exports.export import ExportId
 from app.jobs.admin.dead_letters import retry_job
 from app.jobs.admin.jobs import cancel_job
@@ -112,7 +112,7 @@ async def test_no_failure_email_is_sent_if_a_retry_succeeds_first(
     export = await request_export(api, kim)
     await database.execute("update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'")
     async with database.transaction() as tx:
-        job = ExportFailedEmail(ExportId(UUID(export["id"])), kim.id)
+        job = SendExportFailedEmail(ExportId(UUID(export["id"])), kim.id)
         await jobs.enqueue(tx, job)
     await retry_job(database, await database.fetchval("select job_id from exports"), by="test")
 

@@ -33,7 +33,7 @@ async def completed_export(resources: Resources, user_id: UserId, day: int) -> E
     async with resources.database.transaction() as tx:
         export = await requests.request(tx, user_id, "csv", filters)
     await run_jobs(resources)
-    return await requests.status(resources.database, user_id, export.id)
+    return await requests.find(resources.database, user_id, export.id)
 
 
 async def test_cleanup_removes_expired_exports_and_their_objects(

@@ -65,7 +65,7 @@ class Exports:
             return await requests.request(tx, self.who.id, format, Filters())
 
     async def read(self, export: Export) -> Export:
-        return await requests.status(self.database, self.who.id, export.id)
+        return await requests.find(self.database, self.who.id, export.id)
 
     async def status(self, export: Export) -> str:
         return (await self.read(export)).status

@@ -14,7 +14,7 @@ from app.activities.activities import record
 from app.activities.activity import Entry
 from app.email import EmailSender
 from app.embedded.inbox import Inbox
-from app.friends.emails import FriendActivityEmail, friend_activity
+from app.friends.emails import SendFriendActivityEmail, friend_activity
 from app.jobs import JobId, Run
 from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
@@ -56,7 +56,7 @@ async def record_run(tx: Transaction, user: Person, notes: str) -> None:
 async def enqueue_without_news(database: Database, user: Person) -> JobId:
     """Enqueue a digest job without news, like the one that is enqueued after each digest."""
     async with database.transaction() as tx:
-        job_id = await jobs.enqueue(tx, FriendActivityEmail(user_id=user.id))
+        job_id = await jobs.enqueue(tx, SendFriendActivityEmail(user_id=user.id))
     assert job_id is not None
     return job_id
 
@@ -75,7 +75,7 @@ async def run_digests(
     for _ in range(limit):
         if (job_id := await waiting_digest(database)) is not None:
             await friend_activity(
-                FriendActivityEmail(user.id), await attempt(database, job_id), sender
+                SendFriendActivityEmail(user.id), await attempt(database, job_id), sender
             )
 
 
@@ -136,7 +136,9 @@ async def test_news_committed_while_a_digest_is_being_sent_is_in_the_next_digest
     assert job_id is not None
     run = await attempt(database, job_id)
     await friend_activity(
-        FriendActivityEmail(sam.id), RunWithCallbacks(database, run.claimed, before=commit), sender
+        SendFriendActivityEmail(sam.id),
+        RunWithCallbacks(database, run.claimed, before=commit),
+        sender,
     )
     assert ["first"] == notes_in(inbox)
     await run_digests(database, sender, sam)
@@ -149,7 +151,7 @@ async def test_news_committed_after_a_digest_found_none_is_in_a_later_digest(
     run = await attempt(database, await enqueue_without_news(database, sam))
     async with database.transaction() as late:
         await record_run(late, ada, "late")
-        await friend_activity(FriendActivityEmail(sam.id), run, sender)
+        await friend_activity(SendFriendActivityEmail(sam.id), run, sender)
         assert run.finished
         await run_digests(database, sender, sam, limit=2)
         assert [] == notes_in(inbox)
@@ -166,7 +168,9 @@ async def test_news_committed_while_a_digest_without_news_ends_is_emailed(
 
     run = await attempt(database, await enqueue_without_news(database, sam))
     await friend_activity(
-        FriendActivityEmail(sam.id), RunWithCallbacks(database, run.claimed, before=commit), sender
+        SendFriendActivityEmail(sam.id),
+        RunWithCallbacks(database, run.claimed, before=commit),
+        sender,
     )
     await run_digests(database, sender, sam)
     assert ["late"] == notes_in(inbox)
@@ -185,7 +189,7 @@ async def test_news_added_while_a_digest_ends_waits_for_its_end_and_is_in_anothe
 
         run = await attempt(database, await enqueue_without_news(database, sam))
         await friend_activity(
-            FriendActivityEmail(sam.id),
+            SendFriendActivityEmail(sam.id),
             RunWithCallbacks(database, run.claimed, inside=begin),
             sender,
         )
@@ -199,7 +203,7 @@ async def test_no_further_digest_is_enqueued_without_news(
     database: Database, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await enqueue_without_news(database, sam))
-    await friend_activity(FriendActivityEmail(sam.id), run, sender)
+    await friend_activity(SendFriendActivityEmail(sam.id), run, sender)
     assert run.finished
     assert await waiting_digest(database) is None
     assert [] == notes_in(inbox)

@@ -107,7 +107,7 @@ async def test_sign_ups_and_reset_requests_from_one_client_are_limited(
     fields = {"name": "Kim", "email": "kim@example.com", "password": PASSWORD}
     for path, limit, count in (
         ("/sign-up", login_limits.SIGN_UPS_FROM, count_sign_up),
-        ("/forgotten", login_limits.RESETS_FROM, count_reset_request),
+        ("/forgotten", login_limits.RESET_REQUESTS_FROM, count_reset_request),
     ):
         page = await browser.get(path)
         for _ in range(limit.rate.max_count):

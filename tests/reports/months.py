@@ -8,7 +8,7 @@ from uuid import uuid4
 from app import jobs
 from app.postgres.database import Database
 from app.reports import statements
-from app.reports.jobs import ReportGenerate
+from app.reports.jobs import GenerateReport
 from app.reports.report import key
 from app.s3 import Bucket
 from app.users.user import UserId
@@ -50,7 +50,7 @@ async def add_activity(
 
 async def enqueue_report(database: Database, user_id: UserId, month: date = NOVEMBER) -> None:
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, ReportGenerate(user_id=user_id, month=month))
+        await jobs.enqueue(tx, GenerateReport(user_id=user_id, month=month))
 
 
 async def stored_report(

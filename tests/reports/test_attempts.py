@@ -18,8 +18,8 @@ from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
 from app.postgres.database import Database, Transaction
 from app.reports import requests
-from app.reports.emails import ReportReadyEmail
-from app.reports.jobs import ReportGenerate, create_report
+from app.reports.emails import SendReportReadyEmail
+from app.reports.jobs import GenerateReport, create_report
 from app.resources import Resources
 from app.s3 import Bucket
 from app.settings import Settings
@@ -191,9 +191,9 @@ async def test_a_replaced_object_remains_for_running_downloads(
     assert {first, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
 
-@pytest.mark.parametrize("job_type", [ReportGenerate, ReportReadyEmail])
+@pytest.mark.parametrize("job_type", [GenerateReport, SendReportReadyEmail])
 def test_a_job_accepts_only_the_first_day_of_a_month(
-    job_type: type[ReportGenerate | ReportReadyEmail],
+    job_type: type[GenerateReport | SendReportReadyEmail],
 ) -> None:
     wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
     message = "a month must be given as its first day, 2025-11-01, not 2025-11-17"

@@ -172,7 +172,7 @@ async def test_a_long_month_lists_only_its_first_activities(
     await run_jobs()
     text = words(await content(database, bucket, ada.id))
     assert "Activities 1,003" in text
-    assert "3 more activities are not listed." in text
+    assert "Activities not listed: 3." in text
 
 
 def test_months_in_urls_are_parsed_strictly() -> None:

@@ -12,7 +12,7 @@ from app.embedded.inbox import Inbox
 from app.jobs import JobId
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
-from app.reports.emails import ReportReadyEmail
+from app.reports.emails import SendReportReadyEmail
 from app.reports.jobs import Clock, create_report, fan_out_reports
 from app.resources import Resources
 from tests.email.sending import attempt
@@ -81,7 +81,7 @@ async def test_a_triggered_email_is_not_sent_before_the_month_ends(
 ) -> None:
     await create_report_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, ReportReadyEmail(ada.id, NOVEMBER))
+        await jobs.enqueue(tx, SendReportReadyEmail(ada.id, NOVEMBER))
     await run_jobs()
     assert [] == inbox.emails()
 

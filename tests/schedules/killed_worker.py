@@ -13,7 +13,7 @@ from app.jobs import Run
 from app.jobs.handlers import Handlers
 from app.jobs.schedules.fan_out import FanOutBatch, fan_out
 from app.postgres.database import Transaction
-from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
+from app.stats.emails import SendWeeklySummaryEmail, WeeklyEmails
 from app.stats.statements import enqueue_weekly_emails
 from tests.support.fanning import BATCHES_BEFORE_DEATH, UNTHROTTLED, send_nothing
 from worker import settings_from_environment
@@ -26,7 +26,7 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
 
     async def enqueue(tx: Transaction, after: UUID | None, limit: int) -> FanOutBatch:
         nonlocal batches
-        kind, queue = WeeklySummaryEmail.kind, WeeklySummaryEmail.queue
+        kind, queue = SendWeeklySummaryEmail.kind, SendWeeklySummaryEmail.queue
         batch = await enqueue_weekly_emails(
             tx, kind=kind, queue=queue, expires_in=None, saturday=job.day, after=after, limit=limit
         )
@@ -35,9 +35,9 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
         batches += 1
         return batch
 
-    await fan_out(run, WeeklySummaryEmail, enqueue, UNTHROTTLED)
+    await fan_out(run, SendWeeklySummaryEmail, enqueue, UNTHROTTLED)
 
 
-OVERRIDES: Handlers = {WeeklyEmails: fan_out_and_die, WeeklySummaryEmail: send_nothing}
+OVERRIDES: Handlers = {WeeklyEmails: fan_out_and_die, SendWeeklySummaryEmail: send_nothing}
 
 WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)

@@ -15,8 +15,8 @@ from app.jobs.outcomes import Snooze
 from app.jobs.schedules import history
 from app.jobs.schedules.fan_out import BATCH, FanOutBatch, Throttle, fan_out
 from app.postgres.database import Database, Transaction
-from app.reports.jobs import ReportGenerate, fan_out_reports
-from app.stats.emails import WeeklySummaryEmail, fan_out_emails
+from app.reports.jobs import GenerateReport, fan_out_reports
+from app.stats.emails import SendWeeklySummaryEmail, fan_out_emails
 from app.stats.statements import enqueue_weekly_emails
 from tests.support.fanning import BATCHES_BEFORE_DEATH, UNTHROTTLED
 from tests.support.many_users import add_run, add_run_for_everyone, add_users
@@ -94,8 +94,8 @@ async def test_fan_out_inserts_the_same_jobs_as_enqueue_would(database: Database
     await add_run_for_everyone(database, at("2026-10-31 23:59"))
     await fan_out_reports(await claimed_run(database, reports), date(2026, 10, 1))
     for job_type, job in (
-        (WeeklySummaryEmail, WeeklySummaryEmail(user_id=user, saturday=SATURDAY)),
-        (ReportGenerate, ReportGenerate(user_id=user, month=date(2026, 10, 1))),
+        (SendWeeklySummaryEmail, SendWeeklySummaryEmail(user_id=user, saturday=SATURDAY)),
+        (GenerateReport, GenerateReport(user_id=user, month=date(2026, 10, 1))),
     ):
         row = await database.fetchrow(
             "select queue, payload::text, unique_key, user_id, expires_at - run_at as expires_in"
@@ -158,13 +158,13 @@ async def test_interrupted_fan_out_continues_from_its_position(database: Databas
     for _ in range(2):
         with pytest.raises(ConnectionError):
             await fan_out(
-                await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, UNTHROTTLED
+                await claimed_run(database, job_id), SendWeeklySummaryEmail, enqueue, UNTHROTTLED
             )
         # Finish every user's job, so that only the position records which users had one.
         await database.execute(
             "update jobs set state = 'done', finished_at = now() where id <> $1", job_id
         )
-    await fan_out(await claimed_run(database, job_id), WeeklySummaryEmail, enqueue, UNTHROTTLED)
+    await fan_out(await claimed_run(database, job_id), SendWeeklySummaryEmail, enqueue, UNTHROTTLED)
 
     first, second = users[BATCH - 1], users[2 * BATCH - 1]
     assert [None, first, first, first, second, users[-1]] == seen

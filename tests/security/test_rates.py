@@ -222,7 +222,7 @@ async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimi
         (count_sign_up, login_limits.SIGN_UPS_FROM, "users", new_user()),
         (
             count_reset_request,
-            login_limits.RESETS_FROM,
+            login_limits.RESET_REQUESTS_FROM,
             "password-resets",
             {"email": "kim@example.com"},
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.jobs import Run
 from app.jobs.schedules.fan_out import Throttle
 from app.stats import emails as weekly_summary
-from app.stats.emails import WeeklyEmails, WeeklySummaryEmail
+from app.stats.emails import SendWeeklySummaryEmail, WeeklyEmails
 
 UNTHROTTLED = Throttle(max_waiting=1_000_000)
 BATCHES_BEFORE_DEATH = 5
@@ -17,4 +17,4 @@ async def fan_out_at_once(job: WeeklyEmails, run: Run) -> None:
     await weekly_summary.fan_out_emails(run, job.day, throttle=UNTHROTTLED)
 
 
-async def send_nothing(_job: WeeklySummaryEmail, _run: Run) -> None: ...
+async def send_nothing(_job: SendWeeklySummaryEmail, _run: Run) -> None: ...

@@ -14,7 +14,7 @@ from app.embedded.inbox import Inbox
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
 from app.postgres.database import Database
-from app.reports.jobs import ReportGenerate
+from app.reports.jobs import GenerateReport
 from app.resources import Resources
 from app.s3 import Bucket
 from app.users.jobs import erase
@@ -77,7 +77,7 @@ async def kim_with_data_everywhere(
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
         month = await tx.fetchval("select min(started_at)::date from activities")
-        await jobs.enqueue(tx, ReportGenerate(kim_id, month.replace(day=1)))
+        await jobs.enqueue(tx, GenerateReport(kim_id, month.replace(day=1)))
     await run_jobs()
     user_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     return UserId(user_id)

@@ -111,7 +111,7 @@ class Connection:
             protocol.write(stuffed + end)
             code, text = await protocol.read_response(reply_timeout.total_seconds())
         except (aiosmtplib.SMTPException, OSError):
-            raise Ambiguous("SMTP: no response after the message was sent") from None
+            raise Ambiguous("SMTP: no reply after the email was sent") from None
         self._emails += 1
         if not 200 <= code < 300:
             raise reply_error("content", code, scrub(text, recipient))

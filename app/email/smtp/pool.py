@@ -20,7 +20,7 @@ from app.settings import Mail, Smtp
 TIMEOUT = timedelta(seconds=60)
 """The timeout for everything before the content, and again for the reply to the content."""
 REUSE_SHARE = 0.25
-"""The share of the timeout within which idle connections must respond. If not, they are closed."""
+"""The share of the timeout within which idle connections must respond, or else they are closed."""
 
 
 class SmtpPool:

@@ -115,4 +115,4 @@ async def export(resources: Resources, who: Person, format: Format, *, within: f
 
 
 async def _current(resources: Resources, who: Person, asked: Export) -> Export:
-    return await requests.status(resources.database, who.id, asked.id)
+    return await requests.find(resources.database, who.id, asked.id)

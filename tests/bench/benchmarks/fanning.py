@@ -14,7 +14,7 @@ from app.jobs import JobId
 from app.jobs.schedules import history, trigger
 from app.jobs.schedules.schedule import ScheduleRun
 from app.resources import Resources
-from app.stats.emails import WeeklySummaryEmail
+from app.stats.emails import SendWeeklySummaryEmail
 from app.stats.statements import count_day
 from tests.bench.contenders.activelog import ActiveLog
 from tests.bench.contenders.contender import Bench, Work
@@ -70,7 +70,7 @@ class FanoutContender(ActiveLog):
         began = monotonic()
         for row in rows:
             async with self.database.transaction() as tx:
-                await jobs.enqueue(tx, WeeklySummaryEmail(row["id"], SATURDAY))
+                await jobs.enqueue(tx, SendWeeklySummaryEmail(row["id"], SATURDAY))
         return users / (monotonic() - began)
 
     async def count_day(self) -> float:

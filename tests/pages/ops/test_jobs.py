@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from app.jobs import JobId, Run
 from app.postgres.database import Database
 from app.resources import Resources
-from app.users.emails import WelcomeEmail
+from app.users.emails import SendWelcomeEmail
 from tests.jobs.operators import dead
 from tests.pages.browsing import redirect_path, submit, text_of
 from tests.support.people import Person, person
@@ -47,7 +47,7 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     kim = await person(database, "kim")
     trial = str(await enqueue_job(database, SampleJob("a")))
     scheduled = str(await enqueue_job(database, LowSampleJob("b")))
-    welcome = str(await enqueue_job(database, WelcomeEmail(kim.id)))
+    welcome = str(await enqueue_job(database, SendWelcomeEmail(kim.id)))
     await database.execute(
         "update jobs set run_at = now() + interval '1 day' where id = $1", scheduled
     )
