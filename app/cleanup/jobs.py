@@ -103,7 +103,7 @@ class CleanupPosition(msgspec.Struct, frozen=True):
 
 
 async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
-    """Remove data after its retention period, and record how much of each kind was removed.
+    """Remove data after its retention period, and record how many rows and objects were removed.
 
     After an interruption, the next attempt goes through the rows again, and lists the bucket from
     the last key checked. Objects come last, so that the objects of removed rows are removed the

@@ -35,7 +35,7 @@ class NewsRecipient(Struct, frozen=True):
 
 
 class News(Struct, frozen=True):
-    """A friend's activity."""
+    """A friend's activity, with the friend's name."""
 
     name: str
     type: ActivityType
