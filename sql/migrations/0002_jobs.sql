@@ -13,14 +13,14 @@ create table jobs (
     enqueued_at timestamptz not null default now(),
     run_at timestamptz not null default now(),
     useful_until timestamptz,
-    handed_over_at timestamptz, -- when the job was last seen in Redis
+    handed_over_at timestamptz, -- when the job was last recorded as held by Redis
     waits_for text, -- the dependency or paused kind that the snoozed job is blocked on
     attempt int not null default 0,
     failures int not null default 0,
     crashes int not null default 0,
     alone boolean not null default false, -- the job runs alone in its worker, after two crashes
     worker_id uuid,
-    token uuid, -- the fence: a worker with another token commits nothing
+    token uuid, -- of the claim: an attempt with another token commits nothing
     started_at timestamptz,
     finished_at timestamptz,
     cancel_requested_at timestamptz,
@@ -36,7 +36,8 @@ create table jobs (
 create unique index jobs_one_unfinished_an_occasion on jobs (kind, occasion)
     where occasion is not null and state in ('queued', 'running', 'retrying', 'snoozed');
 
--- For the relay's two queries: due jobs never seen in Redis, and due jobs not seen there lately.
+-- For the relay's two queries: due jobs that were never recorded as held by Redis, and due jobs
+-- whose last record is more than five seconds old.
 create index jobs_never_handed_over on jobs (run_at)
     where state in ('queued', 'retrying', 'snoozed') and handed_over_at is null;
 create index jobs_handed_over on jobs (handed_over_at)

@@ -3,7 +3,7 @@ create table activities (
     id uuid primary key default uuidv7(),
     user_id uuid not null references users on delete cascade,
     type text not null check (type in ('run', 'ride', 'swim', 'walk', 'hike', 'other')),
-    -- The bounds keep every sum finite, and every date readable by all programs.
+    -- The bounds keep every sum finite, and every date valid in Python and in spreadsheets.
     started_at timestamptz not null
         check (started_at between '1970-01-01 00:00+00' and '9999-12-30 00:00+00'),
     duration_s int not null check (duration_s between 1 and 604800),

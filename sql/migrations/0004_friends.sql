@@ -1,8 +1,7 @@
 -- migrate:up
 
--- A request is addressed to an email address, not to a user. Whether an account has the address is
--- looked up only when that account's owner reads or answers requests, so sending a request reveals
--- nothing.
+-- A request is addressed to an email address, not to a user, so sending one does not reveal whether
+-- an account has the address.
 create table friend_requests (
     id uuid primary key default uuidv7(),
     requester_id uuid not null references users on delete cascade,

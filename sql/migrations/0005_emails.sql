@@ -8,7 +8,7 @@ create table emails (
     state text not null check (state in ('sending', 'sent', 'refused', 'suppressed')),
     job_id uuid not null, -- no foreign key: the ledger outlives the job
     message_id text not null,
-    attempts int not null, -- also the fence: only the latest attempt may send
+    attempts int not null, -- only the latest attempt may send
     doubts int not null default 0, -- how many sends the server may have accepted without replying
     sending_until timestamptz, -- until then no other attempt may send
     written_at timestamptz not null, -- when the latest attempt claimed the email
@@ -22,7 +22,8 @@ create table emails (
 
 create index emails_created_at on emails (created_at); -- for removing old rows
 
--- Addresses that get no email: the mailbox does not exist, or an operator has suppressed them.
+-- Addresses that get no email: a mail server rejected the address itself, or an operator has
+-- suppressed it.
 create table suppressions (
     address text primary key check (address = lower(address)),
     reason text not null,

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- The response to a POST that created something, stored by the transaction that created it.
+-- The response to a POST that created something, stored in the transaction that created it.
 create table idempotency_keys (
     -- No foreign key: requests without an account, such as a sign-up, use the nil UUID.
     user_id uuid not null,

@@ -9,7 +9,7 @@ create table exports (
     first_day date, -- UTC; both days are inclusive
     last_day date,
     type text check (type in ('run', 'ride', 'swim', 'walk', 'hike', 'other')),
-    open boolean not null default true, -- if so, a request for the same export returns this one
+    open boolean not null default true, -- while true, requests for the same export return this one
     requested_at timestamptz not null default now(),
     completed_at timestamptz,
     expires_at timestamptz,

@@ -33,8 +33,8 @@ create index schedule_runs_counted on schedule_runs (day)
     where schedule = 'stats:daily' and state = 'done';
 
 -- A run ends when its job ends, whether the handler, an operator or the loss of the worker ends the
--- job. If the job is requeued, the run is running again. Only the keys of runs' jobs begin with
--- 'slot ', so the trigger costs other jobs nothing.
+-- job. If an operator retries the job, the run is running again. Only the keys of runs' jobs begin
+-- with 'slot ', so the trigger costs other jobs nothing.
 create function tell_schedule_run() returns trigger language plpgsql as $$
 begin
     update schedule_runs set

@@ -33,10 +33,10 @@ from tests.support.people import Person
 NEEDS = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
 VERSIONS = ("asyncpg", "aioboto3", "litestar", "uvicorn", "uvloop", "fpdf2")
 NOTES = (
-    "One API process, one worker; the downloading client discards the CSV's bytes. Worker, "
-    "drawing processes and bucket run at lower priority (docs/decisions/0012). Four PDFs are "
-    "requested at once; one fewer than there are processors is drawn at a time. `--only "
-    "memory` takes the longest: one user has five million activities."
+    "One API process, one worker; the downloading client discards the CSV's bytes. The worker, "
+    "the PDF processes and the bucket run at lower priority (docs/decisions/0012). Four PDFs are "
+    "requested at once; one processor is kept free of PDF rendering. `--only memory` takes the "
+    "longest: one user has five million activities."
 )
 
 ROWS, MANY, PAGES = 1_000_000, 5_000_000, 50000
@@ -172,7 +172,7 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 
 
 async def _drawing(frame: Frame, rows: int) -> list[Row]:
-    """Measure API responses before and while PDFs are drawn, and the worker's event loop lag."""
+    """Measure API responses before and while PDFs are rendered, and the worker's event loop lag."""
     people = [
         await add_user_with_activities(frame.resources, f"artist{n}", rows)
         for n in range(PDFS_AT_ONCE)
@@ -187,7 +187,7 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
             )
             busy.append(p99(await _response_times_during(api, people[0], drawing)))
             lag.append(p99(lags(frame.lag_file, noted)))
-    what = f"while {PDFS_AT_ONCE} PDFs of {rows:,} rows are drawn"
+    what = f"while {PDFS_AT_ONCE} PDFs of {rows:,} rows are rendered"
     ratio = median(busy) / median(idle)
     return [
         Row("GET /activities, idle", OURS, f"p99 {median(idle):.1f} ms"),

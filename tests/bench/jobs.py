@@ -96,7 +96,7 @@ async def _slots(bench: Bench) -> list[Row]:
             what,
             bench.contenders[key].name,
             f"{share:.1%}",
-            *_target(key, ">= 97 %", share >= 0.97),
+            *_target(key, ">= 97%", share >= 0.97),
         )
         for key, share in seen.items()
     ]
@@ -127,7 +127,7 @@ async def _idle(bench: Bench) -> list[Row]:
     seen = {key: median(shares[key] for shares in rounds) for key in bench.contenders}
     return [
         Row("idle worker", bench.contenders[key].name, f"{share:.2%} of a core",
-            *_target(key, "<= 1 %", share <= 0.01))
+            *_target(key, "<= 1%", share <= 0.01))
         for key, share in seen.items()
     ]  # fmt: skip
 

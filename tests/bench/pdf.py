@@ -1,6 +1,6 @@
-"""PDFs from the drawing processes, compared with plain fpdf2 and its `table()`.
+"""PDFs from the PDF processes, compared with plain fpdf2 and its `table()`.
 
-Times are CPU seconds of the drawing process, so other load hardly matters. Plain fpdf2 adds the
+Times are CPU seconds of the PDF process, so other load hardly matters. Plain fpdf2 adds the
 font to each document.
 """
 
@@ -28,7 +28,7 @@ from tests.bench.table import Row
 NEEDS = ("DATABASE_URL",)
 """The measurements need no server, but the environment needs a database."""
 VERSIONS = ("fpdf2", "fonttools", "msgspec")
-NOTES = "Milliseconds of CPU of the drawing process, and its peak memory."
+NOTES = "Milliseconds of CPU of the PDF process, and its peak memory."
 
 OURS, PLAIN = "ActiveLog", "plain fpdf2"
 BATCH = 1000
@@ -131,7 +131,7 @@ def _peak(process: psutil.Process) -> float:
 
 
 async def _lag() -> Row:
-    """Measure how late the event loop wakes while four documents are drawn at once."""
+    """Measure how late the event loop wakes while four documents are rendered at once."""
     rows, header = activities(YEARS), export_header()
     late: list[float] = []
 
@@ -147,7 +147,9 @@ async def _lag() -> Row:
         await asyncio.gather(*drawing)
         ticking.cancel()
     p99 = sorted(late)[int(len(late) * 0.99)] * 1000
-    return Row("event loop lag while 4 are drawn", OURS, f"p99 {p99:.0f} ms", "< 100 ms", p99 < 100)
+    return Row(
+        "event loop lag while 4 are rendered", OURS, f"p99 {p99:.0f} ms", "< 100 ms", p99 < 100
+    )
 
 
 def _report(rows: Sequence[Activity]) -> msgspec.Struct:
