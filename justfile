@@ -78,7 +78,7 @@ kinds *args:
 workers *args:
     @exec python -m app.embedded connect app -- workers "$@"
 
-# Run a job now and print the outcome: `just trigger stats:daily`. Without a name, list the jobs.
+# Run a job now and print the outcome: `just trigger stats:daily`. Without a name, list what it can run.
 [no-exit-message, positional-arguments]
 trigger *args:
     @exec python -m app.embedded connect app -- trigger "$@"
