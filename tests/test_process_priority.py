@@ -17,8 +17,8 @@ OWN_SESSION = process_priority.session_file("self")
 NICENESS = max(17, os.nice(0))
 """The niceness of a test process that requests 17: it inherits pytest's, which may be higher."""
 ATTEMPTS = 3
-"""How often to try to change a session's priority. From users other than root, Linux accepts one
-change per 100 ms in the whole system, and other processes may be first each time."""
+"""How many times to try to change a session's priority. From users other than root, Linux accepts
+one change per 100 ms in the whole system, and other processes may be first each time."""
 
 
 def new_session() -> str:
@@ -76,7 +76,7 @@ def test_priority_is_never_raised_again() -> None:
 
 
 @ON_LINUX
-def test_session_is_lowered_even_if_its_leader_already_has_a_lower_priority() -> None:
+def test_session_priority_is_lowered_even_if_its_leader_already_has_a_lower_one() -> None:
     assert lowered(16, initial=17) == [min(19, os.nice(0) + 17), 16]
 
 

@@ -19,7 +19,7 @@ OUR_SERVICES = ("migrate", "bucket", "api", "worker")
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<operator>[-?])(?P<text>[^}]*))?\}")
 
 
-class Missing(Exception):
+class MissingVariable(Exception):
     """A required variable is not set; the message is its name."""
 
 
@@ -40,14 +40,14 @@ def composition(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the content of compose.yaml with these variables.
 
     Raises:
-        Missing: a required variable is not set.
+        MissingVariable: a required variable is not set.
     """
 
     def value(variable: re.Match[str]) -> str:
         if given := environ.get(variable["name"]):
             return given
         if variable["operator"] == "?":
-            raise Missing(variable["name"])
+            raise MissingVariable(variable["name"])
         return variable["text"] or ""
 
     def substitute(part: Any) -> Any:

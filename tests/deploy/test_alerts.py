@@ -51,7 +51,7 @@ def kebab_case(name: str) -> str:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
-def test_alert_has_summary_description_and_links(alert: dict[str, Any]) -> None:
+def test_alert_has_a_summary_a_description_and_links(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning"}
     annotations = alert["annotations"]
     assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(annotations)
@@ -62,7 +62,7 @@ def test_alert_has_summary_description_and_links(alert: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
-def test_alert_has_complete_runbook_page(alert: dict[str, Any]) -> None:
+def test_alert_has_a_complete_runbook_page(alert: dict[str, Any]) -> None:
     page = runbook(alert)
     assert page.stem == kebab_case(alert["alert"])
     text = page.read_text()
@@ -82,7 +82,7 @@ def test_every_runbook_belongs_to_an_alert() -> None:
     }
 
 
-def test_every_alert_is_tested_firing_and_silent() -> None:
+def test_every_alert_is_tested_both_firing_and_silent() -> None:
     seen: defaultdict[str, set[bool]] = defaultdict(set)
     for file in TESTS:
         for test in yaml.safe_load(file.read_text())["tests"]:
@@ -154,7 +154,7 @@ def commands() -> list[tuple[str, str]]:
     return sorted(ours)
 
 
-def test_runbook_with_recipes_explains_the_commands_without_just() -> None:
+def test_runbook_with_just_recipes_also_shows_how_to_run_the_commands_without_just() -> None:
     """docs/operations.md, which is not checked here, explains the commands in more detail."""
     for page in RUNBOOKS.glob("*.md"):
         text = page.read_text()

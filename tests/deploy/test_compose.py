@@ -1,6 +1,6 @@
 """compose.yaml is valid, fits the settings, and does what its comments promise.
 
-No container is started here. Where Docker Compose is installed, it reads the file itself.
+No container is started here. Where Docker Compose is installed, a test makes it read the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.deploy.composition import (
     DEVELOPMENT,
     FILE,
     OUR_SERVICES,
-    Missing,
+    MissingVariable,
     composition,
     development,
     seconds,
@@ -35,7 +35,7 @@ from tests.deploy.composition import (
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
 LIBPQ_VARIABLES = {"PGPASSWORD", "PGPASSFILE"}
-"""Variables for a password that DATABASE_URL lacks. In compose.yaml it has a password."""
+"""Variables for a password that DATABASE_URL lacks. In compose.yaml, DATABASE_URL has one."""
 SECRETS = {
     "SECRET_KEY",
     "POSTGRES_PASSWORD",
@@ -81,7 +81,7 @@ def composed(request: pytest.FixtureRequest) -> dict[str, Any]:
     return composition(request.param)
 
 
-def test_file_matches_the_compose_schema(tmp_path: Path) -> None:
+def test_compose_yaml_matches_the_compose_schema(tmp_path: Path) -> None:
     resolved = tmp_path / "compose.yaml"
     resolved.write_text(yaml.safe_dump(composition(development())))
     program = Path(sys.executable).with_name("check-jsonschema")
@@ -126,7 +126,7 @@ def test_every_sample_setting_is_in_compose() -> None:
 @pytest.mark.parametrize("name", [name for name, default in variables().items() if default == "?"])
 def test_missing_variable_is_named(name: str) -> None:
     without = {key: value for key, value in PRODUCTION.items() if key != name}
-    with pytest.raises(Missing, match=name):
+    with pytest.raises(MissingVariable, match=name):
         composition(without)
 
 
@@ -135,7 +135,7 @@ def test_secrets_have_no_default() -> None:
     assert set(PRODUCTION) == {name for name, default in variables().items() if default == "?"}
 
 
-def test_well_known_values_are_refused_in_production() -> None:
+def test_development_values_are_refused_in_production() -> None:
     known = {**development(), "ENVIRONMENT": "production", "SECRET_KEY": "development"}
     with pytest.raises(SettingsError, match="SECRET_KEY"):
         Settings.from_env(composition(known)["services"]["api"]["environment"])

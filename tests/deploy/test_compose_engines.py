@@ -28,7 +28,7 @@ def composed() -> dict[str, Any]:
 def test_read_only_services_mount_files_instead_of_inline_content(
     kind: str, composed: dict[str, Any]
 ) -> None:
-    """The engine refuses to copy content into a read-only root: docker/compose#12031."""
+    """The engine refuses to copy content into a read-only file system: docker/compose#12031."""
     sources = composed.get(kind, {})
     for name, service in composed["services"].items():
         assert service["read_only"] is True
@@ -45,7 +45,7 @@ def test_bucket_server_reads_its_identity_from_the_environment(composed: dict[st
 
 
 def test_bucket_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
-    """The server's filer often never stops, but the volumes must be closed in time."""
+    """The server's filer often does not stop, but the volumes must be closed in time."""
     s3 = composed["services"]["s3"]
     assert "-volume.preStopSeconds=0" in s3["command"]
     assert 0 < seconds(s3["stop_grace_period"]) < 10
@@ -98,7 +98,7 @@ def test_minimum_compose_version_is_stated_consistently() -> None:
     assert oldest in OLDEST.findall((ROOT / "docs" / "operations.md").read_text())
 
 
-def test_published_ports_bind_loopback_and_are_configurable() -> None:
+def test_published_ports_listen_on_loopback_and_are_configurable() -> None:
     services = yaml.safe_load(FILE.read_text())["services"]
     published = [port for service in services.values() for port in service.get("ports", [])]
     names = [PUBLISHED.fullmatch(port) for port in published]

@@ -37,7 +37,7 @@ where id = $1
 """
 
 
-async def test_every_panel_has_data_and_every_rule_evaluates(
+async def test_every_panel_has_data_and_every_rule_can_be_evaluated(
     service: RunningService, tmp_path: Path
 ) -> None:
     async with running_prometheus(service, tmp_path) as prometheus:

@@ -29,7 +29,7 @@ REJECT_SETTINGS = "import sys; print('SECRET_KEY is not set'); sys.exit(2)"
 
 
 def plan(fault: str) -> Plan:
-    """Return the programs to run. The fault determines how the API misbehaves."""
+    """Return the programs to run. With some faults, the API misbehaves."""
     program = {"reject settings": REJECT_SETTINGS, "port taken": PORT_TAKEN}.get(fault, SERVE)
     api = ("-c", program, "PORT", fault)
     return Plan(

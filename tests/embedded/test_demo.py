@@ -58,7 +58,7 @@ async def test_jobs_are_enqueued_for_the_last_three_complete_months_and_the_last
     assert expected == await rows(database, JOBS)
 
 
-async def test_users_have_one_activity_on_each_of_the_last_eight_days_and_none_in_the_future(
+async def test_users_have_one_activity_on_each_of_the_eight_days_before_today_and_none_later(
     database: Database, database_url: str
 ) -> None:
     now = await today(database)
@@ -77,7 +77,7 @@ async def test_users_have_one_activity_on_each_of_the_last_eight_days_and_none_i
     assert [(account.email, day, 1) for account in (ADA, GRACE) for day in days] == found
 
 
-async def test_daily_stats_are_the_same_before_and_after_the_days_are_counted(
+async def test_daily_stats_of_the_demo_data_are_unchanged_by_the_next_run_of_the_schedule(
     database: Database, database_url: str, resources: Resources
 ) -> None:
     now = await today(database)

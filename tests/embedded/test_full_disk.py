@@ -47,7 +47,7 @@ async def test_guard_stops_processes_started_while_the_disk_was_full(disk: Path)
         before = registered(disk / "home")
         ballast = fill(disk)
         os.kill(before["api"], signal.SIGKILL)
-        await up.read_until("api     | pid")  # printed once the second api is registered
+        await up.read_until("api     | pid")  # the second api has started
         started = {child.pid for child in psutil.Process(up.process.pid).children()}
         written = registered(disk / "home")
         up.process.kill()

@@ -117,7 +117,7 @@ async def test_email_is_refused_temporarily_while_the_disk_is_full(disk: Path) -
     assert len(Inbox(disk).emails()) == 1
 
 
-async def test_email_is_refused_with_451_if_it_cannot_be_stored_for_another_reason(
+async def test_email_is_refused_with_451_if_storing_it_fails_although_the_disk_has_room(
     tmp_path: Path,
 ) -> None:
     refused = await send(Inbox(tmp_path / "missing"))

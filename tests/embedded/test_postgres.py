@@ -99,7 +99,7 @@ async def test_interrupted_initdb_is_not_mistaken_for_a_cluster(home: Path) -> N
         assert await answers(server)
 
 
-async def test_durable_postgres_restarts_after_a_kill_with_the_committed_table(home: Path) -> None:
+async def test_durable_postgres_keeps_a_committed_table_when_it_is_killed(home: Path) -> None:
     async with cluster(home, durable=True) as server:
         connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
         await connection.execute("create table survivors (id int)")

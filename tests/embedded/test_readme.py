@@ -1,4 +1,4 @@
-"""The README's examples, run in a shell while the default ports of `just up` are taken."""
+"""The README's examples, run in a shell while some default ports of `just up` are taken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TAKEN = (8000, 9100, 8333)
 
 
 def examples() -> str:
-    """Return the section's code blocks as one script that uses this environment's tools."""
+    """Return the code blocks of "See it work" as one script that uses this environment's tools."""
     section = (
         (ROOT / "README.md").read_text().partition("## See it work\n")[2].partition("\n## ")[0]
     )
@@ -44,11 +44,11 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def taken_ports() -> Iterator[None]:
-    """Take the default ports, unless another process has already taken them."""
-    with ExitStack() as held:
+    """Take these ports, unless another process has already taken them."""
+    with ExitStack() as sockets:
         for port in TAKEN:
             with suppress(OSError):
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                sockets.enter_context(socket.create_server(("127.0.0.1", port)))
         yield
 
 

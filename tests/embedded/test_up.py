@@ -44,9 +44,9 @@ async def test_taken_default_port_is_reported_with_its_replacement(home: Path) -
     environ = small_environment()
     del environ["PORT"], environ["METRICS_PORT"]
     async with small_up(home, environ, "durable") as up:
-        with ExitStack() as held:
+        with ExitStack() as sockets:
             for port in (8000, 9100, 5432, 6379):
-                held.enter_context(taken(port))
+                sockets.enter_context(taken(port))
             await up.read_until("grace@example.org")
         variables = (home / "env").read_text()
         up.process.terminate()
@@ -186,7 +186,9 @@ async def test_guard_stops_everything_when_up_is_killed(home: Path) -> None:
     assert not exists(fallback_folder(home))
 
 
-async def test_next_up_stops_leftovers_of_a_killed_up_and_guard(home: Path) -> None:
+async def test_next_up_stops_the_processes_left_by_a_killed_up_and_its_killed_guard(
+    home: Path,
+) -> None:
     async with small_up(home, small_environment()) as killed:
         await killed.read_until("ready")
         pids = registered(home)

@@ -17,7 +17,7 @@ from app.embedded.wheels import UnsupportedPlatform, require_supported_platform
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc")
 @pytest.mark.parametrize("library", [("glibc", "2.17"), ("", "")])
-def test_old_or_foreign_libc_is_unsupported(
+def test_old_glibc_or_another_libc_is_unsupported(
     library: tuple[str, str],
 ) -> None:
     with pytest.raises(
@@ -47,7 +47,7 @@ except MigrationFailed as error:
         ("", "dbmate is not installed: run `uv sync`\n"),
     ],
 )
-def test_dbmate_is_also_looked_up_on_the_path(
+def test_dbmate_is_also_found_through_the_path_variable(
     tmp_path: Path, database_url: str, path: str, output: str
 ) -> None:
     """An overlay environment (`uv run --with`) has no dbmate next to its interpreter."""

@@ -154,7 +154,7 @@ async def test_every_kind_is_listed_and_can_be_paused_before_it_has_jobs(
         ("jobs dead --retry 0123 --retry-all", "Use only one of"),
     ],
 )
-async def test_bad_input_prints_one_line_and_exits_with_2(
+async def test_command_with_bad_input_prints_one_line_and_exits_with_2(
     environ: Mapping[str, str], database: Database, line: str, words: str
 ) -> None:
     result = await cli(environ, *line.split())
@@ -164,7 +164,7 @@ async def test_bad_input_prints_one_line_and_exits_with_2(
 
 
 @pytest.mark.parametrize("command", [(), ("jobs",), ("email", "suppressions")])
-async def test_missing_command_lists_the_commands_and_exits_with_2(
+async def test_app_without_a_command_lists_the_commands_and_exits_with_2(
     environ: Mapping[str, str], command: tuple[str, ...]
 ) -> None:
     result = await cli(environ, *command)
@@ -173,7 +173,9 @@ async def test_missing_command_lists_the_commands_and_exits_with_2(
     assert result.out == (await cli(environ, *command, "--help")).out
 
 
-async def test_postgres_outage_prints_one_line_and_exits_with_1(environ: Mapping[str, str]) -> None:
+async def test_command_prints_one_line_and_exits_with_1_during_a_postgres_outage(
+    environ: Mapping[str, str],
+) -> None:
     unreachable = {**environ, "DATABASE_URL": "postgresql://activelog@127.0.0.1:1/none"}
     result = await cli(unreachable, "queues", "list")
     assert (1, 1) == (result.code, len(result.err.splitlines()))
@@ -192,7 +194,7 @@ async def test_postgres_outage_prints_one_line_and_exits_with_1(environ: Mapping
         ("", "?sslmode=bogus", "sslmode"),
     ],
 )
-async def test_rejected_database_url_prints_one_line_and_exits_with_2(
+async def test_process_with_a_rejected_database_url_prints_one_line_and_exits_with_2(
     environ: Mapping[str, str], program: tuple[str, ...], old: str, new: str, problem: str
 ) -> None:
     url = environ["DATABASE_URL"]
@@ -229,7 +231,7 @@ async def test_operator_is_created_with_a_piped_password(
     assert 200 == (await api.get("/api/v1/admin/queues", headers=headers)).status_code
 
 
-async def test_existing_account_becomes_an_operator_without_a_password(
+async def test_existing_account_is_made_an_operator_without_asking_for_a_password(
     environ: Mapping[str, str], database: Database, api: httpx.AsyncClient
 ) -> None:
     kim = await person(database, "kim")

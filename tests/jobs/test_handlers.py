@@ -60,7 +60,7 @@ def test_every_scheduled_job_type_has_a_schedule() -> None:
 
 
 @pytest.mark.parametrize("job_type", OURS)
-def test_handler_requires_existing_resources(job_type: type[Job]) -> None:
+def test_handler_requires_only_resources_that_exist(job_type: type[Job]) -> None:
     assert set(required_resources(HANDLERS[job_type])) <= {
         field.name for field in fields(Resources)
     }

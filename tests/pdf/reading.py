@@ -10,7 +10,7 @@ from pypdf import PdfReader
 def pages(pdf: bytes | bytearray) -> list[str]:
     """Return the text of each page.
 
-    pypdf reads a two-byte character in the CJK font as two characters: the first is NUL.
+    pypdf reads a two-byte character in the CJK font as two characters, of which the first is NUL.
     """
     return [page.extract_text().replace("\0", "") for page in PdfReader(BytesIO(pdf)).pages]
 

@@ -1,4 +1,4 @@
-"""The fonts' characters, and which of them documents embed."""
+"""The fonts' characters, and the fonts and glyphs that documents embed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_character_is_set_in_the_font_for_its_script(character: str, name: str |
     assert name == font_of(character)
 
 
-def test_joiner_is_set_in_the_font_of_a_preceding_emoji_only() -> None:
+def test_joiner_is_set_in_a_font_only_after_an_emoji() -> None:
     assert ("emoji", "emoji") == (font_of("\u200d", "emoji"), font_of("♀", "emoji"))
     assert font_of("\u200d", "cjk") is None
     assert font_of("\u200d") is None

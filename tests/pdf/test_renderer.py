@@ -75,7 +75,9 @@ async def test_process_is_reused_for_the_next_document(renderer: Renderer) -> No
     assert (first, []) == (second, answer)
 
 
-async def test_at_most_max_processes_render_at_once(renderer: Renderer) -> None:
+async def test_concurrent_documents_share_at_most_two_processes(
+    renderer: Renderer,
+) -> None:
     answers = await asyncio.gather(*(render(renderer, rows=((n,),)) for n in range(6)))
     assert [[[n]] for n in range(6)] == [answer for answer, _ in answers]
     assert len({process for _, process in answers}) <= 2

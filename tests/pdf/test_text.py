@@ -100,7 +100,7 @@ def characters() -> Iterator[str]:
         yield chr(code)
 
 
-def test_no_character_makes_the_document_fail(canvas: Canvas) -> None:
+def test_no_character_breaks_the_document(canvas: Canvas) -> None:
     some = [c for c in characters() if unicodedata.category(c) not in {"Co", "Cn"}]
     for first in range(0, len(some), 60):
         text = drawable("".join(some[first : first + 60]))

@@ -135,8 +135,8 @@ async def test_bucket_opens_without_s3_and_its_calls_report_the_outage(
             assert "s3" not in successes
 
 
-async def test_request_with_a_wrong_key_is_treated_as_an_outage(settings: Settings) -> None:
-    """So jobs wait for S3 until an operator has corrected the key, and then run."""
+async def test_request_with_wrong_credentials_is_treated_as_an_outage(settings: Settings) -> None:
+    """This way, jobs wait until an operator has corrected the credentials, and then run."""
     section = dataclasses.replace(settings.bucket, secret_access_key="another secret")
     async with open_bucket(section) as bucket:
         with pytest.raises(Unavailable):

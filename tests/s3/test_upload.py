@@ -197,7 +197,7 @@ async def test_part_that_fails_once_is_retried(proxy: S3Proxy, proxied: Bucket) 
     assert (await proxied.head(KEY)).size == 3 * PART_BYTES
 
 
-async def test_next_upload_aborts_an_earlier_upload_that_could_not_be_aborted(
+async def test_next_upload_aborts_an_earlier_one_whose_first_abort_failed(
     proxy: S3Proxy, proxied: Bucket
 ) -> None:
     async def fail(call: Call) -> int | None:

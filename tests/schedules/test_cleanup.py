@@ -89,7 +89,7 @@ REMOVED = {
     "export_files": 0,
     "report_files": 0,
 }
-KEEP = Retention()
+DEFAULT_RETENTION = Retention()
 OCTOBER = date(2025, 10, 1)
 TABLES = (
     *(
@@ -180,7 +180,7 @@ async def empty(bucket: Bucket, *prefixes: str) -> None:
 
 
 async def last_modified_at(bucket: Bucket, prefix: str = "photos/") -> datetime:
-    """Return when the last object was put, by the bucket's clock, which object ages also use."""
+    """Return when the last object was put. The bucket's clock may differ from ours."""
     return max([entry.modified_at async for page in bucket.pages(prefix) for entry in page])
 
 
@@ -213,13 +213,15 @@ async def test_orphaned_photos_are_removed_after_a_day(
 ) -> None:
     now = await last_modified_at(bucket)
     await cleanup.clean(
-        await claimed_cleanup(database), bucket, KEEP, now=now + timedelta(hours=23)
+        await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=now + timedelta(hours=23)
     )
     assert set(photos.values()) == await keys_in(bucket)
     tomorrow = now + timedelta(hours=25)
-    await cleanup.count(await claimed_cleanup(database), database, bucket, KEEP, now=tomorrow)
+    await cleanup.count(
+        await claimed_cleanup(database), database, bucket, DEFAULT_RETENTION, now=tomorrow
+    )
     assert set(photos.values()) == await keys_in(bucket)
-    await cleanup.clean(await claimed_cleanup(database), bucket, KEEP, now=tomorrow)
+    await cleanup.clean(await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=tomorrow)
     assert {photos["referenced"]} == await keys_in(bucket)
     counts = await database.fetch("select (counts->>'photos')::int from schedule_runs order by id")
     assert [0, 4, 4] == [row[0] for row in counts]
@@ -243,13 +245,15 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
     now = await last_modified_at(bucket, "reports/")
 
     await cleanup.clean(
-        await claimed_cleanup(database), bucket, KEEP, now=now + timedelta(hours=23)
+        await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=now + timedelta(hours=23)
     )
     assert referenced | others == await keys_in(bucket, "reports/")
     tomorrow = now + timedelta(hours=25)
-    await cleanup.count(await claimed_cleanup(database), database, bucket, KEEP, now=tomorrow)
+    await cleanup.count(
+        await claimed_cleanup(database), database, bucket, DEFAULT_RETENTION, now=tomorrow
+    )
     assert referenced | others == await keys_in(bucket, "reports/")
-    await cleanup.clean(await claimed_cleanup(database), bucket, KEEP, now=tomorrow)
+    await cleanup.clean(await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=tomorrow)
     assert referenced == await keys_in(bucket, "reports/")
     counts = "select (counts->>'report_files')::int from schedule_runs order by id"
     assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
@@ -278,14 +282,14 @@ async def test_interrupted_cleanup_keeps_its_counts(
     unreachable = replace(section, endpoint_url=f"http://127.0.0.1:{closed_port}")
     async with open_bucket(unreachable) as bucket:
         with pytest.raises(Unavailable):
-            await cleanup.clean(run, bucket, KEEP, now=now)
+            await cleanup.clean(run, bucket, DEFAULT_RETENTION, now=now)
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
     )
     (claimed,) = await statements.claim(
         database, ids=[run.job_id], worker_id=uuid4(), token=uuid4()
     )
-    await cleanup.clean(Run(database, claimed), resources.bucket, KEEP, now=now)
+    await cleanup.clean(Run(database, claimed), resources.bucket, DEFAULT_RETENTION, now=now)
     assert REMOVED["activities"] == await database.fetchval(
         "select (counts->>'activities')::int from schedule_runs where job_id = $1", run.job_id
     )
@@ -294,9 +298,9 @@ async def test_interrupted_cleanup_keeps_its_counts(
 async def test_retention_is_set_in_days(database: Database, bucket: Bucket, old_rows: UUID) -> None:
     days = {"RETENTION_JOBS": "5", "RETENTION_EMAILS": "398", "RETENTION_DEAD_LETTERS": "7"}
     longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
-    keep = read(Retention, {**days, **longer})
+    retention = read(Retention, {**days, **longer})
     run = await claimed_cleanup(database)
-    await cleanup.clean(run, bucket, keep, now=await clock(database))
+    await cleanup.clean(run, bucket, retention, now=await clock(database))
     counts = await database.fetchval("select counts::text from schedule_runs where counts <> '{}'")
     changed = {"jobs": 6, "emails": 2, "dead_letters": 2}
     assert {**REMOVED, **changed, "erasures": 0, "activities": 0, "runs": 0} == json.loads(counts)

@@ -49,8 +49,8 @@ async def users_of_jobs(database: Database, kind: str) -> list[UUID]:
 async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
     database: Database,
 ) -> None:
-    crowd = await add_users(database, 8)
-    first, last, early, late, unconfirmed, opted_out, deleted, bounced = crowd
+    users = await add_users(database, 8)
+    first, last, early, late, unconfirmed, opted_out, deleted, bounced = users
     await add_run(database, first, at("2026-10-25 00:00"))
     await add_run(database, last, at("2026-11-21 23:59:59.9"))
     await add_run(database, early, at("2026-10-24 23:59:59.9"))

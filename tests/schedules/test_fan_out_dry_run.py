@@ -39,15 +39,15 @@ CHANGES = {
 
 
 @pytest.fixture
-async def crowd(database: Database) -> Sequence[UserId]:
-    """Create an active user for each change, in order, an inactive user and two active users."""
-    crowd = await add_users(database, len(CHANGES) + 3)
-    for change, user in zip(CHANGES.values(), crowd, strict=False):
+async def users(database: Database) -> Sequence[UserId]:
+    """Create, in order, an active user for each change, an inactive user and two active users."""
+    users = await add_users(database, len(CHANGES) + 3)
+    for change, user in zip(CHANGES.values(), users, strict=False):
         await database.execute(change, user)
     await database.execute("update users set email = upper(email)")
-    for user in [*crowd[: len(CHANGES)], *crowd[-2:]]:
+    for user in [*users[: len(CHANGES)], *users[-2:]]:
         await add_run(database, user, at("2025-10-20 12:00"))
-    return crowd
+    return users
 
 
 EXPECTED = {
@@ -68,7 +68,7 @@ EXPECTED = {
         ("reports:monthly", OCTOBER, {**EXPECTED, "would_report": 7}),
     ],
 )
-@pytest.mark.usefixtures("crowd")
+@pytest.mark.usefixtures("users")
 async def test_dry_run_counts_users_by_reason_and_enqueues_no_email(
     database: Database, resources: Resources, schedule: str, day: str, expected: dict[str, int]
 ) -> None:
@@ -81,8 +81,8 @@ async def test_dry_run_counts_users_by_reason_and_enqueues_no_email(
     ("schedule", "day", "emails"),
     [("emails:weekly", SATURDAY, "weekly_summary"), ("reports:monthly", OCTOBER, "report_ready")],
 )
-@pytest.mark.usefixtures("crowd")
-async def test_dry_run_predicts_the_number_of_emails_from_the_real_run(
+@pytest.mark.usefixtures("users")
+async def test_dry_run_predicts_how_many_emails_the_real_run_sends(
     database: Database, resources: Resources, schedule: str, day: str, emails: str
 ) -> None:
     sent = "select count(*) from emails where template = $1 and state = 'sent'"
@@ -99,7 +99,7 @@ async def test_dry_run_predicts_the_number_of_emails_from_the_real_run(
 
 @pytest.mark.parametrize("moment", ["2025-10-01 00:00", "2025-10-31 23:59:59.9"])
 @pytest.mark.parametrize(("day", "reports"), [(OCTOBER, 1), ("2025-09-30", 0), ("2025-11-30", 0)])
-async def test_dry_run_of_reports_considers_activities_in_the_month(
+async def test_dry_run_of_reports_considers_only_activities_in_the_month(
     database: Database, resources: Resources, moment: str, day: str, reports: int
 ) -> None:
     (user,) = await add_users(database, 1)
@@ -117,7 +117,7 @@ async def test_dry_run_of_reports_considers_activities_in_the_month(
         ("2025-10-26 00:00", 0),
     ],
 )
-async def test_dry_run_of_summaries_considers_activities_in_the_four_weeks(
+async def test_dry_run_of_summaries_considers_only_activities_in_the_four_weeks_to_saturday(
     database: Database, resources: Resources, moment: str, emails: int
 ) -> None:
     (user,) = await add_users(database, 1)

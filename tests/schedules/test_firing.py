@@ -43,7 +43,7 @@ async def test_tick_is_fired_on_time_with_its_job(since_tuesday: Database) -> No
     ) == tuple(row)
 
 
-async def test_many_workers_fire_a_tick_once(since_tuesday: Database) -> None:
+async def test_many_workers_together_fire_a_tick_once(since_tuesday: Database) -> None:
     midnight = at("2026-11-25 00:00")
     await asyncio.gather(
         *(fire_due(since_tuesday, now=midnight + n * timedelta(seconds=1)) for n in range(8))
@@ -57,7 +57,7 @@ async def test_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: Dat
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_arq_cron_job_fires_the_ticks_due_by_the_worker_clock(
+async def test_arq_cron_job_fires_the_ticks_due_according_to_the_worker_clock(
     since_tuesday: Database,
 ) -> None:
     await fire({"database": since_tuesday, "clock": fixed_clock("2026-11-25 00:00")})

@@ -66,7 +66,7 @@ def test_arq_has_a_cron_job_for_every_schedule() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_arq_cron_job_is_due_at_our_ticks(name: str) -> None:
+def test_arq_cron_job_is_due_at_the_ticks_of_its_schedule(name: str) -> None:
     schedule = SCHEDULES[name]
     cron_job = cron_job_of(schedule)
     now = at("2026-12-30 22:15")

@@ -26,7 +26,7 @@ KIM = ("--user", str(UUID(int=7)))
 
 @asynccontextmanager
 async def live_worker(resources: Resources) -> AsyncIterator[None]:
-    """Run a worker that the command line sees as live_worker."""
+    """Run a worker, and wait until the command line sees that it is alive."""
     async with running_worker(resources) as engine:
         await until(lambda: engine.claim_loop.last_pop_at > 0)
         yield
@@ -84,7 +84,7 @@ async def test_trigger_without_a_running_worker_enqueues_the_job_and_exits_with_
     )
 
 
-async def test_job_for_a_user_is_triggered_once_with_its_fields_as_options(
+async def test_job_for_a_user_takes_its_fields_as_options_and_cannot_be_triggered_twice(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")
@@ -148,7 +148,7 @@ async def test_trigger_without_a_job_name_lists_every_job_with_its_options(
         ),
     ],
 )
-async def test_bad_arguments_print_one_line_exit_with_2_and_enqueue_nothing(
+async def test_trigger_with_bad_arguments_prints_one_line_exits_with_2_and_enqueues_nothing(
     database: Database, environ: Environ, arguments: tuple[str, ...], message: str
 ) -> None:
     code, line = await trigger(environ, *arguments)
@@ -158,7 +158,7 @@ async def test_bad_arguments_print_one_line_exit_with_2_and_enqueue_nothing(
     assert 0 == await database.fetchval("select count(*) from jobs")
 
 
-async def test_trigger_of_an_email_already_sent_prints_when_it_was_sent(
+async def test_triggering_an_email_that_was_already_sent_prints_when_it_was_sent(
     database: Database, resources: Resources, environ: Environ, inbox: Inbox
 ) -> None:
     kim = await person(database, "kim")

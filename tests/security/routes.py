@@ -1,7 +1,7 @@
 """The expected access to every route. A route that is missing here fails a test.
 
-An entry has the statuses that an anonymous client, Kim, another user and an operator get. Addresses
-of a user's data name Kim's. The constructors are named for who has access:
+An entry has the statuses that an anonymous client, Kim, another user and an operator get. If a path
+has the id of a user's data, the data are Kim's. The constructors are named for who has access:
 
     everybody(200)    no sign-in is needed, and everyone gets the same status
     own(200)          any signed-in user, about themselves
@@ -9,7 +9,7 @@ of a user's data name Kim's. The constructors are named for who has access:
     operators(200)    operators only
 
 For pages, which redirect anonymous clients to the sign-in page, there are own_page, kims_page and
-operators_page, and for_guests, which redirects signed-in users.
+operators_page, and for_guests, for pages that redirect signed-in users.
 """
 
 from __future__ import annotations

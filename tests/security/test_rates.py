@@ -110,7 +110,7 @@ async def test_refusal_by_one_limit_does_not_count_against_the_others(limiter: R
         await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_metric_counts_refusals_by_limit(limiter: RateLimiter) -> None:
+async def test_metric_counts_the_refusals_of_each_limit(limiter: RateLimiter) -> None:
     roomy = RateLimit("roomy", Rate(9, HOUR))
     await repeat(3, lambda: limiter.take((roomy, "here"), (FEW, "kim")))
     before = refusals(FEW), refusals(roomy)
@@ -130,7 +130,7 @@ async def test_redis_keys_are_hashed_and_expire(limiter: RateLimiter, resources:
     assert 0 < await resources.redis.pttl(key) <= 3_600_000
 
 
-async def test_without_redis_requests_are_admitted_and_few_of_them_try_to_connect(
+async def test_requests_are_admitted_without_redis_and_few_of_them_try_to_connect(
     closed_port: int,
 ) -> None:
     async with open_redis(f"redis://127.0.0.1:{closed_port}") as redis:
@@ -151,9 +151,9 @@ async def count_suspensions(limiter: RateLimiter) -> int:
     """Count how many of 100 requests found Redis unavailable. No request may be refused."""
     with capture_logs() as logs:
         await repeat(100, lambda: limiter.take((FEW, "kim")))
-    waited = [log for log in logs if log["event"] == "rate_limits.suspended"]
-    assert waited
-    return len(waited)
+    suspensions = [log for log in logs if log["event"] == "rate_limits.suspended"]
+    assert suspensions
+    return len(suspensions)
 
 
 async def test_batched_limiter_refuses_after_a_flush(resources: Resources) -> None:
@@ -197,7 +197,7 @@ async def test_clearing_the_sign_ins_of_an_account_resets_its_limit(limiter: Rat
         await clear_sign_ins(limiter, "KIM@example.com")
 
 
-async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimiter) -> None:
+async def test_sign_ins_to_many_accounts_are_limited_per_client(limiter: RateLimiter) -> None:
     admitted = 0
 
     async def use_up_limit(name: str) -> None:
@@ -228,7 +228,7 @@ async def test_sign_ins_to_many_accounts_are_limited_by_client(limiter: RateLimi
         ),
     ],
 )
-async def test_sign_ups_and_reset_requests_are_limited_by_client(
+async def test_sign_ups_and_reset_requests_are_limited_per_client(
     admit: Callable[[RateLimiter, str], Awaitable[None]],
     limit: RateLimit,
     path: str,
@@ -243,7 +243,7 @@ async def test_sign_ups_and_reset_requests_are_limited_by_client(
         assert (await client.post(f"/api/v1/{path}", json=body)).status_code < 300
 
 
-async def test_confirmation_emails_are_limited_by_address(
+async def test_confirmation_emails_are_limited_per_address(
     resources: Resources, limiter: RateLimiter
 ) -> None:
     kim = await person(resources.database, "kim")
@@ -286,7 +286,7 @@ async def test_password_checks_for_a_signed_in_user_are_limited(
     assert (put.status_code, deleted.status_code) == (429, 429)
 
 
-async def test_requests_are_limited_by_user(resources: Resources) -> None:
+async def test_requests_are_limited_per_user(resources: Resources) -> None:
     kim = await person(resources.database, "kim")
     sam = await person(resources.database, "sam")
     few = Rate(3, HOUR)

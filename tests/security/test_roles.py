@@ -37,11 +37,12 @@ async def test_route_returns_the_expected_status_to_each_role(
     api: httpx.AsyncClient,
     wall_clock: WallClock,
 ) -> None:
-    wall_clock.fixed_at = at("2026-11-02 08:00")  # half an hour after the activity
+    wall_clock.fixed_at = at("2026-11-02 08:00")  # just as the activity ends
     uses_up = route.startswith("POST") and len(set(access.statuses.values())) == 1
     statuses: dict[str, int] = {}
     world = await build(resources)
-    for role in ("anonymous", "other", "operator", "kim"):  # Kim last: her request may delete
+    # Kim comes last, as her request may delete the data.
+    for role in ("anonymous", "other", "operator", "kim"):
         if statuses and uses_up:
             await resources.database.execute(EMPTY_TABLES)
             world = await build(resources)

@@ -50,7 +50,7 @@ class World:
     people: Mapping[str, Person | None]
     """The people by their role in tests/security/routes.py."""
     named: dict[str, str]
-    """The values for path parameters. `queues/{name}` applies only after `queues/`."""
+    """The values for path parameters. `queues/{name}` is the value for `{name}` after `queues/`."""
     secret: str
 
     def path(self, template: str) -> str:

@@ -1,4 +1,4 @@
-"""Migrations run up, down and up again, and concurrent runs wait for each other."""
+"""Migrations can be applied, rolled back and applied again. Concurrent runs do not collide."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ async def test_every_migration_can_be_rolled_back_and_applied_again(empty_databa
     assert await count_tables(empty_database) == applied
 
 
-async def test_concurrent_migrations_do_not_collide(empty_database: str) -> None:
+async def test_migrations_started_at_the_same_time_do_not_collide(empty_database: str) -> None:
     await asyncio.gather(*(migrate(empty_database) for _ in range(3)))
     assert await count_tables(empty_database) > 0

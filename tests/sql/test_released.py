@@ -44,7 +44,7 @@ async def test_released_inserts_name_every_required_column(database_url: str) ->
 
 
 async def test_last_migration_keeps_what_the_released_code_uses(empty_database: str) -> None:
-    """Statements that prepare before the migration do not change, and inserts need no new column.
+    """Statements that the old schema can run keep their shapes, and inserts need no new column.
 
     Before the first release, a migration may state that it is incompatible.
     """

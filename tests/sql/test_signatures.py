@@ -36,7 +36,7 @@ def test_parameter_that_the_sql_does_not_use_is_refused() -> None:
         declare("exports", activities_csv)
 
 
-def test_parameter_that_only_the_sql_uses_is_refused() -> None:
+def test_sql_parameter_that_is_missing_from_the_signature_is_refused() -> None:
     def activities_csv(*, user_id: UUID) -> Query:
         raise NotImplementedError
 

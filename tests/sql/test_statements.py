@@ -1,4 +1,4 @@
-"""Every statement prepares on the migrated schema and matches its signature."""
+"""Every statement can be prepared on the migrated schema and matches its signature."""
 
 from __future__ import annotations
 

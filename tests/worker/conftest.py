@@ -10,6 +10,6 @@ from tests.support.ledger import create_ledger
 
 @pytest.fixture
 async def effects(database: Database) -> Database:
-    """The database, with an empty ledger."""
+    """The database, with empty tables for the starts and effects of jobs."""
     await create_ledger(database)
     return database

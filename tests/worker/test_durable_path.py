@@ -271,7 +271,7 @@ async def test_running_job_is_cancelled_on_request(
     assert (await job_row(database, job_id))["error"] == "cancelled on request"
 
 
-async def test_success_is_recorded_as_an_attempt_only_after_a_failure(
+async def test_successful_attempt_is_recorded_only_if_an_earlier_attempt_failed(
     database: Database, resources: Resources
 ) -> None:
     async def fail_once(*_: object) -> None:
@@ -312,7 +312,7 @@ async def test_enqueue_all_skips_jobs_with_a_unique_key_that_is_taken(
     assert CALLS["a"] == 1251
 
 
-async def test_jobs_wait_for_the_end_of_an_outage_without_counting_failures(
+async def test_outage_makes_jobs_wait_but_does_not_count_as_a_failure(
     database: Database, resources: Resources
 ) -> None:
     async def need_smtp(*_: object) -> None:

@@ -51,11 +51,11 @@ async def count_in_state(database: Database, state: str) -> int:
     return int(await database.fetchval("select count(*) from jobs where state = $1", state))
 
 
-async def test_worker_suspended_for_two_leases_repeats_no_effect_when_continued(
+async def test_worker_suspended_past_its_lease_repeats_no_effect_when_continued(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as suspended:
-        # The 15 s are over when the worker is continued, the 60 s are not.
+        # When the worker is continued, the 15 s have passed but the 60 s have not.
         await enqueue_many(effects, 3, Effect(at_first=15))
         await enqueue_many(effects, 2, Effect(at_first=60))
         await eventually(lambda: effects.fetchval(STARTS), 5)
@@ -181,7 +181,7 @@ async def wait_for_at_least(database: Database, count: int) -> None:
     await eventually(enough, True)
 
 
-async def test_job_that_kills_its_workers_becomes_a_dead_letter_and_the_others_are_done(
+async def test_job_that_kills_its_workers_becomes_a_dead_letter_and_the_other_jobs_are_done(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     killer = await enqueue_job(effects, Killer())
@@ -230,7 +230,7 @@ async def exit_code_of_check(environ: Mapping[str, str]) -> int:
         return await check.ended()
 
 
-async def test_sigterm_releases_a_long_job_after_the_grace_period_without_counting_it(
+async def test_sigterm_releases_a_long_job_after_the_grace_period_without_counting_the_attempt(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ={**environ, "SHUTDOWN_GRACE": "1"}) as worker:

@@ -77,7 +77,7 @@ async def test_worker_starts_and_drains_without_redis_and_uses_redis_when_it_is_
             assert await worker.ended() == 0
 
 
-async def test_real_worker_checks_all_schedules_by_postgres_time(
+async def test_worker_checks_all_schedules_against_the_postgres_clock(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     before = await database.fetchval("select clock_timestamp()")
@@ -88,7 +88,9 @@ async def test_real_worker_checks_all_schedules_by_postgres_time(
         await eventually(lambda: database.fetchval(checked, before), len(SCHEDULES))
 
 
-async def test_every_schedule_is_an_arq_cron_job(environ: Mapping[str, str]) -> None:
+async def test_worker_settings_have_a_cron_job_for_every_schedule(
+    environ: Mapping[str, str],
+) -> None:
     names = "from worker import WorkerSettings as W; print(*(job.name for job in W.cron_jobs))"
     async with program("-c", names, environ=environ) as process:
         assert await process.ended() == 0
@@ -110,7 +112,7 @@ async def test_every_log_line_is_json_and_none_comes_from_arq_or_uvicorn(
     assert "\\u001b" not in worker.output
 
 
-async def test_taken_metrics_port_prints_one_line_and_exits_with_2_before_any_claim(
+async def test_worker_with_a_taken_metrics_port_prints_one_line_and_exits_with_2_before_any_claim(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
