@@ -13,7 +13,13 @@ from types import ModuleType
 
 from app.embedded.home import ROOT
 from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
-from tests.bench.environment import PACKAGES_OF_SERVERS, SERVERS, disk, environment, machine
+from tests.bench.environment import (
+    PACKAGES_OF_SERVERS,
+    SERVERS,
+    describe_disk,
+    describe_machine,
+    environment,
+)
 from tests.bench.report import FILE, Part, write_page
 from tests.bench.table import show
 
@@ -51,7 +57,7 @@ def main() -> None:
         packages = {package for name in names for package in BENCHES[name].VERSIONS}
         write_page(
             parts,
-            machine([*PACKAGES_OF_SERVERS, *sorted(packages)]),
+            describe_machine([*PACKAGES_OF_SERVERS, *sorted(packages)]),
             rounds,
             datetime.now(UTC).date(),
         )
@@ -60,11 +66,11 @@ def main() -> None:
 
 async def _run(name: str, rounds: int, *, quick: bool, only: str) -> Part:
     bench = BENCHES[name]
-    print(f"{name}: {machine(bench.VERSIONS)}")
+    print(f"{name}: {describe_machine(bench.VERSIONS)}")
     print(f"{SERVERS}.")
     print(f"Medians of {rounds} rounds; the contenders take turns. {bench.NOTES}", flush=True)
     async with environment(bench.NEEDS) as servers:
-        print(f"Disk: {(disk_speed := disk(servers.folder))}.", flush=True)
+        print(f"Disk: {(disk_speed := describe_disk(servers.folder))}.", flush=True)
         rows = await bench.bench(servers, rounds=rounds, quick=quick, only=only)
     show(f"just bench {name}", rows)
     print(flush=True)

@@ -20,7 +20,7 @@ from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.benchmarks.asking import Caller, ask_all, call
+from tests.bench.benchmarks.asking import Connection, connect, send_all
 from tests.bench.environment import Environment
 from tests.bench.table import Row
 from tests.support.people import person
@@ -102,8 +102,8 @@ async def _round(
         burst = [requests[number % len(requests)] for number in range(BURST)]
         taken: dict[str, list[float]] = defaultdict(list)
         for number in range(bursts + 1):
-            for name, callers in contenders.items():
-                milliseconds = await ask_all(callers, burst)
+            for name, connections in contenders.items():
+                milliseconds = await send_all(connections, burst)
                 if number:
                     taken[name] += milliseconds
         return {name: median(all_taken) for name, all_taken in taken.items()}
@@ -112,7 +112,7 @@ async def _round(
 @asynccontextmanager
 async def _serving(
     environment: Environment, program: Sequence[str], at_once: int
-) -> AsyncIterator[list[Caller]]:
+) -> AsyncIterator[list[Connection]]:
     """Run a server process and open `at_once` connections to it."""
     (port,) = free_ports(1)
     environ = {**environment.environ, "PORT": str(port), "UVICORN_PORT": str(port)}
@@ -121,20 +121,20 @@ async def _serving(
             sys.executable, *program, cwd=ROOT, env=environ, stdout=output, stderr=STDOUT
         )
     try:
-        callers = [await _connect_when_ready(port) for _ in range(at_once)]
-        yield callers
-        for caller in callers:
-            caller.close()
+        connections = [await _connect_when_ready(port) for _ in range(at_once)]
+        yield connections
+        for connection in connections:
+            connection.close()
     finally:
         process.terminate()
         await process.wait()
 
 
-async def _connect_when_ready(port: int) -> Caller:
+async def _connect_when_ready(port: int) -> Connection:
     deadline = monotonic() + 30
     while True:
         try:
-            return await call(port)
+            return await connect(port)
         except OSError:
             if monotonic() > deadline:
                 raise

@@ -67,7 +67,7 @@ class Server:
     authority: str
     """The file with the certificate authority that signed the server's certificate."""
 
-    async def ended(self) -> tuple[int, int]:
+    async def stop(self) -> tuple[int, int]:
         """Stop the server and return how many connections and emails it received."""
         self.process.terminate()
         said, _ = await self.process.communicate()
@@ -116,7 +116,7 @@ async def _measure(folder: Path, tls: str, connect: Connect, count: int) -> Meas
     content = _email().as_bytes()
     async with _server(folder, tls) as server:
         seconds = await asyncio.to_thread(uvloop.run, _send(server, connect, content, count))
-        connections, taken = await server.ended()
+        connections, taken = await server.stop()
     if taken != count:
         raise RuntimeError(f"{taken} of {count} emails arrived")
     return Measurement(count / seconds, connections)

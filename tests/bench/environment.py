@@ -50,7 +50,7 @@ UNUSED_SERVERS = {
 class Environment:
     folder: Path
     environ: Mapping[str, str]
-    """All variables for a service process. This process's own variables are not passed on."""
+    """All variables for a service process. Of our own variables, only PATH is passed on."""
 
 
 class _FreePortWorkspace(Workspace):
@@ -72,7 +72,7 @@ async def environment(needed: Collection[str]) -> AsyncIterator[Environment]:
                 await start_all(daemons)
                 variables = connection_settings(daemons)
                 await migrate(variables["DATABASE_URL"])
-                yield Environment(folder, {**_service(), **UNUSED_SERVERS, **variables})
+                yield Environment(folder, {**_service_settings(), **UNUSED_SERVERS, **variables})
             finally:
                 await stop_all(daemons)
     finally:
@@ -80,7 +80,7 @@ async def environment(needed: Collection[str]) -> AsyncIterator[Environment]:
         shutil.rmtree(folder)
 
 
-def disk(folder: Path) -> str:
+def describe_disk(folder: Path) -> str:
     """Measure how long the disk takes to sync 8 kB, which every durable write waits for."""
     taken = []
     with (folder / "sync").open("wb", buffering=0) as file:
@@ -89,11 +89,11 @@ def disk(folder: Path) -> str:
             began = time.perf_counter()
             os.fsync(file.fileno())
             taken.append(1000 * (time.perf_counter() - began))
-    *_, ninth = quantiles(taken, n=10)
-    return f"a sync of 8 kB takes {median(taken):.2f} ms; one in ten takes more than {ninth:.2f} ms"
+    *_, p90 = quantiles(taken, n=10)
+    return f"a sync of 8 kB takes {median(taken):.2f} ms; one in ten takes more than {p90:.2f} ms"
 
 
-def _service() -> dict[str, str]:
+def _service_settings() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": "a long enough secret for the benchmarks",
@@ -102,7 +102,7 @@ def _service() -> dict[str, str]:
     }
 
 
-def machine(packages: Collection[str]) -> str:
+def describe_machine(packages: Collection[str]) -> str:
     """Describe the machine in one line: processors, load, memory, system, Python and packages."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"

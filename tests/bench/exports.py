@@ -23,7 +23,7 @@ from tests.bench.benchmarks.exporting import (
     psql_copy,
     upload_file,
 )
-from tests.bench.benchmarks.lagging import FILE, lags, p99
+from tests.bench.benchmarks.lagging import FILE_VARIABLE, lags, p99
 from tests.bench.environment import Environment
 from tests.bench.services import Growth, Service, service
 from tests.bench.table import Row
@@ -39,11 +39,10 @@ NOTES = (
     "longest: one user has five million activities."
 )
 
-ROWS, MANY, PAGES = 1_000_000, 5_000_000, 50000
+ROWS, MANY, PDF_ROWS = 1_000_000, 5_000_000, 50000
 QUICK = 20
 """--quick divides the numbers of rows by this."""
-LONGEST = 900
-"""Timeout for an export, in seconds."""
+EXPORT_TIMEOUT_S = 900
 IDLE = 8
 """Seconds of API requests to measure before drawing starts: about as long as drawing takes."""
 PDFS_AT_ONCE = 4
@@ -65,7 +64,7 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
         frame = Frame(environment, resources, rounds)
         parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
             "csv": partial(_csv, frame, ROWS // by),
-            "drawing": partial(_drawing, frame, PAGES // by),
+            "drawing": partial(_drawing, frame, PDF_ROWS // by),
             "memory": partial(_memory, frame, MANY // by),
         }
         return [row for name, part in parts.items() if only in name for row in await part()]
@@ -88,7 +87,7 @@ class Frame:
 
     def worker(self) -> AbstractAsyncContextManager[Service]:
         program = ("-m", "arq", "tests.bench.contenders.exports_worker.WorkerSettings")
-        more = {FILE: str(self.lag_file)}
+        more = {FILE_VARIABLE: str(self.lag_file)}
         return service(self.environment, *program, ready_path="/health/ready", extra=more)
 
     def rival(self) -> AbstractAsyncContextManager[Service]:
@@ -107,7 +106,7 @@ async def _csv(frame: Frame, rows: int) -> list[Row]:
             seen[PSQL].append(await psql_copy(url, who.id, str(file)))
             seen[OURS].append(await download(api.url + CSV, who.headers, rows))
             seen[CURSOR].append(await download(f"{rival.url}/{who.id}", {}, rows))
-            seen["s3"].append(await export(frame.resources, who, "csv", within=LONGEST))
+            seen["s3"].append(await export(frame.resources, who, "csv", within=EXPORT_TIMEOUT_S))
             seen[BOTO].append(await upload_file(frame.resources, file))
     took = {name: median(seconds) for name, seconds in seen.items()}
     return [*_over_http(rows, took), *_to_s3(rows, took)]
@@ -156,7 +155,7 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
                 await _response_times_during(api, small, download(api.url + CSV, who.headers, rows))
             )
         async with Growth(worker) as of_worker:
-            making = export(frame.resources, who, "csv", within=LONGEST)
+            making = export(frame.resources, who, "csv", within=EXPORT_TIMEOUT_S)
             exporting = p99(await _response_times_during(api, small, making))
     return [
         Row(f"{rows:,} rows over HTTP", OURS, f"the API grows by {of_api.mebibytes:.1f} MiB",
@@ -183,7 +182,7 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
             idle.append(p99(await _response_times_during(api, people[0], asyncio.sleep(IDLE))))
             noted = frame.lag_file.stat().st_size
             drawing = asyncio.gather(
-                *(export(frame.resources, who, "pdf", within=LONGEST) for who in people)
+                *(export(frame.resources, who, "pdf", within=EXPORT_TIMEOUT_S) for who in people)
             )
             busy.append(p99(await _response_times_during(api, people[0], drawing)))
             lag.append(p99(lags(frame.lag_file, noted)))
@@ -201,7 +200,7 @@ async def _drawing(frame: Frame, rows: int) -> list[Row]:
 async def _response_times_during(
     api: Service, who: Person, meanwhile: Awaitable[object]
 ) -> list[float]:
-    """Send requests from another process while `meanwhile` runs, and return their milliseconds."""
+    """Return the response times, in ms, of requests from another process while `meanwhile` runs."""
     asker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.contenders.asker", api.url, who.token),
         cwd=ROOT,

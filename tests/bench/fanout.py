@@ -9,7 +9,7 @@ from statistics import median
 from app import logs
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.benchmarks.fanning import Fanout, FanoutContender, fan_out_meanwhile
+from tests.bench.benchmarks.fanning import Fanout, FanoutContender, measure_fan_out
 from tests.bench.contenders.contender import Bench
 from tests.bench.environment import Environment
 from tests.bench.stamps import Stamps
@@ -36,11 +36,11 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
     async with open_resources(settings, process="activelog-bench") as resources:
         contender = FanoutContender(resources)
         frame = Bench(environment, Stamps(environment.folder / "stamps"), {}, rounds, quick)
-        await contender.make_crowd(users)
+        await contender.create_users(users)
         singles, fanouts, counts = [], [], []
         for _ in range(rounds):
-            singles.append(await contender.one_by_one(SINGLES))
-            fanouts.append(await fan_out_meanwhile(frame, contender))
+            singles.append(await contender.enqueue_one_by_one(SINGLES))
+            fanouts.append(await measure_fan_out(frame, contender))
             counts.append(await contender.count_day())
     return [
         *_rates(f"fan-out to {users:,} users", fanouts, median(singles)),

@@ -8,11 +8,11 @@ from statistics import median
 from typing import TypeVar
 
 from tests.bench.benchmarks.idling import idle_cores
-from tests.bench.benchmarks.killing import restarts
+from tests.bench.benchmarks.killing import restart_times
 from tests.bench.benchmarks.latency import Latency, commit_to_start
 from tests.bench.benchmarks.lateness import ends_after_cancel, starts_after_due
 from tests.bench.benchmarks.throughput import jobs_per_second, slot_use
-from tests.bench.benchmarks.weights import shares
+from tests.bench.benchmarks.weights import shares_of_starts
 from tests.bench.contenders.activelog import ActiveLog, open_activelog
 from tests.bench.contenders.contender import Bench, Contender
 from tests.bench.contenders.procrastinate import open_procrastinate
@@ -134,7 +134,9 @@ async def _idle(bench: Bench) -> list[Row]:
 
 async def _weights(bench: Bench, ours: ActiveLog) -> list[Row]:
     wanted = {"critical": 60, "default": 30, "low": 10}
-    rounds = [await shares(bench, ours, starts=1000, slots=10) for _ in range(bench.rounds)]
+    rounds = [
+        await shares_of_starts(bench, ours, starts=1000, slots=10) for _ in range(bench.rounds)
+    ]
     worst = max(abs(seen[queue] - share) for seen in rounds for queue, share in wanted.items())
     seen = " ".join(f"{median(one[queue] for one in rounds):.1f}" for queue in wanted)
     return [
@@ -145,7 +147,11 @@ async def _weights(bench: Bench, ours: ActiveLog) -> list[Row]:
 
 async def _kill(bench: Bench, ours: ActiveLog) -> list[Row]:
     waits = sorted(
-        [wait for _ in range(1 if bench.quick else KILLS) for wait in await restarts(bench, ours)]
+        [
+            wait
+            for _ in range(1 if bench.quick else KILLS)
+            for wait in await restart_times(bench, ours)
+        ]
     )
     return [_waits("restart elsewhere after kill -9", ours, waits, most=12)]
 

@@ -25,7 +25,7 @@ NOTES = (
 TIMES = 200
 QUICK = 5
 """--quick divides TIMES by this."""
-WARM = 10
+WARMUP_REQUESTS = 10
 TARGET_MS = 50
 """The p95 target, in milliseconds."""
 
@@ -67,7 +67,7 @@ async def bench(environment: Environment, *, rounds: int, quick: bool, only: str
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as client:
             for path in wanted.values():
-                await response_times(client, path, WARM)
+                await response_times(client, path, WARMUP_REQUESTS)
             for _ in range(rounds):
                 for page, path in wanted.items():
                     taken[page].append(

@@ -17,7 +17,8 @@ from time import monotonic_ns
 from typing import NamedTuple
 
 _STAMP = struct.Struct("<qq")
-FILE = "BENCH_STAMPS"
+FILE_VARIABLE = "BENCH_STAMPS"
+"""The environment variable with the path of the file."""
 
 
 async def work(number: int, seconds: float) -> None:
@@ -34,7 +35,7 @@ def _write(number: int) -> None:
 
 @cache
 def _file() -> int:
-    return os.open(os.environ[FILE], os.O_WRONLY | os.O_APPEND)
+    return os.open(os.environ[FILE_VARIABLE], os.O_WRONLY | os.O_APPEND)
 
 
 class Stamp(NamedTuple):

@@ -12,7 +12,7 @@ import psutil
 
 from app.embedded.home import ROOT
 from tests.bench.contenders.contender import Bench, Contender
-from tests.bench.stamps import FILE
+from tests.bench.stamps import FILE_VARIABLE
 
 
 class WorkerEnded(Exception):
@@ -30,7 +30,7 @@ async def worker(bench: Bench, contender: Contender, slots: int) -> AsyncIterato
     environ = {
         **bench.environment.environ,
         **contender.environ(slots),
-        FILE: str(bench.stamps.path),
+        FILE_VARIABLE: str(bench.stamps.path),
     }
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(

@@ -24,11 +24,11 @@ from app.jobs.admin import dead_letters
 from app.postgres.database import Database
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.environment import environment, machine
+from tests.bench.environment import describe_machine, environment
 from tests.bench.table import Row, show
 from tests.chaos.crew import crew
 from tests.chaos.faults import Faults
-from tests.chaos.verdict import judge
+from tests.chaos.verdict import compute_figures
 from tests.chaos.witness import connections_left, witness
 from tests.chaos.work import Long, mix
 from tests.support.ledger import create_ledger
@@ -39,7 +39,7 @@ FINISH_TIMEOUT_S = 180.0
 """How long the remaining jobs may take after the last fault."""
 TICK = 0.1
 LONG_JOB_S = 110.0
-"""Seconds that the long job takes: longer than ten leases."""
+"""Seconds that the long job takes: more than ten times as long as a lease lasts."""
 
 DEAD_AFTER_CRASHES = """
 select id from jobs where state = 'dead' and error = 'its worker was lost while it ran alone'
@@ -71,14 +71,14 @@ def main() -> int:
     parser.add_argument(
         "--long",
         action="store_true",
-        help="afterwards, without faults, run a job that takes longer than ten leases",
+        help=f"afterwards, without faults, run a job of {LONG_JOB_S:.0f} s",
     )
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or round(JOBS_PER_MINUTE * arguments.minutes)
     plan = Plan(**vars(arguments))
     errors_only = structlog.make_filtering_bound_logger(logging.ERROR)
     structlog.configure(wrapper_class=errors_only)  # enqueuing logs warnings while Redis is down
-    print(f"chaos: {machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
+    print(f"chaos: {describe_machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
     rows = asyncio.run(_run(plan))
     show(f"just chaos: {plan.minutes:g} min, {plan.workers} workers", rows)
     failed = any(row.met is False for row in rows)
@@ -116,7 +116,7 @@ async def _run(plan: Plan) -> list[Row]:
                 enqueued += 1
             took = monotonic() - began
             spared_rows = spared.rows(plan.minutes)
-        rows = await judge(resources.database, workers, enqueued)
+        rows = await compute_figures(resources.database, workers, enqueued)
         rows += [*spared_rows, await connections_left(resources.database)]
         _write_output({"workers": workers.outputs, "spared": [spared.worker.output]})
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
@@ -144,7 +144,7 @@ async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None
 
 
 async def _finish(database: Database) -> int:
-    """Wait until all jobs are finished. Retry dead letters caused by crashes, as an operator would.
+    """Wait for all jobs to end, up to a limit, and retry dead letters caused by crashes.
 
     Returns:
         How many dead letters were retried.
@@ -161,7 +161,7 @@ async def _finish(database: Database) -> int:
 
 
 async def _run_long(database: Database) -> list[Row]:
-    """Check that without kills a job that takes longer than ten leases starts only once."""
+    """Check that a job that takes much longer than a lease starts only once without kills."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, Long(LONG_JOB_S))
     await _finish(database)

@@ -45,8 +45,8 @@ class Crew:
     outputs: list[str] = field(default_factory=list)
     """The output of each worker that has exited."""
 
-    async def hire(self) -> None:
-        """Start workers until the crew is complete."""
+    async def start_missing(self) -> None:
+        """Start as many workers as are missing."""
         while len(self.members) < self.size:
             stack = AsyncExitStack()
             member = await stack.enter_async_context(program(*WORKER, environ=self.environ))
@@ -65,9 +65,9 @@ class Crew:
             self.exited_unexpectedly.append(member.output)
         await stack.aclose()
         self.outputs.append(member.output)
-        await self.hire()
+        await self.start_missing()
 
-    async def dismiss(self) -> None:
+    async def stop_all(self) -> None:
         """Stop all workers and keep their output."""
         for member, stack in self.members:
             if not member.is_running:
@@ -87,9 +87,9 @@ async def crew(environ: Mapping[str, str], size: int) -> AsyncIterator[Crew]:
     """Run `size` workers while the block runs, then stop them."""
     found = Crew(environ, size)
     try:
-        await found.hire()
+        await found.start_missing()
         for member, _ in found.members:
             await member.wait_for_output("worker.started")
         yield found
     finally:
-        await asyncio.shield(found.dismiss())
+        await asyncio.shield(found.stop_all())

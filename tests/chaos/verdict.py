@@ -45,7 +45,7 @@ class Restarts:
         return f"{p50:.1f} / {p99:.1f} / {self.percentile(1):.1f} s, {len(self.seconds)} restarts"
 
 
-async def judge(database: Database, crew: Crew, enqueued: int) -> list[Row]:
+async def compute_figures(database: Database, crew: Crew, enqueued: int) -> list[Row]:
     """Compute the figures for the run; those with a target come first."""
     rows = await database.fetchval("select count(*) from jobs")
     lost = enqueued - rows + await database.fetchval(UNFINISHED)

@@ -65,9 +65,9 @@ class Witness:
         seen = f"{self.samples[0].mebibytes:.0f} to {self.samples[-1].mebibytes:.0f} MiB"
         return [
             Row("the spared worker exited", "", str(exited), "0", exited == 0),
-            Row("its memory", "", seen),
+            Row("memory of the spared worker", "", seen),
             Row(
-                "growth of its memory, second half",
+                "memory growth of the spared worker, second half",
                 "",
                 f"{slope:+.2f} MiB per minute",
                 target,

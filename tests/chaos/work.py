@@ -49,7 +49,7 @@ class Outage(Job, frozen=True):
 
 
 class Long(Job, frozen=True):
-    """Runs longer than ten leases."""
+    """Runs more than ten times as long as a lease lasts."""
 
     kind = "chaos:long"
     queue = "low"

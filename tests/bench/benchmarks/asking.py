@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from time import perf_counter
 
 
-class Caller:
+class Connection:
     """One open connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request: bytes) -> float:
+    async def send(self, request: bytes) -> float:
         """Send a request and wait for the complete response.
 
         Returns:
@@ -35,15 +35,18 @@ class Caller:
         self._writer.close()
 
 
-async def call(port: int) -> Caller:
-    return Caller(*await asyncio.open_connection("127.0.0.1", port))
+async def connect(port: int) -> Connection:
+    return Connection(*await asyncio.open_connection("127.0.0.1", port))
 
 
-async def ask_all(callers: Sequence[Caller], requests: Sequence[bytes]) -> list[float]:
-    """Divide the requests among the callers. Each caller sends its share one after another."""
+async def send_all(connections: Sequence[Connection], requests: Sequence[bytes]) -> list[float]:
+    """Divide the requests among the connections, each of which carries one request at a time."""
 
     async def share(number: int) -> list[float]:
-        return [await callers[number].ask(request) for request in requests[number :: len(callers)]]
+        return [
+            await connections[number].send(request)
+            for request in requests[number :: len(connections)]
+        ]
 
-    shares = await asyncio.gather(*(share(number) for number in range(len(callers))))
+    shares = await asyncio.gather(*(share(number) for number in range(len(connections))))
     return [taken for times in shares for taken in times]

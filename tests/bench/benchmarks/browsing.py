@@ -66,7 +66,7 @@ ROWS = (
     from users, generate_series(1, 100) where is_admin""",
 )
 COUNTED = {2: JOBS, 4: EXPORTS}
-"""Positions of the statements with a row count as parameter, and the counts."""
+"""The row counts to pass to some of these statements, by the statement's position."""
 
 
 async def fill_tables(database: Database) -> Person:
@@ -93,7 +93,7 @@ async def path_values(database: Database, reader: Person) -> Mapping[str, object
 
 
 async def response_times(client: httpx.AsyncClient, path: str, count: int) -> list[float]:
-    """Send `count` requests one after another, and return their milliseconds, sorted.
+    """Send `count` requests one after another, and return the response times in ms, sorted.
 
     Raises:
         HTTPStatusError: a response is not 2xx.

@@ -1,4 +1,4 @@
-"""Timings for exports: by ActiveLog, by psql, and by a plain boto3 upload."""
+"""The time that exports take: by ActiveLog, by psql, and by a plain boto3 upload."""
 
 from __future__ import annotations
 

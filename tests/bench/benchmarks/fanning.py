@@ -21,17 +21,17 @@ from tests.bench.contenders.contender import Bench, Work
 from tests.bench.workers import worker
 
 SATURDAY = date(2026, 11, 14)
-WARM = 200
+WARMUP_JOBS = 200
 """Jobs to run before memory is measured: they open connections and prepare statements."""
-BEAT = 0.1
+INTERVAL_S = 0.1
 """Seconds between critical jobs, and between measurements of the worker's memory."""
 
-CROWD = """
+INSERT_USERS = """
 insert into users (email, name, password_hash, confirmed_at)
     select 'user' || n || '@example.com', 'User ' || n, 'no hash', now()
     from generate_series(1, $1::int) as n
 """
-RUNS = """
+INSERT_ACTIVITIES = """
 insert into activities (user_id, type, started_at, duration_s, distance_m)
     select id, 'run', '2026-11-10 12:00+00'::timestamptz + interval '1 day' * n, 1800, 5000
     from users, generate_series(2, 4) as n
@@ -57,13 +57,13 @@ class FanoutContender(ActiveLog):
         super().__init__(resources)
         self.database = resources.database
 
-    async def make_crowd(self, users: int) -> None:
+    async def create_users(self, users: int) -> None:
         await self.database.execute("truncate users, schedules, schedule_runs cascade")
-        await self.database.execute(CROWD, users)
-        await self.database.execute(RUNS)
+        await self.database.execute(INSERT_USERS, users)
+        await self.database.execute(INSERT_ACTIVITIES)
         await self.database.execute("analyze users, activities")
 
-    async def one_by_one(self, users: int) -> float:
+    async def enqueue_one_by_one(self, users: int) -> float:
         """Enqueue each user's job in its own transaction, and return the users per second."""
         await self.clear()
         rows = await self.database.fetch("select id from users order by id limit $1", users)
@@ -80,16 +80,16 @@ class FanoutContender(ActiveLog):
             await count_day(tx, day=SATURDAY)
         return monotonic() - began
 
-    async def begin(self) -> JobId:
+    async def trigger_fan_out(self) -> JobId:
         async with self.database.transaction() as tx:
             return (await trigger(tx, "emails:weekly", by="bench", day=SATURDAY)).job_id
 
-    async def run_of(self, job_id: JobId) -> ScheduleRun:
+    async def find_run(self, job_id: JobId) -> ScheduleRun:
         run = await history.run_of_job(self.database, job_id)
         assert run is not None
         return run
 
-    async def emails_left(self) -> int:
+    async def count_unfinished_email_jobs(self) -> int:
         return int(
             await self.database.fetchval(
                 "select count(*) from jobs where kind = 'email:weekly_summary' and state <> 'done'"
@@ -97,41 +97,42 @@ class FanoutContender(ActiveLog):
         )
 
 
-async def fan_out_meanwhile(bench: Bench, contender: FanoutContender) -> Fanout:
-    """Run one fan-out on one worker, with a critical job every 100 ms until all emails have run.
+async def measure_fan_out(bench: Bench, contender: FanoutContender) -> Fanout:
+    """Run a fan-out on one worker, and a critical job every 100 ms until all email jobs have run.
 
     Raises:
-        AssertionError: a user was enqueued twice or not at all.
+        AssertionError: a user's email was enqueued twice or not at all.
     """
     await contender.clear()
     bench.stamps.clear()
     accepted: list[int] = []
     async with worker(bench, contender, 10) as process:
-        await contender.enqueue([Work(number) for number in range(WARM)])
-        await bench.stamps.reach(WARM)
+        await contender.enqueue([Work(number) for number in range(WARMUP_JOBS)])
+        await bench.stamps.reach(WARMUP_JOBS)
         await asyncio.sleep(2)
         memory = psutil.Process(process.pid).memory_info
         before = peak = memory().rss
         began = monotonic()
-        job_id = await contender.begin()
+        job_id = await contender.trigger_fan_out()
         while True:
-            await contender.enqueue_one(Work(WARM + len(accepted), queue="critical"))
+            await contender.enqueue_one(Work(WARMUP_JOBS + len(accepted), queue="critical"))
             accepted.append(monotonic_ns())
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(INTERVAL_S)
             peak = max(peak, memory().rss)
-            if (await contender.run_of(job_id)).finished_at and not await contender.emails_left():
+            run = await contender.find_run(job_id)
+            if run.finished_at and not await contender.count_unfinished_email_jobs():
                 break
         all_run = monotonic() - began
-        await bench.stamps.reach(WARM + len(accepted))
-    run = await contender.run_of(job_id)
+        await bench.stamps.reach(WARMUP_JOBS + len(accepted))
+    run = await contender.find_run(job_id)
     emails = await contender.database.fetchval(
         "select count(distinct user_id) from jobs where kind = 'email:weekly_summary'"
     )
     assert run.state == "done"
     assert emails == run.counts["enqueued"] == run.counts["examined"]
     waits = sorted(
-        max(0, stamp.at - accepted[stamp.number - WARM]) / 1e6
+        max(0, stamp.at - accepted[stamp.number - WARMUP_JOBS]) / 1e6
         for stamp in bench.stamps.starts()
-        if stamp.number >= WARM
+        if stamp.number >= WARMUP_JOBS
     )
     return Fanout(run.duration_s or 0, emails, (peak - before) / 2**20, all_run, waits)

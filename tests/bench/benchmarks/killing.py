@@ -16,7 +16,7 @@ LONG = 60
 """Seconds per job, long enough that no job ends before its worker is killed."""
 
 
-async def restarts(bench: Bench, contender: ActiveLog) -> Sequence[float]:
+async def restart_times(bench: Bench, contender: ActiveLog) -> Sequence[float]:
     """Kill one of two workers. Return the seconds until the other restarts each interrupted job."""
     await contender.clear()
     bench.stamps.clear()
@@ -26,13 +26,13 @@ async def restarts(bench: Bench, contender: ActiveLog) -> Sequence[float]:
             await contender.enqueue_one(Work(number, LONG))
         await bench.stamps.reach(JOBS, within=15)
         await asyncio.sleep(1)
-        held = [(await contender.process_ids(number))[0] for number in range(JOBS)]
-        killed = max((one, other), key=lambda process: held.count(process.pid))
-        theirs = {number for number in range(JOBS) if held[number] == killed.pid}
+        pids = [(await contender.process_ids(number))[0] for number in range(JOBS)]
+        killed = max((one, other), key=lambda process: pids.count(process.pid))
+        interrupted = {number for number in range(JOBS) if pids[number] == killed.pid}
         killed.kill()
-        at = monotonic_ns()
-        await bench.stamps.reach(JOBS + len(theirs), within=60)
+        killed_at = monotonic_ns()
+        await bench.stamps.reach(JOBS + len(interrupted), within=60)
     again = bench.stamps.starts()[JOBS:]
-    if {stamp.number for stamp in again} != theirs:
+    if {stamp.number for stamp in again} != interrupted:
         raise AssertionError("the restarted jobs are not those of the killed worker")
-    return [(stamp.at - at) / 1e9 for stamp in again]
+    return [(stamp.at - killed_at) / 1e9 for stamp in again]

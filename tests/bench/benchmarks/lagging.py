@@ -9,12 +9,13 @@ from pathlib import Path
 from time import monotonic
 
 TICK = 0.01
-FILE = "BENCH_LAG"
+FILE_VARIABLE = "BENCH_LAG"
+"""The environment variable with the path of the file."""
 
 
-async def note_lag() -> None:
+async def record_lag() -> None:
     """Record the lag of this event loop until cancelled."""
-    file = os.open(os.environ[FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(os.environ[FILE_VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while True:
         began = monotonic()
         await asyncio.sleep(TICK)
@@ -23,8 +24,8 @@ async def note_lag() -> None:
 
 def lags(file: Path, since: int) -> list[float]:
     """Return the lags recorded after byte `since`, in milliseconds."""
-    noted = file.read_bytes()[since:]
-    return [seconds * 1000 for (seconds,) in struct.iter_unpack("<d", noted)]
+    recorded = file.read_bytes()[since:]
+    return [seconds * 1000 for (seconds,) in struct.iter_unpack("<d", recorded)]
 
 
 def p99(values: list[float]) -> float:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from tests.bench.contenders.contender import Bench, Contender, Work
 from tests.bench.workers import worker
 
-WARM = 20
-"""The first jobs, which are not counted: they open connections and prepare statements."""
+WARMUP_JOBS = 20
+"""The number of first jobs, which are not counted: they open connections and prepare statements."""
 SHORTEST, LONGEST = 0.005, 0.030
-"""Bounds of the pause between two jobs in seconds, uniformly distributed."""
+"""Bounds, in seconds, of the pause between two jobs, which is uniformly distributed."""
 
 
 class Latency(NamedTuple):
@@ -28,14 +28,14 @@ async def commit_to_start(bench: Bench, contender: Contender, *, count: int, slo
     bench.stamps.clear()
     accepted: dict[int, int] = {}
     async with worker(bench, contender, slots):
-        await contender.enqueue([Work(number) for number in range(WARM)])
-        await bench.stamps.reach(WARM)
+        await contender.enqueue([Work(number) for number in range(WARMUP_JOBS)])
+        await bench.stamps.reach(WARMUP_JOBS)
         await asyncio.sleep(1)
-        for number in range(WARM, WARM + count):
+        for number in range(WARMUP_JOBS, WARMUP_JOBS + count):
             await asyncio.sleep(random.uniform(SHORTEST, LONGEST))  # noqa: S311 # not a secret
             await contender.enqueue_one(Work(number))
             accepted[number] = monotonic_ns()
-        await bench.stamps.reach(WARM + count)
+        await bench.stamps.reach(WARMUP_JOBS + count)
     waits = sorted(
         max(0, stamp.at - accepted[stamp.number]) / 1e6
         for stamp in bench.stamps.starts()

@@ -15,7 +15,7 @@ SLOTS = 10
 LONG = 60
 """Seconds that a job runs if it is not cancelled."""
 SHORTEST, LONGEST = 1.5, 3.5
-"""Bounds of the seconds by which a job is deferred, uniformly distributed."""
+"""Bounds, in seconds, of a job's delay, which is uniformly distributed."""
 
 
 async def starts_after_due(bench: Bench, contender: ActiveLog, *, count: int) -> Sequence[float]:

@@ -1,4 +1,4 @@
-"""Jobs per second from a queue that is never empty, and the share of slot time in use."""
+"""Jobs per second while there is a backlog, and the share of slot time in use."""
 
 from __future__ import annotations
 

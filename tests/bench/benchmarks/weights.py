@@ -12,7 +12,7 @@ from tests.bench.workers import worker
 QUEUES = ("critical", "default", "low")
 
 
-async def shares(
+async def shares_of_starts(
     bench: Bench, contender: ActiveLog, *, starts: int, slots: int
 ) -> Mapping[str, float]:
     """Return each queue's share of the first `starts` starts, in percent. All queues stay full."""

@@ -1,7 +1,7 @@
 """`python -m tests.bench.contenders.asker URL TOKEN`: repeat one request to the API.
 
-This runs in its own process, so that it waits only for the API. It prints a line after the first
-response. When its input ends, it prints the milliseconds that each later response took.
+This runs in its own process, so that only the API can slow it down. It prints a line after the
+first response. When its input ends, it prints the milliseconds that each later response took.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tests.bench.stamps import Stamps
 
 
 class Work(NamedTuple):
-    """A job: its number, how many seconds it sleeps, and its queue, if there are several queues."""
+    """A job: its number, how many seconds it sleeps, and its queue if the contender has several."""
 
     number: int
     seconds: float = 0
@@ -43,7 +43,7 @@ class Contender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The parameters that every measurement shares."""
+    """The parameters that all measurements share."""
 
     environment: Environment
     stamps: Stamps

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.bench.benchmarks.lagging import note_lag
+from tests.bench.benchmarks.lagging import record_lag
 from worker import settings_from_environment
 
 Real = settings_from_environment(clock=None)
@@ -16,7 +16,7 @@ Real = settings_from_environment(clock=None)
 
 async def _start(ctx: dict[str, Any]) -> None:
     await vars(Real)["on_startup"](ctx)
-    ctx["lag"] = asyncio.create_task(note_lag())
+    ctx["lag"] = asyncio.create_task(record_lag())
 
 
 WorkerSettings = type("WorkerSettings", (), {**vars(Real), "on_startup": _start})

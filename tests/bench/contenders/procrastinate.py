@@ -1,4 +1,4 @@
-"""Procrastinate: durable, uses only Postgres, in its own database on the same server."""
+"""Procrastinate: durable, and all in Postgres, in its own database on the same server."""
 
 from __future__ import annotations
 
