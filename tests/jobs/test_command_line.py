@@ -231,7 +231,7 @@ async def test_operator_is_created_with_a_piped_password(
     assert 200 == (await api.get("/api/v1/admin/queues", headers=headers)).status_code
 
 
-async def test_existing_account_is_made_an_operator_without_asking_for_a_password(
+async def test_existing_account_becomes_an_operator_and_no_password_is_requested(
     environ: Mapping[str, str], database: Database, api: httpx.AsyncClient
 ) -> None:
     kim = await person(database, "kim")

@@ -130,7 +130,9 @@ async def test_skipped_day_of_statistics_is_caught_up_later(since_tuesday: Datab
     )
 
 
-async def test_paused_schedule_neither_fires_nor_catches_up(since_tuesday: Database) -> None:
+async def test_ticks_during_a_pause_are_neither_fired_nor_caught_up_later(
+    since_tuesday: Database,
+) -> None:
     async with since_tuesday.transaction() as tx:
         await history.pause_schedule(tx, "stats:daily", by="test", now=at("2026-11-24 13:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:01"))

@@ -84,7 +84,7 @@ async def pass_time(redis: Redis, limit: RateLimit, length: timedelta) -> None:
         await redis.decrby(key, length // timedelta(microseconds=1))
 
 
-async def test_burst_is_admitted_and_then_more_as_time_passes(
+async def test_burst_is_admitted_and_further_requests_as_time_passes(
     limiter: RateLimiter, resources: Resources
 ) -> None:
     limit = RateLimit("pairs", Rate(2, HOUR))
@@ -156,7 +156,7 @@ async def count_suspensions(limiter: RateLimiter) -> int:
     return len(suspensions)
 
 
-async def test_batched_limiter_refuses_after_a_flush(resources: Resources) -> None:
+async def test_batched_limiter_refuses_only_after_a_flush(resources: Resources) -> None:
     here, elsewhere = (BatchedRateLimiter(resources.redis, "secret", FEW) for _ in range(2))
     for _ in range(FEW.rate.max_count):
         here.count("kim")
