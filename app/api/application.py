@@ -70,7 +70,7 @@ MONITORING_ROUTES = (health.live, health.ready, health.prometheus)
 
 
 class Application(Litestar):
-    """A Litestar application with a `RequestContext` around every request, even without a route."""
+    """A Litestar application with a `RequestContext` around every request, whatever its path."""
 
     request_context = RequestContext()
 

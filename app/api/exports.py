@@ -46,7 +46,7 @@ FROM_AND_TO = {"first": "from", "last": "to"}
 
 
 class NewExport(Struct, frozen=True, forbid_unknown_fields=True, rename=FROM_AND_TO):
-    """A request for an export. The days are in UTC and inclusive. An omitted filter matches all."""
+    """A request for an export. The days are in UTC and inclusive. Each filter is optional."""
 
     format: Format
     first: date | None = None
@@ -122,7 +122,10 @@ async def download_activities(
     last_day: Annotated[date | None, LAST_DAY] = None,
     activity_type: Annotated[ActivityType | None, ACTIVITY_TYPE] = None,
     bom: Annotated[
-        bool, QueryParameter(description="Start with a byte order mark, so that Excel reads UTF-8.")
+        bool,
+        QueryParameter(
+            description="Start with a byte order mark, so that Excel reads the file as UTF-8."
+        ),
     ] = False,
 ) -> Response[str]:
     """Download your activities as CSV, oldest first, as they are when the download starts.

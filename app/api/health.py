@@ -31,7 +31,7 @@ async def ready(database: NamedDependency[Database]) -> dict[str, str]:
         async with asyncio.timeout(POSTGRES_TIMEOUT_S):
             await ping(database)
     except TimeoutError:
-        raise Unavailable("Postgres does not respond.", dependency="postgres") from None
+        raise Unavailable("Postgres is not responding.", dependency="postgres") from None
     return {"status": "ready"}
 
 

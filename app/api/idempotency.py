@@ -29,7 +29,7 @@ ANONYMOUS_ID = UUID(int=0)
 
 
 class IdempotentCreation:
-    """Idempotent creation for POST handlers, which inject it as `create_once`."""
+    """Idempotent creation, injected into POST handlers as `create_once`."""
 
     def __init__(self, request: Request[Any, Any, Any], database: Database, secret: str) -> None:
         self._request = request

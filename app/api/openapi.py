@@ -176,7 +176,7 @@ def openapi_config() -> OpenAPIConfig:
 
 
 def complete_openapi(app: Litestar) -> None:
-    """Correct what Litestar assumes about errors, tokens, request bodies and idempotency keys."""
+    """Correct and complete what Litestar generates, such as the error responses and summaries."""
     document = app.openapi_schema
     document.components.schemas["Problem"] = PROBLEM_SCHEMA
     for route in app.routes:

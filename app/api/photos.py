@@ -49,9 +49,10 @@ async def add_photo(
     bucket: NamedDependency[Bucket],
     create_once: NamedDependency[IdempotentCreation],
 ) -> Response[PhotoResponse]:
-    """Add a photo: JPEG, PNG or WebP, up to 10 MB. Its location and other EXIF data are removed.
+    """Add a photo: JPEG, PNG or WebP, up to 10 MB.
 
-    409 if the activity already has 20 photos.
+    Its location and other EXIF data are removed, except the orientation. 409 if
+    the activity already has 20 photos.
     """
     content = await data.photo.read()
     upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)

@@ -80,11 +80,11 @@ async def show_html(
 ) -> Response[str]:
     """Show the HTML part as a mail program in light or dark mode would."""
     html = _body_part(_compose_sample(resources_of(request).sender.config, name), "html")
-    return Response(in_scheme(html, scheme), media_type=MediaType.HTML)
+    return Response(force_scheme(html, scheme), media_type=MediaType.HTML)
 
 
-def in_scheme(html: str, scheme: Scheme) -> str:
-    """Force an email's color scheme, whatever the browser prefers."""
+def force_scheme(html: str, scheme: Scheme) -> str:
+    """Force this color scheme on an email's HTML, whatever the browser prefers."""
     html = html.replace(DARK, "all" if scheme == "dark" else "not all")
     return html.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 

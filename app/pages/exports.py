@@ -103,7 +103,7 @@ async def show_export(
     now: NamedDependency[datetime],
     was: Annotated[Status | None, QueryParameter()] = None,
 ) -> Response[str]:
-    """Show an export. A fragment has only its list item, or nothing if the export was deleted.
+    """Show an export. htmx gets only its list item, or nothing if the export was deleted.
 
     Args:
         was: the status that the page already shows. A change is announced to screen readers.

@@ -66,7 +66,7 @@ def _status_and_detail(error: Exception) -> tuple[int, str]:
 
 
 def _require_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Redirect to the sign-in form. A fragment cannot show the form, so htmx reloads the page."""
+    """Redirect to the sign-in form. A fragment cannot show it, so then htmx reloads the page."""
     if is_fragment_request(request):
         return Response(None, status_code=204, headers={"HX-Refresh": "true"})
     query = request.scope["query_string"].decode("latin-1")

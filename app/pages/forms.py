@@ -45,15 +45,15 @@ class Form:
     error: str | None = None
     """An error that concerns the form as a whole."""
 
-    def read(self, shape: type[T]) -> T:
+    def read(self, struct_type: type[T]) -> T:
         """Convert the fields to a struct. Empty fields count as absent, like unticked boxes.
 
         Raises:
-            InvalidForm: a required field is missing, or a value has the wrong type.
+            InvalidForm: a required field is missing, or a value does not fit its type.
         """
         values = {name: value for name, value in self.values.items() if value.strip()}
         errors = {}
-        for part in msgspec.structs.fields(shape):
+        for part in msgspec.structs.fields(struct_type):
             if part.encode_name in values:
                 problem = _problem(values[part.encode_name], part.type)
                 if problem:
@@ -62,7 +62,7 @@ class Form:
                 errors[part.encode_name] = "Please fill this in."
         if errors:
             raise InvalidForm(errors)
-        return msgspec.convert(values, shape, strict=False)
+        return msgspec.convert(values, struct_type, strict=False)
 
     def with_error(self, error: Failure) -> Form:
         """Return the form to show again after this failure."""

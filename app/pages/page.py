@@ -19,8 +19,8 @@ from app.pages.forms import Form
 from app.pages.session import (
     FLASH_COOKIE,
     cleared_flash_cookie,
-    flash_cookie,
     form_token,
+    new_flash_cookie,
     new_visitor_cookie,
     read_flash,
     session_cookie_name,
@@ -108,12 +108,12 @@ def _form_token(request: Request[Any, Any, Any], settings: Settings, cookies: li
 
 
 def is_fragment_request(request: Request[Any, Any, Any]) -> bool:
-    """Return whether htmx is requesting a fragment for a page that is already shown."""
+    """Return whether htmx is updating part of a page that is already shown."""
     return request.headers.get("HX-Request") == "true"
 
 
 def see_other(request: Request[Any, Any, Any], path: str, flash: str | None = None) -> Redirect:
     """Redirect to another page, which shows the flash message if there is one."""
     settings = resources_of(request).settings
-    cookies = [flash_cookie(settings, flash)] if flash else []
+    cookies = [new_flash_cookie(settings, flash)] if flash else []
     return Redirect(path, status_code=303, cookies=cookies)

@@ -1,8 +1,8 @@
 """Sessions and flash messages in cookies, and the checks on every request for a page.
 
 A page requires a signed-in user unless its `opt` has `anonymous=True`. Every POST must carry its
-form's token unless its `opt` has `csrf_exempt=True`. The token is an HMAC of the session token
-or, before sign-in, of a random cookie, so nothing has to be stored for it.
+form's token unless its handler's `opt` has `csrf_exempt=True`. The token is an HMAC of the session
+token or, before sign-in, of a random cookie, so nothing has to be stored for it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def new_visitor_cookie(settings: Settings) -> Cookie:
     return _cookie(settings, visitor_cookie_name(settings), new_token(), None)
 
 
-def flash_cookie(settings: Settings, text: str) -> Cookie:
+def new_flash_cookie(settings: Settings, text: str) -> Cookie:
     """Make a cookie with a message that the next page shows once."""
     encoded = urlsafe_b64encode(text[:MAX_FLASH_CHARACTERS].encode()).decode()
     value = f"{encoded}.{_flash_signature(settings, encoded)}"

@@ -9,7 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.async_api import Browser, BrowserContext, expect
 
 from app.embedded.ports import free_ports
-from app.pages.email_previews import in_scheme
+from app.pages.email_previews import force_scheme
 from tests.browser.accessibility import assert_page_is_accessible
 from tests.browser.conftest import WAIT_LIMIT_MS
 from tests.browser.page_errors import PageErrors
@@ -70,7 +70,7 @@ async def test_emails_are_accessible_and_do_not_scroll_sideways(
     page = await browser.new_page(viewport={"width": width, "height": 800})
     page.set_default_timeout(WAIT_LIMIT_MS)
     for name, email in SAMPLES.items():
-        await page.set_content(in_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a Scheme
+        await page.set_content(force_scheme(html_of(email), scheme))  # type: ignore[arg-type] # a Scheme
         await page.evaluate(AXE_SCRIPT)
         results = AxeResults(await page.evaluate(RUN_AXE))
         assert not results.violations_count, f"{name}: {results.generate_report()}"

@@ -18,13 +18,15 @@ from app.users.accounts import find_user
 from app.users.user import Me
 from app.web.cursors import decode_cursor
 
-User = Annotated[
+UserFilter = Annotated[
     str | None,
     QueryParameter(
         max_length=254, description="Only jobs of the user with this ID or email address."
     ),
 ]
-Kind = Annotated[str | None, QueryParameter(max_length=100, description="Only jobs of this kind.")]
+KindFilter = Annotated[
+    str | None, QueryParameter(max_length=100, description="Only jobs of this kind.")
+]
 
 
 @get("/jobs", operation_id="listJobs")
@@ -33,9 +35,9 @@ async def list_jobs(
     job_state: Annotated[
         State | None, QueryParameter(name="state", description="Only jobs in this state.")
     ] = None,
-    kind: Kind = None,
+    kind: KindFilter = None,
     queue: Annotated[Queue | None, QueryParameter(description="Only jobs in this queue.")] = None,
-    user: User = None,
+    user: UserFilter = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[JobSummary]:

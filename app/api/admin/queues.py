@@ -28,7 +28,7 @@ DEPENDENCIES = {"weights": Provide(_weights, sync_to_thread=False)}
 async def list_queues(
     database: NamedDependency[Database], weights: NamedDependency[Mapping[str, int]]
 ) -> Page[QueueState]:
-    """List the queues with their sizes. Ages are in seconds."""
+    """List the queues with the numbers of their jobs, and whether they are paused."""
     return Page(await queues.list_queues(database, weights), None)
 
 

@@ -20,7 +20,7 @@ from app.web.cursors import decode_cursor
 
 @get("/schedules", operation_id="listSchedules")
 async def list_schedules(database: NamedDependency[Database]) -> Page[ScheduleState]:
-    """List the schedules, with last run, next run and failures since the last success."""
+    """List the schedules with their last and next runs, and failures since the last success."""
     return Page(await history.list_schedules(database), None)
 
 
@@ -31,7 +31,7 @@ async def list_runs(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ScheduleRun]:
-    """List the runs of a schedule, including skipped ones, newest first."""
+    """List the runs and the skipped ticks of a schedule, newest first."""
     after = decode_cursor(cursor, tuple[RunId])
     rows = await history.list_runs(database, name, after[0] if after else None, limit + 1)
     return page_of(rows, limit, key=lambda last: (last.id,))
@@ -74,7 +74,7 @@ async def pause_schedule(
 async def resume_schedule(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ScheduleState:
-    """Resume a schedule. Runs missed while it was paused are skipped."""
+    """Resume a schedule. Runs missed during the pause are not caught up on."""
     async with database.transaction() as tx:
         await history.resume_schedule(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)

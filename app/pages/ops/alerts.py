@@ -1,6 +1,6 @@
 """The alerts on the operators' overview.
 
-They resemble those in `deploy/alerts.yml`, but appear as soon as there is a problem.
+They resemble those in `deploy/alerts.yml`, but do not wait until a problem has persisted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS_PATH = "/ops/queues#kinds"
 
 
 class Snapshot(Struct, frozen=True):
-    """The state of queues, schedules and workers at one moment."""
+    """The state of queues, dead letters, schedules and workers that the overview shows."""
 
     queues: list[QueueState]
     paused_kinds: list[str]
@@ -83,7 +83,7 @@ def _worker_alerts(snapshot: Snapshot) -> Iterator[Alert]:
         yield Alert(
             "warn",
             f"{_plural(silent, 'worker', 'workers')} stopped responding",
-            "Other workers reclaim their jobs.",
+            f"Other workers reclaim {'its' if silent == 1 else 'their'} jobs.",
             "/ops/workers",
         )
 
@@ -94,14 +94,14 @@ def _queue_alerts(snapshot: Snapshot) -> Iterator[Alert]:
             yield Alert(
                 "warn",
                 f"Queue {queue.name} is paused",
-                f"{_plural(queue.waiting, 'job waits', 'jobs wait')} until you resume the queue.",
+                f"{_plural(queue.waiting, 'job is', 'jobs are')} waiting until you resume it.",
                 "/ops/queues",
             )
         elif queue.oldest_age_s is not None and queue.oldest_age_s > MAX_WAIT_S[queue.name]:
             yield Alert(
                 "bad",
-                f"A job in {queue.name} has been waiting for {span(queue.oldest_age_s)}",
-                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. The workers cannot keep up.",
+                f"A job in queue {queue.name} has been waiting for {span(queue.oldest_age_s)}",
+                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. The workers do not keep up.",
                 "/ops/queues",
             )
 
@@ -143,11 +143,12 @@ def _schedule_alerts(snapshot: Snapshot) -> Iterator[Alert]:
             yield Alert(
                 "warn",
                 f"Schedule {schedule.name} is paused",
-                "It will not run until it is resumed.",
+                "It will not run on schedule until you resume it.",
                 f"/ops/schedules/{schedule.name}",
             )
         if schedule.consecutive_failures:
-            times = _plural(schedule.consecutive_failures, "time", "times")
+            failures = schedule.consecutive_failures
+            times = "once" if failures == 1 else f"{count(failures)} times"
             yield Alert(
                 "bad",
                 f"{schedule.name} has failed {times} since its last success",

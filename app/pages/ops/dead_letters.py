@@ -22,7 +22,7 @@ from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
-DEAD_LETTERS = "/ops/dead-letters"
+DEAD_LETTERS_PATH = "/ops/dead-letters"
 PAGE_SIZE = 25
 
 
@@ -44,13 +44,13 @@ async def list_groups(
     if len(rows) > PAGE_SIZE:
         last = groups[-1]
         next_query = {"before": last.last_seen.isoformat(), "fingerprint": last.fingerprint}
-        next_url = f"{DEAD_LETTERS}?{urlencode(next_query)}"
+        next_url = f"{DEAD_LETTERS_PATH}?{urlencode(next_query)}"
     return render_page(
         request,
         "ops/dead_letters",
         groups=groups,
         total=await dead_letters.count_dead_letters(database),
-        first_url=DEAD_LETTERS if query.before else None,
+        first_url=DEAD_LETTERS_PATH if query.before else None,
         next_url=next_url,
     )
 
@@ -63,7 +63,7 @@ async def show_group(
 ) -> Response[str]:
     group = await dead_letters.find_group(database, fingerprint)
     sample = await find_job(database, group.sample_job_id)
-    path = f"{DEAD_LETTERS}/{fingerprint}"
+    path = f"{DEAD_LETTERS_PATH}/{fingerprint}"
     form = Form(dict(request.query_params))
     jobs = await read_listing(database, path, form, fingerprint=fingerprint)
     return render_page(request, "ops/dead_letter", group=group, sample=sample, listing=jobs)
@@ -74,7 +74,7 @@ async def retry_all(
     request: Request[Any, Any, Any], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> Redirect:
     result = await dead_letters.retry_all(database, None, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, _retry_message(result))
+    return see_other(request, DEAD_LETTERS_PATH, _retry_message(result))
 
 
 @post("/dead-letters/{fingerprint:str}/retry")
@@ -85,7 +85,7 @@ async def retry_group(
     database: NamedDependency[Database],
 ) -> Redirect:
     result = await dead_letters.retry_group(database, fingerprint, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, _retry_message(result))
+    return see_other(request, DEAD_LETTERS_PATH, _retry_message(result))
 
 
 @post("/dead-letters/{fingerprint:str}/discard")
@@ -96,13 +96,13 @@ async def discard_group(
     database: NamedDependency[Database],
 ) -> Redirect:
     result = await dead_letters.discard_group(database, fingerprint, by=str(me.id))
-    return see_other(request, DEAD_LETTERS, f"{_jobs_were(result.discarded)} discarded.")
+    return see_other(request, DEAD_LETTERS_PATH, f"{_jobs_were(result.discarded)} discarded.")
 
 
 def _retry_message(result: RetryResult) -> str:
     message = f"{_jobs_were(result.retried)} queued for retry."
     if result.skipped:
-        message += f" {_jobs_were(result.skipped)} skipped: expired, or duplicating another job."
+        message += f" {_jobs_were(result.skipped)} skipped as expired or duplicate."
     return message
 
 

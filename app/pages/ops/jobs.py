@@ -25,7 +25,7 @@ from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
-JOBS = "/ops/jobs"
+JOBS_PATH = "/ops/jobs"
 
 
 @get("/jobs")
@@ -35,16 +35,16 @@ async def list_jobs(
     """List jobs, or redirect to a job if the search text is its id."""
     form = Form(dict(request.query_params))
     if job_id := await find_job_id(database, form.values.get("search", "")):
-        return see_other(request, f"{JOBS}/{job_id}")
+        return see_other(request, f"{JOBS_PATH}/{job_id}")
     options: dict[str, Any] = {
         "states": _options(get_args(State)),
         "queues": _options(QUEUES),
         "kinds": KINDS,
     }
     try:
-        jobs = await read_listing(database, JOBS, form)
+        jobs = await read_listing(database, JOBS_PATH, form)
     except Invalid as error:
-        empty = Listing([], JOBS, None)
+        empty = Listing([], JOBS_PATH, None)
         form = form.with_error(error)
         return render_page(request, "ops/jobs", status=400, form=form, listing=empty, **options)
     return render_page(request, "ops/jobs", form=form, listing=jobs, **options)
@@ -72,7 +72,7 @@ async def retry_job(
     database: NamedDependency[Database],
 ) -> Redirect:
     await dead_letters.retry_job(database, JobId(job_id), by=str(me.id))
-    return see_other(request, f"{JOBS}/{job_id}", "Job queued for retry.")
+    return see_other(request, f"{JOBS_PATH}/{job_id}", "Job queued for retry.")
 
 
 @post("/jobs/{job_id:uuid}/cancel")
@@ -89,7 +89,7 @@ async def cancel_job(
         if state == "running"
         else "Job cancelled."
     )
-    return see_other(request, f"{JOBS}/{job_id}", message)
+    return see_other(request, f"{JOBS_PATH}/{job_id}", message)
 
 
 def _options(values: Iterable[str]) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from app.postgres.database import Database
 from app.users.user import Me
 from app.web.connection import resources_of
 
-QUEUES = "/ops/queues"
+QUEUES_PATH = "/ops/queues"
 
 
 @get("/queues")
@@ -42,7 +42,7 @@ async def pause_queue(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.pause_queue(tx, name, by=str(me.id))
-    return see_other(request, QUEUES, f"Queue {name} paused. Running jobs will finish.")
+    return see_other(request, QUEUES_PATH, f"Queue {name} paused. Running jobs will finish.")
 
 
 @post("/queues/{name:str}/resume")
@@ -54,7 +54,7 @@ async def resume_queue(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.resume_queue(tx, name, by=str(me.id))
-    return see_other(request, QUEUES, f"Queue {name} resumed.")
+    return see_other(request, QUEUES_PATH, f"Queue {name} resumed.")
 
 
 @post("/kinds/{name:str}/pause")
@@ -66,7 +66,7 @@ async def pause_kind(
 ) -> Redirect:
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
-    return see_other(request, f"{QUEUES}#kinds", f"{name} paused. Running jobs will finish.")
+    return see_other(request, f"{QUEUES_PATH}#kinds", f"{name} paused. Running jobs will finish.")
 
 
 @post("/kinds/{name:str}/resume")
@@ -79,7 +79,7 @@ async def resume_kind(
     async with database.transaction() as tx:
         await queues.resume_kind(tx, name, by=str(me.id))
     message = f"{name} resumed. Jobs snoozed by the pause are due now."
-    return see_other(request, f"{QUEUES}#kinds", message)
+    return see_other(request, f"{QUEUES_PATH}#kinds", message)
 
 
 routes = [list_queues, pause_queue, resume_queue, pause_kind, resume_kind]

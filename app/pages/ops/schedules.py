@@ -22,7 +22,7 @@ from app.pages.page import render_page, see_other
 from app.postgres.database import Database
 from app.users.user import Me
 
-PATH = "/ops/schedules"
+SCHEDULES_PATH = "/ops/schedules"
 PAGE_SIZE = 25
 
 
@@ -84,7 +84,9 @@ async def pause_schedule(
 ) -> Redirect:
     async with database.transaction() as tx:
         await history.pause_schedule(tx, name, by=str(me.id))
-    return see_other(request, PATH, f"{name} paused. It will not run until it is resumed.")
+    return see_other(
+        request, SCHEDULES_PATH, f"{name} paused. It will not run on schedule until you resume it."
+    )
 
 
 @post("/schedules/{name:str}/resume")
@@ -96,8 +98,8 @@ async def resume_schedule(
 ) -> Redirect:
     async with database.transaction() as tx:
         await history.resume_schedule(tx, name, by=str(me.id))
-    message = f"{name} resumed. Runs missed while it was paused are skipped."
-    return see_other(request, PATH, message)
+    message = f"{name} resumed. Runs missed during the pause are not caught up on."
+    return see_other(request, SCHEDULES_PATH, message)
 
 
 async def _render_schedule(
@@ -114,7 +116,7 @@ async def _render_schedule(
     """
     schedule = await history.find_schedule(database, name)
     rows = await history.list_runs(database, name, before, PAGE_SIZE + 1)
-    runs, path = rows[:PAGE_SIZE], f"{PATH}/{name}"
+    runs, path = rows[:PAGE_SIZE], f"{SCHEDULES_PATH}/{name}"
     return render_page(
         request,
         "ops/schedule",

@@ -14,7 +14,7 @@
     }
   };
 
-  // A datetime-local field has no time zone: also send the instant in the browser's time zone.
+  // A datetime-local field has no time zone: also send the instant that it denotes in the browser's time zone.
   const sendInstant = (field) => {
     const instant = document.getElementById(field.dataset.instant);
     const update = () => {

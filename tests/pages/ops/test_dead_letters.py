@@ -98,9 +98,8 @@ async def test_skipped_jobs_are_counted(
     await dead(database, run_jobs, SampleJob("a", key="k"), SampleJob("b"), reason="too late")
     await enqueue_job(database, SampleJob("a", key="k"))
     response = await submit(ops_browser, await ops_browser.get(DEAD_LETTERS), "/dead-letters/retry")
-    assert (
-        "1 job was queued for retry. 1 job was skipped: expired, or duplicating another job."
-        in text_of(await ops_browser.get(redirect_path(response)))
+    assert "1 job was queued for retry. 1 job was skipped as expired or duplicate." in text_of(
+        await ops_browser.get(redirect_path(response))
     )
 
 
@@ -121,7 +120,7 @@ async def test_operator_discards_a_group(
     ops_browser: httpx.AsyncClient, database: Database, fingerprints: list[str], ada: Person
 ) -> None:
     page = await ops_browser.get(f"{DEAD_LETTERS}/{fingerprints[1]}")
-    assert "Discard 2 test:sample?" in text_of(page)
+    assert "Discard 2 test:sample jobs?" in text_of(page)
     with capture_logs() as logs:
         response = await submit(ops_browser, page, f"/{fingerprints[1]}/discard")
     assert ["cancelled", "cancelled", "dead"] == await states(database)

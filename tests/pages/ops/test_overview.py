@@ -53,7 +53,9 @@ async def test_job_that_has_waited_too_long_raises_an_alert(
     await database.execute(
         "update jobs set queue = 'critical', run_at = now() - make_interval(secs => $1)", waiting_s
     )
-    assert is_alert == ("A job in critical has been waiting for" in await overview(ops_browser))
+    assert is_alert == (
+        "A job in queue critical has been waiting for" in await overview(ops_browser)
+    )
 
 
 @pytest.mark.parametrize(("waiting_s", "is_alert"), [(59, False), (61, True)])
@@ -78,7 +80,7 @@ def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool)
         workers=[],
     )
     alerts = [alert.title for alert in list_alerts(snapshot)]
-    assert is_alert == any(title.startswith("A job in critical") for title in alerts)
+    assert is_alert == any(title.startswith("A job in queue critical") for title in alerts)
 
 
 async def test_overview_has_alerts_for_dead_letters_failures_outages_and_pauses(
@@ -99,7 +101,7 @@ async def test_overview_has_alerts_for_dead_letters_failures_outages_and_pauses(
     for alert in (
         "smtp is unavailable 1 job is waiting. Retries are automatic.",
         "3 dead letters from 2 causes",
-        "stats:daily has failed 1 time since its last success",
+        "stats:daily has failed once since its last success",
         "Queue low is paused",
         "1 kind is paused Not starting: test:sample",
         "Schedule cleanup:daily is paused",

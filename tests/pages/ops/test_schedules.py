@@ -88,7 +88,9 @@ async def test_operator_pauses_and_resumes_a_schedule(
     with capture_logs() as logs:
         response = await submit(ops_browser, await ops_browser.get(PATH), "/stats:daily/pause")
         page = await ops_browser.get(redirect_path(response))
-        assert "stats:daily paused. It will not run until it is resumed." in text_of(page)
+        assert "stats:daily paused. It will not run on schedule until you resume it." in text_of(
+            page
+        )
         await submit(ops_browser, page, "/stats:daily/resume")
     assert "stats:daily resumed." in text_of(await ops_browser.get(PATH))
     assert [
