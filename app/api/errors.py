@@ -19,12 +19,12 @@ log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 
-DETAILS = {
+DETAILS_BY_STATUS = {
     404: "This route does not exist.",
     405: "This route does not accept this method.",
     413: "The body is too large for this route.",
 }
-"""Details for these statuses, in place of Litestar's own."""
+"""Details that replace Litestar's own."""
 
 
 class FieldError(Struct, frozen=True):
@@ -74,7 +74,7 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     if isinstance(error, HTTPException) and error.status_code < 500:
         status = error.status_code
         detail = error.detail if error.detail != HTTPStatus(status).phrase else ""
-        return _response(status, DETAILS.get(status, detail), headers=error.headers)
+        return _response(status, DETAILS_BY_STATUS.get(status, detail), headers=error.headers)
     log.error("request.failed", exc_info=error)
     return _response(500, "Something went wrong.")
 

@@ -91,7 +91,7 @@ def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 log = structlog.get_logger(__name__)
 
-REQUEST_ID = b"x-request-id"
+REQUEST_ID_HEADER = b"x-request-id"
 
 DEFAULT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -135,7 +135,7 @@ class RequestContext:
                 message["headers"] = [
                     *headers,
                     *self._missing_headers(headers),
-                    (REQUEST_ID, request_id),
+                    (REQUEST_ID_HEADER, request_id),
                 ]
             await send(message)
 
@@ -158,7 +158,7 @@ class RequestContext:
 
 def _request_id(scope: Scope) -> bytes:
     """Return the client's request id if it is safe for a header and a log line, else a new one."""
-    value = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    value = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
     if re.fullmatch(rb"[A-Za-z0-9._-]{1,128}", value):
         return value
     return secrets.token_hex(16).encode()

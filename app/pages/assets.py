@@ -36,14 +36,14 @@ def _read_assets() -> dict[str, bytes]:
 
 ASSETS: dict[str, Asset] = {}
 """The assets by the name in their URL, which contains a hash of the content."""
-PATHS: dict[str, str] = {}
+ASSET_PATHS: dict[str, str] = {}
 """The URL path of each asset, by the name that templates use."""
 
 for _name, _content in _read_assets().items():
     _stem, _, _extension = _name.rpartition(".")
     _hashed = f"{_stem}.{sha256(_content).hexdigest()[:12]}.{_extension}"
     ASSETS[_hashed] = Asset(_content, MEDIA_TYPES[f".{_extension}"])
-    PATHS[_name] = f"/static/{_hashed}"
+    ASSET_PATHS[_name] = f"/static/{_hashed}"
 
 
 @get("/static/{name:str}", opt={"static": True})

@@ -23,7 +23,7 @@ from app.pages.page import CONTENT_SECURITY_POLICY, render_page
 from app.web.connection import resources_of
 
 RECIPIENT = Recipient(UUID(int=0), "Ada Lovelace", "ada@example.com")
-DARK = "(prefers-color-scheme: dark)"
+DARK_MODE_QUERY = "(prefers-color-scheme: dark)"
 
 Scheme = Literal["light", "dark"]
 
@@ -85,7 +85,7 @@ async def show_html(
 
 def force_scheme(html: str, scheme: Scheme) -> str:
     """Force this color scheme on an email's HTML, whatever the browser prefers."""
-    html = html.replace(DARK, "all" if scheme == "dark" else "not all")
+    html = html.replace(DARK_MODE_QUERY, "all" if scheme == "dark" else "not all")
     return html.replace("color-scheme: light dark", f"color-scheme: {scheme}")
 
 

@@ -14,7 +14,7 @@ from app.email.subscriptions import SUBSCRIPTIONS
 from app.errors import Failure
 from app.exports.formats import FORMATS
 from app.pages import formatting
-from app.pages.assets import PATHS
+from app.pages.assets import ASSET_PATHS
 from app.pages.forms import Form
 from app.pages.session import (
     FLASH_COOKIE,
@@ -71,7 +71,7 @@ def render_page(
         "csrf": partial(_form_token, request, settings, cookies),
         "flash": flash,
         "path": request.scope["path"],
-        "assets": PATHS,
+        "assets": ASSET_PATHS,
         "form": Form(),
         "activity_types": ACTIVITY_TYPES,
         "formats": FORMATS,

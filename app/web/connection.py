@@ -68,23 +68,25 @@ IPV6_NETWORK_BITS = 64
 
 
 def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-    """Return the client's address for rate limits. None for loopback or an unknown address."""
+    """Return the client's address for rate limits, as `resolve_address` finds it."""
     peer = connection.client.host if connection.client else ""
     forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
     return resolve_address(peer, forwarded, resources_of(connection).settings.http.trusted_proxies)
 
 
-def resolve_address(peer: str, forwarded: str, proxies: int) -> str | None:
-    """Find the client's address behind our proxies. An IPv6 address is reduced to its network.
+def resolve_address(peer: str, forwarded: str, proxy_count: int) -> str | None:
+    """Find the client's address, as our proxies report it.
+
+    An IPv6 address is reduced to its network. None for loopback or an unknown address.
 
     Args:
         peer: the address that opened the connection.
         forwarded: `X-Forwarded-For`. Each proxy appends the address that connected to it, so any
             entries to the left of our proxies' own entries may be forged.
-        proxies: how many of our own proxies a request passes through.
+        proxy_count: how many of our own proxies a request passes through.
     """
     entries = [entry.strip() for entry in forwarded.split(",")]
-    client = entries[-proxies] if 0 < proxies <= len(entries) else peer
+    client = entries[-proxy_count] if 0 < proxy_count <= len(entries) else peer
     address = _parse_address(client) or _parse_address(peer)
     if address is None or address.is_loopback:
         return None

@@ -12,7 +12,7 @@ from app.email.subscriptions import unsubscribe_token
 from app.exports.export import Filters
 from app.exports.requests import request as request_export
 from app.friends import friendships
-from app.pages.assets import PATHS
+from app.pages.assets import ASSET_PATHS
 from app.pages.session import form_token
 from app.reports.report import key as report_key
 from app.resources import Resources
@@ -106,7 +106,7 @@ async def build(resources: Resources) -> World:
         "queues/{name}": "low",
         "kinds/{name}": "email:welcome",
         "schedules/{name}": "cleanup:daily",
-        "static/{name}": PATHS["style.css"].rpartition("/")[2],
+        "static/{name}": ASSET_PATHS["style.css"].rpartition("/")[2],
         "confirm/{token}": tokens[0],
         "password-resets/{token}": tokens[1],
         "reset/{token}": tokens[1],
