@@ -52,9 +52,9 @@ def span(length: timedelta | float) -> str:
         length: the duration, in seconds if it is a number.
     """
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 10 and seconds % 1:
+    if seconds < 9.95 and seconds % 1:
         return f"{seconds:.1f} s"
     rounded = round(seconds)
     for unit_s, unit, smaller_s, smaller in (

@@ -37,6 +37,8 @@ def test_size_is_formatted_in_the_largest_unit_that_fits(byte_count: int, expect
     ("length", "expected"),
     [
         (0.85, "850 ms"),
+        (0.9996, "1.0 s"),
+        (9.97, "10 s"),
         (4, "4 s"),
         (4.26, "4.3 s"),
         (59.7, "1 min"),
