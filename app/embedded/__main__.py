@@ -1,4 +1,4 @@
-"""`python -m app.embedded up|down|env|reset|connect`: the commands behind `just up` and others."""
+"""`python -m app.embedded up|down|env|reset|connect`: the commands that the `just` recipes run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def down(*, home: Home) -> int:
         return 0
     process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while is_locked(home / LOCK_FILE):  # `up` holds it until all its processes have exited
+    while is_locked(home / LOCK_FILE):  # `up` holds the lock until all its processes have exited
         if time.monotonic() > deadline:
             return print_error(
                 f"process {process.pid} did not stop: kill it; the next `just up` cleans up"
@@ -81,7 +81,7 @@ def env(*, home: Home) -> int:
     """Print the settings of the running system for a shell to evaluate."""
     file = home / ENV_FILE
     if not is_locked(home / LOCK_FILE) or not file.exists():
-        return print_error("nothing is running: start it with `just up`")
+        return print_error("nothing is running: run `just up` first")
     print(file.read_text(), end="")
     return 0
 
@@ -116,7 +116,7 @@ def connect_(
 
 
 def main() -> int:
-    """Run the command and return its exit code: 2 for invalid input, 1 for a failure."""
+    """Run the command and return its exit code: 2 for invalid input or an unsupported system."""
     try:
         command, bound, unparsed = app.parse_args(
             sys.argv[1:], exit_on_error=False, print_error=False
@@ -152,7 +152,7 @@ def describe_permission_error(error: PermissionError, home: Path) -> str:
     if is_absolute and _owner(file, home) in {None, os.geteuid()}:
         return f"{file}: {error.strerror}"
     return (
-        f"{file} belongs to another user: run `just reset` as that user, or remove all of its data"
+        f"{file} belongs to another user: run `just reset` as that user, or remove all data"
         f" with `sudo rm -rf {shlex.quote(str(home))} {fallback_folder(home)}`"
     )
 

@@ -35,7 +35,7 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
 
     Returns:
         The exit code, if this process was not replaced: there is no server, the program is missing,
-        or it was a single Redis command.
+        or only a single Redis command was run.
 
     Raises:
         SettingsError: the URL of a server is missing or invalid.
@@ -43,9 +43,7 @@ def connect(home: Path, program: Program, arguments: Sequence[str]) -> int:
     named = environment_with_dotenv(os.environ, ROOT)
     variables = merged_settings(home, named, OWN_VARIABLES.get(program, set()))
     if not variables.get("DATABASE_URL"):
-        return print_error(
-            "nothing is running: start it with `just up` or name your servers in .env"
-        )
+        return print_error("nothing is running: run `just up` first, or name your servers in .env")
     if program == "redis" and arguments:
         return run_redis_command(variables, arguments)
     command, extra = COMMANDS[program](variables, arguments)

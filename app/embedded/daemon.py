@@ -61,7 +61,7 @@ class Workspace:
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
-    def port(self, default: int) -> int:
+    def choose_port(self, default: int) -> int:
         """Choose a port for a server."""
         if self.fixed_port is not None:
             return self.fixed_port
@@ -88,7 +88,7 @@ class Daemon(ABC):
     """How long the program may take to become ready. Tests allow four times as long."""
     start_attempts = 3
     """How many times to try to start, on new ports each time, if other processes take the ports."""
-    notices_free_space_late = False
+    slow_to_notice_free_space = False
     """True if the program needs a restart to notice soon that a full disk has space again."""
     niceness = 0
     """The nice value, as in nice(1)."""

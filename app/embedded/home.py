@@ -62,7 +62,7 @@ def lock(file: Path) -> Iterator[None]:
 
 
 def is_locked(file: Path) -> bool:
-    """Whether a running `up` holds the lock."""
+    """Whether a process holds the lock: a running `up` or `reset`."""
     try:
         with file.open("a+") as opened:
             return not _try_lock(opened.fileno())

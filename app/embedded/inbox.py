@@ -79,7 +79,7 @@ class Email:
 
 
 class Inbox:
-    """The emails in a folder, stored by the SMTP server: `INBOX_FOLDER` in the settings.
+    """The emails in a folder, stored by the SMTP server; `just up` names it in INBOX_FOLDER.
 
     Each email is one .eml file, so emails survive a restart and any process can read them.
     """
@@ -159,7 +159,9 @@ class Inbox:
         deadline = time.monotonic() + within
         while len(found := self.emails(to)) < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(found)} of {count} emails to {to or 'anyone'}")
+                raise TimeoutError(
+                    f"received {len(found)} of {count} emails to {to or 'any address'}"
+                )
             await asyncio.sleep(0.02)
         return found
 

@@ -1,8 +1,8 @@
 """Postgres: our own cluster, created by `initdb` and served on the loopback address only.
 
-Postgres refuses to run as root. If we are root, it runs under an unprivileged account. Existing
-folders are never opened to that account. If it cannot reach the home folder or the programs, the
-fallback folder holds the data or a copy of the programs.
+Postgres refuses to run as root. If we are root, it runs under an unprivileged account, which is
+never given access to existing folders. If the account cannot reach the home folder or the programs,
+the fallback folder holds the data or a copy of the programs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Postgres(Daemon):
         self._data = workspace.home / "postgres"
 
     def choose_ports(self) -> None:
-        self._port = self.workspace.port(5432)
+        self._port = self.workspace.choose_port(5432)
 
     def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         return {"Postgres": (5432, self._port)}
@@ -140,7 +140,7 @@ class Postgres(Daemon):
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if self._account is not None:
-            self._account.own(unfinished)
+            self._account.take_ownership(unfinished)
         programs = self._programs / "bin"
         sync = () if self.workspace.durable else ("--no-sync",)
         await self._run(
@@ -229,7 +229,7 @@ class Account:
     user: int
     group: int
 
-    def own(self, path: Path) -> None:
+    def take_ownership(self, path: Path) -> None:
         os.chown(path, self.user, self.group)
 
     def can_enter(self, folder: Path) -> bool:
@@ -276,7 +276,7 @@ def require_named_user(user: int) -> None:
     try:
         _ = pwd.getpwuid(user) if user else pwd.getpwnam(UNPRIVILEGED_USER)
     except KeyError:
-        who = f"the user with id {user}" if user else UNPRIVILEGED_USER
+        who = f"the user with id {user}" if user else f"the user {UNPRIVILEGED_USER}"
         raise UnnamedUser(
             f"{who} has no entry in /etc/passwd, which Postgres requires: add one, run as another"
             " user, or set DATABASE_URL"

@@ -33,14 +33,15 @@ class S3(Daemon):
     # On SIGTERM the filer waits 15 s for one of its own streams. SIGKILL loses no data: SeaweedFS
     # hands each write to the operating system, and reads its volumes again when it starts.
     stop_signal = signal.SIGKILL
-    notices_free_space_late = True  # it checks once a minute, and rejects writes until then
+    # It checks once a minute, and rejects writes until the next check.
+    slow_to_notice_free_space = True
     # In production S3 runs on other machines; here it must not slow down requests.
     niceness = process_priority.WORKER_NICENESS
 
     def choose_ports(self) -> None:
         """Avoid ports for which another user left sockets in the temporary folder."""
         taken = ports_with_foreign_sockets()
-        candidates = dict.fromkeys([self.workspace.port(8333), *free_ports(16)])
+        candidates = dict.fromkeys([self.workspace.choose_port(8333), *free_ports(16)])
         usable = [port for port in candidates if port not in taken]
         self.port, self._master, self._volume, self._filer, *self._grpc = usable[:8]
 
@@ -62,10 +63,10 @@ class S3(Daemon):
         return f"http://{LOOPBACK}:{self.port}"
 
     def environment(self) -> Mapping[str, str]:
-        """Hide the user's configuration, and add one volume at a time instead of seven.
+        """Hide the user's configuration from SeaweedFS, and add one volume at a time, not seven.
 
-        Memory limits below 1 GiB are too low: garbage collection would take half the time during
-        multipart uploads.
+        A memory limit below 1 GiB is too low: half of the CPU time of multipart uploads would then
+        go to garbage collection.
         """
         return {
             "PATH": os.defpath,
@@ -75,7 +76,7 @@ class S3(Daemon):
         }
 
     async def prepare(self) -> None:
-        """Write the credentials. Remove the master's old state, stored under its port."""
+        """Write the credentials, and remove earlier masters' folders, named after their ports."""
         folder = self.workspace.folder("s3")
         for state in folder.glob("m[0-9]*"):
             shutil.rmtree(state, ignore_errors=True)

@@ -24,7 +24,7 @@ class Valkey(Daemon):
     name = "valkey"
 
     def choose_ports(self) -> None:
-        self.port = self.workspace.port(6379)
+        self.port = self.workspace.choose_port(6379)
 
     def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         return {"Valkey": (6379, self.port)}
@@ -57,8 +57,8 @@ class InboxServer(Daemon):
     name = "inbox"
 
     def choose_ports(self) -> None:
-        self.port = self.workspace.port(1025)
-        self._web = self.workspace.port(8025)
+        self.port = self.workspace.choose_port(1025)
+        self._web = self.workspace.choose_port(8025)
 
     def listening_ports(self) -> Mapping[str, tuple[int, int]]:
         return {"the SMTP inbox": (1025, self.port), "the inbox page": (8025, self._web)}

@@ -100,7 +100,7 @@ def _has_room(folders: Sequence[Path]) -> bool:
 
 def _restart_if_slow_to_notice(daemons: Iterable[Daemon]) -> None:
     for daemon in daemons:
-        if daemon.notices_free_space_late and daemon.kill():
+        if daemon.slow_to_notice_free_space and daemon.kill():
             say(f"disk space is available again: restarting {daemon.name}")
 
 

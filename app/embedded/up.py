@@ -49,7 +49,7 @@ def up(
     durable: bool = True,
     duplicate_signal_s: float = DUPLICATE_SIGNAL_S,
 ) -> int:
-    """Run everything until SIGINT, SIGTERM or the terminal closes, and return the exit code.
+    """Run everything until SIGINT or SIGTERM arrives or the terminal closes. Return the exit code.
 
     If a program fails to start, stop everything and return that program's exit code. A second
     SIGINT kills everything immediately.

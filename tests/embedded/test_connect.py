@@ -55,7 +55,7 @@ async def test_connect_says_what_to_do_when_nothing_is_running(home: Path) -> No
     unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test"}
     async with program("-c", CONNECT_AT_HOME, str(home), "worker", environ=unset) as worker:
         assert await worker.ended() == 1
-    expected = "nothing is running: start it with `just up` or name your servers in .env\n"
+    expected = "nothing is running: run `just up` first, or name your servers in .env\n"
     assert expected == worker.output
 
 
