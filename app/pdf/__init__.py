@@ -9,7 +9,7 @@
 
 The named module has a function `document(header: bytes) -> Document`. Only the subprocess imports
 it. The module and its imports must load neither the whole app nor a library that rendering does not
-need. In turn, nothing that the worker imports may load fpdf2, fontTools or the fonts: that would
+need. Conversely, nothing that the worker imports may load fpdf2, fontTools or the fonts: that would
 add their memory to every worker.
 
 Private parts of fpdf2
@@ -17,8 +17,8 @@ Private parts of fpdf2
 
 fpdf2 parses and subsets each font again for every document, and its public methods for a line of
 text do more than we need. Using its private parts makes a monthly report 7 times as fast, and an
-export of 5,000 rows 34 times (docs/benchmarks.md). pyproject.toml therefore allows one minor
-version of fpdf2 only, and the tests in tests/pdf fail if a new version changes one of these parts:
+export of 5,000 rows 34 times as fast (docs/benchmarks.md). pyproject.toml therefore allows only one
+minor version of fpdf2, and the tests in tests/pdf fail if a new version changes one of these parts:
 
 - `TTFFont` (fonts.py). We copy a parsed font and set its `i`, `ttfont`, `ttffile`, `desc`,
   `missing_glyphs` and `subset`, and read `cmap`, `cw` and `escape_text`. `FPDF.fonts` then holds

@@ -191,7 +191,7 @@ class Canvas(FPDF):
         """Draw text that needs shaping, or runs from right to left."""
         self._start_shaping(style.size)
         self.set_text_color(style.color)
-        self.set_xy(x, baseline - 0.8 * style.size)  # fpdf2 draws it 0.8 x size below y
+        self.set_xy(x, baseline - 0.8 * style.size)  # fpdf2 draws text 0.8 x size below y
         self.cell(h=style.size, text=text)
         self._stop_shaping()
 

@@ -93,8 +93,8 @@ def draw_shares(canvas: Canvas, box: Box, parts: Sequence[Share]) -> None:
 
 
 def percent(share: float) -> str:
-    """Format a share as `38 %` or `< 1 %`."""
-    return "< 1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
+    """Format a share as `38%` or `< 1%`."""
+    return "< 1%" if 0 < share < 0.005 else f"{share * 100:.0f}%"
 
 
 def scale(largest: float) -> tuple[float, float]:

@@ -81,7 +81,7 @@ class Rendering:
         return self._process.pid
 
     @property
-    def complete(self) -> bool:
+    def fully_read(self) -> bool:
         """Whether the document was read to its end, so that the process can render another."""
         return self._pdf is not None and not self._pdf.unread
 
@@ -89,7 +89,7 @@ class Rendering:
         """Send rows. Waits while the process is behind, so that rows do not pile up.
 
         Raises:
-            RenderingFailed: the document failed; this rendering cannot continue.
+            RenderingFailed: the document could not be rendered, and this rendering cannot continue.
         """
         if batch:
             await self.send(protocol.frame(msgspec.msgpack.encode(batch)))
@@ -98,7 +98,7 @@ class Rendering:
         """Signal the end of the rows, and wait until the document is complete.
 
         Raises:
-            RenderingFailed: the document failed.
+            RenderingFailed: the document could not be rendered.
         """
         await self.send(protocol.END)
         result = await self._result()
@@ -125,7 +125,7 @@ class Rendering:
         """Wait for the result.
 
         Raises:
-            RenderingFailed: the document failed, or the process died.
+            RenderingFailed: the document could not be rendered, or the process died.
         """
         stdout = _stdout(self._process)
         try:
@@ -145,9 +145,9 @@ class Rendering:
 class Renderer:
     """A pool of processes that each render one document at a time, and are reused.
 
-    A process is started when it is first needed. It is killed if its document failed, was
-    cancelled, or exceeded a limit; another can then be started. It is also killed after a minute
-    without work.
+    A process is started when it is first needed. It is killed if its document could not
+    be rendered, was cancelled, or exceeded a limit; another can then be started. It is also killed
+    after a minute without work.
     """
 
     def __init__(self, max_processes: int, limits: RenderLimits) -> None:
@@ -196,7 +196,7 @@ class Renderer:
                 raise RenderingTimedOut(f"the PDF took longer than {seconds}") from error
             finally:
                 self._busy.discard(process)
-                if rendering.complete:
+                if rendering.fully_read:
                     self._keep(process)
                 else:
                     log.warning("pdf.process_killed", document=document)

@@ -2,8 +2,8 @@
 
 It renders one document after another, as requested on standard input. It does not get the worker's
 environment, and so has no credentials for the servers. It exits when its input ends, when its
-parent process dies, and when a document fails. It ignores the signals that stop a worker: a job may
-still need its document while the worker shuts down.
+parent process dies, and when it cannot render a document. It ignores the signals that stop a
+worker: a job may still need its document while the worker shuts down.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GC_AFTER_PAGES = 50
 
 
 def main() -> None:
-    """Render documents until the input ends or one fails."""
+    """Render documents until the input ends or one cannot be rendered."""
     memory_bytes, parent = int(sys.argv[1]), int(sys.argv[2])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Users' text, prepared for drawing in lines that fit. No character makes a document fail."""
+"""Users' text, prepared for drawing in lines that fit. No character breaks a document."""
 
 from __future__ import annotations
 

@@ -67,4 +67,4 @@ def test_earliest_and_latest_dates_have_bars() -> None:
 
 
 def test_tiny_share_is_not_shown_as_zero() -> None:
-    assert ["0 %", "< 1 %", "1 %", "100 %"] == [percent(share) for share in (0, 0.001, 0.01, 1)]
+    assert ["0%", "< 1%", "1%", "100%"] == [percent(share) for share in (0, 0.001, 0.01, 1)]
