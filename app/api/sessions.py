@@ -45,7 +45,7 @@ async def sign_in(
     checked = await check_password(database, passwords, data.email, data.password)
     await clear_sign_ins(limiter, data.email)
     checked = await renew_hash(database, passwords, checked, data.password)
-    lifetime = resources_of(request).settings.http.session
+    lifetime = resources_of(request).settings.http.session_lifetime
     async with database.transaction() as tx:
         return await open_session(tx, checked, lifetime)
 

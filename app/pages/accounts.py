@@ -128,7 +128,7 @@ async def _start_session(
     async with database.transaction() as tx:
         if previous := request.cookies.get(session_cookie_name(settings)):
             await close_session(tx, previous)
-        session = await open_session(tx, credentials, settings.http.session)
+        session = await open_session(tx, credentials, settings.http.session_lifetime)
     response: Response[Any]
     if redirects_off_site(next_path):
         response = render_page(request, "download_starting", next_path=next_path)

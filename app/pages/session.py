@@ -114,7 +114,9 @@ def visitor_cookie_name(settings: Settings) -> str:
 
 
 def new_session_cookie(settings: Settings, session: Session) -> Cookie:
-    return _cookie(settings, session_cookie_name(settings), session.token, settings.http.session)
+    return _cookie(
+        settings, session_cookie_name(settings), session.token, settings.http.session_lifetime
+    )
 
 
 def cleared_session_cookie(settings: Settings) -> Cookie:

@@ -111,7 +111,7 @@ async def change_own_password(
         async with database.transaction() as tx:
             await change_password(tx, credentials, password_hash)
             renewed = Credentials(me.id, password_hash)
-            session = await open_session(tx, renewed, settings.http.session)
+            session = await open_session(tx, renewed, settings.http.session_lifetime)
     except FORM_FAILURES as error:
         return await _render_settings(request, me, database, form, error)
     message = "Password changed. You have been signed out on all other devices."

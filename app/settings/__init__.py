@@ -1,6 +1,6 @@
 """The settings: frozen sections, read from environment variables.
 
-`.env.example` lists every variable with its default.
+`.env.example` lists every variable, with its default or an example.
 """
 
 from app.settings.mail import Dkim, Mail, Smtp

@@ -130,22 +130,22 @@ def _fields(section: Any) -> Iterator[Field]:
             variable=next((note for note in notes if isinstance(note, str)), ""),
             type=hint,
             is_section=is_dataclass(hint),
-            convert=next(filter(callable, notes), partial(convert, kind=hint)),
+            convert=next(filter(callable, notes), partial(convert, type_=hint)),
             required=field.default is MISSING and field.default_factory is MISSING,
         )
 
 
-def convert(text: str, kind: Any) -> Any:
+def convert(text: str, type_: Any) -> Any:
     """Convert text to a type.
 
     Raises:
         ValueError: the text cannot be converted. The message says what is expected, but does not
             quote the text.
     """
-    expected = type_info(kind)
+    expected = type_info(type_)
     try:
         return msgspec.convert(
-            text.lower() if isinstance(expected, LiteralType) else text, kind, strict=False
+            text.lower() if isinstance(expected, LiteralType) else text, type_, strict=False
         )
     except msgspec.ValidationError as error:
         match expected:
@@ -154,5 +154,5 @@ def convert(text: str, kind: Any) -> Any:
             case LiteralType(values=choices):
                 problem = f"must be one of {', '.join(sorted(map(str, choices)))}"
             case _:
-                raise TypeError(f"no error message for settings of type {kind}") from error
+                raise TypeError(f"no error message for settings of type {type_}") from error
         raise ValueError(problem) from None

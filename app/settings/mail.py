@@ -100,7 +100,7 @@ def parse_rates(text: str) -> Sequence[Rate]:
             return rates
     except ValueError:
         pass
-    raise ValueError("must be limits such as 10/s,500/h,10000/d, at most one per unit")
+    raise ValueError("must be rates such as 10/s,500/h,10000/d, at most one per unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Mail:
     from_address: Annotated[str, parse_mailbox, "MAIL_FROM"] = "ActiveLog <hello@localhost>"
     reply_to: Annotated[str | None, parse_mailbox, "MAIL_REPLY_TO"] = None
     rates: Annotated[Sequence[Rate], parse_rates, "MAIL_RATE"] = field(default_factory=list)
-    """If empty, only the mail server's own limits apply."""
+    """If empty, only the mail server limits how many emails are sent in total."""
     dkim_key: Annotated[bytes | None, read_dkim_key, "DKIM_KEY_FILE"] = field(
         default=None, repr=False
     )

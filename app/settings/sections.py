@@ -28,7 +28,7 @@ class Rate(NamedTuple):
 def parse_rate(text: str) -> Rate:
     """Parse a rate such as `10/s` or `500/h`."""
     if not re.fullmatch(r"[1-9]\d{0,5}/[smhd]", text):
-        raise ValueError("must be a limit such as 100/s or 6000/m")
+        raise ValueError("must be a rate such as 100/s or 6000/m")
     return Rate(int(text[:-2]), PERIODS[text[-1]])
 
 
@@ -68,7 +68,7 @@ def parse_redis_url(text: str) -> str:
     try:
         ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call] # untyped
     except (TypeError, ValueError):
-        raise ValueError("has an unknown parameter") from None
+        raise ValueError("has an unknown or invalid parameter") from None
     return text
 
 
@@ -93,7 +93,7 @@ class Http:
     host: Annotated[str, "HOST"] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535), "PORT"] = 8000
     app_url: Annotated[str, parse_http_url, "APP_URL"] = "http://127.0.0.1:8000"
-    session: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
+    session_lifetime: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
     trusted_proxies: Annotated[int, Meta(ge=0, le=10), "TRUSTED_PROXIES"] = 0
     """How many of our proxies a request passes through. Their X-Forwarded-For is trusted."""
     request_rate: Annotated[Rate, parse_rate, "REQUEST_RATE"] = DEFAULT_REQUEST_RATE
@@ -130,7 +130,7 @@ class Bucket:
 class Worker:
     slots: Annotated[int, Meta(ge=1, le=1000), "WORKER_SLOTS"] = 10
     metrics_port: Annotated[int, Meta(ge=0, le=65535), "METRICS_PORT"] = 9100
-    """0 turns the metrics off."""
+    """The port for metrics and health checks; 0 turns both off."""
     shutdown_grace: Annotated[timedelta, duration_parser(SECOND, 0, 3600), "SHUTDOWN_GRACE"] = (
         30 * SECOND
     )

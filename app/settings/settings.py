@@ -19,7 +19,7 @@ from app.settings.mail import Mail, Smtp
 from app.settings.sections import Bucket, Database, Http, Logs, Redis, Retention, Worker
 
 SAMPLE_SECRET = "change-me-to-64-random-characters"
-"""The value in .env.example, which production refuses."""
+"""The value in .env.example, which only development accepts."""
 MIN_SECRET_CHARACTERS = 32
 MIN_DIFFERENT_CHARACTERS = 8
 """The chance of fewer in 32 random hexadecimal digits is one in thirty million."""
@@ -94,7 +94,7 @@ def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
     elif len(secret) < MIN_SECRET_CHARACTERS:
         problem = f"is shorter than {MIN_SECRET_CHARACTERS} characters"
     elif len(set(secret)) < MIN_DIFFERENT_CHARACTERS:
-        problem = "repeats a few characters"
+        problem = f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters"
     else:
         return
     yield "SECRET_KEY", f"{problem}: {REMEDIES['SECRET_KEY']}"

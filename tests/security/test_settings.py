@@ -84,7 +84,7 @@ def test_invalid_settings_are_listed_together_with_an_invalid_environment() -> N
     ("url", "problem"),
     [
         ("redis://:hidden@127.0.0.1:6379/zero", "must end with a database number"),
-        ("redis://:hidden@127.0.0.1:6379/0?bogus=1", "has an unknown parameter"),
+        ("redis://:hidden@127.0.0.1:6379/0?bogus=1", "has an unknown or invalid parameter"),
         ("redis://127.0.0.1:port/0", "is not a valid URL"),
     ],
 )
