@@ -20,7 +20,7 @@ from app.errors import Failure, Invalid
 from app.users.user import EmailAddress
 
 app = App(name="email", help="Test the email settings, and manage suppressed addresses.")
-suppressions = App(name="suppressions", help="List, lift and import suppressed addresses.")
+suppressions = App(name="suppressions", help="List, lift and import suppressions.")
 app.command(suppressions)
 
 

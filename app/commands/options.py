@@ -14,7 +14,7 @@ from app.errors import Invalid
 from app.resources import Resources
 
 BY = "cli"
-"""The actor named in log lines."""
+"""The actor named in log lines and in the history of runs."""
 
 InjectedResources: TypeAlias = Annotated[Resources, Parameter(parse=False)]
 """The resources that `app.__main__` opens and passes to a command. Not an option."""

@@ -16,7 +16,8 @@ async def create_admin(email: str, /, *, resources: InjectedResources) -> str:
     """Make an account an operator, or create an operator account.
 
     Args:
-        email: The address of the account. A new account needs a password, which is prompted for.
+        email: The address of the account. The password of a new account is asked for
+            on a terminal, and otherwise read from standard input.
     """
     email = validated(email, EmailAddress)
     async with resources.database.transaction() as tx:

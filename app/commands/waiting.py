@@ -33,7 +33,7 @@ async def wait_for_job(database: Database, job_id: JobId) -> int:
             _clear_line(terminal)
             print(
                 f"{job.kind} {job.id}: enqueued, but {pause} is paused;"
-                " the job starts when it resumes"
+                " the job starts once it is resumed"
             )
             return 1
         line = await describe(database, job)

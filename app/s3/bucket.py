@@ -154,7 +154,7 @@ class Bucket:
         return False
 
     async def discard(self, key: str) -> None:
-        """Delete an object that has no row. During an outage, it is left to the nightly cleanup."""
+        """Delete an object that no row refers to. In an outage, leave it to the nightly cleanup."""
         try:
             await self.delete([key])
         except Unavailable as outage:

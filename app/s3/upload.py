@@ -153,7 +153,7 @@ class Upload:
 
 
 def _retrieve_exception(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
-    """Retrieve a part's exception, which nobody does if an earlier part has failed."""
+    """Keep asyncio from reporting a part's exception as unretrieved if an earlier part failed."""
     if not sending.cancelled():
         sending.exception()
 

@@ -225,7 +225,7 @@ async def test_job_of_a_paused_queue_or_kind_is_enqueued_and_the_pause_is_printe
     async with live_worker(resources):
         code, output = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
-    paused = f"enqueued, but {what} {name} is paused; the job starts when it resumes"
+    paused = f"enqueued, but {what} {name} is paused; the job starts once it is resumed"
     assert (1, f"email:welcome {job_id}: {paused}") == (code, output)
 
 
