@@ -17,7 +17,7 @@ up:
 down:
     @python -m app.embedded down
 
-# Print the running system's URLs as shell variables: `eval "$(uv run just env)"`.
+# Print the running system's settings as shell variables: `eval "$(uv run just env)"`.
 [no-exit-message]
 env:
     @python -m app.embedded env
