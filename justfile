@@ -83,7 +83,7 @@ workers *args:
 trigger *args:
     @exec python -m app.embedded connect app -- trigger "$@"
 
-# Test the mail settings, manage suppressions: `just email test me@example.com`.
+# Test the mail settings and manage suppressions: `just email test me@example.com`.
 [no-exit-message, positional-arguments]
 email *args:
     @exec python -m app.embedded connect app -- email "$@"
