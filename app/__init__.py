@@ -1,1 +1,1 @@
-"""ActiveLog: the background half of an activity tracker."""
+"""ActiveLog: an activity tracker built around its background work."""

@@ -26,7 +26,7 @@ async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def finish_despite_cancellation(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end. If the caller is cancelled meanwhile, raise CancelledError."""
+    """Run a coroutine to its end, then raise CancelledError if the caller has been cancelled."""
     task = asyncio.ensure_future(coroutine)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

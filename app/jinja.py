@@ -68,7 +68,7 @@ class Templates:
         """Parse every template, so that a broken one fails at startup, not in a job at night.
 
         Raises:
-            BrokenTemplate: a template does not parse, or extends one that is missing.
+            BrokenTemplate: a template does not parse, or extends or includes one that is missing.
         """
         for name in self.names():
             self.variables(name)

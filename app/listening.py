@@ -15,7 +15,8 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
         variable: the name of the port's setting, for error messages.
 
     Raises:
-        SettingsError: the port is taken or not permitted, or the host is not this machine's.
+        SettingsError: the port is taken or not permitted, or the host is not an address of this
+            machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

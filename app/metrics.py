@@ -21,7 +21,7 @@ BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
 
 enqueued = Counter(
     "activelog_jobs_enqueued",
-    "Jobs inserted by this process, singly or by a fan-out. Other bulk inserts do not count.",
+    "Jobs inserted by this process, singly or by a fan-out. Other bulk inserts are not counted.",
     BY_KIND,
     registry=registry,
 )
@@ -37,7 +37,7 @@ ended = Counter(
 )
 wait_seconds = Histogram(
     "activelog_job_wait_seconds",
-    "Time from when a job was due to the start of its attempt.",
+    "Time from when a job became due to the start of its attempt.",
     ("kind",),
     buckets=BUCKETS_S,
     registry=registry,
@@ -101,8 +101,8 @@ class KindMetrics:
 
 of_kind = cache(KindMetrics)
 
-# Every worker reads the metrics from here to `workers` from Postgres, for all workers: query their
-# maximum.
+# The metrics from here to `workers` describe all workers, and each worker reads them from Postgres.
+# Queries must therefore take their maximum, not their sum.
 queue_stats_read = Gauge(
     "activelog_queue_stats_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",
@@ -190,7 +190,7 @@ _pool_waiting = Gauge(
 
 schedules_checked = Gauge(
     "activelog_schedules_checked_timestamp_seconds",
-    "When this worker last checked the schedules for due runs.",
+    "When this worker last checked the schedules for due ticks.",
     registry=registry,
 )
 schedule_running = Gauge(
@@ -225,7 +225,7 @@ schedule_failures = Gauge(
 )
 schedule_next_due = Gauge(
     "activelog_schedule_next_due_timestamp_seconds",
-    "When the next run is due; 0 while the schedule is paused.",
+    "When the next tick is due; 0 while the schedule is paused.",
     ("schedule",),
     registry=registry,
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 WORKER_NICENESS = 5
-"""Below the API, above PDF rendering."""
+"""A lower priority than the API's, and a higher one than PDF rendering's."""
 PDF_NICENESS = 10
 RETRY_INTERVAL_S, MAX_TRIES = 0.1, 20
 """From users other than root, Linux accepts one change to a session per interval, system-wide.

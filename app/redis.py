@@ -47,7 +47,7 @@ async def open_redis(url: str, *, socket_timeout: float = 3) -> AsyncIterator[Re
 
 
 async def require_supported_version(client: Redis) -> None:
-    """Check that Redis is new enough. If it does not respond, do nothing.
+    """Check that Redis is new enough. If it is not responding, do nothing.
 
     Raises:
         TooOld: the version of Redis is below `MIN_VERSION`.

@@ -40,7 +40,7 @@ class Resources:
 
     settings: Settings
     database: Database
-    engine: Database
+    engine_database: Database
     """A small pool for heartbeats, claims and the like, so that handlers cannot starve them."""
     snapshots: Snapshots
     """A pool for exports: each export keeps a connection for as long as it reads."""
@@ -80,7 +80,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
                 size=settings.database.export_pool_size,
                 application_name=f"{process}-exports",
                 statement_timeout_s=60,
-                idle_timeout="60s",
+                idle_in_transaction_timeout="60s",
             )
         )
         redis = await stack.enter_async_context(open_redis(settings.redis.url))
@@ -96,7 +96,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         yield Resources(
             settings=settings,
             database=_watched("main", Database(pool, dispatcher.dispatch)),
-            engine=_watched("engine", Database(small_pool, dispatcher.dispatch)),
+            engine_database=_watched("engine", Database(small_pool, dispatcher.dispatch)),
             snapshots=_watched("exports", Snapshots(export_pool)),
             redis=redis,
             limiter=RateLimiter(redis, settings.secret_key),
@@ -129,7 +129,7 @@ def email_config(settings: Settings, templates: Templates) -> EmailConfig:
 
 
 async def refuse_old_servers(resources: Resources) -> None:
-    """Check that Postgres and Redis are new enough. Skip a server that does not respond.
+    """Check that Postgres and Redis are new enough. Skip a server that is not responding.
 
     Raises:
         TooOld: Postgres or Redis is too old.

@@ -1,4 +1,4 @@
-"""The worker: `arq worker.WorkerSettings`, made from the environment on first access.
+"""The worker: `arq worker.WorkerSettings`, built from the environment when arq asks for it.
 
 The life of a job. Postgres holds the job's state; every arrow is a statement in sql/queries:
 
@@ -50,8 +50,8 @@ again:
       worker/relay.py, every second: due jobs whose ids Redis lacks, such as retries,
       deferred jobs, and every job after a flush
 
-Idle claim loops block on the wakeup key, which gets an item from a dispatch or from a pop that
-leaves ids behind.
+Idle workers block on the wakeup key, which gets an item from a dispatch or from a pop that leaves
+ids behind.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ WATCH_UNSUPPORTED = (
 )
 
 
-def settings_from_environment(
+def worker_settings_from_environment(
     *, clock: Clock | None = postgres_clock, overrides: Handlers = MappingProxyType({})
 ) -> type:
     """Build the class that arq reads, from the environment and `.env`.
@@ -122,4 +122,4 @@ def _is_burst() -> bool:
 def __getattr__(name: str) -> Any:
     if name != "WorkerSettings":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return settings_from_environment()
+    return worker_settings_from_environment()

@@ -50,7 +50,7 @@ class HostRedis(ArqRedis):
 
 
 class _HostPipeline:
-    """A pipeline of arq's client. During an outage, its commands have empty results."""
+    """A pipeline of arq's client. During an outage, its commands return empty results."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline

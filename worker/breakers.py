@@ -44,7 +44,7 @@ class Breakers:
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """Return the dependency that blocks this kind and how long to wait, or None to run it."""
+        """Return the dependency that blocks this kind, if any, and how long its jobs must wait."""
         now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
@@ -70,7 +70,7 @@ class Breakers:
         return self._spread(breaker.next_probe_at - now)
 
     def record_end(self, kind: str, answers: Mapping[str, float]) -> list[str]:
-        """Record the end of an attempt at this kind, and return the recovered dependencies.
+        """Record the end of an attempt at a job of this kind; return the recovered dependencies.
 
         Args:
             answers: when each dependency last answered the job. An answer does not count if

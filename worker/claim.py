@@ -137,10 +137,10 @@ class Claimer:
                 self._database, ids=ids, worker_id=self._worker_id, token=token
             )
         if len(claimed) < len(ids):
-            await self._requeue(set(ids) - {job.id for job in claimed})
+            await self._dispatch_again(set(ids) - {job.id for job in claimed})
         return claimed
 
-    async def _requeue(self, ids: Collection[JobId]) -> None:
+    async def _dispatch_again(self, ids: Collection[JobId]) -> None:
         """Put the ids of due jobs back into Redis if their rows were locked, perhaps by the relay.
 
         Otherwise these jobs could wait five seconds for the relay to dispatch them.
@@ -150,4 +150,4 @@ class Claimer:
             if waiting:
                 await self._dispatcher.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
-            log.warning("claim.requeue_failed", jobs=len(ids), error=type(error).__name__)
+            log.warning("claim.dispatch_failed", jobs=len(ids), error=type(error).__name__)

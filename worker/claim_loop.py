@@ -89,13 +89,13 @@ class ClaimLoop:
         return interrupted
 
     def cancel(self, job_ids: Iterable[JobId]) -> None:
-        """Interrupt these jobs, if they run here, and end them as cancelled."""
+        """Interrupt these jobs, if they are running here, and end them as cancelled."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
                 running.interrupt("cancelled")
 
     def interrupt_lost(self, job_ids: Iterable[JobId]) -> None:
-        """Interrupt these jobs, if they run here: their attempts are lost."""
+        """Interrupt these jobs, if they are running here: their attempts are lost."""
         for job_id in job_ids:
             if running := self._slots.running.get(job_id):
                 running.interrupt("lost")
@@ -108,8 +108,8 @@ class ClaimLoop:
     async def _fill_slots(self) -> bool:
         """Fill the slots, and return whether the queues had too few jobs to fill them.
 
-        Jobs are claimed while the `done` of earlier jobs is being committed, and start once their
-        slots are free. If the worker stops before that, it releases these jobs.
+        A slot whose job is committing its `done` counts as free: the next job is claimed meanwhile,
+        and starts once a slot is free. If the worker stops first, it releases the claimed job.
         """
         capacity = self._slots.capacity
         ids = await self._claimer.pop(capacity, self._slots.capacity_by_queue())

@@ -59,7 +59,7 @@ class Engine:
         self._resources = resources
         self._clock = clock
         self._stack = AsyncExitStack()
-        database, redis, worker = resources.engine, resources.redis, settings.worker
+        database, redis, worker = resources.engine_database, resources.redis, settings.worker
         self.worker_id = uuid4()
         random_float = random.SystemRandom().random
         breakers = Breakers(monotonic, random_float)
@@ -105,12 +105,12 @@ class Engine:
         initialize_counters()
         self._loops = [
             self._start_loop(watch_lag()),
-            self._start_loop(publish_until_cancelled(self._resources.engine, self.pauses)),
+            self._start_loop(publish_until_cancelled(self._resources.engine_database, self.pauses)),
             self._start_loop(self._heartbeat.run()),
             self._start_loop(self._finisher.run()),
             self._start_loop(relay_until_cancelled(self._relay)),
             self._start_loop(
-                reclaim_until_cancelled(self._resources.engine, self._relay, self._lease)
+                reclaim_until_cancelled(self._resources.engine_database, self._relay, self._lease)
             ),
         ]
         if self._clock is not None:
@@ -150,7 +150,9 @@ class Engine:
     async def has_work(self) -> bool:
         """Tell whether a job is running here or is due; assume so if Postgres does not answer."""
         try:
-            return await statements.has_work(self._resources.engine, worker_id=self.worker_id)
+            return await statements.has_work(
+                self._resources.engine_database, worker_id=self.worker_id
+            )
         except Unavailable:
             return True
 
@@ -169,7 +171,7 @@ class Engine:
 
     async def _deregister(self) -> None:
         """Release every job that this worker still holds, then delete the worker's row."""
-        database, worker_id = self._resources.engine, self.worker_id
+        database, worker_id = self._resources.engine_database, self.worker_id
         for row in await statements.running_on_worker(database, worker_id=worker_id):
             await release(database, row.id, row.token)
         await statements.remove_worker(database, id=worker_id)

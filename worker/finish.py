@@ -1,4 +1,4 @@
-"""Finishing jobs: one statement marks those that are done at about the same time."""
+"""Marking jobs as done, with one statement for those that end at about the same time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Finishing(NamedTuple):
 class Finisher:
     """The finisher, which marks jobs as done, one batch at a time.
 
-    Jobs that arrive while a batch is being committed are in the next one.
+    Jobs that arrive while a batch is being committed go into the next one.
     """
 
     def __init__(self, database: Database) -> None:

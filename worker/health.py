@@ -33,7 +33,7 @@ class Health:
     """The server for `/health/live`, `/health/ready` and `/metrics`, on the worker's event loop.
 
     A response therefore means that the loop is running. `/health/live` means no more than that: it
-    does not depend on Redis.
+    does not depend on Postgres or Redis.
     """
 
     def __init__(self, resources: Resources, claim_loop: ClaimLoop) -> None:
@@ -66,7 +66,7 @@ class Health:
         """Tell whether Postgres and Redis answer and the claim loop has popped recently."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                await statements.pauses(self._resources.engine)
+                await statements.pauses(self._resources.engine_database)
                 await self._resources.redis.ping()
         except Exception:  # noqa: BLE001 # any failure means not ready
             return False

@@ -56,13 +56,13 @@ class Heartbeat:
         while True:
             began = monotonic()
             try:
-                await self.heartbeat()
+                await self.send()
             except Unavailable as error:
                 self._lease.suspend()
                 log.warning("heartbeat.missed", error=type(error).__name__)
             await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
-    async def heartbeat(self) -> None:
+    async def send(self) -> None:
         """Send a heartbeat, interrupt cancelled and lost jobs, read pauses, and renew the lease.
 
         Raises:
@@ -85,7 +85,7 @@ class Heartbeat:
         self._lease.renew(heartbeat_at)
 
     async def _reconcile(self, rows: Collection[OwnedJob], running_before: set[JobId]) -> None:
-        """Resolve differences between the jobs that run here and those that Postgres says run here.
+        """Resolve differences between the jobs running here and those that Postgres says run here.
 
         A job that runs only here is interrupted, and a job that runs only according to Postgres is
         released, but not until two consecutive heartbeats have found the difference: a single

@@ -102,7 +102,7 @@ class JobExecutor:
         except Exception as error:  # noqa: BLE001 # every failure of a handler is an outcome
             outcome = self._outcome_of(error, job_type, run.claimed)
         for dependency in self.breakers.record_end(job_type.kind, answers):
-            await self._wake_blocked(dependency)
+            await self._unblock(dependency)
         return outcome
 
     def _outcome_of(self, error: Exception, job_type: type[Job], claimed: ClaimedJob) -> Outcome:
@@ -129,24 +129,24 @@ class JobExecutor:
         if claimed.failures >= job_type.retries:
             return Outcome("dead", text, _trace(error), failed=True)
         delay = equal_jitter(job_type.backoff, claimed.failures + 1, self.random())
-        if isinstance(error, Retry) and error.after is not None:
-            delay = error.after
+        if isinstance(error, Retry) and error.delay is not None:
+            delay = error.delay
         return Outcome("retried", text, _trace(error), failed=True, delay=delay)
 
     def _outage_outcome(self, text: str, job_type: type[Job], dependency: str) -> Outcome:
         delay = self.breakers.record_outage(job_type.kind, dependency)
         return Outcome("snoozed", text, delay=delay, blocked_on=dependency)
 
-    async def _wake_blocked(self, dependency: str) -> None:
+    async def _unblock(self, dependency: str) -> None:
         """Let the jobs that are blocked on a dependency become due.
 
         If Postgres does not answer, they are due when their delays end, in up to five minutes.
         """
         log.info("breaker.closed", dependency=dependency)
         try:
-            await statements.wake_blocked(self.resources.engine, blocked_on=dependency)
+            await statements.wake_blocked(self.resources.engine_database, blocked_on=dependency)
         except Unavailable as error:
-            log.warning("breaker.wake_failed", error=error.detail)
+            log.warning("breaker.unblock_failed", error=error.detail)
 
 
 def _trace(error: Exception) -> str:

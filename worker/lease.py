@@ -18,7 +18,7 @@ class Lease:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """
         Args:
-            clock: returns monotonic seconds.
+            clock: a monotonic clock, in seconds.
         """
         self._clock = clock
         self._renewed_at = float("-inf")

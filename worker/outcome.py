@@ -57,7 +57,7 @@ DONE = Outcome("done")
 async def record(
     database: Database, worker_id: UUID, claimed: ClaimedJob, outcome: Outcome
 ) -> None:
-    """Commit an outcome other than `done`, together with the attempt's row.
+    """Commit an outcome other than `done`, and a row for the attempt if it started.
 
     Raises:
         LeaseLost: this attempt has lost its job; nothing is written.

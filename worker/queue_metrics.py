@@ -81,7 +81,7 @@ def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
 
 
 def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
-    """Set the metrics for every kind that this worker knows or that has jobs, even to 0."""
+    """Replace the metrics of all kinds. A kind that this worker knows gets 0 if it has no jobs."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
     blocked: Counter[tuple[str, str]] = Counter()
     for row in rows:

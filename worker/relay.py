@@ -14,7 +14,7 @@ import structlog
 
 from app.jobs import statements
 from app.jobs.redis_queue import EPOCH_KEY, Dispatcher, queue_key
-from app.jobs.rows import DueJob
+from app.jobs.rows import UnclaimedJob
 from app.postgres.database import Database, Dispatch
 from app.redis import Redis
 
@@ -56,7 +56,7 @@ class Relay:
         await self._redis.set(EPOCH_KEY, 1)
         log.info("relay.empty_redis_detected")
 
-    async def _dispatch_missing(self, waiting: Sequence[DueJob]) -> int:
+    async def _dispatch_missing(self, waiting: Sequence[UnclaimedJob]) -> int:
         if not waiting:
             return 0
         missing: list[Dispatch] = []

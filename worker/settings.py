@@ -93,7 +93,7 @@ class Lifecycle:
         return engine
 
     async def shut_down(self, ctx: dict[str, Any]) -> None:
-        """Drain, unless a signal has already started the drain, and close the resources.
+        """Drain, or wait for the drain that a signal started, and close the resources.
 
         Raises:
             SystemExit: a loop has failed because of a bug; the exit code is 1.

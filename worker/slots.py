@@ -103,7 +103,7 @@ class Slots:
             await self._freed.wait()
 
     def occupy(self, running: RunningJob) -> None:
-        """Give a job a slot. If an older attempt still runs here, it is lost: interrupt it."""
+        """Give a job a slot. An older attempt that is still running here is lost: interrupt it."""
         if older := self.running.get(running.claimed.id):
             older.interrupt("lost")
         self.running[running.claimed.id] = running
@@ -133,7 +133,7 @@ class Slots:
             self._update()
 
     def capacity_by_queue(self) -> dict[Queue, int]:
-        """Return how many jobs may be claimed from each queue: 0 if the queue is paused."""
+        """Return each queue's limit on claims, even if more slots are free: 0 if it is paused."""
         capacity: dict[Queue, int] = dict.fromkeys(QUEUES, self.count)
         capacity["low"] = max(0, low_slots(self.count) - self._running_low())
         if self.isolation.count:

@@ -23,7 +23,7 @@ from app.settings import Retention, Settings
 from app.users.jobs import EraseUser
 
 
-@scheduled(hour=2, grace=timedelta(days=1), dry_run=True)
+@scheduled(hour=2, grace=timedelta(days=1), supports_dry_run=True)
 class Cleanup(ScheduledJob, frozen=True):
     """Delete data after its retention period."""
 

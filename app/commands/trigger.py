@@ -177,7 +177,7 @@ def _add_schedule(schedule: Schedule) -> None:
         return run.job_id
 
     options = [_option("day", PeriodDay, default=None)]
-    if schedule.dry_run:
+    if schedule.supports_dry_run:
         options.append(_option("dry_run", DryRun, default=False))
     _add(KINDS[schedule.name], options, enqueue)
 

@@ -253,13 +253,13 @@ async def _record_errors(
     except TemporarilyRefused as refusal:
         _count(email, "deferred")
         await _record_failure(run, attempt, str(refusal))
-        raise Retry(str(refusal), after=_retry_delay(run)) from None
+        raise Retry(str(refusal), delay=_retry_delay(run)) from None
     except Ambiguous as error:
         _count(email, "ambiguous")
         await _record_failure(run, attempt, str(error), ambiguous=True)
         if attempt.doubts + 1 >= MAX_AMBIGUOUS_SENDS:
             raise Dead(f"{error}, twice: not sent again, to avoid a third copy") from None
-        raise Retry(str(error), after=_retry_delay(run)) from None
+        raise Retry(str(error), delay=_retry_delay(run)) from None
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):
             log.critical("smtp.auth_failed", answer=str(outage))

@@ -237,6 +237,6 @@ async def _report_progress(run: Run, writer: ExportWriter) -> None:
         LeaseLost: this attempt has lost its job.
     """
     try:
-        await run.progress(*await writer.progress())
+        await run.report_progress(*await writer.progress())
     except Unavailable as outage:
         log.warning("export.progress_not_reported", error=outage.detail)

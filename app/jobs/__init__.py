@@ -1,4 +1,4 @@
-"""Durable jobs: enqueued in a transaction, dispatched after its commit, finished in another one."""
+"""Durable jobs: enqueued in one transaction, dispatched after its commit, finished in another."""
 
 from app.jobs.enqueue import enqueue, enqueue_all
 from app.jobs.handlers import handles, load_handlers

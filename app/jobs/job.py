@@ -35,7 +35,7 @@ class Job(msgspec.Struct, frozen=True):
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
     """The wait before the first retry. It doubles with each failure."""
     expires_in: ClassVar[timedelta | None] = None
-    """How long a job may still start after it became due. None: forever."""
+    """How long after becoming due a job may still start. None: forever."""
 
     @classmethod
     def __init_subclass__(cls) -> None:

@@ -1,4 +1,4 @@
-"""Exceptions that a handler raises if its job is not done. If it returns, the job is done."""
+"""What a handler raises if its job is not done. If the handler returns, the job is done."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class NotDone(Exception):
 class Retry(NotDone):
     """The attempt failed, but another may succeed. This counts as a failure.
 
-    `after` replaces the backoff.
+    `delay` replaces the backoff.
     """
 
-    def __init__(self, reason: str, *, after: timedelta | None = None) -> None:
+    def __init__(self, reason: str, *, delay: timedelta | None = None) -> None:
         super().__init__(reason)
-        self.after = after
+        self.delay = delay
 
 
 class Snooze(NotDone):
-    """The job should run again later, without counting a failure.
+    """The job should run again later. This does not count as a failure.
 
     Raise it for rate limits and for work that another job is doing. For an outage, raise
     `errors.Unavailable` instead.

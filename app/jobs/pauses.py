@@ -20,8 +20,8 @@ class Pauses:
         """Replace the pauses.
 
         Returns:
-            The kinds that are no longer paused. The caller must wake their jobs again, because this
-            worker may have snoozed some of the jobs after an operator resumed their kind.
+            The kinds that are no longer paused. The caller must make their snoozed jobs due again,
+            because this worker may have snoozed some of them after an operator resumed their kind.
         """
         rows, before = list(pauses), self.kinds
         self.queues = frozenset(pause.name for pause in rows if pause.what == "queue")

@@ -32,6 +32,8 @@ async def reclaim(database: Database) -> Sequence[ReturnedJob]:
 async def release(database: Database, job_id: JobId, token: UUID) -> None:
     """Requeue a job that was claimed under this token, without counting the attempt.
 
+    A job whose cancellation was requested is cancelled instead.
+
     Raises:
         Unavailable: Postgres is unavailable.
     """

@@ -31,8 +31,8 @@ class ClaimedJob(msgspec.Struct, frozen=True):
     """Whether the job expired before it could start."""
 
 
-class DueJob(msgspec.Struct, frozen=True):
-    """A due job. Its id should be in Redis."""
+class UnclaimedJob(msgspec.Struct, frozen=True):
+    """A job that no worker has claimed. Once it is due, its id should be in Redis."""
 
     id: JobId
     queue: Queue

@@ -19,8 +19,8 @@ P = TypeVar("P", bound=msgspec.Struct)
 class Run:
     """One attempt at a job. The handler writes to Postgres only in the transactions opened here.
 
-    No transaction may stay open while waiting for SMTP, S3 or anything else: Postgres ends idle
-    transactions.
+    It must not keep a transaction open while it waits for SMTP, S3 or anything else: Postgres ends
+    idle transactions.
     """
 
     def __init__(self, database: Database, claimed: ClaimedJob) -> None:
@@ -114,7 +114,7 @@ class Run:
         ):
             raise LeaseLost
 
-    async def progress(self, done: int, total: int | None = None, **counts: Any) -> None:
+    async def report_progress(self, done: int, total: int | None = None, **counts: Any) -> None:
         """Report progress to users and operators.
 
         Raises:

@@ -8,12 +8,12 @@ from uuid import UUID
 from app.jobs.job import JobId, Queue
 from app.jobs.rows import (
     ClaimedJob,
-    DueJob,
     InsertedJob,
     OwnedJob,
     PauseRow,
     QueueStats,
     ReturnedJob,
+    UnclaimedJob,
 )
 from app.postgres.statements import Queryable, statement
 
@@ -41,7 +41,7 @@ async def claim(
 
 
 @statement("jobs")
-async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[DueJob]: ...
+async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[UnclaimedJob]: ...
 
 
 @statement("jobs")
@@ -115,11 +115,11 @@ async def save_position(
 
 
 @statement("jobs")
-async def never_dispatched(db: Queryable, *, limit: int) -> list[DueJob]: ...
+async def never_dispatched(db: Queryable, *, limit: int) -> list[UnclaimedJob]: ...
 
 
 @statement("jobs")
-async def due_for_redis_check(db: Queryable, *, limit: int) -> list[DueJob]: ...
+async def due_for_redis_check(db: Queryable, *, limit: int) -> list[UnclaimedJob]: ...
 
 
 @statement("jobs")
@@ -179,4 +179,4 @@ async def insert_jobs(
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,
-) -> list[DueJob]: ...
+) -> list[UnclaimedJob]: ...

@@ -15,7 +15,7 @@ from app.errors import Unavailable
 from app.postgres.pool import OUTAGES, Connection, Pool, Record, end_statement
 
 ACQUIRE_TIMEOUT_S = 5
-"""The longest wait for a connection: a full pool must cause an error, not a queue."""
+"""The longest wait for a connection: if the pool stays full, tasks must fail, not queue up."""
 
 
 class Dispatch(NamedTuple):
@@ -68,8 +68,8 @@ class Database:
         """Open a transaction. It commits when the block ends, or rolls back if the block raises.
 
         Raises:
-            Unavailable: Postgres is unavailable, or no connection became free within 5 s. If
-                Postgres failed during the commit, the commit may have happened.
+            Unavailable: Postgres is unavailable, a statement timed out, or no connection became
+                free within 5 s. If Postgres failed during the commit, it may have committed.
         """
         async with self._connection() as connection:
             tx = Transaction(connection)

@@ -16,7 +16,7 @@ from app.postgres.pool import OUTAGES, require_supported_major
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
-"""dbmate next to the interpreter, or on the PATH: `uv run --with` uses another interpreter."""
+"""dbmate next to the interpreter, or else on the PATH: `uv run --with` uses its own interpreter."""
 ADVISORY_LOCK = 0x6163746976656C6F
 """Taken while migrating, because dbmate takes no lock."""
 
@@ -33,13 +33,13 @@ async def migrate(url: str, command: str = "up") -> str:
 
     Raises:
         TooOld: Postgres is too old.
-        Unavailable: Postgres does not respond.
-        MigrationFailed: a migration failed, and its transaction was rolled back.
+        Unavailable: Postgres is not responding.
+        MigrationFailed: a migration failed and was rolled back, or dbmate is not installed.
     """
     try:
         connection = await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError, *OUTAGES) as error:
-        raise Unavailable(f"Postgres does not respond: {error}", dependency="postgres") from error
+        raise Unavailable(f"Postgres is not responding: {error}", dependency="postgres") from error
     try:
         require_supported_major(connection.get_server_version().major)
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)

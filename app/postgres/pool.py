@@ -31,7 +31,7 @@ OUTAGES = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
-"""What asyncpg raises if the server is unavailable, restarting or full, or if locks conflict."""
+"""What asyncpg raises if Postgres is down, restarting or out of connections, or locks conflict."""
 
 SETTINGS_ERRORS = (
     asyncpg.InvalidCatalogNameError,
@@ -48,13 +48,13 @@ async def open_pool(
     size: int,
     application_name: str,
     statement_timeout_s: float = 30,
-    idle_timeout: str = "8s",
+    idle_in_transaction_timeout: str = "8s",
 ) -> Pool:
     """Open a pool. It connects on first use, so this works even while Postgres is unavailable.
 
-    A statement times out after 30 s and a wait for a lock after 5 s. The server closes a
-    connection whose transaction has been idle for 8 s. That is less than the lease of a running job
-    (10 s), so that a worker that was cut off cannot hold the locks of a job that another worker has
+    By default, a statement times out after 30 s and a wait for a lock after 5 s. Postgres closes a
+    connection whose transaction has been idle for 8 s. That is less than a worker's lease (10 s),
+    so that a worker that was cut off cannot hold the locks of a job that another worker has
     reclaimed. Only connections that lock no rows may have longer timeouts.
     """
     return await asyncpg.create_pool(
@@ -70,7 +70,7 @@ async def open_pool(
             "datestyle": "ISO",  # for dates that Postgres itself writes into a CSV
             "max_parallel_workers_per_gather": "0",  # a statement uses one CPU
             "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": idle_timeout,
+            "idle_in_transaction_session_timeout": idle_in_transaction_timeout,
         },
         reset=_skip_reset,
         connect=_connect,
@@ -113,13 +113,13 @@ async def require_supported_version(pool: Pool) -> None:
 
     Raises:
         TooOld: the version is below `MIN_MAJOR_VERSION`.
-        Unavailable: Postgres does not respond.
+        Unavailable: Postgres is not responding.
     """
     try:
         async with pool.acquire(timeout=5) as connection:
             version = connection.get_server_version()
     except (OSError, TimeoutError, *OUTAGES) as error:
-        raise Unavailable(f"Postgres does not respond: {error}", dependency="postgres") from error
+        raise Unavailable(f"Postgres is not responding: {error}", dependency="postgres") from error
     require_supported_major(version.major)
 
 

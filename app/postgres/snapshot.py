@@ -1,4 +1,4 @@
-"""Snapshots, for reading results piece by piece that are too long for a list."""
+"""Snapshots, for results that are too long for a list and are read piece by piece."""
 
 from __future__ import annotations
 

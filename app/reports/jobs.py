@@ -65,7 +65,7 @@ class GenerateReport(Job, frozen=True):
         return f"{self.user_id} {self.month:%Y-%m}"
 
 
-@scheduled(day=1, hour=0, grace=timedelta(days=3), dry_run=True)
+@scheduled(day=1, hour=0, grace=timedelta(days=3), supports_dry_run=True)
 class MonthlyReports(ScheduledJob, frozen=True):
     """Create the report for a month for every user who was active in it.
 

@@ -44,7 +44,7 @@ class SendWeeklySummaryEmail(Job, frozen=True):
         return f"{self.user_id} {self.saturday}"
 
 
-@scheduled(weekday=SUNDAY, hour=9, grace=timedelta(hours=12), dry_run=True)
+@scheduled(weekday=SUNDAY, hour=9, grace=timedelta(hours=12), supports_dry_run=True)
 class WeeklyEmails(ScheduledJob, frozen=True):
     """Send the weekly summary to every user who should get it.
 

@@ -160,7 +160,7 @@ order by dispatched_at
 limit :limit;
 
 -- name: has_work
--- Tell whether this worker runs a job, or a job is due in a queue that is not paused.
+-- Tell whether this worker is running a job, or a job is due in a queue that is not paused.
 select
     exists (select from jobs where state = 'running' and worker_id = :worker_id)
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
@@ -209,7 +209,7 @@ on conflict (id) do update set seen_at = clock_timestamp();
 delete from workers where id = :id;
 
 -- name: running_on_worker
--- Return the jobs that run under this worker's id, and whether their cancellation was requested.
+-- Return the jobs running under this worker's id, and whether their cancellation was requested.
 select id, token, cancel_requested_at is not null as cancelled from jobs
 where state = 'running' and worker_id = :worker_id;
 

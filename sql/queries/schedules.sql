@@ -101,7 +101,7 @@ left join lateral (
 order by place;
 
 -- name: runs_by_id
--- Return these runs.
+-- Return the runs with these ids.
 select
     id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,

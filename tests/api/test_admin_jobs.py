@@ -129,7 +129,7 @@ async def test_job_shows_its_progress_and_the_request_that_caused_it(
     seen = asyncio.Event()
 
     async def report(run: Run, _: Resources) -> None:
-        await run.progress(3, 10, rows=7)
+        await run.report_progress(3, 10, rows=7)
         await seen.wait()
 
     BEHAVIOURS["a"] = report

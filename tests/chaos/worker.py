@@ -6,8 +6,8 @@ The worker fires no schedules, so that only the jobs of the chaos run are counte
 from __future__ import annotations
 
 from tests.chaos import work
-from worker import settings_from_environment
+from worker import worker_settings_from_environment
 
 __all__ = ["WorkerSettings", "work"]
 
-WorkerSettings = settings_from_environment(clock=None)
+WorkerSettings = worker_settings_from_environment(clock=None)

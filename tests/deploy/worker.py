@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from tests.support.schedules import fixed_clock
-from worker import settings_from_environment
+from worker import worker_settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
-WorkerSettings = settings_from_environment(clock=fixed_clock("2026-11-24 12:00"))
+WorkerSettings = worker_settings_from_environment(clock=fixed_clock("2026-11-24 12:00"))

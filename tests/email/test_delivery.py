@@ -165,7 +165,7 @@ async def test_temporarily_refused_email_is_retried(
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
             await welcome(SendWelcomeEmail(user_id), run, sender_with(pool))
-        assert timedelta(minutes=minutes) == retry.value.after
+        assert timedelta(minutes=minutes) == retry.value.delay
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         server.replies.clear()
         await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))

@@ -54,7 +54,7 @@ def test_api_knows_every_kind_when_it_starts() -> None:
 
 
 def test_every_scheduled_job_type_has_a_schedule() -> None:
-    assert {name: SCHEDULES[name].job for name in SCHEDULES} == {
+    assert {name: SCHEDULES[name].job_type for name in SCHEDULES} == {
         job_type.kind: job_type for job_type in OURS if "day" in job_type.__struct_fields__
     }
 

@@ -16,7 +16,7 @@ from app.postgres.database import Transaction
 from app.stats.emails import SendWeeklySummaryEmail, WeeklyEmails
 from app.stats.statements import enqueue_weekly_emails
 from tests.support.fanning import BATCHES_BEFORE_DEATH, UNTHROTTLED, send_nothing
-from worker import settings_from_environment
+from worker import worker_settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
@@ -40,4 +40,4 @@ async def fan_out_and_die(job: WeeklyEmails, run: Run) -> None:
 
 OVERRIDES: Handlers = {WeeklyEmails: fan_out_and_die, SendWeeklySummaryEmail: send_nothing}
 
-WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)
+WorkerSettings = worker_settings_from_environment(clock=None, overrides=OVERRIDES)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from app.jobs.handlers import Handlers
 from app.stats.emails import SendWeeklySummaryEmail, WeeklyEmails
 from tests.support.fanning import fan_out_at_once, send_nothing
-from worker import settings_from_environment
+from worker import worker_settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
 OVERRIDES: Handlers = {WeeklyEmails: fan_out_at_once, SendWeeklySummaryEmail: send_nothing}
 
-WorkerSettings = settings_from_environment(clock=None, overrides=OVERRIDES)
+WorkerSettings = worker_settings_from_environment(clock=None, overrides=OVERRIDES)

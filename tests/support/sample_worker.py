@@ -8,8 +8,8 @@ The worker fires no schedules, so that test results do not depend on the time of
 from __future__ import annotations
 
 from tests.support import sample_jobs
-from worker import settings_from_environment
+from worker import worker_settings_from_environment
 
 __all__ = ["WorkerSettings", "sample_jobs"]
 
-WorkerSettings = settings_from_environment(clock=None)
+WorkerSettings = worker_settings_from_environment(clock=None)

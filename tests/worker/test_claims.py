@@ -48,7 +48,7 @@ class FilledQueues:
         """Return a claimer that the tests use only to pop."""
         resources = self._resources
         return Claimer(
-            resources.engine,
+            resources.engine_database,
             resources.redis,
             resources.dispatcher,
             uuid4(),

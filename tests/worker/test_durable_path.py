@@ -135,7 +135,7 @@ async def test_job_is_dead_after_three_failed_retries(
         (Dead("never"), "dead", 1),
         (Snooze("later", delay=timedelta(minutes=1)), "snoozed", 0),
         (Unavailable("down", dependency="smtp"), "snoozed", 0),
-        (Retry("busy", after=timedelta(minutes=1)), "retrying", 1),
+        (Retry("busy", delay=timedelta(minutes=1)), "retrying", 1),
         (OSError("refused"), "retrying", 1),
     ],
 )

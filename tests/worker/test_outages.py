@@ -77,7 +77,7 @@ async def execute(executor: JobExecutor, job: Job) -> tuple[Run, Outcome]:
 async def snoozed_for_smtp(executor: JobExecutor) -> Run:
     """Execute a job that runs into an outage, and snooze it."""
     run, outcome = await execute(executor, SampleJob("outage"))
-    await record(executor.resources.engine, uuid4(), run.claimed, outcome)
+    await record(executor.resources.engine_database, uuid4(), run.claimed, outcome)
     assert ("snoozed", "smtp") == (outcome.name, outcome.blocked_on)
     return run
 

@@ -106,7 +106,7 @@ NOT_CANCELLABLE = {
 
 
 async def cancel_job(tx: Transaction, job_id: JobId, *, by: str) -> State:
-    """Cancel a waiting job at once, or have its worker interrupt a running job within 2 s.
+    """Cancel a waiting job at once, or have a running job interrupted within 2 s.
 
     If the job is done before that, it stays done.
 

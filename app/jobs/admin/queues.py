@@ -34,7 +34,7 @@ async def list_queues(db: Queryable, weights: Mapping[str, int]) -> list[QueueSt
 
 
 async def list_kinds(db: Queryable) -> list[KindState]:
-    """List this process's kinds, and any others that are paused or have unfinished or dead jobs."""
+    """List the kinds known here, and any others that are paused or have unfinished or dead jobs."""
     return await statements.kinds(db, names=list(KINDS))
 
 

@@ -106,7 +106,7 @@ class JobFields(Struct, frozen=True):
     request_id: str | None
     """The request that caused the job."""
     trace_id: str | None
-    """The trace that this request was part of."""
+    """The trace of the request that caused the job."""
     enqueued_at: datetime
     run_at: datetime
     expires_at: datetime | None

@@ -71,7 +71,10 @@ class FanOutPosition(msgspec.Struct, frozen=True):
 
 
 class DryRunCounts(msgspec.Struct, frozen=True):
-    """How many people a fan-out would email or skip, by reason. Each person is counted once."""
+    """How many people a fan-out would email, or skip for each reason.
+
+    `examined` counts everyone; each person is in exactly one of the other counts.
+    """
 
     examined: int
     would_email: int
@@ -102,7 +105,7 @@ async def fan_out(
     """Enqueue jobs for all users, starting where an earlier attempt stopped, and finish this job.
 
     Raises:
-        Snooze: too many jobs are waiting in the queue.
+        Snooze: too many jobs are waiting in the queue that this fills.
         LeaseLost: this attempt has lost its job.
     """
     position = run.position(FanOutPosition) or FanOutPosition()
@@ -110,7 +113,7 @@ async def fan_out(
         async with run.transaction() as tx:
             if await _queue_is_full(tx, job_type, throttle):
                 raise Snooze(
-                    f"more than {throttle.max_waiting} jobs are waiting in {job_type.queue}",
+                    f"more than {throttle.max_waiting} jobs are waiting in queue {job_type.queue}",
                     delay=throttle.delay,
                 )
             batch = await enqueue_batch(tx, position.after, BATCH)
@@ -134,7 +137,7 @@ async def finish_dry_run(run: Run, job_type: type[Job], counted: DryRunCounts) -
     counts = msgspec.structs.asdict(counted)
     async with run.completion() as tx:
         await save_counts(tx, run, counts)
-    log.info("fan_out.counted", kind=job_type.kind, **counts)
+    log.info("fan_out.dry_run_finished", kind=job_type.kind, **counts)
 
 
 async def save_counts(tx: Transaction, run: Run, counts: dict[str, int]) -> None:

@@ -57,7 +57,7 @@ async def trigger(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> TriggeredRun:
-    """Enqueue a schedule's job now, under its own tick. The regular ticks are not affected.
+    """Enqueue a schedule's job now, as if a tick were due. The regular ticks are not affected.
 
     Args:
         day: any day in the period to cover; None means the last complete period.
@@ -71,9 +71,9 @@ async def trigger(
     schedule = require_schedule(name)
     now = now or await statements.clock(tx)
     covered = _covered_day(schedule, day, now)
-    if dry_run and not schedule.dry_run:
+    if dry_run and not schedule.supports_dry_run:
         raise Invalid(f"{name} does not support a dry run.", field="dry_run")
-    run = await _begin(tx, schedule, now, schedule.job(day=covered, dry_run=dry_run), by)
+    run = await _begin(tx, schedule, now, schedule.job_type(day=covered, dry_run=dry_run), by)
     log.info(
         "operator.triggered_schedule",
         schedule=name,
@@ -156,7 +156,9 @@ async def _skip(
 async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) -> list[JobId]:
     fired = []
     for tick in ticks:
-        run = await _begin(tx, schedule, tick, schedule.job(day=day_covered(tick)), BY_SCHEDULE)
+        run = await _begin(
+            tx, schedule, tick, schedule.job_type(day=day_covered(tick)), BY_SCHEDULE
+        )
         log.info("schedule.fired", schedule=schedule.name, tick=str(tick), job=str(run.job_id))
         fired.append(run.job_id)
     return fired

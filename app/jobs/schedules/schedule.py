@@ -60,7 +60,7 @@ class ScheduleState(Struct, frozen=True):
 
 
 class TriggeredRun(Struct, frozen=True):
-    """A run triggered by hand, and its job."""
+    """A run that has just begun, and its job."""
 
     run_id: RunId
     job_id: JobId
@@ -76,7 +76,7 @@ MAX_TICK_INTERVAL = 32 * DAY
 class Schedule:
     """When a recurring job is due: the minute, hour and day of its ticks, in UTC."""
 
-    job: type[ScheduledJob]
+    job_type: type[ScheduledJob]
     grace: timedelta
     """The grace period: how late a missed tick may still be fired."""
     hour: int | None = None
@@ -88,12 +88,12 @@ class Schedule:
     """The day of the month. None: every day."""
     catch_up_all: bool = False
     """Whether to catch up on all missed and skipped ticks, not only on the last missed one."""
-    dry_run: bool = False
+    supports_dry_run: bool = False
     """Whether the job supports dry runs."""
 
     @property
     def name(self) -> str:
-        return self.job.kind
+        return self.job_type.kind
 
     def ticks(self, after: datetime, until: datetime) -> list[datetime]:
         """List the ticks later than `after` and not later than `until`, oldest first."""
@@ -153,7 +153,7 @@ def scheduled(
     weekday: int | None = None,
     day: int | None = None,
     catch_up_all: bool = False,
-    dry_run: bool = False,
+    supports_dry_run: bool = False,
 ) -> Callable[[J], J]:
     """Put a job type on a schedule. The arguments are the fields of `Schedule`.
 
@@ -164,7 +164,7 @@ def scheduled(
 
     def register(job_type: J) -> J:
         SCHEDULES[job_type.kind] = Schedule(
-            job_type, grace, hour, minute, weekday, day, catch_up_all, dry_run
+            job_type, grace, hour, minute, weekday, day, catch_up_all, supports_dry_run
         )
         return job_type
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from app.jobs import Run, handles
 from tests.bench.contenders.activelog import TYPES, Noop
 from tests.bench.stamps import work
-from worker import settings_from_environment
+from worker import worker_settings_from_environment
 
 __all__ = ["WorkerSettings"]
 
@@ -20,5 +20,5 @@ async def _noop(job: Noop, _run: Run) -> None:
 for job_type in TYPES.values():
     handles(job_type)(_noop)
 
-WorkerSettings = settings_from_environment(clock=None)
+WorkerSettings = worker_settings_from_environment(clock=None)
 """Settings without schedules: scheduled jobs would take slots from the measured jobs."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.bench.benchmarks.lagging import record_lag
-from worker import settings_from_environment
+from tests.bench.benchmarks.lagging import note_lag
+from worker import worker_settings_from_environment
 
-Real = settings_from_environment(clock=None)
+Real = worker_settings_from_environment(clock=None)
 
 
 async def _start(ctx: dict[str, Any]) -> None:
