@@ -23,7 +23,7 @@ order by id desc
 limit :limit;
 
 -- name: job
--- Return everything that is stored about a job, except its attempts.
+-- Return what operators see of a job, except its attempts.
 select
     id, kind, queue, state, attempt, failures, crashes, user_id, unique_key, request_id,
     split_part(traceparent, '-', 2) as trace_id, enqueued_at, run_at, expires_at, started_at,

@@ -88,8 +88,8 @@ group by asked.name, paused_at
 order by asked.name;
 
 -- name: blocked_jobs
--- Return what blocks snoozed jobs: dependencies and paused kinds, each with the time of the next
--- attempt.
+-- Return what blocks snoozed jobs: dependencies and paused kinds, each with the number of its jobs
+-- and the time of the next attempt.
 select blocked_on, count(*) as jobs, min(run_at) as next_attempt_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on
