@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.bench.benchmarks.lagging import note_lag
+from tests.bench.benchmarks.lagging import record_lag
 from worker import worker_settings_from_environment
 
 Real = worker_settings_from_environment(clock=None)
