@@ -1,4 +1,4 @@
-"""Real servers for every test: Postgres, Valkey, S3 and an SMTP inbox, started once per run."""
+"""Real servers for all tests: Postgres, Valkey and S3 per run, an SMTP inbox per test worker."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
     """Return resources as a process opens them, with empty tables and an empty Redis."""
-    await opened.dispatcher.flush()  # left over from the previous test
+    await opened.dispatcher.flush()  # dispatches left over from the previous test
     try:
         await opened.database.execute(EMPTY_TABLES)
     except Unavailable as locked:  # report who holds the lock

@@ -10,8 +10,8 @@ from PIL import ExifTags, Image, ImageOps
 
 SIZE = (96, 64)
 RED, BLUE = (220, 20, 20), (20, 20, 220)
-UPRIGHT, ROTATED = 1, 6
-"""EXIF orientations. A phone held upright writes 6: viewers rotate the image clockwise by 90°."""
+UNROTATED, ROTATED = 1, 6
+"""EXIF orientations. Phones held upright write 6: viewers rotate the image clockwise by 90°."""
 
 
 def drawing() -> Image.Image:
@@ -31,8 +31,8 @@ def exif(orientation: int) -> Image.Exif:
     return data
 
 
-def saved(image_format: str, orientation: int = UPRIGHT) -> bytes:
-    """Return an image file with a GPS location. It looks like `drawing()` at any orientation."""
+def saved(image_format: str, orientation: int = UNROTATED) -> bytes:
+    """Return a file with a GPS location. Viewers show `drawing()`, whatever the orientation."""
     image = drawing()
     if orientation == ROTATED:
         image = image.transpose(Image.Transpose.ROTATE_90)
@@ -59,7 +59,7 @@ def looks_like_the_drawing(data: bytes) -> bool:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a PNG of a few hundred bytes, with a header that claims this size."""
+    """Return a PNG of a few hundred bytes with a header that claims this width and height."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + content))

@@ -15,13 +15,13 @@ MAX_LABEL_CHARACTERS = 8
 """The width of the type column in the PDF."""
 
 
-def test_every_activity_type_has_a_label_and_all_its_forms() -> None:
+def test_every_activity_type_has_a_label_a_singular_a_plural_and_a_past_tense() -> None:
     assert set(get_args(ActivityType)) == set(ACTIVITY_TYPES)
     for words in ACTIVITY_TYPES.values():
         assert all((words.label, words.singular, words.plural, words.past_tense))
 
 
-def test_the_pdf_has_room_for_every_label_and_a_colour_for_every_type() -> None:
+def test_pdf_has_room_for_every_label_and_a_colour_for_every_type() -> None:
     assert max(len(words.label) for words in ACTIVITY_TYPES.values()) <= MAX_LABEL_CHARACTERS
     assert len(palette.SHARES) >= len(ACTIVITY_TYPES)
     assert len(set(palette.SHARES)) == len(palette.SHARES)

@@ -1,4 +1,4 @@
-"""The UTC offset that an activity is stored with."""
+"""The UTC offset that is stored with an activity."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def stored_offset(database: Database) -> int | None:
         ("2026-11-21t07:30:00z", None),
     ],
 )
-async def test_offset_is_stored_as_written(
+async def test_stored_offset_is_the_given_offset_or_null_if_unknown(
     api: httpx.AsyncClient,
     kim: Person,
     database: Database,

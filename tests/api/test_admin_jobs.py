@@ -60,16 +60,16 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     kim = await person(database, "kim")
     low = str(await enqueue_job(database, LowSampleJob("a")))
     mail = str(await enqueue_job(database, SendWelcomeEmail(kim.id)))
-    trial = await enqueue_job(database, SampleJob("b"))
+    sample = await enqueue_job(database, SampleJob("b"))
     await database.execute(
-        "update jobs set state = 'cancelled', finished_at = now() where id = $1", trial
+        "update jobs set state = 'cancelled', finished_at = now() where id = $1", sample
     )
-    assert [str(trial)] == await ids(admin, state="cancelled")
+    assert [str(sample)] == await ids(admin, state="cancelled")
     assert [low] == await ids(admin, kind="test:low")
     assert [mail] == await ids(admin, queue="critical", state="queued")
     assert [mail] == await ids(admin, user=str(kim.id))
     assert [mail] == await ids(admin, user="KIM@example.com")
-    assert [] == await ids(admin, user=str(trial))
+    assert [] == await ids(admin, user=str(sample))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Queues, kinds and workers over HTTP: listed, paused and resumed by operators."""
+"""Queues and kinds over HTTP, paused and resumed by operators, and the list of workers."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ async def test_pausing_and_resuming_are_idempotent(
     ("path", "known_names"),
     [("queues/urgent/pause", "critical, default, low"), ("kinds/a:typo/resume", "test:sample")],
 )
-async def test_unknown_name_is_404_and_lists_the_known_names(
+async def test_unknown_name_is_404_and_the_error_lists_the_known_names(
     api: httpx.AsyncClient, database: Database, path: str, known_names: str
 ) -> None:
     ada = await operator(database)
@@ -170,7 +170,7 @@ async def test_kind_without_a_handler_in_this_version_can_be_paused(
     )
 
 
-async def test_log_names_the_operator_who_paused_a_queue(
+async def test_log_contains_the_id_of_the_operator_who_paused_a_queue(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)

@@ -17,8 +17,8 @@ from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
 from tests.support.working import WAIT_LIMIT_S
 
-FROM_MODULE = [sys.executable, "-m", "app.asgi"]
-FROM_SERVER = [sys.executable, "-m", "uvicorn", "app.asgi:app"]
+MODULE_COMMAND = [sys.executable, "-m", "app.asgi"]
+UVICORN_COMMAND = [sys.executable, "-m", "uvicorn", "app.asgi:app"]
 
 
 async def start(command: Sequence[str], environ: dict[str, str]) -> asyncio.subprocess.Process:
@@ -32,7 +32,7 @@ async def start(command: Sequence[str], environ: dict[str, str]) -> asyncio.subp
 
 @asynccontextmanager
 async def serving(
-    environ: dict[str, str], command: Sequence[str] = FROM_MODULE
+    environ: dict[str, str], command: Sequence[str] = MODULE_COMMAND
 ) -> AsyncIterator[tuple[httpx.AsyncClient, list[bytes]]]:
     """Run the API on a free port. The API's stderr is appended to the list when the block ends."""
     (port,) = free_ports(1)
@@ -75,7 +75,7 @@ async def test_api_serves_until_sigterm_and_logs_each_request(environ: dict[str,
     assert all(line.startswith("{") for line in lines)
 
 
-@pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
+@pytest.mark.parametrize("command", [MODULE_COMMAND, UVICORN_COMMAND])
 async def test_log_lines_contain_the_route_and_not_the_path(
     environ: dict[str, str], command: Sequence[str]
 ) -> None:
@@ -86,7 +86,7 @@ async def test_log_lines_contain_the_route_and_not_the_path(
     assert "secret-token" not in written[0].decode()
 
 
-@pytest.mark.parametrize("command", [FROM_MODULE, FROM_SERVER])
+@pytest.mark.parametrize("command", [MODULE_COMMAND, UVICORN_COMMAND])
 @pytest.mark.parametrize(
     ("variable", "value"), [("DATABASE_URL", ""), ("PORT", "http"), ("SECRET_KEY", "short")]
 )

@@ -27,7 +27,7 @@ from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S
 
 EXAMPLES = 5
-"""The number of requests generated for each operation."""
+"""At most how many requests are generated for each operation and mode."""
 SIGN_OUT = "DELETE /api/v1/sessions/current"
 """Called last, because all other operations need the session."""
 

@@ -87,7 +87,9 @@ async def test_download_is_a_csv_attachment(api: httpx.AsyncClient, kim: Person)
     )
 
 
-async def test_empty_export_has_only_the_header(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_download_without_rows_has_only_the_header(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
     assert await download(api, kim) == ",".join(HEADER) + "\n"
 
 
@@ -99,7 +101,7 @@ async def test_byte_order_mark_is_optional(api: httpx.AsyncClient, kim: Person) 
     assert (await api.get(CSV, params={"bom": "maybe"}, headers=kim.headers)).status_code == 400
 
 
-async def test_notes_survive_the_round_trip(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_awkward_notes_are_read_back_unchanged(api: httpx.AsyncClient, kim: Person) -> None:
     for minute, note in enumerate(AWKWARD):
         await create_activity(api, kim, started_at=f"2026-11-21T07:{minute:02}:00Z", notes=note)
 
@@ -172,7 +174,9 @@ async def test_missing_values_are_empty(api: httpx.AsyncClient, kim: Person) -> 
     assert await rows(api, kim) == [["2026-11-21", "run", "30", "", "", ""]]
 
 
-async def test_days_are_in_utc_and_inclusive(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_first_and_last_day_are_inclusive_and_in_utc(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
     for started in (
         "2026-11-20T23:59:59Z",
         "2026-11-21T00:00:00Z",

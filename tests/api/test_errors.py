@@ -76,7 +76,7 @@ async def test_failure_is_translated_to_its_status_and_detail(
     assert headers.items() <= dict(response.headers).items()
 
 
-async def test_failure_of_a_field_names_the_field(request_raising: RequestRaising) -> None:
+async def test_invalid_field_is_named_in_the_errors(request_raising: RequestRaising) -> None:
     response = await request_raising(errors.Invalid("It is in the future.", field="started_at"))
     assert response.json()["errors"] == [{"field": "started_at", "detail": "It is in the future."}]
 

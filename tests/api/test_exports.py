@@ -182,7 +182,7 @@ async def test_concurrent_requests_create_at_most_two_exports(
     assert await database.fetchval("select count(*) from exports") == 2
 
 
-async def test_export_with_a_cancelled_job_is_failed_and_does_not_block_a_new_one(
+async def test_export_with_a_cancelled_job_is_failed_and_does_not_block_a_new_export(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await request_export(api, kim)
@@ -265,7 +265,7 @@ async def test_failed_export_shows_its_error_and_cannot_be_downloaded(
     assert await download_status(api, kim, export["id"]) == 409
 
 
-async def test_expired_export_is_410(
+async def test_download_of_an_expired_export_is_410(
     api: httpx.AsyncClient, run_jobs: RunJobs, database: Database, kim: Person
 ) -> None:
     export = await complete_export(api, run_jobs, kim)
@@ -307,7 +307,7 @@ async def test_export_deleted_before_it_starts_is_never_generated(
     export = await request_export(api, kim)
 
     await api.delete(f"{EXPORT}/{export['id']}", headers=kim.headers)
-    another = await request_export(api, kim)  # the deleted export does not count
+    another = await request_export(api, kim)  # a new export, not the deleted one
     await run_jobs()
 
     assert await bucket.keys(f"exports/{kim.id}/") == [f"exports/{kim.id}/{another['id']}.csv"]

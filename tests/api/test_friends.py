@@ -202,7 +202,9 @@ async def test_deleted_accounts_disappear_from_friends_and_requests(
     assert (await answer_request(api, alex, request_id, "accept")).status_code == 404
 
 
-async def test_lists_are_paged(api: httpx.AsyncClient, database: Database, kim: Person) -> None:
+async def test_friends_and_requests_are_paged(
+    api: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
     people = [await person(database, f"friend{number}") for number in range(7)]
     for other in people:
         await send_request(api, other, kim.email)

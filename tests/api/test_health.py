@@ -31,7 +31,7 @@ async def test_healthy_process_is_live_and_ready(api: httpx.AsyncClient) -> None
 
 
 async def readiness(api: httpx.AsyncClient) -> object:
-    """Return the response body. Postgres has a second to respond; a busy machine may get a 503."""
+    """Return the body of a readiness response. On a busy machine it may be a 503 at first."""
     return (await api.get("/health/ready")).json()
 
 

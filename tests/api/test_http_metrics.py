@@ -61,7 +61,7 @@ async def test_requests_are_counted_by_status(api: httpx.AsyncClient, resources:
         ("BREW", "/coffee", ("other", "unknown", 404)),
     ],
 )
-async def test_unknown_paths_and_methods_create_no_series(
+async def test_unknown_paths_and_methods_create_no_series_of_their_own(
     method: str, path: str, labels: tuple[str, str, int], api: httpx.AsyncClient
 ) -> None:
     before = request_count(*labels)

@@ -54,7 +54,7 @@ async def test_operations_have_readable_summaries_and_response_descriptions(
     assert all(operation["summary"] for operation in operations(document))
 
 
-async def test_security_is_declared_except_on_public_routes(document: dict[str, Any]) -> None:
+async def test_bearer_token_is_declared_except_on_public_routes(document: dict[str, Any]) -> None:
     assert document["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert document["paths"]["/api/v1/users"]["post"]["security"] == []

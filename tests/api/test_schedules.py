@@ -105,7 +105,7 @@ async def test_dry_run_parameter_enqueues_a_dry_run(
 
 
 @pytest.mark.parametrize("action", ["trigger", "pause", "resume"])
-async def test_unknown_name_is_404_and_lists_the_known_names(
+async def test_unknown_name_is_404_and_the_error_lists_the_known_names(
     api: httpx.AsyncClient, database: Database, action: str
 ) -> None:
     ada = await operator(database)

@@ -67,7 +67,7 @@ async def test_week_that_spans_two_years_is_one_week(
         ("2027-01-04 00:00:00", "2027-W01", 0),
     ],
 )
-async def test_default_is_the_current_week_including_today(
+async def test_week_defaults_to_the_current_week_including_today(
     api: httpx.AsyncClient,
     database: Database,
     wall_clock: WallClock,

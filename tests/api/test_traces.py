@@ -86,7 +86,7 @@ async def test_trace_is_passed_from_a_request_to_the_log_of_its_email(
     assert TRACEPARENT == await resources.database.fetchval("select traceparent from jobs")
 
 
-async def test_request_with_an_invalid_trace_enqueues_a_job_without_one(
+async def test_request_with_an_invalid_traceparent_enqueues_a_job_without_a_trace(
     api: httpx.AsyncClient, resources: Resources
 ) -> None:
     await api.post("/api/v1/users", json=new_user(), headers={"traceparent": "00-wrong"})

@@ -22,7 +22,7 @@ async def assert_page_is_accessible(page: Page, name: str | None = None) -> None
     """Assert that no axe rule is violated and that nothing scrolls sideways, in any variant.
 
     Args:
-        name: the name of the screenshots, if they are saved.
+        name: how the names of the screenshots begin; None to save no screenshots.
     """
     before = page.viewport_size
     for device, width in WIDTHS.items():

@@ -24,7 +24,7 @@ MISSING = "Chromium not found: run `apt install chromium`, or set CHROMIUM=/path
 
 
 def chromium() -> str | None:
-    """Return the path of the browser: `CHROMIUM`, or the first one installed."""
+    """Return the path in `CHROMIUM`, else that of an installed browser, else None."""
     if path := os.environ.get("CHROMIUM"):
         return path
     found = [shutil.which(name) for name in NAMES]

@@ -25,4 +25,4 @@ async def sign_in(page: Page, path: str, email: str = OPERATOR) -> None:
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(path)
-    await page.wait_for_load_state()  # its scripts have loaded too
+    await page.wait_for_load_state()  # until its scripts have loaded

@@ -53,7 +53,7 @@ async def record_ride(page: Page, start: datetime) -> None:
     await expect(page.get_by_text("Activity saved.")).to_be_visible()
 
 
-async def test_user_signs_up_records_exports_downloads_and_deletes(
+async def test_user_signs_up_records_a_ride_and_creates_downloads_and_deletes_an_export(
     page: Page, resources: Resources, tmp_path: Path
 ) -> None:
     await create_account(page)

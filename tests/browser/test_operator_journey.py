@@ -1,4 +1,4 @@
-"""Operators at work: finding problems, and retrying, cancelling and pausing jobs."""
+"""Operators at work: finding problems, pausing queues, and retrying and cancelling jobs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ from worker where jobs.id = $1
 """
 
 
-async def test_open_dialog_pauses_live_updates(page: Page, resources: Resources) -> None:
+async def test_live_updates_stop_while_a_dialog_is_open(page: Page, resources: Resources) -> None:
     await add_operator(resources.database)
     async with resources.database.transaction() as tx:
         later = datetime.now(UTC) + timedelta(days=1)

@@ -16,7 +16,7 @@ from tests.browser.conftest import Site
 from tests.browser.page_errors import PageErrors
 from tests.support.people import Person, person
 
-LONG = "Wolkenstein-Rodenegg-von-und-zu-" + "x" * 60
+LONG_NAME = "Wolkenstein-Rodenegg-von-und-zu-" + "x" * 60
 """A name wider than any phone's screen."""
 
 
@@ -42,7 +42,7 @@ async def test_page_with_a_lot_of_data_is_accessible(
     page: Page, resources: Resources, kim: Person, path: str
 ) -> None:
     sam, _ = [await person(resources.database, name) for name in ("sam", "ann")]
-    await resources.database.execute("update users set name = $1 where id = $2", LONG, sam.id)
+    await resources.database.execute("update users set name = $1 where id = $2", LONG_NAME, sam.id)
     for statement in (*FRIENDS, *HISTORY):
         await resources.database.execute(statement, kim.id)
     await page.goto(path)

@@ -84,7 +84,7 @@ def to_name(message: EmailMessage) -> str:
 
 
 def header_text(text: str) -> str:
-    """Return text as it appears in a header, if it is short enough."""
+    """Return text as it appears in a header, before it is truncated."""
     return one_line(text).replace("=?", "= ?")
 
 

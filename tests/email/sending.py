@@ -42,7 +42,7 @@ def sender_with(pool: SmtpPool, *rates: Rate, redis: Redis | None = None) -> Ema
 async def register_user(
     database: Database, address: str = ADDRESS, name: str = "Ada"
 ) -> tuple[UserId, JobId]:
-    """Register a user, and return the id and the job of the welcome email."""
+    """Register a user. Return the ids of the user and of the job that sends the welcome email."""
     async with database.transaction() as tx:
         account = await register(tx, address, name, "no password")
     job_id = await database.fetchval("select id from jobs where user_id = $1", account.id)
@@ -52,7 +52,7 @@ async def register_user(
 async def attempt(
     database: Database, job_id: JobId, run_type: type[Run] = Run, *, failures: int = 0
 ) -> Run:
-    """Claim a job again, and return the attempt as a worker would see it."""
+    """Requeue and claim a job, and return the attempt as a worker would see it."""
     await database.execute(
         "update jobs set state = 'queued', run_at = now(), finished_at = null, failures = $2"
         " where id = $1",

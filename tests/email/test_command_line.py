@@ -79,7 +79,7 @@ async def test_test_email_is_sent_immediately(
         ({"greeting": "421 busy"}, "SMTP: connecting: 421 busy"),
     ],
 )
-async def test_refused_test_email_prints_the_reply(
+async def test_server_reply_is_printed_if_the_test_email_fails(
     environ: Mapping[str, str], database: Database, replies: dict[str, str], error: str
 ) -> None:
     async with scripted_server(replies) as server:

@@ -152,7 +152,7 @@ def test_every_email_has_valid_templates() -> None:
         ("subject.txt", None, "email/welcome/subject.txt: is missing"),
     ],
 )
-def test_check_emails_names_a_broken_template(
+def test_check_emails_reports_the_broken_template(
     part: str, content: str | bytes | None, problem: str, tmp_path: Path
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)

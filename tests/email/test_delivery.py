@@ -1,4 +1,4 @@
-"""The delivery ledger: one email per unique key, whatever servers reply and whatever crashes."""
+"""The delivery ledger: one email per unique key, unless the first may not have arrived."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_job_is_done_once_its_email_is_sent(database: Database) -> None:
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
 
-async def test_concurrent_jobs_with_the_same_unique_key_send_one_email(database: Database) -> None:
+async def test_concurrent_jobs_for_the_same_email_send_one_email(database: Database) -> None:
     user_id, first_id = await register_user(database)
     await database.execute("update jobs set unique_key = 'another'")
     async with database.transaction() as tx:
@@ -137,7 +137,7 @@ async def test_email_is_sent_once_after_a_crash_before_sending(database: Databas
     assert len(server.contents) == 1
 
 
-async def test_attempt_that_lost_its_job_does_not_send(database: Database) -> None:
+async def test_attempt_that_lost_its_job_sends_no_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
 
     class LosesJobBeforeSending(SmtpPool):

@@ -109,7 +109,7 @@ def test_news_beyond_the_limit_is_counted_and_long_notes_are_truncated() -> None
 
 
 @pytest.mark.parametrize("email", SAMPLES)
-def test_email_is_readable_without_images_and_styles(email: str) -> None:
+def test_email_is_readable_without_images_or_styles(email: str) -> None:
     text, html = parts(compose_and_parse(SAMPLES[email], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"|class="[^"]*"', "", html, flags=re.DOTALL)
     assert "<img" not in html

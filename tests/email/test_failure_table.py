@@ -20,8 +20,8 @@ from tests.support.working import until
 class Case(NamedTuple):
     replies: dict[str, str]
     raises: type[Exception]
-    """What the handler raises: Retry counts as a failure, Unavailable makes the job wait for the
-    breaker, Dead ends the job."""
+    """What the handler raises: Retry counts as a failure, Unavailable snoozes the job until the
+    outage ends, Dead ends the job."""
     ledger: str
     suppressed: bool = False
     sent_again: bool = True
@@ -56,7 +56,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_failed_attempt_is_recorded_and_the_next_one_finishes(
+async def test_failed_attempt_is_recorded_and_the_next_attempt_finishes(
     case: Case, database: Database
 ) -> None:
     user_id, job_id = await register_user(database)

@@ -34,7 +34,7 @@ ACCEPTED = {
     "color-scheme CSS property": "Apple Mail reads it; the others have dark modes of their own",
     "color-scheme meta tag": "same as for the property",
     "display:none": "the preheader is also one pixel high and in the page's colour",
-    "max-height property": "used for the preheader, which mso-hide hides there",
+    "max-height property": "used for the preheader, which mso-hide hides in Outlook",
     "role attribute": "only screen readers use it",
     "word-break": "a long name or link without spaces overflows its cell",
 }

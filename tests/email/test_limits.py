@@ -194,7 +194,7 @@ where
     locktype = 'advisory'
     and database = (select oid from pg_database where datname = current_database())
 """
-"""The connections that hold an advisory lock or wait for one, and the current one."""
+"""The connections that hold or await an advisory lock, and the current connection."""
 
 
 async def test_limit_per_person_holds_for_concurrent_emails(
@@ -221,7 +221,7 @@ async def test_limit_per_person_holds_for_concurrent_emails(
                 await nudge(run, sender, user_id, str(job_id), write)
             except Snooze:
                 return "snoozed"
-            except Unavailable:  # on a busy machine, others may hold the lock too long
+            except Unavailable:  # on a busy machine, other attempts may hold the lock too long
                 continue
             return "sent"
 

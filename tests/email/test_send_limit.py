@@ -25,9 +25,9 @@ LOG_KEY = "activelog:sent_emails"
 
 
 async def reserve(
-    send_limit: SendLimit, emails: int, *, subscribed: bool = False
+    send_limit: SendLimit, count: int, *, subscribed: bool = False
 ) -> list[timedelta]:
-    return [await send_limit.reserve(subscribed=subscribed) for _ in range(emails)]
+    return [await send_limit.reserve(subscribed=subscribed) for _ in range(count)]
 
 
 async def shift_log(redis: Redis, by: timedelta) -> None:
@@ -45,7 +45,7 @@ async def spans_of_five(redis: Redis) -> list[timedelta]:
     ]
 
 
-async def test_no_window_holds_more_emails_than_its_limit(redis: Redis) -> None:
+async def test_no_period_holds_more_emails_than_its_limit_allows(redis: Redis) -> None:
     """Three processes try to send one email each, every 7 minutes."""
     limits = [Rate(5, HOUR), Rate(1000, 24 * HOUR)]  # the longer one keeps every email in the log
     send_limits = [SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT) for _ in range(3)]
@@ -80,7 +80,7 @@ async def test_every_limit_applies_and_the_longest_wait_is_returned(
     assert HOUR - MINUTE - since(began) <= wait <= HOUR - MINUTE
 
 
-async def test_emails_with_a_subscription_leave_a_tenth_of_the_limit_to_the_others(
+async def test_emails_with_a_subscription_leave_a_tenth_of_the_limit_to_other_emails(
     redis: Redis,
 ) -> None:
     send_limit = SendLimit(redis, [Rate(20, HOUR)], redis_timeout=REDIS_TIMEOUT)
@@ -98,7 +98,7 @@ async def test_waiting_emails_get_different_delays(redis: Redis) -> None:
     assert delays[-1] > 3 * HOUR
 
 
-async def test_log_is_trimmed_to_the_longest_period(redis: Redis) -> None:
+async def test_log_of_sent_emails_is_trimmed_to_the_longest_period(redis: Redis) -> None:
     send_limit = SendLimit(redis, [Rate(100, HOUR)], redis_timeout=REDIS_TIMEOUT)
     await reserve(send_limit, 60)
     await shift_log(redis, HOUR)

@@ -31,7 +31,7 @@ def test_mail_rate_is_read(text: str, rates: list[Rate], environ: dict[str, str]
 @pytest.mark.parametrize(
     "text", ["10", "10/", "0/s", "-1/s", "10/w", "10/s,20/s", "1e3/s", "1/s/h"]
 )
-def test_error_names_an_invalid_mail_rate(text: str, environ: dict[str, str]) -> None:
+def test_error_names_mail_rate_if_it_is_invalid(text: str, environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"^MAIL_RATE must be"):
         Settings.from_env({**environ, "MAIL_RATE": text})
 

@@ -1,4 +1,4 @@
-"""The SMTP pool with servers that refuse, drop, hang and send nonsense."""
+"""The SMTP pool with servers that refuse emails, drop connections, hang or send nonsense."""
 
 from __future__ import annotations
 

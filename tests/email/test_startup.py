@@ -24,7 +24,7 @@ from tests.support.working import WAIT_LIMIT_S
         (None, "is missing"),
     ],
 )
-async def test_worker_names_a_broken_template_and_exits(
+async def test_worker_reports_the_broken_template_and_exits(
     broken: str | None, problem: str, environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     for part in ("app", "worker", "sql"):

@@ -90,7 +90,7 @@ async def test_quiet_week_is_summarised_after_an_activity_in_the_last_28_days(
     assert "█" not in str(email.text)
 
 
-async def test_quiet_week_describes_the_week_before_and_not_a_drop_to_zero(
+async def test_summary_of_a_quiet_week_describes_the_week_before_and_no_drop_to_zero(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await add_recipient(database)
@@ -114,7 +114,7 @@ async def test_quiet_week_describes_the_week_before_and_not_a_drop_to_zero(
         "update activities set started_at = started_at + interval '1 day'",
     ],
 )
-async def test_no_summary_is_sent_to_users_who_must_not_get_it(
+async def test_no_summary_is_sent_if_the_user_opted_out_or_is_unconfirmed_deleted_or_inactive(
     cause: str, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await add_recipient(database)
@@ -136,7 +136,7 @@ async def test_week_is_summarised_once(database: Database, inbox: Inbox, run_job
 
 
 @pytest.mark.parametrize("days", [-1, 1])
-def test_week_that_is_not_given_by_its_saturday_is_refused(days: int) -> None:
+def test_week_must_be_given_by_its_saturday(days: int) -> None:
     payload = {
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),

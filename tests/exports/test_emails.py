@@ -24,7 +24,7 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def test_the_ready_email_links_to_a_download_that_requires_sign_in(
+async def test_ready_email_links_to_a_download_that_requires_sign_in(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 10)
@@ -38,7 +38,7 @@ async def test_the_ready_email_links_to_a_download_that_requires_sign_in(
     assert "X-Amz" not in str(email.message)
 
 
-async def test_the_failure_email_says_what_to_do(
+async def test_failure_email_says_what_to_do(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 50_001)
@@ -58,7 +58,7 @@ async def test_no_email_is_sent_about_a_deleted_export(
     export = await request_export(api, kim)
     await database.execute("insert into pauses (what, name) values ('kind', 'email:export_ready')")
     await run_jobs(may_fail=True)
-    assert await state_of_email_job(database) == "snoozed"
+    assert await state_of_ready_email_job(database) == "snoozed"
     await api.delete(f"/api/v1/export/{export['id']}", headers=kim.headers)
     await database.execute("delete from pauses")
     await database.execute(
@@ -68,17 +68,17 @@ async def test_no_email_is_sent_about_a_deleted_export(
 
     await run_jobs()
 
-    assert await state_of_email_job(database) == "done"
+    assert await state_of_ready_email_job(database) == "done"
     assert inbox.emails() == []
 
 
-async def state_of_email_job(database: Database) -> str:
-    """Return the state of the email's job."""
+async def state_of_ready_email_job(database: Database) -> str:
+    """Return the state of the job that sends the email about the finished export."""
     state = "select state from jobs where kind = 'email:export_ready'"
     return str(await database.fetchval(state))
 
 
-async def test_an_email_is_sent_when_an_operator_cancels_an_export(
+async def test_email_is_sent_when_an_operator_cancels_an_export(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await request_export(api, kim)
@@ -92,7 +92,7 @@ async def test_an_email_is_sent_when_an_operator_cancels_an_export(
     assert "It was cancelled. Request it again." in " ".join(str(email.text).split())
 
 
-async def test_an_email_is_sent_when_an_export_expires_before_it_starts(
+async def test_email_is_sent_when_an_export_expires_before_it_starts(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await request_export(api, kim)

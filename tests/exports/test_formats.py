@@ -20,7 +20,7 @@ from app.resources import Resources
 from tests.pages.browsing import sign_up, text_of
 
 
-def test_the_format_type_names_the_registered_formats() -> None:
+def test_format_type_lists_the_registered_formats() -> None:
     assert set(typing.get_args(Format)) == set(FORMATS)
 
 
@@ -35,7 +35,7 @@ def test_formats_differ_in_name_label_and_extension() -> None:
         assert len(values) == len(FORMATS)
 
 
-async def test_the_api_schema_offers_the_registered_formats(api: httpx.AsyncClient) -> None:
+async def test_api_schema_offers_the_registered_formats(api: httpx.AsyncClient) -> None:
     document: dict[str, Any] = (await api.get("/schema/openapi.json")).json()
     schemas = document["components"]["schemas"]
     for name in ("NewExport", "ExportResponse"):
@@ -44,7 +44,7 @@ async def test_the_api_schema_offers_the_registered_formats(api: httpx.AsyncClie
     assert joined_labels() in tag["description"]
 
 
-async def test_the_page_offers_the_registered_formats(
+async def test_exports_page_offers_the_registered_formats(
     application: Any, resources: Resources
 ) -> None:
     transport = httpx.ASGITransport(app=application)
@@ -57,7 +57,7 @@ async def test_the_page_offers_the_registered_formats(
         assert f"{format.label} {format.purpose}" in text_of(page)
 
 
-def test_the_command_offers_the_registered_formats(capsys: pytest.CaptureFixture[str]) -> None:
+def test_trigger_command_offers_the_registered_formats(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command_line(["trigger", "export:generate", "--help"])
     unwrapped = re.sub(r"[│\s]+", " ", capsys.readouterr().out)
@@ -66,7 +66,7 @@ def test_the_command_offers_the_registered_formats(capsys: pytest.CaptureFixture
     assert set(choices[1].split(", ")) == set(FORMATS)
 
 
-def test_importing_the_formats_does_not_load_fpdf2() -> None:
+def test_importing_the_formats_does_not_load_the_pdf_libraries() -> None:
     program = (
         "import sys; import worker.settings; import app.exports.formats;"
         " loaded = {'fpdf', 'fontTools', 'uharfbuzz', 'PIL'} & set(sys.modules);"
@@ -78,7 +78,7 @@ def test_importing_the_formats_does_not_load_fpdf2() -> None:
     assert (finished.returncode, finished.stderr) == (0, "")
 
 
-async def test_the_database_accepts_the_registered_formats(database: Database) -> None:
+async def test_database_accepts_the_registered_formats(database: Database) -> None:
     constraint = await database.fetchval(
         "select pg_get_constraintdef(oid) from pg_constraint"
         " where conrelid = 'exports'::regclass and conname = 'exports_format_check'"

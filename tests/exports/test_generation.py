@@ -1,4 +1,4 @@
-"""The creation of exports, and everything that can go wrong on the way."""
+"""The creation of exports, and what can go wrong on the way."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def hold_after_first(proxy: S3Proxy) -> None:
     proxy.before = rule
 
 
-async def wake(database: Database) -> None:
+async def make_snoozed_jobs_due(database: Database) -> None:
     """Make all snoozed jobs due."""
     await database.execute(
         "update jobs set state = 'queued', run_at = now(), blocked_on = null, dispatched_at = null"
@@ -119,7 +119,7 @@ async def wake(database: Database) -> None:
     )
 
 
-async def test_a_multipart_export_is_recorded_with_size_hash_and_etag(
+async def test_multipart_export_is_recorded_with_size_hash_and_etag(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
@@ -140,7 +140,9 @@ async def test_a_multipart_export_is_recorded_with_size_hash_and_etag(
     assert await exports.stored() == (1, 0)
 
 
-async def test_progress_is_reported(proxied: Resources, proxy: S3Proxy, exports: Exports) -> None:
+async def test_progress_of_an_export_is_reported_while_it_runs(
+    proxied: Resources, proxy: S3Proxy, exports: Exports
+) -> None:
     await add_megabytes(proxied.database, exports.who.id, 40)
     hold_after_first(proxy)
     async with running_worker(proxied, grace=0):
@@ -183,7 +185,7 @@ async def next_report(database: Database) -> None:
     await eventually(has_reported, True)
 
 
-async def test_a_finished_export_enqueues_the_ready_email(
+async def test_finished_export_enqueues_the_ready_email(
     resources: Resources, exports: Exports
 ) -> None:
     await exports.request()
@@ -198,7 +200,7 @@ READY, FAILED = "email:export_ready", "email:export_failed"
 
 
 @pytest.mark.parametrize("status", [503, 0])
-async def test_an_export_is_snoozed_during_an_s3_outage(
+async def test_export_waits_during_an_s3_outage_and_is_completed_afterwards(
     proxied: Resources, proxy: S3Proxy, exports: Exports, status: int
 ) -> None:
     async def fail(call: Call) -> int | None:
@@ -211,14 +213,14 @@ async def test_an_export_is_snoozed_during_an_s3_outage(
     assert (await exports.stored())[0] == 0
 
     proxy.before = passes
-    await wake(proxied.database)
+    await make_snoozed_jobs_due(proxied.database)
     await run_jobs(proxied)
 
     assert await exports.status(export) == "completed"
     assert await exports.stored() == (1, 0)
 
 
-async def test_the_next_attempt_succeeds_if_the_response_to_completing_the_upload_is_lost(
+async def test_next_attempt_succeeds_if_the_response_to_completing_the_upload_is_lost(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose(call: Call) -> int | None:
@@ -229,7 +231,7 @@ async def test_the_next_attempt_succeeds_if_the_response_to_completing_the_uploa
     await run_jobs(proxied, may_fail=True)
     assert await exports.status(export) == "pending"
     proxy.after = passes
-    await wake(proxied.database)
+    await make_snoozed_jobs_due(proxied.database)
     await run_jobs(proxied)
 
     assert await exports.status(export) == "completed"
@@ -275,7 +277,7 @@ async def test_cancelling_an_export_kills_its_pdf_process(resources: Resources) 
     assert await exports.stored() == (0, 0)
 
 
-async def test_an_export_deleted_while_it_runs_leaves_no_object(
+async def test_export_deleted_while_it_runs_leaves_no_object(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
@@ -301,7 +303,7 @@ async def test_an_export_deleted_while_it_runs_leaves_no_object(
 @pytest.mark.parametrize(
     "late", [False, True], ids=["before the object appears", "after the object has appeared"]
 )
-async def test_the_job_of_a_deleted_export_removes_its_object(
+async def test_job_removes_the_object_if_the_export_or_its_owner_is_deleted_meanwhile(
     proxied: Resources, proxy: S3Proxy, exports: Exports, change: str, *, late: bool
 ) -> None:
     async def change_meanwhile(call: Call) -> int | None:
@@ -318,7 +320,7 @@ async def test_the_job_of_a_deleted_export_removes_its_object(
     assert await exports.stored() == (0, 0)
 
 
-async def test_an_attempt_that_lost_its_job_completes_no_upload(
+async def test_attempt_that_lost_its_job_completes_no_upload(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose_job(call: Call) -> int | None:
@@ -335,7 +337,7 @@ async def test_an_attempt_that_lost_its_job_completes_no_upload(
     assert await exports.stored() == (0, 0)
 
 
-async def test_a_draining_worker_releases_the_job_and_aborts_the_upload(
+async def test_draining_worker_releases_the_job_and_aborts_the_upload(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
@@ -350,7 +352,7 @@ async def test_a_draining_worker_releases_the_job_and_aborts_the_upload(
     assert await exports.status(export) == "completed"
 
 
-async def test_one_object_and_no_upload_remain_after_a_worker_was_killed(
+async def test_next_attempt_after_a_killed_worker_leaves_one_object_and_no_upload(
     environ: dict[str, str], proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:
@@ -375,7 +377,7 @@ async def test_one_object_and_no_upload_remain_after_a_worker_was_killed(
     assert await exports.stored() == (1, 0)
 
 
-async def test_a_pdf_with_too_many_rows_fails_and_the_error_says_what_to_do(
+async def test_pdf_export_with_too_many_rows_fails_and_the_error_says_what_to_do(
     resources: Resources, exports: Exports
 ) -> None:
     await add_activities(resources.database, exports.who.id, 50_001 - 4000)
@@ -394,7 +396,7 @@ async def test_a_pdf_with_too_many_rows_fails_and_the_error_says_what_to_do(
     assert FAILED in states
 
 
-async def test_an_export_that_crashes_its_worker_fails_and_its_owner_is_emailed(
+async def test_export_that_crashes_its_worker_fails_and_its_owner_is_emailed(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
@@ -409,7 +411,7 @@ async def test_an_export_that_crashes_its_worker_fails_and_its_owner_is_emailed(
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
 
 
-async def test_an_export_cancelled_before_it_starts_fails_and_its_owner_is_emailed(
+async def test_export_released_after_its_cancellation_fails_and_its_owner_is_emailed(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
@@ -424,7 +426,7 @@ async def test_an_export_cancelled_before_it_starts_fails_and_its_owner_is_email
     assert await exports.jobs() == {"export:generate": "cancelled", FAILED: "queued"}
 
 
-async def test_a_failed_export_can_be_retried(resources: Resources, exports: Exports) -> None:
+async def test_failed_export_can_be_retried(resources: Resources, exports: Exports) -> None:
     export = await exports.request()
     await resources.database.execute(
         "update jobs set state = 'dead', finished_at = now(), fingerprint = 'f'"
@@ -439,7 +441,7 @@ async def test_a_failed_export_can_be_retried(resources: Resources, exports: Exp
     assert (made.status, made.error) == ("completed", None)
 
 
-async def test_an_export_is_snoozed_while_all_connections_are_in_use(
+async def test_export_waits_while_all_connections_are_in_use_and_is_completed_afterwards(
     resources: Resources, exports: Exports
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -450,7 +452,7 @@ async def test_an_export_is_snoozed_while_all_connections_are_in_use(
         assert await exports.status(export) == "pending"
         assert await exports.stored() == (0, 0)
 
-    await wake(resources.database)
+    await make_snoozed_jobs_due(resources.database)
     await run_jobs(resources)
 
     assert await exports.status(export) == "completed"

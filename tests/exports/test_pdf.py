@@ -33,7 +33,7 @@ async def add_run(database: Database, who: Person, day: str, notes: str, deleted
     )
 
 
-async def test_a_pdf_has_the_rows_that_match_the_filters(
+async def test_pdf_contains_only_the_rows_that_match_the_filters(
     api: httpx.AsyncClient, database: Database, bucket: Bucket, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_run(database, kim, "2026-11-20", "the day before")
@@ -60,7 +60,7 @@ async def test_a_pdf_has_the_rows_that_match_the_filters(
         assert other not in text
 
 
-async def test_a_pdf_export_without_rows_is_completed(
+async def test_pdf_export_without_rows_is_completed(
     api: httpx.AsyncClient, run_jobs: RunJobs, kim: Person
 ) -> None:
     export = await request_export(api, kim, "pdf")

@@ -93,7 +93,7 @@ async def active_downloads(database: Database) -> int:
     )
 
 
-async def test_a_hundred_aborted_downloads_return_their_connections(
+async def test_aborted_downloads_return_their_connections(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     async def abort(count: int) -> None:
@@ -108,7 +108,7 @@ async def test_a_hundred_aborted_downloads_return_their_connections(
         assert await active_downloads(database) == POOL
 
 
-async def test_one_download_too_many_gets_retry_after(
+async def test_third_concurrent_download_is_503_with_retry_after(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     async with started_download(served, kim):
@@ -123,7 +123,7 @@ async def test_one_download_too_many_gets_retry_after(
             pass
 
 
-async def test_a_failing_download_ends_the_connection_abnormally(
+async def test_failed_download_ends_the_http_connection_abnormally(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     async with started_download(served, kim) as pieces:
@@ -155,7 +155,7 @@ async def rows_done(database: Database) -> int:
 
 
 async def is_stalled(database: Database) -> bool:
-    """Tell whether Postgres has written some rows, and then no more for half a second."""
+    """Tell whether Postgres has written some rows, and then no more for 0.4 s."""
     counts = set()
     for _ in range(5):
         counts.add(await rows_done(database))
@@ -172,7 +172,7 @@ asgi.main(download_limits=DownloadLimits(window_s=3))
 """The API with a window of 3 s."""
 
 
-async def test_a_client_that_stops_reading_frees_its_postgres_connection(
+async def test_client_that_stops_reading_frees_its_postgres_connection(
     environ: dict[str, str], resources: Resources, kim: Person
 ) -> None:
     async with (
@@ -188,7 +188,7 @@ def test_limits_are_15_minutes_and_50_kb_a_second_over_30_seconds() -> None:
     assert DOWNLOAD_LIMITS == (900, 50_000, 30)
 
 
-async def test_a_client_that_reads_too_slowly_is_cut_off(resources: Resources, kim: Person) -> None:
+async def test_client_that_reads_too_slowly_is_cut_off(resources: Resources, kim: Person) -> None:
     limits = DownloadLimits(min_bytes_per_s=10_000_000, window_s=0.3)
 
     async def read_slowly(_: bytes) -> None:
@@ -198,7 +198,7 @@ async def test_a_client_that_reads_too_slowly_is_cut_off(resources: Resources, k
         await stream_to(resources, kim, read_slowly, limits)
 
 
-async def test_a_client_that_stops_reading_is_cut_off(resources: Resources, kim: Person) -> None:
+async def test_client_that_stops_reading_is_cut_off(resources: Resources, kim: Person) -> None:
     async def stop_reading(_: bytes) -> None:
         await asyncio.Event().wait()
 
@@ -207,7 +207,7 @@ async def test_a_client_that_stops_reading_is_cut_off(resources: Resources, kim:
     await stream_to(resources, kim, read_at_once, RELAXED)  # the connection is still usable
 
 
-async def test_a_client_just_above_the_minimum_rate_is_served(
+async def test_client_just_above_the_minimum_rate_is_served(
     resources: Resources, kim: Person
 ) -> None:
     """Only the client moves this clock, by more than two windows in total."""
@@ -224,7 +224,7 @@ async def test_a_client_just_above_the_minimum_rate_is_served(
     assert now > 2 * limits.window_s
 
 
-async def test_a_download_is_cut_off_at_the_maximum_duration(
+async def test_download_is_cut_off_at_the_maximum_duration(
     resources: Resources, kim: Person
 ) -> None:
     async def read_steadily(_: bytes) -> None:
@@ -234,7 +234,9 @@ async def test_a_download_is_cut_off_at_the_maximum_duration(
         await stream_to(resources, kim, read_steadily, DownloadLimits(max_duration_s=0.3))
 
 
-async def test_chunks_are_large_and_may_split_lines(resources: Resources, kim: Person) -> None:
+async def test_all_chunks_but_the_last_hold_at_least_64_kib(
+    resources: Resources, kim: Person
+) -> None:
     sizes: list[int] = []
 
     async def measure(data: bytes) -> None:
@@ -255,7 +257,7 @@ async def test_chunks_are_large_and_may_split_lines(resources: Resources, kim: P
         Filters(first=date(2020, 3, 1), type="swim"),
     ],
 )
-async def test_export_query_needs_no_sort_with_any_filter(
+async def test_export_query_needs_no_sort_whatever_the_filters(
     resources: Resources, database: Database, filters: Filters
 ) -> None:
     sam = await person(database, "sam")

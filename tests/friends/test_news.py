@@ -96,7 +96,7 @@ class RunWithCallbacks(Run):
         before: Callback = do_nothing,
         inside: Callback = do_nothing,
     ) -> None:
-        """Call `before` ahead of the completion, and `inside` in it, after the job has ended."""
+        """Call `before` ahead of the completion, and `inside` in it, after the job's `done`."""
         super().__init__(database, claimed)
         self.before, self.inside = before, inside
 
@@ -176,7 +176,7 @@ async def test_news_committed_while_a_digest_without_news_ends_is_emailed(
     assert ["late"] == notes_in(inbox)
 
 
-async def test_news_added_while_a_digest_ends_waits_for_its_end_and_is_in_another_digest(
+async def test_news_added_while_a_digest_ends_waits_until_it_has_ended_and_is_in_the_next_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as late:

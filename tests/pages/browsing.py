@@ -15,7 +15,7 @@ from tests.users.people import PASSWORD
 
 
 class Form:
-    """A form with the values that a browser would submit unchanged."""
+    """A form with the values that a browser submits if the user changes nothing."""
 
     def __init__(self, attributes: dict[str, str]) -> None:
         self.action = attributes.get("action", "")

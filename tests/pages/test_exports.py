@@ -140,7 +140,9 @@ async def test_item_of_an_export_polls_until_the_export_is_finished(
     assert 404 == (await browser.get(url)).status_code
 
 
-async def test_progress_is_shown_in_rows(browser: httpx.AsyncClient, database: Database) -> None:
+async def test_progress_is_shown_as_a_number_of_rows(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
     await sign_up(browser)
     await request_export(browser)
     await database.execute(

@@ -54,5 +54,5 @@ def test_span_is_formatted_in_its_two_largest_units(
     assert expected == span(length)
 
 
-def test_days_are_counted_in_words() -> None:
+def test_number_of_days_is_formatted_in_the_singular_or_plural() -> None:
     assert ["1 day", "90 days"] == [days(timedelta(days=1)), days(timedelta(days=90))]

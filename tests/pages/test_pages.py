@@ -42,7 +42,7 @@ async def test_confirmation_link_only_opens_a_page_and_its_button_confirms(
 
 
 @pytest.mark.parametrize("path", ["/", "/confirm/some-token", "/confirmed"])
-async def test_page_has_no_scripts_and_loads_nothing_from_elsewhere(
+async def test_signed_out_page_has_no_scripts_and_loads_nothing_from_elsewhere(
     browser: httpx.AsyncClient, path: str
 ) -> None:
     response = await browser.get(path)

@@ -180,7 +180,7 @@ async def test_name_and_email_preferences_are_saved(
     assert "friend_activity" in form(page, "/settings/emails").fields
 
 
-async def test_changing_the_password_ends_all_other_sessions(
+async def test_changing_the_password_ends_all_sessions_and_opens_a_new_session(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)

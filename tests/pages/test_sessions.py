@@ -50,7 +50,7 @@ def with_ids(path: str) -> str:
     return re.sub(r"\{[^}]+\}", UUID, path)
 
 
-async def test_page_without_a_session_redirects_to_sign_in_with_itself_as_next(
+async def test_page_without_a_session_redirects_to_sign_in_with_its_url_as_next(
     application: Any, browser: httpx.AsyncClient
 ) -> None:
     found = set(page_paths(application, "GET"))

@@ -74,7 +74,7 @@ async def stored_report(
 
 
 async def report_without_etag(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
-    """Insert a report as it was before migration 0012, without an object, and return its key."""
+    """Insert a report as before migration 0012, without an object, and return the object's key."""
     await database.execute(
         "insert into reports (user_id, month, size_bytes, sha256)"
         " values ($1, $2, 48211, repeat('0', 64))",

@@ -88,7 +88,7 @@ class LosesJobAfterUpload(Run):
             yield tx
 
 
-async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
+async def test_crash_between_upload_and_commit_leaves_the_earlier_report_intact(
     database: Database,
     bucket: Bucket,
     ada: Person,
@@ -123,7 +123,7 @@ async def test_a_crash_between_upload_and_commit_keeps_the_earlier_report(
     ("run_type", "failure"),
     [(FailsBeforeCommit, ConnectionError), (LosesJobAfterUpload, LeaseLost)],
 )
-async def test_a_failed_commit_changes_nothing_and_the_next_attempt_succeeds(
+async def test_failed_commit_changes_nothing_and_the_next_attempt_succeeds(
     database: Database,
     bucket: Bucket,
     inbox: Inbox,
@@ -169,7 +169,7 @@ async def test_cleanup_removes_the_object_of_a_lost_attempt_after_a_day(
     assert {current} == await keys(bucket, ada.id)
 
 
-async def test_a_report_from_before_migration_0012_can_be_replaced(
+async def test_report_from_before_migration_0012_can_be_replaced(
     database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
 ) -> None:
     await bucket.delete([await current_key(database, ada.id)])
@@ -182,7 +182,7 @@ async def test_a_report_from_before_migration_0012_can_be_replaced(
     assert {old, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
 
-async def test_a_replaced_object_remains_for_running_downloads(
+async def test_replaced_object_remains_for_running_downloads(
     database: Database, bucket: Bucket, ada: Person, resources: Resources
 ) -> None:
     first = await current_key(database, ada.id)
@@ -192,7 +192,7 @@ async def test_a_replaced_object_remains_for_running_downloads(
 
 
 @pytest.mark.parametrize("job_type", [GenerateReport, SendReportReadyEmail])
-def test_a_job_accepts_only_the_first_day_of_a_month(
+def test_report_jobs_accept_only_the_first_day_of_a_month(
     job_type: type[GenerateReport | SendReportReadyEmail],
 ) -> None:
     wrong = {"user_id": "01900000-0000-7000-8000-000000000001", "month": "2025-11-17"}
@@ -205,7 +205,7 @@ def test_a_job_accepts_only_the_first_day_of_a_month(
         job_type(UserId(UUID(wrong["user_id"])), NOVEMBER.replace(day=17))
 
 
-async def test_a_job_with_an_invalid_month_dies_without_an_upload(
+async def test_report_job_with_an_invalid_month_becomes_a_dead_letter_and_uploads_nothing(
     database: Database, bucket: Bucket, ada: Person, run_jobs: RunJobs
 ) -> None:
     before = await downloaded(database, bucket, ada.id)

@@ -10,7 +10,7 @@ from tests.reports.months import add_activity, confirmed_user, enqueue_report
 from tests.support.working import RunJobs
 
 
-async def test_the_email_has_totals_and_a_link_to_the_report(
+async def test_report_email_has_totals_and_a_link_to_the_report(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)

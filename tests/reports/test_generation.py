@@ -39,7 +39,7 @@ async def recorded(database: Database) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_a_report_compares_the_month_with_the_previous_one(
+async def test_report_compares_its_month_with_the_previous_month(
     database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
@@ -69,7 +69,7 @@ async def test_a_report_compares_the_month_with_the_previous_one(
     assert [(ada.id, NOVEMBER, len(pdf))] == await recorded(database)
 
 
-async def test_a_report_uses_the_stored_daily_totals(
+async def test_report_uses_the_stored_daily_totals(
     resources: Resources, database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
@@ -85,7 +85,7 @@ async def test_a_report_uses_the_stored_daily_totals(
     assert "Distance 12.0 km" in words(await content(database, bucket, ada.id))
 
 
-async def test_a_new_report_replaces_the_first(
+async def test_new_report_replaces_the_previous_report(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
@@ -100,7 +100,7 @@ async def test_a_new_report_replaces_the_first(
     assert len(inbox.emails()) == 1
 
 
-async def test_a_month_without_activities_has_no_report(
+async def test_report_is_removed_if_its_month_no_longer_has_activities(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
@@ -121,7 +121,7 @@ async def test_a_month_without_activities_has_no_report(
 DELETE_ACCOUNT = "update users set deleted_at = now()"
 
 
-async def test_the_job_of_a_deleted_account_removes_its_report(
+async def test_job_of_a_deleted_account_removes_the_objects_of_earlier_attempts(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
@@ -137,7 +137,7 @@ async def test_the_job_of_a_deleted_account_removes_its_report(
     assert "done" == await database.fetchval("select state from jobs")
 
 
-async def test_a_report_is_removed_if_its_account_is_deleted_during_its_creation(
+async def test_report_is_removed_if_its_account_is_deleted_during_its_creation(
     database: Database, bucket: Bucket, inbox: Inbox, resources: Resources
 ) -> None:
     class AccountDeletedBeforeUpload(Run):
@@ -158,7 +158,7 @@ async def test_a_report_is_removed_if_its_account_is_deleted_during_its_creation
     ]
 
 
-async def test_a_long_month_lists_only_its_first_activities(
+async def test_report_lists_only_the_first_thousand_activities(
     database: Database, bucket: Bucket, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)
@@ -175,10 +175,13 @@ async def test_a_long_month_lists_only_its_first_activities(
     assert "Activities not listed: 3." in text
 
 
-def test_months_in_urls_are_parsed_strictly() -> None:
-    assert date(2025, 2, 1) == parse_month("2025-02")
+def test_last_day_and_previous_month_are_right_in_leap_years_and_at_new_year() -> None:
     assert date(2024, 2, 29) == last_day(date(2024, 2, 1))
     assert date(2024, 12, 1) == month_before(date(2025, 1, 1))
+
+
+def test_months_in_urls_are_parsed_strictly() -> None:
+    assert date(2025, 2, 1) == parse_month("2025-02")
     for wrong in ("2025-13", "2025-2", "2025-02-01", "0000-01", "٢٠٢٦-٠٢", "", "../2025-02"):
         with pytest.raises(NotFound):
             parse_month(wrong)

@@ -76,7 +76,7 @@ async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
     assert email.subject == "Your November 2025: 1 activity, 1 h 00 min"
 
 
-async def test_a_triggered_email_is_not_sent_before_the_month_ends(
+async def test_triggered_email_is_not_sent_before_the_month_ends(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await create_report_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
@@ -90,7 +90,7 @@ async def test_a_triggered_email_is_not_sent_before_the_month_ends(
     assert 1 == len(inbox.emails())
 
 
-async def test_a_report_is_recreated_if_its_month_ends_during_its_creation(
+async def test_report_is_recreated_if_its_month_ends_during_its_creation(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await create_report_at(

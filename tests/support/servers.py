@@ -12,7 +12,7 @@ from pathlib import Path
 from app.embedded.servers import servers
 from app.postgres.migrations import migrate
 
-NAMED = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "SMTP_URL")
+SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "SMTP_URL")
 """Variables removed from the environment, so that tests never touch the developer's servers."""
 
 
@@ -22,7 +22,7 @@ class RunServers:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._folder = Path(tempfile.mkdtemp(prefix="activelog-tests-"))
-        environ = {k: v for k, v in os.environ.items() if k not in NAMED}
+        environ = {k: v for k, v in os.environ.items() if k not in SERVER_VARIABLES}
         self._servers = servers(self._folder / "servers", environ, durable=False)
 
     def start(self) -> Mapping[str, str]:

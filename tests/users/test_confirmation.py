@@ -84,7 +84,7 @@ async def test_another_link_is_sent_on_request_and_earlier_links_still_work(
     assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 409
 
 
-async def test_repeated_request_sends_no_second_email_while_one_is_waiting(
+async def test_repeated_request_sends_no_second_email_while_the_first_is_waiting(
     api: httpx.AsyncClient, kim: dict[str, str], inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     for _ in range(2):

@@ -54,10 +54,8 @@ async def columns_with_id(database: Database, user_id: UUID) -> set[str]:
     return found
 
 
-async def kim_with_data_everywhere(
-    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
-) -> UserId:
-    """Create Kim, with rows in every table, and her friend Sam."""
+async def kim_with_data(api: httpx.AsyncClient, database: Database, run_jobs: RunJobs) -> UserId:
+    """Create Kim with data in many tables, and her friend Sam. Return Kim's id."""
     kim, sam = await signed_in(api), await signed_in(api, "sam@example.com")
     with_key = {**kim, "Idempotency-Key": "one"}
     activity = (await api.post("/api/v1/activities", json=recent_run(), headers=with_key)).json()[
@@ -72,7 +70,7 @@ async def kim_with_data_everywhere(
     await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
     requested = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
     assert requested.status_code == 202, requested.text
-    # With confirmed addresses, everything above causes emails.
+    # With confirmed addresses, the jobs enqueued above send their emails.
     await database.execute("update users set confirmed_at = now()")
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
@@ -90,7 +88,7 @@ async def test_erasure_removes_everything_but_the_jobs(
     inbox: Inbox,
     run_jobs: RunJobs,
 ) -> None:
-    kim = await kim_with_data_everywhere(api, database, run_jobs)
+    kim = await kim_with_data(api, database, run_jobs)
     await bucket.put(f"exports/{kim}/one.csv", b"x", "text/csv")
     for attempt in ("2026-10.pdf", f"2026-10/{uuid4()}.pdf", f"2026-10/{uuid4()}.pdf"):
         await bucket.put(f"reports/{kim}/{attempt}", b"x", "application/pdf")
@@ -155,7 +153,7 @@ async def test_interrupted_erasure_continues_and_a_lost_attempt_erases_nothing(
     bucket: Bucket,
     run_jobs: RunJobs,
 ) -> None:
-    kim = await kim_with_data_everywhere(api, database, run_jobs)
+    kim = await kim_with_data(api, database, run_jobs)
     headers = await sign_in(api)
     for _ in range(5):
         await api.post("/api/v1/activities", json=recent_run(), headers=headers)

@@ -16,14 +16,14 @@ from tests.support.many_users import add_users
 from tests.support.schedules import finish_jobs, run_schedule
 from tests.support.working import RunJobs
 from tests.users.people import sign_in
-from tests.users.test_erasure import columns_with_id, delete_account, kim_with_data_everywhere
+from tests.users.test_erasure import columns_with_id, delete_account, kim_with_data
 
 
-async def test_cleanup_erases_an_account_a_month_after_its_erasure_failed(
+async def test_cleanup_erases_a_deleted_account_after_a_month_if_its_erasure_failed(
     api: httpx.AsyncClient, resources: Resources, run_jobs: RunJobs
 ) -> None:
     database, bucket = resources.database, resources.bucket
-    kim = await kim_with_data_everywhere(api, database, run_jobs)
+    kim = await kim_with_data(api, database, run_jobs)
     await delete_account(api, await sign_in(api))
     await finish_jobs(database, "dead")
     assert 0 == await erasures_enqueued_by_a_cleanup(resources)

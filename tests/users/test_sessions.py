@@ -33,7 +33,7 @@ async def test_closing_a_session_leaves_the_others_open(api: httpx.AsyncClient) 
     assert (await api.get(ME, headers=laptop)).status_code == 200
 
 
-async def test_session_lasts_as_long_as_configured(api: httpx.AsyncClient) -> None:
+async def test_session_lasts_thirty_days(api: httpx.AsyncClient) -> None:
     await sign_up(api)
     credentials = {"email": "KIM@example.com", "password": PASSWORD}
     answer = await api.post("/api/v1/sessions", json=credentials)

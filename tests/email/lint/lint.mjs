@@ -1,5 +1,5 @@
 // Find what Gmail and Outlook do not support in the HTML on standard input, according to caniemail's
-// data. Prints {"errors": {feature: [clients]}, "warnings": {...}}; a warning means partial support.
+// data. Print {"errors": {feature: [clients]}, "warnings": {...}}; a warning means partial support.
 import { readFileSync } from "node:fs";
 import { caniemail } from "caniemail";
 

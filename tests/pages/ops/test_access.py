@@ -34,7 +34,7 @@ def routes() -> list[Any]:
 
 
 @pytest.mark.parametrize(("method", "path"), routes())
-async def test_only_operators_may_see_or_do_anything(
+async def test_only_operators_may_open_pages_or_submit_forms(
     browser: httpx.AsyncClient, database: Database, method: str, path: str
 ) -> None:
     anonymous = await browser.request(method, path)

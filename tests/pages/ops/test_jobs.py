@@ -45,14 +45,14 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
-    trial = str(await enqueue_job(database, SampleJob("a")))
+    sample = str(await enqueue_job(database, SampleJob("a")))
     scheduled = str(await enqueue_job(database, LowSampleJob("b")))
     welcome = str(await enqueue_job(database, SendWelcomeEmail(kim.id)))
     await database.execute(
         "update jobs set run_at = now() + interval '1 day' where id = $1", scheduled
     )
-    assert [welcome, scheduled, trial] == await job_ids(ops_browser)
-    assert [welcome, scheduled, trial] == await job_ids(
+    assert [welcome, scheduled, sample] == await job_ids(ops_browser)
+    assert [welcome, scheduled, sample] == await job_ids(
         ops_browser, state="queued", kind="", user=" "
     )
     assert [] == await job_ids(ops_browser, state="done")
@@ -130,7 +130,7 @@ async def test_job_shows_its_attempts_tracebacks_and_timeline(
     assert 'hx-trigger="every' not in response.text  # a finished job does not change
 
 
-async def test_page_of_an_unfinished_job_reloads(
+async def test_page_of_an_unfinished_job_polls_for_updates(
     ops_browser: httpx.AsyncClient, database: Database
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))

@@ -24,7 +24,7 @@ async def overview(ops_browser: httpx.AsyncClient) -> str:
     return text_of(response)
 
 
-async def test_no_alerts_while_a_worker_is_alive(
+async def test_overview_has_no_alerts_if_a_worker_is_alive_and_nothing_is_wrong(
     ops_browser: httpx.AsyncClient, resources: Resources
 ) -> None:
     async def is_well() -> bool:
