@@ -139,7 +139,7 @@ async def scripted_server(
 
 
 def short_limits(replies: Mapping[str, str]) -> dict[str, Any]:
-    """Return a short time limit for the step that gets no reply; the other limits stay ample."""
+    """Return a short value for the time limit that covers a step without a reply, if any."""
     if replies.get("content") == HANG:
         return {"reply_timeout": SHORT_S}
     return {"timeout": SHORT_S} if HANG in replies.values() else {}

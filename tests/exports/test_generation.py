@@ -27,7 +27,7 @@ from tests.support.outages import expire_lease, frozen
 from tests.support.people import Person, person
 from tests.support.processes import WORKER, program
 from tests.support.raw_s3 import LONG_TIMEOUTS
-from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
+from tests.support.s3_proxy import Call, S3Proxy, pass_on, s3_proxy
 from tests.support.working import eventually, run_jobs, running_worker, until
 
 
@@ -212,7 +212,7 @@ async def test_export_waits_during_an_s3_outage_and_is_completed_afterwards(
     assert await exports.status(export) == "pending"
     assert (await exports.stored())[0] == 0
 
-    proxy.before = passes
+    proxy.before = pass_on
     await make_snoozed_jobs_due(proxied.database)
     await run_jobs(proxied)
 
@@ -230,7 +230,7 @@ async def test_next_attempt_succeeds_if_the_response_to_completing_the_upload_is
     export = await exports.request()
     await run_jobs(proxied, may_fail=True)
     assert await exports.status(export) == "pending"
-    proxy.after = passes
+    proxy.after = pass_on
     await make_snoozed_jobs_due(proxied.database)
     await run_jobs(proxied)
 
@@ -347,7 +347,7 @@ async def test_draining_worker_releases_the_job_and_aborts_the_upload(
 
     assert await exports.jobs() == {"export:generate": "queued"}
     assert await exports.stored() == (0, 0)
-    proxy.before = passes
+    proxy.before = pass_on
     await run_jobs(proxied)
     assert await exports.status(export) == "completed"
 
@@ -369,7 +369,7 @@ async def test_next_attempt_after_a_killed_worker_leaves_one_object_and_no_uploa
         await worker.ended()
     assert await exports.stored() == (0, 1)
 
-    proxy.before = passes
+    proxy.before = pass_on
     await expire_lease(proxied.database, worker.process.pid)
     await run_jobs(proxied)
 

@@ -18,7 +18,7 @@ from app.s3.upload import PART_BYTES
 from app.settings import Settings
 from tests.support.http import anonymous_client
 from tests.support.raw_s3 import LONG_TIMEOUTS, raw_s3
-from tests.support.s3_proxy import Call, S3Proxy, passes, s3_proxy
+from tests.support.s3_proxy import Call, S3Proxy, pass_on, s3_proxy
 from tests.support.working import WAIT_LIMIT_S, until
 
 KEY = "uploads/activities.csv"
@@ -206,7 +206,7 @@ async def test_next_upload_aborts_an_earlier_one_whose_first_abort_failed(
     proxy.before = fail
     with pytest.raises(Unavailable):
         await put(proxied, 3)
-    proxy.before = passes
+    proxy.before = pass_on
     assert len(await proxied.incomplete_uploads(KEY)) == 1
 
     await put(proxied, 1)

@@ -36,7 +36,7 @@ Rule: TypeAlias = Callable[[Call], Awaitable[int | None]]
 """A function that returns a status to respond with, 0 to hang up, or None to pass the call on."""
 
 
-async def passes(_: Call) -> int | None:
+async def pass_on(_: Call) -> int | None:
     return None
 
 
@@ -45,8 +45,8 @@ class S3Proxy:
         self._target = target
         self._client = httpx.AsyncClient(base_url=target, timeout=WAIT_LIMIT_S)
         self.url = ""
-        self.before: Rule = passes
-        self.after: Rule = passes
+        self.before: Rule = pass_on
+        self.after: Rule = pass_on
         """The rule to apply after S3 has handled a call."""
         self.calls: list[Call] = []
         self.closing = asyncio.Event()

@@ -109,18 +109,18 @@ async def job_row(database: Database, job_id: JobId) -> dict[str, Any]:
 
 
 class Effect(Job, frozen=True):
-    """Commits its effect after `seconds`. The first attempt may take longer."""
+    """Commits its effect after `seconds`; the first attempt not before `seconds_at_first`."""
 
     kind = "test:effect"
 
     seconds: float = 0
-    at_first: float = 0
+    seconds_at_first: float = 0
 
 
 @handles(Effect)
 async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
     await ledger.record_start(resources.database, run)
-    await asyncio.sleep(max(job.seconds, job.at_first if run.attempt == 1 else 0))
+    await asyncio.sleep(max(job.seconds, job.seconds_at_first if run.attempt == 1 else 0))
     await ledger.record_effect(run)
 
 

@@ -56,8 +56,8 @@ async def test_worker_suspended_past_its_lease_repeats_no_effect_when_continued(
 ) -> None:
     async with program(*WORKER, environ=environ) as suspended:
         # When the worker is continued, the 15 s have passed but the 60 s have not.
-        await enqueue_many(effects, 3, Effect(at_first=15))
-        await enqueue_many(effects, 2, Effect(at_first=60))
+        await enqueue_many(effects, 3, Effect(seconds_at_first=15))
+        await enqueue_many(effects, 2, Effect(seconds_at_first=60))
         await eventually(lambda: effects.fetchval(STARTS), 5)
         suspended.send(signal.SIGSTOP)
         async with program(*WORKER, environ=environ):
@@ -185,7 +185,7 @@ async def test_job_that_kills_its_workers_becomes_a_dead_letter_and_the_other_jo
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     killer = await enqueue_job(effects, Killer())
-    await enqueue_many(effects, 5, Effect(at_first=3))
+    await enqueue_many(effects, 5, Effect(seconds_at_first=3))
     for crashes in range(1, 4):
         async with program(*WORKER, environ=environ) as worker:
             assert await worker.ended() == -signal.SIGKILL

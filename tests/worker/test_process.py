@@ -199,7 +199,7 @@ async def test_killed_worker_loses_no_job(
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
         async with effects.transaction() as tx:
-            await jobs.enqueue_all(tx, [Effect(at_first=60)] * 3)
+            await jobs.enqueue_all(tx, [Effect(seconds_at_first=60)] * 3)
         await eventually(lambda: count_starts(effects), 3)
         await worker.kill()
         assert 0 == await count_effects(effects)
