@@ -72,7 +72,8 @@ breaker_open = Gauge(
 )
 emails = Counter(
     "activelog_emails",
-    "Emails by outcome: sent, refused, deferred, ambiguous, unavailable, auth_failed, suppressed.",
+    "Attempts to send an email, by outcome:"
+    " sent, refused, deferred, ambiguous, unavailable, auth_failed, suppressed.",
     ("template", "outcome"),
     registry=registry,
 )
@@ -201,7 +202,7 @@ schedule_running = Gauge(
 )
 schedule_runs = Gauge(
     "activelog_schedule_runs",
-    "Finished runs in the kept history, by outcome: done, dead, cancelled, skipped.",
+    "Finished runs still in the history, by outcome: done, dead, cancelled, skipped.",
     ("schedule", "outcome"),
     registry=registry,
 )

@@ -76,7 +76,7 @@ async def _or_default(answer: Awaitable[Any], default: Any) -> Any:
     try:
         return await answer
     except OUTAGES as error:
-        log.debug("host.redis_failed", error=type(error).__name__)
+        log.debug("arq_host.redis_failed", error=repr(error))
         return default
 
 

@@ -50,7 +50,7 @@ class ClaimLoop:
             except (Unavailable, *OUTAGES) as error:
                 if isinstance(error, Unavailable):
                     self._lease.suspend()
-                log.warning("claim_loop.failed", error=type(error).__name__)
+                log.warning("claim_loop.failed", error=repr(error))
                 await asyncio.sleep(RETRY_DELAY_S)
                 continue
             if queues_empty:

@@ -143,7 +143,7 @@ class Engine:
         try:
             await self._deregister()
         except Unavailable as error:
-            log.warning("worker.deregistration_failed", error=type(error).__name__)
+            log.warning("worker.deregistration_failed", error=error.detail)
         await self._stack.aclose()
         log.info("worker.drained", interrupted=len(interrupted))
 

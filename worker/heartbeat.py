@@ -59,7 +59,7 @@ class Heartbeat:
                 await self.send()
             except Unavailable as error:
                 self._lease.suspend()
-                log.warning("heartbeat.missed", error=type(error).__name__)
+                log.warning("heartbeat.missed", error=error.detail)
             await asyncio.sleep(max(0.1, INTERVAL_S - (monotonic() - began)))
 
     async def send(self) -> None:
@@ -108,7 +108,7 @@ async def relay_until_cancelled(relay: Relay) -> None:
         try:
             await relay.run_once()
         except (Unavailable, *OUTAGES) as error:
-            log.warning("relay.failed", error=type(error).__name__)
+            log.warning("relay.failed", error=repr(error))
         await asyncio.sleep(INTERVAL_S)
 
 
@@ -133,5 +133,5 @@ async def reclaim_until_cancelled(database: Database, relay: Relay, lease: Lease
             if await reclaim_if_allowed(database, lease):
                 await relay.run_once()
         except (Unavailable, *OUTAGES) as error:
-            log.warning("reclaim.failed", error=type(error).__name__)
+            log.warning("reclaim.failed", error=repr(error))
         await asyncio.sleep(INTERVAL_S / 2)

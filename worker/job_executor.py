@@ -146,7 +146,7 @@ class JobExecutor:
         try:
             await statements.wake_blocked(self.resources.engine_database, blocked_on=dependency)
         except Unavailable as error:
-            log.warning("breaker.unblock_failed", error=error.detail)
+            log.warning("breaker.unblock_failed", dependency=dependency, error=error.detail)
 
 
 def _trace(error: Exception) -> str:

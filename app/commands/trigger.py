@@ -128,7 +128,7 @@ async def run(
     if not alive:
         print(job_id)
         print(
-            "activelog: enqueued, but no worker is running; the job starts when one is",
+            "activelog: enqueued, but no worker is running; start one to run the job",
             file=sys.stderr,
         )
         return 1

@@ -22,7 +22,7 @@ async def create_admin(email: str, /, *, resources: InjectedResources) -> str:
     email = validated(email, EmailAddress)
     async with resources.database.transaction() as tx:
         if await make_admin(tx, email, by=BY):
-            return "the account is now an operator; its password is unchanged"
+            return "the user is now an operator; their password is unchanged"
     password = validated(_ask_password(), Password)
     password_hash = await Passwords().hash(password)
     async with resources.database.transaction() as tx:

@@ -32,8 +32,7 @@ async def wait_for_job(database: Database, job_id: JobId) -> int:
         if job.state != "running" and (pause := await find_pause(database, job)):
             _clear_line(terminal)
             print(
-                f"{job.kind} {job.id}: enqueued, but {pause} is paused;"
-                " the job starts once it is resumed"
+                f"{job.kind} {job.id}: enqueued, but {pause} is paused; resume it to start the job"
             )
             return 1
         line = await describe(database, job)

@@ -231,7 +231,7 @@ async def _check_recipient_limit(
         period=email.at_most.period,
     )
     if wait is not None:
-        raise Snooze("the recipient has reached the limit for this email", delay=wait)
+        raise Snooze("the recipient has reached the limit for emails of this type", delay=wait)
 
 
 @asynccontextmanager

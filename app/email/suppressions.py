@@ -39,5 +39,5 @@ async def lift(tx: Transaction, address: str, *, by: str) -> None:
 async def suppress_all(tx: Transaction, addresses: Sequence[str], reason: str, *, by: str) -> int:
     """Suppress these addresses, and return how many of them were not suppressed before."""
     added = await statements.suppress_all(tx, addresses=addresses, reason=reason)
-    log.info("operator.suppressed_addresses", addresses=added, by=by)
+    log.info("operator.suppressed_addresses", added=added, by=by)
     return added

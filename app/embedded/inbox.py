@@ -159,9 +159,8 @@ class Inbox:
         deadline = time.monotonic() + within
         while len(found := self.emails(to)) < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"received {len(found)} of {count} emails to {to or 'any address'}"
-                )
+                recipient = f" to {to}" if to else ""
+                raise TimeoutError(f"{len(found)} of {count} emails{recipient} arrived")
             await asyncio.sleep(0.02)
         return found
 

@@ -109,7 +109,7 @@ class Postgres(Daemon):
             await self._make_cluster()
         elif (found := version.read_text().strip()) != postgres_major():
             created = f"{self._data} was created by Postgres {found}, not {postgres_major()}"
-            raise DidNotStart(self.name, 1, [f"{created}: remove it with `just reset`"])
+            raise DidNotStart(self.name, 1, [f"{created}: remove all data with `just reset`"])
         await asyncio.to_thread(self._stop_orphan)
 
     async def stop(self) -> None:
@@ -130,7 +130,9 @@ class Postgres(Daemon):
         with suppress(FileExistsError):
             self._fallback.mkdir(mode=0o711)
         if self._fallback.is_symlink() or self._fallback.stat().st_uid != os.geteuid():
-            raise DidNotStart(self.name, 1, [f"{self._fallback} belongs to another user"])
+            raise DidNotStart(
+                self.name, 1, [f"{self._fallback} is a link or belongs to another user: remove it"]
+            )
         self._fallback.chmod(0o711)
         return self._fallback
 

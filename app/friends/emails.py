@@ -251,7 +251,7 @@ async def end_without_news(run: Run, user_id: UserId) -> None:
     Raises:
         LeaseLost: this attempt has lost its job.
     """
-    async with run.completion("friends have no new activities") as tx:
+    async with run.completion("no new activities from friends") as tx:
         locked = await statements.lock_news_recipient(tx, user_id=user_id)
         if not locked or await statements.unread_activities(tx, user_id=user_id):
             soon = run.claimed.started_at + RECHECK_DELAY

@@ -120,7 +120,7 @@ class Dispatcher:
                 try:
                     await self.add(batch)
                 except OUTAGES as error:
-                    log.warning("dispatcher.dropped", jobs=len(batch), error=type(error).__name__)
+                    log.warning("dispatcher.flush_failed", ids=len(batch), error=repr(error))
             self._waiting.clear()
 
 

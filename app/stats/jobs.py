@@ -56,7 +56,7 @@ async def count_day(job: DailyStatistics, run: Run) -> None:
             "recounted": recounted,
         }
         await save_counts(tx, run, counts)
-    log.info("stats.counted", day=str(job.day), **counts)
+    log.info("stats.day_counted", day=str(job.day), **counts)
 
 
 @handles(StaleStatistics)
@@ -92,5 +92,5 @@ async def _day_counts_lock(tx: Transaction) -> AsyncIterator[None]:
     try:
         await statements.lock_day_counts(tx)
     except LockTimeout:
-        raise Snooze("another count is running", delay=LOCK_RETRY_DELAY) from None
+        raise Snooze("another job is counting the statistics", delay=LOCK_RETRY_DELAY) from None
     yield

@@ -188,7 +188,7 @@ async def test_done_job_cannot_be_cancelled(
     await run_jobs()
     response = await admin.post(f"{JOBS}/{job_id}/cancel")
     assert 409 == response.status_code
-    assert "it finished before the cancellation" in response.json()["detail"]
+    assert "it is already done" in response.json()["detail"]
     assert "done" == await state(database, job_id)
 
 

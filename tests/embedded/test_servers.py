@@ -172,7 +172,7 @@ async def test_cancelled_start_leaves_no_process(home: Path) -> None:
 
 async def test_server_that_fails_to_start_stops_the_others(home: Path) -> None:
     create_cluster_of_another_version(home)
-    with pytest.raises(DidNotStart, match=r"created by Postgres 12, not \d+: remove it with"):
+    with pytest.raises(DidNotStart, match=r"created by Postgres 12, not \d+: remove all data"):
         async with servers(home, only("DATABASE_URL", "REDIS_URL"), durable=False):
             pass
     assert registered(home) == {}

@@ -51,8 +51,8 @@ def test_home_of_another_user_is_reported_with_a_remedy(
         message = describe_permission_error(refused.value, home)
 
     assert message == (
-        f"{home}/lock belongs to another user: run `just reset` as that user, or remove all of its"
-        f" data with `sudo rm -rf {home} {fallback_folder(home)}`"
+        f"{home}/lock belongs to another user: run `just reset` as that user, or remove all data"
+        f" with `sudo rm -rf {home} {fallback_folder(home)}`"
     )
 
 

@@ -77,7 +77,7 @@ async def test_trigger_without_a_running_worker_enqueues_the_job_and_exits_with_
     job_id = await database.fetchval("select id from jobs")
     assert (
         1,
-        f"{job_id}\nactivelog: enqueued, but no worker is running; the job starts when one is",
+        f"{job_id}\nactivelog: enqueued, but no worker is running; start one to run the job",
     ) == (
         code,
         output,
@@ -225,7 +225,7 @@ async def test_job_of_a_paused_queue_or_kind_is_enqueued_and_the_pause_is_printe
     async with live_worker(resources):
         code, output = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
-    paused = f"enqueued, but {what} {name} is paused; the job starts once it is resumed"
+    paused = f"enqueued, but {what} {name} is paused; resume it to start the job"
     assert (1, f"email:welcome {job_id}: {paused}") == (code, output)
 
 

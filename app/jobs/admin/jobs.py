@@ -99,7 +99,7 @@ def _events(job: JobRow, attempts: Sequence[JobAttempt]) -> Iterator[TimelineEve
 
 
 NOT_CANCELLABLE = {
-    "done": "it finished before the cancellation",
+    "done": "it is already done",
     "dead": "it is already dead: retry or discard it",
     "cancelled": "it is already cancelled",
 }

@@ -144,7 +144,7 @@ async def _skip(
 ) -> list[JobId]:
     for tick in ticks:
         log.warning(
-            "schedule.skipped", schedule=schedule.name, tick=str(tick), running=str(running)
+            "schedule.tick_skipped", schedule=schedule.name, tick=str(tick), running=str(running)
         )
         note = f"job {running} of an earlier run had not finished"
         await statements.insert_skipped_run(
@@ -156,10 +156,8 @@ async def _skip(
 async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) -> list[JobId]:
     fired = []
     for tick in ticks:
-        run = await _begin(
-            tx, schedule, tick, schedule.job_type(day=day_covered(tick)), BY_SCHEDULE
-        )
-        log.info("schedule.fired", schedule=schedule.name, tick=str(tick), job=str(run.job_id))
+        run = await _begin(tx, schedule, tick, schedule.job(day=day_covered(tick)), BY_SCHEDULE)
+        log.info("schedule.tick_fired", schedule=schedule.name, tick=str(tick), job=str(run.job_id))
         fired.append(run.job_id)
     return fired
 

@@ -101,7 +101,7 @@ def _queue_alerts(snapshot: Snapshot) -> Iterator[Alert]:
             yield Alert(
                 "bad",
                 f"A job in queue {queue.name} has been waiting for {span(queue.oldest_age_s)}",
-                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. The workers do not keep up.",
+                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. The workers cannot keep up.",
                 "/ops/queues",
             )
 
@@ -112,7 +112,7 @@ def _kind_alerts(snapshot: Snapshot) -> Iterator[Alert]:
         names = ", ".join(snapshot.paused_kinds[:3]) + (
             " …" if len(snapshot.paused_kinds) > 3 else ""
         )
-        yield Alert("warn", f"{paused} paused", f"Not starting: {names}", KINDS_PATH)
+        yield Alert("warn", f"{paused} paused", f"These jobs do not start: {names}", KINDS_PATH)
 
 
 def _blocked_alerts(snapshot: Snapshot) -> Iterator[Alert]:

@@ -102,7 +102,7 @@ async def discard_group(
 def _retry_message(result: RetryResult) -> str:
     message = f"{_jobs_were(result.retried)} queued for retry."
     if result.skipped:
-        message += f" {_jobs_were(result.skipped)} skipped as expired or duplicate."
+        message += f" {_jobs_were(result.skipped)} skipped (expired or duplicate)."
     return message
 
 

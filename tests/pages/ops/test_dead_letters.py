@@ -98,7 +98,7 @@ async def test_skipped_jobs_are_counted(
     await dead(database, run_jobs, SampleJob("a", key="k"), SampleJob("b"), reason="too late")
     await enqueue_job(database, SampleJob("a", key="k"))
     response = await submit(ops_browser, await ops_browser.get(DEAD_LETTERS), "/dead-letters/retry")
-    assert "1 job was queued for retry. 1 job was skipped as expired or duplicate." in text_of(
+    assert "1 job was queued for retry. 1 job was skipped (expired or duplicate)." in text_of(
         await ops_browser.get(redirect_path(response))
     )
 
