@@ -150,4 +150,4 @@ class Claimer:
             if waiting:
                 await self._dispatcher.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
-            log.warning("claim.requeue_failed", ids=len(ids), error=repr(error))
+            log.warning("claim.dispatch_failed", ids=len(ids), error=repr(error))

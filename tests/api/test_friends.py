@@ -231,15 +231,18 @@ async def names_on_pages(api: httpx.AsyncClient, user: Person, path: str) -> lis
         query["cursor"] = response["next_cursor"]
 
 
-async def test_repeated_idempotency_key_creates_one_request(
-    api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
+async def test_repeated_idempotency_key_sends_no_second_request_after_a_decline(
+    api: httpx.AsyncClient, kim: Person, sam: Person
 ) -> None:
     headers = {**kim.headers, "Idempotency-Key": "ask sam"}
-    body = {"email": sam.email}
 
-    answers = [
-        await api.post("/api/v1/friends/requests", json=body, headers=headers) for _ in range(2)
-    ]
+    async def ask_sam() -> Any:
+        body = {"email": sam.email}
+        response = await api.post("/api/v1/friends/requests", json=body, headers=headers)
+        return response.json()
 
-    assert answers[0].json() == answers[1].json()
-    assert await database.fetchval("select count(*) from friend_requests") == 1
+    first = await ask_sam()
+    await answer_request(api, sam, first["id"], "decline")
+
+    assert await ask_sam() == first
+    assert await waiting_requests(api, sam) == []

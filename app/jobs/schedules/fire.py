@@ -156,7 +156,9 @@ async def _skip(
 async def _fire(tx: Transaction, schedule: Schedule, ticks: Sequence[datetime]) -> list[JobId]:
     fired = []
     for tick in ticks:
-        run = await _begin(tx, schedule, tick, schedule.job(day=day_covered(tick)), BY_SCHEDULE)
+        run = await _begin(
+            tx, schedule, tick, schedule.job_type(day=day_covered(tick)), BY_SCHEDULE
+        )
         log.info("schedule.tick_fired", schedule=schedule.name, tick=str(tick), job=str(run.job_id))
         fired.append(run.job_id)
     return fired

@@ -99,7 +99,7 @@ async def resume_schedule(
     async with database.transaction() as tx:
         await history.resume_schedule(tx, name, by=str(me.id))
     message = f"{name} resumed. Ticks missed during the pause are not caught up on."
-    return see_other(request, PATH, message)
+    return see_other(request, SCHEDULES_PATH, message)
 
 
 async def _render_schedule(
