@@ -60,7 +60,7 @@ async def test_report_compares_its_month_with_the_previous_month(
         "Distance 11.5 km 4.0 km in October",
         "Time 2 h 00 min 1 h 00 min in October",
         "Energy 1,000 kcal 500 kcal in October",
-        "Run 50 % 1 activity · 10.0 km · 1 h 00 min",
+        "Run 50% 1 activity · 10.0 km · 1 h 00 min",
         "1 Nov 2025 Run 1:00:00 10.00 500 the first of it",
         "30 Nov 2025 Swim 1:00:00 1.50 500",
     ):
