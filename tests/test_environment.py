@@ -13,7 +13,7 @@ from app.settings.environment import environment_with_dotenv
     ("environment", "slots"),
     [(None, "3"), ("development", "3"), ("production", None), ("test", None)],
 )
-def test_dotenv_is_ignored_in_production_and_in_tests(
+def test_dotenv_never_overrides_the_environment_and_is_ignored_in_production_and_tests(
     tmp_path: Path, environment: str | None, slots: str | None
 ) -> None:
     (tmp_path / ".env").write_text("WORKER_SLOTS=3\nPORT=1\n")

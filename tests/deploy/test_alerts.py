@@ -93,7 +93,7 @@ def test_every_alert_is_tested_both_firing_and_silent() -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
-def test_dashboard_is_valid(file: Path) -> None:
+def test_dashboard_panels_are_complete_and_do_not_overlap(file: Path) -> None:
     dashboard = json.loads(file.read_text())
     assert dashboard["uid"] == file.stem
     every = dashboard["panels"]

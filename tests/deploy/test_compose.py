@@ -107,7 +107,7 @@ def test_docker_compose_reads_the_file_as_these_tests_do(environ: dict[str, str]
         assert read[name]["environment"] == ours[name]["environment"]
 
 
-def test_settings_accept_the_environment_and_every_setting_can_be_set(
+def test_settings_accept_the_services_environment_and_every_setting_is_in_it(
     composed: dict[str, Any],
 ) -> None:
     for name in OUR_SERVICES:
@@ -117,14 +117,14 @@ def test_settings_accept_the_environment_and_every_setting_can_be_set(
         assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, on its own network
 
 
-def test_every_sample_setting_is_in_compose() -> None:
+def test_env_example_and_compose_yaml_have_the_same_settings() -> None:
     sample = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     environment = composition(development())["services"]["api"]["environment"]
     assert sample == set(environment)
 
 
 @pytest.mark.parametrize("name", [name for name, default in variables().items() if default == "?"])
-def test_missing_variable_is_named(name: str) -> None:
+def test_missing_required_variable_is_named(name: str) -> None:
     without = {key: value for key, value in PRODUCTION.items() if key != name}
     with pytest.raises(MissingVariable, match=name):
         composition(without)
@@ -150,7 +150,7 @@ def test_stop_periods_exceed_the_shutdown_grace_period(composed: dict[str, Any])
         assert seconds(service["stop_grace_period"]) >= grace + 10
 
 
-def test_workers_can_be_scaled(composed: dict[str, Any]) -> None:
+def test_workers_can_be_scaled_and_prometheus_scrapes_all_of_them(composed: dict[str, Any]) -> None:
     worker = composed["services"]["worker"]
     assert not {"ports", "container_name", "hostname", "volumes"} & set(worker)
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
@@ -215,7 +215,7 @@ def test_internal_services_cannot_be_reached_from_outside(composed: dict[str, An
         assert "ports" not in composed["services"][name]
 
 
-def test_mounted_files_exist(composed: dict[str, Any]) -> None:
+def test_mounted_files_exist_and_are_read_only(composed: dict[str, Any]) -> None:
     for name, service in composed["services"].items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]

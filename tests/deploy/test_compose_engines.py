@@ -125,7 +125,9 @@ def test_alert_receiver_is_optional_and_tls_is_the_default() -> None:
     assert {name: value for name, value in environment.items() if value} == {"ALERTS_TLS": "true"}
 
 
-def test_alertmanager_reads_the_files_in_deploy(composed: dict[str, Any]) -> None:
+def test_alertmanager_reads_the_files_in_deploy_and_gets_their_variables(
+    composed: dict[str, Any],
+) -> None:
     alertmanager = composed["services"]["alertmanager"]
     mounted = {volume.split(":")[1] for volume in alertmanager["volumes"]}
     _, script = alertmanager["entrypoint"]

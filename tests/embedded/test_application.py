@@ -56,5 +56,5 @@ def test_env_file_is_valid_shell_without_the_secret_key_and_private_to_its_owner
         ("smtp://127.0.0.1:25", "smtp://127.0.0.1:25"),
     ],
 )
-def test_password_is_not_shown(url: str, shown: str) -> None:
+def test_password_in_a_url_is_masked(url: str, shown: str) -> None:
     assert without_password(url) == shown

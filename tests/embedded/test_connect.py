@@ -1,4 +1,4 @@
-"""`just api`, `just worker` and `just psql` connect to running servers or to given ones."""
+"""Recipes such as `just api` and `just psql` connect to running servers or to given ones."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_redis_command_receives_its_arguments_unchanged(
         ({"DATABASE_URL": "mysql://localhost/x"}, "psql", "DATABASE_URL is not a valid URL"),
     ],
 )
-async def test_connect_with_an_invalid_url_prints_one_line_and_exits_with_2(
+async def test_connect_with_a_missing_or_invalid_url_prints_one_line_and_exits_with_2(
     variables: dict[str, str], client: str, message: str
 ) -> None:
     unset = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", **variables}

@@ -58,7 +58,7 @@ async def test_jobs_are_enqueued_for_the_last_three_complete_months_and_the_last
     assert expected == await rows(database, JOBS)
 
 
-async def test_users_have_one_activity_on_each_of_the_eight_days_before_today_and_none_later(
+async def test_demo_users_have_one_activity_on_each_of_the_eight_days_before_today_and_none_later(
     database: Database, database_url: str
 ) -> None:
     now = await today(database)
@@ -98,7 +98,7 @@ async def test_daily_stats_of_the_demo_data_are_unchanged_by_the_next_run_of_the
     assert (counted.counts["users"], counted.counts["activities"]) == (2, 2)
 
 
-async def test_worker_generates_reports_and_sends_emails_once(
+async def test_demo_reports_and_emails_are_not_repeated_when_the_data_is_loaded_again(
     database: Database, database_url: str, run_jobs: RunJobs, inbox: Inbox
 ) -> None:
     now = await today(database)

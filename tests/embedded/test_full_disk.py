@@ -1,4 +1,4 @@
-"""A full disk stops nothing for good, and is reported in one line."""
+"""A disk that fills up stops nothing for good. A full disk is reported in one line."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         program.kill()
 
 
-async def test_postmaster_that_outlived_its_owner_is_stopped(home: Path) -> None:
+async def test_postmaster_that_still_uses_the_cluster_is_stopped_when_another_starts(
+    home: Path,
+) -> None:
     async with cluster(home) as orphan:
         async with cluster(home) as server:
             assert orphan.pid is not None
@@ -76,7 +78,7 @@ async def test_postmaster_that_outlived_its_owner_is_stopped(home: Path) -> None
 
 
 async def interrupt_initdb(home: Path) -> bool:
-    """Cancel the start once initdb has written PG_VERSION. False if the start finished first."""
+    """Cancel the start once initdb has written PG_VERSION. Return False if it finished first."""
     with ProcessRegistry(make_home(home) / "processes.json") as registry:
         server = Postgres(Workspace(home, registry, False))
         starting = asyncio.create_task(server.start())

@@ -9,7 +9,7 @@ from app.resources import Resources
 
 @pytest.fixture
 async def resources(resources: Resources) -> Resources:
-    """Keep an open connection for exports in the pool.
+    """Return resources whose pool for exports already holds an open connection.
 
     On a busy machine, opening a connection may take longer than a download waits for one.
     """

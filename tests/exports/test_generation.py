@@ -277,7 +277,7 @@ async def test_cancelling_an_export_kills_its_pdf_process(resources: Resources) 
     assert await exports.stored() == (0, 0)
 
 
-async def test_export_deleted_while_it_runs_leaves_no_object(
+async def test_export_deleted_while_it_runs_leaves_no_object_and_sends_no_email(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     reached = hold(proxy, 2)
@@ -320,7 +320,7 @@ async def test_job_removes_the_object_if_the_export_or_its_owner_is_deleted_mean
     assert await exports.stored() == (0, 0)
 
 
-async def test_attempt_that_lost_its_job_completes_no_upload(
+async def test_attempt_that_lost_its_job_does_not_complete_its_upload(
     proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async def lose_job(call: Call) -> int | None:
@@ -352,7 +352,7 @@ async def test_draining_worker_releases_the_job_and_aborts_the_upload(
     assert await exports.status(export) == "completed"
 
 
-async def test_next_attempt_after_a_killed_worker_leaves_one_object_and_no_upload(
+async def test_next_attempt_after_a_killed_worker_leaves_one_object_and_no_incomplete_upload(
     environ: dict[str, str], proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:

@@ -108,7 +108,7 @@ async def test_aborted_downloads_return_their_connections(
         assert await active_downloads(database) == POOL
 
 
-async def test_third_concurrent_download_is_503_with_retry_after(
+async def test_third_concurrent_download_is_refused_with_503_and_retry_after(
     served: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     async with started_download(served, kim):

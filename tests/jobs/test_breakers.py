@@ -59,7 +59,7 @@ def test_one_job_is_let_through_as_a_probe_after_the_wait(breakers: Breakers, cl
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
 
 
-def test_probe_without_an_answer_is_followed_by_another_probe(
+def test_probe_that_ends_without_a_response_is_followed_by_another_probe(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(WELCOME, "smtp")
@@ -70,7 +70,7 @@ def test_probe_without_an_answer_is_followed_by_another_probe(
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
 
 
-def test_response_closes_the_breaker_and_the_recovered_dependency_is_returned(
+def test_response_to_a_probe_closes_the_breaker_and_resets_its_wait(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(WELCOME, "smtp")

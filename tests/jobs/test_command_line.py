@@ -97,7 +97,7 @@ async def test_waiting_job_can_be_cancelled_but_only_once(
     )
 
 
-async def test_dead_letters_are_listed_retried_and_discarded(
+async def test_dead_letters_are_listed_retried_and_discarded_by_group(
     environ: Mapping[str, str], database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no paper")

@@ -112,7 +112,9 @@ NOTES = {
 
 
 @pytest.mark.parametrize("notes", NOTES.values(), ids=NOTES)
-async def test_notes_keep_their_text_without_line_breaks(renderer: Renderer, notes: str) -> None:
+async def test_notes_are_printed_verbatim_except_for_line_breaks(
+    renderer: Renderer, notes: str
+) -> None:
     text = words(await render(renderer, header(), [run(1, notes), run(2, "after")]))
     assert " ".join(notes.split()) in text
     assert "after" in text

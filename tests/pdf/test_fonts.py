@@ -52,7 +52,7 @@ def test_character_is_set_in_the_font_for_its_script(character: str, name: str |
     assert name == font_of(character)
 
 
-def test_joiner_is_set_in_a_font_only_after_an_emoji() -> None:
+def test_zero_width_joiner_is_set_in_a_font_only_after_an_emoji() -> None:
     assert ("emoji", "emoji") == (font_of("\u200d", "emoji"), font_of("♀", "emoji"))
     assert font_of("\u200d", "cjk") is None
     assert font_of("\u200d") is None

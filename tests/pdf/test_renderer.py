@@ -83,7 +83,7 @@ async def test_concurrent_documents_share_at_most_two_processes(
     assert len({process for _, process in answers}) <= 2
 
 
-async def test_process_has_no_environment_and_ends_with_the_pool() -> None:
+async def test_process_has_no_environment_variables_and_ends_with_its_renderer() -> None:
     async with open_renderer(1, LIMITS) as renderer:
         names, process = await render(renderer, "environment")
         assert set(names) <= {"LC_CTYPE"}
@@ -143,7 +143,9 @@ async def test_process_that_exceeds_the_time_limit_is_killed() -> None:
         assert ((), ()) == (renderer.idle, renderer.busy)
 
 
-async def test_timeout_raised_inside_the_block_is_passed_on(renderer: Renderer) -> None:
+async def test_timeout_raised_by_the_caller_is_not_mistaken_for_a_rendering_timeout(
+    renderer: Renderer,
+) -> None:
     with pytest.raises(TimeoutError, match="the bucket"):
         async with renderer.rendering(MODULE, Header()):
             raise TimeoutError("the bucket does not answer")

@@ -80,7 +80,9 @@ def test_text_that_needs_shaping_is_drawn(canvas: Canvas, text: str) -> None:
     ],
     ids=["a runner", "a family", "vowels"],
 )
-def test_marks_and_joiners_add_no_width(canvas: Canvas, text: str, narrow: str) -> None:
+def test_combining_marks_and_joined_emoji_add_no_width(
+    canvas: Canvas, text: str, narrow: str
+) -> None:
     widths = [canvas.measure(drawable(shown), BODY) for shown in (text, narrow)]
     assert widths[0] == pytest.approx(widths[1])
 

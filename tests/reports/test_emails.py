@@ -36,7 +36,7 @@ async def test_report_email_has_totals_and_a_link_to_the_report(
         "update users set confirmed_at = null",
     ],
 )
-async def test_users_without_a_subscription_or_a_confirmed_address_get_no_email(
+async def test_unsubscribed_or_unconfirmed_user_gets_a_report_but_no_email(
     database: Database, inbox: Inbox, run_jobs: RunJobs, change: str
 ) -> None:
     ada = await confirmed_user(database)

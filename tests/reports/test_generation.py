@@ -1,4 +1,4 @@
-"""The creation of monthly reports: once, correctly, and for existing accounts only."""
+"""The creation, replacement and removal of monthly reports."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_report_uses_the_stored_daily_totals(
     assert "Distance 12.0 km" in words(await content(database, bucket, ada.id))
 
 
-async def test_new_report_replaces_the_previous_report(
+async def test_new_report_replaces_the_previous_one_without_a_second_email(
     database: Database, bucket: Bucket, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)

@@ -102,7 +102,7 @@ async def test_report_is_recreated_if_its_month_ends_during_its_creation(
     assert 1 == len(inbox.emails())
 
 
-async def test_postgres_decides_when_a_month_is_over(
+async def test_report_for_a_future_month_is_created_but_not_emailed(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_user(database)

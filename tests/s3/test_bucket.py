@@ -31,7 +31,7 @@ async def test_missing_object_is_not_found_and_is_not_an_outage(bucket: Bucket) 
     assert "s3" in successes
 
 
-async def test_bucket_contains_an_object_until_it_is_replaced(bucket: Bucket) -> None:
+async def test_bucket_contains_an_object_until_it_is_replaced_or_discarded(bucket: Bucket) -> None:
     etag = await bucket.put("s3/kept.txt", b"bytes", "text/plain")
     assert await bucket.contains("s3/kept.txt", etag)
     assert await bucket.contains("s3/kept.txt", None)

@@ -295,7 +295,9 @@ async def test_interrupted_cleanup_keeps_its_counts(
     )
 
 
-async def test_retention_is_set_in_days(database: Database, bucket: Bucket, old_rows: UUID) -> None:
+async def test_retention_settings_are_whole_days_and_change_what_the_cleanup_removes(
+    database: Database, bucket: Bucket, old_rows: UUID
+) -> None:
     days = {"RETENTION_JOBS": "5", "RETENTION_EMAILS": "398", "RETENTION_DEAD_LETTERS": "7"}
     longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
     retention = read(Retention, {**days, **longer})

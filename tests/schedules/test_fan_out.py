@@ -46,7 +46,7 @@ async def users_of_jobs(database: Database, kind: str) -> list[UUID]:
     return sorted(row["user_id"] for row in rows)
 
 
-async def test_only_active_confirmed_subscribed_users_get_the_weekly_email(
+async def test_weekly_email_is_enqueued_only_for_active_confirmed_subscribed_unsuppressed_users(
     database: Database,
 ) -> None:
     users = await add_users(database, 8)
@@ -121,7 +121,7 @@ async def test_fan_out_inserts_the_same_jobs_as_enqueue_would(database: Database
         ("2027-01-01 00:00", date(2026, 12, 1), 0),
     ],
 )
-async def test_only_users_with_an_activity_in_the_month_get_a_report(
+async def test_report_is_enqueued_only_for_users_with_an_activity_in_its_month_even_if_unsubscribed(
     database: Database, moment: str, month: date, reports: int
 ) -> None:
     await add_users(database, 1)

@@ -70,7 +70,7 @@ async def test_postgres_clock_returns_the_time_of_postgres(database: Database) -
     assert before <= now <= await database.fetchval("select clock_timestamp()")
 
 
-async def test_each_missed_day_of_statistics_gets_its_own_run(
+async def test_each_missed_tick_of_daily_stats_gets_its_own_run(
     since_tuesday: Database, run_jobs: RunJobs
 ) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
@@ -80,7 +80,9 @@ async def test_each_missed_day_of_statistics_gets_its_own_run(
     )
 
 
-async def test_missed_cleanups_are_caught_up_by_one_run(since_tuesday: Database) -> None:
+async def test_missed_ticks_of_the_cleanup_are_caught_up_by_one_run(
+    since_tuesday: Database,
+) -> None:
     await fire_due(since_tuesday, now=at("2026-11-27 07:00"))
     assert [("2026-11-26", "running")] == await list_runs(since_tuesday, "cleanup:daily")
 
@@ -117,7 +119,7 @@ async def test_tick_is_skipped_while_an_earlier_run_is_unfinished(since_tuesday:
     assert 1 == len(await fire_due(since_tuesday, now=at("2026-11-24 14:30")))
 
 
-async def test_skipped_day_of_statistics_is_caught_up_later(since_tuesday: Database) -> None:
+async def test_skipped_tick_of_daily_stats_is_fired_later(since_tuesday: Database) -> None:
     await fire_due(since_tuesday, now=at("2026-11-25 00:00"))
     await fire_due(since_tuesday, now=at("2026-11-26 00:00"))
     assert [("2026-11-24", "running"), ("2026-11-25", "skipped")] == await list_runs(

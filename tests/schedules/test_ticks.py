@@ -39,7 +39,7 @@ def test_month_with_five_sundays_has_five_weekly_ticks() -> None:
     assert [1, 8, 15, 22, 29] == [tick.day for tick in ticks]
 
 
-def test_ticks_exclude_the_start_and_include_the_end() -> None:
+def test_ticks_between_two_times_exclude_the_start_and_include_the_end() -> None:
     midnight = at("2026-11-24 00:00")
     assert [] == DAILY.ticks(midnight, midnight)
     assert [midnight] == DAILY.ticks(midnight - timedelta.resolution, midnight)

@@ -84,7 +84,7 @@ async def pass_time(redis: Redis, limit: RateLimit, length: timedelta) -> None:
         await redis.decrby(key, length // timedelta(microseconds=1))
 
 
-async def test_burst_is_admitted_and_further_requests_as_time_passes(
+async def test_limit_admits_its_maximum_at_once_and_more_requests_as_time_passes(
     limiter: RateLimiter, resources: Resources
 ) -> None:
     limit = RateLimit("pairs", Rate(2, HOUR))
@@ -172,7 +172,7 @@ async def test_batched_limiter_refuses_only_after_a_flush(resources: Resources) 
         elsewhere.count("kim")
 
 
-async def test_ten_wrong_passwords_block_an_account_for_all_clients(
+async def test_account_is_blocked_after_ten_wrong_passwords_even_for_the_right_password(
     resources: Resources, limiter: RateLimiter, api: httpx.AsyncClient
 ) -> None:
     await sign_up(api)

@@ -73,7 +73,7 @@ def test_all_missing_and_invalid_settings_are_listed() -> None:
     assert len(named) == len(set(named))
 
 
-def test_invalid_settings_are_listed_together_with_an_invalid_environment() -> None:
+def test_invalid_environment_is_listed_with_invalid_settings_but_without_missing_secrets() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_env({**STRONG, "ENVIRONMENT": "developement", "SECRET_KEY": "", "PORT": "x"})
     named = [line.split()[0] for line in str(raised.value).splitlines()]
@@ -116,7 +116,7 @@ def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
         {"SMTP_URL": "smtp://relay.internal?tls=none"},
     ],
 )
-def test_production_accepts_local_servers_and_passwords_kept_elsewhere(
+def test_production_accepts_local_servers_passwords_kept_elsewhere_and_a_relay_without_login(
     accepted: Mapping[str, str],
 ) -> None:
     Settings.from_env({**STRONG, **accepted})

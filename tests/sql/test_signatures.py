@@ -52,7 +52,7 @@ def test_positional_parameter_is_refused() -> None:
         declare("exports", activities_csv)
 
 
-def test_default_value_is_refused() -> None:
+def test_parameter_with_a_default_is_refused() -> None:
     def activities_csv(*, user_id: UUID, first: date, last: date, type: str | None = None) -> Query:
         raise NotImplementedError
 
@@ -66,7 +66,7 @@ def test_arguments_are_ordered_by_the_signature_and_not_by_the_call() -> None:
 
 
 @pytest.mark.parametrize("arguments", [{}, {"user_id": SAM}, {**FILTERS, "color": "red"}])
-def test_wrong_argument_names_are_refused(arguments: dict[str, Any]) -> None:
+def test_missing_and_unknown_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(
         TypeError, match=r"exports\.activities_csv takes user_id, first, last, type"
     ):

@@ -101,7 +101,9 @@ async def test_flushing_redis_loses_no_job(database: Database, resources: Resour
         await eventually(lambda: states(database), ["done"] * 50)
 
 
-async def test_deferred_job_starts_once_it_is_due(database: Database, resources: Resources) -> None:
+async def test_deferred_job_starts_when_it_is_due_and_not_before(
+    database: Database, resources: Resources
+) -> None:
     async with database.transaction() as tx:
         due = await tx.fetchval("select clock_timestamp() + interval '1.5 seconds'")
         job_id = await jobs.enqueue(tx, SampleJob("a"), run_at=due)
@@ -111,7 +113,7 @@ async def test_deferred_job_starts_once_it_is_due(database: Database, resources:
     assert (await job_row(database, job_id))["started_at"] >= due
 
 
-async def test_job_is_dead_after_three_failed_retries(
+async def test_job_becomes_a_dead_letter_after_three_failed_retries_and_its_error_has_no_nul(
     database: Database, resources: Resources
 ) -> None:
     async def fail(*_: object) -> None:
@@ -139,7 +141,7 @@ async def test_job_is_dead_after_three_failed_retries(
         (OSError("refused"), "retrying", 1),
     ],
 )
-async def test_exception_from_a_handler_decides_the_state_of_its_job(
+async def test_exception_from_a_handler_decides_its_jobs_state_and_failure_count(
     database: Database, resources: Resources, error: Exception, state: str, failures: int
 ) -> None:
     async def fail(*_: object) -> None:
@@ -163,7 +165,7 @@ async def test_job_that_times_out_is_retried_and_its_error_is_recorded(
     assert (await job_row(database, job_id))["error"] == "timed out after 1 s"
 
 
-async def test_completion_commits_its_effects_and_the_job_is_done(
+async def test_completion_commits_the_effects_and_marks_the_job_as_done(
     database: Database, run_jobs: RunJobs
 ) -> None:
     async def write(run: jobs.Run, _: Resources) -> None:
@@ -301,7 +303,7 @@ async def test_job_in_a_paused_queue_stays_in_redis_until_the_queue_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-async def test_enqueue_all_skips_jobs_with_a_unique_key_that_is_taken(
+async def test_enqueue_all_skips_jobs_whose_unique_key_is_taken(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await enqueue_job(database, SampleJob("a", key="taken"))

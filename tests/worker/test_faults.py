@@ -108,7 +108,7 @@ async def test_no_job_is_lost_when_redis_is_frozen_for_ten_seconds(
             assert worker.is_running
 
 
-async def test_job_runs_once_while_redis_is_killed_and_restarted(
+async def test_running_job_is_not_repeated_when_redis_is_killed_and_restarted(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with own_valkey() as valkey:
@@ -140,7 +140,7 @@ async def test_terminating_postgres_connections_stops_no_worker_and_repeats_no_e
         assert worker.is_running
 
 
-async def test_job_locked_by_another_program_runs_later_and_stops_no_worker(
+async def test_job_whose_row_is_locked_by_another_program_runs_later_and_stops_no_worker(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     await enqueue_job(effects, Effect())
@@ -157,7 +157,7 @@ async def test_job_locked_by_another_program_runs_later_and_stops_no_worker(
         assert worker.is_running
 
 
-async def test_flushing_redis_with_a_thousand_unfinished_jobs_loses_none(
+async def test_flushing_redis_while_a_worker_runs_a_thousand_jobs_loses_none(
     effects: Database, environ: Mapping[str, str], settings: Settings
 ) -> None:
     async with own_valkey() as valkey, AsyncExitStack() as stack:

@@ -36,7 +36,7 @@ def renew(clock: Clock, lease: Lease) -> Lease:
     return lease
 
 
-def test_worker_that_was_cut_off_may_reclaim_again_after_ten_seconds_of_heartbeats() -> None:
+def test_worker_cut_off_from_postgres_may_reclaim_only_after_ten_seconds_of_heartbeats() -> None:
     lease = renew(clock := Clock(), Lease(clock))
     allowed = [lease.may_reclaim]
     clock.now += LEASE_S + 0.5
@@ -61,7 +61,7 @@ async def orphan(database: Database) -> JobId:
     return job_id
 
 
-async def test_worker_that_was_just_cut_off_reclaims_nothing_but_a_new_worker_does(
+async def test_worker_that_was_just_cut_off_from_postgres_reclaims_nothing_but_a_new_worker_does(
     database: Database, orphan: JobId
 ) -> None:
     lease = renew(clock := Clock(), Lease(clock))
@@ -119,7 +119,7 @@ async def test_new_claim_of_a_job_replaces_the_attempt_still_running_in_the_same
     assert ("done", 2) == (job["state"], job["attempt"])
 
 
-async def test_job_claimed_before_the_first_heartbeat_is_not_reclaimed_for_ten_seconds(
+async def test_job_claimed_before_its_workers_first_heartbeat_is_not_reclaimed_for_ten_seconds(
     database: Database,
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))

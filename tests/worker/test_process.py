@@ -125,7 +125,7 @@ async def test_worker_with_a_taken_metrics_port_prints_one_line_and_exits_with_2
     assert (await job_row(database, job_id))["attempt"] == 0
 
 
-async def test_burst_runs_all_due_jobs_even_without_ids_in_redis_and_exits_with_0(
+async def test_burst_runs_all_due_jobs_except_paused_ones_with_an_empty_redis_and_exits_with_0(
     effects: Database, resources: Resources, environ: Mapping[str, str]
 ) -> None:
     await enqueue_effects(effects, 30)
