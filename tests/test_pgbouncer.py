@@ -8,7 +8,7 @@ from app.embedded.home import ROOT
 from app.postgres.database import Database
 
 TRACKED = {"application_name", "datestyle", "timezone"}
-"""Connection parameters that PgBouncer passes on by default."""
+"""Startup parameters that PgBouncer tracks for each client by default."""
 SET_BY_CLIENT = """
 select name from pg_settings
 where source = 'client' and name not in ('client_encoding', 'extra_float_digits')

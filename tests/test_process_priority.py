@@ -21,14 +21,15 @@ ATTEMPTS = 3
 one change per 100 ms in the whole system, and other processes may be first each time."""
 
 
-def new_session() -> str:
+def priority_file_of_a_new_session() -> str:
     """Return the content of a new session's priority file; empty if there is no such file."""
     command = ["cat", str(OWN_SESSION)]
     return subprocess.run(command, start_new_session=True, capture_output=True, text=True).stdout
 
 
 ON_LINUX = pytest.mark.skipif(
-    "nice" not in new_session(), reason="only Linux divides CPU time among sessions"
+    "nice" not in priority_file_of_a_new_session(),
+    reason="only Linux divides CPU time among sessions",
 )
 SCRIPT = """
 import json, os, sys

@@ -1,4 +1,4 @@
-"""A real Alertmanager, started as in compose.yaml, that sends emails to the tests' inbox.
+"""A real Alertmanager, started as in compose.yaml.
 
 Needs Debian's package prometheus-alertmanager, which CI has.
 """

@@ -56,7 +56,7 @@ class Prometheus:
         ]
 
     async def count_scrapes(self) -> int:
-        """Return how many times both processes have been scraped in the last 5 minutes."""
+        """Return the number of successful scrapes in the last 5 minutes: the lower of the two."""
         try:
             ready = await self._client.get("/-/ready")
         except httpx.TransportError:

@@ -15,7 +15,7 @@ from app.embedded.home import ROOT
 DEPLOY = ROOT / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 WINDOW = "1m"
-"""Replaces Grafana's variable, which depends on the scrape interval."""
+"""Replaces Grafana's `$__rate_interval`, which depends on the scrape interval."""
 
 
 class Query(NamedTuple):

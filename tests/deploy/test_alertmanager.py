@@ -94,7 +94,7 @@ async def test_password_may_contain_any_character_and_is_kept_in_a_private_file(
 
 
 @pytest.mark.parametrize("name", ["ALERTS_TO", "ALERTS_FROM", "ALERTS_SMARTHOST"])
-async def test_alertmanager_without_a_receiver_starts_and_says_what_is_missing(
+async def test_alertmanager_without_an_email_setting_starts_and_says_which_one_is_missing(
     name: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with running_alertmanager(tmp_path, {**variables, name: ""}) as alertmanager:

@@ -51,7 +51,9 @@ def kebab_case(name: str) -> str:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
-def test_alert_has_a_summary_a_description_and_links(alert: dict[str, Any]) -> None:
+def test_alert_has_all_annotations_and_links_to_panels_that_mention_it(
+    alert: dict[str, Any],
+) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning"}
     annotations = alert["annotations"]
     assert {"summary", "description", "runbook_url", "dashboard_url", "silence"} == set(annotations)
@@ -62,7 +64,7 @@ def test_alert_has_a_summary_a_description_and_links(alert: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
-def test_alert_has_a_complete_runbook_page(alert: dict[str, Any]) -> None:
+def test_alert_has_a_complete_runbook_that_operations_md_lists(alert: dict[str, Any]) -> None:
     page = runbook(alert)
     assert page.stem == kebab_case(alert["alert"])
     text = page.read_text()

@@ -1,4 +1,4 @@
-"""compose.yaml contains nothing that a supported engine or Compose version refuses."""
+"""compose.yaml works with all supported engines and Compose versions, and delivers alerts."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_read_only_services_mount_files_instead_of_inline_content(
             assert set(sources[source]) == {"file"}, name
 
 
-def test_bucket_server_reads_its_identity_from_the_environment(composed: dict[str, Any]) -> None:
+def test_s3_server_reads_its_credentials_from_the_environment(composed: dict[str, Any]) -> None:
     s3, api = composed["services"]["s3"], composed["services"]["api"]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert s3["environment"][name] == api["environment"][name]
     assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
 
 
-def test_bucket_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
+def test_s3_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
     """The server's filer often does not stop, but the volumes must be closed in time."""
     s3 = composed["services"]["s3"]
     assert "-volume.preStopSeconds=0" in s3["command"]

@@ -1,4 +1,4 @@
-"""A disk that fills up stops nothing for good. A full disk is reported in one line."""
+"""`just up` recovers once a full disk has space again. It reports a full disk in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leftovers from an earlier Postgres, and folders that its account cannot enter."""
+"""Crashes and leftovers of an earlier Postgres, and folders that its account cannot enter."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_postmaster_that_still_uses_the_cluster_is_stopped_when_another_st
 
 
 async def interrupt_initdb(home: Path) -> bool:
-    """Cancel the start once initdb has written PG_VERSION. Return False if it finished first."""
+    """Cancel the start once initdb has written PG_VERSION. False if the start finished first."""
     with ProcessRegistry(make_home(home) / "processes.json") as registry:
         server = Postgres(Workspace(home, registry, False))
         starting = asyncio.create_task(server.start())

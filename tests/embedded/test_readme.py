@@ -53,7 +53,7 @@ def taken_ports() -> Iterator[None]:
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    """Return an environment without settings, in which curl fails if the API returns an error."""
+    """Return an environment in which `up` stops quickly, and curl fails if it gets an error."""
     home = checkout.parent / "home"
     home.mkdir(exist_ok=True)
     (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")

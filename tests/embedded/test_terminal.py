@@ -23,7 +23,8 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGHUP, lambda *_: None)
 sys.exit(subprocess.run(sys.argv[1:]).returncode)
 """
-"""A session leader that ignores SIGHUP, as `uv` does. The kernel signals no other process."""
+"""A session leader that ignores SIGHUP, as `uv` does. When a terminal closes, the kernel sends
+SIGHUP only to the leader of its session."""
 
 
 @asynccontextmanager

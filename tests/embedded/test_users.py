@@ -86,7 +86,7 @@ def test_up_creates_nothing_for_a_user_without_a_name(
 
 @pytest.fixture
 def foreign_socket() -> Iterator[Path]:
-    """Yield a socket like one left by another user's SeaweedFS after a kill."""
+    """Yield a file in place of a socket that another user's killed SeaweedFS has left behind."""
     file = SOCKETS / f"seaweedfs-s3-{PORT}.sock"
     file.touch()
     os.chown(file, ANOTHER, ANOTHER)

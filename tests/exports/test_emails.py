@@ -24,7 +24,7 @@ async def kim(database: Database) -> Person:
     return await person(database, "kim")
 
 
-async def test_ready_email_links_to_a_download_that_requires_sign_in(
+async def test_ready_email_links_to_our_own_url_and_not_to_a_presigned_url(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs, kim: Person
 ) -> None:
     await add_activities(database, kim.id, 10)

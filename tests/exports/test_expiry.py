@@ -58,9 +58,8 @@ async def test_cleanup_removes_objects_of_deleted_and_unknown_exports(
 ) -> None:
     deleted = await completed_export(resources, kim, 1)
     async with database.transaction() as tx:
-        await requests.delete(
-            tx, kim, deleted.id
-        )  # keeps the object, as if S3 had been unavailable
+        # This keeps the object, as if S3 had been unavailable.
+        await requests.delete(tx, kim, deleted.id)
     for key in (object_key(kim, ExportId(uuid4()), "csv"), "exports/readme.txt"):
         await bucket.put(key, b"x", "text/csv")
 

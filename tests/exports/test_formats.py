@@ -24,7 +24,7 @@ def test_format_type_lists_the_registered_formats() -> None:
     assert set(typing.get_args(Format)) == set(FORMATS)
 
 
-def test_formats_differ_in_name_label_and_extension() -> None:
+def test_formats_differ_in_name_label_extension_and_file_name() -> None:
     formats = FORMATS.values()
     assert [format.name for format in formats] == list(FORMATS)
     for values in (

@@ -112,7 +112,6 @@ def hold_after_first(proxy: S3Proxy) -> None:
 
 
 async def make_snoozed_jobs_due(database: Database) -> None:
-    """Make all snoozed jobs due."""
     await database.execute(
         "update jobs set state = 'queued', run_at = now(), blocked_on = null, dispatched_at = null"
         " where state = 'snoozed'"

@@ -83,7 +83,7 @@ async def started_download(
 
 
 async def active_downloads(database: Database) -> int:
-    """Count the downloads that are being read from Postgres."""
+    """Count the downloads whose query is running in Postgres."""
     return int(
         await database.fetchval(
             "select count(*) from pg_stat_activity"
@@ -184,7 +184,7 @@ async def test_client_that_stops_reading_frees_its_postgres_connection(
             [piece async for piece in pieces]
 
 
-def test_limits_are_15_minutes_and_50_kb_a_second_over_30_seconds() -> None:
+def test_download_limits_are_15_minutes_and_50_kb_a_second_over_30_seconds() -> None:
     assert DOWNLOAD_LIMITS == (900, 50_000, 30)
 
 

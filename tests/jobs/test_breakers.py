@@ -46,7 +46,7 @@ def test_further_jobs_that_run_into_the_outage_do_not_lengthen_the_wait(breakers
     assert [breakers.record_outage(WELCOME, "smtp") for _ in range(3)] == seconds(5, 5, 5)
 
 
-def test_open_breaker_blocks_the_kinds_that_need_its_dependency(breakers: Breakers) -> None:
+def test_open_breaker_blocks_only_kinds_that_have_run_into_its_outage(breakers: Breakers) -> None:
     breakers.record_outage(WELCOME, "smtp")
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
     assert breakers.check(EXPORT) is None

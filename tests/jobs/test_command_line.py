@@ -216,7 +216,7 @@ async def test_job_can_be_cancelled_without_redis(
     assert 0 == (await cli(without_redis, "jobs", "cancel", str(job_id))).code
 
 
-async def test_operator_is_created_with_a_piped_password(
+async def test_operator_is_created_with_a_piped_password_that_is_long_enough(
     environ: Mapping[str, str], api: httpx.AsyncClient
 ) -> None:
     arguments = ("create-admin", "ada@example.com")

@@ -20,8 +20,8 @@ FIRST = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 async def renderer() -> AsyncIterator[Renderer]:
-    async with open_renderer(1) as pool:
-        yield pool
+    async with open_renderer(1) as opened:
+        yield opened
 
 
 def header(**fields: Any) -> Header:
@@ -132,7 +132,7 @@ async def test_any_name_and_note_can_be_rendered(renderer: Renderer, name: str) 
     assert len(pages(await render(renderer, header(name=name), [run(1, name * 20)]))) == 1
 
 
-async def test_largest_numbers_fit(renderer: Renderer) -> None:
+async def test_largest_numbers_are_printed_in_full(renderer: Renderer) -> None:
     largest: Row = (FIRST, "ride", 604_800, 100_000_000.0, 1_000_000, None)
     text = words(await render(renderer, header(), [largest] * 1000))
     assert "2 Nov 2026 Ride 168:00:00 100,000.00 1,000,000" in text

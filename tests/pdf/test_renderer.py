@@ -34,8 +34,8 @@ LIMITS = RenderLimits(timeout_s=300, memory_bytes=256 * 1024 * 1024, idle_timeou
 
 @pytest.fixture
 async def renderer() -> AsyncIterator[Renderer]:
-    async with open_renderer(2, LIMITS) as pool:
-        yield pool
+    async with open_renderer(2, LIMITS) as opened:
+        yield opened
 
 
 async def render(
@@ -96,7 +96,8 @@ async def test_process_runs_at_low_priority(renderer: Renderer) -> None:
     assert max(os.nice(0), process_priority.PDF_NICENESS) == os.getpriority(
         os.PRIO_PROCESS, process
     )
-    refused = set() if os.geteuid() == 0 else {0}  # the kernel may refuse users other than root
+    # The kernel may refuse the change if we are not root.
+    refused = set() if os.geteuid() == 0 else {0}
     session = process_priority.session_niceness(process_priority.session_file(process))
     assert session in {process_priority.PDF_NICENESS, None} | refused
 

@@ -36,12 +36,12 @@ SHAPED = {
 }
 CLEANED = {
     "newlines": ("one\r\ntwo\n\nthree", "one two three"),
-    "controls": ("a\x00b\x07c\x7f\x9d", "abc"),
-    "overrides": ("a\u202egnirts\u202c b", "agnirts b"),
+    "control characters": ("a\x00b\x07c\x7f\x9d", "abc"),
+    "direction overrides": ("a\u202egnirts\u202c b", "agnirts b"),
     "spaces": ("  a \t b\u2003c\u00a0 ", "a b c"),
-    "combining": ("e\u0301", "é"),
-    "private": ("a\ue000b", f"a{REPLACEMENT}b"),
-    "unassigned": ("a\u0378b", f"a{REPLACEMENT}b"),
+    "a combining accent": ("e\u0301", "é"),
+    "a private-use character": ("a\ue000b", f"a{REPLACEMENT}b"),
+    "an unassigned code point": ("a\u0378b", f"a{REPLACEMENT}b"),
     "a surrogate": ("a\ud800b", "ab"),
     "joiners alone": ("\u200d\ufe0f\u200c", ""),
     "many joiners": ("🏃" + "\u200d\ufe0f" * 2000, "🏃\u200d\ufe0f"),

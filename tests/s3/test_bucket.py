@@ -16,7 +16,7 @@ from tests.support.http import anonymous_client
 from tests.support.raw_s3 import LONG_TIMEOUTS
 
 
-async def test_head_describes_a_stored_object(bucket: Bucket) -> None:
+async def test_head_returns_the_size_and_content_type_of_an_object(bucket: Bucket) -> None:
     await bucket.put("s3/found.txt", b"twelve bytes", "text/plain")
 
     head = await bucket.head("s3/found.txt")
@@ -106,7 +106,7 @@ async def test_presigned_url_uses_the_public_endpoint(settings: Settings) -> Non
     assert url.startswith(f"https://files.activelog.example/{section.name}/a%20key?")
 
 
-async def test_creating_the_bucket_is_idempotent(settings: Settings) -> None:
+async def test_bucket_can_be_created_repeatedly_and_concurrently(settings: Settings) -> None:
     section = dataclasses.replace(settings.bucket, name=uuid4().hex)
     async with open_bucket(section, timeouts=LONG_TIMEOUTS) as bucket:
         with pytest.raises(NotFound):

@@ -11,7 +11,7 @@ from tests.jobs.test_command_line import cli
 from tests.support.raw_s3 import LONG_TIMEOUTS
 
 
-async def test_preparing_a_bucket_is_idempotent(
+async def test_prepare_creates_the_bucket_and_its_lifecycle_rules_and_can_be_repeated(
     environ: dict[str, str], settings: Settings
 ) -> None:
     name = uuid4().hex

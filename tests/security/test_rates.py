@@ -180,7 +180,7 @@ async def test_account_is_blocked_after_ten_wrong_passwords_even_for_the_right_p
     right = {"email": "kim@example.com", "password": PASSWORD}
     async with client_from(CLIENT, resources) as (client, _):
         assert (await client.post("/api/v1/sessions", json=wrong)).status_code == 401
-        assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # counted once
+        assert len(await resources.redis.keys("activelog:rate:sign_ins:*")) == 1  # for the account
 
         await repeat(9, lambda: count_sign_in(limiter, "kim@example.com", None))
         for tried in (wrong, right):

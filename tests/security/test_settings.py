@@ -45,7 +45,9 @@ def test_no_secret_has_a_default_outside_development(environment: str, name: str
         {"SMTP_URL": "smtp://us:word@smtp.example.com?tls=none"},
     ],
 )
-def test_weak_settings_are_refused_in_production_with_one_line(weak: Mapping[str, str]) -> None:
+def test_weak_settings_are_refused_in_production_in_one_line_that_hides_their_values(
+    weak: Mapping[str, str],
+) -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_env({**STRONG, **weak})
     assert weak.keys() >= set(raised.value.variables)
@@ -53,7 +55,7 @@ def test_weak_settings_are_refused_in_production_with_one_line(weak: Mapping[str
     assert not any(value in line for value in weak.values())
 
 
-def test_all_missing_and_invalid_settings_are_listed() -> None:
+def test_all_missing_and_invalid_settings_are_listed_once() -> None:
     invalid = {
         "SECRET_KEY": "hush",
         "DATABASE_URL": "",
@@ -88,7 +90,9 @@ def test_invalid_environment_is_listed_with_invalid_settings_but_without_missing
         ("redis://127.0.0.1:port/0", "is not a valid URL"),
     ],
 )
-def test_redis_url_that_the_client_rejects_is_refused(url: str, problem: str) -> None:
+def test_redis_url_that_the_client_rejects_is_refused_without_showing_its_password(
+    url: str, problem: str
+) -> None:
     with pytest.raises(SettingsError, match=f"^REDIS_URL {problem}") as raised:
         Settings.from_env({**STRONG, "REDIS_URL": url})
     assert "hidden" not in str(raised.value)

@@ -67,7 +67,7 @@ def filled(resources: Resources) -> FilledQueues:
 
 @pytest.mark.parametrize("slots", [1, 3, 10])
 @pytest.mark.parametrize("weights", [WEIGHTS, {"critical": 1, "default": 1, "low": 8}])
-async def test_full_queues_share_a_thousand_pops_by_weight(
+async def test_queues_share_a_thousand_pops_by_weight(
     filled: FilledQueues, slots: int, weights: Mapping[str, int]
 ) -> None:
     await filled.fill(critical=850, default=850, low=850)
