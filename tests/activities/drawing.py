@@ -59,7 +59,7 @@ def looks_like_the_drawing(data: bytes) -> bool:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a PNG of a few hundred bytes with a header that claims this width and height."""
+    """Return a PNG of fewer than 200 bytes with a header that claims this width and height."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + content))

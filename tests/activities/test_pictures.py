@@ -1,4 +1,4 @@
-"""Images are checked by content, and their metadata is removed."""
+"""Images are checked by content, and locations, names and other private metadata are removed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_progressive_jpeg_keeps_all_its_scans_and_its_colour_profile() -> 
     assert given.tobytes() == seen.tobytes()
 
 
-async def test_text_in_a_png_is_removed() -> None:
+async def test_text_chunks_of_a_png_are_removed() -> None:
     metadata = PngImagePlugin.PngInfo()
     metadata.add_text("Author", "somebody")
     metadata.add_itxt("XML:com.adobe.xmp", "<exif:GPSLatitude>52,31N</exif:GPSLatitude>")

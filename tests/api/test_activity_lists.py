@@ -83,7 +83,7 @@ async def test_latest_possible_day_is_accepted(
         ("cursor", "WyJhIiwiYiJd"),
     ],
 )
-async def test_error_names_the_invalid_filter(
+async def test_error_names_the_invalid_parameter(
     api: httpx.AsyncClient, kim: Person, name: str, value: str
 ) -> None:
     response = await api.get("/api/v1/activities", params={name: value}, headers=kim.headers)

@@ -82,7 +82,7 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
         ("limit=201", "limit"),
     ],
 )
-async def test_error_names_the_invalid_filter(
+async def test_error_names_the_invalid_parameter(
     admin: httpx.AsyncClient, query: str, field: str
 ) -> None:
     response = await admin.get(f"{JOBS}?{query}")

@@ -27,9 +27,9 @@ from tests.support.people import person
 from tests.support.working import WAIT_LIMIT_S
 
 EXAMPLES = 5
-"""At most how many requests are generated for each operation and mode."""
+"""The maximum number of requests generated for each operation and mode."""
 SIGN_OUT = "DELETE /api/v1/sessions/current"
-"""Called last, because all other operations need the session."""
+"""Called last, because it ends the session that the other requests use."""
 
 
 @pytest.fixture

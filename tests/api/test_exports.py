@@ -182,7 +182,7 @@ async def test_concurrent_requests_create_at_most_two_exports(
     assert await database.fetchval("select count(*) from exports") == 2
 
 
-async def test_export_with_a_cancelled_job_is_failed_and_does_not_block_a_new_export(
+async def test_export_with_a_cancelled_job_has_failed_and_does_not_block_a_new_export(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await request_export(api, kim)

@@ -134,7 +134,7 @@ async def test_request_back_to_the_requester_accepts_the_first_request(
     assert (await friends_of(api, kim), await friends_of(api, sam)) == (["sam"], ["kim"])
 
 
-async def test_concurrent_mutual_requests_make_friends(
+async def test_concurrent_mutual_requests_create_one_friendship(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     for number in range(10):
@@ -161,7 +161,7 @@ async def test_request_between_friends_is_409(
     assert (await send_request(api, sam, kim.email)).status_code == 409
 
 
-async def test_friendship_ends_on_both_sides(
+async def test_removing_a_friend_ends_the_friendship_for_both_users(
     api: httpx.AsyncClient, kim: Person, sam: Person
 ) -> None:
     await send_request(api, kim, sam.email)
@@ -220,7 +220,7 @@ async def test_friends_and_requests_are_paged(
 
 
 async def names_on_pages(api: httpx.AsyncClient, user: Person, path: str) -> list[str]:
-    """Return the names from all pages, with three names on each."""
+    """Return the names from all pages, with up to three names on each."""
     names: list[str] = []
     query: dict[str, Any] = {"limit": 3}
     while True:

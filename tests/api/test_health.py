@@ -35,7 +35,7 @@ async def readiness(api: httpx.AsyncClient) -> object:
     return (await api.get("/health/ready")).json()
 
 
-async def test_api_without_postgres_is_live_but_not_ready(
+async def test_api_without_postgres_is_live_but_not_ready_and_requests_get_503(
     settings: Settings, closed_port: int
 ) -> None:
     url = f"postgresql://activelog@127.0.0.1:{closed_port}/none"

@@ -78,7 +78,9 @@ async def test_request_is_in_flight_until_its_response(api: httpx.AsyncClient) -
     assert registry.get_sample_value("activelog_http_requests_in_flight") == 0
 
 
-async def test_pool_metrics_show_the_limit_size_and_idle_connections(settings: Settings) -> None:
+async def test_metrics_show_the_limit_and_size_of_the_pool_and_its_idle_connections(
+    settings: Settings,
+) -> None:
     def pool_metric(name: str) -> float | None:
         return registry.get_sample_value(f"activelog_database_pool_{name}", {"pool": "main"})
 

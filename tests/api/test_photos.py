@@ -61,7 +61,7 @@ async def key_of(database: Database, user: Person, photo_id: str) -> str:
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
-async def test_photo_is_stored_without_its_metadata_and_shown(
+async def test_photo_is_stored_without_camera_metadata_and_shown_upright(
     api: httpx.AsyncClient, kim: Person, run: str, image_format: str
 ) -> None:
     created = await upload(api, kim, run, drawing.saved(image_format, drawing.ROTATED))

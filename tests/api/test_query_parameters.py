@@ -1,4 +1,4 @@
-"""Unknown query parameters are refused, and the error names them."""
+"""The JSON API refuses unknown query parameters, and the error names them."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ async def test_missing_or_overwritten_report_is_recreated(
     assert "Activities 1" in words((await download(api, ada, "2025-11")).content)
 
 
-async def test_report_without_a_file_or_activities_is_deleted(
+async def test_report_with_neither_a_file_nor_activities_is_deleted(
     api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     ada = await person(database, "ada")

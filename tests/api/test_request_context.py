@@ -1,4 +1,4 @@
-"""The id, log line and default headers of every request."""
+"""The id and log line of every request, and the default headers of its response."""
 
 from __future__ import annotations
 

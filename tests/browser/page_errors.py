@@ -9,7 +9,7 @@ from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 ABORTED = "net::ERR_ABORTED"
 """The failure of polls when the browser leaves the page, and of requests for downloads."""
 CONNECTION_ERRORS = ("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError")
-"""Parts of the console messages about polls that get no response."""
+"""Parts of the errors reported for polls that get no response."""
 
 
 class PageErrors(list[str]):

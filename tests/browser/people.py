@@ -1,4 +1,4 @@
-"""Signing in with the browser."""
+"""Adding an operator, and signing in with the browser."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ RUN_AXE = """() => axe.run({
     resultTypes: ['violations'],
     rules: {'landmark-one-main': {enabled: false}, region: {enabled: false}},
 })"""
-"""All rules except those about landmarks: mail programs show emails within their own page."""
+"""All rules except those about landmarks: mail clients show emails within their own page."""
 
 
 @pytest.fixture

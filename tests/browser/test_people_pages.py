@@ -1,4 +1,4 @@
-"""The users' pages, empty and with a lot of data, in every variant."""
+"""The users' pages: accessible when empty and with a lot of data, and updated live."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ async def scripted_server(
     implicit_tls: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[ScriptedServer]:
-    """Run a server. `replies` overrides the default replies, by command."""
+    """Run a server. `replies` overrides the default replies, by stage."""
     server = ScriptedServer(replies=dict(replies or {}), tls=tls)
     sessions: set[asyncio.Task[None]] = set()
 
@@ -139,7 +139,7 @@ async def scripted_server(
 
 
 def short_limits(replies: Mapping[str, str]) -> dict[str, Any]:
-    """Return a short value for the time limit that covers a step without a reply, if any."""
+    """Return arguments that shorten the time limit of the stage that hangs, if one does."""
     if replies.get("content") == HANG:
         return {"reply_timeout": SHORT_S}
     return {"timeout": SHORT_S} if HANG in replies.values() else {}

@@ -48,7 +48,7 @@ async def state(database: Database) -> str:
 
 
 async def expire_claim(database: Database) -> None:
-    """Let the sending attempt's claim to the email expire."""
+    """Let the sending attempt's claim on the email expire."""
     await database.execute("update emails set sending_until = now()")
 
 

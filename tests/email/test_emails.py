@@ -133,7 +133,7 @@ def test_weekly_chart_is_a_table_with_cells_as_bars() -> None:
 
 
 def test_button_is_readable_without_styles() -> None:
-    """Its cell is green even without styles, and a link in the default blue would be unreadable."""
+    """Its cell is green even without styles, so a link in the default blue would be unreadable."""
     _, html = parts(compose_and_parse(SAMPLES["welcome"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>| style="[^"]*"', "", html, flags=re.DOTALL)
     (button,) = re.findall(r"<td[^>]*button-cell[^>]*>.*?</td>", bare)

@@ -74,7 +74,7 @@ def test_dkim_key_is_read_with_its_selector(
     assert Settings.from_env(environ).mail.dkim is None
 
 
-def test_error_names_the_incomplete_or_invalid_dkim_setting(
+def test_error_names_the_missing_or_invalid_dkim_setting(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     other = ed25519.Ed25519PrivateKey.generate()

@@ -159,7 +159,7 @@ async def test_non_ascii_sender_address_does_not_blame_the_recipient() -> None:
             await pool.send("hellö@activelog.example", RECIPIENT, CONTENT, before_data=do_nothing)
 
 
-async def test_many_emails_share_few_connections() -> None:
+async def test_many_emails_share_a_few_connections() -> None:
     async with scripted_server() as server:
         async with smtp_pool_to(server, connections=3) as pool:
             await asyncio.gather(*(send(pool) for _ in range(60)))

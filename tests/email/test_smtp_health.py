@@ -1,4 +1,4 @@
-"""What counts as a sign that the mail server is reachable, so that waiting jobs may start."""
+"""Which replies show that the mail server is available, so that waiting jobs may start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.email.test_smtp import send
 
 
 @pytest.mark.parametrize(
-    ("replies", "reachable"),
+    ("replies", "available"),
     [
         ({}, True),
         ({"RCPT": "451 greylisted"}, True),
@@ -24,8 +24,8 @@ from tests.email.test_smtp import send
         ({"RCPT": HANG}, False),
     ],
 )
-async def test_refusal_shows_that_the_server_is_reachable_and_an_outage_does_not(
-    replies: dict[str, str], reachable: bool
+async def test_only_a_reply_about_the_recipient_shows_that_the_server_is_available(
+    replies: dict[str, str], available: bool
 ) -> None:
     responses = dependency_health.track()
     async with (
@@ -34,4 +34,4 @@ async def test_refusal_shows_that_the_server_is_reachable_and_an_outage_does_not
     ):
         with suppress(Unavailable, Refused, TemporarilyRefused):
             await send(pool)
-    assert reachable == ("smtp" in responses)
+    assert available == ("smtp" in responses)

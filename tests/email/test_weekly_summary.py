@@ -76,7 +76,7 @@ async def test_seven_days_are_counted_and_compared_with_the_week_before(
     assert "unsubscribe/weekly_summary." in email.message["List-Unsubscribe"]
 
 
-async def test_quiet_week_is_summarised_after_an_activity_in_the_last_28_days(
+async def test_quiet_week_is_summarized_after_an_activity_in_the_last_28_days(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await add_recipient(database)
@@ -90,7 +90,7 @@ async def test_quiet_week_is_summarised_after_an_activity_in_the_last_28_days(
     assert "█" not in str(email.text)
 
 
-async def test_summary_of_a_quiet_week_describes_the_week_before_and_no_drop_to_zero(
+async def test_summary_of_a_quiet_week_describes_the_week_before_instead_of_a_drop_to_zero(
     database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await add_recipient(database)
@@ -126,7 +126,7 @@ async def test_no_summary_is_sent_if_the_user_opted_out_or_is_unconfirmed_delete
     assert "done" == await database.fetchval("select state from jobs")
 
 
-async def test_week_is_summarised_once(database: Database, inbox: Inbox, run_jobs: RunJobs) -> None:
+async def test_week_is_summarized_once(database: Database, inbox: Inbox, run_jobs: RunJobs) -> None:
     ada = await add_recipient(database)
     await add_activity(database, ada, at(SATURDAY))
     for _ in range(3):

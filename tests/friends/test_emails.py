@@ -53,7 +53,7 @@ async def make_waiting_jobs_due(database: Database) -> None:
     await database.execute("update jobs set run_at = now() where state = 'queued'")
 
 
-async def test_recipient_of_a_friend_request_gets_one_email(
+async def test_recipient_of_a_repeated_friend_request_gets_one_email(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
@@ -126,7 +126,7 @@ async def test_friends_get_an_email_at_once_and_then_an_hourly_digest(
     assert 0 == await database.fetchval("select count(*) from jobs where state <> 'done'")
 
 
-async def test_only_friends_who_want_the_digest_and_can_get_it_are_emailed(
+async def test_friends_who_opted_out_or_cannot_get_email_are_not_emailed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada = await confirmed_person(database, "ada")

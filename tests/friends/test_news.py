@@ -1,4 +1,4 @@
-"""No news is lost, whenever its transaction commits. The tests hold transactions open by hand."""
+"""No news is lost, whenever its transaction commits. The tests control the order of the commits."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class RunWithCallbacks(Run):
         before: Callback = do_nothing,
         inside: Callback = do_nothing,
     ) -> None:
-        """Call `before` ahead of the completion, and `inside` in it, after the job's `done`."""
+        """Call `before` just before the completion, and `inside` in it, once the job is `done`."""
         super().__init__(database, claimed)
         self.before, self.inside = before, inside
 

@@ -107,8 +107,8 @@ async def test_invalid_export_form_is_shown_again_with_the_error(
 
 async def test_third_unfinished_export_is_refused(browser: httpx.AsyncClient) -> None:
     await sign_up(browser)
-    for kind in ("run", "ride"):
-        assert (await request_export(browser, type=kind)).status_code == 303
+    for activity_type in ("run", "ride"):
+        assert (await request_export(browser, type=activity_type)).status_code == 303
     refused = await request_export(browser, type="swim")
     assert refused.status_code == 429
     assert "retry-after" in refused.headers
@@ -165,7 +165,7 @@ async def test_progress_is_shown_as_a_number_of_rows(
         ("open = false, job_id = null, error = 'The bucket & all is full.'", 409, "bucket & all"),
     ],
 )
-async def test_download_without_a_file_shows_the_export(
+async def test_download_of_an_unfinished_or_failed_export_says_why_there_is_no_file(
     browser: httpx.AsyncClient, database: Database, change: str, status: int, text: str
 ) -> None:
     await sign_up(browser)

@@ -48,9 +48,7 @@ def test_size_is_formatted_in_the_largest_unit_that_fits(byte_count: int, expect
         (timedelta(days=2, hours=1), "2 d 1 h"),
     ],
 )
-def test_span_is_formatted_in_its_two_largest_units(
-    length: float | timedelta, expected: str
-) -> None:
+def test_span_is_formatted_in_at_most_two_units(length: float | timedelta, expected: str) -> None:
     assert expected == span(length)
 
 

@@ -57,7 +57,7 @@ async def test_unsubscribe_link_only_opens_a_page_and_its_button_unsubscribes(
 @pytest.mark.parametrize(
     "body", [{"data": ONE_CLICK}, {"files": {"List-Unsubscribe": (None, "One-Click")}}]
 )
-async def test_mail_program_unsubscribes_with_one_request(
+async def test_mail_client_unsubscribes_with_one_request(
     api: httpx.AsyncClient, resources: Resources, body: dict[str, Any]
 ) -> None:
     """RFC 8058: no cookie, form token or redirect, with either encoding of the body."""

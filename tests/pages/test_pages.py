@@ -1,4 +1,4 @@
-"""Confirming an address, and checks that apply to all pages."""
+"""Confirming an address, the pages for visitors who are not signed in, and the stylesheet."""
 
 from __future__ import annotations
 

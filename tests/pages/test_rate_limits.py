@@ -88,7 +88,7 @@ async def test_password_guessing_is_limited_to_ten_tries(
     assert "__Host-session" not in browser.cookies
 
 
-async def test_correct_password_resets_the_limit(
+async def test_correct_password_resets_the_count(
     browser: httpx.AsyncClient, api: httpx.AsyncClient, limiter: RateLimiter
 ) -> None:
     await sign_up_by_api(api)

@@ -15,7 +15,7 @@ from tests.support.http import anonymous_client
 from tests.support.people import person
 
 
-async def test_reports_are_listed_and_downloaded(
+async def test_reports_are_listed_and_downloaded_by_their_owner_only(
     browser: httpx.AsyncClient, resources: Resources
 ) -> None:
     kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]

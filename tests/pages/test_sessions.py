@@ -152,7 +152,7 @@ async def test_signing_in_redirects_to_next_and_ends_the_previous_session(
         assert "/friends" == redirect_path(await browser.get(path, params={"next": "/friends"}))
 
 
-async def test_signing_in_to_a_download_goes_through_a_page(
+async def test_sign_in_that_leads_to_a_download_goes_through_a_page(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
     """The `form-action` directive also forbids redirects from a form to another host."""

@@ -110,8 +110,8 @@ async def test_totals_of_an_uncounted_day_are_read_from_its_activities(
     days = ("2026-10-30", "2026-10-31", "2026-11-01")
     for day in days:
         await add_run(database, kim.id, at(f"{day} 12:00"))
+    # As at 00:00 on 1 November, when 31 October is not counted yet.
     await run_schedule(resources, "stats:daily", days[0])
-    # As it is at 00:00 on the 1st: the last day of the previous month is not counted yet.
     await database.execute("update daily_stats set distance_m = 1")
     assert [(1, 1), (1, 5000), (1, 5000)] == await totals_of_days(database, kim.id, *days)
 

@@ -1,4 +1,4 @@
-"""Users who sign up and in through the API."""
+"""Helpers that sign users up and in through the API."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ ME = "/api/v1/users/me"
 
 
 def recent_run() -> dict[str, object]:
-    """Return an activity recent enough to be news to friends."""
+    """Return an activity recent enough to be news for friends."""
     return {"type": "run", "started_at": recently(), "duration_s": 60}
 
 

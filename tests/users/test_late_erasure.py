@@ -31,7 +31,7 @@ async def test_cleanup_erases_a_deleted_account_after_a_month_if_its_erasure_fai
         ("users", "deleted_at"), ("jobs", "enqueued_at"),
         ("friend_requests", "created_at"), ("reset_requests", "created_at"),
     ):  # fmt: skip
-        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # our names
+        await database.execute(f"update {table} set {column} = {column} - interval '31 days'")  # noqa: S608 # the names above
     assert 1 == len(await bucket.keys(f"photos/{kim}/"))
     assert 1 == await erasures_enqueued_by_a_cleanup(resources)
     assert set() == await columns_with_id(database, kim)

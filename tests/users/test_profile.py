@@ -13,7 +13,7 @@ ME = "/api/v1/users/me"
 ALL = {"weekly_summary": True, "friend_activity": True, "monthly_report": True}
 
 
-async def test_new_account_gets_all_emails_and_is_not_confirmed(
+async def test_new_user_has_all_subscriptions_and_an_unconfirmed_address(
     api: httpx.AsyncClient,
 ) -> None:
     account = await sign_up(api)

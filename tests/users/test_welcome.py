@@ -1,4 +1,4 @@
-"""The welcome email arrives even if a process is killed or Redis is unavailable for a while."""
+"""The welcome email arrives even if the API is killed or Redis is unavailable for a while."""
 
 from __future__ import annotations
 

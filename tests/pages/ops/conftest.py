@@ -1,4 +1,4 @@
-"""An operator, and a browser without scripts."""
+"""An operator, and a browser in which they are signed in."""
 
 from __future__ import annotations
 

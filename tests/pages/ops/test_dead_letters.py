@@ -92,7 +92,7 @@ async def test_operator_retries_a_group(
     assert (str(ada.id), 2) == (entry["by"], entry["retried"])
 
 
-async def test_skipped_jobs_are_counted(
+async def test_message_after_a_retry_counts_the_skipped_jobs(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a", key="k"), SampleJob("b"), reason="too late")

@@ -62,7 +62,7 @@ async def test_jobs_are_filtered_by_state_kind_queue_and_user(
     assert [welcome] == await job_ids(ops_browser, user=str(kim.id))
 
 
-async def test_search_finds_error_text_request_id_and_unique_key(
+async def test_search_finds_jobs_by_error_text_request_id_and_unique_key(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     (failed,) = await dead(database, run_jobs, SampleJob("a"), reason="No such page: 100%_of it")

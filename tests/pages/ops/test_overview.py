@@ -59,7 +59,9 @@ async def test_job_that_has_waited_too_long_raises_an_alert(
 
 
 @pytest.mark.parametrize(("waiting_s", "is_alert"), [(59, False), (61, True)])
-def test_critical_job_may_wait_for_a_minute(waiting_s: float, *, is_alert: bool) -> None:
+def test_critical_job_may_wait_for_a_minute_without_an_alert(
+    waiting_s: float, *, is_alert: bool
+) -> None:
     queue = QueueState(
         name="critical",
         waiting=1,

@@ -21,7 +21,7 @@ async def paused(database: Database) -> list[tuple[str, str]]:
     return [tuple(row) for row in await database.fetch("select what, name from pauses")]
 
 
-async def test_queue_shows_waiting_and_running_jobs_and_throughput(
+async def test_queue_shows_its_waiting_jobs_their_age_and_its_throughput(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     for name in "abcdefghij":
@@ -32,7 +32,7 @@ async def test_queue_shows_waiting_and_running_jobs_and_throughput(
         "update jobs set run_at = now() - interval '2 days 1 hour' where state = 'queued'"
     )
     text = text_of(await ops_browser.get("/ops/queues"))
-    # waiting, oldest, scheduled, running, finished per minute, weight
+    # waiting, oldest, not due yet, running, finished per minute, weight
     assert "critical active 1 2 d 1 h 0 0 2.0 6 Pause" in text
     assert "0 0 0 1 Pause" in text.partition(" low active 0 ")[2]
 
