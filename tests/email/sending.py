@@ -1,4 +1,4 @@
-"""What tests need to send an email as a worker does."""
+"""Helpers for tests that send emails as a worker does."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.support.working import run_jobs, until
 
 
 class Killed(BaseException):
-    """Simulates that the process is killed."""
+    """Simulates the process being killed."""
 
 
 class KilledBeforeCompletion(Run):

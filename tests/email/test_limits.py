@@ -86,7 +86,7 @@ async def test_email_that_becomes_sendable_after_the_check_is_counted_at_its_nex
         @asynccontextmanager
         async def transaction(self) -> AsyncIterator[Transaction]:
             self.transactions += 1
-            if self.transactions == 3:  # the claim, after reading the account and ledger
+            if self.transactions == 3:  # the claim; the first two read the account and the ledger
                 await database.execute("delete from suppressions")
             async with super().transaction() as tx:
                 yield tx

@@ -14,7 +14,7 @@ from app.users.email_links import issue_token
 from tests.pages.browsing import submit
 
 
-async def confirm_token(resources: Resources) -> str:
+async def confirmation_token(resources: Resources) -> str:
     async with resources.database.transaction() as tx:
         account = await register(tx, "ada@example.com", "Ada", "no password")
         return await issue_token(tx, account.id, "confirm", timedelta(days=1))
@@ -27,7 +27,7 @@ async def is_confirmed(resources: Resources) -> bool:
 async def test_confirmation_link_only_opens_a_page_and_its_button_confirms(
     resources: Resources, browser: httpx.AsyncClient
 ) -> None:
-    token = await confirm_token(resources)
+    token = await confirmation_token(resources)
     page = await browser.get(f"/confirm/{token}")
     assert page.status_code == 200
     assert not await is_confirmed(resources)
