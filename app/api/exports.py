@@ -148,7 +148,7 @@ async def request_export(
 ) -> Response[ExportResponse]:
     """Request an export. You get an email when it is ready or has failed.
 
-    If an identical export is in progress, you get that one. 429 if two others are in progress.
+    If an identical export is in progress, it is returned. 429 if two others are in progress.
     """
     filters = Filters(data.first, data.last, data.type)
 
@@ -173,9 +173,10 @@ async def download_export(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """Download an export: redirects to a URL that works for five minutes without a token.
+    """Download an export.
 
-    409 if it is not ready, has failed or is being recreated. 410 if it has expired.
+    Redirects to a URL that works for five minutes without a token. 409 if the export is not ready,
+    has failed or is being recreated. 410 if it has expired.
     """
     url = await requests.download(database, bucket, me.id, ExportId(export_id))
     return Redirect(url, status_code=302)

@@ -46,7 +46,7 @@ class IdempotentCreation:
         """Run the use case in a transaction and return its response, or replay the first response.
 
         Args:
-            create: the use case. It may run again after a failure, never after a success.
+            create: the use case. If it fails, a repeated request runs it again.
             content: what repeated requests must have in common, by default the raw body. Multipart
                 bodies need another value, because their boundary is new each time.
 

@@ -22,7 +22,7 @@ DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 KNOWN_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 OTHER_METHOD = "other"
 UNKNOWN_ROUTE = "unknown"
-"""The route label for requests that match no route. Their paths would make too many labels."""
+"""The route label if no route matched. A label per path would create too many time series."""
 NO_RESPONSE = "none"
 """The status label for requests without a response, because the client disconnected."""
 
@@ -45,7 +45,7 @@ request_seconds = Histogram(
 
 
 class RouteMetrics:
-    """The metrics for one route. They are cached: looking up labels costs more than counting."""
+    """The metrics for a method and route, cached: looking up labels costs more than counting."""
 
     def __init__(self, method: str, route: str) -> None:
         self._request_seconds = request_seconds.labels(method, route)
@@ -107,7 +107,7 @@ POLLED_ROUTES = {"/health/live", "/health/ready", "/metrics"}
 
 
 def default_headers(settings: Settings) -> Mapping[str, str]:
-    """Return the headers for every response.
+    """Return the headers that every response gets by default.
 
     If the service runs on https, they tell browsers to use only https for this host, except in
     development, where the same host name also serves other things over http.
@@ -123,7 +123,7 @@ class RequestContext:
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def run(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Run a request. Log lines and the jobs that it enqueues get its id and trace."""
+        """Handle a request. Its log lines and the jobs that it enqueues get its id and trace."""
         started_at, status = perf_counter(), 0
         request_id = _request_id(scope)
 

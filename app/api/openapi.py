@@ -84,8 +84,8 @@ ERROR_RESPONSE = OpenAPIResponse(
         "401 no valid token, 403 not allowed, 404 not found or not yours, "
         "409 conflict with the current state, 410 used or expired, 413 too large, "
         "415 wrong media type, 422 idempotency key used for a different request, "
-        "429 too many requests, "
-        "503 temporarily unavailable (Retry-After says when to try again)."
+        "429 too many requests, 503 temporarily unavailable "
+        "(for both, Retry-After says when to try again)."
     ),
     content={PROBLEM_JSON: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
 )
@@ -137,7 +137,7 @@ def _replace_not_found_page(response: Response[Any]) -> Response[Any]:
 
 
 def openapi_config() -> OpenAPIConfig:
-    """Create the configuration for one application: Litestar adds routes to the router in it."""
+    """Create the configuration for one application: Litestar adds routes to its router."""
     return OpenAPIConfig(
         title="ActiveLog",
         version="1",

@@ -1,4 +1,4 @@
-"""Keyset pagination: each page ends with a cursor, which is the sort key of its last item.
+"""Keyset pagination: each page but the last has a cursor, which is the sort key of its last item.
 
 after = decode_cursor(cursor, tuple[JobId])
 rows = await jobs.list_jobs(database, filters, after[0] if after else None, limit + 1)

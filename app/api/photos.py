@@ -51,8 +51,8 @@ async def add_photo(
 ) -> Response[PhotoResponse]:
     """Add a photo: JPEG, PNG or WebP, up to 10 MB.
 
-    Its location and other EXIF data are removed, except the orientation. 409 if
-    the activity already has 20 photos.
+    Its location and other EXIF data are removed, except the orientation.
+    409 if the activity already has 20 photos.
     """
     content = await data.photo.read()
     upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)
@@ -70,7 +70,10 @@ async def show_photo(
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
 ) -> Redirect:
-    """Get a photo: redirects to a URL that works for five minutes without a token."""
+    """Get a photo.
+
+    Redirects to a URL that works for five minutes without a token.
+    """
     url = await photos.url(database, bucket, me.id, PhotoId(photo_id))
     return Redirect(url, status_code=302)
 

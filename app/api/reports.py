@@ -65,8 +65,8 @@ async def download_report(
 ) -> Redirect:
     """Download the report for a month such as 2026-11.
 
-    Redirects to a URL that works for five minutes without a token. 409 while a missing file is
-    being recreated.
+    Redirects to a URL that works for five minutes without a token. 409 while a missing or
+    damaged file is being recreated.
     """
     url = await requests.download(database, bucket, me.id, parse_month(month))
     return Redirect(url, status_code=302)

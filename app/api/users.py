@@ -83,7 +83,7 @@ async def create_user(
     passwords: NamedDependency[Passwords],
     limiter: NamedDependency[RateLimiter],
 ) -> Response[Account]:
-    """Create an account. An email with a confirmation link follows.
+    """Create an account. We then email a confirmation link to the address.
 
     409 if the address is taken.
     """

@@ -122,7 +122,7 @@ async def _start_session(
     """Open a session, end the browser's previous one, and redirect to `next_path`.
 
     Raises:
-        Unauthenticated: since the check, the account was deleted or its password changed.
+        Unauthenticated: the account has been deleted, or its password changed, since the check.
     """
     settings = resources_of(request).settings
     async with database.transaction() as tx:

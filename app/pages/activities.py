@@ -27,7 +27,9 @@ from app.web.cursors import decode_cursor, encode_cursor
 
 PAGE_SIZE = 30
 
-Minutes = Annotated[int, Meta(ge=1, le=7 * 24 * 60, description="Enter whole minutes, at least 1.")]
+Minutes = Annotated[
+    int, Meta(ge=1, le=7 * 24 * 60, description="Enter whole minutes, from 1 to 10,080.")
+]
 WallClock = Annotated[
     str,
     Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$", description="Enter a date and a time."),

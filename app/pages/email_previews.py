@@ -78,7 +78,7 @@ async def show_preview(name: FromPath[str], request: Request[Any, Any, Any]) -> 
 async def show_html(
     name: FromPath[str], scheme: FromPath[Scheme], request: Request[Any, Any, Any]
 ) -> Response[str]:
-    """Show the HTML part as a mail program in light or dark mode would."""
+    """Show the HTML part as a mail client in light or dark mode would."""
     html = _body_part(_compose_sample(resources_of(request).sender.config, name), "html")
     return Response(force_scheme(html, scheme), media_type=MediaType.HTML)
 

@@ -21,9 +21,9 @@ TITLES = {
     403: "You cannot do this",
     404: "Page not found",
     405: "Page not found",
-    409: "Not possible right now",
+    409: "This is not possible",
     410: "This link no longer works",
-    413: "Too large",
+    413: "This request is too large",
     429: "Too many requests",
     503: "Temporarily unavailable",
     500: "Something went wrong",
@@ -66,7 +66,7 @@ def _status_and_detail(error: Exception) -> tuple[int, str]:
 
 
 def _require_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Redirect to the sign-in form. A fragment cannot show it, so then htmx reloads the page."""
+    """Redirect to the sign-in form. For a fragment request, make htmx reload the whole page."""
     if is_fragment_request(request):
         return Response(None, status_code=204, headers={"HX-Refresh": "true"})
     query = request.scope["query_string"].decode("latin-1")

@@ -125,7 +125,7 @@ PRESETS: dict[str, Callable[[date], DateRange]] = {
 
 
 def period_choices(today: date) -> list[tuple[Period, str]]:
-    """Return the periods that the form offers, with their labels."""
+    """Return the periods that the export form offers, with their labels."""
     last_month = _last_month(today).first
     return [
         ("all", "All time"),

@@ -28,7 +28,7 @@ async def unsubscribe_by_link(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
 ) -> Response[str]:
-    """Unsubscribe, after a click on the button or in a mail program. No form token is required."""
+    """Unsubscribe, from the button on the page or from a mail client. No form token is required."""
     async with database.transaction() as tx:
         subscription = await unsubscribe(tx, _secret(request), token)
     return render_page(request, "unsubscribed", emails=SUBSCRIPTIONS[subscription].emails)

@@ -28,7 +28,7 @@ DEPENDENCIES = {"weights": Provide(_weights, sync_to_thread=False)}
 async def list_queues(
     database: NamedDependency[Database], weights: NamedDependency[Mapping[str, int]]
 ) -> Page[QueueState]:
-    """List the queues with the numbers of their jobs, and whether they are paused."""
+    """List the queues with their job counts and whether they are paused."""
     return Page(await queues.list_queues(database, weights), None)
 
 
@@ -60,7 +60,7 @@ async def resume_queue(
 
 @get("/kinds", operation_id="listKinds")
 async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
-    """List the kinds with the numbers of their jobs, and whether they are paused."""
+    """List the kinds with their job counts and whether they are paused."""
     return Page(await queues.list_kinds(database), None)
 
 
@@ -68,7 +68,10 @@ async def list_kinds(database: NamedDependency[Database]) -> Page[KindState]:
 async def pause_kind(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> KindState:
-    """Pause a kind. Within a second, its due jobs are snoozed, not started. Running jobs finish."""
+    """Pause a kind. Within a second, workers snooze its due jobs instead of starting them.
+
+    Running jobs finish.
+    """
     async with database.transaction() as tx:
         await queues.pause_kind(tx, name, by=str(me.id))
         return await queues.find_kind(tx, name)

@@ -20,7 +20,7 @@ from app.web.cursors import decode_cursor
 
 @get("/schedules", operation_id="listSchedules")
 async def list_schedules(database: NamedDependency[Database]) -> Page[ScheduleState]:
-    """List the schedules with their last and next runs, and failures since the last success."""
+    """List the schedules with their last and next runs and failures since the last success."""
     return Page(await history.list_schedules(database), None)
 
 
@@ -54,7 +54,7 @@ async def trigger_schedule(
     """Run a schedule now, even if it is paused. Follow its job at `/admin/jobs/{job_id}`.
 
     With `dry_run`, cleanup:daily counts what it would delete. reports:monthly and emails:weekly
-    count the users who would get a report or an email, and the other users by reason.
+    count the users who would get a report or an email and, by reason, those who would not.
     """
     async with database.transaction() as tx:
         return await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
@@ -74,7 +74,7 @@ async def pause_schedule(
 async def resume_schedule(
     name: FromPath[str], me: NamedDependency[Me], database: NamedDependency[Database]
 ) -> ScheduleState:
-    """Resume a schedule. Runs missed during the pause are not caught up on."""
+    """Resume a schedule. Ticks missed during the pause will not be fired."""
     async with database.transaction() as tx:
         await history.resume_schedule(tx, name, by=str(me.id))
         return await history.find_schedule(tx, name)

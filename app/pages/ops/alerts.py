@@ -101,7 +101,7 @@ def _queue_alerts(snapshot: Snapshot) -> Iterator[Alert]:
             yield Alert(
                 "bad",
                 f"A job in queue {queue.name} has been waiting for {span(queue.oldest_age_s)}",
-                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. The workers cannot keep up.",
+                f"{_plural(queue.waiting, 'job is', 'jobs are')} due. Workers are not keeping up.",
                 "/ops/queues",
             )
 

@@ -61,7 +61,7 @@ async def trigger_schedule(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
 ) -> Response[Any]:
-    """Start a run and redirect to its job, or show the form again with its error."""
+    """Trigger a run and redirect to its job, or show the form again with its error."""
     form = await submitted_form(request)
     try:
         submitted = form.read(TriggerForm)
@@ -71,7 +71,7 @@ async def trigger_schedule(
             )
     except Invalid as error:
         return await _render_schedule(request, database, name, None, form.with_error(error))
-    message = f"{name} started for {calendar_day(triggered.day)}."
+    message = f"{name} triggered for {calendar_day(triggered.day)}."
     return see_other(request, f"/ops/jobs/{triggered.job_id}", message)
 
 
@@ -98,7 +98,7 @@ async def resume_schedule(
 ) -> Redirect:
     async with database.transaction() as tx:
         await history.resume_schedule(tx, name, by=str(me.id))
-    message = f"{name} resumed. Ticks missed during the pause are not caught up on."
+    message = f"{name} resumed. Ticks missed during the pause will not be fired."
     return see_other(request, SCHEDULES_PATH, message)
 
 

@@ -1,4 +1,4 @@
-// Do not reload a live part of a page while the tab is hidden or the part is in use: while it has an
+// Do not reload a live part of a page while the tab is hidden or the part is in use: it has an
 // open dialog or details element, selected text, or scrollable text that is hovered or focused.
 (() => {
   const inUse = (part) =>

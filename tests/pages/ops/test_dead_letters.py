@@ -107,7 +107,7 @@ async def test_operator_retries_all_dead_letters(
     ops_browser: httpx.AsyncClient, database: Database, fingerprints: list[str], ada: Person
 ) -> None:
     page = await ops_browser.get(DEAD_LETTERS)
-    assert "Retry all 3 dead letters? This includes dead letters from 2 causes." in text_of(page)
+    assert "Retry all 3 dead letters? They have 2 different causes." in text_of(page)
     with capture_logs() as logs:
         await submit(ops_browser, page, "/dead-letters/retry")
     assert ["queued"] * 3 == await states(database)

@@ -49,7 +49,7 @@ async def test_operator_triggers_a_schedule_for_a_given_day(
         response = await submit(ops_browser, page, "/trigger", date="2026-01-31", dry_run="true")
     assert redirect_path(response).startswith("/ops/jobs/")
     text = text_of(await ops_browser.get(redirect_path(response)))
-    assert "cleanup:daily started for 31 Jan 2026." in text
+    assert "cleanup:daily triggered for 31 Jan 2026." in text
     assert '"dry_run": true' in text
     assert [("2026-01-31", "running")] == await list_runs(database, "cleanup:daily")
     (entry,) = [log for log in logs if log["event"] == "operator.triggered_schedule"]
