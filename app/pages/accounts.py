@@ -31,7 +31,7 @@ from app.web.connection import client_address, resources_of
 
 HOME = "/activities"
 
-Next = Annotated[str | None, QueryParameter(name="next", max_length=2000)]
+NextPath = Annotated[str | None, QueryParameter(name="next", max_length=2000)]
 
 
 class SignUpForm(Struct, frozen=True):
@@ -48,7 +48,7 @@ class SignInForm(Struct, frozen=True):
 
 
 @get("/sign-up", opt={"anonymous": True})
-async def sign_up_form(request: Request[Any, Any, Any], next_: Next = None) -> Response[Any]:
+async def sign_up_form(request: Request[Any, Any, Any], next_: NextPath = None) -> Response[Any]:
     if request.user is not None:
         return see_other(request, local_path(next_, HOME))
     return render_page(request, "sign_up", next=local_path(next_, HOME))
@@ -78,7 +78,7 @@ async def sign_up(
 
 
 @get("/sign-in", opt={"anonymous": True})
-async def sign_in_form(request: Request[Any, Any, Any], next_: Next = None) -> Response[Any]:
+async def sign_in_form(request: Request[Any, Any, Any], next_: NextPath = None) -> Response[Any]:
     if request.user is not None:
         return see_other(request, local_path(next_, HOME))
     return render_page(request, "sign_in", next=local_path(next_, HOME))
