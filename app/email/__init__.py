@@ -1,6 +1,6 @@
 """Emails: their types, composition and delivery.
 
-Each package defines its own emails in its `emails.py`, with who receives each email and why.
+Each package defines its own emails in its `emails.py`, which says who receives each one and why.
 """
 
 from app.email.compose import EmailConfig

@@ -1,4 +1,4 @@
-"""Delivering an email once per unique key, even if its job is retried, killed or run twice.
+"""Delivering an email once per unique key, even if its job is retried, interrupted or run twice.
 
 Each attempt first commits a claim to the delivery ledger (`emails`), then sends the email and
 commits the result. An email is sent twice only if the server accepts it but its reply is lost, or
@@ -127,7 +127,7 @@ async def _reserve_send(
     """Count this email against MAIL_RATE, or return False if it cannot be sent now anyway.
 
     Redis is called while no transaction is open, and before the email is claimed and composed:
-    most emails from a fan-out try this several times before they may be sent.
+    most jobs of a fan-out come this far several times before their emails may be sent.
 
     Raises:
         Snooze: until MAIL_RATE or the recipient's limit allows the email.
@@ -258,7 +258,7 @@ async def _record_errors(
         _count(email, "ambiguous")
         await _record_failure(run, attempt, str(error), ambiguous=True)
         if attempt.doubts + 1 >= MAX_AMBIGUOUS_SENDS:
-            raise Dead(f"{error}, twice: not sent again, to avoid a third copy") from None
+            raise Dead(f"{error} (twice). Not sent again: there may be two copies.") from None
         raise Retry(str(error), delay=_retry_delay(run)) from None
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):

@@ -34,8 +34,8 @@ class Email(msgspec.Struct, frozen=True):
 
     template: ClassVar[str]
     subscription: ClassVar[Subscription | None] = None
-    """The subscription that a person can end to stop these emails. None: always sent, because the
-    email responds to an action."""
+    """The subscription that a person can end to stop these emails. None: nobody can turn them off,
+    because each responds to an action."""
     at_most: ClassVar[Rate | None] = None
     """How many emails of this type one person may get in a period. None: no limit."""
     registered: ClassVar[bool] = True

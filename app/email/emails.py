@@ -14,7 +14,7 @@ NOBODY = UUID(int=0)
 
 
 class TestEmail(Email, frozen=True):
-    """An email that tells an operator when, by which server and with which DKIM key it was sent."""
+    """An email that tells an operator when, through which server and with which key it was sent."""
 
     template = "trial"
 

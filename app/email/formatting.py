@@ -16,7 +16,7 @@ def one_line(text: str) -> str:
 def truncate(text: str, max_characters: int) -> str:
     """Return at most `max_characters` of a text, cut between words if possible.
 
-    Characters that consist of several code points, such as family emoji, are not split.
+    Characters with combining marks, skin tones or joiners, such as family emoji, are not split.
     """
     if len(text) <= max_characters:
         return text

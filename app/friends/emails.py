@@ -55,7 +55,7 @@ class SendFriendActivityEmail(Job, frozen=True):
 
 NO_RECIPIENT = "the user opted out, deleted their account, or has not confirmed their address"
 MIN_INTERVAL = timedelta(hours=1)
-"""The time from the start of a digest's job until the same user's next digest is due."""
+"""The time from the start of the attempt that sends a digest until the next digest is due."""
 MAX_ENTRIES = 12
 """The most activities that a digest lists. Further ones are only counted."""
 MAX_NOTES_CHARACTERS = 160
@@ -222,7 +222,8 @@ def _headline(entries: Sequence[NewsEntry], total: int) -> str:
 MAX_NEWS_AGE = timedelta(days=7)
 """An activity that started longer ago is not news: somebody is entering old activities."""
 RECHECK_DELAY = timedelta(seconds=1)
-"""The delay before another digest job, if news came while the previous one was ending."""
+"""The time from the start of an attempt that finds no news until another digest job is due, if news
+came while the attempt was ending."""
 
 
 async def notify_friends(

@@ -35,9 +35,7 @@ class SendWeeklySummaryEmail(Job, frozen=True):
 
     def __post_init__(self) -> None:
         if self.saturday.weekday() != SATURDAY:
-            raise ValueError(
-                f"a week must be given as its last day, a Saturday, not {self.saturday}"
-            )
+            raise ValueError(f"the last day of a week must be a Saturday, not {self.saturday}")
 
     @property
     def unique_key(self) -> str:
@@ -238,7 +236,7 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
 
 
 async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
-    """Count who would get the summary, and the other users by reason, without enqueuing anything.
+    """Count who would get the summary and, by reason, who would not, without enqueuing anything.
 
     Raises:
         LeaseLost: this attempt has lost its job.

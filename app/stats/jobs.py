@@ -18,7 +18,7 @@ from app.stats import statements
 
 @scheduled(hour=0, grace=timedelta(days=7), catch_up_all=True)
 class DailyStatistics(ScheduledJob, frozen=True):
-    """Compute all users' statistics for a day, and for earlier days that have changed."""
+    """Compute all users' statistics for a day, and for other days that have changed."""
 
     kind = "stats:daily"
     timeout = timedelta(hours=1)

@@ -200,7 +200,7 @@ async def confirm_address(tx: Transaction, token: str) -> None:
     if user_id is None:
         raise Gone(
             "This link has been used or has expired."
-            " If your address is not confirmed yet, sign in and request a new one."
+            " If your address is not confirmed yet, sign in and request a new link."
         )
     await statements.confirm_address(tx, user_id=user_id)
 

@@ -32,7 +32,7 @@ ACTIVITIES_PER_BATCH = 1000
 
 
 async def erase(
-    run: Run, bucket: Bucket, user_id: UserId, *, batch: int = ACTIVITIES_PER_BATCH
+    run: Run, bucket: Bucket, user_id: UserId, *, batch_size: int = ACTIVITIES_PER_BATCH
 ) -> None:
     """Remove a deleted account's objects, its rows and the account itself.
 
@@ -44,7 +44,7 @@ async def erase(
     must outlive the account.
 
     Args:
-        batch: the most activities that one transaction removes.
+        batch_size: the most activities that one transaction removes.
 
     Raises:
         Unavailable: the bucket is unavailable.
@@ -56,10 +56,10 @@ async def erase(
         await run.finish_with_note("the account still exists, and only its owner can delete it")
         return
     await _erase_objects(run, bucket, user_id)
-    removed = batch
-    while removed == batch:
+    removed = batch_size
+    while removed == batch_size:
         async with run.transaction() as tx:
-            removed = await statements.erase_activities(tx, user_id=user_id, limit=batch)
+            removed = await statements.erase_activities(tx, user_id=user_id, limit=batch_size)
     async with run.completion() as tx:
         await statements.erase_requests(tx, user_id=user_id)
         await statements.erase_idempotency_keys(tx, user_id=user_id)

@@ -32,7 +32,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        # No control characters or line separators, and none that reorder the text around a name.
+        # No control characters, line separators, or characters that reorder the text around a name.
         pattern=r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$(?!\n)",
         description="1 to 100 printable characters, not only spaces.",
     ),

@@ -141,5 +141,5 @@ def test_week_must_be_given_by_its_saturday(days: int) -> None:
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),
     }
-    with pytest.raises(msgspec.ValidationError, match="a week must be given as its last day"):
+    with pytest.raises(msgspec.ValidationError, match="the last day of a week must be a Saturday"):
         msgspec.convert(payload, SendWeeklySummaryEmail, strict=False)

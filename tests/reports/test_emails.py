@@ -20,7 +20,7 @@ async def test_report_email_has_totals_and_a_link_to_the_report(
     await enqueue_report(database, ada.id)
     await run_jobs()
     (email,) = inbox.emails()
-    assert email.subject == "Your November 2025: 3 activities, 3 h 00 min"
+    assert email.subject == "Your November 2025 report: 3 activities, 3 h 00 min"
     text = str(email.text).replace("\r\n", "\n")
     assert "https://activelog.example/reports/2025-11/download\n" in text
     assert "Distance    18.2 km\n" in text

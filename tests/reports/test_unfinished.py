@@ -73,7 +73,7 @@ async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
     assert "November 2025" in text
     assert "so far" not in text
     (email,) = inbox.emails()
-    assert email.subject == "Your November 2025: 1 activity, 1 h 00 min"
+    assert email.subject == "Your November 2025 report: 1 activity, 1 h 00 min"
 
 
 async def test_triggered_email_is_not_sent_before_the_month_ends(

@@ -174,15 +174,15 @@ async def test_interrupted_erasure_continues_and_a_lost_attempt_erases_nothing(
     lost = await claimed_erasure(database, kim)
     interrupted = InterruptedRun(database, lost.claimed)
     with pytest.raises(RuntimeError):
-        await erase(interrupted, bucket, kim, batch=2)
+        await erase(interrupted, bucket, kim, batch_size=2)
     assert 4 == await database.fetchval("select count(*) from activities")
     assert "users.id" in await columns_with_id(database, kim)
 
     again = await claimed_erasure(database, kim)
     with pytest.raises(LeaseLost):
-        await erase(lost, bucket, kim, batch=2)
+        await erase(lost, bucket, kim, batch_size=2)
     assert 4 == await database.fetchval("select count(*) from activities")
-    await erase(again, bucket, kim, batch=2)
+    await erase(again, bucket, kim, batch_size=2)
     assert again.finished
     assert set() == await columns_with_id(database, kim)
 

@@ -26,9 +26,9 @@ MAILBOX_NAME_NOT_ALLOWED = 553
 class Connection:
     """An open connection: greeted, encrypted and authenticated.
 
-    `open`, `send_envelope`, `start_data` and `send_content` raise the errors defined in
-    app/email/smtp/replies.py. After such an error the connection's state is unknown, and the caller
-    must close the connection.
+    `open`, `send_envelope`, `start_data` and `send_content` raise the same errors as
+    `SmtpPool.send`. After such an error the connection's state is unknown, and the caller must
+    close the connection.
     """
 
     def __init__(self, client: aiosmtplib.SMTP, clock: Callable[[], float]) -> None:
@@ -114,7 +114,7 @@ class Connection:
             raise Ambiguous("SMTP: no reply after the email was sent") from None
         self._emails += 1
         if not 200 <= code < 300:
-            raise reply_error("content", code, scrub(text, recipient))
+            raise reply_error("end of DATA", code, scrub(text, recipient))
 
     async def _command(self, *words: bytes, expected: Collection[int] = ACCEPTED) -> None:
         """Send a command and check the reply.

@@ -50,7 +50,7 @@ def reply_error(stage: str, code: int, text: str) -> Exception:
     """Return the error for a reply that does not report success.
 
     Args:
-        stage: the SMTP command, `content`, or `connecting`.
+        stage: the SMTP command, `end of DATA`, or `connecting`.
         text: the server's text, already scrubbed.
     """
     reply = f"{stage}: {code} {text}"
