@@ -176,7 +176,7 @@ def _change(before: float, now: float) -> str:
     percent = round((now - before) / before * 100)
     if percent == 0:
         return "same as the week before"
-    return f"{abs(percent):,}% {'more' if percent > 0 else 'less'}"
+    return f"{'up' if percent > 0 else 'down'} {abs(percent):,}%"
 
 
 def _bar(day: DayTotals, longest: int) -> DayBar:

@@ -67,10 +67,10 @@ async def test_seven_days_are_counted_and_compared_with_the_week_before(
     assert email.subject == "Your week: 2 activities, 3 h 00 min"
     text = str(email.text).replace("\r\n", "\n")
     assert "15 to 21 November, compared with the week before.\nActive on 2 days." in text
-    assert "Activities  2 (100% more)\n" in text
-    assert "Time        3 h 00 min (500% more)\n" in text
+    assert "Activities  2 (up 100%)\n" in text
+    assert "Time        3 h 00 min (up 500%)\n" in text
     assert "Distance    10.0 km (same as the week before)\n" in text
-    assert "Energy      1,000 kcal (100% more)\n" in text
+    assert "Energy      1,000 kcal (up 100%)\n" in text
     assert "Sun  ██████████ 1 h 00 min, 10.0 km\nMon  rest\n" in text
     assert "Sat  ████████████████████ 2 h 00 min\n" in text
     assert "unsubscribe/weekly_summary." in email.message["List-Unsubscribe"]
@@ -100,7 +100,7 @@ async def test_summary_of_a_quiet_week_describes_the_week_before_instead_of_a_dr
     (email,) = inbox.emails()
     for part in (email.text, email.html):
         assert "The week before had 1 activity, 1 h 00 min." in str(part)
-        assert "100% less" not in str(part)
+        assert "down 100%" not in str(part)
 
 
 @pytest.mark.parametrize(
