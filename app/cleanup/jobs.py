@@ -56,7 +56,7 @@ class RowsToRemove(NamedTuple):
 async def _enqueue_erasures(
     db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int:
-    """Enqueue another erasure of deleted accounts whose earlier erasure failed.
+    """Enqueue a new erasure for each deleted account whose earlier erasure failed.
 
     Removing the rows here instead would leave the accounts' objects in the bucket, with no row that
     names them.
@@ -102,7 +102,7 @@ class CleanupPosition(msgspec.Struct, frozen=True):
         return CleanupPosition(counts, last_keys)
 
 
-async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
+async def remove_old_data(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
     """Remove data after its retention period, and record how many rows and objects were removed.
 
     After an interruption, the next attempt goes through the rows again, and lists the bucket from
@@ -126,7 +126,7 @@ async def clean(run: Run, bucket: Bucket, retention: Retention, *, now: datetime
     log.info("cleanup.finished", **position.counts)
 
 
-async def count(
+async def count_old_data(
     run: Run, db: Queryable, bucket: Bucket, retention: Retention, *, now: datetime
 ) -> None:
     """Dry run: count what a cleanup would remove, and remove nothing.
@@ -187,6 +187,6 @@ async def clean_up(
 ) -> None:
     now = await clock(database)
     if job.dry_run:
-        await count(run, database, bucket, settings.retention, now=now)
+        await count_old_data(run, database, bucket, settings.retention, now=now)
     else:
-        await clean(run, bucket, settings.retention, now=now)
+        await remove_old_data(run, bucket, settings.retention, now=now)

@@ -19,7 +19,7 @@ from app.reports.statements import report_objects
 from app.s3 import ListedObject
 
 MIN_AGE = timedelta(days=1)
-"""Objects younger than this are kept if their row is written after them: it may still come."""
+"""Objects younger than this are kept if their row is written later: it may not exist yet."""
 
 
 class OrphanKind(NamedTuple):

@@ -13,7 +13,7 @@ from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
 
-class OwnedPhoto(Struct, frozen=True):
+class PhotoWithOwner(Struct, frozen=True):
     """The fields that make up the key of a photo's object."""
 
     id: PhotoId
@@ -100,4 +100,4 @@ async def remove_workers(
 
 
 @statement("housekeeping")
-async def photos_by_id(db: Queryable, *, ids: list[UUID]) -> list[OwnedPhoto]: ...
+async def photos_by_id(db: Queryable, *, ids: list[UUID]) -> list[PhotoWithOwner]: ...

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from app.cleanup.jobs import clean
+from app.cleanup.jobs import remove_old_data
 from app.embedded.inbox import Inbox
 from app.jobs import JobId, Run, statements
 from app.jobs.outcomes import LeaseLost
@@ -161,7 +161,7 @@ async def test_cleanup_removes_the_object_of_a_lost_attempt_after_a_day(
         job_id = await trigger_run(database, "cleanup:daily")
         (claimed,) = await statements.claim(database, ids=[job_id], worker_id=job_id, token=job_id)
         now = put_at + timedelta(hours=hours)
-        await clean(Run(database, claimed), bucket, resources.settings.retention, now=now)
+        await remove_old_data(Run(database, claimed), bucket, resources.settings.retention, now=now)
 
     await cleanup(23)
     assert {current, stray} == await keys(bucket, ada.id)

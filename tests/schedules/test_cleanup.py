@@ -209,16 +209,18 @@ async def test_orphaned_photos_are_removed_after_a_day(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
     now = await last_modified_at(bucket)
-    await cleanup.clean(
+    await cleanup.remove_old_data(
         await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=now + timedelta(hours=23)
     )
     assert set(photos.values()) == await keys_in(bucket)
     tomorrow = now + timedelta(hours=25)
-    await cleanup.count(
+    await cleanup.count_old_data(
         await claimed_cleanup(database), database, bucket, DEFAULT_RETENTION, now=tomorrow
     )
     assert set(photos.values()) == await keys_in(bucket)
-    await cleanup.clean(await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=tomorrow)
+    await cleanup.remove_old_data(
+        await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=tomorrow
+    )
     assert {photos["referenced"]} == await keys_in(bucket)
     counts = await database.fetch("select (counts->>'photos')::int from schedule_runs order by id")
     assert [0, 4, 4] == [row[0] for row in counts]
@@ -241,16 +243,18 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
         await bucket.put(object_key, b"x", "application/pdf")
     now = await last_modified_at(bucket, "reports/")
 
-    await cleanup.clean(
+    await cleanup.remove_old_data(
         await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=now + timedelta(hours=23)
     )
     assert referenced | others == await keys_in(bucket, "reports/")
     tomorrow = now + timedelta(hours=25)
-    await cleanup.count(
+    await cleanup.count_old_data(
         await claimed_cleanup(database), database, bucket, DEFAULT_RETENTION, now=tomorrow
     )
     assert referenced | others == await keys_in(bucket, "reports/")
-    await cleanup.clean(await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=tomorrow)
+    await cleanup.remove_old_data(
+        await claimed_cleanup(database), bucket, DEFAULT_RETENTION, now=tomorrow
+    )
     assert referenced == await keys_in(bucket, "reports/")
     counts = "select (counts->>'report_files')::int from schedule_runs order by id"
     assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
@@ -279,14 +283,16 @@ async def test_interrupted_cleanup_keeps_its_counts(
     unreachable = replace(section, endpoint_url=f"http://127.0.0.1:{closed_port}")
     async with open_bucket(unreachable) as bucket:
         with pytest.raises(Unavailable):
-            await cleanup.clean(run, bucket, DEFAULT_RETENTION, now=now)
+            await cleanup.remove_old_data(run, bucket, DEFAULT_RETENTION, now=now)
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", run.job_id
     )
     (claimed,) = await statements.claim(
         database, ids=[run.job_id], worker_id=uuid4(), token=uuid4()
     )
-    await cleanup.clean(Run(database, claimed), resources.bucket, DEFAULT_RETENTION, now=now)
+    await cleanup.remove_old_data(
+        Run(database, claimed), resources.bucket, DEFAULT_RETENTION, now=now
+    )
     assert REMOVED["activities"] == await database.fetchval(
         "select (counts->>'activities')::int from schedule_runs where job_id = $1", run.job_id
     )
@@ -299,7 +305,7 @@ async def test_retention_settings_are_whole_days_and_change_what_the_cleanup_rem
     longer = {"RETENTION_DELETED": "31", "RETENTION_RUNS": "402"}
     retention = read(Retention, {**days, **longer})
     run = await claimed_cleanup(database)
-    await cleanup.clean(run, bucket, retention, now=await clock(database))
+    await cleanup.remove_old_data(run, bucket, retention, now=await clock(database))
     counts = await database.fetchval("select counts::text from schedule_runs where counts <> '{}'")
     changed = {"jobs": 6, "emails": 2, "dead_letters": 2}
     assert {**REMOVED, **changed, "erasures": 0, "activities": 0, "runs": 0} == json.loads(counts)
