@@ -1,1 +1,1 @@
-"""Activities and their photos. Only their owner can see and change them."""
+"""Activities and their photos. Only their owner can open and change them."""

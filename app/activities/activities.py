@@ -32,7 +32,7 @@ async def record(
     utc_offset_minutes: int | None = None,
     now: datetime,
 ) -> Activity:
-    """Add an activity of this user, and notify the friends who want to hear about it.
+    """Add an activity of this user. If it is recent, notify the friends who want to hear about it.
 
     Args:
         utc_offset_minutes: the UTC offset where the activity took place, if known.
@@ -80,7 +80,8 @@ async def change(
     """Change the given fields; the others stay as they are.
 
     Args:
-        utc_offset_minutes: the UTC offset of the new start; ignored if the start is not changed.
+        utc_offset_minutes: the UTC offset where the activity took place, if known. Ignored if the
+            start is not changed.
 
     Raises:
         Invalid: the activity starts before 1970 or more than a day from now.

@@ -57,7 +57,7 @@ class Timeline(NamedTuple):
     """The bars of a chart over time."""
 
     unit: str
-    """The period of each bar: `day`, `week`, `month`, `year` or `5 years`."""
+    """The period of each bar: `day`, `week`, `month`, `year`, or for example `5 years`."""
     bars: list[Bar]
 
 
@@ -240,7 +240,7 @@ def shares_bottom(types: int = 6) -> float:
 
 
 def draw_type_shares(canvas: Canvas, types: Mapping[ActivityType, Totals]) -> None:
-    """Draw each type's share of the total time: not every activity has a distance."""
+    """Draw each type's share of the total time, not of the distance, which some activities lack."""
     canvas.write_text(LEFT, SHARES_TOP, "Time by type", HEADING)
     ranked = sorted(types.items(), key=lambda item: -item[1].duration_s)
     parts = [

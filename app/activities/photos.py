@@ -69,7 +69,7 @@ def _clean(data: bytes) -> Picture:
         raise _invalid("This is not a JPEG, PNG or WebP image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # from Pillow, if damaged
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # the file is damaged
         raise _invalid("This image is damaged.") from error
     return Picture(f"image/{image_format.lower()}", cleaned)
 

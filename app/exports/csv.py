@@ -76,7 +76,7 @@ async def stream(
     Raises:
         Busy: all connections for downloads are in use, and none became free within 2 s.
         Unavailable: Postgres is unavailable, or the connection to it was lost during the download.
-        DownloadTooSlow: the client exceeded the limits.
+        DownloadTooSlow: the client read more slowly than the limits allow.
     """
     output = _TimedOutput(write, limits, clock)
     async with snapshots.open() as snapshot:

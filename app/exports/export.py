@@ -1,6 +1,6 @@
 """An export: its filters, progress and result.
 
-PDF subprocesses import this module, so it must not import the database or the formats.
+PDF subprocesses import this module, so it must not import the formats.
 """
 
 from __future__ import annotations

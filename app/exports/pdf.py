@@ -19,7 +19,7 @@ ROWS = msgpack.Decoder(list[Row])
 
 
 class ExportDocument:
-    """Title, user, period, totals, two charts, and a table of all rows."""
+    """Title, user, period, totals, up to two charts, and a table of all rows."""
 
     def __init__(self, header: Header) -> None:
         self._header = header
@@ -54,5 +54,5 @@ class ExportDocument:
 
 
 def document(header: bytes) -> ExportDocument:
-    """Start a document. Called by the PDF subprocess."""
+    """Start drawing the document. Called by the PDF subprocess."""
     return ExportDocument(msgpack.decode(header, type=Header))

@@ -8,9 +8,9 @@
             ...
 
 The named module has a function `document(header: bytes) -> Document`. Only the subprocess imports
-it. The module and its imports must load neither the whole app nor a library that rendering does not
-need. Conversely, nothing that the worker imports may load fpdf2, fontTools or the fonts: that would
-add their memory to every worker.
+it. The module should import only what rendering needs, not the whole app. Conversely, nothing that
+the worker imports may load fpdf2, fontTools or the fonts: that would add their memory to every
+worker.
 
 Private parts of fpdf2
 ----------------------
@@ -21,7 +21,7 @@ export of 5,000 rows 34 times as fast (docs/benchmarks.md). pyproject.toml there
 minor version of fpdf2, and the tests in tests/pdf fail if a new version changes one of these parts:
 
 - `TTFFont` (fonts.py). We copy a parsed font and set its `i`, `ttfont`, `ttffile`, `desc`,
-  `missing_glyphs` and `subset`, and read `cmap`, `cw` and `escape_text`. `FPDF.fonts` then holds
+  `missing_glyphs` and `subset`, and use `cmap`, `cw` and `escape_text`. `FPDF.fonts` then holds
   the copy, so that `add_font` does not parse the file again.
 - `SubsetMap` (fonts.py, canvas.py). Each document gets its own, and `pick` assigns codes to its
   characters.

@@ -29,8 +29,8 @@ class RenderedDocument(NamedTuple):
 class Document(Protocol):
     """A document that is being drawn.
 
-    Its module also has a function `document(header: bytes) -> Document`, which starts it. The
-    header and the rows arrive as MessagePack; the module decodes them into its own types.
+    Its module also has a function `document(header: bytes) -> Document`, which starts drawing
+    it. The header and the rows arrive as MessagePack; the module decodes them into its own types.
     """
 
     def add_rows(self, batch: bytes) -> None:
@@ -38,7 +38,7 @@ class Document(Protocol):
         ...
 
     def finish(self) -> RenderedDocument:
-        """Draw what depends on all rows."""
+        """Draw what depends on all rows, and return the finished document."""
         ...
 
 

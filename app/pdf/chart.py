@@ -27,7 +27,7 @@ class Box(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar, and the label below it. Most bars have no label."""
+    """A bar, and the label below it. The label may be empty."""
 
     value: float
     label: str = ""
@@ -100,7 +100,8 @@ def percent(share: float) -> str:
 def scale(largest: float) -> tuple[float, float]:
     """Return the top of a scale for values up to `largest`, and its step.
 
-    The step is 1, 2 or 5 times a power of ten. The scale has three to five steps.
+    The step is 1, 2 or 5 times a power of ten. The scale has three to five steps, or one if
+    `largest` is 0.
     """
     if largest <= 0:
         return 1.0, 1.0

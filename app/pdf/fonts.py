@@ -1,10 +1,9 @@
 """The fonts: found in their packages, prepared once per process, and copied into documents.
 
-`sans` and `serif`, the pair that the emails use too, hold the Latin characters of Noto Sans and
-Source Serif, and are embedded whole. Other text is set in `text`, which is all of Noto Sans, or in
-the Noto font of its script; documents embed only the glyphs that they use. A font is loaded when it
-is first needed. All but one are variable fonts. Only their default instance is used, so their
-variation tables are dropped.
+`sans` and `serif` hold the Latin characters of Noto Sans and Source Serif, and are embedded whole.
+Other text is set in `text`, which is all of Noto Sans, or in the Noto font of its script; documents
+embed only the glyphs that they use. A font is loaded when it is first needed. All but one are
+variable fonts. Only their default instance is used, so their variation tables are dropped.
 
 Uses private parts of fpdf2 and fontTools: see `app/pdf/__init__.py`. tests/pdf/test_fonts.py fails
 if a new version changes them.

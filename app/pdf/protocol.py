@@ -13,8 +13,8 @@ from msgspec import Raw, Struct, msgpack
 
 
 class RenderingFailed(Exception):
-    """The document could not be rendered. Unless a subclass says otherwise, its code raised an
-    exception, and would raise it again for the same rows."""
+    """The document could not be rendered. Unless a subclass says otherwise, the document's code
+    raised an exception, and would raise it again for the same rows."""
 
 
 class RenderingTimedOut(RenderingFailed):
@@ -26,7 +26,7 @@ class RenderingOutOfMemory(RenderingFailed):
 
 
 class RenderingProcessDied(RenderingFailed):
-    """The process exited before the document was complete. A retry may succeed."""
+    """The process exited before its document had been read to the end. A retry may succeed."""
 
 
 LENGTH = struct.Struct("!I")
@@ -42,7 +42,7 @@ class RenderRequest(Struct, frozen=True, array_like=True):
 
 
 class RenderResult(Struct, frozen=True, array_like=True):
-    """Whether the document was rendered, and the size of the bytes that follow."""
+    """Whether the document was rendered, and the number of bytes that follow."""
 
     outcome: Literal["rendered", "failed", "out of memory"]
     size: int = 0

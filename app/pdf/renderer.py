@@ -145,9 +145,8 @@ class Rendering:
 class Renderer:
     """A pool of processes that each render one document at a time, and are reused.
 
-    A process is started when it is first needed. It is killed if its document could not
-    be rendered, was cancelled, or exceeded a limit; another can then be started. It is also killed
-    after a minute without work.
+    A process is started when it is first needed. It is killed if its document was not rendered and
+    read to the end, and another can then be started. It is also killed after a minute without work.
     """
 
     def __init__(self, max_processes: int, limits: RenderLimits) -> None:
@@ -159,7 +158,7 @@ class Renderer:
 
     @property
     def idle(self) -> Sequence[Process]:
-        """The processes that wait for a document."""
+        """The processes that are waiting for a document."""
         return tuple(self._idle)
 
     @property
@@ -169,7 +168,7 @@ class Renderer:
 
     @asynccontextmanager
     async def rendering(self, document: str, header: msgspec.Struct) -> AsyncIterator[Rendering]:
-        """Wait for a free process, and start a document.
+        """Wait for a free process, and start rendering a document.
 
         The process is killed if the block ends before the document has been read to its end.
 
@@ -179,7 +178,7 @@ class Renderer:
         Raises:
             RenderingTimedOut: the block exceeded the time limit, which excludes the wait for a
                 process.
-            RenderingFailed: the process could not start the document.
+            RenderingFailed: the process could not start rendering the document.
         """
         async with self._capacity:
             process = await self._take_process()

@@ -17,8 +17,8 @@ MAX_STACKED_MARKS = 8
 def drawable(text: str) -> str:
     """Clean text for drawing.
 
-    The text is put on one line and composed (NFC). Control and format characters are removed, and
-    characters that no font has become U+FFFD.
+    The text is put on one line and composed (NFC). Control and format characters are removed. A
+    character that is in no font is replaced by U+FFFD.
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
@@ -70,8 +70,8 @@ def shorten(canvas: Canvas, text: str, style: Style, width: float) -> str:
 def wrap(canvas: Canvas, text: str, style: Style, width: float, max_lines: int) -> list[str]:
     """Break a text into lines: at most `max_lines`, and none if the text is empty.
 
-    Words that fit on a line are not broken. If there is more text, the last line ends with an
-    ellipsis.
+    Words that fit on a line are not broken. If the text needs more lines, the last one ends with
+    an ellipsis.
     """
     if not text:
         return []

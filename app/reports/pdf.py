@@ -49,7 +49,7 @@ class ReportDocument:
 
 
 def document(header: bytes) -> ReportDocument:
-    """Start a document. Called by the PDF subprocess."""
+    """Start drawing the document. Called by the PDF subprocess."""
     return ReportDocument(msgpack.decode(header, type=Header))
 
 
