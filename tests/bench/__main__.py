@@ -1,6 +1,7 @@
 """`python -m tests.bench [jobs ...] [--rounds 3] [--quick]`: run benchmarks and print tables.
 
-Without names, all benchmarks run, and the results are written to docs/benchmarks.md.
+Without names, all benchmarks run. Unless --quick or --only is given, the results are then written
+to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def main() -> None:
         "--rounds", type=int, default=3, help="number of rounds; the results are medians"
     )
     parser.add_argument("--quick", action="store_true", help="one short round, as a smoke test")
-    parser.add_argument("--only", default="", help="run only parts with this in their names")
+    parser.add_argument(
+        "--only", default="", help="run only the parts whose names contain this text"
+    )
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     names = arguments.names or list(BENCHES)

@@ -34,7 +34,7 @@ NOTES = (
 )
 
 PEOPLE = 20
-BURST = 100
+REQUESTS_PER_BURST = 100
 BURSTS = 20
 QUICK = 5
 """--quick divides the number of bursts by this."""
@@ -99,7 +99,7 @@ async def _round(
             name: await stack.enter_async_context(_serving(environment, program, at_once))
             for name, program in PROGRAMS.items()
         }
-        burst = [requests[number % len(requests)] for number in range(BURST)]
+        burst = [requests[number % len(requests)] for number in range(REQUESTS_PER_BURST)]
         taken: dict[str, list[float]] = defaultdict(list)
         for number in range(bursts + 1):
             for name, connections in contenders.items():

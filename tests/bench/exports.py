@@ -171,7 +171,7 @@ async def _memory(frame: Frame, rows: int) -> list[Row]:
 
 
 async def _drawing(frame: Frame, rows: int) -> list[Row]:
-    """Measure API responses before and while PDFs are rendered, and the worker's event loop lag."""
+    """Measure API response times before and while PDFs are rendered, and the worker's loop lag."""
     people = [
         await add_user_with_activities(frame.resources, f"artist{n}", rows)
         for n in range(PDFS_AT_ONCE)

@@ -33,8 +33,8 @@ NOTES = "Milliseconds of CPU of the PDF process, and its peak memory."
 OURS, PLAIN = "ActiveLog", "plain fpdf2"
 BATCH = 1000
 REPORTS = 30
-MONTH, YEARS, MOST = 22, 5000, 50_000
-TICK = 0.005
+REPORT_ROWS, EXPORT_ROWS, MAX_ROWS = 22, 5000, 50_000
+INTERVAL_S = 0.005
 MEBIBYTE = 1024 * 1024
 
 
@@ -46,13 +46,13 @@ class Drawn(NamedTuple):
 
 
 async def bench(_: Environment, *, rounds: int, quick: bool, only: str) -> list[Row]:
-    reports = [await _both(REPORT, _report, MONTH, REPORTS) for _ in range(rounds)]
-    exports = [await _both(EXPORT, _export, YEARS, 1) for _ in range(rounds)]
-    count = YEARS if quick else MOST
+    reports = [await _both(REPORT, _report, REPORT_ROWS, REPORTS) for _ in range(rounds)]
+    exports = [await _both(EXPORT, _export, EXPORT_ROWS, 1) for _ in range(rounds)]
+    count = EXPORT_ROWS if quick else MAX_ROWS
     most = await _ours(EXPORT, _export, count, 1)
     return [
-        *_rows(f"a monthly report, {MONTH} activities", reports, target=2),
-        *_rows(f"an export of {YEARS:,} rows", exports, target=6),
+        *_rows(f"a monthly report, {REPORT_ROWS} activities", reports, target=2),
+        *_rows(f"an export of {EXPORT_ROWS:,} rows", exports, target=6),
         Row(f"the longest, {count:,} rows", OURS, _describe(most), "< 512 MiB", most.memory < 512),
         await _lag(),
     ]
@@ -132,20 +132,20 @@ def _peak(process: psutil.Process) -> float:
 
 async def _lag() -> Row:
     """Measure how late the event loop wakes while four documents are rendered at once."""
-    rows, header = activities(YEARS), export_header()
+    rows, header = activities(EXPORT_ROWS), export_header()
     late: list[float] = []
 
-    async def tick() -> None:
+    async def measure_lateness() -> None:
         while True:
-            due = perf_counter() + TICK
-            await asyncio.sleep(TICK)
+            due = perf_counter() + INTERVAL_S
+            await asyncio.sleep(INTERVAL_S)
             late.append(perf_counter() - due)
 
     async with open_renderer(4) as renderer:
-        ticking = asyncio.create_task(tick())
+        measuring = asyncio.create_task(measure_lateness())
         drawing = (_draw(renderer, EXPORT, header, rows) for _ in range(8))
         await asyncio.gather(*drawing)
-        ticking.cancel()
+        measuring.cancel()
     p99 = sorted(late)[int(len(late) * 0.99)] * 1000
     return Row(
         "event loop lag while 4 are rendered", OURS, f"p99 {p99:.0f} ms", "< 100 ms", p99 < 100

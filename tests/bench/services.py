@@ -16,7 +16,7 @@ from app.embedded.home import ROOT
 from app.embedded.ports import free_ports
 from tests.bench.environment import Environment
 
-TICK = 0.02
+SAMPLE_INTERVAL_S = 0.02
 MEBIBYTE = 2**20
 
 
@@ -97,7 +97,7 @@ class Growth:
     async def _watch(self) -> None:
         while True:
             self._peak = max(self._peak, self._service.resident())
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
 
     @property
     def mebibytes(self) -> float:

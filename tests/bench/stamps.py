@@ -22,7 +22,7 @@ FILE_VARIABLE = "BENCH_STAMPS"
 
 
 async def work(number: int, seconds: float) -> None:
-    """Do what every contender's job does: record the start, sleep, and record the end."""
+    """Do what every contender's job does: record the start; if it sleeps, also record the end."""
     _write(number)
     if seconds:
         await asyncio.sleep(seconds)

@@ -37,7 +37,7 @@ from tests.support.outages import own_valkey
 JOBS_PER_MINUTE = 2000
 FINISH_TIMEOUT_S = 180.0
 """How long the remaining jobs may take after the last fault."""
-TICK = 0.1
+POLL_INTERVAL_S = 0.1
 LONG_JOB_S = 110.0
 """Seconds that the long job takes: more than ten times as long as a lease lasts."""
 
@@ -140,7 +140,7 @@ async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None
             for job in work[enqueued:due]:
                 await jobs.enqueue(tx, job)
         enqueued = due
-        await asyncio.sleep(TICK)
+        await asyncio.sleep(POLL_INTERVAL_S)
 
 
 async def _finish(database: Database) -> int:
@@ -156,12 +156,12 @@ async def _finish(database: Database) -> int:
             retried += 1
         if not await database.fetchval(WAITING):
             break
-        await asyncio.sleep(TICK)
+        await asyncio.sleep(POLL_INTERVAL_S)
     return retried
 
 
 async def _run_long(database: Database) -> list[Row]:
-    """Check that a job that takes much longer than a lease starts only once without kills."""
+    """Check that, without kills, a job that takes much longer than a lease starts only once."""
     async with database.transaction() as tx:
         job_id = await jobs.enqueue(tx, Long(LONG_JOB_S))
     await _finish(database)

@@ -15,7 +15,7 @@ from tests.chaos.crew import Crew
 from tests.support.outages import kill, terminate_backends
 
 KILL_INTERVAL_S = 2.0
-"""Average seconds between kills. Each kill is shifted by up to 30 %, to hit different jobs."""
+"""Average seconds between kills. Each kill is shifted by up to 30%, to hit different jobs."""
 REDIS_DOWNTIME_S = 1.0
 FLUSHES = (0.2, 0.5, 0.8)
 REDIS_KILLS = (0.35, 0.65)

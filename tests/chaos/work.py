@@ -96,7 +96,7 @@ async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
 
 
 @handles(Long)
-async def take_long(job: Long, run: Run, resources: Resources) -> None:
+async def run_long(job: Long, run: Run, resources: Resources) -> None:
     await record_start(resources.database, run)
     await asyncio.sleep(job.seconds)
     await record_effect(run)

@@ -40,7 +40,7 @@ def clocks(now: datetime) -> Sequence[Clock]:
 
 
 def _year_end(now: datetime) -> datetime:
-    """Return when the last minute of a year next begins."""
+    """Return when the last minute of a year next begins, in UTC."""
     this = datetime(now.year, 12, 31, 23, 59, tzinfo=UTC)
     return this if this > now else this.replace(year=now.year + 1)
 

@@ -12,8 +12,8 @@ BATCHES_BEFORE_DEATH = 5
 """The number of batches that tests.schedules.killed_worker commits before it kills itself."""
 
 
-async def fan_out_at_once(job: WeeklyEmails, run: Run) -> None:
-    """Fan out without a throttle."""
+async def fan_out_unthrottled(job: WeeklyEmails, run: Run) -> None:
+    """Fan out the weekly emails without a throttle."""
     await weekly_summary.fan_out_emails(run, job.day, throttle=UNTHROTTLED)
 
 

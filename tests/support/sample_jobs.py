@@ -92,7 +92,7 @@ async def enqueue_job(database: Database, job: Job) -> JobId:
 
 
 async def run_to_completion(database: Database, job: Job) -> None:
-    """Enqueue a job and wait until it is done, so that the worker has popped ids meanwhile."""
+    """Enqueue a job and wait until it is done. By then, the worker has popped ids again."""
     job_id = await enqueue_job(database, job)
 
     async def state() -> object:

@@ -16,7 +16,7 @@ from worker.cron import Clock
 from worker.engine import Engine
 
 WAIT_LIMIT_S = 150.0
-"""How long a test waits before it fails. An idle machine needs seconds, a busy machine may need a
+"""How long a test waits before it fails. An idle machine needs seconds; a busy one may need a
 minute."""
 
 
@@ -29,7 +29,7 @@ class RunJobs(Protocol):
 DUE = """
 select count(*) from jobs where state in ('queued', 'running', 'retrying') and run_at <= now()
 """
-UNFINISHED = """
+DUE_OR_POSTPONED = """
 select count(*) from jobs
 where state in ('retrying', 'snoozed') or (state in ('queued', 'running') and run_at <= now())
 """
@@ -84,7 +84,7 @@ async def run_jobs(resources: Resources, *, may_fail: bool = False) -> None:
     began = await database.fetchval("select clock_timestamp()")
     deadline = monotonic() + WAIT_LIMIT_S
     async with running_worker(resources):
-        while await database.fetchval(DUE if may_fail else UNFINISHED):
+        while await database.fetchval(DUE if may_fail else DUE_OR_POSTPONED):
             if monotonic() > deadline:
                 rows = await database.fetch("select kind, state, error from jobs")
                 raise TimeoutError(f"jobs are unfinished: {[dict(row) for row in rows]}")

@@ -25,7 +25,7 @@ ROWS = (
     """insert into reports (user_id, month, size_bytes, sha256)
     select id, date_trunc('month', now())::date - n * interval '1 month', 80000, repeat('a', 64)
     from users, generate_series(1, 12) as n""",
-    # One job in fifty is dead, for a hundred different reasons; one in fifty is queued.
+    # One job in fifty is dead, for one of two reasons; one in fifty is queued.
     """insert into jobs
         (kind, queue, payload, state, user_id, run_at, enqueued_at, attempt, failures,
         started_at, finished_at, error, fingerprint)

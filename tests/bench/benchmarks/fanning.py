@@ -74,7 +74,7 @@ class FanoutContender(ActiveLog):
         return users / (monotonic() - began)
 
     async def count_day(self) -> float:
-        """Compute the statistics for a day on which every user has run, and return the seconds."""
+        """Compute the statistics for a day on which every user was active; return the seconds."""
         began = monotonic()
         async with self.database.transaction() as tx:
             await count_day(tx, day=SATURDAY)

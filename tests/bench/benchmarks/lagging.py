@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from time import monotonic
 
-TICK = 0.01
+INTERVAL_S = 0.01
 FILE_VARIABLE = "BENCH_LAG"
 """The environment variable with the path of the file."""
 
@@ -18,8 +18,8 @@ async def record_lag() -> None:
     file = os.open(os.environ[FILE_VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while True:
         began = monotonic()
-        await asyncio.sleep(TICK)
-        os.write(file, struct.pack("<d", max(0.0, monotonic() - began - TICK)))
+        await asyncio.sleep(INTERVAL_S)
+        os.write(file, struct.pack("<d", max(0.0, monotonic() - began - INTERVAL_S)))
 
 
 def lags(file: Path, since: int) -> list[float]:

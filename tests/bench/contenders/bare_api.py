@@ -1,4 +1,4 @@
-"""A minimal API: look up a token and insert a row, in one transaction.
+"""A minimal API: look up a token, and insert a row or list rows, in one transaction.
 
 `uvicorn tests.bench.contenders.bare_api:app`: Litestar, msgspec and asyncpg, without our code.
 """
