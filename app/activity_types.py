@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 ActivityType = Literal["run", "ride", "swim", "walk", "hike", "other"]
-"""The types that the API accepts. A constraint in Postgres lists the same types."""
+"""The types that the API accepts. Constraints in Postgres list the same types."""
 
 
 class ActivityWords(NamedTuple):

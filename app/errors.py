@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 E = TypeVar("E", bound=BaseException)
 
 DATA_EXCEPTION = "22"
-"""The class of SQLSTATE codes for invalid values. Their messages quote the value."""
+"""The class of SQLSTATE codes for invalid values. Messages with these codes quote the value."""
 
 
 class Failure(Exception):

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class BrokenTemplate(Exception):
-    """A template is missing, does not parse, or uses an undefined name."""
+    """A template is missing, does not parse or cannot be rendered."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"templates/{name}: {problem}")
@@ -68,13 +68,13 @@ class Templates:
         """Parse every template, so that a broken one fails at startup, not in a job at night.
 
         Raises:
-            BrokenTemplate: a template does not parse, or extends or includes one that is missing.
+            BrokenTemplate: a template does not parse, or uses another template that is missing.
         """
         for name in self.names():
             self.variables(name)
 
     def variables(self, name: str) -> set[str]:
-        """List the variables used by a template and by the templates that it extends or includes.
+        """List the variables used by a template and by those it extends, includes or imports.
 
         Raises:
             BrokenTemplate: one of these templates is missing or does not parse.

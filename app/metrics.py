@@ -102,8 +102,8 @@ class KindMetrics:
 
 of_kind = cache(KindMetrics)
 
-# The metrics from here to `workers` describe all workers, and each worker reads them from Postgres.
-# Queries must therefore take their maximum, not their sum.
+# The metrics from here to `workers` describe the whole service: every worker reads the same values
+# from Postgres. Queries must therefore take their maximum, not their sum.
 queue_stats_read = Gauge(
     "activelog_queue_stats_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",
@@ -127,7 +127,7 @@ queue_paused = Gauge(
 )  # fmt: skip
 outbox_lag = Gauge(
     "activelog_outbox_lag_seconds",
-    "Age of the oldest due job that has not reached Redis.",
+    "Age of the oldest due job that is not recorded as dispatched to Redis.",
     registry=registry,
 )
 jobs_waiting = Gauge(

@@ -30,7 +30,7 @@ async def open_redis(url: str, *, socket_timeout: float = 3) -> AsyncIterator[Re
     """Open a client. It connects on first use, so this works even while Redis is unavailable.
 
     A call to a frozen server raises an error after `socket_timeout` seconds. The client does not
-    retry: the relay and the worker's other loops do, after reading the jobs again.
+    retry, but the worker's loops do.
     """
     client: Redis = redis.asyncio.Redis.from_url(
         url,

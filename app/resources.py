@@ -31,7 +31,7 @@ D = TypeVar("D", Database, Snapshots)
 log = structlog.get_logger()
 
 ENGINE_CONNECTIONS = 4
-"""One each for sending heartbeats, claiming jobs, finishing jobs, and the relay."""
+"""Enough to send a heartbeat, claim jobs, finish jobs and run the relay at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Resources:
     redis: Redis
     limiter: RateLimiter
     request_limiter: BatchedRateLimiter
-    """Limits each person's requests."""
+    """Limits each user's requests."""
     dispatcher: Dispatcher
     bucket: Bucket
     renderer: Renderer
@@ -84,9 +84,9 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             )
         )
         redis = await stack.enter_async_context(open_redis(settings.redis.url))
-        per_person = RateLimit("requests", settings.http.request_rate)
+        per_user = RateLimit("requests", settings.http.request_rate)
         request_limiter = await stack.enter_async_context(
-            open_batched_limiter(redis, settings.secret_key, per_person)
+            open_batched_limiter(redis, settings.secret_key, per_user)
         )
         dispatcher = await stack.enter_async_context(open_dispatcher(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))

@@ -1,7 +1,8 @@
-"""Stock arq as the host of the process, adapted to run without Redis and to drain on signals.
+"""Adapt arq, which hosts the process, to keep running without Redis and to drain on signals.
 
-`arq worker.WorkerSettings` provides the process, `cron_jobs` and the health key. On its own, arq
-does not start without Redis, exits when Redis fails, and exits on a signal before our jobs end.
+`arq worker.WorkerSettings` starts the process, runs `cron_jobs` and writes the health key that
+`arq --check` reads. Unadapted, arq does not start without Redis, exits when Redis fails, and exits
+on a signal before our jobs end.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
             await drain()
         finally:
             if main is not None:
-                await cancel_all((main,))  # a single cancel can get lost; arq would not end
+                await cancel_all((main,))  # one cancellation can get lost: arq would run on
 
     def on_signal(signum: signal.Signals) -> None:
         if draining:

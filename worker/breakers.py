@@ -44,7 +44,7 @@ class Breakers:
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """Return the dependency that blocks this kind, if any, and how long its jobs must wait."""
+        """Return the dependency that blocks this kind, if any, and how long jobs must wait."""
         now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]
@@ -74,7 +74,7 @@ class Breakers:
 
         Args:
             answers: when each dependency last answered the job. An answer does not count if
-                another job has run into an outage since.
+                any job has run into an outage since.
         """
         for dependency in self._needs.get(kind, ()):
             self._breakers[dependency].probing = False

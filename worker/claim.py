@@ -19,9 +19,10 @@ from app.redis import OUTAGES, Redis
 log = structlog.get_logger()
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Points at steps of this length around a circle of length 1 are spread evenly, however many there
-are. Each queue therefore gets its share to within a fraction of a percent. With random choices, the
-shares could be three percentage points off after a thousand pops. Besides, some Redis servers give
+"""The length of a step around a circle of circumference 1, which the queues divide by weight. Each
+pop takes from the queue at the next point. Steps of this length spread the points evenly, however
+many there are, so each queue gets its share to within a fraction of a percent. With random choices,
+the shares could be three percentage points off after a thousand pops. Also, some Redis servers give
 scripts the same random numbers on every call."""
 
 POP = f"""
@@ -67,8 +68,8 @@ if #ids > 0 then
 end
 return ids
 """
-"""Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids.
-No queue exceeds its capacity (0 if paused). If ids are left, wake another worker."""
+"""Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids, but
+no more from a queue than its capacity (0 if paused). If ids are left, wake another worker."""
 
 
 class Claimer:

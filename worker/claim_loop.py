@@ -46,14 +46,14 @@ class ClaimLoop:
             await self._lease.wait_until_fresh()
             self._slots.wakeup.clear()
             try:
-                queues_empty = await self._fill_slots()
+                too_few = await self._fill_slots()
             except (Unavailable, *OUTAGES) as error:
                 if isinstance(error, Unavailable):
                     self._lease.suspend()
                 log.warning("claim_loop.failed", error=repr(error))
                 await asyncio.sleep(RETRY_DELAY_S)
                 continue
-            if queues_empty:
+            if too_few:
                 await self._wait_for_wakeup()
 
     async def run_one(self, job_id: JobId) -> None:
@@ -106,7 +106,7 @@ class ClaimLoop:
                 await self._slots.wakeup.wait()
 
     async def _fill_slots(self) -> bool:
-        """Fill the slots, and return whether the queues had too few jobs to fill them.
+        """Fill the slots, and return whether too few ids could be popped to fill them all.
 
         A slot whose job is committing its `done` counts as free: the next job is claimed meanwhile,
         and starts once a slot is free. If the worker stops first, it releases the claimed job.

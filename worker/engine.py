@@ -148,7 +148,10 @@ class Engine:
         log.info("worker.drained", interrupted=len(interrupted))
 
     async def has_work(self) -> bool:
-        """Tell whether a job is running here or is due; assume so if Postgres does not answer."""
+        """Tell whether a job is running here, or is due in a queue that is not paused.
+
+        If Postgres does not answer, assume that one is.
+        """
         try:
             return await statements.has_work(
                 self._resources.engine_database, worker_id=self.worker_id

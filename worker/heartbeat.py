@@ -32,7 +32,7 @@ INTERVAL_S = 1.0
 
 
 class Heartbeat:
-    """This worker's heartbeat. Each one renews the lease and reads the pauses and cancellations."""
+    """This worker's heartbeats, which renew the lease and read the pauses and cancellations."""
 
     def __init__(
         self,

@@ -140,7 +140,8 @@ class JobExecutor:
     async def _unblock(self, dependency: str) -> None:
         """Let the jobs that are blocked on a dependency become due.
 
-        If Postgres does not answer, they are due when their delays end, in up to five minutes.
+        If Postgres does not answer, they become due when their delays end, within about five
+        minutes.
         """
         log.info("breaker.closed", dependency=dependency)
         try:

@@ -13,7 +13,7 @@ FRESH_S = LEASE_S / 2
 
 
 class Lease:
-    """A worker's lease. The last heartbeat's age decides whether it may claim and reclaim jobs."""
+    """A worker's lease. Claiming and reclaiming jobs require a recent heartbeat."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """

@@ -1,4 +1,4 @@
-"""An attempt's outcome, and recording it in Postgres together with any job that follows."""
+"""An attempt's outcome, and recording it in Postgres together with any `on_failure` job."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Isolation:
         """How many jobs are running alone or waiting to."""
 
     def job_ended(self) -> None:
-        """Make the jobs that are waiting to run alone count the running jobs again."""
+        """Tell the jobs that are waiting to run alone to count the running jobs again."""
         self._job_ended.set()
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class RunningJob:
     claimed: ClaimedJob
     task: asyncio.Task[None] | None = None
     interruption: Literal["released", "cancelled", "lost"] = "released"
-    """Why the task is cancelled: the worker stops, the job is cancelled, or the attempt is lost."""
+    """Why the task is cancelled: the worker is stopping, or the job was cancelled or lost."""
 
     def interrupt(self, reason: Literal["cancelled", "lost"]) -> None:
         """Cancel the job's task for this reason."""
@@ -133,7 +133,7 @@ class Slots:
             self._update()
 
     def capacity_by_queue(self) -> dict[Queue, int]:
-        """Return each queue's limit on claims, even if more slots are free: 0 if it is paused."""
+        """Return the most jobs that may be claimed from each queue: 0 if it is paused."""
         capacity: dict[Queue, int] = dict.fromkeys(QUEUES, self.count)
         capacity["low"] = max(0, low_slots(self.count) - self._running_low())
         if self.isolation.count:

@@ -68,8 +68,9 @@ class Database:
         """Open a transaction. It commits when the block ends, or rolls back if the block raises.
 
         Raises:
-            Unavailable: Postgres is unavailable, a statement timed out, or no connection became
-                free within 5 s. If Postgres failed during the commit, it may have committed.
+            Unavailable: Postgres is unavailable, a statement timed out, locks conflicted, or no
+                connection became free within 5 s. If Postgres failed during the commit, the
+                transaction may have committed.
         """
         async with self._connection() as connection:
             tx = Transaction(connection)

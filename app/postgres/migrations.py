@@ -73,7 +73,10 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
 
 
 def _with_sslmode(url: str, *, encrypted: bool) -> str:
-    """Set the sslmode to match asyncpg's connection. By default dbmate's driver requires TLS."""
+    """Set the sslmode, unless the URL does, to match asyncpg's connection.
+
+    By default, dbmate's driver requires TLS.
+    """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "require" if encrypted else "disable")

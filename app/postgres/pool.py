@@ -10,7 +10,7 @@ from app.errors import TooOld, Unavailable
 from app.settings.environment import SettingsError
 
 MIN_MAJOR_VERSION = 18
-"""The first Postgres with uuidv7()."""
+"""The first Postgres version with uuidv7()."""
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -31,7 +31,8 @@ OUTAGES = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
-"""What asyncpg raises if Postgres is down, restarting or out of connections, or locks conflict."""
+"""What asyncpg raises if Postgres is down, restarting or out of connections, if a connection has
+been closed, or if locks conflict."""
 
 SETTINGS_ERRORS = (
     asyncpg.InvalidCatalogNameError,
@@ -81,7 +82,7 @@ async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Reco
     """Connect, and translate errors in the settings.
 
     Raises:
-        SettingsError: the database, the user or a parameter in the URL is wrong.
+        SettingsError: the database, user, password or a parameter in the URL is wrong.
     """
     try:
         return await asyncpg.connect(*args, **kwargs)

@@ -14,13 +14,14 @@ from app.s3.bucket import Bucket
 
 
 class Timeouts(NamedTuple):
-    """The timeouts for each try of a call, in seconds. A call is tried at most twice."""
+    """The timeouts of calls, in seconds. A call is tried at most twice."""
 
     connect: float = 2
+    """The longest wait for a connection, in each try."""
     read: float = 10
-    """The longest wait for the next bytes of a response."""
+    """The longest wait for the next bytes of a response, in each try."""
     abort: float = 5
-    """The timeout for both tries of aborting an upload: cancelling a job must be quick."""
+    """The longest that aborting an upload may take, in all: cancelling a job must be quick."""
 
 
 @asynccontextmanager

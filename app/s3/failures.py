@@ -16,7 +16,7 @@ NOT_FOUND_CODES = {"NoSuchKey", "NoSuchLifecycleConfiguration", "404"}
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translate errors that the block raises, and record when S3 responds.
+    """Translate errors that the block raises, and record when S3 responds correctly.
 
     Raises:
         NotFound: S3 has no such object, bucket or lifecycle configuration.

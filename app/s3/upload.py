@@ -121,7 +121,7 @@ class Upload:
             log.warning("s3.abort_failed", key=self._key, error=str(error))
 
     async def _send_first(self, length: int) -> None:
-        """Start sending the first `length` bytes as a part, once fewer than two are in flight.
+        """Start sending the first `length` bytes as a part, once fewer than two are being sent.
 
         The bytes are copied only then, to save memory.
         """

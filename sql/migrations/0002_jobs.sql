@@ -27,7 +27,7 @@ create table jobs (
     progress jsonb,
     position jsonb, -- where the job resumes after a snooze or a crash
     error text,
-    fingerprint text, -- of a dead letter: its kind, exception and message, without ids and numbers
+    fingerprint text, -- of a dead letter: a hash of its kind and error, without ids and numbers
     check ((state = 'running') <= (token is not null and worker_id is not null and started_at is not null)),
     check ((state in ('done', 'dead', 'cancelled')) = (finished_at is not null)),
     check ((state = 'dead') = (fingerprint is not null))

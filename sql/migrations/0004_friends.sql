@@ -28,9 +28,8 @@ create table friends (
 create index friends_newest_first on friends (user_id, since desc, friend_id desc);
 create index friends_of_friend on friends (friend_id);
 
--- Activities to report to a user, until an email has reported them. Storing the time of the last
--- report would not be enough: a transaction may commit an older activity after an email has
--- reported a newer one.
+-- Friends' activities for a user's next digest. Storing the time of the last digest would not be
+-- enough: a transaction may commit an older activity after a digest has contained a newer one.
 create table news (
     user_id uuid not null references users on delete cascade,
     activity_id uuid not null, -- no foreign key: the activity may be deleted before the email

@@ -14,8 +14,9 @@ create table daily_stats (
 
 create index daily_stats_by_day on daily_stats (day);
 
--- Days with an activity that was created, changed or deleted after the day may have been counted.
--- Each change adds a row of its own, so that a recount removes exactly the rows that it has seen.
+-- Days to recount: an activity on the day was created, changed or deleted when the day may already
+-- have been counted. Each change adds a row of its own, so that a recount removes exactly the rows
+-- that it has seen.
 create table stale_days (
     id bigint generated always as identity primary key,
     user_id uuid not null references users on delete cascade,

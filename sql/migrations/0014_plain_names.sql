@@ -39,7 +39,7 @@ begin
 end $$;
 alter function tell_schedule_run rename to update_schedule_run;
 
--- Only the keys of schedules' jobs begin with 'tick ', so the trigger costs other jobs nothing.
+-- Only the unique keys of runs' jobs begin with 'tick ', so the trigger costs other jobs nothing.
 create trigger jobs_update_schedule_run after update of state on jobs
     for each row
     when (new.unique_key like 'tick %' and new.state is distinct from old.state)
