@@ -69,7 +69,7 @@ def down(*, home: Home) -> int:
     while is_locked(home / LOCK_FILE):  # `up` holds the lock until all its processes have exited
         if time.monotonic() > deadline:
             return print_error(
-                f"process {process.pid} did not stop: kill it; the next `just up` cleans up"
+                f"process {process.pid} did not stop: kill it, and the next `just up` will clean up"
             )
         time.sleep(0.05)
     print("stopped")
@@ -135,7 +135,7 @@ def main() -> int:
 
 
 def _describe_running(home: Path) -> str:
-    """Describe the running `up` for a message: its process id and URL."""
+    """Describe the process that holds the lock, for a message: its id and the API's URL."""
     process = lock_holder(home / LOCK_FILE)
     running = f"process {process.pid}" if process else "still starting"
     try:

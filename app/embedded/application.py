@@ -47,7 +47,7 @@ class Plan:
     """The step that loads the demo data; skipped with a message unless the database is embedded."""
     children: tuple[ChildSpec, ...]
     bucket: ChildSpec | None = None
-    """The step that sets up the bucket; skipped silently unless the bucket is embedded."""
+    """The step that sets up the bucket; skipped silently unless the S3 server is embedded."""
 
 
 MIGRATE = ChildSpec("migrate", ("-m", "app", "migrate"))

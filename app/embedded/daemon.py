@@ -46,14 +46,14 @@ class DidNotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The folder where programs keep their files, and whether the files must be durable."""
+    """Where programs keep their files, whether the files must be durable, and how to pick ports."""
 
     home: Path
     registry: ProcessRegistry
     durable: bool
     """False for tests: files are not synced to disk, and all ports are random free ports."""
     fixed_port: int | None = None
-    """The port, if this workspace has only one server: known before the start, kept on restarts."""
+    """The port, for a workspace with only one server. None: choose ports each time one starts."""
 
     def folder(self, name: str) -> Path:
         """Return the private folder with this name. Create it if necessary."""
@@ -89,7 +89,7 @@ class Daemon(ABC):
     start_attempts = 3
     """How many times to try to start, on new ports each time, if other processes take the ports."""
     slow_to_notice_free_space = False
-    """True if the program needs a restart to notice soon that a full disk has space again."""
+    """Whether the program must be restarted to notice promptly that a full disk has space again."""
     niceness = 0
     """The nice value, as in nice(1)."""
 

@@ -1,6 +1,6 @@
 """The demo data for `just up`: two users, one an operator, with a year of activities each.
 
-The data is loaded before the worker starts. The worker then generates the reports and sends emails.
+The data is loaded before the worker starts, which then generates the reports and sends the emails.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ async def _add(
 
 
 def _jobs(user_id: UserId, today: date) -> Iterator[Job]:
-    """Yield the job for last week's email, then the jobs for the reports, latest month first."""
+    """Yield the job for last week's summary, then the jobs for the reports, latest month first."""
     since_saturday = (today.weekday() + 2) % 7 or 7
     yield SendWeeklySummaryEmail(user_id, today - timedelta(days=since_saturday))
     month = today

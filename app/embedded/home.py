@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK_FILE, REGISTRY_FILE, ENV_FILE = "lock", "processes.json", "env"
 """Names of files in the home folder."""
 LOCK_TIMEOUT_S = 0.3
-"""How long to wait for the lock: `is_locked` holds it for an instant."""
+"""How long `lock` retries: `is_locked` in another process takes the lock for an instant."""
 CREATE_TIME_TOLERANCE_S = 0.05
 """How far apart two readings of the same process's creation time may be."""
 MIB = 2**20
@@ -35,7 +35,7 @@ DISK_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded")
 
 
 class AlreadyRunning(Exception):
-    """Another `up` is running in this home folder."""
+    """Another `up` or `reset` is running in this home folder."""
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def is_locked(file: Path) -> bool:
 
 
 def lock_holder(file: Path) -> psutil.Process | None:
-    """Return the `up` process that holds the lock; None if there is none or it has just started."""
+    """Return the process that holds the lock; None if there is none or it has just started."""
     if not is_locked(file):
         return None
     try:

@@ -79,7 +79,7 @@ class Email:
 
 
 class Inbox:
-    """The emails in a folder, stored by the SMTP server; `just up` names it in INBOX_FOLDER.
+    """The folder in which the SMTP server stores emails; `just up` sets INBOX_FOLDER to its path.
 
     Each email is one .eml file, so emails survive a restart and any process can read them.
     """
@@ -121,7 +121,7 @@ class Inbox:
         return [email for email in found if email and (to is None or _is_to(email, to))]
 
     def email(self, email_id: str) -> Email | None:
-        """Return the email with this id; None if it does not exist."""
+        """Return the email with this id; None if there is none."""
         if email_id not in self._cache:
             source = self.source(email_id)
             if source is None:
@@ -130,7 +130,7 @@ class Inbox:
         return self._cache[email_id]
 
     def source(self, email_id: str) -> bytes | None:
-        """Return the envelope headers and the email as received; None if it does not exist."""
+        """Return the envelope headers and the email as received; None if there is no such email."""
         if not email_id.replace("-", "").isalnum():
             return None
         try:
@@ -188,7 +188,7 @@ def _content(message: EmailMessage, subtype: str) -> str | None:
 
 
 class SmtpHandler:
-    """Accepts emails to any address. aiosmtpd finds the methods by name."""
+    """Accept emails to any address. aiosmtpd finds the method by its name."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -214,9 +214,9 @@ def smtp_protocol(inbox: Inbox) -> SMTP:
 
 
 def inbox_application(inbox: Inbox) -> Starlette:
-    """Serve pages for people and JSON for scripts.
+    """Create the web application: pages for people and JSON for scripts.
 
-    Only this machine's host names are accepted, to prevent DNS rebinding by other sites.
+    Only the host names 127.0.0.1 and localhost are accepted, to prevent DNS rebinding.
     """
 
     def find(request: Request) -> Email:

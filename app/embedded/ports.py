@@ -22,7 +22,7 @@ def free_ports(count: int) -> list[int]:
     """Find distinct free ports and reserve them for a minute.
 
     Each port is left in TIME_WAIT. Servers can still bind it, because they set SO_REUSEADDR. Other
-    searches for a free port do not set that option, so they skip the port.
+    calls of this function bind without that option, so they skip the port.
     """
     found: list[int] = []
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _leave_in_time_wait(bound: socket.socket) -> None:
-    """Connect to the port, then close the server's side first: the port is left in TIME_WAIT."""
+    """Connect to the port, and close the server's side first: this leaves it in TIME_WAIT."""
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.listen(1)
     with socket.create_connection(bound.getsockname()) as client:

@@ -1,8 +1,8 @@
 """Postgres: our own cluster, created by `initdb` and served on the loopback address only.
 
 Postgres refuses to run as root. If we are root, it runs under an unprivileged account, which is
-never given access to existing folders. If the account cannot reach the home folder or the programs,
-the fallback folder holds the data or a copy of the programs.
+never given access to existing folders. If the account cannot reach `workspace.home` or the
+programs, the fallback folder holds the data or a copy of the programs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if sys.platform != "win32":
     import pwd
 
 DATABASE_NAME = "activelog"
-"""Name of the database and its owner. Loopback connections need no password."""
+"""The name of the database and of its owner. Loopback connections need no password."""
 TEST_OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
@@ -76,11 +76,11 @@ class Postgres(Daemon):
         return run_as(self._account)
 
     def working_folder(self) -> Path:
-        """Return the root folder: Postgres's account may not be able to enter ours."""
+        """Return `/`: Postgres's account may not be able to enter our working folder."""
         return Path("/")
 
     def environment(self) -> Mapping[str, str]:
-        """Pass almost no variables: PG variables must not affect Postgres. macOS needs a locale."""
+        """Pass almost no variables: `PG*` must not affect Postgres. macOS needs a locale."""
         return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
     def command(self) -> Sequence[str | Path]:
@@ -176,9 +176,9 @@ class Postgres(Daemon):
             raise DidNotStart(self.name, process.returncode or 1, lines)
 
     def _stop_orphan(self) -> None:
-        """Stop a postmaster that outlived its owner and still uses the cluster.
+        """Stop a postmaster that outlived the process that started it and still uses the cluster.
 
-        Postgres itself detects a stale pid file, unless the id now belongs to another program under
+        Postgres itself ignores a stale pid file, unless the id now belongs to another program under
         the same account. In that case the file is removed here.
         """
         lines = _pid_file_lines(self._data)
@@ -238,7 +238,7 @@ class Account:
         return self._succeeds("cd", str(folder))
 
     def can_run(self, program: Path) -> bool:
-        """Run the program to find out whether that works: access lists and mounts matter too."""
+        """Try to run the program: ACLs and noexec mounts matter too, not only file modes."""
         return self._succeeds(str(program), "--version")
 
     def _succeeds(self, *command: str) -> bool:
@@ -252,7 +252,7 @@ class Account:
 
 
 def run_as(account: Account | None) -> RunAs:
-    """Return the subprocess arguments that select the account; None for our own account."""
+    """Return the subprocess arguments that select the account, or none if it is None (our own)."""
     if account is None:
         return {}
     return {"user": account.user, "group": account.group, "extra_groups": []}
@@ -267,7 +267,7 @@ def account_for_postgres() -> Account | None:
 
 
 def require_named_user(user: int) -> None:
-    """Check that Postgres's account has a name, which initdb needs, before starting anything.
+    """Check, before anything starts, that Postgres's account has a name, which initdb needs.
 
     Args:
         user: our user id. In a container started with `--user 12345` the user may have no name.

@@ -96,7 +96,7 @@ class ProcessRegistry:
             self._publish()
 
     def remove(self, pid: int) -> bool:
-        """Remove an exited process and clean up after it. False if it had already been removed."""
+        """Remove an exited process and clean up after it. Return False if it was already gone."""
         entry = self._entries.pop(pid, None)
         if entry is None:
             return False

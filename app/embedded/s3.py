@@ -33,7 +33,7 @@ class S3(Daemon):
     # On SIGTERM the filer waits 15 s for one of its own streams. SIGKILL loses no data: SeaweedFS
     # hands each write to the operating system, and reads its volumes again when it starts.
     stop_signal = signal.SIGKILL
-    # It checks once a minute, and rejects writes until the next check.
+    # SeaweedFS checks the free space once a minute, and rejects writes until the next check.
     slow_to_notice_free_space = True
     # In production S3 runs on other machines; here it must not slow down requests.
     niceness = process_priority.WORKER_NICENESS
@@ -65,8 +65,8 @@ class S3(Daemon):
     def environment(self) -> Mapping[str, str]:
         """Hide the user's configuration from SeaweedFS, and add one volume at a time, not seven.
 
-        A memory limit below 1 GiB is too low: half of the CPU time of multipart uploads would then
-        go to garbage collection.
+        With a memory limit below 1 GiB, garbage collection takes half of the CPU time of multipart
+        uploads.
         """
         return {
             "PATH": os.defpath,
@@ -76,7 +76,7 @@ class S3(Daemon):
         }
 
     async def prepare(self) -> None:
-        """Write the credentials, and remove earlier masters' folders, named after their ports."""
+        """Write the credentials, and remove earlier masters' folders, which have ports as names."""
         folder = self.workspace.folder("s3")
         for state in folder.glob("m[0-9]*"):
             shutil.rmtree(state, ignore_errors=True)

@@ -99,7 +99,7 @@ async def servers(
 ) -> AsyncIterator[dict[str, str]]:
     """Start the servers that `environ` does not name. Yield the variables for connecting to them.
 
-    On exit, even after an error or a cancellation, all processes are stopped before this returns.
+    All servers have stopped when the context ends, even after an error or a cancellation.
 
     Args:
         folder: the home folder.

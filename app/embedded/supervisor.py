@@ -1,6 +1,6 @@
 """Restart programs that exit, with an increasing delay, and watch for a full disk.
 
-On a full disk, programs keep exiting until there is free space again.
+While the disk is full, a restarted program may exit again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ async def _try_spawn(daemon: Daemon) -> str:
 async def _watch_disk(
     daemons: Sequence[Daemon], folders: Sequence[Path], registry: ProcessRegistry
 ) -> None:
-    """Until cancelled, report when the disk becomes full and when everything has recovered."""
+    """Report when the disk becomes full and when everything has recovered, until cancelled."""
     is_reported = has_room = False
     while True:
         await asyncio.sleep(DISK_POLL_S)

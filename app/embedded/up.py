@@ -59,7 +59,7 @@ def up(
         duplicate_signal_s: signals this close together count as one.
 
     Raises:
-        AlreadyRunning: another `up` is running in this folder.
+        AlreadyRunning: another `up` or `reset` is running in this folder.
     """
     try:
         return _up(make_home(home), environ, plan, durable, duplicate_signal_s)

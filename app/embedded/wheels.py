@@ -21,13 +21,13 @@ class UnsupportedPlatform(Exception):
 
 
 def require_supported_platform(libc: tuple[str, str] | None = None) -> None:
-    """Check the operating system and the installed wheels before starting anything.
+    """Check the operating system and the installed wheels, before anything starts.
 
     Args:
         libc: name and version of the C library; None for this machine's.
 
     Raises:
-        UnsupportedPlatform: the system is too old, or there are no wheels for it.
+        UnsupportedPlatform: the system is not supported, or a wheel is missing or incomplete.
     """
     if sys.platform == "win32":
         raise UnsupportedPlatform("Windows")
