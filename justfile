@@ -27,7 +27,7 @@ env:
 reset:
     @python -m app.embedded reset
 
-# Run one more API process on the running system, or on the servers in .env.
+# Run one more API process against the running system, or the servers named in .env.
 [no-exit-message]
 api:
     @exec python -m app.embedded connect api

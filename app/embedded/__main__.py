@@ -135,7 +135,7 @@ def main() -> int:
 
 
 def _describe_running(home: Path) -> str:
-    """Describe the process that holds the lock, for a message: its id and the API's URL."""
+    """Describe the process that holds the lock, for a message: its id and APP_URL."""
     process = lock_holder(home / LOCK_FILE)
     running = f"process {process.pid}" if process else "still starting"
     try:

@@ -114,9 +114,9 @@ def shutdown_grace_s(variables: Mapping[str, str]) -> float:
 
 
 def child_variables(environ: Mapping[str, str], embedded: Mapping[str, str]) -> dict[str, str]:
-    """Merge the environment with the settings of the embedded servers and the children's ports.
+    """Merge the environment and the settings of the embedded servers, which take precedence.
 
-    The settings of the embedded servers take precedence.
+    Variables that the children need and that are missing or empty, such as PORT, get defaults.
     """
     found = {**environ, **embedded}
     port = found.get("PORT") or str(default_or_free_port(8000))

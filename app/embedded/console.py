@@ -17,7 +17,7 @@ OTHER_COLOUR = 34
 
 
 def say(line: str) -> None:
-    """Print a message from `up` itself."""
+    """Print a message labelled `up`."""
     print_line("up", line)
 
 

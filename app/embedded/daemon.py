@@ -53,7 +53,7 @@ class Workspace:
     durable: bool
     """False for tests: files are not synced to disk, and all ports are random free ports."""
     fixed_port: int | None = None
-    """The port, for a workspace with only one server. None: choose ports each time one starts."""
+    """The port, if the workspace has only one server. None: choose ports at each `start`."""
 
     def folder(self, name: str) -> Path:
         """Return the private folder with this name. Create it if necessary."""
@@ -153,7 +153,7 @@ class Daemon(ABC):
         """Start the program and wait until it is ready. If that fails, nothing is left running.
 
         Raises:
-            DidNotStart: the program exited or did not respond, even on other ports.
+            DidNotStart: the program exited, did not respond, or found its ports taken every time.
         """
         for attempt in range(1, self.start_attempts + 1):
             self.choose_ports()
@@ -262,7 +262,7 @@ class Daemon(ABC):
             show(rest.decode(errors="replace").rstrip())
 
     def _failure(self, code: int | None) -> DidNotStart:
-        """Quote the end of the output, but only one line if the output has already been shown."""
+        """Return the error, which quotes the end of the output; one line if it has been shown."""
         if self._show is None:
             with suppress(OSError):
                 self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())

@@ -1,6 +1,6 @@
 """The demo data for `just up`: two users, one an operator, with a year of activities each.
 
-The data is loaded before the worker starts, which then generates the reports and sends the emails.
+It is loaded before the worker starts; the worker then generates the reports and sends the emails.
 """
 
 from __future__ import annotations

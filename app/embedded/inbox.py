@@ -1,4 +1,4 @@
-"""An SMTP server that stores every email as a file, and web pages to read them.
+"""An SMTP server that stores emails as files, and web pages for reading them.
 
 `python -m app.embedded.inbox FOLDER SMTP_PORT WEB_PORT` runs both until SIGTERM.
 """
@@ -147,10 +147,10 @@ class Inbox:
     async def wait_for(
         self, to: str | None = None, count: int = 1, within: float = 150.0
     ) -> list[Email]:
-        """Wait for `count` emails and return them, newest first.
+        """Wait until there are at least `count` emails, and return all of them, newest first.
 
         Args:
-            to: count only emails with this recipient.
+            to: count and return only emails with this recipient.
             within: seconds to wait.
 
         Raises:
@@ -188,7 +188,7 @@ def _content(message: EmailMessage, subtype: str) -> str | None:
 
 
 class SmtpHandler:
-    """Accept emails to any address. aiosmtpd finds the method by its name."""
+    """A handler for aiosmtpd, which calls the method by its name. It accepts any recipient."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox

@@ -252,7 +252,7 @@ class Account:
 
 
 def run_as(account: Account | None) -> RunAs:
-    """Return the subprocess arguments that select the account, or none if it is None (our own)."""
+    """Return the subprocess arguments that select the account; {} for None (our own account)."""
     if account is None:
         return {}
     return {"user": account.user, "group": account.group, "extra_groups": []}

@@ -96,7 +96,7 @@ class ProcessRegistry:
             self._publish()
 
     def remove(self, pid: int) -> bool:
-        """Remove an exited process and clean up after it. Return False if it was already gone."""
+        """Remove an exited process and clean up after it. Return False if it is not listed."""
         entry = self._entries.pop(pid, None)
         if entry is None:
             return False
@@ -127,7 +127,7 @@ class ProcessRegistry:
             self._guard.stdin.flush()
 
     def _write(self) -> None:
-        """Write the file. Store an error, do not raise it: a full disk must not stop anything."""
+        """Write the file. Store an error instead of raising it: a full disk must stop nothing."""
         try:
             _write(self._file, self._entries.values())
             self.write_error = None

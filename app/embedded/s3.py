@@ -39,7 +39,7 @@ class S3(Daemon):
     niceness = process_priority.WORKER_NICENESS
 
     def choose_ports(self) -> None:
-        """Avoid ports for which another user left sockets in the temporary folder."""
+        """Avoid ports for which another user left sockets in /tmp."""
         taken = ports_with_foreign_sockets()
         candidates = dict.fromkeys([self.workspace.choose_port(8333), *free_ports(16)])
         usable = [port for port in candidates if port not in taken]
@@ -76,7 +76,7 @@ class S3(Daemon):
         }
 
     async def prepare(self) -> None:
-        """Write the credentials, and remove earlier masters' folders, which have ports as names."""
+        """Write the credentials, and remove the folders of earlier masters (`m` and the port)."""
         folder = self.workspace.folder("s3")
         for state in folder.glob("m[0-9]*"):
             shutil.rmtree(state, ignore_errors=True)
@@ -119,7 +119,7 @@ class S3(Daemon):
         return [seaweedfs(), "-logtostderr=true", "server", *arguments]
 
     def cleanup_paths(self) -> Sequence[Path]:
-        """Return the sockets that SeaweedFS always creates in the temporary folder."""
+        """Return the sockets that SeaweedFS always creates in /tmp."""
         grpc = zip(("master", "volume", "filer", "s3"), self._grpc, strict=True)
         names = [f"{name}-grpc-{port}" for name, port in grpc]
         names += [f"filer-{self._filer}", f"s3-{self.port}"]

@@ -1,4 +1,4 @@
-"""Find the servers' programs in their wheels without importing them."""
+"""Find the servers' programs in their wheels without importing the wheels."""
 
 from __future__ import annotations
 
