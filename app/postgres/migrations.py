@@ -11,8 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from app.errors import Unavailable
-from app.postgres.pool import OUTAGES, require_supported_major
+from app.postgres.pool import OUTAGES, not_responding, require_supported_major
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
@@ -39,7 +38,7 @@ async def migrate(url: str, command: str = "up") -> str:
     try:
         connection = await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError, *OUTAGES) as error:
-        raise Unavailable(f"Postgres is not responding: {error}", dependency="postgres") from error
+        raise not_responding(error) from error
     try:
         require_supported_major(connection.get_server_version().major)
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)

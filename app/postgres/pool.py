@@ -120,8 +120,14 @@ async def require_supported_version(pool: Pool) -> None:
         async with pool.acquire(timeout=5) as connection:
             version = connection.get_server_version()
     except (OSError, TimeoutError, *OUTAGES) as error:
-        raise Unavailable(f"Postgres is not responding: {error}", dependency="postgres") from error
+        raise not_responding(error) from error
     require_supported_major(version.major)
+
+
+def not_responding(error: BaseException) -> Unavailable:
+    """Return the failure for a process that cannot connect to Postgres when it starts."""
+    reason = str(error) or "no answer in time"  # asyncpg's timeouts have no text
+    return Unavailable(f"Postgres is not responding: {reason}", dependency="postgres")
 
 
 def require_supported_major(major: int) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
+import pytest
 
+from app.errors import Unavailable
 from app.postgres.migrations import FOLDER, migrate
+from app.postgres.pool import not_responding
 
 TABLES = """
 select count(*) from information_schema.tables
@@ -35,3 +38,9 @@ async def test_every_migration_can_be_rolled_back_and_applied_again(empty_databa
 async def test_migrations_started_at_the_same_time_do_not_collide(empty_database: str) -> None:
     await asyncio.gather(*(migrate(empty_database) for _ in range(3)))
     assert await count_tables(empty_database) > 0
+
+
+async def test_failed_connection_is_reported_with_its_reason(closed_port: int) -> None:
+    with pytest.raises(Unavailable, match=r"^Postgres is not responding: .*Connect call failed"):
+        await migrate(f"postgres://user:secret@127.0.0.1:{closed_port}/activelog")
+    assert "Postgres is not responding: no answer in time" == not_responding(TimeoutError()).detail
