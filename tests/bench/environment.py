@@ -54,7 +54,7 @@ class Environment:
 
 
 class _FreePortWorkspace(Workspace):
-    def port(self, default: int) -> int:
+    def choose_port(self, default: int) -> int:
         """Return a random free port, so that a running `just up` keeps the default port."""
         return free_ports(1)[0]
 
