@@ -25,7 +25,7 @@ ROWS = (
     """insert into reports (user_id, month, size_bytes, sha256)
     select id, date_trunc('month', now())::date - n * interval '1 month', 80000, repeat('a', 64)
     from users, generate_series(1, 12) as n""",
-    # One job in fifty is dead, for one of two reasons; one in fifty is queued.
+    # One job in fifty is dead, for one of a hundred reasons; one in fifty is queued.
     """insert into jobs
         (kind, queue, payload, state, user_id, run_at, enqueued_at, attempt, failures,
         started_at, finished_at, error, fingerprint)
@@ -35,8 +35,8 @@ ROWS = (
         (array['critical', 'default', 'low', 'low'])[1 + n % 4], '{}', known.state, u.id,
         at, at, 1, 0, case when known.state <> 'queued' then at end,
         case when known.state in ('done', 'dead') then at + interval '1 second' end,
-        case when known.state = 'dead' then 'Refused: reason ' || n % 100 end,
-        case when known.state = 'dead' then md5((n % 100)::text) end
+        case when known.state = 'dead' then 'Refused: reason ' || n / 50 % 100 end,
+        case when known.state = 'dead' then md5((n / 50 % 100)::text) end
     from generate_series(1, $1::int) as n
     cross join lateral (select
         now() - ($1::int - n) * interval '6 seconds' as at,
