@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import count
 from typing import Literal, NamedTuple
 
 from app.activities.formatting import (
@@ -70,7 +71,9 @@ def timeline(first: date, last: date, values: Mapping[date, float]) -> Timeline:
         return _timeline("week", 1, first, last, values)
     if days <= 30 * (MAX_BARS - 1):
         return _timeline("month", 1, first, last, values)
-    years = -(-(last.year - first.year + 1) // MAX_BARS)
+    at_least = (last.year - first.year) // MAX_BARS + 1
+    # Bars start at multiples of their years, so a period can touch one bar more than it fills.
+    years = next(n for n in count(at_least) if last.year // n - first.year // n < MAX_BARS)
     return _timeline("year", years, first, last, values)
 
 
