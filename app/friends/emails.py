@@ -104,7 +104,7 @@ class FriendActivity(Email, frozen=True):
             NewsEntry(tuesday, "Zoë Ångström", "swam 1.9 km in 41 min", ""),
             NewsEntry(wednesday, "Ada Lovelace", "hiked for 3 h 05 min", "Rain, and still glad ☀️"),
         ]
-        headline = "Ada Lovelace and Zoë Ångström were active"
+        headline = "5 new activities from your friends"
         return cls(name="Grace Hopper", headline=headline, entries=entries, more=2)
 
     @classmethod
@@ -125,7 +125,7 @@ class FriendActivity(Email, frozen=True):
         ]
         return cls(
             name=one_line(name),
-            headline=_headline(entries, len(entries) + more),
+            headline=_headline(entries, more),
             entries=entries,
             more=more,
         )
@@ -206,17 +206,21 @@ def _describe(activity: News) -> str:
     return f"{words.past_tense} for {time}"
 
 
-def _headline(entries: Sequence[NewsEntry], total: int) -> str:
+def _headline(entries: Sequence[NewsEntry], more: int) -> str:
+    if more:  # the names of the friends who recorded these are unknown
+        return f"{len(entries) + more} new activities from your friends"
     names = list(dict.fromkeys(truncate(entry.name, 40) for entry in entries))
     match names:
-        case [name] if total == 1:
+        case [name] if len(entries) == 1:
             return f"{name} {entries[0].activity}"
         case [name]:
-            return f"{name} recorded {total} activities"
+            return f"{name} recorded {len(entries)} activities"
         case [first, second]:
             return f"{first} and {second} were active"
+        case [first, second, third]:
+            return f"{first}, {second} and {third} were active"
         case _:
-            return f"{names[0]}, {names[1]} and other friends were active"
+            return f"{names[0]}, {names[1]} and {len(names) - 2} other friends were active"
 
 
 MAX_NEWS_AGE = timedelta(days=7)

@@ -98,12 +98,27 @@ def test_news_is_grouped_by_day_and_a_single_item_is_not_repeated() -> None:
     assert (1, 3) == (text.count("swam"), html.count("swam"))  # including the title and preheader
 
 
+@pytest.mark.parametrize(
+    ("names", "headline"),
+    [
+        ("A", "A swam 500 m in 1 min"),
+        ("AA", "A recorded 2 activities"),
+        ("AB", "A and B were active"),
+        ("ABCB", "A, B and C were active"),
+        ("ABCD", "A, B and 2 other friends were active"),
+    ],
+)
+def test_headline_names_friends_or_counts_them(names: str, headline: str) -> None:
+    news = [News(name, "swim", NOON, 60, 500.0, None) for name in names]
+    assert FriendActivity.from_news("Ada", news, more=0).headline == headline
+
+
 def test_news_beyond_the_limit_is_counted_and_long_notes_are_truncated() -> None:
     many = [News(f"Friend {n}", "other", NOON, 60, 5.0, "word " * 400) for n in range(12)]
     email = FriendActivity.from_news("Ada", many, more=28)
     assert isinstance(email, FriendActivity)
     assert (12, 28) == (len(email.entries), email.more)
-    assert email.headline == "Friend 0, Friend 1 and other friends were active"
+    assert email.headline == "40 new activities from your friends"
     assert all(len(entry.notes) <= 160 for entry in email.entries)
     assert "And 28 more." in parts(compose_and_parse(email, recipient("Ada")))[0]
 
