@@ -78,7 +78,7 @@ class Heartbeat:
         )
         running_before = set(self._slots.running)
         rows = await statements.running_on_worker(self._database, worker_id=self._worker_id)
-        self._claim_loop.cancel(row.id for row in rows if row.cancelled)
+        self._claim_loop.cancel(row.id for row in rows if row.cancel_requested)
         await self._reconcile(rows, running_before)
         for kind in self._pauses.update(await statements.pauses(self._database)):
             await statements.wake_blocked(self._database, blocked_on=blocked_on_kind(kind))

@@ -88,7 +88,7 @@ def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
         waiting[row.kind] += row.due
         dead[row.kind] += row.dead
         if row.blocked_on:
-            blocked[row.kind, row.blocked_on] += row.unfinished
+            blocked[row.kind, row.blocked_on] += row.waiting
     for metric in (metrics.jobs_waiting, metrics.dead_letters, metrics.kind_paused):
         metric.clear()
     metrics.jobs_blocked.clear()

@@ -44,7 +44,7 @@ class Relay:
         added = await self._dispatch_missing(
             await statements.due_for_redis_check(self._database, limit=PAGE)
         )
-        while page := await statements.never_dispatched(self._database, limit=PAGE):
+        while page := await statements.undispatched(self._database, limit=PAGE):
             added += await self._dispatch_missing(page)
             if len(page) < PAGE:
                 break

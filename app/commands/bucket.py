@@ -15,4 +15,6 @@ async def prepare(*, resources: InjectedResources) -> str:
     """Create the bucket if it is missing, and set its lifecycle rules."""
     await resources.bucket.create_if_missing()
     await resources.bucket.set_expiry({PREFIX: LIFETIME.days})
-    return f"objects in {PREFIX} expire after {LIFETIME.days} days, incomplete uploads after one"
+    return (
+        f"objects in {PREFIX} expire after {LIFETIME.days} days, incomplete uploads after one day"
+    )

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from app.commands.options import BY, InjectedResources, Json, Limit, render, validated
+from app.commands.options import BY_CLI, InjectedResources, Json, Limit, render, validated
 from app.email.emails import send_test_email
 from app.email.smtp import Ambiguous, Refused, TemporarilyRefused
 from app.email.suppressions import lift as lift_suppression
@@ -54,7 +54,7 @@ async def lift(address: str, /, *, resources: InjectedResources) -> str:
         address: A suppressed address.
     """
     async with resources.database.transaction() as tx:
-        await lift_suppression(tx, address, by=BY)
+        await lift_suppression(tx, address, by=BY_CLI)
     return "emails to this address are allowed again"
 
 
@@ -74,7 +74,7 @@ async def import_(
     """
     addresses = _read_addresses(file)
     async with resources.database.transaction() as tx:
-        added = await suppress_all(tx, addresses, reason, by=BY)
+        added = await suppress_all(tx, addresses, reason, by=BY_CLI)
     return f"suppressed {len(addresses)} addresses, {added} of them new"
 
 
@@ -87,7 +87,7 @@ def _read_addresses(file: str) -> list[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"Cannot read {file}: {error}.") from None
+        raise Invalid(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from None
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     for number, line in lines:
         try:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cyclopts import App, Parameter, Token
 
-from app.commands.options import BY, InjectedResources, Json, Limit, render
+from app.commands.options import BY_CLI, InjectedResources, Json, Limit, render
 from app.errors import Invalid
 from app.jobs import JobId, Queue
 from app.jobs.admin import dead_letters, jobs
@@ -25,7 +25,7 @@ def _parse_id(_: Any, tokens: list[Token]) -> JobId:
 
 Id: TypeAlias = Annotated[JobId, Parameter(converter=_parse_id, help="A job ID.")]
 
-app = App(name="jobs", help="List, show, cancel and retry jobs.")
+app = App(name="jobs", help="List, show and cancel jobs, and retry or discard dead letters.")
 
 
 @app.command(name="list")
@@ -62,7 +62,7 @@ async def show(id: Id, /, *, json: Json = False, resources: InjectedResources) -
 @app.command
 async def retry(id: Id, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Retry a dead letter."""
-    await dead_letters.retry_job(resources.database, id, by=BY)
+    await dead_letters.retry_job(resources.database, id, by=BY_CLI)
     return render(await jobs.find_job(resources.database, id), json=json)
 
 
@@ -70,7 +70,7 @@ async def retry(id: Id, /, *, json: Json = False, resources: InjectedResources) 
 async def cancel(id: Id, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Cancel a job, even if it is running."""
     async with resources.database.transaction() as tx:
-        await jobs.cancel_job(tx, id, by=BY)
+        await jobs.cancel_job(tx, id, by=BY_CLI)
         return render(await jobs.find_job(tx, id), json=json)
 
 
@@ -99,11 +99,11 @@ async def dead(
     if kind and not retry_all:
         raise Invalid("--kind requires --retry-all.")
     if retry_all:
-        return render(await dead_letters.retry_all(database, kind, by=BY), json=json)
+        return render(await dead_letters.retry_all(database, kind, by=BY_CLI), json=json)
     if retry:
-        return render(await dead_letters.retry_group(database, retry, by=BY), json=json)
+        return render(await dead_letters.retry_group(database, retry, by=BY_CLI), json=json)
     if discard:
-        return render(await dead_letters.discard_group(database, discard, by=BY), json=json)
+        return render(await dead_letters.discard_group(database, discard, by=BY_CLI), json=json)
     return render(
         await dead_letters.list_groups(database, dead_letters.DeadLetterCursor(), limit), json=json
     )

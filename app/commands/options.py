@@ -13,8 +13,8 @@ from app.commands.tables import format_result
 from app.errors import Invalid
 from app.resources import Resources
 
-BY = "cli"
-"""The actor named in log lines and in the history of runs."""
+BY_CLI = "cli"
+"""The actor named in log events and in the history of runs."""
 
 InjectedResources: TypeAlias = Annotated[Resources, Parameter(parse=False)]
 """The resources that `app.__main__` opens and passes to a command. Not an option."""

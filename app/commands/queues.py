@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from app.commands.options import BY, InjectedResources, Json, render
+from app.commands.options import BY_CLI, InjectedResources, Json, render
 from app.jobs import Queue
 from app.jobs.admin import queues as admin
 from app.postgres.database import Transaction
@@ -24,7 +24,7 @@ async def list_queues(*, json: Json = False, resources: InjectedResources) -> st
 async def pause_queue(name: Queue, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Pause a queue: within a second, no more jobs start from it."""
     async with resources.database.transaction() as tx:
-        await admin.pause_queue(tx, name, by=BY)
+        await admin.pause_queue(tx, name, by=BY_CLI)
         return await _render_queues(tx, resources, json=json)
 
 
@@ -32,7 +32,7 @@ async def pause_queue(name: Queue, /, *, json: Json = False, resources: Injected
 async def resume_queue(name: Queue, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Resume a queue."""
     async with resources.database.transaction() as tx:
-        await admin.resume_queue(tx, name, by=BY)
+        await admin.resume_queue(tx, name, by=BY_CLI)
         return await _render_queues(tx, resources, json=json)
 
 
@@ -46,7 +46,7 @@ async def list_kinds(*, json: Json = False, resources: InjectedResources) -> str
 async def pause_kind(name: str, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Pause a kind: within a second, no more of its jobs start."""
     async with resources.database.transaction() as tx:
-        await admin.pause_kind(tx, name, by=BY)
+        await admin.pause_kind(tx, name, by=BY_CLI)
         return render(await admin.list_kinds(tx), json=json)
 
 
@@ -54,7 +54,7 @@ async def pause_kind(name: str, /, *, json: Json = False, resources: InjectedRes
 async def resume_kind(name: str, /, *, json: Json = False, resources: InjectedResources) -> str:
     """Resume a kind."""
     async with resources.database.transaction() as tx:
-        await admin.resume_kind(tx, name, by=BY)
+        await admin.resume_kind(tx, name, by=BY_CLI)
         return render(await admin.list_kinds(tx), json=json)
 
 

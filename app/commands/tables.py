@@ -21,7 +21,7 @@ JOB_COLUMNS = ("id", "state", "kind", "queue", "attempt", "run_at", "finished_at
 
 
 def format_result(result: Sequence[Struct] | Struct) -> str:
-    """Format rows as a table, and a job with all its fields."""
+    """Format rows as a table, and the details of a job as a list of its fields."""
     match result:
         case JobDetail():
             return format_job(result)
@@ -34,7 +34,7 @@ def format_result(result: Sequence[Struct] | Struct) -> str:
 
 
 def format_table(rows: Sequence[Struct], *columns: str) -> str:
-    """Format rows under a heading. Without `columns`, all fields of the first row are columns."""
+    """Format rows under column headings. Without `columns`, every field is a column."""
     if not rows:
         return "none"
     names = columns or rows[0].__struct_fields__
@@ -46,7 +46,7 @@ def format_table(rows: Sequence[Struct], *columns: str) -> str:
 
 
 def format_job(job: JobDetail) -> str:
-    """Format all fields of a job, its attempts with their full tracebacks, and its timeline."""
+    """Format a job: its fields with values, its attempts with full tracebacks, and its timeline."""
     return "\n".join(_job_lines(job))
 
 

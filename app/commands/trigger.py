@@ -1,7 +1,7 @@
 """`python -m app trigger <job>`: run a job now and print the outcome.
 
-A triggered job is enqueued and run like any other. There is a command for every schedule, for every
-kind of job that contains a user's ID, and for exports.
+A triggered job is enqueued and run like any other. There is a command for every schedule, for
+exports, and for every kind of job about one user whose other fields are all in `FIELDS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cyclopts import App, Parameter, Token
 
 from app import jobs
 from app.activity_types import ActivityType
-from app.commands.options import BY, InjectedResources
+from app.commands.options import BY_CLI, InjectedResources
 from app.commands.waiting import wait_for_job
 from app.errors import Conflict, Invalid, Unavailable
 from app.exports import requests as exports
@@ -43,17 +43,17 @@ app = App(
 )
 
 
-def _parse(text: str, form: str, expected: str) -> date:
+def _parse(text: str, date_format: str, expected: str) -> date:
     """Parse a date.
 
     Raises:
         ValueError: the text is not in exactly this format.
     """
     try:
-        day = datetime.strptime(text, form).replace(tzinfo=UTC).date()
+        day = datetime.strptime(text, date_format).replace(tzinfo=UTC).date()
     except ValueError:
         day = None
-    if day is None or day.strftime(form) != text:
+    if day is None or day.strftime(date_format) != text:
         raise ValueError(f"{text!r} is not {expected}.")
     return day
 
@@ -157,7 +157,7 @@ async def export(
     no_wait: NoWait = False,
     resources: InjectedResources,
 ) -> int:
-    """Export a user's activities as if the user had requested it.
+    """Export a user's activities as if the user had requested the export.
 
     Args:
         format: The format of the file.
@@ -173,7 +173,7 @@ async def export(
 
 def _add_schedule(schedule: Schedule) -> None:
     async def enqueue(tx: Transaction, day: date | None = None, dry_run: bool = False) -> JobId:
-        run = await trigger_schedule(tx, schedule.name, by=BY, day=day, dry_run=dry_run)
+        run = await trigger_schedule(tx, schedule.name, by=BY_CLI, day=day, dry_run=dry_run)
         return run.job_id
 
     options = [_option("day", PeriodDay, default=None)]
@@ -203,7 +203,7 @@ def _add(
     options: list[inspect.Parameter],
     enqueue: Callable[..., Awaitable[JobId]],
 ) -> None:
-    """Add the command for a job. `enqueue` gets the transaction, and the options as keywords."""
+    """Add a job's command. `enqueue` gets the transaction, and the options as keyword arguments."""
 
     async def command(*, resources: Resources, no_wait: bool = False, **values: Any) -> int:
         return await run(resources, lambda tx: enqueue(tx, **values), no_wait=no_wait)
@@ -237,6 +237,6 @@ for _schedule in SCHEDULES.values():
     _add_schedule(_schedule)
 for _kind, _job_type in sorted(KINDS.items()):
     _fields = [name for name in _job_type.__struct_fields__ if name != "user_id"]
-    has_options = "user_id" in _job_type.__struct_fields__ and set(_fields) <= set(FIELDS)
-    if has_options and _job_type is not GenerateExport:
+    has_command = "user_id" in _job_type.__struct_fields__ and set(_fields) <= set(FIELDS)
+    if has_command and _job_type is not GenerateExport:
         _add_user_job(_job_type, _fields)

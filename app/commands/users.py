@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from getpass import getpass
 
-from app.commands.options import BY, InjectedResources, validated
+from app.commands.options import BY_CLI, InjectedResources, validated
 from app.users.accounts import create_admin as create_admin_account
 from app.users.accounts import make_admin
 from app.users.passwords import Passwords
@@ -16,17 +16,17 @@ async def create_admin(email: str, /, *, resources: InjectedResources) -> str:
     """Make an account an operator, or create an operator account.
 
     Args:
-        email: The address of the account. The password of a new account is asked for
-            on a terminal, and otherwise read from standard input.
+        email: The address of the account. On a terminal, the command asks for the password of
+            a new account; otherwise it reads it from standard input.
     """
     email = validated(email, EmailAddress)
     async with resources.database.transaction() as tx:
-        if await make_admin(tx, email, by=BY):
+        if await make_admin(tx, email, by=BY_CLI):
             return "the user is now an operator; their password is unchanged"
     password = validated(_ask_password(), Password)
     password_hash = await Passwords().hash(password)
     async with resources.database.transaction() as tx:
-        await create_admin_account(tx, email, password_hash, by=BY)
+        await create_admin_account(tx, email, password_hash, by=BY_CLI)
     return "operator account created"
 
 

@@ -15,7 +15,7 @@ from app.postgres.database import Database
 POLL_INTERVAL_S = 0.25
 FINAL_STATES = {"done", "dead", "cancelled"}
 CLEAR_LINE = "\r\x1b[K"
-"""Codes that move to the beginning of the terminal's line and clear the line."""
+"""Codes that move the cursor to the beginning of the line and clear the line."""
 
 
 async def wait_for_job(database: Database, job_id: JobId) -> int:

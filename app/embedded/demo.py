@@ -56,7 +56,7 @@ async def _add(
         is_admin=account.operator,
     )
     if user_id is not None:
-        await statements.repeatable_chance(tx, seed=seed)
+        await statements.seed_random(tx, seed=seed)
         await statements.add_demo_activities(tx, user_id=user_id, favourite=favourite, today=today)
         await jobs.enqueue_all(tx, _jobs(user_id, today))
 

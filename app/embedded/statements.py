@@ -15,7 +15,7 @@ async def add_demo_user(
 
 
 @statement("demo")
-async def repeatable_chance(db: Queryable, *, seed: float) -> str: ...
+async def seed_random(db: Queryable, *, seed: float) -> str: ...
 
 
 @statement("demo")

@@ -107,7 +107,7 @@ async def export_ready(job: SendExportReadyEmail, run: Run, sender: EmailSender)
         The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
-        export = await statements.owned_export(tx, id=job.export_id)
+        export = await statements.export_with_owner(tx, id=job.export_id)
     if export is None or export.expires_at is None:
         await run.finish_with_note("the export was deleted or is not finished")
         return
@@ -137,7 +137,7 @@ async def export_failed(job: SendExportFailedEmail, run: Run, sender: EmailSende
         The same exceptions as `deliver`.
     """
     async with run.transaction() as tx:
-        export = await statements.owned_export(tx, id=job.export_id)
+        export = await statements.export_with_owner(tx, id=job.export_id)
         found = export and await statements.exports(
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )

@@ -125,7 +125,7 @@ async def _find_export(run: Run, job: GenerateExport) -> OwnedExport | None:
         LeaseLost: this attempt has lost its job.
     """
     async with run.transaction() as tx:
-        return await statements.owned_export(tx, id=job.export_id)
+        return await statements.export_with_owner(tx, id=job.export_id)
 
 
 async def _remove_object(run: Run, bucket: Bucket, job: GenerateExport) -> None:

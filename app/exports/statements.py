@@ -97,7 +97,7 @@ async def clear_export_result(
 
 
 @statement("exports")
-async def owned_export(db: Queryable, *, id: ExportId) -> OwnedExport | None: ...
+async def export_with_owner(db: Queryable, *, id: ExportId) -> OwnedExport | None: ...
 
 
 @statement("exports")

@@ -76,7 +76,7 @@ async def enqueue_all(
             payloads=[msgspec.json.encode(job).decode() for job in batch],
             unique_keys=[job.unique_key for job in batch],
             user_ids=[_user_id(job) for job in batch],
-            expire_in=[job.expires_in for job in batch],
+            expires_in=[job.expires_in for job in batch],
             request_id=origin.request_id,
             traceparent=origin.traceparent,
             run_at=run_at,
@@ -88,5 +88,5 @@ async def enqueue_all(
 
 
 def _user_id(job: Job) -> UUID | None:
-    """Return the user that a job is about. Operators can search for jobs by user."""
+    """Return the id of the user that a job is about, if any. Operators can filter jobs by it."""
     return getattr(job, "user_id", None)

@@ -24,7 +24,7 @@ class Job(msgspec.Struct, frozen=True):
             user_id: UserId
 
     New fields need defaults, because workers of a new version read rows that the previous version
-    wrote. A kind is never renamed while it has rows.
+    wrote. A kind is never renamed, because stored jobs contain it.
     """
 
     kind: ClassVar[str]

@@ -70,8 +70,8 @@ class QueueStats(msgspec.Struct, frozen=True):
     queue: Queue
     kind: str
     blocked_on: str | None
-    unfinished: int
-    """Not counting running jobs."""
+    waiting: int
+    """Jobs in state `queued`, `retrying` or `snoozed`."""
     due: int
     running: int
     dead: int
@@ -84,4 +84,4 @@ class OwnedJob(msgspec.Struct, frozen=True):
 
     id: JobId
     token: UUID
-    cancelled: bool
+    cancel_requested: bool

@@ -115,7 +115,7 @@ async def save_position(
 
 
 @statement("jobs")
-async def never_dispatched(db: Queryable, *, limit: int) -> list[UnclaimedJob]: ...
+async def undispatched(db: Queryable, *, limit: int) -> list[UnclaimedJob]: ...
 
 
 @statement("jobs")
@@ -175,7 +175,7 @@ async def insert_jobs(
     payloads: list[str],
     unique_keys: list[str | None],
     user_ids: list[UUID | None],
-    expire_in: list[timedelta | None],
+    expires_in: list[timedelta | None],
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,

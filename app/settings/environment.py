@@ -16,7 +16,7 @@ from msgspec.inspect import IntType, LiteralType, type_info
 T = TypeVar("T")
 
 LOCAL_HOSTS = {None, "", "localhost", "127.0.0.1", "::1"}
-"""The hosts that mean this machine in a URL; None means a socket in the file system."""
+"""The hosts that mean this machine in a URL; None means a Unix socket."""
 
 REMEDIES = {
     "DATABASE_URL": "for example postgresql://activelog:PASSWORD@db.example.com/activelog",
@@ -47,7 +47,10 @@ def report_error(error: Exception | str) -> None:
 
 
 def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Merge the environment over a folder's `.env`, which production and tests ignore."""
+    """Merge the environment over a folder's `.env`.
+
+    If ENVIRONMENT is `production` or `test`, `.env` is not read.
+    """
     if environ.get("ENVIRONMENT") in {"production", "test"}:
         return dict(environ)
     from_file = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}

@@ -41,7 +41,8 @@ def parse_smtp_url(text: str) -> Smtp:
     """Parse `smtp://user:pass@host:587?tls=starttls` or `smtps://host`.
 
     Without `tls`, an `smtp://` connection is in plain text to a host on this machine and uses
-    STARTTLS to any other, so that a forgotten parameter never sends a password unencrypted.
+    STARTTLS to any other, so that a forgotten parameter never sends a password over the network
+    unencrypted.
     """
     parts = split_url(text, "smtp", "smtps")
     if not parts.hostname:

@@ -144,7 +144,7 @@ class Retention:
     """How long the nightly cleanup keeps things that have ended or been deleted."""
 
     deleted: Annotated[RetentionTime, "RETENTION_DELETED"] = 30 * DAY
-    """Deleted activities, and accounts whose erasure failed."""
+    """Deleted activities, and deleted accounts whose erasure failed."""
     jobs: Annotated[RetentionTime, "RETENTION_JOBS"] = 7 * DAY
     """Jobs that are done or cancelled."""
     dead_letters: Annotated[RetentionTime, "RETENTION_DEAD_LETTERS"] = 90 * DAY

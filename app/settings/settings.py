@@ -22,7 +22,7 @@ SAMPLE_SECRET = "change-me-to-64-random-characters"
 """The value in .env.example, which only development accepts."""
 MIN_SECRET_CHARACTERS = 32
 MIN_DIFFERENT_CHARACTERS = 8
-"""The chance of fewer in 32 random hexadecimal digits is one in thirty million."""
+"""The chance of fewer in 32 random hexadecimal digits is about one in thirty million."""
 SAMPLE_KEYS = {
     "activelog-secret",
     "minioadmin",
@@ -61,7 +61,7 @@ class Settings:
         If ENVIRONMENT is misspelled, report only what is invalid in every environment.
 
         Raises:
-            SettingsError: variables are missing, invalid, or too weak for production.
+            SettingsError: variables are missing, invalid, or unsafe outside development.
         """
         environment = text_of(environ, "ENVIRONMENT").lower() or "production"
         strict = environment in {"test", "production"}
@@ -103,7 +103,7 @@ def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
 def _unsafe_in_production(
     values: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield valid settings with which others could read our passwords or sign in as us."""
+    """Yield settings that would let others read our passwords or sign in with our credentials."""
     app = urlsplit(values.get("APP_URL", ""))
     if app.scheme != "https" and app.hostname not in LOCAL_HOSTS:
         yield "APP_URL", "must begin with https:// in production"

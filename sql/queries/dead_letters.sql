@@ -29,7 +29,7 @@ limit :limit;
 select count(*) as letters, count(distinct fingerprint) as groups from jobs where state = 'dead';
 
 -- name: retry_dead
--- Requeue the next batch of matching dead jobs, with no failures or crashes, and count them.
+-- Requeue and count the next batch of matching dead jobs, and reset their failures and crashes.
 -- Newest first, after the cursor, limited to this id, fingerprint and kind (null: any).
 -- Expired jobs stay dead. Of the jobs with the same kind and unique key, only the newest is
 -- requeued, or none if an unfinished job has that key. Jobs that stay dead are counted by reason.

@@ -5,7 +5,7 @@ values (:email, :name, :password_hash, :is_admin, now())
 on conflict (lower(email)) where deleted_at is null do nothing
 returning id;
 
--- name: repeatable_chance
+-- name: seed_random
 -- Seed random() for the rest of this transaction, so that its numbers are repeatable.
 select setseed(:seed::float8)::text;
 

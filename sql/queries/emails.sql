@@ -60,7 +60,8 @@ select pg_advisory_xact_lock(
 );
 
 -- name: wait_for_another
--- Return how long this user must wait for another email with this name; no row if they need not.
+-- Return how long it takes until this user may get another email with this name.
+-- No row if they may get one now.
 -- The email with this unique key is not counted.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails
@@ -97,7 +98,7 @@ set
 where id = :id and state = 'sending' and attempts = :attempt;
 
 -- name: record_refusal
--- Record that the server will never accept the email.
+-- Record that the server has rejected the email for good.
 update emails
 set state = 'refused', sending_until = null, error = :error
 where id = :id and state = 'sending' and attempts = :attempt;

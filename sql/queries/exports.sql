@@ -4,8 +4,8 @@
 select pg_advisory_xact_lock(hashtextextended('exports ' || :user_id::uuid::text, 0));
 
 -- name: close_ended_exports
--- Close this user's open exports that have no unfinished job.
--- They then no longer block a new request.
+-- Set `open` to false for this user's exports that have no unfinished job.
+-- They then no longer count towards the limit, and the same request creates a new export.
 update exports
 set open = false
 where
@@ -17,7 +17,7 @@ where
     );
 
 -- name: exports
--- Return this user's exports, newest first, without deleted ones.
+-- Return this user's exports that are not deleted, newest first.
 -- Optional filters: one id, exports before a cursor, only open exports (null and false: no filter).
 -- While an export is processing, its progress comes from its job.
 select
@@ -91,7 +91,7 @@ set
 where id = :id and user_id = :user_id and deleted_at is null and etag = :etag
 returning true;
 
--- name: owned_export
+-- name: export_with_owner
 -- Return an export and its owner, for the export's jobs; no row if either is deleted.
 select
     e.id, e.user_id, u.name, u.email, e.format, e.first_day as first, e.last_day as last, e.type,
@@ -104,7 +104,7 @@ where e.id = :id and e.deleted_at is null and u.deleted_at is null;
 -- Record the result of an export and when it expires.
 -- No row if the export or its owner is deleted.
 with owner as (
-    -- Locked, so that this object is erased too if the account is deleted at this moment.
+    -- Lock the owner's row: a concurrent account deletion waits, and then erases this file too.
     select u.id from exports as e
     join users as u on u.id = e.user_id
     where e.id = :id and u.deleted_at is null
@@ -185,5 +185,5 @@ select pg_backend_pid();
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
 
 -- name: export_objects
--- Return the exports with these ids that exist and are not deleted, with their owners.
+-- Return which of these exports exist and are not deleted, with the ids of their owners.
 select id, user_id, format from exports where id = any(:ids::uuid[]) and deleted_at is null;

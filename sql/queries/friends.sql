@@ -156,7 +156,7 @@ where
 order by n.created_at, n.activity_id;
 
 -- name: news
--- Return these activities with their owners' names, in the given order, without deleted ones.
+-- Return those of these activities that are not deleted, in the given order, with their owners' names.
 select u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes
 from unnest(:activity_ids::uuid[]) with ordinality as given (id, place)
 join activities as a on a.id = given.id

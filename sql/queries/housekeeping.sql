@@ -8,7 +8,7 @@ removed as (delete from activities where id in (select id from old) and not :dry
 select count(*) from old;
 
 -- name: enqueue_erasures
--- Enqueue another erasure of accounts deleted before this time whose earlier erasure failed.
+-- Enqueue a new erasure for each account deleted before this time whose earlier erasure failed.
 -- Returns their number. A dry run only counts them. Leaves out accounts with an erasure that is
 -- unfinished or was enqueued in the last twelve hours, so that none is tried twice in one night.
 with left_over as (
@@ -111,7 +111,8 @@ select count(*) from old;
 -- Remove jobs that were done or cancelled before this time; return their number.
 -- A dry run only counts them. Their attempts are removed with them.
 with old as (
-    -- Ids are ordered by time, and jobs end after they are enqueued: this avoids a full scan.
+    -- A job that ended before this time was also enqueued before it, and ids are ordered by the time
+    -- of enqueuing. The bound on the id therefore excludes no such job, and avoids a full scan.
     select id from jobs
     where
         id < (select uuidv7(:before::timestamptz - clock_timestamp()))
@@ -161,7 +162,7 @@ removed as (delete from workers where id in (select id from old) and not :dry_ru
 select count(*) from old;
 
 -- name: photos_by_id
--- Return the photos with these ids that exist, with their owners.
+-- Return which of these photos exist, with the ids of their owners.
 select p.id, p.content_type, a.user_id
 from photos as p
 join activities as a on a.id = p.activity_id

@@ -1,5 +1,6 @@
 -- name: insert_job
--- Insert a job and return whether it is due; no row if an unfinished job has its kind and unique key.
+-- Insert a job, and return its id and whether it is due.
+-- No row if an unfinished job has its kind and unique key.
 insert into jobs
     (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
 select
@@ -44,7 +45,7 @@ returning jobs.id, kind, queue, payload::text as payload, position::text as posi
     user_id, request_id, traceparent, run_at, started_at, coalesce(expires_at < now(), false) as expired;
 
 -- name: still_waiting
--- Return which of these jobs are due and unclaimed, even if a row is locked for a moment.
+-- Return which of these jobs are due and unclaimed, even those whose rows are locked at the moment.
 select id, queue, attempt from jobs
 where id = any(:ids::uuid[])
     and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
@@ -142,7 +143,7 @@ update jobs set position = :position::jsonb, progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
--- name: never_dispatched
+-- name: undispatched
 -- Return due jobs that are not marked as dispatched, oldest first.
 -- Leaves out new jobs enqueued in the last second: their dispatch may still be under way.
 select id, queue, attempt from jobs
@@ -187,7 +188,7 @@ with waiting as (
 update jobs set dispatched_at = null from waiting where jobs.id = waiting.id;
 
 -- name: mark_dispatched
--- Record that Redis holds these jobs now, unless they have been attempted since they were read.
+-- Mark these jobs as dispatched now, unless they have been attempted since they were read.
 -- Locked rows are skipped: waiting for one while locking others could deadlock with `finish_many`.
 with waiting as (
     select jobs.id
@@ -210,7 +211,7 @@ delete from workers where id = :id;
 
 -- name: running_on_worker
 -- Return the jobs running under this worker's id, and whether their cancellation was requested.
-select id, token, cancel_requested_at is not null as cancelled from jobs
+select id, token, cancel_requested_at is not null as cancel_requested from jobs
 where state = 'running' and worker_id = :worker_id;
 
 -- name: reclaim
@@ -279,13 +280,13 @@ returning true;
 select what, name from pauses;
 
 -- name: wake_blocked
--- Let the jobs that are blocked on this dependency or paused kind become due now.
+-- Make the jobs that are blocked on this dependency or paused kind due now.
 update jobs set run_at = now(), blocked_on = null, dispatched_at = null
 where state = 'snoozed' and blocked_on = :blocked_on;
 
 -- name: queue_stats
--- Count the unfinished and the dead jobs by queue, kind and what they are blocked on.
--- Ages are in seconds.
+-- Count the unfinished and dead jobs by queue, kind and what they are blocked on.
+-- Waiting jobs are the unfinished ones that are not running. Ages are in seconds.
 with present as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     select queue, kind, blocked_on, state, run_at, true as undispatched from jobs
@@ -302,7 +303,7 @@ select
     queue,
     kind,
     blocked_on,
-    count(*) filter (where state not in ('running', 'dead')) as unfinished,
+    count(*) filter (where state not in ('running', 'dead')) as waiting,
     count(*) filter (where state not in ('running', 'dead') and run_at <= now()) as due,
     count(*) filter (where state = 'running') as running,
     count(*) filter (where state = 'dead') as dead,
@@ -325,8 +326,8 @@ select
     greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + expires_in
 from unnest(
     :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :user_ids::uuid[],
-    :expire_in::interval[]
-) as many (kind, queue, payload, unique_key, user_id, expires_in)
+    :expires_in::interval[]
+) as given (kind, queue, payload, unique_key, user_id, expires_in)
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing

@@ -51,7 +51,7 @@ where id = :id and state in ('queued', 'retrying', 'snoozed', 'running')
 returning state, kind, payload::text as payload;
 
 -- name: workers
--- Return the workers that have not shut down cleanly, oldest first.
+-- Return the workers that have not shut down, including lost ones, oldest first.
 -- A worker is alive while its lease lasts.
 select
     id, host, pid, slots, started_at, seen_at as last_heartbeat_at,
@@ -60,7 +60,7 @@ from workers
 order by started_at, id;
 
 -- name: running_jobs
--- Return the running jobs and their workers, oldest first.
+-- Return the running jobs with the ids of their workers, in the order in which they started.
 select worker_id, id, kind, attempt, started_at from jobs
 where state = 'running'
 order by started_at, id;

@@ -1,6 +1,6 @@
 -- name: queues
 -- Return the state of each of these queues, in the given order.
--- Includes the waiting and running jobs, the throughput over the last five minutes, and the pause.
+-- The state includes job counts, the throughput over the last five minutes, and whether it is paused.
 with waiting as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     select queue, run_at <= now() as due, count(*) as jobs, min(run_at) as oldest from jobs
@@ -29,7 +29,7 @@ finished as (
     group by queue
 )
 select
-    asked.name,
+    requested.name,
     coalesce(summed.waiting, 0)::bigint as waiting,
     coalesce(summed.scheduled, 0)::bigint as scheduled,
     extract(epoch from now() - summed.oldest)::float8 as oldest_age_s,
@@ -37,12 +37,12 @@ select
     coalesce(finished.jobs, 0)::float8 / 5 as finished_per_minute,
     paused_at is not null as paused,
     paused_at,
-    asked.weight
-from unnest(:names::text[], :weights::int[]) with ordinality as asked (name, weight, place)
-left join summed on summed.queue = asked.name
-left join running on running.queue = asked.name
-left join finished on finished.queue = asked.name
-left join pauses on pauses.what = 'queue' and pauses.name = asked.name
+    requested.weight
+from unnest(:names::text[], :weights::int[]) with ordinality as requested (name, weight, place)
+left join summed on summed.queue = requested.name
+left join running on running.queue = requested.name
+left join finished on finished.queue = requested.name
+left join pauses on pauses.what = 'queue' and pauses.name = requested.name
 order by place;
 
 -- name: kinds
@@ -66,7 +66,7 @@ with present as (
     union all
     select kind, 'dead', count(*) from jobs where state = 'dead' group by kind
 ),
-asked (name) as (
+requested (name) as (
     select unnest(:names::text[])
     union
     select name from pauses where what = 'kind'
@@ -74,22 +74,22 @@ asked (name) as (
     select kind from present
 )
 select
-    asked.name,
+    requested.name,
     coalesce(sum(jobs) filter (where status = 'waiting'), 0)::bigint as waiting,
     coalesce(sum(jobs) filter (where status = 'scheduled'), 0)::bigint as scheduled,
     coalesce(sum(jobs) filter (where status = 'running'), 0)::bigint as running,
     coalesce(sum(jobs) filter (where status = 'dead'), 0)::bigint as dead,
     paused_at is not null as paused,
     paused_at
-from asked
-left join present on present.kind = asked.name
-left join pauses on pauses.what = 'kind' and pauses.name = asked.name
-group by asked.name, paused_at
-order by asked.name;
+from requested
+left join present on present.kind = requested.name
+left join pauses on pauses.what = 'kind' and pauses.name = requested.name
+group by requested.name, paused_at
+order by requested.name;
 
 -- name: blocked_jobs
--- Return what blocks snoozed jobs: dependencies and paused kinds, each with the number of its jobs
--- and the time of the next attempt.
+-- Return what blocks snoozed jobs: dependencies and paused kinds.
+-- Each comes with the number of jobs that it blocks, and when the first of them will be tried again.
 select blocked_on, count(*) as jobs, min(run_at) as next_attempt_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on

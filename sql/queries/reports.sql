@@ -122,7 +122,7 @@ limit :limit;
 -- Record the report that is in the bucket; no row if the account is deleted.
 -- Replaces an earlier report for the same month.
 with owner as (
-    -- Locked, so that this object is erased too if the account is deleted at this moment.
+    -- Lock the owner's row: a concurrent account deletion waits, and then erases this file too.
     select id from users where id = :user_id and deleted_at is null for share
 )
 insert into reports (user_id, month, created_at, size_bytes, sha256, object_id, etag)
@@ -157,7 +157,7 @@ select object_id, etag from reports where user_id = :user_id and month = :month;
 select user_id, month, object_id
 from reports
 join (
-    select distinct user_id, month from unnest(:user_ids::uuid[], :months::date[]) as a (user_id, month)
+    select distinct user_id, month from unnest(:user_ids::uuid[], :months::date[]) as given (user_id, month)
 ) as requested using (user_id, month);
 
 -- name: report_recipient

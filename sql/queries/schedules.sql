@@ -28,7 +28,7 @@ limit 1;
 
 -- name: unfired_ticks
 -- Return which of these ticks have had no run, oldest first.
--- Also returns the ticks skipped since the given time (null: no skipped ticks).
+-- Also returns the skipped ticks that are not older than this time (null: no skipped ticks).
 select tick from unnest(:ticks::timestamptz[]) as due (tick)
 where not exists (
     select from schedule_runs as r
@@ -40,7 +40,7 @@ where schedule = :schedule and state = 'skipped' and tick >= :skipped_since::tim
 order by tick;
 
 -- name: insert_run
--- Record a tick's run, which starts with this job; no row if the tick has already had a run.
+-- Record a tick's run and the job that carries it out; no row if the tick has already had a run.
 -- A tick that was skipped may still get a run.
 insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
 values (:schedule, :tick, :day, :fired_by, :job_id, 'running')
@@ -67,14 +67,14 @@ values (:name, :now, :now)
 on conflict (name) do update set paused_at = coalesce(schedules.paused_at, excluded.paused_at);
 
 -- name: resume_schedule
--- Resume the schedule from now on. Ticks during the pause are not caught up on.
+-- Resume the schedule from now on. Ticks missed during the pause will not be fired.
 update schedules set paused_at = null, decided_until = greatest(decided_until, :now)
 where name = :name and paused_at is not null;
 
 -- name: schedule_summaries
 -- Return each schedule's pause, last run and last success, and its failures since that success.
 select
-    asked.name,
+    requested.name,
     s.paused_at,
     last.id as last_run_id,
     succeeded.finished_at as last_success_at,
@@ -82,21 +82,21 @@ select
         as last_duration_s,
     (
         select count(*) from schedule_runs as r
-        where r.schedule = asked.name and r.state = 'dead'
+        where r.schedule = requested.name and r.state = 'dead'
             and (succeeded.id is null or r.id > succeeded.id)
     ) as consecutive_failures
-from unnest(:names::text[]) with ordinality as asked (name, place)
-left join schedules as s on s.name = asked.name
+from unnest(:names::text[]) with ordinality as requested (name, place)
+left join schedules as s on s.name = requested.name
 left join lateral (
-    select id from schedule_runs as r where r.schedule = asked.name order by id desc limit 1
+    select id from schedule_runs as r where r.schedule = requested.name order by id desc limit 1
 ) as last on true
 left join lateral (
     select fired_at, started_at, finished_at from schedule_runs as r
-    where r.schedule = asked.name and r.state in ('done', 'dead') order by id desc limit 1
+    where r.schedule = requested.name and r.state in ('done', 'dead') order by id desc limit 1
 ) as finished on true
 left join lateral (
     select id, finished_at from schedule_runs as r
-    where r.schedule = asked.name and r.state = 'done' order by id desc limit 1
+    where r.schedule = requested.name and r.state = 'done' order by id desc limit 1
 ) as succeeded on true
 order by place;
 

@@ -6,7 +6,7 @@ on conflict (lower(email)) where deleted_at is null do nothing
 returning id, email, name, created_at;
 
 -- name: credentials_by_email
--- Return the password hash that a sign-in is checked against.
+-- Return the id of the user with this address, and the hash that a sign-in's password must match.
 select id, password_hash
 from users
 where lower(email) = lower(:email) and deleted_at is null;
@@ -47,7 +47,7 @@ returning expires_at;
 
 -- name: session_by_token
 -- Return the user who is signed in with this token.
--- Every request runs this, so it needs only two look-ups by primary key.
+-- Every request with a session token runs this, so it makes only two look-ups by primary key.
 select users.id, users.is_admin
 from sessions
 join users on users.id = sessions.user_id

@@ -100,7 +100,7 @@ def _events(job: JobRow, attempts: Sequence[JobAttempt]) -> Iterator[TimelineEve
 
 NOT_CANCELLABLE = {
     "done": "it is already done",
-    "dead": "it is already dead: retry or discard it",
+    "dead": "it is already dead; retry or discard it instead",
     "cancelled": "it is already cancelled",
 }
 
@@ -115,12 +115,12 @@ async def cancel_job(tx: Transaction, job_id: JobId, *, by: str) -> State:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: the job has finished; the message says how.
+        Conflict: the job has finished, or its state has just changed; the message gives the state.
     """
     cancelled = await statements.cancel(tx, id=job_id, why="cancelled by an operator")
     if cancelled is None:
         row = await find_row(tx, job_id)
-        why = NOT_CANCELLABLE.get(row.state, f"it has just become {row.state}: try again")
+        why = NOT_CANCELLABLE.get(row.state, f"it has just become {row.state}; try again")
         raise Conflict(f"The job cannot be cancelled: {why}.")
     if cancelled.state == "cancelled":
         await enqueue_on_failure(tx, cancelled.kind, cancelled.payload)
@@ -129,5 +129,8 @@ async def cancel_job(tx: Transaction, job_id: JobId, *, by: str) -> State:
 
 
 async def cancel_quietly(tx: Transaction, job_id: JobId, why: str) -> None:
-    """Cancel a job that is no longer needed, if it exists and has not finished."""
+    """Cancel a job that is no longer needed, if it exists and has not finished.
+
+    This is not logged. If the job is waiting, its `on_failure` job is not enqueued.
+    """
     await statements.cancel(tx, id=job_id, why=why)

@@ -24,7 +24,7 @@ class QueueState(Struct, frozen=True):
     """Seconds since the oldest waiting job became due."""
     running: int
     finished_per_minute: float
-    """Jobs that became done or dead, averaged over the last five minutes."""
+    """How many jobs became done or dead per minute, averaged over the last five minutes."""
     paused: bool
     paused_at: datetime | None
     weight: int
@@ -173,7 +173,7 @@ class RunningJob(Struct, frozen=True):
 
 
 class Worker(Struct, frozen=True):
-    """A worker process. It is alive if its last heartbeat is at most ten seconds old."""
+    """A worker process. It is alive if its last heartbeat is less than ten seconds old."""
 
     id: UUID
     host: str

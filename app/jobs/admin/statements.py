@@ -40,6 +40,7 @@ class RetryBatch(Struct, frozen=True):
     retried: int
     expired: int
     superseded: int
+    """Jobs left dead because an unfinished or newer dead job has their kind and unique key."""
     last_id: JobId | None
     """The last job in the batch; None if no jobs were left."""
 

@@ -1,8 +1,8 @@
 """Fan-outs: enqueue one job for each of many users, in batches that Postgres selects and inserts.
 
 A batch and the position after it commit together. A run that crashes or is interrupted therefore
-continues where it stopped, and every user gets one job. No users are loaded into this process. The
-relay dispatches the jobs.
+continues where it stopped: no user is missed, and none gets two jobs. No users are loaded into this
+process. The relay dispatches the jobs.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ async def fan_out(
 
 
 async def finish_dry_run(run: Run, job_type: type[Job], counted: DryRunCounts) -> None:
-    """Save what a fan-out would have enqueued, and finish the job.
+    """Save the counts of a fan-out's dry run, and finish the job.
 
     Raises:
         LeaseLost: this attempt has lost its job.

@@ -35,7 +35,7 @@ async def fire_due(database: Database, *, now: datetime) -> list[JobId]:
     """Fire the due ticks of every schedule that no other worker is deciding on.
 
     Returns:
-        The jobs that were enqueued.
+        The ids of the jobs that were enqueued.
 
     Raises:
         Unavailable: Postgres is unavailable.
@@ -173,12 +173,12 @@ async def _begin(
         Conflict: the tick already has a run.
     """
     job_id = await enqueue(tx, job, unique_key=f"{UNIQUE_KEY_PREFIX}{tick.isoformat()}")
-    already_run = Conflict(f"{schedule.name} has already run at {tick}.")
+    has_run = Conflict(f"{schedule.name} already has a run at {tick}.")
     if job_id is None:
-        raise already_run
+        raise has_run
     run_id = await statements.insert_run(
         tx, schedule=schedule.name, tick=tick, day=job.day, fired_by=by, job_id=job_id
     )
     if run_id is None:
-        raise already_run
+        raise has_run
     return TriggeredRun(run_id, job_id, job.day)

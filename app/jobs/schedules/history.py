@@ -65,7 +65,7 @@ async def list_runs(db: Queryable, name: str, before: UUID | None, limit: int) -
 
 
 async def run_of_job(db: Queryable, job_id: JobId) -> ScheduleRun | None:
-    """Return the run of a schedule that a job belongs to, or None if it belongs to none."""
+    """Return the schedule run that a job belongs to, or None if it belongs to none."""
     row = await statements.run_of_job(db, job_id=job_id)
     return None if row is None else _run(row)
 
@@ -86,7 +86,7 @@ async def pause_schedule(
 async def resume_schedule(
     tx: Transaction, name: str, *, by: str, now: datetime | None = None
 ) -> None:
-    """Fire ticks again. Ticks missed during the pause are not caught up on.
+    """Fire ticks again. Ticks missed during the pause will not be fired.
 
     Raises:
         NotFound: there is no such schedule.

@@ -60,7 +60,7 @@ class ScheduleState(Struct, frozen=True):
 
 
 class TriggeredRun(Struct, frozen=True):
-    """A run that has just begun, and its job."""
+    """A new run, whose job has just been enqueued."""
 
     run_id: RunId
     job_id: JobId
