@@ -1,4 +1,1 @@
-"""The commands of `python -m app`, one file per subject.
-
-Operators can use them instead of the API.
-"""
+"""The commands of `python -m app`, by subject: jobs, queues, triggers, email, accounts, bucket."""

@@ -222,7 +222,7 @@ async def _check_recipient_limit(
     """
     if email.at_most is None:
         return
-    wait = await statements.wait_for_another(
+    wait = await statements.remaining_wait(
         tx,
         recipient_id=recipient.id,
         template=email.template,

@@ -73,7 +73,7 @@ async def lock_emails(db: Queryable, *, template: str, recipient_id: UUID) -> No
 
 
 @statement("emails")
-async def wait_for_another(
+async def remaining_wait(
     db: Queryable,
     *,
     recipient_id: UUID,

@@ -167,23 +167,23 @@ async def friend_activity(job: SendFriendActivityEmail, run: Run, sender: EmailS
     user_id = job.user_id
     async with run.transaction() as tx:
         user = await statements.news_recipient(tx, user_id=user_id)
-        unread = await statements.unread_activities(tx, user_id=user_id)
+        unreported = await statements.unreported_activities(tx, user_id=user_id)
     if user is None:
         await run.finish_with_note(NO_RECIPIENT)
         return
-    if not unread:
+    if not unreported:
         await end_without_news(run, user_id)
         return
 
     async def write(tx: Transaction) -> FriendActivity:
-        unread[:] = await statements.unread_activities(tx, user_id=user_id)
-        news = await statements.news(tx, activity_ids=unread[:MAX_ENTRIES])
+        unreported[:] = await statements.unreported_activities(tx, user_id=user_id)
+        news = await statements.news(tx, activity_ids=unreported[:MAX_ENTRIES])
         if not news:
             raise Snooze("the new activities were deleted", delay=timedelta(0))
-        return FriendActivity.from_news(user.name, news, more=len(unread[MAX_ENTRIES:]))
+        return FriendActivity.from_news(user.name, news, more=len(unreported[MAX_ENTRIES:]))
 
     async def enqueue_next(tx: Transaction) -> None:
-        await statements.remove_news(tx, user_id=user_id, activity_ids=unread)
+        await statements.remove_news(tx, user_id=user_id, activity_ids=unreported)
         next_at = run.claimed.started_at + MIN_INTERVAL
         await jobs.enqueue(tx, SendFriendActivityEmail(user_id=user_id), run_at=next_at)
 
@@ -258,6 +258,6 @@ async def end_without_news(run: Run, user_id: UserId) -> None:
     """
     async with run.completion("no new activities from friends") as tx:
         locked = await statements.lock_news_recipient(tx, user_id=user_id)
-        if not locked or await statements.unread_activities(tx, user_id=user_id):
+        if not locked or await statements.unreported_activities(tx, user_id=user_id):
             soon = run.claimed.started_at + RECHECK_DELAY
             await jobs.enqueue(tx, SendFriendActivityEmail(user_id=user_id), run_at=soon)

@@ -106,7 +106,7 @@ async def news_recipient(db: Queryable, *, user_id: UserId) -> NewsRecipient | N
 
 
 @statement("friends")
-async def unread_activities(db: Queryable, *, user_id: UserId) -> list[UUID]: ...
+async def unreported_activities(db: Queryable, *, user_id: UserId) -> list[UUID]: ...
 
 
 @statement("friends")

@@ -52,8 +52,8 @@ FLUSH_BATCH = 500
 MAX_PENDING = 100_000
 """The most ids kept in memory. If there are more, the oldest are left to the relay."""
 JOB_TTL_MS = 7 * 24 * 3600 * 1000
-"""How long Redis keeps a job's arq key. Our workers do not read it. A stock arq worker that does not
-find it drops the id, and the relay dispatches the job again."""
+"""How long Redis keeps a job's arq key. Our workers do not read it. A stock arq worker drops an id
+whose key has expired, and the relay dispatches the job again."""
 
 ADD = """
 local wakeup, prefix, ttl = KEYS[#KEYS], ARGV[1], ARGV[2]

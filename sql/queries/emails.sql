@@ -59,9 +59,8 @@ select pg_advisory_xact_lock(
     hashtextextended('emails ' || :template::text || ' ' || :recipient_id::uuid::text, 0)
 );
 
--- name: wait_for_another
--- Return how long it takes until this user may get another email with this name.
--- No row if they may get one now.
+-- name: remaining_wait
+-- Return the time until this user may get another email with this name; no row if they may now.
 -- The email with this unique key is not counted.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails

@@ -140,7 +140,7 @@ where
     and confirmed_at is not null
     and deleted_at is null;
 
--- name: unread_activities
+-- name: unreported_activities
 -- Return the friends' activities that no email has reported to this user yet, oldest first.
 -- Leaves out news from before the friendship and news older than a day.
 select n.activity_id
@@ -156,7 +156,8 @@ where
 order by n.created_at, n.activity_id;
 
 -- name: news
--- Return those of these activities that are not deleted, in the given order, with their owners' names.
+-- Return those of these activities that are not deleted, with their owners' names.
+-- Keeps the given order.
 select u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes
 from unnest(:activity_ids::uuid[]) with ordinality as given (id, place)
 join activities as a on a.id = given.id

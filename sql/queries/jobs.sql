@@ -179,7 +179,8 @@ select
     );
 
 -- name: reset_dispatched
--- Mark all waiting jobs as not dispatched. Locked rows are skipped: they are being claimed.
+-- Mark all waiting jobs as not dispatched. Locked rows are skipped: most are being claimed, and the
+-- relay finds the others in `due_for_redis_check`.
 with waiting as (
     select id from jobs
     where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null

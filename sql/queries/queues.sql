@@ -1,6 +1,6 @@
 -- name: queues
 -- Return the state of each of these queues, in the given order.
--- The state includes job counts, the throughput over the last five minutes, and whether it is paused.
+-- Includes job counts, the throughput over the last five minutes, and whether the queue is paused.
 with waiting as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     select queue, run_at <= now() as due, count(*) as jobs, min(run_at) as oldest from jobs
@@ -89,7 +89,7 @@ order by requested.name;
 
 -- name: blocked_jobs
 -- Return what blocks snoozed jobs: dependencies and paused kinds.
--- Each comes with the number of jobs that it blocks, and when the first of them will be tried again.
+-- Each comes with the number of jobs that it blocks, and when the first of them is next due.
 select blocked_on, count(*) as jobs, min(run_at) as next_attempt_at from jobs
 where state = 'snoozed' and blocked_on is not null
 group by blocked_on
