@@ -135,7 +135,7 @@ async def run(
     try:
         return await wait_for_job(resources.database, job_id)
     except (Unavailable, asyncio.CancelledError):
-        print(f"activelog: stopped waiting; job {job_id} continues", file=sys.stderr)
+        print(f"activelog: stopped waiting; job {job_id} was not cancelled", file=sys.stderr)
         raise
 
 

@@ -111,8 +111,8 @@ select count(*) from old;
 -- Remove jobs that were done or cancelled before this time; return their number.
 -- A dry run only counts them. Their attempts are removed with them.
 with old as (
-    -- A job that ended before this time was also enqueued before it, and ids are ordered by when jobs
-    -- were enqueued. The bound on the id therefore excludes no such job, and avoids a full scan.
+    -- Jobs that ended before this time were also enqueued before it, and ids are in the order of
+    -- enqueuing. The bound on the id therefore excludes none of them, and avoids a full scan.
     select id from jobs
     where
         id < (select uuidv7(:before::timestamptz - clock_timestamp()))

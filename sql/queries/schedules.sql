@@ -72,7 +72,7 @@ update schedules set paused_at = null, decided_until = greatest(decided_until, :
 where name = :name and paused_at is not null;
 
 -- name: schedule_summaries
--- Return each schedule's pause, last run and last success, and its failures since that success.
+-- Return each schedule's pause, last run, last success, last duration and consecutive failures.
 select
     requested.name,
     s.paused_at,

@@ -159,8 +159,8 @@ select
 from batch;
 
 -- name: count_weekly_emails
--- Count the users for whom enqueue_weekly_emails would enqueue an email.
--- Leaves out users who have already received this email. Counts the other users by reason.
+-- Count the users for whom enqueue_weekly_emails would enqueue an email not yet sent to them.
+-- Counts the other users by reason.
 with people as materialized ( -- otherwise each count would repeat every look-up
     select
         case
