@@ -116,7 +116,7 @@ async def test_durable_postgres_keeps_a_committed_table_when_it_is_killed(home: 
 
 
 @as_root
-async def test_cluster_uses_the_fallback_folder_if_home_is_behind_a_private_folder(
+async def test_cluster_uses_the_fallback_folder_if_home_is_in_a_private_folder(
     home: Path,
 ) -> None:
     home.parent.chmod(0o700)
@@ -128,7 +128,7 @@ async def test_cluster_uses_the_fallback_folder_if_home_is_behind_a_private_fold
 
 
 @as_root
-async def test_programs_behind_a_private_folder_are_copied(home: Path, tmp_path: Path) -> None:
+async def test_programs_in_a_private_folder_are_copied(home: Path, tmp_path: Path) -> None:
     async with cluster(home, programs=private_site(tmp_path)) as server:
         assert await answers(server)
         assert (fallback_folder(home) / "programs").exists()
