@@ -273,7 +273,7 @@ async def test_running_job_is_cancelled_on_request(
     assert (await job_row(database, job_id))["error"] == "cancelled on request"
 
 
-async def test_successful_attempt_is_recorded_only_if_an_earlier_attempt_failed(
+async def test_successful_attempt_is_recorded_unless_it_is_the_first(
     database: Database, resources: Resources
 ) -> None:
     async def fail_once(*_: object) -> None:
