@@ -15,7 +15,7 @@ where source = 'client' and name not in ('client_encoding', 'extra_float_digits'
 """
 
 
-async def test_documentation_lists_every_startup_parameter_of_our_connections(
+async def test_documentation_lists_our_startup_parameters_that_pgbouncer_does_not_track(
     database: Database,
 ) -> None:
     scaling = (ROOT / "docs" / "scaling.md").read_text()
