@@ -395,7 +395,7 @@ async def test_pdf_export_with_too_many_rows_fails_and_the_error_says_what_to_do
     assert FAILED in states
 
 
-async def test_export_that_crashes_its_worker_fails_and_its_owner_is_emailed(
+async def test_export_that_crashes_its_worker_fails_and_its_failure_email_is_enqueued(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
@@ -410,7 +410,7 @@ async def test_export_that_crashes_its_worker_fails_and_its_owner_is_emailed(
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
 
 
-async def test_export_released_after_its_cancellation_fails_and_its_owner_is_emailed(
+async def test_export_released_after_its_cancellation_fails_and_its_failure_email_is_enqueued(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
