@@ -298,7 +298,7 @@ async def test_interrupted_cleanup_keeps_its_counts(
     )
 
 
-async def test_retention_settings_are_whole_days_and_change_what_the_cleanup_removes(
+async def test_retention_settings_change_what_the_cleanup_removes_and_cannot_be_zero(
     database: Database, bucket: Bucket, old_rows: UUID
 ) -> None:
     days = {"RETENTION_JOBS": "5", "RETENTION_EMAILS": "398", "RETENTION_DEAD_LETTERS": "7"}
