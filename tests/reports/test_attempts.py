@@ -123,7 +123,7 @@ async def test_crash_between_upload_and_commit_leaves_the_earlier_report_intact(
     ("run_type", "failure"),
     [(FailsBeforeCommit, ConnectionError), (LosesJobAfterUpload, LeaseLost)],
 )
-async def test_failed_commit_changes_nothing_and_the_next_attempt_succeeds(
+async def test_failed_completion_leaves_the_earlier_report_intact_and_the_next_attempt_succeeds(
     database: Database,
     bucket: Bucket,
     inbox: Inbox,
