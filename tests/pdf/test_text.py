@@ -88,9 +88,7 @@ def test_combining_marks_and_joined_emoji_add_no_width(
 
 
 @pytest.mark.parametrize(("text", "cleaned"), CLEANED.values(), ids=CLEANED)
-def test_undrawable_characters_are_removed_or_replaced(
-    canvas: Canvas, text: str, cleaned: str
-) -> None:
+def test_text_is_cleaned_for_drawing(canvas: Canvas, text: str, cleaned: str) -> None:
     assert cleaned == drawable(text)
     canvas.write_text(LEFT, 100, drawable(text), BODY)
     assert cleaned.replace(" ", "") in words(canvas.finish().content).replace(" ", "")
