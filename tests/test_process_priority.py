@@ -1,4 +1,4 @@
-"""Processes lower their own priority, and that of the sessions that they lead."""
+"""The priority of a process and of the session that it leads is lowered, and never raised."""
 
 from __future__ import annotations
 
