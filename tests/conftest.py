@@ -240,7 +240,7 @@ def wall_clock(application_clock: WallClock) -> Iterator[WallClock]:
 
 @pytest.fixture(scope="session")
 async def application(opened: Resources, application_clock: WallClock) -> AsyncIterator[Any]:
-    """Run the API as an ASGI application with this test worker's resources."""
+    """Run the API and the pages as one ASGI application with this test worker's resources."""
 
     @asynccontextmanager
     async def existing_resources() -> AsyncIterator[Resources]:
