@@ -25,7 +25,7 @@ async def test_report_email_has_totals_and_a_link_to_the_report(
     assert "https://activelog.example/reports/2025-11/download\n" in text
     assert "Distance    18.2 km\n" in text
     assert "Energy      1,500 kcal\n" in text
-    assert "Active      2 days\nLongest day Tuesday, 25 November, 2 h 00 min\n" in text
+    assert "Active      2 days\nBusiest day Tuesday, 25 November, 2 h 00 min\n" in text
     assert "unsubscribe/monthly_report." in email.message["List-Unsubscribe"]
 
 
