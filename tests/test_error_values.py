@@ -1,4 +1,4 @@
-"""The values that Postgres quotes in an error are removed before it is stored or logged."""
+"""Row and argument values are removed from an error before it is stored or logged."""
 
 from __future__ import annotations
 
