@@ -2,9 +2,10 @@
 
 The schemas before and after the last migration are also compared.
 
-A failure means that a migration drops, renames or retypes something that the code uses, or requires
-a column that the code does not write. A stricter check constraint is not detected here. Until the
-first release, fix a failure with `just freeze`; after that, with another migration.
+A failure of any test but the last means that a migration drops, renames or retypes something that
+the code uses, or requires a column that the code does not write. A stricter check constraint is not
+detected here. Until the first release, fix such a failure with `just freeze`; after that, with
+another migration.
 """
 
 from __future__ import annotations
