@@ -249,7 +249,7 @@ async def test_status_shows_the_progress(
     assert current["progress"] == {"done": 4, "total": 10}
 
 
-async def test_failed_export_shows_its_error_and_cannot_be_downloaded(
+async def test_failed_export_hides_the_exception_and_cannot_be_downloaded(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     export = await request_export(api, kim)
