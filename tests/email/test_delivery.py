@@ -173,7 +173,7 @@ async def test_temporarily_refused_email_is_retried(
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
 
-async def test_rejected_credentials_are_logged_and_the_email_waits(database: Database) -> None:
+async def test_rejected_login_is_logged_and_the_email_waits(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with (
         scripted_server({"AUTH": "535 5.7.8 wrong"}) as server,
