@@ -77,7 +77,7 @@ async def test_retrying_a_group_does_not_affect_the_other_groups(
     assert [1] == [group["count"] for group in await groups(admin)]
 
 
-async def test_expired_and_duplicate_jobs_are_skipped_and_stay_dead(
+async def test_retrying_a_group_skips_expired_and_duplicate_jobs(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     reason = "page 4 is missing"
