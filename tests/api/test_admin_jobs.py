@@ -212,7 +212,7 @@ async def test_retry_resets_failures_and_keeps_attempts(
     )
 
 
-async def test_only_dead_jobs_can_be_retried(
+async def test_done_job_cannot_be_retried(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
