@@ -95,7 +95,7 @@ async def test_no_email_is_sent_about_a_request_that_was_already_answered(
     assert inbox.emails() == []
 
 
-async def test_friends_get_an_email_at_once_and_then_an_hourly_digest(
+async def test_first_digest_is_sent_at_once_and_later_activities_wait_for_the_next_one(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
