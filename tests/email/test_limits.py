@@ -57,7 +57,7 @@ async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
     ],
     ids=["suppressed", "sent", "being sent"],
 )
-async def test_unsent_email_does_not_count_against_the_rate(
+async def test_email_that_must_not_be_sent_does_not_count_against_the_rate(
     database: Database, redis: Redis, cause: str
 ) -> None:
     user_id, job_id = await register_user(database)
