@@ -81,7 +81,7 @@ async def kim_with_data(api: httpx.AsyncClient, database: Database, run_jobs: Ru
     return UserId(user_id)
 
 
-async def test_erasure_removes_everything_but_the_jobs(
+async def test_erasure_removes_the_users_objects_and_their_id_from_all_tables_but_jobs(
     api: httpx.AsyncClient,
     database: Database,
     bucket: Bucket,
