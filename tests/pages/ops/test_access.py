@@ -47,7 +47,7 @@ async def test_only_operators_may_open_pages_or_submit_forms(
 
 
 @pytest.mark.parametrize("path", [path for method, path in routes() if method == "POST"])
-async def test_form_from_another_site_is_rejected(
+async def test_form_with_a_made_up_token_is_rejected(
     ops_browser: httpx.AsyncClient, path: str
 ) -> None:
     refused = await ops_browser.post(path, data={"csrf": "made up"})
