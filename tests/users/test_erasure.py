@@ -1,4 +1,4 @@
-"""Deleting an account: the account is gone at once, and a job then erases all its data."""
+"""Deleting an account: it is gone at once, and a job then erases its data."""
 
 from __future__ import annotations
 
