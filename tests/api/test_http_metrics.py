@@ -1,4 +1,4 @@
-"""Request metrics: labelled by route template and status, never by the path itself."""
+"""Metrics of the connection pool and of requests, labelled by route and never by path."""
 
 from __future__ import annotations
 
