@@ -1,4 +1,4 @@
-"""Schedules over HTTP: listed, triggered, paused and resumed by operators."""
+"""Schedules over HTTP: listed, triggered, paused and resumed by operators; and their metrics."""
 
 from __future__ import annotations
 
