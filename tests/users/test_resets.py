@@ -1,4 +1,4 @@
-"""Forgotten passwords: the request, the email and the link."""
+"""Passwords: resetting a forgotten one by email, and changing a known one."""
 
 from __future__ import annotations
 
