@@ -1,4 +1,4 @@
-"""Activities, friends and settings in a browser without scripts."""
+"""Activities, friends, settings and forgotten passwords in a browser without scripts."""
 
 from __future__ import annotations
 
