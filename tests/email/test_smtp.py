@@ -94,7 +94,7 @@ async def test_email_arrives_unchanged() -> None:
         ("content", HANG, Ambiguous),
     ],
 )
-async def test_each_reply_is_mapped_to_an_error(
+async def test_bad_and_missing_replies_are_mapped_to_errors(
     stage: str, reply: str, error_type: type[Exception]
 ) -> None:
     replies = {stage: reply}
