@@ -181,7 +181,7 @@ async def test_new_activity_makes_a_past_day_stale_but_not_today(
 
 
 async def test_days_changed_during_a_recount_stay_stale(database: Database, kim: Person) -> None:
-    """A change that has not been committed when a recount reads is left for the next recount."""
+    """A change that commits after a recount has begun is left for the next recount."""
     await record_runs(database, kim.id, at("2026-10-30 12:00"))
     async with database.transaction() as late:
         await activities.record(
