@@ -63,7 +63,7 @@ async def test_only_the_hash_of_a_token_is_stored(
 
 @pytest.fixture
 async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> dict[str, str]:
-    """Kim's request headers. Her welcome email has been discarded."""
+    """Kim's request headers. Her welcome email is no longer in the inbox."""
     headers = await signed_in(api)
     await run_jobs()
     inbox.clear()
