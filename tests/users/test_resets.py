@@ -27,7 +27,7 @@ async def request_reset(
 
 @pytest.fixture
 async def kim(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> None:
-    """Create Kim's account, and discard the welcome email."""
+    """Create Kim's account, and remove the welcome email from the inbox."""
     await sign_up(api)
     await run_jobs()
     inbox.clear()
