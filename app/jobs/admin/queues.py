@@ -1,4 +1,4 @@
-"""Queues, kinds and workers for operators: their state, and pausing and resuming them.
+"""Queues, kinds and workers for operators: their state, and pausing queues and kinds.
 
 Workers read the pauses once a second. Jobs in a paused queue keep their state and stay in Redis.
 Jobs of a paused kind are snoozed when their turn comes.
