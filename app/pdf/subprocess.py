@@ -67,7 +67,7 @@ def _render(request: RenderRequest, rows: BinaryIO) -> tuple[RenderResult, bytes
 def _render_document(request: RenderRequest, rows: BinaryIO) -> RenderedDocument:
     module = importlib.import_module(request.module)
     document = cast("Document", module.document(bytes(request.header)))
-    # Only now, so that modules and the usual fonts were loaded at normal priority.
+    # Not earlier, so that the modules and the usual fonts load at normal priority.
     process_priority.lower_own_priority(process_priority.PDF_NICENESS)
     while batch := _read(rows):
         document.add_rows(batch)
