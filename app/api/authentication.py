@@ -25,10 +25,10 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> AuthenticationResult:
-        """Return the user, a `Me`, and the token as `auth`.
+        """Return the user as a `Me`, and the token as `auth`.
 
         Raises:
-            Unauthenticated: the request has no token, or no session has its token.
+            Unauthenticated: the request has no token, or its session is unknown, closed or expired.
             TooMany: this user has exceeded REQUEST_RATE.
         """
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
