@@ -152,7 +152,7 @@ def _render(config: EmailConfig, email: Email, unsubscribe_url: str | None) -> t
 
 
 def _header_address(name: str, address: str) -> Address:
-    """Return an address for use in a header, with the domain in ASCII (RFC 5891)."""
+    """Return an address for use in a header, with the domain in ASCII (RFC 3490)."""
     mailbox, _, domain = address.rpartition("@")
     return Address(name, mailbox, domain.encode("idna").decode())
 
