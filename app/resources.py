@@ -133,6 +133,7 @@ async def refuse_old_servers(resources: Resources) -> None:
 
     Raises:
         TooOld: Postgres or Redis is too old.
+        SettingsError: DATABASE_URL cannot be used.
     """
     await require_redis(resources.redis)
     try:

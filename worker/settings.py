@@ -78,7 +78,7 @@ class Lifecycle:
         Raises:
             SettingsError: METRICS_PORT, HOST or DATABASE_URL cannot be used.
             TooOld: Postgres or Redis is too old.
-            BrokenTemplate: an email's template is broken.
+            BrokenTemplate: an email's template is broken, or a template's file cannot be read.
         """
         settings = self._settings
         opened = open_resources(settings, process="activelog-worker")

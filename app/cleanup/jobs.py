@@ -132,6 +132,10 @@ async def count_old_data(
     """Dry run: count what a cleanup would remove, and remove nothing.
 
     Objects whose rows would be removed are not counted, because these rows still exist.
+
+    Raises:
+        Unavailable: the bucket is unavailable.
+        LeaseLost: this attempt has lost its job.
     """
     counts = {
         rows.name: await rows.remove(db, before=now - rows.retention, limit=None, dry_run=True)

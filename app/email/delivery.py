@@ -75,10 +75,12 @@ async def deliver(
         on_sent: called in the transaction that records the email as sent.
 
     Raises:
-        Snooze: a limit has been reached, or another attempt may be sending the email now.
+        Snooze: a limit has been reached or has yet to be checked, or another attempt may be sending
+            the email now.
         Retry: the server refused the email temporarily, or may have accepted it without replying.
         Unavailable: the server currently accepts no emails from us.
         Dead: the server refused the email permanently, or may have accepted it twice.
+        BrokenTemplate, ValueError: see `compose`.
         LeaseLost: this attempt has lost its job.
     """
     reserved = await _reserve_send(run, sender, recipient, email, unique_key)
@@ -157,6 +159,7 @@ async def _send(
     Raises:
         Snooze: another attempt may be sending the email.
         LeaseLost: this attempt has lost its job.
+        Refused, TemporarilyRefused, Ambiguous, Unavailable: see `SmtpPool.send`.
     """
     (to,) = message["To"].addresses
     content = sender.config.serialize(message)

@@ -160,8 +160,11 @@ async def _write_file(run: Run, sources: Sources, export: OwnedExport, write: Wr
     """Write the file and return its number of rows. If a limit is exceeded, record the reason.
 
     Raises:
+        Unavailable: Postgres or the bucket is unavailable.
+        Busy: all connections for exports are in use.
         Dead: no attempt can create the file.
         RenderingTimedOut, RenderingProcessDied: a retry may succeed.
+        LeaseLost: this attempt has lost its job.
     """
     export_format = FORMATS[export.format]
     try:

@@ -114,6 +114,7 @@ async def require_supported_version(pool: Pool) -> None:
 
     Raises:
         TooOld: the version is below `MIN_MAJOR_VERSION`.
+        SettingsError: DATABASE_URL cannot be used.
         Unavailable: Postgres is not responding.
     """
     try:
