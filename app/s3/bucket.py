@@ -99,8 +99,8 @@ class Bucket:
     ) -> AsyncIterator[Upload]:
         """Upload an object while it is being written. Readers do not see it before `complete`.
 
-        Earlier incomplete uploads to the key are aborted first, so that a key never has two. An
-        earlier attempt that is still running can then no longer complete its upload.
+        Earlier incomplete uploads to the key are aborted first. An earlier attempt that is still
+        running can then no longer complete its upload.
         """
         earlier = [found for found in await self.incomplete_uploads(key) if found.key == key]
         await self.abort_uploads(earlier)
