@@ -17,8 +17,8 @@ from app.postgres.database import Dispatch, Transaction
 INSERT_BATCH = 1000
 """The most jobs that one statement inserts."""
 MAX_DISPATCHES = 10_000
-"""The most jobs that one transaction dispatches. The relay dispatches the rest a second or two
-later, so that their ids take up no memory here."""
+"""`enqueue_all` lets a transaction dispatch at most this many jobs. The relay dispatches the rest a
+second or two later, so that their ids take up no memory here."""
 
 
 async def enqueue(

@@ -48,7 +48,7 @@ ARQ_FUNCTION = "run"
 """The arq function that runs a job. Its argument is the job's id."""
 
 FLUSH_BATCH = 500
-"""The most ids sent to Redis at a time."""
+"""The most ids that a flush sends to Redis at a time."""
 MAX_PENDING = 100_000
 """The most ids kept in memory. If there are more, the oldest are left to the relay."""
 JOB_TTL_MS = 7 * 24 * 3600 * 1000
