@@ -33,7 +33,7 @@ class Job(msgspec.Struct, frozen=True):
     retries: ClassVar[int] = 3
     """How many failures are followed by a retry."""
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
-    """The wait before the first retry. It doubles with each failure."""
+    """The longest wait before the first retry. It doubles with each failure, up to an hour."""
     expires_in: ClassVar[timedelta | None] = None
     """How long after becoming due a job may still start. None: forever."""
 
