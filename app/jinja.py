@@ -65,7 +65,7 @@ class Templates:
         return [name for name in names if "/." not in f"/{name}"]
 
     def check(self) -> None:
-        """Parse every template, so that a broken one fails at startup, not in a job at night.
+        """Parse every template. Tests call this; when a worker starts, it calls `check_emails`.
 
         Raises:
             BrokenTemplate: a template does not parse, or uses another template that is missing.

@@ -1,4 +1,4 @@
-"""A socket bound before anything else starts, so that a port in use causes a one-line error."""
+"""A socket bound before its server starts, so that a port in use causes a one-line error."""
 
 from __future__ import annotations
 
