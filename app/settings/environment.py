@@ -32,7 +32,7 @@ INVALID_SETTINGS_EXIT_CODE = 2
 
 
 class SettingsError(Exception):
-    """Settings are missing or invalid. The message has a line for each, without its value."""
+    """Settings are missing or invalid. The message has a line for each, without any secret."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         """`problems` maps each variable to what is wrong with it."""
