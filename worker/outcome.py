@@ -16,7 +16,7 @@ from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 
 MAX_ERROR_CHARACTERS = 8192
-"""The maximum length of a stored error or traceback; the rest is cut off."""
+"""Errors and tracebacks are cut off after this many characters."""
 
 _IDS_AND_NUMBERS = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b|\d+",

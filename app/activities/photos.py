@@ -53,7 +53,8 @@ async def clean(data: bytes) -> Picture:
     Of its EXIF data, only the orientation is kept.
 
     Raises:
-        Invalid: the data is too large, damaged, or not a JPEG, PNG or WebP image.
+        Invalid: the data is damaged or not a JPEG, PNG or WebP image, or has too many bytes or
+            pixels.
     """
     return await asyncio.get_running_loop().run_in_executor(_threads, _clean, data)
 

@@ -254,8 +254,8 @@ async def open_renderer(
     """Open a pool that has no processes at first. Closing the pool kills all its processes.
 
     Args:
-        max_processes: by default one fewer than there are CPUs, so that one CPU is left for
-            other work.
+        max_processes: by default one fewer than there are CPUs, but at least one, so that one CPU
+            is left for other work if possible.
     """
     renderer = Renderer(
         max_processes or max(1, (os.cpu_count() or 1) - 1), limits or RenderLimits()

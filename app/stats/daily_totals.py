@@ -24,7 +24,7 @@ async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[
     """Return a user's totals for each day from the first to the last, both inclusive.
 
     Raises:
-        Invalid: the last day is before the first or more than a year after it, or a year is out of
+        Invalid: the last day is before the first, there are more than 366 days, or a year is out of
             range.
     """
     if last < first:
@@ -40,7 +40,7 @@ def monday_of(week: str) -> date:
     """Return the first day of an ISO 8601 week such as 2026-W47.
 
     Raises:
-        Invalid: there is no such week.
+        Invalid: there is no such week, or its year is out of range.
     """
     match = re.fullmatch(r"(\d{4})-W(\d\d)", week, re.ASCII)
     try:
