@@ -215,7 +215,7 @@ async def fan_out_emails(run: Run, saturday: date, *, throttle: Throttle = THROT
     active in the four weeks that end on that Saturday.
 
     Raises:
-        Snooze: too many emails are waiting; the fan-out continues from its position later.
+        Snooze: too many jobs are waiting; the fan-out continues later from its position.
         LeaseLost: this attempt has lost its job.
     """
     kind, queue = SendWeeklySummaryEmail.kind, SendWeeklySummaryEmail.queue
