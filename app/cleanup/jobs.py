@@ -58,8 +58,7 @@ async def _enqueue_erasures(
 ) -> int:
     """Enqueue a new erasure for each deleted account whose earlier erasure failed.
 
-    Removing the rows here instead would leave the accounts' objects in the bucket, with no row that
-    names them.
+    The accounts' rows are not removed here: an erasure removes an account's objects first.
     """
     kind, queue = EraseUser.kind, EraseUser.queue
     return await statements.enqueue_erasures(
@@ -68,7 +67,7 @@ async def _enqueue_erasures(
 
 
 def rows_to_remove(retention: Retention) -> Sequence[RowsToRemove]:
-    """Return what the cleanup removes, in order. Periods that have no setting are fixed here."""
+    """Return what the cleanup removes, in order. Periods without a setting are fixed in code."""
     return (
         RowsToRemove("erasures", _enqueue_erasures, retention.deleted),
         RowsToRemove("activities", statements.remove_activities, retention.deleted),
