@@ -102,13 +102,14 @@ class KindMetrics:
 
 of_kind = cache(KindMetrics)
 
-# The metrics from here to `workers` describe the whole service: every worker reads the same values
-# from Postgres. Queries must therefore take their maximum, not their sum.
 queue_stats_read = Gauge(
     "activelog_queue_stats_read_timestamp_seconds",
     "When this worker last read the queue, kind and worker metrics from Postgres.",
     registry=registry,
 )
+
+# The metrics from here to `workers` describe the whole service: every worker reads the same values
+# from Postgres. Queries must therefore take their maximum, not their sum.
 queue_size = Gauge(
     "activelog_queue_size", "Due jobs waiting to start.", ("queue",), registry=registry
 )
