@@ -32,7 +32,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Changes(Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes to an activity. Absent fields are not changed; null clears a field."""
+    """Changes to an activity. Absent fields are not changed; null clears an optional field."""
 
     type: ActivityType | UnsetType = UNSET
     started_at: Instant | UnsetType = UNSET

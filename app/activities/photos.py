@@ -1,8 +1,8 @@
 """Activity photos: their rows are in Postgres, and their bytes in the bucket.
 
 The bytes are uploaded before the row is inserted, and removed after it is deleted, so that every
-row has its object. An interrupted request can leave an object without a row; the nightly cleanup
-removes it.
+photo that can be seen has its object. An interrupted request can leave an object without a row; the
+nightly cleanup removes it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The export formats: one registered class for each, with everything that is specific to it.
 
-The API, the pages, the emails and the command line take formats and labels from here. No format
-holds a whole file in the worker's memory. This module must not import fpdf2, which is loaded only
-in PDF subprocesses.
+The API, the pages and the emails take formats and labels from here. No format holds a whole file in
+the worker's memory. This module must not import fpdf2, which is loaded only in PDF subprocesses.
 """
 
 from __future__ import annotations
