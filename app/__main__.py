@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code that the command returned, or 0 if it returned text. 1 after a failure and 2
-        for invalid input, both explained on stderr; 130 if interrupted.
+        for invalid input, both explained on stderr; 2 also if no command is given, and 130 if
+        interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:

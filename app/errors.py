@@ -35,7 +35,7 @@ class Conflict(Failure):
 
 
 class Gone(Failure):
-    """Something existed once, but is gone for good."""
+    """Something can no longer be used: it has been used already, or has expired."""
 
 
 class Invalid(Failure):

@@ -45,7 +45,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class InvalidBody(Exception):
-    """The body of a request is JSON, but some of its fields are invalid."""
+    """The body of a request is JSON, but is not an object or has invalid fields."""
 
     def __init__(self, field_errors: list[FieldError]) -> None:
         super().__init__(field_errors)
