@@ -1,4 +1,4 @@
-"""Everything that a process opens, defined once for the API, the worker, the CLI and the tests."""
+"""What a process opens, defined once for the API, the worker, the command line and the tests."""
 
 from __future__ import annotations
 
