@@ -1,4 +1,4 @@
-"""Job types: frozen structs of ids with a stable kind, and the rules for running them."""
+"""Job types: frozen structs with a stable kind, and the rules for running them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS: dict[str, type[Job]] = {}
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A unit of background work. It holds ids only: names and addresses are read when it runs.
+    """A unit of background work. It holds ids and dates; names and addresses are read when it runs.
 
         class SendWelcomeEmail(Job, frozen=True):
             kind = "email:welcome"
