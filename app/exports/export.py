@@ -98,7 +98,7 @@ class Header(Struct, frozen=True):
     """Whose activities a PDF shows, and which ones. The days are in UTC and inclusive."""
 
     name: str
-    """The user's name as stored. It may contain any characters."""
+    """The user's name as stored. `drawable` must clean it before it is drawn."""
     first: date | None
     last: date | None
     type: ActivityType | None

@@ -44,7 +44,7 @@ class SignInRequired(Exception):
 async def authorize(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Set the request's user, a `Me` or None, and check that this user may make the request.
+    """Set the request's user to a `Me` or None, and check that this user may make the request.
 
     Raises:
         SignInRequired: nobody is signed in, and the page is not anonymous.

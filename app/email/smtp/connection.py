@@ -24,7 +24,7 @@ MAILBOX_NAME_NOT_ALLOWED = 553
 
 
 class Connection:
-    """An open connection: greeted, encrypted and authenticated.
+    """An open connection: greeted, and encrypted and authenticated as configured.
 
     `open`, `send_envelope`, `start_data` and `send_content` raise the same errors as
     `SmtpPool.send`. After such an error the connection's state is unknown, and the caller must
