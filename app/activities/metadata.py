@@ -20,7 +20,8 @@ UPRIGHT = 1
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 JPEG_SCAN = 0xDA
-JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+JFIF = 0xE0
+JPEG_KEPT = {JFIF: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 """The application segments that say how to decode the pixels, with their first bytes."""
 JPEG_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 """A marker that ends a scan's data; stuffed bytes and restart markers do not."""
@@ -81,8 +82,14 @@ def _jpeg(data: bytes, exif: bytes) -> Iterator[bytes]:
             following = JPEG_AFTER_SCAN.search(data, end)
             end = following.start() if following else len(data)
         if _is_kept(marker, data[offset + 4 : offset + 16]):
-            yield data[offset:end]
+            yield data[offset:end] if marker != JFIF else _without_thumbnail(data[offset:end])
         offset = end
+
+
+def _without_thumbnail(segment: bytes) -> bytes:
+    """Return a JFIF segment with a thumbnail of 0 x 0 pixels: the last two bytes of its header."""
+    header = segment[4:16].ljust(12, b"\0")
+    return struct.pack(">BBH12sBB", 0xFF, JFIF, 16, header, 0, 0)
 
 
 def _is_kept(marker: int, start: bytes) -> bool:

@@ -52,6 +52,23 @@ async def test_data_appended_to_a_jpeg_is_removed() -> None:
     assert drawing.looks_like_the_drawing(picture.data)
 
 
+async def test_thumbnail_in_the_jfif_segment_is_removed() -> None:
+    file = BytesIO()
+    drawing.drawing().save(file, "JPEG")
+    start, segment, rest = file.getvalue()[:4], file.getvalue()[6:20], file.getvalue()[20:]
+    assert segment.startswith(b"JFIF\0")
+    thumbnail = b"RGB" * 16 * 16
+    length = (16 + len(thumbnail)).to_bytes(2, "big")
+    given = start + length + segment[:12] + bytes([16, 16]) + thumbnail + rest
+    assert drawing.looks_like_the_drawing(given)
+
+    picture = await clean(given)
+
+    assert thumbnail not in picture.data
+    assert picture.data[:20] == file.getvalue()[:20]
+    assert drawing.looks_like_the_drawing(picture.data)
+
+
 async def test_progressive_jpeg_keeps_all_its_scans_and_its_colour_profile() -> None:
     file = BytesIO()
     drawing.drawing().save(file, "JPEG", progressive=True, icc_profile=b"profile" * 20_000)
