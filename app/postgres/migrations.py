@@ -9,9 +9,7 @@ import sysconfig
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import asyncpg
-
-from app.postgres.pool import OUTAGES, not_responding, require_supported_major
+from app.postgres.pool import OUTAGES, connect, not_responding, require_supported_major
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
@@ -31,12 +29,13 @@ async def migrate(url: str, command: str = "up") -> str:
         The output of dbmate.
 
     Raises:
+        SettingsError: the database, user, password or a parameter in the URL is wrong.
         TooOld: Postgres is too old.
         Unavailable: Postgres is not responding.
         MigrationFailed: a migration failed and was rolled back, or dbmate is not installed.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await connect(url, timeout=10)
     except (OSError, TimeoutError, *OUTAGES) as error:
         raise not_responding(error) from error
     try:

@@ -74,11 +74,11 @@ async def open_pool(
             "idle_in_transaction_session_timeout": idle_in_transaction_timeout,
         },
         reset=_skip_reset,
-        connect=_connect,
+        connect=connect,
     )
 
 
-async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
     """Connect, and translate errors in the settings.
 
     Raises:

@@ -183,7 +183,9 @@ async def test_command_prints_one_line_and_exits_with_1_during_a_postgres_outage
 
 
 @pytest.mark.parametrize(
-    "program", [("-m", "app", "queues", "list"), ("-m", "app.asgi"), WORKER], ids=str
+    "program",
+    [("-m", "app", "queues", "list"), ("-m", "app", "migrate"), ("-m", "app.asgi"), WORKER],
+    ids=str,
 )
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
