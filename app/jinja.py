@@ -64,15 +64,6 @@ class Templates:
         names = self._environment.list_templates(extensions=["html", "txt"])
         return [name for name in names if "/." not in f"/{name}"]
 
-    def check(self) -> None:
-        """Parse every template. Tests call this; when a worker starts, it calls `check_emails`.
-
-        Raises:
-            BrokenTemplate: a template does not parse, or uses another template that is missing.
-        """
-        for name in self.names():
-            self.variables(name)
-
     def variables(self, name: str) -> set[str]:
         """List the variables used by a template and by those it extends, includes or imports.
 
