@@ -23,18 +23,27 @@ PORT_TAKEN = "address already in use"
 
 
 class DidNotStart(Exception):
-    """A program exited or did not respond in time. The message quotes the output."""
+    """A program was not started, exited, or did not respond in time. The message says why."""
 
     def __init__(
-        self, name: str, code: int | None, output: Sequence[str], max_lines: int = 3
+        self,
+        name: str,
+        code: int | None,
+        output: Sequence[str],
+        max_lines: int = 3,
+        *,
+        started: bool = True,
     ) -> None:
         """
         Args:
             code: the exit code; None if the program is running but did not respond.
             output: the last lines of the program's output.
             max_lines: how many of the last lines to quote if no line gives a known reason.
+            started: whether the program was started at all; if not, `output` says why.
         """
         what = "did not respond" if code is None else f"exited with code {code}"
+        if not started:
+            what = "was not started"
         full = disk_full_lines(output)
         taken = [line for line in output if PORT_TAKEN in line.lower()]
         why = next(iter(full + taken), " / ".join(output[-max_lines:]))

@@ -109,7 +109,8 @@ class Postgres(Daemon):
             await self._make_cluster()
         elif (found := version.read_text().strip()) != postgres_major():
             created = f"{self._data} was created by Postgres {found}, not {postgres_major()}"
-            raise DidNotStart(self.name, 1, [f"{created}: remove all data with `just reset`"])
+            why = f"{created}: remove all data with `just reset`"
+            raise DidNotStart(self.name, 1, [why], started=False)
         await asyncio.to_thread(self._stop_orphan)
 
     async def stop(self) -> None:
@@ -130,9 +131,8 @@ class Postgres(Daemon):
         with suppress(FileExistsError):
             self._fallback.mkdir(mode=0o711)
         if self._fallback.is_symlink() or self._fallback.stat().st_uid != os.geteuid():
-            raise DidNotStart(
-                self.name, 1, [f"{self._fallback} is a link or belongs to another user: remove it"]
-            )
+            why = f"{self._fallback} is a link or belongs to another user: remove it"
+            raise DidNotStart(self.name, 1, [why], started=False)
         self._fallback.chmod(0o711)
         return self._fallback
 
@@ -221,7 +221,7 @@ def _copy_programs(programs: Path, copy: Path) -> Path:
 
 
 class UnnamedUser(Exception):
-    """The user to run Postgres as has no name, but initdb requires one. The message is one line."""
+    """The user for Postgres has no name, but initdb requires one. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.embedded.daemon import Workspace
+from app.embedded.daemon import DidNotStart, Workspace
 from app.embedded.home import make_home
 from app.embedded.postgres import Postgres, account_for_postgres, fallback_folder, run_as
 from app.embedded.registry import ProcessRegistry
@@ -56,6 +56,16 @@ async def test_postgres_starts_despite_a_stale_pid_file_with_a_reused_pid(home: 
         async with cluster(home) as server:
             assert await answers(server)
         assert other.poll() is None
+
+
+async def test_cluster_of_another_major_version_is_refused_with_the_remedy(home: Path) -> None:
+    async with cluster(home, durable=True):
+        pass
+    (home / "postgres" / "PG_VERSION").write_text("16\n")
+    message = r"^postgres was not started: .* was created by Postgres 16, .*`just reset`$"
+    with pytest.raises(DidNotStart, match=message):
+        async with cluster(home, durable=True):
+            pass
 
 
 @contextmanager
