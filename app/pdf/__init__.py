@@ -12,11 +12,11 @@ it. The module should import only what rendering needs, not the whole app. Conve
 the worker imports may load fpdf2, fontTools or the fonts: that would add their memory to every
 worker.
 
-Private parts of fpdf2
-----------------------
+Internals of fpdf2
+------------------
 
 fpdf2 parses and subsets each font again for every document, and its public methods for a line of
-text do more than we need. Using its private parts makes a monthly report 7 times as fast, and an
+text do more than we need. Using its internals makes a monthly report 7 times as fast, and an
 export of 5,000 rows 34 times as fast (docs/benchmarks.md). pyproject.toml therefore allows only one
 minor version of fpdf2, and the tests in tests/pdf fail if a new version changes one of these parts:
 

@@ -1,6 +1,6 @@
 """A document's pages: A4, measured in points from the upper left corner.
 
-Uses private parts of fpdf2: see `app/pdf/__init__.py`.
+Uses internals of fpdf2: see `app/pdf/__init__.py`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Other text is set in `text`, which is all of Noto Sans, or in the Noto font of i
 embed only the glyphs that they use. A font is loaded when it is first needed. All but one are
 variable fonts. Only their default instance is used, so their variation tables are dropped.
 
-Uses private parts of fpdf2 and fontTools: see `app/pdf/__init__.py`. tests/pdf/test_fonts.py fails
+Uses internals of fpdf2 and fontTools: see `app/pdf/__init__.py`. tests/pdf/test_fonts.py fails
 if a new version changes them.
 """
 
