@@ -87,7 +87,7 @@ def _jpeg(data: bytes, exif: bytes) -> Iterator[bytes]:
 
 
 def _without_thumbnail(segment: bytes) -> bytes:
-    """Return a JFIF segment with a thumbnail of 0 x 0 pixels: the last two bytes of its header."""
+    """Return a JFIF segment without its thumbnail: the last two bytes give its size as 0 x 0."""
     header = segment[4:16].ljust(12, b"\0")
     return struct.pack(">BBH12sBB", 0xFF, JFIF, 16, header, 0, 0)
 

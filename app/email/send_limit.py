@@ -88,7 +88,7 @@ class SendLimit:
         """Count one email, and return zero if it may be sent now.
 
         If a limit has been reached, do not count it, and return how long to wait before the next
-        try. Emails with a subscription leave at least a tenth of each limit to the others, unless
+        try. Emails with a subscription leave at least a tenth of each limit for the others, unless
         the limit is 1.
         """
         if not self._rates or self._clock() < self._redis_paused_until_s:

@@ -55,7 +55,7 @@ class ActivityForm(Struct, frozen=True):
         """Convert the form to the activity that it describes.
 
         Raises:
-            Invalid: the date or time does not exist.
+            Invalid: there is no `instant`, and the date or time does not exist.
         """
         return Entry(
             type=self.type,
@@ -67,7 +67,11 @@ class ActivityForm(Struct, frozen=True):
         )
 
     def utc_offset_minutes(self) -> int | None:
-        """Return the browser's UTC offset; None if it is impossible or the script did not run."""
+        """Return the browser's UTC offset; None if it is impossible or the script did not run.
+
+        Raises:
+            Invalid: the date or time does not exist.
+        """
         offset = self._in_utc() - self.instant if self.instant else None
         if offset is None or not activities.MIN_UTC_OFFSET <= offset <= activities.MAX_UTC_OFFSET:
             return None

@@ -92,5 +92,5 @@ async def _day_counts_lock(tx: Transaction) -> AsyncIterator[None]:
     try:
         await statements.lock_day_counts(tx)
     except LockTimeout:
-        raise Snooze("another job is counting the statistics", delay=LOCK_RETRY_DELAY) from None
+        raise Snooze("another job is updating the statistics", delay=LOCK_RETRY_DELAY) from None
     yield

@@ -80,7 +80,7 @@ async def test_every_limit_applies_and_the_longest_wait_is_returned(
     assert HOUR - MINUTE - since(began) <= wait <= HOUR - MINUTE
 
 
-async def test_emails_with_a_subscription_leave_a_tenth_of_the_limit_to_other_emails(
+async def test_emails_with_a_subscription_leave_a_tenth_of_the_limit_for_other_emails(
     redis: Redis,
 ) -> None:
     send_limit = SendLimit(redis, [Rate(20, HOUR)], redis_timeout=REDIS_TIMEOUT)

@@ -61,7 +61,7 @@ async def orphan(database: Database) -> JobId:
     return job_id
 
 
-async def test_worker_that_was_just_cut_off_from_postgres_reclaims_nothing_but_a_new_worker_does(
+async def test_new_worker_reclaims_but_one_that_was_just_cut_off_from_postgres_does_not(
     database: Database, orphan: JobId
 ) -> None:
     lease = renew(clock := Clock(), Lease(clock))
