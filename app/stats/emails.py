@@ -127,8 +127,8 @@ class WeeklySummary(Email, frozen=True):
 async def weekly_summary(job: SendWeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
     """Send the summary of the seven days that end on this Saturday (UTC), once.
 
-    Users get no summary if they have opted out, have not confirmed their address, or were not
-    active in the 28 days up to that Saturday.
+    Users get no summary before the week is over, nor if they have opted out, have not confirmed
+    their address, or were not active in the 28 days up to that Saturday.
 
     Raises:
         The same exceptions as `deliver`.
@@ -138,8 +138,8 @@ async def weekly_summary(job: SendWeeklySummaryEmail, run: Run, sender: EmailSen
         user = await statements.summary_recipient(tx, user_id=user_id, saturday=saturday)
     if user is None:
         await run.finish_with_note(
-            "the user opted out, deleted their account, has not confirmed their address,"
-            " or was not active for 28 days"
+            "the week is not over, or the user opted out, deleted their account, has not confirmed"
+            " their address, or was not active for 28 days"
         )
         return
 

@@ -201,8 +201,8 @@ from people;
 
 -- name: summary_recipient
 -- Return this user if they should get a weekly summary.
--- No row if they have opted out, have not confirmed their address, or had no activity in the 28
--- days that end on this Saturday.
+-- No row if the week is not over, or if they have opted out, have not confirmed their address, or
+-- had no activity in the 28 days that end on this Saturday.
 select u.id, u.name, u.email
 from users as u
 where
@@ -210,6 +210,7 @@ where
     and is_subscribed(u.id, 'weekly_summary')
     and u.confirmed_at is not null
     and u.deleted_at is null
+    and now() >= (:saturday::date + 1)::timestamp at time zone 'utc'
     and exists (
         select from activities as a
         where

@@ -46,9 +46,9 @@ async def add_activity(
     )
 
 
-async def enqueue_summary(database: Database, user_id: UserId) -> None:
+async def enqueue_summary(database: Database, user_id: UserId, saturday: date = SATURDAY) -> None:
     async with database.transaction() as tx:
-        await jobs.enqueue(tx, SendWeeklySummaryEmail(user_id=user_id, saturday=SATURDAY))
+        await jobs.enqueue(tx, SendWeeklySummaryEmail(user_id=user_id, saturday=saturday))
 
 
 async def test_seven_days_are_counted_and_compared_with_the_week_before(
@@ -124,6 +124,19 @@ async def test_no_summary_is_sent_if_the_user_opted_out_or_is_unconfirmed_delete
     await run_jobs()
     assert inbox.emails() == []
     assert "done" == await database.fetchval("select state from jobs")
+
+
+async def test_summary_is_not_sent_before_the_week_is_over(
+    database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    ada, today = await add_recipient(database), datetime.now(UTC).date()
+    saturday = today + timedelta(days=(5 - today.weekday()) % 7 + 7)
+    await add_activity(database, ada, at(today, "00:00"))
+    await enqueue_summary(database, ada, saturday)
+    await run_jobs()
+    assert inbox.emails() == []
+    assert 0 == await database.fetchval("select count(*) from emails")
+    assert "the week is not over" in await database.fetchval("select note from jobs")
 
 
 async def test_week_is_summarized_once(database: Database, inbox: Inbox, run_jobs: RunJobs) -> None:
