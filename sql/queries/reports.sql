@@ -37,6 +37,7 @@ select
     (select id from batch order by id desc limit 1) as last,
     count(*) as examined,
     (select count(*) from enqueued) as enqueued,
+    count(*) filter (where active) - (select count(*) from enqueued) as already_enqueued,
     count(*) filter (where not active) as inactive,
     0 as opted_out,
     0 as unconfirmed,

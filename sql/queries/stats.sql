@@ -152,6 +152,8 @@ select
     (select id from batch order by id desc limit 1) as last,
     count(*) as examined,
     (select count(*) from enqueued) as enqueued,
+    count(*) filter (where confirmed and wanted and active and not suppressed)
+    - (select count(*) from enqueued) as already_enqueued,
     count(*) filter (where confirmed and wanted and not active) as inactive,
     count(*) filter (where confirmed and not wanted) as opted_out,
     count(*) filter (where not confirmed) as unconfirmed,

@@ -77,12 +77,30 @@ async def test_weekly_email_is_enqueued_only_for_active_confirmed_subscribed_uns
     assert {
         "examined": 7,
         "enqueued": 2,
+        "already_enqueued": 0,
         "inactive": 2,
         "opted_out": 1,
         "unconfirmed": 1,
         "suppressed": 1,
     } == run.counts
     assert ("done", SATURDAY) == (run.state, run.day)
+
+
+async def test_second_fan_out_counts_the_users_whose_job_is_unfinished(database: Database) -> None:
+    (user,) = await add_users(database, 1)
+    await add_run(database, user, at("2026-10-31 12:00"))
+    for name, period, fan_out_jobs in (
+        ("emails:weekly", "2026-10-31", fan_out_emails),
+        ("reports:monthly", "2026-10-01", fan_out_reports),
+    ):
+        seen = []
+        for _ in range(2):
+            job_id = await trigger_run(database, name, period)
+            await fan_out_jobs(await claimed_run(database, job_id), date.fromisoformat(period))
+            run = await history.run_of_job(database, job_id)
+            assert run is not None
+            seen.append((run.counts["enqueued"], run.counts["already_enqueued"]))
+        assert [(1, 0), (0, 1)] == seen
 
 
 async def test_fan_out_inserts_the_same_jobs_as_enqueue_would(database: Database) -> None:

@@ -34,6 +34,8 @@ class FanOutBatch(msgspec.Struct, frozen=True):
     """The last user in the batch; None if no users were left."""
     examined: int
     enqueued: int
+    already_enqueued: int
+    """Users whose job of an earlier run is unfinished."""
     inactive: int
     opted_out: int
     unconfirmed: int
@@ -46,6 +48,7 @@ class FanOutPosition(msgspec.Struct, frozen=True):
     after: UUID | None = None
     examined: int = 0
     enqueued: int = 0
+    already_enqueued: int = 0
     inactive: int = 0
     opted_out: int = 0
     unconfirmed: int = 0
@@ -57,6 +60,7 @@ class FanOutPosition(msgspec.Struct, frozen=True):
             batch.last or self.after,
             self.examined + batch.examined,
             self.enqueued + batch.enqueued,
+            self.already_enqueued + batch.already_enqueued,
             self.inactive + batch.inactive,
             self.opted_out + batch.opted_out,
             self.unconfirmed + batch.unconfirmed,
