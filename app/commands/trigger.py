@@ -20,7 +20,7 @@ from cyclopts import App, Parameter, Token
 from app import jobs
 from app.activity_types import ActivityType
 from app.commands.options import BY_CLI, InjectedResources
-from app.commands.waiting import wait_for_job
+from app.commands.waiting import find_pause, wait_for_job
 from app.errors import Conflict, Invalid, Unavailable
 from app.exports import requests as exports
 from app.exports.export import Filters, Format
@@ -191,7 +191,9 @@ def _add_user_job(job_type: type[Job], names: list[str]) -> None:
             raise Invalid(str(error)) from None
         job_id = await jobs.enqueue(tx, job)
         if job_id is None:
-            raise Conflict(f"This job is already waiting or running: {job_type.kind}.")
+            pause = await find_pause(tx, queue=job_type.queue, kind=job_type.kind)
+            paused = f", and {pause} is paused" if pause else ""
+            raise Conflict(f"This job is already waiting or running{paused}: {job_type.kind}.")
         return job_id
 
     options = [_option("user", User), *(_option(name, FIELDS[name]) for name in names)]

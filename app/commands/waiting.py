@@ -11,6 +11,7 @@ from app.jobs.admin.jobs import find_job
 from app.jobs.admin.rows import JobDetail
 from app.jobs.schedules import history
 from app.postgres.database import Database
+from app.postgres.statements import Queryable
 
 POLL_INTERVAL_S = 0.25
 FINAL_STATES = {"done", "dead", "cancelled"}
@@ -29,7 +30,8 @@ async def wait_for_job(database: Database, job_id: JobId) -> int:
     terminal = sys.stderr.isatty()
     printed = None
     while (job := await find_job(database, job_id)).state not in FINAL_STATES:
-        if job.state != "running" and (pause := await find_pause(database, job)):
+        pause = await find_pause(database, queue=job.queue, kind=job.kind)
+        if job.state != "running" and pause:
             _clear_line(terminal)
             print(
                 f"{job.kind} {job.id}: enqueued, but {pause} is paused; resume it to start the job"
@@ -46,10 +48,10 @@ async def wait_for_job(database: Database, job_id: JobId) -> int:
     return 0 if job.state == "done" else 1
 
 
-async def find_pause(database: Database, job: JobDetail) -> str | None:
+async def find_pause(db: Queryable, *, queue: str, kind: str) -> str | None:
     """Return the paused queue or kind that keeps a job from starting; None if neither is paused."""
-    paused = {(pause.what, pause.name) for pause in await statements.pauses(database)}
-    for what, name in (("queue", job.queue), ("kind", job.kind)):
+    paused = {(pause.what, pause.name) for pause in await statements.pauses(db)}
+    for what, name in (("queue", queue), ("kind", kind)):
         if (what, name) in paused:
             return f"{what} {name}"
     return None
@@ -65,6 +67,8 @@ async def describe(database: Database, job: JobDetail) -> str:
     if started_at and job.finished_at:
         summary += f" in {(job.finished_at - started_at).total_seconds():.1f} s"
     counts = run.counts if run else job.progress or {}
+    if export_id := job.payload.get("export_id"):
+        summary += f", export {export_id}"
     if job.payload.get("dry_run"):
         summary += ", dry run"
         counts = _describe_dry_run(counts)

@@ -224,9 +224,12 @@ async def test_job_of_a_paused_queue_or_kind_is_enqueued_and_the_pause_is_printe
     await database.execute("insert into pauses (what, name) values ($1, $2)", what, name)
     async with live_worker(resources):
         code, output = await trigger(environ, "email:welcome", "--user", "kim@example.com")
+        again = await trigger(environ, "email:welcome", "--user", "kim@example.com")
     job_id = await database.fetchval("select id from jobs")
     paused = f"enqueued, but {what} {name} is paused; resume it to start the job"
     assert (1, f"email:welcome {job_id}: {paused}") == (code, output)
+    waiting = f"already waiting or running, and {what} {name} is paused: email:welcome."
+    assert (1, f"activelog: This job is {waiting}") == again
 
 
 async def test_triggered_export_is_made_as_if_the_user_had_requested_it(
