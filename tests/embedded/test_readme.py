@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -29,6 +30,14 @@ def examples() -> str:
     )
     lines = [line[4:] for line in section.splitlines() if line.startswith("    ")]
     return "\n".join(lines).replace("uv run just", "just")
+
+
+def test_first_command_installs_only_what_running_needs() -> None:
+    """Without options, `uv run` installs the default groups."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert ["embedded"] == project["tool"]["uv"]["default-groups"]
+    packages = " ".join(project["dependency-groups"]["embedded"])
+    assert "pytest" not in packages
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ async def test_every_log_line_is_json_and_none_comes_from_arq_or_uvicorn(
     }
     assert not any(line["logger"].startswith(("arq", "uvicorn")) for line in lines)
     assert "\\u001b" not in worker.output
+    assert "color_message" not in worker.output
 
 
 async def test_worker_with_a_taken_metrics_port_prints_one_line_and_exits_with_2_before_any_claim(
