@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -100,13 +101,22 @@ async def end_statement(connection: PooledConnection) -> None:
     asyncpg prepares a statement with a Flush; the Sync that ends its implicit transaction comes
     only when the statement is executed. If the task is cancelled after the statement is prepared
     and before it is executed, the server keeps the transaction open, with locks on the statement's
-    tables, until the connection is used again. Any simple query ends the transaction.
+    tables, until the connection is used again. Any simple query ends the transaction. If that
+    fails, the connection is closed; nothing is raised, except that a task can be cancelled again.
     """
     try:
         await connection.execute("select 1", timeout=5)
+    except Exception:  # noqa: BLE001 # what ended the statement matters, not this
+        close_now(connection)
     except BaseException:
-        connection.terminate()
+        close_now(connection)
         raise
+
+
+def close_now(connection: PooledConnection) -> None:
+    """Close a connection that must not be used again, without waiting for the server."""
+    with suppress(asyncpg.InterfaceError):  # it was lost, and its pool already knows
+        connection.terminate()
 
 
 async def require_supported_version(pool: Pool) -> None:

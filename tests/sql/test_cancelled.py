@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from contextlib import suppress
 from uuid import uuid4
@@ -45,3 +47,17 @@ async def test_cancelled_statement_leaves_no_lock(
         assert 0 == await other.fetchval(LOCKS)
     finally:
         await other.close()
+
+
+async def test_cancelled_statement_raises_cancelled_error_even_if_its_connection_is_lost(
+    database: Database,
+) -> None:
+    pid = await database.fetchval("select pg_backend_pid()")
+    task = asyncio.create_task(database.fetch("select pg_sleep(60)"))
+    await asyncio.sleep(0.05)
+    os.kill(pid, signal.SIGTERM)
+    time.sleep(0.2)  # noqa: ASYNC251 # the backend ends while the loop is blocked
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert 1 == await database.fetchval("select 1")
