@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.errors import Busy, Unavailable
-from app.postgres.pool import OUTAGES, Connection, Pool, PooledConnection
+from app.postgres.pool import OUTAGES, Connection, Pool, PooledConnection, close_now
 from app.postgres.statements import Query
 
 ACQUIRE_TIMEOUT_S = 2.0
@@ -83,15 +83,23 @@ class Snapshots:
     async def open(self) -> AsyncIterator[Snapshot]:
         """Open a snapshot of the current data. The connection is released when the block ends.
 
+        If the block raises, the connection is closed instead of rolled back: a COPY that was
+        cancelled while rows were arriving is still in progress, and asyncpg does not notice.
+
         Raises:
             Busy: all connections are in use, and none became free within 2 s.
             Unavailable: Postgres is unavailable.
         """
         connection = await self._connection()
+        transaction = connection.transaction(isolation="repeatable_read", readonly=True)
         try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                yield Snapshot(connection)
-        except OUTAGES as error:
+            await transaction.start()
+            yield Snapshot(connection)
+            await transaction.commit()
+        except BaseException as error:
+            close_now(connection)
+            if not isinstance(error, OUTAGES):
+                raise
             raise _unavailable(error) from error
         finally:
             await self.pool.release(connection)
