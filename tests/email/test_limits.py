@@ -74,7 +74,7 @@ async def test_email_that_must_not_be_sent_does_not_count_against_the_rate(
     assert 1 == await redis.zcard(LOG_KEY)
 
 
-async def test_email_that_becomes_sendable_after_the_check_is_counted_at_its_next_attempt(
+async def test_email_whose_suppression_ends_after_the_rate_check_is_counted_at_its_next_attempt(
     database: Database, redis: Redis
 ) -> None:
     """The email is not sent immediately, because it was not counted."""

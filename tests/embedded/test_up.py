@@ -186,7 +186,7 @@ async def test_guard_stops_everything_when_up_is_killed(home: Path) -> None:
     assert not exists(fallback_folder(home))
 
 
-async def test_next_up_stops_the_processes_left_by_a_killed_up_and_its_killed_guard(
+async def test_up_stops_what_is_left_of_an_up_that_was_killed_together_with_its_guard(
     home: Path,
 ) -> None:
     async with small_up(home, small_environment()) as killed:
@@ -224,7 +224,7 @@ async def test_external_database_gets_no_demo_data_and_its_password_is_not_print
     assert "ada@" not in up.text
 
 
-async def test_reset_stops_up_and_removes_its_data(home: Path) -> None:
+async def test_reset_stops_a_running_just_up_and_removes_its_data(home: Path) -> None:
     async with small_up(home, small_environment()) as up:
         await up.read_until("ready")
         code = reset(home=home)

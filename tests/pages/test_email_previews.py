@@ -57,5 +57,5 @@ async def test_unknown_email_or_scheme_is_an_error(browser: httpx.AsyncClient) -
 
 
 @pytest.mark.parametrize("path", ["", "/welcome", "/welcome/light"])
-async def test_previews_exist_only_in_development(api: httpx.AsyncClient, path: str) -> None:
+async def test_previews_do_not_exist_outside_development(api: httpx.AsyncClient, path: str) -> None:
     assert (await api.get(EMAILS + path)).status_code == 404

@@ -234,7 +234,7 @@ async def test_link_to_operations_is_shown_only_to_operators(
     assert 'href="/ops"' in (await browser.get("/settings")).text
 
 
-async def test_unknown_path_returns_json_except_to_browsers_outside_the_api(
+async def test_404_is_a_page_only_for_browsers_and_only_outside_the_api(
     browser: httpx.AsyncClient,
 ) -> None:
     accepts = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -45,7 +45,7 @@ def test_no_secret_has_a_default_outside_development(environment: str, name: str
         {"SMTP_URL": "smtp://us:word@smtp.example.com?tls=none"},
     ],
 )
-def test_weak_settings_are_refused_in_production_in_one_line_that_hides_their_values(
+def test_weak_production_settings_are_refused_with_one_line_that_hides_their_values(
     weak: Mapping[str, str],
 ) -> None:
     with pytest.raises(SettingsError) as raised:

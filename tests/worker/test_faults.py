@@ -51,7 +51,7 @@ async def count_in_state(database: Database, state: str) -> int:
     return int(await database.fetchval("select count(*) from jobs where state = $1", state))
 
 
-async def test_worker_suspended_past_its_lease_repeats_no_effect_when_continued(
+async def test_worker_suspended_past_its_lease_does_not_repeat_effects_when_continued(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as suspended:
@@ -125,7 +125,7 @@ async def test_running_job_is_not_repeated_when_redis_is_killed_and_restarted(
             assert (await job_row(effects, job_id))["attempt"] == 1
 
 
-async def test_terminating_postgres_connections_stops_no_worker_and_repeats_no_effect(
+async def test_worker_survives_terminated_postgres_connections_without_repeating_effects(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
