@@ -90,7 +90,7 @@ async def deliver(
         if attempt is not None and attempt.state == "sending":
             if not reserved:
                 raise Snooze(
-                    "the email could not be sent until just now, so MAIL_RATE was not checked",
+                    "the email has only just become sendable; MAIL_RATE is checked next",
                     delay=timedelta(0),
                 )
             instance = await write(tx)

@@ -179,7 +179,7 @@ async def friend_activity(job: SendFriendActivityEmail, run: Run, sender: EmailS
         unreported[:] = await statements.unreported_activities(tx, user_id=user_id)
         news = await statements.news(tx, activity_ids=unreported[:MAX_ENTRIES])
         if not news:
-            raise Snooze("the new activities were deleted", delay=timedelta(0))
+            raise Snooze("no new activities are left to report", delay=timedelta(0))
         return FriendActivity.from_news(user.name, news, more=len(unreported[MAX_ENTRIES:]))
 
     async def enqueue_next(tx: Transaction) -> None:
