@@ -15,7 +15,7 @@ from app.activity_types import ACTIVITY_TYPES
 from app.exports.export import Header
 from app.pdf.canvas import BODY, LEFT, Canvas, RenderedDocument
 
-ROWS = msgpack.Decoder(list[Row])
+ROWS_DECODER = msgpack.Decoder(list[Row])
 
 
 class ExportDocument:
@@ -30,7 +30,7 @@ class ExportDocument:
         self._table = ActivityTable(canvas, end + 26)
 
     def add_rows(self, batch: bytes) -> None:
-        rows = ROWS.decode(batch)
+        rows = ROWS_DECODER.decode(batch)
         self._totals.add_rows(rows)
         self._table.add_rows(rows)
 

@@ -11,7 +11,7 @@ from app.pdf.canvas import Canvas, RenderedDocument
 from app.reports.report import Header, is_over, month_before
 from app.stats.totals import total
 
-ROWS = msgpack.Decoder(list[Row])
+ROWS_DECODER = msgpack.Decoder(list[Row])
 
 
 class ReportDocument:
@@ -35,7 +35,7 @@ class ReportDocument:
         self._table = ActivityTable(canvas, pdf.shares_bottom(len(header.types)) + 26)
 
     def add_rows(self, batch: bytes) -> None:
-        rows = ROWS.decode(batch)
+        rows = ROWS_DECODER.decode(batch)
         self._listed += len(rows)
         self._table.add_rows(rows)
 
