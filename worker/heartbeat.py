@@ -85,10 +85,10 @@ class Heartbeat:
         self._lease.renew(heartbeat_at)
 
     async def _reconcile(self, rows: Collection[OwnedJob], running_before: set[JobId]) -> None:
-        """Resolve differences between the jobs running here and those that Postgres says run here.
+        """Resolve differences between the jobs running here and those recorded as running here.
 
-        A job that runs only here is interrupted, and a job that runs only according to Postgres is
-        released, but not until two consecutive heartbeats have found the difference: a single
+        A job that is running but not recorded is interrupted, and a job that is recorded but not
+        running is released, once two consecutive heartbeats have found the difference: a single
         heartbeat may have coincided with a claim or with the end of a job.
         """
         running, recorded = set(self._slots.running), {row.id for row in rows}

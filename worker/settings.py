@@ -116,7 +116,7 @@ def worker_settings(
 
     Args:
         clock: the schedules' clock. If None, this worker fires no ticks.
-        burst: whether the worker ends when no job is due.
+        burst: whether the worker exits once no job is due.
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -24,7 +24,7 @@ OTHER_METHOD = "other"
 UNKNOWN_ROUTE = "unknown"
 """The route label if no route matched. A label per path would create too many time series."""
 NO_RESPONSE = "none"
-"""The status label for requests without a response, because the client disconnected."""
+"""The status label for requests that got no response because the client disconnected."""
 
 requests_in_flight = Gauge(
     "activelog_http_requests_in_flight", "Requests in progress in this process.", registry=registry

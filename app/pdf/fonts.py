@@ -31,7 +31,8 @@ LATIN_CODE_POINTS = (
     0x20AC,
     0x2212,
 )
-"""The characters of the prebuilt fonts: European letters, dashes, quotes, euro and minus signs."""
+"""The characters of the prebuilt fonts: ASCII, accented Latin letters, dashes, quotes, and the euro
+and minus signs."""
 PREBUILT_FONTS = ("sans", "serif")
 """The fonts that are subset once per process, not once per document."""
 
@@ -135,11 +136,11 @@ def font(name: str) -> Font:
 
 
 def font_of(character: str, before: str | None = None) -> str | None:
-    """Return the font for a character, or None if no font has it.
+    """Return the name of the font for a character, or None if no font has it.
 
     Args:
-        before: the font of the preceding character. Joiners are set in the same font, and so are
-            characters without a script if that font has them.
+        before: the name of the preceding character's font. Joiners are set in the same font, and
+            so are characters without a script if that font has them.
     """
     script = get_unicode_script(character)
     if character in JOINERS:
@@ -160,7 +161,7 @@ cached_font_of = cache(font_of)
 def needs_shaping(text: str) -> bool:
     """Tell whether any characters change shape next to others, or run from right to left.
 
-    Also true if no font has a character: fpdf2 then draws the missing-glyph symbol.
+    Also true if some character is in no font: fpdf2 then draws the missing-glyph symbol.
     """
     return any(
         character in JOINERS or cached_font_of(character) not in UNSHAPED_FONTS

@@ -6,13 +6,13 @@ on conflict (lower(email)) where deleted_at is null do nothing
 returning id;
 
 -- name: seed_random
--- Seed random() for the rest of this transaction, so that its numbers are repeatable.
+-- Seed random() for the rest of this session, so that its numbers are repeatable.
 select setseed(:seed::float8)::text;
 
 -- name: add_demo_activities
 -- Insert a year of plausible activities up to yesterday, and the user's daily totals for them.
 -- There are some days off, but not in the last eight days, and the favourite type is more common.
--- The totals are inserted here because the days may already have been counted for everyone else.
+-- The totals are inserted here because stats:daily may already have counted these days.
 with days as (
     select
         :today::date - back as day,
