@@ -21,9 +21,13 @@ HEIGHT = 844
 async def assert_page_is_accessible(page: Page, name: str | None = None) -> None:
     """Assert that no axe rule is violated and that nothing scrolls sideways, in any variant.
 
+    After a click that opens another page, first wait for the address or the text of that page:
+    axe cannot run in a page that the browser is leaving.
+
     Args:
         name: how the names of the screenshots begin; None to save no screenshots.
     """
+    await page.wait_for_load_state()
     before = page.viewport_size
     for device, width in WIDTHS.items():
         await page.set_viewport_size({"width": width, "height": HEIGHT})

@@ -68,6 +68,7 @@ async def test_user_signs_up_records_a_ride_and_creates_downloads_and_deletes_an
     await assert_page_is_accessible(page, "activities")
 
     await page.get_by_role("link", name="Exports").click()
+    await expect(page).to_have_url("/exports")
     await assert_page_is_accessible(page, "exports-empty")
     await page.get_by_role("button", name="Create export").click()
     line = page.get_by_role("listitem").filter(has_text="All activities as CSV")

@@ -44,6 +44,7 @@ async def test_operator_fixes_the_cause_of_dead_letters_and_retries_them(
                     await register(tx, f"{name}@example.com", name, "no password")
 
             await page.get_by_role("link", name="2 dead letters from 1 cause").click()
+            await expect(page).to_have_url("/ops/dead-letters")
             await assert_page_is_accessible(page, "ops-dead-letters")
             await page.get_by_role("link", name="2 email:welcome").click()
             await expect(page.get_by_role("region", name="Error")).to_contain_text(SPAM)

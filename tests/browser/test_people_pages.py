@@ -141,6 +141,7 @@ async def test_pages_that_require_no_sign_in_are_accessible(
         await assert_page_is_accessible(page, f"anonymous-{path.split('/')[1]}")
     await page.goto(f"/unsubscribe/{unsubscribe_link}")
     await page.get_by_role("button", name="Unsubscribe").click()
+    await expect(page.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
     await assert_page_is_accessible(page, "anonymous-unsubscribed")
 
 
