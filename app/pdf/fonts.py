@@ -169,19 +169,22 @@ def needs_shaping(text: str) -> bool:
     )
 
 
-def runs(text: str, first: str) -> Iterator[tuple[str, str]]:
+def runs(text: str, preferred: str) -> Iterator[tuple[str, str]]:
     """Split a drawable text into runs: the name of a font, and the text to set in it.
 
     A space belongs to the run before it, so that words of one script form one run.
 
     Args:
-        first: the preferred font, used for all characters that it has.
+        preferred: the font used for all characters that it has.
     """
-    preferred, name, start = font(first).characters, first, 0
+    preferred_characters, name, start = font(preferred).characters, preferred, 0
     for at, character in enumerate(text):
         if character == " " and name != "emoji":  # the emoji font's space is as wide as an emoji
             continue
-        chosen = first if character in preferred else cached_font_of(character, name) or first
+        if character in preferred_characters:
+            chosen = preferred
+        else:
+            chosen = cached_font_of(character, name) or preferred
         if chosen != name:
             if at > start:
                 yield name, text[start:at]
