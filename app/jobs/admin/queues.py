@@ -117,7 +117,7 @@ async def _check_kind(db: Queryable, name: str) -> None:
     if name in KINDS or await statements.kind_exists(db, name=name):
         return
     names = [kind.name for kind in await list_kinds(db)]
-    raise NotFound(f"There is no kind {name!r}: the kinds are {', '.join(names) or 'none yet'}.")
+    raise NotFound(f"There is no kind {name!r}: the kinds are {', '.join(names)}.")
 
 
 async def list_workers(db: Queryable) -> list[Worker]:
