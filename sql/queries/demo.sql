@@ -17,7 +17,7 @@ with days as (
     select
         :today::date - back as day,
         back <= 8 as recent,
-        random() as whether, random() as which, random() as effort, random() as hour,
+        random() as active, random() as choice, random() as effort, random() as time_of_day,
         random() as strength, random() as note
     from generate_series(1, 365) as back
 ),
@@ -25,11 +25,11 @@ chosen as (
     select
         days.*,
         case
-            when which < 0.55 then :favourite
-            else (array['run', 'ride', 'swim', 'walk', 'hike'])[1 + floor((which - 0.55) / 0.09)::int % 5]
+            when choice < 0.55 then :favourite
+            else (array['run', 'ride', 'swim', 'walk', 'hike'])[1 + floor((choice - 0.55) / 0.09)::int % 5]
         end as type
     from days
-    where recent or whether < case when extract(isodow from day) in (6, 7) then 0.75 else 0.5 end
+    where recent or active < case when extract(isodow from day) in (6, 7) then 0.75 else 0.5 end
 ),
 shapes (type, least_m, most_m, slowest_mps, fastest_mps, calories_per_minute) as (
     values
@@ -52,7 +52,7 @@ added as (
     select
         :user_id,
         type,
-        (day + interval '6 hours' + interval '1 minute' * floor(hour * 720)) at time zone 'UTC',
+        (day + interval '6 hours' + interval '1 minute' * floor(time_of_day * 720)) at time zone 'UTC',
         round(distance_m / speed)::int,
         distance_m,
         round(distance_m / speed / 60 * calories_per_minute)::int,
