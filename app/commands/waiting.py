@@ -83,12 +83,12 @@ def _describe_dry_run(counts: Mapping[str, int]) -> Mapping[str, object] | str:
     """Describe the counts from a fan-out's dry run as a phrase. Return other counts unchanged."""
     if "would_email" not in counts:
         return counts
-    people, reports = counts["would_email"], counts.get("would_report")
+    people, reports = counts["would_email"], counts.get("would_create")
     reports_part = "" if reports is None else f"would make {reports:,} reports and "
     skipped = {
         name: count
         for name, count in counts.items()
-        if count and name not in {"would_email", "would_report", "examined"}
+        if count and name not in {"would_email", "would_create", "examined"}
     }
     skipped_part = f"; would skip {_list_counts(skipped)}" if skipped else ""
     return f"{reports_part}would email {people:,} of {counts['examined']:,} people{skipped_part}"

@@ -206,7 +206,7 @@ async def _read_content(
     tx: Transaction, user_id: UserId, month: date, now: datetime
 ) -> ReportContent | None:
     """Read what the report shows. Return None if the account has been deleted."""
-    name = await statements.report_owner(tx, user_id=user_id)
+    name = await statements.report_owner_name(tx, user_id=user_id)
     if name is None:
         return None
     earlier = month_before(month)
@@ -215,10 +215,10 @@ async def _read_content(
         month=month,
         before=total(await daily_totals.read(tx, user_id, earlier, last_day(earlier))),
         days=await daily_totals.read(tx, user_id, month, last_day(month)),
-        types=await statements.types_of_month(tx, user_id=user_id, month=month),
+        types=await statements.totals_by_type(tx, user_id=user_id, month=month),
         created_at=now,
     )
-    activities = await statements.activities_of_month(
+    activities = await statements.activities_in_month(
         tx, user_id=user_id, month=month, limit=MAX_LISTED_ACTIVITIES
     )
     return ReportContent(header, activities)

@@ -33,7 +33,7 @@ class OwnedReportObject(Struct, frozen=True):
 class ReportDryRunCounts(DryRunCounts, frozen=True):
     """The counts from a dry run, and how many reports would be created: one per active user."""
 
-    would_report: int
+    would_create: int
 
 
 class ReportRecipient(Struct, frozen=True):
@@ -75,15 +75,15 @@ async def count_reports(
 
 
 @statement("reports")
-async def report_owner(db: Queryable, *, user_id: UserId) -> str | None: ...
+async def report_owner_name(db: Queryable, *, user_id: UserId) -> str | None: ...
 
 
 @statement("reports")
-async def types_of_month(db: Queryable, *, user_id: UserId, month: date) -> list[TypeTotals]: ...
+async def totals_by_type(db: Queryable, *, user_id: UserId, month: date) -> list[TypeTotals]: ...
 
 
 @statement("reports")
-async def activities_of_month(
+async def activities_in_month(
     db: Queryable, *, user_id: UserId, month: date, limit: int
 ) -> list[ListedActivity]: ...
 

@@ -83,14 +83,14 @@ select
     count(*) filter (where outcome = 'unconfirmed') as unconfirmed,
     count(*) filter (where outcome = 'suppressed') as suppressed,
     count(*) filter (where outcome = 'sent_before') as sent_before,
-    count(*) filter (where outcome <> 'inactive') as would_report
+    count(*) filter (where outcome <> 'inactive') as would_create
 from people;
 
--- name: report_owner
+-- name: report_owner_name
 -- Return the name of a report's owner; no row if the account is deleted.
 select name from users where id = :user_id and deleted_at is null;
 
--- name: types_of_month
+-- name: totals_by_type
 -- Return this user's totals for a month by type, the type with the longest time first.
 select
     count(*)::int as activities,
@@ -107,7 +107,7 @@ where
 group by type
 order by sum(duration_s) desc, type;
 
--- name: activities_of_month
+-- name: activities_in_month
 -- Return this user's activities in a month, oldest first, up to a limit.
 select started_at, type, duration_s, distance_m, calories, notes
 from activities

@@ -65,7 +65,7 @@ EXPECTED = {
     ("schedule", "day", "expected"),
     [
         ("emails:weekly", SATURDAY, EXPECTED),
-        ("reports:monthly", OCTOBER, {**EXPECTED, "would_report": 7}),
+        ("reports:monthly", OCTOBER, {**EXPECTED, "would_create": 7}),
     ],
 )
 @pytest.mark.usefixtures("users")
@@ -91,7 +91,7 @@ async def test_dry_run_predicts_how_many_emails_the_real_run_sends(
     real = await run_schedule(resources, schedule, day)
     assert dry.counts["would_email"] == await database.fetchval(sent, emails) - before
     if schedule == "reports:monthly":
-        assert dry.counts["would_report"] == real.counts["enqueued"]
+        assert dry.counts["would_create"] == real.counts["enqueued"]
     again = await run_schedule(resources, schedule, day, dry_run=True)
     already = dry.counts["sent_before"] + dry.counts["would_email"]
     assert (0, already) == (again.counts["would_email"], again.counts["sent_before"])
@@ -105,7 +105,7 @@ async def test_dry_run_of_reports_considers_only_activities_in_the_month(
     (user,) = await add_users(database, 1)
     await add_run(database, user, at(moment))
     run = await run_schedule(resources, "reports:monthly", day, dry_run=True)
-    assert (reports, 1 - reports) == (run.counts["would_report"], run.counts["inactive"])
+    assert (reports, 1 - reports) == (run.counts["would_create"], run.counts["inactive"])
 
 
 @pytest.mark.parametrize(
