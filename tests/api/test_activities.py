@@ -149,7 +149,9 @@ async def test_activity_may_start_up_to_a_day_from_now(
     ]
 
 
-async def test_patch_distinguishes_absent_from_null(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_patch_clears_null_fields_and_keeps_absent_ones(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
     created = await create_activity(api, kim, distance_m=8400, calories=610, notes="Frost")
 
     response = await api.patch(

@@ -108,7 +108,7 @@ async def test_dead_letters_of_one_kind_or_of_all_kinds_can_be_retried(
     assert [] == await groups(admin)
 
 
-async def test_discarded_group_is_cancelled_and_keeps_its_error(
+async def test_discarding_a_group_cancels_its_jobs_and_keeps_their_errors(
     admin: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     job_id, _ = await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no paper")

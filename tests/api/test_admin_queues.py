@@ -60,7 +60,7 @@ async def test_admin_routes_require_an_operator(
     assert (await api.request(method, f"/api/v1/admin/{path}")).status_code == 401
 
 
-async def test_queue_shows_waiting_and_scheduled_jobs_and_the_oldest_jobs_age(
+async def test_queue_counts_waiting_and_scheduled_jobs_and_shows_the_age_of_the_oldest_waiting_job(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     ada = await operator(database)

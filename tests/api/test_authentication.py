@@ -73,7 +73,7 @@ async def test_every_non_public_route_requires_a_token(
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Bearer nonsense", "Basic a2ltOmtpbQ==", "Bearer \xfc"]
 )
-async def test_invalid_authorization_is_401(api: httpx.AsyncClient, header: str) -> None:
+async def test_invalid_authorization_header_is_401(api: httpx.AsyncClient, header: str) -> None:
     headers = {b"Authorization": header.encode("latin-1")}
     response = await api.get("/api/v1/users/me", headers=headers)
     assert response.status_code == 401

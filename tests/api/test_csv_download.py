@@ -93,7 +93,7 @@ async def test_download_without_rows_has_only_the_header(
     assert await download(api, kim) == ",".join(HEADER) + "\n"
 
 
-async def test_byte_order_mark_is_optional(api: httpx.AsyncClient, kim: Person) -> None:
+async def test_byte_order_mark_is_added_on_request(api: httpx.AsyncClient, kim: Person) -> None:
     plain = await api.get(CSV, headers=kim.headers)
     marked = await api.get(CSV, params={"bom": "1"}, headers=kim.headers)
 

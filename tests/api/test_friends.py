@@ -231,7 +231,7 @@ async def names_on_pages(api: httpx.AsyncClient, user: Person, path: str) -> lis
         query["cursor"] = response["next_cursor"]
 
 
-async def test_repeated_idempotency_key_sends_no_second_request_after_a_decline(
+async def test_repeated_idempotency_key_does_not_send_a_declined_request_again(
     api: httpx.AsyncClient, kim: Person, sam: Person
 ) -> None:
     headers = {**kim.headers, "Idempotency-Key": "ask sam"}

@@ -83,7 +83,7 @@ async def test_every_json_body_has_an_example(document: dict[str, Any]) -> None:
     assert all(body.get("examples") for body in bodies)
 
 
-async def test_posts_that_accept_an_idempotency_key_declare_it(
+async def test_json_posts_that_accept_an_idempotency_key_declare_it(
     document: dict[str, Any],
 ) -> None:
     creating_paths = ("users", "activities", "friends/requests", "export/request")

@@ -20,7 +20,7 @@ def test_cursor_is_decoded_to_its_key() -> None:
     assert decode_cursor(encode_cursor(KEY), KEY_TYPE) == KEY
 
 
-def test_missing_cursor_means_the_first_page() -> None:
+def test_missing_cursor_is_decoded_as_none() -> None:
     assert decode_cursor(None, KEY_TYPE) is None
 
 

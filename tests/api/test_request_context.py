@@ -60,7 +60,7 @@ async def test_log_of_a_sign_up_contains_no_address_and_no_password(
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/nothing", "/api/v1/users/me"])
-async def test_every_response_has_the_security_headers(api: httpx.AsyncClient, path: str) -> None:
+async def test_responses_have_the_security_headers(api: httpx.AsyncClient, path: str) -> None:
     response = await api.get(path)
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["referrer-policy"] == "no-referrer"
@@ -76,7 +76,7 @@ async def test_every_response_has_the_security_headers(api: httpx.AsyncClient, p
         ("development", "https://activelog.example", False),
     ],
 )
-def test_hsts_is_sent_only_over_https_in_production(
+def test_hsts_is_sent_for_an_https_app_url_except_in_development(
     environment: Environment, app_url: str, sent: bool, resources: Resources
 ) -> None:
     http = replace(resources.settings.http, app_url=app_url)

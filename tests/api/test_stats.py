@@ -43,7 +43,7 @@ async def test_week_runs_from_monday_to_sunday_and_lists_its_days(
     }
 
 
-async def test_week_that_spans_two_years_is_one_week(
+async def test_week_that_crosses_a_year_boundary_is_one_week(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     kim = await person(database, "kim")
