@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test whose file or conftest mentions a date or reads the clock."""
+    """Mark as `dated` every test whose file or conftest.py mentions a date or reads the clock."""
     dated = {path: _mentions_a_date(path) for path in {item.path for item in items}}
     for item in items:
         if dated[item.path]:
@@ -151,7 +151,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 
 @pytest.fixture
 async def resources(opened: Resources) -> Resources:
-    """Return resources as a process opens them, with empty tables and an empty Redis."""
+    """Return this test worker's resources, with empty tables and an empty Redis."""
     await opened.dispatcher.flush()  # dispatches left over from the previous test
     try:
         await opened.database.execute(EMPTY_TABLES)
@@ -258,7 +258,7 @@ async def application(opened: Resources, application_clock: WallClock) -> AsyncI
 
 @pytest.fixture
 async def api(application: Any, resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """Return an API client without a token, with empty tables."""
+    """Return a client of the API and the pages. It sends no token, and the tables are empty."""
     transport = httpx.ASGITransport(app=application)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -18,7 +18,7 @@ NICENESS = max(17, os.nice(0))
 """The niceness of a test process that requests 17: it inherits pytest's, which may be higher."""
 ATTEMPTS = 3
 """How many times to try to change a session's priority. From users other than root, Linux accepts
-one change per 100 ms in the whole system, and other processes may be first each time."""
+one change per 100 ms in the whole system, and other processes may get in first."""
 
 
 def priority_file_of_a_new_session() -> str:

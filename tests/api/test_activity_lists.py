@@ -106,7 +106,7 @@ async def test_last_day_before_the_first_day_is_refused(
 async def test_pages_have_no_gaps_or_repeats_while_activities_are_added(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
-    """500 activities, many of which start at the same instant."""
+    """Read 500 activities, up to seven of which start at the same instant, in pages of 33."""
     await database.execute(
         "insert into activities (user_id, type, started_at, duration_s)"
         " select $1, 'run', '2026-01-01Z'::timestamptz + interval '1 hour' * (n / 7), 60"

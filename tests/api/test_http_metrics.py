@@ -1,4 +1,4 @@
-"""Metrics of the connection pool and of requests, labelled by route and never by path."""
+"""Metrics of requests, labelled by route and never by path, and of the connection pool."""
 
 from __future__ import annotations
 

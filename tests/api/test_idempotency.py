@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a repeated POST creates nothing twice."""
+"""`Idempotency-Key`: a repeated POST creates nothing new."""
 
 from __future__ import annotations
 
