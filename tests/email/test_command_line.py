@@ -60,7 +60,7 @@ async def test_nothing_is_imported_from_an_invalid_or_missing_file(
     assert [] == await suppressed(database)
 
 
-async def test_test_email_is_sent_immediately(
+async def test_test_email_is_sent_immediately_and_not_recorded_in_the_ledger(
     environ: Mapping[str, str], database: Database, inbox: Inbox
 ) -> None:
     sent = await cli(environ, "email", "test", "ada@example.com")

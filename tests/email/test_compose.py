@@ -89,7 +89,7 @@ def test_long_name_is_cut_between_words_and_not_inside_an_emoji() -> None:
     assert astronauts == "👩‍🚀" * 21 + "…"
 
 
-def test_copies_of_an_email_have_the_same_message_id() -> None:
+def test_message_id_is_the_same_for_copies_and_differs_for_another_unique_key() -> None:
     first, second = (compose_and_parse(welcome("Ada"), recipient("Ada")) for _ in range(2))
     other = compose(email_config(), recipient("Ada"), welcome("Ada"), "another unique_key", NOON)
     assert first["Message-ID"] == second["Message-ID"]
@@ -119,7 +119,7 @@ def test_sender_domain_is_encoded_in_ascii() -> None:
     assert config.envelope_sender == "hello@xn--bcher-kva.example"
 
 
-def test_html_has_inline_styles_and_keeps_its_media_rules() -> None:
+def test_html_has_inline_styles_and_keeps_its_media_queries() -> None:
     html = compose_and_parse(welcome("Ada"), recipient("Ada")).get_body(("html",))
     assert html is not None
     source = html.get_content()
@@ -182,7 +182,7 @@ def test_changed_template_is_used_for_the_next_email(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["{% if %}", "{{ nickname }}", None])
 @pytest.mark.parametrize("file", ["email/welcome/body.html", "email/layout.html"])
-def test_last_valid_template_is_used_until_a_broken_change_is_fixed(
+def test_original_template_is_used_until_a_broken_change_is_fixed(
     file: str, broken: str | None, tmp_path: Path
 ) -> None:
     copytree(FOLDER, tmp_path, dirs_exist_ok=True)

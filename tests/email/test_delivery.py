@@ -157,7 +157,7 @@ async def test_attempt_that_lost_its_job_sends_no_email(database: Database) -> N
 
 
 @pytest.mark.parametrize(("failures", "minutes"), [(0, 1), (1, 5), (2, 30), (3, 30)])
-async def test_temporarily_refused_email_is_retried(
+async def test_temporarily_refused_email_is_retried_after_1_then_5_then_30_minutes(
     database: Database, failures: int, minutes: int
 ) -> None:
     user_id, job_id = await register_user(database)
@@ -214,7 +214,7 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
 
 
 @pytest.mark.parametrize("reply", [DROP, HANG])
-async def test_email_without_a_reply_to_its_content_is_sent_at_most_twice(
+async def test_email_is_sent_at_most_twice_if_the_server_does_not_reply_to_its_content(
     database: Database, reply: str
 ) -> None:
     user_id, job_id = await register_user(database)

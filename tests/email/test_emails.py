@@ -55,7 +55,9 @@ def parts(message: EmailMessage) -> tuple[str, str]:
 
 @pytest.mark.parametrize("awkward", AWKWARD)
 @pytest.mark.parametrize("email", NAMED)
-def test_awkward_name_appears_in_both_parts_of_every_email(email: str, awkward: str) -> None:
+def test_awkward_name_appears_in_both_parts_of_every_email_with_a_name(
+    email: str, awkward: str
+) -> None:
     name = one_line(AWKWARD[awkward])
     message = compose_and_parse(
         with_name(SAMPLES[email], AWKWARD[awkward]), recipient(AWKWARD[awkward])
@@ -108,7 +110,9 @@ def test_news_is_grouped_by_day_and_a_single_item_is_not_repeated() -> None:
         ("ABCD", "A, B and 2 other friends were active"),
     ],
 )
-def test_headline_names_friends_or_counts_them(names: str, headline: str) -> None:
+def test_headline_depends_on_the_number_of_friends_and_activities(
+    names: str, headline: str
+) -> None:
     news = [News(name, "swim", NOON, 60, 500.0, None) for name in names]
     assert FriendActivity.from_news("Ada", news, more=0).headline == headline
 
@@ -136,7 +140,7 @@ def test_email_is_readable_without_images_or_styles(email: str) -> None:
     assert max(len(line) for line in text.splitlines() if "http" not in line) <= 76
 
 
-def test_weekly_chart_is_a_table_with_cells_as_bars() -> None:
+def test_weekly_chart_has_table_cells_as_bars_in_html_and_blocks_in_text() -> None:
     text, html = parts(compose_and_parse(SAMPLES["weekly_summary"], recipient("Ada")))
     bare = re.sub(r'<style>.*?</style>|style="[^"]*"', "", html, flags=re.DOTALL)
     bars = re.findall(r'<td class="fill" bgcolor="#0b5d47" width="(\d+)%"', bare)

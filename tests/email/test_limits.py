@@ -33,7 +33,7 @@ from tests.email.test_send_limit import HOUR, LOG_KEY, NOW, SECOND, reserve, spa
 from tests.support.working import eventually, running_worker
 
 
-async def test_email_beyond_the_rate_is_snoozed_and_not_recorded(
+async def test_email_beyond_the_rate_snoozes_its_job_and_is_not_recorded(
     database: Database, redis: Redis
 ) -> None:
     user_id, job_id = await register_user(database)
@@ -107,7 +107,7 @@ async def test_email_whose_suppression_ends_after_the_rate_check_is_counted_at_i
     assert 1 == await redis.zcard(LOG_KEY)
 
 
-async def test_many_emails_are_sent_at_the_rate_without_failures(
+async def test_many_emails_are_sent_no_faster_than_the_rate_and_without_failures(
     database: Database, resources: Resources, redis: Redis, inbox: Inbox
 ) -> None:
     limits = [Rate(5, SECOND / 2), Rate(1000, HOUR)]  # the longer limit keeps all emails in the log

@@ -98,7 +98,7 @@ async def test_waiting_emails_get_different_delays(redis: Redis) -> None:
     assert delays[-1] > 3 * HOUR
 
 
-async def test_log_of_sent_emails_is_trimmed_to_the_longest_period(redis: Redis) -> None:
+async def test_log_of_sent_emails_is_trimmed_to_the_period_of_the_limit(redis: Redis) -> None:
     send_limit = SendLimit(redis, [Rate(100, HOUR)], redis_timeout=REDIS_TIMEOUT)
     await reserve(send_limit, 60)
     await shift_log(redis, HOUR)

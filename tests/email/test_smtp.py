@@ -145,7 +145,7 @@ async def test_rejected_credentials_and_a_failing_auth_service_raise_different_e
         assert error_type is type(await send_failure(server, password="secret"))
 
 
-async def test_non_ascii_recipient_address_is_refused_without_asking_the_server() -> None:
+async def test_non_ascii_recipient_address_is_refused_without_sending_rcpt() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Refused) as caught:
             await send(pool, "adä@example.com")
@@ -254,7 +254,7 @@ def authority() -> trustme.CA:
 
 @pytest.mark.parametrize("tls_mode", ["implicit", "starttls"])
 @pytest.mark.parametrize("flaw", [None, "unknown authority", "another name", "expired"])
-async def test_server_must_have_a_trusted_certificate(
+async def test_server_must_have_a_valid_certificate(
     tls_mode: str,
     flaw: str | None,
     authority: trustme.CA,
@@ -278,7 +278,7 @@ async def test_server_must_have_a_trusted_certificate(
     assert len(server.accepted) == 1
 
 
-async def test_no_password_is_sent_without_starttls() -> None:
+async def test_no_password_is_sent_if_starttls_is_required_but_not_offered() -> None:
     async with scripted_server({"EHLO": "250-scripted\r\n250 AUTH PLAIN"}) as server:
         assert Unavailable is type(await send_failure(server, tls="starttls", password="secret"))
     assert not [command for command in server.commands if command.startswith("AUTH")]

@@ -24,7 +24,7 @@ from tests.email.test_smtp import send
         ({"RCPT": HANG}, False),
     ],
 )
-async def test_only_a_reply_about_the_recipient_shows_that_the_server_is_available(
+async def test_server_is_available_if_it_accepts_or_refuses_a_recipient_but_not_if_it_fails(
     replies: dict[str, str], available: bool
 ) -> None:
     responses = dependency_health.track()

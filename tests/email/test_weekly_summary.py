@@ -149,7 +149,7 @@ async def test_week_is_summarized_once(database: Database, inbox: Inbox, run_job
 
 
 @pytest.mark.parametrize("days", [-1, 1])
-def test_week_must_be_given_by_its_saturday(days: int) -> None:
+def test_last_day_of_the_week_must_be_a_saturday(days: int) -> None:
     payload = {
         "user_id": "01900000-0000-7000-8000-000000000001",
         "saturday": str(SATURDAY + timedelta(days=days)),

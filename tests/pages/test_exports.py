@@ -115,7 +115,7 @@ async def test_third_unfinished_export_is_refused(browser: httpx.AsyncClient) ->
     assert "You already have 2 exports in progress" in text_of(refused)
 
 
-async def test_item_of_an_export_polls_until_the_export_is_finished(
+async def test_list_item_polls_until_its_export_is_finished(
     browser: httpx.AsyncClient, database: Database, wall_clock: WallClock
 ) -> None:
     await sign_up(browser)
@@ -140,7 +140,7 @@ async def test_item_of_an_export_polls_until_the_export_is_finished(
     assert 404 == (await browser.get(url)).status_code
 
 
-async def test_progress_is_shown_as_a_number_of_rows(
+async def test_progress_is_shown_as_a_bar_and_a_number_of_rows(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)

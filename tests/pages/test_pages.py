@@ -24,7 +24,7 @@ async def is_confirmed(resources: Resources) -> bool:
     return bool(await resources.database.fetchval("select confirmed_at is not null from users"))
 
 
-async def test_confirmation_link_only_opens_a_page_and_its_button_confirms(
+async def test_confirmation_link_only_opens_a_page_and_its_button_confirms_the_address(
     resources: Resources, browser: httpx.AsyncClient
 ) -> None:
     token = await confirmation_token(resources)
@@ -42,7 +42,7 @@ async def test_confirmation_link_only_opens_a_page_and_its_button_confirms(
 
 
 @pytest.mark.parametrize("path", ["/", "/confirm/some-token", "/confirmed"])
-async def test_signed_out_page_has_no_scripts_and_loads_nothing_from_elsewhere(
+async def test_page_for_visitors_has_no_scripts_and_loads_nothing_from_other_sites(
     browser: httpx.AsyncClient, path: str
 ) -> None:
     response = await browser.get(path)

@@ -125,7 +125,7 @@ async def test_activities_are_paged(browser: httpx.AsyncClient, database: Databa
     assert [30, 30, 1] == counts
 
 
-async def test_friend_requests_are_accepted_and_declined(
+async def test_friend_requests_are_sent_accepted_and_declined_and_a_friendship_is_ended(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     sam, kim, ann = [await person(database, name) for name in ("sam", "kim", "ann")]
@@ -231,7 +231,7 @@ async def test_confirmation_email_can_be_requested_until_the_address_is_confirme
     assert "Your address is already confirmed." in text_of(refused_resend)
 
 
-async def test_pages_ask_to_confirm_an_unconfirmed_address(
+async def test_pages_ask_the_user_to_confirm_an_unconfirmed_address(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)

@@ -15,7 +15,7 @@ from tests.support.http import anonymous_client
 from tests.support.people import person
 
 
-async def test_reports_are_listed_and_downloaded_by_their_owner_only(
+async def test_reports_can_be_listed_and_downloaded_only_by_their_owner(
     browser: httpx.AsyncClient, resources: Resources
 ) -> None:
     kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]
@@ -43,7 +43,9 @@ async def test_reports_are_listed_and_downloaded_by_their_owner_only(
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "soon", "2026-02"])
-async def test_month_without_a_report_is_404(browser: httpx.AsyncClient, month: str) -> None:
+async def test_invalid_month_and_month_without_a_report_are_404(
+    browser: httpx.AsyncClient, month: str
+) -> None:
     await sign_up(browser)
     response = await browser.get(f"/reports/{month}/download")
     assert response.status_code == 404

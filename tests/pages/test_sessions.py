@@ -50,7 +50,7 @@ def with_ids(path: str) -> str:
     return re.sub(r"\{[^}]+\}", UUID, path)
 
 
-async def test_page_without_a_session_redirects_to_sign_in_with_its_url_as_next(
+async def test_page_request_without_a_session_redirects_to_sign_in_with_its_url_as_next(
     application: Any, browser: httpx.AsyncClient
 ) -> None:
     found = set(page_paths(application, "GET"))
@@ -62,7 +62,7 @@ async def test_page_without_a_session_redirects_to_sign_in_with_its_url_as_next(
         assert sign_in == redirect_path(response)
 
 
-async def test_form_without_its_token_is_rejected(
+async def test_form_without_a_valid_token_is_rejected(
     application: Any, browser: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(browser)
@@ -102,7 +102,7 @@ async def test_post_without_a_session_redirects_to_sign_in(browser: httpx.AsyncC
     assert (response.status_code, redirect_path(response)) == (303, "/sign-in?next=/")
 
 
-async def test_fragment_reloads_the_page_after_the_session_has_ended(
+async def test_fragment_request_without_a_session_reloads_the_page(
     browser: httpx.AsyncClient,
 ) -> None:
     response = await browser.get(f"/exports/{UUID}", headers={"HX-Request": "true"})
@@ -152,7 +152,7 @@ async def test_signing_in_redirects_to_next_and_ends_the_previous_session(
         assert "/friends" == redirect_path(await browser.get(path, params={"next": "/friends"}))
 
 
-async def test_sign_in_that_leads_to_a_download_goes_through_a_page(
+async def test_signing_in_with_a_download_as_next_shows_a_page_that_redirects_to_it(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
     """The `form-action` directive also forbids redirects from a form to another host."""
@@ -201,7 +201,7 @@ def test_signing_in_never_redirects_to_another_site(elsewhere: str | None) -> No
     assert "/home" == local_path(elsewhere, "/home")
 
 
-async def test_taken_address_is_shown_as_an_error_in_the_form(
+async def test_sign_up_with_a_taken_address_shows_the_error_in_the_form(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
     await sign_up_by_api(api)

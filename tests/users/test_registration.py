@@ -39,7 +39,7 @@ async def test_password_is_stored_as_an_argon2id_hash(
 
 
 @pytest.mark.parametrize("email", ["kim@example.com", "KIM@example.COM"])
-async def test_taken_address_is_409_and_enqueues_no_email(
+async def test_sign_up_with_a_taken_address_gets_409_and_enqueues_no_email(
     api: httpx.AsyncClient, database: Database, email: str
 ) -> None:
     account = await sign_up(api)

@@ -65,7 +65,7 @@ async def test_reset_link_sets_a_new_password_once_and_ends_all_sessions(
     assert await database.fetchval("select confirmed_at is not null from users")
 
 
-async def test_used_reset_link_invalidates_the_others(
+async def test_using_a_reset_link_invalidates_the_others(
     api: httpx.AsyncClient, kim: None, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     tokens = []
@@ -105,7 +105,7 @@ async def test_emails_per_address_are_limited_and_the_response_does_not_change(
     assert len(inbox.emails()) == MAX_RESET_EMAILS_PER_HOUR + 1
 
 
-async def test_old_reset_requests_are_removed(
+async def test_reset_email_job_removes_old_reset_requests(
     api: httpx.AsyncClient, kim: None, database: Database, run_jobs: RunJobs
 ) -> None:
     await request_reset(api, "nobody@example.com")

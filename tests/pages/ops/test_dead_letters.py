@@ -62,7 +62,7 @@ async def test_group_shows_its_kind_and_jobs(
         ("21:19:59", "21:20:00", "25 Nov 2026, 21:19 UTC to 25 Nov 2026, 21:20 UTC"),
     ],
 )
-async def test_group_shows_a_time_range_only_if_its_times_look_different(
+async def test_group_shows_a_time_range_only_if_its_times_are_in_different_minutes(
     ops_browser: httpx.AsyncClient, database: Database, first: str, last: str, text: str
 ) -> None:
     for time in (first, last):

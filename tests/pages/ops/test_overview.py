@@ -85,7 +85,7 @@ def test_critical_job_may_wait_for_a_minute_without_an_alert(
     assert is_alert == any(title.startswith("A job in queue critical") for title in alerts)
 
 
-async def test_overview_has_alerts_for_dead_letters_failures_outages_and_pauses(
+async def test_overview_has_alerts_for_dead_letters_failing_schedules_outages_and_pauses(
     ops_browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await dead(database, run_jobs, SampleJob("a"), SampleJob("b"), reason="no such page")

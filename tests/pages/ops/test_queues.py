@@ -48,7 +48,7 @@ async def test_every_kind_that_has_a_handler_is_listed(ops_browser: httpx.AsyncC
 @pytest.mark.parametrize(
     ("plural", "name", "what"), [("queues", "low", "queue"), ("kinds", "test:sample", "kind")]
 )
-async def test_pause_and_resume_log_the_operators_id(
+async def test_operator_pauses_and_resumes_a_queue_or_a_kind_and_the_log_has_their_id(
     ops_browser: httpx.AsyncClient,
     database: Database,
     ada: Person,
