@@ -33,7 +33,11 @@ AWKWARD = {
 
 
 class HtmlText(HTMLParser):
-    """The visible text of an HTML document, and its tags."""
+    """The text of an HTML document, including its title and styles, and its tags.
+
+    Raises:
+        AssertionError: an attribute is an event handler.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__()

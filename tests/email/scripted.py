@@ -1,4 +1,4 @@
-"""An SMTP server with replies that a test sets."""
+"""An SMTP server with scripted replies."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def scripted_server(
 
 
 def short_limits(replies: Mapping[str, str]) -> dict[str, Any]:
-    """Return arguments that shorten the time limit of the stage that hangs, if one does."""
+    """Return arguments for `smtp_pool_to` that shorten the time limit of a stage that hangs."""
     if replies.get("content") == HANG:
         return {"reply_timeout": SHORT_S}
     return {"timeout": SHORT_S} if HANG in replies.values() else {}

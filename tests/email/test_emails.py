@@ -41,7 +41,7 @@ SUBSCRIBED = [name for name, email in SAMPLES.items() if email.subscription]
 
 
 def with_name(email: Email, name: str) -> Email:
-    """Return the email with this name for its recipient and its requester."""
+    """Return the email with this name for its recipient and, if it has one, its requester."""
     names = {"name", "requester"} & set(email.__struct_fields__)
     return msgspec.structs.replace(email, **dict.fromkeys(names, one_line(name)))
 

@@ -94,7 +94,7 @@ def stored_result() -> dict[str, Any]:
 
 
 def linter() -> str:
-    """Return the name of the linter, with the version that package.json pins."""
+    """Return the linter's name and pinned version, and the clients that it checks."""
     version = json.loads((FOLDER / "package.json").read_text())["dependencies"]["caniemail"]
     return f"caniemail {version}, Gmail and Outlook"
 

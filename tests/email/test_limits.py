@@ -1,4 +1,4 @@
-"""How many emails are sent: in total, and to one person."""
+"""The limits on emails: in total (`MAIL_RATE`), and of one type to one person."""
 
 from __future__ import annotations
 

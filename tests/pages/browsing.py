@@ -78,7 +78,7 @@ def forms(response: httpx.Response) -> list[Form]:
 
 
 def form(response: httpx.Response, action: str) -> Form:
-    """Return the only form with an action that ends with `action`."""
+    """Return the only form whose action ends with `action`."""
     (match,) = [form for form in forms(response) if form.action.endswith(action)]
     return match
 
@@ -112,11 +112,11 @@ def sign_in_as(browser: httpx.AsyncClient, person: Person) -> None:
 
 
 def redirect_path(response: httpx.Response) -> str:
-    """Return the path that a response redirects to."""
+    """Return the URL that a response redirects to, without its scheme and host."""
     return urlsplit(response.headers["location"])._replace(scheme="", netloc="").geturl()
 
 
 def text_of(response: httpx.Response) -> str:
-    """Return the text of a page, without tags and with single spaces."""
+    """Return the text of a page, without its head and tags and with white space collapsed."""
     body = re.sub(r"(?s)<head>.*?</head>", " ", response.text)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -77,7 +77,7 @@ async def test_password_guessing_is_limited_to_ten_tries(
     page = await browser.get("/sign-in")
     wrong = {"email": "Kim@example.com", "password": "a wrong guess"}
     assert 401 == (await submit(browser, page, "/sign-in", **wrong)).status_code
-    # The sign-in was counted.
+    # The failed attempt was counted.
     assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))
 
     for _ in range(9):

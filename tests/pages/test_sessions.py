@@ -1,4 +1,4 @@
-"""Sessions, redirects to the sign-in form, and form checks."""
+"""Sessions, redirects to the sign-in form, form tokens and error pages."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_signing_in_redirects_to_next_and_ends_the_previous_session(
 async def test_signing_in_with_a_download_as_next_shows_a_page_that_redirects_to_it(
     browser: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
-    """The `form-action` directive also forbids redirects from a form to another host."""
+    """A download redirects to S3, and `form-action` forbids that directly after a POST."""
     await sign_up_by_api(api)
     goal = f"/exports/{UUID}/download"
     page = await browser.get(f"/sign-in?next={goal}")

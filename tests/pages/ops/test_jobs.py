@@ -127,7 +127,7 @@ async def test_job_shows_its_attempts_tracebacks_and_timeline(
     assert "attempt 4 ended: dead" in text
     assert "Attempts 4 Failures 4 (reset when an operator retries the job)" in text
     assert re.search(r'title="[^"]+, \d\d:\d\d:\d\d UTC" data-local="second"', response.text)
-    assert 'hx-trigger="every' not in response.text  # a finished job does not change
+    assert 'hx-trigger="every' not in response.text  # the job has finished
 
 
 async def test_page_of_an_unfinished_job_polls_for_updates(

@@ -32,7 +32,7 @@ async def test_queue_shows_its_waiting_jobs_their_age_and_its_throughput(
         "update jobs set run_at = now() - interval '2 days 1 hour' where state = 'queued'"
     )
     text = text_of(await ops_browser.get("/ops/queues"))
-    # waiting, oldest, not due yet, running, finished per minute, weight
+    # Columns: waiting, oldest, not due yet, running, finished per minute, weight
     assert "critical active 1 2 d 1 h 0 0 2.0 6 Pause" in text
     assert "0 0 0 1 Pause" in text.partition(" low active 0 ")[2]
 
