@@ -29,7 +29,7 @@ RESULT = FOLDER / "result.json"
 ACCEPTED = {
     "<body> element": "Outlook for Mac replaces it with a div, and everything is in a table",
     "<style> element": "the rules are inline too, except those for phones and dark mode",
-    "@media": "without it, an email is light and in one column",
+    "@media": "without it, an email has light colours and the layout for wide screens",
     "border-radius": "corners are square",
     "color-scheme CSS property": "Apple Mail reads it; the others have dark modes of their own",
     "color-scheme meta tag": "same as for the property",

@@ -117,6 +117,6 @@ def redirect_path(response: httpx.Response) -> str:
 
 
 def text_of(response: httpx.Response) -> str:
-    """Return the text of a page, without its head and tags and with white space collapsed."""
+    """Return the text of a page, without its head and tags and with whitespace collapsed."""
     body = re.sub(r"(?s)<head>.*?</head>", " ", response.text)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -19,7 +19,7 @@ EMAILS = "/dev/emails"
 
 @pytest.fixture
 async def browser(resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser for a service in the development environment."""
+    """A browser for an application in the development environment."""
     settings = replace(resources.settings, environment="development")
 
     @asynccontextmanager

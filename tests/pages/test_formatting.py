@@ -1,4 +1,4 @@
-"""Formatting of numbers and times on pages."""
+"""The format of times, sizes and durations on pages."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_response_and_job_do_not_reveal_whether_the_address_has_an_account
     assert {("kim@example.com",)} == {email.to for email in inbox.emails()}
 
 
-async def test_emails_per_address_are_limited_and_the_response_does_not_change(
+async def test_reset_emails_per_address_are_limited_but_the_response_stays_the_same(
     api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     answers = [await request_reset(api) for _ in range(MAX_RESET_EMAILS_PER_HOUR + 2)]

@@ -112,7 +112,7 @@ async def test_hash_with_old_parameters_is_renewed_at_the_next_sign_in(
     await sign_in(api)
 
 
-async def test_session_is_refused_if_the_password_changes_after_the_check(
+async def test_no_session_is_opened_if_the_password_changes_after_the_check(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     await sign_up(api)
