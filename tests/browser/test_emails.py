@@ -40,7 +40,7 @@ async def preview(browser: Browser, environ: dict[str, str]) -> AsyncIterator[Br
         await context.close()
 
 
-async def test_preview_shows_desktop_and_phone_in_light_and_dark(
+async def test_preview_shows_an_email_at_desktop_and_phone_widths_in_light_and_dark_mode(
     preview: BrowserContext, page_errors: PageErrors
 ) -> None:
     page = await preview.new_page()

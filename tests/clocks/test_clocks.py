@@ -24,7 +24,9 @@ from tests.support.moments import at
         ("2026-12-31 23:59", "2027-01-03 08:59:30", "2028-02-29 12:00", "2027-02-09 23:59"),
     ],
 )
-def test_clocks_are_always_in_the_future(now: str, sunday: str, leap_day: str, ahead: str) -> None:
+def test_clocks_start_at_the_expected_times_in_the_future(
+    now: str, sunday: str, leap_day: str, ahead: str
+) -> None:
     found = {clock.name: clock.starts_at for clock in clocks(at(now))}
     assert (at(sunday), at(leap_day), at(ahead)) == (
         found["sunday"],

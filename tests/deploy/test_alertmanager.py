@@ -83,7 +83,7 @@ async def test_amtool_accepts_the_configuration(variables: dict[str, str], tmp_p
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-async def test_password_may_contain_any_character_and_is_kept_in_a_private_file(
+async def test_password_may_contain_special_characters_and_is_kept_in_a_private_file(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     password = r"""a'b"c\d&e${ALERTS_TO}$f{{g}}#h: i"""

@@ -135,7 +135,9 @@ def test_secrets_have_no_default() -> None:
     assert set(PRODUCTION) == {name for name, default in variables().items() if default == "?"}
 
 
-def test_production_refuses_development_as_a_secret_key_and_development_env_fits_compose() -> None:
+def test_production_refuses_a_short_secret_key_and_compose_yaml_uses_all_of_development_env() -> (
+    None
+):
     known = {**development(), "ENVIRONMENT": "production", "SECRET_KEY": "development"}
     with pytest.raises(SettingsError, match="SECRET_KEY"):
         Settings.from_env(composition(known)["services"]["api"]["environment"])

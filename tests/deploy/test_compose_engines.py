@@ -44,7 +44,7 @@ def test_s3_server_reads_its_credentials_from_the_environment(composed: dict[str
     assert not [argument for argument in s3["command"] if argument.startswith("-s3.config")]
 
 
-def test_s3_server_closes_its_volumes_before_it_is_killed(composed: dict[str, Any]) -> None:
+def test_s3_server_closes_its_volumes_at_once_and_is_killed_early(composed: dict[str, Any]) -> None:
     """The server's filer often does not stop, but the volumes must be closed in time."""
     s3 = composed["services"]["s3"]
     assert "-volume.preStopSeconds=0" in s3["command"]
@@ -98,7 +98,7 @@ def test_minimum_compose_version_is_stated_consistently() -> None:
     assert oldest in OLDEST.findall((ROOT / "docs" / "operations.md").read_text())
 
 
-def test_published_ports_listen_on_loopback_and_are_configurable() -> None:
+def test_published_ports_listen_on_loopback_by_default_and_are_configurable() -> None:
     services = yaml.safe_load(FILE.read_text())["services"]
     published = [port for service in services.values() for port in service.get("ports", [])]
     names = [PUBLISHED.fullmatch(port) for port in published]

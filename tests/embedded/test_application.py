@@ -37,7 +37,7 @@ def test_taken_default_port_is_not_used() -> None:
         assert child_variables({}, {})["PORT"] != "8000"
 
 
-def test_env_file_is_valid_shell_without_the_secret_key_and_private_to_its_owner(
+def test_env_file_is_valid_shell_and_private_and_omits_the_secret_key(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "env"

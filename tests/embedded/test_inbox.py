@@ -35,7 +35,9 @@ def browser(inbox: Inbox, host: str = "127.0.0.1") -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
 
 
-async def test_emails_are_listed_newest_first_and_filtered_by_recipient(inbox: Inbox) -> None:
+async def test_inbox_lists_the_newest_email_first_and_waits_for_emails_to_a_recipient(
+    inbox: Inbox,
+) -> None:
     for to in ("ada@example.org", "grace@example.org", "ada@example.org"):
         inbox.store("us@example.org", [to], b"Subject: Hi\r\n\r\nText\r\n")
 
@@ -47,7 +49,7 @@ async def test_emails_are_listed_newest_first_and_filtered_by_recipient(inbox: I
         await inbox.wait_for("grace@example.org", count=2, within=0.05)
 
 
-async def test_json_lists_each_email_and_delete_clears_the_inbox(inbox: Inbox) -> None:
+async def test_emails_are_listed_as_json_served_as_source_and_deleted(inbox: Inbox) -> None:
     email_id = inbox.store("us@example.org", ["ada@example.org"], b"Subject: Hi\r\n\r\nText\r\n")
     async with browser(inbox) as http:
         (listed,) = (await http.get("/emails")).json()
@@ -90,7 +92,7 @@ async def test_unknown_email_is_not_found(inbox: Inbox, name: str) -> None:
         assert (await http.get(f"/emails/{name}")).status_code == 404
 
 
-async def test_inbox_is_served_only_under_the_host_names_of_this_machine(inbox: Inbox) -> None:
+async def test_inbox_refuses_a_request_for_another_host(inbox: Inbox) -> None:
     async with browser(inbox, "rebound.example.org") as http:
         assert (await http.get("/emails")).status_code == 400
 
@@ -117,7 +119,7 @@ async def test_email_is_refused_temporarily_while_the_disk_is_full(disk: Path) -
     assert len(Inbox(disk).emails()) == 1
 
 
-async def test_email_is_refused_with_451_if_storing_it_fails_although_the_disk_has_room(
+async def test_email_is_refused_with_451_if_the_inbox_folder_is_missing(
     tmp_path: Path,
 ) -> None:
     refused = await send(Inbox(tmp_path / "missing"))

@@ -58,7 +58,9 @@ async def test_postgres_starts_despite_a_stale_pid_file_with_a_reused_pid(home: 
         assert other.poll() is None
 
 
-async def test_cluster_of_another_major_version_is_refused_with_the_remedy(home: Path) -> None:
+async def test_cluster_of_another_major_version_is_refused_with_a_message_that_names_the_remedy(
+    home: Path,
+) -> None:
     async with cluster(home, durable=True):
         pass
     (home / "postgres" / "PG_VERSION").write_text("16\n")

@@ -32,7 +32,7 @@ def examples() -> str:
     return "\n".join(lines).replace("uv run just", "just")
 
 
-def test_first_command_installs_only_what_running_needs() -> None:
+def test_uv_run_installs_the_embedded_group_but_not_pytest() -> None:
     """Without options, `uv run` installs the default groups."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert ["embedded"] == project["tool"]["uv"]["default-groups"]

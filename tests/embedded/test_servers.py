@@ -170,7 +170,7 @@ async def test_cancelled_start_leaves_no_process(home: Path) -> None:
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-async def test_server_that_fails_to_start_stops_the_others(home: Path) -> None:
+async def test_other_servers_are_stopped_if_one_fails_to_start(home: Path) -> None:
     create_cluster_of_another_version(home)
     with pytest.raises(DidNotStart, match=r"created by Postgres 12, not \d+: remove all data"):
         async with servers(home, only("DATABASE_URL", "REDIS_URL"), durable=False):

@@ -84,7 +84,7 @@ async def test_second_up_is_refused(home: Path) -> None:
     assert second.lines == ["already running"]
 
 
-async def test_env_and_down_find_the_running_up_process(
+async def test_env_prints_the_variables_of_a_running_up_and_down_stops_it(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with small_up(home, small_environment()) as up:
@@ -163,7 +163,7 @@ async def test_second_interrupt_kills_a_child_that_ignores_sigterm(home: Path) -
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-async def test_duplicate_signals_still_let_children_finish(home: Path) -> None:
+async def test_duplicate_signals_do_not_kill_the_children(home: Path) -> None:
     async with small_up(home, small_environment(), "slow signals") as up:
         await up.read_until("ready")
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):

@@ -47,7 +47,7 @@ except MigrationFailed as error:
         ("", "dbmate is not installed: run `uv sync`\n"),
     ],
 )
-def test_dbmate_is_also_found_through_path_and_reported_if_it_is_missing(
+def test_dbmate_is_also_found_on_the_path_and_reported_if_it_is_missing(
     tmp_path: Path, database_url: str, path: str, output: str
 ) -> None:
     """An overlay environment (`uv run --with`) has no dbmate next to its interpreter."""

@@ -351,7 +351,7 @@ async def test_draining_worker_releases_the_job_and_aborts_the_upload(
     assert await exports.status(export) == "completed"
 
 
-async def test_next_attempt_after_a_killed_worker_leaves_one_object_and_no_incomplete_upload(
+async def test_export_whose_worker_was_killed_leaves_one_object_and_no_incomplete_upload(
     environ: dict[str, str], proxied: Resources, proxy: S3Proxy, exports: Exports
 ) -> None:
     async with program(*WORKER, environ={**environ, "S3_ENDPOINT_URL": proxy.url}) as worker:
@@ -410,7 +410,7 @@ async def test_export_that_crashes_its_worker_fails_and_its_failure_email_is_enq
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}
 
 
-async def test_export_released_after_its_cancellation_fails_and_its_failure_email_is_enqueued(
+async def test_export_released_after_a_cancel_request_fails_and_its_failure_email_is_enqueued(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
@@ -440,7 +440,7 @@ async def test_failed_export_can_be_retried(resources: Resources, exports: Expor
     assert (made.status, made.error) == ("completed", None)
 
 
-async def test_export_waits_while_all_connections_are_in_use_and_is_completed_afterwards(
+async def test_export_waits_while_all_export_connections_are_in_use_and_is_completed_afterwards(
     resources: Resources, exports: Exports
 ) -> None:
     async with AsyncExitStack() as stack:

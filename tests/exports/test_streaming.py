@@ -172,7 +172,7 @@ asgi.main(download_limits=DownloadLimits(window_s=3))
 """The API with a window of 3 s."""
 
 
-async def test_client_that_stops_reading_frees_its_postgres_connection(
+async def test_postgres_connection_is_freed_if_the_client_stops_reading(
     environ: dict[str, str], resources: Resources, kim: Person
 ) -> None:
     async with (
