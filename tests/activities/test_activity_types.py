@@ -12,7 +12,7 @@ from app.pdf import palette
 from app.postgres.database import Database
 
 MAX_LABEL_CHARACTERS = 8
-"""The width of the type column in the PDF."""
+"""About as many characters as fit into the PDF's type column and the gutter after it."""
 
 
 def test_every_activity_type_has_a_label_a_singular_a_plural_and_a_past_tense() -> None:

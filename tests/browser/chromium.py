@@ -1,4 +1,4 @@
-"""Finding the installed Chromium, which is never downloaded."""
+"""Finding an installed Chromium or Chrome. Neither is ever downloaded."""
 
 from __future__ import annotations
 

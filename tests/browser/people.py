@@ -1,4 +1,4 @@
-"""Adding an operator, and signing in with the browser."""
+"""Helpers that add an operator and sign in with the browser."""
 
 from __future__ import annotations
 

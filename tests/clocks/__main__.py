@@ -3,7 +3,7 @@
 The tests run in a mount namespace where every dynamically linked program preloads a library that
 shifts the wall clock, so Postgres, Valkey, browsers, workers and command lines agree on the time.
 SeaweedFS is linked statically and sees the true time, so requests to it are signed with that time.
-Requires root, `unshare`, a C compiler and tzdata. docs/decisions/0013 explains why.
+Requires root, `unshare`, a C compiler and tzdata. docs/decisions/0013 explains this design.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def clocks(now: datetime) -> Sequence[Clock]:
 
 
 def _year_end(now: datetime) -> datetime:
-    """Return when the last minute of a year next begins, in UTC."""
+    """Return 23:59 UTC on the next 31 December."""
     this = datetime(now.year, 12, 31, 23, 59, tzinfo=UTC)
     return this if this > now else this.replace(year=now.year + 1)
 

@@ -1,6 +1,6 @@
 """A real Alertmanager, started as in compose.yaml.
 
-Needs Debian's package prometheus-alertmanager, which CI has.
+Requires Debian's package prometheus-alertmanager, which CI installs.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Prometheus:
         ]
 
     async def count_scrapes(self) -> int:
-        """Return the number of successful scrapes in the last 5 minutes: the lower of the two."""
+        """Count each service's successful scrapes in the last 5 minutes; return the lower count."""
         try:
             ready = await self._client.get("/-/ready")
         except httpx.TransportError:

@@ -56,7 +56,7 @@ def queries() -> Iterator[Query]:
 
 
 def selectors(expression: str) -> list[Selector]:
-    """Return the selectors of a query. A grouping label counts for every grouped metric."""
+    """Return the selectors of a query. Their labels include those that they are grouped by."""
     found: list[Selector] = []
 
     def collect(expr: promql.Expr, grouped: frozenset[str]) -> None:

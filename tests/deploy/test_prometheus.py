@@ -1,6 +1,6 @@
 """A real Prometheus scrapes the real service, and an alert leads operators to the cause.
 
-Needs Debian's package prometheus, which CI has.
+Requires Debian's package prometheus, which CI installs.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def small_environment(**variables: str) -> dict[str, str]:
 
 
 class Up:
-    """A running `up` and the lines it has printed."""
+    """A running `up` and the lines read from it so far."""
 
     def __init__(self, process: Process) -> None:
         self.process = process

@@ -1,4 +1,4 @@
-"""The variables for the child processes, and the output of `just env`."""
+"""The variables for the child processes, the output of `just env`, and masked passwords."""
 
 from __future__ import annotations
 

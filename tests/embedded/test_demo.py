@@ -82,7 +82,7 @@ async def test_daily_stats_of_the_demo_data_are_unchanged_by_the_next_run_of_the
 ) -> None:
     now = await today(database)
     yesterday = now - timedelta(days=1)
-    # The statistics exist, as in a database that has been in use for a while.
+    # Yesterday's statistics already exist, as in a database that has been in use for a while.
     await run_schedule(resources, "stats:daily", str(yesterday))
 
     await load(database_url, now)

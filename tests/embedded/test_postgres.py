@@ -90,7 +90,11 @@ async def test_postmaster_that_still_uses_the_cluster_is_stopped_when_another_st
 
 
 async def interrupt_initdb(home: Path) -> bool:
-    """Cancel the start once initdb has written PG_VERSION. False if the start finished first."""
+    """Cancel the start once initdb has written PG_VERSION.
+
+    Returns:
+        Whether it was cancelled: it may finish first.
+    """
     with ProcessRegistry(make_home(home) / "processes.json") as registry:
         server = Postgres(Workspace(home, registry, False))
         starting = asyncio.create_task(server.start())

@@ -77,7 +77,7 @@ async def test_all_servers_respond_and_nothing_is_left_behind(home: Path) -> Non
 
 
 def existing_cleanup_paths(home: Path) -> list[Path]:
-    """Return the existing files outside the home folder that must be removed."""
+    """Return the existing files and folders outside the home folder that must be removed."""
     entries = json.loads((home / "processes.json").read_text())
     paths = [Path(path) for entry in entries for path in entry["cleanup_paths"]]
     return [path for path in paths if path.exists()]

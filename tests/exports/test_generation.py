@@ -89,7 +89,7 @@ def exports(resources: Resources, kim: Person) -> Exports:
 
 
 def hold(proxy: S3Proxy, part: int) -> asyncio.Event:
-    """Make the proxy hold this part. The event is set once the part is held."""
+    """Make the proxy hold this part. Return an event that is set once the proxy does so."""
     reached = asyncio.Event()
 
     async def rule(call: Call) -> int | None:

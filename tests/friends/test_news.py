@@ -96,7 +96,7 @@ class RunWithCallbacks(Run):
         before: Callback = do_nothing,
         inside: Callback = do_nothing,
     ) -> None:
-        """Call `before` just before the completion, and `inside` in it, once the job is `done`."""
+        """Call `before` before the completion, and `inside` within it, once the job is `done`."""
         super().__init__(database, claimed)
         self.before, self.inside = before, inside
 
