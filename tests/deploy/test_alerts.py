@@ -166,7 +166,7 @@ def test_runbook_with_just_recipes_also_shows_how_to_run_the_commands_without_ju
 
 
 @pytest.mark.parametrize(("page", "line"), commands())
-def test_command_in_runbooks_and_operations_md_is_valid(page: str, line: str) -> None:
+def test_command_in_a_runbook_or_operations_md_is_valid(page: str, line: str) -> None:
     """The recipe exists or the service runs our image, and the program accepts the arguments."""
     if inside := IN_A_CONTAINER.match(line):
         assert inside["service"] in OUR_SERVICES, page

@@ -107,7 +107,7 @@ def test_docker_compose_reads_the_file_as_these_tests_do(environ: dict[str, str]
         assert read[name]["environment"] == ours[name]["environment"]
 
 
-def test_settings_accept_the_services_environment_and_every_setting_is_in_it(
+def test_settings_accept_each_services_environment_and_every_setting_is_in_it(
     composed: dict[str, Any],
 ) -> None:
     for name in OUR_SERVICES:
@@ -138,14 +138,16 @@ def test_secrets_have_no_default() -> None:
 def test_production_refuses_a_short_secret_key_and_compose_yaml_uses_all_of_development_env() -> (
     None
 ):
-    known = {**development(), "ENVIRONMENT": "production", "SECRET_KEY": "development"}
+    with_short_key = {**development(), "ENVIRONMENT": "production", "SECRET_KEY": "development"}
     with pytest.raises(SettingsError, match="SECRET_KEY"):
-        Settings.from_env(composition(known)["services"]["api"]["environment"])
+        Settings.from_env(composition(with_short_key)["services"]["api"]["environment"])
     assert set(development()) - {"COMPOSE_PROFILES"} <= set(variables())
     assert DEVELOPMENT.name not in (ROOT / ".gitignore").read_text()
 
 
-def test_stop_periods_exceed_the_shutdown_grace_period(composed: dict[str, Any]) -> None:
+def test_stop_periods_exceed_the_shutdown_grace_period_by_at_least_10_s(
+    composed: dict[str, Any],
+) -> None:
     for name in ("api", "worker"):
         service = composed["services"][name]
         grace = Settings.from_env(service["environment"]).worker.shutdown_grace.total_seconds()

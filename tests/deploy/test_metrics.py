@@ -1,4 +1,4 @@
-"""The metrics and labels that dashboards and alerts query are served."""
+"""The service serves every metric and label that dashboards and alerts query."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from app.embedded.console import without_password
 from app.embedded.ports import LOOPBACK
 
 
-def test_settings_of_embedded_servers_override_the_environment_and_given_ports_are_kept() -> None:
+def test_settings_of_embedded_servers_override_the_environment_and_a_given_port_is_kept() -> None:
     environ = {"PORT": "7777", "AWS_ACCESS_KEY_ID": "set by the user", "OTHER": "x", "HOST": ""}
     found = child_variables(environ, {"AWS_ACCESS_KEY_ID": "activelog"})
 
@@ -37,7 +37,7 @@ def test_taken_default_port_is_not_used() -> None:
         assert child_variables({}, {})["PORT"] != "8000"
 
 
-def test_env_file_is_valid_shell_and_private_and_omits_the_secret_key(
+def test_env_file_is_valid_shell_readable_only_by_its_owner_and_has_no_secret_key(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "env"

@@ -34,7 +34,7 @@ async def up_on_a_terminal(
     """Run `small_up.py`. Yield its session leader and its terminal, for the test to close.
 
     Args:
-        output: a file for the output; None for the terminal, whose buffer is large enough.
+        output: a file for the output; None for the terminal, whose buffer has room for it.
     """
     terminal, end = pty.openpty()
     opened = os.dup(end) if output is None else os.open(output, os.O_CREAT | os.O_WRONLY)

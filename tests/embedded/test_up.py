@@ -97,7 +97,7 @@ async def test_env_prints_the_variables_of_a_running_up_and_down_stops_it(
     assert "DATABASE_URL=postgresql://" in capsys.readouterr().out
 
 
-def test_down_and_env_report_that_nothing_is_running(
+def test_down_succeeds_and_env_fails_when_nothing_is_running(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert down(home=home) == 0

@@ -145,7 +145,7 @@ async def test_news_committed_while_a_digest_is_being_sent_is_in_the_next_digest
     assert ["first", "late"] == notes_in(inbox)
 
 
-async def test_news_committed_after_a_digest_found_none_is_in_a_later_digest(
+async def test_news_committed_after_a_digest_that_found_none_is_in_a_later_digest(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await enqueue_without_news(database, sam))
@@ -159,7 +159,7 @@ async def test_news_committed_after_a_digest_found_none_is_in_a_later_digest(
     assert ["late"] == notes_in(inbox)
 
 
-async def test_news_committed_while_a_digest_without_news_ends_is_emailed(
+async def test_news_committed_just_before_the_end_of_a_digest_without_news_is_emailed(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async def commit() -> None:
@@ -176,7 +176,7 @@ async def test_news_committed_while_a_digest_without_news_ends_is_emailed(
     assert ["late"] == notes_in(inbox)
 
 
-async def test_news_added_while_a_digest_ends_waits_until_it_has_ended_and_is_in_the_next_digest(
+async def test_news_waits_for_a_digest_that_is_just_ending_and_is_in_the_next_one(
     database: Database, ada: Person, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     async with database.transaction() as late:
