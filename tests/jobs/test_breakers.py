@@ -81,7 +81,7 @@ def test_response_to_a_probe_closes_the_breaker_and_resets_its_wait(
     assert breakers.record_outage(WELCOME, "smtp") == timedelta(seconds=5)
 
 
-def test_breaker_is_closed_by_a_response_to_a_job_of_any_kind_but_only_from_its_dependency(
+def test_breaker_closes_when_its_own_dependency_responds_to_a_job_of_any_kind(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(WELCOME, "smtp")
@@ -101,7 +101,7 @@ def test_response_from_before_the_outage_does_not_close_the_breaker(
     assert breakers.check(WELCOME) == ("smtp", timedelta(seconds=5))
 
 
-def test_breaker_is_probed_again_if_its_probe_ran_into_the_outage_of_another_dependency(
+def test_dependency_is_probed_again_if_its_probe_ran_into_the_outage_of_another_one(
     breakers: Breakers, clock: Clock
 ) -> None:
     breakers.record_outage(EXPORT, "smtp")

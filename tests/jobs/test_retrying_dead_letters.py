@@ -32,7 +32,7 @@ async def test_group_of_dead_letters_is_retried_and_discarded_in_batches(
     assert DiscardResult(9) == await dead_letters.discard_group(database, "abc", by="test", batch=7)
 
 
-async def test_retry_makes_no_duplicate_of_a_job_being_enqueued(database: Database) -> None:
+async def test_retry_does_not_duplicate_a_job_that_is_being_enqueued(database: Database) -> None:
     await database.execute(INSERT_DEAD, 3, "day-")
     async with database.transaction() as tx:
         await jobs.enqueue(tx, SampleJob("a", key="day-2"))

@@ -182,7 +182,7 @@ async def test_report_from_before_migration_0012_can_be_replaced(
     assert {old, await current_key(database, ada.id)} == await keys(bucket, ada.id)
 
 
-async def test_replaced_object_remains_for_running_downloads(
+async def test_replaced_object_remains_for_downloads_in_progress(
     database: Database, bucket: Bucket, ada: Person, resources: Resources
 ) -> None:
     first = await current_key(database, ada.id)

@@ -137,7 +137,7 @@ async def test_job_of_a_deleted_account_removes_the_objects_of_earlier_attempts(
     assert "done" == await database.fetchval("select state from jobs")
 
 
-async def test_report_is_removed_if_its_account_is_deleted_during_its_creation(
+async def test_report_is_discarded_if_the_account_is_deleted_between_rendering_and_upload(
     database: Database, bucket: Bucket, inbox: Inbox, resources: Resources
 ) -> None:
     class AccountDeletedBeforeUpload(Run):

@@ -57,7 +57,7 @@ async def kinds(database: Database, state: str) -> list[str]:
     return [row["kind"] for row in rows]
 
 
-async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
+async def test_report_on_an_unfinished_month_is_created_at_once_but_emailed_after_the_month_ends(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await create_report_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))
@@ -76,7 +76,7 @@ async def test_unfinished_month_gets_a_report_now_and_its_email_after_the_end(
     assert email.subject == "Your November 2025 report: 1 activity, 1 h 00 min"
 
 
-async def test_triggered_email_is_not_sent_before_the_month_ends(
+async def test_report_email_is_not_sent_before_the_month_ends_even_if_it_is_enqueued(
     resources: Resources, database: Database, ada: Person, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
     await create_report_at(resources, ada, fixed_clock("2025-11-30 23:59:59"))

@@ -86,7 +86,7 @@ async def test_upload_can_be_empty_or_consist_of_whole_parts(bucket: Bucket) -> 
     assert (await bucket.head(KEY)).size == PART_BYTES
 
 
-async def test_upload_that_is_not_completed_leaves_nothing(bucket: Bucket) -> None:
+async def test_upload_that_is_not_completed_leaves_nothing_behind(bucket: Bucket) -> None:
     await bucket.delete([KEY])
 
     async with bucket.upload(KEY, "text/csv", NAME, TAGS) as upload:
@@ -147,7 +147,7 @@ async def test_cancelling_an_upload_aborts_it(proxy: S3Proxy, proxied: Bucket) -
     assert await proxied.incomplete_uploads(KEY) == []
 
 
-async def test_cancelling_the_start_of_an_upload_leaves_nothing(
+async def test_cancelling_the_start_of_an_upload_leaves_nothing_behind(
     proxy: S3Proxy, proxied: Bucket
 ) -> None:
     started, cancelled = asyncio.Event(), asyncio.Event()
@@ -171,7 +171,7 @@ async def test_cancelling_the_start_of_an_upload_leaves_nothing(
 
 
 @pytest.mark.parametrize("status", [503, 500, 0])
-async def test_failing_part_is_an_outage_and_aborts_the_upload(
+async def test_part_that_keeps_failing_is_reported_as_an_outage_and_aborts_the_upload(
     proxy: S3Proxy, proxied: Bucket, status: int
 ) -> None:
     async def fail_third(call: Call) -> int | None:

@@ -260,7 +260,7 @@ async def test_orphaned_reports_are_removed_after_a_day(database: Database, buck
     assert [0, 6, 6] == [row[0] for row in await database.fetch(counts)]
 
 
-async def test_bucket_listing_continues_after_a_key_and_orphans_are_found_in_a_page(
+async def test_bucket_listing_can_start_after_a_key_and_all_orphans_on_a_page_are_found(
     database: Database, bucket: Bucket, photos: dict[str, str]
 ) -> None:
     keys = sorted(photos.values())

@@ -139,7 +139,7 @@ async def test_fan_out_inserts_the_same_jobs_as_enqueue_would(database: Database
         ("2027-01-01 00:00", date(2026, 12, 1), 0),
     ],
 )
-async def test_report_is_enqueued_only_for_users_with_an_activity_in_its_month_even_if_unsubscribed(
+async def test_report_is_enqueued_for_exactly_the_users_active_in_its_month_subscribed_or_not(
     database: Database, moment: str, month: date, reports: int
 ) -> None:
     await add_users(database, 1)
@@ -207,7 +207,7 @@ async def test_fan_out_snoozes_while_too_many_jobs_are_waiting(database: Databas
     assert ("done", 2 * BATCH) == (run.state, run.counts["enqueued"])
 
 
-async def test_every_user_gets_one_job_although_the_worker_is_killed_during_the_fan_out(
+async def test_every_user_gets_one_job_even_if_the_worker_is_killed_during_the_fan_out(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     users = await add_users(database, 50_000)

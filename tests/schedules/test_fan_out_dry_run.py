@@ -69,7 +69,7 @@ EXPECTED = {
     ],
 )
 @pytest.mark.usefixtures("users")
-async def test_dry_run_counts_recipients_and_skipped_users_by_reason_and_enqueues_no_email(
+async def test_dry_run_counts_recipients_and_skipped_users_by_reason_and_enqueues_nothing(
     database: Database, resources: Resources, schedule: str, day: str, expected: dict[str, int]
 ) -> None:
     run = await run_schedule(resources, schedule, day, dry_run=True)

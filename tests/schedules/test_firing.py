@@ -43,7 +43,7 @@ async def test_tick_is_fired_on_time_with_its_job(since_tuesday: Database) -> No
     ) == tuple(row)
 
 
-async def test_many_workers_together_fire_a_tick_once(since_tuesday: Database) -> None:
+async def test_concurrent_workers_fire_a_tick_only_once(since_tuesday: Database) -> None:
     midnight = at("2026-11-25 00:00")
     await asyncio.gather(
         *(fire_due(since_tuesday, now=midnight + n * timedelta(seconds=1)) for n in range(8))
@@ -51,7 +51,9 @@ async def test_many_workers_together_fire_a_tick_once(since_tuesday: Database) -
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")
 
 
-async def test_clock_thirty_seconds_ahead_fires_no_tick_twice(since_tuesday: Database) -> None:
+async def test_tick_is_fired_only_once_even_if_the_clock_goes_back_thirty_seconds(
+    since_tuesday: Database,
+) -> None:
     for now in ("2026-11-25 00:00:30", "2026-11-25 00:00:00", "2026-11-25 00:01:00"):
         await fire_due(since_tuesday, now=at(now))
     assert [("2026-11-24", "running")] == await list_runs(since_tuesday, "stats:daily")

@@ -84,7 +84,7 @@ async def test_trigger_without_a_running_worker_enqueues_the_job_and_exits_with_
     )
 
 
-async def test_job_triggered_for_a_user_takes_options_and_is_refused_while_one_is_unfinished(
+async def test_job_can_be_triggered_for_a_user_with_options_but_not_again_while_it_is_unfinished(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
     kim = await person(database, "kim")

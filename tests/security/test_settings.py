@@ -120,7 +120,7 @@ def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
         {"SMTP_URL": "smtp://relay.internal?tls=none"},
     ],
 )
-def test_production_accepts_local_servers_passwords_kept_elsewhere_and_a_relay_without_login(
+def test_production_accepts_passwords_kept_elsewhere_local_servers_and_a_relay_without_login(
     accepted: Mapping[str, str],
 ) -> None:
     Settings.from_env({**STRONG, **accepted})

@@ -17,7 +17,7 @@ SLOW_COPY = Query("select repeat('x', 10000), pg_sleep(0.005) from generate_seri
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_reader_can_be_cancelled_at_any_moment_of_a_copy(
+async def test_reader_can_be_cancelled_at_any_moment_during_a_copy(
     resources: Resources, turns: int
 ) -> None:
     """Cancel before, at and after the moment at which asyncpg has received the next rows.

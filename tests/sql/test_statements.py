@@ -205,7 +205,7 @@ async def test_wrong_annotation_is_found(
         ),
     ],
 )
-def test_type_of_a_single_value_row_is_compared_with_its_column(
+def test_type_of_a_single_value_is_compared_with_its_column(
     row: Any, optional: bool, column: Column, differences: list[str]
 ) -> None:
     statement = Statement("tests.one_column", "", {}, row, optional)

@@ -81,7 +81,7 @@ async def test_day_is_counted_in_utc_without_deleted_activities(
     assert ("done", {"users": 1, "activities": 2, "recounted": 0}) == (run.state, run.counts)
 
 
-async def test_recount_changes_nothing_unless_activities_changed(
+async def test_counting_a_day_again_changes_nothing_unless_its_activities_changed(
     database: Database, resources: Resources
 ) -> None:
     kim, sam = await add_users(database, 2)
@@ -126,7 +126,7 @@ async def test_totals_of_a_day_with_a_failed_count_are_read_from_its_activities(
     assert [(1, 5000)] == await totals_of_days(database, kim.id, "2026-10-30")
 
 
-async def test_change_to_a_counted_day_is_visible_at_once_and_recounted(
+async def test_change_to_a_counted_day_is_visible_at_once_and_the_day_is_recounted(
     database: Database, resources: Resources, kim: Person
 ) -> None:
     first, second = at("2026-10-30 12:00"), at("2026-10-31 12:00")

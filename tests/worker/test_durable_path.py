@@ -68,7 +68,7 @@ async def test_job_enqueued_in_a_rolled_back_savepoint_is_not_dispatched(
     assert [str(kept).encode()] == await resources.redis.zrange(queue_key("default"), 0, -1)
 
 
-async def test_unique_key_has_at_most_one_unfinished_job(
+async def test_unique_key_allows_only_one_unfinished_job_at_a_time(
     database: Database, run_jobs: RunJobs
 ) -> None:
     await enqueue_job(database, SampleJob("a", key="a"))
@@ -88,7 +88,7 @@ async def test_redis_holds_ids_but_no_payloads(database: Database, resources: Re
     assert b"a secret" not in stored
 
 
-async def test_flushing_redis_loses_no_job(database: Database, resources: Resources) -> None:
+async def test_flushing_redis_loses_no_jobs(database: Database, resources: Resources) -> None:
     unblock = block("a")
     for _ in range(50):
         await enqueue_job(database, LowSampleJob("a"))
@@ -141,7 +141,7 @@ async def test_job_becomes_a_dead_letter_after_three_failed_retries_and_its_erro
         (OSError("refused"), "retrying", 1),
     ],
 )
-async def test_exception_from_a_handler_decides_its_jobs_state_and_failure_count(
+async def test_exception_from_a_handler_determines_the_state_and_failure_count_of_the_job(
     database: Database, resources: Resources, error: Exception, state: str, failures: int
 ) -> None:
     async def fail(*_: object) -> None:
@@ -223,7 +223,7 @@ async def test_job_of_a_lost_worker_is_reclaimed_and_its_crash_is_recorded(
     assert ["crashed", "done"] == [attempt["outcome"] for attempt in attempts]
 
 
-async def test_stopping_worker_releases_its_job_without_counting_the_attempt(
+async def test_worker_releases_its_running_job_on_shutdown_without_counting_the_attempt(
     database: Database, resources: Resources
 ) -> None:
     block("a")

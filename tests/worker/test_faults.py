@@ -140,7 +140,7 @@ async def test_worker_survives_terminated_postgres_connections_without_repeating
         assert worker.is_running
 
 
-async def test_job_whose_row_is_locked_by_another_program_runs_later_and_stops_no_worker(
+async def test_worker_survives_a_row_locked_by_another_program_and_runs_its_job_afterwards(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     await enqueue_job(effects, Effect())
@@ -245,7 +245,7 @@ async def test_sigterm_releases_a_long_job_after_the_grace_period_without_counti
 
 
 @pytest.mark.parametrize("seconds", [1, 11])
-async def test_postgres_outage_repeats_no_job_and_stops_no_worker(
+async def test_workers_survive_a_postgres_outage_without_repeating_jobs(
     resources: Resources, environ: Mapping[str, str], seconds: float
 ) -> None:
     async with own_postgres() as postgres, AsyncExitStack() as stack:

@@ -113,7 +113,7 @@ async def test_every_log_line_is_json_and_none_comes_from_arq_or_uvicorn(
     assert "color_message" not in worker.output
 
 
-async def test_worker_with_a_taken_metrics_port_prints_one_line_and_exits_with_2_before_any_claim(
+async def test_worker_with_a_taken_metrics_port_prints_one_line_exits_with_2_and_claims_no_jobs(
     database: Database, environ: Mapping[str, str]
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
@@ -126,7 +126,7 @@ async def test_worker_with_a_taken_metrics_port_prints_one_line_and_exits_with_2
     assert (await job_row(database, job_id))["attempt"] == 0
 
 
-async def test_burst_runs_all_due_jobs_except_paused_ones_with_an_empty_redis_and_exits_with_0(
+async def test_burst_with_an_empty_redis_runs_all_due_jobs_outside_paused_queues_and_exits_with_0(
     effects: Database, resources: Resources, environ: Mapping[str, str]
 ) -> None:
     await enqueue_effects(effects, 30)
@@ -146,7 +146,7 @@ async def test_burst_runs_all_due_jobs_except_paused_ones_with_an_empty_redis_an
     assert 0 == await effects.fetchval("select count(*) from workers")
 
 
-async def test_watch_option_is_refused_in_one_line_with_exit_code_2(
+async def test_worker_with_the_watch_option_prints_one_line_and_exits_with_2(
     environ: Mapping[str, str],
 ) -> None:
     async with program(*WORKER, "--watch", "app", environ=environ) as worker:
@@ -166,7 +166,7 @@ async def test_watch_option_is_refused_in_one_line_with_exit_code_2(
         ("SECRET_KEY", "short"),
     ],
 )
-async def test_invalid_setting_is_named_in_one_line_with_exit_code_2(
+async def test_worker_with_an_invalid_setting_prints_one_line_that_names_it_and_exits_with_2(
     environ: Mapping[str, str], variable: str, value: str
 ) -> None:
     invalid = {**environ, variable: value}
@@ -183,7 +183,7 @@ async def test_invalid_setting_is_named_in_one_line_with_exit_code_2(
         ("app.postgres.pool", "MIN_MAJOR_VERSION = 99", "Postgres"),
     ],
 )
-async def test_too_old_server_is_named_in_one_line_with_exit_code_1(
+async def test_worker_with_a_server_that_is_too_old_prints_one_line_that_names_it_and_exits_with_1(
     environ: Mapping[str, str], module: str, minimum: str, server: str
 ) -> None:
     worker_settings = "tests.support.sample_worker.WorkerSettings"
@@ -195,7 +195,7 @@ async def test_too_old_server_is_named_in_one_line_with_exit_code_1(
     assert "is too old" in line
 
 
-async def test_killed_worker_loses_no_job(
+async def test_killing_a_worker_loses_no_jobs(
     effects: Database, environ: Mapping[str, str], resources: Resources
 ) -> None:
     async with program(*WORKER, environ=environ) as worker:
