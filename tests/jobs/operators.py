@@ -1,4 +1,4 @@
-"""Operators, and dead letters for them to find."""
+"""Helpers that create operators and dead letters."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def render(*texts: str) -> bytes:
 
 
 def fonts(pdf: bytes) -> dict[str, Any]:
-    """Return the fonts on the first page by name."""
+    """Return the fonts on the first page, by name."""
     resources: Any = PdfReader(BytesIO(pdf)).pages[0]["/Resources"]
     found = [font.get_object() for font in resources["/Font"].values()]
     return {font["/BaseFont"].partition("+")[2]: font for font in found}

@@ -95,7 +95,7 @@ def test_text_is_cleaned_for_drawing(canvas: Canvas, text: str, cleaned: str) ->
 
 
 def characters() -> Iterator[str]:
-    """Yield every 113th code point: some from nearly every Unicode block."""
+    """Yield every 113th code point, from one end of Unicode to the other."""
     for code in range(0, sys.maxunicode + 1, 113):
         yield chr(code)
 

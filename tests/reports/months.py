@@ -74,7 +74,7 @@ async def stored_report(
 
 
 async def report_without_etag(database: Database, user_id: UserId, month: date = NOVEMBER) -> str:
-    """Insert a report as before migration 0012, without an object, and return the object's key."""
+    """Insert the row of a report from before migration 0012; return the key for its object."""
     await database.execute(
         "insert into reports (user_id, month, size_bytes, sha256)"
         " values ($1, $2, 48211, repeat('0', 64))",

@@ -11,6 +11,6 @@ from tests.support.moments import at
 
 @pytest.fixture
 async def since_tuesday(database: Database) -> Database:
-    """The database, with schedules registered at noon on Tuesday, 2026-11-24."""
+    """The database, with the schedules registered at noon on Tuesday, 2026-11-24."""
     assert [] == await fire_due(database, now=at("2026-11-24 12:00"))
     return database

@@ -183,7 +183,7 @@ async def last_modified_at(bucket: Bucket, prefix: str = "photos/") -> datetime:
 
 @pytest.fixture
 async def photos(database: Database, bucket: Bucket) -> dict[str, str]:
-    """Put one object for each case in `photos/`, which holds nothing else; return the keys."""
+    """Empty `photos/`, put one object for each case into it, and return the keys by case."""
     await empty(bucket, "photos/")
     (user_id,) = await add_users(database, 1)
     referenced = await insert_photo(database, user_id)

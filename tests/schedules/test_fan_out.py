@@ -32,7 +32,7 @@ WORKER = ("-m", "arq", "tests.support.fanout_worker.WorkerSettings")
 
 
 async def claimed_run(database: Database, job_id: JobId) -> Run:
-    """Claim a job without a worker."""
+    """Requeue an unfinished job and claim it without a worker."""
     await database.execute(
         "update jobs set state = 'queued', token = null, worker_id = null where id = $1", job_id
     )

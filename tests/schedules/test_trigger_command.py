@@ -26,7 +26,7 @@ KIM = ("--user", str(UUID(int=7)))
 
 @asynccontextmanager
 async def live_worker(resources: Resources) -> AsyncIterator[None]:
-    """Run a worker, and wait until the command line sees that it is alive."""
+    """Run a worker, and wait until it has sent a heartbeat, so that commands see it as alive."""
     async with running_worker(resources) as engine:
         await until(lambda: engine.claim_loop.last_pop_at > 0)
         yield

@@ -1,4 +1,4 @@
-"""Test data: for every route, something that belongs to Kim or is for operators only."""
+"""Test data for every route: people, and things that belong to Kim or are for operators only."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ where relation = 'friends'::regclass and pid <> pg_backend_pid()
 async def test_cancelled_statement_leaves_no_lock(
     before: int, after: int, database: Database, database_url: str
 ) -> None:
-    """Cancel at various moments between the two round trips of a statement.
+    """Cancel at various moments during the two round trips of a statement.
 
     asyncpg prepares a statement in one round trip and executes it in another. At one of these
     moments the server has prepared the statement, but the task has not yet received the reply.

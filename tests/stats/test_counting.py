@@ -46,7 +46,7 @@ async def totals_of_days(
 async def record_runs(
     database: Database, user_id: UserId, *moments: datetime, metres: float = 5000
 ) -> Sequence[ActivityId]:
-    """Record activities as the service does, and return their ids."""
+    """Record activities with the use case, as entry points do, and return their ids."""
     ids = []
     for moment in moments:
         async with database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Pops are shared among the queues by weight and capacity, with a real Redis and real rows."""
+"""Pops are shared among the queues by weight and capacity, on a real Redis and Postgres."""
 
 from __future__ import annotations
 
