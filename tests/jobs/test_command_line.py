@@ -127,7 +127,7 @@ async def test_queues_and_kinds_are_paused_and_resumed(
     assert "none\n" == (await cli(environ, "workers")).out
 
 
-async def test_every_kind_is_listed_and_can_be_paused_before_it_has_jobs(
+async def test_every_kind_is_listed_and_one_without_jobs_can_be_paused(
     environ: Mapping[str, str], database: Database
 ) -> None:
     kinds = {job.kind for job in HANDLERS if job.__module__.startswith("app.")}

@@ -23,7 +23,9 @@ async def test_ticks_before_the_schedules_were_registered_are_not_fired(
     assert 0 == await since_tuesday.fetchval("select count(*) from schedule_runs")
 
 
-async def test_tick_is_fired_on_time_with_its_job(since_tuesday: Database) -> None:
+async def test_tick_is_fired_on_time_and_its_run_and_job_are_inserted(
+    since_tuesday: Database,
+) -> None:
     assert [] == await fire_due(since_tuesday, now=at("2026-11-24 12:29:59.999"))
     (job_id,) = await fire_due(since_tuesday, now=at("2026-11-24 12:30"))
     row = await since_tuesday.fetchrow(

@@ -174,7 +174,7 @@ async def test_batched_limiter_refuses_only_after_a_flush(resources: Resources) 
         elsewhere.count("kim")
 
 
-async def test_account_is_blocked_after_ten_wrong_passwords_even_for_the_right_password(
+async def test_sign_in_is_refused_after_ten_wrong_passwords_even_with_the_right_password(
     resources: Resources, limiter: RateLimiter, api: httpx.AsyncClient
 ) -> None:
     await sign_up(api)

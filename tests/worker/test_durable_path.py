@@ -101,7 +101,7 @@ async def test_flushing_redis_loses_no_jobs(database: Database, resources: Resou
         await eventually(lambda: states(database), ["done"] * 50)
 
 
-async def test_deferred_job_starts_when_it_is_due_and_not_before(
+async def test_deferred_job_does_not_start_until_it_is_due(
     database: Database, resources: Resources
 ) -> None:
     async with database.transaction() as tx:
@@ -113,7 +113,7 @@ async def test_deferred_job_starts_when_it_is_due_and_not_before(
     assert (await job_row(database, job_id))["started_at"] >= due
 
 
-async def test_job_becomes_a_dead_letter_after_three_failed_retries_and_its_error_has_no_nul(
+async def test_job_is_dead_after_three_failed_retries_and_a_nul_in_its_error_is_replaced(
     database: Database, resources: Resources
 ) -> None:
     async def fail(*_: object) -> None:
@@ -331,7 +331,7 @@ async def test_outage_makes_jobs_wait_but_does_not_count_as_a_failure(
     assert [("done", 0, 20)] == [tuple(state) for state in states]
 
 
-async def test_job_with_an_unreadable_payload_becomes_a_dead_letter(
+async def test_job_with_an_invalid_payload_becomes_a_dead_letter(
     database: Database, resources: Resources
 ) -> None:
     job_id = await enqueue_job(database, SampleJob("a"))
