@@ -40,7 +40,7 @@ NOT_NULL: Mapping[str, frozenset[str]] = {
     "jobs.claim": frozenset({"token", "started_at"}),  # set by the statement itself
     "jobs.running_on_worker": frozenset({"token"}),  # a check constraint on running jobs
     "operating.running_jobs": frozenset({"worker_id", "started_at"}),  # the same constraint
-    "queues.blocked_jobs": frozenset({"blocked_on"}),  # excluded by the statement's `where`
+    "queues.blocked_jobs": frozenset({"blocked_on"}),  # the statement excludes nulls
 }
 """Nullable columns that a statement never returns as null, and why."""
 

@@ -41,7 +41,7 @@ async def test_worker_runs_jobs_and_drains_on_sigterm(
         await enqueue_effects(effects, 5)
         await eventually(lambda: count_effects(effects), 5)
         await enqueue_effects(effects, 3, seconds=1)
-        # Jobs that had not started would be released.
+        # Jobs that had not started would be left for another worker.
         await eventually(lambda: count_starts(effects), 8)
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
