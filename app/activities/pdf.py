@@ -72,7 +72,7 @@ def timeline(first: date, last: date, values: Mapping[date, float]) -> Timeline:
     if days <= 30 * (MAX_BARS - 1):
         return _timeline("month", 1, first, last, values)
     at_least = (last.year - first.year) // MAX_BARS + 1
-    # Bars start at multiples of their years, so a period can touch one bar more than it fills.
+    # A bar starts in a year divisible by `years`, so a period can touch one more bar than it fills.
     years = next(n for n in count(at_least) if last.year // n - first.year // n < MAX_BARS)
     return _timeline("year", years, first, last, values)
 

@@ -92,7 +92,7 @@ async def _utc_offset(
     all three as UTC, so the text in the body is read again.
 
     Raises:
-        Invalid: no time zone has this offset.
+        Invalid: the offset is outside -12:00 to +14:00.
     """
     offset = started_at.utcoffset() if isinstance(started_at, datetime) else None
     if offset is None:
@@ -113,7 +113,7 @@ async def create_activity(
     create_once: NamedDependency[IdempotentCreation],
     now: NamedDependency[datetime],
 ) -> Response[ActivityResponse]:
-    """Create an activity. It may start up to one day from now, and not before 1970."""
+    """Create an activity. It must start in 1970 or later, and at most one day from now."""
     offset = await _utc_offset(request, data.started_at)
 
     async def create(tx: Transaction) -> ActivityResponse:

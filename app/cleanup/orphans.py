@@ -19,7 +19,7 @@ from app.reports.statements import report_objects
 from app.s3 import ListedObject
 
 MIN_AGE = timedelta(days=1)
-"""Objects younger than this are kept if their row is written later: it may not exist yet."""
+"""How old an object must be to count as an orphan, if it is written before its row."""
 
 
 class OrphanKind(NamedTuple):

@@ -135,7 +135,7 @@ class Csv(ExportFormat):
                 return await copy(snapshot, export.user_id, export.filters, write_chunk)
 
             async def progress() -> tuple[int, int]:
-                """Return the COPY's progress, as Postgres reports it, or all rows after its end.
+                """Return the progress that Postgres reports for the COPY; after its end, all rows.
 
                 The rows are counted in parallel, because counting them first would delay the COPY
                 by a tenth of its duration.

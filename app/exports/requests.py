@@ -120,7 +120,7 @@ async def delete(tx: Transaction, user_id: UserId, export_id: ExportId) -> str:
         NotFound: the export does not exist, has been deleted, or belongs to someone else.
     """
     job_id = await statements.job_of_export(tx, id=export_id, user_id=user_id)
-    if job_id is not None:  # before the export: a job that completes locks them in this order
+    if job_id is not None:  # before the export: a completing job locks them in this order too
         await cancel_quietly(tx, job_id, "its export was deleted")
     deleted = await statements.delete_export(tx, id=export_id, user_id=user_id)
     if deleted is None:

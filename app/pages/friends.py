@@ -22,7 +22,7 @@ from app.web.cursors import decode_cursor, encode_cursor
 
 PAGE_SIZE = 50
 MAX_REQUESTS_SHOWN = 100
-"""The most requests shown at a time. Others appear once these have been answered."""
+"""The most requests shown at a time. Others appear as these are answered."""
 
 
 class FriendRequestForm(Struct, frozen=True):

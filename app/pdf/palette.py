@@ -12,4 +12,4 @@ MID_GREEN = "#3f8f77"
 LIGHT_GREEN = "#7db8a4"
 
 SHARES = (GREEN, "#c9a14a", MID_GREEN, "#8a5a44", LIGHT_GREEN, "#b7b1a3", "#4a6a8a", "#d8c7a0")
-"""The colours of shares. Neighbours differ in lightness, so they differ in black and white too."""
+"""The colours of shares. Neighbours differ in lightness, so they stay distinct without colour."""

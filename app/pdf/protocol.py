@@ -1,7 +1,8 @@
 """What the worker and a PDF subprocess send each other: frames, each preceded by its length.
 
 The worker sends a `RenderRequest`, any number of frames of rows, and an empty frame. The subprocess
-sends one `RenderResult`, followed by the document's bytes. It is then ready for the next request.
+sends one `RenderResult`, followed by the document's bytes. It is then ready for the next request,
+unless rendering failed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A PDF subprocess: `python -m app.pdf.subprocess MEMORY PARENT`, started by the pool only.
+"""A PDF subprocess: `python -m app.pdf.subprocess MEMORY PARENT`, started only by the pool.
 
 It renders one document after another, as requested on standard input. It does not get the worker's
 environment, and so has no credentials for the servers. It exits when its input ends, when its

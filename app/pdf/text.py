@@ -50,7 +50,7 @@ def _clean(text: str) -> Iterator[str]:
 ELLIPSIS = "…"
 MAX_CLUSTER_CHARACTERS = 20
 MAX_MEASURED_CHARACTERS = 100
-"""Longer text is not measured as a whole: it hardly ever fits on a line."""
+"""`wrap` does not measure longer text as a whole: it hardly ever fits on a line."""
 
 
 def shorten(canvas: Canvas, text: str, style: Style, width: float) -> str:

@@ -1,4 +1,4 @@
-"""The email about a new report: its recipients and its text."""
+"""The email about a new report, with its job and handler."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ LOCK_RETRY_DELAY = timedelta(seconds=30)
 
 @handles(DailyStatistics)
 async def count_day(job: DailyStatistics, run: Run) -> None:
-    """Count a day, and mark it as counted in the completion. Counting it again changes nothing.
+    """Recount the days that have changed; then count this day, and mark it as counted.
+
+    The count and the mark commit together. Counting the day again changes nothing.
 
     Raises:
         Snooze: another count is running.
@@ -86,8 +88,8 @@ async def _recount(run: Run) -> int:
 async def _day_counts_lock(tx: Transaction) -> AsyncIterator[None]:
     """Let no other count start before this transaction ends.
 
-    A statement sees what was committed when it started. Of two concurrent counts, the one that
-    started first could therefore overwrite the newer result.
+    A statement sees what was committed when it started. Without this lock, the first of two
+    counts could finish last, and overwrite the newer result.
     """
     try:
         await statements.lock_day_counts(tx)
