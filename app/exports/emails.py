@@ -1,4 +1,4 @@
-"""The emails about exports: their recipients and their text."""
+"""The emails about exports, with their jobs and handlers."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ async def export_ready(job: SendExportReadyEmail, run: Run, sender: EmailSender)
     async with run.transaction() as tx:
         export = await statements.export_with_owner(tx, id=job.export_id)
     if export is None or export.expires_at is None:
-        await run.finish_with_note("the export was deleted or is not finished")
+        await run.finish_with_note(
+            "the export or its owner was deleted, or the export is not finished"
+        )
         return
 
     rows, size_bytes, expires_at = export.row_count or 0, export.size_bytes or 0, export.expires_at
@@ -142,7 +144,9 @@ async def export_failed(job: SendExportFailedEmail, run: Run, sender: EmailSende
             tx, user_id=export.user_id, id=job.export_id, before=None, only_open=False, limit=1
         )
     if not export or not found or found[0].status != "failed":  # the job may have been retried
-        await run.finish_with_note("the export was deleted or has not failed")
+        await run.finish_with_note(
+            "the export or its owner was deleted, or the export has not failed"
+        )
         return
 
     reason = found[0].error or ""

@@ -142,7 +142,8 @@ async def friend_request(job: SendFriendRequestEmail, run: Run, sender: EmailSen
         request = await statements.request_recipient(tx, request_id=job.request_id)
     if request is None:
         await run.finish_with_note(
-            "the request is no longer pending, or no account has confirmed the recipient's address"
+            "the request is no longer pending, its sender deleted their account,"
+            " or its recipient has no account or has not confirmed their address"
         )
         return
 
@@ -207,7 +208,7 @@ def _describe(activity: News) -> str:
 
 
 def _headline(entries: Sequence[NewsEntry], more: int) -> str:
-    if more:  # the names of the friends who recorded these are unknown
+    if more:  # the names of the friends who recorded the others have not been read
         return f"{len(entries) + more} new activities from your friends"
     names = list(dict.fromkeys(truncate(entry.name, 40) for entry in entries))
     match names:

@@ -112,7 +112,8 @@ def _kind_alerts(snapshot: Snapshot) -> Iterator[Alert]:
         names = ", ".join(snapshot.paused_kinds[:3]) + (
             " …" if len(snapshot.paused_kinds) > 3 else ""
         )
-        yield Alert("warn", f"{paused} paused", f"These jobs do not start: {names}", KINDS_PATH)
+        whose = "Its" if len(snapshot.paused_kinds) == 1 else "Their"
+        yield Alert("warn", f"{paused} paused", f"{whose} jobs do not start: {names}", KINDS_PATH)
 
 
 def _blocked_alerts(snapshot: Snapshot) -> Iterator[Alert]:

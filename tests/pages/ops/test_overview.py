@@ -105,7 +105,7 @@ async def test_overview_has_alerts_for_dead_letters_failing_schedules_outages_an
         "3 dead letters from 2 causes",
         "stats:daily has failed once since its last success",
         "Queue low is paused",
-        "1 kind is paused These jobs do not start: test:sample",
+        "1 kind is paused Its jobs do not start: test:sample",
         "Schedule cleanup:daily is paused",
     ):
         assert alert in text
