@@ -132,7 +132,7 @@ def _check_start(started_at: datetime, now: datetime) -> None:
         raise Invalid("An activity cannot start more than a day in the future.", field="started_at")
 
 
-class Filter(NamedTuple):
+class Filters(NamedTuple):
     """Which activities to list. The days are in UTC and inclusive; None means no restriction."""
 
     first_day: date | None = None
@@ -148,7 +148,7 @@ class ActivityKey(NamedTuple):
 
 
 async def list_activities(
-    db: Queryable, user_id: UserId, filters: Filter, after: ActivityKey, limit: int
+    db: Queryable, user_id: UserId, filters: Filters, after: ActivityKey, limit: int
 ) -> list[Activity]:
     """Return at most `limit` activities with their photos' ids, newest first.
 

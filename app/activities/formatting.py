@@ -38,15 +38,15 @@ def kilometres(metres: float) -> str:
 
 def hours_and_minutes(seconds: int) -> str:
     """Format a duration as `45 min` or `31 h 05 min`, with minutes rounded half up."""
-    whole, minutes = divmod((seconds + 30) // 60, 60)
-    return f"{whole:,} h {minutes:02} min" if whole else f"{minutes} min"
+    hours, minutes = divmod((seconds + 30) // 60, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 def hours_minutes_seconds(seconds: int) -> str:
     """Format a duration as `0:45:12`."""
     minutes, rest = divmod(seconds, 60)
-    whole, minutes = divmod(minutes, 60)
-    return f"{whole}:{minutes:02}:{rest:02}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
 
 
 def activity_count(activities: int) -> str:

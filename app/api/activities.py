@@ -135,7 +135,7 @@ async def list_activities(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ActivityResponse]:
     """List your activities with their photos, newest first."""
-    filters = activities.Filter(first_day, last_day, activity_type)
+    filters = activities.Filters(first_day, last_day, activity_type)
     after = decode_cursor(cursor, tuple[datetime, ActivityId])
     position = activities.ActivityKey(*after) if after else activities.ActivityKey()
     rows = await activities.list_activities(database, me.id, filters, position, limit + 1)

@@ -139,7 +139,7 @@ async def _render_list(
     key = decode_cursor(after, tuple[datetime, ActivityId])
     position = activities.ActivityKey(*key) if key else activities.ActivityKey()
     rows = await activities.list_activities(
-        database, me.id, activities.Filter(), position, PAGE_SIZE + 1
+        database, me.id, activities.Filters(), position, PAGE_SIZE + 1
     )
     items = rows[:PAGE_SIZE]
     next_url = None

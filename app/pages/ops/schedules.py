@@ -123,7 +123,7 @@ async def _render_schedule(
         status=400 if form else 200,
         schedule=schedule,
         runs=runs,
-        dry_run=SCHEDULES[name].supports_dry_run,
+        supports_dry_run=SCHEDULES[name].supports_dry_run,
         form=form or Form(),
         first_url=path if before else None,
         next_url=f"{path}?before={runs[-1].id}" if len(rows) > PAGE_SIZE else None,
