@@ -159,7 +159,7 @@ cached_font_of = cache(font_of)
 
 
 def needs_shaping(text: str) -> bool:
-    """Tell whether any characters change shape next to others, or run from right to left.
+    """Tell whether any characters may change shape next to others, or run from right to left.
 
     Also true if some character is in no font: fpdf2 then draws the missing-glyph symbol.
     """
