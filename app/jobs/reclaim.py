@@ -25,7 +25,7 @@ async def reclaim(database: Database) -> Sequence[ReturnedJob]:
     """
     async with database.transaction() as tx:
         reclaimed = await statements.reclaim(tx)
-        await _enqueue_followers(tx, reclaimed)
+        await _enqueue_on_failure_jobs(tx, reclaimed)
     return reclaimed
 
 
@@ -38,10 +38,10 @@ async def release(database: Database, job_id: JobId, token: UUID) -> None:
         Unavailable: Postgres is unavailable.
     """
     async with database.transaction() as tx:
-        await _enqueue_followers(tx, await statements.release(tx, ids=[job_id], token=token))
+        await _enqueue_on_failure_jobs(tx, await statements.release(tx, ids=[job_id], token=token))
 
 
-async def _enqueue_followers(tx: Transaction, jobs: Sequence[ReturnedJob]) -> None:
+async def _enqueue_on_failure_jobs(tx: Transaction, jobs: Sequence[ReturnedJob]) -> None:
     for job in jobs:
         if job.state in {"dead", "cancelled"}:
             await enqueue_on_failure(tx, job.kind, job.payload)
@@ -56,5 +56,5 @@ async def enqueue_on_failure(tx: Transaction, kind: str, payload: str) -> None:
         job = msgspec.json.decode(payload, type=job_type)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return
-    if (follower := job.on_failure()) is not None:
-        await enqueue(tx, follower)
+    if (follow_up := job.on_failure()) is not None:
+        await enqueue(tx, follow_up)

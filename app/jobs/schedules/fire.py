@@ -173,12 +173,12 @@ async def _begin(
         Conflict: the tick already has a run.
     """
     job_id = await enqueue(tx, job, unique_key=f"{UNIQUE_KEY_PREFIX}{tick.isoformat()}")
-    has_run = Conflict(f"{schedule.name} already has a run at {tick}.")
+    conflict = Conflict(f"{schedule.name} already has a run at {tick}.")
     if job_id is None:
-        raise has_run
+        raise conflict
     run_id = await statements.insert_run(
         tx, schedule=schedule.name, tick=tick, day=job.day, fired_by=by, job_id=job_id
     )
     if run_id is None:
-        raise has_run
+        raise conflict
     return TriggeredRun(run_id, job_id, job.day)
