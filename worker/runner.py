@@ -101,7 +101,7 @@ class Runner:
             return await self._execute(run)
 
     async def _record(self, claimed: ClaimedJob, outcome: Outcome) -> None:
-        log.warning("job.ended", outcome=outcome.name, error=outcome.error)
+        log.warning("attempt.ended", outcome=outcome.name, error=outcome.error)
         while True:
             try:
                 return await record(self._database, self._worker_id, claimed, outcome)

@@ -16,8 +16,8 @@ async def create_admin(email: str, /, *, resources: InjectedResources) -> str:
     """Make an account an operator, or create an operator account.
 
     Args:
-        email: The address of the account. On a terminal, the command asks for the password of
-            a new account; otherwise it reads it from standard input.
+        email: The address of the account. The command prompts for a new account's password, or
+            reads it from standard input if that is not a terminal.
     """
     email = validated(email, EmailAddress)
     async with resources.database.transaction() as tx:

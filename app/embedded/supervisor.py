@@ -112,7 +112,7 @@ def _disk_problem(folders: Sequence[Path], registry: ProcessRegistry) -> str | N
     if not full and registry.write_error is None:
         return None
     where = describe_free_space(full[0] if full else folders[0])
-    return f"no space left in {where}: free some space and the servers will recover"
+    return f"too little space left in {where}: free some space and the servers will recover"
 
 
 def describe_exit(code: int) -> str:

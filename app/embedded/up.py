@@ -75,7 +75,7 @@ def _up(
 ) -> int:
     with lock(home / LOCK_FILE):
         if stopped := stop_leftovers(home / REGISTRY_FILE):
-            say(f"stopped leftovers of an earlier `up`: {', '.join(stopped)}")
+            say(f"stopped processes left over from an earlier `up`: {', '.join(stopped)}")
         try:
             with ProcessRegistry(home / REGISTRY_FILE) as registry:
                 workspace = Workspace(home, registry, durable)

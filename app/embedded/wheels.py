@@ -34,7 +34,7 @@ def require_supported_platform(libc: tuple[str, str] | None = None) -> None:
     if sys.platform == "linux":
         name, number = libc or platform.libc_ver()
         if name != "glibc":
-            raise UnsupportedPlatform("a Linux without glibc")
+            raise UnsupportedPlatform("Linux without glibc")
         if tuple(int(part) for part in number.split(".")[:2]) < MIN_GLIBC:
             raise UnsupportedPlatform(f"glibc {number} is older than 2.28")
     postgres_folder()

@@ -89,7 +89,7 @@ def read_dkim_key(path: str) -> bytes:
 
 def parse_dns_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", text):
-        raise ValueError("is not a valid DNS name: use letters, digits and hyphens")
+        raise ValueError("is not a valid DNS name: use letters, digits, hyphens and dots")
     return text
 
 

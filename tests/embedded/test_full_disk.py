@@ -20,7 +20,7 @@ async def test_everything_recovers_when_the_disk_has_free_space_again(disk: Path
     async with small_up(disk / "home", small_environment(S3_ENDPOINT_URL="")) as up:
         await up.read_until("ready")
         ballast = fill(disk)
-        await up.read_until("no space left in")
+        await up.read_until("too little space left in")
         for pid in registered(disk / "home").values():
             os.kill(pid, signal.SIGKILL)
         for _ in range(5):
@@ -35,7 +35,7 @@ async def test_everything_recovers_when_the_disk_has_free_space_again(disk: Path
     assert code == 0
     assert alive == dict.fromkeys(("postgres", "valkey", "s3", "api", "worker"), True)
     assert not any(is_alive(pid) for pid in pids.values())
-    assert up.text.count("no space left") == 1
+    assert up.text.count("too little space left") == 1
     assert f"in {disk}/home (0 MiB free on {disk}): free some space" in up.text
     assert "Traceback" not in up.text
 

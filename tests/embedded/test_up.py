@@ -206,7 +206,7 @@ async def test_up_stops_what_is_left_of_an_up_that_was_killed_together_with_its_
         code = await up.end()
 
     assert (left, code) == ([], 0)
-    assert "stopped leftovers of an earlier `up`: worker, api" in up.text
+    assert "stopped processes left over from an earlier `up`: worker, api" in up.text
 
 
 async def test_external_database_gets_no_demo_data_and_its_password_is_not_printed(
