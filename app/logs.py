@@ -133,7 +133,7 @@ def configure(settings: Logs) -> None:
 
 
 def _drop_color_message(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Drop the colored copy of the message that uvicorn adds to its lines."""
+    """Drop the coloured copy of the message that uvicorn adds to its lines."""
     event.pop("color_message", None)
     return event
 

@@ -18,8 +18,8 @@ WORKER_NICENESS = 5
 """A lower priority than the API's, and a higher one than PDF rendering's."""
 PDF_NICENESS = 10
 RETRY_INTERVAL_S, MAX_TRIES = 0.1, 20
-"""From users other than root, Linux accepts one change to a session per interval, system-wide.
-Other processes may get in first."""
+"""For users other than root, Linux accepts only one change to any session's niceness per interval,
+system-wide. Other processes may get in first."""
 
 
 def lower_own_priority(niceness: int) -> None:

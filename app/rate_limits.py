@@ -78,7 +78,7 @@ class RateLimit(NamedTuple):
 
 
 class RateLimiter:
-    """A limiter for actions rare enough to ask Redis each time."""
+    """A limiter for actions so rare that it can ask Redis each time."""
 
     def __init__(self, redis: Redis, secret: str, *, timeout_s: float = REDIS_TIMEOUT_S) -> None:
         self._redis = redis
@@ -124,7 +124,7 @@ class RateLimiter:
 
 
 class BatchedRateLimiter:
-    """A limiter for actions too frequent to ask Redis each time. It sends counts in batches.
+    """A limiter for actions so frequent that it sends their counts to Redis in batches.
 
     The actions within one flush interval can therefore exceed the limit.
     """

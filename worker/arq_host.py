@@ -110,7 +110,7 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
             await drain()
         finally:
             if main is not None:
-                await cancel_all((main,))  # one cancellation can get lost: arq would run on
+                await cancel_all((main,))  # one cancellation can get lost
 
     def on_signal(signum: signal.Signals) -> None:
         if draining:

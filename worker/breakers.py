@@ -44,7 +44,11 @@ class Breakers:
     _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """Return the dependency that blocks this kind, if any, and how long jobs must wait."""
+        """Return the dependency that blocks a job of this kind, and how long the job must wait.
+
+        None lets the job start. If the breaker of a dependency that it needs is open, the job
+        becomes its probe.
+        """
         now, to_probe = self.clock(), []
         for dependency in self._needs.get(kind, ()):
             breaker = self._breakers[dependency]

@@ -19,11 +19,11 @@ from app.redis import OUTAGES, Redis
 log = structlog.get_logger()
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""The length of a step around a circle of circumference 1, which the queues divide by weight. Each
-pop takes from the queue at the next point. Steps of this length spread the points evenly, however
-many there are, so each queue gets its share to within a fraction of a percent. With random choices,
-the shares could be three percentage points off after a thousand pops. Also, some Redis servers give
-scripts the same random numbers on every call."""
+"""The length of a step around a circle of circumference 1, divided among the queues by weight. Each
+id is popped from the queue at the next point. Steps of this length spread the points evenly,
+however many there are, so each queue gets its share to within a fraction of a percent. With random
+choices, the shares could be three percentage points off after a thousand pops. Also, some Redis
+servers give scripts the same random numbers on every call."""
 
 POP = f"""
 local wakeup_key, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -69,7 +69,8 @@ end
 return ids
 """
 """Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids, but
-no more from a queue than its capacity (0 if paused). If ids are left, wake another worker."""
+no more from a queue than its capacity (0 if paused). If more slots could have popped more ids, wake
+another worker."""
 
 
 class Claimer:

@@ -41,7 +41,7 @@ class Isolation:
             running: returns how many jobs hold slots, including those waiting here.
         """
         self.count += 1
-        self._job_ended.set()  # the waiting jobs count again, now that this one waits too
+        self._job_ended.set()  # let the waiting jobs recount: this one now waits too
         self._changed()
         try:
             async with self._lock:

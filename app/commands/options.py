@@ -39,7 +39,7 @@ def validated(text: str, annotation: object) -> str:
     """Return the text if it is valid for an annotated type.
 
     Raises:
-        Invalid: the text is not valid; the message is the type's description.
+        Invalid: the text is not valid; the message contains the type's description.
     """
     try:
         return str(msgspec.convert(text, annotation))

@@ -67,10 +67,10 @@ async def deliver(
     """Send an email unless it has already been sent.
 
     The job is completed in the transaction that records the email as sent. Nothing is sent to a
-    suppressed address. An address that turns out not to exist is suppressed.
+    suppressed address. If the server rejects the address itself, the address is suppressed.
 
     Args:
-        write: returns the email; called only if the email will be sent, in the transaction that
+        write: returns the email; called only if the email is to be sent, in the transaction that
             claims it.
         on_sent: called in the transaction that records the email as sent.
 

@@ -271,7 +271,7 @@ class Daemon(ABC):
             show(rest.decode(errors="replace").rstrip())
 
     def _failure(self, code: int | None) -> DidNotStart:
-        """Return the error, which quotes the end of the output; one line if it has been shown."""
+        """Return the error, with the last lines of the output; only one if all have been shown."""
         if self._show is None:
             with suppress(OSError):
                 self._last_lines.extend(self.log.read_text(errors="replace").strip().splitlines())

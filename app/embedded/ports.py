@@ -19,10 +19,10 @@ REPLY_TIMEOUT_S = 5.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Find distinct free ports, which other calls skip while TIME_WAIT lasts (60 s on Linux).
+    """Find distinct free ports, which later calls skip while TIME_WAIT lasts (60 s on Linux).
 
-    Each port is left in TIME_WAIT. Servers can still bind it, because they set SO_REUSEADDR. Other
-    calls of this function bind without that option, so they skip the port.
+    Each port is left in TIME_WAIT. Servers can still bind it, because they set SO_REUSEADDR. Calls
+    to this function bind without that option, so they skip the port.
     """
     found: list[int] = []
     with ExitStack() as stack:

@@ -127,7 +127,7 @@ class ProcessRegistry:
             self._guard.stdin.flush()
 
     def _write(self) -> None:
-        """Write the file. Store an error instead of raising it: a full disk must stop nothing."""
+        """Write the file. Store an error instead of raising it: a full disk must not stop us."""
         try:
             _write(self._file, self._entries.values())
             self.write_error = None

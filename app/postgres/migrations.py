@@ -71,7 +71,7 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
 
 
 def _with_sslmode(url: str, *, encrypted: bool) -> str:
-    """Set the sslmode, unless the URL does, to match asyncpg's connection.
+    """Set the sslmode to match asyncpg's connection, unless the URL already sets it.
 
     By default, dbmate's driver requires TLS.
     """

@@ -102,7 +102,7 @@ async def end_statement(connection: PooledConnection) -> None:
     only when the statement is executed. If the task is cancelled after the statement is prepared
     and before it is executed, the server keeps the transaction open, with locks on the statement's
     tables, until the connection is used again. Any simple query ends the transaction. If that
-    fails, the connection is closed; nothing is raised, except that a task can be cancelled again.
+    fails, the connection is closed. Errors are not raised, but a second cancellation is.
     """
     try:
         await connection.execute("select 1", timeout=5)

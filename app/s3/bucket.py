@@ -225,7 +225,7 @@ class Bucket:
         )
 
     async def set_expiry(self, days: Mapping[str, int]) -> None:
-        """Make S3 delete objects and abort incomplete uploads when they reach an age.
+        """Make S3 delete objects when they reach a certain age.
 
         Incomplete uploads are aborted after one day. Lifecycle rules that are not ours are kept.
 

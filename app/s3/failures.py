@@ -19,8 +19,8 @@ def translate_errors() -> Iterator[None]:
     """Translate errors that the block raises, and record when S3 responds correctly.
 
     Raises:
-        NotFound: S3 has no such object or lifecycle configuration, or finds no bucket for a HEAD
-            request.
+        NotFound: S3 has no such object or lifecycle configuration, or a HEAD request finds no such
+            bucket.
         Unavailable: S3 does not answer, or refuses the request.
     """
     try:

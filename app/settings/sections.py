@@ -95,7 +95,8 @@ class Http:
     app_url: Annotated[str, parse_http_url, "APP_URL"] = "http://127.0.0.1:8000"
     session_lifetime: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
     trusted_proxies: Annotated[int, Meta(ge=0, le=10), "TRUSTED_PROXIES"] = 0
-    """How many proxies of ours a request passes. Their X-Forwarded-For entries are trusted."""
+    """How many of our proxies a request passes through. We trust the X-Forwarded-For entries that
+    they add."""
     request_rate: Annotated[Rate, parse_rate, "REQUEST_RATE"] = DEFAULT_REQUEST_RATE
     """The request limit per person."""
 

@@ -122,7 +122,10 @@ class JobFields(Struct, frozen=True):
 
 
 class JobDetail(JobFields, frozen=True):
-    """A job with its attempts, except a successful first one: the job's own fields describe it."""
+    """A job with its finished attempts, except a successful first one.
+
+    The job's own fields describe that one, and an attempt in progress.
+    """
 
     payload: Any
     progress: Any
@@ -132,7 +135,7 @@ class JobDetail(JobFields, frozen=True):
 
 
 class DeadLetterGroup(Struct, frozen=True):
-    """The dead jobs of one kind with the same error. The sample is the most recent of them."""
+    """The dead letters with the same fingerprint. The sample is the most recent of them."""
 
     fingerprint: str
     kind: str

@@ -1,4 +1,4 @@
-"""Schedules: recurring jobs. Postgres decides each tick once.
+"""Schedules: recurring jobs. Postgres decides what happens at each tick.
 
 The number of workers and their clocks make no difference.
 """

@@ -35,7 +35,7 @@ class FanOutBatch(msgspec.Struct, frozen=True):
     examined: int
     enqueued: int
     already_enqueued: int
-    """Users whose job of an earlier run is unfinished."""
+    """Users who already have an unfinished job for the same period."""
     inactive: int
     opted_out: int
     unconfirmed: int
