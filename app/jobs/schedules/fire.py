@@ -70,7 +70,7 @@ async def trigger(
     """
     schedule = require_schedule(name)
     now = now or await statements.clock(tx)
-    covered = _covered_day(schedule, day, now)
+    covered = _day_to_cover(schedule, day, now)
     if dry_run and not schedule.supports_dry_run:
         raise Invalid(f"{name} does not support a dry run.", field="dry_run")
     run = await _begin(tx, schedule, now, schedule.job_type(day=covered, dry_run=dry_run), by)
@@ -96,7 +96,7 @@ def require_schedule(name: str) -> Schedule:
     raise NotFound(f"There is no schedule {name!r}: the schedules are {', '.join(SCHEDULES)}.")
 
 
-def _covered_day(schedule: Schedule, day: date | None, now: datetime) -> date:
+def _day_to_cover(schedule: Schedule, day: date | None, now: datetime) -> date:
     """Return the last day of the period that a run covers.
 
     Raises:
