@@ -1,8 +1,8 @@
 """Rate limits: how often someone may do something, counted in Redis across all processes.
 
-Limits fail open: while Redis is unavailable nothing is counted, so nobody reaches a limit. Redis
-stores no addresses and no ids, only keyed hashes of them, each for no longer than its limit's
-period.
+Limits fail open: while Redis is unavailable nothing is counted, so nobody reaches a limit. The
+counters' keys contain no addresses or ids, only keyed hashes of them, and each is kept for no
+longer than its limit's period.
 """
 
 from __future__ import annotations
