@@ -46,7 +46,8 @@ create index account_tokens_user on account_tokens (user_id);
 create index account_tokens_expiry on account_tokens (expires_at);
 
 -- Password-reset requests by address. The address need not belong to an account. A request counts
--- towards the limit for an hour. Later requests and the nightly cleanup remove old ones.
+-- towards the limit for an hour. The jobs for later requests remove old ones, and so does the
+-- nightly cleanup.
 create table reset_requests (
     id uuid primary key default uuidv7(),
     email text not null check (email = lower(email)),

@@ -156,8 +156,8 @@ where
 order by n.created_at, n.activity_id;
 
 -- name: news
--- Return those of these activities that are not deleted, with their owners' names.
--- Keeps the given order.
+-- Return these activities in the given order, with their owners' names.
+-- Leaves out deleted activities and those of deleted accounts.
 select u.name, a.type, a.started_at, a.duration_s, a.distance_m, a.notes
 from unnest(:activity_ids::uuid[]) with ordinality as given (id, place)
 join activities as a on a.id = given.id
@@ -171,5 +171,5 @@ delete from news where user_id = :user_id and activity_id = any(:activity_ids::u
 
 -- name: lock_news_recipient
 -- Lock this user's account, so that nobody adds to their news until this transaction ends.
--- No row if another transaction is already adding news.
+-- No row if another transaction has locked the account, perhaps because it is adding news.
 select true from users where id = :user_id for update skip locked;

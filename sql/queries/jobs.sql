@@ -217,8 +217,9 @@ where state = 'running' and worker_id = :worker_id;
 
 -- name: reclaim
 -- Reclaim the jobs of workers that have sent no heartbeat for ten seconds.
--- The jobs are requeued, with a longer delay after each crash. A job that ran alone in its worker
--- is to blame and becomes a dead letter; a job whose cancellation was requested is cancelled.
+-- The jobs are requeued: without a delay after the first crash, with a growing delay after later
+-- ones. A job that ran alone in its worker is to blame and becomes a dead letter. A job whose
+-- cancellation was requested is cancelled.
 with lost as (
     select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, jobs.alone
     from jobs
