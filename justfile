@@ -58,7 +58,7 @@ redis *args:
 migrate *args:
     @exec python -m app.embedded connect app -- migrate "$@"
 
-# List, show, cancel, retry and discard jobs: `just jobs list --state dead`, `just jobs show ID`.
+# List, show and cancel jobs, and retry or discard dead letters: `just jobs list --state dead`.
 [no-exit-message, positional-arguments]
 jobs *args:
     @exec python -m app.embedded connect app -- jobs "$@"
