@@ -1,6 +1,6 @@
 -- name: lock_day_counts
--- Let no other transaction count until this one ends. Otherwise an older count could overwrite a
--- newer one.
+-- Let no other transaction count days until this one ends. Otherwise an older count could overwrite
+-- a newer one.
 select pg_advisory_xact_lock(hashtext('daily_stats'));
 
 -- name: count_day
