@@ -192,7 +192,7 @@ async def _claim_email(
     Raises:
         Snooze: until another attempt's lease ends, or the recipient's limit allows the email.
     """
-    if email.at_most is not None:
+    if email.limit_per_person is not None:
         await statements.lock_emails(tx, template=email.template, recipient_id=recipient.id)
     attempt = await statements.claim_email(
         tx,
@@ -218,20 +218,20 @@ async def _claim_email(
 async def _check_recipient_limit(
     tx: Transaction, recipient: Recipient, email: type[Email], unique_key: str
 ) -> None:
-    """Check that the recipient may get one more email of this type (`Email.at_most`).
+    """Check that the recipient may get one more email of this type (`Email.limit_per_person`).
 
     Raises:
         Snooze: until the limit allows the email.
     """
-    if email.at_most is None:
+    if email.limit_per_person is None:
         return
     wait = await statements.remaining_wait(
         tx,
         recipient_id=recipient.id,
         template=email.template,
         unique_key=unique_key,
-        max_count=email.at_most.max_count,
-        period=email.at_most.period,
+        max_count=email.limit_per_person.max_count,
+        period=email.limit_per_person.period,
     )
     if wait is not None:
         raise Snooze("the recipient has reached the limit for emails of this type", delay=wait)

@@ -34,10 +34,10 @@ class Email(msgspec.Struct, frozen=True):
 
     template: ClassVar[str]
     subscription: ClassVar[Subscription | None] = None
-    """The subscription that a person can end to stop these emails. None: nobody can turn them off,
-    because each responds to an action."""
-    at_most: ClassVar[Rate | None] = None
-    """How many emails of this type one person may get in a period. None: no limit."""
+    """The subscription that a person can end to stop these emails. If None, nobody can turn them
+    off, because each responds to an action."""
+    limit_per_person: ClassVar[Rate | None] = None
+    """How many emails of this type one person may get in a period. None means no limit."""
     registered: ClassVar[bool] = True
     """False keeps an email out of `EMAILS`: it is neither checked at startup nor previewed."""
 

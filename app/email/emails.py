@@ -16,7 +16,7 @@ NOBODY = UUID(int=0)
 class TestEmail(Email, frozen=True):
     """An email that tells an operator when, through which server and with which key it was sent."""
 
-    template = "trial"
+    template = "test_email"
 
     sent_at: str
     server: str

@@ -100,7 +100,7 @@ class ExportFailed(Email, frozen=True):
 
 
 @handles(SendExportReadyEmail)
-async def export_ready(job: SendExportReadyEmail, run: Run, sender: EmailSender) -> None:
+async def send_export_ready_email(job: SendExportReadyEmail, run: Run, sender: EmailSender) -> None:
     """Email the owner of a completed export, once, unless the export or its owner is deleted.
 
     Raises:
@@ -132,7 +132,9 @@ async def export_ready(job: SendExportReadyEmail, run: Run, sender: EmailSender)
 
 
 @handles(SendExportFailedEmail)
-async def export_failed(job: SendExportFailedEmail, run: Run, sender: EmailSender) -> None:
+async def send_export_failed_email(
+    job: SendExportFailedEmail, run: Run, sender: EmailSender
+) -> None:
     """Email the owner of a failed export, once, unless the export or its owner is deleted.
 
     Raises:

@@ -65,7 +65,7 @@ class FriendRequest(Email, frozen=True):
     """A friend request, with the name of its sender."""
 
     template = "friend_request"
-    at_most = Rate(10, timedelta(days=1))
+    limit_per_person = Rate(10, timedelta(days=1))
 
     name: str
     requester: str
@@ -132,7 +132,9 @@ class FriendActivity(Email, frozen=True):
 
 
 @handles(SendFriendRequestEmail)
-async def friend_request(job: SendFriendRequestEmail, run: Run, sender: EmailSender) -> None:
+async def send_friend_request_email(
+    job: SendFriendRequestEmail, run: Run, sender: EmailSender
+) -> None:
     """Email a pending request to its recipient, if they have confirmed their address.
 
     Raises:
@@ -155,7 +157,9 @@ async def friend_request(job: SendFriendRequestEmail, run: Run, sender: EmailSen
 
 
 @handles(SendFriendActivityEmail)
-async def friend_activity(job: SendFriendActivityEmail, run: Run, sender: EmailSender) -> None:
+async def send_friend_activity_email(
+    job: SendFriendActivityEmail, run: Run, sender: EmailSender
+) -> None:
     """Send a user the digest, unless there is no news, and enqueue the next one.
 
     The job for the next digest, due an hour after this attempt started, is committed when this

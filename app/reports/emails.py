@@ -98,7 +98,7 @@ class ReportReady(Email, frozen=True):
 
 
 @handles(SendReportReadyEmail)
-async def report_ready(job: SendReportReadyEmail, run: Run, sender: EmailSender) -> None:
+async def send_report_ready_email(job: SendReportReadyEmail, run: Run, sender: EmailSender) -> None:
     """Tell a user by email, once, that the report for a month is ready.
 
     Users who have opted out or have not confirmed their address get no email.

@@ -271,7 +271,7 @@ async def generate_report(
 
 
 @handles(MonthlyReports)
-async def monthly_reports(job: MonthlyReports, run: Run, database: Database) -> None:
+async def enqueue_monthly_reports(job: MonthlyReports, run: Run, database: Database) -> None:
     month = job.day.replace(day=1)
     if job.dry_run:
         await count_reports(run, database, month)

@@ -124,7 +124,9 @@ class WeeklySummary(Email, frozen=True):
 
 
 @handles(SendWeeklySummaryEmail)
-async def weekly_summary(job: SendWeeklySummaryEmail, run: Run, sender: EmailSender) -> None:
+async def send_weekly_summary_email(
+    job: SendWeeklySummaryEmail, run: Run, sender: EmailSender
+) -> None:
     """Send the summary of the seven days that end on this Saturday (UTC), once.
 
     Users get no summary before the week is over, nor if they have opted out, have not confirmed
@@ -248,7 +250,7 @@ async def dry_run(run: Run, db: Queryable, saturday: date) -> None:
 
 
 @handles(WeeklyEmails)
-async def weekly_emails(job: WeeklyEmails, run: Run, database: Database) -> None:
+async def enqueue_weekly_emails(job: WeeklyEmails, run: Run, database: Database) -> None:
     if job.dry_run:
         await dry_run(run, database, job.day)
     else:

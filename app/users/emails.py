@@ -81,7 +81,7 @@ class Confirmation(Email, frozen=True):
     """Another confirmation link. The address may be a stranger's, hence the limit."""
 
     template = "confirmation"
-    at_most = Rate(6, timedelta(days=1))
+    limit_per_person = Rate(6, timedelta(days=1))
 
     name: str
     confirm_url: str
@@ -113,7 +113,7 @@ LinkEmail = TypeVar("LinkEmail", Welcome, Confirmation)
 
 
 @handles(SendWelcomeEmail)
-async def welcome(job: SendWelcomeEmail, run: Run, sender: EmailSender) -> None:
+async def send_welcome_email(job: SendWelcomeEmail, run: Run, sender: EmailSender) -> None:
     """Send the welcome email once, unless the account has been deleted.
 
     Raises:
@@ -128,7 +128,9 @@ async def welcome(job: SendWelcomeEmail, run: Run, sender: EmailSender) -> None:
 
 
 @handles(SendConfirmationEmail)
-async def confirmation(job: SendConfirmationEmail, run: Run, sender: EmailSender) -> None:
+async def send_confirmation_email(
+    job: SendConfirmationEmail, run: Run, sender: EmailSender
+) -> None:
     """Send a confirmation link, unless the address has already been confirmed.
 
     Each job sends its own email: the job's id is the email's unique key.
@@ -160,8 +162,10 @@ async def _deliver_link(
 
 
 @handles(SendPasswordResetEmail)
-async def password_reset(job: SendPasswordResetEmail, run: Run, sender: EmailSender) -> None:
-    """Send a password-reset link, if an account has the requested address.
+async def send_password_reset_email(
+    job: SendPasswordResetEmail, run: Run, sender: EmailSender
+) -> None:
+    """Send a password-reset link, if an account has the address in the request.
 
     Raises:
         The same exceptions as `deliver`.

@@ -19,7 +19,7 @@ from app.jobs import Run
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
-from app.users.emails import SendWelcomeEmail, welcome
+from app.users.emails import SendWelcomeEmail, send_welcome_email
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
 from tests.email.sending import ADDRESS, attempt, log_entries, register_user, sender_with
 from tests.support.working import run_jobs, until
@@ -56,7 +56,7 @@ async def test_job_run_three_times_sends_one_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         for _ in range(3):
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
     assert len(server.accepted) == 1
@@ -73,7 +73,7 @@ async def test_job_is_done_once_its_email_is_sent(database: Database) -> None:
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
-        await welcome(SendWelcomeEmail(user_id), run, sender_with(pool))
+        await send_welcome_email(SendWelcomeEmail(user_id), run, sender_with(pool))
     assert run.finished
     assert await database.fetchval("select state from jobs where id = $1", job_id) == "done"
 
@@ -86,10 +86,10 @@ async def test_concurrent_jobs_for_the_same_email_send_one_email(database: Datab
     assert second_id is not None
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         results = await asyncio.gather(
-            welcome(
+            send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, first_id), sender_with(pool)
             ),
-            welcome(
+            send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, second_id), sender_with(pool)
             ),
             return_exceptions=True,
@@ -104,19 +104,21 @@ async def test_second_copy_after_a_crash_waits_and_has_the_same_message_id(
     user_id, job_id = await register_user(database)
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         with pytest.raises(Killed):
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id),
                 await attempt(database, job_id, KilledBeforeCompletion),
                 sender_with(pool),
             )
         with pytest.raises(Snooze) as snoozed:
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
         left = await database.fetchval("select sending_until - clock_timestamp() from emails")
         assert left <= snoozed.value.delay <= pool.send_timeout
         await expire_claim(database)
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
     message_id = (await ledger(database))["message_id"].encode()
     assert [message_id in email for email in server.accepted] == [True, True]
     assert await state(database) == "sent"
@@ -126,14 +128,18 @@ async def test_email_is_sent_once_after_a_crash_before_sending(database: Databas
     user_id, job_id = await register_user(database)
     async with scripted_server({"RCPT": HANG}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id)
-        killed = asyncio.create_task(welcome(SendWelcomeEmail(user_id), run, sender_with(pool)))
+        killed = asyncio.create_task(
+            send_welcome_email(SendWelcomeEmail(user_id), run, sender_with(pool))
+        )
         await until(lambda: any(command.startswith("RCPT") for command in server.commands))
         killed.cancel()
         await asyncio.gather(killed, return_exceptions=True)
         assert killed.cancelled()
         await expire_claim(database)
         server.replies.clear()
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
     assert len(server.contents) == 1
 
 
@@ -150,7 +156,7 @@ async def test_attempt_that_lost_its_job_sends_no_email(database: Database) -> N
         smtp_pool_to(server, pool_type=LosesJobBeforeSending) as pool,
     ):
         with pytest.raises(LeaseLost):
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
     assert "DATA" not in server.commands
@@ -164,11 +170,13 @@ async def test_temporarily_refused_email_is_retried_after_1_then_5_then_30_minut
     async with scripted_server({"RCPT": "451 greylisted"}) as server, smtp_pool_to(server) as pool:
         run = await attempt(database, job_id, failures=failures)
         with pytest.raises(Retry) as retry:
-            await welcome(SendWelcomeEmail(user_id), run, sender_with(pool))
+            await send_welcome_email(SendWelcomeEmail(user_id), run, sender_with(pool))
         assert timedelta(minutes=minutes) == retry.value.delay
         assert (await ledger(database))["error"] == "SMTP: RCPT: 451 greylisted"
         server.replies.clear()
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
     row = await ledger(database)
     assert (row["state"], row["attempts"], row["error"]) == ("sent", 2, None)
 
@@ -180,7 +188,7 @@ async def test_rejected_login_is_logged_and_the_email_waits(database: Database) 
         smtp_pool_to(server, password="secret") as pool,
     ):
         with capture_logs() as logs, pytest.raises(AuthenticationFailed):
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
     (entry,) = log_entries(logs, "smtp.auth_failed")
@@ -193,7 +201,7 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
     refusal = {"RCPT": "550 5.1.1 <Ada@Example.com>: no mailbox Ada here"}
     async with scripted_server(refusal) as server, smtp_pool_to(server) as pool:
         with pytest.raises(Dead) as dead:
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
         reply = "SMTP: RCPT: 550 5.1.1 (address) no mailbox (address) here"
@@ -203,12 +211,16 @@ async def test_address_without_a_mailbox_is_suppressed(database: Database) -> No
         assert [("ada@example.com", reply)] == [tuple(row.values()) for row in suppressed]
 
         server.replies.clear()
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
         assert await state(database) == "suppressed"
         assert server.contents == []
 
         await database.execute("delete from suppressions")
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
     assert len(server.accepted) == 1
     assert await state(database) == "sent"
 
@@ -224,11 +236,11 @@ async def test_email_is_sent_at_most_twice_if_the_server_does_not_reply_to_its_c
         smtp_pool_to(server, **short_limits(replies)) as pool,
     ):
         with pytest.raises(Retry):
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
         with pytest.raises(Dead):
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
         await until(lambda: len(server.contents) == 2)
@@ -239,7 +251,9 @@ async def test_deleted_user_gets_no_email(database: Database) -> None:
     user_id, job_id = await register_user(database)
     await database.execute("update users set deleted_at = now()")
     async with scripted_server() as server, smtp_pool_to(server) as pool:
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
     assert server.connections == 0
 
 
@@ -252,11 +266,11 @@ async def test_no_address_is_logged_or_stored_in_the_ledger(database: Database) 
     ):
         with capture_logs() as logs:
             with pytest.raises(Retry):
-                await welcome(
+                await send_welcome_email(
                     SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
                 )
             server.replies.clear()
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
     stored = str(dict(await ledger(database))) + str(logs)

@@ -263,6 +263,8 @@ def test_dkim_signature_covers_the_headers_that_providers_require(
 
 
 def test_only_friend_requests_and_confirmations_have_a_limit_per_person() -> None:
-    limits = {name: email.at_most for name, email in SAMPLES.items() if email.at_most}
+    limits = {
+        name: email.limit_per_person for name, email in SAMPLES.items() if email.limit_per_person
+    }
     day = timedelta(days=1)
     assert limits == {"friend_request": (10, day), "confirmation": (6, day)}

@@ -11,7 +11,7 @@ from app.email.smtp import AuthenticationFailed
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, Retry
 from app.postgres.database import Database
-from app.users.emails import SendWelcomeEmail, welcome
+from app.users.emails import SendWelcomeEmail, send_welcome_email
 from tests.email.scripted import DROP, HANG, scripted_server, short_limits, smtp_pool_to
 from tests.email.sending import attempt, register_user, sender_with
 from tests.support.working import until
@@ -63,7 +63,7 @@ async def test_failed_attempt_is_recorded_and_the_next_attempt_finishes(
     options = case.options | short_limits(case.replies)
     async with scripted_server(case.replies) as server, smtp_pool_to(server, **options) as pool:
         with pytest.raises(case.raises) as caught:
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
             )
         assert case.raises is type(caught.value)
@@ -76,21 +76,25 @@ async def test_failed_attempt_is_recorded_and_the_next_attempt_finishes(
         await until(lambda: len(server.contents) - len(server.accepted) == not_accepted)
 
     async with scripted_server() as healthy, smtp_pool_to(healthy) as pool:
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+        )
     assert case.sent_again == bool(healthy.accepted)
     assert ("sent" if case.sent_again else "suppressed") == await database.fetchval(
         "select state from emails"
     )
 
 
-async def test_refused_recipient_does_not_affect_other_emails(
+async def test_rejected_recipient_does_not_affect_other_emails(
     database: Database,
 ) -> None:
     people = [await register_user(database, f"{n}@example.com") for n in range(8)]
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         server.replies_to["3@example.com"] = "550 5.1.1 nobody"
         sends = [
-            welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool))
+            send_welcome_email(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), sender_with(pool)
+            )
             for user_id, job_id in people
         ]
         results = await asyncio.gather(*sends, return_exceptions=True)

@@ -24,7 +24,7 @@ from app.postgres.database import Database, Transaction
 from app.redis import Redis
 from app.resources import Resources
 from app.settings import Rate
-from app.users.emails import SendWelcomeEmail, Welcome, welcome
+from app.users.emails import SendWelcomeEmail, Welcome, send_welcome_email
 from app.users.user import UserId
 from tests.email.reading import email_config
 from tests.email.scripted import scripted_server, smtp_pool_to
@@ -42,7 +42,9 @@ async def test_email_beyond_the_rate_snoozes_its_job_and_is_not_recorded(
         began = monotonic()
         assert [NOW] == await reserve(limited.send_limit, 1)
         with pytest.raises(Snooze) as snoozed:
-            await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
+            await send_welcome_email(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), limited
+            )
     assert HOUR - since(began) <= snoozed.value.delay <= HOUR
     assert server.connections == 0
     assert 0 == await database.fetchval("select count(*) from emails")
@@ -64,12 +66,16 @@ async def test_email_that_must_not_be_sent_does_not_count_against_the_rate(
     async with scripted_server({"RCPT": "451 not now"}) as server, smtp_pool_to(server) as pool:
         limited = sender_with(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Retry):
-            await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
+            await send_welcome_email(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), limited
+            )
         assert 1 == await redis.zcard(LOG_KEY)
         await database.execute(cause)
         server.replies.clear()
         with suppress(Snooze):
-            await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
+            await send_welcome_email(
+                SendWelcomeEmail(user_id), await attempt(database, job_id), limited
+            )
     assert [] == server.accepted
     assert 1 == await redis.zcard(LOG_KEY)
 
@@ -95,14 +101,16 @@ async def test_email_whose_suppression_ends_after_the_rate_check_is_counted_at_i
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         limited = sender_with(pool, Rate(10, HOUR), redis=redis)
         with pytest.raises(Snooze) as snoozed:
-            await welcome(
+            await send_welcome_email(
                 SendWelcomeEmail(user_id),
                 await attempt(database, job_id, SuppressionLifted),
                 limited,
             )
         assert NOW == snoozed.value.delay
         assert 0 == await database.fetchval("select count(*) from emails")
-        await welcome(SendWelcomeEmail(user_id), await attempt(database, job_id), limited)
+        await send_welcome_email(
+            SendWelcomeEmail(user_id), await attempt(database, job_id), limited
+        )
     assert 1 == len(server.accepted)
     assert 1 == await redis.zcard(LOG_KEY)
 
@@ -133,7 +141,7 @@ class Nudge(Welcome, frozen=True):
 
     template = "nudge"
     registered = False
-    at_most = Rate(2, timedelta(hours=1))
+    limit_per_person = Rate(2, timedelta(hours=1))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from app.activities.activities import record
 from app.activities.activity import Entry
 from app.email import EmailSender
 from app.embedded.inbox import Inbox
-from app.friends.emails import SendFriendActivityEmail, friend_activity
+from app.friends.emails import SendFriendActivityEmail, send_friend_activity_email
 from app.jobs import JobId, Run
 from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
@@ -74,7 +74,7 @@ async def run_digests(
     """Run waiting digest jobs, due or not, until none is left or `limit` have run."""
     for _ in range(limit):
         if (job_id := await waiting_digest(database)) is not None:
-            await friend_activity(
+            await send_friend_activity_email(
                 SendFriendActivityEmail(user.id), await attempt(database, job_id), sender
             )
 
@@ -135,7 +135,7 @@ async def test_news_committed_while_a_digest_is_being_sent_is_in_the_next_digest
     job_id = await waiting_digest(database)
     assert job_id is not None
     run = await attempt(database, job_id)
-    await friend_activity(
+    await send_friend_activity_email(
         SendFriendActivityEmail(sam.id),
         RunWithCallbacks(database, run.claimed, before=commit),
         sender,
@@ -151,7 +151,7 @@ async def test_news_committed_after_a_digest_that_found_none_is_in_a_later_diges
     run = await attempt(database, await enqueue_without_news(database, sam))
     async with database.transaction() as late:
         await record_run(late, ada, "late")
-        await friend_activity(SendFriendActivityEmail(sam.id), run, sender)
+        await send_friend_activity_email(SendFriendActivityEmail(sam.id), run, sender)
         assert run.finished
         await run_digests(database, sender, sam, limit=2)
         assert [] == notes_in(inbox)
@@ -167,7 +167,7 @@ async def test_news_committed_just_before_the_end_of_a_digest_without_news_is_em
             await record_run(tx, ada, "late")
 
     run = await attempt(database, await enqueue_without_news(database, sam))
-    await friend_activity(
+    await send_friend_activity_email(
         SendFriendActivityEmail(sam.id),
         RunWithCallbacks(database, run.claimed, before=commit),
         sender,
@@ -188,7 +188,7 @@ async def test_news_waits_for_a_digest_that_is_just_ending_and_is_in_the_next_on
             await wait_for_blocked_transaction(database)
 
         run = await attempt(database, await enqueue_without_news(database, sam))
-        await friend_activity(
+        await send_friend_activity_email(
             SendFriendActivityEmail(sam.id),
             RunWithCallbacks(database, run.claimed, inside=begin),
             sender,
@@ -203,7 +203,7 @@ async def test_no_further_digest_is_enqueued_without_news(
     database: Database, sam: Person, sender: EmailSender, inbox: Inbox
 ) -> None:
     run = await attempt(database, await enqueue_without_news(database, sam))
-    await friend_activity(SendFriendActivityEmail(sam.id), run, sender)
+    await send_friend_activity_email(SendFriendActivityEmail(sam.id), run, sender)
     assert run.finished
     assert await waiting_digest(database) is None
     assert [] == notes_in(inbox)
