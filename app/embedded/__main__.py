@@ -29,7 +29,7 @@ from app.embedded.home import (
 from app.embedded.postgres import UnnamedUser, fallback_folder, require_named_user
 from app.embedded.registry import stop_leftovers
 from app.embedded.up import up
-from app.embedded.wheels import UnsupportedPlatform, require_supported_platform
+from app.embedded.wheels import CannotRunHere, check_can_run_here
 from app.settings.environment import SettingsError, environment_with_dotenv
 
 HOME = ROOT / ".activelog"
@@ -116,7 +116,7 @@ def connect_(
 
 
 def main() -> int:
-    """Run the command and return its exit code: 2 for invalid input or an unsupported system."""
+    """Run the command and return its exit code: 2 for invalid input or `CannotRunHere`."""
     try:
         command, bound, unparsed = app.parse_args(
             sys.argv[1:], exit_on_error=False, print_error=False
@@ -124,9 +124,9 @@ def main() -> int:
         if not unparsed:  # the user asked for help or gave no command
             command(*bound.args, **bound.kwargs)
             return 0 if {"--help", "-h"} & set(sys.argv) else 2
-        require_supported_platform()
+        check_can_run_here()
         return int(command(*bound.args, **bound.kwargs, home=HOME))
-    except (CycloptsError, SettingsError, UnsupportedPlatform) as error:
+    except (CycloptsError, SettingsError, CannotRunHere) as error:
         return print_error(str(error), code=2)
     except PermissionError as error:
         return print_error(describe_permission_error(error, HOME))

