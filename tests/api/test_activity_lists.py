@@ -35,7 +35,7 @@ async def add_activities(
     )
 
 
-async def test_first_and_last_day_are_inclusive_and_in_utc(
+async def test_range_includes_its_first_and_last_days_in_utc(
     api: httpx.AsyncClient, database: Database, kim: Person
 ) -> None:
     edges = ["2026-11-01T00:00:00Z", "2026-11-02T23:59:59.999999Z"]

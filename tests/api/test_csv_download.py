@@ -174,7 +174,7 @@ async def test_missing_values_are_empty(api: httpx.AsyncClient, kim: Person) -> 
     assert await rows(api, kim) == [["2026-11-21", "run", "30", "", "", ""]]
 
 
-async def test_first_and_last_day_are_inclusive_and_in_utc(
+async def test_range_includes_its_first_and_last_days_in_utc(
     api: httpx.AsyncClient, kim: Person
 ) -> None:
     for started in (

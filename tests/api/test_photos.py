@@ -158,7 +158,7 @@ async def test_unreadable_or_oversized_image_is_refused(
         {"content": b"bytes", "headers": {"Content-Type": "multipart/form-data"}},
     ],
 )
-async def test_malformed_form_is_refused(
+async def test_body_other_than_a_form_with_one_photo_is_refused(
     api: httpx.AsyncClient, kim: Person, run: str, form: dict[str, Any]
 ) -> None:
     headers = {**form.get("headers", {}), **kim.headers}

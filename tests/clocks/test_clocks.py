@@ -45,7 +45,9 @@ TRUE_CLOCK = getattr(time, "CLOCK_TAI", time.CLOCK_REALTIME)
 """A clock that is never shifted. macOS has no CLOCK_TAI, but its wall clock is never shifted."""
 
 
-async def test_python_postgres_and_valkey_follow_the_clock(resources: Resources) -> None:
+async def test_python_postgres_and_valkey_see_the_shifted_time_and_python_the_time_zone(
+    resources: Resources,
+) -> None:
     expected = time.clock_gettime(TRUE_CLOCK) + float(os.environ.get(SHIFT, "0"))
     database, redis = resources.database, resources.redis
     seen = {

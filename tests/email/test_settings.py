@@ -55,7 +55,9 @@ def test_error_names_the_setting_with_an_invalid_address(
 @pytest.mark.parametrize(
     "text", ["hello@localhost", '"Log, Active" <hello@activelog.example>', "Ä <a.b@bücher.example>"]
 )
-def test_address_is_accepted_with_or_without_a_name(text: str, environ: dict[str, str]) -> None:
+def test_address_is_accepted_with_or_without_a_display_name(
+    text: str, environ: dict[str, str]
+) -> None:
     mail = Settings.from_env({**environ, "MAIL_FROM": text, "MAIL_REPLY_TO": text}).mail
     assert (text, text) == (mail.from_address, mail.reply_to)
 

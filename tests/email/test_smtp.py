@@ -217,7 +217,7 @@ async def test_idle_connections_that_stopped_responding_are_not_an_outage() -> N
     assert REUSE_SHARE < 0.5  # by default, too, most of the time is left for a new connection
 
 
-async def test_refused_recipient_does_not_affect_concurrent_sends() -> None:
+async def test_rejected_recipient_does_not_affect_concurrent_sends() -> None:
     async with scripted_server() as server, smtp_pool_to(server) as pool:
         server.replies_to["gone@example.com"] = "550 5.1.1 gone"
         recipients = [*("ada@example.com",) * 9, "gone@example.com", *("bo@example.com",) * 9]

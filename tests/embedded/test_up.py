@@ -84,7 +84,7 @@ async def test_second_up_is_refused(home: Path) -> None:
     assert second.lines == ["already running"]
 
 
-async def test_env_prints_the_variables_of_a_running_up_and_down_stops_it(
+async def test_while_up_is_running_env_prints_its_variables_and_down_stops_it(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with small_up(home, small_environment()) as up:

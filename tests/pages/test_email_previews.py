@@ -51,7 +51,7 @@ async def test_preview_shows_a_light_and_a_dark_version_and_the_source(
     assert f"{policy}; frame-src 'self'" == page.headers["content-security-policy"]
 
 
-async def test_unknown_email_or_scheme_is_an_error(browser: httpx.AsyncClient) -> None:
+async def test_unknown_email_or_color_scheme_is_an_error(browser: httpx.AsyncClient) -> None:
     for path in ("nothing", "nothing/light", "welcome/blue"):
         assert (await browser.get(f"{EMAILS}/{path}")).status_code in {400, 404}
 

@@ -83,7 +83,9 @@ async def test_concurrent_documents_share_at_most_two_processes(
     assert len({process for _, process in answers}) <= 2
 
 
-async def test_process_inherits_no_environment_variables_and_ends_with_its_renderer() -> None:
+async def test_process_inherits_no_environment_variables_and_exits_when_its_renderer_closes() -> (
+    None
+):
     async with open_renderer(1, LIMITS) as renderer:
         names, process = await render(renderer, "environment")
         assert set(names) <= {"LC_CTYPE"}

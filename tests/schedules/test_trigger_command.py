@@ -216,7 +216,7 @@ async def test_dry_run_of_a_fan_out_prints_how_many_people_it_would_email(
 
 
 @pytest.mark.parametrize("what", ["queue", "kind"])
-async def test_job_of_a_paused_queue_or_kind_is_enqueued_and_the_pause_is_printed(
+async def test_job_in_a_paused_queue_or_of_a_paused_kind_is_enqueued_and_the_pause_is_printed(
     database: Database, resources: Resources, environ: Environ, what: str
 ) -> None:
     await person(database, "kim")

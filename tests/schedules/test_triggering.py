@@ -25,7 +25,7 @@ from tests.support.schedules import list_runs
         ("reports:monthly", "2026-09-09", "2026-09-30"),
     ],
 )
-async def test_trigger_covers_the_last_complete_period_or_the_one_with_the_given_day(
+async def test_trigger_covers_the_last_complete_period_or_the_one_containing_the_given_day(
     since_tuesday: Database, name: str, day: str | None, covered: str
 ) -> None:
     async with since_tuesday.transaction() as tx:

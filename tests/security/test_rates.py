@@ -110,7 +110,7 @@ async def test_refusal_by_one_limit_does_not_count_against_the_others(limiter: R
         await limiter.take((FEW, "sam"), (other, "here"))
 
 
-async def test_metric_counts_the_refusals_of_each_limit(limiter: RateLimiter) -> None:
+async def test_metric_counts_a_refusal_only_for_the_exhausted_limit(limiter: RateLimiter) -> None:
     roomy = RateLimit("roomy", Rate(9, HOUR))
     await repeat(3, lambda: limiter.take((roomy, "here"), (FEW, "kim")))
     before = refusals(FEW), refusals(roomy)

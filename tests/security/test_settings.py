@@ -127,5 +127,5 @@ def test_production_accepts_passwords_kept_elsewhere_local_servers_and_a_relay_w
 
 
 @pytest.mark.parametrize("environment", ["development", "test"])
-def test_other_environments_accept_an_unencrypted_app_url(environment: str) -> None:
+def test_development_and_test_accept_an_unencrypted_app_url(environment: str) -> None:
     Settings.from_env({**STRONG, "ENVIRONMENT": environment, "APP_URL": "http://dev.example"})

@@ -51,11 +51,11 @@ async def count_in_state(database: Database, state: str) -> int:
     return int(await database.fetchval("select count(*) from jobs where state = $1", state))
 
 
-async def test_worker_suspended_past_its_lease_does_not_repeat_effects_when_continued(
+async def test_worker_suspended_past_its_lease_does_not_repeat_effects_when_it_resumes(
     effects: Database, environ: Mapping[str, str]
 ) -> None:
     async with program(*WORKER, environ=environ) as suspended:
-        # When the worker is continued, the 15 s have passed but the 60 s have not.
+        # When the worker resumes, the 15 s have passed but the 60 s have not.
         await enqueue_many(effects, 3, Effect(seconds_at_first=15))
         await enqueue_many(effects, 2, Effect(seconds_at_first=60))
         await eventually(lambda: effects.fetchval(STARTS), 5)
@@ -77,10 +77,10 @@ async def test_worker_frozen_beyond_its_lease_does_not_reclaim_its_own_job(
         await eventually(lambda: effects.fetchval(STARTS), 1)
         with frozen(worker.process.pid):
             await asyncio.sleep(11)
-        continued = await effects.fetchval("select clock_timestamp() + interval '2 seconds'")
+        resumed = await effects.fetchval("select clock_timestamp() + interval '2 seconds'")
 
         async def has_new_heartbeat() -> bool:
-            return bool(await effects.fetchval("select max(seen_at) from workers") > continued)
+            return bool(await effects.fetchval("select max(seen_at) from workers") > resumed)
 
         await eventually(has_new_heartbeat, True)
         assert 0 == (await job_row(effects, job_id))["crashes"]
