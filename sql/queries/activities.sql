@@ -24,7 +24,8 @@ select
 from added;
 
 -- name: activity
--- Return an activity of this user with its photos' ids; no row if it is deleted or someone else's.
+-- Return an activity of this user with its photos' ids, or no row if it is deleted or
+-- someone else's.
 select
     a.id, a.type, a.started_at, a.duration_s, a.distance_m, a.calories, a.notes, a.created_at,
     a.updated_at, array(select p.id from photos as p where p.activity_id = a.id order by p.id) as photo_ids
@@ -94,7 +95,8 @@ select
 from changed as a;
 
 -- name: delete_activity
--- Mark an activity of this user as deleted; no row if it is already deleted or someone else's.
+-- Mark an activity of this user as deleted. Returns no row if it is already deleted or
+-- someone else's.
 -- Marks its day as stale if that day may already have been counted.
 with deleted as (
     update activities

@@ -1,5 +1,5 @@
 -- name: add_demo_user
--- Create a demo account with a confirmed address; no row if the address is taken.
+-- Create a demo account with a confirmed address. Returns no row if the address is taken.
 insert into users (email, name, password_hash, is_admin, confirmed_at)
 values (:email, :name, :password_hash, :is_admin, now())
 on conflict (lower(email)) where deleted_at is null do nothing

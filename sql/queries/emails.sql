@@ -60,7 +60,7 @@ select pg_advisory_xact_lock(
 );
 
 -- name: remaining_wait
--- Return the time until this user may get another email with this name; no row if they may now.
+-- Return the time until this user may get another email with this name, or no row if they may now.
 -- The email with this unique key is not counted.
 select written_at + :period::interval - clock_timestamp() as wait
 from emails
@@ -131,5 +131,5 @@ order by created_at desc, address
 limit :limit;
 
 -- name: lift_suppression
--- Allow sending to an address again; no row if it was not suppressed.
+-- Allow sending to an address again. Returns no row if it was not suppressed.
 delete from suppressions where address = lower(:address) returning address;

@@ -65,7 +65,7 @@ returning id;
 update exports set job_id = :job_id where id = :id;
 
 -- name: job_of_export
--- Return the job id of this user's export; no row if the export is deleted or someone else's.
+-- Return the job id of this user's export, or no row if the export is deleted or someone else's.
 select job_id from exports where id = :id and user_id = :user_id and deleted_at is null;
 
 -- name: delete_export
@@ -92,7 +92,7 @@ where id = :id and user_id = :user_id and deleted_at is null and etag = :etag
 returning true;
 
 -- name: export_with_owner
--- Return an export and its owner, for the export's jobs; no row if either is deleted.
+-- Return an export and its owner, for the export's jobs, or no row if either is deleted.
 select
     e.id, e.user_id, u.name, u.email, e.format, e.first_day as first, e.last_day as last, e.type,
     e.row_count, e.size_bytes, e.expires_at
@@ -181,7 +181,7 @@ order by started_at, id;
 select pg_backend_pid();
 
 -- name: rows_copied
--- Return how many rows a backend's COPY has written so far; no row if it is running no COPY.
+-- Return how many rows a backend's COPY has written so far, or no row if it is running no COPY.
 select tuples_processed from pg_stat_progress_copy where pid = :pid;
 
 -- name: export_objects

@@ -90,7 +90,7 @@ order by f.since desc, f.friend_id desc
 limit :limit;
 
 -- name: unfriend
--- End a friendship for both users; no row if they were not friends.
+-- End a friendship for both users. Returns no row if they were not friends.
 delete from friends
 where
     (user_id = :user_id and friend_id = :friend_id)

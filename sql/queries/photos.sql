@@ -18,14 +18,15 @@ where
 returning id, content_type;
 
 -- name: photo
--- Return a photo of this user's activity; no row if the activity is deleted or someone else's.
+-- Return a photo of this user's activity, or no row if the activity is deleted or someone else's.
 select p.id, p.content_type
 from photos as p
 join activities as a on a.id = p.activity_id
 where p.id = :photo_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: delete_photo
--- Remove a photo of this user's activity; no row if the activity is deleted or someone else's.
+-- Remove a photo of this user's activity. Returns no row if the activity is deleted or
+-- someone else's.
 delete from photos as p
 using activities as a
 where p.id = :photo_id and a.id = p.activity_id and a.user_id = :user_id and a.deleted_at is null

@@ -87,7 +87,7 @@ select
 from people;
 
 -- name: report_owner_name
--- Return the name of a report's owner; no row if the account is deleted.
+-- Return the name of a report's owner, or no row if the account is deleted.
 select name from users where id = :user_id and deleted_at is null;
 
 -- name: totals_by_type
@@ -120,7 +120,7 @@ order by started_at, id
 limit :limit;
 
 -- name: record_report
--- Record the report that is in the bucket; no row if the account is deleted.
+-- Record the report that is in the bucket. Returns no row if the account is deleted.
 -- Replaces an earlier report for the same month.
 with owner as (
     -- Lock the owner's row: a concurrent account deletion waits, and then erases this file too.
@@ -150,7 +150,7 @@ order by month desc
 limit :limit;
 
 -- name: report_object
--- Return the object named by this user's report for this month; no row if there is no report.
+-- Return the object named by this user's report for this month, or no row if there is no report.
 select object_id, etag from reports where user_id = :user_id and month = :month;
 
 -- name: report_objects

@@ -9,7 +9,7 @@ values (:name, :now)
 on conflict (name) do nothing;
 
 -- name: lock_schedule
--- Lock a schedule to decide what happens at its ticks; no row if it is already locked.
+-- Lock a schedule to decide what happens at its ticks. Returns no row if it is already locked.
 select decided_until, paused_at is not null as paused
 from schedules
 where name = :name
@@ -40,7 +40,8 @@ where schedule = :schedule and state = 'skipped' and tick >= :skipped_since::tim
 order by tick;
 
 -- name: insert_run
--- Record a tick's run and the job that carries it out; no row if the tick has already had a run.
+-- Record a tick's run and the job that carries it out. Returns no row if the tick has already had
+-- a run.
 -- A tick that was skipped may still get a run.
 insert into schedule_runs (schedule, tick, day, fired_by, job_id, state)
 values (:schedule, :tick, :day, :fired_by, :job_id, 'running')
@@ -121,7 +122,7 @@ order by id desc
 limit :limit;
 
 -- name: run_of_job
--- Return the run that a job belongs to; no row if it belongs to no run.
+-- Return the run that a job belongs to, or no row if it belongs to no run.
 select
     id, schedule, tick, day, fired_by, state, note, job_id, fired_at, started_at, finished_at,
     extract(epoch from finished_at - coalesce(started_at, fired_at))::float8 as duration_s,

@@ -1,5 +1,5 @@
 -- name: add_user
--- Create an account; no row if another account has the address.
+-- Create an account. Returns no row if another account has the address.
 insert into users (email, name, password_hash)
 values (:email, :name, :password_hash)
 on conflict (lower(email)) where deleted_at is null do nothing
@@ -16,7 +16,7 @@ where lower(email) = lower(:email) and deleted_at is null;
 select id, password_hash from users where id = :user_id and deleted_at is null;
 
 -- name: set_password
--- Replace an account's password; no row if the account is deleted.
+-- Replace an account's password. Returns no row if the account is deleted.
 update users
 set password_hash = :password_hash, updated_at = now()
 where id = :user_id and deleted_at is null
@@ -97,7 +97,8 @@ insert into account_tokens (token_hash, user_id, purpose, expires_at)
 values (:token_hash, :user_id, :purpose, now() + :lifetime);
 
 -- name: use_token
--- Mark a token as used and return its user; no row if the token is unknown, used or expired.
+-- Mark a token as used and return its user. Returns no row if the token is unknown, used or
+-- expired.
 update account_tokens
 set used_at = now()
 where token_hash = :token_hash
@@ -140,7 +141,7 @@ where (
 returning id;
 
 -- name: reset_requester
--- Return the account that a reset request is for; no row if no account has its address.
+-- Return the account that a reset request is for, or no row if no account has its address.
 select u.id, u.email, u.name, u.created_at
 from reset_requests as r
 join users as u on lower(u.email) = r.email
@@ -215,11 +216,11 @@ set confirmed_at = now(), updated_at = now()
 where id = :user_id and confirmed_at is null and deleted_at is null;
 
 -- name: user_id_by_email
--- Return the id of the user with this address; no row if no account has it.
+-- Return the id of the user with this address, or no row if no account has it.
 select id from users where lower(email) = lower(:email) and deleted_at is null;
 
 -- name: make_admin
--- Make the account with this address an operator; no row if no account has it.
+-- Make the account with this address an operator. Returns no row if no account has it.
 update users
 set is_admin = true, updated_at = now()
 where lower(email) = lower(:email) and deleted_at is null
