@@ -79,7 +79,7 @@ async def deliver(
             the email now.
         Retry: the server refused the email temporarily, or may have accepted it without replying.
         Unavailable: the server currently accepts no emails from us.
-        Dead: the server refused the email permanently, or may have accepted it twice.
+        Dead: the server rejected the email, or may have accepted it twice.
         BrokenTemplate, ValueError: see `compose`.
         LeaseLost: this attempt has lost its job.
     """
@@ -261,7 +261,10 @@ async def _record_errors(
         _count(email, "ambiguous")
         await _record_failure(run, attempt, str(error), ambiguous=True)
         if attempt.doubts + 1 >= MAX_AMBIGUOUS_SENDS:
-            raise Dead(f"{error} (twice). Not sent again: there may be two copies.") from None
+            raise Dead(
+                f"{error}. This was the second time, so it is not sent again:"
+                " two copies may have arrived."
+            ) from None
         raise Retry(str(error), delay=_retry_delay(run)) from None
     except Unavailable as outage:
         if isinstance(outage, AuthenticationFailed):
