@@ -1,4 +1,4 @@
-"""An attempt's outcome, and recording it in Postgres together with any `on_failure` job."""
+"""Attempts' outcomes, and how they are recorded, together with any `on_failure` jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def fingerprint(kind: str, error: str) -> str:
 
 OutcomeName = Literal["done", "retried", "snoozed", "dead", "cancelled"]
 STATES = {"retried": "retrying", "snoozed": "snoozed", "dead": "dead", "cancelled": "cancelled"}
-"""The job's state after each outcome other than `done`."""
+"""The state to record for each outcome but `done`. If a cancellation has been requested,
+`cancelled` is recorded instead of `retrying` or `snoozed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Outcome:
     blocked_on: str | None = None
     """The unavailable dependency or the paused kind that the snoozed job waits for."""
     started: bool = True
-    """False: the handler was not called, and the attempt is not counted."""
+    """False if the handler was not called; the attempt is then not counted."""
 
 
 DONE = Outcome("done")

@@ -133,7 +133,7 @@ def _check_start(started_at: datetime, now: datetime) -> None:
 
 
 class Filters(NamedTuple):
-    """Which activities to list. The days are in UTC and inclusive; None means no restriction."""
+    """Which activities to list. Both days are in UTC and included; None means no restriction."""
 
     first_day: date | None = None
     last_day: date | None = None
@@ -141,7 +141,7 @@ class Filters(NamedTuple):
 
 
 class ActivityKey(NamedTuple):
-    """The sort key of the last activity on the previous page; both None for the first page."""
+    """The sort key of the last activity on the previous page. Its fields are None for page one."""
 
     started_at: datetime | None = None
     id: ActivityId | None = None

@@ -2,7 +2,7 @@
 
 Blocks that can contain metadata are kept only if they are listed here. EXIF, XMP, IPTC, comments,
 thumbnails and anything appended to the image are removed. See https://www.w3.org/TR/png-3/,
-RFC 9649 (WebP) and ITU T.81 (JPEG).
+RFC 9649 (WebP) and ITU-T T.81 (JPEG).
 """
 
 from __future__ import annotations

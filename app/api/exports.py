@@ -46,7 +46,7 @@ FROM_AND_TO = {"first": "from", "last": "to"}
 
 
 class NewExport(Struct, frozen=True, forbid_unknown_fields=True, rename=FROM_AND_TO):
-    """A request for an export. The days are in UTC and inclusive. Each filter is optional."""
+    """A request for an export. Both days are in UTC and included. Each filter is optional."""
 
     format: Format
     first: date | None = None

@@ -69,7 +69,7 @@ async def import_(
     """Suppress the addresses in a file: all of them, or none if a line is invalid.
 
     Args:
-        file: A file with one address per line; `-` reads standard input.
+        file: A file with one address per line, or `-` for standard input.
         reason: Shown in the list of suppressions.
     """
     addresses = _read_addresses(file)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from app.jobs.admin.rows import JobDetail, JobSummary, RunningJob
 
 MAX_CELL_CHARACTERS = 72
-"""Longer cells are truncated."""
+"""Longer strings in a table are truncated; lists and objects are not."""
 JOB_COLUMNS = ("id", "state", "kind", "queue", "attempt", "run_at", "finished_at", "error")
 """The columns in a list of jobs."""
 

@@ -62,7 +62,7 @@ class Workspace:
     durable: bool
     """False for tests: files are not synced to disk, and all ports are random free ports."""
     fixed_port: int | None = None
-    """The port, if the workspace has only one server. None: choose ports at each `start`."""
+    """The port, if the workspace has only one server. If None, each `start` chooses ports."""
 
     def folder(self, name: str) -> Path:
         """Return the private folder with this name. Create it if necessary."""

@@ -63,7 +63,7 @@ class Email:
 
     id: str
     sender: str
-    """The envelope sender; the recipients are also from the envelope. The headers may differ."""
+    """The envelope sender. `to` holds the envelope recipients; the headers may name others."""
     to: tuple[str, ...]
     subject: str
     received_at: datetime
@@ -188,7 +188,7 @@ def _content(message: EmailMessage, subtype: str) -> str | None:
 
 
 class SmtpHandler:
-    """A handler for aiosmtpd, which calls the method by its name. It accepts any recipient."""
+    """The handler for aiosmtpd, which looks up `handle_DATA` by name. It accepts any recipient."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox

@@ -26,7 +26,7 @@ LIFETIME = timedelta(days=7)
 
 
 class Filters(NamedTuple):
-    """Which activities to export. The days are in UTC and inclusive; None means no limit."""
+    """Which activities to export. Both days are in UTC and included; None means no limit."""
 
     first: date | None = None
     last: date | None = None
@@ -95,7 +95,7 @@ charts from the rows, so no further SQL statement is needed."""
 
 
 class Header(Struct, frozen=True):
-    """Whose activities a PDF shows, and which ones. The days are in UTC and inclusive."""
+    """Whose activities a PDF shows, and which ones. Both days are in UTC and included."""
 
     name: str
     """The user's name as stored. `drawable` must clean it before it is drawn."""

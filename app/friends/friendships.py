@@ -16,7 +16,7 @@ from app.users.user import UserId
 
 
 class FriendKey(NamedTuple):
-    """The sort key of the last friend on the previous page; both None for the first page."""
+    """The sort key of the last friend on the previous page. Its fields are None for page one."""
 
     since: datetime | None = None
     user_id: UserId | None = None
@@ -46,8 +46,8 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
 
     A request is stored under the address. Therefore the response does not reveal whether the
     address has an account, and somebody who registers it later finds the request. Repeating a
-    pending request returns that request; a declined request can be sent again. The job emails
-    the recipient, if an account has confirmed the address.
+    pending request returns that request; a declined request can be sent again. A job emails the
+    recipient, if they have an account and have confirmed the address.
 
     Raises:
         Conflict: the two users are already friends.

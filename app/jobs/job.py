@@ -35,7 +35,7 @@ class Job(msgspec.Struct, frozen=True):
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
     """The longest wait before the first retry. It doubles with each failure, up to an hour."""
     expires_in: ClassVar[timedelta | None] = None
-    """How long after becoming due a job may still start. None: forever."""
+    """How long after becoming due a job may still start. None means forever."""
 
     @classmethod
     def __init_subclass__(cls) -> None:

@@ -92,7 +92,7 @@ Period = Literal["all", "month", "last_month", "year", "last_year", "days"]
 
 
 class DateRange(NamedTuple):
-    """A range of days. Both ends are inclusive; None means no limit."""
+    """A range of days. Both ends are included; None means no limit."""
 
     first: date | None = None
     last: date | None = None

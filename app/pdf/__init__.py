@@ -20,16 +20,16 @@ text do more than we need. Using its internals makes a monthly report 7 times as
 export of 5,000 rows 34 times as fast (docs/benchmarks.md). pyproject.toml therefore allows only one
 minor version of fpdf2, and the tests in tests/pdf fail if a new version changes one of these parts:
 
-- `TTFFont` (fonts.py). We copy a parsed font and set its `i`, `ttfont`, `ttffile`, `desc`,
-  `missing_glyphs` and `subset`, and use `cmap`, `cw` and `escape_text`. `FPDF.fonts` then holds
-  the copy, so that `add_font` does not parse the file again.
+- `TTFFont` (fonts.py, canvas.py). We copy a parsed font and set its `i`, `ttfont`, `ttffile`,
+  `desc`, `missing_glyphs` and `subset`, and use `cmap`, `cw` and `escape_text`. `FPDF.fonts` then
+  holds the copy, so that `add_font` does not parse the file again.
 - `SubsetMap` (fonts.py, canvas.py). Each document gets its own, and `pick` assigns codes to its
   characters.
 - fontTools' `ttLib.TTFont` (fonts.py). `_PrebuiltFont` overrides `setGlyphOrder` and `save`, so
   that a font which is already a subset is embedded as it is.
 - `unicode_script` (fonts.py), for a character's script, which the standard library does not know.
-- `FPDF._out` and `FPDF._set_font_for_page` (canvas.py), to write text and rectangles as PDF
-  operators, one string for each font.
+- `FPDF._out` and `FPDF._set_font_for_page` (canvas.py), to write text and rectangles
+  directly as PDF operators.
 - `FPDF.page`, `FPDF.current_font` and `FPDF.current_font_is_set_on_page` (canvas.py), to return to
   an earlier page: page numbers and totals are written last.
 - `FPDF._parse_chars` (canvas.py) is overridden. The original looks for a fallback font for each

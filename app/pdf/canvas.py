@@ -85,8 +85,9 @@ class GlyphCodes(dict[str, str]):
 class Canvas(FPDF):
     """A document's pages. They can show any text that `drawable` has cleaned (app/pdf/text.py).
 
-    Text that needs no shaping, which is nearly all, is written as PDF operators, one string for
-    each font: fpdf2's own methods for a line of text do more, and take three times as long.
+    Text that needs no shaping, which is nearly all, is written directly as PDF operators, one
+    string for each part in one font: fpdf2's own methods for a line of text do more, and take three
+    times as long.
     """
 
     def __init__(self, title: str, created_at: datetime) -> None:

@@ -49,7 +49,8 @@ def main() -> None:
             sys.exit(1)
         del pdf
         if result.pages > GC_AFTER_PAGES:
-            gc.collect()  # pages form reference cycles; slow, since it visits all fonts too
+            # Pages form reference cycles. Collecting them visits all fonts too, and so is slow.
+            gc.collect()
 
 
 def _render(request: RenderRequest, rows: BinaryIO) -> tuple[RenderResult, bytes | bytearray]:

@@ -21,7 +21,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
 async def read(db: Queryable, user_id: UserId, first: date, last: date) -> list[DayTotals]:
-    """Return a user's totals for each day from the first to the last, both inclusive.
+    """Return a user's totals for each day from the first to the last, both included.
 
     Raises:
         Invalid: the last day is before the first, there are more than 366 days, or a year is out of

@@ -85,7 +85,7 @@ class SmtpPool:
         email can still be withheld. To withhold it, `before_data` raises an exception.
 
         Raises:
-            Refused, TemporarilyRefused: the server rejected this email.
+            Refused, TemporarilyRefused: the server does not accept this email.
             Unavailable: no connection was free, connecting failed, or the server replied 421 or did
                 not reply before the content was sent.
             AuthenticationFailed: the server rejects our login or sender address; only an operator

@@ -80,12 +80,12 @@ class Schedule:
     grace: timedelta
     """The grace period: how late a missed tick may still be fired."""
     hour: int | None = None
-    """None: every hour."""
+    """None means every hour."""
     minute: int = 0
     weekday: int | None = None
-    """0 is Monday. None: every day."""
+    """0 is Monday. None means every day."""
     day: int | None = None
-    """The day of the month. None: every day."""
+    """The day of the month. None means every day."""
     catch_up_all: bool = False
     """Whether to catch up on all missed and skipped ticks, not only on the last missed one."""
     supports_dry_run: bool = False

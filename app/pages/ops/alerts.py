@@ -1,6 +1,6 @@
 """The alerts on the operators' overview.
 
-They resemble those in `deploy/alerts.yml`, but do not wait until a problem has persisted.
+They resemble those in `deploy/alerts.yml`, but appear without waiting for a problem to persist.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ async def read_listing(
 
     Raises:
         InvalidForm: the query is invalid.
-        Invalid: the user is given by neither an id nor the address of an account.
+        Invalid: the `user` filter is neither an id nor the address of an account.
     """
     query = form.read(JobQuery)
     state: State | None = "dead" if fingerprint else query.state
