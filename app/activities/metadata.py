@@ -56,6 +56,35 @@ def strip(data: bytes, format: Format, orientation: int) -> bytes:
         raise ValueError("the file ends too early") from error
 
 
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height in a WebP file's first chunk; None for files of other formats.
+
+    Pillow allocates memory for all pixels when it opens a WebP, so it cannot be asked for the size.
+
+    Raises:
+        ValueError: the file is malformed.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return None
+    name, content = data[12:16], data[20:30]
+    if len(content) < 10:
+        raise ValueError("the file ends too early")
+    match name:
+        case b"VP8X":
+            return _uint24(content, 4) + 1, _uint24(content, 7) + 1
+        case b"VP8L":
+            (bits,) = struct.unpack_from("<I", content, 1)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            width, height = struct.unpack_from("<HH", content, 6)
+            return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("the first chunk is not an image")
+
+
+def _uint24(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 3], "little")
+
+
 def _exif(orientation: int) -> bytes:
     """Return a TIFF header and a directory with one entry: the orientation, as a SHORT."""
     return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)

@@ -7,102 +7,17 @@ nightly cleanup removes it.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from io import BytesIO
-from typing import NamedTuple
 
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
-
-from app.activities import metadata, statements
+from app.activities import statements
 from app.activities.activities import no_such_activity
 from app.activities.activity import ActivityId, Photo, PhotoId
-from app.errors import Conflict, Invalid, NotFound
+from app.activities.pictures import Pictures
+from app.errors import Conflict, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.s3 import Bucket
 from app.users.user import UserId
-
-MAX_PHOTO_BYTES = 10_000_000
-MAX_PHOTO_PIXELS = 64_000_000
-"""A decoded pixel takes four bytes. The largest phone photos under 10 MB have 50 million pixels."""
-
-FORMATS: Mapping[str, metadata.Format] = {
-    "JPEG": "JPEG",
-    "MPO": "JPEG",  # a JPEG followed by more images, which some phones produce
-    "PNG": "PNG",
-    "WEBP": "WEBP",
-}
-
-_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
-# Two threads limit the memory for all decoded images; MAX_PHOTO_PIXELS limits it for each image.
-
-
-class Picture(NamedTuple):
-    """An image without metadata, ready to store."""
-
-    content_type: str
-    data: bytes
-
-
-async def clean(data: bytes) -> Picture:
-    """Return the same image, pixel for pixel, without locations, times, names or thumbnails.
-
-    Of its EXIF data, only the orientation is kept.
-
-    Raises:
-        Invalid: the data is damaged or not a JPEG, PNG or WebP image, or has too many bytes or
-            pixels.
-    """
-    return await asyncio.get_running_loop().run_in_executor(_threads, _clean, data)
-
-
-def _clean(data: bytes) -> Picture:
-    if len(data) > MAX_PHOTO_BYTES:
-        raise _invalid(f"A photo can be at most {MAX_PHOTO_BYTES // 1_000_000} MB.")
-    try:
-        image_format, orientation = _examine(data)
-        cleaned = metadata.strip(data, image_format, orientation)
-        _decode(cleaned)
-    except UnidentifiedImageError as error:
-        raise _invalid("This is not a JPEG, PNG or WebP image.") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels() from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # the file is damaged
-        raise _invalid("This image is damaged.") from error
-    return Picture(f"image/{image_format.lower()}", cleaned)
-
-
-def _examine(data: bytes) -> tuple[metadata.Format, int]:
-    """Return the format and orientation from the header, without decoding the image."""
-    with _open(data) as image:
-        if image.width * image.height > MAX_PHOTO_PIXELS:
-            raise _too_many_pixels()
-        orientation = image.getexif().get(ExifTags.Base.Orientation, metadata.UPRIGHT)
-        image_format = FORMATS[image.format or ""]
-        return image_format, orientation if orientation in range(1, 9) else metadata.UPRIGHT
-
-
-def _decode(data: bytes) -> None:
-    """Decode the image, so that Pillow raises an error if pixels are damaged or missing."""
-    with _open(data) as image:
-        image.draft(None, (image.width // 8, image.height // 8))  # cheaper: JPEG at 1/8 scale
-        image.load()
-
-
-def _open(data: bytes) -> ImageFile.ImageFile:
-    return Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
-
-
-def _too_many_pixels() -> Invalid:
-    return _invalid(f"A photo can have at most {MAX_PHOTO_PIXELS // 1_000_000} million pixels.")
-
-
-def _invalid(detail: str) -> Invalid:
-    return Invalid(detail, field="photo")
-
 
 MAX_PHOTOS_PER_ACTIVITY = 20
 URL_LIFETIME = timedelta(minutes=5)
@@ -116,22 +31,43 @@ class Upload(Photo, frozen=True):
 
 
 async def put(
-    db: Queryable, bucket: Bucket, user_id: UserId, activity_id: ActivityId, data: bytes
+    db: Queryable,
+    bucket: Bucket,
+    pictures: Pictures,
+    user_id: UserId,
+    activity_id: ActivityId,
+    data: bytes,
+    *,
+    max_stored_bytes: int,
 ) -> Upload:
     """Check an image, remove its metadata and upload it to the bucket, for `attach` to add.
 
     Do not call this in a transaction, because it waits for the bucket.
 
+    Args:
+        max_stored_bytes: the maximum size of all the user's photos. Uploads at the same moment can
+            together exceed it.
+
     Raises:
+        Busy: too many images are waiting to be checked.
+        Conflict: the activity has the maximum number of photos, or the user's photos have the
+            maximum size.
         Invalid: the data is not an image that we accept.
         NotFound: the activity does not exist, is deleted, or belongs to someone else.
         Unavailable: the bucket is unavailable.
     """
-    photo_id = await statements.new_photo_id(db, activity_id=activity_id, user_id=user_id)
-    if photo_id is None:
+    room = await statements.room_for_photo(db, activity_id=activity_id, user_id=user_id)
+    if room is None:
         raise no_such_activity()
-    picture = await clean(data)
-    upload = Upload(photo_id, picture.content_type, len(picture.data))
+    if room.photos >= MAX_PHOTOS_PER_ACTIVITY:
+        raise _too_many_photos()
+    if room.stored_bytes + len(data) > max_stored_bytes:
+        raise Conflict(
+            f"All your photos together can have at most {max_stored_bytes // 1_000_000:,} MB."
+            " Delete some photos, then try again."
+        )
+    picture = await pictures.clean(data)
+    upload = Upload(room.photo_id, picture.content_type, len(picture.data))
     await bucket.put(key(user_id, upload), picture.data, upload.content_type)
     return upload
 
@@ -157,7 +93,7 @@ async def attach(
         max_photos=MAX_PHOTOS_PER_ACTIVITY,
     )
     if photo is None:
-        raise Conflict(f"An activity can have at most {MAX_PHOTOS_PER_ACTIVITY} photos.")
+        raise _too_many_photos()
     return photo
 
 
@@ -189,12 +125,16 @@ async def delete(tx: Transaction, user_id: UserId, photo_id: PhotoId) -> Photo:
 
 
 async def discard(bucket: Bucket, user_id: UserId, photo: Photo) -> None:
-    """Remove a deleted photo's bytes from the bucket."""
+    """Remove the bytes of a photo without a row from the bucket."""
     await bucket.discard(key(user_id, photo))
 
 
 def key(user_id: UserId, photo: Photo) -> str:
     return f"photos/{user_id}/{photo.id}.{EXTENSIONS[photo.content_type]}"
+
+
+def _too_many_photos() -> Conflict:
+    return Conflict(f"An activity can have at most {MAX_PHOTOS_PER_ACTIVITY} photos.")
 
 
 def _no_such_photo() -> NotFound:

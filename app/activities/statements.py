@@ -5,9 +5,21 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
+from msgspec import Struct
+
 from app.activities.activity import Activity, ActivityId, Entry, Photo, PhotoId
 from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
+
+
+class RoomForPhoto(Struct, frozen=True):
+    """The id for a new photo, and what is stored already."""
+
+    photo_id: PhotoId
+    photos: int
+    """The number of photos that the activity has."""
+    stored_bytes: int
+    """The size of all the user's photos."""
 
 
 @statement("activities")
@@ -75,9 +87,9 @@ async def delete_activity(
 
 
 @statement("photos")
-async def new_photo_id(
+async def room_for_photo(
     db: Queryable, *, activity_id: ActivityId, user_id: UserId
-) -> PhotoId | None: ...
+) -> RoomForPhoto | None: ...
 
 
 @statement("photos")

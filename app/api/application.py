@@ -14,6 +14,7 @@ from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 
+from app.activities.pictures import Pictures
 from app.api import (
     activities,
     admin,
@@ -107,7 +108,14 @@ def create_app(
     app = Application(
         route_handlers=[API, *MONITORING_ROUTES, *pages],
         lifespan=[_lifespan(open_resources)],
-        state=State({"passwords": Passwords(), "clock": clock, "download_limits": download_limits}),
+        state=State(
+            {
+                "passwords": Passwords(),
+                "pictures": Pictures(),
+                "clock": clock,
+                "download_limits": download_limits,
+            }
+        ),
         dependencies=DEPENDENCIES,
         middleware=[bearer_authentication],
         before_request=validate_request,

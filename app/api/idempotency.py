@@ -78,6 +78,22 @@ class IdempotentCreation:
             )
         return _response(status, body)
 
+    async def replay(self, *, content: bytes) -> Response[Any] | None:
+        """Return the first response if this request is a repeat, else None.
+
+        For handlers that do slow work before they call this object, so that they can skip it.
+
+        Raises:
+            Invalid: the key is empty, too long or not printable ASCII.
+            HTTPException: the key was used for a different request (422).
+        """
+        if (key := self._key()) is None:
+            return None
+        stored = await statements.stored_response(
+            self._database, user_id=self._user_id(), route=self._route(), key=key
+        )
+        return _replay(stored, await self._fingerprint(content)) if stored else None
+
     def _key(self) -> str | None:
         key = self._request.headers.get(KEY_HEADER)
         if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):

@@ -16,9 +16,11 @@ from msgspec import Struct
 
 from app.activities import photos
 from app.activities.activity import ActivityId, PhotoId
+from app.activities.pictures import Pictures
 from app.api.idempotency import IdempotentCreation
 from app.postgres.database import Database, Transaction
 from app.s3 import Bucket
+from app.settings import Settings
 from app.users.user import Me
 
 MAX_BODY_BYTES = 11_000_000
@@ -47,20 +49,41 @@ async def add_photo(
     me: NamedDependency[Me],
     database: NamedDependency[Database],
     bucket: NamedDependency[Bucket],
+    pictures: NamedDependency[Pictures],
+    settings: NamedDependency[Settings],
     create_once: NamedDependency[IdempotentCreation],
 ) -> Response[PhotoResponse]:
     """Add a photo: JPEG, PNG or WebP, up to 10 MB.
 
     Its location and other EXIF data are removed, except the orientation.
-    409 if the activity already has 20 photos.
+    A JPEG can have up to 64 million pixels, a PNG 48 million, a WebP 12 million. 409 if the
+    activity already has 20 photos, or if your photos have reached the maximum size.
     """
     content = await data.photo.read()
-    upload = await photos.put(database, bucket, me.id, ActivityId(activity_id), content)
+    if repeated := await create_once.replay(content=content):
+        return repeated
+    upload = await photos.put(
+        database,
+        bucket,
+        pictures,
+        me.id,
+        ActivityId(activity_id),
+        content,
+        max_stored_bytes=settings.bucket.person_storage_bytes,
+    )
+    attached = False
 
     async def create(tx: Transaction) -> PhotoResponse:
-        return photo_response((await photos.attach(tx, me.id, ActivityId(activity_id), upload)).id)
+        nonlocal attached
+        photo = await photos.attach(tx, me.id, ActivityId(activity_id), upload)
+        attached = True  # even if the commit fails: it may have succeeded
+        return photo_response(photo.id)
 
-    return await create_once(create, content=content)
+    try:
+        return await create_once(create, content=content)
+    finally:
+        if not attached:
+            await photos.discard(bucket, me.id, upload)
 
 
 @get("/{photo_id:uuid}", status_code=302, operation_id="showPhoto")

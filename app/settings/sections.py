@@ -84,6 +84,13 @@ def parse_queue_weights(text: str) -> Mapping[str, int]:
     return {queue: int(weights[queue]) for queue in queues}
 
 
+def parse_size(text: str) -> int:
+    """Parse a size such as `500MB` or `2GB`, in powers of 1000, to bytes."""
+    if not re.fullmatch(r"[1-9]\d{0,5}[MG]B", text):
+        raise ValueError("must be a size such as 500MB or 2GB")
+    return int(text[:-2]) * (1_000_000_000 if text[-2] == "G" else 1_000_000)
+
+
 DEFAULT_REQUEST_RATE = Rate(6000, PERIODS["m"])
 RetentionTime: TypeAlias = Annotated[timedelta, duration_parser(DAY, 1, 3660)]
 
@@ -125,6 +132,8 @@ class Bucket:
     checksums: Annotated[Literal["when_required", "when_supported"], "S3_CHECKSUMS"] = (
         "when_required"
     )
+    person_storage_bytes: Annotated[int, parse_size, "PERSON_STORAGE"] = 2_000_000_000
+    """The maximum size of all of a person's photos."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
 
+from app.activities.pictures import Pictures
 from app.postgres.database import Database
 from app.postgres.snapshot import Snapshots
 from app.rate_limits import RateLimiter
 from app.resources import Resources
 from app.s3 import Bucket
+from app.settings import Settings
 from app.users.passwords import Passwords
 from app.users.user import Me
 
@@ -43,6 +45,14 @@ def _passwords(request: Request[Any, Any, Any]) -> Passwords:
     return cast("Passwords", request.app.state.passwords)
 
 
+def _pictures(request: Request[Any, Any, Any]) -> Pictures:
+    return cast("Pictures", request.app.state.pictures)
+
+
+def _settings(request: Request[Any, Any, Any]) -> Settings:
+    return resources_of(request).settings
+
+
 def _now(request: Request[Any, Any, Any]) -> datetime:
     """Return the current UTC time from the application's clock."""
     return cast("datetime", request.app.state.clock())
@@ -56,6 +66,8 @@ DEPENDENCIES = {
     "database": Provide(_database, sync_to_thread=False),
     "bucket": Provide(_bucket, sync_to_thread=False),
     "snapshots": Provide(_snapshots, sync_to_thread=False),
+    "settings": Provide(_settings, sync_to_thread=False),
+    "pictures": Provide(_pictures, sync_to_thread=False),
     "limiter": Provide(_limiter, sync_to_thread=False),
     "passwords": Provide(_passwords, sync_to_thread=False),
     "now": Provide(_now, sync_to_thread=False),

@@ -1,9 +1,18 @@
--- name: new_photo_id
--- Return an id for a new photo of this user's activity.
--- No row if the activity is deleted or someone else's.
-select uuidv7()
-from activities
-where id = :activity_id and user_id = :user_id and deleted_at is null;
+-- name: room_for_photo
+-- Return an id for a new photo of this user's activity, the number of photos that the activity has,
+-- and the bytes of all the user's photos, including those of deleted activities, which the nightly
+-- cleanup has not erased yet. No row if the activity is deleted or someone else's.
+select
+    uuidv7() as photo_id,
+    (select count(*) from photos where activity_id = a.id) as photos,
+    (
+        select coalesce(sum(p.size_bytes), 0)::int8
+        from activities as own
+        join photos as p on p.activity_id = own.id
+        where own.user_id = :user_id
+    ) as stored_bytes
+from activities as a
+where a.id = :activity_id and a.user_id = :user_id and a.deleted_at is null;
 
 -- name: insert_photo
 -- Add a photo to this user's activity, which must be locked.

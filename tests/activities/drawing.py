@@ -13,6 +13,11 @@ RED, BLUE = (220, 20, 20), (20, 20, 220)
 UNROTATED, ROTATED = 1, 6
 """EXIF orientations. Phones held upright write 6: viewers rotate the image clockwise by 90°."""
 
+WEBP_OF_64_MEGAPIXELS = bytes.fromhex(
+    "524946461a000000574542505650384c0d0000002f3fdfcf17071011118888fe0700"
+)
+"""34 bytes that claim 8000 x 8000 pixels, which the decoder would need 982 MiB for."""
+
 
 def drawing() -> Image.Image:
     image = Image.new("RGB", SIZE, BLUE)

@@ -180,7 +180,7 @@ async def test_photo_may_be_up_to_ten_megabytes(
 
 
 async def test_activity_has_at_most_twenty_photos(
-    api: httpx.AsyncClient, database: Database, kim: Person, run: str
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, kim: Person, run: str
 ) -> None:
     await database.execute(
         "insert into photos (activity_id, content_type, size_bytes)"
@@ -194,10 +194,11 @@ async def test_activity_has_at_most_twenty_photos(
     assert (last.status_code, again.status_code, more.status_code) == (201, 201, 409)
     assert again.json() == last.json()
     assert await database.fetchval("select count(*) from photos") == 20
+    assert len(await bucket.keys(f"photos/{kim.id}/")) == 1
 
 
-async def test_concurrent_uploads_do_not_exceed_the_limit(
-    api: httpx.AsyncClient, database: Database, kim: Person, run: str
+async def test_concurrent_uploads_do_not_exceed_the_limit_or_leave_objects(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, kim: Person, run: str
 ) -> None:
     await database.execute(
         "insert into photos (activity_id, content_type, size_bytes)"
@@ -210,6 +211,35 @@ async def test_concurrent_uploads_do_not_exceed_the_limit(
 
     assert sorted(response.status_code for response in responses) == [201, 201, 409, 409, 409]
     assert await database.fetchval("select count(*) from photos") == 20
+    assert len(await bucket.keys(f"photos/{kim.id}/")) == 2
+
+
+async def test_photos_of_one_user_are_limited_in_total(
+    api: httpx.AsyncClient, database: Database, bucket: Bucket, kim: Person, sam: Person, run: str
+) -> None:
+    await database.execute(
+        "insert into photos (activity_id, content_type, size_bytes)"
+        " select id, 'image/png', 1_999_999_999 from activities"
+    )
+    sams = await api.post("/api/v1/activities", json=RUN, headers=sam.headers)
+
+    refused = await upload(api, kim, run, drawing.saved("JPEG"))
+    accepted = await upload(
+        api, sam, f"/api/v1/activities/{sams.json()['id']}", drawing.saved("JPEG")
+    )
+
+    assert (refused.status_code, accepted.status_code) == (409, 201)
+    assert "at most 2,000 MB" in refused.json()["detail"]
+    assert await bucket.keys(f"photos/{kim.id}/") == []
+
+
+async def test_34_bytes_that_claim_64_million_pixels_are_refused(
+    api: httpx.AsyncClient, kim: Person, run: str
+) -> None:
+    response = await upload(api, kim, run, drawing.WEBP_OF_64_MEGAPIXELS)
+
+    assert response.status_code == 400
+    assert "at most 12 million pixels" in response.json()["errors"][0]["detail"]
 
 
 async def test_uploads_fail_and_deletes_succeed_during_an_s3_outage(
