@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import ClientException, HTTPException, ValidationException
 from litestar.params import ParameterKwarg
 from msgspec import UNSET, Struct, UnsetType
 
@@ -50,6 +50,12 @@ class InvalidBody(Exception):
     def __init__(self, field_errors: list[FieldError]) -> None:
         super().__init__(field_errors)
         self.field_errors = field_errors
+
+
+class ClientDisconnected(ClientException):
+    """The client disconnected before it had sent the whole body. It gets no response."""
+
+    detail = "The body ended early."
 
 
 class UnknownParameters(Exception):

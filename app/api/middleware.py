@@ -9,7 +9,7 @@ from functools import cache, partial
 from time import perf_counter
 
 import structlog
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 from prometheus_client import Counter, Gauge, Histogram
 
 from app import logs
@@ -124,13 +124,19 @@ class RequestContext:
 
     async def run(self, app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Handle a request. Its log lines and the jobs that it enqueues get its id and trace."""
-        started_at, status = perf_counter(), 0
+        started_at, status, disconnected = perf_counter(), 0, False
         request_id = _request_id(scope)
+
+        async def receive_until_disconnected() -> ReceiveMessage:
+            nonlocal disconnected
+            message = await receive()
+            disconnected = disconnected or message["type"] == "http.disconnect"
+            return message
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = 0 if disconnected else message["status"]
                 headers = list(message["headers"])
                 message["headers"] = [
                     *headers,
@@ -143,7 +149,7 @@ class RequestContext:
         context_token = logs.REQUEST.set(logs.Origin(request_id.decode(), traceparent))
         requests_in_flight.inc()
         try:
-            await app(scope, receive, send_with_headers)
+            await app(scope, receive_until_disconnected, send_with_headers)
         finally:
             requests_in_flight.dec()
             _record(scope, status, perf_counter() - started_at)

@@ -8,21 +8,25 @@ store it.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from functools import cache
 from typing import Any
 
 import msgspec
 from litestar import Litestar, Request
+from litestar.datastructures.multi_dicts import FormMultiDict
 from litestar.enums import HttpMethod, RequestEncodingType
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.params import BodyKwarg
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
-from app.api.errors import FieldError, InvalidBody, UnknownParameters
+from app.api.errors import ClientDisconnected, FieldError, InvalidBody, UnknownParameters
 from app.errors import Invalid
 from app.web.failures import description_of
 
+DISCONNECTED = "client disconnected prematurely"
+"""Litestar's detail for a body that broke off."""
 ACCEPTED_PARAMETERS = "accepted_parameters"
 """The `opt` key for a handler's query parameters. Without it, the handler accepts any."""
 
@@ -61,6 +65,8 @@ async def validate_request(request: Request[Any, Any, Any]) -> None:
         raise HTTPException(f"This route accepts {expected}.", status_code=415)
     if expected == RequestEncodingType.JSON and not await request.body():
         raise Invalid("The body is missing.")
+    if expected == RequestEncodingType.MULTI_PART:
+        await request.form()  # Litestar's own reading of a form would not translate errors
 
 
 def _refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
@@ -78,7 +84,36 @@ def _media_type(body: FieldDefinition) -> str:
 
 
 class StrictRequest(Request[Any, Any, Any]):
-    """A request that decodes its JSON body into the struct of its handler's `data` parameter."""
+    """A request that decodes its JSON body into the struct of its handler's `data` parameter.
+
+    Bodies that break off, and forms whose text cannot be decoded, are the client's errors.
+    """
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it arrives.
+
+        Raises:
+            ClientDisconnected: the client disconnected before the end of the body.
+        """
+        try:
+            async for chunk in super().stream():
+                yield chunk
+        except InternalServerException as error:
+            if error.detail != DISCONNECTED:
+                raise
+            raise ClientDisconnected from error
+
+    async def form(self) -> FormMultiDict:
+        """Decode the form.
+
+        Raises:
+            Invalid: some text is not in the character set that the form states, or in UTF-8 if it
+                states none, or we do not know the character set.
+        """
+        try:
+            return await super().form()
+        except (UnicodeDecodeError, LookupError) as error:
+            raise Invalid("The text of a form must be UTF-8.") from error
 
     async def json(self) -> Any:
         """Decode the body.

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from litestar import Litestar, get
+from litestar.types import Message
+from structlog.testing import capture_logs
 
 from app import errors
+from app.api.application import Application
 from app.api.errors import problem_response
 from app.api.middleware import RequestContext
+from app.metrics import registry
 from app.postgres.database import Database
 from app.web.failures import STATUSES
 from tests.support.people import person
@@ -234,3 +240,73 @@ async def test_media_type_with_a_charset_is_accepted(api: httpx.AsyncClient) -> 
     headers = {"Content-Type": "application/JSON; charset=utf-8"}
     response = await api.post(USERS, content=b"{}", headers=headers)
     assert response.status_code == 400
+
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+@pytest.mark.parametrize("headers", ["", "\r\nContent-Type: text/plain; charset=nonsense"])
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/activities/{}/photos"])
+async def test_form_whose_text_cannot_be_decoded_is_400(
+    api: httpx.AsyncClient, database: Database, path: str, headers: str
+) -> None:
+    kim = await person(database, "kim")
+    body = (
+        f'--b\r\nContent-Disposition: form-data; name="csrf"{headers}\r\n\r\n'.encode()
+        + b"\xff\r\n--b--\r\n"
+    )
+    response = await api.post(
+        path.format(uuid4()), content=body, headers={**kim.headers, **MULTIPART}
+    )
+    assert response.status_code == 400
+    assert "UTF-8" in response.text
+
+
+@pytest.mark.parametrize("path", [USERS, "/sign-in"])
+async def test_client_that_disconnects_before_the_end_of_its_body_causes_no_error(
+    application: Application, path: str
+) -> None:
+    messages: list[Any] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        statuses.extend([message["status"]] if message["type"] == "http.response.start" else [])
+
+    form = b"application/x-www-form-urlencoded" if path == "/sign-in" else b"application/json"
+    headers = [(b"content-type", form)]
+    before = _requests_without_response(path)
+    with capture_logs() as lines:
+        await application(http_scope("POST", path, headers), receive, send)
+
+    assert statuses == [400]
+    assert not [line for line in lines if line["log_level"] in ("error", "warning")]
+    assert _requests_without_response(path) == before + 1
+
+
+def _requests_without_response(route: str) -> float:
+    labels = {"method": "POST", "route": route, "status": "none"}
+    return registry.get_sample_value("activelog_http_requests_total", labels) or 0
+
+
+def http_scope(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> Any:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+    }
