@@ -170,6 +170,11 @@ refused = Counter(
     ("limit",),
     registry=registry,
 )
+rate_limits_degraded = Gauge(
+    "activelog_rate_limits_degraded",
+    "1 if Redis did not respond last time, so that this process applies rate limits on its own.",
+    registry=registry,
+)
 POOL = ("pool",)
 _pool_limit = Gauge(
     "activelog_database_pool_limit",

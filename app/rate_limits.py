@@ -1,21 +1,21 @@
 """Rate limits: how often someone may do something, counted in Redis across all processes.
 
-Limits fail open: while Redis is unavailable nothing is counted, so nobody reaches a limit. The
-counters' keys contain no addresses or ids, only keyed hashes of them, and each is kept for no
-longer than its limit's period.
+While Redis does not respond, each process applies the limits to what it has counted itself, so
+neither an outage nor a busy event loop lifts a limit. Redis stores no addresses and no ids, only
+keyed hashes of them, each for no longer than its limit's period.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from math import ceil
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
@@ -25,171 +25,275 @@ from app.event_loop import cancel_all
 from app.redis import OUTAGES, Redis
 from app.settings import Rate
 
-REDIS_TIMEOUT_S = 0.02
-"""How long a request waits for Redis."""
+REDIS_TIMEOUT_S = 0.25
+"""How long an action waits for Redis."""
 OUTAGE_PAUSE_S = 5.0
-"""How long to avoid Redis after it has failed to answer."""
+"""How long to avoid Redis after it has failed to respond."""
 FLUSH_INTERVAL_S = 0.2
 """How often batched counts are sent to Redis."""
+SWEEP_AT = 10_000
+"""The number of subjects above which a process first forgets those without recent actions."""
 
-# A key's value is the time, in microseconds, at which everything counted so far no longer counts.
-# That time is at most one period ahead. This is the generic cell rate algorithm.
-_TAKE = """
+# A key holds the times, in microseconds, of a subject's latest actions, newest first. There is room
+# for another action if the oldest one that matters is at least one period old.
+_COUNT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local ends, wait, reached = {}, 0, 0
-for i, key in ipairs(KEYS) do
-    local max_count, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-    ends[i] = math.max(tonumber(redis.call('GET', key) or 0), now) + period / max_count
-    if ends[i] - period - now > wait then wait, reached = ends[i] - period - now, i end
+local limits, longest = {}, 0
+local function wait(limit)
+    local oldest = redis.call('LINDEX', limit.key, limit.usable - 1)
+    return oldest and math.max(0, oldest + limit.period - now) or 0
 end
-if wait > 0 then return {math.ceil(wait), reached} end
 for i, key in ipairs(KEYS) do
-    redis.call('SET', key, string.format('%.0f', ends[i]), 'PX', math.ceil((ends[i] - now) / 1000))
+    local usable, max_count, period, count, counts_refused = unpack(ARGV, 5 * i - 4, 5 * i)
+    limits[i] = {
+        key = key, usable = tonumber(usable), max_count = tonumber(max_count),
+        period = tonumber(period), count = tonumber(count), counts_refused = counts_refused == '1'
+    }
+    limits[i].wait = wait(limits[i])
+    longest = math.max(longest, limits[i].wait)
 end
-return {0, 0}
-"""
-_ADD = """
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local max_count, period, waits = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-for i, key in ipairs(KEYS) do
-    local ends = math.max(tonumber(redis.call('GET', key) or 0), now)
-    ends = math.min(ends + ARGV[2 + i] * period / max_count, now + period)
-    redis.call('SET', key, string.format('%.0f', ends), 'PX', math.ceil((ends - now) / 1000))
-    waits[i] = math.max(0, math.ceil(ends + period / max_count - period - now))
+local before, after = {}, {}
+for i, limit in ipairs(limits) do
+    if longest == 0 or limit.counts_refused then
+        for _ = 1, math.min(limit.count, limit.max_count) do
+            redis.call('LPUSH', limit.key, string.format('%.0f', now))
+        end
+        redis.call('LTRIM', limit.key, 0, limit.max_count - 1)
+        redis.call('PEXPIRE', limit.key, math.ceil(limit.period / 1000))
+    end
+    before[i], after[i] = limit.wait, wait(limit)
 end
-return waits
+return {before, after}
 """
 
 log = structlog.get_logger(__name__)
 
 
 class RateLimit(NamedTuple):
-    """A limit that allows a burst of `max_count`, then one more per `period / max_count`."""
+    """A limit on how many actions a subject can take in any period of the given length."""
 
     name: str
     """Part of the key in Redis and the label of the metric."""
     rate: Rate
+    counts_refused: bool = False
+    """Whether refused actions count too, so that someone who does not stop stays refused."""
+    usable: int | None = None
+    """How many of the actions the caller may use. By default all; the others are reserved."""
 
     @property
-    def script_args(self) -> tuple[int, int]:
-        return self.rate.max_count, self.rate.period // timedelta(microseconds=1)
+    def room(self) -> int:
+        return self.rate.max_count if self.usable is None else self.usable
+
+    def script_args(self, count: int) -> tuple[int, ...]:
+        max_count, period = self.rate
+        microseconds = period // timedelta(microseconds=1)
+        return self.room, max_count, microseconds, count, int(self.counts_refused)
+
+
+Counted: TypeAlias = tuple[RateLimit, str]
+"""A limit, and the subject whose actions it counts."""
+
+
+class Refusal(NamedTuple):
+    """The limit that refuses an action for the longest time."""
+
+    limit: RateLimit
+    wait_s: float
+    """How long until there is room, in seconds."""
 
 
 class RateLimiter:
-    """A limiter for actions so rare that it can ask Redis each time."""
+    """The rate limits of one process, backed by Redis."""
 
-    def __init__(self, redis: Redis, secret: str, *, timeout_s: float = REDIS_TIMEOUT_S) -> None:
-        self._redis = redis
+    def __init__(
+        self,
+        redis: Redis,
+        secret: str,
+        *,
+        timeout_s: float = REDIS_TIMEOUT_S,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """
+        Args:
+            secret: the key for the hashes of subjects.
+            timeout_s: how long an action waits for Redis before this process decides.
+            clock: returns monotonic seconds.
+        """
         self._secret = secret
         self._timeout_s = timeout_s
-        self._take = redis.register_script(_TAKE)
-        self._paused_until = 0.0
+        self._clock = clock
+        self._redis = redis
+        self._script = redis.register_script(_COUNT)
+        self._avoid_redis_until_s = 0.0
+        self._own_counts = _OwnCounts(clock)
+        self._batch: Counter[Counted] = Counter()
+        self._refused_until_s: dict[Counted, float] = {}
+        self._has_batch = asyncio.Event()
 
-    async def take(self, *counted: tuple[RateLimit, str]) -> None:
-        """Count one action for each limit and subject, or nothing if a limit has been reached.
+    async def take(self, *counted: Counted) -> None:
+        """Count one action for each limit and subject.
+
+        If a limit has been reached, only limits that count refused actions count it.
 
         Raises:
             TooMany: a limit has been reached.
         """
-        keys = [_key(self._secret, limit, subject) for limit, subject in counted]
-        args = [arg for limit, _ in counted for arg in limit.script_args]
-        answer = await self._answer(lambda: self._take(keys=keys, args=args))
-        wait_us, reached = answer or (0, 0)
-        if wait_us:
-            metrics.refused.labels(counted[reached - 1][0].name).inc()
-            raise _too_many(wait_us / 1e6)
+        if refusal := await self.find_refusal(*counted):
+            metrics.refused.labels(refusal.limit.name).inc()
+            raise _too_many(refusal.wait_s)
+
+    async def find_refusal(self, *counted: Counted) -> Refusal | None:
+        """Count like `take`, but return the refusal, or None if the action is allowed."""
+        # Counted here first, because many actions may be waiting for Redis when it falls silent.
+        own_waits_s = self._own_counts.count(counted)
+        answer = await self._ask(counted, [1] * len(counted))
+        waits_s = own_waits_s if answer is None else [wait_us / 1e6 for wait_us in answer[0]]
+        wait_s, at = max((wait_s, at) for at, wait_s in enumerate(waits_s))
+        return Refusal(counted[at][0], wait_s) if wait_s > 0 else None
 
     async def reset(self, limit: RateLimit, subject: str) -> None:
         """Forget what was counted for a subject."""
-        await self._answer(lambda: self._redis.delete(_key(self._secret, limit, subject)))
+        self._own_counts.forget(limit, subject)
+        await self._answer_of(self._redis.delete(_key(self._secret, limit, subject)))
 
-    async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Return Redis's answer, or None if Redis is unavailable, too slow or avoided for now.
+    def count(self, limit: RateLimit, subject: str) -> None:
+        """Count an action that is too frequent to ask Redis each time.
 
-        A call that times out is not cancelled, so that a connection that is slow to open can serve
-        the next call.
-        """
-        if monotonic() < self._paused_until:
-            return None
-        call = asyncio.ensure_future(ask())
-        done, _ = await asyncio.wait([call], timeout=self._timeout_s)
-        call.add_done_callback(_retrieve_exception)
-        if done and not isinstance(call.exception(), OUTAGES):
-            return call.result()
-        self._paused_until = monotonic() + OUTAGE_PAUSE_S
-        log.warning("rate_limits.suspended", seconds=OUTAGE_PAUSE_S)
-        return None
-
-
-class BatchedRateLimiter:
-    """A limiter for actions so frequent that it sends their counts to Redis in batches.
-
-    The actions within one flush interval can therefore exceed the limit.
-    """
-
-    def __init__(self, redis: Redis, secret: str, limit: RateLimit) -> None:
-        self._secret = secret
-        self._limit = limit
-        self._add = redis.register_script(_ADD)
-        self._counts: Counter[str] = Counter()
-        self._refused_until: dict[str, float] = {}
-        self._has_counts = asyncio.Event()
-
-    def count(self, subject: str) -> None:
-        """Count one action for a subject.
+        Counts are sent to Redis in batches, so the actions within one flush interval can exceed the
+        limit.
 
         Raises:
             TooMany: according to the last flush, the limit has been reached.
         """
-        if self._refused_until and (until := self._refused_until.get(subject)):
-            if (wait_s := until - monotonic()) > 0:
-                metrics.refused.labels(self._limit.name).inc()
+        counted = limit, subject
+        if self._refused_until_s and (until_s := self._refused_until_s.get(counted)):
+            if (wait_s := until_s - self._clock()) > 0:
+                metrics.refused.labels(limit.name).inc()
                 raise _too_many(wait_s)
-            del self._refused_until[subject]
-        self._counts[subject] += 1
-        self._has_counts.set()
+            del self._refused_until_s[counted]
+        self._batch[counted] += 1
+        self._has_batch.set()
 
     async def run(self) -> None:
-        """Flush the counts until cancelled. While Redis is unavailable, counts are dropped."""
+        """Flush the batched counts until cancelled."""
         while True:
-            await self._has_counts.wait()
+            await self._has_batch.wait()
             await asyncio.sleep(FLUSH_INTERVAL_S)
-            try:
-                await self.flush()
-            except OUTAGES as error:
-                log.warning("rate_limits.flush_failed", error=type(error).__name__)
-                await asyncio.sleep(OUTAGE_PAUSE_S)
+            await self.flush()
 
     async def flush(self) -> None:
-        """Send the counts to Redis and learn which subjects have to wait.
+        """Send the batched counts to Redis and learn which subjects have to wait."""
+        batch, self._batch = self._batch, Counter()
+        self._has_batch.clear()
+        now_s = self._clock()
+        self._refused_until_s = {
+            counted: until_s
+            for counted, until_s in self._refused_until_s.items()
+            if until_s > now_s
+        }
+        answer = await self._ask(list(batch), list(batch.values()))
+        if answer is None:
+            waits_s = [self._own_counts.add(*counted, count) for counted, count in batch.items()]
+        else:
+            waits_s = [wait_us / 1e6 for wait_us in answer[1]]
+        now_s = self._clock()
+        self._refused_until_s |= {
+            counted: now_s + wait_s
+            for counted, wait_s in zip(batch, waits_s, strict=True)
+            if wait_s
+        }
 
-        Raises:
-            redis.RedisError: Redis is unavailable.
+    async def _ask(
+        self, counted: Sequence[Counted], counts: Sequence[int]
+    ) -> tuple[list[int], list[int]] | None:
+        """Count in Redis. Return the waits before and after, in microseconds; None in an outage."""
+        if self._clock() < self._avoid_redis_until_s:
+            return None
+        keys = [_key(self._secret, limit, subject) for limit, subject in counted]
+        args = [
+            argument
+            for (limit, _), count in zip(counted, counts, strict=True)
+            for argument in limit.script_args(count)
+        ]
+        answer: tuple[list[int], list[int]] | None
+        answer = await self._answer_of(self._script(keys=keys, args=args))
+        return answer
+
+    async def _answer_of(self, command: Any) -> Any:
+        """Return Redis's answer to a command, or None if Redis does not answer in time.
+
+        A command that is late is not cancelled: Redis may still count it, and a connection that is
+        slow to open can serve the next one.
         """
-        counts, self._counts = self._counts, Counter()
-        self._has_counts.clear()
-        now = monotonic()
-        self._refused_until = {
-            subject: until for subject, until in self._refused_until.items() if until > now
+        call = asyncio.ensure_future(command)
+        await asyncio.wait([call], timeout=self._timeout_s)
+        if call.done() and not isinstance(call.exception(), OUTAGES):
+            metrics.rate_limits_degraded.set(0)
+            return call.result()
+        call.add_done_callback(_retrieve_exception)
+        if self._clock() >= self._avoid_redis_until_s:
+            log.warning("rate_limits.degraded", seconds=OUTAGE_PAUSE_S)
+            self._avoid_redis_until_s = self._clock() + OUTAGE_PAUSE_S
+        metrics.rate_limits_degraded.set(1)
+        return None
+
+
+class _OwnCounts:
+    """What one process has counted: the script's rules, for the time without Redis."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._times_s: dict[tuple[str, str], deque[float]] = {}
+        self._periods_s: dict[str, float] = {}
+        self._sweep_at = SWEEP_AT
+
+    def count(self, counted: Sequence[Counted]) -> list[float]:
+        """Count an action like the script. Return for each limit how long to wait, in seconds."""
+        waits_s = [self._wait_s(limit, subject) for limit, subject in counted]
+        for limit, subject in counted:
+            if limit.counts_refused or not any(waits_s):
+                self._record(limit, subject, 1)
+        return waits_s
+
+    def add(self, limit: RateLimit, subject: str, count: int) -> float:
+        """Count actions that have taken place. Return how long the next one must wait."""
+        self._record(limit, subject, count)
+        return self._wait_s(limit, subject)
+
+    def forget(self, limit: RateLimit, subject: str) -> None:
+        self._times_s.pop((limit.name, subject), None)
+
+    def _wait_s(self, limit: RateLimit, subject: str) -> float:
+        times_s = self._times_s.get((limit.name, subject), ())
+        if len(times_s) < limit.room:
+            return 0.0
+        period_s = limit.rate.period.total_seconds()
+        return max(0.0, times_s[-limit.room] + period_s - self._clock())
+
+    def _record(self, limit: RateLimit, subject: str, count: int) -> None:
+        max_count, period = limit.rate
+        self._periods_s[limit.name] = period.total_seconds()
+        times_s = self._times_s.setdefault((limit.name, subject), deque(maxlen=max_count))
+        times_s.extend([self._clock()] * min(count, max_count))
+        if len(self._times_s) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget the subjects without an action in the last period."""
+        now_s = self._clock()
+        self._times_s = {
+            (name, subject): times_s
+            for (name, subject), times_s in self._times_s.items()
+            if times_s[-1] + self._periods_s[name] > now_s
         }
-        keys = [_key(self._secret, self._limit, subject) for subject in counts]
-        waits_us = await self._add(keys=keys, args=[*self._limit.script_args, *counts.values()])
-        now = monotonic()
-        self._refused_until |= {
-            subject: now + wait_us / 1e6
-            for subject, wait_us in zip(counts, waits_us, strict=True)
-            if wait_us
-        }
+        self._sweep_at = 2 * len(self._times_s) + SWEEP_AT
 
 
 @asynccontextmanager
-async def open_batched_limiter(
-    redis: Redis, secret: str, limit: RateLimit
-) -> AsyncIterator[BatchedRateLimiter]:
-    """Open a limiter that is flushed while the block runs."""
-    limiter = BatchedRateLimiter(redis, secret, limit)
+async def open_rate_limiter(redis: Redis, secret: str) -> AsyncIterator[RateLimiter]:
+    """Open a limiter whose batched counts are flushed while the block runs."""
+    limiter = RateLimiter(redis, secret)
     flushing = asyncio.create_task(limiter.run(), name="rate-limits")
     try:
         yield limiter
@@ -199,7 +303,7 @@ async def open_batched_limiter(
 
 def _key(secret: str, limit: RateLimit, subject: str) -> str:
     digest = hmac.digest(secret.encode(), f"{limit.name}\0{subject}".encode(), "sha256")
-    return f"activelog:rate:{limit.name}:{digest[:16].hex()}"
+    return f"activelog:limit:{limit.name}:{digest[:16].hex()}"
 
 
 def _too_many(wait_s: float) -> TooMany:
@@ -207,6 +311,6 @@ def _too_many(wait_s: float) -> TooMany:
 
 
 def _retrieve_exception(call: asyncio.Future[Any]) -> None:
-    """Retrieve the exception of a call that timed out, so that asyncio does not report it."""
+    """Retrieve the exception of a command that timed out, so that asyncio does not report it."""
     if not call.cancelled():
         call.exception()

@@ -20,7 +20,7 @@ from app.postgres.database import Database
 from app.postgres.pool import open_pool
 from app.postgres.pool import require_supported_version as require_postgres
 from app.postgres.snapshot import Snapshots
-from app.rate_limits import BatchedRateLimiter, RateLimit, RateLimiter, open_batched_limiter
+from app.rate_limits import RateLimit, RateLimiter, open_rate_limiter
 from app.redis import Redis, open_redis
 from app.redis import require_supported_version as require_redis
 from app.s3 import Bucket, open_bucket
@@ -46,8 +46,8 @@ class Resources:
     """A pool for exports: each export keeps a connection for as long as it reads."""
     redis: Redis
     limiter: RateLimiter
-    request_limiter: BatchedRateLimiter
-    """Limits each user's requests."""
+    request_limit: RateLimit
+    """The limit on each user's requests."""
     dispatcher: Dispatcher
     bucket: Bucket
     renderer: Renderer
@@ -84,10 +84,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             )
         )
         redis = await stack.enter_async_context(open_redis(settings.redis.url))
-        per_user = RateLimit("requests", settings.http.request_rate)
-        request_limiter = await stack.enter_async_context(
-            open_batched_limiter(redis, settings.secret_key, per_user)
-        )
+        limiter = await stack.enter_async_context(open_rate_limiter(redis, settings.secret_key))
         dispatcher = await stack.enter_async_context(open_dispatcher(redis))
         bucket = await stack.enter_async_context(open_bucket(settings.bucket))
         renderer = await stack.enter_async_context(open_renderer())
@@ -99,14 +96,16 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
             engine_database=_watched("engine", Database(small_pool, dispatcher.dispatch)),
             snapshots=_watched("exports", Snapshots(export_pool)),
             redis=redis,
-            limiter=RateLimiter(redis, settings.secret_key),
-            request_limiter=request_limiter,
+            limiter=limiter,
+            request_limit=RateLimit("requests", settings.http.request_rate),
             dispatcher=dispatcher,
             bucket=bucket,
             renderer=renderer,
             templates=templates,
             sender=EmailSender(
-                email_config(settings, templates), smtp_pool, SendLimit(redis, settings.mail.rates)
+                email_config(settings, templates),
+                smtp_pool,
+                SendLimit(limiter, settings.mail.rates),
             ),
         )
 

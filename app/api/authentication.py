@@ -36,7 +36,7 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
             raise Unauthenticated("A token is required: `Authorization: Bearer <token>`.")
         resources = resources_of(connection)
         me = await authenticate(resources.database, token.strip())
-        resources.request_limiter.count(str(me.id))
+        resources.limiter.count(resources.request_limit, str(me.id))
         return AuthenticationResult(user=me, auth=token.strip())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Request, Router, delete, post
+from litestar import Request, Response, Router, delete, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body
@@ -12,11 +12,10 @@ from msgspec import Meta, Struct
 
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.login_limits import clear_sign_ins, count_sign_in
 from app.users.passwords import Passwords
-from app.users.sessions import Session, check_password, close_session, open_session, renew_hash
+from app.users.sessions import Session, check_sign_in, close_session, open_session
 from app.users.user import Me
-from app.web.connection import client_address, resources_of
+from app.web.connection import device_cookie, resources_of, sign_in_attempt
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,18 +35,19 @@ async def sign_in(
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
     limiter: NamedDependency[RateLimiter],
-) -> Session:
+) -> Response[Session]:
     """Sign in. Send the token with later requests, as `Authorization: Bearer <token>`.
 
-    401 if the address or the password is wrong, without saying which. 429 after too many attempts.
+    401 if the address or the password is wrong, without saying which. 429 after too many attempts:
+    10 in 15 minutes for an account, 30 for a client. The cookie marks a device on which you have
+    signed in; if the client sends it, other people's attempts do not count against it.
     """
-    await count_sign_in(limiter, data.email, client_address(request))
-    checked = await check_password(database, passwords, data.email, data.password)
-    await clear_sign_ins(limiter, data.email)
-    checked = await renew_hash(database, passwords, checked, data.password)
-    lifetime = resources_of(request).settings.http.session_lifetime
+    attempt = sign_in_attempt(request, data.email, data.password)
+    checked = await check_sign_in(database, passwords, limiter, attempt)
+    settings = resources_of(request).settings
     async with database.transaction() as tx:
-        return await open_session(tx, checked, lifetime)
+        session = await open_session(tx, checked, settings.http.session_lifetime)
+    return Response(session, cookies=[device_cookie(settings, attempt.email, attempt.device)])
 
 
 @delete("/current", operation_id="signOut")

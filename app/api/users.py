@@ -87,8 +87,11 @@ async def create_user(
 
     409 if the address is taken.
     """
-    await count_sign_up(limiter, client_address(request))
-    password_hash = await passwords.hash(data.password)
+    client = client_address(request)
+    await count_sign_up(limiter, client)
+    password_hash = await passwords.hash_new(
+        data.password, about=[data.name, data.email], client=client
+    )
     return await create_once(lambda tx: register(tx, data.email, data.name, password_hash))
 
 
@@ -151,7 +154,10 @@ async def change_own_password(
     """
     await count_password_check(limiter, me.id)
     checked = await check_current_password(database, passwords, me.id, data.current_password)
-    password_hash = await passwords.hash(data.password)
+    profile = await profile_of(database, me.id)
+    password_hash = await passwords.hash_new(
+        data.password, about=[profile.name, profile.email], known_device=True
+    )
     async with database.transaction() as tx:
         await change_password(tx, checked, password_hash)
 

@@ -24,7 +24,7 @@ async def create_admin(email: str, /, *, resources: InjectedResources) -> str:
         if await make_admin(tx, email, by=BY_CLI):
             return "the user is now an operator; their password is unchanged"
     password = validated(_ask_password(), Password)
-    password_hash = await Passwords().hash(password)
+    password_hash = await Passwords().hash_new(password, about=[email])
     async with resources.database.transaction() as tx:
         await create_admin_account(tx, email, password_hash, by=BY_CLI)
     return "operator account created"

@@ -22,12 +22,12 @@ from app.pages.session import (
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
 from app.users.accounts import register
-from app.users.login_limits import clear_sign_ins, count_sign_in, count_sign_up
+from app.users.login_limits import count_sign_up
 from app.users.passwords import Passwords
-from app.users.sessions import check_password, close_session, open_session, renew_hash
+from app.users.sessions import check_sign_in, close_session, open_session
 from app.users.statements import Credentials
 from app.users.user import EmailAddress, Name, Password
-from app.web.connection import client_address, resources_of
+from app.web.connection import client_address, device_cookie, resources_of, sign_in_attempt
 
 HOME = "/activities"
 
@@ -66,15 +66,19 @@ async def sign_up(
     next_path = local_path(form.values.get("next"), HOME)
     try:
         submitted = form.read(SignUpForm)
-        await count_sign_up(limiter, client_address(request))
-        password_hash = await passwords.hash(submitted.password)
+        client = client_address(request)
+        await count_sign_up(limiter, client)
+        password_hash = await passwords.hash_new(
+            submitted.password, about=[submitted.name, submitted.email], client=client
+        )
         async with database.transaction() as tx:
             account = await register(tx, submitted.email, submitted.name, password_hash)
     except FORM_FAILURES as error:
         return _render_with_error(request, "sign_up", form, error, next_path)
-    return await _start_session(
-        request, database, Credentials(account.id, password_hash), next_path
-    )
+    credentials = Credentials(account.id, password_hash)
+    response = await _start_session(request, database, credentials, next_path)
+    response.set_cookie(device_cookie(resources_of(request).settings, account.email))
+    return response
 
 
 @get("/sign-in", opt={"anonymous": True})
@@ -95,13 +99,14 @@ async def sign_in(
     next_path = local_path(form.values.get("next"), HOME)
     try:
         submitted = form.read(SignInForm)
-        await count_sign_in(limiter, submitted.email, client_address(request))
-        credentials = await check_password(database, passwords, submitted.email, submitted.password)
-        await clear_sign_ins(limiter, submitted.email)
-        credentials = await renew_hash(database, passwords, credentials, submitted.password)
-        return await _start_session(request, database, credentials, next_path)
+        attempt = sign_in_attempt(request, submitted.email, submitted.password)
+        credentials = await check_sign_in(database, passwords, limiter, attempt)
+        response = await _start_session(request, database, credentials, next_path)
     except FORM_FAILURES as error:
         return _render_with_error(request, "sign_in", form, error, next_path)
+    settings = resources_of(request).settings
+    response.set_cookie(device_cookie(settings, attempt.email, attempt.device))
+    return response
 
 
 @post("/sign-out")

@@ -58,7 +58,8 @@ async def authorize(
     if me is None and not handler.opt.get("anonymous"):
         raise SignInRequired
     if me is not None:
-        resources_of(request).request_limiter.count(str(me.id))
+        resources = resources_of(request)
+        resources.limiter.count(resources.request_limit, str(me.id))
     if request.method not in SAFE_METHODS and not handler.opt.get("csrf_exempt"):
         await _check_form_token(request)
 

@@ -107,7 +107,10 @@ async def change_own_password(
         credentials = await check_current_password(
             database, passwords, me.id, submitted.current_password
         )
-        password_hash = await passwords.hash(submitted.password)
+        profile = await profile_of(database, me.id)
+        password_hash = await passwords.hash_new(
+            submitted.password, about=[profile.name, profile.email], known_device=True
+        )
         async with database.transaction() as tx:
             await change_password(tx, credentials, password_hash)
             renewed = Credentials(me.id, password_hash)

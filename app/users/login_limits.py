@@ -2,43 +2,93 @@
 
 A client is a network address (`app/web/connection.py`). A request without one is not
 counted against any client's limit.
+
+A browser that has signed in before has a limit of its own, so that strangers who guess a password
+cannot lock its owner out. It proves itself with a device token, kept in a cookie:
+https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 """
 
 from __future__ import annotations
 
+import hmac
 from datetime import timedelta
+from secrets import token_urlsafe
+from typing import NamedTuple
 
 from app.rate_limits import RateLimit, RateLimiter
 from app.settings import Rate
-from app.users.user import UserId
+from app.users.user import UserId, normalize_email
 
 QUARTER_HOUR, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
-SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER_HOUR))
-"""Attempts to sign in, per email address. The right password resets the count."""
-SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(100, QUARTER_HOUR))
-"""Attempts to sign in, per client. All limits with names that end in FROM are per client."""
+SIGN_INS = RateLimit("sign_ins", Rate(10, QUARTER_HOUR), counts_refused=True)
+"""Attempts to sign in from unknown devices, per email address. The right password and a password
+reset clear the count."""
+SIGN_INS_WITH = RateLimit("sign_ins_with", Rate(10, QUARTER_HOUR), counts_refused=True)
+"""Attempts to sign in per known device."""
+SIGN_INS_FROM = RateLimit("sign_ins_from", Rate(30, QUARTER_HOUR), counts_refused=True)
+"""Attempts to sign in from unknown devices, per client. All limits with names that end in FROM are
+per client."""
 SIGN_UPS_FROM = RateLimit("sign_ups_from", Rate(60, HOUR))
 RESET_REQUESTS_FROM = RateLimit("resets_from", Rate(30, HOUR))
 CONFIRMATIONS = RateLimit("confirmations", Rate(3, DAY))
-"""Emails to one address, which may be a stranger's: three at once, then one every eight hours."""
-PASSWORD_CHECKS = RateLimit("own_passwords", Rate(10, QUARTER_HOUR))
+"""Emails to one address, which may be a stranger's: three in any 24 hours."""
+PASSWORD_CHECKS = RateLimit("own_passwords", Rate(10, QUARTER_HOUR), counts_refused=True)
 """Per account, so that someone who finds an open session cannot keep guessing the password."""
 
 
-async def count_sign_in(limiter: RateLimiter, email: str, client: str | None) -> None:
+class SignInAttempt(NamedTuple):
+    """An attempt to sign in, and where it comes from."""
+
+    email: str
+    """As `normalize_email` returns it."""
+    password: str
+    client: str | None
+    """The network address; None if it is unknown or this machine's."""
+    device: str | None
+    """The device token, if the browser sent one that this address has got by signing in."""
+
+    @property
+    def known_device(self) -> bool:
+        return self.device is not None
+
+
+def new_device_token(secret: str, email: str) -> str:
+    """Return a token for a browser in which the owner of this address has signed in."""
+    nonce = token_urlsafe(16)
+    return f"{nonce}.{_signature(secret, email, nonce)}"
+
+
+def valid_device(secret: str, email: str, token: str | None) -> str | None:
+    """Return the device token if it was made for this address, else None."""
+    nonce, _, signature = (token or "").partition(".")
+    expected = _signature(secret, email, nonce)
+    return token if hmac.compare_digest(signature.encode(), expected.encode()) else None
+
+
+def _signature(secret: str, email: str, nonce: str) -> str:
+    message = f"device\0{normalize_email(email)}\0{nonce}".encode()
+    return hmac.digest(secret.encode(), message, "sha256").hex()
+
+
+async def count_sign_in(limiter: RateLimiter, attempt: SignInAttempt) -> None:
     """Count an attempt to sign in.
 
     Raises:
-        TooMany: the address or the client has reached its limit.
+        TooMany: the known device has reached its limit, or else the address or the client.
     """
-    from_client = [(SIGN_INS_FROM, client)] if client else []
-    await limiter.take((SIGN_INS, email.lower()), *from_client)
+    if attempt.device:
+        await limiter.take((SIGN_INS_WITH, attempt.device))
+        return
+    from_client = [(SIGN_INS_FROM, attempt.client)] if attempt.client else []
+    await limiter.take((SIGN_INS, attempt.email), *from_client)
 
 
-async def clear_sign_ins(limiter: RateLimiter, email: str) -> None:
-    """Forget the attempts to sign in with this address, because the password was right."""
-    await limiter.reset(SIGN_INS, email.lower())
+async def clear_sign_ins(limiter: RateLimiter, email: str, device: str | None) -> None:
+    """Forget the attempts to sign in with this address: it was the owner who signed in."""
+    await limiter.reset(SIGN_INS, normalize_email(email))
+    if device:
+        await limiter.reset(SIGN_INS_WITH, device)
 
 
 async def count_sign_up(limiter: RateLimiter, client: str | None) -> None:
@@ -67,7 +117,7 @@ async def count_confirmation(limiter: RateLimiter, email: str) -> None:
     Raises:
         TooMany: the address has reached its limit.
     """
-    await limiter.take((CONFIRMATIONS, email.lower()))
+    await limiter.take((CONFIRMATIONS, normalize_email(email)))
 
 
 async def count_password_check(limiter: RateLimiter, user_id: UserId) -> None:

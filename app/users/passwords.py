@@ -8,17 +8,21 @@ so that neither the response nor its timing reveals whether there is one.
 from __future__ import annotations
 
 import asyncio
+import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from secrets import token_bytes
 from typing import TypeVar
+from unicodedata import normalize
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
+from zxcvbn import zxcvbn
 
 from app import jobs
-from app.errors import Forbidden, Gone
+from app.errors import Busy, Forbidden, Gone, Invalid
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users import statements
@@ -30,8 +34,22 @@ from app.users.user import UserId
 T = TypeVar("T")
 
 
+MAX_WAITING, MAX_WAITING_OF_CLIENT, KEPT_FOR_KNOWN = 20, 3, 5
+"""How many passwords may wait to be hashed, how many of them from one client, and how many places
+only known devices and signed-in users can take."""
+MIN_CHARACTERS, MAX_CHARACTERS = 10, 128
+JUDGED_CHARACTERS = 72
+"""The beginning of a password, by which its strength is judged: zxcvbn takes no more."""
+MIN_SCORE = 2
+"""zxcvbn's score for passwords that take at least a million guesses."""
+SERVICE = "activelog"
+
+
 class Passwords:
     """A process's password hasher. `max_concurrent` limits its memory: a hash takes 46 MiB.
+
+    Passwords are normalized (NFKC), so that it does not matter how a keyboard composes characters
+    (NIST SP 800-63B, section 5.1.1.2).
 
     OWASP's Password Storage Cheat Sheet lists several equally strong sets of parameters. The
     set used here, with one lane and one pass, takes the least time on one core; the event loop
@@ -41,33 +59,120 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None, *, max_concurrent: int = 2) -> None:
         self._hasher = hasher or PasswordHasher(memory_cost=47104, time_cost=1, parallelism=1)
         self._slots = asyncio.Semaphore(max_concurrent)
+        self._waiting: Counter[str | None] = Counter()
         self._decoy = _decoy(self._hasher)
 
-    async def hash(self, password: str) -> str:
-        return await self._in_thread(lambda: self._hasher.hash(password))
+    async def hash(
+        self, password: str, *, client: str | None = None, known_device: bool = False
+    ) -> str:
+        """Hash a password.
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+        Args:
+            client: the network address that sent it, for its share of the places in the queue.
+            known_device: whether it comes from a known device or from a signed-in user.
+
+        Raises:
+            Busy: too many passwords are waiting.
+        """
+        normalized = normalize("NFKC", password)
+        return await self._in_thread(lambda: self._hasher.hash(normalized), client, known_device)
+
+    async def hash_new(
+        self,
+        password: str,
+        *,
+        about: Sequence[str],
+        client: str | None = None,
+        known_device: bool = False,
+    ) -> str:
+        """Hash a password that somebody has chosen, unless it is easy to guess.
+
+        Args:
+            about: the person's name and address, which a password must not consist of.
+
+        The other arguments are those of `hash`.
+
+        Raises:
+            Busy: too many passwords are waiting.
+            Invalid: the password is common, easy to derive from `about`, too short or too long.
+        """
+
+        def check_and_hash() -> str:
+            normalized = normalize("NFKC", password)
+            refuse_guessable(normalized, about)
+            return self._hasher.hash(normalized)
+
+        return await self._in_thread(check_and_hash, client, known_device)
+
+    async def verify(
+        self,
+        password: str,
+        password_hash: str | None,
+        *,
+        client: str | None = None,
+        known_device: bool = False,
+    ) -> bool:
         """Tell whether the password matches the hash.
 
-        If there is no hash, do the same work and return False.
+        If there is no hash, do the same work and return False. The other arguments are those of
+        `hash`.
+
+        Raises:
+            Busy: too many passwords are waiting.
         """
+        normalized = normalize("NFKC", password)
 
         def check() -> bool:
             try:
-                self._hasher.verify(password_hash or self._decoy, password)
+                self._hasher.verify(password_hash or self._decoy, normalized)
             except (VerificationError, InvalidHashError):
                 return False
             return password_hash is not None
 
-        return await self._in_thread(check)
+        return await self._in_thread(check, client, known_device)
 
     def needs_rehash(self, password_hash: str) -> bool:
         """Tell whether the hash was made with parameters other than the current ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        async with self._slots:
+    async def _in_thread(self, work: Callable[[], T], client: str | None, known_device: bool) -> T:
+        places = MAX_WAITING if known_device else MAX_WAITING - KEPT_FOR_KNOWN
+        if self._waiting.total() >= places or (
+            client and self._waiting[client] >= MAX_WAITING_OF_CLIENT
+        ):
+            raise Busy("Too many people are signing in. Try again in a few seconds.", retry_after=2)
+        self._waiting[client] += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting[client] -= 1
+            self._waiting += Counter()  # forgets clients without a waiting password
+        try:
             return await asyncio.to_thread(work)
+        finally:
+            self._slots.release()
+
+
+def refuse_guessable(password: str, about: Sequence[str]) -> None:
+    """Check the length and the strength of a new password (NIST SP 800-63B, section 5.1.1.2).
+
+    zxcvbn estimates the number of guesses from lists of common passwords, names and words.
+
+    Args:
+        password: in the form NFKC.
+        about: the person's name and address.
+
+    Raises:
+        Invalid: fewer than a million guesses may find the password, or its length is wrong.
+    """
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        raise Invalid(f"{MIN_CHARACTERS} to {MAX_CHARACTERS} characters.", field="password")
+    words = [SERVICE, *about, *(word for text in about for word in re.split(r"\W+", text) if word)]
+    if zxcvbn(password[:JUDGED_CHARACTERS], user_inputs=words)["score"] < MIN_SCORE:
+        raise Invalid(
+            "This password is easy to guess. Choose a longer one, such as four unrelated words.",
+            field="password",
+        )
 
 
 def _decoy(hasher: PasswordHasher) -> str:
@@ -94,7 +199,9 @@ async def check_current_password(
         Forbidden: the password is wrong, or the account was deleted.
     """
     credentials = await statements.credentials(db, user_id=user_id)
-    matches = await passwords.verify(password, credentials.password_hash if credentials else None)
+    matches = await passwords.verify(
+        password, credentials.password_hash if credentials else None, known_device=True
+    )
     if credentials is None or not matches:
         raise Forbidden(WRONG_PASSWORD)
     return credentials

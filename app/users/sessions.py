@@ -9,8 +9,10 @@ from msgspec import Struct
 from app.errors import Unauthenticated
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
+from app.rate_limits import RateLimiter
 from app.users import statements
 from app.users.email_links import new_token, token_hash
+from app.users.login_limits import SignInAttempt, clear_sign_ins, count_sign_in
 from app.users.passwords import Passwords
 from app.users.statements import Credentials
 from app.users.user import Me
@@ -23,8 +25,11 @@ class Session(Struct, frozen=True):
     expires_at: datetime
 
 
-async def check_password(
-    db: Queryable, passwords: Passwords, email: str, password: str
+async def check_sign_in(
+    db: Queryable,
+    passwords: Passwords,
+    limiter: RateLimiter,
+    attempt: SignInAttempt,
 ) -> Credentials:
     """Return the credentials of the account with this address and password.
 
@@ -32,22 +37,33 @@ async def check_password(
     this in a transaction: it takes a tenth of a second, and may wait for other checks.
 
     Raises:
+        Busy: too many passwords are waiting to be checked.
+        TooMany: there were too many attempts.
         Unauthenticated: no account has this address and password.
     """
-    credentials = await statements.credentials_by_email(db, email=email)
-    matches = await passwords.verify(password, credentials.password_hash if credentials else None)
+    await count_sign_in(limiter, attempt)
+    credentials = await statements.credentials_by_email(db, email=attempt.email)
+    matches = await passwords.verify(
+        attempt.password,
+        credentials.password_hash if credentials else None,
+        client=attempt.client,
+        known_device=attempt.known_device,
+    )
     if credentials is None or not matches:
         raise Unauthenticated("Wrong email address or password.")
-    return credentials
+    await clear_sign_ins(limiter, attempt.email, attempt.device)
+    return await _renew_hash(db, passwords, credentials, attempt)
 
 
-async def renew_hash(
-    db: Queryable, passwords: Passwords, credentials: Credentials, password: str
+async def _renew_hash(
+    db: Queryable, passwords: Passwords, credentials: Credentials, attempt: SignInAttempt
 ) -> Credentials:
     """Rehash a password that has been checked, if the hashing parameters have changed."""
     if not passwords.needs_rehash(credentials.password_hash):
         return credentials
-    new_hash = await passwords.hash(password)
+    new_hash = await passwords.hash(
+        attempt.password, client=attempt.client, known_device=attempt.known_device
+    )
     await statements.replace_password_hash(
         db, user_id=credentials.id, old_hash=credentials.password_hash, new_hash=new_hash
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, NewType
+from unicodedata import normalize
 from uuid import UUID
 
 from msgspec import Meta, Struct, defstruct
@@ -42,10 +43,15 @@ Password = Annotated[
     str,
     Meta(
         min_length=10,
-        max_length=200,
-        description="10 to 200 characters.",
+        max_length=128,
+        description="10 to 128 characters, and not easy to guess.",
     ),
 ]
+
+
+def normalize_email(email: str) -> str:
+    """Return the form of an address under which it is counted and looked up (NFKC, case folded)."""
+    return normalize("NFKC", email).casefold()
 
 
 class Me(Struct, frozen=True):

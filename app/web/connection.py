@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
 from litestar.di import Provide
 
 from app.activities.pictures import Pictures
@@ -17,8 +18,9 @@ from app.rate_limits import RateLimiter
 from app.resources import Resources
 from app.s3 import Bucket
 from app.settings import Settings
+from app.users.login_limits import SignInAttempt, new_device_token, valid_device
 from app.users.passwords import Passwords
-from app.users.user import Me
+from app.users.user import Me, normalize_email
 
 
 def resources_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Resources:
@@ -60,6 +62,42 @@ def _now(request: Request[Any, Any, Any]) -> datetime:
 
 def _me(request: Request[Me, Any, Any]) -> Me:
     return request.user
+
+
+DEVICE_LIFETIME_S = 400 * 24 * 3600
+"""The longest lifetime of a cookie that browsers accept."""
+
+
+def sign_in_attempt(request: Request[Any, Any, Any], email: str, password: str) -> SignInAttempt:
+    settings = resources_of(request).settings
+    device = request.cookies.get(_device_cookie_name(settings))
+    return SignInAttempt(
+        normalize_email(email),
+        password,
+        client_address(request),
+        valid_device(settings.secret_key, email, device),
+    )
+
+
+def device_cookie(settings: Settings, email: str, device: str | None = None) -> Cookie:
+    """Make the cookie by which a browser in which someone has signed in is recognized.
+
+    Args:
+        device: the token that the browser has, if it is valid for this address.
+    """
+    return Cookie(
+        _device_cookie_name(settings),
+        value=device or new_device_token(settings.secret_key, email),
+        path="/",
+        httponly=True,
+        secure=not settings.development,
+        samesite="lax",
+        max_age=DEVICE_LIFETIME_S,
+    )
+
+
+def _device_cookie_name(settings: Settings) -> str:
+    return "device" if settings.development else "__Host-device"
 
 
 DEPENDENCIES = {

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from app import jobs
-from app.email import EmailConfig, EmailSender, Recipient, SendLimit, deliver
+from app.email import EmailConfig, EmailSender, Recipient, deliver
 from app.embedded.inbox import Inbox
 from app.errors import Unavailable
 from app.jinja import FOLDER
@@ -28,8 +28,8 @@ from app.users.emails import SendWelcomeEmail, Welcome, send_welcome_email
 from app.users.user import UserId
 from tests.email.reading import email_config
 from tests.email.scripted import scripted_server, smtp_pool_to
-from tests.email.sending import REDIS_TIMEOUT, attempt, register_user, sender_with, since
-from tests.email.test_send_limit import HOUR, LOG_KEY, NOW, SECOND, reserve, spans_of_five
+from tests.email.sending import attempt, register_user, send_limit, sender_with, since
+from tests.email.test_send_limit import HOUR, NOW, SECOND, counted_emails, reserve, spans_of_five
 from tests.support.working import eventually, running_worker
 
 
@@ -69,7 +69,7 @@ async def test_email_that_must_not_be_sent_does_not_count_against_the_rate(
             await send_welcome_email(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), limited
             )
-        assert 1 == await redis.zcard(LOG_KEY)
+        assert 1 == await counted_emails(redis)
         await database.execute(cause)
         server.replies.clear()
         with suppress(Snooze):
@@ -77,7 +77,7 @@ async def test_email_that_must_not_be_sent_does_not_count_against_the_rate(
                 SendWelcomeEmail(user_id), await attempt(database, job_id), limited
             )
     assert [] == server.accepted
-    assert 1 == await redis.zcard(LOG_KEY)
+    assert 1 == await counted_emails(redis)
 
 
 async def test_email_whose_suppression_ends_after_the_rate_check_is_counted_at_its_next_attempt(
@@ -112,16 +112,14 @@ async def test_email_whose_suppression_ends_after_the_rate_check_is_counted_at_i
             SendWelcomeEmail(user_id), await attempt(database, job_id), limited
         )
     assert 1 == len(server.accepted)
-    assert 1 == await redis.zcard(LOG_KEY)
+    assert 1 == await counted_emails(redis)
 
 
 async def test_many_emails_are_sent_no_faster_than_the_rate_and_without_failures(
     database: Database, resources: Resources, redis: Redis, inbox: Inbox
 ) -> None:
     limits = [Rate(5, SECOND / 2), Rate(1000, HOUR)]  # the longer limit keeps all emails in the log
-    limited = replace(
-        resources.sender, send_limit=SendLimit(redis, limits, redis_timeout=REDIS_TIMEOUT)
-    )
+    limited = replace(resources.sender, send_limit=send_limit(redis, *limits))
     for number in range(20):
         await register_user(database, f"{number}@example.com")
 
@@ -174,9 +172,7 @@ async def test_email_beyond_the_limit_per_person_does_not_count_against_the_rate
     async with scripted_server() as server, smtp_pool_to(server) as pool:
 
         async def send(user_id: UserId, job_id: JobId, unique_key: str) -> None:
-            sender = EmailSender(
-                config, pool, SendLimit(redis, [Rate(9, HOUR)], redis_timeout=REDIS_TIMEOUT)
-            )
+            sender = EmailSender(config, pool, send_limit(redis, Rate(9, HOUR)))
             await nudge(await attempt(database, job_id), sender, user_id, unique_key)
 
         ada, bob = await register_user(database), await register_user(database, "bob@example.com")
@@ -191,7 +187,7 @@ async def test_email_beyond_the_limit_per_person_does_not_count_against_the_rate
         await database.execute("update emails set written_at = written_at - interval '1 hour'")
         await send(*ada, "third")
     assert len(server.accepted) == 4
-    assert 4 == await redis.zcard(LOG_KEY)
+    assert 4 == await counted_emails(redis)
     assert 4 == await database.fetchval("select count(*) from emails where state = 'sent'")
 
 
@@ -234,7 +230,7 @@ async def test_limit_per_person_holds_for_concurrent_emails(
             return "sent"
 
     async with scripted_server() as server, smtp_pool_to(server) as pool:
-        sender = EmailSender(config, pool, SendLimit(Redis(), []))
+        sender = EmailSender(config, pool, send_limit(Redis()))
         outcomes = await asyncio.gather(
             *(outcome(job_id, sender) for job_id in job_ids if job_id is not None)
         )

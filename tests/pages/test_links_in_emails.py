@@ -102,7 +102,7 @@ async def test_reset_link_sets_a_new_password_once(
 
     rejected = await submit(browser, form, link, password="rejected")
     assert rejected.status_code == 400
-    assert "10 to 200 characters" in rejected.text
+    assert "10 to 128 characters" in rejected.text
     assert (await submit(browser, form, link)).status_code == 400
 
     response = await submit(browser, rejected, link, password=NEW_PASSWORD)

@@ -12,11 +12,12 @@ import pytest
 
 from app.api.application import create_app
 from app.pages import pages_router
-from app.rate_limits import BatchedRateLimiter, RateLimit, RateLimiter
+from app.rate_limits import RateLimit, RateLimiter
 from app.resources import Resources
 from app.settings import Rate
 from app.users import login_limits
 from app.users.login_limits import (
+    SignInAttempt,
     count_password_check,
     count_reset_request,
     count_sign_in,
@@ -29,29 +30,22 @@ from tests.users.people import PASSWORD
 from tests.users.people import sign_up as sign_up_by_api
 
 CLIENT = "203.0.113.7"
+GUESS = SignInAttempt("kim@example.com", "a wrong guess", client=None, device=None)
 TOO_MANY = "Too many requests. Try again later."
 
 
 @pytest.fixture
 def limiter(resources: Resources) -> RateLimiter:
-    """The application's limiter, with a long timeout: on a busy machine it must not fail open."""
+    """The application's limiter, with a long timeout: a busy machine must not suspend it."""
     return RateLimiter(resources.redis, resources.settings.secret_key, timeout_s=WAIT_LIMIT_S)
 
 
 @pytest.fixture
-def request_limiter(resources: Resources) -> BatchedRateLimiter:
-    """A limiter that allows three requests an hour."""
-    limit = RateLimit("requests", Rate(3, timedelta(hours=1)))
-    return BatchedRateLimiter(resources.redis, resources.settings.secret_key, limit)
+async def browser(resources: Resources, limiter: RateLimiter) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser with the address `CLIENT`. Each user may send three requests an hour."""
 
-
-@pytest.fixture
-async def browser(
-    resources: Resources, limiter: RateLimiter, request_limiter: BatchedRateLimiter
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser that sends its requests from the address `CLIENT`."""
-
-    limited_resources = replace(resources, limiter=limiter, request_limiter=request_limiter)
+    few = RateLimit("requests", Rate(3, timedelta(hours=1)))
+    limited_resources = replace(resources, limiter=limiter, request_limit=few)
 
     @asynccontextmanager
     async def existing_resources() -> AsyncIterator[Resources]:
@@ -78,10 +72,10 @@ async def test_password_guessing_is_limited_to_ten_tries(
     wrong = {"email": "Kim@example.com", "password": "a wrong guess"}
     assert 401 == (await submit(browser, page, "/sign-in", **wrong)).status_code
     # The failed attempt was counted.
-    assert 1 == len(await resources.redis.keys("activelog:rate:sign_ins:*"))
+    assert 1 == len(await resources.redis.keys("activelog:limit:sign_ins:*"))
 
     for _ in range(9):
-        await count_sign_in(limiter, "kim@example.com", None)
+        await count_sign_in(limiter, GUESS)
     refused = await submit(browser, page, "/sign-in", **{**wrong, "password": PASSWORD})
     assert_refused(refused)
     assert form(refused, "/sign-in").fields["email"] == "Kim@example.com"
@@ -95,7 +89,7 @@ async def test_correct_password_resets_the_count(
     right = {"email": "kim@example.com", "password": PASSWORD}
     for _ in range(3):
         for _ in range(login_limits.SIGN_INS.rate.max_count - 2):
-            await count_sign_in(limiter, "kim@example.com", None)
+            await count_sign_in(limiter, GUESS)
         browser.cookies.clear()
         page = await browser.get("/sign-in")
         assert 303 == (await submit(browser, page, "/sign-in", **right)).status_code
@@ -130,13 +124,13 @@ async def test_guessing_the_password_within_a_session_is_limited(
 
 
 async def test_page_requests_from_one_user_are_limited(
-    browser: httpx.AsyncClient, resources: Resources, request_limiter: BatchedRateLimiter
+    browser: httpx.AsyncClient, resources: Resources, limiter: RateLimiter
 ) -> None:
     kim, sam = [await person(resources.database, name) for name in ("kim", "sam")]
     sign_in_as(browser, kim)
     for _ in range(3):
         assert 200 == (await browser.get("/exports")).status_code
-    await request_limiter.flush()
+    await limiter.flush()
     assert_refused(await browser.get("/exports"))
     sign_in_as(browser, sam)
     assert 200 == (await browser.get("/exports")).status_code

@@ -221,7 +221,7 @@ async def test_all_errors_in_a_form_are_shown_at_once(browser: httpx.AsyncClient
     text = text_of(response)
     assert "cannot be stored" in text
     assert "An email address such as kim@example.com" in text
-    assert "10 to 200 characters." in text
+    assert "10 to 128 characters, and not easy to guess." in text
     assert 3 == response.text.count('aria-invalid="true"')
 
 

@@ -12,8 +12,10 @@ from argon2 import PasswordHasher
 
 from app.errors import Unauthenticated
 from app.postgres.database import Database
+from app.resources import Resources
+from app.users.login_limits import SignInAttempt
 from app.users.passwords import Passwords
-from app.users.sessions import check_password, open_session, renew_hash
+from app.users.sessions import check_sign_in, open_session
 from tests.users.people import PASSWORD, sign_in, sign_up, signed_in
 
 ME = "/api/v1/users/me"
@@ -113,12 +115,11 @@ async def test_hash_with_old_parameters_is_renewed_at_the_next_sign_in(
 
 
 async def test_no_session_is_opened_if_the_password_changes_after_the_check(
-    api: httpx.AsyncClient, database: Database
+    api: httpx.AsyncClient, resources: Resources, database: Database
 ) -> None:
     await sign_up(api)
-    passwords = Passwords()
-    checked = await check_password(database, passwords, "kim@example.com", PASSWORD)
-    assert await renew_hash(database, passwords, checked, PASSWORD) == checked
+    attempt = SignInAttempt("kim@example.com", PASSWORD, client=None, device=None)
+    checked = await check_sign_in(database, Passwords(), resources.limiter, attempt)
     await database.execute("update users set password_hash = 'another'")
     with pytest.raises(Unauthenticated):
         async with database.transaction() as tx:
