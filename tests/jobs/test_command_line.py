@@ -223,7 +223,8 @@ async def test_operator_is_created_with_a_piped_password_that_is_long_enough(
 ) -> None:
     arguments = ("create-admin", "ada@example.com")
     short = await cli(environ, *arguments, stdin="short\n")
-    assert (2, "activelog: Expected 10 to 128 characters, and not easy to guess.\n") == (short.code, short.err)
+    expected = "activelog: Expected 10 to 128 characters, and not easy to guess.\n"
+    assert (2, expected) == (short.code, short.err)
     created = await cli(environ, *arguments, stdin="a long walk on the beach\n")
     assert 0 == created.code, created.err
     assert "ada@" not in created.err
