@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
 import structlog
@@ -21,6 +22,7 @@ from app.api import (
     exports,
     friends,
     health,
+    methods,
     password_resets,
     photos,
     reports,
@@ -71,13 +73,18 @@ MONITORING_ROUTES = (health.live, health.ready, health.prometheus)
 
 
 class Application(Litestar):
-    """A Litestar application with a `RequestContext` around every request, whatever its path."""
+    """A Litestar application that handles every request in a `RequestContext`, whatever its path.
+
+    It also answers HEAD, and completes `Allow`.
+    """
 
     request_context = RequestContext()
+    methods_by_path: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            await self.request_context.run(super().__call__, scope, receive, send)
+            answer = partial(methods.answer, super().__call__, self.methods_by_path)
+            await self.request_context.run(answer, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -126,6 +133,7 @@ def create_app(
         logging_config=None,  # app/logs.py configures logging
         debug=False,
     )
+    app.methods_by_path = methods.methods_by_path(app.routes)
     complete_openapi(app)
     register_query_parameters(app, API.path)
     return app

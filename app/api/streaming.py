@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from app.api.methods import is_head
 from app.event_loop import cancel_all
 
 Begin = Callable[[], Awaitable[None]]
@@ -23,7 +25,8 @@ class StreamedDownload(Response[str]):
     When the client disconnects, `source` is cancelled and awaited, so that it can release its
     resources. If `source` fails before it calls `begin`, the client gets an ordinary error
     response. If it fails later, the connection is closed before the end of the body, so that the
-    client can tell that the file is incomplete.
+    client can tell that the file is incomplete. For a HEAD request, `source` ends at `begin`, so it
+    produces nothing.
     """
 
     def __init__(
@@ -41,6 +44,10 @@ class StreamedDownload(Response[str]):
         )
 
 
+class _HeadersSent(Exception):
+    """The response to a HEAD request is complete."""
+
+
 class _StreamingResponse(ASGIResponse):
     _should_set_content_length = False
 
@@ -49,7 +56,7 @@ class _StreamingResponse(ASGIResponse):
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send(send))
+        sending = asyncio.create_task(self._send(scope, send))
         disconnect = asyncio.create_task(_wait_for_disconnect(receive))
         try:
             await asyncio.wait((sending, disconnect), return_when=asyncio.FIRST_COMPLETED)
@@ -58,8 +65,14 @@ class _StreamingResponse(ASGIResponse):
         finally:
             await cancel_all((sending, disconnect))
 
-    async def _send(self, send: Send) -> None:
-        await self._source(partial(self.start_response, send), partial(_write, send))
+    async def _send(self, scope: Scope, send: Send) -> None:
+        async def begin() -> None:
+            await self.start_response(send)
+            if is_head(scope):
+                raise _HeadersSent
+
+        with suppress(_HeadersSent):
+            await self._source(begin, partial(_write, send))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
