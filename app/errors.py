@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar, runtime_checkable
 
+from app.problems import ProblemType
+
 E = TypeVar("E", bound=BaseException)
 
 DATA_EXCEPTION = "22"
@@ -11,11 +13,15 @@ DATA_EXCEPTION = "22"
 
 
 class Failure(Exception):
-    """A failure of a use case. `detail` is a sentence that may be shown to the user."""
+    """A failure of a use case. `detail` is a sentence that may be shown to the user.
 
-    def __init__(self, detail: str) -> None:
+    `problem` is for clients that must tell this failure from others of its kind.
+    """
+
+    def __init__(self, detail: str, *, problem: ProblemType | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.problem = problem
 
 
 class NotFound(Failure):
@@ -49,8 +55,10 @@ class Invalid(Failure):
 class TooMany(Failure):
     """A limit has been reached. Retrying may succeed after `retry_after` seconds."""
 
-    def __init__(self, detail: str, *, retry_after: int) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str, *, retry_after: int, problem: ProblemType | None = None
+    ) -> None:
+        super().__init__(detail, problem=problem)
         self.retry_after = retry_after
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app import problems
 from app.activities import statements
 from app.activities.activities import no_such_activity
 from app.activities.activity import ActivityId, Photo, PhotoId
@@ -64,7 +65,8 @@ async def put(
     if room.stored_bytes + len(data) > max_stored_bytes:
         raise Conflict(
             f"All your photos together can have at most {max_stored_bytes // 1_000_000:,} MB."
-            " Delete some photos, then try again."
+            " Delete some photos, then try again.",
+            problem=problems.STORAGE_FULL,
         )
     picture = await pictures.clean(data)
     upload = Upload(room.photo_id, picture.content_type, len(picture.data))
@@ -134,7 +136,10 @@ def key(user_id: UserId, photo: Photo) -> str:
 
 
 def _too_many_photos() -> Conflict:
-    return Conflict(f"An activity can have at most {MAX_PHOTOS_PER_ACTIVITY} photos.")
+    return Conflict(
+        f"An activity can have at most {MAX_PHOTOS_PER_ACTIVITY} photos.",
+        problem=problems.TOO_MANY_PHOTOS,
+    )
 
 
 def _no_such_photo() -> NotFound:

@@ -13,7 +13,8 @@ from litestar.params import ParameterKwarg
 from msgspec import UNSET, Struct, UnsetType
 
 from app import errors
-from app.web.failures import headers_of, status_of
+from app.problems import ProblemType
+from app.web.failures import headers_of, phrase_of, status_of
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,10 @@ class FieldError(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """The body of an error response. It has `errors` if parts of the request are invalid."""
+    """The body of an error response. It has `errors` if parts of the request are invalid.
+
+    `type` is `about:blank`, or a URI from app/problems.py.
+    """
 
     type: str = "about:blank"
     title: str
@@ -79,7 +83,7 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
         return _invalid_fields(_parameter_errors(request, error))
     if isinstance(error, HTTPException) and error.status_code < 500:
         status = error.status_code
-        detail = error.detail if error.detail != HTTPStatus(status).phrase else ""
+        detail = error.detail if error.detail != HTTPStatus(status).phrase else ""  # the default
         return _response(status, DETAILS_BY_STATUS.get(status, detail), headers=error.headers)
     log.error("request.failed", exc_info=error)
     return _response(500, "Something went wrong.")
@@ -95,7 +99,13 @@ def _failure(error: errors.Failure) -> Response[Problem]:
             log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
         case errors.Invalid(field=str(field)):
             field_errors = [FieldError(field, error.detail)]
-    return _response(status_of(error), error.detail, headers=headers, field_errors=field_errors)
+    return _response(
+        status_of(error),
+        error.detail,
+        problem=error.problem,
+        headers=headers,
+        field_errors=field_errors,
+    )
 
 
 def _invalid_fields(field_errors: list[FieldError]) -> Response[Problem]:
@@ -131,9 +141,16 @@ def _response(
     status: int,
     detail: str,
     *,
+    problem: ProblemType | None = None,
     headers: dict[str, str] | None = None,
     field_errors: list[FieldError] | UnsetType = UNSET,
 ) -> Response[Problem]:
-    title = HTTPStatus(status).phrase
-    content = Problem(title=title, status=status, detail=detail or title, errors=field_errors)
+    title = problem.title if problem else phrase_of(status)
+    content = Problem(
+        type=problem.uri if problem else "about:blank",
+        title=title,
+        status=status,
+        detail=detail or title,
+        errors=field_errors,
+    )
     return Response(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)

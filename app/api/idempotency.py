@@ -17,6 +17,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from app import problems
 from app.api import statements
 from app.errors import Conflict, Invalid
 from app.postgres.database import Database, Transaction
@@ -62,7 +63,10 @@ class IdempotentCreation:
             user_id, route = self._user_id(), self._route()
             fingerprint = await self._fingerprint(content)
             if not await statements.lock_key(tx, user_id=user_id, route=route, key=key):
-                raise Conflict(f"A request with this {KEY_HEADER} is still in progress.")
+                raise Conflict(
+                    f"A request with this {KEY_HEADER} is still in progress.",
+                    problem=problems.REQUEST_IN_PROGRESS,
+                )
             stored = await statements.stored_response(tx, user_id=user_id, route=route, key=key)
             if stored is not None:
                 return _replay(stored, fingerprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app import jobs
+from app import jobs, problems
 from app.errors import Conflict, Gone, NotFound, TooMany
 from app.exports import statements
 from app.exports.export import PREFIX, Export, ExportId, Filters, Format
@@ -44,6 +44,7 @@ async def request(tx: Transaction, user_id: UserId, format: Format, filters: Fil
             f"You already have {MAX_UNFINISHED} exports in progress."
             " Wait for one to finish, or cancel one.",
             retry_after=RETRY_AFTER_S,
+            problem=problems.EXPORTS_IN_PROGRESS,
         )
     export_id = await statements.insert_export(
         tx,
@@ -96,14 +97,15 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, export_i
     """
     export = await find(database, user_id, export_id)
     if export.status == "failed":
-        raise Conflict(f"The export failed. {export.error}")
+        raise Conflict(f"The export failed. {export.error}", problem=problems.EXPORT_FAILED)
     if export.status != "completed":
-        raise Conflict("The export is not ready yet.")
+        raise Conflict("The export is not ready yet.", problem=problems.EXPORT_NOT_READY)
     if export.expired:
         raise Gone("The export has expired. Request it again.")
     if not await _intact(database, bucket, user_id, export):
         raise Conflict(
-            "The file is missing or damaged and is being recreated. Try again in a minute."
+            "The file is missing or damaged and is being recreated. Try again in a minute.",
+            problem=problems.FILE_BEING_RECREATED,
         )
     return await bucket.presigned_url(
         object_key(user_id, export_id, export.format), FORMATS[export.format].filename

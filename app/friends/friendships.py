@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from app import jobs
+from app import jobs, problems
 from app.errors import Conflict, Invalid, NotFound
 from app.friends import statements
 from app.friends.emails import SendFriendRequestEmail
@@ -64,7 +64,7 @@ async def send_request(tx: Transaction, user_id: UserId, email: str) -> FriendRe
         await statements.befriend(tx, user_id=user_id, friend_id=accepted.requester_id)
         return accepted
     if await statements.is_friend(tx, user_id=user_id, email=email):
-        raise Conflict("You are already friends.")
+        raise Conflict("You are already friends.", problem=problems.ALREADY_FRIENDS)
     request = await statements.add_request(tx, user_id=user_id, email=email)
     await jobs.enqueue(tx, SendFriendRequestEmail(request_id=request.id))
     return request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from app import jobs
+from app import jobs, problems
 from app.errors import Conflict
 from app.postgres.database import Database
 from app.postgres.statements import Queryable
@@ -41,6 +41,7 @@ async def download(database: Database, bucket: Bucket, user_id: UserId, month: d
         async with database.transaction() as tx:
             await jobs.enqueue(tx, GenerateReport(user_id, month))
         raise Conflict(
-            "The file is missing or damaged and is being recreated. Try again in a minute."
+            "The file is missing or damaged and is being recreated. Try again in a minute.",
+            problem=problems.FILE_BEING_RECREATED,
         )
     return await bucket.presigned_url(object_key, filename(month))

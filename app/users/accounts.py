@@ -8,10 +8,10 @@ from uuid import UUID
 
 import structlog
 
-from app import jobs
+from app import jobs, problems
 from app.email.subscriptions import SUBSCRIPTIONS, Subscription, read_unsubscribe_token
 from app.email.suppressions import is_suppressed
-from app.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from app.errors import Conflict, Gone, Invalid, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.rate_limits import RateLimiter
@@ -20,6 +20,7 @@ from app.users.email_links import token_hash
 from app.users.emails import SendConfirmationEmail, SendWelcomeEmail
 from app.users.jobs import EraseUser
 from app.users.login_limits import count_confirmation
+from app.users.passwords import wrong_password
 from app.users.statements import AccountSettings, Credentials
 from app.users.user import Account, Preferences, Profile, UserId
 
@@ -81,7 +82,9 @@ async def register(tx: Transaction, email: str, name: str, password_hash: str) -
     """
     account = await statements.add_user(tx, email=email, name=name, password_hash=password_hash)
     if account is None:
-        raise Conflict("There is already an account with this email address.")
+        raise Conflict(
+            "There is already an account with this email address.", problem=problems.ADDRESS_TAKEN
+        )
     await jobs.enqueue(tx, SendWelcomeEmail(user_id=account.id))
     return account
 
@@ -179,11 +182,12 @@ async def request_confirmation(tx: Transaction, limiter: RateLimiter, user_id: U
     """
     profile = await profile_of(tx, user_id)
     if profile.confirmed_at is not None:
-        raise Conflict("Your address is already confirmed.")
+        raise Conflict("Your address is already confirmed.", problem=problems.ALREADY_CONFIRMED)
     if await is_suppressed(tx, profile.email):
         raise Conflict(
             "We no longer send email to your address, because emails to it bounced or someone"
-            " asked us to stop. Please contact the operator of this service."
+            " asked us to stop. Please contact the operator of this service.",
+            problem=problems.ADDRESS_SUPPRESSED,
         )
     if await jobs.enqueue(tx, SendConfirmationEmail(user_id=user_id)) is not None:
         await count_confirmation(limiter, profile.email)
@@ -216,6 +220,6 @@ async def delete_account(tx: Transaction, credentials: Credentials) -> None:
     if not await statements.mark_deleted(
         tx, user_id=credentials.id, password_hash=credentials.password_hash
     ):
-        raise Forbidden("Wrong password.")
+        raise wrong_password()
     await statements.remove_sessions(tx, user_id=credentials.id)
     await jobs.enqueue(tx, EraseUser(user_id=credentials.id))

@@ -21,7 +21,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 from zxcvbn import zxcvbn
 
-from app import jobs
+from app import jobs, problems
 from app.errors import Busy, Forbidden, Gone, Invalid
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
@@ -185,9 +185,6 @@ def _decoy(hasher: PasswordHasher) -> str:
     return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
-WRONG_PASSWORD = "Wrong password."
-
-
 async def check_current_password(
     db: Queryable, passwords: Passwords, user_id: UserId, password: str
 ) -> Credentials:
@@ -203,7 +200,7 @@ async def check_current_password(
         password, credentials.password_hash if credentials else None, known_device=True
     )
     if credentials is None or not matches:
-        raise Forbidden(WRONG_PASSWORD)
+        raise wrong_password()
     return credentials
 
 
@@ -216,9 +213,13 @@ async def change_password(tx: Transaction, credentials: Credentials, password_ha
     if not await statements.change_password(
         tx, user_id=credentials.id, old_hash=credentials.password_hash, new_hash=password_hash
     ):
-        raise Forbidden(WRONG_PASSWORD)
+        raise wrong_password()
     await statements.remove_sessions(tx, user_id=credentials.id)
     await statements.void_tokens(tx, user_id=credentials.id, purpose="reset")
+
+
+def wrong_password() -> Forbidden:
+    return Forbidden("Wrong password.", problem=problems.WRONG_PASSWORD)
 
 
 MAX_RESET_EMAILS_PER_HOUR = 3

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from app import problems
 from app.errors import Unauthenticated
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
@@ -50,9 +51,13 @@ async def check_sign_in(
         known_device=attempt.known_device,
     )
     if credentials is None or not matches:
-        raise Unauthenticated("Wrong email address or password.")
+        raise _wrong_credentials()
     await clear_sign_ins(limiter, attempt.email, attempt.device)
     return await _renew_hash(db, passwords, credentials, attempt)
+
+
+def _wrong_credentials() -> Unauthenticated:
+    return Unauthenticated("Wrong email address or password.", problem=problems.WRONG_CREDENTIALS)
 
 
 async def _renew_hash(
@@ -85,7 +90,7 @@ async def open_session(tx: Transaction, credentials: Credentials, lifetime: time
         lifetime=lifetime,
     )
     if expires_at is None:
-        raise Unauthenticated("Wrong email address or password.")
+        raise _wrong_credentials()
     return Session(token, expires_at)
 
 

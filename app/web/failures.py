@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, get_args
 
 from msgspec import Meta
@@ -23,6 +24,20 @@ STATUSES: dict[type[errors.Failure], int] = {
 
 def status_of(error: errors.Failure) -> int:
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+RFC_9110_PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""The phrases that Python has only since version 3.13."""
+
+
+def phrase_of(status: int) -> str:
+    """Return the reason phrase of a status (RFC 9110, section 15)."""
+    return RFC_9110_PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def headers_of(error: errors.Failure) -> dict[str, str]:

@@ -174,6 +174,7 @@ PAGES = {
     "GET /reset-done": everybody(200),
     "GET /unsubscribe/{token}": everybody(200),
     "POST /unsubscribe/{token}": everybody(200),
+    "GET /problems/{name}": everybody(200),
     # Email previews exist only in development.
     "GET /dev/emails": everybody(404),
     "GET /dev/emails/{name}": everybody(404),

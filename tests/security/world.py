@@ -106,6 +106,7 @@ async def build(resources: Resources) -> World:
         "queues/{name}": "low",
         "kinds/{name}": "email:welcome",
         "schedules/{name}": "cleanup:daily",
+        "problems/{name}": "address_taken",
         "static/{name}": ASSET_PATHS["style.css"].rpartition("/")[2],
         "confirm/{token}": tokens[0],
         "password-resets/{token}": tokens[1],
