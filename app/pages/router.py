@@ -20,6 +20,7 @@ from app.pages import (
     reports,
     settings,
     unsubscribe,
+    well_known,
 )
 from app.pages.failures import failure_page
 from app.pages.page import CONTENT_SECURITY_POLICY
@@ -41,6 +42,7 @@ pages_router = Router(
         *password_resets.routes,
         *unsubscribe.routes,
         *problems.routes,
+        *well_known.routes,
         assets.serve_asset,
         email_previews.router,
         ops.router,

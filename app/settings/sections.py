@@ -55,6 +55,13 @@ def parse_http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def parse_contact(text: str) -> str:
+    """Check a contact for security.txt: RFC 9116, section 2.5.3, requires https for the web."""
+    if not re.fullmatch(r"mailto:[^\s@]+@[^\s@]+|https://\S+", text):
+        raise ValueError("must begin with mailto: or https://")
+    return text
+
+
 def parse_postgres_url(text: str) -> str:
     split_url(text, "postgres", "postgresql")
     return text
@@ -106,6 +113,8 @@ class Http:
     they add."""
     request_rate: Annotated[Rate, parse_rate, "REQUEST_RATE"] = DEFAULT_REQUEST_RATE
     """The request limit per person."""
+    security_contact: Annotated[str | None, parse_contact, "SECURITY_CONTACT"] = None
+    """Where to report vulnerabilities, as a URI. Default: the address for replies to our emails."""
 
 
 @dataclass(frozen=True, slots=True)

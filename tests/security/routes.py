@@ -175,6 +175,8 @@ PAGES = {
     "GET /unsubscribe/{token}": everybody(200),
     "POST /unsubscribe/{token}": everybody(200),
     "GET /problems/{name}": everybody(200),
+    "GET /.well-known/security.txt": everybody(200),
+    "GET /.well-known/change-password": everybody(302),
     # Email previews exist only in development.
     "GET /dev/emails": everybody(404),
     "GET /dev/emails/{name}": everybody(404),
