@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a client can repeat a POST without creating anything twice.
 
 The response is stored for 24 hours, per user and route, in the transaction that runs the use
-case. After a failure nothing is stored, so the client can retry with the same key. This follows
+case. Without a user, it is stored per client address and route, so that the keys of strangers do not
+collide. After a failure nothing is stored, so the client can retry with the same key. This follows
 draft-ietf-httpapi-idempotency-key-header, except that the key need not be in quotes.
 """
 
@@ -21,6 +22,7 @@ from app import problems
 from app.api import statements
 from app.errors import Conflict, Invalid
 from app.postgres.database import Database, Transaction
+from app.web.connection import client_address
 
 T = TypeVar("T")
 
@@ -109,7 +111,16 @@ class IdempotentCreation:
         return me.id if me else ANONYMOUS_ID
 
     def _route(self) -> str:
-        return f"{self._request.method} {self._request.scope['path_template']}"
+        """Return the method and path template and, without a user, a keyed hash of the client.
+
+        Clients without an address (`app/web/connection.py`) share their keys.
+        """
+        route = f"{self._request.method} {self._request.scope['path_template']}"
+        client = None if self._request.scope.get("user") else client_address(self._request)
+        if client is None:
+            return route
+        digest = hmac.digest(self._secret.encode(), f"client\0{client}".encode(), "sha256")
+        return f"{route} from {digest[:16].hex()}"
 
     async def _fingerprint(self, content: bytes | None) -> bytes:
         """Hash the path, which contains ids, and the content.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -121,3 +122,20 @@ async def test_invalid_key_is_400(api: httpx.AsyncClient, key: str) -> None:
 async def test_key_of_255_characters_is_accepted(api: httpx.AsyncClient) -> None:
     response = await api.post(USERS, json=new_user(), headers={"Idempotency-Key": "k" * 255})
     assert response.status_code == 201
+
+
+async def test_anonymous_keys_are_per_client(
+    api: httpx.AsyncClient, application: Any, database: Database
+) -> None:
+    """A stranger who uses a key neither gets its response nor keeps others from using it."""
+    for number in (1, 2):
+        transport = httpx.ASGITransport(app=application, client=(f"198.51.100.{number}", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            body = new_user(f"person{number}@example.com")
+            first = await client.post(USERS, json=body, headers=KEY)
+            again = await client.post(USERS, json=body, headers=KEY)
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+    assert await database.fetchval("select count(*) from users") == 2
+    stored = await database.fetchval("select string_agg(k::text, '') from idempotency_keys as k")
+    assert "198.51.100" not in stored
