@@ -121,7 +121,7 @@ async def create_activity(
             await activities.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
         )
 
-    return await create_once(create)
+    return await create_once(create, location="/api/v1/activities/{id}")
 
 
 @get("/", operation_id="listActivities")

@@ -155,7 +155,7 @@ async def request_export(
     async def create(tx: Transaction) -> ExportResponse:
         return to_response(await requests.request(tx, me.id, data.format, filters))
 
-    return await create_once(create, status=202)
+    return await create_once(create, status=202, location="/api/v1/export/{id}/status")
 
 
 @get("/{export_id:uuid}/status", operation_id="readExport")

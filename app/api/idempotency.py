@@ -1,9 +1,9 @@
 """`Idempotency-Key`: a client can repeat a POST without creating anything twice.
 
 The response is stored for 24 hours, per user and route, in the transaction that runs the use
-case. Without a user, it is stored per client address and route, so that the keys of strangers do not
-collide. After a failure nothing is stored, so the client can retry with the same key. This follows
-draft-ietf-httpapi-idempotency-key-header, except that the key need not be in quotes.
+case. Without a user, it is stored per client address and route, so that the keys of strangers do
+not collide. After a failure nothing is stored, so the client can retry with the same key. This
+follows draft-ietf-httpapi-idempotency-key-header, except that the key need not be in quotes.
 """
 
 from __future__ import annotations
@@ -44,12 +44,15 @@ class IdempotentCreation:
         create: Callable[[Transaction], Awaitable[T]],
         *,
         status: int = 201,
+        location: str | None = None,
         content: bytes | None = None,
     ) -> Response[T]:
         """Run the use case in a transaction and return its response, or replay the first response.
 
         Args:
             create: the use case. If it fails, a repeated request runs it again.
+            location: the path of what is created, for `Location`. Fields of the response in braces
+                are replaced by their values.
             content: what repeated requests must have in common, by default the raw body. Multipart
                 bodies need another value, because their boundary is new each time.
 
@@ -61,7 +64,7 @@ class IdempotentCreation:
         key = self._key()
         async with self._database.transaction() as tx:
             if key is None:
-                return _response(status, msgspec.json.encode(await create(tx)))
+                return _response(status, msgspec.json.encode(await create(tx)), location)
             user_id, route = self._user_id(), self._route()
             fingerprint = await self._fingerprint(content)
             if not await statements.lock_key(tx, user_id=user_id, route=route, key=key):
@@ -71,7 +74,7 @@ class IdempotentCreation:
                 )
             stored = await statements.stored_response(tx, user_id=user_id, route=route, key=key)
             if stored is not None:
-                return _replay(stored, fingerprint)
+                return _replay(stored, fingerprint, location)
             body = msgspec.json.encode(await create(tx))
             await statements.store_response(
                 tx,
@@ -82,12 +85,15 @@ class IdempotentCreation:
                 status=status,
                 body=body,
             )
-        return _response(status, body)
+        return _response(status, body, location)
 
-    async def replay(self, *, content: bytes) -> Response[Any] | None:
+    async def replay(
+        self, *, location: str | None, content: bytes
+    ) -> Response[Any] | None:
         """Return the first response if this request is a repeat, else None.
 
-        For handlers that do slow work before they call this object, so that they can skip it.
+        For handlers that do slow work before they call this object, so that they can skip it. The
+        arguments are those of the call.
 
         Raises:
             Invalid: the key is empty, too long or not printable ASCII.
@@ -98,7 +104,7 @@ class IdempotentCreation:
         stored = await statements.stored_response(
             self._database, user_id=self._user_id(), route=self._route(), key=key
         )
-        return _replay(stored, await self._fingerprint(content)) if stored else None
+        return _replay(stored, await self._fingerprint(content), location) if stored else None
 
     def _key(self) -> str | None:
         key = self._request.headers.get(KEY_HEADER)
@@ -133,13 +139,18 @@ class IdempotentCreation:
         return hmac.digest(self._secret.encode(), message, "sha256")
 
 
-def _response(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response[Any]:
+def _response(status: int, body: bytes, location: str | None) -> Response[Any]:
+    headers = {"Location": location.format_map(msgspec.json.decode(body))} if location else None
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
-def _replay(stored: statements.StoredResponse, fingerprint: bytes) -> Response[Any]:
+def _replay(
+    stored: statements.StoredResponse, fingerprint: bytes, location: str | None
+) -> Response[Any]:
     if not hmac.compare_digest(stored.fingerprint, fingerprint):
         raise HTTPException(
             f"This {KEY_HEADER} was already used for a different request.", status_code=422
         )
-    return _response(stored.status, stored.body, {"Idempotent-Replayed": "true"})
+    response = _response(stored.status, stored.body, location)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Request, Router, post
+from litestar import MediaType, Request, Router, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
@@ -30,7 +30,13 @@ RESET_REQUEST = Example(value={"email": "kim@example.com"})
 NEW_PASSWORD = Example(value={"password": "a longer walk on the beach"})
 
 
-@post("/", opt={"public": True}, status_code=202, operation_id="requestPasswordReset")
+@post(
+    "/",
+    opt={"public": True},
+    status_code=202,
+    media_type=MediaType.TEXT,
+    operation_id="requestPasswordReset",
+)
 async def request_reset(
     data: Annotated[ResetRequest, Body(examples=[RESET_REQUEST])],
     request: Request[Any, Any, Any],

@@ -25,6 +25,7 @@ from app.users.user import Me
 
 MAX_BODY_BYTES = 11_000_000
 """The maximum size of a photo plus its multipart envelope."""
+LOCATION = "/api/v1/photos/{id}"
 
 
 class PhotoForm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +61,7 @@ async def add_photo(
     activity already has 20 photos, or if your photos have reached the maximum size.
     """
     content = await data.photo.read()
-    if repeated := await create_once.replay(content=content):
+    if repeated := await create_once.replay(location=LOCATION, content=content):
         return repeated
     upload = await photos.put(
         database,
@@ -80,7 +81,7 @@ async def add_photo(
         return photo_response(photo.id)
 
     try:
-        return await create_once(create, content=content)
+        return await create_once(create, location=LOCATION, content=content)
     finally:
         if not attached:
             await photos.discard(bucket, me.id, upload)

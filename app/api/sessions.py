@@ -47,7 +47,11 @@ async def sign_in(
     settings = resources_of(request).settings
     async with database.transaction() as tx:
         session = await open_session(tx, checked, settings.http.session_lifetime)
-    return Response(session, cookies=[device_cookie(settings, attempt.email, attempt.device)])
+    return Response(
+        session,
+        headers={"Location": "/api/v1/sessions/current"},
+        cookies=[device_cookie(settings, attempt.email, attempt.device)],
+    )
 
 
 @delete("/current", operation_id="signOut")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar import MediaType, Request, Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
@@ -92,10 +92,12 @@ async def create_user(
     password_hash = await passwords.hash_new(
         data.password, about=[data.name, data.email], client=client
     )
-    return await create_once(lambda tx: register(tx, data.email, data.name, password_hash))
+    return await create_once(
+        lambda tx: register(tx, data.email, data.name, password_hash), location="/api/v1/users/me"
+    )
 
 
-@post("/confirm", status_code=202, operation_id="requestConfirmation")
+@post("/confirm", status_code=202, media_type=MediaType.TEXT, operation_id="requestConfirmation")
 async def request_confirmation(
     me: NamedDependency[Me],
     database: NamedDependency[Database],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
@@ -50,14 +50,15 @@ async def trigger_schedule(
         ),
     ] = None,
     dry_run: Annotated[bool, QueryParameter(description="Change nothing, only count.")] = False,
-) -> TriggeredRun:
+) -> Response[TriggeredRun]:
     """Run a schedule now, even if it is paused. Follow its job at `/admin/jobs/{job_id}`.
 
     With `dry_run`, cleanup:daily counts what it would delete. reports:monthly and emails:weekly
     count the users who would get a report or an email and, by reason, those who would not.
     """
     async with database.transaction() as tx:
-        return await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
+        run = await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
+    return Response(run, headers={"Location": f"/api/v1/admin/jobs/{run.job_id}"})
 
 
 @post("/schedules/{name:str}/pause", status_code=200, operation_id="pauseSchedule")
