@@ -68,6 +68,17 @@ async def find(db: Queryable, user_id: UserId, activity_id: ActivityId) -> Activ
     return activity
 
 
+async def lock(tx: Transaction, user_id: UserId, activity_id: ActivityId) -> Activity:
+    """Lock one activity of this user until the transaction ends, and return it.
+
+    Raises:
+        NotFound: the activity does not exist, is deleted, or belongs to someone else.
+    """
+    if await statements.lock_activity(tx, activity_id=activity_id, user_id=user_id) is None:
+        raise no_such_activity()
+    return await find(tx, user_id, activity_id)
+
+
 async def change(
     tx: Transaction,
     user_id: UserId,

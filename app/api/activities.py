@@ -28,6 +28,7 @@ from app.api.paging import (
     page_of,
 )
 from app.api.photos import PhotoResponse, add_photo, photo_response
+from app.api.preconditions import Preconditions, tagged, with_etag
 from app.errors import Invalid
 from app.postgres.database import Database, Transaction
 from app.users.user import Me
@@ -121,7 +122,7 @@ async def create_activity(
             await activities.record(tx, request.user.id, data, utc_offset_minutes=offset, now=now)
         )
 
-    return await create_once(create, location="/api/v1/activities/{id}")
+    return with_etag(await create_once(create, location="/api/v1/activities/{id}"))
 
 
 @get("/", operation_id="listActivities")
@@ -148,10 +149,14 @@ async def list_activities(
 
 @get("/{activity_id:uuid}", operation_id="readActivity")
 async def read_activity(
-    activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
-) -> ActivityResponse:
+    activity_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    preconditions: NamedDependency[Preconditions],
+) -> Response[ActivityResponse]:
     """Get one of your activities."""
-    return to_response(await activities.find(database, me.id, ActivityId(activity_id)))
+    activity = await activities.find(database, me.id, ActivityId(activity_id))
+    return preconditions.respond(to_response(activity))
 
 
 @patch("/{activity_id:uuid}", operation_id="changeActivity")
@@ -161,10 +166,14 @@ async def change_activity(
     request: Request[Me, Any, Any],
     database: NamedDependency[Database],
     now: NamedDependency[datetime],
-) -> ActivityResponse:
+    preconditions: NamedDependency[Preconditions],
+) -> Response[ActivityResponse]:
     """Update an activity. Omitted fields keep their values; null clears an optional field."""
     offset = await _utc_offset(request, data.started_at)
     async with database.transaction() as tx:
+        if preconditions:
+            current = await activities.lock(tx, request.user.id, ActivityId(activity_id))
+            preconditions.check(to_response(current))
         changed = await activities.change(
             tx,
             request.user.id,
@@ -173,15 +182,21 @@ async def change_activity(
             utc_offset_minutes=offset,
             now=now,
         )
-    return to_response(changed)
+    return tagged(to_response(changed))
 
 
 @delete("/{activity_id:uuid}", operation_id="deleteActivity")
 async def delete_activity(
-    activity_id: FromPath[UUID], me: NamedDependency[Me], database: NamedDependency[Database]
+    activity_id: FromPath[UUID],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    preconditions: NamedDependency[Preconditions],
 ) -> None:
     """Delete an activity and its photos."""
     async with database.transaction() as tx:
+        if preconditions:
+            current = await activities.lock(tx, me.id, ActivityId(activity_id))
+            preconditions.check(to_response(current))
         await activities.delete(tx, me.id, ActivityId(activity_id))
 
 

@@ -12,6 +12,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.middleware.base import DefineMiddleware
 
 from app.api.idempotency import IdempotentCreation
+from app.api.preconditions import Preconditions
 from app.errors import Forbidden, Unauthenticated
 from app.users.sessions import authenticate
 from app.users.user import Me
@@ -64,4 +65,5 @@ def _create_once(request: Request[Any, Any, Any]) -> IdempotentCreation:
 DEPENDENCIES = {
     **connection.DEPENDENCIES,
     "create_once": Provide(_create_once, sync_to_thread=False),
+    "preconditions": Provide(Preconditions, sync_to_thread=False),
 }

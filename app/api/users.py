@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 from msgspec.structs import asdict
 
 from app.api.idempotency import IdempotentCreation
+from app.api.preconditions import Preconditions, tagged
 from app.email.subscriptions import SUBSCRIPTIONS
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
@@ -20,6 +21,7 @@ from app.users.accounts import (
     change_profile,
     confirm_address,
     delete_account,
+    lock_profile,
     profile_of,
     register,
 )
@@ -123,9 +125,13 @@ async def confirm_user(token: FromPath[str], database: NamedDependency[Database]
 
 
 @get("/me", operation_id="readMe")
-async def read_me(me: NamedDependency[Me], database: NamedDependency[Database]) -> Profile:
+async def read_me(
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+    preconditions: NamedDependency[Preconditions],
+) -> Response[Profile]:
     """Get your account."""
-    return await profile_of(database, me.id)
+    return preconditions.respond(await profile_of(database, me.id))
 
 
 @patch("/me", operation_id="changeMe")
@@ -133,13 +139,17 @@ async def change_me(
     data: Annotated[ProfileChange, Body(examples=[PROFILE_CHANGE])],
     me: NamedDependency[Me],
     database: NamedDependency[Database],
-) -> Profile:
+    preconditions: NamedDependency[Preconditions],
+) -> Response[Profile]:
     """Change your name or email preferences. Omitted fields keep their values."""
     given: Any = data.preferences
     chosen: dict[Any, Any] = {} if given is UNSET else asdict(given)
     preferences = {name: wanted for name, wanted in chosen.items() if wanted is not UNSET}
     async with database.transaction() as tx:
-        return await change_profile(tx, me.id, name=data.name or None, preferences=preferences)
+        if preconditions:
+            preconditions.check(await lock_profile(tx, me.id))
+        changed = await change_profile(tx, me.id, name=data.name or None, preferences=preferences)
+    return tagged(changed)
 
 
 @put("/me/password", status_code=204, operation_id="changePassword")
@@ -171,6 +181,7 @@ async def delete_me(
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
     limiter: NamedDependency[RateLimiter],
+    preconditions: NamedDependency[Preconditions],
 ) -> None:
     """Delete your account at once. Its data is erased shortly afterwards.
 
@@ -179,6 +190,8 @@ async def delete_me(
     await count_password_check(limiter, me.id)
     checked = await check_current_password(database, passwords, me.id, data.password)
     async with database.transaction() as tx:
+        if preconditions:
+            preconditions.check(await lock_profile(tx, me.id))
         await delete_account(tx, checked)
 
 

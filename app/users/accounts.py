@@ -36,6 +36,16 @@ async def profile_of(db: Queryable, user_id: UserId) -> Profile:
     return _profile(await statements.account_settings(db, user_id=user_id))
 
 
+async def lock_profile(tx: Transaction, user_id: UserId) -> Profile:
+    """Lock a user's account and preferences until the transaction ends, and return the profile.
+
+    Raises:
+        NotFound: the account was deleted.
+    """
+    await statements.lock_account(tx, user_id=user_id)
+    return await profile_of(tx, user_id)
+
+
 async def change_profile(
     tx: Transaction,
     user_id: UserId,
@@ -48,6 +58,7 @@ async def change_profile(
     Raises:
         NotFound: the account was deleted.
     """
+    await statements.lock_account(tx, user_id=user_id)
     if name is not None:
         await statements.change_name(tx, user_id=user_id, name=name)
     off = [subscription for subscription, wanted in preferences.items() if not wanted]
@@ -107,6 +118,7 @@ async def unsubscribe(tx: Transaction, secret: str, token: str) -> Subscription:
         NotFound: we did not sign this token.
     """
     user_id, subscription = _read_token(secret, token)
+    await statements.lock_account(tx, user_id=user_id)
     await statements.opt_out(tx, user_id=user_id, names=[subscription])
     return subscription
 

@@ -84,6 +84,10 @@ async def account_settings(db: Queryable, *, user_id: UserId) -> AccountSettings
 
 
 @statement("users")
+async def lock_account(db: Queryable, *, user_id: UserId) -> UserId | None: ...
+
+
+@statement("users")
 async def change_name(db: Queryable, *, user_id: UserId, name: str) -> None: ...
 
 

@@ -73,6 +73,12 @@ select
 from users
 where id = :user_id and deleted_at is null;
 
+-- name: lock_account
+-- Lock a user's row until the transaction ends; no row if the account was erased.
+-- Everything that changes the account or its subscriptions takes this lock, so they do not change
+-- between a check and a change in one transaction.
+select id from users where id = :user_id for no key update;
+
 -- name: change_name
 -- Change a user's name. Does nothing if the account is deleted.
 update users
