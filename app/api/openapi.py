@@ -168,7 +168,10 @@ def openapi_config() -> OpenAPIConfig:
             opt={"public": True},
             after_request=_replace_not_found_page,
             response_headers={
-                "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"
+                "Content-Security-Policy": (
+                    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; "
+                    "base-uri 'none'; frame-ancestors 'none'"
+                )
             },
         ),
         render_plugins=[RouteListPage(), JsonRenderPlugin()],
