@@ -17,8 +17,8 @@ from app.errors import NotFound
 FOLDER = Path(__file__).parent / "static"
 CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 
