@@ -1,9 +1,9 @@
 """Request checks that run before the handler.
 
-A query may have only parameters that its route accepts: otherwise a misspelled filter would be
-silently ignored. A body must have the media type that its route accepts. A JSON body is decoded
-strictly, straight into the handler's struct. No string may contain a NUL, because Postgres cannot
-store it.
+A query may have only parameters that its route accepts, each of them once: otherwise a misspelled
+or repeated filter would be silently ignored. A body must be uncompressed and must have the media
+type that its route accepts. A JSON body is decoded strictly, straight into the handler's struct. No
+string may contain a NUL, because Postgres cannot store it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from litestar.typing import FieldDefinition
 
 from app.api.errors import ClientDisconnected, FieldError, InvalidBody, UnknownParameters
 from app.errors import Invalid
+from app.web.encodings import refuse_content_encoding
 from app.web.failures import description_of
 
 DISCONNECTED = "client disconnected prematurely"
 """Litestar's detail for a body that broke off."""
 ACCEPTED_PARAMETERS = "accepted_parameters"
-"""The `opt` key for a handler's query parameters. Without it, the handler accepts any."""
+"""The `opt` key for a handler's query parameters, and whether each may be repeated.
+
+Without it, the handler accepts any.
+"""
 
 
 def register_query_parameters(app: Litestar, path: str) -> None:
@@ -40,41 +44,49 @@ def register_query_parameters(app: Litestar, path: str) -> None:
         if isinstance(route, HTTPRoute) and route.path.startswith(f"{path}/"):
             for method, (handler, model) in route.route_handler_map.items():
                 if method != HttpMethod.OPTIONS:
-                    names = {parameter.field_alias for parameter in model.expected_query_params}
-                    handler.opt[ACCEPTED_PARAMETERS] = names
+                    handler.opt[ACCEPTED_PARAMETERS] = {
+                        parameter.field_alias: parameter.is_sequence
+                        for parameter in model.expected_query_params
+                    }
 
 
 async def validate_request(request: Request[Any, Any, Any]) -> None:
-    """Refuse a NUL in the URL, unknown parameters, a wrong media type and a missing JSON body.
+    """Refuse a NUL in the URL, unknown or repeated parameters, and a body that cannot be decoded.
 
     Raises:
-        Invalid: the URL contains a NUL, or the body is missing.
+        Invalid: the URL contains a NUL or repeats a parameter, or the body is missing.
         UnknownParameters: the route does not accept some of the query parameters.
-        HTTPException: the media type is wrong (415).
+        HTTPException: the media type is wrong, or the body is compressed (415).
     """
     query = request.scope["query_string"]
     if "\0" in request.scope["path"] or b"%00" in query or b"\0" in query:
         raise Invalid("The URL must not contain a NUL character.")
     if query:
-        _refuse_unknown_parameters(request)
+        _check_parameters(request)
+    refuse_content_encoding(request)
     body = request.route_handler.parsed_data_field
     if body is None:
         return
     expected, actual = _media_type(body), request.content_type[0]
     if actual != expected:
-        raise HTTPException(f"This route accepts {expected}.", status_code=415)
+        raise HTTPException(
+            f"This route accepts {expected}.", status_code=415, headers={"Accept": expected}
+        )
     if expected == RequestEncodingType.JSON and not await request.body():
         raise Invalid("The body is missing.")
     if expected == RequestEncodingType.MULTI_PART:
         await request.form()  # Litestar's own reading of a form would not translate errors
 
 
-def _refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
+def _check_parameters(request: Request[Any, Any, Any]) -> None:
     accepted = request.route_handler.opt.get(ACCEPTED_PARAMETERS)
     if accepted is None:
         return
     if unknown := [name for name in dict.fromkeys(request.query_params) if name not in accepted]:
         raise UnknownParameters(unknown, accepted)
+    for name, may_repeat in accepted.items():
+        if not may_repeat and len(request.query_params.getall(name, [])) > 1:
+            raise Invalid(f"The query parameter {name} must not be repeated.", field=name)
 
 
 def _media_type(body: FieldDefinition) -> str:

@@ -26,6 +26,7 @@ from app.users.email_links import new_token
 from app.users.sessions import Session, authenticate
 from app.users.user import Me
 from app.web.connection import resources_of
+from app.web.encodings import refuse_content_encoding
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 CSRF_FIELD = "csrf"
@@ -87,6 +88,7 @@ async def _signed_in_user(request: Request[Any, Any, Any]) -> Me | None:
 
 async def _check_form_token(request: Request[Any, Any, Any]) -> None:
     settings = resources_of(request).settings
+    refuse_content_encoding(request)
     sent = (await request.form()).get(CSRF_FIELD)
     names = (session_cookie_name(settings), visitor_cookie_name(settings))
     values = [request.cookies.get(name) for name in names]

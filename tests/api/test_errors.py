@@ -236,6 +236,39 @@ async def test_wrong_media_type_is_415(api: httpx.AsyncClient, media_type: str) 
     assert "application/json" in response.json()["detail"]
 
 
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, gzip"])
+async def test_body_with_a_content_encoding_is_415(
+    api: httpx.AsyncClient, database: Database, coding: str
+) -> None:
+    kim = await person(database, "kim")
+    headers = {**kim.headers, "Content-Encoding": coding}
+    for method, path in (("POST", USERS), ("PATCH", f"{USERS}/me"), ("DELETE", f"{USERS}/me")):
+        response = await api.request(
+            method, path, content=b"{}", headers={**headers, "Content-Type": "application/json"}
+        )
+        assert response.status_code == 415
+        assert response.headers["accept-encoding"] == "identity"
+        assert "Content-Encoding" in response.json()["detail"]
+
+
+async def test_form_with_a_content_encoding_is_415(api: httpx.AsyncClient) -> None:
+    for path in ("/sign-in", "/unsubscribe/token"):
+        headers = {"Content-Encoding": "gzip"}
+        response = await api.post(path, data={"email": "kim@example.com"}, headers=headers)
+        assert response.status_code == 415
+
+
+async def test_identity_is_an_accepted_content_encoding(api: httpx.AsyncClient) -> None:
+    headers = {"Content-Encoding": "identity"}
+    response = await api.post(USERS, json=new_user(), headers=headers)
+    assert response.status_code == 201
+
+
+async def test_wrong_media_type_is_answered_with_the_accepted_one(api: httpx.AsyncClient) -> None:
+    response = await api.post(USERS, content=b"{}", headers={"Content-Type": "text/plain"})
+    assert response.headers["accept"] == "application/json"
+
+
 async def test_media_type_with_a_charset_is_accepted(api: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "application/JSON; charset=utf-8"}
     response = await api.post(USERS, content=b"{}", headers=headers)

@@ -119,10 +119,21 @@ async def test_request_with_an_unknown_parameter_has_no_effect(
     assert (await api.post("/api/v1/activities", json=run, headers=headers)).status_code == 201
 
 
-async def test_repeated_parameter_is_accepted(api: httpx.AsyncClient, kim: Person) -> None:
-    response = await api.get("/api/v1/activities?limit=1&limit=1", headers=kim.headers)
+async def test_every_parameter_may_be_given_only_once(api: httpx.AsyncClient, world: World) -> None:
+    headers = world.headers(world.people["operator"])
+    checked = 0
+    for method, path, accepted in await operations(api):
+        for name in accepted:
+            url = f"{world.path(path)}?{name}=1&{name}=1"
 
-    assert response.status_code == 200
+            response = await api.request(method, url, headers=headers)
+
+            assert response.status_code == 400, (method, url)
+            detail = f"The query parameter {name} must not be repeated."
+            assert response.json()["detail"] == detail, (method, url)
+            assert response.json()["errors"] == [{"field": name, "detail": detail}]
+            checked += 1
+    assert checked > 20
 
 
 @pytest.mark.parametrize(
