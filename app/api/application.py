@@ -33,7 +33,8 @@ from app.api import (
 from app.api.authentication import DEPENDENCIES, bearer_authentication
 from app.api.errors import problem_response
 from app.api.middleware import RequestContext, default_headers
-from app.api.openapi import complete_openapi, openapi_config
+from app.api.openapi import openapi_config
+from app.api.openapi_completion import complete_openapi
 from app.api.validation import StrictRequest, register_query_parameters, validate_request
 from app.event_loop import cancel_all, watch_lag
 from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits

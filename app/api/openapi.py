@@ -6,32 +6,15 @@ plain page without scripts. Any viewer can load the document.
 
 from __future__ import annotations
 
-import re
 from html import escape
-from http import HTTPStatus
 from typing import Any
 
-from litestar import Litestar, Request, Response, Router
+from litestar import Request, Response, Router
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import (
-    Components,
-    OpenAPIMediaType,
-    OpenAPIResponse,
-    Operation,
-    Parameter,
-    Reference,
-    Schema,
-    SecurityScheme,
-    Tag,
-)
-from litestar.openapi.spec.enums import OpenAPIType
-from litestar.routes import HTTPRoute
-from msgspec import inspect
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 
-from app.api.errors import PROBLEM_JSON
-from app.api.idempotency import KEY_HEADER
 from app.exports.formats import joined_labels
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -52,53 +35,6 @@ dd {{ margin: 0 0 0 2rem; white-space: pre-line }}
 {sections}
 </body></html>
 """
-
-
-_STRING = Schema(type=OpenAPIType.STRING)
-
-PROBLEM_SCHEMA = Schema(
-    title="Problem",
-    description="An error (RFC 9457).",
-    type=OpenAPIType.OBJECT,
-    required=["type", "title", "status", "detail"],
-    properties={
-        "type": _STRING,
-        "title": _STRING,
-        "status": Schema(type=OpenAPIType.INTEGER),
-        "detail": Schema(type=OpenAPIType.STRING, description="What went wrong, in a sentence."),
-        "errors": Schema(
-            type=OpenAPIType.ARRAY,
-            description="The invalid parts of the request, if any.",
-            items=Schema(
-                type=OpenAPIType.OBJECT,
-                required=["field", "detail"],
-                properties={"field": _STRING, "detail": _STRING},
-            ),
-        ),
-    },
-)
-
-ERROR_RESPONSE = OpenAPIResponse(
-    description=(
-        "400 invalid input or an unknown query parameter, "
-        "401 no valid token, 403 not allowed, 404 not found or not yours, "
-        "409 conflict with the current state, 410 used or expired, 413 too large, "
-        "415 wrong media type, 422 idempotency key used for a different request, "
-        "429 too many requests, 503 temporarily unavailable "
-        "(for both, Retry-After says when to try again)."
-    ),
-    content={PROBLEM_JSON: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
-)
-
-IDEMPOTENCY_KEY = Parameter(
-    name=KEY_HEADER,
-    param_in="header",
-    description=(
-        "A repeated request with the same key within 24 hours gets the first response and creates "
-        "nothing. 409 while the first request is in progress, 422 if the request differs."
-    ),
-    schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
-)
 
 
 class RouteListPage(OpenAPIRenderPlugin):
@@ -143,8 +79,11 @@ def openapi_config() -> OpenAPIConfig:
         version="1",
         description=(
             "Activities, friends, statistics, exports and reports. "
-            "POST /api/v1/sessions returns the token that most routes require."
+            "POST /api/v1/sessions returns the token that most routes require. HEAD works wherever "
+            "GET does. Errors are problem+json (RFC 9457)."
         ),
+        license=License("MIT", identifier="MIT"),
+        contact=Contact("The operator of this service"),
         tags=[
             Tag("users", "Accounts."),
             Tag("sessions", "Signing in and out."),
@@ -176,49 +115,3 @@ def openapi_config() -> OpenAPIConfig:
         ),
         render_plugins=[RouteListPage(), JsonRenderPlugin()],
     )
-
-
-def complete_openapi(app: Litestar) -> None:
-    """Correct and complete what Litestar generates, such as the error responses and summaries."""
-    document = app.openapi_schema
-    document.components.schemas["Problem"] = PROBLEM_SCHEMA
-    for route in app.routes:
-        item = (document.paths or {}).get(route.path_format)
-        if item is None or not isinstance(route, HTTPRoute):
-            continue
-        for method, (handler, _) in route.route_handler_map.items():
-            operation: Operation | None = getattr(item, method.lower(), None)
-            if operation is None or operation.responses is None:
-                continue
-            operation.summary = _summary(operation.description or "")
-            operation.responses.pop("400", None)
-            for status, response in operation.responses.items():
-                if isinstance(response, OpenAPIResponse):
-                    response.description = HTTPStatus(int(status)).phrase
-            operation.responses["default"] = ERROR_RESPONSE
-            if handler.opt.get("public"):
-                operation.security = []
-            if body := handler.parsed_data_field:
-                _forbid_unknown_fields(
-                    document.components.schemas, inspect.type_info(body.annotation)
-                )
-            if "create_once" in handler.parsed_fn_signature.parameters:
-                operation.parameters = [*(operation.parameters or []), IDEMPOTENCY_KEY]
-
-
-def _summary(description: str) -> str:
-    """Return the first sentence, up to any colon. Litestar's default is the function's name."""
-    return re.split(r"[.:](?:\s|$)", description, maxsplit=1)[0]
-
-
-def _forbid_unknown_fields(schemas: dict[str, Schema], body_type: inspect.Type) -> None:
-    """Set `additionalProperties` to false for the structs in a body that forbid unknown fields."""
-    match body_type:
-        case inspect.StructType():
-            if body_type.forbid_unknown_fields:
-                schemas[body_type.cls.__name__].additional_properties = False
-            for field in body_type.fields:
-                _forbid_unknown_fields(schemas, field.type)
-        case inspect.UnionType():
-            for member in body_type.types:
-                _forbid_unknown_fields(schemas, member)

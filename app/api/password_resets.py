@@ -45,7 +45,8 @@ async def request_reset(
 ) -> None:
     """Request a password-reset email.
 
-    The response is the same whether or not the address has an account.
+    The response is the same whether or not the address has an account. 429 after too many requests
+    from your network address.
     """
     await count_reset_request(limiter, client_address(request))
     async with database.transaction() as tx:

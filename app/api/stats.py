@@ -38,7 +38,9 @@ async def read_week(
     week: Annotated[
         str | None,
         QueryParameter(
-            max_length=10, description="An ISO 8601 week such as 2026-W47. Default: this week."
+            max_length=10,
+            description="An ISO 8601 week such as 2026-W47. Default: this week.",
+            schema_extra={"pattern": r"^\d{4}-W\d{2}$"},
         ),
     ] = None,
 ) -> WeekTotals:

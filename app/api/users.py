@@ -87,7 +87,7 @@ async def create_user(
 ) -> Response[Account]:
     """Create an account. We then email a confirmation link to the address.
 
-    409 if the address is taken.
+    409 if the address is taken. 429 after too many sign-ups from your network address.
     """
     client = client_address(request)
     await count_sign_up(limiter, client)
@@ -162,7 +162,7 @@ async def change_own_password(
 ) -> None:
     """Change your password. This ends all sessions, including this one.
 
-    403 if the current password is wrong.
+    403 if the current password is wrong. 429 after too many attempts.
     """
     await count_password_check(limiter, me.id)
     checked = await check_current_password(database, passwords, me.id, data.current_password)
@@ -185,7 +185,7 @@ async def delete_me(
 ) -> None:
     """Delete your account at once. Its data is erased shortly afterwards.
 
-    403 if the password is wrong.
+    403 if the password is wrong. 429 after too many attempts.
     """
     await count_password_check(limiter, me.id)
     checked = await check_current_password(database, passwords, me.id, data.password)

@@ -36,7 +36,10 @@ async def retry_all(
         str | None, QueryParameter(max_length=100, description="Only dead jobs of this kind.")
     ] = None,
 ) -> RetryResult:
-    """Retry all dead jobs, or those of one kind."""
+    """Retry all dead jobs, or those of one kind.
+
+    409 if jobs with the same kinds and unique keys are being enqueued.
+    """
     return await dead_letters.retry_all(database, kind, by=str(me.id))
 
 
@@ -46,7 +49,8 @@ async def retry_group(
 ) -> RetryResult:
     """Retry a group of dead jobs, with their failure counts reset.
 
-    Expired jobs, and jobs that have an unfinished duplicate, are skipped.
+    Expired jobs, and jobs that have an unfinished duplicate, are skipped. 409 if jobs with the same
+    kinds and unique keys are being enqueued.
     """
     return await dead_letters.retry_group(database, fingerprint, by=str(me.id))
 

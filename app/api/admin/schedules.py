@@ -54,7 +54,8 @@ async def trigger_schedule(
     """Run a schedule now, even if it is paused. Follow its job at `/admin/jobs/{job_id}`.
 
     With `dry_run`, cleanup:daily counts what it would delete. reports:monthly and emails:weekly
-    count the users who would get a report or an email and, by reason, those who would not.
+    count the users who would get a report or an email and, by reason, those who would not. 409 if
+    the schedule has been triggered at the same moment.
     """
     async with database.transaction() as tx:
         run = await schedules.trigger(tx, name, by=str(me.id), day=day, dry_run=dry_run)
