@@ -87,9 +87,7 @@ class IdempotentCreation:
             )
         return _response(status, body, location)
 
-    async def replay(
-        self, *, location: str | None, content: bytes
-    ) -> Response[Any] | None:
+    async def replay(self, *, location: str | None, content: bytes) -> Response[Any] | None:
         """Return the first response if this request is a repeat, else None.
 
         For handlers that do slow work before they call this object, so that they can skip it. The
