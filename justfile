@@ -110,10 +110,10 @@ bench *args:
 chaos *args:
     {{ with_bench }} python -m tests.chaos {{ args }}
 
-# Attack an API with hostile images and floods of guesses: `just attack images`, `just attack --short`.
+# Attack an API: hostile images, floods of guesses, generated requests: `just attack images`, `just attack --short`.
 [no-exit-message]
 attack *args:
-    {{ with_bench }} python -m tests.attack {{ args }}
+    {{ with_dev }} python -m tests.attack {{ args }}
 
 # Check style, format, types, import layers, alert rules and dependencies.
 check: && alerts audit
