@@ -66,7 +66,7 @@ async def attack(environment: Environment, *, short: bool) -> list[Row]:
             "API",
             f"{hostile.p99_ms:.1f} ms, {slowdown:.2f}x",
             f"<= {SLOWDOWN_LIMIT}x",
-            slowdown <= SLOWDOWN_LIMIT,
+            None if short else slowdown <= SLOWDOWN_LIMIT,  # too few to compare
         ),
     ]
 

@@ -38,6 +38,7 @@ async def attack(environment: Environment, *, short: bool) -> list[Row]:
             str(Path(sys.executable).with_name("st")),
             *("run", f"{api.url}/schema/openapi.json", "--header", f"Authorization: Bearer {ada.token}"),
             *("--max-examples", str(SHORT_EXAMPLES if short else EXAMPLES), "--seed", "1"),
+            *("--suppress-health-check", "all", "--request-timeout", "60"),
             *("--exclude-checks", ",".join(EXCLUDED_CHECKS), "--no-color", "--continue-on-failure"),
             *(f"--exclude-operation-id={name}" for name in EXCLUDED_OPERATIONS),
             cwd=environment.folder,
