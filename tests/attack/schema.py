@@ -36,7 +36,8 @@ async def attack(environment: Environment, *, short: bool) -> list[Row]:
     async with target(environment, {"REQUEST_RATE": "900000/m"}) as api:
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("st")),
-            *("run", f"{api.url}/schema/openapi.json", "--header", f"Authorization: Bearer {ada.token}"),
+            *("run", f"{api.url}/schema/openapi.json"),
+            *("--header", f"Authorization: Bearer {ada.token}"),
             *("--max-examples", str(SHORT_EXAMPLES if short else EXAMPLES), "--seed", "1"),
             *("--suppress-health-check", "all", "--request-timeout", "60"),
             *("--exclude-checks", ",".join(EXCLUDED_CHECKS), "--no-color", "--continue-on-failure"),
