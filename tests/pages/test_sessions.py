@@ -20,12 +20,15 @@ UUID = "01980000-0000-7000-8000-000000000000"
 OTHER_PATHS = ("/api/", "/health/", "/metrics", "/schema")
 ANONYMOUS = {
     "/",
+    "/.well-known/change-password",
+    "/.well-known/security.txt",
     "/confirm/{token}",
     "/confirmed",
     "/dev/emails",
     "/dev/emails/{name}",
     "/dev/emails/{name}/{scheme}",
     "/forgotten",
+    "/problems/{name}",
     "/reset-done",
     "/reset/{token}",
     "/sign-in",
