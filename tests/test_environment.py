@@ -11,7 +11,15 @@ from app.settings.environment import environment_with_dotenv
 
 @pytest.mark.parametrize(
     ("environment", "slots"),
-    [(None, "3"), ("development", "3"), ("production", None), ("test", None)],
+    [
+        (None, "3"),
+        ("development", "3"),
+        ("production", None),
+        ("Production", None),
+        (" PRODUCTION ", None),
+        ("test", None),
+        ("Test", None),
+    ],
 )
 def test_dotenv_never_overrides_the_environment_and_is_ignored_in_production_and_tests(
     tmp_path: Path, environment: str | None, slots: str | None

@@ -49,9 +49,9 @@ def report_error(error: Exception | str) -> None:
 def environment_with_dotenv(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Merge the environment over a folder's `.env`.
 
-    If ENVIRONMENT is `production` or `test`, `.env` is not read.
+    If ENVIRONMENT is `production` or `test`, in any case, `.env` is not read.
     """
-    if environ.get("ENVIRONMENT") in {"production", "test"}:
+    if text_of(environ, "ENVIRONMENT").lower() in {"production", "test"}:
         return dict(environ)
     from_file = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}
     return {**from_file, **environ}

@@ -16,6 +16,7 @@ from msgspec import Meta
 from app.settings.environment import LOCAL_HOSTS, REMEDIES
 from app.settings.sections import Rate, parse_rate, split_url
 
+DEFAULT_SENDER = "ActiveLog <hello@localhost>"
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[^\s@.]+(\.[^\s@.]+)*")
 
@@ -108,7 +109,7 @@ def parse_rates(text: str) -> Sequence[Rate]:
 class Mail:
     server: Annotated[Smtp, parse_smtp_url, "SMTP_URL"]
     connections: Annotated[int, Meta(ge=1, le=100), "SMTP_CONNECTIONS"] = 4
-    from_address: Annotated[str, parse_mailbox, "MAIL_FROM"] = "ActiveLog <hello@localhost>"
+    from_address: Annotated[str, parse_mailbox, "MAIL_FROM"] = DEFAULT_SENDER
     reply_to: Annotated[str | None, parse_mailbox, "MAIL_REPLY_TO"] = None
     rates: Annotated[Sequence[Rate], parse_rates, "MAIL_RATE"] = field(default_factory=list)
     """If empty, only the mail server limits how many emails are sent in total."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -15,8 +16,19 @@ from app.settings.environment import (
     read_values,
     text_of,
 )
-from app.settings.mail import Mail, Smtp
-from app.settings.sections import Bucket, Database, Http, Logs, Redis, Retention, Worker
+from app.settings.mail import DEFAULT_SENDER, Mail, Smtp
+from app.settings.sections import (
+    Bucket,
+    Database,
+    Http,
+    Logs,
+    Redis,
+    Retention,
+    Worker,
+    parse_hosts,
+    postgres_server,
+    redis_server,
+)
 
 SAMPLE_SECRET = "change-me-to-64-random-characters"
 """The value in .env.example, which only development accepts."""
@@ -33,6 +45,23 @@ SAMPLE_KEYS = {
 }
 """The keys of the embedded bucket, the default keys of other stores, and Amazon's example."""
 SAMPLE_PASSWORDS = {"activelog", "changeme", "change-me", "password", "postgres", "secret"}
+DEVELOPMENT_PASSWORD = "development"  # the one that production refuses
+DEVELOPMENT_VALUES = {
+    "SECRET_KEY": "development-development-development-dev",
+    "AWS_ACCESS_KEY_ID": DEVELOPMENT_PASSWORD,
+    "AWS_SECRET_ACCESS_KEY": DEVELOPMENT_PASSWORD,
+    "APP_URL": "http://127.0.0.1:8000",
+    "S3_PUBLIC_ENDPOINT_URL": "http://127.0.0.1:8333",
+    "SMTP_URL": "smtp://mailpit:1025?tls=none",
+    "MAIL_FROM": "ActiveLog <hello@activelog.localhost>",
+}
+"""The settings in deploy/development.env, which are public. Its passwords for Postgres and Redis,
+which become part of a URL, are `DEVELOPMENT_PASSWORD`."""
+PLAIN_SSLMODES = {"disable", "allow"}
+"""The modes in which Postgres's clients try a connection without TLS first."""
+FROM_DEVELOPMENT = "has a public value from deploy/development.env: choose your own"
+OR_PRIVATE = ", or list the host in PRIVATE_HOSTS if its network is private"
+SAMPLE_SENDER = "ActiveLog <hello@activelog.example>"
 Environment: TypeAlias = Literal["development", "test", "production"]
 DEVELOPMENT_DEFAULTS = {"SECRET_KEY": SAMPLE_SECRET, "LOG_FORMAT": "console"}
 
@@ -49,6 +78,9 @@ class Settings:
     retention: Retention
     logs: Logs
     environment: Annotated[Environment, "ENVIRONMENT"] = "production"
+    private_hosts: Annotated[frozenset[str], parse_hosts, "PRIVATE_HOSTS"] = frozenset()
+    """Hosts that are reached over a private network, such as other containers on this machine.
+    Production accepts connections to them without TLS."""
 
     @property
     def development(self) -> bool:
@@ -103,23 +135,58 @@ def _weak_secret(secret: str | None) -> Iterator[tuple[str, str]]:
 def _unsafe_in_production(
     values: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield settings that would let others read our passwords or sign in with our credentials."""
+    """Yield settings that would let others read our data or sign in with our credentials."""
+    private = LOCAL_HOSTS | values.get("PRIVATE_HOSTS", frozenset())
     app = urlsplit(values.get("APP_URL", ""))
     if app.scheme != "https" and app.hostname not in LOCAL_HOSTS:
         yield "APP_URL", "must begin with https:// in production"
 
-    database = urlsplit(values.get("DATABASE_URL", ""))
-    if database.hostname not in LOCAL_HOSTS:
-        elsewhere = text_of(environ, "PGPASSWORD") or text_of(environ, "PGPASSFILE")
-        if not (database.password or elsewhere or "sslcert=" in database.query):
-            yield "DATABASE_URL", "has a remote host and no password: add one, or set PGPASSFILE"
-        if database.password and database.password in {*SAMPLE_PASSWORDS, database.username}:
-            yield "DATABASE_URL", "has an easily guessed password: choose another"
+    for variable in ("DATABASE_URL", "MIGRATIONS_DATABASE_URL"):
+        if variable in values:
+            yield from _unsafe_postgres(variable, values[variable], environ, private)
+    if "REDIS_URL" in values:
+        yield from _unsafe_redis(values["REDIS_URL"])
 
     store = urlsplit(values.get("S3_ENDPOINT_URL", "https://s3.amazonaws.com"))
     if values.get("AWS_SECRET_ACCESS_KEY") in SAMPLE_KEYS and store.hostname not in LOCAL_HOSTS:
         yield "AWS_SECRET_ACCESS_KEY", "is a well-known sample key: create one of your own"
+    if store.scheme == "http" and store.hostname not in private:
+        yield "S3_ENDPOINT_URL", f"must begin with https:// in production{OR_PRIVATE}"
+    public = urlsplit(values.get("S3_PUBLIC_ENDPOINT_URL", ""))
+    if public.scheme == "http" and public.hostname not in LOCAL_HOSTS:
+        yield "S3_PUBLIC_ENDPOINT_URL", "must begin with https:// in production"
 
     smtp: Smtp | None = values.get("SMTP_URL")
     if smtp and smtp.password and smtp.tls == "none" and smtp.host not in LOCAL_HOSTS:
         yield "SMTP_URL", "has a password, which tls=none would send unencrypted: remove tls=none"
+    sender = text_of(environ, "MAIL_FROM") or DEFAULT_SENDER
+    if parseaddr(sender)[1].lower().endswith(("@localhost", ".localhost")):
+        yield "MAIL_FROM", f"is an address of this machine: for example {SAMPLE_SENDER}"
+
+    for variable, value in DEVELOPMENT_VALUES.items():
+        if text_of(environ, variable).rstrip("/") == value:
+            yield variable, FROM_DEVELOPMENT
+
+
+def _unsafe_postgres(
+    variable: str, url: str, environ: Mapping[str, str], private: Set[str | None]
+) -> Iterator[tuple[str, str]]:
+    server = postgres_server(url, environ)
+    if server.hosts - LOCAL_HOSTS:
+        elsewhere = text_of(environ, "PGPASSWORD") or text_of(environ, "PGPASSFILE")
+        if not (server.password or elsewhere or "sslcert=" in url):
+            yield variable, "has a remote host and no password: add one, or set PGPASSFILE"
+        if server.password and server.password in {*SAMPLE_PASSWORDS, server.username}:
+            yield variable, "has an easily guessed password: choose another"
+    if server.hosts - private and server.sslmode in PLAIN_SSLMODES:
+        yield variable, f"has sslmode={server.sslmode} and a remote host: remove it{OR_PRIVATE}"
+    if server.password == DEVELOPMENT_PASSWORD:
+        yield variable, FROM_DEVELOPMENT
+
+
+def _unsafe_redis(url: str) -> Iterator[tuple[str, str]]:
+    host, password = redis_server(url)
+    if not password and host not in LOCAL_HOSTS:
+        yield "REDIS_URL", f"has a remote host and no password: {REMEDIES['REDIS_URL']}"
+    if password == DEVELOPMENT_PASSWORD:
+        yield "REDIS_URL", FROM_DEVELOPMENT

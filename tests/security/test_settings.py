@@ -9,18 +9,26 @@ import pytest
 
 from app.settings import Settings
 from app.settings.environment import REMEDIES, SettingsError
+from tests.deploy.composition import development
 
 STRONG = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": "6f1c2a94d07b58e3f1c2a94d07b58e36",
     "APP_URL": "https://activelog.example",
     "DATABASE_URL": "postgresql://activelog:yT4%40kL@db.example.com/activelog",
-    "REDIS_URL": "redis://redis.example.com",
+    "REDIS_URL": "redis://:qW8%21z@redis.example.com",
     "AWS_ACCESS_KEY_ID": "AKIA",
     "AWS_SECRET_ACCESS_KEY": "not a sample key",
     "SMTP_URL": "smtp://us:word@smtp.example.com",
+    "MAIL_FROM": "ActiveLog <hello@activelog.example>",
 }
 SECRETS = ("SECRET_KEY", "DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SMTP_URL")
+
+PRIVATE = {"PRIVATE_HOSTS": "db, s3"}
+NOT_SETTINGS = {"COMPOSE_PROFILES", "ENVIRONMENT", "GRAFANA_PASSWORD"} | {
+    name for name in development() if name.startswith("ALERTS_")
+}
+"""Variables in development.env that only Compose, Grafana and Alertmanager read."""
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -43,6 +51,22 @@ def test_no_secret_has_a_default_outside_development(environment: str, name: str
         {"AWS_SECRET_ACCESS_KEY": "minioadmin"},
         {"AWS_SECRET_ACCESS_KEY": "minioadmin", "S3_ENDPOINT_URL": "https://s3.example.com"},
         {"SMTP_URL": "smtp://us:word@smtp.example.com?tls=none"},
+        {"DATABASE_URL": "postgresql:///activelog?host=db.example.com"},
+        {"DATABASE_URL": "postgresql://activelog@localhost,db.example.com/activelog"},
+        {"DATABASE_URL": "postgresql://a:yT4@db.example.com/a?sslmode=disable"},
+        {"DATABASE_URL": "postgresql://a:yT4@localhost,db.example.com/a?sslmode=disable"},
+        {"DATABASE_URL": "postgresql://a:yT4@/a?host=localhost,db.example.com&sslmode=allow"},
+        {"DATABASE_URL": "postgresql://a:yT4@/a?host=db.example.com:5433&ssl%6dode=disable"},
+        {"MIGRATIONS_DATABASE_URL": "postgresql://owner:yT4@db.example.com/a?sslmode=disable"},
+        {"MIGRATIONS_DATABASE_URL": "postgresql://owner:owner@db.example.com/a"},
+        {"REDIS_URL": "redis://redis.example.com"},
+        {"REDIS_URL": "redis:///0?host=redis.example.com"},
+        {"REDIS_URL": "rediss://redis.example.com:6379/0"},
+        {"S3_ENDPOINT_URL": "http://s3.example.com"},
+        {"S3_ENDPOINT_URL": "http://s3:8333"},
+        {"S3_PUBLIC_ENDPOINT_URL": "http://files.example.com"},
+        {"MAIL_FROM": "hello@localhost"},
+        {"MAIL_FROM": ""},
     ],
 )
 def test_weak_production_settings_are_refused_with_one_line_that_hides_their_values(
@@ -52,7 +76,51 @@ def test_weak_production_settings_are_refused_with_one_line_that_hides_their_val
         Settings.from_env({**STRONG, **weak})
     assert weak.keys() >= set(raised.value.variables)
     (line,) = str(raised.value).splitlines()
-    assert not any(value in line for value in weak.values())
+    assert not any(value and value in line for value in weak.values())
+
+
+@pytest.mark.parametrize("name", sorted(set(development()) - NOT_SETTINGS))
+def test_production_refuses_every_value_in_development_env(name: str) -> None:
+    value = development()[name]
+    settings = {
+        "POSTGRES_PASSWORD": {
+            "MIGRATIONS_DATABASE_URL": f"postgresql://activelog:{value}@localhost/activelog"
+        },
+        "APP_POSTGRES_PASSWORD": {
+            "DATABASE_URL": f"postgresql://activelog_app:{value}@postgres:5432/activelog"
+        },
+        "REDIS_PASSWORD": {"REDIS_URL": f"redis://:{value}@valkey:6379/0"},
+    }.get(name, {name: value})
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_env({**STRONG, **settings})
+    assert [*settings] == raised.value.variables
+
+
+def test_all_refused_values_are_listed_at_once_with_one_line_each() -> None:
+    refused = {
+        "DATABASE_URL": "postgresql://a:yT4@db.example.com/a?sslmode=disable",
+        "REDIS_URL": "redis://redis.example.com",
+        "S3_ENDPOINT_URL": "http://s3.example.com",
+        "S3_PUBLIC_ENDPOINT_URL": "http://files.example.com",
+        "MAIL_FROM": "",
+        "SECRET_KEY": development()["SECRET_KEY"],
+    }
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_env({**STRONG, **refused})
+    assert set(refused) == {line.split()[0] for line in str(raised.value).splitlines()}
+    assert len(refused) == len(str(raised.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    "variables", [{"PGHOST": "db.example.com"}, {"PGHOST": "/run/postgresql,db.example.com"}]
+)
+def test_libpq_variables_count_as_part_of_the_database_url(variables: Mapping[str, str]) -> None:
+    open_database = {**STRONG, "DATABASE_URL": "postgresql://activelog@/activelog"}
+    Settings.from_env(open_database)
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL has a remote host and no password"):
+        Settings.from_env({**open_database, **variables})
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL has sslmode=disable and a remote host"):
+        Settings.from_env({**STRONG, "PGSSLMODE": "disable"})
 
 
 def test_all_missing_and_invalid_settings_are_listed_once() -> None:
@@ -101,7 +169,7 @@ def test_redis_url_that_the_client_rejects_is_refused_without_showing_its_passwo
 def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.from_env({})
-    assert set(SECRETS) | {"REDIS_URL"} == {
+    assert set(SECRETS) | {"REDIS_URL", "MAIL_FROM"} == {
         line.split()[0] for line in str(raised.value).splitlines()
     }
 
@@ -110,7 +178,7 @@ def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
     "accepted",
     [
         {},
-        {"APP_URL": "http://127.0.0.1:8000"},
+        {"APP_URL": "http://127.0.0.1:8080"},
         {"DATABASE_URL": "postgresql://activelog@localhost/activelog"},
         {"DATABASE_URL": "postgresql:///activelog?host=/run/postgresql"},
         {"DATABASE_URL": "postgresql://a@db.example.com/a", "PGPASSFILE": "/run/secrets/pgpass"},
@@ -118,9 +186,16 @@ def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
         {"AWS_SECRET_ACCESS_KEY": "test", "S3_ENDPOINT_URL": "http://127.0.0.1:8333"},
         {"SMTP_URL": "smtp://us:word@localhost?tls=none"},
         {"SMTP_URL": "smtp://relay.internal?tls=none"},
+        {"DATABASE_URL": "postgresql://a:yT4@[::1]:5432/a?sslmode=disable"},
+        {"DATABASE_URL": "postgresql://a:yT4@%2Frun%2Fpostgresql/a?sslmode=disable"},
+        {"DATABASE_URL": "postgresql://a:yT4@db,localhost/a?sslmode=disable", **PRIVATE},
+        {"REDIS_URL": "redis://localhost"},
+        {"REDIS_URL": "unix:///run/valkey.sock"},
+        {"S3_ENDPOINT_URL": "http://s3:8333", **PRIVATE},
+        {"S3_PUBLIC_ENDPOINT_URL": "http://127.0.0.1:9000"},
     ],
 )
-def test_production_accepts_passwords_kept_elsewhere_local_servers_and_a_relay_without_login(
+def test_production_accepts_passwords_kept_elsewhere_local_and_private_servers_and_an_open_relay(
     accepted: Mapping[str, str],
 ) -> None:
     Settings.from_env({**STRONG, **accepted})
