@@ -16,6 +16,7 @@ from app import logs
 from app.commands import bucket, email, jobs, queues, trigger, users
 from app.errors import Failure, Invalid, NotFound, TooOld
 from app.postgres.migrations import MigrationFailed, migrate
+from app.postgres.roles import ApplicationRole
 from app.resources import open_resources
 from app.settings import Settings
 from app.settings.environment import (
@@ -24,6 +25,7 @@ from app.settings.environment import (
     environment_with_dotenv,
     report_error,
 )
+from app.settings.sections import postgres_server
 
 FAILED, BAD_INPUT = 1, INVALID_SETTINGS_EXIT_CODE
 """Exit codes."""
@@ -41,12 +43,19 @@ async def migrate_(
     down: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     settings: Annotated[Settings, Parameter(parse=False)],
 ) -> str:
-    """Apply pending migrations.
+    """Apply pending migrations, and let the application's role read and write rows.
 
     Args:
         down: Revert the last migration instead.
     """
-    return await migrate(settings.database.url, "down" if down else "up") or "no pending migrations"
+    database, command = settings.database, "down" if down else "up"
+    if database.migrations_url is None:
+        output = await migrate(database.url, command)
+    else:
+        server = postgres_server(database.url, os.environ)
+        role = ApplicationRole(server.username, server.password)
+        output = await migrate(database.migrations_url, command, role=role)
+    return output or "no pending migrations"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

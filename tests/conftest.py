@@ -26,9 +26,11 @@ from app.errors import Unavailable
 from app.jobs import load_handlers
 from app.pages import failure_page, pages_router
 from app.postgres.database import Database
+from app.postgres.pool import open_pool
 from app.resources import Resources, open_resources
 from app.s3 import Bucket, open_bucket
 from app.settings import Settings
+from tests.support.owner import owner_url
 from tests.support.raw_s3 import LONG_TIMEOUTS
 from tests.support.sample_jobs import reset_sample_jobs
 from tests.support.servers import RunServers
@@ -45,6 +47,7 @@ load_handlers()
 
 SERVERS = pytest.StashKey[RunServers]()
 VARIABLES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION")
+OWNER_VARIABLE = "MIGRATIONS_DATABASE_URL"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -58,7 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.stash[SERVERS] = running = RunServers()
     variables = running.start()
-    os.environ.update({f"TEST_{name}": variables[name] for name in VARIABLES + KEYS})
+    names = (*VARIABLES, *KEYS, OWNER_VARIABLE)
+    os.environ.update({f"TEST_{name}": variables[name] for name in names})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -87,16 +91,25 @@ def worker_index(worker_id: str) -> int:
 
 @pytest.fixture(scope="session")
 async def database_url(worker_index: int) -> str:
-    """Copy the migrated database for this test worker, and return the URL of the copy."""
-    template = os.environ["TEST_DATABASE_URL"]
+    """Copy the migrated database for this test worker, and return the application's URL of it."""
+    parts = urlsplit(os.environ["TEST_DATABASE_URL"])
     name = f"worker_{worker_index}"
-    parts = urlsplit(template)
-    admin = await asyncpg.connect(parts._replace(path="/postgres").geturl())
+    admin = await asyncpg.connect(owner_url("postgresql:///postgres"))
     try:
         await admin.execute(f'create database "{name}" template "{parts.path[1:]}"')
+        # A copy has all grants but those on the database itself.
+        await admin.execute(f'revoke temporary on database "{name}" from public')
     finally:
         await admin.close()
     return parts._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+async def owner(database_url: str) -> AsyncIterator[Database]:
+    """Return the database as the role that owns the tables, which the application never uses."""
+    url = owner_url(database_url)
+    async with await open_pool(url, size=1, application_name="activelog-tests-owner") as pool:
+        yield Database(pool, lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -150,13 +163,13 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
 
 
 @pytest.fixture
-async def resources(opened: Resources) -> Resources:
+async def resources(opened: Resources, owner: Database) -> Resources:
     """Return this test worker's resources, with empty tables and an empty Redis."""
     await opened.dispatcher.flush()  # dispatches left over from the previous test
     try:
-        await opened.database.execute(EMPTY_TABLES)
+        await owner.execute(EMPTY_TABLES)
     except Unavailable as locked:  # report who holds the lock
-        others = await opened.database.fetch(OTHER_TRANSACTIONS)
+        others = await owner.fetch(OTHER_TRANSACTIONS)
         raise AssertionError([dict(row) for row in others]) from locked
     await opened.redis.flushdb()
     return opened
@@ -177,7 +190,7 @@ declare
     has_rows boolean;
 begin
     for name in select quote_ident(tablename) from pg_tables
-        where schemaname = 'public' and tablename <> 'schema_migrations'
+        where schemaname = 'public' and tablename not in ('schema_migrations', 'installation')
     loop
         execute 'select exists (select from ' || name || ')' into has_rows;
         if has_rows then filled := filled || name; end if;

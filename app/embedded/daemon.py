@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from app import process_priority
-from app.embedded.home import disk_full_lines
+from app.embedded.home import disk_full_lines, secret
 from app.embedded.ports import default_or_free_port, free_ports, is_listening
 from app.embedded.registry import ProcessRegistry, kill_group
 
@@ -69,6 +70,13 @@ class Workspace:
         folder = self.home / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    def password(self, purpose: str) -> str:
+        """Return a random password, always the same for a purpose in this home folder.
+
+        Other users of this machine can connect to the servers' ports, but cannot read the file.
+        """
+        return hmac.digest(secret(self.home), purpose.encode(), "sha256").hex()
 
     def choose_port(self, default: int) -> int:
         """Choose a port for a server."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -19,7 +20,7 @@ if sys.platform != "win32":
 
 ROOT = Path(__file__).resolve().parents[2]
 """The root of the checkout."""
-LOCK_FILE, REGISTRY_FILE, ENV_FILE = "lock", "processes.json", "env"
+LOCK_FILE, REGISTRY_FILE, ENV_FILE, SECRET_FILE = "lock", "processes.json", "env", "secret"
 """Names of files in the home folder."""
 LOCK_TIMEOUT_S = 0.3
 """How long `lock` retries: `is_locked` in another process takes the lock for an instant."""
@@ -108,6 +109,20 @@ def make_home(folder: Path) -> Path:
     with suppress(FileExistsError):
         folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
     return folder.resolve()
+
+
+def secret(home: Path) -> bytes:
+    """Return the random secret in the home folder, which only this user can read.
+
+    Create it if it is missing: under another name first, as we may be killed meanwhile.
+    """
+    file, unfinished = home / SECRET_FILE, home / f"{SECRET_FILE}.new"
+    if not file.exists():
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(secrets.token_bytes(32))
+        unfinished.rename(file)
+    return file.read_bytes()
 
 
 def is_disk_full(error: BaseException) -> bool:

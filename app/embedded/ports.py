@@ -81,16 +81,22 @@ def is_listening(pid: int, port: int) -> bool:
 
 async def first_line(port: int, request: bytes = b"") -> bytes:
     """Return the first line of the server's reply; empty if the server sends no reply."""
+    (line,) = await lines(port, 1, request)
+    return line
+
+
+async def lines(port: int, count: int, request: bytes = b"") -> list[bytes]:
+    """Return the first lines of the server's reply; all empty if the server does not reply."""
     try:
         async with asyncio.timeout(REPLY_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
             try:
                 writer.write(request)
-                return await reader.readline()
+                return [await reader.readline() for _ in range(count)]
             finally:
                 writer.close()
     except (OSError, ValueError, TimeoutError):
-        return b""
+        return [b""] * count
 
 
 async def http_status(

@@ -25,12 +25,15 @@ import psutil
 from app.embedded.daemon import Daemon, DidNotStart, RunAs, Workspace
 from app.embedded.ports import LOOPBACK
 from app.embedded.wheels import postgres_folder, postgres_major
+from app.postgres.roles import scram_verifier
 
 if sys.platform != "win32":
     import pwd
 
-DATABASE_NAME = "activelog"
-"""The name of the database and of its owner. Loopback connections need no password."""
+DATABASE_NAME = OWNER = "activelog"
+"""The name of the database and of its owner, a superuser. Only migrations connect as the owner."""
+APPLICATION = "activelog_app"
+"""The name of the application's role."""
 TEST_OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
@@ -68,9 +71,14 @@ class Postgres(Daemon):
         return {"Postgres": (5432, self._port)}
 
     def settings(self) -> dict[str, str]:
-        return {
-            "DATABASE_URL": f"postgresql://{DATABASE_NAME}@{LOOPBACK}:{self._port}/{DATABASE_NAME}"
-        }
+        return {"DATABASE_URL": self._url(APPLICATION), "MIGRATIONS_DATABASE_URL": self._url(OWNER)}
+
+    def _url(self, role: str) -> str:
+        login = f"{role}:{self._password(role)}"
+        return f"postgresql://{login}@{LOOPBACK}:{self._port}/{DATABASE_NAME}"
+
+    def _password(self, role: str) -> str:
+        return self.workspace.password(f"postgres {role}")
 
     def run_as(self) -> RunAs:
         return run_as(self._account)
@@ -112,6 +120,7 @@ class Postgres(Daemon):
             why = f"{created}: remove all data with `just reset`"
             raise DidNotStart(self.name, 1, [why], started=False)
         await asyncio.to_thread(self._stop_orphan)
+        await self._require_passwords()
 
     async def stop(self) -> None:
         await super().stop()
@@ -146,13 +155,39 @@ class Postgres(Daemon):
         programs = self._programs / "bin"
         sync = () if self.workspace.durable else ("--no-sync",)
         await self._run(
-            [programs / "initdb", "-D", unfinished, "-U", DATABASE_NAME, "--auth=trust",
+            [programs / "initdb", "-D", unfinished, "-U", OWNER, "--auth=reject",
              "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
              "--builtin-locale=C.UTF-8", "--no-instructions", *sync],
         )  # fmt: skip
-        create = f"create database {DATABASE_NAME} owner {DATABASE_NAME}".encode()
-        await self._run([programs / "postgres", "--single", "-D", unfinished, "postgres"], create)
+        await self._run_single(unfinished, f"create database {DATABASE_NAME} owner {OWNER}")
         unfinished.rename(self._data)
+
+    async def _require_passwords(self) -> None:
+        """Give both roles their passwords, and require them on every connection.
+
+        Access rules that are ours already contain a fingerprint of the passwords: then there is
+        nothing to do. Clusters of earlier versions let everybody in, and are changed here.
+        """
+        passwords = {role: self._password(role) for role in (OWNER, APPLICATION)}
+        fingerprint = hashlib.sha256("".join(passwords.values()).encode()).hexdigest()
+        rules = f"# {fingerprint}\nhost all all {LOOPBACK}/32 scram-sha-256\n"
+        file = self._data / "pg_hba.conf"
+        if file.read_text() == rules:
+            return
+        verifiers = {name: scram_verifier(text) for name, text in passwords.items()}
+        await self._run_single(
+            self._data,
+            f"do $do$ begin create role {APPLICATION} login;"
+            " exception when duplicate_object then null; end $do$",
+            *(f"alter role {role} password '{text}'" for role, text in verifiers.items()),
+        )
+        file.write_text(rules)  # it keeps its owner, who may not be us
+
+    async def _run_single(self, data: Path, *statements: str) -> None:
+        """Run statements without starting a server. Each must be on one line."""
+        script = "\n".join(statements).encode()
+        program = self._programs / "bin" / "postgres"
+        await self._run([program, "--single", "-D", data, "postgres"], script)
 
     async def _run(self, command: Sequence[str | Path], script: bytes | None = None) -> None:
         process = await asyncio.create_subprocess_exec(

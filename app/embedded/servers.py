@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.embedded.daemon import Daemon, Workspace
 from app.embedded.home import REGISTRY_FILE, ROOT, make_home
-from app.embedded.ports import LOOPBACK, first_line, http_status
+from app.embedded.ports import LOOPBACK, first_line, http_status, lines
 from app.embedded.postgres import Postgres
 from app.embedded.registry import ProcessRegistry
 from app.embedded.s3 import S3
@@ -30,12 +30,27 @@ class Valkey(Daemon):
         return {"Valkey": (6379, self.port)}
 
     def settings(self) -> dict[str, str]:
-        return {"REDIS_URL": f"redis://{LOOPBACK}:{self.port}/0"}
+        return {"REDIS_URL": f"redis://:{self._password}@{LOOPBACK}:{self.port}/0"}
+
+    @property
+    def _password(self) -> str:
+        return self.workspace.password("valkey")
+
+    async def prepare(self) -> None:
+        """Write the password to a file, as any user of this machine can read the arguments."""
+        file = self._password_file
+        file.touch(mode=0o600)
+        file.write_text(f"requirepass {self._password}\n")
+
+    @property
+    def _password_file(self) -> Path:
+        return self.workspace.folder("valkey") / "password.conf"
 
     def command(self) -> Sequence[str | Path]:
         append_only = "yes" if self.workspace.durable else "no"
         return [
             valkey_server(),
+            self._password_file,
             *("--bind", LOOPBACK),
             *("--port", str(self.port)),
             *("--dir", self.workspace.folder("valkey")),
@@ -48,7 +63,8 @@ class Valkey(Daemon):
 
     async def is_ready(self) -> bool:
         """Ping Valkey, which replies LOADING instead of PONG while it loads its file."""
-        return (await first_line(self.port, b"PING\r\n")).startswith(b"+PONG")
+        ping = f"AUTH {self._password}\r\nPING\r\n".encode()
+        return (await lines(self.port, 2, ping)) == [b"+OK\r\n", b"+PONG\r\n"]
 
 
 class InboxServer(Daemon):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from app.postgres.pool import OUTAGES, connect, not_responding, require_supported_major
+from app.postgres.roles import ApplicationRole
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
@@ -22,20 +23,27 @@ class MigrationFailed(Exception):
     """dbmate failed, and the message is its output; or dbmate is not installed."""
 
 
-async def migrate(url: str, command: str = "up") -> str:
+async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None = None) -> str:
     """Migrate `up` to the newest version, or `down` by one. Concurrent calls wait for each other.
+
+    Args:
+        url: the URL of the role that owns the tables.
+        role: the application's role, if it is another one. After migrating `up`, it may read and
+            write rows.
 
     Returns:
         The output of dbmate.
 
     Raises:
-        SettingsError: the database, user, password or a parameter in the URL is wrong.
+        SettingsError: the database, user, password or a parameter in the URL is wrong, or the
+            application's role may do too much or cannot be created.
         TooOld: Postgres is too old.
         Unavailable: Postgres is not responding.
         MigrationFailed: a migration failed and was rolled back, or dbmate is not installed.
     """
+    variable = "DATABASE_URL" if role is None else "MIGRATIONS_DATABASE_URL"
     try:
-        connection = await connect(url, timeout=10)
+        connection = await connect(url, timeout=10, variable=variable)
     except (OSError, TimeoutError, *OUTAGES) as error:
         raise not_responding(error) from error
     try:
@@ -44,7 +52,12 @@ async def migrate(url: str, command: str = "up") -> str:
         encrypted = await connection.fetchval(
             "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
         )
-        return await _dbmate(_with_sslmode(url, encrypted=encrypted), command)
+        if role is not None:
+            await role.require_usable(connection)
+        output = await _dbmate(_with_sslmode(url, encrypted=encrypted), command)
+        if role is not None and command == "up":
+            await role.grant(connection)
+        return output
     finally:
         await connection.close()
 

@@ -79,8 +79,13 @@ async def open_pool(
     )
 
 
-async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(
+    *args: Any, variable: str = "DATABASE_URL", **kwargs: Any
+) -> asyncpg.Connection[asyncpg.Record]:
     """Connect, and translate errors in the settings.
+
+    Args:
+        variable: the setting that contains the URL.
 
     Raises:
         SettingsError: the database, user, password or a parameter in the URL is wrong.
@@ -88,7 +93,7 @@ async def connect(*args: Any, **kwargs: Any) -> asyncpg.Connection[asyncpg.Recor
     try:
         return await asyncpg.connect(*args, **kwargs)
     except SETTINGS_ERRORS as error:
-        raise SettingsError({"DATABASE_URL": f"cannot be used: {error}"}) from error
+        raise SettingsError({variable: f"cannot be used: {error}"}) from error
 
 
 async def _skip_reset(_connection: object) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from msgspec import Meta
 from redis.asyncio import ConnectionPool
 
-from app.settings.environment import convert
+from app.settings.environment import LOCAL_HOSTS, convert
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 PERIODS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": DAY}
@@ -79,6 +79,56 @@ def parse_redis_url(text: str) -> str:
     return text
 
 
+def redis_server(url: str) -> tuple[str | None, str | None]:
+    """Return the host and the password that the client reads from a valid URL.
+
+    The host is None for a Unix socket.
+    """
+    options = ConnectionPool.from_url(url).connection_kwargs
+    return None if "path" in options else options.get("host"), options.get("password")
+
+
+class PostgresServer(NamedTuple):
+    """What asyncpg reads from a URL. Parameters of the URL and PG* variables count, too."""
+
+    hosts: frozenset[str]
+    """Empty for a Unix socket."""
+    username: str
+    password: str
+    sslmode: str
+
+
+def postgres_server(url: str, environ: Mapping[str, str]) -> PostgresServer:
+    """Return which servers a URL names, and how it connects to them. It may name several hosts."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    login, _, netloc = parts.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    listed = [*netloc.split(","), *query.get("host", "").split(",")]
+    if not any(listed):
+        listed = environ.get("PGHOST", "").split(",")
+    hosts = {host for text in listed if (host := _host(unquote(text.strip())))}
+    return PostgresServer(
+        frozenset(host for host in hosts if not host.startswith(("/", "@"))),
+        unquote(username) or query.get("user", ""),
+        unquote(password) or query.get("password", ""),
+        query.get("sslmode") or environ.get("PGSSLMODE", ""),
+    )
+
+
+def _host(text: str) -> str:
+    """Remove the port, and the brackets of an IPv6 address."""
+    return text if text in LOCAL_HOSTS else re.sub(r":\d*$", "", text).strip("[]").lower()
+
+
+def parse_hosts(text: str) -> frozenset[str]:
+    """Parse `s3,minio.internal`: host names, without ports."""
+    hosts = frozenset(host.strip().lower() for host in text.split(","))
+    if not all(re.fullmatch(r"[a-z0-9._:-]+", host) for host in hosts):
+        raise ValueError("must be host names such as s3,minio.internal")
+    return hosts
+
+
 def parse_queue_weights(text: str) -> Mapping[str, int]:
     """Parse `critical=6,default=3,low=1`: each queue once, with a weight from 1 to 1000."""
     queues = ("critical", "default", "low")
@@ -120,6 +170,10 @@ class Http:
 @dataclass(frozen=True, slots=True)
 class Database:
     url: Annotated[str, parse_postgres_url, "DATABASE_URL"]
+    migrations_url: Annotated[str | None, parse_postgres_url, "MIGRATIONS_DATABASE_URL"] = field(
+        default=None, repr=False
+    )
+    """The URL of the role that owns the tables. Only `migrate` connects as this role."""
     pool_size: Annotated[int, Meta(ge=2, le=1000), "DATABASE_POOL"] = 10
     export_pool_size: Annotated[int, Meta(ge=1, le=100), "EXPORT_POOL"] = 4
 

@@ -9,6 +9,7 @@ import pytest
 
 from app.postgres.database import Database
 from app.postgres.statements import STATEMENTS
+from tests.support.owner import execute_as_owner
 from tests.support.people import Person, person
 
 
@@ -145,7 +146,7 @@ async def test_page_is_read_in_index_order(database: Database, kim: Person) -> N
         " from generate_series(1, 5000) as n",
         kim.id,
     )
-    await database.execute("analyze activities")
+    await execute_as_owner(database, "analyze activities")
     async with database.pool.acquire() as connection, connection.transaction():
         await connection.execute("set local plan_cache_mode = force_generic_plan")
         sql = STATEMENTS["activities.list_activities"].sql

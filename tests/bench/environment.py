@@ -72,6 +72,8 @@ async def environment(needed: Collection[str]) -> AsyncIterator[Environment]:
             try:
                 await start_all(daemons)
                 variables = connection_settings(daemons)
+                # One role for everything, since benchmarks also create and analyze tables.
+                variables["DATABASE_URL"] = variables.pop("MIGRATIONS_DATABASE_URL")
                 await migrate(variables["DATABASE_URL"])
                 yield Environment(folder, {**_service_settings(), **UNUSED_SERVERS, **variables})
             finally:
@@ -97,6 +99,7 @@ def describe_disk(folder: Path) -> str:
 def _service_settings() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        "ENVIRONMENT": "test",
         "SECRET_KEY": "a long enough secret for the benchmarks",
         "METRICS_PORT": "0",
         "LOG_FORMAT": "json",

@@ -99,7 +99,7 @@ async def _run(plan: Plan) -> list[Row]:
         environ = {**servers.environ, **valkey.settings()}
         opened = open_resources(Settings.from_env(environ), process="activelog-chaos")
         resources = await stack.enter_async_context(opened)
-        await create_ledger(resources.database)
+        await create_ledger(resources.database, environ["DATABASE_URL"])
         async with (
             crew(environ, plan.workers) as workers,
             witness(environ, resources.database) as spared,

@@ -11,6 +11,7 @@ import pytest
 
 from app.embedded.ports import free_ports
 from app.jobs.schedules import SCHEDULES
+from app.postgres.database import Database
 from app.resources import Resources
 from tests.conftest import EMPTY_TABLES
 from tests.support.http import anonymous_client
@@ -61,10 +62,12 @@ class RunningService(NamedTuple):
 
 
 @pytest.fixture(scope="package")
-async def service(opened: Resources, environ: dict[str, str]) -> AsyncIterator[RunningService]:
+async def service(
+    opened: Resources, owner: Database, environ: dict[str, str]
+) -> AsyncIterator[RunningService]:
     """Run both processes on a database with a dead letter, blocked jobs, pauses and runs."""
     database = opened.database
-    await database.execute(EMPTY_TABLES)
+    await owner.execute(EMPTY_TABLES)
     await opened.redis.flushdb()
     await database.execute(BLOCKED)
     await database.execute(DEAD)
@@ -85,7 +88,7 @@ async def service(opened: Resources, environ: dict[str, str]) -> AsyncIterator[R
         done = "select count(*) from jobs where kind = 'email:welcome' and state = 'done'"
         await eventually(lambda: database.fetchval(done), 1)
         yield running
-    await database.execute(EMPTY_TABLES)
+    await owner.execute(EMPTY_TABLES)
 
 
 async def _ready(api: str) -> int:

@@ -34,11 +34,14 @@ from tests.deploy.composition import (
 
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
-LIBPQ_VARIABLES = {"PGPASSWORD", "PGPASSFILE"}
-"""Variables for a password that DATABASE_URL lacks. In compose.yaml, DATABASE_URL has one."""
+LIBPQ_VARIABLES = {"PGPASSWORD", "PGPASSFILE", "PGHOST", "PGSSLMODE"}
+"""Variables for what DATABASE_URL lacks. In compose.yaml, it lacks nothing that matters."""
+OWNER = {"MIGRATIONS_DATABASE_URL"}
+"""What only `migrate` gets."""
 SECRETS = {
     "SECRET_KEY",
     "POSTGRES_PASSWORD",
+    "APP_POSTGRES_PASSWORD",
     "REDIS_PASSWORD",
     "AWS_SECRET_ACCESS_KEY",
     "GRAFANA_PASSWORD",
@@ -47,6 +50,7 @@ ONE_OFF = {"migrate", "bucket"}
 PRODUCTION = {
     "SECRET_KEY": "a key for the tests, with more than 32 characters",
     "POSTGRES_PASSWORD": "a" * 64,
+    "APP_POSTGRES_PASSWORD": "e" * 64,
     "REDIS_PASSWORD": "b" * 64,
     "AWS_ACCESS_KEY_ID": "activelog",
     "AWS_SECRET_ACCESS_KEY": "c" * 64,
@@ -113,13 +117,14 @@ def test_settings_accept_each_services_environment_and_every_setting_is_in_it(
     for name in OUR_SERVICES:
         environ = RecordingEnvironment(composed["services"][name]["environment"])
         settings = Settings.from_env(environ)
-        assert environ.names - LIBPQ_VARIABLES == set(environ)
+        unset = LIBPQ_VARIABLES if name == "migrate" else LIBPQ_VARIABLES | OWNER
+        assert environ.names - unset == set(environ)
         assert settings.http.host == "0.0.0.0"  # noqa: S104 # in a container, on its own network
 
 
 def test_env_example_and_compose_yaml_have_the_same_settings() -> None:
     sample = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    environment = composition(development())["services"]["api"]["environment"]
+    environment = composition(development())["services"]["migrate"]["environment"]
     assert sample == set(environment)
 
 
@@ -210,6 +215,29 @@ def test_schema_is_migrated_before_it_is_used(composed: dict[str, Any]) -> None:
             "condition": "service_completed_successfully"
         }
         assert services[name]["image"] == services["migrate"]["image"]
+
+
+def test_application_gets_no_password_of_the_owner_of_the_tables(composed: dict[str, Any]) -> None:
+    services = composed["services"]
+    owner = services["postgres"]["environment"]["POSTGRES_USER"]
+    database = Settings.from_env(services["migrate"]["environment"]).database
+    assert database.migrations_url is not None
+    assert f"//{owner}:" in database.migrations_url
+    assert f"//{owner}:" not in database.url
+    for name in ("api", "worker", "bucket"):
+        assert database.migrations_url not in services[name]["environment"].values()
+        assert database.url == services[name]["environment"]["DATABASE_URL"]
+
+
+def test_only_the_s3_port_of_seaweedfs_is_on_a_network_and_only_its_users_share_that(
+    composed: dict[str, Any],
+) -> None:
+    services = composed["services"]
+    options = set(services["s3"]["command"])
+    assert {"-ip.bind=127.0.0.1", "-s3.ip.bind=0.0.0.0", "-disableHttp=true"} <= options
+    (network,) = services["s3"]["networks"]
+    on_it = {name for name, service in services.items() if network in service["networks"]}
+    assert on_it == {"s3", "api", "worker", "bucket"}
 
 
 def test_internal_services_cannot_be_reached_from_outside(composed: dict[str, Any]) -> None:

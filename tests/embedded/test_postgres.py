@@ -119,14 +119,14 @@ async def test_interrupted_initdb_is_not_mistaken_for_a_cluster(home: Path) -> N
 
 async def test_durable_postgres_keeps_a_committed_table_when_it_is_killed(home: Path) -> None:
     async with cluster(home, durable=True) as server:
-        connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
+        connection = await asyncpg.connect(server.settings()["MIGRATIONS_DATABASE_URL"])
         await connection.execute("create table survivors (id int)")
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         await server.wait()
         connection.terminate()
     async with cluster(home, durable=True) as server:
-        connection = await asyncpg.connect(server.settings()["DATABASE_URL"])
+        connection = await asyncpg.connect(server.settings()["MIGRATIONS_DATABASE_URL"])
         assert await connection.fetchval("select count(*) from survivors") == 0
         await connection.close()
 

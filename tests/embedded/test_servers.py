@@ -135,7 +135,7 @@ async def test_servers_that_want_the_same_default_port_at_once_all_start(home: P
 async def test_data_survives_a_restart(home: Path) -> None:
     environ = only("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
     async with servers(home, environ) as env:
-        connection = await asyncpg.connect(env["DATABASE_URL"])
+        connection = await asyncpg.connect(env["MIGRATIONS_DATABASE_URL"])
         await connection.execute(
             "create table survivors (id int); insert into survivors values (7)"
         )
@@ -145,7 +145,7 @@ async def test_data_survives_a_restart(home: Path) -> None:
         photo = f"{env['S3_ENDPOINT_URL']}/activelog/photo"
         assert await http_status(photo, "PUT", signed_headers("PUT", photo)) == 200
     async with servers(home, environ) as env:
-        connection = await asyncpg.connect(env["DATABASE_URL"])
+        connection = await asyncpg.connect(env["MIGRATIONS_DATABASE_URL"])
         assert await connection.fetchval("select id from survivors") == 7
         await connection.close()
         async with Redis.from_url(env["REDIS_URL"]) as redis:

@@ -16,6 +16,7 @@ import pytest
 from app.embedded import wheels
 from app.embedded.home import ROOT
 from app.embedded.wheels import CannotRunHere, check_can_run_here
+from tests.support.owner import owner_url
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has glibc")
@@ -77,7 +78,7 @@ def test_dbmate_is_also_found_on_the_path_and_reported_if_it_is_missing(
     venv.create(tmp_path)
     environ = {**os.environ, "PATH": path, "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
     ran = subprocess.run(
-        [tmp_path / "bin" / "python", "-c", MIGRATE, database_url],
+        [tmp_path / "bin" / "python", "-c", MIGRATE, owner_url(database_url)],
         capture_output=True, check=True, text=True, env=environ,
     )  # fmt: skip
     assert ran.stdout == output

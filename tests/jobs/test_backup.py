@@ -14,6 +14,7 @@ import asyncpg
 from app.embedded.wheels import postgres_folder
 from app.resources import Resources, open_resources
 from tests.support.ledger import count_effects, create_ledger
+from tests.support.owner import owner_url
 from tests.support.sample_jobs import Effect, enqueue_job
 from tests.support.working import eventually, running_worker
 
@@ -44,13 +45,15 @@ async def test_unfinished_jobs_in_a_restored_dump_run_once_with_an_empty_redis(
     await resources.database.execute(RUNNING, jobs[0])
     await resources.database.execute(DONE, jobs[1])
     await resources.redis.flushdb()
-    source = resources.settings.database.url
+    url = resources.settings.database.url
+    source = owner_url(url)
     async with empty_database(source, f"restored_{worker_index}") as target:
         dump = tmp_path / "activelog.dump"
         await run("pg_dump", f"--dbname={source}", "-Fc", f"--file={dump}")
         await run("pg_restore", f"--dbname={target}", "--exit-on-error", dump)
         settings = resources.settings
-        settings = replace(settings, database=replace(settings.database, url=target))
+        url = urlsplit(url)._replace(path=urlsplit(target).path).geturl()
+        settings = replace(settings, database=replace(settings.database, url=url))
         async with (
             open_resources(settings, process="activelog-tests") as restored,
             running_worker(restored),

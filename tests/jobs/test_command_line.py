@@ -190,7 +190,7 @@ async def test_command_prints_one_line_and_exits_with_1_during_a_postgres_outage
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("activelog@", "nobody-known@", 'role "nobody-known" does not exist'),
+        ("activelog_app:", "nobody-known:", 'failed for user "nobody-known"'),
         ("/worker_", "/no-worker_", "does not exist"),
         ("", "?bogus=1", "bogus"),
         ("", "?sslmode=bogus", "sslmode"),

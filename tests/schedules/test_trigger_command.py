@@ -16,6 +16,7 @@ from app.postgres.database import Database
 from app.resources import Resources
 from tests.support.many_users import add_run
 from tests.support.moments import at
+from tests.support.owner import execute_as_owner
 from tests.support.people import person
 from tests.support.processes import program
 from tests.support.working import running_worker, until
@@ -251,11 +252,11 @@ async def test_triggered_export_is_made_as_if_the_user_had_requested_it(
 async def test_trigger_exits_with_1_if_the_job_becomes_a_dead_letter(
     database: Database, resources: Resources, environ: Environ
 ) -> None:
-    await database.execute("alter table daily_stats rename to missing")
+    await execute_as_owner(database, "alter table daily_stats rename to missing")
     try:
         async with live_worker(resources):
             code, output = await trigger(environ, "stats:daily")
     finally:
-        await database.execute("alter table missing rename to daily_stats")
+        await execute_as_owner(database, "alter table missing rename to daily_stats")
     assert 1 == code
     assert "stats:daily dead" in output

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
+from app.postgres.database import Database
 from app.resources import Resources
 from tests.activities import drawing
 from tests.conftest import EMPTY_TABLES
@@ -34,6 +35,7 @@ async def test_route_returns_the_expected_status_to_each_role(
     route: str,
     access: Access,
     resources: Resources,
+    owner: Database,
     api: httpx.AsyncClient,
     wall_clock: WallClock,
 ) -> None:
@@ -44,7 +46,7 @@ async def test_route_returns_the_expected_status_to_each_role(
     # Kim comes last, as her request may delete the data.
     for role in ("anonymous", "other", "operator", "kim"):
         if statuses and uses_up:
-            await resources.database.execute(EMPTY_TABLES)
+            await owner.execute(EMPTY_TABLES)
             world = await build(resources)
         statuses[role] = (
             await send_request(api, world, world.people[role], route, access)

@@ -91,7 +91,7 @@ async def build(resources: Resources) -> World:
             await issue_token(tx, UserId(kim.id), purpose, timedelta(days=1))
             for purpose in ("confirm", "reset")
         ]
-    await database.execute("truncate jobs cascade")
+    await database.execute("delete from jobs")
     job = await database.fetchval(DEAD_JOB, kim.id)
     named = {
         "{activity_id}": activity,

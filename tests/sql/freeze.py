@@ -67,7 +67,7 @@ async def _freeze() -> None:
         if module.name.endswith(".statements"):
             import_module(module.name)
     async with own_postgres() as postgres:
-        url = postgres.settings()["DATABASE_URL"]
+        url = postgres.settings()["MIGRATIONS_DATABASE_URL"]
         await migrate(url)
         connection = await asyncpg.connect(url)
         statements = {

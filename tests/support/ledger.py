@@ -11,6 +11,7 @@ import os
 
 from app.jobs import Run
 from app.postgres.database import Database
+from tests.support.owner import execute_as_owner
 
 TABLES = """
 create table if not exists starts (
@@ -27,9 +28,13 @@ create table if not exists effects (
 """
 
 
-async def create_ledger(database: Database) -> None:
-    """Create the ledger's tables if they are missing."""
-    await database.execute(TABLES)
+async def create_ledger(database: Database, owner: str | None = None) -> None:
+    """Create the ledger's tables if they are missing.
+
+    Args:
+        owner: the owner's URL, if the database is not on the server that all tests use.
+    """
+    await execute_as_owner(database, TABLES, owner)
 
 
 async def record_start(database: Database, run: Run) -> None:

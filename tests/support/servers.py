@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.embedded.servers import servers
 from app.postgres.migrations import migrate
+from tests.support.owner import application_role
 
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "SMTP_URL")
 """Variables removed from the environment, so that tests never touch the developer's servers."""
@@ -28,7 +29,9 @@ class RunServers:
     def start(self) -> Mapping[str, str]:
         """Start the servers, and migrate the database that each test worker copies."""
         variables = self._loop.run_until_complete(self._servers.__aenter__())
-        self._loop.run_until_complete(migrate(variables["DATABASE_URL"]))
+        role = application_role(variables["DATABASE_URL"])
+        url = variables["MIGRATIONS_DATABASE_URL"]
+        self._loop.run_until_complete(migrate(url, role=role))
         return variables
 
     def stop(self) -> None:

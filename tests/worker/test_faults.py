@@ -26,6 +26,7 @@ from tests.support.outages import (
     own_valkey,
     terminate_backends,
 )
+from tests.support.owner import application_role
 from tests.support.processes import WORKER, program
 from tests.support.sample_jobs import Effect, Killer, enqueue_job, job_row
 from tests.support.working import eventually
@@ -250,10 +251,10 @@ async def test_workers_survive_a_postgres_outage_without_repeating_jobs(
 ) -> None:
     async with own_postgres() as postgres, AsyncExitStack() as stack:
         own = {**environ, **postgres.settings()}
-        await migrate(own["DATABASE_URL"])
+        await migrate(own["MIGRATIONS_DATABASE_URL"], role=application_role(own["DATABASE_URL"]))
         opened = open_resources(Settings.from_env(own), process="activelog-tests")
         database = (await stack.enter_async_context(opened)).database
-        await create_ledger(database)
+        await create_ledger(database, own["MIGRATIONS_DATABASE_URL"])
         first, second = [
             await stack.enter_async_context(program(*WORKER, environ=own)) for _ in range(2)
         ]
