@@ -10,9 +10,12 @@ import msgspec
 import structlog
 
 from app.cleanup import statements
+from app.cleanup.marker import require_own_bucket
 from app.cleanup.orphans import ORPHAN_KINDS, OrphanKind
+from app.errors import Conflict
 from app.exports.requests import abort_stale_uploads
 from app.jobs import Run, handles
+from app.jobs.outcomes import Dead
 from app.jobs.schedules import ScheduledJob, scheduled
 from app.jobs.schedules.fan_out import save_counts
 from app.jobs.schedules.statements import clock
@@ -30,10 +33,17 @@ class Cleanup(ScheduledJob, frozen=True):
     kind = "cleanup:daily"
     timeout = timedelta(hours=1)
 
+    max_orphans: int | None = None
+    """How many objects without a row an operator lets the cleanup remove, if that is more than it
+    removes by itself."""
+
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 BATCH_ROWS = 1000
+MAX_ORPHANS = 1000
+"""A cleanup removes so many orphans by itself, or a tenth of the objects, whichever is more. If
+there are more, the bucket and the database may not belong together."""
 
 
 class RemoveStatement(Protocol):
@@ -93,15 +103,26 @@ class CleanupPosition(msgspec.Struct, frozen=True):
 
     counts: dict[str, int] = {}
     last_keys: dict[str, str] = {}
+    photos: int = 0
+    """The photos that lose their rows in this cleanup."""
+    may_remove_orphans: bool = False
+    """Whether the orphans have been counted and are not too many."""
 
     def plus(self, name: str, removed: int, last_key: str | None = None) -> CleanupPosition:
         """Return the position after a batch."""
         counts = {**self.counts, name: self.counts.get(name, 0) + removed}
         last_keys = self.last_keys if last_key is None else {**self.last_keys, name: last_key}
-        return CleanupPosition(counts, last_keys)
+        return msgspec.structs.replace(self, counts=counts, last_keys=last_keys)
 
 
-async def remove_old_data(run: Run, bucket: Bucket, retention: Retention, *, now: datetime) -> None:
+async def remove_old_data(
+    run: Run,
+    bucket: Bucket,
+    retention: Retention,
+    *,
+    now: datetime,
+    max_orphans: int | None = None,
+) -> None:
     """Remove data after its retention period, and record how many rows and objects were removed.
 
     After an interruption, the next attempt goes through the rows again, and lists the bucket from
@@ -109,14 +130,25 @@ async def remove_old_data(run: Run, bucket: Bucket, retention: Retention, *, now
     same night.
 
     Raises:
+        Dead: the bucket belongs to another database, or too many of its objects have no row. The
+            rows have been removed by then, and no object.
         Unavailable: the bucket is unavailable; the rows have been removed by then.
         LeaseLost: this attempt has lost its job.
     """
     all_rows = rows_to_remove(retention)
     names = [*(rows.name for rows in all_rows), *(kind.name for kind in ORPHAN_KINDS)]
-    position = run.position(CleanupPosition) or CleanupPosition(dict.fromkeys(names, 0))
+    position = run.position(CleanupPosition)
+    if position is None:
+        async with run.transaction() as tx:
+            photos = await statements.count_photos_to_remove(tx, before=now - retention.deleted)
+            position = CleanupPosition(dict.fromkeys(names, 0), photos=photos)
+            await run.save_position(tx, position)
     for rows in all_rows:
         position = await _remove_rows(run, rows, position, now)
+    if not position.may_remove_orphans:
+        await _require_few_orphans(run, bucket, position, now, max_orphans)
+        position = msgspec.structs.replace(position, may_remove_orphans=True)
+        await _save_position(run, position)
     for kind in ORPHAN_KINDS:
         position = await _remove_orphans(run, bucket, kind, position, now)
     await abort_stale_uploads(bucket, now)
@@ -165,6 +197,38 @@ async def _remove_rows(
             return position
 
 
+async def _require_few_orphans(
+    run: Run, bucket: Bucket, position: CleanupPosition, now: datetime, max_orphans: int | None
+) -> None:
+    """Check, before any object is removed, that the bucket belongs to this database.
+
+    Objects that lose their rows in this cleanup are expected, and do not count.
+
+    Raises:
+        Dead: the bucket belongs to another database, or too many of its objects have no row.
+    """
+    async with run.transaction() as tx:
+        ours = await statements.database_id(tx)
+    try:
+        if await require_own_bucket(bucket, ours):
+            log.info("bucket.marked", bucket=bucket.name, database=str(ours))
+    except Conflict as conflict:
+        raise Dead(conflict.detail) from conflict
+    objects = orphans = 0
+    for kind in ORPHAN_KINDS:
+        async for page in bucket.pages(kind.prefix):
+            async with run.transaction() as tx:
+                orphans += len(await kind.orphans(tx, page, now))
+            objects += len(page)
+    limit = max(MAX_ORPHANS, objects // 10, max_orphans or 0)
+    if orphans - position.photos - position.counts["exports"] > limit:
+        raise Dead(
+            f"{orphans} of the {objects} objects in the bucket {bucket.name} have no row, so no"
+            " object was removed. Check that S3_BUCKET and DATABASE_URL belong together. If they"
+            f" do, run `just trigger {Cleanup.kind} --max-orphans {orphans}`."
+        )
+
+
 async def _remove_orphans(
     run: Run, bucket: Bucket, kind: OrphanKind, position: CleanupPosition, now: datetime
 ) -> CleanupPosition:
@@ -192,4 +256,4 @@ async def clean_up(
     if job.dry_run:
         await count_old_data(run, database, bucket, settings.retention, now=now)
     else:
-        await remove_old_data(run, bucket, settings.retention, now=now)
+        await remove_old_data(run, bucket, settings.retention, now=now, max_orphans=job.max_orphans)

@@ -100,4 +100,12 @@ async def remove_workers(
 
 
 @statement("housekeeping")
+async def count_photos_to_remove(db: Queryable, *, before: datetime) -> int: ...
+
+
+@statement("housekeeping")
+async def database_id(db: Queryable) -> UUID: ...
+
+
+@statement("housekeeping")
 async def photos_by_id(db: Queryable, *, ids: list[UUID]) -> list[PhotoWithOwner]: ...

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import msgspec
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter, Token, validators
 
 from app import jobs
 from app.activity_types import ActivityType
@@ -109,6 +109,17 @@ FIELDS = {
     "export_id": Annotated[UUID, Parameter(name="--export-id", help="An export ID.")],
 }
 """The options for the fields of single-user jobs. A job with any other field has no command."""
+SCHEDULE_FIELDS = {
+    "max_orphans": Annotated[
+        int | None,
+        Parameter(
+            name="--max-orphans",
+            validator=validators.Number(gte=1),
+            help="Remove up to this many objects that no row refers to.",
+        ),
+    ],
+}
+"""The options for the fields that only some schedules' jobs have."""
 
 
 async def run(
@@ -172,13 +183,22 @@ async def export(
 
 
 def _add_schedule(schedule: Schedule) -> None:
-    async def enqueue(tx: Transaction, day: date | None = None, dry_run: bool = False) -> JobId:
-        run = await trigger_schedule(tx, schedule.name, by=BY_CLI, day=day, dry_run=dry_run)
+    async def enqueue(
+        tx: Transaction, day: date | None = None, dry_run: bool = False, **fields: Any
+    ) -> JobId:
+        run = await trigger_schedule(
+            tx, schedule.name, by=BY_CLI, day=day, dry_run=dry_run, fields=fields
+        )
         return run.job_id
 
     options = [_option("day", PeriodDay, default=None)]
     if schedule.supports_dry_run:
         options.append(_option("dry_run", DryRun, default=False))
+    options += [
+        _option(name, option, default=None)
+        for name, option in SCHEDULE_FIELDS.items()
+        if name in schedule.job_type.__struct_fields__
+    ]
     _add(KINDS[schedule.name], options, enqueue)
 
 

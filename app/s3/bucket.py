@@ -135,6 +135,17 @@ class Bucket:
             response = await self._client.head_object(Bucket=self.name, Key=key)
         return Head(response["ContentLength"], response["ETag"], response["ContentType"])
 
+    async def read(self, key: str) -> bytes:
+        """Return the content of a small object.
+
+        Raises:
+            NotFound: no object has this key.
+        """
+        with translate_errors():
+            response = await self._client.get_object(Bucket=self.name, Key=key)
+            async with response["Body"] as body:
+                return bytes(await body.read())
+
     async def contains(self, key: str, etag: str | None) -> bool:
         """Tell whether the key holds the object with this ETag, or any object if `etag` is None.
 

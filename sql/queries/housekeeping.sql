@@ -7,6 +7,12 @@ with old as (
 removed as (delete from activities where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
 
+-- name: count_photos_to_remove
+-- Return the number of photos whose rows are removed with activities deleted before this time.
+select count(*) from photos as p
+join activities as a on a.id = p.activity_id
+where a.deleted_at < :before;
+
 -- name: enqueue_erasures
 -- Enqueue a new erasure for each account deleted before this time whose earlier erasure failed.
 -- Returns their number. A dry run only counts them. Leaves out accounts with an erasure that is
@@ -160,6 +166,10 @@ with old as (
 ),
 removed as (delete from workers where id in (select id from old) and not :dry_run::bool)
 select count(*) from old;
+
+-- name: database_id
+-- Return the id of this database, which never changes. A restored dump keeps the id.
+select id from installation;
 
 -- name: photos_by_id
 -- Return which of these photos exist, with the ids of their owners.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -10,9 +11,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.cleanup import jobs as cleanup
+from app.cleanup import marker
 from app.cleanup.orphans import ORPHAN_KINDS
+from app.cleanup.statements import database_id
 from app.errors import Unavailable
 from app.jobs import Run, statements
+from app.jobs.schedules import history, trigger
 from app.jobs.schedules.statements import clock
 from app.postgres.database import Database
 from app.reports.report import key
@@ -22,7 +26,9 @@ from app.settings import Retention
 from app.settings.environment import SettingsError, read
 from tests.reports.months import NOVEMBER, report_without_etag, stored_report
 from tests.support.many_users import add_users
+from tests.support.sample_jobs import job_row
 from tests.support.schedules import run_schedule, trigger_run
+from tests.support.working import run_jobs
 
 OLD = """
 insert into users (email, name, password_hash, deleted_at)
@@ -311,3 +317,119 @@ async def test_retention_settings_change_what_the_cleanup_removes_and_cannot_be_
     assert {**REMOVED, **changed, "erasures": 0, "activities": 0, "runs": 0} == json.loads(counts)
     with pytest.raises(SettingsError, match=r"^RETENTION_JOBS must be a whole number from 1 to"):
         read(Retention, {"RETENTION_JOBS": "0"})
+
+
+@pytest.fixture
+async def marked_bucket(database: Database, bucket: Bucket) -> AsyncIterator[Bucket]:
+    """Return a bucket without objects that belongs to this database."""
+    await empty(bucket, "exports/", "photos/", "reports/")
+    ours = await database_id(database)
+    await marker.adopt(bucket, ours)
+    yield bucket
+    await marker.adopt(bucket, ours)
+
+
+async def put_orphans(bucket: Bucket, count: int) -> None:
+    """Put exports without rows, which count as orphans at once."""
+    for number in range(count):
+        await bucket.put(f"exports/{number}/{number}.csv", b"x", "text/csv")
+
+
+async def cleanup_error(resources: Resources) -> str:
+    """Run the cleanup, which must fail at its first attempt, and return the error."""
+    job_id = await trigger_run(resources.database, "cleanup:daily")
+    await run_jobs(resources, may_fail=True)
+    run = await history.run_of_job(resources.database, job_id)
+    assert run is not None
+    assert "dead" == run.state
+    assert 1 == (await job_row(resources.database, job_id))["attempt"]
+    return run.error or ""
+
+
+async def test_cleanup_of_a_bucket_of_another_database_removes_no_object_and_names_both(
+    resources: Resources, marked_bucket: Bucket
+) -> None:
+    theirs = uuid4()
+    await put_orphans(marked_bucket, 1)
+    await marker.adopt(marked_bucket, theirs)
+    error = await cleanup_error(resources)
+    ours = await database_id(resources.database)
+    assert f"bucket {marked_bucket.name} belongs to database {theirs}" in error
+    assert f"this is database {ours}" in error
+    assert "python -m app bucket adopt" in error
+    assert 1 == len(await keys_in(marked_bucket, "exports/"))
+
+    await marker.adopt(marked_bucket, ours)
+    run = await run_schedule(resources, "cleanup:daily")
+    assert ("done", 1) == (run.state, run.counts["export_files"])
+
+
+async def test_cleanup_marks_a_bucket_without_a_marker(
+    resources: Resources, marked_bucket: Bucket
+) -> None:
+    await marked_bucket.delete([marker.KEY])
+    assert "done" == (await run_schedule(resources, "cleanup:daily")).state
+    ours = await database_id(resources.database)
+    assert f"{ours}\n".encode() == await marked_bucket.read(marker.KEY)
+
+
+async def test_too_many_objects_without_a_row_are_removed_only_with_an_operators_permission(
+    resources: Resources, marked_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "MAX_ORPHANS", 3)
+    await put_orphans(marked_bucket, 4)
+    error = await cleanup_error(resources)
+    assert error.startswith("Dead: 4 of the 4 objects in the bucket")
+    assert "`just trigger cleanup:daily --max-orphans 4`" in error
+    assert 4 == len(await keys_in(marked_bucket, "exports/"))
+
+    async with resources.database.transaction() as tx:
+        await trigger(tx, "cleanup:daily", by="test", fields={"max_orphans": 4})
+    await run_jobs(resources)
+    assert set() == await keys_in(marked_bucket, "exports/")
+
+
+@pytest.mark.parametrize(("orphans", "left"), [(3, 0), (4, 4)])
+async def test_limit_is_a_tenth_of_the_objects_if_that_is_more(
+    database: Database,
+    resources: Resources,
+    marked_bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    orphans: int,
+    left: int,
+) -> None:
+    monkeypatch.setattr(cleanup, "MAX_ORPHANS", 1)
+    (user_id,) = await add_users(database, 1)
+    for _ in range(30 - orphans):
+        await marked_bucket.put(await insert_photo(database, user_id), b"x", "image/png")
+    await put_orphans(marked_bucket, orphans)
+    await trigger_run(database, "cleanup:daily")
+    await run_jobs(resources, may_fail=True)
+    assert left == len(await keys_in(marked_bucket, "exports/"))
+    assert 30 - orphans == len(await keys_in(marked_bucket, "photos/"))
+
+
+async def test_objects_that_lose_their_rows_in_the_same_cleanup_do_not_count(
+    database: Database,
+    resources: Resources,
+    marked_bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cleanup, "MAX_ORPHANS", 0)
+    (user_id,) = await add_users(database, 1)
+    for _ in range(3):
+        await marked_bucket.put(await insert_photo(database, user_id), b"x", "image/png")
+    await database.execute("update activities set deleted_at = now() - interval '31 days'")
+    expired = await database.fetchval(
+        "insert into exports (user_id, format, open, completed_at, expires_at, row_count,"
+        " size_bytes, sha256, etag) values ($1, 'csv', false, now(), now() - interval '1 hour', 1,"
+        " 1, repeat('0', 64), 'etag') returning id",
+        user_id,
+    )
+    await marked_bucket.put(f"exports/{user_id}/{expired}.csv", b"x", "text/csv")
+    tomorrow = await last_modified_at(marked_bucket) + timedelta(hours=25)
+    await cleanup.remove_old_data(
+        await claimed_cleanup(database), marked_bucket, DEFAULT_RETENTION, now=tomorrow
+    )
+    for prefix in ("photos/", "exports/"):
+        assert set() == await keys_in(marked_bucket, prefix)

@@ -260,3 +260,14 @@ async def test_trigger_exits_with_1_if_the_job_becomes_a_dead_letter(
         await execute_as_owner(database, "alter table missing rename to daily_stats")
     assert 1 == code
     assert "stats:daily dead" in output
+
+
+async def test_number_of_objects_that_the_cleanup_may_remove_is_an_option(
+    database: Database, environ: Environ
+) -> None:
+    arguments = ("cleanup:daily", "--max-orphans")
+    code, output = await trigger(environ, *arguments, "0", "--no-wait")
+    assert (2, True) == (code, "--max-orphans" in output)
+    code, _ = await trigger(environ, *arguments, "1234", "--no-wait")
+    assert 0 == code
+    assert 1234 == await database.fetchval("select (payload->>'max_orphans')::int from jobs")

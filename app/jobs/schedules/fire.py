@@ -6,8 +6,9 @@ Workers pass the time from Postgres's clock; tests may pass another time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import structlog
 
@@ -55,6 +56,7 @@ async def trigger(
     by: str,
     day: date | None = None,
     dry_run: bool = False,
+    fields: Mapping[str, Any] | None = None,
     now: datetime | None = None,
 ) -> TriggeredRun:
     """Enqueue a schedule's job now, as if a tick were due. The regular ticks are not affected.
@@ -62,6 +64,7 @@ async def trigger(
     Args:
         day: any day in the period to cover; None means the last complete period.
         dry_run: only count what would be done; not every job supports this.
+        fields: other fields of the job.
 
     Raises:
         NotFound: there is no such schedule.
@@ -73,7 +76,8 @@ async def trigger(
     covered = _day_to_cover(schedule, day, now)
     if dry_run and not schedule.supports_dry_run:
         raise Invalid(f"{name} does not support a dry run.", field="dry_run")
-    run = await _begin(tx, schedule, now, schedule.job_type(day=covered, dry_run=dry_run), by)
+    job = schedule.job_type(day=covered, dry_run=dry_run, **(fields or {}))
+    run = await _begin(tx, schedule, now, job, by)
     log.info(
         "operator.triggered_schedule",
         schedule=name,
