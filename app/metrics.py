@@ -59,6 +59,11 @@ leases_lost = Counter(
 pops = Counter(
     "activelog_pops", "Times this worker checked the queues in Redis.", registry=registry
 )
+foreign_ids = Counter(
+    "activelog_foreign_ids",
+    "Entries of the queues in Redis that are no job IDs, and were dropped.",
+    registry=registry,
+)
 popped = Counter(
     "activelog_popped",
     "Job IDs this worker popped from Redis. Those of jobs that are already claimed are dropped.",

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import redis.asyncio
 from redis import exceptions
+from redis.commands.core import AsyncScript
+from redis.exceptions import ResponseError
 
 from app.errors import TooOld
 
@@ -61,3 +63,6 @@ async def require_supported_version(client: Redis) -> None:
         raise TooOld(
             f"Redis {version} is too old: {'.'.join(map(str, MIN_VERSION))} or newer is required"
         )
+
+
+__all__ = ["AsyncScript", "ResponseError"]

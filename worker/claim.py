@@ -11,7 +11,7 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId, Queue
-from app.jobs.redis_queue import JOB_KEY_PREFIX, QUEUES, WAKEUP_KEY, Dispatcher, queue_key
+from app.jobs.redis_queue import JOB_KEY_PREFIX, QUEUES, Dispatcher, run_on_queues
 from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES, Redis
@@ -92,22 +92,25 @@ class Claimer:
         """`start_point` is a random number in [0, 1), so that workers do not pop in step."""
         self._database = database
         self._dispatcher = dispatcher
+        self._redis = redis
         self._pop_script = redis.register_script(POP)
         self._worker_id = worker_id
         self._weights = [weights[queue] for queue in QUEUES]
-        self._keys = [*map(queue_key, QUEUES), WAKEUP_KEY]
         self._point = start_point
 
     async def pop(self, slots: int, capacity: Mapping[Queue, int]) -> list[JobId]:
         """Pop ids for this many slots, but no more from a queue than its capacity.
 
+        Entries that are no ids, and that somebody else has put there, are dropped and counted.
+
         Raises:
             redis.RedisError: Redis is unavailable. If ids were popped anyway, the relay dispatches
                 them again.
         """
-        ids = await self._pop_script(
-            keys=self._keys,
-            args=[
+        ids = await run_on_queues(
+            self._redis,
+            self._pop_script,
+            [
                 JOB_KEY_PREFIX,
                 slots,
                 self._point,
@@ -118,7 +121,7 @@ class Claimer:
         metrics.pops.inc()
         metrics.popped.inc(len(ids))
         self._point = (self._point + slots * GOLDEN_RATIO) % 1
-        return [JobId(UUID(job_id.decode())) for job_id in ids]
+        return [job_id for text in ids if (job_id := _parse_id(text))]
 
     async def claim(self, ids: list[JobId]) -> list[ClaimedJob]:
         """Claim the jobs with these ids. If Postgres is unavailable, retry once.
@@ -153,3 +156,12 @@ class Claimer:
                 await self._dispatcher.add([Dispatch(job.queue, job.id) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
             log.warning("claim.dispatch_failed", ids=len(ids), error=repr(error))
+
+
+def _parse_id(text: bytes) -> JobId | None:
+    """Return the id, or None if the text, which somebody else may have written, is none."""
+    try:
+        return JobId(UUID(text.decode()))
+    except ValueError:
+        metrics.foreign_ids.inc()
+        return None

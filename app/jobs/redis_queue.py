@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from time import time
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ from app import metrics
 from app.event_loop import cancel_all
 from app.jobs.job import Queue
 from app.postgres.database import Dispatch
-from app.redis import OUTAGES, Redis
+from app.redis import OUTAGES, AsyncScript, Redis, ResponseError
 
 log = structlog.get_logger()
 
@@ -66,6 +66,45 @@ if redis.call('LLEN', wakeup) == 0 then redis.call('RPUSH', wakeup, 1) end
 """
 
 
+SET_ASIDE_PREFIX = "activelog:set-aside:"
+"""The prefix of keys that had the wrong type. The key's former name follows it."""
+
+SET_ASIDE = """
+local found = {}
+for i, key in ipairs(KEYS) do
+    local type = redis.call('TYPE', key)['ok']
+    if type ~= 'none' and type ~= ARGV[i] then
+        redis.call('RENAME', key, ARGV[#ARGV] .. key)
+        found[#found + 1] = key .. ' (' .. type .. ')'
+    end
+end
+return found
+"""
+"""Rename the keys that have the wrong type, and return them. A key that was set aside before under
+the same name is replaced, so that they cannot pile up."""
+
+
+async def run_on_queues(redis: Redis, script: AsyncScript, args: Sequence[Any]) -> Any:
+    """Run a script on the keys of the queues and the wakeup key.
+
+    Somebody else may have written to Redis. If a key has the wrong type, rename it, and run the
+    script again: the relay dispatches the ids again.
+
+    Raises:
+        redis.RedisError: Redis is unavailable.
+    """
+    keys = [*map(queue_key, QUEUES), WAKEUP_KEY]
+    try:
+        return await script(keys=keys, args=args)
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+    set_aside = redis.register_script(SET_ASIDE)
+    found = await set_aside(keys=keys, args=[*["zset"] * len(QUEUES), "list", SET_ASIDE_PREFIX])
+    log.error("queue.keys_set_aside", keys=[key.decode() for key in found])
+    return await script(keys=keys, args=args)
+
+
 class Dispatcher:
     """A buffer that sends the ids of committed jobs to Redis, many at a time.
 
@@ -99,7 +138,7 @@ class Dispatcher:
                 ARQ_FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode
             )
             arguments += [QUEUES.index(queue) + 1, text, now, job]
-        await self._add(keys=[*map(queue_key, QUEUES), WAKEUP_KEY], args=arguments)
+        await run_on_queues(self._redis, self._add, arguments)
         metrics.dispatched.inc(len(dispatches))
 
     async def run(self) -> None:
