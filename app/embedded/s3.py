@@ -1,4 +1,9 @@
-"""The S3 server: SeaweedFS, with its master, volume, filer and S3 servers in one process."""
+"""The S3 server: SeaweedFS, with its master, volume, filer and S3 servers in one process.
+
+All four listen on the loopback address, where any user of this machine can reach them. S3 asks for
+a key. The others accept gRPC only with a certificate that only this process has, and HTTP only with
+a token that the master gives out by gRPC.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,18 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from app import process_priority
 from app.embedded.daemon import Daemon
@@ -22,9 +34,11 @@ from app.embedded.wheels import seaweedfs
 BUCKET = "activelog"
 REGION = "us-east-1"
 ACCESS_KEY = "activelog"
-SECRET_KEY = "activelog-secret"
 BUCKET_EXISTS = 409
 """The HTTP status for a bucket that already exists."""
+TOKENS = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
+CERTIFIED = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT")
+"""What SeaweedFS names in the variables for its tokens and certificates."""
 SOCKETS = Path("/tmp")  # noqa: S108 # hard-coded in SeaweedFS
 
 
@@ -55,8 +69,12 @@ class S3(Daemon):
             "S3_REGION": REGION,
             "S3_BUCKET": BUCKET,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
         }
+
+    @property
+    def _secret_key(self) -> str:
+        return self.workspace.password("s3")
 
     @property
     def _url(self) -> str:
@@ -73,21 +91,40 @@ class S3(Daemon):
             "HOME": str(self.workspace.folder("s3")),
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
             "GOMEMLIMIT": "1GiB",
+            **{f"WEED_JWT_{name}_KEY": self.workspace.password(name) for name in TOKENS},
+            "WEED_GRPC_CA": str(self._certificate),
+            **{f"WEED_GRPC_{name}_CERT": str(self._certificate) for name in CERTIFIED},
+            **{f"WEED_GRPC_{name}_KEY": str(self._private_key) for name in CERTIFIED},
         }
 
+    @property
+    def _certificate(self) -> Path:
+        return self.workspace.folder("s3") / "certificate.pem"
+
+    @property
+    def _private_key(self) -> Path:
+        return self.workspace.folder("s3") / "key.pem"
+
     async def prepare(self) -> None:
-        """Write the credentials, and remove the folders of earlier masters (`m` and the port)."""
+        """Write the credentials and a new certificate, which only this user can read.
+
+        Remove the folders of earlier masters (`m` and the port).
+        """
         folder = self.workspace.folder("s3")
         for state in folder.glob("m[0-9]*"):
             shutil.rmtree(state, ignore_errors=True)
         identity = {
             "name": BUCKET,
-            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": self._secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         file = folder / "identities.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps({"identities": [identity]}))
+        certificate, private_key = self_signed_certificate()
+        self._certificate.write_bytes(certificate)
+        self._private_key.touch(mode=0o600)
+        self._private_key.write_bytes(private_key)
 
     def command(self) -> Sequence[str | Path]:
         folder = self.workspace.folder("s3")
@@ -96,6 +133,7 @@ class S3(Daemon):
             "dir": folder,
             "ip": LOOPBACK,
             "ip.bind": LOOPBACK,
+            "disableHttp": "true",  # the master would give tokens to anybody
             "filer": "true",
             "s3": "true",
             "s3.config": folder / "identities.json",
@@ -128,7 +166,7 @@ class S3(Daemon):
     async def is_ready(self) -> bool:
         """Try to create the bucket: SeaweedFS listens before it can serve requests."""
         url = f"{self._url}/{BUCKET}"
-        status = await http_status(url, "PUT", signed_headers("PUT", url))
+        status = await http_status(url, "PUT", signed_headers("PUT", url, self._secret_key))
         return status in {200, BUCKET_EXISTS}
 
 
@@ -144,8 +182,34 @@ def ports_with_foreign_sockets() -> set[int]:
     return found
 
 
-def signed_headers(method: str, url: str) -> dict[str, str]:
+def self_signed_certificate() -> tuple[bytes, bytes]:
+    """Return a new certificate for the loopback address, which is its own authority, and its key.
+
+    Whoever has no certificate that it has signed is turned away.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "activelog")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    private_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return certificate.public_bytes(Encoding.PEM), private_key
+
+
+def signed_headers(method: str, url: str, secret_key: str) -> dict[str, str]:
     """Return the AWS Signature Version 4 headers for a request without a body."""
     request = AWSRequest(method=method, url=url)
-    S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION).add_auth(request)
+    S3SigV4Auth(Credentials(ACCESS_KEY, secret_key), "s3", REGION).add_auth(request)
     return dict(request.headers.items())

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 import aiosmtplib
 import asyncpg
+import psutil
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError
 
 from app import process_priority
 from app.embedded.daemon import DidNotStart
@@ -25,6 +27,7 @@ from app.embedded.inbox import Inbox
 from app.embedded.ports import LOOPBACK, default_or_free_port, free_ports, http_status
 from app.embedded.s3 import signed_headers
 from app.embedded.servers import SERVER_TYPES, servers
+from app.embedded.wheels import seaweedfs
 from tests.embedded.running import registered
 from tests.support.processes import is_alive
 from tests.support.working import until
@@ -64,7 +67,12 @@ async def test_all_servers_respond_and_nothing_is_left_behind(home: Path) -> Non
                 assert await redis.ping()
             bucket = f"{env['S3_ENDPOINT_URL']}/{env['S3_BUCKET']}"
             assert await http_status(bucket, "HEAD") == 403
-            assert await http_status(bucket, "HEAD", signed_headers("HEAD", bucket)) == 200
+            assert (
+                await http_status(
+                    bucket, "HEAD", signed_headers("HEAD", bucket, env["AWS_SECRET_ACCESS_KEY"])
+                )
+                == 200
+            )
             await send_email(env["SMTP_URL"], "ada@example.org")
             (email,) = await Inbox(env["INBOX_FOLDER"]).wait_for("ADA@example.org")
             assert email.subject == "Hello"
@@ -74,6 +82,11 @@ async def test_all_servers_respond_and_nothing_is_left_behind(home: Path) -> Non
     assert not any(is_alive(pid) for pid in pids.values())
     assert cleanup_paths
     assert not any(path.exists() for path in cleanup_paths)
+
+
+async def signed_status(env: Mapping[str, str], method: str, url: str) -> int | None:
+    headers = signed_headers(method, url, env["AWS_SECRET_ACCESS_KEY"])
+    return await http_status(url, method, headers)
 
 
 def existing_cleanup_paths(home: Path) -> list[Path]:
@@ -143,7 +156,12 @@ async def test_data_survives_a_restart(home: Path) -> None:
         async with Redis.from_url(env["REDIS_URL"]) as redis:
             await redis.set("survivor", "7")
         photo = f"{env['S3_ENDPOINT_URL']}/activelog/photo"
-        assert await http_status(photo, "PUT", signed_headers("PUT", photo)) == 200
+        assert (
+            await http_status(
+                photo, "PUT", signed_headers("PUT", photo, env["AWS_SECRET_ACCESS_KEY"])
+            )
+            == 200
+        )
     async with servers(home, environ) as env:
         connection = await asyncpg.connect(env["MIGRATIONS_DATABASE_URL"])
         assert await connection.fetchval("select id from survivors") == 7
@@ -151,7 +169,12 @@ async def test_data_survives_a_restart(home: Path) -> None:
         async with Redis.from_url(env["REDIS_URL"]) as redis:
             assert await redis.get("survivor") == b"7"
         photo = f"{env['S3_ENDPOINT_URL']}/activelog/photo"
-        assert await http_status(photo, "GET", signed_headers("GET", photo)) == 200
+        assert (
+            await http_status(
+                photo, "GET", signed_headers("GET", photo, env["AWS_SECRET_ACCESS_KEY"])
+            )
+            == 200
+        )
 
 
 async def test_cancelled_start_leaves_no_process(home: Path) -> None:
@@ -182,3 +205,53 @@ def create_cluster_of_another_version(home: Path) -> None:
     folder = make_home(home) / "postgres"
     folder.mkdir()
     (folder / "PG_VERSION").write_text("12\n")
+
+
+async def test_no_server_answers_a_user_of_this_machine_without_a_password(home: Path) -> None:
+    async with servers(home, only("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")) as env:
+        for name in ("DATABASE_URL", "MIGRATIONS_DATABASE_URL"):
+            url = urlsplit(env[name])
+            host = url.netloc.rpartition("@")[2]
+            for login in (url.username, "postgres", f"{url.username}:activelog"):
+                with pytest.raises(asyncpg.InvalidPasswordError):
+                    await asyncpg.connect(url._replace(netloc=f"{login}@{host}").geturl())
+        address = urlsplit(env["REDIS_URL"]).netloc.rpartition("@")[2]
+        async with Redis.from_url(f"redis://{address}") as redis:
+            with pytest.raises(AuthenticationError):
+                await redis.ping()
+        photo = f"{env['S3_ENDPOINT_URL']}/activelog/photo"
+        for key in ("activelog-secret", "x"):
+            assert await http_status(photo, "PUT", signed_headers("PUT", photo, key)) == 403
+        for file in (home / "secret", home / "s3" / "key.pem", home / "valkey" / "password.conf"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_seaweedfs_serves_no_object_and_no_listing_beside_s3(home: Path) -> None:
+    async with servers(home, only("S3_ENDPOINT_URL"), durable=False) as env:
+        photo = f"{env['S3_ENDPOINT_URL']}/activelog/photo"
+        assert await signed_status(env, "PUT", photo) == 200
+        connections = psutil.Process(registered(home)["s3"]).net_connections("tcp")
+        ports = {found.laddr.port for found in connections if found.status == psutil.CONN_LISTEN}
+        assert len(ports) == 8
+        for port in ports:
+            for path in ("/buckets/activelog/photo", "/buckets/?limit=9", "/dir/assign", "/1,01"):
+                status = await http_status(f"http://{LOOPBACK}:{port}{path}")
+                assert status not in {200, 301, 302}, (port, path)
+        shell = await asyncio.create_subprocess_exec(
+            seaweedfs(), "shell", f"-master={LOOPBACK}:{master_port(home)}",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT, cwd=home, env={"HOME": str(home)},
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(3):
+                output, _ = await shell.communicate(b"fs.ls /buckets\nvolume.list\n")
+            assert b"activelog" not in output
+        except TimeoutError:  # it tries again and again to connect
+            shell.kill()
+            await shell.wait()
+
+
+def master_port(home: Path) -> str:
+    """Return the port of SeaweedFS's master, which names its folder after it."""
+    (folder,) = (home / "s3").glob("m[0-9]*")
+    return folder.name.removeprefix("m")
