@@ -25,4 +25,4 @@ async def test_documentation_lists_our_startup_parameters_that_pgbouncer_does_no
     parameters = {row["name"].lower() for row in rows} - TRACKED
     assert "max_parallel_workers_per_gather" in parameters
     assert parameters == set(ignored[1].split(","))
-    assert parameters == set(re.findall(r"alter role activelog set (\w+)", scaling))
+    assert parameters == set(re.findall(r"alter role activelog_app set (\w+)", scaling))

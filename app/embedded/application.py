@@ -17,9 +17,10 @@ from app.embedded.ports import LOOPBACK, default_or_free_port, http_status
 KILL_MARGIN_S = 5.0
 """How long a child may keep running after its shutdown grace before it is killed."""
 SHARED_VARIABLES = (
-    "DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "S3_REGION",
-    "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SMTP_URL", "INBOX_URL",
-    "INBOX_FOLDER", "APP_URL", "HOST", "PORT", "METRICS_PORT", "ENVIRONMENT",
+    "DATABASE_URL", "MIGRATIONS_DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL",
+    "S3_PUBLIC_ENDPOINT_URL", "S3_REGION", "S3_BUCKET", "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY", "SMTP_URL", "INBOX_URL", "INBOX_FOLDER", "APP_URL", "HOST", "PORT",
+    "METRICS_PORT", "ENVIRONMENT",
 )  # fmt: skip
 """Variables that other programs need to connect to the running system. SECRET_KEY is left out."""
 
@@ -42,7 +43,8 @@ class Plan:
     """What `up` runs once the servers are ready."""
 
     steps: tuple[ChildSpec, ...]
-    """Programs to run to completion, in this order, before the children start."""
+    """Programs to run to completion, in this order, before the children start. They alone get the
+    owner's URL of the database."""
     demo: ChildSpec
     """The step that loads the demo data; skipped with a message unless the database is embedded."""
     children: tuple[ChildSpec, ...]
@@ -128,6 +130,11 @@ def child_variables(environ: Mapping[str, str], embedded: Mapping[str, str]) -> 
         "APP_URL": f"http://{LOOPBACK}:{port}",
     }
     return {**found, **{name: found.get(name) or value for name, value in defaults.items()}}
+
+
+def without_owner(variables: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the URL of the role that owns the tables."""
+    return {name: value for name, value in variables.items() if name != "MIGRATIONS_DATABASE_URL"}
 
 
 def child_ports(

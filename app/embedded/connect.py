@@ -25,8 +25,12 @@ Program = Literal["api", "worker", "app", "psql", "redis"]
 Command: TypeAlias = tuple[list[str], dict[str, str]]
 """A command line and additional environment variables."""
 
-OWN_VARIABLES: Mapping[str, set[str]] = {"api": {"PORT", "APP_URL"}, "worker": {"METRICS_PORT"}}
-"""Settings of the running `up` that a second API or worker process cannot share."""
+OWNER = "MIGRATIONS_DATABASE_URL"
+OWN_VARIABLES: Mapping[str, set[str]] = {
+    "api": {"PORT", "APP_URL", OWNER},
+    "worker": {"METRICS_PORT", OWNER},
+}
+"""Settings of the running `up` that a second API or worker process cannot share or may not have."""
 IREDIS = "iredis==1.16.1"
 
 

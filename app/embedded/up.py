@@ -15,6 +15,7 @@ from app.embedded.application import (
     Plan,
     child_ports,
     child_variables,
+    without_owner,
     write_env_file,
 )
 from app.embedded.console import address_table, moved_port_lines, print_safely, printer_for, say
@@ -144,10 +145,13 @@ async def _run(workspace: Workspace, environ: Mapping[str, str], plan: Plan) -> 
         if demo is None:
             say(f"{plan.demo.name} skipped: the database is not embedded")
         bucket = plan.bucket if "S3_ENDPOINT_URL" in connection_settings(daemons) else None
-        for step in (*plan.steps, *(step for step in (demo, bucket) if step)):
+        for step in plan.steps:
             await Child(step, workspace, variables, printer_for(step.name)).run()
+        application = without_owner(variables)
+        for step in filter(None, (demo, bucket)):
+            await Child(step, workspace, application, printer_for(step.name)).run()
         children = [
-            Child(child, workspace, variables, printer_for(child.name)) for child in plan.children
+            Child(child, workspace, application, printer_for(child.name)) for child in plan.children
         ]
         try:
             await start_all(children)

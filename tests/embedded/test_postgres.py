@@ -70,6 +70,27 @@ async def test_cluster_of_another_major_version_is_refused_with_a_message_that_n
             pass
 
 
+async def test_cluster_that_let_everybody_in_asks_for_passwords_from_the_next_start_on(
+    home: Path,
+) -> None:
+    async with cluster(home, durable=True) as server:
+        data = home / "postgres"
+        connection = await asyncpg.connect(server.settings()["MIGRATIONS_DATABASE_URL"])
+        await connection.execute("create table survivors (id int)")
+        await connection.close()
+    (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+    (home / "secret").unlink()
+    async with cluster(home, durable=True) as server:
+        url = server.settings()["MIGRATIONS_DATABASE_URL"]
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("select count(*) from survivors") == 0
+        await connection.close()
+        assert await answers(server)
+        port = url.rpartition(":")[2]
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(f"postgresql://activelog:x@127.0.0.1:{port}")
+
+
 @contextmanager
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """Run an unrelated program under Postgres's account."""

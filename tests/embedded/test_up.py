@@ -29,10 +29,13 @@ async def test_up_prints_the_urls_and_leaves_no_process_after_sigterm(home: Path
         await up.read_until("grace@example.org")
         pids = registered(home)
         variables = (home / "env").read_text()
+        children = [psutil.Process(pids[name]).environ() for name in ("api", "worker")]
         up.process.terminate()
         code = await up.end()
 
     assert code == 0
+    assert "MIGRATIONS_DATABASE_URL=postgresql://activelog:" in variables
+    assert not any("MIGRATIONS_DATABASE_URL" in environ for environ in children)
     assert {"postgres", "valkey", "api", "worker"} == set(pids)
     assert not any(is_alive(pid) for pid in pids.values())
     assert f"http://127.0.0.1:{environ['PORT']}/schema" in up.text
