@@ -98,6 +98,9 @@ DEFAULT_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 """Added to a response unless its route has set them."""
 HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}

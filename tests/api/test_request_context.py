@@ -65,6 +65,9 @@ async def test_responses_have_the_security_headers(api: httpx.AsyncClient, path:
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["referrer-policy"] == "no-referrer"
     assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cross-origin-opener-policy"] == "same-origin"
+    assert response.headers["cross-origin-resource-policy"] == "same-origin"
+    assert response.headers["permissions-policy"] == "camera=(), geolocation=(), microphone=()"
     assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
 
 
