@@ -87,6 +87,8 @@ async def _signed_in_user(request: Request[Any, Any, Any]) -> Me | None:
 
 
 async def _check_form_token(request: Request[Any, Any, Any]) -> None:
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":  # in case a token has leaked
+        raise Forbidden(CSRF_REJECTED)
     settings = resources_of(request).settings
     refuse_content_encoding(request)
     sent = (await request.form()).get(CSRF_FIELD)

@@ -89,6 +89,17 @@ async def test_form_from_another_session_is_rejected(
     assert {"Kim"} == {row["name"] for row in await database.fetch("select name from users")}
 
 
+async def test_form_that_another_site_submits_is_rejected_even_with_a_valid_token(
+    browser: httpx.AsyncClient,
+) -> None:
+    await sign_up(browser)
+    fields = form(await browser.get("/settings"), "/settings/name").fields
+    for site, status in (("cross-site", 403), ("same-origin", 303)):
+        headers = {"Sec-Fetch-Site": site}
+        response = await browser.post("/settings/name", data=fields, headers=headers)
+        assert response.status_code == status
+
+
 async def test_sign_up_form_is_rejected_without_the_visitor_cookie(
     browser: httpx.AsyncClient, database: Database
 ) -> None:
