@@ -45,7 +45,8 @@ async def read_week(
     ] = None,
 ) -> WeekTotals:
     """Get your totals for a week, Monday to Sunday in UTC. Deleted activities do not count."""
-    monday = daily_totals.monday_of(week or daily_totals.week_of(now.date()))
+    this_week = daily_totals.week_of(now.date())
+    monday = daily_totals.monday_of(this_week if week is None else week)
     sunday = daily_totals.sunday_after(monday)
     days = await daily_totals.read(database, me.id, monday, sunday)
     week_total = total(days)

@@ -103,6 +103,7 @@ async def test_every_day_is_listed_even_without_activities(
         ("weekly?week=2026-W54", 400),
         ("weekly?week=2027-W53", 400),
         ("weekly?week=2026-47", 400),
+        ("weekly?week=", 400),
         ("weekly?week=0000-W01", 400),
         ("weekly?week=9999-W52", 400),
         ("weekly?week=9998-W52", 200),
