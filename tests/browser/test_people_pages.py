@@ -131,6 +131,7 @@ async def test_pages_that_require_no_sign_in_are_accessible(
     for path in (
         "/sign-in",
         "/forgotten",
+        "/problems/address_taken",
         "/confirm/some-token",
         f"/reset/{reset}",
         f"/unsubscribe/{unsubscribe_link}",
