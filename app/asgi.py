@@ -1,6 +1,7 @@
 """The API process: `python -m app.asgi`, or an ASGI server with `app.asgi:app`.
 
-Importing this module does not read the environment. Accessing its attribute `app` does.
+Importing this module does not read the environment. Accessing its attribute `app` does, and binds
+the port for metrics.
 """
 
 from __future__ import annotations
@@ -8,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
-from functools import cache, partial
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
+from socket import socket
+from typing import Any
 
 import uvicorn
 from litestar import Litestar
 
-from app import logs
+from app import logs, metrics
 from app.api.application import create_app
 from app.errors import TooOld
 from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits
-from app.listening import listen
+from app.listening import listen, respond, serve
 from app.pages import failure_page, pages_router
-from app.resources import open_resources, refuse_old_servers
+from app.resources import Resources, open_resources, refuse_old_servers
 from app.settings import Settings
 from app.settings.environment import (
     INVALID_SETTINGS_EXIT_CODE,
@@ -48,10 +52,36 @@ def _settings() -> Settings:
 def _application(download_limits: DownloadLimits) -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
-    open_all = partial(open_resources, settings, process="activelog-api")
+    listener = _metrics_listener(settings)
+
+    @asynccontextmanager
+    async def open_all() -> AsyncIterator[Resources]:
+        async with AsyncExitStack() as stack:
+            if listener is not None:
+                await stack.enter_async_context(serve(_answer_metrics, listener))
+            yield await stack.enter_async_context(open_resources(settings, process="activelog-api"))
+
     return create_app(
         open_all, pages=[pages_router], not_found_page=failure_page, download_limits=download_limits
     )
+
+
+def _metrics_listener(settings: Settings) -> socket | None:
+    """Bind the port for metrics, unless it is 0. If it cannot be used, print why and exit."""
+    if not settings.http.metrics_port:
+        return None
+    try:
+        return listen(settings.http.host, settings.http.metrics_port, "API_METRICS_PORT")
+    except SettingsError as error:
+        report_error(error)
+        sys.exit(INVALID_SETTINGS_EXIT_CODE)
+
+
+async def _answer_metrics(scope: Any, _receive: Any, send: Any) -> None:
+    if scope["path"] == "/metrics":
+        await respond(send, 200, metrics.CONTENT_TYPE, metrics.render())
+    else:
+        await respond(send, 404, "text/plain", b"not found\n")
 
 
 def __getattr__(name: str) -> object:

@@ -1,9 +1,16 @@
-"""A socket bound before its server starts, so that a port in use causes a one-line error."""
+"""Sockets bound before their servers start, so that a port in use causes a one-line error; and a
+small server for a port of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
 
 from app.settings.environment import SettingsError
 
@@ -31,3 +38,32 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
                 problem = "is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
                 raise SettingsError({"HOST": problem}) from None
         raise SettingsError({variable: f"is port {port}, which {problem}"}) from None
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Install no signal handlers: the process has its own."""
+        yield
+
+
+@asynccontextmanager
+async def serve(asgi_app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an ASGI application on this event loop while the block runs."""
+    config = uvicorn.Config(
+        asgi_app, interface="asgi3", lifespan="off", ws="none", log_config=None, access_log=False
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def respond(send: Any, status: int, content_type: str, body: bytes) -> None:
+    """Send an ASGI response in one piece."""
+    headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -257,6 +257,9 @@ def watch_pool(name: str, pool: WatchedPool, waiting: Callable[[], int]) -> None
     _pool_waiting.labels(name).set_function(waiting)
 
 
+CONTENT_TYPE = "text/plain; version=0.0.4"
+
+
 def render() -> bytes:
     """Render the metrics in the Prometheus text format."""
     return generate_latest(registry)

@@ -142,6 +142,7 @@ def environ(database_url: str, smtp_inbox: tuple[Inbox, int], worker_index: int)
         "SECRET_KEY": "a long enough secret for the tests",
         "ENVIRONMENT": "test",
         "SHUTDOWN_GRACE": "60",
+        "API_METRICS_PORT": "0",
         "METRICS_PORT": "0",
         "LOG_FORMAT": "json",
     }

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
-import uvicorn
-
 from app import metrics
 from app.jobs import statements
-from app.listening import listen
+from app.listening import listen, respond, serve
 from app.resources import Resources
 from worker.claim_loop import ClaimLoop
 
@@ -20,13 +18,6 @@ MAX_POP_AGE_S = 5.0
 """A worker that has not popped for this many seconds is not ready."""
 READY_TIMEOUT_S = 1.0
 """Seconds within which Postgres and Redis have to answer."""
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Install no signal handlers: the worker has its own."""
-        yield
 
 
 class Health:
@@ -50,17 +41,8 @@ class Health:
         if not port:
             yield
             return
-        listening = listen(host, port, "METRICS_PORT")
-        config = uvicorn.Config(
-            self._answer, interface="asgi3", lifespan="off", log_config=None, access_log=False
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
+        async with serve(self._answer, listen(host, port, "METRICS_PORT")):
             yield
-        finally:
-            server.should_exit = True
-            await serving
 
     async def ready(self) -> bool:
         """Tell whether Postgres and Redis answer and the claim loop has popped recently."""
@@ -73,14 +55,12 @@ class Health:
         return monotonic() - self._claim_loop.last_pop_at < MAX_POP_AGE_S
 
     async def _answer(self, scope: Any, _receive: Any, send: Any) -> None:
-        status, kind, body = 404, b"text/plain", b"not found\n"
+        status, kind, body = 404, "text/plain", b"not found\n"
         match scope["path"]:
             case "/health/live":
                 status, body = 200, b"live\n"
             case "/health/ready":
                 status, body = (200, b"ready\n") if await self.ready() else (503, b"not ready\n")
             case "/metrics":
-                status, kind, body = 200, b"text/plain; version=0.0.4", metrics.render()
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+                status, kind, body = 200, metrics.CONTENT_TYPE, metrics.render()
+        await respond(send, status, kind, body)

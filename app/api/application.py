@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -70,13 +71,23 @@ API = Router(
         admin.router,
     ],
 )
-MONITORING_ROUTES = (health.live, health.ready, health.prometheus)
+HEALTH_CHECKS = (health.live, health.ready)
+
+
+_SECOND_SPELLING = re.compile(
+    rb"//|\\|/\.\.?(?:/|$)|%(?:2[fFdDeE]|5[cCfF]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|7[eE])"
+)
+"""An empty or dot segment, a backslash, an encoded slash or backslash, or an encoded character that
+needs no encoding (RFC 3986, sections 6.2.2.2 and 6.2.2.3)."""
+NO_ROUTE = "/no-route"
+"""A path without a route."""
 
 
 class Application(Litestar):
     """A Litestar application that handles every request in a `RequestContext`, whatever its path.
 
-    It also answers HEAD, and completes `Allow`.
+    It also answers HEAD, and completes `Allow`. A path has one spelling, so that a rule of a proxy
+    for a path cannot be evaded: any other spelling is a 404.
     """
 
     request_context = RequestContext()
@@ -85,6 +96,8 @@ class Application(Litestar):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             answer = partial(methods.answer, super().__call__, self.methods_by_path)
+            if _SECOND_SPELLING.search(scope.get("raw_path") or b""):
+                scope["path"] = NO_ROUTE
             await self.request_context.run(answer, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -114,7 +127,7 @@ def create_app(
 
     load_handlers()
     app = Application(
-        route_handlers=[API, *MONITORING_ROUTES, *pages],
+        route_handlers=[API, *HEALTH_CHECKS, *pages],
         lifespan=[_lifespan(open_resources)],
         state=State(
             {

@@ -1,4 +1,4 @@
-"""Health checks for probes, and metrics for Prometheus."""
+"""Health checks for probes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 from litestar import get
 from litestar.di import NamedDependency
 
-from app import metrics
 from app.api.statements import ping
 from app.errors import Unavailable
 from app.postgres.database import Database
@@ -33,15 +32,3 @@ async def ready(database: NamedDependency[Database]) -> dict[str, str]:
     except TimeoutError:
         raise Unavailable("Postgres is not responding.", dependency="postgres") from None
     return {"status": "ready"}
-
-
-@get(
-    "/metrics",
-    opt={"public": True},
-    tags=["operations"],
-    operation_id="metrics",
-    media_type="text/plain; version=0.0.4",
-)
-async def prometheus() -> bytes:
-    """Get this process's metrics in the Prometheus text format."""
-    return metrics.render()

@@ -105,7 +105,7 @@ DEFAULT_HEADERS = {
 """Added to a response unless its route has set them."""
 HTTPS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
-POLLED_ROUTES = {"/health/live", "/health/ready", "/metrics"}
+POLLED_ROUTES = {"/health/live", "/health/ready"}
 """Logged only at debug level, so that they do not drown out other lines."""
 
 

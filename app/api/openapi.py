@@ -93,7 +93,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag("exports", f"Your activities as {joined_labels()}."),
             Tag("reports", "Monthly reports as PDF."),
             Tag("admin", "For operators: queues, jobs, dead letters, schedules, workers."),
-            Tag("operations", "Health checks and metrics."),
+            Tag("operations", "Health checks."),
         ],
         components=Components(
             security_schemes={"bearer": SecurityScheme("http", scheme="bearer")},

@@ -20,6 +20,7 @@ SHARED_VARIABLES = (
     "DATABASE_URL", "MIGRATIONS_DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL",
     "S3_PUBLIC_ENDPOINT_URL", "S3_REGION", "S3_BUCKET", "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY", "SMTP_URL", "INBOX_URL", "INBOX_FOLDER", "APP_URL", "HOST", "PORT",
+    "API_METRICS_PORT",
     "METRICS_PORT", "ENVIRONMENT",
 )  # fmt: skip
 """Variables that other programs need to connect to the running system. SECRET_KEY is left out."""
@@ -126,6 +127,7 @@ def child_variables(environ: Mapping[str, str], embedded: Mapping[str, str]) -> 
         "ENVIRONMENT": "development",
         "HOST": LOOPBACK,
         "PORT": port,
+        "API_METRICS_PORT": found.get("API_METRICS_PORT") or str(default_or_free_port(9101)),
         "METRICS_PORT": found.get("METRICS_PORT") or str(default_or_free_port(9100)),
         "APP_URL": f"http://{LOOPBACK}:{port}",
     }
@@ -141,7 +143,11 @@ def child_ports(
     environ: Mapping[str, str], variables: Mapping[str, str]
 ) -> dict[str, tuple[int, int]]:
     """Return (default, actual) ports for the API and the worker, unless the user has set them."""
-    defaults = {"PORT": ("the API", 8000), "METRICS_PORT": ("the worker", 9100)}
+    defaults = {
+        "PORT": ("the API", 8000),
+        "API_METRICS_PORT": ("the API's metrics", 9101),
+        "METRICS_PORT": ("the worker", 9100),
+    }
     return {
         service: (port, int(variables[name]))
         for name, (service, port) in defaults.items()

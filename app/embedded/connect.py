@@ -27,7 +27,7 @@ Command: TypeAlias = tuple[list[str], dict[str, str]]
 
 OWNER = "MIGRATIONS_DATABASE_URL"
 OWN_VARIABLES: Mapping[str, set[str]] = {
-    "api": {"PORT", "APP_URL", OWNER},
+    "api": {"PORT", "API_METRICS_PORT", "APP_URL", OWNER},
     "worker": {"METRICS_PORT", OWNER},
 }
 """Settings of the running `up` that a second API or worker process cannot share or may not have."""
@@ -82,12 +82,15 @@ def app_command(_: Mapping[str, str], arguments: Sequence[str]) -> Command:
 
 
 def api_command(variables: Mapping[str, str], arguments: Sequence[str]) -> Command:
-    """Pick a free port if no port is set (an API may already be running), and print the URL."""
+    """Pick free ports if none are set (an API may already be running), and print the URLs."""
     port = variables.get("PORT") or str(default_or_free_port(8000))
-    url = f"http://{variables.get('HOST', LOOPBACK)}:{port}"
-    say(f"API: {url}")
+    metrics_port = variables.get("API_METRICS_PORT") or str(default_or_free_port(9101))
+    host = variables.get("HOST", LOOPBACK)
+    url = f"http://{host}:{port}"
+    say(f"API: {url}, metrics: http://{host}:{metrics_port}/metrics")
     return [sys.executable, "-m", "app.asgi", *arguments], {
         "PORT": port,
+        "API_METRICS_PORT": metrics_port,
         "APP_URL": variables.get("APP_URL", url),
     }
 

@@ -62,7 +62,7 @@ def address_table(variables: Mapping[str, str], *, demo: bool) -> str:
         ("Pages", f"{app}/"),
         ("Ops", f"{app}/ops (for the operator)"),
         ("Inbox", variables.get("INBOX_URL", "")),
-        ("Metrics", f"{app}/metrics"),
+        ("Metrics", f"http://{LOOPBACK}:{variables['API_METRICS_PORT']}/metrics (API)"),
         ("", f"http://{LOOPBACK}:{variables['METRICS_PORT']}/metrics (worker)"),
         ("Postgres", without_password(variables.get("DATABASE_URL", ""))),
         ("Redis", without_password(variables.get("REDIS_URL", ""))),

@@ -156,6 +156,8 @@ RetentionTime: TypeAlias = Annotated[timedelta, duration_parser(DAY, 1, 3660)]
 class Http:
     host: Annotated[str, "HOST"] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535), "PORT"] = 8000
+    metrics_port: Annotated[int, Meta(ge=0, le=65535), "API_METRICS_PORT"] = 9101
+    """The API's port for metrics; 0 turns it off."""
     app_url: Annotated[str, parse_http_url, "APP_URL"] = "http://127.0.0.1:8000"
     session_lifetime: Annotated[timedelta, duration_parser(DAY, 1, 366), "SESSION_DAYS"] = 30 * DAY
     trusted_proxies: Annotated[int, Meta(ge=0, le=10), "TRUSTED_PROXIES"] = 0

@@ -21,7 +21,6 @@ from tests.support.people import person
 PUBLIC = {
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
-    ("GET", "/metrics"),
     ("GET", "/schema"),
     ("GET", "/schema/openapi.json"),
     ("GET", "/schema/{path}"),

@@ -1,4 +1,4 @@
-"""Health checks and metrics, and requests during outages of Postgres and Redis."""
+"""Health checks, and requests during outages of Postgres and Redis."""
 
 from __future__ import annotations
 
@@ -75,9 +75,3 @@ async def test_requests_do_not_wait_for_a_hanging_redis(
             assert (await api.post("/api/v1/users", json=new_user())).status_code == 201
             hanging_server.close()
     assert await resources.database.fetchval("select count(*) from jobs") == 1
-
-
-async def test_metrics_are_in_the_prometheus_text_format(api: httpx.AsyncClient) -> None:
-    response = await api.get("/metrics")
-    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert "# TYPE process_cpu_seconds_total counter" in response.text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from app.metrics import registry
+from app.api.middleware import RequestContext
+from app.metrics import registry, render
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.support.people import person
@@ -37,7 +39,7 @@ async def test_requests_to_one_route_share_a_series(
         before[0] + 3,
         before[1] + 3,
     )
-    metrics = (await api.get("/metrics")).text
+    metrics = render().decode()
     assert f'route="{ROUTE}"' in metrics
     assert not any(str(activity_id) in metrics for activity_id in ids)
 
@@ -67,15 +69,22 @@ async def test_unknown_paths_and_methods_create_no_series_of_their_own(
     before = request_count(*labels)
     await api.request(method, path)
     assert request_count(*labels) == before + 1
-    metrics = (await api.get("/metrics")).text
+    metrics = render().decode()
     assert path not in metrics
     assert "BREW" not in metrics
 
 
-async def test_request_is_in_flight_until_its_response(api: httpx.AsyncClient) -> None:
-    metrics = (await api.get("/metrics")).text
-    assert "activelog_http_requests_in_flight 1.0" in metrics.splitlines()
-    assert registry.get_sample_value("activelog_http_requests_in_flight") == 0
+async def test_request_is_in_flight_until_its_response() -> None:
+    def in_flight() -> float | None:
+        return registry.get_sample_value("activelog_http_requests_in_flight")
+
+    async def answer(*_: object) -> None:
+        assert in_flight() == 1
+
+    unused: Any = None
+    scope: Any = {"type": "http", "method": "GET", "headers": []}
+    await RequestContext().run(answer, scope, unused, unused)
+    assert in_flight() == 0
 
 
 async def test_metrics_show_the_limit_and_size_of_the_pool_and_its_idle_connections(

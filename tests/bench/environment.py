@@ -101,6 +101,7 @@ def _service_settings() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "ENVIRONMENT": "test",
         "SECRET_KEY": "a long enough secret for the benchmarks",
+        "API_METRICS_PORT": "0",
         "METRICS_PORT": "0",
         "LOG_FORMAT": "json",
     }

@@ -43,6 +43,7 @@ class RunningService(NamedTuple):
 
     environ: Mapping[str, str]
     api: str
+    api_metrics: str
     worker: str
 
     async def sign_up(self, name: str) -> None:
@@ -56,7 +57,7 @@ class RunningService(NamedTuple):
         """Return the metrics of both processes, by Prometheus job."""
         async with anonymous_client() as client:
             return {
-                "activelog-api": (await client.get(f"{self.api}/metrics")).text,
+                "activelog-api": (await client.get(f"{self.api_metrics}/metrics")).text,
                 "activelog-worker": (await client.get(f"{self.worker}/metrics")).text,
             }
 
@@ -73,14 +74,22 @@ async def service(
     await database.execute(DEAD)
     await database.execute(PAUSED)
     await database.execute(RUNS, list(SCHEDULES))
-    port, metrics_port = map(str, free_ports(2))
-    settings = {**environ, "PORT": port, "METRICS_PORT": metrics_port}
+    port, api_metrics_port, metrics_port = map(str, free_ports(3))
+    settings = {
+        **environ,
+        "PORT": port,
+        "API_METRICS_PORT": api_metrics_port,
+        "METRICS_PORT": metrics_port,
+    }
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(program(*API, environ=settings))
         worker = await stack.enter_async_context(program(*WORKER, environ=settings))
         await worker.wait_for_output("worker.started")
         running = RunningService(
-            settings, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}"
+            settings,
+            f"http://127.0.0.1:{port}",
+            f"http://127.0.0.1:{api_metrics_port}",
+            f"http://127.0.0.1:{metrics_port}",
         )
         await eventually(lambda: _ready(running.api), 200)
         assert api.is_running

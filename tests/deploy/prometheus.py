@@ -75,7 +75,7 @@ async def running_prometheus(service: RunningService, folder: Path) -> AsyncIter
     config["global"] |= {"scrape_interval": "2s", "evaluation_interval": "1s"}
     del config["alerting"]
     config["rule_files"] = [str(DEPLOY / "alerts.yml")]
-    addresses = {"activelog-api": service.api, "activelog-worker": service.worker}
+    addresses = {"activelog-api": service.api_metrics, "activelog-worker": service.worker}
     for job in config["scrape_configs"]:
         del job["dns_sd_configs"]
         job["static_configs"] = [{"targets": [urlsplit(addresses[job["job_name"]]).netloc]}]

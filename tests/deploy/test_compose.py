@@ -170,7 +170,7 @@ def test_workers_can_be_scaled_and_prometheus_scrapes_all_of_them(composed: dict
     }
     settings = Settings.from_env(worker["environment"])
     assert places == {
-        "activelog-api": (["api"], settings.http.port),
+        "activelog-api": (["api"], settings.http.metrics_port),
         "activelog-worker": (["worker"], settings.worker.metrics_port),
     }
 

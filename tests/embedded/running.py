@@ -27,7 +27,7 @@ def registered(home: Path) -> dict[str, int]:
 
 def small_environment(**variables: str) -> dict[str, str]:
     """Return an environment with free ports. For speed, only Postgres and Valkey are embedded."""
-    port, metrics_port = free_ports(2)
+    port, api_metrics_port, metrics_port = free_ports(3)
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     return {
         **inherited,
@@ -35,6 +35,7 @@ def small_environment(**variables: str) -> dict[str, str]:
         "S3_ENDPOINT_URL": "http://127.0.0.1:1",
         "SMTP_URL": "smtp://127.0.0.1:1",
         "PORT": str(port),
+        "API_METRICS_PORT": str(api_metrics_port),
         "METRICS_PORT": str(metrics_port),
         "SHUTDOWN_GRACE": "1",
         **variables,

@@ -20,7 +20,7 @@ import pytest
 from app.embedded.home import ROOT
 from tests.embedded.running import Up
 
-TAKEN = (8000, 9100, 8333)
+TAKEN = (8000, 9101, 9100, 8333)
 
 
 def examples() -> str:

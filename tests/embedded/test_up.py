@@ -45,10 +45,10 @@ async def test_up_prints_the_urls_and_leaves_no_process_after_sigterm(home: Path
 
 async def test_taken_default_port_is_reported_with_its_replacement(home: Path) -> None:
     environ = small_environment()
-    del environ["PORT"], environ["METRICS_PORT"]
+    del environ["PORT"], environ["API_METRICS_PORT"], environ["METRICS_PORT"]
     async with small_up(home, environ, "durable") as up:
         with ExitStack() as sockets:
-            for port in (8000, 9100, 5432, 6379):
+            for port in (8000, 9101, 9100, 5432, 6379):
                 sockets.enter_context(taken(port))
             await up.read_until("grace@example.org")
         variables = (home / "env").read_text()
@@ -58,6 +58,7 @@ async def test_taken_default_port_is_reported_with_its_replacement(home: Path) -
     moved = re.findall(r"port (\d+) is taken: (.+) listens on (\d+) instead", up.text)
     assert {(default, service) for default, service, _ in moved} == {
         ("8000", "the API"),
+        ("9101", "the API's metrics"),
         ("9100", "the worker"),
         ("5432", "Postgres"),
         ("6379", "Valkey"),

@@ -17,7 +17,7 @@ from tests.users.people import PASSWORD
 from tests.users.people import sign_up as sign_up_by_api
 
 UUID = "01980000-0000-7000-8000-000000000000"
-OTHER_PATHS = ("/api/", "/health/", "/metrics", "/schema")
+OTHER_PATHS = ("/api/", "/health/", "/schema")
 ANONYMOUS = {
     "/",
     "/.well-known/change-password",

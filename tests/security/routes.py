@@ -129,7 +129,6 @@ API = {
 MACHINES = {
     "GET /health/live": everybody(200),
     "GET /health/ready": everybody(200),
-    "GET /metrics": everybody(200),
     "GET /schema": everybody(200),
     "GET /schema/openapi.json": everybody(200),
     "GET /schema/{path}": everybody(404),
