@@ -21,6 +21,8 @@ from litestar import Litestar
 
 from app import logs, metrics
 from app.api.application import create_app
+from app.api.bodies import BODY_LIMITS, BodyLimits
+from app.connections import CONNECTION_LIMITS, ConnectionLimits, Connections
 from app.errors import TooOld
 from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits
 from app.listening import listen, respond, serve
@@ -49,7 +51,7 @@ def _settings() -> Settings:
 
 
 @cache
-def _application(download_limits: DownloadLimits) -> Litestar:
+def _application(download_limits: DownloadLimits, body_limits: BodyLimits) -> Litestar:
     settings = _settings()
     logs.configure(settings.logs)
     listener = _metrics_listener(settings)
@@ -62,7 +64,11 @@ def _application(download_limits: DownloadLimits) -> Litestar:
             yield await stack.enter_async_context(open_resources(settings, process="activelog-api"))
 
     return create_app(
-        open_all, pages=[pages_router], not_found_page=failure_page, download_limits=download_limits
+        open_all,
+        pages=[pages_router],
+        not_found_page=failure_page,
+        download_limits=download_limits,
+        body_limits=body_limits,
     )
 
 
@@ -86,7 +92,7 @@ async def _answer_metrics(scope: Any, _receive: Any, send: Any) -> None:
 
 def __getattr__(name: str) -> object:
     if name == "app":
-        return _application(DOWNLOAD_LIMITS)
+        return _application(DOWNLOAD_LIMITS, BODY_LIMITS)
     raise AttributeError(name)
 
 
@@ -95,13 +101,20 @@ async def _refuse_old_servers(settings: Settings) -> None:
         await refuse_old_servers(resources)
 
 
-def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
+def main(
+    *,
+    download_limits: DownloadLimits = DOWNLOAD_LIMITS,
+    body_limits: BodyLimits = BODY_LIMITS,
+    connection_limits: ConnectionLimits = CONNECTION_LIMITS,
+) -> None:
     """Serve until SIGTERM or SIGINT. Requests in progress then have `SHUTDOWN_GRACE` to finish.
 
     Args:
         download_limits: how slowly a client may read a download before the download is cut off.
+        body_limits: how long clients may pause in bodies, and how large bodies may be in all.
+        connection_limits: how long the server waits for requests, and for responses to be read.
     """
-    settings, application = _settings(), _application(download_limits)
+    settings, application = _settings(), _application(download_limits, body_limits)
     try:
         listener = listen(settings.http.host, settings.http.port, "PORT")
         asyncio.run(_refuse_old_servers(settings))
@@ -110,6 +123,8 @@ def main(*, download_limits: DownloadLimits = DOWNLOAD_LIMITS) -> None:
         sys.exit(INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1)
     config = uvicorn.Config(
         application,
+        http=Connections(connection_limits),  # type: ignore[arg-type] # called like a class
+        ws="none",
         log_config=None,  # uvicorn's log lines go through app/logs.py
         access_log=False,
         server_header=False,

@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 
+from app.connections import Connections
 from app.settings.environment import SettingsError
 
 
@@ -51,7 +52,13 @@ class _Server(uvicorn.Server):
 async def serve(asgi_app: Any, listener: socket.socket) -> AsyncIterator[None]:
     """Serve an ASGI application on this event loop while the block runs."""
     config = uvicorn.Config(
-        asgi_app, interface="asgi3", lifespan="off", ws="none", log_config=None, access_log=False
+        asgi_app,
+        http=Connections(),  # type: ignore[arg-type] # called like a class
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -171,13 +171,25 @@ loop_lag = Histogram(
 
 refused = Counter(
     "activelog_refused",
-    "Requests refused because a rate limit was reached.",
+    "Requests refused because a limit was reached.",
     ("limit",),
     registry=registry,
 )
 rate_limits_degraded = Gauge(
     "activelog_rate_limits_degraded",
     "1 if Redis did not respond last time, so that this process applies rate limits on its own.",
+    registry=registry,
+)
+connections_closed = Counter(
+    "activelog_http_connections_closed",
+    "Connections closed because their client sent no complete request (silent, or crowded: the"
+    " oldest of too many) or did not read its response (stalled).",
+    ("reason",),
+    registry=registry,
+)
+body_bytes = Gauge(
+    "activelog_http_body_bytes",
+    "Bytes of the request bodies that this process holds.",
     registry=registry,
 )
 POOL = ("pool",)

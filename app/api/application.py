@@ -32,6 +32,7 @@ from app.api import (
     users,
 )
 from app.api.authentication import DEPENDENCIES, bearer_authentication
+from app.api.bodies import BODY_LIMITS, Bodies, BodyLimits
 from app.api.errors import problem_response
 from app.api.middleware import RequestContext, default_headers
 from app.api.openapi import openapi_config
@@ -86,16 +87,18 @@ NO_ROUTE = "/no-route"
 class Application(Litestar):
     """A Litestar application that handles every request in a `RequestContext`, whatever its path.
 
-    It also answers HEAD, and completes `Allow`. A path has one spelling, so that a rule of a proxy
+    It also answers HEAD, completes `Allow` and limits bodies. A path has one spelling, so that a rule of a proxy
     for a path cannot be evaded: any other spelling is a 404.
     """
 
     request_context = RequestContext()
+    bodies = Bodies()
     methods_by_path: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            answer = partial(methods.answer, super().__call__, self.methods_by_path)
+            app = partial(self.bodies.run, super().__call__)
+            answer = partial(methods.answer, app, self.methods_by_path)
             if _SECOND_SPELLING.search(scope.get("raw_path") or b""):
                 scope["path"] = NO_ROUTE
             await self.request_context.run(answer, scope, receive, send)
@@ -110,6 +113,7 @@ def create_app(
     not_found_page: ErrorHandler = problem_response,
     clock: Clock = system_clock,
     download_limits: DownloadLimits = DOWNLOAD_LIMITS,
+    body_limits: BodyLimits = BODY_LIMITS,
 ) -> Application:
     """Create the application, which opens the resources on startup and closes them on shutdown.
 
@@ -118,6 +122,7 @@ def create_app(
         not_found_page: renders the 404 page for browsers.
         clock: the clock that handlers use.
         download_limits: how slowly a client may read a download before the download is cut off.
+        body_limits: how long clients may pause in bodies, and how large bodies may be in all.
     """
 
     def not_found(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -147,6 +152,7 @@ def create_app(
         logging_config=None,  # app/logs.py configures logging
         debug=False,
     )
+    app.bodies = Bodies(body_limits)
     app.methods_by_path = methods.methods_by_path(app.routes)
     complete_openapi(app)
     register_query_parameters(app, API.path)
