@@ -39,7 +39,7 @@ from app.api.openapi import openapi_config
 from app.api.openapi_completion import complete_openapi
 from app.api.validation import StrictRequest, register_query_parameters, validate_request
 from app.event_loop import cancel_all, watch_lag
-from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits
+from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits, Downloads
 from app.jobs import load_handlers
 from app.resources import Resources
 from app.users.passwords import Passwords
@@ -139,7 +139,7 @@ def create_app(
                 "passwords": Passwords(),
                 "pictures": Pictures(),
                 "clock": clock,
-                "download_limits": download_limits,
+                "downloads": Downloads(download_limits),
             }
         ),
         dependencies=DEPENDENCIES,

@@ -29,7 +29,7 @@ from app.api.paging import (
 )
 from app.api.streaming import StreamedDownload
 from app.exports import requests
-from app.exports.csv import DownloadLimits, stream
+from app.exports.csv import Downloads
 from app.exports.export import Export, ExportId, Filters, Format, Status
 from app.exports.formats import FORMATS
 from app.jobs import JobId
@@ -104,20 +104,20 @@ def to_response(export: Export) -> ExportResponse:
     )
 
 
-def _download_limits(request: Request[Any, Any, Any]) -> DownloadLimits:
-    return cast("DownloadLimits", request.app.state.download_limits)
+def _downloads(request: Request[Any, Any, Any]) -> Downloads:
+    return cast("Downloads", request.app.state.downloads)
 
 
 @get(
     "/activities/csv",
     media_type="text/csv",
     operation_id="downloadActivities",
-    dependencies={"download_limits": Provide(_download_limits, sync_to_thread=False)},
+    dependencies={"downloads": Provide(_downloads, sync_to_thread=False)},
 )
 async def download_activities(
     me: NamedDependency[Me],
     snapshots: NamedDependency[Snapshots],
-    download_limits: NamedDependency[DownloadLimits],
+    downloads: NamedDependency[Downloads],
     first_day: Annotated[date | None, FIRST_DAY] = None,
     last_day: Annotated[date | None, LAST_DAY] = None,
     activity_type: Annotated[ActivityType | None, ACTIVITY_TYPE] = None,
@@ -130,13 +130,14 @@ async def download_activities(
 ) -> Response[str]:
     """Download your activities as CSV, oldest first, as they are when the download starts.
 
-    If the connection ends abnormally, the file is incomplete. 503 if too many downloads are in
-    progress. A download is cut off after 15 minutes, or if it is read at less than 50 kB/s for 30
-    seconds.
+    If the connection ends abnormally, the file is incomplete. 429 if you have another download in
+    progress, 503 if too many people have. A download is cut off after 15 minutes, or if it is read
+    at less than 50 kB/s for 30 seconds; and after it has waited for you for 30 seconds, it gives
+    way to others.
     """
     filters = Filters(first_day, last_day, activity_type)
     filters.check()
-    source = partial(stream, snapshots, me.id, filters, bom=bom, limits=download_limits)
+    source = partial(downloads.stream, snapshots, me.id, filters, bom=bom)
     return StreamedDownload(source, "text/csv", FORMATS["csv"].filename)
 
 

@@ -64,6 +64,9 @@ class _StreamingResponse(ASGIResponse):
                 sending.result()
         finally:
             await cancel_all((sending, disconnect))
+            for task in (sending, disconnect):
+                if not task.cancelled():
+                    task.exception()  # retrieved: it means nothing once the client has left
 
     async def _send(self, scope: Scope, send: Send) -> None:
         async def begin() -> None:

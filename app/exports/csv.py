@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import NamedTuple
 
+from app.errors import TooMany
 from app.exports import statements
 from app.exports.export import Filters
-from app.postgres.snapshot import Snapshot, Snapshots
+from app.postgres.snapshot import RETRY_AFTER_S, Snapshot, Snapshots
 from app.users.user import UserId
 
 
@@ -54,40 +56,70 @@ class DownloadTooSlow(Exception):
     """The client read too slowly, and the download was cut off."""
 
 
-async def stream(
-    snapshots: Snapshots,
-    user_id: UserId,
-    filters: Filters,
-    begin: Callable[[], Awaitable[None]],
-    write: Callable[[bytes], Awaitable[None]],
-    *,
-    bom: bool,
-    limits: DownloadLimits = DOWNLOAD_LIMITS,
-    clock: Callable[[], float] = monotonic,
-) -> None:
-    """Write a user's activities, all read from one snapshot.
+class Downloads:
+    """The downloads of this process, of which a person may have one at a time.
 
-    `begin` is called first, as soon as there is a connection.
+    The connections that they need are the process's own, and so is the count: one person can take
+    one of them, in each process. A download that has waited for its client for a window gives way
+    to a new one that finds no free connection. Clients that are slow, but not too slow, can
+    therefore keep others waiting for no longer than a window.
+    """
 
-    Args:
+    def __init__(
+        self, limits: DownloadLimits = DOWNLOAD_LIMITS, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Args:
         clock: measures, in seconds, how long writes wait for the client. The timeouts themselves
             use the event loop's clock.
+        """
+        self._limits = limits
+        self._clock = clock
+        self._outputs: dict[UserId, _TimedOutput] = {}
 
-    Raises:
-        Busy: all connections for downloads are in use, and none became free within 2 s.
-        Unavailable: Postgres is unavailable, or the connection to it was lost during the download.
-        DownloadTooSlow: the client read more slowly than the limits allow.
-    """
-    output = _TimedOutput(write, limits, clock)
-    async with snapshots.open() as snapshot:
-        await begin()
+    async def stream(
+        self,
+        snapshots: Snapshots,
+        user_id: UserId,
+        filters: Filters,
+        begin: Callable[[], Awaitable[None]],
+        write: Callable[[bytes], Awaitable[None]],
+        *,
+        bom: bool,
+    ) -> None:
+        """Write a user's activities, all read from one snapshot.
+
+        `begin` is called first, as soon as there is a connection.
+
+        Raises:
+            TooMany: this user has a download in progress.
+            Busy: all connections for downloads are in use, and none became free within 2 s.
+            Unavailable: Postgres is unavailable, or the connection to it was lost during the
+                download.
+            DownloadTooSlow: the client read more slowly than the limits allow.
+        """
+        if user_id in self._outputs:
+            raise TooMany(
+                "You are downloading a CSV already. Wait until it is complete, or cancel it.",
+                retry_after=RETRY_AFTER_S,
+            )
+        if snapshots.are_all_in_use:
+            self._make_room()
+        output = self._outputs[user_id] = _TimedOutput(write, self._limits, self._clock)
         try:
-            async with asyncio.timeout(limits.max_duration_s):
-                if bom:
-                    await output.write(BOM)
-                await copy(snapshot, user_id, filters, output.write)
-        except TimeoutError:
-            raise DownloadTooSlow(f"not finished after {limits.max_duration_s:.0f} s") from None
+            async with snapshots.open() as snapshot:
+                await begin()
+                async with output.limited():
+                    if bom:
+                        await output.write(BOM)
+                    await copy(snapshot, user_id, filters, output.write)
+        finally:
+            del self._outputs[user_id]
+
+    def _make_room(self) -> None:
+        """Cut off the download that has waited longest for its client, if that is a window."""
+        slowest = max(self._outputs.values(), key=_TimedOutput.total_wait_s, default=None)
+        if slowest is not None and slowest.total_wait_s() >= self._limits.window_s:
+            slowest.give_way()
 
 
 class _TimedOutput:
@@ -104,6 +136,38 @@ class _TimedOutput:
         self._clock = clock
         self._waited_s = 0.0
         self._written = 0
+        self._earlier_waits_s = 0.0
+        self._waiting_since: float | None = None
+        self._limit: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def limited(self) -> AsyncIterator[None]:
+        """Limit how long the block may take.
+
+        Raises:
+            DownloadTooSlow: it took too long, or had to give way to another download.
+        """
+        try:
+            async with asyncio.timeout(self._limits.max_duration_s) as self._limit:
+                yield
+        except TimeoutError:
+            reason = f"not finished after {self._limits.max_duration_s:.0f} s"
+            if self._limit is None:
+                reason = "it had to give way to another download"
+            raise DownloadTooSlow(reason) from None
+
+    def give_way(self) -> None:
+        """End the download, unless it is about to end."""
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
+            self._limit = None
+
+    def total_wait_s(self) -> float:
+        """Return how long the client has been waited for; 0 if the download is about to end."""
+        if self._limit is None:
+            return 0.0
+        since = self._clock() if self._waiting_since is None else self._waiting_since
+        return self._earlier_waits_s + self._clock() - since
 
     async def write(self, data: bytes) -> None:
         """Write, and start a new window when the client has read a window's worth of bytes.
@@ -112,7 +176,7 @@ class _TimedOutput:
             DownloadTooSlow: the window ended before the client had read that many bytes.
         """
         min_rate, window_s = self._limits.min_bytes_per_s, self._limits.window_s
-        started = self._clock()
+        started = self._waiting_since = self._clock()
         try:
             async with asyncio.timeout(window_s - self._waited_s):
                 await self._write(data)
@@ -120,7 +184,10 @@ class _TimedOutput:
             raise DownloadTooSlow(
                 f"less than {min_rate:,.0f} bytes a second for {window_s:.0f} s"
             ) from None
-        self._waited_s += self._clock() - started
+        wait_s = self._clock() - started
+        self._waiting_since = None
+        self._earlier_waits_s += wait_s
+        self._waited_s += wait_s
         self._written += len(data)
         if self._written >= min_rate * window_s:
             self._waited_s, self._written = 0.0, 0

@@ -79,6 +79,11 @@ class Snapshots:
         self.waiting = 0
         """The number of tasks that are waiting for a connection."""
 
+    @property
+    def are_all_in_use(self) -> bool:
+        pool = self.pool
+        return pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size()
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Snapshot]:
         """Open a snapshot of the current data. The connection is released when the block ends.

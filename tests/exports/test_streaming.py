@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
+from functools import partial
 from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
 
+from app.api.streaming import StreamedDownload
 from app.embedded.ports import free_ports
-from app.errors import Busy
+from app.errors import Busy, Unavailable
+from app.event_loop import cancel_all
 from app.exports import statements
-from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits, DownloadTooSlow, copy, stream
+from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits, Downloads, DownloadTooSlow, copy
 from app.exports.export import Filters
 from app.postgres.database import Database
 from app.resources import Resources
@@ -22,11 +29,11 @@ from tests.support.exports import CSV, add_activities, add_megabytes
 from tests.support.outages import terminate_backends
 from tests.support.owner import execute_as_owner
 from tests.support.people import Person, person
-from tests.support.processes import API, program
+from tests.support.processes import API, Program, program
 from tests.support.working import WAIT_LIMIT_S, eventually
 
 POOL = 2
-BUSY = 503
+TOO_MANY, BUSY = 429, 503
 APPLICATION = "activelog-api-exports"
 
 RELAXED = DownloadLimits(max_duration_s=3600, window_s=3600)
@@ -38,27 +45,39 @@ Write = Callable[[bytes], Awaitable[None]]
 @pytest.fixture
 async def kim(database: Database) -> Person:
     """A user with 40 MB of activities."""
-    kim = await person(database, "kim")
-    await add_megabytes(database, kim.id, 40)
-    return kim
+    return await person_with_activities(database, "kim")
+
+
+@pytest.fixture
+async def sam(database: Database) -> Person:
+    """Another one."""
+    return await person_with_activities(database, "sam")
+
+
+async def person_with_activities(database: Database, name: str) -> Person:
+    someone = await person(database, name)
+    await add_megabytes(database, someone.id, 40)
+    return someone
 
 
 @pytest.fixture
 async def served(environ: dict[str, str], resources: Resources) -> AsyncIterator[httpx.AsyncClient]:
     """The API in a process that allows two downloads at a time."""
-    async with serving(environ, *API) as api:
+    async with serving(environ, *API) as (api, _):
         yield api
 
 
 @asynccontextmanager
-async def serving(environ: dict[str, str], *arguments: str) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(
+    environ: dict[str, str], *arguments: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, Program]]:
     (port,) = free_ports(1)
     variables = {"PORT": str(port), "EXPORT_POOL": str(POOL), "PATH": "/usr/bin"}
     async with program(*arguments, environ={**environ, **variables}) as running:
         await running.wait_for_output("api.started")
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, timeout=WAIT_LIMIT_S) as api:
-            yield api
+            yield api, running
 
 
 @asynccontextmanager
@@ -68,12 +87,12 @@ async def started_download(
     """Start a download, read its first bytes, and yield the rest.
 
     Raises:
-        TimeoutError: all connections were in use for `WAIT_LIMIT_S`.
+        TimeoutError: all connections, or that of this person, were in use for `WAIT_LIMIT_S`.
     """
     async with asyncio.timeout(WAIT_LIMIT_S) as limit:
         while True:
             async with api.stream("GET", CSV, headers=who.headers) as answer:
-                if answer.status_code == BUSY:
+                if answer.status_code in {TOO_MANY, BUSY}:
                     continue
                 assert answer.status_code == 200
                 limit.reschedule(None)
@@ -95,32 +114,86 @@ async def active_downloads(database: Database) -> int:
 
 
 async def test_aborted_downloads_return_their_connections(
-    served: httpx.AsyncClient, database: Database, kim: Person
+    served: httpx.AsyncClient, database: Database, kim: Person, sam: Person
 ) -> None:
-    async def abort(count: int) -> None:
+    async def abort(count: int, who: Person) -> None:
         for _ in range(count):
-            async with started_download(served, kim):
+            async with started_download(served, who):
                 pass
 
-    await asyncio.gather(abort(50), abort(50))
+    await asyncio.gather(abort(50, kim), abort(50, sam))
 
     await eventually(lambda: active_downloads(database), 0)
-    async with started_download(served, kim), started_download(served, kim):
+    async with started_download(served, kim), started_download(served, sam):
         assert await active_downloads(database) == POOL
 
 
-async def test_third_concurrent_download_is_refused_with_503_and_retry_after(
-    served: httpx.AsyncClient, database: Database, kim: Person
+async def test_client_that_leaves_is_not_logged_as_an_outage_or_an_error(
+    environ: dict[str, str], database: Database, kim: Person
+) -> None:
+    async with serving(environ, *API) as (api, running):
+        for _ in range(4):
+            async with started_download(api, kim):
+                await eventually(lambda: is_stalled(database), True)
+            await eventually(lambda: active_downloads(database), 0)
+        running.send(signal.SIGTERM)
+        await running.ended()
+    logged = [json.loads(line) for line in running.output.splitlines()]
+    assert [line for line in logged if line["level"] != "info"] == []
+
+
+async def test_failure_after_the_client_has_left_is_not_reported() -> None:
+    """asyncpg can answer a cancellation in the middle of a message with an error of its own."""
+
+    async def fail_when_cancelled(begin: Callable[[], Awaitable[None]], _: Write) -> None:
+        await begin()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise Unavailable("Postgres is unavailable.", dependency="postgres")
+
+    async def leave() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None: ...
+
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    try:
+        response = StreamedDownload(fail_when_cancelled, "text/csv", "a.csv").to_asgi_response()
+        scope: Any = {}
+        await response(scope, leave, send)
+        gc.collect()
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    assert reported == []
+
+
+async def test_second_download_of_a_person_is_refused_with_429_until_the_first_ends(
+    served: httpx.AsyncClient, kim: Person
 ) -> None:
     async with started_download(served, kim):
-        async with started_download(served, kim):
-            refused = await served.get(CSV, headers=kim.headers)
-            assert refused.status_code == 503
+        refused = await served.get(CSV, headers=kim.headers)
+        assert refused.status_code == TOO_MANY
+        assert int(refused.headers["Retry-After"]) > 0
+        assert "downloading a CSV already" in refused.json()["detail"]
+    async with started_download(served, kim):
+        pass
+
+
+async def test_third_concurrent_download_is_refused_with_503_and_retry_after(
+    served: httpx.AsyncClient, database: Database, kim: Person, sam: Person
+) -> None:
+    lee = await person(database, "lee")
+    async with started_download(served, kim):
+        async with started_download(served, sam):
+            refused = await served.get(CSV, headers=lee.headers)
+            assert refused.status_code == BUSY
             assert int(refused.headers["Retry-After"]) > 0
-            me = await served.get("/api/v1/users/me", headers=kim.headers)
+            me = await served.get("/api/v1/users/me", headers=lee.headers)
             assert me.status_code == 200
         await eventually(lambda: active_downloads(database), 1)
-        async with started_download(served, kim):
+        async with started_download(served, lee):
             pass
 
 
@@ -177,7 +250,7 @@ async def test_postgres_connection_is_freed_if_the_client_stops_reading(
     environ: dict[str, str], resources: Resources, kim: Person
 ) -> None:
     async with (
-        serving(environ, "-c", API_WITH_SHORT_WINDOW) as api,
+        serving(environ, "-c", API_WITH_SHORT_WINDOW) as (api, _),
         started_download(api, kim) as pieces,
     ):
         await eventually(lambda: active_downloads(resources.database), 0)
@@ -296,6 +369,67 @@ async def test_all_rows_are_read_from_one_snapshot(
     assert lines == 20_001
 
 
+async def test_slow_clients_give_way_to_a_new_download_after_a_window(
+    resources: Resources, database: Database, kim: Person
+) -> None:
+    """All clients read twice as fast as they must. Only they move the clock."""
+    now = 0.0
+    limits = DownloadLimits(max_duration_s=3600, min_bytes_per_s=50_000, window_s=300)
+    downloads = Downloads(limits, clock=lambda: now)
+    all_wait = asyncio.Event()
+
+    async def read_slowly(data: bytes) -> None:
+        nonlocal now
+        now += len(data) / limits.min_bytes_per_s / 2
+        if now > limits.window_s * size:
+            all_wait.set()
+            await asyncio.Event().wait()
+
+    size = resources.settings.database.export_pool_size
+    slow = [await person_with_activities(database, f"slow-{number}") for number in range(size)]
+    reading = [
+        asyncio.create_task(stream_with(downloads, resources, who, read_slowly)) for who in slow
+    ]
+    await all_wait.wait()
+    await stream_with(downloads, resources, kim, read_at_once)
+
+    ended, others = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+    (cut_off,) = ended
+    with pytest.raises(DownloadTooSlow, match="give way"):
+        cut_off.result()
+    await cancel_all(others)
+
+
+async def test_download_does_not_give_way_before_it_has_waited_for_its_client_for_a_window(
+    resources: Resources, database: Database, kim: Person
+) -> None:
+    downloads = Downloads(RELAXED, clock=lambda: 0.0)
+    size = resources.settings.database.export_pool_size
+    waiting = [asyncio.Event() for _ in range(size)]
+
+    async def read_nothing(has_begun: asyncio.Event, _: bytes) -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    reading = [
+        asyncio.create_task(
+            stream_with(
+                downloads,
+                resources,
+                await person_with_activities(database, f"slow-{number}"),
+                partial(read_nothing, has_begun),
+            )
+        )
+        for number, has_begun in enumerate(waiting)
+    ]
+    for has_begun in waiting:
+        await has_begun.wait()
+    with pytest.raises(Busy):
+        await stream_with(downloads, resources, kim, read_at_once)
+    assert not any(task.done() for task in reading)
+    await cancel_all(reading)
+
+
 async def test_too_many_downloads_raise_busy_not_unavailable(
     resources: Resources, kim: Person
 ) -> None:
@@ -318,15 +452,12 @@ async def stream_to(
     *,
     clock: Callable[[], float] = monotonic,
 ) -> None:
+    await stream_with(Downloads(limits, clock), resources, who, write)
+
+
+async def stream_with(
+    downloads: Downloads, resources: Resources, who: Person, write: Write
+) -> None:
     async def begin() -> None: ...
 
-    await stream(
-        resources.snapshots,
-        who.id,
-        Filters(),
-        begin,
-        write,
-        bom=False,
-        limits=limits,
-        clock=clock,
-    )
+    await downloads.stream(resources.snapshots, who.id, Filters(), begin, write, bom=False)
