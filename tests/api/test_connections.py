@@ -217,6 +217,20 @@ async def test_small_requests_are_served_while_bodies_are_full(patient: Api, kim
         connection.close()
 
 
+async def test_others_are_served_during_a_flood_of_unfinished_bodies_and_idle_connections(
+    patient: Api, kim: Person
+) -> None:
+    """`python -m tests.attack.connections` does this with the real limits."""
+    flood = [await patient.connect() for _ in range(60)]
+    for _ in range(20):
+        flood += [await patient.unfinished_post(kim), await patient.connect()]
+        assert await patient.is_live()
+        assert await patient.held_bytes() <= MAX_HELD_BYTES
+    for connection in flood:
+        connection.close()
+    await eventually(patient.held_bytes, 0)
+
+
 async def test_body_is_no_longer_counted_when_its_client_has_left(
     patient: Api, kim: Person
 ) -> None:
