@@ -8,12 +8,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import structlog
 from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from app.api.methods import is_head
 from app.event_loop import cancel_all
+from app.exports.csv import DownloadTooSlow
+
+log = structlog.get_logger(__name__)
 
 Begin = Callable[[], Awaitable[None]]
 Write = Callable[[bytes], Awaitable[None]]
@@ -74,8 +78,12 @@ class _StreamingResponse(ASGIResponse):
             if is_head(scope):
                 raise _HeadersSent
 
-        with suppress(_HeadersSent):
-            await self._source(begin, partial(_write, send))
+        try:
+            with suppress(_HeadersSent):
+                await self._source(begin, partial(_write, send))
+        except DownloadTooSlow as error:
+            log.info("download.cut_off", reason=str(error))
+            return  # without the end of the body: uvicorn closes the connection
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -250,12 +250,14 @@ async def test_postgres_connection_is_freed_if_the_client_stops_reading(
     environ: dict[str, str], resources: Resources, kim: Person
 ) -> None:
     async with (
-        serving(environ, "-c", API_WITH_SHORT_WINDOW) as (api, _),
+        serving(environ, "-c", API_WITH_SHORT_WINDOW) as (api, running),
         started_download(api, kim) as pieces,
     ):
         await eventually(lambda: active_downloads(resources.database), 0)
         with pytest.raises(httpx.RemoteProtocolError):
             [piece async for piece in pieces]
+    assert "download.cut_off" in running.output
+    assert "Traceback" not in running.output
 
 
 def test_download_limits_are_15_minutes_and_50_kb_a_second_over_30_seconds() -> None:
