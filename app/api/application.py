@@ -87,8 +87,8 @@ NO_ROUTE = "/no-route"
 class Application(Litestar):
     """A Litestar application that handles every request in a `RequestContext`, whatever its path.
 
-    It also answers HEAD, completes `Allow` and limits bodies. A path has one spelling, so that a rule of a proxy
-    for a path cannot be evaded: any other spelling is a 404.
+    It also answers HEAD, completes `Allow` and limits bodies. A path has one spelling, so that a
+    rule of a proxy for a path cannot be evaded: any other spelling is a 404.
     """
 
     request_context = RequestContext()

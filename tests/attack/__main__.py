@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import structlog
 
-from tests.attack import guesses, images, schema
+from tests.attack import connections, guesses, images, schema
 from tests.bench.environment import describe_machine, environment
 from tests.bench.table import Row, show
 
 VERSIONS = ("litestar", "uvicorn", "pillow", "argon2-cffi")
-ATTACKS = {"images": images, "guesses": guesses, "schema": schema}
+ATTACKS = {"images": images, "guesses": guesses, "connections": connections, "schema": schema}
 
 
 def main() -> int:
