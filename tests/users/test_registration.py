@@ -11,7 +11,7 @@ import pytest
 from app.errors import Conflict
 from app.postgres.database import Database
 from app.users.accounts import register
-from tests.users.people import new_user, sign_up
+from tests.users.people import new_user, sign_up, signed_in
 
 
 async def jobs(database: Database) -> list[tuple[str, str]]:
@@ -118,7 +118,33 @@ async def test_invalid_input_is_refused_and_the_error_names_the_field(
     assert await jobs(database) == []
 
 
-@pytest.mark.parametrize("name", ["👩‍👩‍👧", "李小龙", "محمد", "<script>", "K" * 100])
+@pytest.mark.parametrize(
+    "name", ["Zoë 👩‍👩‍👧", "李小龙", "محمد", "7", "O'Neil-Ávila, Jr.", "<script>", "K" * 60]
+)
 async def test_any_printable_name_is_accepted(api: httpx.AsyncClient, name: str) -> None:
     answer = await api.post("/api/v1/users", json=new_user(name=name))
     assert (answer.status_code, answer.json()["name"]) == (201, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 61, "Win at http://evil.example", "WWW.evil.example", "boss@corp.example",
+        "a\uff20corp", "\u202egnp.exe", "a\u2066b", "a\u200bb", "a\u061cb", "a\u3164b",
+        "\U000e0041a", "\u3164", "---", "👩‍👩‍👧", "a\nb", "a\u2028b",
+    ],
+)  # fmt: skip
+async def test_name_with_a_link_an_address_or_invisible_characters_is_refused(
+    api: httpx.AsyncClient, name: str
+) -> None:
+    refused = await api.post("/api/v1/users", json=new_user(name=name))
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "name")
+
+
+async def test_name_from_before_these_rules_stays(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    headers = await signed_in(api)
+    await database.execute("update users set name = 'www.kim.example'")
+    changed = await api.patch("/api/v1/users/me", json={"preferences": {}}, headers=headers)
+    assert (changed.status_code, changed.json()["name"]) == (200, "www.kim.example")
