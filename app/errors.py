@@ -32,6 +32,17 @@ class Forbidden(Failure):
     """The user is signed in but may not do this."""
 
 
+class Unconfirmed(Forbidden):
+    """The user must confirm their email address before they may do this."""
+
+    def __init__(
+        self,
+        detail: str = "Confirm your email address first, with the link that we have emailed to it."
+        " You can request another link in your settings.",
+    ) -> None:
+        super().__init__(detail)
+
+
 class Unauthenticated(Failure):
     """The credentials are missing, wrong or expired."""
 

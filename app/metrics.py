@@ -78,7 +78,7 @@ breaker_open = Gauge(
 emails = Counter(
     "activelog_emails",
     "Attempts to send an email, by outcome:"
-    " sent, refused, deferred, ambiguous, unavailable, auth_failed, suppressed.",
+    " sent, refused, deferred, ambiguous, unavailable, auth_failed, suppressed, unconfirmed.",
     ("template", "outcome"),
     registry=registry,
 )

@@ -66,6 +66,7 @@ API = Router(
         activities.router,
         photos.router,
         friends.router,
+        friends.blocks_router,
         stats.router,
         exports.router,
         reports.router,

@@ -24,6 +24,9 @@ class ResetRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
+    start_afresh: bool = False
+    """Erase what the account holds. Only possible while its address is not confirmed: somebody else
+    may have made the account."""
 
 
 RESET_REQUEST = Example(value={"email": "kim@example.com"})
@@ -62,12 +65,13 @@ async def reset(
 ) -> None:
     """Choose a new password with the token from the email. This ends all sessions.
 
-    410 if the token has been used, has expired or is unknown.
+    It also confirms the address. 409 if the address is already confirmed and the account should
+    start afresh. 410 if the token has been used, has expired or is unknown.
     """
     await check_reset_token(database, token)
     password_hash = await passwords.hash(data.password)
     async with database.transaction() as tx:
-        await reset_password(tx, token, password_hash)
+        await reset_password(tx, token, password_hash, start_afresh=data.start_afresh)
 
 
 router = Router("/password-resets", route_handlers=[request_reset, reset], tags=["users"])

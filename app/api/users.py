@@ -16,10 +16,9 @@ from app.api.preconditions import Preconditions, tagged
 from app.email.subscriptions import SUBSCRIPTIONS
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users import accounts
+from app.users import confirmation
 from app.users.accounts import (
     change_profile,
-    confirm_address,
     delete_account,
     lock_profile,
     profile_of,
@@ -60,6 +59,10 @@ class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
 
 
+class AddressConfirmation(Struct, frozen=True, forbid_unknown_fields=True):
+    password: CurrentPassword
+
+
 class AccountDeletion(Struct, frozen=True, forbid_unknown_fields=True):
     password: CurrentPassword
 
@@ -74,6 +77,7 @@ PASSWORD_CHANGE = Example(
         "password": "a longer walk on the beach",
     }
 )
+ADDRESS_CONFIRMATION = Example(value={"password": "a long walk on the beach"})
 ACCOUNT_DELETION = Example(value={"password": "a long walk on the beach"})
 
 
@@ -111,17 +115,36 @@ async def request_confirmation(
     allowed every eight hours.
     """
     async with database.transaction() as tx:
-        await accounts.request_confirmation(tx, limiter, me.id)
+        await confirmation.request_confirmation(tx, limiter, me.id)
 
 
 @post("/confirm/{token:str}", opt={"public": True}, status_code=204, operation_id="confirmUser")
-async def confirm_user(token: FromPath[str], database: NamedDependency[Database]) -> None:
-    """Confirm the email address of an account with the token from the email.
+async def confirm_user(
+    token: FromPath[str],
+    data: Annotated[AddressConfirmation, Body(examples=[ADDRESS_CONFIRMATION])],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+    limiter: NamedDependency[RateLimiter],
+) -> None:
+    """Confirm the email address of an account with the token from the email and its password.
 
-    410 if the token has been used, has expired or is unknown.
+    403 if the password is wrong. 410 if the token has been used, has expired or is unknown.
+    """
+    await confirmation.check_confirmer(
+        database, passwords, limiter, token, user_id=None, password=data.password
+    )
+    async with database.transaction() as tx:
+        await confirmation.confirm_address(tx, token)
+
+
+@delete("/confirm/{token:str}", opt={"public": True}, operation_id="disownUser")
+async def disown_user(token: FromPath[str], database: NamedDependency[Database]) -> None:
+    """Erase an account that somebody else made for your email address.
+
+    410 if the token has been used, has expired or is unknown, or if the address is confirmed.
     """
     async with database.transaction() as tx:
-        await confirm_address(tx, token)
+        await confirmation.disown(tx, token)
 
 
 @get("/me", operation_id="readMe")
@@ -201,6 +224,7 @@ router = Router(
         create_user,
         request_confirmation,
         confirm_user,
+        disown_user,
         read_me,
         change_me,
         change_own_password,

@@ -23,6 +23,7 @@ from app.postgres.database import Database
 from app.postgres.statements import Queryable
 from app.s3 import Bucket
 from app.settings import Retention, Settings
+from app.users.emails import SendConfirmationReminderEmail
 from app.users.jobs import EraseUser
 
 
@@ -76,14 +77,38 @@ async def _enqueue_erasures(
     )
 
 
+async def _enqueue_confirmation_reminders(
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
+) -> int:
+    """Remind the people whose accounts are erased in two days unless they confirm them."""
+    kind, queue = SendConfirmationReminderEmail.kind, SendConfirmationReminderEmail.queue
+    return await statements.enqueue_confirmation_reminders(
+        db, kind=kind, queue=queue, before=before, limit=limit, dry_run=dry_run
+    )
+
+
+async def _delete_unconfirmed_accounts(
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
+) -> int:
+    """Delete the accounts whose address was not confirmed in time, and enqueue their erasure."""
+    kind, queue = EraseUser.kind, EraseUser.queue
+    return await statements.delete_unconfirmed_accounts(
+        db, kind=kind, queue=queue, before=before, limit=limit, dry_run=dry_run
+    )
+
+
 def rows_to_remove(retention: Retention) -> Sequence[RowsToRemove]:
     """Return what the cleanup removes, in order. Periods without a setting are fixed in code."""
     return (
+        RowsToRemove("confirmation_reminders", _enqueue_confirmation_reminders),
+        RowsToRemove("unconfirmed_accounts", _delete_unconfirmed_accounts),
         RowsToRemove("erasures", _enqueue_erasures, retention.deleted),
         RowsToRemove("activities", statements.remove_activities, retention.deleted),
         RowsToRemove("sessions", statements.remove_sessions),
         RowsToRemove("account_tokens", statements.remove_account_tokens, DAY),
         RowsToRemove("reset_requests", statements.remove_reset_requests, 2 * HOUR),
+        RowsToRemove("unconfirmed_emails", statements.remove_unconfirmed_emails, DAY),
+        RowsToRemove("friend_requests", statements.remove_friend_requests, 30 * DAY),
         RowsToRemove("idempotency_keys", statements.remove_idempotency_keys, DAY),
         RowsToRemove("news", statements.remove_news, DAY),
         RowsToRemove("exports", statements.remove_exports),

@@ -34,6 +34,30 @@ async def enqueue_erasures(
 
 
 @statement("housekeeping")
+async def enqueue_confirmation_reminders(
+    db: Queryable, *, kind: str, queue: Queue, before: datetime, limit: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def delete_unconfirmed_accounts(
+    db: Queryable, *, kind: str, queue: Queue, before: datetime, limit: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_friend_requests(
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
+async def remove_unconfirmed_emails(
+    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
+) -> int: ...
+
+
+@statement("housekeeping")
 async def remove_sessions(
     db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
 ) -> int: ...

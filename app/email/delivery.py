@@ -48,6 +48,9 @@ E = TypeVar("E", bound=Email)
 
 RETRY_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 """The wait after the first, the second and every later failed attempt."""
+MAX_UNCONFIRMED_A_DAY = 5
+"""How many emails an unconfirmed address gets in a day, whichever accounts and people cause them.
+The last one is reserved for emails with `may_use_reserve`."""
 MAX_AMBIGUOUS_SENDS = 2
 """After this many sends that the server may have accepted, only an operator can retry the job."""
 
@@ -67,7 +70,9 @@ async def deliver(
     """Send an email unless it has already been sent.
 
     The job is completed in the transaction that records the email as sent. Nothing is sent to a
-    suppressed address. If the server rejects the address itself, the address is suppressed.
+    suppressed address. An address that the recipient has not confirmed gets only emails that may
+    reach anyone (`Email.reaches`), and at most MAX_UNCONFIRMED_A_DAY of them. If the server rejects
+    the address itself, the address is suppressed.
 
     Args:
         write: returns the email; called only if the email is to be sent, in the transaction that
@@ -96,7 +101,7 @@ async def deliver(
             instance = await write(tx)
             message = compose(sender.config, recipient, instance, unique_key, attempt.date)
     if attempt is None:
-        await _finish_as_already_sent(run, recipient, email, unique_key)
+        await _finish_unclaimed(run, recipient, email, unique_key)
         return
     if message is None:
         _count(email, "suppressed")
@@ -112,15 +117,19 @@ async def deliver(
     log.info("email.sent", template=email.template, email_id=str(attempt.id))
 
 
-async def _finish_as_already_sent(
+async def _finish_unclaimed(
     run: Run, recipient: Recipient, email: type[Email], unique_key: str
 ) -> None:
+    """Finish the job of an email that was sent before, or may not reach its recipient."""
     async with run.transaction() as tx:
         sent_at = await statements.email_sent_at(
             tx, recipient_id=recipient.id, template=email.template, unique_key=unique_key
         )
-    on = f" on {sent_at.day} {sent_at:%B %Y}" if sent_at else ""
-    await run.finish_with_note(f"already sent{on}")
+    if sent_at is None:
+        _count(email, "unconfirmed")
+        await run.finish_with_note("the address is not confirmed")
+    else:
+        await run.finish_with_note(f"already sent on {sent_at.day} {sent_at:%B %Y}")
 
 
 async def _reserve_send(
@@ -143,9 +152,11 @@ async def _reserve_send(
             template=email.template,
             unique_key=unique_key,
             address=recipient.address,
+            reaches_anyone=email.reaches == "anyone",
         ):
             return False
         await _check_recipient_limit(tx, recipient, email, unique_key)
+        await _check_address_limit(tx, sender, recipient, email, unique_key)
     if wait := await sender.send_limit.reserve(subscribed=email.subscription is not None):
         raise Snooze("MAIL_RATE has been reached", delay=wait)
     return True
@@ -187,10 +198,13 @@ async def _claim_email(
     email: type[Email],
     unique_key: str,
 ) -> DeliveryAttempt | None:
-    """Claim the email for an attempt to send it; return None if it has already been sent.
+    """Claim the email for an attempt to send it.
+
+    Return None if it has already been sent, or may not reach an unconfirmed address.
 
     Raises:
-        Snooze: until another attempt's lease ends, or the recipient's limit allows the email.
+        Snooze: until another attempt's lease ends, or the limits of the recipient and of their
+            address allow the email.
     """
     if email.limit_per_person is not None:
         await statements.lock_emails(tx, template=email.template, recipient_id=recipient.id)
@@ -202,6 +216,7 @@ async def _claim_email(
         job_id=job_id,
         message_id=message_id(sender.config, recipient, email, unique_key),
         address=recipient.address,
+        reaches_anyone=email.reaches == "anyone",
         lease=_lease(sender),
     )
     if attempt is None:
@@ -210,8 +225,9 @@ async def _claim_email(
         )
         if lease is not None:
             raise Snooze("another attempt may be sending this email", delay=lease)
-    else:
+    elif attempt.state == "sending":
         await _check_recipient_limit(tx, recipient, email, unique_key)
+        await _check_address_limit(tx, sender, recipient, email, unique_key, count=True)
     return attempt
 
 
@@ -235,6 +251,42 @@ async def _check_recipient_limit(
     )
     if wait is not None:
         raise Snooze("the recipient has reached the limit for emails of this type", delay=wait)
+
+
+async def _check_address_limit(
+    tx: Transaction,
+    sender: EmailSender,
+    recipient: Recipient,
+    email: type[Email],
+    unique_key: str,
+    *,
+    count: bool = False,
+) -> None:
+    """Check that an unconfirmed address may get one more email, and count it if `count` is set.
+
+    The count is kept by address in Postgres: deleting the account and signing up again does not
+    start a new one. An attempt to send the same email again is not counted twice.
+
+    Raises:
+        Snooze: until the limit allows the email.
+    """
+    if email.reaches == "confirmed" or await statements.has_confirmed(
+        tx, recipient_id=recipient.id, address=recipient.address
+    ):
+        return
+    counted = message_id(sender.config, recipient, email, unique_key)
+    if count:
+        await statements.lock_unconfirmed_address(tx, address=recipient.address)
+    wait = await statements.unconfirmed_wait(
+        tx,
+        address=recipient.address,
+        message_id=counted,
+        max_count=MAX_UNCONFIRMED_A_DAY - (not email.may_use_reserve),
+    )
+    if wait is not None:
+        raise Snooze("the address is not confirmed, and has got its emails of the day", delay=wait)
+    if count:
+        await statements.count_unconfirmed_email(tx, address=recipient.address, message_id=counted)
 
 
 @asynccontextmanager

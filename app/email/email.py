@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 from uuid import UUID
 
 import msgspec
@@ -38,6 +38,12 @@ class Email(msgspec.Struct, frozen=True):
     off, because each responds to an action."""
     limit_per_person: ClassVar[Rate | None] = None
     """How many emails of this type one person may get in a period. None means no limit."""
+    reaches: ClassVar[Literal["anyone", "confirmed"]] = "confirmed"
+    """Whom emails of this type may reach: only people who have confirmed their address, or anyone.
+
+    Only an email that lets its recipient confirm or leave may reach anyone."""
+    may_use_reserve: ClassVar[bool] = False
+    """Whether this email may be the last of the day to an unconfirmed address."""
     registered: ClassVar[bool] = True
     """False keeps an email out of `EMAILS`: it is neither checked at startup nor previewed."""
 

@@ -46,13 +46,20 @@ async def claim_email(
     job_id: JobId,
     message_id: str,
     address: str,
+    reaches_anyone: bool,
     lease: timedelta,
 ) -> DeliveryAttempt | None: ...
 
 
 @statement("emails")
 async def may_claim_email(
-    db: Queryable, *, recipient_id: UUID, template: str, unique_key: str, address: str
+    db: Queryable,
+    *,
+    recipient_id: UUID,
+    template: str,
+    unique_key: str,
+    address: str,
+    reaches_anyone: bool,
 ) -> bool: ...
 
 
@@ -82,6 +89,24 @@ async def remaining_wait(
     max_count: int,
     period: timedelta,
 ) -> timedelta | None: ...
+
+
+@statement("emails")
+async def has_confirmed(db: Queryable, *, recipient_id: UUID, address: str) -> bool: ...
+
+
+@statement("emails")
+async def lock_unconfirmed_address(db: Queryable, *, address: str) -> None: ...
+
+
+@statement("emails")
+async def unconfirmed_wait(
+    db: Queryable, *, address: str, message_id: str, max_count: int
+) -> timedelta | None: ...
+
+
+@statement("emails")
+async def count_unconfirmed_email(db: Queryable, *, address: str, message_id: str) -> None: ...
 
 
 @statement("emails")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-Subscription = Literal["weekly_summary", "monthly_report", "friend_activity"]
+Subscription = Literal["weekly_summary", "monthly_report", "friend_activity", "friend_requests"]
 
 
 class SubscriptionText(NamedTuple):
@@ -41,6 +41,11 @@ SUBSCRIPTIONS: Mapping[Subscription, SubscriptionText] = {
         "Friends' activities",
         "What your friends have recorded, at most once an hour.",
         "emails about your friends' activities",
+    ),
+    "friend_requests": SubscriptionText(
+        "Friend requests",
+        "When somebody asks to be your friend. You can see all requests under Friends either way.",
+        "emails about friend requests",
     ),
 }
 """The subscriptions, as ordered on the pages. Everybody is subscribed until they opt out."""

@@ -24,7 +24,7 @@ from app.users.user import UserId
 
 
 class SendFriendRequestEmail(Job, frozen=True):
-    """Email a friend request to its recipient, if they have confirmed their address."""
+    """Email a friend request to its recipient, if they see it and want such emails."""
 
     kind = "email:friend_request"
     queue = "critical"
@@ -62,17 +62,23 @@ MAX_NOTES_CHARACTERS = 160
 
 
 class FriendRequest(Email, frozen=True):
-    """A friend request, with the name of its sender."""
+    """A friend request, with the name and the confirmed address of its sender."""
 
     template = "friend_request"
+    subscription = "friend_requests"
     limit_per_person = Rate(10, timedelta(days=1))
 
     name: str
     requester: str
+    requester_email: str
 
     @classmethod
     def sample(cls) -> Self:
-        return cls(name="Grace Hopper", requester="Ada Lovelace")
+        return cls(
+            name="Grace Hopper",
+            requester="Ada Lovelace",
+            requester_email="ada@example.com",
+        )
 
 
 class NewsEntry(msgspec.Struct, frozen=True):
@@ -144,13 +150,17 @@ async def send_friend_request_email(
         request = await statements.request_recipient(tx, request_id=job.request_id)
     if request is None:
         await run.finish_with_note(
-            "the request is no longer pending, its sender deleted their account,"
-            " or its recipient has no account or has not confirmed their address"
+            "the request is no longer pending, or its recipient has no confirmed account,"
+            " has blocked its sender or has opted out"
         )
         return
 
     async def write(_: Transaction) -> FriendRequest:
-        return FriendRequest(name=one_line(request.name), requester=one_line(request.requester))
+        return FriendRequest(
+            name=one_line(request.name),
+            requester=one_line(request.requester),
+            requester_email=request.requester_email,
+        )
 
     recipient = Recipient(request.id, request.name, request.email)
     await deliver(run, sender, recipient, FriendRequest, write, unique_key=str(job.request_id))

@@ -22,13 +22,26 @@ class FriendRequest(Struct, frozen=True):
     requester_id: UserId
 
 
-class IncomingRequest(Struct, frozen=True):
-    """A pending request, as its recipient sees it."""
+class PendingRequest(Struct, frozen=True):
+    """A request that waits for an answer, with the other person."""
 
     id: RequestId
+    user_id: UserId | None
+    """Null for a request that one sent: it does not reveal whether the address has an account."""
+    name: str | None
+    """Null if `user_id` is."""
+    email: str
+    """The address that the request went to, or its sender's confirmed address: anybody can take the
+    name of somebody else."""
+    created_at: datetime
+
+
+class Block(Struct, frozen=True):
+    """Somebody whom a user has blocked."""
+
     user_id: UserId
     name: str
-    created_at: datetime
+    since: datetime
 
 
 class Friend(Struct, frozen=True):

@@ -6,24 +6,32 @@ Addresses must be passed in lower case.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
 
 from app.activity_types import ActivityType
-from app.friends.friend import Friend, FriendRequest, IncomingRequest, RequestId, Status
+from app.friends.friend import (
+    Block,
+    Friend,
+    FriendRequest,
+    PendingRequest,
+    RequestId,
+    Status,
+)
 from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
 
 class RequestRecipient(Struct, frozen=True):
-    """The recipient of a friend request, with the name of its sender."""
+    """The recipient of a friend request, with the name and the address of its sender."""
 
     id: UserId
     name: str
     email: str
     requester: str
+    requester_email: str
 
 
 class NewsRecipient(Struct, frozen=True):
@@ -46,7 +54,7 @@ class News(Struct, frozen=True):
 
 
 @statement("friends")
-async def own_address(db: Queryable, *, user_id: UserId) -> str: ...
+async def lock_friendships(db: Queryable, *, user_id: UserId) -> None: ...
 
 
 @statement("friends")
@@ -74,13 +82,61 @@ async def is_friend(db: Queryable, *, user_id: UserId, email: str) -> bool: ...
 
 
 @statement("friends")
+async def has_blocked_address(db: Queryable, *, user_id: UserId, email: str) -> bool: ...
+
+
+@statement("friends")
+async def repeat_request(db: Queryable, *, user_id: UserId, email: str) -> FriendRequest | None: ...
+
+
+@statement("friends")
+async def request_wait(
+    db: Queryable, *, user_id: UserId, max_counts: Sequence[int], periods: Sequence[timedelta]
+) -> timedelta | None: ...
+
+
+@statement("friends")
+async def remove_expired_request(db: Queryable, *, user_id: UserId, email: str) -> None: ...
+
+
+@statement("friends")
 async def add_request(db: Queryable, *, user_id: UserId, email: str) -> FriendRequest: ...
 
 
 @statement("friends")
 async def list_requests(
     db: Queryable, *, user_id: UserId, after_id: RequestId | None, limit: int
-) -> list[IncomingRequest]: ...
+) -> list[PendingRequest]: ...
+
+
+@statement("friends")
+async def withdraw_request(
+    db: Queryable, *, user_id: UserId, request_id: RequestId
+) -> bool | None: ...
+
+
+@statement("friends")
+async def list_sent_requests(
+    db: Queryable, *, user_id: UserId, after_id: RequestId | None, limit: int
+) -> list[PendingRequest]: ...
+
+
+@statement("friends")
+async def add_block(db: Queryable, *, user_id: UserId, blocked_id: UserId) -> bool | None: ...
+
+
+@statement("friends")
+async def withdraw_requests_to(db: Queryable, *, user_id: UserId, other_id: UserId) -> None: ...
+
+
+@statement("friends")
+async def remove_block(db: Queryable, *, user_id: UserId, blocked_id: UserId) -> None: ...
+
+
+@statement("friends")
+async def list_blocks(
+    db: Queryable, *, user_id: UserId, after: datetime | None, after_id: UserId | None, limit: int
+) -> list[Block]: ...
 
 
 @statement("friends")

@@ -1,4 +1,4 @@
-"""Friends and friend requests. The email about a request links here."""
+"""Friends, friend requests and blocked people. The email about a request links here."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
+from app.errors import Unconfirmed
 from app.friends import friendships
 from app.friends.friend import RequestId
 from app.pages.forms import FORM_FAILURES, submitted_form
 from app.pages.page import render_page, see_other
 from app.postgres.database import Database
+from app.users.accounts import profile_of
+from app.users.confirmation import confirmed_address
 from app.users.user import EmailAddress, Me, UserId
 from app.web.cursors import decode_cursor, encode_cursor
 
 PAGE_SIZE = 50
-MAX_REQUESTS_SHOWN = 100
-"""The most requests shown at a time. Others appear as these are answered."""
+MAX_SHOWN = 100
+"""The most requests, and the most blocked people, shown at a time. Others appear as these go."""
 
 
 class FriendRequestForm(Struct, frozen=True):
@@ -94,6 +97,42 @@ async def remove_friend(
     return see_other(request, "/friends", "Friend removed. We will not tell them.")
 
 
+@post("/friends/requests/{request_id:uuid}/withdraw")
+async def withdraw_request(
+    request_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await friendships.withdraw(tx, me.id, RequestId(request_id))
+    return see_other(request, "/friends", "Request withdrawn.")
+
+
+@post("/friends/{friend_id:uuid}/block")
+async def block_user(
+    friend_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await friendships.block(tx, me.id, UserId(friend_id))
+    return see_other(request, "/friends", "Person blocked. We will not tell them.")
+
+
+@post("/friends/{friend_id:uuid}/unblock")
+async def unblock_user(
+    friend_id: FromPath[UUID],
+    request: Request[Me, Any, Any],
+    me: NamedDependency[Me],
+    database: NamedDependency[Database],
+) -> Redirect:
+    async with database.transaction() as tx:
+        await friendships.unblock(tx, me.id, UserId(friend_id))
+    return see_other(request, "/friends", "Person unblocked.")
+
+
 async def _render_list(
     request: Request[Me, Any, Any],
     me: Me,
@@ -102,6 +141,11 @@ async def _render_list(
     after: str | None = None,
     **context: Any,
 ) -> Response[str]:
+    try:
+        await confirmed_address(database, me.id)
+    except Unconfirmed:
+        profile = await profile_of(database, me.id)
+        return render_page(request, "friends_unconfirmed", profile=profile, **context)
     key = decode_cursor(after, tuple[datetime, UserId])
     position = friendships.FriendKey(*key) if key else friendships.FriendKey()
     rows = await friendships.list_friends(database, me.id, position, PAGE_SIZE + 1)
@@ -112,7 +156,9 @@ async def _render_list(
     return render_page(
         request,
         "friends",
-        friend_requests=await friendships.list_requests(database, me.id, None, MAX_REQUESTS_SHOWN),
+        friend_requests=await friendships.list_requests(database, me.id, None, MAX_SHOWN),
+        sent_requests=await friendships.list_sent_requests(database, me.id, None, MAX_SHOWN),
+        blocks=await friendships.list_blocks(database, me.id, friendships.FriendKey(), MAX_SHOWN),
         friends=items,
         first_url="/friends" if after else None,
         next_url=next_url,
@@ -120,4 +166,13 @@ async def _render_list(
     )
 
 
-routes = [list_friends, send_request, accept_request, decline_request, remove_friend]
+routes = [
+    list_friends,
+    send_request,
+    accept_request,
+    decline_request,
+    withdraw_request,
+    remove_friend,
+    block_user,
+    unblock_user,
+]

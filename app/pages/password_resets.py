@@ -27,6 +27,7 @@ class ForgotPasswordForm(Struct, frozen=True):
 
 class NewPasswordForm(Struct, frozen=True):
     password: Password
+    start_afresh: bool = False
 
 
 @get("/forgotten", opt={"anonymous": True})
@@ -56,9 +57,9 @@ async def request_reset(
 async def new_password_form(
     token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
 ) -> Response[str]:
-    """Show the form if the token is still valid."""
-    await check_reset_token(database, token)
-    return render_page(request, "reset_password", token=token)
+    """Show the form if the token is still valid. An unconfirmed account may start afresh."""
+    owner = await check_reset_token(database, token)
+    return render_page(request, "reset_password", token=token, owner=owner)
 
 
 @post("/reset/{token:str}", opt={"anonymous": True})
@@ -69,17 +70,22 @@ async def set_new_password(
     passwords: NamedDependency[Passwords],
 ) -> Response[Any]:
     """Set the new password. The token cannot be used again."""
-    await check_reset_token(database, token)
+    owner = await check_reset_token(database, token)
     form = await submitted_form(request)
     try:
         submitted = form.read(NewPasswordForm)
     except InvalidForm as error:
         return render_page(
-            request, "reset_password", status=400, token=token, form=form.with_error(error)
+            request,
+            "reset_password",
+            status=400,
+            token=token,
+            owner=owner,
+            form=form.with_error(error),
         )
     password_hash = await passwords.hash(submitted.password)
     async with database.transaction() as tx:
-        await reset_password(tx, token, password_hash)
+        await reset_password(tx, token, password_hash, start_afresh=submitted.start_afresh)
     return Redirect("/reset-done", status_code=303)
 
 

@@ -16,7 +16,8 @@ from app.pages.page import render_page, see_other
 from app.pages.session import cleared_session_cookie, new_session_cookie
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.accounts import change_profile, delete_account, profile_of, request_confirmation
+from app.users.accounts import change_profile, delete_account, profile_of
+from app.users.confirmation import request_confirmation
 from app.users.login_limits import count_password_check
 from app.users.passwords import Passwords, change_password, check_current_password
 from app.users.sessions import open_session

@@ -1,4 +1,4 @@
-"""Accounts: registration, profile, subscriptions, confirmation, deletion, and making operators."""
+"""Accounts: registration, profile, subscriptions, deletion, and making operators."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ import structlog
 
 from app import jobs, problems
 from app.email.subscriptions import SUBSCRIPTIONS, Subscription, read_unsubscribe_token
-from app.email.suppressions import is_suppressed
-from app.errors import Conflict, Gone, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
-from app.rate_limits import RateLimiter
 from app.users import statements
-from app.users.email_links import token_hash
-from app.users.emails import SendConfirmationEmail, SendWelcomeEmail
+from app.users.emails import SendWelcomeEmail
 from app.users.jobs import EraseUser
-from app.users.login_limits import count_confirmation
 from app.users.passwords import wrong_password
 from app.users.statements import AccountSettings, Credentials
 from app.users.user import Account, Preferences, Profile, UserId
@@ -79,6 +75,7 @@ def _profile(settings: AccountSettings | None) -> Profile:
         is_admin=settings.is_admin,
         preferences=Preferences(**{name: name not in settings.opted_out for name in SUBSCRIPTIONS}),
         confirmed_at=settings.confirmed_at,
+        erase_at=settings.erase_at,
         created_at=settings.created_at,
     )
 
@@ -179,46 +176,6 @@ async def create_admin(tx: Transaction, email: str, password_hash: str, *, by: s
     """
     user_id = await statements.add_admin(tx, email=email, password_hash=password_hash)
     log.info("operator.created_operator", user=str(user_id), by=by)
-
-
-async def request_confirmation(tx: Transaction, limiter: RateLimiter, user_id: UserId) -> Profile:
-    """Enqueue another confirmation email, for a user whose first link is lost or has expired.
-
-    Earlier links keep working until they expire. While a confirmation email is waiting to be sent,
-    no second one is enqueued or counted.
-
-    Raises:
-        Conflict: the address is already confirmed, or suppressed.
-        TooMany: the address has reached its limit for confirmation emails.
-        NotFound: the account was deleted.
-    """
-    profile = await profile_of(tx, user_id)
-    if profile.confirmed_at is not None:
-        raise Conflict("Your address is already confirmed.", problem=problems.ALREADY_CONFIRMED)
-    if await is_suppressed(tx, profile.email):
-        raise Conflict(
-            "We no longer send email to your address, because emails to it bounced or someone"
-            " asked us to stop. Please contact the operator of this service.",
-            problem=problems.ADDRESS_SUPPRESSED,
-        )
-    if await jobs.enqueue(tx, SendConfirmationEmail(user_id=user_id)) is not None:
-        await count_confirmation(limiter, profile.email)
-    return profile
-
-
-async def confirm_address(tx: Transaction, token: str) -> None:
-    """Confirm an address with the token from a confirmation email, which works once.
-
-    Raises:
-        Gone: the token is unknown, used or expired. The error does not say which.
-    """
-    user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="confirm")
-    if user_id is None:
-        raise Gone(
-            "This link has been used or has expired."
-            " If your address is not confirmed yet, sign in and request a new link."
-        )
-    await statements.confirm_address(tx, user_id=user_id)
 
 
 async def delete_account(tx: Transaction, credentials: Credentials) -> None:

@@ -1,4 +1,4 @@
-"""The account emails: welcome, confirmation and password reset, with their jobs and handlers."""
+"""The account emails: welcome, confirmation, its reminder and password reset."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Self, TypeVar
 
 from app.email import Email, EmailSender, Recipient, deliver, one_line
+from app.email.formatting import day
 from app.jobs import Job, Run, handles
 from app.postgres.database import Transaction
 from app.settings import Rate
@@ -42,6 +43,19 @@ class SendConfirmationEmail(Job, frozen=True):
         return str(self.user_id)
 
 
+class SendConfirmationReminderEmail(Job, frozen=True):
+    """Remind a user to confirm their address, before the account is erased."""
+
+    kind = "email:confirmation_reminder"
+    expires_in = timedelta(days=2)
+
+    user_id: UserId
+
+    @property
+    def unique_key(self) -> str:
+        return str(self.user_id)
+
+
 class SendPasswordResetEmail(Job, frozen=True):
     """Send a password-reset link to an address, if it has an account."""
 
@@ -65,6 +79,7 @@ class Welcome(Email, frozen=True):
     """The welcome email, with the link that confirms the address."""
 
     template = "welcome"
+    reaches = "anyone"
 
     name: str
     confirm_url: str
@@ -81,6 +96,7 @@ class Confirmation(Email, frozen=True):
     """Another confirmation link. The address may be a stranger's, hence the limit."""
 
     template = "confirmation"
+    reaches = "anyone"
     limit_per_person = Rate(6, timedelta(days=1))
 
     name: str
@@ -94,10 +110,32 @@ class Confirmation(Email, frozen=True):
         return cls(name="Ada Lovelace", confirm_url=url, days=CONFIRMATION_LIFETIME.days)
 
 
+class ConfirmationReminder(Email, frozen=True):
+    """A last confirmation link, with the day after which the account is erased."""
+
+    template = "confirmation_reminder"
+    reaches = "anyone"
+
+    name: str
+    confirm_url: str
+    days: int
+    """How long the link works."""
+    erase_on: str
+
+    @classmethod
+    def sample(cls) -> Self:
+        url = f"{SAMPLE_URL}/confirm/{SAMPLE_TOKEN}"
+        days = CONFIRMATION_LIFETIME.days
+        erase_on = "Thursday, 26 November"
+        return cls(name="Ada Lovelace", confirm_url=url, days=days, erase_on=erase_on)
+
+
 class PasswordReset(Email, frozen=True):
     """The email with the link to choose a new password."""
 
     template = "password_reset"
+    reaches = "anyone"
+    may_use_reserve = True
 
     name: str
     reset_url: str
@@ -159,6 +197,36 @@ async def _deliver_link(
 
     recipient = Recipient(account.id, account.name, account.email)
     await deliver(run, sender, recipient, email, write, unique_key=unique_key)
+
+
+@handles(SendConfirmationReminderEmail)
+async def confirmation_reminder(
+    job: SendConfirmationReminderEmail, run: Run, sender: EmailSender
+) -> None:
+    """Remind a user once to confirm their address, unless they have.
+
+    Raises:
+        The same exceptions as `deliver`.
+    """
+    async with run.transaction() as tx:
+        account = await statements.account_settings(tx, user_id=job.user_id)
+    if account is None or account.confirmed_at is not None:
+        await run.finish_with_note("the address is already confirmed, or the account was deleted")
+        return
+    # Without a date, this is the first confirmation email, which starts the seven days.
+    erase_at = account.erase_at or run.claimed.started_at + timedelta(days=7)
+
+    async def write(tx: Transaction) -> ConfirmationReminder:
+        token = await issue_token(tx, account.id, "confirm", CONFIRMATION_LIFETIME)
+        return ConfirmationReminder(
+            name=one_line(account.name),
+            confirm_url=f"{sender.config.app_url}/confirm/{token}",
+            days=CONFIRMATION_LIFETIME.days,
+            erase_on=day(erase_at.date()),
+        )
+
+    recipient = Recipient(account.id, account.name, account.email)
+    await deliver(run, sender, recipient, ConfirmationReminder, write, unique_key=str(job.user_id))
 
 
 @handles(SendPasswordResetEmail)

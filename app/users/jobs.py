@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app import jobs
 from app.jobs import Job, Run, handles
+from app.postgres.database import Transaction
 from app.s3 import Bucket
 from app.users import statements
 from app.users.user import UserId
@@ -23,6 +25,19 @@ class EraseUser(Job, frozen=True):
     @property
     def unique_key(self) -> str:
         return str(self.user_id)
+
+
+async def delete_unconfirmed(tx: Transaction, user_id: UserId) -> str | None:
+    """Delete an account whose address is not confirmed, and enqueue the erasure of its data.
+
+    Returns:
+        The address; None if it is confirmed, or if the account is already deleted.
+    """
+    email = await statements.mark_unconfirmed_deleted(tx, user_id=user_id)
+    if email is not None:
+        await statements.remove_sessions(tx, user_id=user_id)
+        await jobs.enqueue(tx, EraseUser(user_id=user_id))
+    return email
 
 
 USER_FOLDERS = ("photos", "exports", "reports")

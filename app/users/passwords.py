@@ -22,13 +22,14 @@ from argon2.low_level import ARGON2_VERSION
 from zxcvbn import zxcvbn
 
 from app import jobs, problems
-from app.errors import Busy, Forbidden, Gone, Invalid
+from app.errors import Busy, Conflict, Forbidden, Gone, Invalid
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 from app.users import statements
 from app.users.email_links import token_hash
 from app.users.emails import SendPasswordResetEmail
-from app.users.statements import Credentials
+from app.users.jobs import delete_unconfirmed
+from app.users.statements import Credentials, TokenOwner
 from app.users.user import UserId
 
 T = TypeVar("T")
@@ -236,28 +237,40 @@ async def request_password_reset(tx: Transaction, email: str) -> None:
         await jobs.enqueue(tx, SendPasswordResetEmail(request_id=request_id))
 
 
-async def check_reset_token(db: Queryable, token: str) -> None:
-    """Check a reset token without using it, before showing a form or hashing a password.
+async def check_reset_token(db: Queryable, token: str) -> TokenOwner:
+    """Return a reset token's account, before showing a form or hashing a password.
 
     Raises:
         Gone: the token is unknown, used or expired, or its account was deleted. The error does not
             say which.
     """
-    if not await statements.token_is_valid(db, token_hash=token_hash(token), purpose="reset"):
+    owner = await statements.token_owner(db, token_hash=token_hash(token), purpose="reset")
+    if owner is None:
         raise _gone()
+    return owner
 
 
-async def reset_password(tx: Transaction, token: str, password_hash: str) -> None:
+async def reset_password(
+    tx: Transaction, token: str, password_hash: str, *, start_afresh: bool = False
+) -> None:
     """Set a new password with a reset token, which works once, and end all sessions.
 
     The account's other reset links become invalid. The address becomes confirmed, because its owner
-    has read the email with the link.
+    has read the email with the link. If it was not confirmed before, somebody else may have made
+    the account.
+
+    Args:
+        start_afresh: replace the account with an empty one, and erase what the old one held.
 
     Raises:
         Gone: the token is unknown, used or expired, or its account was deleted. The error does not
             say which.
+        Conflict: an account whose address is already confirmed cannot start afresh.
     """
     user_id = await statements.use_token(tx, token_hash=token_hash(token), purpose="reset")
+    if user_id is not None and start_afresh:
+        await _start_afresh(tx, user_id, password_hash)
+        return
     if user_id is None or not await statements.set_password(
         tx, user_id=user_id, password_hash=password_hash
     ):
@@ -265,6 +278,17 @@ async def reset_password(tx: Transaction, token: str, password_hash: str) -> Non
     await statements.confirm_address(tx, user_id=user_id)
     await statements.remove_sessions(tx, user_id=user_id)
     await statements.void_tokens(tx, user_id=user_id, purpose="reset")
+
+
+async def _start_afresh(tx: Transaction, user_id: UserId, password_hash: str) -> None:
+    email = await delete_unconfirmed(tx, user_id)
+    if email is None or not await statements.add_confirmed_user(
+        tx, email=email, password_hash=password_hash
+    ):
+        raise Conflict(
+            "The address of this account is already confirmed, so it cannot start afresh."
+            " Reset the password only."
+        )
 
 
 def _gone() -> Gone:

@@ -18,6 +18,15 @@ class Credentials(Struct, frozen=True):
     password_hash: str
 
 
+class TokenOwner(Struct, frozen=True):
+    """The account that the token in an email link is for."""
+
+    id: UserId
+    email: str
+    password_hash: str
+    confirmed: bool
+
+
 class AccountSettings(Struct, frozen=True):
     """An account that is not deleted, without its password."""
 
@@ -27,6 +36,7 @@ class AccountSettings(Struct, frozen=True):
     is_admin: bool
     confirmed_at: datetime | None
     created_at: datetime
+    erase_at: datetime | None
     opted_out: list[str]
     """The names of the subscriptions that the user has turned off."""
 
@@ -110,7 +120,7 @@ async def use_token(db: Queryable, *, token_hash: bytes, purpose: str) -> UserId
 
 
 @statement("users")
-async def token_is_valid(db: Queryable, *, token_hash: bytes, purpose: str) -> bool: ...
+async def token_owner(db: Queryable, *, token_hash: bytes, purpose: str) -> TokenOwner | None: ...
 
 
 @statement("users")
@@ -161,6 +171,18 @@ async def erase_idempotency_keys(db: Queryable, *, user_id: UserId) -> None: ...
 
 @statement("users")
 async def erase_user(db: Queryable, *, user_id: UserId) -> None: ...
+
+
+@statement("users")
+async def confirmed_address(db: Queryable, *, user_id: UserId) -> str | None: ...
+
+
+@statement("users")
+async def mark_unconfirmed_deleted(db: Queryable, *, user_id: UserId) -> str | None: ...
+
+
+@statement("users")
+async def add_confirmed_user(db: Queryable, *, email: str, password_hash: str) -> UserId | None: ...
 
 
 @statement("users")

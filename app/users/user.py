@@ -90,4 +90,7 @@ class Profile(Struct, frozen=True):
     is_admin: bool
     preferences: Preferences  # type: ignore[valid-type] # mypy cannot see a struct made at run time
     confirmed_at: datetime | None
+    erase_at: datetime | None
+    """When the account is erased unless its address is confirmed; null if it is confirmed, or if no
+    confirmation email could be sent yet."""
     created_at: datetime

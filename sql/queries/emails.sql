@@ -1,7 +1,8 @@
 -- name: claim_email
 -- Record that an attempt is about to send an email, and return the record.
--- No row if the email has been sent, or if another attempt may still be sending it. An email to a
--- suppressed address is recorded as suppressed.
+-- No row if the email has been sent, if another attempt may still be sending it, or if the recipient
+-- has not confirmed the address and the email may not reach anyone. An email to a suppressed address
+-- is recorded as suppressed.
 insert into emails (
     recipient_id, template, unique_key, job_id, message_id, state, attempts, sending_until, written_at
 )
@@ -16,6 +17,7 @@ select
     case when suppressed then null else clock_timestamp() + :lease::interval end,
     clock_timestamp()
 from (select exists (select from suppressions where address = lower(:address))) s (suppressed)
+where :reaches_anyone::bool or is_confirmed(:recipient_id, :address)
 on conflict (recipient_id, template, unique_key) do update set
     job_id = excluded.job_id,
     state = excluded.state,
@@ -30,7 +32,8 @@ returning id, state, attempts, doubts, written_at as date;
 -- name: may_claim_email
 -- Tell whether claim_email would allow this email to be sent.
 select
-    not exists (select from suppressions where address = lower(:address))
+    (:reaches_anyone::bool or is_confirmed(:recipient_id, :address))
+    and not exists (select from suppressions where address = lower(:address))
     and not exists (
         select from emails
         where
@@ -73,6 +76,34 @@ where
 order by written_at desc
 offset :max_count::int - 1
 limit 1;
+
+-- name: has_confirmed
+-- Tell whether a recipient has confirmed this address.
+select is_confirmed(:recipient_id, :address);
+
+-- name: lock_unconfirmed_address
+-- Lock the count of emails to an unconfirmed address until the transaction ends.
+-- The second of two concurrent transactions therefore counts the first one's email.
+select pg_advisory_xact_lock(hashtextextended('unconfirmed ' || lower(:address), 0));
+
+-- name: unconfirmed_wait
+-- Return the time until an unconfirmed address may get another email; no row if it may now.
+-- Counts the emails of a day, whichever account they were for, but not the one with this Message-ID.
+select created_at + interval '1 day' - clock_timestamp() as wait
+from unconfirmed_emails
+where
+    address = lower(:address)
+    and message_id <> :message_id
+    and created_at > clock_timestamp() - interval '1 day'
+order by created_at desc
+offset :max_count::int - 1
+limit 1;
+
+-- name: count_unconfirmed_email
+-- Count an email to an unconfirmed address. A later attempt to send it counts once, at its own time.
+insert into unconfirmed_emails (address, message_id)
+values (lower(:address), :message_id)
+on conflict (address, message_id) do update set created_at = now();
 
 -- name: attempt_may_send
 -- Tell whether an attempt is the latest one for its email and still has time to send it.

@@ -13,6 +13,90 @@ select count(*) from photos as p
 join activities as a on a.id = p.activity_id
 where a.deleted_at < :before;
 
+-- name: enqueue_confirmation_reminders
+-- Enqueue the reminder for each account that is erased within two days after this time unless its
+-- address is confirmed, and for accounts of five days and more that got no confirmation email yet.
+-- Returns their number. A dry run only counts them. Nobody is reminded twice.
+with due as (
+    select u.id from unconfirmed_users as u
+    where
+        u.unconfirmed_since < :before::timestamptz - interval '5 days'
+        and (
+            u.erase_at is null
+            or u.erase_at between :before::timestamptz and :before::timestamptz + interval '2 days'
+        )
+        and not exists (
+            select from emails as e
+            where e.recipient_id = u.id and e.template = 'confirmation_reminder'
+        )
+        and not exists (select from jobs as j where j.user_id = u.id and j.kind = :kind)
+    order by u.unconfirmed_since
+    limit :limit
+),
+enqueued as (
+    insert into jobs (kind, queue, payload, unique_key, user_id)
+    select :kind, :queue, jsonb_build_object('user_id', id), id, id
+    from due
+    where not :dry_run::bool
+    on conflict (kind, unique_key)
+        where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+        do nothing
+)
+select count(*) from due;
+
+-- name: delete_unconfirmed_accounts
+-- Delete the accounts whose time to confirm their address was over by this time, end their sessions,
+-- enqueue their erasure, and return their number. A dry run only counts them.
+-- An account that is confirmed meanwhile stays.
+with due as (
+    select u.id from unconfirmed_users as u
+    where u.unconfirmed_since < :before::timestamptz - interval '7 days' and u.erase_at < :before
+    order by u.unconfirmed_since
+    limit :limit
+),
+deleted as (
+    update users set deleted_at = now(), updated_at = now()
+    where id in (select id from due) and confirmed_at is null and not :dry_run::bool
+    returning id
+),
+signed_out as (delete from sessions where user_id in (select id from deleted)),
+enqueued as (
+    insert into jobs (kind, queue, payload, unique_key, user_id)
+    select :kind, :queue, jsonb_build_object('user_id', id), id, id
+    from deleted
+    on conflict (kind, unique_key)
+        where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
+        do nothing
+)
+select count(*) from due;
+
+-- name: remove_friend_requests
+-- Remove friend requests from before this time; return their number. A dry run only counts them.
+-- One that was declined is kept for 60 days more, as long as its sender may not ask again.
+with old as (
+    select id from friend_requests
+    where
+        created_at < :before
+        and (status <> 'declined' or answered_at < :before::timestamptz - interval '60 days')
+    order by created_at
+    limit :limit
+),
+removed as (delete from friend_requests where id in (select id from old) and not :dry_run::bool)
+select count(*) from old;
+
+-- name: remove_unconfirmed_emails
+-- Stop counting emails to unconfirmed addresses from before this time; return their number.
+-- A dry run only counts them.
+with old as (
+    select address, message_id from unconfirmed_emails where created_at < :before
+    order by created_at limit :limit
+),
+removed as (
+    delete from unconfirmed_emails
+    where (address, message_id) in (select address, message_id from old) and not :dry_run::bool
+)
+select count(*) from old;
+
 -- name: enqueue_erasures
 -- Enqueue a new erasure for each account deleted before this time whose earlier erasure failed.
 -- Returns their number. A dry run only counts them. Leaves out accounts with an erasure that is

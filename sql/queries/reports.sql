@@ -166,11 +166,9 @@ join (
 -- No row if they have opted out or have not confirmed their address, or if the report was created
 -- before the month was over.
 select u.id, u.name, u.email
-from users as u
+from confirmed_users as u
 join reports as r on r.user_id = u.id and r.month = :month
 where
     u.id = :user_id
     and is_subscribed(u.id, 'monthly_report')
-    and u.confirmed_at is not null
-    and u.deleted_at is null
     and r.created_at >= (:month::date + interval '1 month') at time zone 'utc';

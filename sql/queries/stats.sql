@@ -206,12 +206,10 @@ from people;
 -- No row if the week is not over, or if they have opted out, have not confirmed their address, or
 -- had no activity in the 28 days that end on this Saturday.
 select u.id, u.name, u.email
-from users as u
+from confirmed_users as u
 where
     u.id = :user_id
     and is_subscribed(u.id, 'weekly_summary')
-    and u.confirmed_at is not null
-    and u.deleted_at is null
     and now() >= (:saturday::date + 1)::timestamp at time zone 'utc'
     and exists (
         select from activities as a

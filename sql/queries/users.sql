@@ -67,6 +67,7 @@ delete from sessions where user_id = :user_id;
 -- Return what a user sees of their own account.
 select
     id, email, name, is_admin, confirmed_at, created_at,
+    (select u.erase_at from unconfirmed_users as u where u.id = users.id) as erase_at,
     array(
         select s.name from subscriptions as s where s.user_id = users.id and s.frequency = 'off'
     ) as opted_out
@@ -113,18 +114,17 @@ where token_hash = :token_hash
     and expires_at > now()
 returning user_id;
 
--- name: token_is_valid
--- Tell whether a token could be used now.
-select exists (
-    select from account_tokens as t
-    join users as u on u.id = t.user_id
-    where
-        t.token_hash = :token_hash
-        and t.purpose = :purpose
-        and t.used_at is null
-        and t.expires_at > now()
-        and u.deleted_at is null
-);
+-- name: token_owner
+-- Return the account that a token is for; no row if the token cannot be used now.
+select u.id, u.email, u.password_hash, u.confirmed_at is not null as confirmed
+from account_tokens as t
+join users as u on u.id = t.user_id
+where
+    t.token_hash = :token_hash
+    and t.purpose = :purpose
+    and t.used_at is null
+    and t.expires_at > now()
+    and u.deleted_at is null;
 
 -- name: void_tokens
 -- Invalidate a user's unused tokens for this purpose.
@@ -191,14 +191,18 @@ select count(*)::int from gone;
 
 -- name: erase_requests
 -- Remove the password-reset and friend requests for a deleted account's address.
--- Keeps requests made after the deletion: they are for a later account with the same address.
+-- Keeps requests made after the deletion: they are for a later account with the same address. Keeps
+-- friend requests to an address that the account had not confirmed: they are for its owner.
 with gone as (
-    select lower(email) as email, deleted_at from users where id = :user_id and deleted_at is not null
+    select lower(email) as email, deleted_at, confirmed_at
+    from users
+    where id = :user_id and deleted_at is not null
 ),
 resets as (
     delete from reset_requests as r using gone where r.email = gone.email and r.created_at <= gone.deleted_at
 )
-delete from friend_requests as r using gone where r.email = gone.email and r.created_at <= gone.deleted_at;
+delete from friend_requests as r using gone
+where r.email = gone.email and r.created_at <= gone.deleted_at and gone.confirmed_at is not null;
 
 -- name: erase_idempotency_keys
 -- Remove the stored responses to an account's requests, and the response to its sign-up.
@@ -214,6 +218,27 @@ where
 -- name: erase_user
 -- Remove a deleted account and, through foreign keys, all rows that belong to it.
 delete from users where id = :user_id and deleted_at is not null;
+
+-- name: confirmed_address
+-- Return this user's address in lower case, as friend requests store it.
+-- No row if they have not confirmed it.
+select lower(email) from confirmed_users where id = :user_id;
+
+-- name: mark_unconfirmed_deleted
+-- Mark an account as deleted, and return its address.
+-- No row if its address is confirmed, or if it is already deleted.
+update users
+set deleted_at = now(), updated_at = now()
+where id = :user_id and confirmed_at is null and deleted_at is null
+returning email;
+
+-- name: add_confirmed_user
+-- Create an account whose address is confirmed, named after the address.
+-- No row if another account has the address.
+insert into users (email, name, password_hash, confirmed_at)
+values (:email, left(split_part(:email, '@', 1), 60), :password_hash, now())
+on conflict (lower(email)) where deleted_at is null do nothing
+returning id;
 
 -- name: confirm_address
 -- Record that the user has confirmed the address. Later confirmations change nothing.

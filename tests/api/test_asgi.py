@@ -80,7 +80,7 @@ async def test_log_lines_contain_the_route_and_not_the_path(
     environ: dict[str, str], command: Sequence[str]
 ) -> None:
     async with serving(environ, command) as (api, written):
-        response = await api.post("/api/v1/users/confirm/secret-token")
+        response = await api.post("/api/v1/users/confirm/secret-token", json={"password": "x"})
         assert response.status_code == 410
     assert "/api/v1/users/confirm/{token}" in written[0].decode()
     assert "secret-token" not in written[0].decode()

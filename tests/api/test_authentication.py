@@ -29,6 +29,7 @@ PUBLIC = {
     ("POST", "/api/v1/sessions"),
     ("POST", "/api/v1/users"),
     ("POST", "/api/v1/users/confirm/{token}"),
+    ("DELETE", "/api/v1/users/confirm/{token}"),
 }
 """The routes that require no token. Before you add one, make sure that it must be public."""
 

@@ -9,8 +9,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from tests.support.people import Person, person
+from tests.support.working import RunJobs
 
 
 @pytest.fixture
@@ -43,6 +45,21 @@ async def waiting_requests(api: httpx.AsyncClient, user: Person) -> list[dict[st
     return list(response.json()["items"])
 
 
+async def sent_requests(api: httpx.AsyncClient, user: Person) -> list[dict[str, Any]]:
+    query = {"direction": "sent"}
+    response = await api.get("/api/v1/friends/requests", params=query, headers=user.headers)
+    return list(response.json()["items"])
+
+
+async def make_older(database: Database, days: int) -> None:
+    """Make all requests, and the answers to them, this many days older."""
+    await database.execute(
+        "update friend_requests set created_at = created_at - $1 * interval '1 day',"
+        " answered_at = answered_at - $1 * interval '1 day'",
+        days,
+    )
+
+
 async def test_friend_request_is_accepted(api: httpx.AsyncClient, kim: Person, sam: Person) -> None:
     request = await send_request(api, kim, "Sam@Example.com")
     (waiting,) = await waiting_requests(api, sam)
@@ -51,14 +68,15 @@ async def test_friend_request_is_accepted(api: httpx.AsyncClient, kim: Person, s
     assert request.status_code == 201
     assert request.json() == {"id": waiting["id"], "status": "pending"}
     assert (waiting["name"], waiting["user_id"]) == ("kim", str(kim.id))
+    assert waiting["email"] == "kim@example.com"
     assert accepted.status_code == 200
     assert accepted.json() == {"id": waiting["id"], "status": "accepted"}
     assert (await friends_of(api, kim), await friends_of(api, sam)) == (["sam"], ["kim"])
     assert await waiting_requests(api, sam) == []
 
 
-async def test_declined_request_can_be_sent_again(
-    api: httpx.AsyncClient, kim: Person, sam: Person
+async def test_declined_request_can_be_sent_again_after_90_days_and_looks_pending_until_then(
+    api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
 ) -> None:
     request = (await send_request(api, kim, sam.email)).json()
     declined = await answer_request(api, sam, request["id"], "decline")
@@ -66,9 +84,16 @@ async def test_declined_request_can_be_sent_again(
     assert declined.json() == {"id": request["id"], "status": "declined"}
     assert (await friends_of(api, kim), await friends_of(api, sam)) == ([], [])
     assert await waiting_requests(api, sam) == []
-    again = await send_request(api, kim, sam.email)
-    assert again.json()["status"] == "pending"
-    assert again.json()["id"] != request["id"]
+    assert (await send_request(api, kim, sam.email)).json() == request
+    assert [sent["id"] for sent in await sent_requests(api, kim)] == [request["id"]]
+
+    for age, seen in ((31, 0), (91, 1)):
+        await make_older(database, age)
+        again = await send_request(api, kim, sam.email)
+        assert again.json()["status"] == "pending"
+        assert again.json()["id"] != request["id"]
+        assert len(await waiting_requests(api, sam)) == seen
+        assert [sent["id"] for sent in await sent_requests(api, kim)] == [again.json()["id"]]
 
 
 async def test_only_the_recipient_can_answer_a_request_and_only_once(
@@ -246,3 +271,160 @@ async def test_repeated_idempotency_key_does_not_send_a_declined_request_again(
 
     assert await ask_sam() == first
     assert await waiting_requests(api, sam) == []
+
+
+async def test_five_new_requests_a_minute_and_twenty_a_day_are_allowed(
+    api: httpx.AsyncClient, database: Database, kim: Person
+) -> None:
+    """Withdrawing requests, repeating them and asking at once gain nothing."""
+    await send_request(api, kim, "0@example.com")
+    responses = await asyncio.gather(
+        *(send_request(api, kim, f"{number}@example.com") for number in range(1, 9))
+    )
+    assert [201] * 4 + [429] * 4 == sorted(response.status_code for response in responses)
+    assert 0 < int(max(responses, key=lambda r: r.status_code).headers["retry-after"]) <= 60
+    assert (await send_request(api, kim, "0@example.com")).status_code == 201
+    for sent in await sent_requests(api, kim):
+        path = f"/api/v1/friends/requests/{sent['id']}"
+        assert (await api.delete(path, headers=kim.headers)).status_code == 204
+    assert (await send_request(api, kim, "9@example.com")).status_code == 429
+
+    await database.execute("update friend_requests set created_at = now() - interval '2 minutes'")
+    await database.execute(
+        "insert into friend_requests (requester_id, email, created_at)"
+        " select $1, 'old' || n || '@example.com', now() - interval '23 hours'"
+        " from generate_series(1, 14) as n",
+        kim.id,
+    )
+    assert (await send_request(api, kim, "10@example.com")).status_code == 201
+    refused = await send_request(api, kim, "11@example.com")
+    assert refused.status_code == 429
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert "5 a minute and 20 a day" in refused.json()["detail"]
+
+
+async def test_withdrawn_request_is_hidden_cannot_be_answered_and_is_emailed_once(
+    api: httpx.AsyncClient,
+    database: Database,
+    inbox: Inbox,
+    run_jobs: RunJobs,
+    kim: Person,
+    sam: Person,
+) -> None:
+    request_id = (await send_request(api, kim, sam.email)).json()["id"]
+    await run_jobs()
+    path = f"/api/v1/friends/requests/{request_id}"
+    assert (await api.delete(path, headers=sam.headers)).status_code == 404
+    assert (await api.delete(path, headers=kim.headers)).status_code == 204
+    assert (await api.delete(path, headers=kim.headers)).status_code == 404
+    assert await waiting_requests(api, sam) == await sent_requests(api, kim) == []
+    assert (await answer_request(api, sam, request_id, "accept")).status_code == 404
+
+    assert (await send_request(api, kim, sam.email)).json()["id"] == request_id
+    await run_jobs()
+    assert [request_id] == [waiting["id"] for waiting in await waiting_requests(api, sam)]
+    assert len(inbox.emails()) == 1
+
+
+async def test_sent_requests_look_the_same_whoever_has_the_address(
+    api: httpx.AsyncClient, kim: Person, sam: Person
+) -> None:
+    await send_request(api, kim, "Nobody@example.com")
+    await send_request(api, kim, sam.email)
+    first, second = await sent_requests(api, kim)
+    assert (first["email"], second["email"]) == ("sam@example.com", "nobody@example.com")
+    for sent in (first, second):
+        assert (sent["user_id"], sent["name"]) == (None, None)
+
+
+async def test_unanswered_requests_expire_after_30_days(
+    api: httpx.AsyncClient, database: Database, kim: Person, sam: Person
+) -> None:
+    """All do, not only those to addresses without an account: that would tell who has one."""
+    first = [(await send_request(api, kim, email)).json() for email in (sam.email, "x@example.com")]
+    await make_older(database, 31)
+    assert await waiting_requests(api, sam) == await sent_requests(api, kim) == []
+    assert (await answer_request(api, sam, first[0]["id"], "accept")).status_code == 404
+    again = [(await send_request(api, kim, email)).json() for email in (sam.email, "x@example.com")]
+    assert {one["id"] for one in first}.isdisjoint(one["id"] for one in again)
+    assert len(await waiting_requests(api, sam)) == 1
+
+
+async def test_block_ends_the_friendship_and_hides_requests_both_ways_without_telling(
+    api: httpx.AsyncClient,
+    database: Database,
+    inbox: Inbox,
+    run_jobs: RunJobs,
+    kim: Person,
+    sam: Person,
+) -> None:
+    await send_request(api, kim, sam.email)
+    await send_request(api, sam, kim.email)
+    await run_jobs()
+    inbox.clear()
+    for _ in range(2):
+        blocked = await api.put(f"/api/v1/blocks/{sam.id}", headers=kim.headers)
+        assert blocked.status_code == 204
+    assert (await friends_of(api, kim), await friends_of(api, sam)) == ([], [])
+
+    request = await send_request(api, sam, kim.email)
+    assert (request.status_code, request.json()["status"]) == (201, "pending")
+    assert len(await sent_requests(api, sam)) == 1
+    assert await waiting_requests(api, kim) == []
+    request_id = request.json()["id"]
+    assert (await answer_request(api, kim, request_id, "accept")).status_code == 404
+    refused = await send_request(api, kim, sam.email)
+    assert (refused.status_code, "Unblock them first" in refused.text) == (409, True)
+    await run_jobs()
+    assert inbox.emails() == []
+
+    blocks = (await api.get("/api/v1/blocks", headers=kim.headers)).json()["items"]
+    assert [(str(sam.id), "sam")] == [(block["user_id"], block["name"]) for block in blocks]
+    assert (await api.get("/api/v1/blocks", headers=sam.headers)).json()["items"] == []
+    assert (await api.delete(f"/api/v1/blocks/{sam.id}", headers=kim.headers)).status_code == 204
+    assert [request_id] == [waiting["id"] for waiting in await waiting_requests(api, kim)]
+
+
+async def test_block_withdraws_ones_own_request(
+    api: httpx.AsyncClient, kim: Person, sam: Person
+) -> None:
+    request_id = (await send_request(api, kim, sam.email)).json()["id"]
+    await api.put(f"/api/v1/blocks/{sam.id}", headers=kim.headers)
+    assert await waiting_requests(api, sam) == await sent_requests(api, kim) == []
+    assert (await answer_request(api, sam, request_id, "accept")).status_code == 404
+    back = await send_request(api, sam, kim.email)
+    assert back.json()["status"] == "pending"
+    assert await friends_of(api, sam) == []
+
+
+async def test_unknown_users_and_oneself_cannot_be_blocked(
+    api: httpx.AsyncClient, kim: Person
+) -> None:
+    unknown = await api.put(f"/api/v1/blocks/{uuid4()}", headers=kim.headers)
+    oneself = await api.put(f"/api/v1/blocks/{kim.id}", headers=kim.headers)
+    assert (unknown.status_code, oneself.status_code) == (404, 400)
+
+
+async def test_blocks_are_paged(api: httpx.AsyncClient, database: Database, kim: Person) -> None:
+    for number in range(5):
+        other = await person(database, f"other{number}")
+        await api.put(f"/api/v1/blocks/{other.id}", headers=kim.headers)
+    assert await names_on_pages(api, kim, "/api/v1/blocks") == [
+        f"other{number}" for number in reversed(range(5))
+    ]
+
+
+async def test_recipient_can_turn_off_friend_request_emails_and_still_sees_the_requests(
+    api: httpx.AsyncClient,
+    database: Database,
+    inbox: Inbox,
+    run_jobs: RunJobs,
+    kim: Person,
+    sam: Person,
+) -> None:
+    off = {"preferences": {"friend_requests": False}}
+    await api.patch("/api/v1/users/me", json=off, headers=sam.headers)
+    await send_request(api, kim, sam.email)
+    await run_jobs()
+    assert inbox.emails() == []
+    assert len(await waiting_requests(api, sam)) == 1

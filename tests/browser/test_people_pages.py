@@ -41,7 +41,7 @@ async def test_page_of_a_new_user_is_accessible(page: Page, kim: Person, path: s
 async def test_page_with_a_lot_of_data_is_accessible(
     page: Page, resources: Resources, kim: Person, path: str
 ) -> None:
-    sam, _ = [await person(resources.database, name) for name in ("sam", "ann")]
+    sam, *_ = [await person(resources.database, name) for name in ("sam", "ann", "joe")]
     await resources.database.execute("update users set name = $1 where id = $2", LONG_NAME, sam.id)
     for statement in (*FRIENDS, *HISTORY):
         await resources.database.execute(statement, kim.id)
@@ -53,6 +53,9 @@ FRIENDS = (
     "insert into friends (user_id, friend_id) select $1, id from users where email like 'ann%'",
     """insert into friend_requests (requester_id, email)
     select id, 'kim@example.com' from users where email like 'sam%' and id <> $1""",
+    """insert into friend_requests (requester_id, email)
+    select $1, repeat('long', 12) || n || '@example.com' from generate_series(1, 2) as n""",
+    "insert into blocks (user_id, blocked_id) select $1, id from users where email like 'joe%'",
 )
 HISTORY = (
     "update users set confirmed_at = now() where id = $1",
@@ -124,15 +127,16 @@ async def test_export_updates_live_from_pending_to_failed(
 async def test_pages_that_require_no_sign_in_are_accessible(
     page: Page, resources: Resources
 ) -> None:
-    sam = await person(resources.database, "sam")
+    sam = await person(resources.database, "sam", confirmed=False)
     async with resources.database.transaction() as tx:
         reset = await issue_token(tx, sam.id, "reset", timedelta(hours=1))
+        confirm = await issue_token(tx, sam.id, "confirm", timedelta(hours=1))
     unsubscribe_link = unsubscribe_token(resources.settings.secret_key, sam.id, "friend_activity")
     for path in (
         "/sign-in",
         "/forgotten",
         "/problems/address_taken",
-        "/confirm/some-token",
+        f"/confirm/{confirm}",
         f"/reset/{reset}",
         f"/unsubscribe/{unsubscribe_link}",
         "/confirmed",

@@ -290,5 +290,6 @@ async def test_new_user_confirms_their_address_with_the_link_in_the_email(
     assert "Welcome, Ada 👩‍🚀." in str(email.text)
     (link,) = [line for line in str(email.text).splitlines() if "/confirm/" in line]
     token = link.removeprefix("https://activelog.example/confirm/")
-    assert (await api.post(f"/api/v1/users/confirm/{token}")).is_success
+    password = {"password": person["password"]}
+    assert (await api.post(f"/api/v1/users/confirm/{token}", json=password)).is_success
     assert await resources.database.fetchval("select confirmed_at is not null from users")

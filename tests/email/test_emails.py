@@ -226,6 +226,12 @@ def test_unsubscribe_token_cannot_be_forged() -> None:
     assert set(SUBSCRIPTIONS) >= {SAMPLES[email].subscription for email in SUBSCRIBED}
 
 
+def test_only_emails_that_let_their_recipient_confirm_or_leave_may_reach_anyone() -> None:
+    reach_anyone = {name for name, email in SAMPLES.items() if email.reaches == "anyone"}
+    assert reach_anyone == {"welcome", "confirmation", "confirmation_reminder", "password_reset"}
+    assert {name for name, email in SAMPLES.items() if email.may_use_reserve} == {"password_reset"}
+
+
 @pytest.fixture(scope="module")
 def key() -> tuple[Dkim, bytes]:
     """A key such as `openssl genrsa` generates, and its DNS record."""

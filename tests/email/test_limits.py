@@ -56,8 +56,9 @@ async def test_email_beyond_the_rate_snoozes_its_job_and_is_not_recorded(
         "insert into suppressions values ('ada@example.com', 'no mailbox')",
         "update emails set sending_until = null, state = 'sent', sent_at = now()",
         "update emails set sending_until = now() + interval '1 hour'",
+        "insert into unconfirmed_emails select 'ada@example.com', unnest('{1,2,3,4}'::text[])",
     ],
-    ids=["suppressed", "sent", "being sent"],
+    ids=["suppressed", "sent", "being sent", "address at its limit"],
 )
 async def test_email_that_must_not_be_sent_does_not_count_against_the_rate(
     database: Database, redis: Redis, cause: str

@@ -16,12 +16,6 @@ from tests.support.working import RunJobs
 REQUESTS = "/api/v1/friends/requests"
 
 
-async def confirmed_person(database: Database, name: str) -> Person:
-    somebody = await person(database, name)
-    await database.execute("update users set confirmed_at = now() where id = $1", somebody.id)
-    return somebody
-
-
 async def befriend(database: Database, first: UserId, second: UserId) -> None:
     await database.execute(
         "insert into friends (user_id, friend_id, since)"
@@ -56,7 +50,7 @@ async def make_waiting_jobs_due(database: Database) -> None:
 async def test_recipient_of_a_repeated_friend_request_gets_one_email(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
+    ada, sam = await person(database, "ada"), await person(database, "sam")
     for _ in range(2):
         await api.post(REQUESTS, json={"email": "SAM@example.com"}, headers=ada.headers)
         await run_jobs()
@@ -64,15 +58,17 @@ async def test_recipient_of_a_repeated_friend_request_gets_one_email(
     assert email.to == (sam.email,)
     assert email.subject == "ada would like to be your friend on ActiveLog"
     assert "Hello sam." in str(email.text)
-    assert email.message["List-Unsubscribe"] is None
+    assert "The request comes from ada@example.com." in str(email.text)
+    assert "unsubscribe/friend_requests." in email.message["List-Unsubscribe"]
+    assert email.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 async def test_response_does_not_reveal_whether_the_address_can_get_email(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await confirmed_person(database, "ada")
-    await person(database, "unconfirmed")
-    left = await confirmed_person(database, "left")
+    ada = await person(database, "ada")
+    await person(database, "unconfirmed", confirmed=False)
+    left = await person(database, "left")
     await database.execute("update users set deleted_at = now() where id = $1", left.id)
     answers = [
         await api.post(REQUESTS, json={"email": f"{name}@example.com"}, headers=ada.headers)
@@ -88,7 +84,7 @@ async def test_response_does_not_reveal_whether_the_address_can_get_email(
 async def test_no_email_is_sent_about_a_request_that_was_already_answered(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
+    ada, sam = await person(database, "ada"), await person(database, "sam")
     requested = await api.post(REQUESTS, json={"email": sam.email}, headers=ada.headers)
     await api.post(f"{REQUESTS}/{requested.json()['id']}/decline", headers=sam.headers)
     await run_jobs()
@@ -98,7 +94,7 @@ async def test_no_email_is_sent_about_a_request_that_was_already_answered(
 async def test_first_digest_is_sent_at_once_and_later_activities_wait_for_the_next_one(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
+    ada, sam = await person(database, "ada"), await person(database, "sam")
     await befriend(database, ada.id, sam.id)
     await record(api, ada, notes="<b>Rain</b> & glad")
     await run_jobs()
@@ -129,14 +125,14 @@ async def test_first_digest_is_sent_at_once_and_later_activities_wait_for_the_ne
 async def test_friends_who_opted_out_or_cannot_get_email_are_not_emailed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await confirmed_person(database, "ada")
-    new_friend = await confirmed_person(database, "new_friend")
+    ada = await person(database, "ada")
+    new_friend = await person(database, "new_friend")
     unconfirmed, left, opted_out = (
-        await person(database, "unconfirmed"),
-        await confirmed_person(database, "left"),
-        await confirmed_person(database, "opted_out"),
+        await person(database, "unconfirmed", confirmed=False),
+        await person(database, "left"),
+        await person(database, "opted_out"),
     )
-    bounced = await confirmed_person(database, "bounced")
+    bounced = await person(database, "bounced")
     await database.execute("insert into suppressions values ('bounced@example.com', 'no mailbox')")
     for friend in (unconfirmed, left, opted_out, bounced):
         await befriend(database, ada.id, friend.id)
@@ -154,7 +150,7 @@ async def test_friends_who_opted_out_or_cannot_get_email_are_not_emailed(
 async def test_activities_that_are_old_deleted_or_from_before_the_friendship_are_not_emailed(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada, sam = await confirmed_person(database, "ada"), await confirmed_person(database, "sam")
+    ada, sam = await person(database, "ada"), await person(database, "sam")
     await befriend(database, ada.id, sam.id)
     long_ago = datetime.now(UTC) - timedelta(days=8)
     await record(api, ada, notes="long ago", started_at=long_ago.isoformat())
@@ -176,9 +172,9 @@ async def test_activities_that_are_old_deleted_or_from_before_the_friendship_are
 async def test_every_friend_gets_one_email_about_two_activities(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
-    ada = await confirmed_person(database, "ada")
+    ada = await person(database, "ada")
     for number in range(30):
-        friend = await confirmed_person(database, f"friend{number}")
+        friend = await person(database, f"friend{number}")
         await befriend(database, ada.id, friend.id)
     await record(api, ada)
     await record(api, ada)

@@ -20,9 +20,9 @@ from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from tests.email.sending import attempt
-from tests.friends.test_emails import befriend, confirmed_person
+from tests.friends.test_emails import befriend
 from tests.support.locks import wait_for_blocked_transaction
-from tests.support.people import Person
+from tests.support.people import Person, person
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -33,12 +33,12 @@ async def do_nothing() -> None:
 
 @pytest.fixture
 async def ada(database: Database) -> Person:
-    return await confirmed_person(database, "ada")
+    return await person(database, "ada")
 
 
 @pytest.fixture
 async def sam(database: Database, ada: Person) -> Person:
-    sam = await confirmed_person(database, "sam")
+    sam = await person(database, "sam")
     await befriend(database, ada.id, sam.id)
     return sam
 

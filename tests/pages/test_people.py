@@ -10,6 +10,7 @@ from tests.pages.browsing import form, redirect_path, sign_in_as, sign_up, submi
 from tests.support.moments import at
 from tests.support.people import person
 from tests.support.wall_clock import WallClock
+from tests.support.working import RunJobs
 from tests.users.people import PASSWORD
 
 NASTY = '<script>alert("1")</script> & \'"><b>'
@@ -155,8 +156,54 @@ async def test_friend_requests_are_sent_accepted_and_declined_and_a_friendship_i
     assert "No friends yet" in text_of(await browser.get("/friends"))
 
 
-async def test_friend_request_to_oneself_is_refused(browser: httpx.AsyncClient) -> None:
+async def test_sent_request_is_withdrawn_and_people_are_blocked_and_unblocked(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    sam, kim = [await person(database, name) for name in ("sam", "kim")]
+    sign_in_as(browser, kim)
+    page = await browser.get("/friends")
+    await submit(browser, page, "/friends", email="nobody@example.com")
+    page = await browser.get("/friends")
+    await submit(browser, page, "/withdraw")
+    assert "Request withdrawn." in text_of(await browser.get("/friends"))
+    assert "nobody@example.com" not in text_of(await browser.get("/friends"))
+
+    sign_in_as(browser, sam)
+    await submit(browser, await browser.get("/friends"), "/friends", email=kim.email)
+    sign_in_as(browser, kim)
+    page = await browser.get("/friends")
+    assert "sam@example.com" in text_of(page)
+    await submit(browser, page, f"{sam.id}/block")
+    page = await browser.get("/friends")
+    assert "Friend requests" not in text_of(page)
+    await submit(browser, page, f"{sam.id}/unblock")
+    assert "Friend requests" in text_of(await browser.get("/friends"))
+
+
+async def test_friends_page_of_an_unconfirmed_user_shows_no_requests_and_sends_none(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
+    sam = await person(database, "sam")
+    sign_in_as(browser, sam)
+    page = await browser.get("/friends")
+    await submit(browser, page, "/friends", email="kim@example.com")
+    fields = {**form(page, "/friends").fields, "email": "ann@example.com"}
+    await database.execute("update users set confirmed_at = null")
+    refused = await browser.post("/friends", data=fields)
+    assert refused.status_code == 403
+    sign_in_as(browser, await person(database, "kim", confirmed=False))
+    page = await browser.get("/friends")
+    assert page.status_code == 200
+    assert "Please confirm your email address." in text_of(page)
+    assert "sam" not in text_of(page)
+    assert await database.fetchval("select count(*) from friend_requests") == 1
+
+
+async def test_friend_request_to_oneself_is_refused(
+    browser: httpx.AsyncClient, database: Database
+) -> None:
     await sign_up(browser)
+    await database.execute("update users set confirmed_at = now()")
     response = await submit(
         browser, await browser.get("/friends"), "/friends", email="kim@example.com"
     )
@@ -232,11 +279,14 @@ async def test_confirmation_email_can_be_requested_until_the_address_is_confirme
 
 
 async def test_pages_ask_the_user_to_confirm_an_unconfirmed_address(
-    browser: httpx.AsyncClient, database: Database
+    browser: httpx.AsyncClient, database: Database, run_jobs: RunJobs
 ) -> None:
     await sign_up(browser)
     for path in ("/activities", "/exports", "/settings"):
         assert "Please confirm your email address." in text_of(await browser.get(path))
+    assert "will be erased" not in text_of(await browser.get("/settings"))
+    await run_jobs()
+    assert "your account will be erased after" in text_of(await browser.get("/settings"))
     await database.execute("update users set confirmed_at = now()")
     for path in ("/activities", "/exports", "/settings"):
         assert "Please confirm your email address." not in text_of(await browser.get(path))

@@ -38,6 +38,15 @@ insert into users (email, name, password_hash, deleted_at)
 insert into activities (user_id, type, started_at, duration_s, deleted_at)
     select id, 'run', now(), 60, now() - interval '1 day' * (29.9 + n / 10.0)
     from users, generate_series(0, 2) as n where deleted_at is null;
+insert into friend_requests (requester_id, email, status, answered_at, created_at)
+    select id, n::text, status, case when status <> 'pending' then at end, at
+    from users, unnest(array[29, 31, 89, 91]) as n,
+        unnest(array['pending', 'accepted', 'declined']) as status,
+        lateral (select now() - interval '1 day' * n) as t (at)
+    where email like 'user1@%';
+insert into unconfirmed_emails (address, message_id, created_at)
+    select 'a@example.com', n::text, now() - interval '1 hour' * n
+    from generate_series(23, 25, 2) as n;
 insert into sessions (token_hash, user_id, expires_at)
     select sha256(n::text::bytea), id, now() + interval '1 hour' * n
     from users, generate_series(-1, 1) as n where n <> 0 and deleted_at is null;
@@ -78,6 +87,10 @@ insert into workers (id, host, pid, slots, seen_at)
     select uuidv7(), 'host', n, 1, now() - interval '1 hour' * n from unnest(array[1, 25]) as n;
 """
 REMOVED = {
+    "confirmation_reminders": 0,
+    "unconfirmed_accounts": 0,
+    "unconfirmed_emails": 1,
+    "friend_requests": 7,
     "erasures": 2,
     "activities": 2,
     "sessions": 1,
@@ -100,7 +113,8 @@ OCTOBER = date(2025, 10, 1)
 TABLES = (
     *(
         set(REMOVED)
-        - {"erasures", "dead_letters", "runs", "photos", "export_files", "report_files"}
+        - {"confirmation_reminders", "unconfirmed_accounts", "erasures", "dead_letters", "runs"}
+        - {"photos", "export_files", "report_files"}
     ),
     "users",
     "schedule_runs",

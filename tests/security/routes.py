@@ -71,7 +71,8 @@ NEW_PASSWORD = "a longer walk on the beach"
 API = {
     "POST /users": everybody(201, **new_user("new@example.com")),
     "POST /users/confirm": own(409),  # already confirmed
-    "POST /users/confirm/{token}": everybody(204),
+    "POST /users/confirm/{token}": everybody(204, password=PASSWORD),
+    "DELETE /users/confirm/{token}": everybody(410),  # already confirmed
     "GET /users/me": own(200),
     "PATCH /users/me": own(200, name="Kim Lee"),
     "DELETE /users/me": own(204, password=PASSWORD),
@@ -90,10 +91,14 @@ API = {
     "DELETE /photos/{photo_id}": kims(204),
     "POST /friends/requests": own(201, email="nobody@example.com"),
     "GET /friends/requests": own(200),
+    "DELETE /friends/requests/{request_id}": own(404),  # Kim did not send it
     "POST /friends/requests/{request_id}/accept": kims(200),
     "POST /friends/requests/{request_id}/decline": kims(200),
     "GET /friends": own(200),
     "DELETE /friends/{user_id}": kims(204),
+    "GET /blocks": own(200),
+    "PUT /blocks/{user_id}": own(204),
+    "DELETE /blocks/{user_id}": own(204),
     "GET /stats/weekly": own(200),
     "GET /stats/daily?from=2026-11-01&to=2026-11-30": own(200),
     "GET /export/activities/csv": own(200),
@@ -154,7 +159,10 @@ PAGES = {
     "POST /friends": own_page(303, email="nobody@example.com"),
     "POST /friends/requests/{request_id}/accept": kims_page(303),
     "POST /friends/requests/{request_id}/decline": kims_page(303),
+    "POST /friends/requests/{request_id}/withdraw": own_page(404),
     "POST /friends/{friend_id}/end": kims_page(303),
+    "POST /friends/{friend_id}/block": own_page(303),
+    "POST /friends/{friend_id}/unblock": own_page(303),
     "GET /reports": own_page(200),
     "GET /reports/{month}/download": kims_page(302),
     "GET /settings": own_page(200),
@@ -164,7 +172,8 @@ PAGES = {
     "POST /settings/password": own_page(303, current_password=PASSWORD, password=NEW_PASSWORD),
     "POST /settings/leave": own_page(303, own_password=PASSWORD),
     "GET /confirm/{token}": everybody(200),
-    "POST /confirm/{token}": everybody(303),
+    "POST /confirm/{token}": everybody(303, password=PASSWORD),
+    "POST /confirm/{token}/disown": everybody(410),  # already confirmed
     "GET /confirmed": everybody(200),
     "GET /forgotten": everybody(200),
     "POST /forgotten": everybody(200, email="kim@example.com"),

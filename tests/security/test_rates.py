@@ -381,7 +381,7 @@ async def test_sign_ups_and_reset_requests_are_limited_per_client(
 async def test_confirmation_emails_are_limited_per_address(
     resources: Resources, limiter: RateLimiter
 ) -> None:
-    kim = await person(resources.database, "kim")
+    kim = await person(resources.database, "kim", confirmed=False)
     await repeat(
         login_limits.CONFIRMATIONS.rate.max_count,
         lambda: login_limits.count_confirmation(limiter, "KIM@example.com"),
@@ -396,7 +396,7 @@ async def test_confirmation_emails_are_limited_per_address(
 async def test_only_enqueued_confirmation_emails_count_against_the_limit(
     resources: Resources,
 ) -> None:
-    kim = await person(resources.database, "kim")
+    kim = await person(resources.database, "kim", confirmed=False)
     async with client_from(CLIENT, resources) as (client, _):
         for _ in range(login_limits.CONFIRMATIONS.rate.max_count + 1):
             answer = await client.post("/api/v1/users/confirm", headers=kim.headers)

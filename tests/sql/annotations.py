@@ -52,7 +52,7 @@ class Column:
     name: str
     type: str
     nullable: bool = False
-    """Whether it is known to come from a nullable table column. False if computed."""
+    """Whether it is known to come from a nullable table column. False if computed, or of a view."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ async def describe(
         (row["table"], row["number"])
         for row in await connection.fetch(
             "select attrelid::oid as table, attnum as number from pg_attribute"
+            " join pg_class on pg_class.oid = attrelid and relkind <> 'v'"
             " where attnum > 0 and not attnotnull"
         )
     }

@@ -24,13 +24,15 @@ class Person(NamedTuple):
         return self.headers["Authorization"].removeprefix("Bearer ")
 
 
-async def person(database: Database, name: str) -> Person:
-    """Create a signed-in user with the address `{name}@example.com`."""
+async def person(database: Database, name: str, *, confirmed: bool = True) -> Person:
+    """Create a signed-in user with the address `{name}@example.com`, which they have confirmed."""
     async with database.transaction() as tx:
         account = await statements.add_user(
             tx, email=f"{name}@example.com", name=name, password_hash="no hash"
         )
         assert account is not None
+        if confirmed:
+            await statements.confirm_address(tx, user_id=account.id)
         session = await open_session(tx, Credentials(account.id, "no hash"), timedelta(days=1))
     headers = {"Authorization": f"Bearer {session.token}"}
     return Person(account.id, account.email, headers)

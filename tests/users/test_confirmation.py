@@ -13,9 +13,10 @@ from app.email.statements import suppress
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.users.email_links import CONFIRMATION_LIFETIME, Purpose, issue_token
+from app.users.login_limits import PASSWORD_CHECKS
 from app.users.user import UserId
 from tests.support.working import RunJobs
-from tests.users.people import sign_in, sign_up, signed_in
+from tests.users.people import PASSWORD, sign_in, sign_up, signed_in
 
 REQUEST_CONFIRMATION = "/api/v1/users/confirm"
 
@@ -32,14 +33,18 @@ async def token_for(
         return await issue_token(tx, user_id, purpose, lifetime)
 
 
-async def test_token_confirms_the_address_once_without_signing_in(
+async def confirm(api: httpx.AsyncClient, token: str, password: str = PASSWORD) -> httpx.Response:
+    return await api.post(f"{REQUEST_CONFIRMATION}/{token}", json={"password": password})
+
+
+async def test_token_and_password_confirm_the_address_once_without_signing_in(
     api: httpx.AsyncClient, database: Database
 ) -> None:
     token = await token_for(database, api)
-    assert (await api.post(f"/api/v1/users/confirm/{token}")).status_code == 204
+    assert (await confirm(api, token)).status_code == 204
     me = await api.get("/api/v1/users/me", headers=await sign_in(api))
     assert me.json()["confirmed_at"] is not None
-    assert (await api.post(f"/api/v1/users/confirm/{token}")).status_code == 410
+    assert (await confirm(api, token)).status_code == 410
 
 
 async def test_tokens_that_are_expired_unknown_or_for_another_purpose_get_410(
@@ -49,7 +54,7 @@ async def test_tokens_that_are_expired_unknown_or_for_another_purpose_get_410(
     await database.execute("update users set email = 'sam@example.com'")
     other_purpose = await token_for(database, api, purpose="reset")
     for token in (expired, other_purpose, "unknown", "ü"):
-        assert (await api.post(f"/api/v1/users/confirm/{token}")).status_code == 410
+        assert (await confirm(api, token)).status_code == 410
     assert await database.fetchval("select count(confirmed_at) from users") == 0
 
 
@@ -80,7 +85,7 @@ async def test_another_link_is_sent_on_request_and_earlier_links_still_work(
     assert first.subject == "Confirm your email address for ActiveLog"
     for email in (first, second):
         (token,) = re.findall(r"https://activelog\.example/confirm/(\S+)", str(email.text))
-        assert (await api.post(f"{REQUEST_CONFIRMATION}/{token}")).status_code == 204
+        assert (await confirm(api, token)).status_code == 204
     assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 409
 
 
@@ -115,3 +120,38 @@ async def test_request_for_a_suppressed_address_is_refused_with_the_reason(
     assert "We no longer send email to your address" in refused.json()["detail"]
     query = "select count(*) from jobs where kind = 'email:confirmation'"
     assert 0 == await database.fetchval(query)
+
+
+async def test_link_without_the_password_confirms_nothing_and_guesses_are_limited(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    """Otherwise, by a click, the owner of an address would confirm a stranger's account for it."""
+    token = await token_for(database, api)
+    statuses = [
+        (await confirm(api, token, "a guess of mine")).status_code
+        for _ in range(PASSWORD_CHECKS.rate.max_count + 1)
+    ]
+    assert statuses == [403] * PASSWORD_CHECKS.rate.max_count + [429]
+    assert (await confirm(api, token, "")).status_code == 403
+    assert await database.fetchval("select count(confirmed_at) from users") == 0
+
+
+async def test_owner_of_the_address_can_have_an_unconfirmed_account_erased(
+    api: httpx.AsyncClient, database: Database, run_jobs: RunJobs
+) -> None:
+    token = await token_for(database, api)
+    session = await sign_in(api)
+    assert (await api.delete(f"{REQUEST_CONFIRMATION}/{token}")).status_code == 204
+    assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
+    await run_jobs()
+    assert await database.fetchval("select count(*) from users") == 0
+    assert (await api.delete(f"{REQUEST_CONFIRMATION}/{token}")).status_code == 410
+
+
+async def test_link_to_a_deleted_account_confirms_nothing(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    token = await token_for(database, api)
+    await database.execute("update users set deleted_at = now()")
+    assert (await confirm(api, token)).status_code == 410
+    assert (await api.delete(f"{REQUEST_CONFIRMATION}/{token}")).status_code == 410

@@ -57,6 +57,7 @@ async def columns_with_id(database: Database, user_id: UUID) -> set[str]:
 async def kim_with_data(api: httpx.AsyncClient, database: Database, run_jobs: RunJobs) -> UserId:
     """Create Kim with data in many tables, and her friend Sam. Return Kim's id."""
     kim, sam = await signed_in(api), await signed_in(api, "sam@example.com")
+    await database.execute("update users set confirmed_at = now()")
     with_key = {**kim, "Idempotency-Key": "one"}
     activity = (await api.post("/api/v1/activities", json=recent_run(), headers=with_key)).json()[
         "id"
@@ -70,8 +71,6 @@ async def kim_with_data(api: httpx.AsyncClient, database: Database, run_jobs: Ru
     await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
     requested = await api.post("/api/v1/export/request", json={"format": "csv"}, headers=kim)
     assert requested.status_code == 202, requested.text
-    # With confirmed addresses, the jobs enqueued above send their emails.
-    await database.execute("update users set confirmed_at = now()")
     kim_id = await database.fetchval("select id from users where email = 'kim@example.com'")
     async with database.transaction() as tx:
         month = await tx.fetchval("select min(started_at)::date from activities")

@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.email.subscriptions import SUBSCRIPTIONS
 from tests.users.people import sign_in, sign_up, signed_in
 
 ME = "/api/v1/users/me"
-ALL = {"weekly_summary": True, "friend_activity": True, "monthly_report": True}
+ALL = dict.fromkeys(SUBSCRIPTIONS, True)
 
 
 async def test_new_user_has_all_subscriptions_and_an_unconfirmed_address(
@@ -23,6 +24,7 @@ async def test_new_user_has_all_subscriptions_and_an_unconfirmed_address(
         "is_admin": False,
         "preferences": ALL,
         "confirmed_at": None,
+        "erase_at": None,
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from app.embedded.inbox import Inbox
 from app.postgres.database import Database
 from app.users.passwords import MAX_RESET_EMAILS_PER_HOUR
+from tests.support.moments import recently
 from tests.support.working import RunJobs
 from tests.users.people import PASSWORD, new_user, sign_in, sign_up, signed_in
 
@@ -180,3 +181,54 @@ async def test_new_password_must_follow_the_same_rules_as_at_sign_up(
     refused = await api.post("/api/v1/users", json=new_user(password="short"))
     reset = await api.post(f"{RESETS}/any", json={"password": "short"})
     assert refused.json()["errors"] == reset.json()["errors"]
+
+
+async def reset_token(api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs) -> str:
+    await request_reset(api)
+    await run_jobs()
+    return token_in(inbox)
+
+
+async def test_reset_of_an_unconfirmed_account_can_start_afresh(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    """Somebody else may have made the account: what they recorded and their sessions go."""
+    session = await sign_in(api)
+    run = {"type": "run", "started_at": recently(), "duration_s": 60}
+    recorded = await api.post("/api/v1/activities", json=run, headers=session)
+    assert recorded.status_code == 201
+    token = await reset_token(api, inbox, run_jobs)
+    fresh = {**NEW_PASSWORD, "start_afresh": True}
+    assert (await api.post(f"{RESETS}/{token}", json=fresh)).status_code == 204
+    assert (await api.get("/api/v1/users/me", headers=session)).status_code == 401
+    assert not await can_sign_in_with(api, PASSWORD)
+    assert await can_sign_in_with(api, NEW_PASSWORD["password"])
+    await run_jobs()
+    assert await database.fetchval("select count(*) from activities") == 0
+    (account,) = await database.fetch("select email, name, confirmed_at from users")
+    assert ("kim@example.com", "kim") == (account["email"], account["name"])
+    assert account["confirmed_at"] is not None
+
+
+async def test_reset_of_an_unconfirmed_account_keeps_what_it_holds_unless_asked(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    run = {"type": "run", "started_at": recently(), "duration_s": 60}
+    await api.post("/api/v1/activities", json=run, headers=await sign_in(api))
+    token = await reset_token(api, inbox, run_jobs)
+    assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 204
+    await run_jobs()
+    assert await database.fetchval("select count(*) from activities") == 1
+    assert await database.fetchval("select confirmed_at is not null from users")
+
+
+async def test_confirmed_account_cannot_start_afresh_and_its_link_still_works(
+    api: httpx.AsyncClient, kim: None, database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    await database.execute("update users set confirmed_at = now()")
+    token = await reset_token(api, inbox, run_jobs)
+    fresh = {**NEW_PASSWORD, "start_afresh": True}
+    refused = await api.post(f"{RESETS}/{token}", json=fresh)
+    assert (refused.status_code, "cannot start afresh" in refused.text) == (409, True)
+    assert await can_sign_in_with(api, PASSWORD)
+    assert (await api.post(f"{RESETS}/{token}", json=NEW_PASSWORD)).status_code == 204
