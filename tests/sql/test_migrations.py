@@ -17,6 +17,13 @@ where table_schema = 'public' and table_name <> 'schema_migrations'
 """
 
 
+HAS_COLUMN = """
+select exists (
+    select from information_schema.columns where table_name = $1 and column_name = $2
+)
+"""
+
+
 async def count_tables(url: str) -> int:
     connection = await asyncpg.connect(url)
     try:
@@ -44,3 +51,21 @@ async def test_failed_connection_is_reported_with_its_reason(closed_port: int) -
     with pytest.raises(Unavailable, match=r"^Postgres is not responding: .*Connect call failed"):
         await migrate(f"postgres://user:secret@127.0.0.1:{closed_port}/activelog")
     assert "Postgres is not responding: no answer in time" == not_responding(TimeoutError()).detail
+
+
+async def test_existing_accounts_have_seven_days_from_the_migration_to_confirm_their_address(
+    empty_database: str,
+) -> None:
+    await migrate(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    while await connection.fetchval(HAS_COLUMN, "users", "unconfirmed_since"):
+        await migrate(empty_database, "down")
+    await connection.execute(
+        "insert into users (email, name, password_hash, created_at)"
+        " values ('kim@example.com', 'Kim', 'no hash', now() - interval '1 year')"
+    )
+    before = await connection.fetchval("select now()")
+    await migrate(empty_database)
+    since = await connection.fetchval("select unconfirmed_since from users")
+    await connection.close()
+    assert since >= before

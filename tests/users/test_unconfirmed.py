@@ -152,6 +152,22 @@ async def test_unconfirmed_address_gets_five_emails_a_day_and_the_last_is_a_pass
     assert {reason} == {row["error"] for row in waiting}
 
 
+async def test_one_unconfirmed_account_causes_five_emails_to_its_address_and_none_to_others(
+    api: httpx.AsyncClient, inbox: Inbox, run_jobs: RunJobs, grace: Person
+) -> None:
+    """Whatever it requests within a day."""
+    headers = await signed_in(api)
+    for _ in range(4):
+        await api.post(f"{USERS}/confirm", headers=headers)
+        await api.post("/api/v1/password-resets", json={"email": "kim@example.com"})
+        await api.post("/api/v1/export/request", json={"format": "csv"}, headers=headers)
+        await api.post(REQUESTS, json={"email": grace.email}, headers=headers)
+        await api.patch(f"{USERS}/me", json={"name": "Kim Lee"}, headers=headers)
+        await run_jobs(may_fail=True)
+    recipients = Counter(address for email in inbox.emails() for address in email.to)
+    assert recipients == {"kim@example.com": 5}
+
+
 async def test_next_day_an_unconfirmed_address_gets_emails_again(
     api: httpx.AsyncClient, database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
