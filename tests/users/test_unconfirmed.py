@@ -173,7 +173,7 @@ async def test_next_day_an_unconfirmed_address_gets_emails_again(
 ) -> None:
     await database.execute(
         "insert into unconfirmed_emails (address, message_id, created_at)"
-        " select 'kim@example.com', n::text, now() - interval '23 hours 59 minutes'"
+        " select 'kim@example.com', n::text, now() - interval '20 hours'"
         " from generate_series(1, 4) as n"
     )
     await signed_in(api)
