@@ -204,8 +204,9 @@ async def block(tx: Transaction, user_id: UserId, blocked_id: UserId) -> None:
     await statements.lock_friendships(tx, user_id=user_id)
     if not await statements.add_block(tx, user_id=user_id, blocked_id=blocked_id):
         raise NotFound("User not found.")
-    await statements.unfriend(tx, user_id=user_id, friend_id=blocked_id)
+    # In this order: if the other is just accepting a request, this waits and then unfriends them.
     await statements.withdraw_requests_to(tx, user_id=user_id, other_id=blocked_id)
+    await statements.unfriend(tx, user_id=user_id, friend_id=blocked_id)
 
 
 async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> None:

@@ -428,3 +428,21 @@ async def test_recipient_can_turn_off_friend_request_emails_and_still_sees_the_r
     await run_jobs()
     assert inbox.emails() == []
     assert len(await waiting_requests(api, sam)) == 1
+
+
+async def test_block_at_the_same_time_as_an_acceptance_leaves_no_friendship(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    for number in range(10):
+        first = await person(database, f"first{number}")
+        other = await person(database, f"other{number}")
+        request_id = (await send_request(api, first, other.email)).json()["id"]
+        blocker, blocked = (first, other) if number % 2 else (other, first)
+
+        await asyncio.gather(
+            answer_request(api, other, request_id, "accept"),
+            api.put(f"/api/v1/blocks/{blocked.id}", headers=blocker.headers),
+        )
+
+        assert (await friends_of(api, first), await friends_of(api, other)) == ([], [])
+    assert await database.fetchval("select count(*) from blocks") == 10
