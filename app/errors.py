@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar, runtime_checkable
 
+from app import problems
 from app.problems import ProblemType
 
 E = TypeVar("E", bound=BaseException)
@@ -40,7 +41,7 @@ class Unconfirmed(Forbidden):
         detail: str = "Confirm your email address first, with the link that we have emailed to it."
         " You can request another link in your settings.",
     ) -> None:
-        super().__init__(detail)
+        super().__init__(detail, problem=problems.UNCONFIRMED)
 
 
 class Unauthenticated(Failure):

@@ -94,6 +94,13 @@ TOO_MANY_PHOTOS = ProblemType(
     "The activity already has as many photos as an activity can have.",
     "Delete one of its photos, then add the new one.",
 )
+UNCONFIRMED = ProblemType(
+    "unconfirmed",
+    "Address not confirmed",
+    "This concerns other people, and your email address is not confirmed yet.",
+    "Open the link in the confirmation email. If you have lost it, request another one in your"
+    " settings.",
+)
 WRONG_CREDENTIALS = ProblemType(
     "wrong_credentials",
     "Wrong email address or password",

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.login_limits import count_reset_request
+from app.users.login_limits import clear_sign_ins, count_reset_request
 from app.users.passwords import Passwords, check_reset_token, request_password_reset, reset_password
 from app.users.user import EmailAddress, Password
 from app.web.connection import client_address
@@ -62,16 +62,21 @@ async def reset(
     data: Annotated[NewPassword, Body(examples=[NEW_PASSWORD])],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    limiter: NamedDependency[RateLimiter],
 ) -> None:
     """Choose a new password with the token from the email. This ends all sessions.
 
-    It also confirms the address. 409 if the address is already confirmed and the account should
-    start afresh. 410 if the token has been used, has expired or is unknown.
+    It also confirms the address, and earlier attempts to sign in no longer count. 409 if the
+    address is already confirmed and the account should start afresh. 410 if the token has been
+    used, has expired or is unknown.
     """
-    await check_reset_token(database, token)
-    password_hash = await passwords.hash(data.password)
+    owner = await check_reset_token(database, token)
+    password_hash = await passwords.hash_new(
+        data.password, about=[owner.name, owner.email], known_device=True
+    )
     async with database.transaction() as tx:
         await reset_password(tx, token, password_hash, start_afresh=data.start_afresh)
+    await clear_sign_ins(limiter, owner.email)
 
 
 router = Router("/password-resets", route_handlers=[request_reset, reset], tags=["users"])

@@ -10,15 +10,15 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import Struct
 
-from app.errors import TooMany
+from app.errors import Busy, Invalid, TooMany
 from app.pages.forms import InvalidForm, submitted_form
 from app.pages.page import render_page
 from app.postgres.database import Database
 from app.rate_limits import RateLimiter
-from app.users.login_limits import count_reset_request
+from app.users.login_limits import clear_sign_ins, count_reset_request
 from app.users.passwords import Passwords, check_reset_token, request_password_reset, reset_password
 from app.users.user import EmailAddress, Password
-from app.web.connection import client_address
+from app.web.connection import client_address, device_cookie, resources_of
 
 
 class ForgotPasswordForm(Struct, frozen=True):
@@ -68,25 +68,27 @@ async def set_new_password(
     request: Request[Any, Any, Any],
     database: NamedDependency[Database],
     passwords: NamedDependency[Passwords],
+    limiter: NamedDependency[RateLimiter],
 ) -> Response[Any]:
-    """Set the new password. The token cannot be used again."""
+    """Set the new password. The token cannot be used again, and the browser is a known device."""
     owner = await check_reset_token(database, token)
     form = await submitted_form(request)
     try:
         submitted = form.read(NewPasswordForm)
-    except InvalidForm as error:
-        return render_page(
-            request,
-            "reset_password",
-            status=400,
-            token=token,
-            owner=owner,
-            form=form.with_error(error),
+        password_hash = await passwords.hash_new(
+            submitted.password, about=[owner.name, owner.email], known_device=True
         )
-    password_hash = await passwords.hash(submitted.password)
+    except (Invalid, Busy) as error:
+        page_form = form.with_error(error)
+        return render_page(
+            request, "reset_password", error=error, token=token, owner=owner, form=page_form
+        )
     async with database.transaction() as tx:
         await reset_password(tx, token, password_hash, start_afresh=submitted.start_afresh)
-    return Redirect("/reset-done", status_code=303)
+    await clear_sign_ins(limiter, owner.email)
+    response = Redirect("/reset-done", status_code=303)
+    response.set_cookie(device_cookie(resources_of(request).settings, owner.email))
+    return response
 
 
 @get("/reset-done", opt={"anonymous": True})

@@ -15,6 +15,7 @@ from datetime import timedelta
 from secrets import token_urlsafe
 from typing import NamedTuple
 
+from app import metrics
 from app.rate_limits import RateLimit, RateLimiter
 from app.settings import Rate
 from app.users.user import UserId, normalize_email
@@ -84,8 +85,8 @@ async def count_sign_in(limiter: RateLimiter, attempt: SignInAttempt) -> None:
     await limiter.take((SIGN_INS, attempt.email), *from_client)
 
 
-async def clear_sign_ins(limiter: RateLimiter, email: str, device: str | None) -> None:
-    """Forget the attempts to sign in with this address: it was the owner who signed in."""
+async def clear_sign_ins(limiter: RateLimiter, email: str, device: str | None = None) -> None:
+    """Forget the attempts to sign in: the owner of the address has proved who they are."""
     await limiter.reset(SIGN_INS, normalize_email(email))
     if device:
         await limiter.reset(SIGN_INS_WITH, device)
@@ -127,3 +128,15 @@ async def count_password_check(limiter: RateLimiter, user_id: UserId) -> None:
         TooMany: the account has reached its limit.
     """
     await limiter.take((PASSWORD_CHECKS, str(user_id)))
+
+
+for _limit in (
+    SIGN_INS,
+    SIGN_INS_WITH,
+    SIGN_INS_FROM,
+    SIGN_UPS_FROM,
+    RESET_REQUESTS_FROM,
+    CONFIRMATIONS,
+    PASSWORD_CHECKS,
+):
+    metrics.refused.labels(_limit.name)  # so that the series exist before the first refusal

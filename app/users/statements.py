@@ -22,6 +22,7 @@ class TokenOwner(Struct, frozen=True):
     """The account that the token in an email link is for."""
 
     id: UserId
+    name: str
     email: str
     password_hash: str
     confirmed: bool

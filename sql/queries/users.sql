@@ -116,7 +116,7 @@ returning user_id;
 
 -- name: token_owner
 -- Return the account that a token is for; no row if the token cannot be used now.
-select u.id, u.email, u.password_hash, u.confirmed_at is not null as confirmed
+select u.id, u.name, u.email, u.password_hash, u.confirmed_at is not null as confirmed
 from account_tokens as t
 join users as u on u.id = t.user_id
 where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 from unicodedata import normalize
 
 import httpx
@@ -11,8 +12,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from app.errors import Busy
+from app.postgres.database import Database
+from app.users.email_links import issue_token
 from app.users.passwords import Passwords
-from tests.users.people import PASSWORD, new_user, signed_in
+from tests.users.people import PASSWORD, new_user, sign_up, signed_in
 
 EASY = "This password is easy to guess. Choose a longer one, such as four unrelated words."
 
@@ -120,3 +123,15 @@ async def test_cancelled_attempt_gives_up_its_place_in_the_queue() -> None:
     last = asyncio.create_task(passwords.hash(PASSWORD, client="203.0.113.7"))
     hasher.unblocked.set()
     await asyncio.gather(first, last)
+
+
+async def test_password_cannot_be_reset_to_the_address(
+    api: httpx.AsyncClient, database: Database
+) -> None:
+    await sign_up(api)
+    user_id = await database.fetchval("select id from users")
+    async with database.transaction() as tx:
+        token = await issue_token(tx, user_id, "reset", timedelta(hours=1))
+    for password, status in (("kim@example.com", 400), ("a longer walk on the beach", 204)):
+        response = await api.post(f"/api/v1/password-resets/{token}", json={"password": password})
+        assert response.status_code == status

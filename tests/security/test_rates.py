@@ -22,6 +22,7 @@ from app.redis import Redis, open_redis
 from app.resources import Resources
 from app.settings import Rate
 from app.users import login_limits
+from app.users.email_links import issue_token
 from app.users.login_limits import (
     SignInAttempt,
     clear_sign_ins,
@@ -457,3 +458,20 @@ def test_rate_limits_count_the_address_of_the_client_behind_trusted_proxies(
     peer: str, forwarded: str, proxies: int, counted: str | None
 ) -> None:
     assert counted == resolve_address(peer, forwarded, proxies)
+
+
+async def test_password_reset_lets_the_owner_sign_in_again_at_once(
+    resources: Resources, limiter: RateLimiter, api: httpx.AsyncClient
+) -> None:
+    await sign_up(api)
+    await repeat(10, lambda: count_sign_in(limiter, attempt_of("kim@example.com")))
+    user_id = await resources.database.fetchval("select id from users")
+    async with resources.database.transaction() as tx:
+        token = await issue_token(tx, user_id, "reset", HOUR)
+    credentials = {"email": "kim@example.com", "password": "a longer walk on the beach"}
+    async with client_from(CLIENT, resources) as (client, _):
+        refused = await client.post("/api/v1/sessions", json=credentials)
+        new_password = {"password": credentials["password"]}
+        await client.post(f"/api/v1/password-resets/{token}", json=new_password)
+        signed_in = await client.post("/api/v1/sessions", json=credentials)
+    assert (refused.status_code, signed_in.status_code) == (429, 201)
