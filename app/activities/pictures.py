@@ -20,14 +20,15 @@ log = structlog.get_logger()
 
 
 class PictureLimits(NamedTuple):
-    """The limits for one image, and for all images that wait."""
+    """The limits for one image, and for all of them."""
 
     memory_bytes: int = 256 * 1024 * 1024
     """The memory limit of the process. Only Linux enforces it."""
     cpu_s: int = 10
     timeout_s: float = 30
-    max_waiting: int = 8
-    """Each waiting image occupies up to `MAX_PHOTO_BYTES`."""
+    max_held: int = 8
+    """The most images at a time, the one in the process included. Each has up to
+    `MAX_PHOTO_BYTES`."""
 
 
 class Pictures:
@@ -36,7 +37,7 @@ class Pictures:
     def __init__(self, limits: PictureLimits | None = None) -> None:
         self._limits = limits or PictureLimits()
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._held = 0
 
     async def clean(self, data: bytes) -> Picture:
         """Return the same image, pixel for pixel, without locations, times, names or thumbnails.
@@ -50,14 +51,14 @@ class Pictures:
         """
         if len(data) > MAX_PHOTO_BYTES:
             raise _invalid(f"A photo can be at most {MAX_PHOTO_BYTES // 1_000_000} MB.")
-        if self._waiting >= self._limits.max_waiting:
+        if self._held >= self._limits.max_held:
             raise Busy("Too many photos are being uploaded. Try again later.", retry_after=5)
-        self._waiting += 1
+        self._held += 1
         try:
             async with self._turn:
                 exit_code, answer = await self._run_process(data)
         finally:
-            self._waiting -= 1
+            self._held -= 1
         if exit_code == REFUSED:
             raise _invalid(answer.decode())
         if exit_code:

@@ -209,8 +209,8 @@ async def test_image_that_exceeds_a_limit_of_the_process_is_refused(limits: Pict
         await Pictures(limits).clean(file.getvalue())
 
 
-async def test_only_a_few_images_wait_for_the_process() -> None:
-    pictures = Pictures(PictureLimits(max_waiting=2))
+async def test_only_a_few_images_are_held_at_a_time() -> None:
+    pictures = Pictures(PictureLimits(max_held=2))
     results = await asyncio.gather(
         *(pictures.clean(drawing.saved("JPEG")) for _ in range(4)), return_exceptions=True
     )
