@@ -10,6 +10,7 @@ import pytest
 from app.settings import Settings
 from app.settings.environment import REMEDIES, SettingsError
 from tests.deploy.composition import development
+from tests.jobs.test_command_line import cli
 
 STRONG = {
     "ENVIRONMENT": "production",
@@ -109,6 +110,14 @@ def test_all_refused_values_are_listed_at_once_with_one_line_each() -> None:
         Settings.from_env({**STRONG, **refused})
     assert set(refused) == {line.split()[0] for line in str(raised.value).splitlines()}
     assert len(refused) == len(str(raised.value).splitlines())
+
+
+async def test_process_with_refused_values_prints_a_line_for_each_and_exits_with_2() -> None:
+    refused = {"REDIS_URL": "redis://redis.example.com", "MAIL_FROM": "hello@localhost"}
+    done = await cli({**STRONG, "ENVIRONMENT": "Production", **refused}, "migrate")
+    assert 2 == done.code
+    starts = sorted(line.split()[:2] for line in done.err.splitlines())
+    assert [["activelog:", name] for name in sorted(refused)] == starts
 
 
 @pytest.mark.parametrize(
