@@ -92,7 +92,7 @@ class _Connection(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._is_answering:
+        if self._is_answering and not self.transport.is_closing():
             self._stop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,7 +101,8 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def close(self, reason: str) -> None:
-        """Close the connection once the response, if there is one, has been sent."""
+        """Close the connection once what there is of a response has been sent."""
+        self._start_timer(self._limits.stall_s)
         metrics.connections_closed.labels(reason).inc()
         self.transport.close()
 

@@ -12,6 +12,8 @@ from app import metrics
 from app.errors import Busy
 
 RETRY_AFTER_S = 5
+LIMIT = "bodies"
+metrics.refused.labels(LIMIT)  # so that the series exists before the first refusal
 
 
 class BodyLimits(NamedTuple):
@@ -111,7 +113,7 @@ class _Body:
 
     def refuse(self) -> None:
         """Release the body, and let its request fail."""
-        metrics.refused.labels("bodies").inc()
+        metrics.refused.labels(LIMIT).inc()
         self._is_refused = True
         self.release()
         if self._wait is not None:
