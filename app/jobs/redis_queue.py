@@ -101,7 +101,8 @@ async def run_on_queues(redis: Redis, script: AsyncScript, args: Sequence[Any]) 
             raise
     set_aside = redis.register_script(SET_ASIDE)
     found = await set_aside(keys=keys, args=[*["zset"] * len(QUEUES), "list", SET_ASIDE_PREFIX])
-    log.error("queue.keys_set_aside", keys=[key.decode() for key in found])
+    if found:  # another process may have been faster
+        log.error("queue.keys_set_aside", keys=[key.decode() for key in found])
     return await script(keys=keys, args=args)
 
 

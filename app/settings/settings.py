@@ -45,7 +45,7 @@ SAMPLE_KEYS = {
 }
 """The keys of the embedded bucket, the default keys of other stores, and Amazon's example."""
 SAMPLE_PASSWORDS = {"activelog", "changeme", "change-me", "password", "postgres", "secret"}
-DEVELOPMENT_PASSWORD = "development"  # the one that production refuses
+DEVELOPMENT_PASSWORD = "development"
 DEVELOPMENT_VALUES = {
     "SECRET_KEY": "development-development-development-dev",
     "AWS_ACCESS_KEY_ID": DEVELOPMENT_PASSWORD,
