@@ -51,6 +51,8 @@ async def unfriend(tx: Transaction, user_id: UserId, friend_id: UserId) -> None:
         raise NotFound("Friend not found.")
 
 
+LIMIT = "friend_requests"
+metrics.refused.labels(LIMIT)  # so that the series exists before the first refusal
 REQUEST_RATES = (Rate(5, timedelta(minutes=1)), Rate(20, timedelta(days=1)))
 """How many friend requests a person may send. Postgres counts their rows: each may send an email to
 somebody who did not ask for it, so the limits must hold while Redis is unavailable."""
@@ -105,7 +107,7 @@ async def _check_rates(tx: Transaction, user_id: UserId) -> None:
         periods=[rate.period for rate in REQUEST_RATES],
     )
     if wait is not None:
-        metrics.refused.labels("friend_requests").inc()
+        metrics.refused.labels(LIMIT).inc()
         raise TooMany(
             "You have sent too many friend requests. You can send 5 a minute and 20 a day.",
             retry_after=ceil(wait.total_seconds()),

@@ -44,13 +44,21 @@ async def test_confirmed_and_suppressed_addresses_have_different_types(
     api: httpx.AsyncClient, resources: Resources, kim: Person
 ) -> None:
     confirmed = await api.post("/api/v1/users/confirm", headers=kim.headers)
-    new = await person(resources.database, "new")
+    new = await person(resources.database, "new", confirmed=False)
     await resources.database.execute(
         "insert into suppressions (address, reason) values ('new@example.com', 'operator')"
     )
     suppressed = await api.post("/api/v1/users/confirm", headers=new.headers)
     assert problem(confirmed)[:2] == (409, "/problems/already_confirmed")
     assert problem(suppressed)[:2] == (409, "/problems/address_suppressed")
+
+
+async def test_unconfirmed_user_gets_a_type_of_their_own(
+    api: httpx.AsyncClient, resources: Resources
+) -> None:
+    new = await person(resources.database, "new", confirmed=False)
+    refused = await api.get("/api/v1/friends/requests", headers=new.headers)
+    assert problem(refused)[:2] == (403, "/problems/unconfirmed")
 
 
 async def test_unfinished_and_failed_exports_have_different_types(
