@@ -32,14 +32,23 @@ class RawConnection:
         with suppress(ConnectionError):
             await self.send(data)
 
+    async def head(self) -> bytes:
+        """Read the status line and the headers of a response.
+
+        Raises:
+            asyncio.IncompleteReadError: the server closed the connection.
+        """
+        async with asyncio.timeout(WAIT_LIMIT_S):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
     async def response(self) -> tuple[int, bytes]:
         """Read one response with a Content-Length, and return its status and its body.
 
         Raises:
             asyncio.IncompleteReadError: the server closed the connection.
         """
+        head = await self.head()
         async with asyncio.timeout(WAIT_LIMIT_S):
-            head = await self.reader.readuntil(b"\r\n\r\n")
             lengths = [
                 int(value)
                 for name, _, value in (line.partition(b":") for line in head.split(b"\r\n"))
