@@ -13,7 +13,7 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -185,19 +185,20 @@ def ports_with_foreign_sockets() -> set[int]:
 def self_signed_certificate() -> tuple[bytes, bytes]:
     """Return a new certificate for the loopback address, which is its own authority, and its key.
 
-    Whoever has no certificate that it has signed is turned away.
+    Whoever has no certificate that it has signed is turned away. It is valid on every date, because
+    it is replaced at each start, and clocks may be wrong. 9999 stands for no expiry (RFC 5280,
+    section 4.1.2.5).
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "activelog")])
-    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=3650))
+        .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), critical=False

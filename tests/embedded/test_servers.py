@@ -17,6 +17,7 @@ import aiosmtplib
 import asyncpg
 import psutil
 import pytest
+from cryptography import x509
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
@@ -25,7 +26,7 @@ from app.embedded.daemon import DidNotStart
 from app.embedded.home import make_home
 from app.embedded.inbox import Inbox
 from app.embedded.ports import LOOPBACK, default_or_free_port, free_ports, http_status
-from app.embedded.s3 import signed_headers
+from app.embedded.s3 import self_signed_certificate, signed_headers
 from app.embedded.servers import SERVER_TYPES, servers
 from app.embedded.wheels import seaweedfs
 from tests.embedded.running import registered
@@ -255,3 +256,10 @@ def master_port(home: Path) -> str:
     """Return the port of SeaweedFS's master, which names its folder after it."""
     (folder,) = (home / "s3").glob("m[0-9]*")
     return folder.name.removeprefix("m")
+
+
+def test_certificate_of_the_bucket_is_valid_on_every_date() -> None:
+    """SeaweedFS sees the true time even if a test shifts the clock, and clocks may be wrong."""
+    certificate = x509.load_pem_x509_certificate(self_signed_certificate()[0])
+    valid = certificate.not_valid_before_utc.year, certificate.not_valid_after_utc.year
+    assert valid == (2000, 9999)
