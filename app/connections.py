@@ -101,7 +101,7 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def close(self, reason: str) -> None:
-        """Close the connection once what there is of a response has been sent."""
+        """Close the connection once the part of a response that is waiting has been sent."""
         self._start_timer(self._limits.stall_s)
         metrics.connections_closed.labels(reason).inc()
         self.transport.close()

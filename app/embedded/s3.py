@@ -185,9 +185,9 @@ def ports_with_foreign_sockets() -> set[int]:
 def self_signed_certificate() -> tuple[bytes, bytes]:
     """Return a new certificate for the loopback address, which is its own authority, and its key.
 
-    Whoever has no certificate that it has signed is turned away. It is valid on every date, because
-    it is replaced at each start, and clocks may be wrong. 9999 stands for no expiry (RFC 5280,
-    section 4.1.2.5).
+    A client without a certificate signed by it is rejected. It is valid on every date, because it
+    is replaced at each start, and clocks may be wrong. 9999 stands for no expiry (RFC 5280, section
+    4.1.2.5).
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "activelog")])

@@ -60,8 +60,8 @@ class Downloads:
     """The downloads of this process, of which a person may have one at a time.
 
     The connections that they need are the process's own, and so is the count: one person can take
-    one of them, in each process. A download that has waited for its client for a window gives way
-    to a new one that finds no free connection. Clients that are slow, but not too slow, can
+    one of them, in each process. A download that has waited for its client for a window is cut
+    off if a new one finds no free connection. Clients that are slow, but not too slow, can
     therefore keep others waiting for no longer than a window.
     """
 
@@ -145,7 +145,7 @@ class _TimedOutput:
         """Limit how long the block may take.
 
         Raises:
-            DownloadTooSlow: it took too long, or had to give way to another download.
+            DownloadTooSlow: it took too long, or was cut off to make room for another download.
         """
         try:
             async with asyncio.timeout(self._limits.max_duration_s) as self._limit:
@@ -153,7 +153,7 @@ class _TimedOutput:
         except TimeoutError:
             reason = f"not finished after {self._limits.max_duration_s:.0f} s"
             if self._limit is None:
-                reason = "it had to give way to another download"
+                reason = "cut off to make room for another download"
             raise DownloadTooSlow(reason) from None
 
     def give_way(self) -> None:

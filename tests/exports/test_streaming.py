@@ -397,7 +397,7 @@ async def test_slow_clients_give_way_to_a_new_download_after_a_window(
 
     ended, others = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
     (cut_off,) = ended
-    with pytest.raises(DownloadTooSlow, match="give way"):
+    with pytest.raises(DownloadTooSlow, match="make room"):
         cut_off.result()
     await cancel_all(others)
 

@@ -10,7 +10,7 @@ from tests.support.working import WAIT_LIMIT_S
 
 
 class RawConnection:
-    """A connection that sends what it is told to, and nothing else."""
+    """A connection that sends exactly the bytes that it is given."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
