@@ -227,11 +227,11 @@ class RateLimiter:
         slow to open can serve the next one.
         """
         call = asyncio.ensure_future(command)
+        call.add_done_callback(_retrieve_exception)
         await asyncio.wait([call], timeout=self._timeout_s)
         if call.done() and not isinstance(call.exception(), OUTAGES):
             metrics.rate_limits_degraded.set(0)
             return call.result()
-        call.add_done_callback(_retrieve_exception)
         if self._clock() >= self._avoid_redis_until_s:
             log.warning("rate_limits.degraded", seconds=OUTAGE_PAUSE_S)
             self._avoid_redis_until_s = self._clock() + OUTAGE_PAUSE_S
@@ -311,6 +311,7 @@ def _too_many(wait_s: float) -> TooMany:
 
 
 def _retrieve_exception(call: asyncio.Future[Any]) -> None:
-    """Retrieve the exception of a command that timed out, so that asyncio does not report it."""
+    """Retrieve the exception of a command that nobody awaits any more, so that asyncio does not
+    report it."""
     if not call.cancelled():
         call.exception()
