@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -11,12 +14,22 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId, Queue
-from app.jobs.redis_queue import JOB_KEY_PREFIX, QUEUES, Dispatcher, run_on_queues
+from app.jobs.redis_queue import (
+    JOB_KEY_PREFIX,
+    QUEUES,
+    TAKERS_KEY,
+    Dispatcher,
+    run_on_queues,
+    taken_key,
+)
 from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES, Redis
 
 log = structlog.get_logger()
+
+LOCKED_DELAY_S = 0.5
+"""Seconds before this worker pops again if all jobs that it popped were locked by others."""
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 """The length of a step around a circle of circumference 1, divided among the queues by weight. Each
@@ -26,12 +39,18 @@ choices, the shares could be three percentage points off after a thousand pops. 
 servers give scripts the same random numbers on every call."""
 
 POP = f"""
-local wakeup_key, prefix, slots, point = KEYS[#KEYS], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local queues = #KEYS - 1
+local wakeup_key, taken_key, takers_key = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
+local prefix, worker, slots, point = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local queues = #KEYS - 3
+local resolved = 5 + 2 * queues
+if #ARGV >= resolved then redis.call('ZREM', taken_key, unpack(ARGV, resolved)) end
+local ids, keys, waiting = redis.call('ZRANGE', taken_key, 0, -1), {{}}, 0
+slots = slots - #ids
+redis.call('SADD', takers_key, worker)
 local weight, left, taken = {{}}, {{}}, {{}}
 for q = 1, queues do
-    weight[q], taken[q] = tonumber(ARGV[3 + q]), 0
-    left[q] = math.min(redis.call('ZCARD', KEYS[q]), tonumber(ARGV[3 + queues + q]))
+    weight[q], taken[q] = tonumber(ARGV[4 + q]), 0
+    left[q] = math.min(redis.call('ZCARD', KEYS[q]), tonumber(ARGV[4 + queues + q]))
 end
 for d = 1, slots do
     local total = 0
@@ -49,18 +68,18 @@ for d = 1, slots do
         end
     end
 end
-local ids, keys, waiting = {{}}, {{}}, 0
 for q = 1, queues do
     if taken[q] > 0 then
         local popped = redis.call('ZPOPMIN', KEYS[q], taken[q])
         for i = 1, #popped, 2 do
+            redis.call('ZADD', taken_key, popped[i + 1], popped[i])
             ids[#ids + 1] = popped[i]
             keys[#keys + 1] = prefix .. popped[i]
         end
     end
     waiting = waiting + math.max(left[q], 0)
 end
-if #ids > 0 then
+if #keys > 0 then
     redis.call('UNLINK', unpack(keys))
     if waiting > 0 and redis.call('LLEN', wakeup_key) == 0 then
         redis.call('RPUSH', wakeup_key, 1)
@@ -68,16 +87,26 @@ if #ids > 0 then
 end
 return ids
 """
-"""Pop at most `slots` ids, each from a queue chosen by weight among those that still have ids, but
-no more from a queue than its capacity (0 if paused). If more slots could have popped more ids, wake
-another worker."""
+"""Pop ids until the worker has `slots` ids, each from a queue chosen by weight among those that
+still have ids, but no more from a queue than its capacity (0 if paused). Popped ids move to the
+worker's taken ids. Those that it has resolved since the last pop are removed from there; those that
+are left, because a reply was lost or a claim failed, are returned first. If more slots could have
+popped more ids, wake another worker."""
+
+
+class Claims(NamedTuple):
+    """The jobs that were claimed, and how many ids were popped for them."""
+
+    jobs: Sequence[ClaimedJob]
+    popped: int
 
 
 class Claimer:
     """One worker's claimer, which pops ids and claims their jobs.
 
-    Popping an id removes it from Redis. If the job is not claimed afterwards, because the worker
-    dies or Postgres is unavailable, the relay finds the job's row and dispatches the id again.
+    A popped id stays among the worker's taken ids until its job has been claimed. The next pop
+    returns it again if the claim failed. If the worker ends first, `return_taken_ids` dispatches
+    it again.
     """
 
     def __init__(
@@ -97,6 +126,8 @@ class Claimer:
         self._worker_id = worker_id
         self._weights = [weights[queue] for queue in QUEUES]
         self._point = start_point
+        self._resolved: list[str | bytes] = []
+        """The taken ids whose jobs were claimed or found not to be waiting since the last pop."""
 
     async def pop(self, slots: int, capacity: Mapping[Queue, int]) -> list[JobId]:
         """Pop ids for this many slots, but no more from a queue than its capacity.
@@ -104,24 +135,46 @@ class Claimer:
         Entries that are no ids, and that somebody else has put there, are dropped and counted.
 
         Raises:
-            redis.RedisError: Redis is unavailable. If ids were popped anyway, the relay dispatches
-                them again.
+            redis.RedisError: Redis is unavailable. If ids were popped anyway, the next pop returns
+                them.
         """
+        resolved = self._resolved
         ids = await run_on_queues(
             self._redis,
             self._pop_script,
             [
                 JOB_KEY_PREFIX,
+                str(self._worker_id),
                 slots,
                 self._point,
                 *self._weights,
                 *(capacity[q] for q in QUEUES),
+                *resolved,
             ],
+            taken=taken_key(self._worker_id),
         )
+        self._resolved = []
         metrics.pops.inc()
         metrics.popped.inc(len(ids))
         self._point = (self._point + slots * GOLDEN_RATIO) % 1
-        return [job_id for text in ids if (job_id := _parse_id(text))]
+        return [job_id for text in ids if (job_id := self._parse_id(text))]
+
+    async def claim_next(self, slots: int, capacity: Mapping[Queue, int]) -> Claims:
+        """Pop ids, and claim their jobs.
+
+        Raises:
+            Unavailable: Postgres is unavailable. The next call claims the same jobs. Later
+                heartbeats release any jobs claimed anyway.
+            redis.RedisError: Redis is unavailable.
+        """
+        ids = await self.pop(slots, capacity)
+        claimed = await self.claim(ids) if ids else []
+        unclaimed = set(ids) - {job.id for job in claimed}
+        if not unclaimed or await self._put_back_locked(unclaimed, wait=not claimed):
+            self._resolved += map(str, ids)
+        else:
+            self._resolved += [str(job.id) for job in claimed]
+        return Claims(claimed, popped=len(ids))
 
     async def claim(self, ids: list[JobId]) -> list[ClaimedJob]:
         """Claim the jobs with these ids. If Postgres is unavailable, retry once.
@@ -134,34 +187,64 @@ class Claimer:
         """
         token = uuid4()
         try:
-            claimed = await statements.claim(
-                self._database, ids=ids, worker_id=self._worker_id, token=token
-            )
+            return await self._claim(ids, token)
         except Unavailable:
-            claimed = await statements.claim(
-                self._database, ids=ids, worker_id=self._worker_id, token=token
-            )
-        if len(claimed) < len(ids):
-            await self._dispatch_again(set(ids) - {job.id for job in claimed})
-        return claimed
+            return await self._claim(ids, token)
 
-    async def _dispatch_again(self, ids: Collection[JobId]) -> None:
-        """Put the ids of due jobs back into Redis if their rows were locked, perhaps by the relay.
+    async def _claim(self, ids: list[JobId], token: UUID) -> list[ClaimedJob]:
+        return await statements.claim(
+            self._database, ids=ids, worker_id=self._worker_id, token=token
+        )
 
-        Otherwise these jobs could wait five seconds for the relay to dispatch them.
+    async def _put_back_locked(self, ids: Collection[JobId], *, wait: bool) -> bool:
+        """Put the ids of due jobs back into Redis if somebody else has locked their rows.
+
+        They go behind all jobs that are due now, so that the others are claimed first.
+
+        Args:
+            wait: whether to wait first, so that this worker does not pop them over and over.
+
+        Returns:
+            False if Postgres or Redis is unavailable. The ids are then still taken.
         """
         try:
             waiting = await statements.still_waiting(self._database, ids=list(ids))
+            if waiting and wait:
+                await asyncio.sleep(LOCKED_DELAY_S)
             if waiting:
-                await self._dispatcher.add([Dispatch(job.queue, job.id) for job in waiting])
+                now = datetime.now(UTC)
+                await self._dispatcher.add([Dispatch(job.queue, job.id, now) for job in waiting])
         except (Unavailable, *OUTAGES) as error:
-            log.warning("claim.dispatch_failed", ids=len(ids), error=repr(error))
+            log.warning("claim.put_back_failed", ids=len(ids), error=repr(error))
+            return False
+        return True
+
+    def _parse_id(self, text: bytes) -> JobId | None:
+        """Return the id, or None if the text, which somebody else may have written, is none."""
+        try:
+            return JobId(UUID(text.decode()))
+        except ValueError:
+            metrics.foreign_ids.inc()
+            self._resolved.append(text)
+            return None
 
 
-def _parse_id(text: bytes) -> JobId | None:
-    """Return the id, or None if the text, which somebody else may have written, is none."""
-    try:
-        return JobId(UUID(text.decode()))
-    except ValueError:
-        metrics.foreign_ids.inc()
-        return None
+async def return_taken_ids(
+    database: Database, redis: Redis, dispatcher: Dispatcher, worker_id: UUID
+) -> int:
+    """Dispatch again the ids that a worker took and whose jobs still wait; return how many.
+
+    Call this when the worker has stopped.
+
+    Raises:
+        redis.RedisError, Unavailable: Redis or Postgres is unavailable. Call again to continue.
+    """
+    key = taken_key(worker_id)
+    found = await redis.zrange(key, 0, -1)
+    ids = [JobId(UUID(text.decode())) for text in found]
+    waiting = await statements.still_waiting(database, ids=ids) if ids else []
+    if waiting:
+        await dispatcher.add([Dispatch(job.queue, job.id, job.run_at) for job in waiting])
+    await redis.unlink(key)
+    await cast("Awaitable[int]", redis.srem(TAKERS_KEY, str(worker_id)))
+    return len(waiting)

@@ -112,9 +112,9 @@ class ClaimLoop:
         and starts once a slot is free. If the worker stops first, it releases the claimed job.
         """
         capacity = self._slots.capacity
-        ids = await self._claimer.pop(capacity, self._slots.capacity_by_queue())
+        claims = await self._claimer.claim_next(capacity, self._slots.capacity_by_queue())
         self.last_pop_at = monotonic()
-        for claimed in await self._claimer.claim(ids) if ids else []:
+        for claimed in claims.jobs:
             await self._slots.wait_until_free()
             self._runner.start(claimed)
-        return len(ids) < capacity
+        return claims.popped < capacity

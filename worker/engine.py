@@ -19,16 +19,21 @@ from app.jobs import statements
 from app.jobs.handlers import Handlers
 from app.jobs.pauses import Pauses
 from app.jobs.reclaim import release
-from app.redis import open_redis
+from app.redis import OUTAGES, open_redis
 from app.resources import Resources
 from app.settings import Settings
 from worker.breakers import Breakers
-from worker.claim import Claimer
+from worker.claim import Claimer, return_taken_ids
 from worker.claim_loop import POLL_INTERVAL_S, ClaimLoop
 from worker.cron import Clock, run_schedule_loop
 from worker.finish import Finisher
 from worker.health import Health
-from worker.heartbeat import Heartbeat, reclaim_until_cancelled, relay_until_cancelled
+from worker.heartbeat import (
+    Heartbeat,
+    compare_until_cancelled,
+    reclaim_until_cancelled,
+    relay_until_cancelled,
+)
 from worker.job_executor import JobExecutor
 from worker.lease import Lease
 from worker.queue_metrics import initialize_counters, publish_until_cancelled
@@ -83,7 +88,7 @@ class Engine:
         self._heartbeat = Heartbeat(
             database, self.claim_loop, slots, pauses, self._lease, self.worker_id
         )
-        self._relay = Relay(database, redis, resources.dispatcher)
+        self._relay = Relay(database, redis, resources.dispatcher, self.worker_id)
         self._health = Health(resources, self.claim_loop)
         self.failed = False
         """Whether a loop has failed. The process then drains and exits with 1."""
@@ -109,8 +114,13 @@ class Engine:
             self._start_loop(self._heartbeat.run()),
             self._start_loop(self._finisher.run()),
             self._start_loop(relay_until_cancelled(self._relay)),
+            self._start_loop(compare_until_cancelled(self._relay)),
             self._start_loop(
-                reclaim_until_cancelled(self._resources.engine_database, self._relay, self._lease)
+                reclaim_until_cancelled(
+                    self._resources.engine_database,
+                    self._resources.redis,
+                    self._resources.dispatcher,
+                )
             ),
         ]
         if self._clock is not None:
@@ -142,8 +152,8 @@ class Engine:
         await cancel_all(self._loops)
         try:
             await self._deregister()
-        except Unavailable as error:
-            log.warning("worker.deregistration_failed", error=error.detail)
+        except (Unavailable, *OUTAGES) as error:
+            log.warning("worker.deregistration_failed", error=repr(error))
         await self._stack.aclose()
         log.info("worker.drained", interrupted=len(interrupted))
 
@@ -173,8 +183,11 @@ class Engine:
                 signal.raise_signal(signal.SIGTERM)
 
     async def _deregister(self) -> None:
-        """Release every job that this worker still holds, then delete the worker's row."""
+        """Release the jobs that this worker holds and return its ids, then delete its row."""
         database, worker_id = self._resources.engine_database, self.worker_id
         for row in await statements.running_on_worker(database, worker_id=worker_id):
             await release(database, row.id, row.token)
+        await return_taken_ids(
+            database, self._resources.redis, self._resources.dispatcher, worker_id
+        )
         await statements.remove_worker(database, id=worker_id)

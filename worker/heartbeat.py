@@ -1,4 +1,4 @@
-"""The heartbeat, which renews the lease, and the loops that run the relay and reclaim jobs."""
+"""The heartbeat, which renews the lease, and the loops for the relay and for dead workers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses, blocked_on_kind
 from app.jobs.reclaim import reclaim, release
+from app.jobs.redis_queue import Dispatcher
 from app.jobs.rows import OwnedJob, ReturnedJob
-from app.postgres.database import Database
-from app.redis import OUTAGES
+from app.postgres.database import Database, Dispatch
+from app.redis import OUTAGES, Redis
+from worker.claim import return_taken_ids
 from worker.claim_loop import ClaimLoop
 from worker.lease import Lease
 from worker.relay import Relay
@@ -103,35 +105,51 @@ class Heartbeat:
 
 
 async def relay_until_cancelled(relay: Relay) -> None:
-    """Once a second, dispatch the due jobs that Redis lacks."""
+    """Once a second, let the relay take a turn."""
     while True:
         try:
-            await relay.run_once()
+            await relay.take_turn()
         except (Unavailable, *OUTAGES) as error:
             log.warning("relay.failed", error=repr(error))
         await asyncio.sleep(INTERVAL_S)
 
 
-async def reclaim_if_allowed(database: Database, lease: Lease) -> Sequence[ReturnedJob]:
-    """Reclaim the jobs of lost workers, unless this worker was itself recently cut off.
+async def compare_until_cancelled(relay: Relay) -> None:
+    """Compare queues in full whenever the relay requests it."""
+    while True:
+        await relay.compare_requested()
+        try:
+            await relay.compare_queues()
+        except (Unavailable, *OUTAGES) as error:
+            log.warning("relay.comparison_failed", error=repr(error))
+            await asyncio.sleep(INTERVAL_S)
+
+
+async def reclaim_dead_workers(
+    database: Database, redis: Redis, dispatcher: Dispatcher
+) -> Sequence[ReturnedJob]:
+    """Requeue the jobs of dead workers and return their taken ids, then remove the workers.
 
     Raises:
-        Unavailable: Postgres is unavailable.
+        redis.RedisError, Unavailable: Redis or Postgres is unavailable. Call again to continue.
     """
-    if not lease.may_reclaim:
-        return []
-    if lost := await reclaim(database):
+    lost = await reclaim(database)
+    if lost:
         metrics.reclaimed.inc(len(lost))
         log.warning("jobs.reclaimed", jobs=[str(job.id) for job in lost])
+    if due := [Dispatch(job.queue, job.id, job.run_at) for job in lost if job.due]:
+        await dispatcher.add(due)
+    for worker_id in await statements.dead_workers(database):
+        await return_taken_ids(database, redis, dispatcher, worker_id)
+        await statements.remove_dead_worker(database, id=worker_id)
     return lost
 
 
-async def reclaim_until_cancelled(database: Database, relay: Relay, lease: Lease) -> None:
-    """Twice a second, reclaim the jobs of lost workers and dispatch them."""
+async def reclaim_until_cancelled(database: Database, redis: Redis, dispatcher: Dispatcher) -> None:
+    """Twice a second, reclaim what dead workers held."""
     while True:
         try:
-            if await reclaim_if_allowed(database, lease):
-                await relay.run_once()
+            await reclaim_dead_workers(database, redis, dispatcher)
         except (Unavailable, *OUTAGES) as error:
             log.warning("reclaim.failed", error=repr(error))
         await asyncio.sleep(INTERVAL_S / 2)

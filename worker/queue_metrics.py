@@ -77,7 +77,6 @@ def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
             max((row.oldest_age for row in stats), default=0)
         )
         metrics.queue_paused.labels(queue).set(queue in pauses.queues)
-    metrics.outbox_lag.set(max((row.outbox_lag for row in rows), default=0))
 
 
 def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:

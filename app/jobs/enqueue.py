@@ -52,7 +52,7 @@ async def enqueue(
         return None
     metrics.enqueued.labels(job.kind, job.queue).inc()
     if inserted.due:
-        tx.dispatches.append(Dispatch(job.queue, inserted.id))
+        tx.dispatches.append(Dispatch(job.queue, inserted.id, inserted.run_at))
     return inserted.id
 
 
@@ -83,7 +83,7 @@ async def enqueue_all(
         )
         inserted += len(rows)
         if run_at is None and len(tx.dispatches) + len(rows) <= MAX_DISPATCHES:
-            tx.dispatches += [Dispatch(row.queue, row.id) for row in rows]
+            tx.dispatches += [Dispatch(row.queue, row.id, row.run_at) for row in rows]
     return inserted
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from time import time
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -27,16 +28,24 @@ QUEUES: tuple[Queue, ...] = get_args(Queue)
 WAKEUP_KEY = "activelog:wakeup"
 """A list that idle workers block on. After a dispatch it holds an item until a worker wakes."""
 
-EPOCH_KEY = "activelog:epoch"
-"""A key that the relay sets. If it is missing, Redis is new or has lost its data."""
+MARK_KEY = "activelog:mark"
+"""The relay's mark: this Redis was given the ids of all jobs that were due until then."""
+
+TAKERS_KEY = "activelog:takers"
+"""A set of the workers that may have a key of taken ids."""
 
 JOB_KEY_PREFIX = "arq:job:"
 """The prefix of the keys under which arq looks up what to call. A job's id follows it."""
 
 
 def queue_key(queue: str) -> str:
-    """Return the key for a queue: a sorted set of job ids, by dispatch time."""
+    """Return the key for a queue: a sorted set of job ids, by `run_at`."""
     return f"arq:queue:{queue}"
+
+
+def taken_key(worker_id: UUID) -> str:
+    """Return the key for the ids that a worker has popped and may not have claimed yet."""
+    return f"arq:taken:{worker_id}"
 
 
 def low_slots(slots: int) -> int:
@@ -65,6 +74,13 @@ end
 if redis.call('LLEN', wakeup) == 0 then redis.call('RPUSH', wakeup, 1) end
 """
 
+REMOVE = """
+local prefix = ARGV[1]
+for i = 2, #ARGV, 2 do
+    redis.call('ZREM', KEYS[tonumber(ARGV[i])], ARGV[i + 1])
+    redis.call('UNLINK', prefix .. ARGV[i + 1])
+end
+"""
 
 SET_ASIDE_PREFIX = "activelog:set-aside:"
 """The prefix of keys that had the wrong type. The key's former name follows it."""
@@ -84,26 +100,39 @@ return found
 the same name is replaced, so that they cannot pile up."""
 
 
-async def run_on_queues(redis: Redis, script: AsyncScript, args: Sequence[Any]) -> Any:
-    """Run a script on the keys of the queues and the wakeup key.
+async def run_on_queues(
+    redis: Redis, script: AsyncScript, args: Sequence[Any], *, taken: str | None = None
+) -> Any:
+    """Run a script on the keys of the queues, the wakeup key, and a worker's taken ids, if any.
 
-    Somebody else may have written to Redis. If a key has the wrong type, rename it, and run the
-    script again: the relay dispatches the ids again.
+    If a key has the wrong type, set it aside, and run the script again: the relay dispatches the
+    ids again.
 
     Raises:
         redis.RedisError: Redis is unavailable.
     """
-    keys = [*map(queue_key, QUEUES), WAKEUP_KEY]
+    types = {**dict.fromkeys(map(queue_key, QUEUES), "zset"), WAKEUP_KEY: "list"}
+    if taken is not None:
+        types |= {taken: "zset", TAKERS_KEY: "set"}
     try:
-        return await script(keys=keys, args=args)
+        return await script(keys=[*types], args=args)
     except ResponseError as error:
         if "WRONGTYPE" not in str(error):
             raise
-    set_aside = redis.register_script(SET_ASIDE)
-    found = await set_aside(keys=keys, args=[*["zset"] * len(QUEUES), "list", SET_ASIDE_PREFIX])
+    await set_aside_foreign_keys(redis, types)
+    return await script(keys=[*types], args=args)
+
+
+async def set_aside_foreign_keys(redis: Redis, types: Mapping[str, str]) -> None:
+    """Rename the keys that do not have these types, because somebody else has written to Redis.
+
+    Raises:
+        redis.RedisError: Redis is unavailable.
+    """
+    script = redis.register_script(SET_ASIDE)
+    found = await script(keys=[*types], args=[*types.values(), SET_ASIDE_PREFIX])
     if found:  # another process may have been faster
         log.error("queue.keys_set_aside", keys=[key.decode() for key in found])
-    return await script(keys=keys, args=args)
 
 
 class Dispatcher:
@@ -116,6 +145,7 @@ class Dispatcher:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._add = redis.register_script(ADD)
+        self._remove = redis.register_script(REMOVE)
         self._pending: deque[Dispatch] = deque(maxlen=MAX_PENDING)
         self._waiting = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -128,19 +158,32 @@ class Dispatcher:
     async def add(self, dispatches: Sequence[Dispatch]) -> None:
         """Add ids to the queues and wake a worker. Adding an id twice is harmless.
 
+        Jobs are popped in the order of their `run_at`, whenever they are added.
+
         Raises:
             redis.RedisError: Redis is unavailable; some ids may have been added.
         """
         now = int(time() * 1000)
         arguments: list[str | bytes | int] = [JOB_KEY_PREFIX, JOB_TTL_MS]
-        for queue, job_id in dispatches:
-            text = str(job_id)
+        for queue, job_id, run_at in dispatches:
+            text, score = str(job_id), int(run_at.timestamp() * 1000)
             job = serialize_job(
                 ARQ_FUNCTION, (text,), {}, None, now, serializer=msgspec.json.encode
             )
-            arguments += [QUEUES.index(queue) + 1, text, now, job]
+            arguments += [QUEUES.index(queue) + 1, text, score, job]
         await run_on_queues(self._redis, self._add, arguments)
         metrics.dispatched.inc(len(dispatches))
+
+    async def remove(self, dispatches: Sequence[Dispatch]) -> None:
+        """Take ids out of the queues.
+
+        Raises:
+            redis.RedisError: Redis is unavailable; some ids may have been removed.
+        """
+        arguments: list[str | int] = [JOB_KEY_PREFIX]
+        for queue, job_id, _ in dispatches:
+            arguments += [QUEUES.index(queue) + 1, str(job_id)]
+        await run_on_queues(self._redis, self._remove, arguments)
 
     async def run(self) -> None:
         """Flush ids as they are dispatched, until cancelled."""

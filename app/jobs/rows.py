@@ -31,12 +31,29 @@ class ClaimedJob(msgspec.Struct, frozen=True):
     """Whether the job expired before it could start."""
 
 
-class UnclaimedJob(msgspec.Struct, frozen=True):
-    """A job that no worker has claimed. Once it is due, its id should be in Redis."""
+class WaitingJob(msgspec.Struct, frozen=True):
+    """A job that waits to be claimed. Once it is due, its id should be in Redis."""
 
     id: JobId
     queue: Queue
-    attempt: int
+    run_at: datetime
+
+
+class DueJob(WaitingJob, frozen=True):
+    """A waiting job, and when it became due: at `run_at`, or later if it began to wait later."""
+
+    due_at: datetime
+
+
+class RelayState(msgspec.Struct, frozen=True):
+    """Whether this worker runs the relay, and the relay's mark."""
+
+    leads: bool
+    vacant: bool
+    """Whether no worker runs the relay."""
+    mark: datetime
+    compare_requested_at: datetime
+    now: datetime
 
 
 class ReturnedJob(msgspec.Struct, frozen=True):
@@ -44,16 +61,18 @@ class ReturnedJob(msgspec.Struct, frozen=True):
 
     id: JobId
     queue: Queue
-    attempt: int
     state: str
     kind: str
     payload: str
+    run_at: datetime
+    due: bool
 
 
 class InsertedJob(msgspec.Struct, frozen=True):
     """A new job, and whether it is already due."""
 
     id: JobId
+    run_at: datetime
     due: bool
 
 
@@ -76,7 +95,6 @@ class QueueStats(msgspec.Struct, frozen=True):
     running: int
     dead: int
     oldest_age: float
-    outbox_lag: float
 
 
 class OwnedJob(msgspec.Struct, frozen=True):

@@ -8,12 +8,14 @@ from uuid import UUID
 from app.jobs.job import JobId, Queue
 from app.jobs.rows import (
     ClaimedJob,
+    DueJob,
     InsertedJob,
     OwnedJob,
     PauseRow,
     QueueStats,
+    RelayState,
     ReturnedJob,
-    UnclaimedJob,
+    WaitingJob,
 )
 from app.postgres.statements import Queryable, statement
 
@@ -41,7 +43,7 @@ async def claim(
 
 
 @statement("jobs")
-async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[UnclaimedJob]: ...
+async def still_waiting(db: Queryable, *, ids: list[JobId]) -> list[WaitingJob]: ...
 
 
 @statement("jobs")
@@ -115,19 +117,29 @@ async def save_position(
 
 
 @statement("jobs")
-async def undispatched(db: Queryable, *, limit: int) -> list[UnclaimedJob]: ...
+async def relay_state(db: Queryable, *, worker_id: UUID) -> RelayState: ...
 
 
 @statement("jobs")
-async def due_for_redis_check(db: Queryable, *, limit: int) -> list[UnclaimedJob]: ...
+async def take_relay(db: Queryable, *, worker_id: UUID) -> bool | None: ...
 
 
 @statement("jobs")
-async def reset_dispatched(db: Queryable) -> None: ...
+async def move_mark(db: Queryable, *, worker_id: UUID, mark: datetime) -> None: ...
 
 
 @statement("jobs")
-async def mark_dispatched(db: Queryable, *, ids: list[JobId], attempts: list[int]) -> None: ...
+async def request_comparison(db: Queryable) -> None: ...
+
+
+@statement("jobs")
+async def due_jobs(
+    db: Queryable, *, queue: Queue, after: datetime, after_id: JobId, until: datetime, limit: int
+) -> list[DueJob]: ...
+
+
+@statement("jobs")
+async def count_due_jobs(db: Queryable, *, queue: Queue, limit: int) -> int: ...
 
 
 @statement("jobs")
@@ -144,6 +156,22 @@ async def running_on_worker(db: Queryable, *, worker_id: UUID) -> list[OwnedJob]
 
 @statement("jobs")
 async def reclaim(db: Queryable) -> list[ReturnedJob]: ...
+
+
+@statement("jobs")
+async def dead_workers(db: Queryable) -> list[UUID]: ...
+
+
+@statement("jobs")
+async def remove_dead_worker(db: Queryable, *, id: UUID) -> None: ...
+
+
+@statement("jobs")
+async def worker_ids(db: Queryable) -> list[UUID]: ...
+
+
+@statement("jobs")
+async def add_missing_workers(db: Queryable) -> None: ...
 
 
 @statement("jobs")
@@ -179,4 +207,4 @@ async def insert_jobs(
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,
-) -> list[UnclaimedJob]: ...
+) -> list[WaitingJob]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,6 +24,7 @@ class Dispatch(NamedTuple):
 
     queue: str
     job_id: UUID
+    run_at: datetime
 
 
 class Transaction:

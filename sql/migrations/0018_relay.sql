@@ -18,20 +18,22 @@ create index jobs_blocked on jobs (blocked_on, run_at, id)
 -- `dispatched_at` and `alone` are no longer used. They are dropped in the next release, since
 -- workers of the previous one may still be running.
 
--- The worker that runs the relay, and the time up to which Redis has the ids of all due jobs.
+-- The worker that runs the relay; its mark, which is the time up to which Redis was given the ids of
+-- all due jobs; and when a worker last asked for a comparison of all due jobs with Redis.
 create table relay (
     only_row boolean primary key default true check (only_row),
     worker_id uuid,
-    held_until timestamptz not null default '-infinity',
-    mark timestamptz not null default '-infinity'
+    held_until timestamptz not null default 'epoch',
+    mark timestamptz not null default 'epoch',
+    compare_requested_at timestamptz not null default 'epoch'
 );
 insert into relay default values;
 
 -- When any worker last sent a heartbeat, and when the last gap between two of them ended.
 create table heartbeats (
     only_row boolean primary key default true check (only_row),
-    last_at timestamptz not null default '-infinity',
-    gap_ended_at timestamptz not null default '-infinity'
+    last_at timestamptz not null default 'epoch',
+    gap_ended_at timestamptz not null default 'epoch'
 );
 insert into heartbeats default values;
 

@@ -1,5 +1,5 @@
 -- name: insert_job
--- Insert a job, and return its id and whether it is due.
+-- Insert a job, and return its id, when it is due, and whether it is due already.
 -- No row if an unfinished job has its kind and unique key.
 insert into jobs
     (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
@@ -10,7 +10,7 @@ from (select greatest(:run_at::timestamptz, now()) as due) as timing
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
-returning id, run_at <= now() as due;
+returning id, run_at, run_at <= now() as due;
 
 -- name: claim
 -- Claim the given jobs that are due and unlocked, for this worker under this token.
@@ -46,7 +46,7 @@ returning jobs.id, kind, queue, payload::text as payload, position::text as posi
 
 -- name: still_waiting
 -- Return which of these jobs are due and unclaimed, even those whose rows are locked at the moment.
-select id, queue, attempt from jobs
+select id, queue, run_at from jobs
 where id = any(:ids::uuid[])
     and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
 
@@ -102,12 +102,11 @@ update jobs set
     state = case when cancel_requested_at is null then :state else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
     run_at = now() + :delay::interval,
+    ready_at = clock_timestamp(),
     attempt = attempt - :untried::bool::int,
     failures = failures + :failed::bool::int,
     blocked_on = :blocked_on,
     error = :error,
-    alone = false,
-    dispatched_at = null,
     worker_id = null,
     token = null
 where id = :id and token = :token and state = 'running'
@@ -143,71 +142,94 @@ update jobs set position = :position::jsonb, progress = :progress::jsonb
 where id = :id and token = :token and state = 'running'
 returning true;
 
--- name: undispatched
--- Return due jobs that are not marked as dispatched, oldest first.
--- Leaves out new jobs enqueued in the last second: their dispatch may still be under way.
-select id, queue, attempt from jobs
-where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
-    and run_at <= now() and (enqueued_at <= now() - interval '1 second' or attempt > 0)
-order by run_at
+-- name: relay_state
+-- Return whether this worker runs the relay, whether no worker does, the relay's mark, and the time.
+-- A worker must confirm every few seconds that it runs the relay: see `move_mark`.
+select
+    worker_id = :worker_id and held_until > now() as leads,
+    held_until <= now() as vacant,
+    mark,
+    compare_requested_at,
+    now() as now
+from relay;
+
+-- name: take_relay
+-- Let this worker run the relay for five seconds, if no other worker does.
+update relay set worker_id = :worker_id, held_until = clock_timestamp() + interval '5 seconds'
+where held_until <= clock_timestamp()
+returning true;
+
+-- name: move_mark
+-- Set the relay's mark, and let this worker run the relay for five more seconds.
+-- Nothing changes if another worker runs it.
+with async_commit as materialized (
+    select set_config('synchronous_commit', 'off', true)
+)
+update relay set mark = :mark, held_until = clock_timestamp() + interval '5 seconds'
+from async_commit
+where worker_id = :worker_id;
+
+-- name: request_comparison
+-- Ask the worker that runs the relay to compare all due jobs with Redis.
+update relay set compare_requested_at = clock_timestamp();
+
+-- name: due_jobs
+-- Return a page of the jobs in a queue that became due in this period, in that order.
+-- `after` and `after_id` are the last job of the previous page, or the start of the period.
+select id, queue, run_at, greatest(run_at, ready_at) as due_at from jobs
+where state in ('queued', 'retrying', 'snoozed') and blocked_on is null and queue = :queue
+    and (greatest(run_at, ready_at), id) > (:after::timestamptz, :after_id::uuid)
+    and greatest(run_at, ready_at) <= :until
+order by greatest(run_at, ready_at), id
 limit :limit;
 
--- name: due_for_redis_check
--- Return due jobs that were last marked as dispatched more than five seconds ago.
-select id, queue, attempt from jobs
-where state in ('queued', 'retrying', 'snoozed') and run_at <= now()
-    and dispatched_at <= now() - interval '5 seconds'
-order by dispatched_at
-limit :limit;
+-- name: count_due_jobs
+-- Count the jobs in a queue that have been due for five seconds, up to a limit.
+select count(*) from (
+    select from jobs
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is null and queue = :queue
+        and greatest(run_at, ready_at) <= now() - interval '5 seconds'
+    limit :limit
+) as due;
 
 -- name: has_work
 -- Tell whether this worker is running a job, or a job is due in a queue that is not paused.
 select
     exists (select from jobs where state = 'running' and worker_id = :worker_id)
-    -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     or exists (
         select from jobs
-        where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
-            and run_at <= now()
-            and queue not in (select name from pauses where what = 'queue')
-    )
-    or exists (
-        select from jobs
-        where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
-            and run_at <= now()
+        where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
+            and greatest(run_at, ready_at) <= now()
+            and queue = any(array['critical', 'default', 'low'])
             and queue not in (select name from pauses where what = 'queue')
     );
 
--- name: reset_dispatched
--- Mark all waiting jobs as not dispatched. Locked rows are skipped: most are being claimed, and the
--- relay finds the others in `due_for_redis_check`.
-with waiting as (
-    select id from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
-    for no key update skip locked
-)
-update jobs set dispatched_at = null from waiting where jobs.id = waiting.id;
-
--- name: mark_dispatched
--- Mark these jobs as dispatched now, unless they have been attempted since they were read.
--- Locked rows are skipped: waiting for one while locking others could deadlock with `finish_many`.
-with waiting as (
-    select jobs.id
-    from unnest(:ids::uuid[], :attempts::int[]) as seen (id, attempt)
-    join jobs on jobs.id = seen.id and jobs.attempt = seen.attempt
-    where jobs.state in ('queued', 'retrying', 'snoozed')
-    for no key update of jobs skip locked
-)
-update jobs set dispatched_at = clock_timestamp() from waiting where jobs.id = waiting.id;
-
 -- name: heartbeat
--- Record a heartbeat of this worker, by Postgres's clock.
-insert into workers (id, host, pid, slots)
-values (:id, :host, :pid, :slots)
-on conflict (id) do update set seen_at = clock_timestamp();
+-- Record a heartbeat of this worker, and whether it ends a gap, by Postgres's clock.
+-- The commit does not wait for the disk: after a crash of Postgres, there has been a gap anyway.
+with async_commit as materialized (
+    select set_config('synchronous_commit', 'off', true)
+),
+this_worker as (
+    insert into workers (id, host, pid, slots)
+    select :id, :host, :pid, :slots from async_commit
+    on conflict (id) do update set seen_at = clock_timestamp()
+)
+-- Workers that send heartbeats at the same time need not all update this row.
+update heartbeats set
+    gap_ended_at = case
+        when last_at < clock_timestamp() - interval '3 seconds' then clock_timestamp()
+        else gap_ended_at
+    end,
+    last_at = clock_timestamp()
+from async_commit
+where last_at < clock_timestamp() - interval '0.5 seconds';
 
 -- name: remove_worker
--- Remove this worker, which has drained and is stopping.
+-- Remove this worker, which has drained and is stopping, and let another run the relay.
+with released as (
+    update relay set held_until = 'epoch' where worker_id = :id
+)
 delete from workers where id = :id;
 
 -- name: running_on_worker
@@ -216,45 +238,94 @@ select id, token, cancel_requested_at is not null as cancel_requested from jobs
 where state = 'running' and worker_id = :worker_id;
 
 -- name: reclaim
--- Reclaim the jobs of workers that have sent no heartbeat for ten seconds.
+-- Reclaim the jobs of dead workers: those that have sent no heartbeat for ten seconds.
+-- If no worker sent one for three seconds, Postgres may have been unavailable to all of them: no
+-- worker is dead until ten seconds after such a gap. All times are those at which this statement
+-- arrived, since Postgres may stop while it executes.
 -- The jobs are requeued: without a delay after the first crash, with a growing delay after later
--- ones. A job that ran alone in its worker is to blame and becomes a dead letter. A job whose
--- cancellation was requested is cancelled.
-with lost as (
-    select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, jobs.alone
-    from jobs
-    left join workers on workers.id = jobs.worker_id
-    where jobs.state = 'running'
-        and coalesce(workers.seen_at, jobs.started_at) < clock_timestamp() - interval '10 seconds'
+-- ones. After ten crashes a job becomes a dead letter. A job whose cancellation was requested is
+-- cancelled. A worker with more jobs than slots had claimed the last ones ahead: they had not
+-- started, so neither the attempt nor the crash counts.
+with dead as (
+    select workers.id, workers.slots from workers, heartbeats
+    where workers.seen_at < statement_timestamp() - interval '10 seconds'
+        and heartbeats.last_at > statement_timestamp() - interval '3 seconds'
+        and heartbeats.gap_ended_at < statement_timestamp() - interval '10 seconds'
+),
+taken as (
+    select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, dead.slots
+    from dead
+    join jobs on jobs.worker_id = dead.id and jobs.state = 'running'
     order by jobs.id
-    limit 1000
     for no key update of jobs skip locked
+),
+lost as (
+    select
+        id, attempt, worker_id, started_at,
+        count(*) over (partition by worker_id order by started_at) <= slots as started
+    from taken
 ),
 crashed as (
     insert into job_attempts (job_id, attempt, worker_id, started_at, outcome, error)
-    select id, attempt, worker_id, started_at, 'crashed', 'the worker was lost' from lost
+    select id, attempt, worker_id, started_at, 'crashed', 'the worker was lost'
+    from lost
+    where started
     on conflict do nothing
 )
 update jobs set
     state = case
         when cancel_requested_at is not null then 'cancelled'
-        when lost.alone then 'dead'
+        when started and crashes >= 9 then 'dead'
         else 'queued'
     end,
-    finished_at = case when lost.alone or cancel_requested_at is not null then now() end,
-    error = case when lost.alone then 'its worker was lost while it ran alone' else error end,
-    fingerprint = case
-        when lost.alone and cancel_requested_at is null then left(encode(sha256((kind || ': lost alone')::bytea), 'hex'), 16)
+    finished_at = case
+        when cancel_requested_at is not null or started and crashes >= 9 then now()
     end,
-    alone = false,
-    run_at = now() + case when crashes = 0 then interval '0' else interval '5 seconds' * (2 ^ least(crashes, 6)) end,
-    crashes = crashes + 1,
-    dispatched_at = null,
+    error = case when started and crashes >= 9 then 'its worker was lost ten times' else error end,
+    fingerprint = case
+        when started and crashes >= 9 and cancel_requested_at is null
+            then left(encode(sha256((kind || ': ten crashes')::bytea), 'hex'), 16)
+    end,
+    attempt = jobs.attempt - (not started)::int,
+    run_at = case
+        when started and crashes > 0 then now() + interval '5 seconds' * (2 ^ least(crashes, 6))
+        else run_at
+    end,
+    ready_at = clock_timestamp(),
+    crashes = crashes + started::int,
     worker_id = null,
     token = null
 from lost
 where jobs.id = lost.id
-returning jobs.id, jobs.queue, jobs.attempt, state, kind, payload::text as payload;
+returning jobs.id, jobs.queue, state, kind, payload::text as payload, run_at,
+    state = 'queued' and run_at <= now() as due;
+
+-- name: dead_workers
+-- Return the dead workers, as `reclaim` knows them, that hold no jobs any more.
+select workers.id from workers, heartbeats
+where workers.seen_at < statement_timestamp() - interval '10 seconds'
+    and heartbeats.last_at > statement_timestamp() - interval '3 seconds'
+    and heartbeats.gap_ended_at < statement_timestamp() - interval '10 seconds'
+    and not exists (select from jobs where jobs.state = 'running' and jobs.worker_id = workers.id);
+
+-- name: remove_dead_worker
+-- Remove this worker, unless it has sent a heartbeat again.
+delete from workers where id = :id and seen_at < clock_timestamp() - interval '10 seconds';
+
+-- name: worker_ids
+-- Return the ids of all workers, alive or dead.
+select id from workers;
+
+-- name: add_missing_workers
+-- Add a dead worker for each id under which jobs run although no worker has it.
+-- `reclaim` then finds these jobs. A worker is missing if its claim was delayed until others had
+-- removed it.
+insert into workers (id, host, pid, slots, seen_at)
+select worker_id, 'unknown', 0, count(*), '-infinity' from jobs
+where state = 'running' and started_at < clock_timestamp() - interval '10 seconds'
+    and worker_id not in (select id from workers)
+group by worker_id
+on conflict do nothing;
 
 -- name: release
 -- Release jobs that were claimed under this token, without counting the attempt.
@@ -263,12 +334,12 @@ update jobs set
     state = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
     attempt = attempt - 1,
-    alone = false,
-    dispatched_at = null,
+    ready_at = clock_timestamp(),
     worker_id = null,
     token = null
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
-returning id, queue, attempt, state, kind, payload::text as payload;
+returning id, queue, state, kind, payload::text as payload, run_at,
+    state = 'queued' as due;
 
 -- name: mark_running_alone
 -- Record that the job runs alone in its worker, if it still has this token.
@@ -283,7 +354,7 @@ select what, name from pauses;
 
 -- name: wake_blocked
 -- Make the jobs that are blocked on this dependency or paused kind due now.
-update jobs set run_at = now(), blocked_on = null, dispatched_at = null
+update jobs set run_at = now(), ready_at = clock_timestamp(), blocked_on = null
 where state = 'snoozed' and blocked_on = :blocked_on;
 
 -- name: queue_stats
@@ -291,15 +362,15 @@ where state = 'snoozed' and blocked_on = :blocked_on;
 -- Waiting jobs are the unfinished ones that are not running. Ages are in seconds.
 with present as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
-    select queue, kind, blocked_on, state, run_at, true as undispatched from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
+    select queue, kind, null as blocked_on, state, run_at from jobs
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
     union all
-    select queue, kind, blocked_on, state, run_at, false from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
+    select queue, kind, blocked_on, state, run_at from jobs
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
     union all
-    select queue, kind, null, state, run_at, false from jobs where state = 'running'
+    select queue, kind, null, state, run_at from jobs where state = 'running'
     union all
-    select queue, kind, null, state, run_at, false from jobs where state = 'dead'
+    select queue, kind, null, state, run_at from jobs where state = 'dead'
 )
 select
     queue,
@@ -311,10 +382,7 @@ select
     count(*) filter (where state = 'dead') as dead,
     coalesce(extract(epoch from now() - min(run_at) filter (
         where state not in ('running', 'dead') and run_at <= now()
-    )), 0)::float8 as oldest_age,
-    coalesce(extract(epoch from now() - min(run_at) filter (
-        where undispatched and run_at <= now()
-    )), 0)::float8 as outbox_lag
+    )), 0)::float8 as oldest_age
 from present
 group by queue, kind, blocked_on;
 
@@ -333,4 +401,4 @@ from unnest(
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
-returning id, queue, attempt;
+returning id, queue, run_at;

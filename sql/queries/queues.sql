@@ -4,11 +4,11 @@
 with waiting as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
     select queue, run_at <= now() as due, count(*) as jobs, min(run_at) as oldest from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
     group by queue, due
     union all
     select queue, run_at <= now() as due, count(*), min(run_at) from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
     group by queue, due
 ),
 summed as (
@@ -52,14 +52,14 @@ with present as (
         kind, case when run_at <= now() then 'waiting' else 'scheduled' end as status,
         count(*) as jobs
     from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is null
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
     group by kind, status
     union all
     select
         kind, case when run_at <= now() then 'waiting' else 'scheduled' end as status,
         count(*)
     from jobs
-    where state in ('queued', 'retrying', 'snoozed') and dispatched_at is not null
+    where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
     group by kind, status
     union all
     select kind, 'running', count(*) from jobs where state = 'running' group by kind

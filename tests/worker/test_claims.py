@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from app import jobs
+from app.errors import Unavailable
 from app.jobs.job import Job, JobId, Queue
 from app.jobs.redis_queue import QUEUES
 from app.postgres.database import Database
@@ -56,6 +57,14 @@ class FilledQueues:
             start_point=0.3,
         )
 
+    async def pop(
+        self, claimer: Claimer, slots: int, capacity: Mapping[Queue, int] = CAPACITY
+    ) -> Counter[str]:
+        """Pop ids as if all earlier ones had been claimed, and count them by queue."""
+        (taken,) = await self._resources.redis.keys("arq:taken:*") or [b"none"]
+        await self._resources.redis.delete(taken)
+        return self.count(await claimer.pop(slots, capacity))
+
     def count(self, ids: list[JobId]) -> Counter[str]:
         return Counter(self._queues[job_id] for job_id in ids)
 
@@ -74,22 +83,22 @@ async def test_queues_share_a_thousand_pops_by_weight(
     claimer = filled.claimer(weights)
     popped: Counter[str] = Counter()
     while popped.total() < 1000:
-        popped += filled.count(await claimer.pop(slots, CAPACITY))
+        popped += await filled.pop(claimer, slots)
     for queue, weight in weights.items():
         assert abs(popped[queue] - weight * popped.total() / 10) <= 30
 
 
 async def test_other_queues_get_the_share_of_an_empty_queue(filled: FilledQueues) -> None:
     await filled.fill(default=6, low=20)
-    popped = filled.count(await filled.claimer().pop(20, CAPACITY))
+    popped = await filled.pop(filled.claimer(), 20)
     assert popped == {"default": 6, "low": 10}
 
 
 async def test_pops_from_a_queue_never_exceed_its_capacity(filled: FilledQueues) -> None:
     await filled.fill(critical=2, low=20)
-    popped = filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 6}))
+    popped = await filled.pop(filled.claimer(), 10, {**CAPACITY, "low": 6})
     assert popped == {"critical": 2, "low": 6}
-    assert filled.count(await filled.claimer().pop(10, {**CAPACITY, "low": 0})) == {}
+    assert await filled.pop(filled.claimer(), 10, {**CAPACITY, "low": 0}) == {}
 
 
 async def test_jobs_in_low_use_at_most_six_of_ten_slots(
@@ -108,3 +117,35 @@ async def test_jobs_in_low_use_at_most_six_of_ten_slots(
     async with running_worker(resources) as engine:
         await eventually(lambda: database.fetchval(done), 20)
     assert max_running == 6
+
+
+async def test_popped_ids_stay_with_the_worker_until_their_jobs_are_claimed(
+    resources: Resources, filled: FilledQueues
+) -> None:
+    """A reply was lost: the next pop returns the same ids, and as many others as fit."""
+    await filled.fill(default=5)
+    claimer = filled.claimer()
+    first = await claimer.pop(2, CAPACITY)
+    assert 3 == await resources.redis.zcard("arq:queue:default")
+    again = await claimer.pop(3, CAPACITY)
+    assert first == again[:2]
+    assert 3 == len(set(again))
+    claims = await claimer.claim_next(3, CAPACITY)
+    assert set(again) == {job.id for job in claims.jobs}
+    assert set(again).isdisjoint(await claimer.pop(3, CAPACITY))
+
+
+async def test_ids_stay_taken_when_postgres_fails_during_the_claim(
+    resources: Resources, filled: FilledQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled.fill(default=2)
+    claimer = filled.claimer()
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("down", dependency="postgres")
+
+    monkeypatch.setattr(claimer, "_claim", fail)
+    with pytest.raises(Unavailable):
+        await claimer.claim_next(2, CAPACITY)
+    monkeypatch.undo()
+    assert 2 == len((await claimer.claim_next(2, CAPACITY)).jobs)
