@@ -71,7 +71,7 @@ popped = Counter(
 )
 breaker_open = Gauge(
     "activelog_breaker_open",
-    "1 while the breaker of this dependency is open in this process.",
+    "1 while the breaker of this dependency is open. It is the same in all workers.",
     ("dependency",),
     registry=registry,
 )
@@ -86,6 +86,11 @@ export_bytes = Counter(
     "activelog_export_bytes",
     "Bytes of finished exports, as stored in the bucket.",
     ("format",),
+    registry=registry,
+)
+parked = Counter(
+    "activelog_jobs_parked",
+    "Waiting jobs that this worker parked because their kind was paused or a breaker opened.",
     registry=registry,
 )
 reclaimed = Counter(

@@ -1,98 +1,109 @@
-"""Breakers: while a dependency is unavailable, jobs that need it are snoozed instead of run."""
+"""Breakers: while a dependency is unavailable, the jobs that need it are parked.
+
+A breaker is a row in Postgres, so all workers share it. The kinds that need a dependency are learnt
+from the jobs that run into its outage. Once a breaker is open, the leader of the relay parks the
+jobs of these kinds (worker/parking.py), and lets one through at a time as a probe.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
-from app import metrics
+import structlog
 
-MIN_WAIT_S = 5.0
-MAX_WAIT_S = 300.0
-"""The first and the longest wait for a probe, in seconds. The wait doubles after a failed probe."""
+from app.jobs import statements
+from app.jobs.job import JobId
+from app.jobs.pauses import Pauses
+from app.postgres.database import Database
 
+log = structlog.get_logger()
 
-@dataclass(slots=True)
-class _Breaker:
-    wait_s: float = 0.0
-    next_probe_at: float = 0.0
-    last_outage_at: float = 0.0
-    probing: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        return self.wait_s > 0
+REPORT_INTERVAL_S = 10.0
+"""A worker reports the answers of a dependency at most this often, in seconds."""
 
 
-@dataclass(slots=True)
 class Breakers:
-    """The breakers of one worker, one for each dependency.
+    """What one worker reports about the dependencies."""
 
-    They learn which kinds need a dependency from the outages that jobs of these kinds run into.
-    After the wait, one such job is let through as a probe. If the dependency answers the job, the
-    breaker closes; another outage doubles the wait. If the job ends without having called the
-    dependency, the next job is let through.
-    """
-
-    clock: Callable[[], float]
-    """A monotonic clock, in seconds."""
-    random: Callable[[], float]
-    """A source of random numbers in [0, 1), to spread out the waiting jobs."""
-    _breakers: dict[str, _Breaker] = field(default_factory=lambda: defaultdict(_Breaker))
-    _needs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-    def check(self, kind: str) -> tuple[str, timedelta] | None:
-        """Return the dependency that blocks a job of this kind, and how long the job must wait.
-
-        None lets the job start. If the breaker of a dependency that it needs is open, the job
-        becomes its probe.
+    def __init__(
+        self, database: Database, worker_id: UUID, pauses: Pauses, clock: Callable[[], float]
+    ) -> None:
         """
-        now, to_probe = self.clock(), []
-        for dependency in self._needs.get(kind, ()):
-            breaker = self._breakers[dependency]
-            if not breaker.is_open:
-                continue
-            if now < breaker.next_probe_at or breaker.probing:
-                return dependency, self._spread(max(breaker.next_probe_at - now, MIN_WAIT_S))
-            to_probe.append(breaker)
-        for breaker in to_probe:
-            breaker.probing = True
-        return None
+        Args:
+            clock: a monotonic clock, in seconds.
+        """
+        self._database = database
+        self._worker_id = worker_id
+        self._pauses = pauses
+        self._clock = clock
+        self._answered: set[str] = set()
+        self._reported_at: dict[str, float] = {}
 
-    def record_outage(self, kind: str, dependency: str) -> timedelta:
-        """Record an outage that a job of this kind ran into; return how long the job must wait."""
-        self._needs[kind].add(dependency)
-        breaker = self._breakers[dependency]
-        breaker.last_outage_at = now = self.clock()
-        if not breaker.is_open or now >= breaker.next_probe_at:
-            breaker.wait_s = min(max(MIN_WAIT_S, breaker.wait_s * 2), MAX_WAIT_S)
-            breaker.next_probe_at = now + breaker.wait_s
-            breaker.probing = False
-        metrics.breaker_open.labels(dependency).set(1)
-        return self._spread(breaker.next_probe_at - now)
+    async def blocking(self, kind: str, job_id: JobId) -> str | None:
+        """Return what a job is blocked on, or None if it may start, perhaps as a probe.
 
-    def record_end(self, kind: str, answers: Mapping[str, float]) -> list[str]:
-        """Record the end of an attempt at a job of this kind; return the recovered dependencies.
+        Raises:
+            Unavailable: Postgres is unavailable.
+        """
+        if kind not in self._pauses.blocked_kinds:
+            return None
+        return await statements.blocking(self._database, kind=kind, job_id=job_id)
+
+    async def record_outage(self, kind: str, job_id: JobId, dependency: str) -> bool:
+        """Report an outage that a job ran into, and return whether the breaker is open.
+
+        Raises:
+            Unavailable: Postgres is unavailable.
+        """
+        is_open = await statements.report_outage(
+            self._database,
+            dependency=dependency,
+            worker_id=self._worker_id,
+            kind=kind,
+            job_id=job_id,
+        )
+        if is_open and dependency not in self._pauses.dependencies:
+            log.warning("breaker.open", dependency=dependency)
+        return bool(is_open)
+
+    async def record_end(self, kind: str, job_id: JobId, answers: Mapping[str, float]) -> None:
+        """Close the open breakers of the dependencies that answered an attempt.
+
+        If the attempt was a probe that has called no such dependency, the next probe may start.
 
         Args:
-            answers: when each dependency last answered the job. An answer does not count if
-                any job has run into an outage since.
-        """
-        for dependency in self._needs.get(kind, ()):
-            self._breakers[dependency].probing = False
-        recovered = [
-            name
-            for name, at in answers.items()
-            if (breaker := self._breakers.get(name))
-            and breaker.is_open
-            and at > breaker.last_outage_at
-        ]
-        for name in recovered:
-            del self._breakers[name]
-            metrics.breaker_open.labels(name).set(0)
-        return recovered
+            answers: when each dependency last answered the attempt, by the monotonic clock.
 
-    def _spread(self, seconds: float) -> timedelta:
-        return timedelta(seconds=seconds + self.random() * min(seconds, MIN_WAIT_S))
+        Raises:
+            Unavailable: Postgres is unavailable. A probe ends by itself after 30 seconds.
+        """
+        self._answered |= answers.keys()
+        for dependency in answers.keys() & self._pauses.dependencies:
+            ago = timedelta(seconds=self._clock() - answers[dependency])
+            if await statements.close_breaker(
+                self._database, dependency=dependency, answered_ago=ago
+            ):
+                log.info("breaker.closed", dependency=dependency)
+        if kind in self._pauses.blocked_kinds:
+            await statements.end_probe(self._database, job_id=job_id)
+
+    async def report_answers(self) -> None:
+        """Tell the other workers which dependencies have answered, every ten seconds at most.
+
+        Raises:
+            Unavailable: Postgres is unavailable.
+        """
+        now = self._clock()
+        due = [
+            dependency
+            for dependency in self._answered
+            if now - self._reported_at.get(dependency, float("-inf")) >= REPORT_INTERVAL_S
+        ]
+        if due:
+            await statements.report_answers(
+                self._database, worker_id=self._worker_id, dependencies=due
+            )
+            self._reported_at |= dict.fromkeys(due, now)
+            self._answered.difference_update(due)

@@ -36,6 +36,7 @@ from worker.heartbeat import (
 )
 from worker.job_executor import JobExecutor
 from worker.lease import Lease
+from worker.parking import Parking
 from worker.queue_metrics import initialize_counters, publish_until_cancelled
 from worker.relay import Relay
 from worker.runner import Runner
@@ -67,12 +68,12 @@ class Engine:
         database, redis, worker = resources.engine_database, resources.redis, settings.worker
         self.worker_id = uuid4()
         random_float = random.SystemRandom().random
-        breakers = Breakers(monotonic, random_float)
         self.pauses = pauses = Pauses()
+        breakers = Breakers(database, self.worker_id, pauses, monotonic)
         self._lease = Lease()
         self.slots = slots = Slots(worker.slots, pauses)
         self._finisher = Finisher(database)
-        executor = JobExecutor(resources, breakers, pauses, random_float, handlers)
+        executor = JobExecutor(resources, breakers, random_float, handlers)
         runner = Runner(
             database, resources.database, slots, self._finisher, executor, self.worker_id
         )
@@ -86,9 +87,10 @@ class Engine:
         )
         self.claim_loop = ClaimLoop(claimer, slots, self._lease, runner)
         self._heartbeat = Heartbeat(
-            database, self.claim_loop, slots, pauses, self._lease, self.worker_id
+            database, self.claim_loop, slots, pauses, self._lease, breakers, self.worker_id
         )
         self._relay = Relay(database, redis, resources.dispatcher, self.worker_id)
+        self._parking = Parking(database, resources.dispatcher, self._relay)
         self._health = Health(resources, self.claim_loop)
         self.failed = False
         """Whether a loop has failed. The process then drains and exits with 1."""
@@ -115,6 +117,7 @@ class Engine:
             self._start_loop(self._finisher.run()),
             self._start_loop(relay_until_cancelled(self._relay)),
             self._start_loop(compare_until_cancelled(self._relay)),
+            self._start_loop(self._parking.run()),
             self._start_loop(
                 reclaim_until_cancelled(
                     self._resources.engine_database,

@@ -15,12 +15,13 @@ from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
-from app.jobs.pauses import Pauses, blocked_on_kind
+from app.jobs.pauses import Pauses
 from app.jobs.reclaim import reclaim, release
 from app.jobs.redis_queue import Dispatcher
 from app.jobs.rows import OwnedJob, ReturnedJob
 from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES, Redis
+from worker.breakers import Breakers
 from worker.claim import return_taken_ids
 from worker.claim_loop import ClaimLoop
 from worker.lease import Lease
@@ -43,6 +44,7 @@ class Heartbeat:
         slots: Slots,
         pauses: Pauses,
         lease: Lease,
+        breakers: Breakers,
         worker_id: UUID,
     ) -> None:
         self._database = database
@@ -51,6 +53,7 @@ class Heartbeat:
         self._worker_id = worker_id
         self._pauses = pauses
         self._lease = lease
+        self._breakers = breakers
         self._mismatched: set[JobId] = set()
 
     async def run(self) -> None:
@@ -82,9 +85,18 @@ class Heartbeat:
         rows = await statements.running_on_worker(self._database, worker_id=self._worker_id)
         self._claim_loop.cancel(row.id for row in rows if row.cancel_requested)
         await self._reconcile(rows, running_before)
-        for kind in self._pauses.update(await statements.pauses(self._database)):
-            await statements.wake_blocked(self._database, blocked_on=blocked_on_kind(kind))
+        await self._read_pauses()
+        await self._breakers.report_answers()
         self._lease.renew(heartbeat_at)
+
+    async def _read_pauses(self) -> None:
+        open_before = self._pauses.dependencies
+        self._pauses.update(
+            await statements.pauses(self._database), await statements.blocked_kinds(self._database)
+        )
+        for dependency in open_before | self._pauses.dependencies:
+            is_open = dependency in self._pauses.dependencies
+            metrics.breaker_open.labels(dependency).set(is_open)
 
     async def _reconcile(self, rows: Collection[OwnedJob], running_before: set[JobId]) -> None:
         """Resolve differences between the jobs running here and those recorded as running here.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
@@ -16,11 +16,10 @@ import structlog
 
 from app import dependency_health
 from app.errors import Failure, TooMany, Unavailable, without_values
-from app.jobs import Job, Run, statements
+from app.jobs import Job, Run
 from app.jobs.handlers import Handlers, resource_arguments
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
-from app.jobs.pauses import PAUSED_KIND_DELAY, Pauses, blocked_on_kind
 from app.jobs.rows import ClaimedJob
 from app.redis import OUTAGES as REDIS_OUTAGES
 from app.resources import Resources
@@ -31,6 +30,8 @@ log = structlog.get_logger()
 
 MAX_BACKOFF = timedelta(hours=1)
 LOST_CONNECTION_DELAY = timedelta(seconds=1)
+OUTAGE_DELAY = timedelta(seconds=5)
+"""How long a job waits, at least, after an outage that the other workers do not see."""
 UNKNOWN_KIND_DELAY = timedelta(minutes=1)
 """How long a job waits for a newer worker if this one does not know its kind."""
 
@@ -55,7 +56,6 @@ class JobExecutor:
 
     resources: Resources
     breakers: Breakers
-    pauses: Pauses
     random: Callable[[], float]
     """A source of random numbers in [0, 1)."""
     handlers: Handlers
@@ -73,21 +73,13 @@ class JobExecutor:
         if job_type is None or job_type not in self.handlers:
             reason = f"this worker has no handler for {run.claimed.kind}"
             return Outcome("snoozed", reason, delay=UNKNOWN_KIND_DELAY, started=False)
-        return self._postpone(run.claimed) or await self._call_handler(job_type, run)
-
-    def _postpone(self, claimed: ClaimedJob) -> Outcome | None:
-        """Return a snooze if the job must not start now, otherwise None."""
-        if claimed.kind in self.pauses.kinds:
-            blocked_on = blocked_on_kind(claimed.kind)
-            reason = f"{claimed.kind} is paused"
-            return Outcome(
-                "snoozed", reason, delay=PAUSED_KIND_DELAY, blocked_on=blocked_on, started=False
-            )
-        if blocked := self.breakers.check(claimed.kind):
-            dependency, delay = blocked
-            reason = f"{dependency} is unavailable"
-            return Outcome("snoozed", reason, delay=delay, blocked_on=dependency, started=False)
-        return None
+        try:
+            if blocked_on := await self.breakers.blocking(run.claimed.kind, run.job_id):
+                reason = f"blocked on {blocked_on}"
+                return Outcome("snoozed", reason, blocked_on=blocked_on, started=False)
+        except Unavailable as error:
+            return Outcome("snoozed", error.detail, delay=LOST_CONNECTION_DELAY, started=False)
+        return await self._call_handler(job_type, run)
 
     async def _call_handler(self, job_type: type[Job], run: Run) -> Outcome:
         outcome, answers = DONE, dependency_health.track()
@@ -97,12 +89,25 @@ class JobExecutor:
                 handler = self.handlers[job_type]
                 await handler(job, run, *resource_arguments(handler, self.resources))
         except (LeaseLost, asyncio.CancelledError):
-            self.breakers.record_end(job_type.kind, {})
-            raise
+            raise  # if the job was a probe, the next one is let through after 30 seconds
         except Exception as error:  # noqa: BLE001 # every failure of a handler is an outcome
             outcome = self._outcome_of(error, job_type, run.claimed)
-        for dependency in self.breakers.record_end(job_type.kind, answers):
-            await self._unblock(dependency)
+        return await self._report(outcome, run.claimed, answers)
+
+    async def _report(
+        self, outcome: Outcome, claimed: ClaimedJob, answers: Mapping[str, float]
+    ) -> Outcome:
+        """Report how the dependencies responded. If a breaker is open, the job is blocked on it."""
+        try:
+            if outcome.blocked_on is None:
+                await self.breakers.record_end(claimed.kind, claimed.id, answers)
+            elif not await self.breakers.record_outage(
+                claimed.kind, claimed.id, outcome.blocked_on
+            ):
+                return replace(outcome, blocked_on=None)
+        except Unavailable as error:
+            log.warning("breaker.report_failed", error=error.detail)
+            return replace(outcome, blocked_on=None)
         return outcome
 
     def _outcome_of(self, error: Exception, job_type: type[Job], claimed: ClaimedJob) -> Outcome:
@@ -114,7 +119,8 @@ class JobExecutor:
                 # an outage.
                 return Outcome("snoozed", text, delay=LOST_CONNECTION_DELAY)
             case Unavailable():
-                return self._outage_outcome(text, job_type, error.dependency)
+                delay = OUTAGE_DELAY * (1 + self.random())
+                return Outcome("snoozed", text, delay=delay, blocked_on=error.dependency)
             case _ if isinstance(error, REDIS_OUTAGES):
                 return Outcome("snoozed", text, delay=LOST_CONNECTION_DELAY)  # as with Postgres
         match error:
@@ -132,22 +138,6 @@ class JobExecutor:
         if isinstance(error, Retry) and error.delay is not None:
             delay = error.delay
         return Outcome("retried", text, _trace(error), failed=True, delay=delay)
-
-    def _outage_outcome(self, text: str, job_type: type[Job], dependency: str) -> Outcome:
-        delay = self.breakers.record_outage(job_type.kind, dependency)
-        return Outcome("snoozed", text, delay=delay, blocked_on=dependency)
-
-    async def _unblock(self, dependency: str) -> None:
-        """Let the jobs that are blocked on a dependency become due.
-
-        If Postgres does not answer, they become due when their delays end, within about five
-        minutes.
-        """
-        log.info("breaker.closed", dependency=dependency)
-        try:
-            await statements.wake_blocked(self.resources.engine_database, blocked_on=dependency)
-        except Unavailable as error:
-            log.warning("breaker.unblock_failed", dependency=dependency, error=error.detail)
 
 
 def _trace(error: Exception) -> str:

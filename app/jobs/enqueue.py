@@ -82,8 +82,8 @@ async def enqueue_all(
             run_at=run_at,
         )
         inserted += len(rows)
-        if run_at is None and len(tx.dispatches) + len(rows) <= MAX_DISPATCHES:
-            tx.dispatches += [Dispatch(row.queue, row.id, row.run_at) for row in rows]
+        if len(tx.dispatches) + len(rows) <= MAX_DISPATCHES:
+            tx.dispatches += [Dispatch(row.queue, row.id, row.run_at) for row in rows if row.due]
     return inserted
 
 

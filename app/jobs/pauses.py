@@ -1,32 +1,30 @@
-"""The queues and kinds that operators have paused, as this process last read them."""
+"""The paused queues and the blocked kinds, as this process last read them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 
-from app.jobs.rows import PauseRow
-
-PAUSED_KIND_DELAY = timedelta(minutes=1)
-"""How long a job of a paused kind is snoozed at a time. Resuming the kind ends the snooze."""
+from app.jobs.rows import Block, PauseRow
 
 
 class Pauses:
+    """What operators have paused, and what blocks which kinds."""
+
     def __init__(self) -> None:
         self.queues: frozenset[str] = frozenset()
         self.kinds: frozenset[str] = frozenset()
+        self.blocked_kinds: frozenset[str] = frozenset()
+        """The kinds that are paused or need a dependency that is unavailable."""
+        self.dependencies: frozenset[str] = frozenset()
+        """The dependencies whose breakers are open."""
 
-    def update(self, pauses: Iterable[PauseRow]) -> frozenset[str]:
-        """Replace the pauses.
-
-        Returns:
-            The kinds that are no longer paused. The caller must make their snoozed jobs due again,
-            because this worker may have snoozed some of them after an operator resumed their kind.
-        """
-        rows, before = list(pauses), self.kinds
-        self.queues = frozenset(pause.name for pause in rows if pause.what == "queue")
-        self.kinds = frozenset(pause.name for pause in rows if pause.what == "kind")
-        return before - self.kinds
+    def update(self, pauses: Iterable[PauseRow], blocks: Iterable[Block]) -> None:
+        """Replace the pauses and blocks."""
+        paused, blocked = list(pauses), list(blocks)
+        self.queues = frozenset(pause.name for pause in paused if pause.what == "queue")
+        self.kinds = frozenset(pause.name for pause in paused if pause.what == "kind")
+        self.blocked_kinds = frozenset(block.kind for block in blocked)
+        self.dependencies = frozenset(block.dependency for block in blocked if block.dependency)
 
 
 def blocked_on_kind(kind: str) -> str:

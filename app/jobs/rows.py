@@ -1,4 +1,4 @@
-"""The rows that the statements in `sql/queries/jobs.sql` return."""
+"""The rows that the statements in `sql/queries/jobs.sql` and `parking.sql` return."""
 
 from __future__ import annotations
 
@@ -43,6 +43,28 @@ class DueJob(WaitingJob, frozen=True):
     """A waiting job, and when it became due: at `run_at`, or later if it began to wait later."""
 
     due_at: datetime
+
+
+class ParkedJob(DueJob, frozen=True):
+    """A waiting job that was considered for parking, and whether it was parked."""
+
+    parked: bool
+
+
+class WokenJob(WaitingJob, frozen=True):
+    """A job that was blocked until now, and whether it is due."""
+
+    due: bool
+
+
+class Block(msgspec.Struct, frozen=True):
+    """What blocks the jobs of a kind: a pause of the kind, or the open breaker of a dependency."""
+
+    kind: str
+    blocked_on: str
+    since: datetime
+    dependency: str | None
+    """The dependency, unless the kind is paused."""
 
 
 class RelayState(msgspec.Struct, frozen=True):

@@ -7,15 +7,18 @@ from uuid import UUID
 
 from app.jobs.job import JobId, Queue
 from app.jobs.rows import (
+    Block,
     ClaimedJob,
     DueJob,
     InsertedJob,
     OwnedJob,
+    ParkedJob,
     PauseRow,
     QueueStats,
     RelayState,
     ReturnedJob,
     WaitingJob,
+    WokenJob,
 )
 from app.postgres.statements import Queryable, statement
 
@@ -186,8 +189,56 @@ async def mark_running_alone(db: Queryable, *, id: JobId, token: UUID) -> bool |
 async def pauses(db: Queryable) -> list[PauseRow]: ...
 
 
-@statement("jobs")
-async def wake_blocked(db: Queryable, *, blocked_on: str) -> None: ...
+@statement("parking")
+async def blocked_kinds(db: Queryable) -> list[Block]: ...
+
+
+@statement("parking")
+async def blocking(db: Queryable, *, kind: str, job_id: JobId) -> str | None: ...
+
+
+@statement("parking")
+async def park(
+    db: Queryable,
+    *,
+    kind: str,
+    blocked_on: str,
+    after_queue: str,
+    after: datetime,
+    after_id: JobId,
+) -> list[ParkedJob]: ...
+
+
+@statement("parking")
+async def unblocked(db: Queryable) -> list[str]: ...
+
+
+@statement("parking")
+async def wake(db: Queryable, *, blocked_on: str) -> list[WokenJob]: ...
+
+
+@statement("parking")
+async def next_probes(db: Queryable) -> list[WaitingJob]: ...
+
+
+@statement("parking")
+async def report_outage(
+    db: Queryable, *, dependency: str, worker_id: UUID, kind: str, job_id: JobId
+) -> bool | None: ...
+
+
+@statement("parking")
+async def report_answers(db: Queryable, *, worker_id: UUID, dependencies: list[str]) -> None: ...
+
+
+@statement("parking")
+async def close_breaker(
+    db: Queryable, *, dependency: str, answered_ago: timedelta
+) -> bool | None: ...
+
+
+@statement("parking")
+async def end_probe(db: Queryable, *, job_id: JobId) -> None: ...
 
 
 @statement("jobs")
@@ -207,4 +258,4 @@ async def insert_jobs(
     request_id: str | None,
     traceparent: str | None,
     run_at: datetime | None,
-) -> list[WaitingJob]: ...
+) -> list[WokenJob]: ...

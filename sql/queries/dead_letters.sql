@@ -66,7 +66,7 @@ retried as (
         failures = 0,
         crashes = 0,
         ready_at = clock_timestamp(),
-        blocked_on = null,
+        blocked_on = (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = jobs.kind),
         worker_id = null,
         token = null,
         finished_at = null,

@@ -34,8 +34,10 @@ with due as (
     limit :limit
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, user_id)
-    select :kind, :queue, jsonb_build_object('user_id', id), id, id
+    insert into jobs (kind, queue, payload, unique_key, user_id, blocked_on)
+    select
+        :kind, :queue, jsonb_build_object('user_id', id), id, id,
+        (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
     from due
     where not :dry_run::bool
     on conflict (kind, unique_key)
@@ -61,8 +63,10 @@ deleted as (
 ),
 signed_out as (delete from sessions where user_id in (select id from deleted)),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, user_id)
-    select :kind, :queue, jsonb_build_object('user_id', id), id, id
+    insert into jobs (kind, queue, payload, unique_key, user_id, blocked_on)
+    select
+        :kind, :queue, jsonb_build_object('user_id', id), id, id,
+        (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
     from deleted
     on conflict (kind, unique_key)
         where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
@@ -119,8 +123,10 @@ with left_over as (
     limit :limit
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, user_id)
-    select :kind, :queue, jsonb_build_object('user_id', id), id, id
+    insert into jobs (kind, queue, payload, unique_key, user_id, blocked_on)
+    select
+        :kind, :queue, jsonb_build_object('user_id', id), id, id,
+        (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
     from left_over
     where not :dry_run::bool
     on conflict (kind, unique_key)

@@ -1,16 +1,21 @@
 -- name: insert_job
 -- Insert a job, and return its id, when it is due, and whether it is due already.
+-- It is inserted parked if something blocks its kind.
 -- No row if an unfinished job has its kind and unique key.
 insert into jobs
-    (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
+    (
+        kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at,
+        blocked_on
+    )
 select
     :kind, :queue, :payload::jsonb, :unique_key, :user_id, :request_id, :traceparent, due,
-    due + :expires_in::interval
+    due + :expires_in::interval,
+    (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
 from (select greatest(:run_at::timestamptz, now()) as due) as timing
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
-returning id, run_at, run_at <= now() as due;
+returning id, run_at, blocked_on is null and run_at <= now() as due;
 
 -- name: claim
 -- Claim the given jobs that are due and unlocked, for this worker under this token.
@@ -25,7 +30,10 @@ claimable as (
     select id from jobs
     where id = any(:ids::uuid[])
         and (
-            (state in ('queued', 'retrying', 'snoozed') and run_at <= now())
+            (
+                state in ('queued', 'retrying', 'snoozed') and run_at <= now()
+                and blocked_on is null
+            )
             or (state = 'running' and worker_id = :worker_id and token = :token)
         )
     for no key update skip locked
@@ -36,7 +44,6 @@ update jobs set
     worker_id = :worker_id,
     token = :token,
     started_at = now(),
-    blocked_on = null,
     progress = null
 from claimable, async_commit
 where jobs.id = claimable.id
@@ -48,7 +55,7 @@ returning jobs.id, kind, queue, payload::text as payload, position::text as posi
 -- Return which of these jobs are due and unclaimed, even those whose rows are locked at the moment.
 select id, queue, run_at from jobs
 where id = any(:ids::uuid[])
-    and state in ('queued', 'retrying', 'snoozed') and run_at <= now();
+    and state in ('queued', 'retrying', 'snoozed') and run_at <= now() and blocked_on is null;
 
 -- name: lock_job
 -- Check that the job still has this token, and keep it from changing until the transaction ends.
@@ -96,12 +103,13 @@ select id from mine;
 
 -- name: reschedule
 -- Reschedule the job to run after the delay, if it still has this token; return its new state.
+-- A job that is blocked keeps its `run_at`, and so its place among the others.
 -- A failed attempt counts as a failure, but a snoozed one does not; one that did not start does not
 -- even count as an attempt. A job whose cancellation has been requested is cancelled instead.
 update jobs set
     state = case when cancel_requested_at is null then :state else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
-    run_at = now() + :delay::interval,
+    run_at = case when :blocked_on::text is null then now() + :delay::interval else run_at end,
     ready_at = clock_timestamp(),
     attempt = attempt - :untried::bool::int,
     failures = failures + :failed::bool::int,
@@ -352,11 +360,6 @@ returning true;
 -- Return the queues and kinds that operators have paused.
 select what, name from pauses;
 
--- name: wake_blocked
--- Make the jobs that are blocked on this dependency or paused kind due now.
-update jobs set run_at = now(), ready_at = clock_timestamp(), blocked_on = null
-where state = 'snoozed' and blocked_on = :blocked_on;
-
 -- name: queue_stats
 -- Count the unfinished and dead jobs by queue, kind and what they are blocked on.
 -- Waiting jobs are the unfinished ones that are not running. Ages are in seconds.
@@ -377,23 +380,30 @@ select
     kind,
     blocked_on,
     count(*) filter (where state not in ('running', 'dead')) as waiting,
-    count(*) filter (where state not in ('running', 'dead') and run_at <= now()) as due,
+    count(*) filter (
+        where state not in ('running', 'dead') and blocked_on is null and run_at <= now()
+    ) as due,
     count(*) filter (where state = 'running') as running,
     count(*) filter (where state = 'dead') as dead,
     coalesce(extract(epoch from now() - min(run_at) filter (
-        where state not in ('running', 'dead') and run_at <= now()
+        where state not in ('running', 'dead') and blocked_on is null and run_at <= now()
     )), 0)::float8 as oldest_age
 from present
 group by queue, kind, blocked_on;
 
 -- name: insert_jobs
 -- Insert many jobs, and return those that were inserted.
--- Leaves out a job if an unfinished one has the same kind and unique key.
+-- Leaves out a job if an unfinished one has the same kind and unique key. A job is inserted parked
+-- if something blocks its kind.
 insert into jobs
-    (kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at)
+    (
+        kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at,
+        blocked_on
+    )
 select
     kind, queue, payload::jsonb, unique_key, user_id, :request_id, :traceparent,
-    greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + expires_in
+    greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + expires_in,
+    (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = given.kind)
 from unnest(
     :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :user_ids::uuid[],
     :expires_in::interval[]
@@ -401,4 +411,4 @@ from unnest(
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
-returning id, queue, run_at;
+returning id, queue, run_at, blocked_on is null and run_at <= now() as due;

@@ -7,9 +7,9 @@ with waiting as (
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
     group by queue, due
     union all
-    select queue, run_at <= now() as due, count(*), min(run_at) from jobs
+    select queue, false, count(*), null from jobs
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
-    group by queue, due
+    group by queue
 ),
 summed as (
     select
@@ -55,12 +55,9 @@ with present as (
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
     group by kind, status
     union all
-    select
-        kind, case when run_at <= now() then 'waiting' else 'scheduled' end as status,
-        count(*)
-    from jobs
+    select kind, 'scheduled', count(*) from jobs
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
-    group by kind, status
+    group by kind
     union all
     select kind, 'running', count(*) from jobs where state = 'running' group by kind
     union all
@@ -88,10 +85,11 @@ group by requested.name, paused_at
 order by requested.name;
 
 -- name: blocked_jobs
--- Return what blocks snoozed jobs: dependencies and paused kinds.
--- Each comes with the number of jobs that it blocks, and when the first of them is next due.
-select blocked_on, count(*) as jobs, min(run_at) as next_attempt_at from jobs
-where state = 'snoozed' and blocked_on is not null
+-- Return what blocks waiting jobs: dependencies and paused kinds.
+-- Each comes with the number of jobs that it blocks, and when a dependency is next probed.
+select blocked_on, count(*) as jobs, min(next_probe_at) as next_probe_at from jobs
+left join breakers on dependency = blocked_on
+where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
 group by blocked_on
 order by blocked_on;
 

@@ -18,14 +18,15 @@ with batch as (
     limit :limit
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, user_id, expires_at)
+    insert into jobs (kind, queue, payload, unique_key, user_id, expires_at, blocked_on)
     select
         :kind,
         :queue,
         jsonb_build_object('user_id', id, 'month', :month::date),
         id || ' ' || to_char(:month::date, 'YYYY-MM'),
         id,
-        now() + :expires_in::interval
+        now() + :expires_in::interval,
+        (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
     from batch
     where active
     on conflict (kind, unique_key)

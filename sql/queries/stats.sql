@@ -133,14 +133,15 @@ with batch as (
     limit :limit
 ),
 enqueued as (
-    insert into jobs (kind, queue, payload, unique_key, user_id, expires_at)
+    insert into jobs (kind, queue, payload, unique_key, user_id, expires_at, blocked_on)
     select
         :kind,
         :queue,
         jsonb_build_object('user_id', id, 'saturday', :saturday::date),
         id || ' ' || :saturday::date,
         id,
-        now() + :expires_in::interval
+        now() + :expires_in::interval,
+        (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
     from batch
     where confirmed and wanted and active and not suppressed
     on conflict (kind, unique_key)

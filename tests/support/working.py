@@ -27,7 +27,8 @@ class RunJobs(Protocol):
 
 
 DUE = """
-select count(*) from jobs where state in ('queued', 'running', 'retrying') and run_at <= now()
+select count(*) from jobs
+where state in ('queued', 'running', 'retrying') and run_at <= now() and blocked_on is null
 """
 DUE_OR_POSTPONED = """
 select count(*) from jobs

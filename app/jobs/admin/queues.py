@@ -1,7 +1,8 @@
 """Queues, kinds and workers for operators: their state, and pausing queues and kinds.
 
 Workers read the pauses once a second. Jobs in a paused queue keep their state and stay in Redis.
-Jobs of a paused kind are snoozed when their turn comes.
+A worker parks the jobs of a paused kind within seconds
+(worker/parking.py).
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from app.errors import NotFound
 from app.jobs.admin import statements
 from app.jobs.admin.rows import BlockedJobs, KindState, QueueState, RunningJob, Worker
 from app.jobs.job import KINDS
-from app.jobs.pauses import blocked_on_kind
 from app.jobs.redis_queue import QUEUES
-from app.jobs.statements import pauses, wake_blocked
+from app.jobs.statements import pauses
 from app.postgres.database import Transaction
 from app.postgres.statements import Queryable
 
@@ -39,7 +39,7 @@ async def list_kinds(db: Queryable) -> list[KindState]:
 
 
 async def list_blocked_jobs(db: Queryable) -> list[BlockedJobs]:
-    """List what blocks snoozed jobs: dependencies and paused kinds."""
+    """List what blocks waiting jobs: dependencies and paused kinds."""
     return await statements.blocked_jobs(db)
 
 
@@ -97,14 +97,13 @@ async def pause_kind(tx: Transaction, name: str, *, by: str) -> None:
 
 
 async def resume_kind(tx: Transaction, name: str, *, by: str) -> None:
-    """Let workers start jobs of a kind again. Jobs snoozed by the pause become due now.
+    """Let workers start jobs of a kind again. A worker wakes the blocked jobs.
 
     Raises:
         NotFound: this process does not know the kind, and it has no jobs and is not paused.
     """
     await _check_kind(tx, name)
     await statements.resume(tx, what="kind", name=name)
-    await wake_blocked(tx, blocked_on=blocked_on_kind(name))
     log.info("operator.resumed_kind", kind=name, by=by)
 
 

@@ -43,11 +43,12 @@ class KindState(Struct, frozen=True):
 
 
 class BlockedJobs(Struct, frozen=True):
-    """What blocks snoozed jobs: an unavailable dependency, or `kind <name>` for a paused kind."""
+    """What blocks waiting jobs: an unavailable dependency, or `kind <name>` for a paused kind."""
 
     blocked_on: str
     jobs: int
-    next_attempt_at: datetime
+    next_probe_at: datetime | None
+    """When a job is let through next to try an unavailable dependency."""
 
     @property
     def is_pause(self) -> bool:

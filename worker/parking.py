@@ -1,0 +1,115 @@
+"""Parking: blocked jobs wait in Postgres alone, so that they cost nothing.
+
+When a kind is paused or a breaker opens, the jobs of the kind that are waiting already are parked:
+they get a `blocked_on`, and their ids leave Redis. New ones are inserted parked. Once nothing
+blocks them any more, they are woken, in their old order. The leader of the relay does this, in
+batches, so that neither the heartbeat nor an operator waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+from app import metrics
+from app.errors import Unavailable
+from app.jobs import statements
+from app.jobs.job import JobId
+from app.jobs.redis_queue import Dispatcher
+from app.jobs.rows import Block
+from app.postgres.database import Database, Dispatch
+from app.redis import OUTAGES
+from worker.relay import Relay
+
+log = structlog.get_logger()
+
+INTERVAL_S = 0.5
+"""Seconds between two looks at what is blocked, if nothing was left to do."""
+
+
+class _Position(NamedTuple):
+    """The last job that was considered for parking."""
+
+    queue: str
+    due_at: datetime
+    job_id: JobId
+
+
+START = _Position("", datetime(1970, 1, 1, tzinfo=UTC), JobId(UUID(int=0)))
+
+
+class Parking:
+    def __init__(self, database: Database, dispatcher: Dispatcher, relay: Relay) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._relay = relay
+        self._positions: dict[Block, _Position | None] = {}
+        """How far the jobs of each block have been parked; None if all have been."""
+
+    async def run(self) -> None:
+        """Park and wake jobs until cancelled, while this worker runs the relay."""
+        while True:
+            busy = False
+            try:
+                if self._relay.leads:
+                    busy = await self.take_turn()
+                else:
+                    self._positions.clear()
+            except (Unavailable, *OUTAGES) as error:
+                log.warning("parking.failed", error=repr(error))
+            if not busy:
+                await asyncio.sleep(INTERVAL_S)
+
+    async def take_turn(self) -> bool:
+        """Wake a batch of what is no longer blocked, let probes through, and park a batch.
+
+        Returns:
+            Whether there is more to park or to wake.
+
+        Raises:
+            redis.RedisError, Unavailable: Redis or Postgres is unavailable. Call again to continue.
+        """
+        blocks = await statements.blocked_kinds(self._database)
+        self._positions = {block: self._positions.get(block, START) for block in blocks}
+        probes = await statements.next_probes(self._database)
+        await self._dispatcher.add([Dispatch(job.queue, job.id, job.run_at) for job in probes])
+        busy = False
+        for blocked_on in await statements.unblocked(self._database):
+            await self._wake(blocked_on)
+            busy = True
+        for block, position in self._positions.items():
+            if position is not None:
+                self._positions[block] = await self._park(block, position)
+                busy = True
+        return busy
+
+    async def _wake(self, blocked_on: str) -> None:
+        woken = await statements.wake(self._database, blocked_on=blocked_on)
+        log.info("jobs.woken", blocked_on=blocked_on, jobs=len(woken))
+        await self._dispatcher.add(
+            [Dispatch(job.queue, job.id, job.run_at) for job in woken if job.due]
+        )
+
+    async def _park(self, block: Block, position: _Position) -> _Position | None:
+        """Park the block's jobs in the next batch, and return its last job, or None at the end."""
+        batch = await statements.park(
+            self._database,
+            kind=block.kind,
+            blocked_on=block.blocked_on,
+            after_queue=position.queue,
+            after=position.due_at,
+            after_id=position.job_id,
+        )
+        parked = [Dispatch(job.queue, job.id, job.run_at) for job in batch if job.parked]
+        if parked:
+            metrics.parked.inc(len(parked))
+            log.info("jobs.parked", blocked_on=block.blocked_on, jobs=len(parked))
+        await self._dispatcher.remove(parked)
+        if not batch:
+            return None
+        last = batch[-1]
+        return _Position(last.queue, last.due_at, last.id)
