@@ -11,35 +11,35 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 import structlog
 
 from app import metrics
 from app.errors import Unavailable
 from app.jobs import statements
-from app.jobs.job import JobId
-from app.jobs.redis_queue import Dispatcher
+from app.jobs.job import JobId, Queue
+from app.jobs.redis_queue import QUEUES, Dispatcher
 from app.jobs.rows import Block
 from app.postgres.database import Database, Dispatch
 from app.redis import OUTAGES
-from worker.relay import Relay
+from worker.relay import ALWAYS, NO_JOB, Relay
 
 log = structlog.get_logger()
 
+BATCH = 5_000
+"""The most jobs to read at a time."""
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""A time after all jobs."""
 INTERVAL_S = 0.5
 """Seconds between two looks at what is blocked, if nothing was left to do."""
 
 
 class _Position(NamedTuple):
-    """The last job that was considered for parking."""
+    """The last job that was considered for parking. The queues are considered one after another."""
 
-    queue: str
+    queue: Queue
     due_at: datetime
     job_id: JobId
-
-
-START = _Position("", datetime(1970, 1, 1, tzinfo=UTC), JobId(UUID(int=0)))
 
 
 class Parking:
@@ -74,7 +74,8 @@ class Parking:
             redis.RedisError, Unavailable: Redis or Postgres is unavailable. Call again to continue.
         """
         blocks = await statements.blocked_kinds(self._database)
-        self._positions = {block: self._positions.get(block, START) for block in blocks}
+        start = _Position(QUEUES[0], ALWAYS, NO_JOB)
+        self._positions = {block: self._positions.get(block, start) for block in blocks}
         probes = await statements.next_probes(self._database)
         await self._dispatcher.add([Dispatch(job.queue, job.id, job.run_at) for job in probes])
         busy = False
@@ -96,20 +97,24 @@ class Parking:
 
     async def _park(self, block: Block, position: _Position) -> _Position | None:
         """Park the block's jobs in the next batch, and return its last job, or None at the end."""
-        batch = await statements.park(
+        batch = await statements.due_jobs(
             self._database,
-            kind=block.kind,
-            blocked_on=block.blocked_on,
-            after_queue=position.queue,
+            queue=position.queue,
             after=position.due_at,
             after_id=position.job_id,
+            until=NEVER,
+            limit=BATCH,
         )
-        parked = [Dispatch(job.queue, job.id, job.run_at) for job in batch if job.parked]
-        if parked:
+        if ids := [job.id for job in batch if job.kind == block.kind]:
+            parked = set(
+                await statements.park(self._database, ids=ids, blocked_on=block.blocked_on)
+            )
+            await self._dispatcher.remove(
+                [Dispatch(job.queue, job.id, job.run_at) for job in batch if job.id in parked]
+            )
             metrics.parked.inc(len(parked))
             log.info("jobs.parked", blocked_on=block.blocked_on, jobs=len(parked))
-        await self._dispatcher.remove(parked)
-        if not batch:
-            return None
-        last = batch[-1]
-        return _Position(last.queue, last.due_at, last.id)
+        if len(batch) == BATCH:
+            return _Position(position.queue, batch[-1].due_at, batch[-1].id)
+        next_queues = QUEUES[QUEUES.index(position.queue) + 1 :]
+        return _Position(next_queues[0], ALWAYS, NO_JOB) if next_queues else None

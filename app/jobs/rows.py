@@ -42,13 +42,8 @@ class WaitingJob(msgspec.Struct, frozen=True):
 class DueJob(WaitingJob, frozen=True):
     """A waiting job, and when it became due: at `run_at`, or later if it began to wait later."""
 
+    kind: str
     due_at: datetime
-
-
-class ParkedJob(DueJob, frozen=True):
-    """A waiting job that was considered for parking, and whether it was parked."""
-
-    parked: bool
 
 
 class WokenJob(WaitingJob, frozen=True):

@@ -12,7 +12,6 @@ from app.jobs.rows import (
     DueJob,
     InsertedJob,
     OwnedJob,
-    ParkedJob,
     PauseRow,
     QueueStats,
     RelayState,
@@ -198,15 +197,7 @@ async def blocking(db: Queryable, *, kind: str, job_id: JobId) -> str | None: ..
 
 
 @statement("parking")
-async def park(
-    db: Queryable,
-    *,
-    kind: str,
-    blocked_on: str,
-    after_queue: str,
-    after: datetime,
-    after_id: JobId,
-) -> list[ParkedJob]: ...
+async def park(db: Queryable, *, ids: list[JobId], blocked_on: str) -> list[JobId]: ...
 
 
 @statement("parking")

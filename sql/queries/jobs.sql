@@ -184,7 +184,7 @@ update relay set compare_requested_at = clock_timestamp();
 -- name: due_jobs
 -- Return a page of the jobs in a queue that became due in this period, in that order.
 -- `after` and `after_id` are the last job of the previous page, or the start of the period.
-select id, queue, run_at, greatest(run_at, ready_at) as due_at from jobs
+select id, queue, run_at, kind, greatest(run_at, ready_at) as due_at from jobs
 where state in ('queued', 'retrying', 'snoozed') and blocked_on is null and queue = :queue
     and (greatest(run_at, ready_at), id) > (:after::timestamptz, :after_id::uuid)
     and greatest(run_at, ready_at) <= :until

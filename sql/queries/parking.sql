@@ -10,32 +10,19 @@ order by dependency is not null, blocked_on
 limit 1;
 
 -- name: park
--- Block the jobs of a kind among the next 5,000 waiting jobs; their `run_at` stays.
--- Rows that somebody has locked are left out: their jobs are blocked when they are claimed.
--- Returns these 5,000 jobs, and which of them were blocked.
-with batch as (
-    select id, kind, queue, run_at, greatest(run_at, ready_at) as due_at from jobs
-    where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
-        and (queue, greatest(run_at, ready_at), id)
-            > (:after_queue::text, :after::timestamptz, :after_id::uuid)
-    order by queue, greatest(run_at, ready_at), id
-    limit 5000
-),
-parkable as (
-    select jobs.id from jobs join batch on batch.id = jobs.id
-    where batch.kind = :kind and jobs.blocked_on is null
-        and jobs.state in ('queued', 'retrying', 'snoozed')
-        and exists (select from blocked_kinds where kind = :kind and blocked_on = :blocked_on)
-        and jobs.id not in (select probe_id from breakers where probe_id is not null)
-    for no key update of jobs skip locked
-),
-parked as (
-    update jobs set blocked_on = :blocked_on from parkable where jobs.id = parkable.id
-    returning jobs.id
+-- Block these jobs, as long as they wait and this blocks their kind, and return which were blocked.
+-- Their `run_at` stays. Rows that somebody has locked are left out: their jobs are blocked when they
+-- are claimed. So is the probe of a breaker.
+with parkable as (
+    select id from jobs
+    where id = any(:ids::uuid[])
+        and state in ('queued', 'retrying', 'snoozed') and blocked_on is null
+        and kind in (select kind from blocked_kinds where blocked_on = :blocked_on)
+        and id not in (select probe_id from breakers where probe_id is not null)
+    for no key update skip locked
 )
-select batch.id, batch.queue, batch.run_at, batch.due_at, parked.id is not null as parked
-from batch left join parked on parked.id = batch.id
-order by batch.queue, batch.due_at, batch.id;
+update jobs set blocked_on = :blocked_on from parkable where jobs.id = parkable.id
+returning jobs.id;
 
 -- name: unblocked
 -- Return what jobs are blocked on although it no longer blocks any kind.

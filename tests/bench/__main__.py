@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import ModuleType
 
 from app.embedded.home import ROOT
-from tests.bench import api, email, exports, fanout, jobs, pages, pdf, workers_scaling
+from tests.bench import api, email, exports, fanout, growth, jobs, pages, pdf, workers_scaling
 from tests.bench.environment import (
     PACKAGES_OF_SERVERS,
     SERVERS,
@@ -26,6 +26,7 @@ from tests.bench.table import show
 
 BENCHES: Mapping[str, ModuleType] = {
     "jobs": jobs,
+    "growth": growth,
     "fanout": fanout,
     "email": email,
     "exports": exports,

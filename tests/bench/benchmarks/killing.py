@@ -16,9 +16,16 @@ LONG = 60
 """Seconds per job, long enough that no job ends before its worker is killed."""
 
 
-async def restart_times(bench: Bench, contender: ActiveLog) -> Sequence[float]:
-    """Kill one of two workers. Return the seconds until the other restarts each interrupted job."""
-    await contender.clear()
+async def restart_times(
+    bench: Bench, contender: ActiveLog, *, clear: bool = True
+) -> Sequence[float]:
+    """Kill one of two workers. Return the seconds until the other restarts each interrupted job.
+
+    Args:
+        clear: whether to remove all jobs first.
+    """
+    if clear:
+        await contender.clear()
     bench.stamps.clear()
     async with worker(bench, contender, SLOTS) as one, worker(bench, contender, SLOTS) as other:
         await asyncio.sleep(3)

@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import islice
 from time import monotonic_ns
+from typing import Literal
 
 from app import jobs
 from app.jobs import Job
+from app.jobs.admin import statements
 from app.jobs.admin.jobs import cancel_job
+from app.jobs.redis_queue import queue_key
 from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.bench.contenders.contender import Work
@@ -38,7 +41,23 @@ class LowNoop(Noop, frozen=True):
     queue = "low"
 
 
-TYPES: Mapping[str, type[Noop]] = {"critical": CriticalNoop, "default": Noop, "low": LowNoop}
+class OtherNoop(Noop, frozen=True):
+    """Another kind in the default queue."""
+
+    kind = "bench:other"
+
+
+TYPES: Mapping[str, type[Noop]] = {
+    "critical": CriticalNoop, "default": Noop, "low": LowNoop, "other": OtherNoop,
+}  # fmt: skip
+"""The job types, by queue; `other` is a second kind in the default queue."""
+
+FILL_BATCH = 10_000
+FILL = """
+insert into jobs (kind, queue, payload)
+select $1, $2, jsonb_build_object('number', n) from generate_series(1, $3::int) as n
+"""
+WRITTEN = "select sum(n_tup_ins + n_tup_upd + n_tup_del)::int8 from pg_stat_user_tables"
 
 
 class ActiveLog:
@@ -52,7 +71,9 @@ class ActiveLog:
         return {"WORKER_SLOTS": str(slots)}
 
     async def clear(self) -> None:
-        await self._resources.database.execute("truncate jobs, job_attempts, workers")
+        await self._resources.database.execute(
+            "truncate jobs, job_attempts, workers, breakers, pauses cascade"
+        )
         await self._resources.redis.flushdb()
         await self._resources.database.execute("checkpoint")
 
@@ -84,6 +105,31 @@ class ActiveLog:
                 "select id from jobs where (payload->>'number')::int = $1", number
             )
             await cancel_job(tx, job_id, by="bench")
+
+    async def fill(self, count: int, queue: str) -> None:
+        """Insert many waiting jobs, of which Redis learns only from the relay."""
+        job_type = TYPES[queue]
+        for _ in range(0, count, FILL_BATCH):
+            await self._resources.database.execute(FILL, job_type.kind, job_type.queue, FILL_BATCH)
+
+    async def pause(self, what: Literal["queue", "kind"], name: str) -> None:
+        """Pause a queue or a kind, as an operator does."""
+        async with self._resources.database.transaction() as tx:
+            await statements.pause(tx, what=what, name=name)
+
+    async def resume(self, what: Literal["queue", "kind"], name: str) -> None:
+        async with self._resources.database.transaction() as tx:
+            await statements.resume(tx, what=what, name=name)
+
+    async def ids_in_redis(self, queue: str) -> int:
+        return int(await self._resources.redis.zcard(queue_key(queue)))
+
+    async def flush_redis(self) -> None:
+        await self._resources.redis.flushall()
+
+    async def rows_written(self) -> int:
+        """Return how many rows have been written to all tables so far."""
+        return int(await self._resources.database.fetchval(WRITTEN))
 
     async def unfinished(self) -> int:
         return int(
