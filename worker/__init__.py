@@ -33,7 +33,7 @@ The life of a job. Postgres holds the job's state; every arrow is a statement in
     release         app/jobs/reclaim.py: by the job's own worker, when it is shutting down or finds
                       that it holds the job without running it
     reclaim         app/jobs/reclaim.py: by another worker, when the lease of the job's worker has
-                      expired; a job that ran alone becomes dead
+                      expired; after ten crashes in a row, a job becomes dead
     cancel          app/jobs/admin/jobs.py: for a running job, this only records the request; the
                       next heartbeat of the job's worker interrupts the job
     retry_dead,     app/jobs/admin/dead_letters.py: when an operator retries or discards dead

@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -41,6 +42,7 @@ from worker.queue_metrics import initialize_counters, publish_until_cancelled
 from worker.relay import Relay
 from worker.runner import Runner
 from worker.slots import Slots
+from worker.suspects import run_in_own_process
 
 log = structlog.get_logger()
 
@@ -73,7 +75,13 @@ class Engine:
         self._lease = Lease()
         self.slots = slots = Slots(worker.slots, pauses)
         self._finisher = Finisher(database)
-        executor = JobExecutor(resources, breakers, random_float, handlers)
+        executor = JobExecutor(
+            resources,
+            breakers,
+            random_float,
+            handlers,
+            partial(run_in_own_process, worker_id=self.worker_id),
+        )
         runner = Runner(
             database, resources.database, slots, self._finisher, executor, self.worker_id
         )

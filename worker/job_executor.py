@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ import structlog
 from app import dependency_health
 from app.errors import Failure, TooMany, Unavailable, without_values
 from app.jobs import Job, Run
-from app.jobs.handlers import Handlers, resource_arguments
+from app.jobs.handlers import Handler, Handlers, resource_arguments
 from app.jobs.job import KINDS
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
 from app.jobs.rows import ClaimedJob
@@ -28,6 +28,8 @@ from worker.outcome import DONE, Outcome
 
 log = structlog.get_logger()
 
+SUSPECT_AFTER_CRASHES = 2
+"""After this many crashes in a row, a job is a suspect and runs in a process of its own."""
 MAX_BACKOFF = timedelta(hours=1)
 LOST_CONNECTION_DELAY = timedelta(seconds=1)
 OUTAGE_DELAY = timedelta(seconds=5)
@@ -59,6 +61,8 @@ class JobExecutor:
     random: Callable[[], float]
     """A source of random numbers in [0, 1)."""
     handlers: Handlers
+    run_apart: Callable[[type[Job], Handler, Run], Awaitable[Outcome]] | None = None
+    """Makes an attempt at a suspect in a process of its own. None in that process."""
 
     async def __call__(self, run: Run) -> Outcome:
         """Call the handler within its time limit, and return the outcome.
@@ -79,6 +83,8 @@ class JobExecutor:
                 return Outcome("snoozed", reason, blocked_on=blocked_on, started=False)
         except Unavailable as error:
             return Outcome("snoozed", error.detail, delay=LOST_CONNECTION_DELAY, started=False)
+        if self.run_apart and run.claimed.crashes >= SUSPECT_AFTER_CRASHES:
+            return await self.run_apart(job_type, self.handlers[job_type], run)
         return await self._call_handler(job_type, run)
 
     async def _call_handler(self, job_type: type[Job], run: Run) -> Outcome:

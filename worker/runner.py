@@ -17,7 +17,7 @@ from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database
 from worker.finish import Finisher
 from worker.outcome import Outcome, record
-from worker.slots import ISOLATE_AFTER_CRASHES, RunningJob, Slots
+from worker.slots import RunningJob, Slots
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ class Runner:
         claimed = running.claimed
         run = Run(self._handler_database, claimed)
         try:
-            outcome = await self._run(run)
+            outcome = await self._execute(run)
         except asyncio.CancelledError:
             if running.interruption != "cancelled":
                 raise
@@ -91,14 +91,6 @@ class Runner:
             with self._slots.committing():
                 await self._finisher.finish(claimed)
         return outcome.name
-
-    async def _run(self, run: Run) -> Outcome:
-        if run.claimed.crashes < ISOLATE_AFTER_CRASHES:
-            return await self._execute(run)
-        async with self._slots.isolation.alone(lambda: len(self._slots.running)):
-            log.warning("job.isolated", crashes=run.claimed.crashes)
-            await run.mark_running_alone()
-            return await self._execute(run)
 
     async def _record(self, claimed: ClaimedJob, outcome: Outcome) -> None:
         log.warning("attempt.ended", outcome=outcome.name, error=outcome.error)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,45 +13,6 @@ from app.jobs.job import JobId, Queue
 from app.jobs.pauses import Pauses
 from app.jobs.redis_queue import QUEUES, low_slots
 from app.jobs.rows import ClaimedJob
-
-ISOLATE_AFTER_CRASHES = 2
-"""After this many crashes, a job runs alone in its worker."""
-
-
-class Isolation:
-    """A gate for jobs that must run alone in the worker, after all other jobs have ended."""
-
-    def __init__(self, changed: Callable[[], None]) -> None:
-        """`changed` is called whenever `count` changes."""
-        self._changed = changed
-        self._lock = asyncio.Lock()
-        self._job_ended = asyncio.Event()
-        self.count = 0
-        """How many jobs are running alone or waiting to."""
-
-    def job_ended(self) -> None:
-        """Tell the jobs that are waiting to run alone to count the running jobs again."""
-        self._job_ended.set()
-
-    @asynccontextmanager
-    async def alone(self, running: Callable[[], int]) -> AsyncIterator[None]:
-        """Wait until no other job is running, and let none start while the block runs.
-
-        Args:
-            running: returns how many jobs hold slots, including those waiting here.
-        """
-        self.count += 1
-        self._job_ended.set()  # let the waiting jobs recount: this one now waits too
-        self._changed()
-        try:
-            async with self._lock:
-                while running() > self.count:
-                    self._job_ended.clear()
-                    await self._job_ended.wait()
-                yield
-        finally:
-            self.count -= 1
-            self._changed()
 
 
 @dataclass(slots=True)
@@ -80,7 +41,6 @@ class Slots:
         """Set while jobs may be claimed."""
         self.wakeup = asyncio.Event()
         """Set when the claim loop should check the queues."""
-        self.isolation = Isolation(self._update)
         self._pauses = pauses
         self._committing = 0
         self._freed = asyncio.Event()
@@ -115,7 +75,6 @@ class Slots:
     def vacate(self, running: RunningJob) -> None:
         if self.running.get(running.claimed.id) is running:
             del self.running[running.claimed.id]
-        self.isolation.job_ended()
         self._freed.set()
         self._update()
         self.wakeup.set()
@@ -136,8 +95,6 @@ class Slots:
         """Return the most jobs that may be claimed from each queue: 0 if it is paused."""
         capacity: dict[Queue, int] = dict.fromkeys(QUEUES, self.count)
         capacity["low"] = max(0, low_slots(self.count) - self._running_low())
-        if self.isolation.count:
-            capacity["low"] = 0
         return {
             queue: 0 if queue in self._pauses.queues else jobs for queue, jobs in capacity.items()
         }
@@ -146,14 +103,8 @@ class Slots:
         return sum(running.claimed.queue == "low" for running in self.running.values())
 
     def _update(self) -> None:
-        """Update whether jobs may be claimed.
-
-        A job that must run alone first waits only for the jobs in `low`, which may be long; jobs
-        from other queues are still claimed. Then nothing is claimed until the job has run alone.
-        """
         metrics.running.set(len(self.running))
-        alone = self.isolation.count > 0 and self._running_low() <= self.isolation.count
-        if self.capacity and not alone:
+        if self.capacity:
             self.may_claim.set()
         else:
             self.may_claim.clear()

@@ -17,8 +17,8 @@ from app.postgres.database import Database, Transaction
 async def reclaim(database: Database) -> Sequence[ReturnedJob]:
     """Requeue the jobs of workers that have sent no heartbeat for ten seconds.
 
-    A job whose cancellation was requested is cancelled instead. A job that ran alone becomes a dead
-    letter.
+    A job whose cancellation was requested is cancelled instead. After ten crashes in a row, a job
+    becomes a dead letter.
 
     Raises:
         Unavailable: Postgres is unavailable.

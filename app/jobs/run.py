@@ -84,17 +84,6 @@ class Run:
         ):
             raise LeaseLost
 
-    async def mark_running_alone(self) -> None:
-        """Record that this job runs alone in its worker, and so is to blame if the worker is lost.
-
-        Raises:
-            LeaseLost: this attempt has lost its job.
-        """
-        if not await statements.mark_running_alone(
-            self._database, id=self.claimed.id, token=self.claimed.token
-        ):
-            raise LeaseLost
-
     def position(self, position_type: type[P]) -> P | None:
         """Return the position that an earlier attempt saved, or None if no position was saved."""
         saved = self.claimed.position

@@ -181,10 +181,6 @@ async def release(db: Queryable, *, ids: list[JobId], token: UUID) -> list[Retur
 
 
 @statement("jobs")
-async def mark_running_alone(db: Queryable, *, id: JobId, token: UUID) -> bool | None: ...
-
-
-@statement("jobs")
 async def pauses(db: Queryable) -> list[PauseRow]: ...
 
 

@@ -105,7 +105,8 @@ select id from mine;
 -- Reschedule the job to run after the delay, if it still has this token; return its new state.
 -- A job that is blocked keeps its `run_at`, and so its place among the others.
 -- A failed attempt counts as a failure, but a snoozed one does not; one that did not start does not
--- even count as an attempt. A job whose cancellation has been requested is cancelled instead.
+-- even count as an attempt. One that did start ends the row of crashes. A job whose cancellation
+-- has been requested is cancelled instead.
 update jobs set
     state = case when cancel_requested_at is null then :state else 'cancelled' end,
     finished_at = case when cancel_requested_at is not null then now() end,
@@ -113,6 +114,7 @@ update jobs set
     ready_at = clock_timestamp(),
     attempt = attempt - :untried::bool::int,
     failures = failures + :failed::bool::int,
+    crashes = case when :untried then crashes else 0 end,
     blocked_on = :blocked_on,
     error = :error,
     worker_id = null,
@@ -348,13 +350,6 @@ update jobs set
 where id = any(:ids::uuid[]) and token = :token and state = 'running'
 returning id, queue, state, kind, payload::text as payload, run_at,
     state = 'queued' as due;
-
--- name: mark_running_alone
--- Record that the job runs alone in its worker, if it still has this token.
--- If the worker is then lost, the job is to blame.
-update jobs set alone = true
-where id = :id and token = :token and state = 'running'
-returning true;
 
 -- name: pauses
 -- Return the queues and kinds that operators have paused.

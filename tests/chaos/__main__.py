@@ -42,7 +42,7 @@ LONG_JOB_S = 110.0
 """Seconds that the long job takes: more than ten times as long as a lease lasts."""
 
 DEAD_AFTER_CRASHES = """
-select id from jobs where state = 'dead' and error = 'its worker was lost while it ran alone'
+select id from jobs where state = 'dead' and error = 'its worker was lost ten times'
 """
 WAITING = "select count(*) from jobs where state not in ('done', 'dead', 'cancelled')"
 

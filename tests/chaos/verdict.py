@@ -73,7 +73,7 @@ async def compute_figures(database: Database, crew: Crew, enqueued: int) -> list
         Row("attempts", "", f"{attempts['made']}, at most {attempts['most']} for one job"),
         Row("most crashes of one job", "", str(attempts["crashes"])),
         Row("leases lost", "", str(crew.count_events("job.lease_lost"))),
-        Row("isolated runs", "", str(crew.count_events("job.isolated"))),
+        Row("runs in a process of their own", "", str(crew.count_events("job.suspected"))),
     ]
 
 

@@ -15,7 +15,7 @@ from app.exports import requests
 from app.exports.export import Export, Filters, Format
 from app.jobs.admin.dead_letters import retry_job
 from app.jobs.admin.jobs import cancel_job
-from app.jobs.reclaim import reclaim, release
+from app.jobs.reclaim import release
 from app.pdf import open_renderer
 from app.postgres.database import Database
 from app.resources import Resources
@@ -395,16 +395,19 @@ async def test_pdf_export_with_too_many_rows_fails_and_the_error_says_what_to_do
     assert FAILED in states
 
 
-async def test_export_that_crashes_its_worker_fails_and_its_failure_email_is_enqueued(
+async def test_export_that_crashes_its_workers_ten_times_fails_and_its_failure_email_is_enqueued(
     resources: Resources, exports: Exports
 ) -> None:
     export = await exports.request()
     await resources.database.execute(
-        "update jobs set state = 'running', alone = true, token = uuidv7(), worker_id = uuidv7(),"
-        " started_at = now() - interval '1 minute'"
+        "insert into workers (id, host, pid, slots) values (uuidv7(), 'test', 1, 10)"
+    )
+    await resources.database.execute(
+        "update jobs set state = 'running', crashes = 9, token = uuidv7(), started_at = now(),"
+        " worker_id = (select id from workers)"
     )
 
-    await reclaim(resources.database)
+    await expire_lease(resources.database, 1)
 
     assert await exports.status(export) == "failed"
     assert await exports.jobs() == {"export:generate": "dead", FAILED: "queued"}

@@ -97,5 +97,6 @@ async def terminate_backends(database: Database, process: str = "activelog-worke
 async def expire_lease(database: Database, pid: int) -> None:
     """Reclaim a killed worker's jobs now instead of in ten seconds."""
     await database.execute("update workers set seen_at = '-infinity' where pid = $1", pid)
+    await database.execute("update heartbeats set last_at = now(), gap_ended_at = 'epoch'")
     await reclaim(database)
     await database.execute("update jobs set run_at = now() where state = 'queued'")

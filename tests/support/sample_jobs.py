@@ -125,7 +125,7 @@ async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
 
 
 class Killer(Job, frozen=True):
-    """Kills its worker on every attempt."""
+    """Kills its process on every attempt."""
 
     kind = "test:killer"
 
@@ -134,3 +134,17 @@ class Killer(Job, frozen=True):
 async def kill_worker(_job: Killer, run: Run, resources: Resources) -> None:
     await ledger.record_start(resources.database, run)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Hog(Job, frozen=True):
+    """Allocates memory until it fails."""
+
+    kind = "test:hog"
+    retries = 0
+
+
+@handles(Hog)
+async def use_all_memory(_job: Hog, _run: Run) -> None:
+    held = []
+    while True:
+        held.append(bytearray(64 * 1024 * 1024))

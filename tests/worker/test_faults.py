@@ -19,7 +19,6 @@ from app.resources import Resources, open_resources
 from app.settings import Settings
 from tests.support.ledger import count_effects, create_ledger
 from tests.support.outages import (
-    expire_lease,
     frozen,
     kill,
     own_postgres,
@@ -28,7 +27,7 @@ from tests.support.outages import (
 )
 from tests.support.owner import application_role
 from tests.support.processes import WORKER, program
-from tests.support.sample_jobs import Effect, Killer, enqueue_job, job_row
+from tests.support.sample_jobs import Effect, enqueue_job, job_row
 from tests.support.working import eventually
 
 STARTS = "select count(*) from starts"
@@ -180,24 +179,6 @@ async def wait_for_at_least(database: Database, count: int) -> None:
         return (await count_effects(database))[0] >= count
 
     await eventually(enough, True)
-
-
-async def test_job_that_kills_its_workers_becomes_a_dead_letter_and_the_other_jobs_are_done(
-    effects: Database, environ: Mapping[str, str]
-) -> None:
-    killer = await enqueue_job(effects, Killer())
-    await enqueue_many(effects, 5, Effect(seconds_at_first=3))
-    for crashes in range(1, 4):
-        async with program(*WORKER, environ=environ) as worker:
-            assert await worker.ended() == -signal.SIGKILL
-            await expire_lease(effects, worker.process.pid)
-        assert crashes == await effects.fetchval(
-            "select count(*) from starts where job_id = $1", killer
-        )
-    async with program(*WORKER, environ=environ):
-        await wait_for_effects(effects, 5)
-        await eventually(lambda: count_in_state(effects, "dead"), 1)
-    assert (await job_row(effects, killer))["error"] == "its worker was lost while it ran alone"
 
 
 async def test_stock_arq_worker_and_ours_share_jobs_and_run_each_once(

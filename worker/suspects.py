@@ -1,0 +1,196 @@
+"""Suspects: jobs that were running in two crashes run next in a process of their own.
+
+If the process dies, the job is to blame, and no other job is affected. `python -m worker.suspects`
+is that process. It gets the job on its standard input, which its worker keeps open while it lives,
+and writes how the attempt ended to its standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import resource
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from app import logs
+from app.jobs import Job, Run, statements
+from app.jobs.handlers import Handler
+from app.jobs.outcomes import LeaseLost
+from app.jobs.pauses import Pauses
+from app.jobs.rows import ClaimedJob
+from app.resources import open_resources
+from app.settings import Settings
+from app.settings.environment import environment_with_dotenv
+from worker.breakers import Breakers
+from worker.job_executor import JobExecutor
+from worker.outcome import Outcome
+
+log = structlog.get_logger()
+
+MEMORY_BYTES = 1024 * 1024 * 1024
+"""The memory limit of a suspect's process. Only Linux enforces it."""
+TERMINATION_S = 5.0
+"""How long the process may take to end after SIGTERM, before SIGKILL."""
+TIMEOUT_MARGIN_S = 30.0
+"""How much longer than the job's timeout the process may live: it may be unable to time out."""
+TERMINATED = 143
+"""The exit code of a process that SIGTERM has ended, as of shells: 128 + 15."""
+PROJECT = Path(__file__).parents[1]
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """What the process needs to know. The type and the handler are written `module:name`."""
+
+    claimed: ClaimedJob
+    worker_id: UUID
+    job_type: str
+    handler: str
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How the attempt ended in the process."""
+
+    outcome: Outcome | None
+    """None if the attempt has lost its job."""
+    finished: bool
+    """Whether `Run.completion` has committed."""
+
+
+async def run_in_own_process(
+    job_type: type[Job], handler: Handler, run: Run, worker_id: UUID
+) -> Outcome:
+    """Call a job's handler in a process of its own. If the process dies, the job becomes dead.
+
+    Raises:
+        LeaseLost: this attempt has lost its job.
+        CancelledError: the job was cancelled or lost, or the worker is stopping. The process has
+            ended.
+    """
+    log.warning("job.suspected", crashes=run.claimed.crashes)
+    suspect = Suspect(run.claimed, worker_id, _reference(job_type), _reference(handler))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "worker.suspects"),
+        cwd=PROJECT,
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,  # Ctrl-C is for the worker, which then ends the process
+    )
+    try:
+        async with asyncio.timeout(job_type.timeout.total_seconds() + TIMEOUT_MARGIN_S):
+            answer = await _ask(process, msgspec.json.encode(suspect))
+    except TimeoutError:
+        return Outcome("dead", "its own process did not end in time", failed=True)
+    finally:
+        await _end(process)
+    return _outcome_of(process.returncode or 0, answer, run)
+
+
+def _outcome_of(exit_code: int, answer: bytes, run: Run) -> Outcome:
+    if exit_code == TERMINATED:
+        delay = timedelta(seconds=1)
+        return Outcome("snoozed", "its own process was stopped", delay=delay, started=False)
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return Outcome("dead", f"its own process was killed by {name}", failed=True)
+    if exit_code or not answer:
+        return Outcome("dead", f"its own process ended with exit code {exit_code}", failed=True)
+    ending = msgspec.json.decode(answer, type=Ending)
+    run.finished = ending.finished
+    if ending.outcome is None:
+        raise LeaseLost
+    return ending.outcome
+
+
+async def _ask(process: Process, question: bytes) -> bytes:
+    """Send the question, and return the answer once the process has ended."""
+    # The input stays open: when it ends, the worker has died.
+    cast("asyncio.StreamWriter", process.stdin).write(question + b"\n")
+    answer = await cast("asyncio.StreamReader", process.stdout).read()
+    await process.wait()
+    return answer
+
+
+async def _end(process: Process) -> None:
+    """End the process: by SIGTERM, then by SIGKILL if it takes long or we are cancelled again."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(TERMINATION_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+
+
+def _reference(definition: Callable[..., object]) -> str:
+    return f"{definition.__module__}:{definition.__qualname__}"
+
+
+def _resolve(reference: str) -> Any:
+    module, name = reference.split(":")
+    return getattr(import_module(module), name)
+
+
+def main() -> int:
+    """Run the suspect whose description comes on the standard input; return the exit code."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    output = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what handlers print is no answer
+    suspect = msgspec.json.decode(sys.stdin.buffer.readline(), type=Suspect)
+    Thread(target=_die_with_worker, daemon=True).start()
+    try:
+        ending = asyncio.run(_run(suspect))
+    except asyncio.CancelledError:
+        return TERMINATED
+    with os.fdopen(output, "wb") as file:
+        file.write(msgspec.json.encode(ending))
+    return 0
+
+
+def _die_with_worker() -> None:
+    """Wait for the end of the standard input: the worker has died. Then end at once."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+async def _run(suspect: Suspect) -> Ending:
+    task = cast("asyncio.Task[Ending]", asyncio.current_task())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
+    logs.configure(settings.logs)
+    logs.ATTEMPT.set(suspect.claimed)
+    async with open_resources(settings, process="activelog-suspect") as resources:
+        database, pauses = resources.engine_database, Pauses()
+        pauses.update(await statements.pauses(database), await statements.blocked_kinds(database))
+        breakers = Breakers(database, suspect.worker_id, pauses, monotonic)
+        handlers = {_resolve(suspect.job_type): _resolve(suspect.handler)}
+        random_float = random.SystemRandom().random
+        executor = JobExecutor(resources, breakers, random_float, handlers)
+        run = Run(resources.database, suspect.claimed)
+        try:
+            outcome = await executor(run)
+        except LeaseLost:
+            return Ending(None, finished=False)
+        return Ending(outcome, run.finished)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
