@@ -38,17 +38,19 @@ The life of a job. Postgres holds the job's state; every arrow is a statement in
                       next heartbeat of the job's worker interrupts the job
     retry_dead,     app/jobs/admin/dead_letters.py: when an operator retries or discards dead
     discard_group     letters
-    wake_blocked    changes no state: lets snoozed jobs become due when their dependency is
-                      available or their kind is resumed
+    park, wake      change no state: worker/parking.py, by the worker that runs the relay. While a
+                      job's kind is paused or its dependency is unavailable, `blocked_on` says so,
+                      and the job is not claimed
 
 Redis holds the ids of due jobs, but not their state. If an id is lost, the relay dispatches it
 again:
 
-    commit ---- dispatch ----> +-------------------+
-      app/jobs/redis_queue.py  | arq:queue:<queue> | ---- pop ----> claim, or drop the id
-    relay ----- dispatch ----> +-------------------+                if its row is not free
-      worker/relay.py, every second: due jobs whose ids Redis lacks, such as retries,
-      deferred jobs, and every job after a flush
+    commit ---- dispatch ----> +-------------------+           +--------------------+
+      app/jobs/redis_queue.py  | arq:queue:<queue> | -- pop -> | arq:taken:<worker> | -> claim,
+    relay ----- dispatch ----> +-------------------+           +--------------------+    or drop
+      worker/relay.py, every second: due jobs whose ids Redis lacks, such as retries, deferred jobs,
+      and every job after a flush. An id whose row is not free is dropped. What a worker took and did
+      not claim is dispatched again when the worker has ended
 
 Idle workers block on the wakeup key, which gets an item from a dispatch or from a pop that leaves
 ids behind.
