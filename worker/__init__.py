@@ -49,8 +49,8 @@ again:
       app/jobs/redis_queue.py  | arq:queue:<queue> | -- pop -> | arq:taken:<worker> | -> claim,
     relay ----- dispatch ----> +-------------------+           +--------------------+    or drop
       worker/relay.py, every second: due jobs whose ids Redis lacks, such as retries, deferred jobs,
-      and every job after a flush. An id whose row is not free is dropped. What a worker took and did
-      not claim is dispatched again when the worker has ended
+      and every job after a flush. An id whose row is not free is dropped. What a worker took and
+      did not claim is dispatched again when the worker has ended
 
 Idle workers block on the wakeup key, which gets an item from a dispatch or from a pop that leaves
 ids behind.

@@ -27,6 +27,7 @@ import msgspec
 import structlog
 
 from app import logs
+from app.errors import Unavailable
 from app.jobs import Job, Run, statements
 from app.jobs.handlers import Handler
 from app.jobs.outcomes import LeaseLost
@@ -49,7 +50,6 @@ TIMEOUT_MARGIN_S = 30.0
 """How much longer than the job's timeout the process may live: it may be unable to time out."""
 TERMINATED = 143
 """The exit code of a process that SIGTERM has ended, as of shells: 128 + 15."""
-PROJECT = Path(__file__).parents[1]
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -84,7 +84,6 @@ async def run_in_own_process(
     suspect = Suspect(run.claimed, worker_id, _reference(job_type), _reference(handler))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker.suspects"),
-        cwd=PROJECT,
         stdin=PIPE,
         stdout=PIPE,
         start_new_session=True,  # Ctrl-C is for the worker, which then ends the process
@@ -100,7 +99,7 @@ async def run_in_own_process(
 
 
 def _outcome_of(exit_code: int, answer: bytes, run: Run) -> Outcome:
-    if exit_code == TERMINATED:
+    if exit_code in (TERMINATED, -signal.SIGTERM):
         delay = timedelta(seconds=1)
         return Outcome("snoozed", "its own process was stopped", delay=delay, started=False)
     if exit_code < 0:
@@ -179,7 +178,14 @@ async def _run(suspect: Suspect) -> Ending:
     logs.ATTEMPT.set(suspect.claimed)
     async with open_resources(settings, process="activelog-suspect") as resources:
         database, pauses = resources.engine_database, Pauses()
-        pauses.update(await statements.pauses(database), await statements.blocked_kinds(database))
+        try:
+            pauses.update(
+                await statements.pauses(database), await statements.blocked_kinds(database)
+            )
+        except Unavailable as error:
+            delay = timedelta(seconds=1)
+            outcome = Outcome("snoozed", error.detail, delay=delay, started=False)
+            return Ending(outcome, finished=False)
         breakers = Breakers(database, suspect.worker_id, pauses, monotonic)
         handlers = {_resolve(suspect.job_type): _resolve(suspect.handler)}
         random_float = random.SystemRandom().random
