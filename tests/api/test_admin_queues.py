@@ -107,7 +107,7 @@ async def test_paused_queue_keeps_its_jobs_in_redis_until_it_is_resumed(
         await until(lambda: CALLS["a"] == 1)
 
 
-async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
+async def test_jobs_of_a_paused_kind_are_parked_until_the_kind_is_resumed(
     api: httpx.AsyncClient, database: Database, resources: Resources
 ) -> None:
     ada = await operator(database)
@@ -121,10 +121,10 @@ async def test_jobs_of_a_paused_kind_are_snoozed_until_the_kind_is_resumed(
         await until(lambda: "test:sample" in process.pauses.kinds)
         job_id = await enqueue_job(database, SampleJob("a"))
 
-        async def state() -> object:
-            return (await job_row(database, job_id))["state"]
+        async def blocked_on() -> object:
+            return (await job_row(database, job_id))["blocked_on"]
 
-        await eventually(state, "snoozed")
+        await eventually(blocked_on, "kind test:sample")
         assert 0 == CALLS["a"]
         response = await api.post("/api/v1/admin/kinds/test:sample/resume", headers=ada.headers)
         assert (200, False) == (response.status_code, response.json()["paused"])
