@@ -1,7 +1,21 @@
 -- name: insert_job
 -- Insert a job, and return its id, when it is due, and whether it is due already.
 -- It is inserted parked if something blocks its kind.
--- No row if an unfinished job has its kind and unique key.
+-- No row if an unfinished job has its kind and unique key. If that job is waiting, it expires no
+-- earlier than the new one would have. A difference of a minute is ignored, so that a burst of
+-- events does not update the row each time.
+with timing as materialized (
+    select due, due + :expires_in::interval as expires_at
+    from (select greatest(:run_at::timestamptz, now()) as due) as given
+),
+extended as (
+    update jobs set expires_at = timing.expires_at
+    from timing
+    where kind = :kind and unique_key = :unique_key
+        and state in ('queued', 'retrying', 'snoozed')
+        and jobs.expires_at
+        < coalesce(timing.expires_at, 'infinity'::timestamptz) - interval '1 minute'
+)
 insert into jobs
     (
         kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at,
@@ -9,9 +23,9 @@ insert into jobs
     )
 select
     :kind, :queue, :payload::jsonb, :unique_key, :user_id, :request_id, :traceparent, due,
-    due + :expires_in::interval,
+    expires_at,
     (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = :kind)
-from (select greatest(:run_at::timestamptz, now()) as due) as timing
+from timing
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing
@@ -388,21 +402,41 @@ group by queue, kind, blocked_on;
 
 -- name: insert_jobs
 -- Insert many jobs, and return those that were inserted.
--- Leaves out a job if an unfinished one has the same kind and unique key. A job is inserted parked
--- if something blocks its kind.
+-- A job is inserted parked if something blocks its kind.
+-- Leaves out a job if an unfinished one has the same kind and unique key. If that one is waiting, it
+-- expires no earlier than the new one would have, as with `insert_job`.
+with given as materialized (
+    select
+        kind, queue, payload, unique_key, user_id, due, due + expires_in as expires_at
+    from unnest(
+        :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[],
+        :user_ids::uuid[], :expires_in::interval[]
+    ) as job (kind, queue, payload, unique_key, user_id, expires_in),
+        (select greatest(:run_at::timestamptz, now()) as due) as timing
+),
+short as (
+    -- Locked in the order of their ids: two transactions may extend the same jobs.
+    select jobs.id, given.expires_at
+    from given
+    join jobs on jobs.kind = given.kind and jobs.unique_key = given.unique_key
+    where jobs.state in ('queued', 'retrying', 'snoozed')
+        and jobs.expires_at
+        < coalesce(given.expires_at, 'infinity'::timestamptz) - interval '1 minute'
+    order by jobs.id
+    for no key update of jobs
+),
+extended as (
+    update jobs set expires_at = short.expires_at from short where jobs.id = short.id
+)
 insert into jobs
     (
         kind, queue, payload, unique_key, user_id, request_id, traceparent, run_at, expires_at,
         blocked_on
     )
 select
-    kind, queue, payload::jsonb, unique_key, user_id, :request_id, :traceparent,
-    greatest(:run_at::timestamptz, now()), greatest(:run_at::timestamptz, now()) + expires_in,
+    kind, queue, payload::jsonb, unique_key, user_id, :request_id, :traceparent, due, expires_at,
     (select min(blocked_on) from blocked_kinds where blocked_kinds.kind = given.kind)
-from unnest(
-    :kinds::text[], :queues::text[], :payloads::text[], :unique_keys::text[], :user_ids::uuid[],
-    :expires_in::interval[]
-) as given (kind, queue, payload, unique_key, user_id, expires_in)
+from given
 on conflict (kind, unique_key)
     where unique_key is not null and state in ('queued', 'running', 'retrying', 'snoozed')
     do nothing

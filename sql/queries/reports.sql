@@ -17,6 +17,17 @@ with batch as (
     order by u.id
     limit :limit
 ),
+extended as (
+    -- A job that still waits from an earlier run expires no earlier than a new one would have.
+    update jobs set expires_at = now() + :expires_in::interval
+    from batch
+    where
+        active
+        and jobs.kind = :kind
+        and jobs.unique_key = batch.id || ' ' || to_char(:month::date, 'YYYY-MM')
+        and jobs.state in ('queued', 'retrying', 'snoozed')
+        and jobs.expires_at < now() + :expires_in::interval
+),
 enqueued as (
     insert into jobs (kind, queue, payload, unique_key, user_id, expires_at, blocked_on)
     select

@@ -132,6 +132,17 @@ with batch as (
     order by u.id
     limit :limit
 ),
+extended as (
+    -- A job that still waits from an earlier run expires no earlier than a new one would have.
+    update jobs set expires_at = now() + :expires_in::interval
+    from batch
+    where
+        confirmed and wanted and active and not suppressed
+        and jobs.kind = :kind
+        and jobs.unique_key = batch.id || ' ' || :saturday::date
+        and jobs.state in ('queued', 'retrying', 'snoozed')
+        and jobs.expires_at < now() + :expires_in::interval
+),
 enqueued as (
     insert into jobs (kind, queue, payload, unique_key, user_id, expires_at, blocked_on)
     select

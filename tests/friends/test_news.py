@@ -23,6 +23,7 @@ from tests.email.sending import attempt
 from tests.friends.test_emails import befriend
 from tests.support.locks import wait_for_blocked_transaction
 from tests.support.people import Person, person
+from tests.support.working import run_jobs
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -106,6 +107,21 @@ class RunWithCallbacks(Run):
         async with super().completion(note) as tx:
             await self.inside()
             yield tx
+
+
+async def test_news_after_a_day_without_a_mail_server_is_sent(
+    database: Database, resources: Resources, ada: Person, sam: Person, inbox: Inbox
+) -> None:
+    async with database.transaction() as tx:
+        await record_run(tx, ada, "first")
+    await database.execute(
+        "update jobs set run_at = run_at - interval '25 hours',"
+        " expires_at = expires_at - interval '25 hours'"
+    )
+    async with database.transaction() as tx:
+        await record_run(tx, ada, "second")
+    await run_jobs(resources, may_fail=True)
+    assert ["first", "second"] == sorted(notes_in(inbox))
 
 
 async def test_news_committed_after_a_digest_is_in_the_next_digest(

@@ -98,6 +98,19 @@ async def test_repeated_request_sends_no_second_email_while_the_first_is_waiting
     assert len(inbox.emails()) == 1
 
 
+async def test_request_on_the_second_day_of_an_outage_is_answered_by_an_email(
+    api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
+) -> None:
+    assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 202
+    await database.execute(
+        "update jobs set run_at = run_at - interval '25 hours',"
+        " expires_at = expires_at - interval '25 hours' where kind = 'email:confirmation'"
+    )
+    assert (await api.post(REQUEST_CONFIRMATION, headers=kim)).status_code == 202
+    await run_jobs()
+    assert len(inbox.emails()) == 1
+
+
 async def test_no_email_is_sent_once_the_address_is_confirmed_or_the_account_deleted(
     api: httpx.AsyncClient, kim: dict[str, str], database: Database, inbox: Inbox, run_jobs: RunJobs
 ) -> None:
