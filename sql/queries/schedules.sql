@@ -143,9 +143,21 @@ where state <> 'running'
 group by schedule, state;
 
 -- name: waiting_in_queue
--- Count the due jobs that wait in a queue, up to a limit.
+-- Count the jobs in a queue that are due or blocked, up to a limit.
+-- Reads the partial indexes of the waiting jobs, not the finished jobs.
 select count(*) from (
-    select from jobs
-    where queue = :queue and state in ('queued', 'retrying', 'snoozed') and run_at <= now()
+    (
+        select 1 from jobs
+        where queue = :queue and state in ('queued', 'retrying', 'snoozed') and blocked_on is null
+            and greatest(run_at, ready_at) <= now()
+        limit :limit
+    )
+    union all
+    (
+        select 1 from jobs
+        where queue = :queue and state in ('queued', 'retrying', 'snoozed')
+            and blocked_on is not null
+        limit :limit
+    )
     limit :limit
 ) as waiting;
