@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -42,6 +43,8 @@ class Cleanup(ScheduledJob, frozen=True):
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 BATCH_ROWS = 1000
+JOBS = "jobs"
+"""The name of the finished jobs among the counts."""
 MAX_ORPHANS = 1000
 """A cleanup removes so many orphans by itself, or a tenth of the objects, whichever is more. If
 there are more, the bucket and the database may not belong together."""
@@ -98,7 +101,10 @@ async def _delete_unconfirmed_accounts(
 
 
 def rows_to_remove(retention: Retention) -> Sequence[RowsToRemove]:
-    """Return what the cleanup removes, in order. Periods without a setting are fixed in code."""
+    """Return what the cleanup removes besides finished jobs, in order.
+
+    Periods without a setting are fixed in code.
+    """
     return (
         RowsToRemove("confirmation_reminders", _enqueue_confirmation_reminders),
         RowsToRemove("unconfirmed_accounts", _delete_unconfirmed_accounts),
@@ -112,7 +118,6 @@ def rows_to_remove(retention: Retention) -> Sequence[RowsToRemove]:
         RowsToRemove("idempotency_keys", statements.remove_idempotency_keys, DAY),
         RowsToRemove("news", statements.remove_news, DAY),
         RowsToRemove("exports", statements.remove_exports),
-        RowsToRemove("jobs", statements.remove_jobs, retention.jobs),
         RowsToRemove("dead_letters", statements.remove_dead_letters, retention.dead_letters),
         RowsToRemove("runs", statements.remove_runs, retention.runs),
         RowsToRemove("emails", statements.remove_emails, retention.emails),
@@ -124,7 +129,8 @@ log = structlog.get_logger()
 
 
 class CleanupPosition(msgspec.Struct, frozen=True):
-    """How much all attempts have removed so far, and the last key checked for each `OrphanKind`."""
+    """How much all attempts have removed so far, and the last job and the last key of each
+    `OrphanKind` that were checked."""
 
     counts: dict[str, int] = {}
     last_keys: dict[str, str] = {}
@@ -150,9 +156,9 @@ async def remove_old_data(
 ) -> None:
     """Remove data after its retention period, and record how many rows and objects were removed.
 
-    After an interruption, the next attempt goes through the rows again, and lists the bucket from
-    the last key checked. Objects come last, so that the objects of removed rows are removed the
-    same night.
+    After an interruption, the next attempt goes through the rows again, but through finished jobs
+    and the bucket only from the last one checked. Objects come last, so that the objects of removed
+    rows are removed the same night.
 
     Raises:
         Dead: the bucket belongs to another database, or too many of its objects have no row. The
@@ -161,7 +167,7 @@ async def remove_old_data(
         LeaseLost: this attempt has lost its job.
     """
     all_rows = rows_to_remove(retention)
-    names = [*(rows.name for rows in all_rows), *(kind.name for kind in ORPHAN_KINDS)]
+    names = [*(rows.name for rows in all_rows), JOBS, *(kind.name for kind in ORPHAN_KINDS)]
     position = run.position(CleanupPosition)
     if position is None:
         async with run.transaction() as tx:
@@ -170,6 +176,7 @@ async def remove_old_data(
             await run.save_position(tx, position)
     for rows in all_rows:
         position = await _remove_rows(run, rows, position, now)
+    position = await _remove_jobs(run, position, before=now - retention.jobs)
     if not position.may_remove_orphans:
         await _require_few_orphans(run, bucket, position, now, max_orphans)
         position = msgspec.structs.replace(position, may_remove_orphans=True)
@@ -197,6 +204,10 @@ async def count_old_data(
         rows.name: await rows.remove(db, before=now - rows.retention, limit=None, dry_run=True)
         for rows in rows_to_remove(retention)
     }
+    jobs = await statements.remove_jobs(
+        db, before=now - retention.jobs, after=None, limit=None, dry_run=True
+    )
+    counts[JOBS] = jobs.removed
     for kind in ORPHAN_KINDS:
         counts[kind.name] = 0
         async for page in bucket.pages(kind.prefix):
@@ -219,6 +230,30 @@ async def _remove_rows(
                 await run.save_position(tx, position)
                 await save_counts(tx, run, position.counts)
         if removed < BATCH_ROWS:
+            return position
+
+
+async def _remove_jobs(run: Run, position: CleanupPosition, *, before: datetime) -> CleanupPosition:
+    """Remove finished jobs in batches, each after the last job of the one before.
+
+    There may be millions of them. A batch that began at the first job would read the index entries
+    of all jobs that earlier batches have removed.
+    """
+    while True:
+        after = position.last_keys.get(JOBS)
+        async with run.transaction() as tx:
+            batch = await statements.remove_jobs(
+                tx,
+                before=before,
+                after=None if after is None else UUID(after),
+                limit=BATCH_ROWS,
+                dry_run=False,
+            )
+            if batch.last is not None:
+                position = position.plus(JOBS, batch.removed, str(batch.last))
+                await run.save_position(tx, position)
+                await save_counts(tx, run, position.counts)
+        if batch.removed < BATCH_ROWS:
             return position
 
 

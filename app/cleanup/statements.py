@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.activities.activity import PhotoId
-from app.jobs import Queue
+from app.jobs import JobId, Queue
 from app.postgres.statements import Queryable, statement
 from app.users.user import UserId
 
@@ -19,6 +19,13 @@ class PhotoWithOwner(Struct, frozen=True):
     id: PhotoId
     content_type: str
     user_id: UserId
+
+
+class RemovedJobs(Struct, frozen=True):
+    """The number of jobs in a batch, and the last of them; None if there were none."""
+
+    removed: int
+    last: JobId | None
 
 
 @statement("housekeeping")
@@ -95,8 +102,8 @@ async def remove_exports(
 
 @statement("housekeeping")
 async def remove_jobs(
-    db: Queryable, *, before: datetime, limit: int | None, dry_run: bool
-) -> int: ...
+    db: Queryable, *, before: datetime, after: UUID | None, limit: int | None, dry_run: bool
+) -> RemovedJobs: ...
 
 
 @statement("housekeeping")

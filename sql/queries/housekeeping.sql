@@ -204,21 +204,23 @@ removed as (delete from exports where id in (select id from old) and not :dry_ru
 select count(*) from old;
 
 -- name: remove_jobs
--- Remove jobs that were done or cancelled before this time; return their number.
--- A dry run only counts them. Their attempts are removed with them.
+-- Remove jobs that were done or cancelled before this time; return their number and the last one.
+-- A dry run only counts them. Their attempts are removed with them. `after` is the last job of the
+-- previous batch, whose index entries are then not read again.
 with old as (
     -- Jobs that ended before this time were also enqueued before it, and ids are in the order of
     -- enqueuing. The bound on the id therefore excludes none of them, and avoids a full scan.
     select id from jobs
     where
-        id < (select uuidv7(:before::timestamptz - clock_timestamp()))
+        id > coalesce(:after::uuid, '00000000-0000-0000-0000-000000000000')
+        and id < (select uuidv7(:before::timestamptz - clock_timestamp()))
         and state in ('done', 'cancelled')
         and finished_at < :before
     order by id
     limit :limit
 ),
 removed as (delete from jobs where id in (select id from old) and not :dry_run::bool)
-select count(*) from old;
+select count(*) as removed, (select id from old order by id desc limit 1) as last from old;
 
 -- name: remove_dead_letters
 -- Remove jobs that became dead letters before this time; return their number.
