@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 INTERVAL_S = 1.0
 """Seconds between two heartbeats, and between two runs of the relay."""
+STRAY_CHECK_INTERVAL = 5
+"""Every fifth heartbeat looks for jobs that are recorded as running here but are not."""
 
 
 class Heartbeat:
@@ -55,6 +57,7 @@ class Heartbeat:
         self._lease = lease
         self._breakers = breakers
         self._mismatched: set[JobId] = set()
+        self._sent = 0
 
     async def run(self) -> None:
         """Send heartbeats until cancelled."""
@@ -82,12 +85,27 @@ class Heartbeat:
             slots=self._slots.count,
         )
         running_before = set(self._slots.running)
-        rows = await statements.running_on_worker(self._database, worker_id=self._worker_id)
+        rows = await self._read_rows(running_before)
         self._claim_loop.cancel(row.id for row in rows if row.cancel_requested)
         await self._reconcile(rows, running_before)
         await self._read_pauses()
         await self._breakers.report_answers()
         self._lease.renew(heartbeat_at)
+
+    async def _read_rows(self, running: Collection[JobId]) -> list[OwnedJob]:
+        """Read the rows of these jobs by id; every fifth time, and to confirm a difference, read
+        all rows under this worker's id.
+
+        The cost of reading all of them grows while a snapshot is held open.
+        """
+        self._sent += 1
+        if self._mismatched or self._sent % STRAY_CHECK_INTERVAL == 0:
+            return await statements.running_on_worker(self._database, worker_id=self._worker_id)
+        if not running:
+            return []
+        return await statements.running_by_id(
+            self._database, ids=list(running), worker_id=self._worker_id
+        )
 
     async def _read_pauses(self) -> None:
         open_before = self._pauses.dependencies

@@ -157,6 +157,10 @@ async def running_on_worker(db: Queryable, *, worker_id: UUID) -> list[OwnedJob]
 
 
 @statement("jobs")
+async def running_by_id(db: Queryable, *, ids: list[JobId], worker_id: UUID) -> list[OwnedJob]: ...
+
+
+@statement("jobs")
 async def reclaim(db: Queryable) -> list[ReturnedJob]: ...
 
 

@@ -258,7 +258,16 @@ delete from workers where id = :id;
 
 -- name: running_on_worker
 -- Return the jobs running under this worker's id, and whether their cancellation was requested.
+-- Beside a long snapshot this reads the index entry of every job that the worker has ended since.
 select id, token, cancel_requested_at is not null as cancel_requested from jobs
+where state = 'running' and worker_id = :worker_id;
+
+-- name: running_by_id
+-- Return which of these jobs are running under this worker's id, as `running_on_worker` does.
+with given as materialized ( -- so that the index on running jobs is not read
+    select id, token, cancel_requested_at, state, worker_id from jobs where id = any(:ids::uuid[])
+)
+select id, token, cancel_requested_at is not null as cancel_requested from given
 where state = 'running' and worker_id = :worker_id;
 
 -- name: reclaim
@@ -277,11 +286,15 @@ with dead as (
         and heartbeats.gap_ended_at < statement_timestamp() - interval '10 seconds'
 ),
 taken as (
-    select jobs.id, jobs.attempt, jobs.worker_id, jobs.started_at, dead.slots
-    from dead
-    join jobs on jobs.worker_id = dead.id and jobs.state = 'running'
-    order by jobs.id
-    for no key update of jobs skip locked
+    -- Reads the jobs of each dead worker: beside a long snapshot, the index has an entry for every
+    -- job that ended since.
+    select running.id, running.attempt, running.worker_id, running.started_at, dead.slots
+    from dead, lateral (
+        select id, attempt, worker_id, started_at from jobs
+        where worker_id = dead.id and state = 'running'
+        order by id
+        for no key update skip locked
+    ) as running
 ),
 lost as (
     select
@@ -347,7 +360,7 @@ select id from workers;
 insert into workers (id, host, pid, slots, seen_at)
 select worker_id, 'unknown', 0, count(*), '-infinity' from jobs
 where state = 'running' and started_at < clock_timestamp() - interval '10 seconds'
-    and worker_id not in (select id from workers)
+    and worker_id is not null and worker_id not in (select id from workers)
 group by worker_id
 on conflict do nothing;
 
@@ -380,7 +393,8 @@ with present as (
     select queue, kind, blocked_on, state, run_at from jobs
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
     union all
-    select queue, kind, null, state, run_at from jobs where state = 'running'
+    select queue, kind, null, state, run_at from jobs
+    where state = 'running' and worker_id is not null
     union all
     select queue, kind, null, state, run_at from jobs where state = 'dead'
 )

@@ -62,5 +62,5 @@ order by started_at, id;
 -- name: running_jobs
 -- Return the running jobs with the ids of their workers, in the order in which they started.
 select worker_id, id, kind, attempt, started_at from jobs
-where state = 'running'
+where state = 'running' and worker_id is not null
 order by started_at, id;

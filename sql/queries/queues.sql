@@ -21,7 +21,8 @@ summed as (
     group by queue
 ),
 running as (
-    select queue, count(*) as jobs from jobs where state = 'running' group by queue
+    select queue, count(*) as jobs from jobs where state = 'running' and worker_id is not null
+    group by queue
 ),
 finished as (
     select queue, count(*) as jobs from jobs
@@ -59,7 +60,9 @@ with present as (
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
     group by kind
     union all
-    select kind, 'running', count(*) from jobs where state = 'running' group by kind
+    select kind, 'running', count(*) from jobs
+    where state = 'running' and worker_id is not null
+    group by kind
     union all
     select kind, 'dead', count(*) from jobs where state = 'dead' group by kind
 ),

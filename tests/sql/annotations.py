@@ -38,7 +38,8 @@ NOT_NULL: Mapping[str, frozenset[str]] = {
     "dead_letters.dead_letter_groups": frozenset({"fingerprint"}),
     "exports.exports": frozenset({"job_id"}),  # set by the transaction that inserts the export
     "jobs.claim": frozenset({"token", "started_at"}),  # set by the statement itself
-    "jobs.running_on_worker": frozenset({"token"}),  # a check constraint on running jobs
+    "jobs.running_by_id": frozenset({"token"}),  # a check constraint on running jobs
+    "jobs.running_on_worker": frozenset({"token"}),  # the same constraint
     "operating.running_jobs": frozenset({"worker_id", "started_at"}),  # the same constraint
     "queues.blocked_jobs": frozenset({"blocked_on"}),  # the statement excludes nulls
 }
