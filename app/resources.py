@@ -71,13 +71,17 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
         )
         small_pool = await stack.enter_async_context(
             await open_pool(
-                settings.database.url, size=ENGINE_CONNECTIONS, application_name=process
+                settings.database.engine_url or settings.database.url,
+                size=ENGINE_CONNECTIONS,
+                application_name=process,
+                variable="ENGINE_DATABASE_URL" if settings.database.engine_url else "DATABASE_URL",
             )
         )
         export_pool = await stack.enter_async_context(
             await open_pool(
-                settings.database.url,
+                settings.database.export_url or settings.database.url,
                 size=settings.database.export_pool_size,
+                variable="EXPORT_DATABASE_URL" if settings.database.export_url else "DATABASE_URL",
                 application_name=f"{process}-exports",
                 statement_timeout_s=60,
                 idle_in_transaction_timeout="60s",

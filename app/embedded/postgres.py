@@ -71,7 +71,12 @@ class Postgres(Daemon):
         return {"Postgres": (5432, self._port)}
 
     def settings(self) -> dict[str, str]:
-        return {"DATABASE_URL": self._url(APPLICATION), "MIGRATIONS_DATABASE_URL": self._url(OWNER)}
+        return {
+            "DATABASE_URL": self._url(APPLICATION),
+            "MIGRATIONS_DATABASE_URL": self._url(OWNER),
+            "ENGINE_DATABASE_URL": "",  # there is no PgBouncer
+            "EXPORT_DATABASE_URL": "",
+        }
 
     def _url(self, role: str) -> str:
         login = f"{role}:{self._password(role)}"

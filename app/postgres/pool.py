@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -51,6 +52,7 @@ async def open_pool(
     application_name: str,
     statement_timeout_s: float = 30,
     idle_in_transaction_timeout: str = "8s",
+    variable: str = "DATABASE_URL",
 ) -> Pool:
     """Open a pool. It connects on first use, so this works even while Postgres is unavailable.
 
@@ -58,6 +60,9 @@ async def open_pool(
     connection whose transaction has been idle for 8 s. That is less than a worker's lease (10 s),
     so that a worker that was cut off cannot hold the locks of a job that another worker has
     reclaimed. Only connections that lock no rows may have longer timeouts.
+
+    Args:
+        variable: the setting that contains the URL.
     """
     return await asyncpg.create_pool(
         url,
@@ -75,7 +80,7 @@ async def open_pool(
             "idle_in_transaction_session_timeout": idle_in_transaction_timeout,
         },
         reset=_skip_reset,
-        connect=connect,
+        connect=partial(connect, variable=variable),
     )
 
 

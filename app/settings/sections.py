@@ -176,6 +176,14 @@ class Database:
         default=None, repr=False
     )
     """The URL of the role that owns the tables. Only `migrate` connects as this role."""
+    engine_url: Annotated[str | None, parse_postgres_url, "ENGINE_DATABASE_URL"] = field(
+        default=None, repr=False
+    )
+    """For heartbeats, claims and the like, if PgBouncer has a pool of its own for them."""
+    export_url: Annotated[str | None, parse_postgres_url, "EXPORT_DATABASE_URL"] = field(
+        default=None, repr=False
+    )
+    """For exports and downloads, likewise."""
     pool_size: Annotated[int, Meta(ge=2, le=1000), "DATABASE_POOL"] = 10
     export_pool_size: Annotated[int, Meta(ge=1, le=100), "EXPORT_POOL"] = 4
 

@@ -141,8 +141,13 @@ def _unsafe_in_production(
     if app.scheme != "https" and app.hostname not in LOCAL_HOSTS:
         yield "APP_URL", "must begin with https:// in production"
 
-    for variable in ("DATABASE_URL", "MIGRATIONS_DATABASE_URL"):
-        if variable in values:
+    for variable in (
+        "DATABASE_URL",
+        "MIGRATIONS_DATABASE_URL",
+        "ENGINE_DATABASE_URL",
+        "EXPORT_DATABASE_URL",
+    ):
+        if values.get(variable):
             yield from _unsafe_postgres(variable, values[variable], environ, private)
     if "REDIS_URL" in values:
         yield from _unsafe_redis(values["REDIS_URL"])
