@@ -46,7 +46,9 @@ claimable as (
         and (
             (
                 state in ('queued', 'retrying', 'snoozed') and run_at <= now()
-                and blocked_on is null
+                -- Not `is null`, so that the index on ready jobs is not read: beside a long
+                -- snapshot it has an entry for every job that ended since.
+                and coalesce(blocked_on, '') = ''
             )
             or (state = 'running' and worker_id = :worker_id and token = :token)
         )
@@ -69,7 +71,8 @@ returning jobs.id, kind, queue, payload::text as payload, position::text as posi
 -- Return which of these jobs are due and unclaimed, even those whose rows are locked at the moment.
 select id, queue, run_at from jobs
 where id = any(:ids::uuid[])
-    and state in ('queued', 'retrying', 'snoozed') and run_at <= now() and blocked_on is null;
+    and state in ('queued', 'retrying', 'snoozed') and run_at <= now()
+    and coalesce(blocked_on, '') = ''; -- as in `claim`
 
 -- name: lock_job
 -- Check that the job still has this token, and keep it from changing until the transaction ends.
