@@ -95,6 +95,17 @@ class Unavailable(Failure):
         self.retry_after = retry_after
 
 
+class StatementCancelled(Failure):
+    """Postgres ended a statement, which took too long or was cancelled by an administrator.
+
+    A retry may succeed, but waiting alone does not help: for a job this is a failed attempt.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 @runtime_checkable
 class PostgresFields(Protocol):
     """An error with the fields that the Postgres protocol defines.

@@ -83,7 +83,7 @@ async def open_resources(settings: Settings, *, process: str) -> AsyncIterator[R
                 size=settings.database.export_pool_size,
                 variable="EXPORT_DATABASE_URL" if settings.database.export_url else "DATABASE_URL",
                 application_name=f"{process}-exports",
-                statement_timeout_s=60,
+                statement_timeout_s=55,
                 idle_in_transaction_timeout="60s",
             )
         )

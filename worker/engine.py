@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, ParamSpec
 from uuid import uuid4
 
 import structlog
 
-from app.errors import Unavailable
+from app.errors import StatementCancelled, Unavailable, without_values
 from app.event_loop import cancel_all, watch_lag
 from app.jobs import statements
 from app.jobs.handlers import Handlers
 from app.jobs.pauses import Pauses
 from app.jobs.reclaim import release
+from app.postgres.failures import POSTGRES_ERRORS
 from app.redis import OUTAGES, open_redis
 from app.resources import Resources
 from app.settings import Settings
@@ -45,6 +46,11 @@ from worker.slots import Slots
 from worker.suspects import run_in_own_process
 
 log = structlog.get_logger()
+
+P = ParamSpec("P")
+
+RESTART_DELAY_S = 1.0
+"""Seconds until a loop continues after an error of Postgres that it does not expect."""
 
 
 class Engine:
@@ -119,28 +125,27 @@ class Engine:
         )
         initialize_counters()
         self._loops = [
-            self._start_loop(watch_lag()),
-            self._start_loop(publish_until_cancelled(self._resources.engine_database, self.pauses)),
-            self._start_loop(self._heartbeat.run()),
-            self._start_loop(self._finisher.run()),
-            self._start_loop(relay_until_cancelled(self._relay)),
-            self._start_loop(compare_until_cancelled(self._relay)),
-            self._start_loop(self._parking.run()),
+            self._start_loop(watch_lag),
+            self._start_loop(publish_until_cancelled, self._resources.engine_database, self.pauses),
+            self._start_loop(self._heartbeat.run),
+            self._start_loop(self._finisher.run),
+            self._start_loop(relay_until_cancelled, self._relay),
+            self._start_loop(compare_until_cancelled, self._relay),
+            self._start_loop(self._parking.run),
             self._start_loop(
-                reclaim_until_cancelled(
-                    self._resources.engine_database,
-                    self._resources.redis,
-                    self._resources.dispatcher,
-                )
+                reclaim_until_cancelled,
+                self._resources.engine_database,
+                self._resources.redis,
+                self._resources.dispatcher,
             ),
         ]
         if self._clock is not None:
             self._loops.append(
-                self._start_loop(run_schedule_loop(self._resources.database, self._clock))
+                self._start_loop(run_schedule_loop, self._resources.database, self._clock)
             )
         self._claiming = [
-            self._start_loop(self.claim_loop.run()),
-            self._start_loop(self.claim_loop.listen_for_wakeups(wakeup_redis)),
+            self._start_loop(self.claim_loop.run),
+            self._start_loop(self.claim_loop.listen_for_wakeups, wakeup_redis),
         ]
         log.info("worker.started", slots=worker.slots, worker=str(self.worker_id))
 
@@ -180,15 +185,17 @@ class Engine:
         except Unavailable:
             return True
 
-    def _start_loop(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start_loop(
+        self, loop: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Task[None]:
         """Start a task that never ends. If it fails, the process drains and exits."""
-        task = asyncio.create_task(coroutine)
+        task = asyncio.create_task(_keep_running(lambda: loop(*args, **kwargs)))
         task.add_done_callback(self._on_loop_ended)
         return task
 
     def _on_loop_ended(self, loop: asyncio.Task[None]) -> None:
         if not loop.cancelled() and (error := loop.exception()):
-            log.critical("worker.loop_failed", loop=repr(loop.get_coro()), exc_info=error)
+            log.critical("worker.loop_failed", exc_info=error)
             if not self.failed:  # a second signal would cut the drain short
                 self.failed = True
                 signal.raise_signal(signal.SIGTERM)
@@ -202,3 +209,16 @@ class Engine:
             database, self._resources.redis, self._resources.dispatcher, worker_id
         )
         await statements.remove_worker(database, id=worker_id)
+
+
+async def _keep_running(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a loop, and again after an error of Postgres that the loop does not expect.
+
+    Such an error is a bug in a statement, or Postgres has ended it. A bug in Python is raised.
+    """
+    while True:
+        try:
+            return await loop()
+        except (StatementCancelled, *POSTGRES_ERRORS) as error:
+            log.exception("worker.loop_interrupted", exc_info=without_values(error))
+            await asyncio.sleep(RESTART_DELAY_S)

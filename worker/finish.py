@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from app.errors import Unavailable
+from app.errors import StatementCancelled, Unavailable
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.outcomes import LeaseLost
@@ -80,7 +80,7 @@ class Finisher:
                 done = await statements.finish_many(
                     self._database, ids=[job.id for job in jobs], tokens=[job.token for job in jobs]
                 )
-            except Unavailable:
+            except (Unavailable, StatementCancelled):
                 await asyncio.sleep(RETRY_DELAY_S)
             else:
                 return set(done)

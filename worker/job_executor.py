@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from app import dependency_health
-from app.errors import Failure, TooMany, Unavailable, without_values
+from app.errors import Failure, StatementCancelled, TooMany, Unavailable, without_values
 from app.jobs import Job, Run
 from app.jobs.handlers import Handler, Handlers, resource_arguments
 from app.jobs.job import KINDS
@@ -81,7 +81,7 @@ class JobExecutor:
             if blocked_on := await self.breakers.blocking(run.claimed.kind, run.job_id):
                 reason = f"blocked on {blocked_on}"
                 return Outcome("snoozed", reason, blocked_on=blocked_on, started=False)
-        except Unavailable as error:
+        except (Unavailable, StatementCancelled) as error:
             return Outcome("snoozed", error.detail, delay=LOST_CONNECTION_DELAY, started=False)
         if self.run_apart and run.claimed.crashes >= SUSPECT_AFTER_CRASHES:
             return await self.run_apart(job_type, self.handlers[job_type], run)
@@ -111,7 +111,7 @@ class JobExecutor:
                 claimed.kind, claimed.id, outcome.blocked_on
             ):
                 return replace(outcome, blocked_on=None)
-        except Unavailable as error:
+        except (Unavailable, StatementCancelled) as error:
             log.warning("breaker.report_failed", error=error.detail)
             return replace(outcome, blocked_on=None)
         return outcome
@@ -134,6 +134,8 @@ class JobExecutor:
                 return Outcome("snoozed", error.reason, delay=error.delay)
             case TooMany():
                 return Outcome("snoozed", text, delay=timedelta(seconds=error.retry_after))
+            case StatementCancelled():
+                pass  # retried, as other errors are
             case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
                 return Outcome("dead", text, _trace(error), failed=True)
             case TimeoutError():

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from app import logs, metrics
-from app.errors import Unavailable
+from app.errors import StatementCancelled, Unavailable
 from app.jobs import Run
 from app.jobs.outcomes import LeaseLost
 from app.jobs.rows import ClaimedJob
@@ -97,5 +97,5 @@ class Runner:
         while True:
             try:
                 return await record(self._database, self._worker_id, claimed, outcome)
-            except Unavailable:
+            except (Unavailable, StatementCancelled):
                 await asyncio.sleep(RETRY_DELAY_S)

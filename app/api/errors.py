@@ -97,6 +97,8 @@ def _failure(error: errors.Failure) -> Response[Problem]:
             headers["WWW-Authenticate"] = "Bearer"
         case errors.Unavailable():
             log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
+        case errors.StatementCancelled():
+            log.warning("statement.cancelled", exc_info=error)
         case errors.Invalid(field=str(field)):
             field_errors = [FieldError(field, error.detail)]
     return _response(

@@ -9,7 +9,7 @@ from typing import Never
 import structlog
 
 from app import jobs, metrics
-from app.errors import Unavailable
+from app.errors import StatementCancelled, Unavailable
 from app.event_loop import cancel_all
 from app.exports import statements
 from app.exports.emails import SendExportFailedEmail, SendExportReadyEmail
@@ -241,5 +241,5 @@ async def _report_progress(run: Run, writer: ExportWriter) -> None:
     """
     try:
         await run.report_progress(*await writer.progress())
-    except Unavailable as outage:
+    except (Unavailable, StatementCancelled) as outage:
         log.warning("export.progress_not_reported", error=outage.detail)

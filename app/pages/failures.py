@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
-from app.errors import Failure, Unavailable
+from app.errors import Failure, StatementCancelled, Unavailable
 from app.pages.page import CONTENT_SECURITY_POLICY, is_fragment_request, render_page
 from app.pages.session import SAFE_METHODS, SignInRequired, sign_in_url
 from app.web.failures import status_of
@@ -40,6 +40,8 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
         log.error("request.failed", exc_info=error)
     elif isinstance(error, Unavailable):
         log.warning("dependency.failed", dependency=error.dependency, detail=error.detail)
+    elif isinstance(error, StatementCancelled):
+        log.warning("statement.cancelled", exc_info=error)
     title = TITLES.get(status, TITLES[400])
     response = render_page(
         request,
@@ -56,7 +58,7 @@ def failure_page(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 
 def _status_and_detail(error: Exception) -> tuple[int, str]:
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | StatementCancelled):
         return status_of(error), SERVER_ERROR_DETAIL
     if isinstance(error, Failure):
         return status_of(error), error.detail

@@ -12,8 +12,15 @@ from uuid import UUID
 from asyncpg import LockNotAvailableError as LockTimeout
 from asyncpg import UniqueViolationError as UniqueViolation
 
-from app.errors import Unavailable
-from app.postgres.pool import OUTAGES, Connection, Pool, Record, end_statement
+from app.postgres.failures import POSTGRES_ERRORS, failure_of
+from app.postgres.pool import (
+    CLIENT_MARGIN_S,
+    Connection,
+    Pool,
+    Record,
+    end_statement,
+    set_statement_timeout,
+)
 
 ACQUIRE_TIMEOUT_S = 5
 """The longest wait for a connection: if the pool stays full, tasks must fail, not queue up."""
@@ -30,15 +37,22 @@ class Dispatch(NamedTuple):
 class Transaction:
     """An open transaction. Jobs enqueued in it are dispatched after the commit."""
 
-    __slots__ = ("_connection", "dispatches", "execute", "fetch", "fetchrow", "fetchval")
+    __slots__ = ("_connection", "dispatches", "execute", "fetch", "fetchval")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.dispatches: list[Dispatch] = []
         self.fetch = connection.fetch
-        self.fetchrow = connection.fetchrow
         self.fetchval = connection.fetchval
         self.execute = connection.execute
+
+    async def fetchrow(
+        self,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 # as in asyncpg
+    ) -> Record | None:
+        return await _fetchrow(self._connection, query, *args, timeout=timeout)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -55,7 +69,7 @@ class Transaction:
 class Database:
     """A connection pool, and the dispatch of jobs once their transaction has committed.
 
-    Any Postgres outage is raised as `Unavailable`.
+    Errors of Postgres are raised as app/postgres/failures.py classifies them.
     """
 
     def __init__(self, pool: Pool, dispatch: Callable[[Sequence[Dispatch]], None]) -> None:
@@ -70,9 +84,10 @@ class Database:
         """Open a transaction. It commits when the block ends, or rolls back if the block raises.
 
         Raises:
-            Unavailable: Postgres is unavailable, a statement timed out, locks conflicted, or no
-                connection became free within 5 s. If Postgres failed during the commit, the
-                transaction may have committed.
+            Unavailable: Postgres is unavailable, locks conflicted, or no connection became free
+                within 5 s. If Postgres failed during the commit, the transaction may have
+                committed.
+            StatementCancelled: Postgres ended a statement.
         """
         async with self._connection() as connection:
             tx = Transaction(connection)
@@ -90,8 +105,10 @@ class Database:
             else:
                 async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # asyncpg's own timeout costs a task
                     connection = await self.pool.acquire()
-        except (OSError, TimeoutError, *OUTAGES) as error:
-            raise _unavailable(error) from error
+        except (OSError, *POSTGRES_ERRORS) as error:
+            if failure := failure_of(error):
+                raise failure from error
+            raise
         finally:
             self.waiting -= 1
         try:
@@ -101,9 +118,13 @@ class Database:
             raise
         except TimeoutError as error:
             await end_statement(connection)
-            raise _unavailable(error) from error
-        except OUTAGES as error:
-            raise _unavailable(error) from error
+            if failure := failure_of(error):
+                raise failure from error
+            raise
+        except POSTGRES_ERRORS as error:
+            if failure := failure_of(error):
+                raise failure from error
+            raise
         finally:
             await self.pool.release(connection)
 
@@ -118,7 +139,7 @@ class Database:
         timeout: float | None = None,  # noqa: ASYNC109 # as in asyncpg
     ) -> Record | None:
         async with self._connection() as connection:
-            return await connection.fetchrow(query, *args, timeout=timeout)
+            return await _fetchrow(connection, query, *args, timeout=timeout)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         async with self._connection() as connection:
@@ -129,8 +150,17 @@ class Database:
             return await connection.execute(query, *args)
 
 
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(f"Postgres is unavailable ({type(error).__name__}).", dependency="postgres")
+async def _fetchrow(
+    connection: Connection,
+    query: str,
+    *args: Any,
+    timeout: float | None,  # noqa: ASYNC109 # as in asyncpg
+) -> Record | None:
+    if timeout is None:
+        return await connection.fetchrow(query, *args)
+    async with connection.transaction():
+        await set_statement_timeout(connection, timeout)
+        return await connection.fetchrow(query, *args, timeout=timeout + CLIENT_MARGIN_S)
 
 
 __all__ = ["LockTimeout", "UniqueViolation"]

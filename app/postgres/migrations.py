@@ -9,7 +9,8 @@ import sysconfig
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from app.postgres.pool import OUTAGES, connect, not_responding, require_supported_major
+from app.postgres.failures import POSTGRES_ERRORS, failure_of, not_responding
+from app.postgres.pool import connect, require_supported_major
 from app.postgres.roles import ApplicationRole
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
@@ -44,7 +45,9 @@ async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None
     variable = "DATABASE_URL" if role is None else "MIGRATIONS_DATABASE_URL"
     try:
         connection = await connect(url, timeout=10, variable=variable)
-    except (OSError, TimeoutError, *OUTAGES) as error:
+    except (OSError, *POSTGRES_ERRORS) as error:
+        if failure_of(error) is None:
+            raise
         raise not_responding(error) from error
     try:
         require_supported_major(connection.get_server_version().major)

@@ -1,4 +1,4 @@
-"""Connection pools, and the errors that mean an outage or wrong settings."""
+"""Connection pools, and the errors that mean wrong settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from app.errors import TooOld, Unavailable
+from app.errors import TooOld
+from app.postgres.failures import POSTGRES_ERRORS, failure_of, not_responding
 from app.settings.environment import SettingsError
 
 MIN_MAJOR_VERSION = 18
@@ -21,20 +22,9 @@ PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Record: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-OUTAGES = (
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InternalClientError,  # a backend was terminated in the middle of a message
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-)
-"""What asyncpg raises if Postgres is down, restarting or out of connections, if a connection has
-been closed, or if locks conflict."""
+CLIENT_MARGIN_S = 5
+"""How much longer than Postgres's own timeout we wait for the answer to a statement. Only if there
+is none, Postgres is unavailable."""
 
 SETTINGS_ERRORS = (
     asyncpg.InvalidCatalogNameError,
@@ -50,16 +40,17 @@ async def open_pool(
     *,
     size: int,
     application_name: str,
-    statement_timeout_s: float = 30,
+    statement_timeout_s: int = 25,
     idle_in_transaction_timeout: str = "8s",
     variable: str = "DATABASE_URL",
 ) -> Pool:
     """Open a pool. It connects on first use, so this works even while Postgres is unavailable.
 
-    By default, a statement times out after 30 s and a wait for a lock after 5 s. Postgres closes a
-    connection whose transaction has been idle for 8 s. That is less than a worker's lease (10 s),
-    so that a worker that was cut off cannot hold the locks of a job that another worker has
-    reclaimed. Only connections that lock no rows may have longer timeouts.
+    By default, Postgres ends a statement after 25 s and a wait for a lock after 5 s. If it does not
+    answer within 5 s more, it is unavailable. It closes a connection whose transaction has been
+    idle for 8 s. That is less than a worker's lease (10 s), so that a worker that was cut off
+    cannot hold the locks of a job that another worker has reclaimed. Only connections that lock no
+    rows may have longer timeouts.
 
     Args:
         variable: the setting that contains the URL.
@@ -69,13 +60,14 @@ async def open_pool(
         min_size=0,
         max_size=size,
         timeout=5,
-        command_timeout=statement_timeout_s,
+        command_timeout=statement_timeout_s + CLIENT_MARGIN_S,
         max_inactive_connection_lifetime=300,
         server_settings={
             "application_name": application_name,
             "timezone": "UTC",
             "datestyle": "ISO",  # for dates that Postgres itself writes into a CSV
             "max_parallel_workers_per_gather": "0",  # a statement uses one CPU
+            "statement_timeout": f"{statement_timeout_s}s",
             "lock_timeout": "5s",
             "idle_in_transaction_session_timeout": idle_in_transaction_timeout,
         },
@@ -103,6 +95,11 @@ async def connect(
 
 async def _skip_reset(_connection: object) -> None:
     """Skip the reset, which costs a round trip per release: our code sets no session state."""
+
+
+async def set_statement_timeout(connection: Connection, seconds: float) -> None:
+    """Let Postgres end the statements of the open transaction only after this time."""
+    await connection.execute(f"set local statement_timeout = '{seconds:.0f}s'")
 
 
 async def end_statement(connection: PooledConnection) -> None:
@@ -140,15 +137,11 @@ async def require_supported_version(pool: Pool) -> None:
     try:
         async with pool.acquire(timeout=5) as connection:
             version = connection.get_server_version()
-    except (OSError, TimeoutError, *OUTAGES) as error:
+    except (OSError, *POSTGRES_ERRORS) as error:
+        if failure_of(error) is None:
+            raise
         raise not_responding(error) from error
     require_supported_major(version.major)
-
-
-def not_responding(error: BaseException) -> Unavailable:
-    """Return the failure for a process that cannot connect to Postgres when it starts."""
-    reason = str(error) or "no answer in time"  # asyncpg's timeouts have no text
-    return Unavailable(f"Postgres is not responding: {reason}", dependency="postgres")
 
 
 def require_supported_major(major: int) -> None:

@@ -7,8 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.errors import Busy, Unavailable
-from app.postgres.pool import OUTAGES, Connection, Pool, PooledConnection, close_now
+from app.errors import Busy
+from app.postgres.failures import POSTGRES_ERRORS, failure_of
+from app.postgres.pool import (
+    CLIENT_MARGIN_S,
+    Connection,
+    Pool,
+    PooledConnection,
+    close_now,
+    set_statement_timeout,
+)
 from app.postgres.statements import Query
 
 ACQUIRE_TIMEOUT_S = 2.0
@@ -52,13 +60,14 @@ class Snapshot:
                 pending.clear()
                 await write(chunk)
 
+        await set_statement_timeout(self._connection, COPY_TIMEOUT_S)
         status = await self._connection.copy_from_query(
             query.sql,
             *query.args,
             output=collect,
             format="csv",
             header=True,
-            timeout=COPY_TIMEOUT_S,
+            timeout=COPY_TIMEOUT_S + CLIENT_MARGIN_S,
         )
         if pending:
             await write(bytes(pending))
@@ -94,6 +103,7 @@ class Snapshots:
         Raises:
             Busy: all connections are in use, and none became free within 2 s.
             Unavailable: Postgres is unavailable.
+            StatementCancelled: Postgres ended a statement.
         """
         connection = await self._connection()
         transaction = connection.transaction(isolation="repeatable_read", readonly=True)
@@ -103,9 +113,11 @@ class Snapshots:
             await transaction.commit()
         except BaseException as error:
             close_now(connection)
-            if not isinstance(error, OUTAGES):
+            if not isinstance(error, POSTGRES_ERRORS):
                 raise
-            raise _unavailable(error) from error
+            if failure := failure_of(error):
+                raise failure from error
+            raise
         finally:
             await self.pool.release(connection)
 
@@ -116,16 +128,16 @@ class Snapshots:
                 return await self.pool.acquire()
         except TimeoutError as error:
             if self.pool.get_size() < self.pool.get_max_size():
-                raise _unavailable(error) from error
+                if failure := failure_of(error):
+                    raise failure from error
+                raise
             raise Busy(
                 "Too many exports are in progress. Try again in a moment.",
                 retry_after=RETRY_AFTER_S,
             ) from None
-        except (OSError, *OUTAGES) as error:
-            raise _unavailable(error) from error
+        except (OSError, *POSTGRES_ERRORS) as error:
+            if failure := failure_of(error):
+                raise failure from error
+            raise
         finally:
             self.waiting -= 1
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(f"Postgres is unavailable ({type(error).__name__}).", dependency="postgres")

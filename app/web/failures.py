@@ -19,6 +19,7 @@ STATUSES: dict[type[errors.Failure], int] = {
     errors.TooMany: 429,
     errors.Busy: 503,
     errors.Unavailable: 503,
+    errors.StatementCancelled: 503,
 }
 
 
@@ -42,7 +43,7 @@ def phrase_of(status: int) -> str:
 
 def headers_of(error: errors.Failure) -> dict[str, str]:
     """Return `Retry-After` for temporary failures."""
-    if isinstance(error, errors.TooMany | errors.Unavailable):
+    if isinstance(error, errors.TooMany | errors.Unavailable | errors.StatementCancelled):
         return {"Retry-After": str(error.retry_after)}
     return {}
 

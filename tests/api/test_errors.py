@@ -70,6 +70,7 @@ async def request_raising() -> AsyncIterator[RequestRaising]:
         (errors.TooMany("No.", retry_after=7), 429, {"retry-after": "7"}),
         (errors.Busy("No.", retry_after=2), 503, {"retry-after": "2"}),
         (errors.Unavailable("No.", dependency="s3", retry_after=3), 503, {"retry-after": "3"}),
+        (errors.StatementCancelled("No.", retry_after=4), 503, {"retry-after": "4"}),
     ],
 )
 async def test_failure_is_translated_to_its_status_and_detail(

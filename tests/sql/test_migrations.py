@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from app.errors import Unavailable
+from app.postgres.failures import not_responding
 from app.postgres.migrations import FOLDER, migrate
-from app.postgres.pool import not_responding
 
 TABLES = """
 select count(*) from information_schema.tables
