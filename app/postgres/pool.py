@@ -47,7 +47,9 @@ async def open_pool(
     """Open a pool. It connects on first use, so this works even while Postgres is unavailable.
 
     By default, Postgres ends a statement after 25 s and a wait for a lock after 5 s. If it does not
-    answer within 5 s more, it is unavailable. It closes a connection whose transaction has been
+    answer within 5 s more, it is unavailable. It ends a statement within a second or two after the
+    client is gone, so that a killed worker's statement does not keep the locks of its jobs. It
+    closes a connection whose transaction has been
     idle for 8 s. That is less than a worker's lease (10 s), so that a worker that was cut off
     cannot hold the locks of a job that another worker has reclaimed. Only connections that lock no
     rows may have longer timeouts.
@@ -69,6 +71,7 @@ async def open_pool(
             "max_parallel_workers_per_gather": "0",  # a statement uses one CPU
             "statement_timeout": f"{statement_timeout_s}s",
             "lock_timeout": "5s",
+            "client_connection_check_interval": "1s",
             "idle_in_transaction_session_timeout": idle_in_transaction_timeout,
         },
         reset=_skip_reset,
