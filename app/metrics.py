@@ -150,6 +150,18 @@ jobs_blocked = Gauge(
     ("kind", "blocked_on"),
     registry=registry,
 )
+jobs_snoozed_age = Gauge(
+    "activelog_jobs_snoozed_age_seconds",
+    "Time since the oldest snoozed job of a kind was enqueued; 0 if none is snoozed.",
+    ("kind",),
+    registry=registry,
+)
+kind_handled = Gauge(
+    "activelog_kind_handled",
+    "1 if this worker has a handler for the kind, 0 if it only sees jobs of it.",
+    ("kind",),
+    registry=registry,
+)
 dead_letters = Gauge(
     "activelog_dead_letters",
     "Dead jobs not yet retried or discarded.",

@@ -82,18 +82,23 @@ def _set_queue_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
 def _set_kind_metrics(rows: Sequence[QueueStats], pauses: Pauses) -> None:
     """Replace the metrics of all kinds. A kind that this worker knows gets 0 if it has no jobs."""
     waiting, dead = Counter(dict.fromkeys(KINDS, 0)), Counter(dict.fromkeys(KINDS, 0))
+    snoozed_age = dict.fromkeys(KINDS, 0.0)
     blocked: Counter[tuple[str, str]] = Counter()
     for row in rows:
         waiting[row.kind] += row.due
         dead[row.kind] += row.dead
+        snoozed_age[row.kind] = max(snoozed_age.get(row.kind, 0.0), row.snoozed_age)
         if row.blocked_on:
             blocked[row.kind, row.blocked_on] += row.waiting
     for metric in (metrics.jobs_waiting, metrics.dead_letters, metrics.kind_paused):
         metric.clear()
-    metrics.jobs_blocked.clear()
+    for metric in (metrics.jobs_blocked, metrics.jobs_snoozed_age, metrics.kind_handled):
+        metric.clear()
     for kind in waiting:
         metrics.jobs_waiting.labels(kind).set(waiting[kind])
         metrics.dead_letters.labels(kind).set(dead[kind])
+        metrics.jobs_snoozed_age.labels(kind).set(snoozed_age[kind])
+        metrics.kind_handled.labels(kind).set(kind in KINDS)
     for kind in {*KINDS, *pauses.kinds}:
         metrics.kind_paused.labels(kind).set(kind in pauses.kinds)
     for (kind, blocked_on), count in blocked.items():

@@ -112,6 +112,8 @@ class QueueStats(msgspec.Struct, frozen=True):
     running: int
     dead: int
     oldest_age: float
+    snoozed_age: float
+    """The time since the oldest snoozed job was enqueued. Jobs of a paused kind do not count."""
 
 
 class OwnedJob(msgspec.Struct, frozen=True):

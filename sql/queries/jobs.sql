@@ -390,16 +390,16 @@ select what, name from pauses;
 -- Waiting jobs are the unfinished ones that are not running. Ages are in seconds.
 with present as (
     -- One query for each partial index, so that finished jobs, perhaps millions, are not read.
-    select queue, kind, null as blocked_on, state, run_at from jobs
+    select queue, kind, null as blocked_on, state, run_at, enqueued_at from jobs
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is null
     union all
-    select queue, kind, blocked_on, state, run_at from jobs
+    select queue, kind, blocked_on, state, run_at, enqueued_at from jobs
     where state in ('queued', 'retrying', 'snoozed') and blocked_on is not null
     union all
-    select queue, kind, null, state, run_at from jobs
+    select queue, kind, null, state, run_at, enqueued_at from jobs
     where state = 'running' and worker_id is not null
     union all
-    select queue, kind, null, state, run_at from jobs where state = 'dead'
+    select queue, kind, null, state, run_at, enqueued_at from jobs where state = 'dead'
 )
 select
     queue,
@@ -413,7 +413,10 @@ select
     count(*) filter (where state = 'dead') as dead,
     coalesce(extract(epoch from now() - min(run_at) filter (
         where state not in ('running', 'dead') and blocked_on is null and run_at <= now()
-    )), 0)::float8 as oldest_age
+    )), 0)::float8 as oldest_age,
+    coalesce(extract(epoch from now() - min(enqueued_at) filter (
+        where state = 'snoozed' and blocked_on is distinct from 'kind ' || kind
+    )), 0)::float8 as snoozed_age
 from present
 group by queue, kind, blocked_on;
 
