@@ -215,8 +215,9 @@ class Worker:
     metrics_port: Annotated[int, Meta(ge=0, le=65535), "METRICS_PORT"] = 9100
     """The port for metrics and health checks; 0 turns both off."""
     shutdown_grace: Annotated[timedelta, duration_parser(SECOND, 0, 3600), "SHUTDOWN_GRACE"] = (
-        30 * SECOND
+        25 * SECOND
     )
+    """Kubernetes sends SIGKILL after 30 s by default; by then, all jobs must have been returned."""
     queue_weights: Annotated[Mapping[str, int], parse_queue_weights, "QUEUE_WEIGHTS"] = field(
         default_factory=lambda: {"critical": 6, "default": 3, "low": 1}
     )
