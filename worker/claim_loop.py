@@ -39,6 +39,11 @@ class ClaimLoop:
         self.last_pop_at = 0.0
         """When a pop last succeeded, by the monotonic clock. It may have found no ids."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether all slots are in use, so that nothing is popped."""
+        return not self._slots.may_claim.is_set()
+
     async def run(self) -> None:
         """Claim and start jobs until cancelled. Cancelling does not interrupt running jobs."""
         while True:

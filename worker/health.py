@@ -15,7 +15,7 @@ from app.resources import Resources
 from worker.claim_loop import ClaimLoop
 
 MAX_POP_AGE_S = 5.0
-"""A worker that has not popped for this many seconds is not ready."""
+"""A worker with free slots that has not popped for this many seconds is not ready."""
 READY_TIMEOUT_S = 1.0
 """Seconds within which Postgres and Redis have to answer."""
 
@@ -45,14 +45,19 @@ class Health:
             yield
 
     async def ready(self) -> bool:
-        """Tell whether Postgres and Redis answer and the claim loop has popped recently."""
+        """Tell whether Postgres and Redis answer, and the claim loop is able to pop.
+
+        It is if it has popped recently, or if all slots are in use.
+        """
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await statements.pauses(self._resources.engine_database)
                 await self._resources.redis.ping()
         except Exception:  # noqa: BLE001 # any failure means not ready
             return False
-        return monotonic() - self._claim_loop.last_pop_at < MAX_POP_AGE_S
+        return (
+            self._claim_loop.is_full or monotonic() - self._claim_loop.last_pop_at < MAX_POP_AGE_S
+        )
 
     async def _answer(self, scope: Any, _receive: Any, send: Any) -> None:
         status, kind, body = 404, "text/plain", b"not found\n"

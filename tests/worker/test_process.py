@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from app import jobs, process_priority
@@ -20,6 +22,7 @@ from tests.support.outages import own_valkey
 from tests.support.processes import WORKER, program
 from tests.support.sample_jobs import Effect, LowSampleJob, SampleJob, enqueue_job, job_row
 from tests.support.working import eventually, until
+from worker.health import MAX_POP_AGE_S
 
 BURST = ("-m", "arq", "--burst", "tests.support.sample_worker.WorkerSettings")
 
@@ -51,6 +54,20 @@ async def test_worker_runs_jobs_and_drains_on_sigterm(
 
 async def count_starts(database: Database) -> int:
     return int(await database.fetchval("select count(*) from starts"))
+
+
+async def test_worker_is_ready_while_all_its_slots_are_in_use(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    (port,) = free_ports(1)
+    own = {**environ, "WORKER_SLOTS": "2", "METRICS_PORT": str(port)}
+    async with program(*WORKER, environ=own) as worker, httpx.AsyncClient() as client:
+        await worker.wait_for_output("worker.started")
+        await enqueue_effects(effects, 3, seconds=300)
+        await eventually(lambda: count_starts(effects), 2)
+        await asyncio.sleep(MAX_POP_AGE_S + 1)
+        ready = await client.get(f"http://127.0.0.1:{port}/health/ready")
+        assert (ready.status_code, ready.text) == (200, "ready\n")
 
 
 async def test_worker_runs_at_low_priority(database: Database, environ: Mapping[str, str]) -> None:
