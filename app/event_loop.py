@@ -11,6 +11,10 @@ from app import metrics
 
 T = TypeVar("T")
 
+DUPLICATE_SIGNAL_S = 0.5
+"""Signals to stop that are this close together count as one. systemd signals every process of a
+service and `uv run` passes its signal on; Ctrl-C reaches `just up` directly and through `just`."""
+
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks repeatedly until they have ended.

@@ -17,7 +17,7 @@ import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 
-from app.event_loop import cancel_all
+from app.event_loop import DUPLICATE_SIGNAL_S, cancel_all
 from app.redis import OUTAGES
 
 log = structlog.get_logger()
@@ -94,14 +94,18 @@ def host_redis(url: str) -> HostRedis:
     )
 
 
-def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
+def drain_on_signals(drain: Callable[[], Awaitable[None]], interrupt: Callable[[], None]) -> None:
     """On SIGTERM or SIGINT, drain and then cancel arq's main task.
 
-    Call this from that task. It replaces arq's own signal handlers, which would interrupt the jobs.
-    A second signal cuts the drain short.
+    A second signal, unless it is a duplicate, interrupts the running jobs, so that the drain ends
+    soon. A third ends the drain, and other workers reclaim what this one holds.
+
+    Call this from arq's main task. It replaces arq's own signal handlers, which would interrupt the
+    jobs at once.
     """
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
+    received: list[float] = []
     draining: list[asyncio.Task[None]] = []
 
     async def drain_and_end(name: str) -> None:
@@ -113,10 +117,17 @@ def drain_on_signals(drain: Callable[[], Awaitable[None]]) -> None:
                 await cancel_all((main,))  # one cancellation can get lost
 
     def on_signal(signum: signal.Signals) -> None:
-        if draining:
-            draining[0].cancel()
-        else:
-            draining.append(loop.create_task(drain_and_end(signum.name), name="drain"))
+        if received and loop.time() - received[-1] < DUPLICATE_SIGNAL_S:
+            return
+        received.append(loop.time())
+        match len(received):
+            case 1:
+                draining.append(loop.create_task(drain_and_end(signum.name), name="drain"))
+            case 2:
+                log.warning("worker.drain_cut_short", signal=signum.name)
+                interrupt()
+            case _:
+                draining[0].cancel()
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, on_signal, signum)

@@ -68,7 +68,7 @@ class Lifecycle:
             report_error(error)
             code = INVALID_SETTINGS_EXIT_CODE if isinstance(error, SettingsError) else 1
             raise SystemExit(code) from None
-        drain_on_signals(engine.drain)
+        drain_on_signals(engine.drain, engine.claim_loop.interrupt_all)
         if self._burst:
             self.redis.has_work = engine.has_work
 

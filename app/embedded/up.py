@@ -34,9 +34,8 @@ from app.embedded.postgres import fallback_folder
 from app.embedded.registry import ProcessRegistry, stop_leftovers
 from app.embedded.servers import connection_settings, embedded_servers, start_all, stop_all
 from app.embedded.supervisor import supervise
+from app.event_loop import DUPLICATE_SIGNAL_S
 
-DUPLICATE_SIGNAL_S = 0.5
-"""Signals this close together count as one: Ctrl-C reaches us directly and through `just`."""
 STDIN, STDOUT, STDERR = 0, 1, 2
 TERMINAL_POLL_S = 1.0
 """Interval between checks of the terminal."""

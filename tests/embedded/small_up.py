@@ -9,7 +9,8 @@ from pathlib import Path
 from app.embedded.application import ChildSpec, Plan
 from app.embedded.console import print_error
 from app.embedded.home import AlreadyRunning
-from app.embedded.up import DUPLICATE_SIGNAL_S, up
+from app.embedded.up import up
+from app.event_loop import DUPLICATE_SIGNAL_S
 
 SERVE = """
 import http.server, os, signal, sys

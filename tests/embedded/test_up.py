@@ -17,7 +17,7 @@ import pytest
 from app.embedded.__main__ import down, env, reset
 from app.embedded.ports import LOOPBACK, is_listening
 from app.embedded.postgres import fallback_folder
-from app.embedded.up import DUPLICATE_SIGNAL_S
+from app.event_loop import DUPLICATE_SIGNAL_S
 from tests.embedded.running import registered, small_environment, small_up
 from tests.support.processes import is_alive
 from tests.support.working import until

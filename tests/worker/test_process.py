@@ -15,6 +15,7 @@ import pytest
 
 from app import jobs, process_priority
 from app.embedded.ports import free_ports
+from app.event_loop import DUPLICATE_SIGNAL_S
 from app.jobs.schedules import SCHEDULES
 from app.postgres.database import Database
 from app.resources import Resources
@@ -54,6 +55,35 @@ async def test_worker_runs_jobs_and_drains_on_sigterm(
 
 async def count_starts(database: Database) -> int:
     return int(await database.fetchval("select count(*) from starts"))
+
+
+async def test_two_signals_at_once_count_as_one(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        job_id = await enqueue_job(effects, Effect(seconds=3))
+        await eventually(lambda: count_starts(effects), 1)
+        worker.send(signal.SIGTERM)
+        await asyncio.sleep(0.01)
+        worker.send(signal.SIGTERM)
+        assert await worker.ended() == 0
+    ended = await job_row(effects, job_id)
+    assert ("done", 1, 0) == tuple(ended[name] for name in ("state", "attempt", "crashes"))
+
+
+async def test_second_signal_interrupts_and_returns_the_running_jobs(
+    effects: Database, environ: Mapping[str, str]
+) -> None:
+    async with program(*WORKER, environ=environ) as worker:
+        job_id = await enqueue_job(effects, Effect(seconds=300))
+        await eventually(lambda: count_starts(effects), 1)
+        worker.send(signal.SIGTERM)
+        await worker.wait_for_output("worker.drain_started")
+        await asyncio.sleep(DUPLICATE_SIGNAL_S)
+        worker.send(signal.SIGTERM)
+        assert await worker.ended() == 0
+    returned = await job_row(effects, job_id)
+    assert ("queued", 0, 0) == tuple(returned[name] for name in ("state", "attempt", "crashes"))
 
 
 async def test_worker_is_ready_while_all_its_slots_are_in_use(
