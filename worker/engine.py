@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
@@ -124,10 +124,11 @@ class Engine:
             open_redis(self._settings.redis.url, socket_timeout=POLL_INTERVAL_S + 4)
         )
         initialize_counters()
+        self._sending_heartbeats = self._start_loop(self._heartbeat.run)
         self._loops = [
+            self._sending_heartbeats,
             self._start_loop(watch_lag),
             self._start_loop(publish_until_cancelled, self._resources.engine_database, self.pauses),
-            self._start_loop(self._heartbeat.run),
             self._start_loop(self._finisher.run),
             self._start_loop(relay_until_cancelled, self._relay),
             self._start_loop(compare_until_cancelled, self._relay),
@@ -150,7 +151,9 @@ class Engine:
         log.info("worker.started", slots=worker.slots, worker=str(self.worker_id))
 
     async def drain(self) -> None:
-        """Stop claiming, wait up to the grace period for the running jobs, and release the rest.
+        """Stop claiming, return what has not started, and wait for the running jobs.
+
+        Jobs that run longer than the grace period are interrupted and returned, too.
 
         Before `start`, this does nothing. A second call waits for the first to finish. Cancelling
         the first call cuts the drain short.
@@ -163,13 +166,13 @@ class Engine:
 
     async def _drain(self) -> None:
         await cancel_all(self._claiming)
+        if self._sending_heartbeats.done():  # a bug has ended it; the jobs still need it
+            self._loops.append(self._start_loop(self._heartbeat.run))
+        await self._or_warn(self._return_unstarted())
         grace = self._settings.worker.shutdown_grace.total_seconds()
         interrupted = await self.claim_loop.drain(grace)
         await cancel_all(self._loops)
-        try:
-            await self._deregister()
-        except (Unavailable, *OUTAGES) as error:
-            log.warning("worker.deregistration_failed", error=repr(error))
+        await self._or_warn(self._deregister())
         await self._stack.aclose()
         log.info("worker.drained", interrupted=len(interrupted))
 
@@ -200,15 +203,27 @@ class Engine:
                 self.failed = True
                 signal.raise_signal(signal.SIGTERM)
 
-    async def _deregister(self) -> None:
-        """Release the jobs that this worker holds and return its ids, then delete its row."""
+    async def _return_unstarted(self) -> None:
+        """Release the jobs that were claimed but are not running, and return the taken ids."""
         database, worker_id = self._resources.engine_database, self.worker_id
         for row in await statements.running_on_worker(database, worker_id=worker_id):
-            await release(database, row.id, row.token)
+            if row.id not in self.slots.running:
+                await release(database, row.id, row.token)
         await return_taken_ids(
             database, self._resources.redis, self._resources.dispatcher, worker_id
         )
-        await statements.remove_worker(database, id=worker_id)
+
+    async def _deregister(self) -> None:
+        """Return all that this worker holds, and delete its row. Nothing is running any more."""
+        await self._return_unstarted()
+        await statements.remove_worker(self._resources.engine_database, id=self.worker_id)
+
+    async def _or_warn(self, returning: Awaitable[None]) -> None:
+        """Return jobs. Other workers reclaim those that cannot be returned during an outage."""
+        try:
+            await returning
+        except (Unavailable, StatementCancelled, *OUTAGES) as error:
+            log.warning("worker.return_failed", error=repr(error))
 
 
 async def _keep_running(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from app import dependency_health, jobs
 from app.errors import Unavailable
 from app.jobs.outcomes import Dead, LeaseLost, Retry, Snooze
-from app.jobs.redis_queue import queue_key
+from app.jobs.redis_queue import TAKERS_KEY, queue_key
 from app.postgres.database import Database, Transaction
 from app.resources import Resources
 from tests.support.sample_jobs import (
@@ -26,6 +29,7 @@ from tests.support.sample_jobs import (
     run_to_completion,
 )
 from tests.support.working import RunJobs, eventually, running_worker, until
+from worker.heartbeat import Heartbeat
 
 
 async def test_committed_job_runs_once_and_is_done(database: Database, run_jobs: RunJobs) -> None:
@@ -243,6 +247,58 @@ async def test_job_that_ends_within_the_shutdown_grace_period_is_done(
     async with running_worker(resources):
         await until(lambda: CALLS["a"] == 1)
         asyncio.get_running_loop().call_later(0.3, unblock.set)  # while the worker drains
+    assert (await job_row(database, job_id))["state"] == "done"
+
+
+async def test_workers_that_drain_in_the_middle_of_their_work_return_every_id(
+    database: Database, resources: Resources
+) -> None:
+    async def take_a_moment(*_: object) -> None:
+        await asyncio.sleep(0.01)
+
+    BEHAVIOURS["a"] = take_a_moment
+    async with database.transaction() as tx:
+        await jobs.enqueue_all(tx, [SampleJob("a")] * 5_000)
+    for drains in range(1, 9):
+        async with running_worker(resources):
+            await until(lambda: CALLS["a"] > 100 * drains)  # noqa: B023 # called at once
+        waiting = await database.fetch("select id from jobs where state <> 'done'")
+        in_redis = await resources.redis.zrange(queue_key("default"), 0, -1)
+        assert waiting
+        assert {str(job["id"]).encode() for job in waiting} <= set(in_redis)
+        takers = cast("Awaitable[int]", resources.redis.scard(TAKERS_KEY))
+        assert 0 == await takers
+
+
+async def test_heartbeats_continue_during_the_drain_after_their_loop_has_failed(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, database = asyncio.get_running_loop(), resources.database
+    drains: list[asyncio.Task[None]] = []
+    send = Heartbeat.send
+
+    async def fail_once(*_: object) -> None:
+        monkeypatch.setattr(Heartbeat, "send", send)
+        raise RuntimeError("a bug")
+
+    unblock = block("a")
+    async with running_worker(resources) as engine:
+        job_id = await enqueue_job(database, SampleJob("a"))
+        await until(lambda: CALLS["a"] == 1)
+        loop.add_signal_handler(
+            signal.SIGTERM, lambda: drains.append(asyncio.create_task(engine.drain()))
+        )
+        try:
+            monkeypatch.setattr(Heartbeat, "send", fail_once)
+            await until(lambda: bool(drains))
+            before = await database.fetchval("select clock_timestamp()")
+            later = "select seen_at - $1::timestamptz > interval '1 second' from workers"
+            await eventually(lambda: database.fetchval(later, before), True)
+            assert engine.failed
+            unblock.set()
+            await drains[0]
+        finally:
+            loop.remove_signal_handler(signal.SIGTERM)
     assert (await job_row(database, job_id))["state"] == "done"
 
 
