@@ -89,15 +89,16 @@ class JobExecutor:
 
     async def _call_handler(self, job_type: type[Job], run: Run) -> Outcome:
         outcome, answers = DONE, dependency_health.track()
+        limit = asyncio.timeout(job_type.timeout.total_seconds())
         try:
             job = msgspec.json.decode(run.claimed.payload, type=job_type)
-            async with asyncio.timeout(job_type.timeout.total_seconds()):
+            async with limit:
                 handler = self.handlers[job_type]
                 await handler(job, run, *resource_arguments(handler, self.resources))
         except (LeaseLost, asyncio.CancelledError):
             raise  # if the job was a probe, the next one is let through after 30 seconds
         except Exception as error:  # noqa: BLE001 # every failure of a handler is an outcome
-            outcome = self._outcome_of(error, job_type, run.claimed)
+            outcome = self._outcome_of(error, job_type, run.claimed, timed_out=limit.expired())
         return await self._report(outcome, run.claimed, answers)
 
     async def _report(
@@ -116,7 +117,9 @@ class JobExecutor:
             return replace(outcome, blocked_on=None)
         return outcome
 
-    def _outcome_of(self, error: Exception, job_type: type[Job], claimed: ClaimedJob) -> Outcome:
+    def _outcome_of(
+        self, error: Exception, job_type: type[Job], claimed: ClaimedJob, *, timed_out: bool
+    ) -> Outcome:
         """Turn a handler's exception into an outcome. Nothing else does this."""
         text = f"{type(error).__name__}: {without_values(error)}"
         match error:
@@ -138,7 +141,7 @@ class JobExecutor:
                 pass  # retried, as other errors are
             case Dead() | Failure() | msgspec.ValidationError() | msgspec.DecodeError():
                 return Outcome("dead", text, _trace(error), failed=True)
-            case TimeoutError():
+            case TimeoutError() if timed_out:
                 text = f"timed out after {job_type.timeout.total_seconds():.0f} s"
         if claimed.failures >= job_type.retries:
             return Outcome("dead", text, _trace(error), failed=True)

@@ -302,6 +302,18 @@ async def test_heartbeats_continue_during_the_drain_after_their_loop_has_failed(
     assert (await job_row(database, job_id))["state"] == "done"
 
 
+async def test_time_limit_of_something_that_a_job_calls_is_not_called_the_jobs_own(
+    database: Database, run_jobs: RunJobs
+) -> None:
+    async def fail(*_: object) -> None:
+        raise TimeoutError("the other side is slow")
+
+    BEHAVIOURS["a"] = fail
+    job_id = await enqueue_job(database, SampleJob("a"))
+    await run_jobs(may_fail=True)
+    assert "TimeoutError: the other side is slow" == (await job_row(database, job_id))["error"]
+
+
 async def test_job_of_an_unknown_kind_is_snoozed_without_counting_the_attempt(
     database: Database, resources: Resources
 ) -> None:
