@@ -9,22 +9,23 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from time import monotonic
 
-_LAST_SUCCESSES: ContextVar[dict[str, float]] = ContextVar("last_successes")
+_LAST_SUCCESSES: ContextVar[tuple[float, dict[str, float]]] = ContextVar("last_successes")
 
 
 def record_success(dependency: str) -> None:
     """Record that a dependency has just responded correctly, even if it refused the request."""
     last_successes = _LAST_SUCCESSES.get(None)
     if last_successes is not None:
-        last_successes[dependency] = monotonic()
+        began, successes = last_successes
+        successes[dependency] = monotonic() - began
 
 
 def track() -> Mapping[str, float]:
     """Start recording in this task and in the tasks that it starts.
 
     Returns:
-        The monotonic time of each dependency's last success, updated as dependencies respond.
+        Seconds from now until each dependency's last success, updated as dependencies respond.
     """
-    last_successes: dict[str, float] = {}
-    _LAST_SUCCESSES.set(last_successes)
-    return last_successes
+    successes: dict[str, float] = {}
+    _LAST_SUCCESSES.set((monotonic(), successes))
+    return successes

@@ -16,6 +16,7 @@ import structlog
 from app.jobs import statements
 from app.jobs.job import JobId
 from app.jobs.pauses import Pauses
+from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database
 
 log = structlog.get_logger()
@@ -68,26 +69,28 @@ class Breakers:
             log.warning("breaker.open", dependency=dependency)
         return bool(is_open)
 
-    async def record_end(self, kind: str, job_id: JobId, answers: Mapping[str, float]) -> None:
+    async def record_end(self, claimed: ClaimedJob, answers: Mapping[str, float]) -> None:
         """Close the open breakers of the dependencies that answered an attempt.
 
         If the attempt was a probe that has called no such dependency, the next probe may start.
 
         Args:
-            answers: when each dependency last answered the attempt, by the monotonic clock.
+            answers: the seconds from the handler's start to each dependency's last answer.
 
         Raises:
             Unavailable: Postgres is unavailable. A probe ends by itself after 30 seconds.
         """
         self._answered |= answers.keys()
         for dependency in answers.keys() & self._pauses.dependencies:
-            ago = timedelta(seconds=self._clock() - answers[dependency])
+            # The handler started after the claim, so the answer came no earlier than this. And it
+            # is Postgres's clock that tells whether an outage was reported since.
+            answered_at = claimed.started_at + timedelta(seconds=answers[dependency])
             if await statements.close_breaker(
-                self._database, dependency=dependency, answered_ago=ago
+                self._database, dependency=dependency, answered_at=answered_at
             ):
                 log.info("breaker.closed", dependency=dependency)
-        if kind in self._pauses.blocked_kinds:
-            await statements.end_probe(self._database, job_id=job_id)
+        if claimed.kind in self._pauses.blocked_kinds:
+            await statements.end_probe(self._database, job_id=claimed.id)
 
     async def report_answers(self) -> None:
         """Tell the other workers which dependencies have answered, every ten seconds at most.

@@ -107,7 +107,7 @@ class JobExecutor:
         """Report how the dependencies responded. If a breaker is open, the job is blocked on it."""
         try:
             if outcome.blocked_on is None:
-                await self.breakers.record_end(claimed.kind, claimed.id, answers)
+                await self.breakers.record_end(claimed, answers)
             elif not await self.breakers.record_outage(
                 claimed.kind, claimed.id, outcome.blocked_on
             ):

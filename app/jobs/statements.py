@@ -224,7 +224,7 @@ async def report_answers(db: Queryable, *, worker_id: UUID, dependencies: list[s
 
 @statement("parking")
 async def close_breaker(
-    db: Queryable, *, dependency: str, answered_ago: timedelta
+    db: Queryable, *, dependency: str, answered_at: datetime
 ) -> bool | None: ...
 
 

@@ -160,7 +160,7 @@ where dependency = :dependency
     and not exists (
         select from dependency_reports
         where dependency_reports.dependency = :dependency
-            and outage_at > clock_timestamp() - :answered_ago::interval
+            and outage_at > :answered_at::timestamptz
     )
 returning true;
 

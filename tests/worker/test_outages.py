@@ -176,10 +176,9 @@ async def test_any_answer_of_the_dependency_closes_the_breaker(
 async def test_answer_from_before_the_last_outage_does_not_close_the_breaker(
     worker: Worker,
 ) -> None:
-    answered = monotonic()
     run, _ = await worker.execute(SampleJob("outage"))
     await worker.read_pauses()
-    await worker.breakers.record_end(SampleJob.kind, run.job_id, {"smtp": answered})
+    await worker.breakers.record_end(run.claimed, {"smtp": 0.0})
     assert ["smtp"] == await open_breakers(worker.database)
 
 
