@@ -1,13 +1,15 @@
 """Suspects: jobs that were running in two crashes run next in a process of their own.
 
-If the process dies, the job is to blame, and no other job is affected. `python -m worker.suspects`
-is that process. It gets the job on its standard input, which its worker keeps open while it lives,
-and writes how the attempt ended to its standard output.
+If the process dies once it has the job in hand, the job is to blame, and no other job is affected.
+`python -m worker.suspects` is that process. It gets the job on its standard input, which its worker
+keeps open while it lives. On its standard output it writes a line just before it tries the job, and
+then how the attempt ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import random
 import resource
@@ -20,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from time import monotonic
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 import msgspec
@@ -50,6 +52,10 @@ TIMEOUT_MARGIN_S = 30.0
 """How much longer than the job's timeout the process may live: it may be unable to time out."""
 TERMINATED = 143
 """The exit code of a process that SIGTERM has ended, as of shells: 128 + 15."""
+START_FAILED_DELAY = timedelta(minutes=1)
+PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+STARTED = b"started\n"
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -75,6 +81,8 @@ async def run_in_own_process(
 ) -> Outcome:
     """Call a job's handler in a process of its own. If the process dies, the job becomes dead.
 
+    If the process cannot start, the job is snoozed for a minute.
+
     Raises:
         LeaseLost: this attempt has lost its job.
         CancelledError: the job was cancelled or lost, or the worker is stopping. The process has
@@ -82,31 +90,39 @@ async def run_in_own_process(
     """
     log.warning("job.suspected", crashes=run.claimed.crashes)
     suspect = Suspect(run.claimed, worker_id, _reference(job_type), _reference(handler))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.suspects"),
-        stdin=PIPE,
-        stdout=PIPE,
-        start_new_session=True,  # Ctrl-C is for the worker, which then ends the process
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "worker.suspects"),
+            stdin=PIPE,
+            stdout=PIPE,
+            start_new_session=True,  # Ctrl-C is for the worker, which then ends the process
+        )
+    except OSError as error:
+        return _not_started(f"its own process could not start: {error}")
     try:
         async with asyncio.timeout(job_type.timeout.total_seconds() + TIMEOUT_MARGIN_S):
-            answer = await _ask(process, msgspec.json.encode(suspect))
+            output = await _ask(process, msgspec.json.encode(suspect))
     except TimeoutError:
         return Outcome("dead", "its own process did not end in time", failed=True)
     finally:
         await _end(process)
-    return _outcome_of(process.returncode or 0, answer, run)
+    return _outcome_of(process.returncode or 0, output, run)
 
 
-def _outcome_of(exit_code: int, answer: bytes, run: Run) -> Outcome:
+def _outcome_of(exit_code: int, output: bytes, run: Run) -> Outcome:
     if exit_code in (TERMINATED, -signal.SIGTERM):
         delay = timedelta(seconds=1)
         return Outcome("snoozed", "its own process was stopped", delay=delay, started=False)
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        return Outcome("dead", f"its own process was killed by {name}", failed=True)
+    ended = (
+        f"was killed by {signal.Signals(-exit_code).name}"
+        if exit_code < 0
+        else f"ended with exit code {exit_code}"
+    )
+    if not output.startswith(STARTED):
+        return _not_started(f"its own process {ended} before the job started")
+    answer = output.removeprefix(STARTED)
     if exit_code or not answer:
-        return Outcome("dead", f"its own process ended with exit code {exit_code}", failed=True)
+        return Outcome("dead", f"its own process {ended}", failed=True)
     ending = msgspec.json.decode(answer, type=Ending)
     run.finished = ending.finished
     if ending.outcome is None:
@@ -114,13 +130,17 @@ def _outcome_of(exit_code: int, answer: bytes, run: Run) -> Outcome:
     return ending.outcome
 
 
+def _not_started(reason: str) -> Outcome:
+    return Outcome("snoozed", reason, delay=START_FAILED_DELAY, started=False)
+
+
 async def _ask(process: Process, question: bytes) -> bytes:
-    """Send the question, and return the answer once the process has ended."""
+    """Send the question, and return the process's output once it has ended."""
     # The input stays open: when it ends, the worker has died.
     cast("asyncio.StreamWriter", process.stdin).write(question + b"\n")
-    answer = await cast("asyncio.StreamReader", process.stdout).read()
+    output = await cast("asyncio.StreamReader", process.stdout).read()
     await process.wait()
-    return answer
+    return output
 
 
 async def _end(process: Process) -> None:
@@ -151,26 +171,31 @@ def _resolve(reference: str) -> Any:
 def main() -> int:
     """Run the suspect whose description comes on the standard input; return the exit code."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    output = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what handlers print is no answer
-    suspect = msgspec.json.decode(sys.stdin.buffer.readline(), type=Suspect)
-    Thread(target=_die_with_worker, daemon=True).start()
-    try:
-        ending = asyncio.run(_run(suspect))
-    except asyncio.CancelledError:
-        return TERMINATED
-    with os.fdopen(output, "wb") as file:
-        file.write(msgspec.json.encode(ending))
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what handlers print is no answer
+        suspect = msgspec.json.decode(sys.stdin.buffer.readline(), type=Suspect)
+        _die_with_worker()
+        try:
+            ending = asyncio.run(_run(suspect, output))
+        except asyncio.CancelledError:
+            return TERMINATED
+        output.write(msgspec.json.encode(ending))
     return 0
 
 
 def _die_with_worker() -> None:
-    """Wait for the end of the standard input: the worker has died. Then end at once."""
+    """End this process as soon as the worker has died."""
+    if sys.platform == "linux":  # works even if the job never lets another thread run
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    Thread(target=_exit_at_end_of_input, daemon=True).start()
+
+
+def _exit_at_end_of_input() -> None:
     sys.stdin.buffer.read()
     os._exit(1)
 
 
-async def _run(suspect: Suspect) -> Ending:
+async def _run(suspect: Suspect, output: BinaryIO) -> Ending:
     task = cast("asyncio.Task[Ending]", asyncio.current_task())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     settings = Settings.from_env(environment_with_dotenv(os.environ, Path.cwd()))
@@ -191,6 +216,8 @@ async def _run(suspect: Suspect) -> Ending:
         random_float = random.SystemRandom().random
         executor = JobExecutor(resources, breakers, random_float, handlers)
         run = Run(resources.database, suspect.claimed)
+        output.write(STARTED)
+        output.flush()
         try:
             outcome = await executor(run)
         except LeaseLost:

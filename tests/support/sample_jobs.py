@@ -125,14 +125,21 @@ async def take_effect(job: Effect, run: Run, resources: Resources) -> None:
 
 
 class Killer(Job, frozen=True):
-    """Kills its process on every attempt."""
+    """Ends its process on every attempt, by SIGKILL or with an exit code."""
 
     kind = "test:killer"
 
+    exit_code: int = 0
+
+    def on_failure(self) -> Effect:
+        return Effect()
+
 
 @handles(Killer)
-async def kill_worker(_job: Killer, run: Run, resources: Resources) -> None:
+async def end_process(job: Killer, run: Run, resources: Resources) -> None:
     await ledger.record_start(resources.database, run)
+    if job.exit_code:
+        os._exit(job.exit_code)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
