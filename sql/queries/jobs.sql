@@ -295,7 +295,6 @@ taken as (
     from dead, lateral (
         select id, attempt, worker_id, started_at from jobs
         where worker_id = dead.id and state = 'running'
-        order by id
         for no key update skip locked
     ) as running
 ),
@@ -337,6 +336,8 @@ update jobs set
     token = null
 from lost
 where jobs.id = lost.id
+    -- Reads these jobs alone, even if the planner expects many dead workers.
+    and jobs.id = any(array(select id from lost))
 returning jobs.id, jobs.queue, state, kind, payload::text as payload, run_at,
     state = 'queued' and run_at <= now() as due;
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,15 +22,27 @@ FEW_BLOCKS = 50
 NO_ID = UUID(int=0)
 
 
-async def blocks_read(connection: Any, name: str, **arguments: object) -> int:
-    """Execute a statement, and return how many blocks of tables and indexes it read."""
+async def executed_plan(connection: Any, name: str, **arguments: object) -> dict[str, Any]:
+    """Execute a statement, and return the top node of its plan."""
     statement = STATEMENTS[name]
     plan = await connection.fetchval(
         f"explain (analyze, buffers, format json) {statement.sql}",
         *(arguments[parameter] for parameter in statement.parameters),
     )
-    top = json.loads(plan)[0]["Plan"]
+    top: dict[str, Any] = json.loads(plan)[0]["Plan"]
+    return top
+
+
+async def blocks_read(connection: Any, name: str, **arguments: object) -> int:
+    """Execute a statement, and return how many blocks of tables and indexes it read."""
+    top = await executed_plan(connection, name, **arguments)
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
 
 
 async def insert_finished(database: Database, count: int, *, days: int = 0) -> None:
@@ -178,3 +190,17 @@ async def test_heartbeat_and_reclaim_read_few_blocks_beside_an_old_snapshot(
         for name, arguments in statements.items()
     }
     assert {} == {name: blocks for name, blocks in read.items() if blocks > 5 * len(ids)}
+
+
+async def test_reclaim_does_not_scan_jobs_when_the_planner_expects_many_dead_workers(
+    database: Database, owner: Database
+) -> None:
+    """It expects many of a table that was never analyzed."""
+    await insert_finished(database, 5_000)
+    await owner.execute("vacuum analyze jobs")
+    plan = await executed_plan(database, "jobs.reclaim")
+    (workers,) = (node for node in nodes(plan) if node.get("Relation Name") == "workers")
+    assert workers["Plan Rows"] > 100
+    assert "Seq Scan" not in {
+        node["Node Type"] for node in nodes(plan) if node.get("Relation Name") == "jobs"
+    }
