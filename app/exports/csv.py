@@ -139,6 +139,7 @@ class _TimedOutput:
         self._earlier_waits_s = 0.0
         self._waiting_since: float | None = None
         self._limit: asyncio.Timeout | None = None
+        self._gave_way = False
 
     @asynccontextmanager
     async def limited(self) -> AsyncIterator[None]:
@@ -148,11 +149,15 @@ class _TimedOutput:
             DownloadTooSlow: it took too long, or was cut off to make room for another download.
         """
         try:
-            async with asyncio.timeout(self._limits.max_duration_s) as self._limit:
-                yield
+            async with asyncio.timeout(self._limits.max_duration_s) as limit:
+                self._limit = limit
+                try:
+                    yield
+                finally:
+                    self._limit = None
         except TimeoutError:
             reason = f"not finished after {self._limits.max_duration_s:.0f} s"
-            if self._limit is None:
+            if self._gave_way:
                 reason = "cut off to make room for another download"
             raise DownloadTooSlow(reason) from None
 
@@ -161,6 +166,7 @@ class _TimedOutput:
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
             self._limit = None
+            self._gave_way = True
 
     def total_wait_s(self) -> float:
         """Return how long the client has been waited for; 0 if the download is about to end."""

@@ -24,6 +24,8 @@ from app.exports import statements
 from app.exports.csv import DOWNLOAD_LIMITS, DownloadLimits, Downloads, DownloadTooSlow, copy
 from app.exports.export import Filters
 from app.postgres.database import Database
+from app.postgres.pool import Pool
+from app.postgres.snapshot import Snapshot, Snapshots
 from app.resources import Resources
 from tests.support.exports import CSV, add_activities, add_megabytes
 from tests.support.outages import terminate_backends
@@ -374,25 +376,31 @@ async def test_all_rows_are_read_from_one_snapshot(
 async def test_slow_clients_give_way_to_a_new_download_after_a_window(
     resources: Resources, database: Database, kim: Person
 ) -> None:
-    """All clients read twice as fast as they must. Only they move the clock."""
+    """All clients read twice as fast as they must, and stop for a window's time. Only they move
+    the clock."""
     now = 0.0
     limits = DownloadLimits(max_duration_s=3600, min_bytes_per_s=50_000, window_s=300)
     downloads = Downloads(limits, clock=lambda: now)
-    all_wait = asyncio.Event()
 
-    async def read_slowly(data: bytes) -> None:
+    async def read_slowly(size_read: list[int], has_stopped: asyncio.Event, data: bytes) -> None:
         nonlocal now
         now += len(data) / limits.min_bytes_per_s / 2
-        if now > limits.window_s * size:
-            all_wait.set()
+        size_read.append(len(data))
+        if sum(size_read) > 2 * limits.min_bytes_per_s * limits.window_s:
+            has_stopped.set()
             await asyncio.Event().wait()
 
     size = resources.settings.database.export_pool_size
     slow = [await person_with_activities(database, f"slow-{number}") for number in range(size)]
+    have_stopped = [asyncio.Event() for _ in slow]
     reading = [
-        asyncio.create_task(stream_with(downloads, resources, who, read_slowly)) for who in slow
+        asyncio.create_task(
+            stream_with(downloads, resources, who, partial(read_slowly, [], has_stopped))
+        )
+        for who, has_stopped in zip(slow, have_stopped, strict=True)
     ]
-    await all_wait.wait()
+    for has_stopped in have_stopped:
+        await has_stopped.wait()
     await stream_with(downloads, resources, kim, read_at_once)
 
     ended, others = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
@@ -432,6 +440,49 @@ async def test_download_does_not_give_way_before_it_has_waited_for_its_client_fo
     await cancel_all(reading)
 
 
+async def test_download_that_is_about_to_end_need_not_give_way(
+    resources: Resources, database: Database, kim: Person
+) -> None:
+    """Its client has read everything, slowly. Only its snapshot has yet to close."""
+    now = 0.0
+    downloads = Downloads(RELAXED, clock=lambda: now)
+    sam = await person(database, "sam")
+    await add_activities(database, sam.id, 10)
+    snapshots = ClosedLate(resources.snapshots.pool)
+
+    async def read_slowly(_: bytes) -> None:
+        nonlocal now
+        now += 2 * RELAXED.window_s
+
+    async with AsyncExitStack() as stack:
+        for _ in range(resources.settings.database.export_pool_size - 1):
+            await stack.enter_async_context(snapshots.pool.acquire())
+        ending = asyncio.create_task(
+            stream_with(downloads, resources, sam, read_slowly, snapshots=snapshots)
+        )
+        await snapshots.all_read.wait()
+        with pytest.raises(Busy):
+            await stream_with(downloads, resources, kim, read_at_once)
+        snapshots.may_close.set()
+        await ending
+
+
+class ClosedLate(Snapshots):
+    """Snapshots that do not close until they may."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.all_read = asyncio.Event()
+        self.may_close = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Snapshot]:
+        async with super().open() as snapshot:
+            yield snapshot
+            self.all_read.set()
+            await self.may_close.wait()
+
+
 async def test_too_many_downloads_raise_busy_not_unavailable(
     resources: Resources, kim: Person
 ) -> None:
@@ -458,8 +509,15 @@ async def stream_to(
 
 
 async def stream_with(
-    downloads: Downloads, resources: Resources, who: Person, write: Write
+    downloads: Downloads,
+    resources: Resources,
+    who: Person,
+    write: Write,
+    *,
+    snapshots: Snapshots | None = None,
 ) -> None:
     async def begin() -> None: ...
 
-    await downloads.stream(resources.snapshots, who.id, Filters(), begin, write, bom=False)
+    await downloads.stream(
+        snapshots or resources.snapshots, who.id, Filters(), begin, write, bom=False
+    )
