@@ -156,6 +156,7 @@ async def _end(process: Process) -> None:
         await process.wait()
     except asyncio.CancelledError:
         process.kill()
+        await process.wait()
         raise
 
 
