@@ -25,7 +25,7 @@ from app.settings.environment import (
     environment_with_dotenv,
     report_error,
 )
-from app.settings.sections import postgres_server
+from app.settings.urls import postgres_servers
 
 FAILED, BAD_INPUT = 1, INVALID_SETTINGS_EXIT_CODE
 """Exit codes."""
@@ -52,7 +52,7 @@ async def migrate_(
     if database.migrations_url is None:
         output = await migrate(database.url, command)
     else:
-        server = postgres_server(database.url, os.environ)
+        server = postgres_servers(database.url, os.environ)
         role = ApplicationRole(server.username, server.password)
         output = await migrate(database.migrations_url, command, role=role)
     return output or "no pending migrations"
@@ -94,9 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(command: Any, bound: BoundArguments, settings: Settings, needs: set[str]) -> Any:
     """Run a command with the resources that it needs. Migrations need only the settings."""
+    logs.configure(settings.logs)
     if "resources" not in needs:
         return await command(*bound.args, **bound.kwargs, settings=settings)
-    logs.configure(settings.logs)
     async with open_resources(settings, process="activelog-cli") as resources:
         return await command(*bound.args, **bound.kwargs, resources=resources)
 

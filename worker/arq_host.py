@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 import structlog
-from arq.connections import ArqRedis
-from redis.asyncio import ConnectionPool
+from arq.connections import ArqRedis, RedisSettings
+from redis.asyncio.sentinel import SentinelConnectionPool
 
 from app.event_loop import DUPLICATE_SIGNAL_S, cancel_all
-from app.redis import OUTAGES
+from app.redis import OUTAGES, connection_pool
+from app.settings.urls import redis_connection_pool
 
 log = structlog.get_logger()
 
@@ -83,15 +84,32 @@ async def _or_default(answer: Awaitable[Any], default: Any) -> Any:
 
 def host_redis(url: str) -> HostRedis:
     """Make the client for arq's `redis_pool`. It connects on first use."""
-    pool: ConnectionPool = ConnectionPool.from_url(
-        url, socket_timeout=3, socket_connect_timeout=2, socket_keepalive=True
-    )
     # Not arq's default, pickle, which would let anyone who can write to Redis run code here.
     return HostRedis(
-        pool_or_conn=pool,
+        pool_or_conn=connection_pool(url, socket_timeout=3),
         job_serializer=msgspec.json.encode,
         job_deserializer=msgspec.json.decode,
     )
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Describe the Redis of a URL to `arq --check`, whose own parser knows no Sentinel."""
+    pool = redis_connection_pool(url)
+    options = pool.connection_kwargs
+    settings = RedisSettings(
+        host=options.get("host", "localhost"),
+        port=options.get("port", 6379),
+        unix_socket_path=options.get("path"),
+        database=options.get("db", 0),
+        username=options.get("username"),
+        password=options.get("password"),
+        ssl=url.startswith("rediss"),
+    )
+    if isinstance(pool, SentinelConnectionPool):
+        nodes = [node.connection_pool.connection_kwargs for node in pool.sentinel_manager.sentinels]
+        settings.host = [(node["host"], node["port"]) for node in nodes]
+        settings.sentinel, settings.sentinel_master = True, pool.service_name
+    return settings
 
 
 def drain_on_signals(drain: Callable[[], Awaitable[None]], interrupt: Callable[[], None]) -> None:

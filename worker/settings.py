@@ -12,7 +12,6 @@ import msgspec
 import structlog
 import uvloop
 from arq import func
-from arq.connections import RedisSettings
 
 from app import logs, process_priority
 from app.email import check_emails
@@ -23,7 +22,7 @@ from app.jobs.handlers import Handlers
 from app.resources import open_resources, refuse_old_servers
 from app.settings import Settings
 from app.settings.environment import INVALID_SETTINGS_EXIT_CODE, SettingsError, report_error
-from worker.arq_host import drain_on_signals, host_redis
+from worker.arq_host import drain_on_signals, host_redis, redis_settings
 from worker.cron import Clock, cron_jobs
 from worker.engine import Engine
 
@@ -128,7 +127,7 @@ def worker_settings(
         {
             "functions": [func(run, name="run", timeout=ARQ_TIMEOUT_S)],
             "redis_pool": lifecycle.redis,
-            "redis_settings": RedisSettings.from_dsn(settings.redis.url),  # `arq --check` reads it
+            "redis_settings": redis_settings(settings.redis.url),  # `arq --check` reads it
             "cron_jobs": [] if clock is None else cron_jobs(),
             "timezone": UTC,
             "job_serializer": msgspec.json.encode,

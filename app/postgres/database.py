@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import LockNotAvailableError as LockTimeout
+from asyncpg import ReadOnlySQLTransactionError
 from asyncpg import UniqueViolationError as UniqueViolation
 
 from app.postgres.failures import POSTGRES_ERRORS, failure_of
@@ -18,6 +19,7 @@ from app.postgres.pool import (
     Connection,
     Pool,
     Record,
+    close_now,
     end_statement,
     set_statement_timeout,
 )
@@ -122,6 +124,8 @@ class Database:
                 raise failure from error
             raise
         except POSTGRES_ERRORS as error:
+            if isinstance(error, ReadOnlySQLTransactionError):
+                close_now(connection)  # the next one may lead to the new primary
             if failure := failure_of(error):
                 raise failure from error
             raise

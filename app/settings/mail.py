@@ -14,7 +14,8 @@ from dkim import crypto  # type: ignore[import-untyped] # has no stubs
 from msgspec import Meta
 
 from app.settings.environment import LOCAL_HOSTS, REMEDIES
-from app.settings.sections import Rate, parse_rate, split_url
+from app.settings.sections import Rate, parse_rate
+from app.settings.urls import split_url
 
 DEFAULT_SENDER = "ActiveLog <hello@localhost>"
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple, TypeAlias
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from msgspec import Meta
-from redis.asyncio import ConnectionPool
 
-from app.settings.environment import LOCAL_HOSTS, convert
+from app.settings.environment import convert
+from app.settings.urls import parse_http_url, parse_postgres_url, parse_redis_url
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 PERIODS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": DAY}
@@ -37,88 +36,11 @@ def duration_parser(unit: timedelta, least: int, most: int) -> Callable[[str], t
     return lambda text: convert(text, Annotated[int, Meta(ge=least, le=most)]) * unit
 
 
-def split_url(text: str, *schemes: str) -> SplitResult:
-    """Split a URL that must have one of these schemes, a host or a path, and no invalid port."""
-    problem = f"is not a valid URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
-    try:
-        parts = urlsplit(text)
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        raise ValueError(problem) from None
-    if parts.scheme not in schemes or not port_is_valid or not (parts.netloc or parts.path):
-        raise ValueError(problem)
-    return parts
-
-
-def parse_http_url(text: str) -> str:
-    split_url(text, "http", "https")
-    return text.rstrip("/")
-
-
 def parse_contact(text: str) -> str:
     """Check a contact for security.txt: RFC 9116, section 2.5.3, requires https for the web."""
     if not re.fullmatch(r"mailto:[^\s@]+@[^\s@]+|https://\S+", text):
         raise ValueError("must begin with mailto: or https://")
     return text
-
-
-def parse_postgres_url(text: str) -> str:
-    split_url(text, "postgres", "postgresql")
-    return text
-
-
-def parse_redis_url(text: str) -> str:
-    """Check the URL with the Redis client's parser, which would otherwise fail on first use."""
-    parts = split_url(text, "redis", "rediss", "unix")
-    if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d{1,9}", parts.path):
-        raise ValueError("must end with a database number such as /0, or have no path")
-    try:
-        ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call] # untyped
-    except (TypeError, ValueError):
-        raise ValueError("has an unknown or invalid parameter") from None
-    return text
-
-
-def redis_server(url: str) -> tuple[str | None, str | None]:
-    """Return the host and the password that the client reads from a valid URL.
-
-    The host is None for a Unix socket.
-    """
-    options = ConnectionPool.from_url(url).connection_kwargs
-    return None if "path" in options else options.get("host"), options.get("password")
-
-
-class PostgresServer(NamedTuple):
-    """What asyncpg reads from a URL. Parameters of the URL and PG* variables count, too."""
-
-    hosts: frozenset[str]
-    """Empty for a Unix socket."""
-    username: str
-    password: str
-    sslmode: str
-
-
-def postgres_server(url: str, environ: Mapping[str, str]) -> PostgresServer:
-    """Return which servers a URL names, and how it connects to them. It may name several hosts."""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    login, _, netloc = parts.netloc.rpartition("@")
-    username, _, password = login.partition(":")
-    listed = [*netloc.split(","), *query.get("host", "").split(",")]
-    if not any(listed):
-        listed = environ.get("PGHOST", "").split(",")
-    hosts = {host for text in listed if (host := _host(unquote(text.strip())))}
-    return PostgresServer(
-        frozenset(host for host in hosts if not host.startswith(("/", "@"))),
-        unquote(username) or query.get("user", ""),
-        unquote(password) or query.get("password", ""),
-        query.get("sslmode") or environ.get("PGSSLMODE", ""),
-    )
-
-
-def _host(text: str) -> str:
-    """Remove the port, and the brackets of an IPv6 address."""
-    return text if text in LOCAL_HOSTS else re.sub(r":\d*$", "", text).strip("[]").lower()
 
 
 def parse_hosts(text: str) -> frozenset[str]:

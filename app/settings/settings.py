@@ -26,9 +26,8 @@ from app.settings.sections import (
     Retention,
     Worker,
     parse_hosts,
-    postgres_server,
-    redis_server,
 )
+from app.settings.urls import postgres_servers, redis_servers
 
 SAMPLE_SECRET = "change-me-to-64-random-characters"
 """The value in .env.example, which only development accepts."""
@@ -176,7 +175,9 @@ def _unsafe_in_production(
 def _unsafe_postgres(
     variable: str, url: str, environ: Mapping[str, str], private: Set[str | None]
 ) -> Iterator[tuple[str, str]]:
-    server = postgres_server(url, environ)
+    server = postgres_servers(url, environ)
+    if server.may_find_a_standby:
+        yield variable, "names several hosts: add target_session_attrs=read-write"
     if server.hosts - LOCAL_HOSTS:
         elsewhere = text_of(environ, "PGPASSWORD") or text_of(environ, "PGPASSFILE")
         if not (server.password or elsewhere or "sslcert=" in url):
@@ -190,8 +191,8 @@ def _unsafe_postgres(
 
 
 def _unsafe_redis(url: str) -> Iterator[tuple[str, str]]:
-    host, password = redis_server(url)
-    if not password and host not in LOCAL_HOSTS:
+    hosts, password = redis_servers(url)
+    if not password and hosts - LOCAL_HOSTS:
         yield "REDIS_URL", f"has a remote host and no password: {REMEDIES['REDIS_URL']}"
     if password == DEVELOPMENT_PASSWORD:
         yield "REDIS_URL", FROM_DEVELOPMENT

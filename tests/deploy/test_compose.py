@@ -34,7 +34,7 @@ from tests.deploy.composition import (
 
 PLUGINS = "/usr/libexec/docker/cli-plugins"
 COMPOSE = shutil.which("docker-compose", path=f"{os.environ['PATH']}:{PLUGINS}")
-LIBPQ_VARIABLES = {"PGPASSWORD", "PGPASSFILE", "PGHOST", "PGSSLMODE"}
+LIBPQ_VARIABLES = {"PGPASSWORD", "PGPASSFILE", "PGHOST", "PGSSLMODE", "PGTARGETSESSIONATTRS"}
 """Variables for what DATABASE_URL lacks. In compose.yaml, it lacks nothing that matters."""
 OWNER = {"MIGRATIONS_DATABASE_URL"}
 """What only `migrate` gets."""

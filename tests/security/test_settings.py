@@ -63,6 +63,13 @@ def test_no_secret_has_a_default_outside_development(environment: str, name: str
         {"REDIS_URL": "redis://redis.example.com"},
         {"REDIS_URL": "redis:///0?host=redis.example.com"},
         {"REDIS_URL": "rediss://redis.example.com:6379/0"},
+        {"REDIS_URL": "redis+sentinel://one.example.com,two.example.com/activelog"},
+        {"REDIS_URL": "redis+sentinel://one.example.com/activelog?sentinel_password=u5"},
+        {"DATABASE_URL": "postgresql://a:yT4@db-1.example.com,db-2.example.com:5433/a"},
+        {
+            "DATABASE_URL": "postgresql://a:yT4@db-1.example.com,db-2.example.com/a"
+            "?target_session_attrs=any"
+        },
         {"S3_ENDPOINT_URL": "http://s3.example.com"},
         {"S3_ENDPOINT_URL": "http://s3:8333"},
         {"S3_PUBLIC_ENDPOINT_URL": "http://files.example.com"},
@@ -165,6 +172,11 @@ def test_invalid_environment_is_listed_with_invalid_settings_but_without_missing
         ("redis://:hidden@127.0.0.1:6379/zero", "must end with a database number"),
         ("redis://:hidden@127.0.0.1:6379/0?bogus=1", "has an unknown or invalid parameter"),
         ("redis://127.0.0.1:port/0", "is not a valid URL"),
+        ("redis://:hidden@one,two/0", "has several hosts"),
+        ("redis+sentinel://:hidden@one:26379,two:port/activelog", "is not a valid URL"),
+        ("redis+sentinel://:hidden@one,two/", "must have the name of the service"),
+        ("redis+sentinel://:hidden@one,two/activelog/zero", "must have the name of the service"),
+        ("redis+sentinel://:hidden@one,two/activelog?bogus=1", "has an unknown or invalid"),
     ],
 )
 def test_redis_url_that_the_client_rejects_is_refused_without_showing_its_password(
@@ -197,8 +209,19 @@ def test_all_missing_settings_are_listed_for_an_empty_environment() -> None:
         {"SMTP_URL": "smtp://relay.internal?tls=none"},
         {"DATABASE_URL": "postgresql://a:yT4@[::1]:5432/a?sslmode=disable"},
         {"DATABASE_URL": "postgresql://a:yT4@%2Frun%2Fpostgresql/a?sslmode=disable"},
-        {"DATABASE_URL": "postgresql://a:yT4@db,localhost/a?sslmode=disable", **PRIVATE},
+        {
+            "DATABASE_URL": "postgresql://a:yT4@db:5432,localhost:5433/a"
+            "?sslmode=disable&target_session_attrs=read-write",
+            **PRIVATE,
+        },
+        {
+            "DATABASE_URL": "postgresql://a:yT4@db-1.example.com,db-2.example.com/a",
+            "PGTARGETSESSIONATTRS": "primary",
+        },
         {"REDIS_URL": "redis://localhost"},
+        {"REDIS_URL": "redis+sentinel://:yT4@one.example.com,two.example.com:26380/activelog/1"},
+        {"REDIS_URL": "rediss+sentinel://:yT4@one.example.com/activelog?sentinel_password=u5"},
+        {"REDIS_URL": "redis+sentinel://localhost/activelog"},
         {"REDIS_URL": "unix:///run/valkey.sock"},
         {"S3_ENDPOINT_URL": "http://s3:8333", **PRIVATE},
         {"S3_PUBLIC_ENDPOINT_URL": "http://127.0.0.1:9000"},

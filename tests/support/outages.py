@@ -31,8 +31,8 @@ class PersistentPostgres(Postgres):
 @asynccontextmanager
 async def own_valkey() -> AsyncIterator[Valkey]:
     """Yield a Valkey for one test, without starting it."""
-    with _workspace() as workspace:
-        valkey = Valkey(workspace)
+    with workspace() as place:
+        valkey = Valkey(place)
         valkey.choose_ports()  # so that its URL is known before the start
         try:
             yield valkey
@@ -43,8 +43,8 @@ async def own_valkey() -> AsyncIterator[Valkey]:
 @asynccontextmanager
 async def own_postgres() -> AsyncIterator[Postgres]:
     """Start an empty Postgres for one test."""
-    with _workspace() as workspace:
-        postgres = PersistentPostgres(workspace)
+    with workspace() as place:
+        postgres = PersistentPostgres(place)
         try:
             await postgres.start()
             yield postgres
@@ -53,7 +53,8 @@ async def own_postgres() -> AsyncIterator[Postgres]:
 
 
 @contextmanager
-def _workspace() -> Iterator[Workspace]:
+def workspace() -> Iterator[Workspace]:
+    """Yield a workspace for one server."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="activelog-outage-"))
         home = make_home(Path(folder) / "servers")
