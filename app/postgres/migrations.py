@@ -9,15 +9,25 @@ import sysconfig
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import structlog
+
 from app.postgres.failures import POSTGRES_ERRORS, failure_of, not_responding
-from app.postgres.pool import connect, require_supported_major
+from app.postgres.pool import Connection, connect, require_supported_major
 from app.postgres.roles import ApplicationRole
+
+log = structlog.get_logger()
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
 """dbmate next to the interpreter, or else on the PATH: `uv run --with` uses its own interpreter."""
 ADVISORY_LOCK = 0x6163746976656C6F
 """Taken while migrating, because dbmate takes no lock."""
+LOCK_TIMEOUT_S = 3
+"""How long a migration waits for a table. Everyone else who needs the table waits with it."""
+LOCK_ATTEMPTS = 20
+RETRY_DELAY_S = 2.0
+"""Seconds until the next attempt, in which the others make progress."""
+LOCK_TIMED_OUT = "canceling statement due to lock timeout"
 
 
 class MigrationFailed(Exception):
@@ -27,8 +37,11 @@ class MigrationFailed(Exception):
 async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None = None) -> str:
     """Migrate `up` to the newest version, or `down` by one. Concurrent calls wait for each other.
 
+    If another transaction keeps a table locked, a migration is rolled back and tried again.
+
     Args:
-        url: the URL of the role that owns the tables.
+        url: the URL of the role that owns the tables. If it names several hosts, the one that is
+            migrated is the one to which asyncpg connects.
         role: the application's role, if it is another one. After migrating `up`, it may read and
             write rows.
 
@@ -40,7 +53,8 @@ async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None
             application's role may do too much or cannot be created.
         TooOld: Postgres is too old.
         Unavailable: Postgres is not responding.
-        MigrationFailed: a migration failed and was rolled back, or dbmate is not installed.
+        MigrationFailed: a migration failed and was rolled back, or dbmate is not installed, or a
+            table stayed locked.
     """
     variable = "DATABASE_URL" if role is None else "MIGRATIONS_DATABASE_URL"
     try:
@@ -57,12 +71,29 @@ async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None
         )
         if role is not None:
             await role.require_usable(connection)
-        output = await _dbmate(_with_sslmode(url, encrypted=encrypted), command)
+        url = _url_for_dbmate(url, connection, encrypted=encrypted)
+        output = await _run_patiently(url, command)
         if role is not None and command == "up":
             await role.grant(connection)
         return output
     finally:
         await connection.close()
+
+
+async def _run_patiently(url: str, command: str) -> str:
+    """Run dbmate, again and again while tables are locked."""
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            return await _dbmate(url, command)
+        except MigrationFailed as error:
+            if LOCK_TIMED_OUT not in str(error):
+                raise
+            log.warning("migration.table_locked", attempt=attempt, of=LOCK_ATTEMPTS)
+            await asyncio.sleep(RETRY_DELAY_S)
+    raise MigrationFailed(
+        "another transaction keeps a table locked: find it in pg_stat_activity, end it with"
+        " pg_terminate_backend, and migrate again"
+    )
 
 
 async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
@@ -86,12 +117,21 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
     return output.decode().strip()
 
 
-def _with_sslmode(url: str, *, encrypted: bool) -> str:
-    """Set the sslmode to match asyncpg's connection, unless the URL already sets it.
+def _url_for_dbmate(url: str, connection: Connection, *, encrypted: bool) -> str:
+    """Return the URL of the server to which asyncpg has connected, as dbmate's driver reads it.
 
-    By default, dbmate's driver requires TLS.
+    The driver knows no second host, no `target_session_attrs`, and requires TLS by default.
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "require" if encrypted else "disable")
+    query["lock_timeout"] = f"{LOCK_TIMEOUT_S}s"
+    query.pop("target_session_attrs", None)
+    address = connection._addr  # type: ignore[union-attr] # noqa: SLF001 # nothing else says it
+    if not isinstance(address, str):  # a Unix socket, of which there is one
+        host, port = address
+        login, at, _ = parts.netloc.rpartition("@")
+        parts = parts._replace(netloc=f"{login}{at}{f'[{host}]' if ':' in host else host}:{port}")
+        for name in ("host", "port"):
+            query.pop(name, None)
     return urlunsplit(parts._replace(query=urlencode(query)))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import asyncpg
 import pytest
 
 from app.errors import Unavailable
+from app.postgres import migrations
 from app.postgres.failures import not_responding
-from app.postgres.migrations import FOLDER, migrate
+from app.postgres.migrations import FOLDER, MigrationFailed, migrate
+from tests.support.working import eventually
 
 TABLES = """
 select count(*) from information_schema.tables
@@ -51,6 +54,46 @@ async def test_failed_connection_is_reported_with_its_reason(closed_port: int) -
     with pytest.raises(Unavailable, match=r"^Postgres is not responding: .*Connect call failed"):
         await migrate(f"postgres://user:secret@127.0.0.1:{closed_port}/activelog")
     assert "Postgres is not responding: no answer in time" == not_responding(TimeoutError()).detail
+
+
+async def test_migration_waits_for_a_locked_table_without_keeping_others_waiting(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(migrations, "RETRY_DELAY_S", 1)
+    await migrate(empty_database)
+    writer = await asyncpg.connect(empty_database)
+    other = await asyncpg.connect(empty_database)
+    async with writer.transaction():
+        await writer.execute("lock table jobs in row exclusive mode")
+        migrating = asyncio.ensure_future(migrate(empty_database, "down"))
+        await eventually(partial(other.fetchval, WAITS_FOR_A_TABLE), True)
+        async with asyncio.timeout(2):  # the migration gives up after 1 s
+            await other.execute("delete from jobs")
+        await eventually(partial(other.fetchval, WAITS_FOR_A_TABLE), True)
+    await migrating
+    await other.close()
+    await writer.close()
+
+
+WAITS_FOR_A_TABLE = """
+select exists (select from pg_locks where relation = 'jobs'::regclass and not granted)
+"""
+
+
+async def test_migration_says_what_to_do_if_a_table_stays_locked(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(migrations, "LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr(migrations, "RETRY_DELAY_S", 0)
+    await migrate(empty_database)
+    writer = await asyncpg.connect(empty_database)
+    async with writer.transaction():
+        await writer.execute("lock table jobs in row exclusive mode")
+        with pytest.raises(MigrationFailed, match="keeps a table locked: find it in pg_stat_act"):
+            await migrate(empty_database, "down")
+    await writer.close()
 
 
 async def test_existing_accounts_have_seven_days_from_the_migration_to_confirm_their_address(
