@@ -7,6 +7,7 @@ import os
 import shutil
 import sysconfig
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
@@ -22,19 +23,33 @@ DBMATE = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.wh
 """dbmate next to the interpreter, or else on the PATH: `uv run --with` uses its own interpreter."""
 ADVISORY_LOCK = 0x6163746976656C6F
 """Taken while migrating, because dbmate takes no lock."""
-LOCK_TIMEOUT_S = 3
-"""How long a migration waits for a table. Everyone else who needs the table waits with it."""
-LOCK_ATTEMPTS = 20
-RETRY_DELAY_S = 2.0
-"""Seconds until the next attempt, in which the others make progress."""
 LOCK_TIMED_OUT = "canceling statement due to lock timeout"
+
+
+class LockRetries(NamedTuple):
+    """How a migration waits for a table that another transaction keeps locked."""
+
+    timeout_s: int = 3
+    """The longest that an attempt waits. Everyone else who needs the table waits with it."""
+    attempts: int = 20
+    delay_s: float = 2
+    """The time between attempts, in which the others make progress."""
+
+
+LOCK_RETRIES = LockRetries()
 
 
 class MigrationFailed(Exception):
     """dbmate failed, and the message is its output; or dbmate is not installed."""
 
 
-async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None = None) -> str:
+async def migrate(
+    url: str,
+    command: str = "up",
+    *,
+    role: ApplicationRole | None = None,
+    lock_retries: LockRetries = LOCK_RETRIES,
+) -> str:
     """Migrate `up` to the newest version, or `down` by one. Concurrent calls wait for each other.
 
     If another transaction keeps a table locked, a migration is rolled back and tried again.
@@ -71,8 +86,8 @@ async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None
         )
         if role is not None:
             await role.require_usable(connection)
-        url = _url_for_dbmate(url, connection, encrypted=encrypted)
-        output = await _run_patiently(url, command)
+        url = _url_for_dbmate(url, connection, lock_retries.timeout_s, encrypted=encrypted)
+        output = await _retry_while_locked(url, command, lock_retries)
         if role is not None and command == "up":
             await role.grant(connection)
         return output
@@ -80,16 +95,16 @@ async def migrate(url: str, command: str = "up", *, role: ApplicationRole | None
         await connection.close()
 
 
-async def _run_patiently(url: str, command: str) -> str:
-    """Run dbmate, again and again while tables are locked."""
-    for attempt in range(1, LOCK_ATTEMPTS + 1):
+async def _retry_while_locked(url: str, command: str, retries: LockRetries) -> str:
+    """Run dbmate, and again if a table was locked for too long."""
+    for attempt in range(1, retries.attempts + 1):
         try:
             return await _dbmate(url, command)
         except MigrationFailed as error:
             if LOCK_TIMED_OUT not in str(error):
                 raise
-            log.warning("migration.table_locked", attempt=attempt, of=LOCK_ATTEMPTS)
-            await asyncio.sleep(RETRY_DELAY_S)
+            log.warning("migration.table_locked", attempt=attempt, of=retries.attempts)
+            await asyncio.sleep(retries.delay_s)
     raise MigrationFailed(
         "another transaction keeps a table locked: find it in pg_stat_activity, end it with"
         " pg_terminate_backend, and migrate again"
@@ -117,7 +132,9 @@ async def _dbmate(url: str, command: str, program: str | None = DBMATE) -> str:
     return output.decode().strip()
 
 
-def _url_for_dbmate(url: str, connection: Connection, *, encrypted: bool) -> str:
+def _url_for_dbmate(
+    url: str, connection: Connection, lock_timeout_s: int, *, encrypted: bool
+) -> str:
     """Return the URL of the server to which asyncpg has connected, as dbmate's driver reads it.
 
     The driver knows no second host, no `target_session_attrs`, and requires TLS by default.
@@ -125,7 +142,7 @@ def _url_for_dbmate(url: str, connection: Connection, *, encrypted: bool) -> str
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "require" if encrypted else "disable")
-    query["lock_timeout"] = f"{LOCK_TIMEOUT_S}s"
+    query["lock_timeout"] = f"{lock_timeout_s}s"
     query.pop("target_session_attrs", None)
     address = connection._addr  # type: ignore[union-attr] # noqa: SLF001 # nothing else says it
     if not isinstance(address, str):  # a Unix socket, of which there is one

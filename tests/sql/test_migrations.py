@@ -9,9 +9,8 @@ import asyncpg
 import pytest
 
 from app.errors import Unavailable
-from app.postgres import migrations
 from app.postgres.failures import not_responding
-from app.postgres.migrations import FOLDER, MigrationFailed, migrate
+from app.postgres.migrations import FOLDER, LockRetries, MigrationFailed, migrate
 from tests.support.working import eventually
 
 TABLES = """
@@ -57,16 +56,15 @@ async def test_failed_connection_is_reported_with_its_reason(closed_port: int) -
 
 
 async def test_migration_waits_for_a_locked_table_without_keeping_others_waiting(
-    empty_database: str, monkeypatch: pytest.MonkeyPatch
+    empty_database: str,
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 1)
-    monkeypatch.setattr(migrations, "RETRY_DELAY_S", 1)
+    retries = LockRetries(timeout_s=1, delay_s=1)
     await migrate(empty_database)
     writer = await asyncpg.connect(empty_database)
     other = await asyncpg.connect(empty_database)
     async with writer.transaction():
         await writer.execute("lock table jobs in row exclusive mode")
-        migrating = asyncio.ensure_future(migrate(empty_database, "down"))
+        migrating = asyncio.ensure_future(migrate(empty_database, "down", lock_retries=retries))
         await eventually(partial(other.fetchval, WAITS_FOR_A_TABLE), True)
         async with asyncio.timeout(2):  # the migration gives up after 1 s
             await other.execute("delete from jobs")
@@ -82,17 +80,15 @@ select exists (select from pg_locks where relation = 'jobs'::regclass and not gr
 
 
 async def test_migration_says_what_to_do_if_a_table_stays_locked(
-    empty_database: str, monkeypatch: pytest.MonkeyPatch
+    empty_database: str,
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_S", 1)
-    monkeypatch.setattr(migrations, "LOCK_ATTEMPTS", 2)
-    monkeypatch.setattr(migrations, "RETRY_DELAY_S", 0)
+    retries = LockRetries(timeout_s=1, attempts=2, delay_s=0)
     await migrate(empty_database)
     writer = await asyncpg.connect(empty_database)
     async with writer.transaction():
         await writer.execute("lock table jobs in row exclusive mode")
         with pytest.raises(MigrationFailed, match="keeps a table locked: find it in pg_stat_act"):
-            await migrate(empty_database, "down")
+            await migrate(empty_database, "down", lock_retries=retries)
     await writer.close()
 
 
