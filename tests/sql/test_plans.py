@@ -195,9 +195,14 @@ async def test_heartbeat_and_reclaim_read_few_blocks_beside_an_old_snapshot(
 async def test_reclaim_does_not_scan_jobs_when_the_planner_expects_many_dead_workers(
     database: Database, owner: Database
 ) -> None:
-    """It expects many of a table that was never analyzed."""
+    """It also expects many of a table that was never analyzed."""
     await insert_finished(database, 5_000)
-    await owner.execute("vacuum analyze jobs")
+    await database.execute(
+        "insert into workers (id, host, pid, slots, seen_at) "
+        "select gen_random_uuid(), 'here', n, 10, now() - interval '1 hour' "
+        "from generate_series(1, 1000) as n"
+    )
+    await owner.execute("vacuum analyze jobs, workers")
     plan = await executed_plan(database, "jobs.reclaim")
     (workers,) = (node for node in nodes(plan) if node.get("Relation Name") == "workers")
     assert workers["Plan Rows"] > 100
