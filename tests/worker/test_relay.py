@@ -11,10 +11,11 @@ from redis.exceptions import OutOfMemoryError
 
 from app import jobs
 from app.jobs import JobId
-from app.jobs.redis_queue import MARK_KEY, TAKERS_KEY, queue_key, taken_key
+from app.jobs.redis_queue import MARK_KEY, TAKERS_KEY, Dispatcher, queue_key, taken_key
 from app.postgres.database import Database
-from app.redis import Redis
+from app.redis import Redis, open_redis
 from app.resources import Resources
+from tests.support.outages import own_valkey
 from tests.support.sample_jobs import CriticalSampleJob, LowSampleJob, SampleJob, enqueue_job
 from worker import relay as relay_module
 from worker.relay import Relay
@@ -121,7 +122,7 @@ async def test_flushed_redis_gets_all_due_jobs_back_in_pages(
     monkeypatch.setattr(relay_module, "PAGE", 10)
     await insert_old_jobs(database, 25, "low")
     await insert_old_jobs(database, 25, "critical")
-    await redis.flushall()
+    await redis.flushdb()
     await relay.take_turn()
     assert 50 == await relay.compare_queues()
     assert (25, 25) == (await redis.zcard(CRITICAL), await redis.zcard(LOW))
@@ -132,7 +133,7 @@ async def test_job_that_becomes_due_while_a_flushed_redis_is_refilled_is_dispatc
     database: Database, resources: Resources, redis: Redis, relay: Relay
 ) -> None:
     await insert_old_jobs(database, 10)
-    await redis.flushall()
+    await redis.flushdb()
     await relay.take_turn()  # the comparison has not begun
     job_id = await enqueue_undispatched(resources, CriticalSampleJob("a"))
     await relay.take_turn()
@@ -146,7 +147,7 @@ async def test_redis_flushed_during_a_turn_is_noticed_by_the_next_turn(
     page = relay._page  # the moment between two steps of a turn
 
     async def page_and_flush(*args: object) -> object:
-        await redis.flushall()
+        await redis.flushdb()
         return await page(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(relay, "_page", page_and_flush)
@@ -191,20 +192,20 @@ async def test_all_due_jobs_are_compared_when_a_worker_starts_and_every_five_min
     assert 3 == await relay.compare_queues()
 
 
-async def test_mark_stays_while_redis_is_full(
-    database: Database, resources: Resources, redis: Redis, relay: Relay
-) -> None:
-    before = await database.fetchval("select mark from relay")
-    limit = (await redis.config_get("maxmemory"))["maxmemory"]
-    await enqueue_undispatched(resources, SampleJob("a"))
-    await redis.config_set("maxmemory", 1)
-    try:
-        with pytest.raises(OutOfMemoryError):
+async def test_mark_stays_while_redis_is_full(database: Database, resources: Resources) -> None:
+    async with own_valkey() as valkey:
+        await valkey.start()
+        async with open_redis(valkey.settings()["REDIS_URL"]) as redis:
+            relay = Relay(resources.engine_database, redis, Dispatcher(redis), uuid4())
             await relay.take_turn()
-    finally:
-        await redis.config_set("maxmemory", limit)
-    assert before == await database.fetchval("select mark from relay")
-    assert 1 == await relay.take_turn()
+            before = await database.fetchval("select mark from relay")
+            await enqueue_job(database, SampleJob("a"))
+            await redis.config_set("maxmemory", 1)
+            with pytest.raises(OutOfMemoryError):
+                await relay.take_turn()
+            await redis.config_set("maxmemory", 0)
+            assert before == await database.fetchval("select mark from relay")
+            assert 1 == await relay.take_turn()
 
 
 @pytest.mark.parametrize("foreign", ["not a number", None])
