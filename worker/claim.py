@@ -20,6 +20,7 @@ from app.jobs.redis_queue import (
     TAKERS_KEY,
     Dispatcher,
     run_on_queues,
+    set_aside_foreign_keys,
     taken_key,
 )
 from app.jobs.rows import ClaimedJob
@@ -157,7 +158,10 @@ class Claimer:
         metrics.pops.inc()
         metrics.popped.inc(len(ids))
         self._point = (self._point + slots * GOLDEN_RATIO) % 1
-        return [job_id for text in ids if (job_id := self._parse_id(text))]
+        foreign = [text for text in ids if parse_id(text) is None]
+        metrics.foreign_ids.inc(len(foreign))
+        self._resolved += foreign
+        return [JobId(found) for text in ids if (found := parse_id(text))]
 
     async def claim_next(self, slots: int, capacity: Mapping[Queue, int]) -> Claims:
         """Pop ids, and claim their jobs.
@@ -219,14 +223,13 @@ class Claimer:
             return False
         return True
 
-    def _parse_id(self, text: bytes) -> JobId | None:
-        """Return the id, or None if the text, which somebody else may have written, is none."""
-        try:
-            return JobId(UUID(text.decode()))
-        except ValueError:
-            metrics.foreign_ids.inc()
-            self._resolved.append(text)
-            return None
+
+def parse_id(text: bytes) -> UUID | None:
+    """Return the id, or None if the text, which somebody else may have written, is none."""
+    try:
+        return UUID(text.decode())
+    except ValueError:
+        return None
 
 
 async def return_taken_ids(
@@ -240,8 +243,9 @@ async def return_taken_ids(
         redis.RedisError, Unavailable: Redis or Postgres is unavailable. Call again to continue.
     """
     key = taken_key(worker_id)
+    await set_aside_foreign_keys(redis, {key: "zset"})
     found = await redis.zrange(key, 0, -1)
-    ids = [JobId(UUID(text.decode())) for text in found]
+    ids = [JobId(job_id) for text in found if (job_id := parse_id(text))]
     waiting = await statements.still_waiting(database, ids=ids) if ids else []
     if waiting:
         await dispatcher.add([Dispatch(job.queue, job.id, job.run_at) for job in waiting])

@@ -29,7 +29,7 @@ from app.jobs.redis_queue import (
 from app.jobs.rows import DueJob, RelayState
 from app.postgres.database import Database, Dispatch
 from app.redis import Redis, ResponseError
-from worker.claim import return_taken_ids
+from worker.claim import parse_id, return_taken_ids
 
 log = structlog.get_logger()
 
@@ -235,13 +235,16 @@ class Relay:
 
     async def _return_ids_of_missing_workers(self) -> None:
         await statements.add_missing_workers(self._database)
-        found = await cast("Awaitable[set[bytes]]", self._redis.smembers(TAKERS_KEY))
-        takers = {text.decode() for text in found}
-        for text in takers - set(map(str, await statements.worker_ids(self._database))):
-            returned = await return_taken_ids(
-                self._database, self._redis, self._dispatcher, UUID(text)
-            )
-            log.info("relay.taken_ids_returned", worker=text, ids=returned)
+        workers = set(await statements.worker_ids(self._database))
+        for text in await cast("Awaitable[set[bytes]]", self._redis.smembers(TAKERS_KEY)):
+            worker_id = parse_id(text)
+            if worker_id is None:  # somebody else has written it
+                await cast("Awaitable[int]", self._redis.srem(TAKERS_KEY, text))
+            elif worker_id not in workers:
+                returned = await return_taken_ids(
+                    self._database, self._redis, self._dispatcher, worker_id
+                )
+                log.info("relay.taken_ids_returned", worker=str(worker_id), ids=returned)
 
 
 def _milliseconds(at: datetime) -> int:

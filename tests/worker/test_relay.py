@@ -11,7 +11,14 @@ from redis.exceptions import OutOfMemoryError
 
 from app import jobs
 from app.jobs import JobId
-from app.jobs.redis_queue import MARK_KEY, TAKERS_KEY, Dispatcher, queue_key, taken_key
+from app.jobs.redis_queue import (
+    MARK_KEY,
+    SET_ASIDE_PREFIX,
+    TAKERS_KEY,
+    Dispatcher,
+    queue_key,
+    taken_key,
+)
 from app.postgres.database import Database
 from app.redis import Redis, open_redis
 from app.resources import Resources
@@ -232,3 +239,21 @@ async def test_ids_taken_by_a_worker_without_a_row_are_dispatched_again(
     await relay._return_ids_of_missing_workers()  # every sixtieth turn
     assert [str(job_id).encode()] == await redis.zrange(LOW, 0, -1)
     assert not await redis.exists(taken_key(gone), TAKERS_KEY)
+
+
+async def test_foreign_data_among_taken_ids_is_dropped(
+    resources: Resources, redis: Redis, relay: Relay
+) -> None:
+    job_id, gone, spoiled = (
+        await enqueue_undispatched(resources, LowSampleJob("a")),
+        uuid4(),
+        uuid4(),
+    )
+    await redis.zadd(taken_key(gone), {str(job_id).encode(): 1, b"garbage": 1, b"\xff": 1})
+    await redis.set(taken_key(spoiled), "foreign")
+    takers = (str(gone), str(spoiled), "garbage", b"\xff")
+    await cast("Awaitable[int]", redis.sadd(TAKERS_KEY, *takers))
+    await relay._return_ids_of_missing_workers()  # every sixtieth turn
+    assert [str(job_id).encode()] == await redis.zrange(LOW, 0, -1)
+    assert not await redis.exists(taken_key(gone), taken_key(spoiled), TAKERS_KEY)
+    assert b"foreign" == await redis.get(f"{SET_ASIDE_PREFIX}{taken_key(spoiled)}")
