@@ -59,11 +59,14 @@ leases_lost = Counter(
 pops = Counter(
     "activelog_pops", "Times this worker checked the queues in Redis.", registry=registry
 )
-foreign_ids = Counter(
-    "activelog_foreign_ids",
-    "Entries of the queues in Redis that are no job IDs, and were dropped.",
+foreign_data = Counter(
+    "activelog_foreign_data",
+    "What others have written to our keys in Redis: entries that are no job IDs, and were dropped,"
+    " and keys of the wrong type, which were renamed.",
+    ("what",),
     registry=registry,
 )
+foreign_ids, foreign_keys = foreign_data.labels("id"), foreign_data.labels("key")
 popped = Counter(
     "activelog_popped",
     "Job IDs this worker popped from Redis. Those of jobs that are already claimed are dropped.",

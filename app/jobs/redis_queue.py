@@ -132,6 +132,7 @@ async def set_aside_foreign_keys(redis: Redis, types: Mapping[str, str]) -> None
     script = redis.register_script(SET_ASIDE)
     found = await script(keys=[*types], args=[*types.values(), SET_ASIDE_PREFIX])
     if found:  # another process may have been faster
+        metrics.foreign_keys.inc(len(found))
         log.error("queue.keys_set_aside", keys=[key.decode() for key in found])
 
 
