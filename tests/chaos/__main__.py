@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--minutes 1] [--jobs N] [--workers 3] [--seed N] [--long]`."""
+"""`python -m tests.chaos [--minutes 3] [--hour] [--failover] [--only WORDS]`; see --help."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from random import Random, SystemRandom
 from time import monotonic
 
+import asyncpg
 import structlog
 
 from app import jobs
-from app.jobs import Job
 from app.jobs.admin import dead_letters
+from app.jobs.admin.queues import pause_queue
 from app.postgres.database import Database
 from app.resources import open_resources
 from app.settings import Settings
-from tests.bench.environment import describe_machine, environment
+from tests.bench.environment import describe_machine
 from tests.bench.table import Row, show
-from tests.chaos.crew import crew
+from tests.chaos import verdict
+from tests.chaos.crew import WORKER, crew
 from tests.chaos.faults import Faults
-from tests.chaos.verdict import compute_figures
+from tests.chaos.load import Feed, requests
+from tests.chaos.servers import pairs_of_servers, single_servers
+from tests.chaos.timeline import Timeline
+from tests.chaos.verdict import BACKLOG_KIND
 from tests.chaos.witness import connections_left, witness
 from tests.chaos.work import Long, mix
 from tests.support.ledger import create_ledger
-from tests.support.outages import own_valkey
+from tests.support.many_users import add_users
+from tests.support.processes import program
 
 JOBS_PER_MINUTE = 2000
-FINISH_TIMEOUT_S = 180.0
+BACKLOG = 10_000
+HOUR = {"minutes": 60.0, "backlog": 1_000_000, "redis_away": 300.0, "snapshot": True}
+"""What `--hour` sets."""
+FINISH_TIMEOUT_S = 300.0
 """How long the remaining jobs may take after the last fault."""
 POLL_INTERVAL_S = 0.1
 LONG_JOB_S = 110.0
@@ -44,7 +52,13 @@ LONG_JOB_S = 110.0
 DEAD_AFTER_CRASHES = """
 select id from jobs where state = 'dead' and error = 'its worker was lost ten times'
 """
-WAITING = "select count(*) from jobs where state not in ('done', 'dead', 'cancelled')"
+WAITING = """
+select count(*) from jobs where state in ('queued', 'running', 'retrying', 'snoozed')
+    and kind <> $1
+"""
+ADD_BACKLOG = """
+insert into jobs (kind, queue, payload) select $1, 'low', '{}' from generate_series(1, $2)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,13 @@ class Plan:
     jobs: int
     workers: int
     seed: int
+    backlog: int
+    redis_away: float
+    snapshot: bool
+    failover: bool
     long: bool
+    only: Sequence[str]
+    previous: Path | None
 
     @property
     def seconds(self) -> float:
@@ -61,21 +81,7 @@ class Plan:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos")
-    parser.add_argument(
-        "--minutes", type=float, default=1, help="minutes during which faults are injected"
-    )
-    parser.add_argument("--jobs", type=int, help=f"default: {JOBS_PER_MINUTE} per minute")
-    parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
-    parser.add_argument(
-        "--long",
-        action="store_true",
-        help=f"afterwards, without faults, run a job of {LONG_JOB_S:.0f} s",
-    )
-    arguments = parser.parse_args()
-    arguments.jobs = arguments.jobs or round(JOBS_PER_MINUTE * arguments.minutes)
-    plan = Plan(**vars(arguments))
+    plan = _parse()
     errors_only = structlog.make_filtering_bound_logger(logging.ERROR)
     structlog.configure(wrapper_class=errors_only)  # enqueuing logs warnings while Redis is down
     print(f"chaos: {describe_machine(('arq', 'asyncpg', 'redis'))}, seed {plan.seed}", flush=True)
@@ -88,37 +94,106 @@ def main() -> int:
     return int(failed)
 
 
+def _parse() -> Plan:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", allow_abbrev=False)
+    parser.add_argument(
+        "--minutes", type=float, default=3, help="minutes during which faults are injected"
+    )
+    parser.add_argument("--jobs", type=int, help=f"default: {JOBS_PER_MINUTE} per minute")
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1000))
+    parser.add_argument(
+        "--backlog", type=int, default=BACKLOG, help="jobs that wait in a paused queue meanwhile"
+    )
+    parser.add_argument(
+        "--redis-away", type=float, default=15, help="seconds for which Redis is once unavailable"
+    )
+    parser.add_argument(
+        "--snapshot", action="store_true", help="hold a snapshot of the database open meanwhile"
+    )
+    parser.add_argument(
+        "--hour",
+        action="store_true",
+        help=f"run for an hour, with a backlog of {HOUR['backlog']:,} jobs, a snapshot held open,"
+        f" and Redis unavailable for {HOUR['redis_away']:.0f} s",
+    )
+    parser.add_argument(
+        "--failover",
+        action="store_true",
+        help="instead of other faults of servers, promote replicas of Postgres and Redis",
+    )
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[""],
+        help="only the faults of servers whose names contain one of these words",
+    )
+    parser.add_argument(
+        "--previous",
+        type=lambda text: Path(text).resolve(),
+        metavar="FOLDER",
+        help="let every second worker run the previous release, which is checked out here",
+    )
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help=f"afterwards, without faults, run a job of {LONG_JOB_S:.0f} s",
+    )
+    arguments = vars(parser.parse_args())
+    if arguments.pop("hour"):
+        arguments.update(HOUR)
+    arguments["jobs"] = arguments["jobs"] or round(JOBS_PER_MINUTE * arguments["minutes"])
+    return Plan(**arguments)
+
+
 async def _run(plan: Plan) -> list[Row]:
     _cancel_on_sigterm()
     rng = Random(plan.seed)  # noqa: S311 # not a secret; the same seed repeats the run
-    work = list(mix(rng, plan.jobs))
+    timeline = Timeline()
     async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(environment({"DATABASE_URL"}))
-        valkey = await stack.enter_async_context(own_valkey())
-        await valkey.start()
-        environ = {**servers.environ, **valkey.settings()}
+        opened_servers = pairs_of_servers() if plan.failover else single_servers()
+        servers = await stack.enter_async_context(opened_servers)
+        environ = servers.environ
         opened = open_resources(Settings.from_env(environ), process="activelog-chaos")
         resources = await stack.enter_async_context(opened)
-        await create_ledger(resources.database, environ["DATABASE_URL"])
-        async with (
-            crew(environ, plan.workers) as workers,
-            witness(environ, resources.database) as spared,
-        ):
-            faults = Faults(resources, valkey, workers, rng, plan.seconds)
+        database = resources.database
+        await create_ledger(database, servers.owner_url)
+        await _add_backlog(database, servers.owner_url, plan.backlog)
+        work = list(mix(rng, plan.jobs, await add_users(database, plan.jobs)))
+        feed = Feed(database)
+        async with AsyncExitStack() as running:
+            spared = await running.enter_async_context(program(*WORKER, environ=environ))
+            await spared.wait_for_output("worker.started")
+            workers = await running.enter_async_context(crew(environ, plan.workers, plan.previous))
+            asked = await running.enter_async_context(requests(environ, database))
+            watched = [
+                await running.enter_async_context(witness("spared worker", spared)),
+                await running.enter_async_context(witness("API", asked.api)),
+            ]
+            faults = Faults(
+                servers, resources, workers, timeline, rng, plan.seconds, plan.redis_away, plan.only
+            )
             began = monotonic()
             async with asyncio.TaskGroup() as group:
-                group.create_task(faults.run())
-                group.create_task(_feed(resources.database, work, plan.seconds))
-            retried = await _finish(resources.database)
-            enqueued, long = plan.jobs, []
-            if plan.long:
-                long = await _run_long(resources.database)
-                enqueued += 1
+                holding = group.create_task(
+                    _hold_snapshots(servers.owner_url) if plan.snapshot else asyncio.sleep(0)
+                )
+                await asyncio.gather(faults.run(), feed.run(work, plan.seconds))
+                holding.cancel()
+            retried = await _finish(database)
             took = monotonic() - began
-            spared_rows = spared.rows(plan.minutes)
-        rows = await compute_figures(resources.database, workers, enqueued)
-        rows += [*spared_rows, await connections_left(resources.database)]
-        _write_output({"workers": workers.outputs, "spared": [spared.worker.output]})
+            rows = await verdict.job_rows(resources, feed)
+            rows += await verdict.email_rows(database, servers.sink, timeline)
+            rows += await verdict.request_rows(database, asked)
+            long = await _run_long(database) if plan.long else []
+            rows += [row for found in watched for row in found.rows(plan.minutes)]
+        rows += await verdict.crew_rows(
+            database, workers, timeline, with_target=plan.previous is None
+        )
+        rows += [await verdict.redis_row(resources), await connections_left(database)]
+        _write_output(
+            {"workers": workers.outputs, "spared": [spared.output], "api": [asked.api.output]}
+        )
     rows += [Row(name, "", str(count)) for name, count in faults.done.items()]
     rows.append(Row("dead letters after crashes, retried", "", str(retried)))
     return [*long, *rows, Row("time until all jobs were done", "", f"{took:.0f} s")]
@@ -131,16 +206,31 @@ def _cancel_on_sigterm() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
 
 
-async def _feed(database: Database, work: Sequence[Job], seconds: float) -> None:
-    """Enqueue the jobs evenly over `seconds`."""
-    began, enqueued = monotonic(), 0
-    while enqueued < len(work):
-        due = min(len(work), ceil((monotonic() - began) / seconds * len(work)))
-        async with database.transaction() as tx:
-            for job in work[enqueued:due]:
-                await jobs.enqueue(tx, job)
-        enqueued = due
-        await asyncio.sleep(POLL_INTERVAL_S)
+async def _add_backlog(database: Database, owner_url: str, count: int) -> None:
+    """Add jobs that wait in the paused queue `low`, and that Redis holds like all others."""
+    async with database.transaction() as tx:
+        await pause_queue(tx, "low", by="chaos")
+    owner = await asyncpg.connect(owner_url)
+    try:
+        await owner.execute(ADD_BACKLOG, BACKLOG_KIND, count)
+    finally:
+        await owner.close()
+
+
+async def _hold_snapshots(owner_url: str) -> None:
+    """Hold a snapshot open until cancelled. If its connection is lost, open another."""
+    while True:
+        try:
+            connection = await asyncpg.connect(owner_url)
+            try:
+                async with connection.transaction(isolation="repeatable_read"):
+                    await connection.fetchval("select count(*) from workers")
+                    while not connection.is_closed():  # noqa: ASYNC110 # no event to wait for
+                        await asyncio.sleep(1)
+            finally:
+                await connection.close(timeout=5)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            await asyncio.sleep(1)
 
 
 async def _finish(database: Database) -> int:
@@ -154,7 +244,7 @@ async def _finish(database: Database) -> int:
         for row in await database.fetch(DEAD_AFTER_CRASHES):
             await dead_letters.retry_job(database, row["id"], by="chaos")
             retried += 1
-        if not await database.fetchval(WAITING):
+        if not await database.fetchval(WAITING, BACKLOG_KIND):
             break
         await asyncio.sleep(POLL_INTERVAL_S)
     return retried

@@ -1,77 +1,241 @@
-"""The faults in a chaos run, and when they are injected."""
+"""The faults in a chaos run. Faults of workers and faults of servers happen at the same time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
 from random import Random
+from signal import SIGKILL
 from time import monotonic
 
-from app.embedded.servers import Valkey
+from app.embedded.daemon import Daemon
+from app.jobs.admin.queues import pause_kind, resume_kind
+from app.jobs.redis_queue import MARK_KEY, TAKERS_KEY, WAKEUP_KEY, queue_key
+from app.redis import OUTAGES, Redis, open_redis
 from app.resources import Resources
-from tests.chaos.crew import Crew
-from tests.support.outages import kill, terminate_backends
+from tests.chaos.crew import FROZEN_S, Crew
+from tests.chaos.servers import Servers, ShiftablePostgres
+from tests.chaos.timeline import TRUST_S, Timeline
+from tests.chaos.work import Sleep
+from tests.support.outages import frozen, kill, terminate_backends
 
-KILL_INTERVAL_S = 2.0
-"""Average seconds between kills. Each kill is shifted by up to 30%, to hit different jobs."""
-REDIS_DOWNTIME_S = 1.0
-FLUSHES = (0.2, 0.5, 0.8)
-REDIS_KILLS = (0.35, 0.65)
-TERMINATIONS = (0.1, 0.3, 0.55, 0.75, 0.9)
-"""When each of these faults is injected, as fractions of the run."""
+WORKER_FAULT_INTERVAL_S = 2.0
+"""Average seconds between faults of workers. Each is shifted by up to 30%."""
+STOP_SHARE = 0.15
+"""How many of these are two SIGTERMs. The others are kills."""
+SETTLE_S = 6.0
+"""Seconds between two faults of servers."""
+STOPPED_S = 11.0
+"""How long Postgres is stopped: longer than a lease lasts."""
+DOWNTIME_S = 1.0
+REDIS_TIMEOUT_S = 60.0
+POLL_INTERVAL_S = 0.1
+PAUSE_S = 10.0
+FULL_S = 5.0
+CLOCK_SHIFT_S = 15
+"""Longer than a lease lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    name: str
+    inject: Callable[[], Awaitable[None]]
+    needs_s: float = 0
+    """About how long it takes."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """The faults in one run, each in its own loop that ends with the run."""
+    """The faults in one run."""
 
+    servers: Servers
     resources: Resources
-    valkey: Valkey
     crew: Crew
+    timeline: Timeline
     rng: Random
     seconds: float
+    redis_away_s: float
+    only: Sequence[str]
+    """Inject only the faults of servers whose names contain one of these."""
     done: Counter[str] = field(default_factory=Counter)
-    _redis_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
-        """Inject all faults until the run ends."""
+        """Inject faults until the run ends."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._kill_workers())
-            group.create_task(self._at(FLUSHES, "Redis flushed", self._flush))
-            group.create_task(self._at(REDIS_KILLS, "Redis killed and restarted", self._restart))
-            group.create_task(
-                self._at(TERMINATIONS, "Postgres connections terminated", self._terminate)
-            )
+            group.create_task(self._disturb_workers())
+            group.create_task(self._disturb_servers())
 
-    async def _kill_workers(self) -> None:
-        began, count = monotonic(), 1
-        while KILL_INTERVAL_S * count < self.seconds:
-            due = began + KILL_INTERVAL_S * (count + self.rng.uniform(-0.3, 0.3))
+    async def _disturb_workers(self) -> None:
+        began, count, database = monotonic(), 1, self.resources.database
+        while WORKER_FAULT_INTERVAL_S * count < self.seconds:
+            due = began + WORKER_FAULT_INTERVAL_S * (count + self.rng.uniform(-0.3, 0.3))
             await asyncio.sleep(max(0.0, due - monotonic()))
-            await self.crew.kill_one(self.resources.database, self.rng.randrange(self.crew.size))
             count += 1
+            if not self.crew.members:  # all are frozen or draining
+                continue
+            which = self.rng.randrange(len(self.crew.members))
+            if self.rng.random() < STOP_SHARE:
+                self.crew.stop_one(which)
+            else:
+                await self.crew.kill_one(database, which)
 
-    async def _at(
-        self, parts: tuple[float, ...], name: str, do: Callable[[], Awaitable[int]]
-    ) -> None:
-        began = monotonic()
-        for part in parts:
-            await asyncio.sleep(max(0.0, began + part * self.seconds - monotonic()))
-            self.done[name] += await do()
+    async def _disturb_servers(self) -> None:
+        """Inject the faults of servers one after another; those that may recur, again and again."""
+        ends_at = monotonic() + self.seconds
+        pair = self.servers.standby is not None
+        faults = [
+            fault
+            for fault in (self._failovers() if pair else self._recurring())
+            if any(word in fault.name for word in self.only)
+        ]
+        settle_s = self.seconds / (len(faults) + 1) if pair else SETTLE_S
+        self.rng.shuffle(faults)
+        for fault in faults if pair else cycle(faults):
+            if monotonic() + settle_s + fault.needs_s > ends_at:
+                return
+            await asyncio.sleep(settle_s)
+            await fault.inject()
+            self.done[fault.name] += 1
 
-    async def _flush(self) -> int:
-        async with self._redis_lock:
-            await self.resources.redis.flushall()
-        return 1
+    def _failovers(self) -> list[Fault]:
+        return [
+            Fault("Postgres primary killed, standby promoted", self._fail_postgres_over),
+            Fault("Redis primary killed, replica promoted", self._fail_redis_over),
+        ]
 
-    async def _restart(self) -> int:
-        async with self._redis_lock:
-            await kill(self.valkey)
-            await asyncio.sleep(REDIS_DOWNTIME_S)
-            await self.valkey.start()
-        return 1
+    async def _fail_postgres_over(self) -> None:
+        assert self.servers.standby is not None
+        with self.timeline.outage("Postgres", trust_s=TRUST_S):
+            await kill(self.servers.postgres, SIGKILL)
+            await asyncio.sleep(DOWNTIME_S)
+            await self.servers.standby.promote()
 
-    async def _terminate(self) -> int:
-        return await terminate_backends(self.resources.database)
+    async def _fail_redis_over(self) -> None:
+        """Kill the primary. Sentinel promotes the replica."""
+        with self.timeline.outage("Redis"):
+            await kill(self.servers.valkey, SIGKILL)
+            while not await self._redis_answers():  # noqa: ASYNC110 # no event to wait for
+                await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _redis_answers(self) -> bool:
+        with suppress(*OUTAGES):
+            async with self._redis() as redis:
+                return bool(await redis.incr("chaos:answers"))
+        return False
+
+    @asynccontextmanager
+    async def _redis(self) -> AsyncIterator[Redis]:
+        url = self.servers.environ["REDIS_URL"]
+        async with open_redis(url, socket_timeout=REDIS_TIMEOUT_S) as redis:
+            yield redis
+
+    def _recurring(self) -> list[Fault]:
+        return [
+            Fault("Postgres stopped and continued", self._stop_postgres, STOPPED_S),
+            Fault("Postgres killed and restarted", self._kill_postgres),
+            Fault("Postgres connections terminated", self._terminate),
+            Fault("Postgres's clock put forward and back", self._shift_clock, CLOCK_SHIFT_S),
+            Fault("Redis flushed", self._flush),
+            Fault("Redis killed and restarted empty", self._kill_redis),
+            Fault("Redis away, its data kept", self._keep_redis_away, self.redis_away_s),
+            Fault("Redis restored from an old snapshot", self._restore_redis, SETTLE_S),
+            Fault("queue deleted from Redis", self._delete_queue),
+            Fault("Redis full", self._fill_redis, FULL_S),
+            Fault("foreign data in Redis", self._write_foreign_data),
+            Fault("kind paused and resumed", self._pause_kind, PAUSE_S),
+            Fault("worker frozen and continued", self._freeze_worker, FROZEN_S),
+        ]
+
+    async def _stop_postgres(self) -> None:
+        pid = self.servers.postgres.pid
+        assert pid is not None
+        with self.timeline.outage("Postgres", trust_s=TRUST_S), frozen(pid):
+            await asyncio.sleep(STOPPED_S)
+
+    async def _kill_postgres(self) -> None:
+        with self.timeline.outage("Postgres", trust_s=TRUST_S):
+            await self._restart(self.servers.postgres)
+
+    async def _restart(self, server: Daemon) -> None:
+        await kill(server, SIGKILL)
+        await asyncio.sleep(DOWNTIME_S)
+        await server.start()
+
+    async def _terminate(self) -> None:
+        await terminate_backends(self.resources.database)
+
+    async def _shift_clock(self) -> None:
+        postgres = self.servers.postgres
+        assert isinstance(postgres, ShiftablePostgres)
+        for shift in (CLOCK_SHIFT_S, 0):
+            postgres.shift_clock(shift)
+            self.timeline.clock_jumped(shift)
+            await asyncio.sleep(CLOCK_SHIFT_S)
+
+    async def _flush(self) -> None:
+        async with self._redis() as redis:
+            await redis.flushall()
+
+    async def _kill_redis(self) -> None:
+        with self.timeline.outage("Redis"):
+            self._snapshot.unlink(missing_ok=True)
+            await self._restart(self.servers.valkey)
+
+    async def _keep_redis_away(self) -> None:
+        await self._save_snapshot()
+        with self.timeline.outage("Redis"):
+            await kill(self.servers.valkey, SIGKILL)
+            await asyncio.sleep(self.redis_away_s)
+            await self.servers.valkey.start()
+
+    async def _restore_redis(self) -> None:
+        await self._save_snapshot()
+        await asyncio.sleep(SETTLE_S)
+        with self.timeline.outage("Redis"):
+            await self._restart(self.servers.valkey)
+
+    async def _save_snapshot(self) -> None:
+        async with self._redis() as redis:
+            await redis.save()
+
+    @property
+    def _snapshot(self) -> Path:
+        return self.servers.valkey.workspace.folder("valkey") / "dump.rdb"
+
+    async def _delete_queue(self) -> None:
+        async with self._redis() as redis:
+            await redis.delete(queue_key("default"))
+
+    async def _fill_redis(self) -> None:
+        async with self._redis() as redis:
+            with self.timeline.outage("Redis"):
+                await redis.config_set("maxmemory", 1)
+                await asyncio.sleep(FULL_S)
+                await redis.config_set("maxmemory", 0)
+
+    async def _write_foreign_data(self) -> None:
+        garbage = {f"garbage {number}": number for number in range(100)}
+        async with self._redis() as redis:
+            await redis.zadd(queue_key("critical"), garbage)
+            for key in (queue_key("default"), WAKEUP_KEY, TAKERS_KEY, MARK_KEY):
+                await redis.unlink(key)
+                await redis.xadd(key, {"foreign": "data"})
+
+    async def _pause_kind(self) -> None:
+        with self.timeline.outage("kind", kind=Sleep.kind):
+            await self._in_transaction(pause_kind)
+            await asyncio.sleep(PAUSE_S)
+            await self._in_transaction(resume_kind)
+
+    async def _in_transaction(self, change: Callable[..., Awaitable[None]]) -> None:
+        async with self.resources.database.transaction() as tx:
+            await change(tx, Sleep.kind, by="chaos")
+
+    async def _freeze_worker(self) -> None:
+        which = self.rng.randrange(self.crew.size)
+        await self.crew.freeze_one(self.resources.database, which)

@@ -1,9 +1,9 @@
-"""A worker that is never killed, to watch its memory and the connections of all workers."""
+"""Processes that are never killed: whether they exit, and whether what they hold grows."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import linear_regression
@@ -12,17 +12,15 @@ from typing import NamedTuple
 
 import psutil
 
-from app.errors import Unavailable
 from app.postgres.database import Database
 from tests.bench.table import Row
-from tests.chaos.crew import WORKER
-from tests.support.processes import Program, program
+from tests.support.processes import Program
 
 SAMPLE_INTERVAL_S = 1.0
 MIN_MINUTES = 5.0
-"""Shorter runs have no memory target: caches must fill and allocators must settle first."""
-MAX_SLOPE = 0.5
-"""The target for memory growth in the second half of a run, in MiB per minute."""
+"""Shorter runs have no targets: caches must fill and allocators must settle first."""
+MAX_SLOPES = {"memory in MiB": 0.5, "descriptors": 0.5, "connections": 0.5}
+"""The targets for the growth in the second half of a run, per minute."""
 DISCONNECT_TIMEOUT_S = 10.0
 """How long Postgres may take to notice that the last worker has exited."""
 
@@ -33,68 +31,62 @@ CONNECTIONS = (
 
 class Sample(NamedTuple):
     minute: float
-    mebibytes: float
+    held: Sequence[float]
+    """In the order of MAX_SLOPES."""
 
 
 @dataclass(slots=True)
 class Witness:
-    worker: Program
-    samples: list[Sample] = field(default_factory=list)
-    connections: int = 0
-    """The most connections that all workers together had to Postgres."""
+    """A process that is never killed, and samples of what it holds."""
 
-    async def watch(self, database: Database) -> None:
-        """Take samples until cancelled or until the worker exits."""
-        process, began = psutil.Process(self.worker.process.pid), monotonic()
-        while self.worker.is_running:
-            memory = process.memory_info().rss / 2**20
-            self.samples.append(Sample((monotonic() - began) / 60, memory))
-            try:
-                found = await database.fetchval(CONNECTIONS)
-            except Unavailable:
-                found = 0
-            self.connections = max(self.connections, found)
+    name: str
+    program: Program
+    samples: list[Sample] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        """Take samples until cancelled or until the process exits."""
+        process, began = psutil.Process(self.program.process.pid), monotonic()
+        while self.program.is_running:
+            held = (
+                process.memory_info().rss / 2**20,
+                process.num_fds(),
+                len(process.net_connections()),
+            )
+            self.samples.append(Sample((monotonic() - began) / 60, held))
             await asyncio.sleep(SAMPLE_INTERVAL_S)
 
     def rows(self, minutes: float) -> list[Row]:
-        """Return the figures. The memory growth has a target if the run was long enough."""
+        """Return the figures. The slopes have targets if the run was long enough."""
+        exited = int(not self.program.is_running)
+        rows = [Row(f"the {self.name} exited", "", str(exited), "0", exited == 0)]
         settled = self.samples[len(self.samples) // 2 :]
-        slope = _slope(settled)
-        target = f"<= {MAX_SLOPE} MiB per minute" if minutes >= MIN_MINUTES else ""
-        exited = 0 if self.worker.is_running else 1
-        seen = f"{self.samples[0].mebibytes:.0f} to {self.samples[-1].mebibytes:.0f} MiB"
-        return [
-            Row("the spared worker exited", "", str(exited), "0", exited == 0),
-            Row("memory of the spared worker", "", seen),
-            Row(
-                "memory growth of the spared worker, second half",
-                "",
-                f"{slope:+.2f} MiB per minute",
-                target,
-                slope <= MAX_SLOPE if target else None,
-            ),
-            Row("peak connections to Postgres", "all workers", str(self.connections)),
-        ]
+        for index, (what, most) in enumerate(MAX_SLOPES.items()):
+            held = [sample.held[index] for sample in self.samples]
+            slope = _slope(settled, index)
+            seen = f"{held[0]:.0f} to {held[-1]:.0f}, peak {max(held):.0f}; {slope:+.2f} a minute"
+            target = f"<= {most:+} a minute" if minutes >= MIN_MINUTES else ""
+            met = slope <= most if target else None
+            rows.append(Row(f"{what}, {self.name}", "second half", seen, target, met))
+        return rows
 
 
-def _slope(samples: Sequence[Sample]) -> float:
+def _slope(samples: Sequence[Sample], index: int) -> float:
     if len(samples) < 2:
         return 0.0
-    return linear_regression(*zip(*samples, strict=True)).slope
+    minutes, held = zip(*((sample.minute, sample.held[index]) for sample in samples), strict=True)
+    return linear_regression(minutes, held).slope
 
 
 @asynccontextmanager
-async def witness(environ: Mapping[str, str], database: Database) -> AsyncIterator[Witness]:
-    """Run and watch a worker while the block runs, then stop the worker."""
-    async with program(*WORKER, environ=environ) as member:
-        await member.wait_for_output("worker.started")
-        found = Witness(member)
-        watching = asyncio.create_task(found.watch(database))
-        try:
-            yield found
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+async def witness(name: str, program: Program) -> AsyncIterator[Witness]:
+    """Watch a process while the block runs."""
+    found = Witness(name, program)
+    watching = asyncio.create_task(found.watch())
+    try:
+        yield found
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 async def connections_left(database: Database) -> Row:

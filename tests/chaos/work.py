@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from random import Random
 
@@ -11,7 +11,12 @@ from app import dependency_health
 from app.errors import Unavailable
 from app.jobs import Job, Run, handles
 from app.resources import Resources
+from app.users.emails import SendWelcomeEmail
+from app.users.user import UserId
 from tests.support.ledger import record_effect, record_start
+
+OBJECTS = "chaos/"
+"""The prefix of the keys in the bucket."""
 
 
 class NoOp(Job, frozen=True):
@@ -48,11 +53,16 @@ class Outage(Job, frozen=True):
     kind = "chaos:outage"
 
 
+class Store(Job, frozen=True):
+    """Stores an object in the bucket, under a key that contains the job's id."""
+
+    kind = "chaos:store"
+
+
 class Long(Job, frozen=True):
     """Runs more than ten times as long as a lease lasts."""
 
     kind = "chaos:long"
-    queue = "low"
 
     seconds: float
 
@@ -95,6 +105,13 @@ async def meet_outage(_job: Outage, run: Run, resources: Resources) -> None:
     await record_effect(run)
 
 
+@handles(Store)
+async def store(_job: Store, run: Run, resources: Resources) -> None:
+    await record_start(resources.database, run)
+    await resources.bucket.put(f"{OBJECTS}{run.job_id}", b"stored", "text/plain")
+    await record_effect(run)
+
+
 @handles(Long)
 async def run_long(job: Long, run: Run, resources: Resources) -> None:
     await record_start(resources.database, run)
@@ -102,10 +119,15 @@ async def run_long(job: Long, run: Run, resources: Resources) -> None:
     await record_effect(run)
 
 
-def mix(rng: Random, count: int) -> Iterator[Job]:
-    """Generate `count` jobs of all types except `Long`, in random order."""
+def mix(rng: Random, count: int, users: Iterable[UserId]) -> Iterator[Job]:
+    """Generate `count` jobs of all types except `Long`, in random order.
+
+    Each user gets at most one welcome email.
+    """
+    recipients = iter(users)
+    kinds = ("no-op", "sleep", "two", "stumble", "outage", "store", "email")
     for _ in range(count):
-        match rng.choices(("no-op", "sleep", "two", "stumble", "outage"), (40, 30, 20, 9, 1))[0]:
+        match rng.choices(kinds, (35, 25, 20, 9, 1, 5, 5))[0]:
             case "no-op":
                 yield NoOp()
             case "sleep":
@@ -114,5 +136,9 @@ def mix(rng: Random, count: int) -> Iterator[Job]:
                 yield TwoSteps(rng.uniform(0.05, 0.5))
             case "stumble":
                 yield Stumble(rng.choice((1, 2)))
+            case "store":
+                yield Store()
+            case "email":
+                yield SendWelcomeEmail(user_id=next(recipients))
             case _:
                 yield Outage()

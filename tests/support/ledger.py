@@ -8,6 +8,7 @@ written outside the job's transactions, so a job may have several starts.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 from app.jobs import Run
 from app.postgres.database import Database
@@ -38,12 +39,13 @@ async def create_ledger(database: Database, owner: str | None = None) -> None:
 
 
 async def record_start(database: Database, run: Run) -> None:
-    """Record that this process has started the attempt."""
+    """Record that this process has started the attempt, by the process's own clock."""
     await database.execute(
-        "insert into starts (job_id, attempt, pid) values ($1, $2, $3)",
+        "insert into starts (job_id, attempt, pid, at) values ($1, $2, $3, $4)",
         run.job_id,
         run.attempt,
         os.getpid(),
+        datetime.now(UTC),
     )
 
 

@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import psutil
 
@@ -77,12 +78,14 @@ class Program:
 
 
 @asynccontextmanager
-async def program(*arguments: str, environ: Mapping[str, str]) -> AsyncIterator[Program]:
+async def program(
+    *arguments: str, environ: Mapping[str, str], folder: Path = ROOT
+) -> AsyncIterator[Program]:
     """Run Python with these arguments. Kill the process at the end if it is still running."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        cwd=ROOT,
+        cwd=folder,
         env={**environ, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "json"},
         stdout=PIPE,
         stderr=STDOUT,
