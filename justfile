@@ -105,7 +105,7 @@ test-clocks *args:
 bench *args:
     {{ with_bench }} python -m tests.bench {{ args }}
 
-# Kill workers, Redis and connections under load, and check that no job is lost: `just chaos --minutes 10`.
+# Kill, freeze and flush workers and servers under load, and check that no job is lost: `just chaos --hour`.
 [no-exit-message]
 chaos *args:
     {{ with_bench }} python -m tests.chaos {{ args }}

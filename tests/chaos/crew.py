@@ -124,7 +124,8 @@ class Crew:
         if member.worker.is_running:
             member.worker.send(signal.SIGTERM)
             await asyncio.sleep(SECOND_SIGNAL_S)
-            member.worker.send(signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it was still starting, and has ended
+                member.worker.send(signal.SIGTERM)
             if await member.worker.ended() == 0:
                 self.drained += 1
         await self._leave(member)
