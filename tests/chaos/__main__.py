@@ -116,7 +116,7 @@ def _parse() -> list[Plan]:
         "--redis-away",
         type=float,
         default=15,
-        help="seconds for which Redis is unavailable when its data is kept",
+        help="seconds for which Redis is away and keeps its data",
     )
     parser.add_argument(
         "--snapshot", action="store_true", help="hold a snapshot of the database open meanwhile"
