@@ -29,6 +29,7 @@ class Job(msgspec.Struct, frozen=True):
 
     kind: ClassVar[str]
     queue: ClassVar[Queue] = "default"
+    """A job with a timeout of more than five minutes belongs in `low`, which leaves slots free."""
     timeout: ClassVar[timedelta] = timedelta(minutes=5)
     retries: ClassVar[int] = 3
     """How many failures are followed by a retry."""

@@ -16,6 +16,7 @@ class EraseUser(Job, frozen=True):
     """Erase the data of a deleted account."""
 
     kind = "user:erase"
+    queue = "low"
     timeout = timedelta(minutes=30)
     retries = 10
     backoff = timedelta(minutes=1)

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,9 @@ def test_handler_requires_only_resources_that_exist(job_type: type[Job]) -> None
 def test_job_type_cannot_have_two_handlers() -> None:
     with pytest.raises(TypeError, match="SampleJob has two handlers"):
         handles(SampleJob)(HANDLERS[SampleJob])
+
+
+def test_jobs_that_may_take_long_are_in_low_which_leaves_slots_to_the_others() -> None:
+    long = {job_type for job_type in OURS if job_type.timeout > timedelta(minutes=5)}
+    assert len(long) > 5
+    assert {"low"} == {job_type.queue for job_type in long}

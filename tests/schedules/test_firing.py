@@ -36,7 +36,7 @@ async def test_tick_is_fired_on_time_and_its_run_and_job_are_inserted(
     assert row is not None
     assert (
         "stats:recount",
-        "default",
+        "low",
         "2026-11-23",
         "tick 2026-11-24T12:30:00+00:00",
         at("2026-11-24 12:30"),

@@ -54,7 +54,7 @@ async def test_each_account_gets_at_most_one_erasure_job_a_night(
 
     async def enqueued() -> int:
         return await enqueue_erasures(
-            database, kind="user:erase", queue="default", before=month_ago, limit=2, dry_run=False
+            database, kind="user:erase", queue="low", before=month_ago, limit=2, dry_run=False
         )
 
     assert [2, 1, 0] == [await enqueued() for _ in range(3)]
@@ -67,4 +67,4 @@ async def test_each_account_gets_at_most_one_erasure_job_a_night(
     )
     same = EraseUser(user_id=UserId(job["user_id"]))
     assert same == msgspec.json.decode(job["payload"], type=EraseUser)
-    assert (same.queue, same.unique_key) == ("default", job["unique_key"])
+    assert (same.queue, same.unique_key) == ("low", job["unique_key"])

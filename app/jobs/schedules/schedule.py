@@ -135,6 +135,8 @@ class ScheduledJob(Job, frozen=True):
     would be done.
     """
 
+    queue = "low"
+
     day: date
     dry_run: bool = False
 
