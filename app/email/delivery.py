@@ -1,8 +1,9 @@
 """Delivering an email once per unique key, even if its job is retried, interrupted or run twice.
 
 Each attempt first commits a claim to the delivery ledger (`emails`), then sends the email and
-commits the result. An email is sent twice only if the server accepts it but its reply is lost, or
-the state `sent` is not committed afterwards. Both copies then have the same Message-ID.
+commits the result, however long Postgres is unavailable in between. An email is sent twice only if
+the server accepts it but its reply is lost, or if the worker is lost before it has committed the
+result. Both copies then have the same Message-ID.
 """
 
 from __future__ import annotations
@@ -109,10 +110,13 @@ async def deliver(
         return
     async with _record_errors(run, attempt, recipient, email):
         await _send(run, sender, message, attempt)
-    async with run.completion() as tx:
+
+    async def record_sent(tx: Transaction) -> None:
         await statements.record_sent(tx, id=attempt.id)
         if on_sent is not None:
             await on_sent(tx)
+
+    await run.complete(record_sent)
     _count(email, "sent")
     log.info("email.sent", template=email.template, email_id=str(attempt.id))
 

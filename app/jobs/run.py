@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
+from app.errors import Unavailable
 from app.jobs import statements
 from app.jobs.outcomes import LeaseLost
 from app.jobs.rows import ClaimedJob
 from app.postgres.database import Database, Transaction
 
 P = TypeVar("P", bound=msgspec.Struct)
+
+RETRY_DELAY_S = 0.5
+
+log = structlog.get_logger(__name__)
 
 
 class Run:
@@ -63,6 +70,24 @@ class Run:
                 raise LeaseLost
             yield tx
         self.finished = True
+
+    async def complete(self, effects: Callable[[Transaction], Awaitable[object]]) -> None:
+        """Commit effects and the job's `done` as `completion` does, once Postgres is available.
+
+        Use it to record what cannot be undone, such as an email that has been sent: if recording it
+        were given up, the next attempt would send it again.
+
+        Raises:
+            LeaseLost: this attempt has lost its job, or the reply to a commit that succeeded was
+                lost.
+        """
+        while not self.finished:
+            try:
+                async with self.completion() as tx:
+                    await effects(tx)
+            except Unavailable as error:
+                log.warning("run.completion_failed", job=str(self.job_id), error=error.detail)
+                await asyncio.sleep(RETRY_DELAY_S)
 
     async def finish_with_note(self, note: str) -> None:
         """Finish a job that had nothing to do, with a note that says why.

@@ -193,7 +193,7 @@ async def _run(plan: Plan) -> list[Row]:
             retried = await _finish(database)
             took = monotonic() - began
             rows = await verdict.job_rows(resources, feed)
-            rows += await verdict.email_rows(database, servers.sink, timeline)
+            rows += await verdict.email_rows(database, servers.sink)
             rows += await verdict.request_rows(database, asked)
             long = await _run_long(database) if plan.long else []
             rows += [row for found in watched for row in found.rows(plan.minutes)]

@@ -9,8 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,15 +63,14 @@ def can_shift_clock() -> bool:
 
 
 class Sink(Inbox):
-    """An inbox that keeps only the times at which emails arrived, by recipient."""
+    """An inbox that only counts emails, by recipient."""
 
     def __init__(self) -> None:
         super().__init__(os.devnull)
-        self.arrivals: dict[str, list[float]] = defaultdict(list)
+        self.arrivals: Counter[str] = Counter()
 
     def store(self, sender: str, recipients: Sequence[str], content: bytes) -> str:
-        for address in recipients:
-            self.arrivals[address].append(time.time())
+        self.arrivals.update(recipients)
         return "counted"
 
 

@@ -72,8 +72,6 @@ class Timeline:
                 since = max(since, outage.ended + outage.trust_s)
         return max(0.0, started_at - since)
 
-    def disturbed(self, at: float, margin_s: float) -> bool:
-        """Tell whether there was an outage at about this time."""
-        return any(
-            outage.began - margin_s <= at <= outage.ended + margin_s for outage in self.outages
-        )
+    def disturbed(self, at: float) -> bool:
+        """Tell whether there was an outage at this time."""
+        return any(outage.began <= at <= outage.ended for outage in self.outages)

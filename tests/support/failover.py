@@ -113,7 +113,7 @@ async def _start(stack: AsyncExitStack, server: Daemon) -> None:
 
 
 class Primary(PersistentPostgres):
-    """A Postgres with a standby. What it has committed, the standby has, too."""
+    """A Postgres that keeps what it has committed, and may have a standby, which has it, too."""
 
     def command(self) -> Sequence[str | Path]:
         return [*super().command(), "-c", "synchronous_commit=on"]
@@ -127,6 +127,15 @@ class Primary(PersistentPostgres):
         """From now on, wait for the standby in each commit."""
         await _execute(self, "alter system set synchronous_standby_names = '*'")
         await _execute(self, "select pg_reload_conf()")
+
+
+@asynccontextmanager
+async def own_primary() -> AsyncIterator[Primary]:
+    """Start an empty Postgres that keeps what it has committed when it is killed."""
+    async with AsyncExitStack() as stack:
+        primary = Primary(stack.enter_context(workspace()))
+        await _start(stack, primary)
+        yield primary
 
 
 class Standby(Primary):
