@@ -226,8 +226,10 @@ class Faults:
         async with self._redis() as redis:
             await redis.zadd(queue_key("critical"), garbage)
             for key in (queue_key("default"), WAKEUP_KEY, TAKERS_KEY, MARK_KEY):
-                await redis.unlink(key)
-                await redis.xadd(key, {"foreign": "data"})
+                async with redis.pipeline(transaction=True) as pipeline:
+                    pipeline.unlink(key)
+                    pipeline.xadd(key, {"foreign": "data"})
+                    await pipeline.execute()
 
     async def _pause_kind(self) -> None:
         with self.timeline.outage("kind", kind=Sleep.kind):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -54,7 +55,14 @@ class Program:
             raise TimeoutError(f"no {words!r} in the output:\n{self.output}") from None
 
     def send(self, signum: signal.Signals) -> None:
-        self.process.send_signal(signum)
+        """Send a signal.
+
+        asyncio's `send_signal` may reap a process that has just ended, and lose its exit code.
+
+        Raises:
+            ProcessLookupError: the process has ended.
+        """
+        os.kill(self.process.pid, signum)
 
     async def kill(self) -> None:
         """Kill the process, as `kill -9` does."""
@@ -95,7 +103,8 @@ async def program(
         yield running
     finally:
         if running.is_running:
-            process.kill()
+            with suppress(ProcessLookupError):
+                running.send(signal.SIGKILL)
         await running.ended()
 
 
