@@ -107,8 +107,10 @@ def _parse(request: Request[Any, Any, Any], name: str) -> set[str] | None:
 
 
 def _failed(name: str) -> HTTPException:
-    return HTTPException(
-        f"The {name} condition is false: this has changed since you read it."
-        " Get it again, and repeat your change if it still applies.",
-        status_code=412,
+    reason = (
+        "this has changed since you read it. Get it again, and repeat your change if it still"
+        " applies."
+        if name == "If-Match"
+        else "the current ETag is one of those in the header."
     )
+    return HTTPException(f"The {name} condition is false: {reason}", status_code=412)
